@@ -1,0 +1,70 @@
+from google.api import annotations_pb2 as _annotations_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Gossip(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GOSSIP_UNSPECIFIED: _ClassVar[Gossip]
+    GOSSIP_SYN: _ClassVar[Gossip]
+    GOSSIP_ACK2: _ClassVar[Gossip]
+GOSSIP_UNSPECIFIED: Gossip
+GOSSIP_SYN: Gossip
+GOSSIP_ACK2: Gossip
+
+class ExchangeRequest(_message.Message):
+    __slots__ = ("type", "payload")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    type: Gossip
+    payload: GossipPayload
+    def __init__(self, type: _Optional[_Union[Gossip, str]] = ..., payload: _Optional[_Union[GossipPayload, _Mapping]] = ...) -> None: ...
+
+class GossipPayload(_message.Message):
+    __slots__ = ("digests", "digests_update")
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    DIGESTS_UPDATE_FIELD_NUMBER: _ClassVar[int]
+    digests: _containers.RepeatedCompositeFieldContainer[Digest]
+    digests_update: _containers.RepeatedCompositeFieldContainer[NodeState]
+    def __init__(self, digests: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., digests_update: _Optional[_Iterable[_Union[NodeState, _Mapping]]] = ...) -> None: ...
+
+class ExchangeResponse(_message.Message):
+    __slots__ = ("digests_update", "digests_request")
+    DIGESTS_UPDATE_FIELD_NUMBER: _ClassVar[int]
+    DIGESTS_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    digests_update: _containers.RepeatedCompositeFieldContainer[NodeState]
+    digests_request: _containers.RepeatedCompositeFieldContainer[Digest]
+    def __init__(self, digests_update: _Optional[_Iterable[_Union[NodeState, _Mapping]]] = ..., digests_request: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ...) -> None: ...
+
+class Digest(_message.Message):
+    __slots__ = ("node_url", "generation", "heartbeat")
+    NODE_URL_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    node_url: str
+    generation: int
+    heartbeat: int
+    def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ...) -> None: ...
+
+class NodeState(_message.Message):
+    __slots__ = ("node_url", "generation", "heartbeat", "address", "zone", "version", "keys")
+    NODE_URL_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    node_url: str
+    generation: int
+    heartbeat: int
+    address: str
+    zone: str
+    version: str
+    keys: int
+    def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., keys: _Optional[int] = ...) -> None: ...

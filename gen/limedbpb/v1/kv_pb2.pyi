@@ -1,0 +1,182 @@
+from google.api import annotations_pb2 as _annotations_pb2
+from google.rpc import status_pb2 as _status_pb2
+from limedbpb.v1 import record_pb2 as _record_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SetRequest(_message.Message):
+    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    ttl_ms: int
+    consistency: _record_pb2.Consistency
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
+
+class SetResponse(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _record_pb2.Receipt
+    def __init__(self, receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
+class GetRequest(_message.Message):
+    __slots__ = ("key", "consistency")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    consistency: _record_pb2.Consistency
+    def __init__(self, key: _Optional[str] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
+
+class GetResponse(_message.Message):
+    __slots__ = ("value", "blob", "node_url")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    NODE_URL_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    blob: bytes
+    node_url: str
+    def __init__(self, value: _Optional[str] = ..., blob: _Optional[bytes] = ..., node_url: _Optional[str] = ...) -> None: ...
+
+class DeleteRequest(_message.Message):
+    __slots__ = ("key", "consistency")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    consistency: _record_pb2.Consistency
+    def __init__(self, key: _Optional[str] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
+
+class DeleteResponse(_message.Message):
+    __slots__ = ("deleted", "receipt")
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    deleted: int
+    receipt: _record_pb2.Receipt
+    def __init__(self, deleted: _Optional[int] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
+class SetDirectRequest(_message.Message):
+    __slots__ = ("key", "value", "blob", "ttl_ms")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    ttl_ms: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+
+class SetDirectResponse(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _record_pb2.Receipt
+    def __init__(self, receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
+class ListKeysRequest(_message.Message):
+    __slots__ = ("page", "page_size", "after")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    page: int
+    page_size: int
+    after: str
+    def __init__(self, page: _Optional[int] = ..., page_size: _Optional[int] = ..., after: _Optional[str] = ...) -> None: ...
+
+class ListKeysResponse(_message.Message):
+    __slots__ = ("keys", "total", "page", "page_size", "total_pages")
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_PAGES_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[KeyEntry]
+    total: int
+    page: int
+    page_size: int
+    total_pages: int
+    def __init__(self, keys: _Optional[_Iterable[_Union[KeyEntry, _Mapping]]] = ..., total: _Optional[int] = ..., page: _Optional[int] = ..., page_size: _Optional[int] = ..., total_pages: _Optional[int] = ...) -> None: ...
+
+class KeyEntry(_message.Message):
+    __slots__ = ("key", "value", "blob", "size")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    size: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., size: _Optional[int] = ...) -> None: ...
+
+class BatchGetRequest(_message.Message):
+    __slots__ = ("keys", "consistency")
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    consistency: _record_pb2.Consistency
+    def __init__(self, keys: _Optional[_Iterable[str]] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
+
+class BatchGetResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[BatchGetResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[BatchGetResult, _Mapping]]] = ...) -> None: ...
+
+class BatchGetResult(_message.Message):
+    __slots__ = ("found", "error", "value", "blob")
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    found: bool
+    error: _status_pb2.Status
+    value: str
+    blob: bytes
+    def __init__(self, found: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ...) -> None: ...
+
+class BatchSetRequest(_message.Message):
+    __slots__ = ("writes", "consistency")
+    WRITES_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    writes: _containers.RepeatedCompositeFieldContainer[BatchWrite]
+    consistency: _record_pb2.Consistency
+    def __init__(self, writes: _Optional[_Iterable[_Union[BatchWrite, _Mapping]]] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
+
+class BatchWrite(_message.Message):
+    __slots__ = ("key", "value", "blob", "delete", "ttl_ms")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    delete: bool
+    ttl_ms: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+
+class BatchSetResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[BatchSetResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[BatchSetResult, _Mapping]]] = ...) -> None: ...
+
+class BatchSetResult(_message.Message):
+    __slots__ = ("receipt", "existed", "error")
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    receipt: _record_pb2.Receipt
+    existed: bool
+    error: _status_pb2.Status
+    def __init__(self, receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ..., existed: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,64 @@
+"""Records, their versions, and how two of one key become one.
+
+It owns what a stored key is. It must never know how a record is written down (`storage/codec.py`).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A key at one version.
+
+    key: the whole key. value: text, bytes, or None for a tombstone. version: hybrid logical clock
+    (`core/hlc.py`), 0 for values older than versions. expires_at: milliseconds since 1970, 0 for never.
+    """
+
+    key: str
+    value: str | bytes | None
+    version: int
+    expires_at: int = 0
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether the record says that the key was deleted."""
+        return self.value is None
+
+    def is_live(self, now_ms: int) -> bool:
+        """Whether the key has a value at that time: neither deleted nor expired."""
+        return self.value is not None and not is_expired(self.expires_at, now_ms)
+
+
+def is_expired(expires_at: int, now_ms: int) -> bool:
+    """Whether an expiry time (ms; 0: never) has come."""
+    return 0 < expires_at <= now_ms
+
+
+def value_size(value: str | bytes) -> int:
+    """The bytes of a value; those of its UTF-8 for text."""
+    return len(value.encode()) if isinstance(value, str) else len(value)
+
+
+def merge(a: Record, b: Record) -> Record:
+    """The one of two records of a key that stands.
+
+    Laws, for all records a, b, c of one key (tests/core/test_record.py):
+    commutative, merge(a, b) == merge(b, a); associative, merge(a, merge(b, c)) == merge(merge(a, b), c);
+    idempotent, merge(a, a) == a. So replicas that have seen the same records, in whatever order and
+    however often, hold the same one: a last-writer-wins register (Shapiro et al. 2011, "A comprehensive
+    study of Convergent and Commutative Replicated Data Types", section 3.2.1).
+    """
+    if a.key != b.key:
+        raise ValueError(f"records of two keys don't merge: {a.key!r}, {b.key!r}")
+    if a.version != b.version:
+        return a if a.version > b.version else b
+    return max(a, b, key=_precedence)
+
+
+def _precedence(record: Record) -> tuple[bool, bytes, bool, int]:
+    """What decides between equal versions: a tombstone, then the larger value, bytes, the later expiry."""
+    if record.value is None:
+        return (True, b"", False, record.expires_at)
+    is_bytes = isinstance(record.value, bytes)
+    content = record.value if isinstance(record.value, bytes) else record.value.encode()
+    return (False, content, is_bytes, record.expires_at or (1 << 64))

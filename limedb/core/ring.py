@@ -1,0 +1,99 @@
+"""The consistent-hash ring: which node owns a token.
+
+It owns tokens, points and ranges. It must never know who is alive.
+
+A ring is immutable and replaced whole, so that readers need no lock. Source: Karger et al. 1997,
+"Consistent Hashing and Random Trees"; virtual nodes as in DeCandia et al. 2007, "Dynamo".
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import xxhash
+
+TOKENS = 1 << 64
+
+
+def token_of(key: str) -> int:
+    """The token of a key: xxh64 with seed 0 of its UTF-8, 0 to 2**64 - 1."""
+    return xxhash.xxh64_intdigest(key.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRange:
+    """The tokens behind `start`, up to and including `end`; it wraps around zero when end <= start."""
+
+    start: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        """How many tokens it holds, 1 to 2**64."""
+        return (self.end - self.start) % TOKENS or TOKENS
+
+    def __contains__(self, token: int) -> bool:
+        return (token - self.start - 1) % TOKENS < self.size
+
+
+class Ring:
+    """Points of nodes on the circle of tokens.
+
+    nodes: URLs. virtual_nodes: points a node, at xxh64("{url}:{i}"); 0 for one point at xxh64(url).
+    The owner of a token is the first point at or after it, wrapping. A point that two nodes hit goes to
+    the smaller URL. A node added to N takes about 1/(N+1) of the tokens, and none move between old nodes.
+    """
+
+    __slots__ = ("_owners", "_points", "nodes", "virtual_nodes")
+
+    def __init__(self, nodes: Iterable[str] = (), virtual_nodes: int = 256) -> None:
+        self.nodes = tuple(sorted(set(nodes)))
+        self.virtual_nodes = virtual_nodes
+        placed: dict[int, str] = {}
+        for url in self.nodes:  # in order, so that the smaller URL keeps a shared point
+            for point in points_of(url, virtual_nodes):
+                placed.setdefault(point, url)
+        self._points = sorted(placed)
+        self._owners = [placed[point] for point in self._points]
+
+    def add(self, url: str) -> "Ring":
+        """This ring with a node more; itself when the node is there already."""
+        return self if url in self.nodes else Ring((*self.nodes, url), self.virtual_nodes)
+
+    def remove(self, url: str) -> "Ring":
+        """This ring with a node less; itself when the node isn't there."""
+        return Ring((n for n in self.nodes if n != url), self.virtual_nodes) if url in self.nodes else self
+
+    def owner(self, token: int) -> str:
+        """The URL of the node that owns a token. LookupError: the ring is empty."""
+        if not self._owners:
+            raise LookupError("the ring has no node")
+        return self._owners[bisect_left(self._points, token) % len(self._points)]
+
+    def walk(self, token: int) -> Iterator[str]:
+        """All nodes, each once, clockwise from a token: the owner first, then who would come after it."""
+        first = bisect_left(self._points, token)
+        seen: set[str] = set()
+        for i in range(len(self._points)):
+            url = self._owners[(first + i) % len(self._owners)]
+            if url not in seen:
+                seen.add(url)
+                yield url
+
+    def ranges(self) -> Iterator[tuple[str, TokenRange]]:
+        """Each point's owner and range, by rising end; the ranges cover every token once."""
+        before = self._points[-1] if self._points else 0
+        for point, url in zip(self._points, self._owners, strict=True):
+            yield url, TokenRange(before, point)
+            before = point
+
+    def __len__(self) -> int:
+        """How many points it has."""
+        return len(self._points)
+
+
+def points_of(url: str, virtual_nodes: int) -> list[int]:
+    """The points of a node, as tokens, in the order of their numbers."""
+    if virtual_nodes == 0:
+        return [token_of(url)]
+    return [token_of(f"{url}:{i}") for i in range(virtual_nodes)]

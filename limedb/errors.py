@@ -1,0 +1,154 @@
+"""The one tree of errors.
+
+It owns what can go wrong and the words for it; it must never know of gRPC or HTTP: `rpc/status.py` maps
+each class to a status, the most specific class decides. Facts are attributes, so that nobody parses text.
+
+    LimeDBError
+    ├── ConfigError                  a setting that can't be used; ends the start
+    ├── LaunchError                  a local cluster that can't be started, found or ended
+    ├── InvalidRequestError          what was asked makes no sense
+    │   ├── InvalidKeyError
+    │   ├── ValueTooLargeError
+    │   └── MalformedRequestError    bytes that are not the message they should be
+    ├── KeyNotFoundError
+    ├── UnavailableError             nothing was done; it may work later or elsewhere
+    │   ├── OwnerUnreachableError
+    │   ├── OutcomeUnknownError      a write was sent and its answer is missing
+    │   ├── ContendedError           others kept writing newer versions of the key
+    │   └── NotServingError          the node is starting or draining
+    ├── RequestTimeoutError          the deadline passed
+    ├── ResponseTooLargeError        ask for less at once
+    └── StoreError                   the disk or its format
+        ├── StoreFullError           no room; what was stored stays, reads and deletes go on
+        ├── StoreClosedError
+        └── StoreCorruptError        bytes that can't be what was stored
+"""
+
+
+class LimeDBError(Exception):
+    """The root: catch this to catch all that LimeDB raises on purpose."""
+
+
+class ConfigError(LimeDBError):
+    """A setting that can't be used. Attributes: setting, value, allowed (a phrase)."""
+
+    def __init__(self, setting: str, value: object, allowed: str) -> None:
+        super().__init__(f"{setting}={value}: must be {allowed}")
+        self.setting, self.value, self.allowed = setting, value, allowed
+
+
+class LaunchError(LimeDBError):
+    """A local cluster that can't be started, found or ended; the text says what to do."""
+
+
+class InvalidRequestError(LimeDBError):
+    """What was asked makes no sense, whenever and wherever it is asked again."""
+
+
+class InvalidKeyError(InvalidRequestError):
+    """A key that is empty or too long. Attributes: size and limit, in bytes of UTF-8."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        what = "key is empty" if size == 0 else f"key of {size} bytes is too long"
+        super().__init__(f"{what}: a key has 1 to {limit} bytes of UTF-8")
+        self.size, self.limit = size, limit
+
+
+class ValueTooLargeError(InvalidRequestError):
+    """A value over the limit. Attributes: key; size and limit, in bytes."""
+
+    def __init__(self, key: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"value of {size} bytes for key {brief(key)} is over the limit of {limit} bytes (MAX_VALUE_SIZE)"
+        )
+        self.key, self.size, self.limit = key, size, limit
+
+
+class MalformedRequestError(InvalidRequestError):
+    """Bytes that are not the message they should be, such as a key that isn't UTF-8."""
+
+
+class KeyNotFoundError(LimeDBError):
+    """The key has no value: it never had, was deleted, or has expired. Attribute: key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("key not found")
+        self.key = key
+
+
+class UnavailableError(LimeDBError):
+    """It can't be done now; nothing was written. It may work later, or on another node."""
+
+
+class OwnerUnreachableError(UnavailableError):
+    """The node that owns a key can't be reached. Attributes: owner (its URL), reason."""
+
+    def __init__(self, owner: str, reason: str) -> None:
+        super().__init__(f"owner {owner} is unreachable: {reason}; try again when it is back")
+        self.owner, self.reason = owner, reason
+
+
+class OutcomeUnknownError(UnavailableError):
+    """A write was sent, and whether it took effect isn't known. Attributes: owner (its URL), reason."""
+
+    def __init__(self, owner: str, reason: str) -> None:
+        super().__init__(
+            f"the write was sent to {owner} but its outcome is unknown: {reason}; read the key before trying again"
+        )
+        self.owner, self.reason = owner, reason
+
+
+class ContendedError(UnavailableError):
+    """Others kept writing newer versions of the key. Attributes: key, attempts."""
+
+    def __init__(self, key: str, attempts: int) -> None:
+        super().__init__(f"key {brief(key)} was overtaken by newer writes {attempts} times; try again")
+        self.key, self.attempts = key, attempts
+
+
+class NotServingError(UnavailableError):
+    """The node takes no requests. Attribute: state (starting or draining)."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the node is {state} and takes no requests; ask another node")
+        self.state = state
+
+
+class RequestTimeoutError(LimeDBError):
+    """The deadline passed. Attributes: seconds (how long it was waited), waited_for."""
+
+    def __init__(self, seconds: float, waited_for: str) -> None:
+        super().__init__(f"no answer within {seconds:.3g} s from {waited_for}")
+        self.seconds, self.waited_for = seconds, waited_for
+
+
+class ResponseTooLargeError(LimeDBError):
+    """The answer would be over the size of a message. Attributes: size and limit, in bytes."""
+
+    def __init__(self, size: int, limit: int, remedy: str) -> None:
+        super().__init__(f"the answer would hold {size} bytes or more, over the limit of {limit}: {remedy}")
+        self.size, self.limit = size, limit
+
+
+class StoreError(LimeDBError):
+    """The disk or its format failed."""
+
+
+class StoreFullError(StoreError):
+    """No room for a write: nothing of it was stored, and all that was stored stays."""
+
+
+class StoreClosedError(StoreError):
+    """The store was asked after it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("the store is closed")
+
+
+class StoreCorruptError(StoreError):
+    """Stored bytes that can't be what was stored; the text says where."""
+
+
+def brief(key: str, limit: int = 64) -> str:
+    """A key as an error or log line shows it: quoted, and cut after `limit` characters."""
+    return repr(key) if len(key) <= limit else f"{key[:limit]!r}... ({len(key)} characters)"
