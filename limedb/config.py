@@ -152,37 +152,31 @@ def _size(low: int, high: int) -> Callable[[str], int]:
 
 SETTINGS = (
     Setting("SERVER_PORT", _number(1, 65535), str(DEFAULT_PORT), "The port of all services.", "-server.port"),
-    Setting(
-        "NODE_URL", _url, "", "The node's name on the ring, and where peers reach it: http://node1:8484. "
-        "Never change it while the node holds data. Default: http://localhost:<port>.", "-node.url",
-    ),
-    Setting(
-        "NODE_PEERS", _urls, "", "URLs of some other nodes, comma-separated. One that runs is enough; "
-        "gossip finds the rest.", "-node.peers",
-    ),
-    Setting(
-        "VIRTUAL_NODES", _number(0, 4096), "256", "Points on the ring; 0 for one at the hash of the URL. "
-        "More balance better (the deviation falls with the root) and make the ring larger to send and "
-        "draw. The same on all nodes.", "-node.routing.virtual-nodes",
-    ),
+    Setting("NODE_URL", _url, "", """The node's name on the ring, and where peers reach it:
+        http://node1:8484. Never change it while the node holds data. Default: http://localhost:<port>.""",
+        "-node.url"),
+    Setting("NODE_PEERS", _urls, "", """URLs of some other nodes, comma-separated. One that runs is enough;
+        gossip finds the rest.""", "-node.peers"),
+    Setting("VIRTUAL_NODES", _number(0, 4096), "256", """Points on the ring; 0 for one at the hash of the
+        URL. More balance better (the deviation falls with the root) and make the ring larger to send and
+        draw. The same on all nodes.""", "-node.routing.virtual-nodes"),
     Setting("DATA_DIR", Path, "~/.limedb", "The folder of the node's data.", "-data.dir"),
-    Setting(
-        "OTEL_ENDPOINT", str, DEFAULT_OTEL_ENDPOINT, "Where traces and metrics go (OTLP over gRPC); empty for "
-        "off. When unset, the default is used only if something listens there at start.", "-otel.endpoint",
-    ),
-    Setting("STORE", _choice("lmdb", "memory", "filesystem"), "lmdb", "lmdb; memory is lost at restart; "
-            "filesystem is one JSON file, rewritten at each write, that the Go LimeDB's file opens as."),
-    Setting("DURABILITY", _choice("always", "interval", "none"), "always", "When a write is on disk: before it "
-            "is acknowledged; within a second; or when the kernel likes. Only always outlives a power cut."),
-    Setting("GOSSIP_INTERVAL", _duration(0.02, 3600), "1s", "The time between gossip rounds. A silent node is "
-            "noticed after some of them; each costs one small message a node."),
-    Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", "How long a request may take when its client set no "
-            "deadline."),
-    Setting("ADVERTISE_ADDRESS", _address, "", "The host:port that peers dial, where it isn't that of NODE_URL "
-            "(sidecar, NAT)."),
+    Setting("OTEL_ENDPOINT", str, DEFAULT_OTEL_ENDPOINT, """Where traces and metrics go (OTLP over gRPC);
+        empty for off. When unset, the default is used only if something listens there at start.""",
+        "-otel.endpoint"),
+    Setting("STORE", _choice("lmdb", "memory", "filesystem"), "lmdb", """lmdb; memory is lost at restart;
+        filesystem is one JSON file, rewritten at each write, that opens a file of the Go LimeDB."""),
+    Setting("DURABILITY", _choice("always", "interval", "none"), "always", """When a write is on disk: before
+        it is acknowledged; within a second; or when the kernel likes. Only always outlives a power cut."""),
+    Setting("GOSSIP_INTERVAL", _duration(0.02, 3600), "1s", """The time between gossip rounds. A silent node
+        is noticed after some of them; each costs one small message a node."""),
+    Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request may take when its client
+        set no deadline."""),
+    Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers dial, where it isn't that of
+        NODE_URL (sidecar, NAT)."""),
     Setting("ZONE", str, "", "The host or rack that the node stands on."),
-    Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "1MiB", "The largest value that clients may store, 16MiB at "
-            "most."),
+    Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "1MiB", """The largest value that clients may store, 16MiB
+        at most."""),
     Setting("LOG_LEVEL", _choice("debug", "info", "warning", "error"), "info", "The least that is logged."),
     Setting("LOG_FORMAT", _choice("text", "json"), "text", "Lines for people, or a JSON object each."),
 )  # fmt: skip

@@ -93,7 +93,7 @@ class OutcomeUnknownError(UnavailableError):
 
     def __init__(self, owner: str, reason: str) -> None:
         super().__init__(
-            f"the write was sent to {owner} but its outcome is unknown: {reason}; read the key before trying again"
+            f"the write was sent to {owner} but its outcome is unknown: {reason}; read it before trying again"
         )
         self.owner, self.reason = owner, reason
 
