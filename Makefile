@@ -35,12 +35,14 @@ system-tools: ## Install the Debian packages that some tests and benchmarks use 
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client >/dev/null
 
+# uv resolves for all systems and Python versions at once; the files name no registry.
+LOCK := $(BIN)/uv pip compile --quiet --universal --prerelease=if-necessary --python-version 3.11 \
+  --generate-hashes --no-header --no-annotate --no-emit-index-url
+
 .PHONY: lock
 lock: ## Lock the newest versions of all dependencies, with hashes
-	uvx --from uv uv pip compile --universal --prerelease=if-necessary --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate --upgrade --extra envoy --extra dev pyproject.toml -o requirements.lock
-	uvx --from uv uv pip compile --universal --prerelease=if-necessary --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate -c requirements.lock pyproject.toml -o requirements-run.lock
+	$(LOCK) --upgrade --extra envoy --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) -c requirements.lock pyproject.toml -o requirements-run.lock
 
 # --- running ----------------------------------------------------------------------------------
 
@@ -62,6 +64,9 @@ googleapis: $(READY)
 	site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	for file in $(GOOGLE_PROTOS); do install -D -m 644 $$site/$$file $(GOOGLEAPIS)/$$file; done
 
+# What Envoy of docker-compose.yml is told: four nodes by name.
+COMPOSE_ENVOY := $(foreach n,1 2 3 4,--node http://node$(n):8484)
+
 .PHONY: gen
 gen: googleapis ## Generate the stubs, the descriptor set and Envoy's compose configuration
 	$(MAKE) --no-print-directory generate-into OUT=gen ENVOY_OUT=envoy/envoy.yaml
@@ -74,3 +79,49 @@ generate-into:
 	$(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLEAPIS) --include_imports \
 	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS)
 	touch $(OUT)/limedbpb/__init__.py $(OUT)/limedbpb/v1/__init__.py $(OUT)/limedbpb/py.typed
+	$(BIN)/limedb envoy-config $(COMPOSE_ENVOY) >$(ENVOY_OUT)
+
+# --- checking ---------------------------------------------------------------------------------
+
+.PHONY: check
+check: $(READY) googleapis ## Format, lint, types, layers, protos, and whether generated files are fresh
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code proto
+	$(MAKE) --no-print-directory check-breaking check-fresh
+
+# The contract of the last release; before there is one, of the commit before this one.
+BREAKING_AGAINST ?= $(shell git describe --tags --abbrev=0 2>/dev/null || git rev-parse --quiet --verify HEAD~1)
+.PHONY: check-breaking
+check-breaking: $(READY) googleapis
+	rm -rf build/contract && mkdir -p build/contract/build && cp -r $(GOOGLEAPIS) build/contract/build/
+	if [ -n '$(BREAKING_AGAINST)' ]; then git archive '$(BREAKING_AGAINST)' proto buf.yaml | tar -x -C build/contract && \
+	  $(BIN)/buf breaking --against build/contract; else echo 'No earlier commit to compare the contract with'; fi
+
+.PHONY: check-fresh
+check-fresh: $(READY) googleapis
+	rm -rf build/fresh
+	$(MAKE) --no-print-directory generate-into OUT=build/fresh ENVOY_OUT=build/fresh/envoy.yaml >/dev/null
+	diff --recursive --brief --exclude=__pycache__ gen/limedbpb build/fresh/limedbpb && \
+	  diff envoy/envoy.yaml build/fresh/envoy.yaml || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
+
+.PHONY: test
+test: $(READY) ## Run every test
+	$(BIN)/python -m pytest
+
+.PHONY: format
+format: $(READY) ## Format the code and the protos
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/buf format --write proto
+
+.PHONY: bench
+bench: $(READY) ## Measure a node beside a bare echo (needs `make system-tools`)
+	$(BIN)/python -m bench.unary
+
+.PHONY: clean
+clean: ## Remove what was made, but not data
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,10 +14,10 @@ each class to a status, the most specific class decides. Facts are attributes, s
     ├── UnavailableError             nothing was done; it may work later or elsewhere
     │   ├── OwnerUnreachableError
     │   ├── OutcomeUnknownError      a write was sent and its answer is missing
-    │   ├── ContendedError           others kept writing newer versions of the key
-    │   └── NotServingError          the node is starting or draining
+    │   └── ContendedError           others kept writing newer versions of the key
     ├── RequestTimeoutError          the deadline passed
     ├── ResponseTooLargeError        ask for less at once
+    ├── RemoteError                  a peer's own error, passed on
     └── StoreError                   the disk or its format
         ├── StoreFullError           no room; what was stored stays, reads and deletes go on
         ├── StoreClosedError
@@ -106,14 +106,6 @@ class ContendedError(UnavailableError):
         self.key, self.attempts = key, attempts
 
 
-class NotServingError(UnavailableError):
-    """The node takes no requests. Attribute: state (starting or draining)."""
-
-    def __init__(self, state: str) -> None:
-        super().__init__(f"the node is {state} and takes no requests; ask another node")
-        self.state = state
-
-
 class RequestTimeoutError(LimeDBError):
     """The deadline passed. Attributes: seconds (how long it was waited), waited_for."""
 
@@ -128,6 +120,14 @@ class ResponseTooLargeError(LimeDBError):
     def __init__(self, size: int, limit: int, remedy: str) -> None:
         super().__init__(f"the answer would hold {size} bytes or more, over the limit of {limit}: {remedy}")
         self.size, self.limit = size, limit
+
+
+class RemoteError(LimeDBError):
+    """A peer answered with an error of its own. Attributes: node_url, kind (its class), code (gRPC's name)."""
+
+    def __init__(self, node_url: str, kind: str, code: str, text: str) -> None:
+        super().__init__(f"node {node_url}: {text}")
+        self.node_url, self.kind, self.code = node_url, kind, code
 
 
 class StoreError(LimeDBError):

@@ -47,6 +47,27 @@ class StoreStats:
     durability: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class NodeHealth:
+    """How a node does. Rates are per second and latencies in milliseconds, over the last ten seconds.
+
+    error_rate: share of requests that failed by the server's fault or reach, 0 to 1. memory: resident MiB.
+    cpu: percent of one core over the last second.
+    """
+
+    uptime_seconds: float
+    memory_mb: float
+    cpu_percent: float
+    total_requests: int
+    requests_per_second: float
+    gets_per_second: float
+    sets_per_second: float
+    dels_per_second: float
+    average_latency_ms: float
+    error_rate: float
+    store: StoreStats
+
+
 class Store(Protocol):
     """Records by key. Any method raises StoreClosedError after close, StoreCorruptError on foreign bytes."""
 

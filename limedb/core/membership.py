@@ -1,11 +1,27 @@
-"""What a node has heard of the others, and the gossip that spreads it."""
+"""What a node has heard of the others, and the gossip that spreads it.
 
-from dataclasses import dataclass
+It owns the states of the known nodes and the three messages of an exchange: SYN (digests), ACK (states that
+the other lacks, digests of those wanted) and ACK2 (the states that were wanted). It must never judge who is
+alive (`core/detector.py`), nor check URLs: what comes in is valid (`rpc/` refuses the rest).
+
+Source: van Renesse et al. 2008, "Efficient Reconciliation and Flow Control for Anti-Entropy Protocols"; the
+three messages and the generation are those of Cassandra's gossip.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+MAX_GENERATION = (1 << 64) - 1
+MAX_HEARTBEAT = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """How new one's knowledge of a node is. A node is ordered by (generation, heartbeat)."""
+    """How new one's knowledge of a node is. A node is ordered by (generation, heartbeat).
+
+    A heartbeat without a generation (0) is from one who knows no generations, as the Go LimeDB: it stands
+    for the generation that the reader knows.
+    """
 
     url: str
     generation: int
@@ -36,3 +52,127 @@ class Ack:
 
     updates: tuple[NodeState, ...]
     requests: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What gossip brought. joined: URLs that were not known. advanced: URLs with a newer heartbeat."""
+
+    joined: frozenset[str]
+    advanced: frozenset[str]
+
+
+class Membership:
+    """The states of all nodes that gossip knows, one's own included.
+
+    own: the state of this node, its generation the start of the process. Merging keeps the newer of two
+    states, so exchanges may be lost, repeated and reordered. Nobody else writes one's own state: whoever
+    tells of a newer one has it from a time when the clock was ahead (or from another process of the same
+    URL), so the own generation is raised above theirs and their memory of it gives way.
+    """
+
+    __slots__ = ("_advanced", "_joined", "_own", "_states")
+
+    def __init__(self, own: NodeState) -> None:
+        self._own = own.url
+        self._states = {own.url: own}
+        self._joined: set[str] = set()
+        self._advanced: set[str] = set()
+
+    @property
+    def own(self) -> NodeState:
+        """The state of this node."""
+        return self._states[self._own]
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All known nodes, this one included, sorted."""
+        return tuple(sorted(self._states))
+
+    def __len__(self) -> int:
+        """How many nodes are known, this one included."""
+        return len(self._states)
+
+    def state(self, url: str) -> NodeState | None:
+        """What is known of a node; None: not even its name."""
+        return self._states.get(url)
+
+    def beat(self, keys: int | None = None) -> None:
+        """Raise the own heartbeat; `keys`: how many are held now, None: as before."""
+        own, held = self.own, self.own.keys if keys is None else keys
+        if own.heartbeat == MAX_HEARTBEAT:
+            own = replace(own, generation=own.generation + 1, heartbeat=0)
+        self._states[self._own] = replace(own, heartbeat=own.heartbeat + 1, keys=held)
+
+    def know(self, url: str) -> None:
+        """Make a node known by its name; nothing when it is."""
+        if url not in self._states:
+            self._states[url] = NodeState(url)
+            self._joined.add(url)
+
+    def digests(self) -> tuple[Digest, ...]:
+        """What a SYN carries: how new the knowledge of each node is."""
+        return tuple(_digest(state) for state in self._states.values())
+
+    def on_syn(self, digests: Iterable[Digest]) -> Ack:
+        """The answer to a SYN. Names that it brings are known from now on."""
+        theirs = {digest.url: digest for digest in digests}
+        for digest in theirs.values():
+            self._heed(digest)
+        updates = [s for s in self._states.values() if s.url not in theirs or _lacks(theirs[s.url], s)]
+        requests = [_digest(self._states[d.url]) for d in theirs.values() if self._wants(d)]
+        return Ack(tuple(updates), tuple(requests))
+
+    def on_ack(self, ack: Ack) -> tuple[NodeState, ...]:
+        """Merge an ACK; the states that it asks for, to be sent in the ACK2."""
+        self.on_ack2(ack.updates)
+        for digest in ack.requests:
+            self._heed(digest)
+        wanted = {digest.url: digest for digest in ack.requests}
+        return tuple(self._states[d.url] for d in wanted.values() if _lacks(d, self._states[d.url]))
+
+    def on_ack2(self, updates: Iterable[NodeState]) -> None:
+        """Merge states."""
+        for state in updates:
+            self._heed(_digest(state))
+            if state.url != self._own and _age(state) > _age(self._states[state.url]):
+                self._states[state.url] = state
+                self._advanced.add(state.url)
+
+    def take_news(self) -> News:
+        """What has changed since the last call."""
+        news = News(frozenset(self._joined), frozenset(self._advanced))
+        self._joined.clear()
+        self._advanced.clear()
+        return news
+
+    def _heed(self, digest: Digest) -> None:
+        """Know the node that was named; defend the own state against a newer one."""
+        self.know(digest.url)
+        own = self.own
+        if digest.url == own.url and _age(digest) > _age(own) and digest.generation < MAX_GENERATION:
+            self._states[own.url] = replace(own, generation=digest.generation + 1)
+
+    def _wants(self, digest: Digest) -> bool:
+        state = self._states[digest.url]
+        return digest.url != self._own and _known_age(digest, state) > _age(state)
+
+
+def _digest(state: NodeState) -> Digest:
+    return Digest(state.url, state.generation, state.heartbeat)
+
+
+def _age(of: Digest | NodeState) -> tuple[int, int]:
+    return (of.generation, of.heartbeat)
+
+
+def _known_age(digest: Digest, state: NodeState) -> tuple[int, int]:
+    """The age that a digest means to one who knows the state: a heartbeat alone borrows its generation."""
+    if digest.generation == 0 and digest.heartbeat > 0:
+        return (state.generation, digest.heartbeat)
+    return (digest.generation, digest.heartbeat)
+
+
+def _lacks(digest: Digest, state: NodeState) -> bool:
+    """Whether one with that digest lacks the state."""
+    return _known_age(digest, state) < _age(state)

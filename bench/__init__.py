@@ -1,0 +1,1 @@
+"""Benchmarks. Each file says how it is run."""

@@ -1,0 +1,131 @@
+"""`limedb cluster`: arguments and screens only."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from limedb.config import DEFAULT_PORT
+from limedb.errors import ConfigError
+from limedb.launch import cluster as launcher
+from limedb.launch import foreground
+from limedb.launch.plan import MAX_NODES, Plan
+from limedb.launch.records import Folder, Launch
+
+_in_folder = click.option(
+    "--data-dir",
+    "folder",
+    default="data/cluster",
+    show_default=True,
+    metavar="DIR",
+    callback=lambda _context, _option, value: Folder(Path(value)),
+    help="The cluster's folder: data, logs, and cluster.json.",
+)
+_node = click.argument("node", metavar="NODE")
+
+
+@click.group()
+def cluster() -> None:
+    """Run a cluster on this machine, with Envoy in front."""
+
+
+def _settings(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    for name, equals, value in pairs:
+        if not name or not equals:
+            raise ConfigError("-e", f"{name}{value}", "NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+@cluster.command()
+@click.option("--nodes", default=4, show_default=True, type=click.IntRange(1, MAX_NODES))
+@click.option(
+    "--base-port", default=7001, show_default=True, help="The first node's port; the next have the next."
+)
+@click.option(
+    "--port", default=DEFAULT_PORT, show_default=True, help="Envoy's port: REST, gRPC and gRPC-Web."
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Where Envoy listens; 0.0.0.0: everywhere."
+)
+@click.option(
+    "--envoy/--no-envoy", "with_envoy", default=True, help="Whether Envoy runs too.  [default: it does]"
+)
+@click.option("--access-log", is_flag=True, help="Let Envoy log each request.")
+@click.option(
+    "-e", "settings", multiple=True, metavar="NAME=VALUE", callback=_settings, help="A setting of all nodes."
+)
+@click.option("--detach", is_flag=True, help="Return when the cluster is ready, and let it run.")
+@_in_folder
+def start(folder: Folder, detach: bool, **options: Any) -> None:  # noqa: ANN401 (Plan checks them)
+    r"""Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
+
+    \b
+    Example: four nodes that keep nothing on disk
+      limedb cluster start --nodes 4 -e STORE=memory
+    """
+    try:
+        with foreground.interruptible():
+            launch = launcher.start(Plan(folder, **options))
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was started is ended", err=True)
+        sys.exit(130)
+    if detach:
+        click.echo(f"{len(launch.nodes)} nodes are ready; {folder.cluster_file} says where")
+        return
+    _show(launch)
+    foreground.stay(folder, lambda line: click.echo(line, err=True))
+
+
+def _show(launch: Launch) -> None:
+    """Where everything is, and what to try."""
+    target = launch.envoy or launch.nodes[0]
+    if launch.envoy:
+        click.echo(f"REST       {launch.envoy.url}/api/v1/")
+    click.echo(f"gRPC       {target.address}")
+    for node in launch.nodes:
+        click.echo(f"{node.name:<10} {node.url}  {node.log}")
+    click.echo("Try:")
+    if launch.envoy:
+        click.echo(f"""  curl -d '{{"key":"lime","value":"green"}}' {launch.envoy.url}/api/v1/set""")
+    click.echo(
+        f"""  grpcurl -plaintext -d '{{"key":"lime"}}' {launch.nodes[0].address} limedb.v1.KVService/Get"""
+    )
+    click.echo("Ctrl-C stops the cluster.")
+
+
+@cluster.command()
+@_in_folder
+def status(folder: Folder) -> None:
+    """Show the processes; exit with 0 when all run, else with 1."""
+    services = [(service, service.state) for service in folder.read().services]
+    for service, state in services:
+        click.echo(
+            f"{service.name:<10} {state:<8} {service.pid.number if service.pid else '-':<8} {service.url}"
+        )
+    sys.exit(any(state != "running" for _, state in services))
+
+
+@cluster.command()
+@_in_folder
+def stop(folder: Folder) -> None:
+    """End all processes: the nodes finish their requests first."""
+    launcher.stop(folder)
+
+
+def _node_command(name: str, action: Callable[[Folder, str], None], text: str) -> None:
+    @cluster.command(name, help=text)
+    @_node
+    @_in_folder
+    def run(node: str, folder: Folder) -> None:
+        action(folder, node)
+
+
+_node_command("kill", launcher.kill, "End NODE (node1..) at once, as a crash would.")
+_node_command("pause", launcher.pause, "Make NODE stand still, its connections open.")
+_node_command("resume", launcher.resume, "Let a paused NODE go on.")
+_node_command(
+    "restart", launcher.restart, "Start NODE again, after ending it if it runs; return when it is ready."
+)

@@ -1,0 +1,67 @@
+"""`limedb envoy-config`: arguments only."""
+
+import click
+
+from limedb.config import DEFAULT_PORT
+from limedb.launch import envoy
+
+
+@click.command("envoy-config")
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    required=True,
+    metavar="URL[=HOST:PORT]",
+    help="A node's URL, and where Envoy reaches it if that is elsewhere. Once for each node.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where Envoy listens.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "--admin",
+    default="127.0.0.1:0",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where Envoy's admin page listens; port 0: one that the kernel chooses.",
+)
+@click.option(
+    "--descriptor",
+    metavar="PATH",
+    help="The descriptor set, where Envoy will find it. Default: the one that LimeDB brings.",
+)
+@click.option("--otel", metavar="HOST:PORT", help="An OTLP collector (gRPC) for traces. Default: no tracing.")
+@click.option("--access-log", is_flag=True, help="Log each request on stdout.")
+@click.option(
+    "--max-body",
+    default=envoy.BODY_LIMIT,
+    show_default=True,
+    type=click.IntRange(1024, 1 << 30),
+    metavar="BYTES",
+    help="The largest JSON body. A value may take six times its size there.",
+)
+def envoy_config(
+    nodes: tuple[str, ...],
+    host: str,
+    port: int,
+    admin: str,
+    descriptor: str | None,
+    otel: str | None,
+    access_log: bool,
+    max_body: int,
+) -> None:
+    r"""Print a configuration of Envoy for some nodes.
+
+    \b
+    Example: for nodes that run in containers
+      limedb envoy-config --host 0.0.0.0 --node http://node1:8484 --node http://node2:8484
+    """
+    options = envoy.EnvoyOptions(
+        nodes=tuple(envoy.parse_node(node) for node in nodes),
+        listen=envoy.Address(host, port),
+        admin=envoy.parse_address("--admin", admin),
+        descriptor=descriptor or str(envoy.descriptor_path()),
+        otel=envoy.parse_address("--otel", otel) if otel else None,
+        access_log=access_log,
+        max_body=max_body,
+    )
+    click.echo(envoy.render(options), nl=False)

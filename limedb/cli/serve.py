@@ -1,0 +1,42 @@
+"""`limedb serve`: one node in the foreground."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from limedb.config import SETTINGS, Setting, load
+
+
+def _option(setting: Setting) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A setting as an option: its long name, and the one that the Go LimeDB had."""
+    names = [setting.flag, *([setting.go_flag] if setting.go_flag else []), setting.field]
+    text = " ".join(setting.help.split())
+    if setting.default:
+        text += f" Default: {setting.default}."
+    return click.option(*names, default=None, metavar="VALUE", help=f"{text}  [{setting.name}]")
+
+
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    for setting in reversed(SETTINGS):
+        command = _option(setting)(command)
+    return command
+
+
+@click.command()
+@_with_settings
+def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
+    r"""Run a node in the foreground until SIGTERM or SIGINT; it finishes the requests it has, then stops.
+
+    Each setting can be given as an option or in the environment, under the name in brackets.
+
+    \b
+    Example: three nodes on one machine, of which the second and third know the first
+      limedb serve --server-port 7001
+      limedb serve --server-port 7002 --node-peers http://localhost:7001
+      limedb serve --server-port 7003 --node-peers http://localhost:7001
+    """
+    from limedb.node import run
+
+    run(load(os.environ, flags))

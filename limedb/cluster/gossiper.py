@@ -1,0 +1,193 @@
+"""Gossip in motion: when to beat, whom to meet, and the exchange of SYN, ACK and ACK2.
+
+It owns the rounds and the tasks that run them. It must never merge or judge (`cluster/view.py` does), nor
+let a peer that hangs delay the own heartbeat.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from limedb.cluster.picker import PeerPicker
+from limedb.cluster.view import ClusterView
+from limedb.core.detector import Status
+from limedb.core.membership import Ack, Digest, NodeState
+from limedb.errors import LimeDBError
+from limedb.ports import Clock, GossipTransport
+
+log = logging.getLogger(__name__)
+
+JITTER = 0.1  # of the interval, either way, so that nodes that start together don't stay in step
+MIN_TIMEOUT = 1.0  # seconds for an exchange, where the interval is shorter
+QUICK = 0.1  # seconds to the first retry, and between the extra rounds
+EXTRA_ROUNDS = 3  # after a new name: twelve nodes have heard it when they end
+MAX_EXCHANGES = 8  # at once; one with each peer
+
+
+class Gossiper:
+    """Beats and gossips while `run` runs; answers peers at any time.
+
+    view: what gossip changes. interval: seconds between rounds. seeds: URLs that are known from the start.
+    rng: makes the choices. A round starts exchanges and does not wait for them; each ends within
+    max(interval, 1) seconds, whatever the transport does.
+    """
+
+    def __init__(
+        self,
+        view: ClusterView,
+        transport: GossipTransport,
+        clock: Clock,
+        *,
+        interval: float,
+        seeds: Sequence[str],
+        rng: Random,
+    ) -> None:
+        self._view, self._transport, self._clock = view, transport, clock
+        self._interval, self._rng = interval, rng
+        self._quick = min(QUICK, interval)
+        self._timeout = max(interval, MIN_TIMEOUT)
+        self._seeds = tuple(url for url in dict.fromkeys(seeds) if url != view.own_url)
+        self._picker = PeerPicker(rng, self._seeds)
+        self._retry = self._quick  # the next pause while nobody was met yet
+        self._met = asyncio.Event()
+        self._extra = 0
+        self._news = asyncio.Event()
+        self._running: set[str] = set()
+        self._errors: dict[str, str] = {}
+        self._statuses: dict[str, Status] = {}
+        view.know(self._seeds)
+        if not self._seeds:
+            self._met.set()
+        self._known, self._generation = len(view.ring.nodes), view.own.generation
+
+    # --- the answering side
+
+    def on_syn(self, digests: Iterable[Digest]) -> Ack:
+        """The ACK to a peer's SYN."""
+        ack = self._view.on_syn(digests)
+        self._notice()
+        return ack
+
+    def on_ack2(self, updates: Iterable[NodeState]) -> None:
+        """Take a peer's ACK2."""
+        self._view.on_ack2(updates)
+        self._notice()
+
+    async def wait_met(self, limit: float) -> bool:
+        """Wait for a first peer, `limit` seconds at most; whether one was met, or there are no seeds."""
+        try:
+            async with asyncio.timeout(limit):
+                return await self._met.wait()
+        except TimeoutError:
+            return False
+
+    # --- the asking side
+
+    async def run(self) -> None:
+        """Gossip until cancelled; then all that was started is cancelled and awaited."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._run_interval(tasks)
+
+    async def _run_interval(self, tasks: asyncio.TaskGroup) -> None:
+        """A heartbeat and its round, then quick rounds as long as they are needed, until the next is due."""
+        due = self._clock.monotonic() + self._interval * self._rng.uniform(1 - JITTER, 1 + JITTER)
+        self._view.beat()
+        self._judge()
+        self._start_round(tasks)
+        while (left := due - self._clock.monotonic()) > 0:
+            if await self._pause(left):
+                self._start_round(tasks)
+
+    async def _pause(self, left: float) -> bool:
+        """Wait for the time of a quick round, at most what is left; whether it came."""
+        pause = self._next_pause()
+        if pause < left:
+            await asyncio.sleep(pause)
+            return True
+        try:
+            async with asyncio.timeout(left):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+        self._news.clear()
+        return False
+
+    def _next_pause(self) -> float:
+        """Seconds until a quick round: growing ones until a peer was met, few short ones after news."""
+        if not self._met.is_set():
+            pause, self._retry = self._retry, min(2 * self._retry, self._interval)
+            return pause
+        if self._extra > 0:
+            self._extra -= 1
+            return self._quick
+        return self._interval * 2
+
+    def _start_round(self, tasks: asyncio.TaskGroup) -> None:
+        for url in self._choose():
+            if len(self._running) < MAX_EXCHANGES:
+                self._running.add(url)
+                tasks.create_task(self._exchange(url), name=f"gossip with {url}")
+
+    def _choose(self) -> list[str]:
+        """The peers of a round (all seeds until one was met), but for those that still owe an answer."""
+        if not self._met.is_set():
+            free = [url for url in self._seeds if url not in self._running]
+            return self._rng.sample(free, len(free))
+        free = [url for url in self._view.peers() if url not in self._running]
+        dead = [url for url in free if self._statuses.get(url) is Status.DEAD]
+        living = set(free).difference(dead)
+        return sorted(self._picker.pick(living, dead) - self._running)
+
+    async def _exchange(self, url: str) -> None:
+        """One exchange with a peer; its failure is noted, whatever it is."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._talk(self._view.address(url))
+            self._note(url, "")
+        except (LimeDBError, TimeoutError) as error:
+            self._note(url, str(error) or f"no answer within {self._timeout:.3g} s")
+        except Exception as error:
+            if self._note(url, repr(error)):
+                log.exception("gossip with %s failed", url)
+        finally:
+            self._running.discard(url)
+
+    async def _talk(self, address: str) -> None:
+        ack = await self._transport.syn(address, self._view.digests(), self._timeout)
+        updates = self._view.on_ack(ack)
+        self._notice()
+        if updates:
+            await self._transport.ack2(address, updates, self._timeout)
+
+    # --- what became of it
+
+    def _notice(self) -> None:
+        """See what a message brought: a peer is met; new names are worth extra rounds."""
+        self._met.set()
+        known, generation = len(self._view.ring.nodes), self._view.own.generation
+        if known > self._known:
+            self._extra = EXTRA_ROUNDS
+            self._news.set()
+        if generation > self._generation:
+            log.warning(
+                "gossip knew a newer %s: did the clock go back, or do two use it?", self._view.own_url
+            )
+        self._known, self._generation = known, generation
+
+    def _note(self, url: str, error: str) -> bool:
+        """Log how a peer answers, if that changed; whether it did."""
+        if self._errors.get(url, "") == error:
+            return False
+        self._errors[url] = error
+        log.debug("gossip with %s: %s", url, error or "it answers again")
+        return True
+
+    def _judge(self) -> None:
+        """Ask for the peers' statuses, which hold for this interval, and log those that changed."""
+        for url in self._view.peers():
+            status = self._view.status(url)
+            if self._statuses.get(url) is not status:
+                log.info("node %s is %s", url, status)
+            self._statuses[url] = status

@@ -1,0 +1,69 @@
+"""What a node tells people of the cluster, as values.
+
+It owns the figures and their formulas. It must never ask a clock or a peer: it is given what to report.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from limedb.core.detector import Status
+from limedb.core.membership import NodeState
+
+Health = Literal["healthy", "degraded", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerReport:
+    """One peer. state: what it last told of itself. lag: seconds since a new heartbeat of it arrived, or
+    since it became known. status: what it is taken for.
+    """
+
+    state: NodeState
+    lag: float
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class GossipReport:
+    """What a node has heard of the others. own: its own state. peers: the others, by URL."""
+
+    own: NodeState
+    peers: tuple[PeerReport, ...]
+
+    def count(self, status: Status) -> int:
+        """How many peers are taken for that."""
+        return sum(peer.status is status for peer in self.peers)
+
+    @property
+    def cluster_health(self) -> Health:
+        """healthy: no peer is stale or dead; critical: half of the nodes or more are dead; else degraded."""
+        if self.count(Status.ACTIVE) == len(self.peers):
+            return "healthy"
+        return "critical" if 2 * self.count(Status.DEAD) >= len(self.peers) + 1 else "degraded"
+
+    @property
+    def convergence_rate(self) -> float:
+        """The share of peers that are active, 0 to 1; 1 when there are none."""
+        return self.count(Status.ACTIVE) / len(self.peers) if self.peers else 1.0
+
+    @property
+    def average_lag(self) -> float:
+        """The mean of the peers' lags, in seconds; 0 when there are none."""
+        return sum(peer.lag for peer in self.peers) / len(self.peers) if self.peers else 0.0
+
+    @property
+    def max_lag(self) -> float:
+        """The largest of the peers' lags, in seconds; 0 when there are none."""
+        return max((peer.lag for peer in self.peers), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class StateReport:
+    """The cluster in short. own: the state of the node that tells. peers: URLs of the others, sorted.
+    total_nodes, active_nodes: itself included.
+    """
+
+    own: NodeState
+    peers: tuple[str, ...]
+    total_nodes: int
+    active_nodes: int

@@ -1,0 +1,103 @@
+"""Who is alive, as far as the arrival of heartbeats tells.
+
+It owns the suspicion of silent nodes: an opinion of one node, that changes no ownership. It must never read
+a clock, nor know how heartbeats travel.
+
+Source: Hayashibara, Défago, Yared, Katayama 2004, "The phi accrual failure detector". The intervals between
+the heartbeats of a node are taken for normally distributed; phi is -log10 of the probability that a node
+that lives stays silent for as long as this one does. So phi 3 is wrong once in 1,000 heartbeats, phi 8 once
+in 10**8, whatever the network is like.
+"""
+
+import math
+from collections import deque
+from enum import StrEnum
+
+STALE_PHI = 3.0
+DEAD_PHI = 8.0
+WINDOW = 100  # intervals remembered of a node: minutes of history, and one outage weighs little
+DEVIATION = 0.5  # of the gossip interval: the estimate, and the least however regular a node was
+DEVIATION_PER_DOUBLING = 0.16  # the same with many nodes: news takes a round more when they double
+
+
+class Status(StrEnum):
+    """What a node is taken for. stale: silent for longer than usual. dead: too long to be alive."""
+
+    ACTIVE = "active"
+    STALE = "stale"
+    DEAD = "dead"
+
+
+class Detector:
+    """Suspicion of each watched node, grown from how regularly its heartbeats came before.
+
+    interval: seconds between the heartbeats of a node as it makes them. With up to eight nodes one that beat
+    by it is stale after 2.5 intervals of silence and dead after 3.8; of 100 after 4.3 and 7, as heartbeats
+    then come by many hands. A node never heard is judged as one that beat by the interval.
+    Methods raise LookupError for a node that is not watched. `now` is in seconds and never runs backwards.
+    """
+
+    __slots__ = ("_histories", "_interval")
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._histories: dict[str, _History] = {}
+
+    def watch(self, url: str, now: float) -> None:
+        """Count a node's silence from now on, if it isn't watched yet."""
+        if url not in self._histories:
+            self._histories[url] = _History(self._interval, now)
+
+    def heard(self, url: str, now: float) -> None:
+        """A new heartbeat of a node arrived."""
+        self.watch(url, now)
+        self._histories[url].add(now, self._least_deviation())
+
+    def lag(self, url: str, now: float) -> float:
+        """Seconds since a new heartbeat arrived, or since the node is watched when none ever did."""
+        return max(0.0, now - self._histories[url].last)
+
+    def phi(self, url: str, now: float) -> float:
+        """The suspicion: 0.3 and less while a heartbeat isn't due, infinite after a very long silence."""
+        return self._histories[url].phi(self.lag(url, now), self._least_deviation())
+
+    def status(self, url: str, now: float) -> Status:
+        """What the node is to be taken for."""
+        phi = self.phi(url, now)
+        if phi < STALE_PHI:
+            return Status.ACTIVE
+        return Status.STALE if phi < DEAD_PHI else Status.DEAD
+
+    def _least_deviation(self) -> float:
+        nodes = len(self._histories) + 1
+        return self._interval * max(DEVIATION, DEVIATION_PER_DOUBLING * math.log2(nodes))
+
+
+class _History:
+    """The last intervals of a node, at first as many of the estimate."""
+
+    __slots__ = ("_heard", "_intervals", "last")
+
+    def __init__(self, interval: float, now: float) -> None:
+        self.last = now
+        self._heard = False
+        spread = DEVIATION * interval
+        estimate = [interval - spread, interval + spread] * (WINDOW // 2)
+        self._intervals = deque(estimate, maxlen=WINDOW)
+
+    def add(self, now: float, least_deviation: float) -> None:
+        """Remember an interval; an outage counts no more than it takes to die, or it would hide the next."""
+        if self._heard:
+            mean, deviation = self._normal(least_deviation)
+            self._intervals.append(min(now - self.last, mean + 6 * deviation))  # phi 8 is at 5.6
+        self._heard, self.last = True, now
+
+    def phi(self, silence: float, least_deviation: float) -> float:
+        mean, deviation = self._normal(least_deviation)
+        later = 0.5 * math.erfc((silence - mean) / deviation / math.sqrt(2))
+        return -math.log10(later) if later > 0 else math.inf
+
+    def _normal(self, least_deviation: float) -> tuple[float, float]:
+        mean = sum(self._intervals) / len(self._intervals)
+        variance = sum((i - mean) ** 2 for i in self._intervals) / len(self._intervals)
+        return mean, max(least_deviation, math.sqrt(variance))

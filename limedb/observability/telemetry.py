@@ -1,0 +1,103 @@
+"""Telemetry on or off.
+
+It owns the decision whether traces and metrics leave the node, and the handle that the node keeps. It must
+never import OpenTelemetry while telemetry is off: then there are no interceptors, no threads, and nothing
+was loaded.
+"""
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from limedb.config import DEFAULT_OTEL_ENDPOINT
+
+if TYPE_CHECKING:
+    import grpc.aio
+
+    from limedb.observability.logs import TraceIds
+    from limedb.observability.metrics import RequestStats
+    from limedb.ports import StoreStats
+
+PROBE_TIMEOUT = 0.25  # seconds; the default endpoint is on this machine
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose telemetry it is, and where its figures come from.
+
+    peers gives the number of peers by status, store the store's figures. The exporter's thread calls both,
+    so they return what the loop has put aside and touch nothing that the loop is changing.
+    """
+
+    node_url: str
+    version: str
+    zone: str
+    requests: "RequestStats"
+    peers: Callable[[], Mapping[str, int]]
+    store: "Callable[[], StoreStats]"
+
+
+def _nothing() -> None:
+    """Stop nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What was started. The interceptors go to the server and to every channel; trace_ids to the logs.
+
+    endpoint: where everything goes, empty when telemetry is off.
+    """
+
+    endpoint: str = ""
+    server_interceptors: "Sequence[grpc.aio.ServerInterceptor]" = ()
+    client_interceptors: "Sequence[grpc.aio.ClientInterceptor]" = ()
+    trace_ids: "TraceIds | None" = None
+    stop: Callable[[], None] = _nothing
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is sent."""
+        return bool(self.endpoint)
+
+    def shutdown(self) -> None:
+        """Send what is left, for two seconds at most, then stop. It blocks: call it off the loop, last."""
+        self.stop()
+
+
+def start_telemetry(
+    otel_endpoint: str | None,
+    source: Source,
+    *,
+    metric_interval: float = 10.0,
+    span_delay: float = 1.0,
+    default_endpoint: str = DEFAULT_OTEL_ENDPOINT,
+) -> Telemetry:
+    """Start sending traces and metrics by OTLP over gRPC, where they are wanted.
+
+    otel_endpoint: host:port, "" for off, None for the default endpoint if something listens there now.
+    metric_interval and span_delay: seconds between two sendings. An endpoint where nobody answers costs
+    the node nothing but a warning a minute. It blocks for as long as loading takes (0.3 s): call it off the
+    loop, or before there is one.
+    """
+    endpoint = _chosen_endpoint(otel_endpoint, default_endpoint)
+    if not endpoint:
+        return Telemetry()
+    from limedb.observability import otlp
+
+    return otlp.start(endpoint, source, metric_interval, span_delay)
+
+
+def _chosen_endpoint(otel_endpoint: str | None, default: str) -> str:
+    if otel_endpoint is not None:
+        return otel_endpoint
+    return default if _is_listening(default) else ""
+
+
+def _is_listening(endpoint: str) -> bool:
+    host, _, port = endpoint.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), PROBE_TIMEOUT):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,99 @@
+"""Calls to a node from outside a node: what the command line and the launcher ask.
+
+It owns a short-lived channel and the errors of a call on it; it blocks, and must never run in a node.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+
+from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
+from limedb.replication.coordinator import Found
+from limedb.rpc import status
+from limedb.rpc.links import CHANNEL_OPTIONS
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """The cluster as a node sees it. status: starting, active or draining."""
+
+    node_url: str
+    total_nodes: int
+    active_nodes: int
+    status: str
+
+
+class NodeClient:
+    """A node, or Envoy, at target (host:port). timeout: seconds for each call.
+
+    Every method raises UnavailableError when nothing answers, RequestTimeoutError when it is too slow, and
+    RemoteError when the node answered with an error.
+    """
+
+    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+        self._target, self._channel, self._timeout = target, channel, timeout
+        self._kv = kv_pb2_grpc.KVServiceStub(channel)
+
+    def get(self, key: str) -> Found:
+        """Read a key."""
+        response = self._call(lambda: self._kv.Get(kv_pb2.GetRequest(key=key), timeout=self._timeout))
+        blob = response.WhichOneof("content") == "blob"
+        return Found(response.blob if blob else response.value, response.node_url)
+
+    def set(self, key: str, value: str, ttl_ms: int = 0) -> None:
+        """Store a text; ttl_ms: milliseconds to live, 0 for ever."""
+        request = kv_pb2.SetRequest(key=key, value=value, ttl_ms=ttl_ms)
+        self._call(lambda: self._kv.Set(request, timeout=self._timeout))
+
+    def delete(self, key: str) -> int:
+        """Delete a key; how many values were deleted, 0 or 1."""
+        return self._call(
+            lambda: self._kv.Delete(kv_pb2.DeleteRequest(key=key), timeout=self._timeout)
+        ).deleted
+
+    def is_serving(self) -> bool:
+        """Whether grpc.health.v1 says that the node takes requests."""
+        check = self._channel.unary_unary(
+            f"/{HEALTH_SERVICE}/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        answer = self._call(lambda: check(health_pb2.HealthCheckRequest(), timeout=self._timeout))
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def state(self) -> ClusterState:
+        """The cluster as the node sees it."""
+        stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
+        answer = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
+        return ClusterState(answer.node_url, answer.total_nodes, answer.active_nodes, answer.status)
+
+    def _call(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except grpc.RpcError as error:
+            raise self._error_of(cast("grpc.Call", error)) from None  # what a call raises is itself
+
+    def _error_of(self, error: grpc.Call) -> LimeDBError:
+        if (told := status.remote_error(self._target, error)) is not None:
+            return told
+        code = error.code()
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return RequestTimeoutError(self._timeout, self._target)
+        return UnavailableError(
+            f"nothing answers at {self._target} ({code.name}); is a node or Envoy running there?"
+        )
+
+
+@contextmanager
+def node_client(target: str, timeout: float = 5.0) -> Iterator[NodeClient]:
+    """A client of the node or Envoy at target (host:port), for the time of the block."""
+    with grpc.insecure_channel(target, CHANNEL_OPTIONS) as channel:
+        yield NodeClient(target, channel, timeout)

@@ -1,0 +1,98 @@
+"""What a request may hold.
+
+It owns the limits of the contract and the words that refuse what is over them; nothing is stored before a
+request has passed. Limits bind clients, never what peers send each other.
+"""
+
+from dataclasses import dataclass
+
+from limedb.config import address_of
+from limedb.core.record import value_size
+from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
+from limedb.replication.coordinator import Write
+from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
+
+MAX_KEY_SIZE = 4096
+"""Bytes of a key's UTF-8."""
+MAX_BATCH = 10_000
+"""Items of a batch."""
+MAX_PAGE_SIZE = 1000
+DEFAULT_PAGE_SIZE = 20
+MAX_TTL_MS = 100 * 365 * 24 * 3600 * 1000
+"""Milliseconds: a hundred years."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of keys that was asked for. number: from 1; after: a key, or None to go by the number."""
+
+    number: int
+    size: int
+    after: str | None
+
+
+class Checks:
+    """Refuses what is over the limits with an InvalidRequestError. max_value_size: bytes."""
+
+    def __init__(self, max_value_size: int) -> None:
+        self._max_value_size = max_value_size
+
+    def key(self, key: str) -> str:
+        """Pass a key on when it has 1 to 4096 bytes of UTF-8."""
+        if not key or (len(key) > MAX_KEY_SIZE // 4 and len(key.encode()) > MAX_KEY_SIZE):
+            raise InvalidKeyError(len(key.encode()), MAX_KEY_SIZE)
+        return key
+
+    def has_content(self, request: kv_pb2.SetRequest | kv_pb2.SetDirectRequest | kv_pb2.BatchWrite) -> None:
+        """Refuse a write that says neither what to store nor to delete."""
+        kind = request.WhichOneof("content")
+        if kind is None:
+            raise InvalidRequestError(f"no content for key {request.key!r}: set value (text) or blob (bytes)")
+        if isinstance(request, kv_pb2.BatchWrite) and kind == "delete" and not request.delete:
+            raise InvalidRequestError(
+                f"delete is false for key {request.key!r}: set it to true, or set a value"
+            )
+
+    def write(self, write: Write) -> Write:
+        """Pass a write on when its key, value and time to live are within the limits."""
+        self.key(write.key)
+        if write.value is not None and (size := value_size(write.value)) > self._max_value_size:
+            raise ValueTooLargeError(write.key, size, self._max_value_size)
+        if write.ttl_ms > MAX_TTL_MS:
+            raise InvalidRequestError(f"ttl_ms={write.ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
+        return write
+
+    def consistency(self, level: record_pb2.Consistency) -> None:
+        """Refuse a level that isn't in the contract."""
+        if level not in record_pb2.Consistency.values():
+            raise InvalidRequestError(
+                f"consistency={level}: must be one of {', '.join(record_pb2.Consistency.keys())}"
+            )
+
+    def batch(self, what: str, size: int) -> None:
+        """Refuse a batch of none or of too many."""
+        if not 1 <= size <= MAX_BATCH:
+            raise InvalidRequestError(f"{what} holds {size} items: must be 1 to {MAX_BATCH}")
+
+    def page(self, request: kv_pb2.ListKeysRequest) -> Page:
+        """Pass a page on, with the defaults filled in."""
+        if request.page_size > MAX_PAGE_SIZE:
+            raise InvalidRequestError(f"page_size={request.page_size}: must be 1 to {MAX_PAGE_SIZE}")
+        after = request.after if request.HasField("after") else None
+        if after is not None and request.page > 1:
+            raise InvalidRequestError(f"page={request.page} and after={after!r}: give one of them")
+        return Page(request.page or 1, request.page_size or DEFAULT_PAGE_SIZE, after)
+
+    def gossip(self, payload: gossip_pb2.GossipPayload) -> None:
+        """Refuse names that can't be nodes: each that passes becomes a node of the ring."""
+        for digest in payload.digests:
+            _check_url(digest.node_url)
+        for state in payload.digests_update:
+            _check_url(state.node_url)
+
+
+def _check_url(url: str) -> None:
+    try:
+        address_of(url)
+    except ValueError as allowed:
+        raise InvalidRequestError(f"node_url={url!r}: must be {allowed}") from None

@@ -1,0 +1,16 @@
+"""When a request must be answered."""
+
+from limedb.ports import Clock
+from limedb.rpc.server import Context
+
+
+class Deadlines:
+    """Tells a request's deadline. default: seconds, for clients that set none."""
+
+    def __init__(self, clock: Clock, default: float) -> None:
+        self._clock, self._default = clock, default
+
+    def of(self, context: Context) -> float:
+        """The deadline of a request, in seconds of the monotonic clock."""
+        remaining = context.time_remaining()
+        return self._clock.monotonic() + (self._default if remaining is None else remaining)

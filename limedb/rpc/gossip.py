@@ -1,0 +1,44 @@
+"""GossipService: SYN in, ACK out."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from limedb.core.membership import Ack, Digest, NodeState
+from limedb.errors import InvalidRequestError
+from limedb.rpc import convert
+from limedb.rpc.checks import Checks
+from limedb.rpc.server import Context
+from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc
+
+
+class GossipTaker(Protocol):
+    """Who answers gossip."""
+
+    def on_syn(self, digests: Iterable[Digest]) -> Ack:
+        """The ACK to a peer's SYN."""
+
+    def on_ack2(self, updates: Iterable[NodeState]) -> None:
+        """Take a peer's ACK2."""
+
+
+class GossipServicer(gossip_pb2_grpc.GossipServiceServicer):
+    """Serves the answering side of gossip."""
+
+    service = gossip_pb2.DESCRIPTOR.services_by_name["GossipService"]
+
+    def __init__(self, gossip: GossipTaker, checks: Checks) -> None:
+        self._gossip, self._checks = gossip, checks
+
+    async def Exchange(
+        self, request: gossip_pb2.ExchangeRequest, context: Context
+    ) -> gossip_pb2.ExchangeResponse:
+        self._checks.gossip(request.payload)
+        match request.type:
+            case gossip_pb2.GOSSIP_SYN:
+                digests = [convert.digest_from(d) for d in request.payload.digests]
+                return convert.ack_response(self._gossip.on_syn(digests))
+            case gossip_pb2.GOSSIP_ACK2:
+                self._gossip.on_ack2([convert.state_from(s) for s in request.payload.digests_update])
+                return gossip_pb2.ExchangeResponse()
+            case kind:
+                raise InvalidRequestError(f"type={kind}: must be GOSSIP_SYN or GOSSIP_ACK2")

@@ -1,0 +1,102 @@
+"""KVService: check, call, convert."""
+
+from typing import Literal, Protocol
+
+from limedb.errors import KeyNotFoundError, LimeDBError, ResponseTooLargeError
+from limedb.replication.coordinator import Coordinator, Found
+from limedb.replication.replica import LocalReplica
+from limedb.rpc import convert
+from limedb.rpc.checks import Checks
+from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.server import Context
+from limedbpb.v1 import kv_pb2, kv_pb2_grpc
+
+
+class OperationCounter(Protocol):
+    """Counts keys read and written."""
+
+    def count_operations(self, kind: Literal["get", "set", "delete"], n: int) -> None:
+        """Count n keys more."""
+
+
+class KVServicer(kv_pb2_grpc.KVServiceServicer):
+    """Serves keys: those of the cluster through the coordinator, the node's own list from its replica.
+
+    max_response_size: the most bytes of an answer that holds many keys.
+    """
+
+    service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
+
+    def __init__(
+        self,
+        node_url: str,
+        coordinator: Coordinator,
+        own: LocalReplica,
+        checks: Checks,
+        deadlines: Deadlines,
+        counter: OperationCounter,
+        max_response_size: int,
+    ) -> None:
+        self._node_url, self._coordinator, self._own = node_url, coordinator, own
+        self._checks, self._deadlines, self._count = checks, deadlines, counter.count_operations
+        self._max_response_size = max_response_size
+
+    async def Get(self, request: kv_pb2.GetRequest, context: Context) -> kv_pb2.GetResponse:
+        self._count("get", 1)
+        self._checks.consistency(request.consistency)
+        key = self._checks.key(request.key)
+        return convert.get_response(await self._coordinator.get(key, self._deadlines.of(context)))
+
+    async def Set(self, request: kv_pb2.SetRequest, context: Context) -> kv_pb2.SetResponse:
+        self._count("set", 1)
+        self._checks.consistency(request.consistency)
+        self._checks.has_content(request)
+        write = self._checks.write(convert.write_from(request))
+        written = await self._coordinator.write(write, self._deadlines.of(context))
+        return kv_pb2.SetResponse(receipt=convert.receipt(written))
+
+    async def Delete(self, request: kv_pb2.DeleteRequest, context: Context) -> kv_pb2.DeleteResponse:
+        self._count("delete", 1)
+        self._checks.consistency(request.consistency)
+        write = self._checks.write(convert.delete_from(request))
+        written = await self._coordinator.write(write, self._deadlines.of(context))
+        return kv_pb2.DeleteResponse(deleted=int(written.existed), receipt=convert.receipt(written))
+
+    async def SetDirect(self, request: kv_pb2.SetDirectRequest, context: Context) -> kv_pb2.SetDirectResponse:
+        self._count("set", 1)
+        self._checks.has_content(request)
+        write = self._checks.write(convert.write_from(request))
+        written = await self._coordinator.write_direct(self._node_url, write, self._deadlines.of(context))
+        return kv_pb2.SetDirectResponse(receipt=convert.receipt(written))
+
+    async def ListKeys(self, request: kv_pb2.ListKeysRequest, context: Context) -> kv_pb2.ListKeysResponse:
+        page = self._checks.page(request)
+        return convert.list_keys_response(await self._own.list_keys(page.number, page.size, page.after))
+
+    async def BatchGet(self, request: kv_pb2.BatchGetRequest, context: Context) -> kv_pb2.BatchGetResponse:
+        self._checks.consistency(request.consistency)
+        self._checks.batch("keys", len(request.keys))
+        keys = [self._checks.key(key) for key in request.keys]
+        self._count("get", len(keys))
+        outcomes = await self._coordinator.get_many(keys, self._deadlines.of(context))
+        response = kv_pb2.BatchGetResponse(results=[convert.batch_get_result(_absent(o)) for o in outcomes])
+        if (size := response.ByteSize()) > self._max_response_size:
+            raise ResponseTooLargeError(size, self._max_response_size, "ask for fewer keys at once")
+        return response
+
+    async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> kv_pb2.BatchSetResponse:
+        self._checks.consistency(request.consistency)
+        self._checks.batch("writes", len(request.writes))
+        for item in request.writes:
+            self._checks.has_content(item)
+        writes = [self._checks.write(convert.batch_write_from(item)) for item in request.writes]
+        deletes = sum(write.value is None for write in writes)
+        self._count("set", len(writes) - deletes)
+        self._count("delete", deletes)
+        outcomes = await self._coordinator.write_many(writes, self._deadlines.of(context))
+        return kv_pb2.BatchSetResponse(results=[convert.batch_set_result(o) for o in outcomes])
+
+
+def _absent(outcome: Found | LimeDBError) -> Found | LimeDBError | None:
+    """In a batch, a key without a value is an answer, not an error."""
+    return None if isinstance(outcome, KeyNotFoundError) else outcome

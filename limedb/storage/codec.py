@@ -1,0 +1,99 @@
+"""Records as bytes: the stored form is the serialized message limedb.v1.Record, and so is the sent form.
+
+It owns the two directions and the cheap look at what decides a merge. It must never know of a store.
+"""
+
+from struct import Struct
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from limedb.core.record import Record
+from limedb.errors import InvalidKeyError, MalformedRequestError, StoreCorruptError
+from limedbpb.v1.record_pb2 import Record as Message
+
+# Tags of proto/limedbpb/v1/record.proto, in the order in which they are written.
+_VERSION, _EXPIRES_AT, _TOMBSTONE, _KEY = b"\x09", b"\x11", b"\x18\x01", b"\x22"
+_FIXED64 = Struct("<Q")
+_KEY_LIMIT = 4096  # what clients may use; told in the error, enforced by the services
+
+
+class Header(NamedTuple):
+    """What decides a merge and a count. version; expires_at in ms since 1970, 0 for never; is_tombstone."""
+
+    version: int
+    expires_at: int
+    is_tombstone: bool
+
+
+def utf8(text: str) -> bytes:
+    """The UTF-8 of a key. MalformedRequestError: it holds half of a surrogate pair."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise MalformedRequestError(f"the key isn't UTF-8: {error}") from None
+
+
+def key_bytes(key: str) -> bytes:
+    """The UTF-8 of a key that is to be found or stored. InvalidKeyError: it is empty."""
+    if not key:
+        raise InvalidKeyError(0, _KEY_LIMIT)
+    return utf8(key)
+
+
+def to_message(record: Record) -> Message:
+    """The message of a record."""
+    message = Message(version=record.version, expires_at_ms=record.expires_at, key=record.key)
+    if isinstance(record.value, str):
+        message.value = record.value
+    elif record.value is not None:
+        message.blob = record.value
+    else:
+        message.tombstone = True
+    return message
+
+
+def from_message(message: Message) -> Record:
+    """The record of a message. StoreCorruptError: it has no key, or not one content or tombstone."""
+    content = message.WhichOneof("content")
+    if not message.key or (content is None) != message.tombstone:
+        raise StoreCorruptError(f"not a record: {_excerpt(message.SerializeToString())}")
+    value = message.value if content == "value" else message.blob if content == "blob" else None
+    return Record(message.key, value, message.version, message.expires_at_ms)
+
+
+def encode(record: Record) -> bytes:
+    """The stored bytes of a record."""
+    return to_message(record).SerializeToString()
+
+
+def decode(data: bytes) -> Record:
+    """The record of stored bytes. StoreCorruptError: they aren't one."""
+    try:
+        message = Message.FromString(data)
+    except DecodeError:
+        raise StoreCorruptError(f"not a record: {_excerpt(data)}") from None
+    return from_message(message)
+
+
+def peek(data: bytes) -> Header:
+    """What decides a merge, without a look behind the key's tag, so that its cost is that of three fields.
+
+    proto3 leaves out what is zero, so each field may be missing. Other writers may order fields in another
+    way: such bytes are parsed as a whole. StoreCorruptError: that failed.
+    """
+    at, version, expires_at = 0, 0, 0
+    if data[:1] == _VERSION and len(data) > 9:
+        version, at = _FIXED64.unpack_from(data, 1)[0], 9
+    if data[at : at + 1] == _EXPIRES_AT and len(data) > at + 9:
+        expires_at, at = _FIXED64.unpack_from(data, at + 1)[0], at + 9
+    is_tombstone = data[at : at + 2] == _TOMBSTONE
+    at += len(_TOMBSTONE) * is_tombstone
+    if data[at : at + 1] == _KEY:
+        return Header(version, expires_at, is_tombstone)
+    whole = decode(data)
+    return Header(whole.version, whole.expires_at, whole.is_tombstone)
+
+
+def _excerpt(data: bytes) -> str:
+    return f"{data[:32]!r} ({len(data)} bytes)"

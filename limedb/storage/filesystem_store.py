@@ -1,0 +1,172 @@
+"""The filesystem store: one JSON file for a node, as the Go LimeDB had it.
+
+It owns when the file is read and written: at every operation, in one thread, so in turn. It must never
+overwrite a file that it could not read. For few keys, and for eyes: each operation costs O(n).
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from limedb.core.record import Record
+from limedb.core.ring import token_of
+from limedb.errors import StoreClosedError, StoreError
+from limedb.ports import Applied, StoreStats
+from limedb.storage.codec import key_bytes, utf8
+from limedb.storage.files import FileLock, make_empty_folder, make_folder, replace_durably, store_error
+from limedb.storage.json_file import Content, parse, serialize
+from limedb.storage.merging import decide
+
+_T = TypeVar("_T")
+
+
+class FilesystemStore:
+    """Records in a JSON file (`ports.Store`, `json_file`). A write is on disk before it is answered,
+    whatever DURABILITY says. Made inside the running event loop.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, which need not exist; its folder is made. Beside it stands PATH.lock.
+
+        StoreError: it can't be read, or is open elsewhere. StoreCorruptError: it isn't a LimeDB's.
+        """
+        make_folder(path.parent)
+        self._path = path
+        self._lock = FileLock(path.with_name(path.name + ".lock"), path)
+        self._count = self._high_water = self._size = 0
+        try:
+            self._load()
+        except StoreError:
+            self._lock.release()
+            raise
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="limedb-file")
+        self._closing: asyncio.Task[None] | None = None
+
+    async def get(self, key: str) -> Record | None:
+        """As Store.get; the file is read. InvalidKeyError: the key is empty."""
+        return (await self.get_many((key,)))[0]
+
+    async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
+        """As Store.get_many; the file is read once. InvalidKeyError: a key is empty."""
+        self._check_open()
+        for key in keys:
+            key_bytes(key)
+        return await self._in_thread(lambda: [*map(self._load().get, keys)])
+
+    async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+        """As Store.apply; the file is read, and replaced where something changed. InvalidKeyError: a key
+        is empty. StoreFullError: no room, the old file stands.
+        """
+        self._check_open()
+        for record in records:
+            key_bytes(record.key)
+        return await self._in_thread(partial(self._apply, tuple(records), now_ms))
+
+    async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
+        """As Store.scan_keys, but O(n)."""
+        self._check_open()
+        start = None if after is None else utf8(after).decode()
+        return await self._in_thread(lambda: _scan_keys(self._load(), start, limit, now_ms, skip))
+
+    async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
+        """As Store.scan_tokens, but O(n)."""
+        return await self._in_thread(lambda: _scan_tokens(self._load(), start, end, limit))
+
+    def count(self) -> int:
+        """As Store.count, as of the last operation."""
+        self._check_open()
+        return self._count
+
+    def high_water(self) -> int:
+        """As Store.high_water, as of the last operation."""
+        self._check_open()
+        return self._high_water
+
+    def stats(self) -> StoreStats:
+        """As Store.stats, as of the last operation. size: of the file."""
+        self._check_open()
+        return StoreStats("filesystem", self._count, self._size, str(self._path), "always")
+
+    async def snapshot(self, path: str) -> None:
+        """As Store.snapshot: a file of the same name in the folder.
+
+        StoreError: the folder holds something. StoreFullError: no room there.
+        """
+        await self._in_thread(partial(self._copy, Path(path)))
+
+    async def close(self) -> None:
+        """As Store.close. A second call waits for the first."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        await asyncio.to_thread(self._thread.shutdown)
+        self._lock.release()
+
+    def _check_open(self) -> None:
+        if self._closing is not None:
+            raise StoreClosedError
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _load(self) -> Content:
+        try:
+            data = self._path.read_bytes() if self._path.exists() else b"{}"
+        except OSError as error:
+            raise store_error(f"{self._path} can't be read", error) from error
+        content = parse(self._path, data)
+        self._note(content, len(data))
+        return content
+
+    def _note(self, content: Content, size: int) -> None:
+        self._count, self._high_water, self._size = content.count, content.high_water, size
+
+    def _apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+        content = self._load()
+        answers = []
+        is_changed = False
+        for record in records:
+            decision = decide(record, content.header(record.key), partial(content.at, record.key), now_ms)
+            answers.append(decision.applied)
+            if decision.replaces:
+                content.put(record, decision.live_change)
+                is_changed = True
+        if is_changed:
+            self._replace(content)
+        return answers
+
+    def _replace(self, content: Content) -> None:
+        data = serialize(content)
+        try:
+            replace_durably(self._path, data)
+        except OSError as error:
+            raise store_error(f"{self._path} can't be written", error) from error
+        self._note(content, len(data))
+
+    def _copy(self, folder: Path) -> None:
+        make_empty_folder(folder)
+        try:
+            replace_durably(folder / self._path.name, serialize(self._load()))
+        except OSError as error:
+            raise store_error(f"snapshot in {folder}", error) from error
+
+
+def _scan_keys(content: Content, after: str | None, limit: int, now_ms: int, skip: int) -> list[Record]:
+    keys = sorted(content.entries)  # text sorts by code points, as its UTF-8 does
+    behind = keys[0 if after is None else bisect_right(keys, after) :]
+    live = (key for key in behind if content.is_live(key, now_ms))
+    return [content.at(key) for key in islice(live, skip, skip + limit)]
+
+
+def _scan_tokens(content: Content, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
+    pairs = sorted((token, key) for key in content.entries if start <= (token := token_of(key)) <= end)
+    last = pairs[limit - 1][0] if 0 < limit < len(pairs) else end
+    return [(token, content.at(key)) for token, key in pairs if limit and token <= last]

@@ -1,0 +1,102 @@
+"""The content of a filesystem store's file: one JSON object, by key.
+
+It owns the two forms of an entry. It must never touch the file.
+
+An entry that is a string is a value that the Go LimeDB wrote: version 0, older than any write of ours.
+Ours is the protobuf-JSON object of limedb.v1.Record, without the key: {"version": "...", "value": "..."},
+or "blob" in base64, or "tombstone": true, and "expiresAtMs". Entries stay as they are until their key is
+written, so nothing that the Go LimeDB wrote is lost.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+
+from limedb.core.record import Record
+from limedb.errors import StoreCorruptError, brief
+from limedb.storage.codec import Header, from_message, to_message
+from limedb.storage.merging import is_live
+from limedbpb.v1.record_pb2 import Record as Message
+
+Entry: TypeAlias = str | dict[str, object]
+
+
+@dataclass(slots=True)
+class Content:
+    """Entries by key, and where they come from, for words. count: keys with a value. high_water: the
+    greatest version.
+    """
+
+    path: Path
+    entries: dict[str, Entry]
+    count: int = 0
+    high_water: int = 0
+
+    def header(self, key: str) -> Header | None:
+        """What decides a merge, without parsing the entry as a whole."""
+        entry = self.entries.get(key)
+        return None if entry is None else _header(entry)
+
+    def get(self, key: str) -> Record | None:
+        """The record of a key. StoreCorruptError: its entry isn't one."""
+        return self.at(key) if key in self.entries else None
+
+    def at(self, key: str) -> Record:
+        """The record of a key that is there. StoreCorruptError: its entry isn't one."""
+        entry = self.entries[key]
+        if isinstance(entry, str):
+            return Record(key, entry, 0)
+        try:
+            message = ParseDict(entry, Message())
+            message.key = key
+            return from_message(message)
+        except (ParseError, StoreCorruptError) as error:
+            raise _corrupt(self.path, f"the entry of key {brief(key)} isn't a record: {error}") from error
+
+    def is_live(self, key: str, now_ms: int) -> bool:
+        """Whether a key that is there has a value at that time."""
+        return is_live(_header(self.entries[key]), now_ms)
+
+    def put(self, record: Record, live_change: int) -> None:
+        """Write a record over what its key had. live_change: what to add to the count."""
+        message = to_message(record)
+        message.ClearField("key")
+        self.entries[record.key] = MessageToDict(message)
+        self.high_water = max(self.high_water, record.version)
+        self.count += live_change
+
+
+def parse(path: Path, data: bytes) -> Content:
+    """The content of a file. StoreCorruptError: it isn't what a LimeDB wrote."""
+    try:
+        entries = json.loads(data)
+        if not isinstance(entries, dict):
+            raise TypeError(f"it holds a {type(entries).__name__}")
+        "".join(entries).encode()  # JSON can spell half of a surrogate pair, which is no text
+        headers = [_header(entry) for entry in entries.values()]
+    except (ValueError, TypeError) as error:
+        raise _corrupt(path, f"it isn't a JSON object of keys and values: {error}") from error
+    count = sum(not header.is_tombstone for header in headers)
+    return Content(path, entries, count, max((header.version for header in headers), default=0))
+
+
+def serialize(content: Content) -> bytes:
+    """The file of a content, in lines, so that people can read and compare it."""
+    return json.dumps(content.entries, ensure_ascii=False, indent=0).encode()
+
+
+def _header(entry: object) -> Header:
+    if isinstance(entry, str):
+        return Header(0, 0, False)
+    if not isinstance(entry, dict):
+        raise TypeError(f"an entry is a {type(entry).__name__}, neither text nor a record")
+    return Header(
+        int(entry.get("version", 0)), int(entry.get("expiresAtMs", 0)), entry.get("tombstone") is True
+    )
+
+
+def _corrupt(path: Path, reason: str) -> StoreCorruptError:
+    return StoreCorruptError(f"{path}: {reason}; nothing was overwritten: restore the file, or move it away")

@@ -1,0 +1,124 @@
+"""An LMDB environment: how it is opened, and what its errors mean.
+
+It owns the options. It must never read or write records.
+"""
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import lmdb
+
+from limedb.errors import StoreCorruptError, StoreError, StoreFullError
+from limedb.storage.files import is_full
+from limedb.storage.lmdb_layout import FORMAT, FORMAT_VERSION, MAIN, META, TOKENS
+
+# Address space, not memory or disk: the file is as long as what was written. It can't grow while others
+# have it open, so it is huge from the start.
+MAP_SIZE = 1 << 40
+_LEAST_MAP_SIZE = 1 << 26
+_CORRUPT = (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError, lmdb.PageNotFoundError)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """An open environment and its tables (`lmdb_layout`)."""
+
+    folder: Path
+    env: lmdb.Environment
+    main: lmdb._Database
+    tokens: lmdb._Database
+    meta: lmdb._Database
+
+
+def open_tables(folder: Path, durability: str, map_size: int = MAP_SIZE) -> Tables:
+    """Open an environment in a folder that exists, and make what is missing in it.
+
+    map_size: bytes; halved while the machine refuses so much. StoreError, StoreFullError, StoreCorruptError.
+    """
+    try:
+        env = _open(folder, durability, map_size)
+    except (lmdb.Error, OSError) as error:
+        raise explain(error, folder) from error
+    try:
+        env.reader_check()  # readers of a killed process would hold pages for ever
+        tables = Tables(folder, env, *(env.open_db(name) for name in (MAIN, TOKENS, META)))
+        _check_format(tables)
+    except lmdb.Error as error:
+        env.close()
+        raise explain(error, folder) from error
+    except StoreError:
+        env.close()
+        raise
+    return tables
+
+
+def _open(folder: Path, durability: str, map_size: int) -> lmdb.Environment:
+    try:
+        return lmdb.open(
+            str(folder),
+            map_size=map_size,
+            max_dbs=8,
+            sync=durability == "always",
+            writemap=False,  # a full disk would be SIGBUS, the death of the process
+            meminit=False,
+            readahead=False,  # reads are of single keys: reading ahead would push out what others need
+        )
+    except lmdb.MemoryError:
+        if map_size <= _LEAST_MAP_SIZE:
+            raise
+        return _open(folder, durability, map_size // 2)
+
+
+def _check_format(tables: Tables) -> None:
+    with tables.env.begin() as txn:
+        found = txn.get(FORMAT, db=tables.meta)
+    if found is None:
+        with tables.env.begin(write=True) as txn:
+            txn.put(FORMAT, FORMAT_VERSION, db=tables.meta)
+    elif found != FORMAT_VERSION:
+        raise StoreError(
+            f"{tables.folder} has format {found.decode(errors='replace')}, this LimeDB reads"
+            f" {FORMAT_VERSION.decode()}: start the version that wrote it"
+        )
+
+
+def is_no_room(error: Exception, folder: Path, written: int) -> bool:
+    """Whether a write failed for want of room, so that the next may succeed. written: bytes at most.
+
+    LMDB reports a write that was cut short by a full disk as EIO (mdb_page_flush), as it does a broken
+    disk. The free space tells them apart. Were that wrong, nothing acknowledged would be lost: the pages of
+    the failed transaction are free, and written anew before they are used.
+    """
+    if isinstance(error, (lmdb.MapFullError, lmdb.TxnFullError)):
+        return True
+    code = _code_of(error)
+    return is_full(code) or (code == errno.EIO and _free_space(folder) < written)
+
+
+def _code_of(error: Exception) -> int:
+    return error.code if isinstance(error, lmdb.Error) else getattr(error, "errno", None) or 0
+
+
+def _free_space(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def full_error(error: Exception, folder: Path) -> StoreFullError:
+    """What to tell when there is no room."""
+    if isinstance(error, lmdb.MapFullError):
+        return StoreFullError(f"{folder}: the map is full; nothing of this write was stored")
+    if isinstance(error, lmdb.TxnFullError):
+        return StoreFullError(f"{folder}: the batch is too large for one transaction; write less at once")
+    return StoreFullError(f"{folder}: the disk is full; nothing of this write was stored, make room")
+
+
+def explain(error: Exception, folder: Path) -> StoreError:
+    """What an error of LMDB means."""
+    if isinstance(error, lmdb.MapFullError) or is_full(_code_of(error)):
+        return full_error(error, folder)
+    if isinstance(error, _CORRUPT):
+        return StoreCorruptError(f"{folder} isn't what LimeDB stored there: {error}; restore a snapshot")
+    return StoreError(f"{folder}: {error}")

@@ -1,0 +1,98 @@
+"""What stands where in an LMDB folder.
+
+It owns the stored keys and the order of what is read. It must never open an environment.
+
+Tables: main, stored key to limedb.v1.Record; tokens, 8 bytes of token (big-endian) and stored key to
+8 bytes of version; meta, "count", "high_water" and "format". LMDB keys have 511 bytes at most, ours 4 KiB:
+up to 480 bytes a stored key is the key; beyond, its first 480 bytes, 0xFF (no UTF-8 has it, so that it is
+no key of a user) and 16 bytes of BLAKE2b of the whole key. Keys that share 480 bytes stand together, right
+behind the one that ends there, in the order of their digests: they are sorted when they are read.
+"""
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from itertools import dropwhile, groupby
+
+from limedb.core.record import Record
+from limedb.errors import StoreCorruptError, brief
+from limedb.storage.codec import decode, utf8
+
+MAIN, TOKENS, META = b"main", b"tokens", b"meta"
+COUNT, HIGH_WATER, FORMAT = b"count", b"high_water", b"format"
+FORMAT_VERSION = b"1"
+
+PREFIX_SIZE = 480
+_DIGEST_SIZE = 16
+_MARK = b"\xff"
+
+
+def stored_key(key: bytes) -> bytes:
+    """The stored form of a key's UTF-8: at most 497 bytes."""
+    if len(key) <= PREFIX_SIZE:
+        return key
+    return key[:PREFIX_SIZE] + _MARK + blake2b(key, digest_size=_DIGEST_SIZE).digest()
+
+
+def is_long(stored: bytes) -> bool:
+    """Whether a stored key is the prefix and digest of a longer one."""
+    return len(stored) > PREFIX_SIZE
+
+
+def number(value: int) -> bytes:
+    """A token, version or count, 0 to 2**64 - 1, as 8 bytes that sort as it does."""
+    return value.to_bytes(8, "big")
+
+
+def number_of(data: bytes) -> int:
+    """The number of such 8 bytes."""
+    return int.from_bytes(data, "big")
+
+
+def decode_for(key: str, data: bytes) -> Record:
+    """The record of a key. StoreCorruptError: the bytes are no record, or that of another key."""
+    record = decode(data)
+    if record.key != key:
+        raise StoreCorruptError(f"the record of key {brief(key)} is stored for key {brief(record.key)}")
+    return record
+
+
+def decode_at(stored: bytes, data: bytes) -> Record:
+    """The record at a stored key. StoreCorruptError: the bytes are no record, or that of another key."""
+    record = decode(data)
+    if stored_key(utf8(record.key)) != stored:
+        raise StoreCorruptError(f"the record of key {brief(record.key)} is stored at {stored[:64]!r}")
+    return record
+
+
+def start_behind(after: str | None) -> bytes:
+    """Where in the main table to begin, to read what is behind a key (None: everything)."""
+    if after is None:
+        return b"\x00"
+    key = utf8(after)
+    return key[:PREFIX_SIZE] + (_MARK if is_long(key) else b"\x00")
+
+
+def in_key_order(items: Iterable[tuple[bytes, bytes]], after: str | None) -> Iterator[tuple[bytes, bytes]]:
+    """Stored keys and records from `start_behind(after)` on, in the order of whole keys, `after` passed.
+
+    It holds the keys of one shared prefix in memory at a time.
+    """
+    ordered = _sorted_groups(items)
+    if after is None or not is_long(utf8(after)):
+        return ordered
+    group = utf8(after)[:PREFIX_SIZE]
+    return dropwhile(lambda item: _group_of(item) == group and decode(item[1]).key <= after, ordered)
+
+
+def _sorted_groups(items: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    for group, members in groupby(items, _group_of):
+        if group is not None:
+            # Python compares text by code points, which is the order of its UTF-8.
+            yield from sorted(members, key=lambda item: decode(item[1]).key)
+        else:
+            yield from members
+
+
+def _group_of(item: tuple[bytes, bytes]) -> bytes | None:
+    """The prefix that a long key shares with its neighbours, None for others."""
+    return item[0][:PREFIX_SIZE] if is_long(item[0]) else None

@@ -1,0 +1,224 @@
+"""The LMDB store: a folder for a node, reads on the event loop, writes in a thread of their own.
+
+It owns what is on its way to the writer, and the life of the environment. It must never block the event
+loop: what looks at many records, and every wait for the disk, is in a thread.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import lmdb
+
+from limedb.core.record import Record
+from limedb.errors import StoreClosedError, StoreError
+from limedb.ports import Applied, StoreStats
+from limedb.storage.files import FileLock, make_empty_folder, make_folder, sync
+from limedb.storage.lmdb_env import MAP_SIZE, explain, open_tables
+from limedb.storage.lmdb_plan import Item, Plan, items_of, plan
+from limedb.storage.lmdb_reader import OverBudgetError, Reader
+from limedb.storage.lmdb_writer import Job, Writer
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+# How many records a scan looks at on the event loop: about a millisecond. More: in a thread.
+SCAN_BUDGET = 512
+_THREADS = 2
+
+
+class LmdbStore:
+    """Records in LMDB (`ports.Store`).
+
+    Made inside the running event loop, which is the only one that may use it. Opening takes some
+    milliseconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        durability: str,
+        on_fatal: Callable[[Exception], None],
+        map_size: int = MAP_SIZE,
+    ) -> None:
+        """Open the store in a folder, made where missing; the name of the folder is free.
+
+        durability: always, each commit is on disk before it is answered; interval, within a second; none,
+        when the kernel likes. on_fatal: called once, on the event loop, when the disk failed: the node has
+        to stop, since writes are refused from then on. map_size: bytes that the data may grow to.
+
+        StoreError: it can't be opened, or is open elsewhere. StoreCorruptError: it isn't a store.
+        """
+        make_folder(folder)
+        self._folder, self._durability, self._on_fatal = folder, durability, on_fatal
+        self._lock = FileLock(folder / "limedb.lock", folder)
+        try:
+            self._tables = open_tables(folder, durability, map_size)
+        except StoreError:
+            self._lock.release()
+            raise
+        self._loop = asyncio.get_running_loop()
+        self._reader = Reader(self._tables)
+        self._writer = Writer(self._tables, durability, self._post)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="limedb-lmdb")
+        self._pending: dict[bytes, Item] = {}  # the newest of each key on its way to the writer
+        self._on_the_way = 0
+        self._is_fatal_told = False
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def commits(self) -> int:
+        """Transactions that wrote since it was opened: far fewer than batches, where callers are many."""
+        return self._writer.commits
+
+    async def get(self, key: str) -> Record | None:
+        """As Store.get. InvalidKeyError: the key is empty."""
+        return self._read(self._reader.get_many, (key,))[0]
+
+    async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
+        """As Store.get_many. InvalidKeyError: a key is empty."""
+        return self._read(self._reader.get_many, keys)
+
+    async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+        """As Store.apply. A caller that is cancelled doesn't take its batch back.
+
+        InvalidKeyError: a key is empty. StoreFullError: map or disk is full. StoreError: the disk failed.
+        """
+        self._check_open()
+        if self._writer.failure is not None:
+            raise self._writer.broken()
+        if not records:
+            return []
+        items = items_of(records)
+        job = Job(items, now_ms, self._read(self._plan, items, now_ms), self._loop.create_future())
+        self._pending.update(job.plan.writes)
+        self._on_the_way += 1
+        self._writer.submit(job)
+        return await job.waiter
+
+    async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
+        """As Store.scan_keys; keys that share their first 480 bytes are read together, whatever the limit."""
+        try:
+            return self._read(self._reader.scan_keys, after, limit, now_ms, skip, SCAN_BUDGET)
+        except OverBudgetError:
+            return await self._in_thread(self._reader.scan_keys, after, limit, now_ms, skip)
+
+    async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
+        """As Store.scan_tokens."""
+        if limit <= SCAN_BUDGET:
+            return self._read(self._reader.scan_tokens, start, end, limit)
+        return await self._in_thread(self._reader.scan_tokens, start, end, limit)
+
+    def count(self) -> int:
+        """As Store.count."""
+        self._check_open()
+        return self._writer.count
+
+    def high_water(self) -> int:
+        """As Store.high_water."""
+        self._check_open()
+        return self._writer.high_water
+
+    def stats(self) -> StoreStats:
+        """As Store.stats. size: the pages of records and index."""
+        size = self._read(self._reader.size)
+        return StoreStats("lmdb", self._writer.count, size, str(self._folder), self._durability)
+
+    async def snapshot(self, path: str) -> None:
+        """As Store.snapshot. The folder can be opened as a store, without the pages that were free.
+
+        StoreError: the folder holds something. StoreFullError: no room there.
+        """
+        await self._in_thread(self._copy, Path(path))
+
+    async def close(self) -> None:
+        """As Store.close. A second call waits for the first."""
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        await asyncio.to_thread(self._finish)
+        self._tables.env.close()
+        self._lock.release()
+
+    def _finish(self) -> None:
+        """Wait for the threads: closing under a read or a write would crash the process."""
+        self._writer.finish()
+        self._threads.shutdown()
+
+    def _check_open(self) -> None:
+        if self._closing is not None:
+            raise StoreClosedError
+
+    def _read(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        self._check_open()
+        try:
+            return read(*args, **kwargs)
+        except lmdb.Error as error:
+            raise explain(error, self._folder) from error
+
+    async def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        self._check_open()
+
+        def run() -> _T:
+            return work(*args, **kwargs)
+
+        try:
+            return await self._loop.run_in_executor(self._threads, run)
+        except lmdb.Error as error:
+            raise explain(error, self._folder) from error
+
+    def _plan(self, items: list[Item], now_ms: int) -> Plan:
+        """Merge with what is on its way, else with what is stored."""
+        keys = {item.key for item in items if item.key not in self._pending}
+        stored = dict(zip(keys, self._reader.raw(keys), strict=True))
+
+        def lookup(key: bytes) -> bytes | None:
+            return self._pending[key].data if key in self._pending else stored[key]
+
+        return plan(items, now_ms, lookup)
+
+    def _post(self, jobs: list[Job]) -> None:
+        """Hand jobs back to the event loop, from the writer's thread."""
+        with suppress(RuntimeError):  # the loop was closed, so that nobody waits any more
+            self._loop.call_soon_threadsafe(self._deliver, jobs)
+
+    def _deliver(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self._forget(job)
+            if not job.waiter.done():  # done: its caller was cancelled
+                _answer(job)
+        self._on_the_way -= len(jobs)
+        if self._on_the_way == 0:  # the writer is idle: plans can be trusted again
+            self._pending.clear()
+            self._writer.replan = False
+        if self._writer.failure is not None and not self._is_fatal_told:
+            self._is_fatal_told = True
+            self._on_fatal(self._writer.broken())
+
+    def _forget(self, job: Job) -> None:
+        for item in job.items:
+            if self._pending.get(item.key) is item:
+                del self._pending[item.key]
+
+    def _copy(self, folder: Path) -> None:
+        make_empty_folder(folder)
+        data = folder / "data.mdb"
+        try:
+            self._tables.env.copy(str(folder), compact=True)
+            sync(data)
+            sync(folder)
+        except (OSError, lmdb.Error) as error:
+            data.unlink(missing_ok=True)  # a part of a copy would look like one
+            raise explain(error, folder) from error
+
+
+def _answer(job: Job) -> None:
+    if job.error is None:
+        job.waiter.set_result(job.plan.answers)
+    else:
+        job.waiter.set_exception(job.error)

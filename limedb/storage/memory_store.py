@@ -1,0 +1,180 @@
+"""The memory store: a dict, lost when the process ends.
+
+It owns its dict and the two orders of its keys. It must never touch a disk but for a snapshot.
+"""
+
+import asyncio
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from google.protobuf.proto import parse_length_prefixed, serialize_length_prefixed
+
+from limedb.core.record import Record, value_size
+from limedb.core.ring import token_of
+from limedb.errors import StoreClosedError, StoreCorruptError
+from limedb.ports import Applied, StoreStats
+from limedb.storage.codec import from_message, key_bytes, to_message, utf8
+from limedb.storage.files import make_empty_folder, store_error, sync, write_durably
+from limedb.storage.merging import decide
+from limedbpb.v1.record_pb2 import Record as Message
+
+_T = TypeVar("_T", str, tuple[int, str])
+
+SNAPSHOT_NAME = "records.pb"
+
+
+class SortedLazily(Generic[_T]):
+    """Things in order, each added once. Adding is O(1); the first look afterwards sorts what is new in."""
+
+    def __init__(self) -> None:
+        self._things: list[_T] = []
+        self._is_sorted = True
+
+    def add(self, thing: _T) -> None:
+        """Add what is not in it yet."""
+        self._things.append(thing)
+        self._is_sorted = False
+
+    def sorted(self) -> list[_T]:
+        """All of them in order; not to be changed."""
+        if not self._is_sorted:
+            self._things.sort()  # an ordered run and a short rest: close to one pass
+            self._is_sorted = True
+        return self._things
+
+
+class MemoryStore:
+    """Records in memory (`ports.Store`). The first scan after writes of new keys costs O(n)."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        """records: what it holds from the start, one of each key, as `read_snapshot` gives them."""
+        self._records: dict[str, Record] = {}
+        self._keys: SortedLazily[str] = SortedLazily()  # text sorts by code points, as its UTF-8 does
+        self._tokens: SortedLazily[tuple[int, str]] = SortedLazily()
+        self._count = self._high_water = self._size = 0
+        self._is_closed = False
+        self._merge(list(records), 0)
+
+    async def get(self, key: str) -> Record | None:
+        """As Store.get. InvalidKeyError: the key is empty."""
+        return self._find(key)
+
+    async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
+        """As Store.get_many. InvalidKeyError: a key is empty."""
+        self._check_open()
+        return [self._find(key) for key in keys]
+
+    async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+        """As Store.apply. InvalidKeyError: a key is empty."""
+        self._check_open()
+        for record in records:
+            key_bytes(record.key)
+        return self._merge(records, now_ms)
+
+    async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
+        """As Store.scan_keys."""
+        self._check_open()
+        keys = self._keys.sorted()
+        first = 0 if after is None else bisect_right(keys, utf8(after).decode())
+        found = (self._records[keys[i]] for i in range(first, len(keys)))
+        return list(islice((record for record in found if record.is_live(now_ms)), skip, skip + limit))
+
+    async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
+        """As Store.scan_tokens."""
+        self._check_open()
+        tokens = self._tokens.sorted()
+        first = bisect_left(tokens, (start, ""))
+        last = bisect_left(tokens, (end + 1, ""))
+        if limit < last - first:
+            last = bisect_left(tokens, (tokens[first + limit - 1][0] + 1, "")) if limit else first
+        return [(token, self._records[key]) for token, key in tokens[first:last]]
+
+    def count(self) -> int:
+        """As Store.count; O(1)."""
+        self._check_open()
+        return self._count
+
+    def high_water(self) -> int:
+        """As Store.high_water."""
+        self._check_open()
+        return self._high_water
+
+    def stats(self) -> StoreStats:
+        """As Store.stats. size: of keys and values."""
+        self._check_open()
+        return StoreStats("memory", self._count, self._size)
+
+    async def snapshot(self, path: str) -> None:
+        """As Store.snapshot: one file, records.pb, of limedb.v1.Record messages, each behind its length (a
+        varint: protobuf's own delimited form), in no order. `read_snapshot` reads it.
+
+        StoreError: the folder holds something. StoreFullError: no room there.
+        """
+        self._check_open()
+        await asyncio.to_thread(_write_snapshot, Path(path), list(self._records.values()))
+
+    async def close(self) -> None:
+        """As Store.close: the records are gone."""
+        self._is_closed = True
+        self._records.clear()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StoreClosedError
+
+    def _find(self, key: str) -> Record | None:
+        self._check_open()
+        key_bytes(key)
+        return self._records.get(key)
+
+    def _merge(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+        return [self._merge_one(record, now_ms) for record in records]
+
+    def _merge_one(self, record: Record, now_ms: int) -> Applied:
+        stored = self._records.get(record.key)
+        decision = decide(record, stored, lambda: self._records[record.key], now_ms)
+        if decision.replaces:
+            self._put(record, stored)
+            self._count += decision.live_change
+        return decision.applied
+
+    def _put(self, record: Record, stored: Record | None) -> None:
+        self._records[record.key] = record
+        self._high_water = max(self._high_water, record.version)
+        self._size += _size_of(record) - (0 if stored is None else _size_of(stored))
+        if stored is None:
+            self._keys.add(record.key)
+            self._tokens.add((token_of(record.key), record.key))
+
+
+def read_snapshot(folder: Path) -> list[Record]:
+    """The records of a snapshot of a memory store. StoreError: it isn't there. StoreCorruptError."""
+    path = folder / SNAPSHOT_NAME
+    try:
+        data = BytesIO(path.read_bytes())
+    except OSError as error:
+        raise store_error(f"snapshot {path}", error) from error
+    try:
+        return [from_message(message) for message in iter(lambda: parse_length_prefixed(Message, data), None)]
+    except Exception as error:
+        raise StoreCorruptError(f"snapshot {path} is damaged: {error}") from error
+
+
+def _size_of(record: Record) -> int:
+    return value_size(record.key) + (0 if record.value is None else value_size(record.value))
+
+
+def _write_snapshot(folder: Path, records: list[Record]) -> None:
+    make_empty_folder(folder)
+    data = BytesIO()
+    for record in records:
+        serialize_length_prefixed(to_message(record), data)
+    try:
+        write_durably(folder / SNAPSHOT_NAME, data.getvalue())
+        sync(folder)
+    except OSError as error:
+        raise store_error(f"snapshot in {folder}", error) from error

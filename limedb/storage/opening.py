@@ -1,0 +1,31 @@
+"""Which store a node has, and where its data stands.
+
+It owns the names of the stores (setting STORE). It must never use one.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from limedb.ports import Store
+from limedb.storage.files import node_path
+from limedb.storage.filesystem_store import FilesystemStore
+from limedb.storage.lmdb_store import LmdbStore
+from limedb.storage.memory_store import MemoryStore
+
+
+def open_store(
+    kind: str, data_dir: Path, node_url: str, durability: str, on_fatal: Callable[[Exception], None]
+) -> Store:
+    """Open the store of a node. Call it inside the running event loop; it isn't async, and takes
+    milliseconds (filesystem: as long as the file takes to read).
+
+    kind, durability: as STORE and DURABILITY. on_fatal: called once, on the event loop, when the disk
+    failed so that the node must stop. StoreError: it can't be opened. StoreCorruptError: foreign bytes.
+    """
+    if kind == "memory":
+        return MemoryStore()
+    if kind == "filesystem":
+        return FilesystemStore(node_path(data_dir, node_url, ".json"))
+    if kind == "lmdb":
+        return LmdbStore(node_path(data_dir, node_url, ".lmdb"), durability, on_fatal)
+    raise ValueError(f"no store is called {kind!r}: lmdb, memory, filesystem")

@@ -1,0 +1,122 @@
+"""Nodes that gossip through memory, over a network that can cut, hang, lose and delay.
+
+It owns the wires of a test. Model: `mock_transport.go` in hashicorp/memberlist.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from random import Random
+from types import TracebackType
+
+from limedb.cluster.gossiper import Gossiper
+from limedb.cluster.view import ClusterView
+from limedb.config import address_of
+from limedb.core.detector import Status
+from limedb.core.membership import Ack, Digest, NodeState
+from limedb.errors import UnavailableError
+from tests.cluster.virtual import VirtualClock
+
+
+def url_of(i: int) -> str:
+    return f"http://node{i}:8484"
+
+
+class SimulatedNode:
+    """One node: its view and its gossiper, running as a task while it lives."""
+
+    def __init__(
+        self, network: "Network", url: str, seeds: Sequence[str], interval: float, offset_ms: int
+    ) -> None:
+        clock = VirtualClock(offset_ms)
+        own = NodeState(url, clock.wall_ms(), address=address_of(url), version="test")
+        self.url = url
+        self.keys = 0
+        self.view = ClusterView(own, clock, gossip_interval=interval, virtual_nodes=8, keys=lambda: self.keys)
+        self.transport = Transport(network, address_of(url))
+        self.gossiper = Gossiper(
+            self.view,
+            self.transport,
+            clock,
+            interval=interval,
+            seeds=seeds,
+            rng=Random(f"{network.seed} {url}"),
+        )
+        self.task = asyncio.create_task(self.gossiper.run(), name=url)
+
+    def sees(self, status: Status) -> set[str]:
+        """The peers that it takes for that."""
+        return {url for url in self.view.peers() if self.view.status(url) is status}
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+
+
+class Network:
+    """The nodes by address, and what is wrong between them; leaving it stops all nodes.
+
+    delay: the most seconds that a message takes. loss: the share of messages that get lost. cut: pairs of
+    addresses that don't reach each other. hanging: addresses that take messages and never answer.
+    """
+
+    def __init__(self, seed: int = 1, delay: float = 0.01, loss: float = 0.0) -> None:
+        self.seed, self.delay, self.loss = seed, delay, loss
+        self.rng = Random(seed)
+        self.nodes: dict[str, SimulatedNode] = {}
+        self.cut: set[frozenset[str]] = set()
+        self.hanging: set[str] = set()
+
+    async def __aenter__(self) -> "Network":
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for address in list(self.nodes):
+            await self.kill(address)
+
+    def start(
+        self, i: int, seeds: Iterable[int] = (), *, interval: float = 1.0, offset_ms: int = 0
+    ) -> SimulatedNode:
+        url = url_of(i)
+        node = SimulatedNode(self, url, [url_of(s) for s in seeds], interval, offset_ms)
+        self.nodes[address_of(url)] = node
+        return node
+
+    async def kill(self, address: str) -> None:
+        await self.nodes.pop(address).stop()
+
+    def split(self, left: Iterable[SimulatedNode], right: Iterable[SimulatedNode]) -> None:
+        """Cut every wire between two groups."""
+        others = [address_of(node.url) for node in right]
+        self.cut |= {frozenset((address_of(node.url), other)) for node in left for other in others}
+
+    async def carry(self, source: str, target: str) -> Gossiper:
+        """Take a message over a wire; the gossiper at its end. UnavailableError: it didn't get there."""
+        await asyncio.sleep(self.rng.uniform(0, self.delay))
+        if target in self.hanging:
+            await asyncio.sleep(1e9)
+        node = self.nodes.get(target)
+        if node is None or frozenset((source, target)) in self.cut or self.rng.random() < self.loss:
+            raise UnavailableError(f"no way from {source} to {target}")
+        return node.gossiper
+
+
+class Transport:
+    """A node's `GossipTransport` over the network. `calls`: addresses in the order of their SYNs."""
+
+    def __init__(self, network: Network, address: str) -> None:
+        self._network, self._address = network, address
+        self.calls: list[str] = []
+        self.open = 0
+
+    async def syn(self, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        self.calls.append(address)
+        self.open += 1
+        try:
+            return (await self._network.carry(self._address, address)).on_syn(digests)
+        finally:
+            self.open -= 1
+
+    async def ack2(self, address: str, updates: Sequence[NodeState], timeout: float) -> None:
+        (await self._network.carry(self._address, address)).on_ack2(updates)

@@ -1,0 +1,147 @@
+"""What the rest of a node sees of the cluster."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from limedb.cluster.report import GossipReport, PeerReport
+from limedb.cluster.view import ClusterView
+from limedb.core.detector import Status
+from limedb.core.membership import Digest, NodeState
+from limedb.core.ring import Ring, token_of
+from limedb.ports import Placement
+
+A, B, C, D = (f"http://{name}:8484" for name in "abcd")
+
+
+@dataclass
+class HandClock:
+    now: float = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall_ms(self) -> int:
+        return int(self.now * 1000)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def view(clock: HandClock) -> ClusterView:
+    own = NodeState(A, 5, address="10.0.0.1:8484", zone="z1", version="0.1.0")
+    return ClusterView(own, clock, gossip_interval=1.0, virtual_nodes=16, keys=lambda: 3)
+
+
+def test_a_lone_node_owns_every_key(view: ClusterView) -> None:
+    placement: Placement = view
+
+    assert {placement.owner(f"k{i}") for i in range(100)} == {A}
+    assert view.peers() == ()
+
+
+def test_the_ring_is_made_of_all_nodes_that_gossip_knows(view: ClusterView) -> None:
+    view.know([B])
+    view.on_syn([Digest(C, 1, 1)])
+    view.on_ack2([NodeState(D, 1, 1)])
+
+    assert view.ring.nodes == (A, B, C, D)
+    assert view.peers() == (B, C, D)
+    expected = Ring([A, B, C, D], 16)
+    assert all(view.owner(f"k{i}") == expected.owner(token_of(f"k{i}")) for i in range(100))
+
+
+def test_the_ring_is_replaced_only_when_the_set_of_nodes_changes(view: ClusterView) -> None:
+    view.know([B])
+    before = view.ring
+    view.know([B, A])
+    view.on_ack2([NodeState(B, 1, 1)])
+    view.beat()
+
+    assert view.ring is before
+
+
+def test_a_dead_node_keeps_its_keys(view: ClusterView, clock: HandClock) -> None:
+    view.know([B])
+    clock.now += 100
+
+    assert view.status(B) is Status.DEAD
+    assert B in view.ring.nodes
+
+
+def test_a_node_is_dialled_where_it_says_or_where_its_url_says(view: ClusterView) -> None:
+    view.know([B])
+    view.on_ack2([NodeState(C, 1, 1, address="10.0.0.3:99")])
+
+    assert view.address(A) == "10.0.0.1:8484"
+    assert view.address(B) == "b:8484"
+    assert view.address(C) == "10.0.0.3:99"
+    assert view.address("http://[::1]:7001") == "[::1]:7001"
+
+
+def test_oneself_is_active_and_a_stranger_has_no_status(view: ClusterView, clock: HandClock) -> None:
+    clock.now += 1000
+
+    assert view.status(A) is Status.ACTIVE
+    with pytest.raises(LookupError):
+        view.status(B)
+
+
+def test_a_beat_tells_how_many_keys_are_held(view: ClusterView) -> None:
+    view.beat()
+
+    assert (view.own.heartbeat, view.own.keys) == (1, 3)
+
+
+def test_the_gossip_report_tells_of_each_peer_what_was_heard_and_when(
+    view: ClusterView, clock: HandClock
+) -> None:
+    view.know([B])
+    clock.now += 3
+    view.on_ack2([NodeState(C, 7, 9)])
+    clock.now += 0.5
+
+    report = view.gossip_report()
+
+    assert report.own == view.own
+    assert report.peers == (
+        PeerReport(NodeState(B), 3.5, Status.STALE),
+        PeerReport(NodeState(C, 7, 9), 0.5, Status.ACTIVE),
+    )
+    assert (report.average_lag, report.max_lag, report.convergence_rate) == (2.0, 3.5, 0.5)
+
+
+def test_the_state_report_counts_this_node_too(view: ClusterView, clock: HandClock) -> None:
+    view.know([C, B])
+    clock.now += 60
+    view.on_ack2([NodeState(C, 7, 9)])
+
+    report = view.state_report()
+
+    assert report.peers == (B, C)
+    assert (report.total_nodes, report.active_nodes) == (3, 2)
+    assert (report.own.zone, report.own.version) == ("z1", "0.1.0")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "health", "rate"),
+    [
+        ("", "healthy", 1.0),
+        ("a", "healthy", 1.0),
+        ("as", "degraded", 0.5),
+        ("aad", "degraded", 2 / 3),
+        ("add", "critical", 1 / 3),
+        ("d", "critical", 0.0),
+        ("sss", "degraded", 0.0),
+    ],
+)
+def test_health_is_what_the_contract_says(statuses: str, health: str, rate: float) -> None:
+    names = {"a": Status.ACTIVE, "s": Status.STALE, "d": Status.DEAD}
+    report = GossipReport(NodeState(A), tuple(PeerReport(NodeState(B), 1.0, names[s]) for s in statuses))
+
+    assert report.cluster_health == health
+    assert report.convergence_rate == pytest.approx(rate)
+    assert report.max_lag == report.average_lag == (1.0 if statuses else 0.0)

@@ -1,0 +1,76 @@
+"""What is refused, and in which words."""
+
+import pytest
+
+from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
+from limedb.replication.coordinator import Write
+from limedb.rpc.checks import MAX_TTL_MS, Checks
+from limedbpb.v1 import gossip_pb2, kv_pb2
+
+checks = Checks(max_value_size=10)
+
+
+@pytest.mark.parametrize("key", ["k", "/", "x" * 4096, "€" * 1365, "😀" * 1024, " "])
+def test_keys_up_to_4096_bytes_pass(key: str) -> None:
+    assert checks.key(key) == key
+
+
+@pytest.mark.parametrize(
+    ("key", "size"), [("", 0), ("x" * 4097, 4097), ("€" * 1366, 4098), ("😀" * 1025, 4100)]
+)
+def test_keys_of_no_or_too_many_bytes_are_refused(key: str, size: int) -> None:
+    with pytest.raises(InvalidKeyError, match="a key has 1 to 4096 bytes of UTF-8") as caught:
+        checks.key(key)
+    assert caught.value.size == size
+
+
+@pytest.mark.parametrize("value", ["x" * 11, b"x" * 11, "€" * 4])
+def test_a_value_over_the_limit_is_refused_with_the_limit(value: str | bytes) -> None:
+    with pytest.raises(ValueTooLargeError, match=r"over the limit of 10 bytes \(MAX_VALUE_SIZE\)"):
+        checks.write(Write("k", value))
+    assert checks.write(Write("k", value[:3])).key == "k"
+
+
+def test_a_write_says_what_to_do() -> None:
+    with pytest.raises(InvalidRequestError, match=r"set value \(text\) or blob"):
+        checks.has_content(kv_pb2.SetRequest(key="k"))
+    with pytest.raises(InvalidRequestError, match="delete is false"):
+        checks.has_content(kv_pb2.BatchWrite(key="k", delete=False))
+    checks.has_content(kv_pb2.SetRequest(key="k", value=""))
+    checks.has_content(kv_pb2.BatchWrite(key="k", delete=True))
+
+
+def test_a_time_to_live_is_at_most_a_hundred_years() -> None:
+    assert checks.write(Write("k", "v", MAX_TTL_MS))
+    with pytest.raises(InvalidRequestError, match="100 years"):
+        checks.write(Write("k", "v", MAX_TTL_MS + 1))
+
+
+@pytest.mark.parametrize("size", [0, 10_001])
+def test_batches_hold_1_to_10000_items(size: int) -> None:
+    with pytest.raises(InvalidRequestError, match=f"keys holds {size} items: must be 1 to 10000"):
+        checks.batch("keys", size)
+
+
+def test_pages_have_defaults_and_limits() -> None:
+    page = checks.page(kv_pb2.ListKeysRequest())
+    assert (page.number, page.size, page.after) == (1, 20, None)
+    with pytest.raises(InvalidRequestError, match="page_size=1001: must be 1 to 1000"):
+        checks.page(kv_pb2.ListKeysRequest(page_size=1001))
+    with pytest.raises(InvalidRequestError, match="give one of them"):
+        checks.page(kv_pb2.ListKeysRequest(page=2, after="k"))
+
+
+def test_levels_outside_the_contract_are_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="CONSISTENCY_QUORUM"):
+        checks.consistency(9)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "node1", "ftp://node1:1", "http://node1", "http://node1:8484/x", "http://n:99999"]
+)
+def test_names_that_cannot_be_nodes_are_refused(url: str) -> None:
+    with pytest.raises(InvalidRequestError, match="node_url="):
+        checks.gossip(gossip_pb2.GossipPayload(digests=[gossip_pb2.Digest(node_url=url)]))
+    with pytest.raises(InvalidRequestError, match="node_url="):
+        checks.gossip(gossip_pb2.GossipPayload(digests_update=[gossip_pb2.NodeState(node_url=url)]))

@@ -1,0 +1,151 @@
+"""The settings: default, environment, flag, and what a bad value says."""
+
+from pathlib import Path
+
+import pytest
+
+from limedb.config import SETTINGS, address_of, load
+from limedb.errors import ConfigError
+
+DEFAULTS = {
+    "server_port": 8484,
+    "node_url": "http://localhost:8484",
+    "node_peers": (),
+    "virtual_nodes": 256,
+    "data_dir": Path.home() / ".limedb",
+    "otel_endpoint": None,
+    "store": "lmdb",
+    "durability": "always",
+    "gossip_interval": 1.0,
+    "request_timeout": 10.0,
+    "advertise_address": "localhost:8484",
+    "zone": "",
+    "max_value_size": 1 << 20,
+    "log_level": "info",
+    "log_format": "text",
+}
+# Of each setting: a text, what it means, another text, and what that means.
+GIVEN = {
+    "SERVER_PORT": ("7001", 7001, "65535", 65535),
+    "NODE_URL": ("http://node1:8484", "http://node1:8484", "http://[::1]:7", "http://[::1]:7"),
+    "NODE_PEERS": ("http://b:1, http://c:2/,http://b:1", ("http://b:1", "http://c:2"), "", ()),
+    "VIRTUAL_NODES": ("0", 0, "4096", 4096),
+    "DATA_DIR": ("/var/lib/limedb", Path("/var/lib/limedb"), "~/x", Path.home() / "x"),
+    "OTEL_ENDPOINT": ("collector:4317", "collector:4317", "", ""),
+    "STORE": ("memory", "memory", "FileSystem", "filesystem"),
+    "DURABILITY": ("interval", "interval", "none", "none"),
+    "GOSSIP_INTERVAL": ("500ms", 0.5, "1m", 60.0),
+    "REQUEST_TIMEOUT": ("1.5s", 1.5, "10m", 600.0),
+    "ADVERTISE_ADDRESS": ("10.0.0.1:9", "10.0.0.1:9", "[::1]:9", "[::1]:9"),
+    "ZONE": ("rack-1", "rack-1", "", ""),
+    "MAX_VALUE_SIZE": ("512KiB", 512 << 10, "65536", 65536),
+    "LOG_LEVEL": ("debug", "debug", "ERROR", "error"),
+    "LOG_FORMAT": ("json", "json", "text", "text"),
+}
+URL = "a URL like http://node1:8484, with a port and without a path"
+TIME = "with its unit: 500ms, 1s, 10m, 24h"
+BAD = [
+    ("SERVER_PORT", "0", "a whole number from 1 to 65535"),
+    ("SERVER_PORT", "http", "a whole number from 1 to 65535"),
+    ("NODE_URL", "node1:8484", URL),
+    ("NODE_URL", "http://node1", URL),
+    ("NODE_URL", "http://node1:8484/", URL),
+    ("NODE_URL", "https://node1:8484", URL),
+    ("NODE_URL", "http://user@node1:8484", URL),
+    ("NODE_URL", "http://node1:99999", ""),
+    ("NODE_PEERS", "http://b:1,c:2", URL),
+    ("VIRTUAL_NODES", "-1", "a whole number from 0 to 4096"),
+    ("VIRTUAL_NODES", "4097", "a whole number from 0 to 4096"),
+    ("STORE", "redis", "one of lmdb, memory, filesystem"),
+    ("DURABILITY", "maybe", "one of always, interval, none"),
+    ("GOSSIP_INTERVAL", "1", TIME),
+    ("GOSSIP_INTERVAL", "0s", "a time from 0.02s to 3600s"),
+    ("REQUEST_TIMEOUT", "1h", "a time from 0.01s to 600s"),
+    ("ADVERTISE_ADDRESS", "10.0.0.1", "host:port"),
+    ("MAX_VALUE_SIZE", "17MiB", "a size from 1 to 16777216 bytes"),
+    ("MAX_VALUE_SIZE", "1GB", "a size from 1 to 16777216 bytes"),
+    ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+    ("LOG_FORMAT", "xml", "one of text, json"),
+]
+
+
+def test_every_setting_is_covered_here() -> None:
+    assert {s.name for s in SETTINGS} == set(GIVEN)
+    assert {s.field for s in SETTINGS} == set(DEFAULTS)
+
+
+@pytest.mark.parametrize("field", DEFAULTS)
+def test_a_setting_has_its_default(field: str) -> None:
+    assert getattr(load({}), field) == DEFAULTS[field]
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_the_environment_wins_over_the_default(name: str) -> None:
+    text, meaning, *_ = GIVEN[name]
+
+    assert getattr(load({name: text}), name.lower()) == meaning
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_flag_wins_over_the_environment(name: str) -> None:
+    text, meaning, other, other_meaning = GIVEN[name]
+    if name == "ADVERTISE_ADDRESS":
+        assert load({name: ""}, {"advertise_address": ""}).advertise_address == "localhost:8484"
+
+    assert getattr(load({name: other}, {name.lower(): text}), name.lower()) == meaning
+    assert getattr(load({name: text}, {name.lower(): other}), name.lower()) == other_meaning
+    assert getattr(load({name: text}, {name.lower(): None}), name.lower()) == meaning
+
+
+@pytest.mark.parametrize(("name", "value", "allowed"), BAD)
+def test_a_bad_value_is_told_in_one_line(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({name: value})
+
+    assert str(caught.value).startswith(f"{name}={value}: must be ")
+    assert allowed in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert (caught.value.setting, caught.value.value) == (name, value)
+
+
+def test_the_port_makes_the_default_url() -> None:
+    config = load({"SERVER_PORT": "7001"})
+
+    assert (config.node_url, config.advertise_address) == ("http://localhost:7001", "localhost:7001")
+
+
+def test_peers_reach_a_node_at_its_url_unless_it_says_otherwise() -> None:
+    assert load({"NODE_URL": "http://node1:8484"}).advertise_address == "node1:8484"
+
+
+def test_a_node_is_no_peer_of_itself() -> None:
+    config = load({"NODE_URL": "http://a:1", "NODE_PEERS": "http://a:1,http://b:1"})
+
+    assert config.node_peers == ("http://b:1",)
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://localhost:1", True),
+        ("http://127.0.0.3:1", True),
+        ("http://[::1]:1", True),
+        ("http://node1:1", False),
+        ("http://10.0.0.1:1", False),
+    ],
+)
+def test_loopback_is_told_by_the_host(url: str, loopback: bool) -> None:
+    assert load({"NODE_URL": url}).is_loopback is loopback
+
+
+def test_an_address_is_the_host_and_port_of_a_url() -> None:
+    assert address_of("http://node1:8484") == "node1:8484"
+    assert address_of("http://[::1]:8484") == "[::1]:8484"
+
+
+def test_settings_tell_their_flags_and_what_they_are() -> None:
+    flags = {s.flag for s in SETTINGS} | {s.go_flag for s in SETTINGS if s.go_flag}
+
+    assert len(flags) == len(SETTINGS) + 6
+    assert {"--node-url", "-node.url", "-node.routing.virtual-nodes"} <= flags
+    assert all(s.help for s in SETTINGS)
