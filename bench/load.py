@@ -66,7 +66,7 @@ def _rate(url: str, seconds: float, streams: int, options: list[str]) -> float:
         LOAD_CORE,
         "h2load",
         "-D",
-        str(seconds),
+        f"{seconds:.0f}",
         "--warm-up-time",
         "1",
         *clients,

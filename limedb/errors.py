@@ -123,7 +123,7 @@ class ResponseTooLargeError(LimeDBError):
 
 
 class RemoteError(LimeDBError):
-    """A peer answered with an error of its own. Attributes: node_url, kind (its class), code (gRPC's name)."""
+    """A peer's own error, passed on. Attributes: node_url, kind (its class), code (gRPC's name)."""
 
     def __init__(self, node_url: str, kind: str, code: str, text: str) -> None:
         super().__init__(f"node {node_url}: {text}")

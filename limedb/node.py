@@ -179,7 +179,7 @@ class Node:
         kv = KVServicer(config.node_url, coordinator, own, checks, deadlines, self._stats, max_answer)
         server.add(kv, self._stats)
         server.add(ClusterServicer(self._view, clock, lambda: self._phase, self._health), self._stats)
-        server.add(GossipServicer(gossiper, checks))
+        server.add(GossipServicer(gossiper, checks, clock))
         server.add(ReplicaServicer(own, deadlines))
         return server
 

@@ -134,10 +134,10 @@ class Placement(Protocol):
 
 
 class GossipTransport(Protocol):
-    """How gossip reaches a peer."""
+    """How gossip reaches a peer, by its URL."""
 
-    async def syn(self, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+    async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
         """Send a SYN, return the ACK. UnavailableError, RequestTimeoutError."""
 
-    async def ack2(self, address: str, updates: Sequence[NodeState], timeout: float) -> None:
+    async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
         """Send the closing ACK2. UnavailableError, RequestTimeoutError."""

@@ -60,7 +60,7 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 @click.option("--detach", is_flag=True, help="Return when the cluster is ready, and let it run.")
 @_in_folder
 def start(folder: Folder, detach: bool, **options: Any) -> None:  # noqa: ANN401 (Plan checks them)
-    r"""Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
+    """Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
 
     \b
     Example: four nodes that keep nothing on disk

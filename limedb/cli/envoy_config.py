@@ -49,7 +49,7 @@ def envoy_config(
     access_log: bool,
     max_body: int,
 ) -> None:
-    r"""Print a configuration of Envoy for some nodes.
+    """Print a configuration of Envoy for some nodes.
 
     \b
     Example: for nodes that run in containers

@@ -116,9 +116,9 @@ class Gossiper:
 
     def _next_pause(self) -> float:
         """Seconds until a quick round: growing ones until a peer was met, few short ones after news."""
-        if not self._met.is_set():
-            pause, self._retry = self._retry, min(2 * self._retry, self._interval)
-            return pause
+        if not self._met.is_set() and self._retry < self._interval:
+            self._retry *= 2
+            return self._retry / 2
         if self._extra > 0:
             self._extra -= 1
             return self._quick
@@ -144,7 +144,7 @@ class Gossiper:
         """One exchange with a peer; its failure is noted, whatever it is."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._talk(self._view.address(url))
+                await self._talk(url)
             self._note(url, "")
         except (LimeDBError, TimeoutError) as error:
             self._note(url, str(error) or f"no answer within {self._timeout:.3g} s")
@@ -154,12 +154,12 @@ class Gossiper:
         finally:
             self._running.discard(url)
 
-    async def _talk(self, address: str) -> None:
-        ack = await self._transport.syn(address, self._view.digests(), self._timeout)
+    async def _talk(self, url: str) -> None:
+        ack = await self._transport.syn(url, self._view.digests(), self._timeout)
         updates = self._view.on_ack(ack)
         self._notice()
         if updates:
-            await self._transport.ack2(address, updates, self._timeout)
+            await self._transport.ack2(url, updates, self._timeout)
 
     # --- what became of it
 

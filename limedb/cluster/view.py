@@ -11,6 +11,7 @@ from limedb.config import address_of
 from limedb.core.detector import Detector, Status
 from limedb.core.membership import Ack, Digest, Membership, NodeState
 from limedb.core.ring import Ring, token_of
+from limedb.errors import StoreError
 from limedb.ports import Clock
 
 
@@ -84,8 +85,11 @@ class ClusterView:
         return self._membership.own
 
     def beat(self) -> None:
-        """Raise the own heartbeat and tell how many keys are held."""
-        self._membership.beat(self._keys())
+        """Raise the own heartbeat and tell how many keys are held; a store that fails stops no heartbeat."""
+        try:
+            self._membership.beat(self._keys())
+        except StoreError:
+            self._membership.beat()
 
     def know(self, urls: Iterable[str]) -> None:
         """Make nodes known by their names."""

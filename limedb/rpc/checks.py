@@ -16,8 +16,11 @@ MAX_KEY_SIZE = 4096
 """Bytes of a key's UTF-8."""
 MAX_BATCH = 10_000
 """Items of a batch."""
+LEVELS = frozenset(record_pb2.Consistency.values())
 MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 20
+MAX_AHEAD_MS = 365 * 24 * 3600 * 1000
+"""Milliseconds that the start of a node may lie in the future: clocks disagree, but not by more."""
 MAX_TTL_MS = 100 * 365 * 24 * 3600 * 1000
 """Milliseconds: a hundred years."""
 
@@ -64,7 +67,7 @@ class Checks:
 
     def consistency(self, level: record_pb2.Consistency) -> None:
         """Refuse a level that isn't in the contract."""
-        if level not in record_pb2.Consistency.values():
+        if level not in LEVELS:
             raise InvalidRequestError(
                 f"consistency={level}: must be one of {', '.join(record_pb2.Consistency.keys())}"
             )
@@ -83,16 +86,18 @@ class Checks:
             raise InvalidRequestError(f"page={request.page} and after={after!r}: give one of them")
         return Page(request.page or 1, request.page_size or DEFAULT_PAGE_SIZE, after)
 
-    def gossip(self, payload: gossip_pb2.GossipPayload) -> None:
-        """Refuse names that can't be nodes: each that passes becomes a node of the ring."""
+    def gossip(self, payload: gossip_pb2.GossipPayload, now_ms: int) -> None:
+        """Refuse what can't be a node, for each that passes becomes one, and starts in the far future."""
         for digest in payload.digests:
-            _check_url(digest.node_url)
+            _check_node(digest.node_url, digest.generation, now_ms)
         for state in payload.digests_update:
-            _check_url(state.node_url)
+            _check_node(state.node_url, state.generation, now_ms)
 
 
-def _check_url(url: str) -> None:
+def _check_node(url: str, generation: int, now_ms: int) -> None:
     try:
         address_of(url)
     except ValueError as allowed:
         raise InvalidRequestError(f"node_url={url!r}: must be {allowed}") from None
+    if generation > now_ms + MAX_AHEAD_MS:  # the node could never outbid it by its own clock
+        raise InvalidRequestError(f"generation={generation} of {url}: must be in ms, and not a year ahead")

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import InvalidRequestError
+from limedb.ports import Clock
 from limedb.rpc import convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.server import Context
@@ -26,13 +27,13 @@ class GossipServicer(gossip_pb2_grpc.GossipServiceServicer):
 
     service = gossip_pb2.DESCRIPTOR.services_by_name["GossipService"]
 
-    def __init__(self, gossip: GossipTaker, checks: Checks) -> None:
-        self._gossip, self._checks = gossip, checks
+    def __init__(self, gossip: GossipTaker, checks: Checks, clock: Clock) -> None:
+        self._gossip, self._checks, self._clock = gossip, checks, clock
 
     async def Exchange(
         self, request: gossip_pb2.ExchangeRequest, context: Context
     ) -> gossip_pb2.ExchangeResponse:
-        self._checks.gossip(request.payload)
+        self._checks.gossip(request.payload, self._clock.wall_ms())
         match request.type:
             case gossip_pb2.GOSSIP_SYN:
                 digests = [convert.digest_from(d) for d in request.payload.digests]

@@ -1,5 +1,6 @@
 """KVService: check, call, convert."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from limedb.errors import KeyNotFoundError, LimeDBError, ResponseTooLargeError
@@ -9,6 +10,7 @@ from limedb.rpc import convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.server import Context
+from limedb.rpc.status import kind_of
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 
@@ -79,6 +81,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         keys = [self._checks.key(key) for key in request.keys]
         self._count("get", len(keys))
         outcomes = await self._coordinator.get_many(keys, self._deadlines.of(context))
+        _refuse_too_large(outcomes)
         response = kv_pb2.BatchGetResponse(results=[convert.batch_get_result(_absent(o)) for o in outcomes])
         if (size := response.ByteSize()) > self._max_response_size:
             raise ResponseTooLargeError(size, self._max_response_size, "ask for fewer keys at once")
@@ -95,6 +98,13 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._count("delete", deletes)
         outcomes = await self._coordinator.write_many(writes, self._deadlines.of(context))
         return kv_pb2.BatchSetResponse(results=[convert.batch_set_result(o) for o in outcomes])
+
+
+def _refuse_too_large(outcomes: Sequence[Found | LimeDBError]) -> None:
+    """What is too much at one owner is too much for the whole batch: it has the same remedy."""
+    for outcome in outcomes:
+        if isinstance(outcome, LimeDBError) and kind_of(outcome) == ResponseTooLargeError.__name__:
+            raise outcome
 
 
 def _absent(outcome: Found | LimeDBError) -> Found | LimeDBError | None:

@@ -64,6 +64,8 @@ def number_of(code: grpc.StatusCode) -> int:
 
 def kind_of(error: BaseException) -> str:
     """What the trailer KIND holds: the class of the error, so that nobody parses its text."""
+    if isinstance(error, errors.RemoteError):
+        return error.kind
     return type(error).__name__ if isinstance(error, errors.LimeDBError) else "InternalError"
 
 

@@ -79,8 +79,8 @@ def decode(data: bytes) -> Record:
 def peek(data: bytes) -> Header:
     """What decides a merge, without a look behind the key's tag, so that its cost is that of three fields.
 
-    proto3 leaves out what is zero, so each field may be missing. Other writers may order fields in another
-    way: such bytes are parsed as a whole. StoreCorruptError: that failed.
+    The bytes must be those of `encode`, where fields stand in their order; proto3 leaves out what is zero,
+    so each may be missing. Other bytes are parsed as a whole. StoreCorruptError: that failed.
     """
     at, version, expires_at = 0, 0, 0
     if data[:1] == _VERSION and len(data) > 9:

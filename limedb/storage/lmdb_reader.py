@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
+import lmdb
+
 from limedb.core.record import Record
 from limedb.errors import StoreCorruptError
 from limedb.storage.codec import key_bytes, peek
@@ -37,6 +39,12 @@ class Reader:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
+    def get(self, key: str) -> Record | None:
+        """The record of a key."""
+        with self._tables.env.begin(db=self._tables.main) as txn:
+            data = txn.get(stored_key(key_bytes(key)))
+        return None if data is None else decode_for(key, data)
+
     def get_many(self, keys: Sequence[str]) -> list[Record | None]:
         """The records of keys, all of one moment."""
         stored = [stored_key(key_bytes(key)) for key in keys]
@@ -55,9 +63,7 @@ class Reader:
     ) -> list[Record]:
         """As Store.scan_keys. budget: records to look at, dead ones too; OverBudgetError beyond."""
         with self._tables.env.begin(db=self._tables.main) as txn:
-            cursor = txn.cursor()
-            cursor.set_range(start_behind(after))
-            items = in_key_order(_bounded(cursor, budget), after)
+            items = in_key_order(_bounded(_from(txn.cursor(), start_behind(after)), budget), after)
             live = (item for item in items if is_live(peek(item[1]), now_ms))
             return [decode_at(*item) for item in islice(live, skip, skip + limit)]
 
@@ -65,9 +71,7 @@ class Reader:
         """As Store.scan_tokens."""
         found: list[tuple[int, Record]] = []
         with self._tables.env.begin(db=self._tables.main) as txn:
-            cursor = txn.cursor(self._tables.tokens)
-            cursor.set_range(number(start))
-            for entry in cursor.iternext(keys=True, values=False):
+            for entry, _ in _from(txn.cursor(self._tables.tokens), number(start)):
                 token = number_of(entry[:8])
                 if token > end or (len(found) >= limit and (not found or found[-1][0] != token)):
                     break
@@ -80,6 +84,11 @@ class Reader:
         with self._tables.env.begin() as txn:
             found = [txn.stat(table) for table in (self._tables.main, self._tables.tokens)]
         return sum(s["psize"] * (s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"]) for s in found)
+
+
+def _from(cursor: "lmdb.Cursor[bytes]", start: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """What a table holds from a key on. A cursor that found nothing would iterate from the first."""
+    return cursor.iternext() if cursor.set_range(start) else iter(())
 
 
 def _record_at(stored: bytes, data: bytes | None) -> Record:

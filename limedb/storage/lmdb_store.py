@@ -76,7 +76,7 @@ class LmdbStore:
 
     async def get(self, key: str) -> Record | None:
         """As Store.get. InvalidKeyError: the key is empty."""
-        return self._read(self._reader.get_many, (key,))[0]
+        return self._read(self._reader.get, key)
 
     async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
         """As Store.get_many. InvalidKeyError: a key is empty."""

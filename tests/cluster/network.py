@@ -11,7 +11,6 @@ from types import TracebackType
 
 from limedb.cluster.gossiper import Gossiper
 from limedb.cluster.view import ClusterView
-from limedb.config import address_of
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import UnavailableError
@@ -29,11 +28,11 @@ class SimulatedNode:
         self, network: "Network", url: str, seeds: Sequence[str], interval: float, offset_ms: int
     ) -> None:
         clock = VirtualClock(offset_ms)
-        own = NodeState(url, clock.wall_ms(), address=address_of(url), version="test")
+        own = NodeState(url, clock.wall_ms(), version="test")
         self.url = url
         self.keys = 0
         self.view = ClusterView(own, clock, gossip_interval=interval, virtual_nodes=8, keys=lambda: self.keys)
-        self.transport = Transport(network, address_of(url))
+        self.transport = Transport(network, url)
         self.gossiper = Gossiper(
             self.view,
             self.transport,
@@ -55,10 +54,10 @@ class SimulatedNode:
 
 
 class Network:
-    """The nodes by address, and what is wrong between them; leaving it stops all nodes.
+    """The nodes by URL, and what is wrong between them; leaving it stops all nodes.
 
     delay: the most seconds that a message takes. loss: the share of messages that get lost. cut: pairs of
-    addresses that don't reach each other. hanging: addresses that take messages and never answer.
+    URLs that don't reach each other. hanging: URLs that take messages and never answer.
     """
 
     def __init__(self, seed: int = 1, delay: float = 0.01, loss: float = 0.0) -> None:
@@ -72,24 +71,24 @@ class Network:
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        for address in list(self.nodes):
-            await self.kill(address)
+        for url in list(self.nodes):
+            await self.kill(url)
 
     def start(
         self, i: int, seeds: Iterable[int] = (), *, interval: float = 1.0, offset_ms: int = 0
     ) -> SimulatedNode:
         url = url_of(i)
         node = SimulatedNode(self, url, [url_of(s) for s in seeds], interval, offset_ms)
-        self.nodes[address_of(url)] = node
+        self.nodes[url] = node
         return node
 
-    async def kill(self, address: str) -> None:
-        await self.nodes.pop(address).stop()
+    async def kill(self, url: str) -> None:
+        await self.nodes.pop(url).stop()
 
     def split(self, left: Iterable[SimulatedNode], right: Iterable[SimulatedNode]) -> None:
         """Cut every wire between two groups."""
-        others = [address_of(node.url) for node in right]
-        self.cut |= {frozenset((address_of(node.url), other)) for node in left for other in others}
+        others = [node.url for node in right]
+        self.cut |= {frozenset((node.url, other)) for node in left for other in others}
 
     async def carry(self, source: str, target: str) -> Gossiper:
         """Take a message over a wire; the gossiper at its end. UnavailableError: it didn't get there."""
@@ -103,20 +102,20 @@ class Network:
 
 
 class Transport:
-    """A node's `GossipTransport` over the network. `calls`: addresses in the order of their SYNs."""
+    """A node's `GossipTransport` over the network. `calls`: URLs in the order of their SYNs."""
 
-    def __init__(self, network: Network, address: str) -> None:
-        self._network, self._address = network, address
+    def __init__(self, network: Network, url: str) -> None:
+        self._network, self._url = network, url
         self.calls: list[str] = []
         self.open = 0
 
-    async def syn(self, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
-        self.calls.append(address)
+    async def syn(self, url: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        self.calls.append(url)
         self.open += 1
         try:
-            return (await self._network.carry(self._address, address)).on_syn(digests)
+            return (await self._network.carry(self._url, url)).on_syn(digests)
         finally:
             self.open -= 1
 
-    async def ack2(self, address: str, updates: Sequence[NodeState], timeout: float) -> None:
-        (await self._network.carry(self._address, address)).on_ack2(updates)
+    async def ack2(self, url: str, updates: Sequence[NodeState], timeout: float) -> None:
+        (await self._network.carry(self._url, url)).on_ack2(updates)

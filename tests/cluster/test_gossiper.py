@@ -10,7 +10,6 @@ import pytest
 from limedb.cluster.gossiper import MAX_EXCHANGES, Gossiper
 from limedb.cluster.picker import PeerPicker
 from limedb.cluster.view import ClusterView
-from limedb.config import address_of
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import UnavailableError
@@ -120,7 +119,7 @@ def test_peers_that_hang_do_not_stop_the_heartbeat(interval: float) -> None:
         async with Network() as network:
             nodes = [network.start(i, seeds=[1, 2], interval=interval) for i in range(1, 5)]
             await wait_until(lambda: all_have_heard_all(nodes), limit=2 + 2 * interval)
-            network.hanging |= {address_of(url_of(i)) for i in (2, 3, 4)}
+            network.hanging |= {url_of(i) for i in (2, 3, 4)}
             before = nodes[0].view.own.heartbeat
             await asyncio.sleep(20 * interval)
             assert nodes[0].view.own.heartbeat - before >= 18
@@ -147,7 +146,7 @@ def test_living_nodes_stay_active_while_one_hangs() -> None:
 def test_exchanges_are_bounded_in_number() -> None:
     async def scenario() -> None:
         async with Network() as network:
-            network.hanging |= {address_of(url_of(i)) for i in range(2, 40)}
+            network.hanging |= {url_of(i) for i in range(2, 40)}
             node = network.start(1, seeds=range(2, 40))
             await asyncio.sleep(0.5)
             assert node.transport.open == MAX_EXCHANGES
@@ -207,17 +206,29 @@ def test_the_first_pauses_grow_to_the_interval() -> None:
     assert 4 + 9 <= len(run_virtual(scenario())) <= 16
 
 
+def test_a_node_waits_for_its_first_peer_but_no_longer_than_it_is_told() -> None:
+    async def scenario() -> None:
+        async with Network() as network:
+            node, alone = network.start(2, seeds=[1]), network.start(3)
+            assert await alone.gossiper.wait_met(0.1)
+            assert not await node.gossiper.wait_met(2)
+            network.start(1)
+            assert await node.gossiper.wait_met(1.2)
+
+    run_virtual(scenario())
+
+
 class Broken:
     """A transport that fails in ways of its own."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors, self.calls = errors, 0
 
-    async def syn(self, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+    async def syn(self, url: str, digests: Sequence[Digest], timeout: float) -> Ack:
         self.calls += 1
         raise self.errors[self.calls % len(self.errors)]
 
-    async def ack2(self, address: str, updates: Sequence[NodeState], timeout: float) -> None:
+    async def ack2(self, url: str, updates: Sequence[NodeState], timeout: float) -> None:
         raise AssertionError("no ACK, no ACK2")
 
 

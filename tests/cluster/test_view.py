@@ -9,6 +9,7 @@ from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Digest, NodeState
 from limedb.core.ring import Ring, token_of
+from limedb.errors import StoreClosedError
 from limedb.ports import Placement
 
 A, B, C, D = (f"http://{name}:8484" for name in "abcd")
@@ -94,6 +95,16 @@ def test_a_beat_tells_how_many_keys_are_held(view: ClusterView) -> None:
     view.beat()
 
     assert (view.own.heartbeat, view.own.keys) == (1, 3)
+
+
+def test_a_store_that_fails_stops_no_heartbeat(clock: HandClock) -> None:
+    def fail() -> int:
+        raise StoreClosedError
+
+    view = ClusterView(NodeState(A, 5, keys=7), clock, gossip_interval=1.0, virtual_nodes=1, keys=fail)
+    view.beat()
+
+    assert (view.own.heartbeat, view.own.keys) == (1, 7)
 
 
 def test_the_gossip_report_tells_of_each_peer_what_was_heard_and_when(

@@ -194,7 +194,8 @@ def test_no_living_node_is_taken_for_dead_and_few_for_stale(nodes: int, seconds:
 
 def test_a_killed_node_of_four_is_seen_by_all_in_seconds() -> None:
     """Mostly stale to all after 2.5 s, dead after 4 s; the last heartbeat may reach one by detours."""
-    stale, dead = [], []
+    stale: list[float] = []
+    dead: list[float] = []
     for seed in range(40):
         killed_at = 20 + seed / 40
         simulation = Simulation(4, seed, killed_at)

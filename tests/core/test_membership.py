@@ -60,9 +60,9 @@ def test_knowing_oneself_changes_nothing() -> None:
 def test_an_unknown_url_in_a_digest_is_a_known_node_at_once() -> None:
     a = node(A)
     ack = a.on_syn([Digest(B, 1, 4)])
-
-    assert a.urls == (A, B)
+    assert a.state(B)
     assert Digest(B, 0, 0) in ack.requests
+
     a.on_ack(Ack((), (Digest(C, 0, 0),)))
     assert a.urls == (A, B, C)
 

@@ -128,7 +128,8 @@ def test_a_point_hit_twice_goes_to_the_smaller_url(monkeypatch: pytest.MonkeyPat
 def test_an_empty_ring_owns_nothing() -> None:
     with pytest.raises(LookupError, match="no node"):
         Ring().owner(0)
-    assert list(Ring().ranges()) == list(Ring().walk(0)) == []
+    assert not list(Ring().ranges())
+    assert not list(Ring().walk(0))
 
 
 @given(urls, st.sampled_from([0, 1, 8]))

@@ -1,100 +1,154 @@
-"""A node's stand-in behind a real Envoy: it owns an answer for each public call, and a record of what came."""
+"""A stand-in for a node, for Envoy to talk to: real gRPC services over a dictionary.
 
-import asyncio
+It owns what it was asked (`calls`) and how it is told to misbehave. It must never know of Envoy.
+"""
+
 from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, gossip_pb2, gossip_pb2_grpc, kv_pb2, kv_pb2_grpc, replica_pb2, replica_pb2_grpc
 
-OPTIONS = (("grpc.so_reuseport", 0), ("grpc.http2.min_ping_interval_without_data_ms", 500), ("grpc.keepalive_permit_without_calls", 1))
+from limedbpb.v1 import cluster_pb2, gossip_pb2, kv_pb2, replica_pb2
+
+Answer = Callable[[Any, grpc.ServicerContext], Any]
+
+OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    ("grpc.max_receive_message_length", 64 << 20),
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request as it came."""
+
+    method: str
+    request: Any
+    metadata: dict[str, str]
 
 
 @dataclass
 class StandIn:
+    """A node's stand-in. failures: how many of the next calls of a method answer UNAVAILABLE."""
+
     url: str
-    data: dict[str, str] = field(default_factory=dict)
-    seen: list[tuple[str, Any]] = field(default_factory=list)
-    metadata: list[dict[str, Any]] = field(default_factory=list)
+    address: str
+    data: dict[str, str]
+    health: health.HealthServicer
+    calls: list[Call] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
-    delay: float = 0.0
+
+    def forget(self) -> None:
+        """Be as at the start."""
+        self.data.clear()
+        self.calls.clear()
+        self.failures.clear()
+        self.set_serving(True)
+
+    def set_serving(self, serving: bool) -> None:
+        """Set the answer of grpc.health.v1."""
+        status = health_pb2.HealthCheckResponse
+        self.health.set("", status.SERVING if serving else status.NOT_SERVING)
+
+    def asked(self, method: str) -> list[Call]:
+        """The calls of a method, in order."""
+        return [call for call in self.calls if call.method == method]
 
 
-class KV(kv_pb2_grpc.KVServiceServicer):
-    def __init__(self, node): self.node = node
-    async def _enter(self, name, request, context):
-        self.node.seen.append((name, request)); self.node.metadata.append(dict(context.invocation_metadata()))
-        await asyncio.sleep(self.node.delay)
-        if self.node.failures[name] > 0:
-            self.node.failures[name] -= 1
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "told to fail")
-        if getattr(request, "key", "x") == "":
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "key is empty")
-    async def Set(self, request, context):
-        await self._enter("Set", request, context)
-        self.node.data[request.key] = request.value
-        return kv_pb2.SetResponse(receipt={"version": 7, "acked": 1})
-    async def SetDirect(self, request, context):
-        await self._enter("SetDirect", request, context)
-        self.node.data[request.key] = request.value
-        return kv_pb2.SetDirectResponse()
-    async def Get(self, request, context):
-        await self._enter("Get", request, context)
-        if request.key not in self.node.data:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "key not found")
-        return kv_pb2.GetResponse(value=self.node.data[request.key], node_url=self.node.url)
-    async def Delete(self, request, context):
-        await self._enter("Delete", request, context)
-        return kv_pb2.DeleteResponse(deleted=int(self.node.data.pop(request.key, None) is not None))
-    async def ListKeys(self, request, context):
-        await self._enter("ListKeys", request, context)
-        return kv_pb2.ListKeysResponse(keys=[kv_pb2.KeyEntry(key=k, value=v) for k, v in sorted(self.node.data.items())])
-    async def BatchGet(self, request, context):
-        await self._enter("BatchGet", request, context)
-        return kv_pb2.BatchGetResponse(results=[kv_pb2.BatchGetResult(found=k in self.node.data, value=self.node.data.get(k)) for k in request.keys])
-    async def BatchSet(self, request, context):
-        await self._enter("BatchSet", request, context)
-        return kv_pb2.BatchSetResponse()
-
-
-class Cluster(cluster_pb2_grpc.ClusterServiceServicer):
-    def __init__(self, node): self.node = node
-    async def GetState(self, request, context):
-        return cluster_pb2.GetStateResponse(node_url=self.node.url, status="active")
-    async def GetGossip(self, request, context):
-        return cluster_pb2.GetGossipResponse(node_url=self.node.url, generation=5)
-    async def GetHealth(self, request, context):
-        self.node.metadata.append(dict(context.invocation_metadata()))
-        return cluster_pb2.GetHealthResponse(status="healthy", node_url=self.node.url)
-
-
-async def serve(url, address):
-    node = StandIn(url)
-    server = grpc.aio.server(options=OPTIONS)
-    kv_pb2_grpc.add_KVServiceServicer_to_server(KV(node), server)
-    cluster_pb2_grpc.add_ClusterServiceServicer_to_server(Cluster(node), server)
-    gossip_pb2_grpc.add_GossipServiceServicer_to_server(gossip_pb2_grpc.GossipServiceServicer(), server)
-    replica_pb2_grpc.add_ReplicaServiceServicer_to_server(replica_pb2_grpc.ReplicaServiceServicer(), server)
-    health = health_aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    await health.set("", health_pb2.HealthCheckResponse.SERVING)
+@contextmanager
+def stand_in(port: int, data: dict[str, str]) -> Iterator[StandIn]:
+    """A stand-in that listens at the port, for the time of the block. data: shared by all of a cluster."""
+    node = StandIn(f"http://127.0.0.1:{port}", f"127.0.0.1:{port}", data, health.HealthServicer())
+    server = grpc.server(ThreadPoolExecutor(8), options=OPTIONS)
+    for service, answers in _answers(node).items():
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, answers),))
+    health_pb2_grpc.add_HealthServicer_to_server(node.health, server)
     reflection.enable_server_reflection(["limedb.v1.KVService", reflection.SERVICE_NAME], server)
-    server.add_insecure_port(address)
-    await server.start()
-    return node, server, health
+    node.set_serving(True)
+    server.add_insecure_port(node.address)
+    server.start()
+    try:
+        yield node
+    finally:
+        server.stop(grace=0).wait()
 
-if __name__ == "__main__":
-    async def main():
-        nodes = [await serve(f"http://127.0.0.1:{p}", f"127.0.0.1:{p}") for p in (27001, 27002)]
-        n = 0
-        while True:
-            await asyncio.sleep(0.05)
-            for node, *_ in nodes:
-                for s, md in zip(node.seen, node.metadata):
-                    print(node.url[-5:], s[0], repr(str(s[1]))[:200], {k: v[:60] for k, v in md.items()}, flush=True)
-                node.seen.clear(); node.metadata.clear()
-    asyncio.run(main())
+
+def _answers(node: StandIn) -> dict[str, dict[str, "grpc.RpcMethodHandler[Any, Any]"]]:
+    """The handlers of each service, by name."""
+    return {
+        "limedb.v1.KVService": _kv_handlers(node),
+        "limedb.v1.ClusterService": _handlers(
+            node,
+            cluster_pb2,
+            GetState=cluster_pb2.GetStateResponse(node_url=node.url),
+            GetRing=cluster_pb2.GetRingResponse(current_node=node.url),
+            GetGossip=cluster_pb2.GetGossipResponse(node_url=node.url),
+            GetHealth=cluster_pb2.GetHealthResponse(status="healthy", node_url=node.url),
+        ),
+        "limedb.v1.GossipService": _handlers(node, gossip_pb2, Exchange=gossip_pb2.ExchangeResponse()),
+        "limedb.v1.ReplicaService": _handlers(
+            node, replica_pb2, Read=replica_pb2.ReadResponse(), Apply=replica_pb2.ApplyResponse()
+        ),
+    }
+
+
+def _kv_handlers(node: StandIn) -> dict[str, Any]:
+    def get(request: Any, context: grpc.ServicerContext) -> Any:
+        if request.key not in node.data:
+            context.abort(grpc.StatusCode.NOT_FOUND, "key not found")
+        return kv_pb2.GetResponse(value=node.data[request.key], node_url=node.url)
+
+    def set_(request: Any, _context: grpc.ServicerContext) -> Any:
+        node.data[request.key] = request.value
+        return kv_pb2.SetResponse(receipt={"version": 7})
+
+    def delete(request: Any, _context: grpc.ServicerContext) -> Any:
+        return kv_pb2.DeleteResponse(deleted=int(node.data.pop(request.key, None) is not None))
+
+    fixed = {"ListKeys": kv_pb2.ListKeysResponse(), "BatchGet": kv_pb2.BatchGetResponse()}
+    fixed["BatchSet"] = kv_pb2.BatchSetResponse()
+    return _handlers(node, kv_pb2, Get=get, Set=set_, SetDirect=set_, Delete=delete, **fixed)
+
+
+def _handlers(node: StandIn, requests: Any, **answers: Any) -> dict[str, Any]:
+    """Handlers by method. answers: a message, or a function of a request and its context."""
+    return {
+        name: _handler(
+            node, name, getattr(requests, f"{name}Request"), answer if callable(answer) else _always(answer)
+        )
+        for name, answer in answers.items()
+    }
+
+
+def _always(response: Any) -> Answer:
+    return lambda _request, _context: response
+
+
+def _handler(
+    node: StandIn, name: str, request_class: Any, answer: Answer
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    """One method: it takes the call down, fails when told to, refuses an empty key as a node does."""
+
+    def serve(request: Any, context: grpc.ServicerContext) -> Any:
+        metadata = {key: str(value) for key, value in context.invocation_metadata()}
+        node.calls.append(Call(name, request, metadata))
+        if node.failures[name] > 0:
+            node.failures[name] -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "told to fail")
+        if "key" in request.DESCRIPTOR.fields_by_name and not request.key:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "key is empty")
+        return answer(request, context)
+
+    return grpc.unary_unary_rpc_method_handler(
+        serve,
+        request_deserializer=request_class.FromString,
+        response_serializer=lambda r: r.SerializeToString(),
+    )

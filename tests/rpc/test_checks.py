@@ -4,7 +4,7 @@ import pytest
 
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
-from limedb.rpc.checks import MAX_TTL_MS, Checks
+from limedb.rpc.checks import MAX_AHEAD_MS, MAX_TTL_MS, Checks
 from limedbpb.v1 import gossip_pb2, kv_pb2
 
 checks = Checks(max_value_size=10)
@@ -71,6 +71,17 @@ def test_levels_outside_the_contract_are_refused() -> None:
 )
 def test_names_that_cannot_be_nodes_are_refused(url: str) -> None:
     with pytest.raises(InvalidRequestError, match="node_url="):
-        checks.gossip(gossip_pb2.GossipPayload(digests=[gossip_pb2.Digest(node_url=url)]))
+        checks.gossip(gossip_pb2.GossipPayload(digests=[gossip_pb2.Digest(node_url=url)]), 0)
     with pytest.raises(InvalidRequestError, match="node_url="):
-        checks.gossip(gossip_pb2.GossipPayload(digests_update=[gossip_pb2.NodeState(node_url=url)]))
+        checks.gossip(gossip_pb2.GossipPayload(digests_update=[gossip_pb2.NodeState(node_url=url)]), 0)
+
+
+def test_a_start_in_the_far_future_is_refused() -> None:
+    def syn(generation: int) -> gossip_pb2.GossipPayload:
+        return gossip_pb2.GossipPayload(
+            digests=[gossip_pb2.Digest(node_url="http://n:1", generation=generation)]
+        )
+
+    checks.gossip(syn(1_000 + MAX_AHEAD_MS), now_ms=1_000)
+    with pytest.raises(InvalidRequestError, match="generation="):
+        checks.gossip(syn(1_001 + MAX_AHEAD_MS), now_ms=1_000)

@@ -207,6 +207,13 @@ async def test_a_scan_leaves_out_what_is_deleted_or_expired(store: Store) -> Non
     assert await store.scan_keys(None, 0, NOW) == []
 
 
+async def test_a_scan_behind_the_last_finds_nothing(store: Store) -> None:
+    await store.apply([text("a"), text("k" * 600)], NOW)
+    assert await store.scan_keys("k" * 600, 9, NOW) == []
+    assert await store.scan_keys("z", 9, NOW) == []
+    assert await store.scan_tokens(LAST_TOKEN, LAST_TOKEN, 9) == []
+
+
 async def test_a_long_scan_is_like_a_short_one(store: Store) -> None:
     keys = [f"{n:05}" for n in range(2000)]
     await store.apply([text(key) if key > "00999" else tombstone(key) for key in keys], NOW)
@@ -255,6 +262,7 @@ def _modelled(batches: list[list[Record]]) -> dict[str, Record]:
     limit=st.integers(0, 6),
     skip=st.integers(0, 3),
 )
+@example([[text("a")]], "a", 1, 0)
 @example([[text("a" * 480 + end) for end in ("", "b", "a", "🍋")]], "a" * 480 + "a", 6, 0)
 def test_a_store_is_like_a_sorted_dict(
     kind: Kind, batches: list[list[Record]], after: str | None, limit: int, skip: int

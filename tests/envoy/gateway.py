@@ -1,0 +1,91 @@
+"""A real Envoy in front of stand-ins.
+
+It owns Envoy's process for the time of a block. It must never ask more of it than a client can.
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from limedb.launch import envoy
+from limedb.launch.envoy import Address, EnvoyOptions
+from tests.envoy.standin import StandIn, stand_in
+from tests.support.ports import free_ports
+
+READY_SECONDS = 15.0
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Envoy and the nodes behind it. log: what Envoy wrote; warnings and worse."""
+
+    address: str
+    nodes: tuple[StandIn, ...]
+    client: httpx.Client
+    log: Path
+
+    def calls(self, method: str) -> int:
+        """How often the nodes were asked for a method."""
+        return sum(len(node.asked(method)) for node in self.nodes)
+
+    def is_reached(self, node: StandIn) -> bool:
+        """Whether a request that is pinned to the node is answered."""
+        try:
+            return self.client.get("/api/v1/health", params={"node": node.url}).is_success
+        except httpx.HTTPError:
+            return False
+
+
+@contextmanager
+def running_gateway(folder: Path, count: int = 2, otel: Address | None = None) -> Iterator[Gateway]:
+    """Envoy in front of some stand-ins, all reached, for the time of the block."""
+    data: dict[str, str] = {}
+    with ExitStack() as stack:
+        port, *node_ports = stack.enter_context(free_ports(count + 1))
+        nodes = tuple(stack.enter_context(stand_in(node_port, data)) for node_port in node_ports)
+        options = EnvoyOptions(
+            nodes=tuple(envoy.parse_node(node.url) for node in nodes),
+            listen=Address("127.0.0.1", port),
+            descriptor=str(envoy.descriptor_path()),
+            otel=otel,
+        )
+        log = stack.enter_context(running_envoy(folder, envoy.render(options)))
+        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0))
+        gateway = Gateway(f"127.0.0.1:{port}", nodes, client, log)
+        wait_until(lambda: all(gateway.is_reached(node) for node in nodes), "Envoy to reach the nodes", log)
+        yield gateway
+
+
+@contextmanager
+def running_envoy(folder: Path, config: str) -> Iterator[Path]:
+    """Envoy with a configuration, for the time of the block; its log, of warnings and worse."""
+    log = folder / "envoy.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(envoy_command(folder, config), stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield log
+    finally:
+        process.terminate()
+        process.wait(STOP_SECONDS)
+
+
+def envoy_command(folder: Path, config: str, *options: str) -> Sequence[str]:
+    """The command that runs Envoy with a configuration."""
+    path = folder / "envoy.yaml"
+    path.write_text(config)
+    quiet = ("--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
+    return [str(envoy.find_envoy()), "-c", str(path), *quiet, *options]
+
+
+def wait_until(condition: Callable[[], bool], what: str, log: Path) -> None:
+    """Return as soon as condition holds. AssertionError after READY_SECONDS, with Envoy's log."""
+    end = time.monotonic() + READY_SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}; Envoy says: {log.read_text()}"
+        time.sleep(0.02)

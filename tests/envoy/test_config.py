@@ -1,0 +1,74 @@
+"""The configuration as text, and what Envoy itself says to it."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from limedb.errors import ConfigError
+from limedb.launch import envoy
+from limedb.launch.envoy import Address, EnvoyOptions
+from tests.envoy.gateway import envoy_command
+
+IPS = ("http://127.0.0.1:7001", "http://127.0.0.1:7002")
+NAMES = ("http://node1:8484", "http://node2:8484")
+
+
+def options(nodes: tuple[str, ...] = IPS, **changes: Any) -> EnvoyOptions:
+    upstreams = tuple(envoy.parse_node(node) for node in nodes)
+    descriptor = str(envoy.descriptor_path())
+    return EnvoyOptions(upstreams, Address("127.0.0.1", 8484), descriptor, **changes)
+
+
+def clusters(config: str) -> dict[str, Any]:
+    return {cluster["name"]: cluster for cluster in yaml.safe_load(config)["static_resources"]["clusters"]}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        options(),
+        options(NAMES),
+        options(("http://[::1]:7001", "http://node2:8484=10.0.0.7:9000")),
+        options(otel=Address("collector", 4317), access_log=True),
+    ],
+    ids=["addresses", "names", "mixed", "telemetry"],
+)
+def test_envoy_takes_it_without_a_warning(given: EnvoyOptions, tmp_path: Path) -> None:
+    command = envoy_command(tmp_path, envoy.render(given), "--mode", "validate")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_addresses_are_used_as_they_are_and_names_are_resolved() -> None:
+    assert clusters(envoy.render(options()))["nodes"]["type"] == "STATIC"
+    assert clusters(envoy.render(options(NAMES)))["nodes"]["cluster_type"]["name"] == "envoy.clusters.dns"
+
+
+def test_a_node_is_named_by_its_url_and_reached_at_its_address() -> None:
+    config = envoy.render(options(("http://node1:8484=10.0.0.7:9000",)))
+    (endpoint,) = clusters(config)["nodes"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert endpoint["endpoint"]["address"]["socket_address"] == {"address": "10.0.0.7", "port_value": 9000}
+    assert endpoint["metadata"]["filter_metadata"]["envoy.lb"] == {"node": "http://node1:8484"}
+
+
+def test_nothing_of_tracing_or_access_logs_is_in_it_unless_asked_for() -> None:
+    config = envoy.render(options())
+    assert not any(word in config for word in ("otel", "tracing", "opentelemetry", "access_log"))
+    assert "otel" in clusters(envoy.render(options(otel=Address("collector", 4317))))
+
+
+@pytest.mark.parametrize("nodes", [(), ("http://a:1", "http://a:1=b:2")], ids=["none", "twice"])
+def test_nodes_must_be_there_and_differ(nodes: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match="each only once"):
+        envoy.render(options(nodes))
+
+
+@pytest.mark.parametrize(
+    "text", ["node1:8484", "http://node1", "http://a:1=b", "http://a:1=b:x", "https://a:1"]
+)
+def test_a_node_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="--node"):
+        envoy.parse_node(text)

@@ -1,0 +1,35 @@
+"""One cluster of four real nodes behind a real Envoy, for the tests that break nothing of it."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.clusters import RunningCluster, running_cluster
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All that is here starts nodes."""
+    for item in items:
+        if "scenarios" in item.path.parts:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    """Shared: a test takes new keys, and stops nothing."""
+    with running_cluster(tmp_path_factory.mktemp("shared")) as running:
+        yield running
+
+
+@pytest.fixture
+def rest(cluster: RunningCluster) -> Iterator[httpx.Client]:
+    """REST through Envoy."""
+    with httpx.Client(base_url=cluster.envoy_url, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def urls(cluster: RunningCluster) -> list[str]:
+    """The nodes' URLs."""
+    return [node.url for node in cluster.nodes]

@@ -1,0 +1,347 @@
+"""Every REST path of the Go LimeDB, through a real Envoy, with its exact shape; and every error."""
+
+import base64
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.support.keys import new_key, new_key_of
+from tests.support.waiting import wait_for
+
+JSON = "application/json"
+TEXT = "text/plain"
+
+
+def get_path(key: str) -> str:
+    return f"/api/v1/get/{quote(key, safe='')}"
+
+
+def refused(answer: httpx.Response, status: int, code: int) -> str:
+    """The message of an error, once its shape is seen to be right."""
+    assert answer.status_code == status, answer.text[:300]
+    assert answer.headers["content-type"].startswith(JSON)
+    body = answer.json()
+    assert set(body) == {"code", "message", "details"}
+    assert body["code"] == code
+    return str(body["message"])
+
+
+class TestSetGetDelete:
+    def test_set_answers_ok_as_text(self, rest: httpx.Client) -> None:
+        answer = rest.post("/api/v1/set", json={"key": new_key(), "value": "x"})
+        assert (answer.status_code, answer.text) == (200, "OK")
+        assert answer.headers["content-type"].startswith(TEXT)
+
+    def test_get_answers_the_value_and_its_node_from_every_node(
+        self, rest: httpx.Client, urls: list[str]
+    ) -> None:
+        owner = urls[2]
+        key = new_key_of(owner, urls)
+        rest.post("/api/v1/set", json={"key": key, "value": "x"})
+        for url in urls:
+            answer = rest.get(get_path(key), params={"node": url})
+            assert (answer.status_code, answer.json()) == (200, {"value": "x", "nodeUrl": owner})
+
+    def test_delete_answers_one_then_zero_as_text(self, rest: httpx.Client) -> None:
+        key = new_key()
+        rest.post("/api/v1/set", json={"key": key, "value": "x"})
+        answers = [rest.delete(f"/api/v1/del/{key}") for _ in range(2)]
+        assert [(a.status_code, a.text) for a in answers] == [(200, "1"), (200, "0")]
+        assert all(a.headers["content-type"].startswith(TEXT) for a in answers)
+
+    def test_a_missing_key_is_404(self, rest: httpx.Client) -> None:
+        assert refused(rest.get(get_path(new_key())), 404, 5).endswith("key not found")
+
+    def test_a_missing_key_of_another_node_is_404_too(self, rest: httpx.Client, urls: list[str]) -> None:
+        key = new_key_of(urls[1], urls)
+        answer = rest.get(get_path(key), params={"node": urls[0]})
+        assert refused(answer, 404, 5) == "key not found"
+
+    def test_a_deleted_key_is_404_and_can_be_set_again(self, rest: httpx.Client) -> None:
+        key = new_key()
+        for value in ("first", "second"):
+            rest.post("/api/v1/set", json={"key": key, "value": value})
+            assert rest.get(get_path(key)).json()["value"] == value
+            rest.delete(f"/api/v1/del/{key}")
+            assert rest.get(get_path(key)).status_code == 404
+
+    def test_an_empty_value_is_a_value(self, rest: httpx.Client) -> None:
+        key = new_key()
+        assert rest.post("/api/v1/set", json={"key": key, "value": ""}).text == "OK"
+        assert rest.get(get_path(key)).json()["value"] == ""
+
+    def test_bytes_come_back_as_base64(self, rest: httpx.Client) -> None:
+        key, blob = new_key(), base64.b64encode(bytes(range(256))).decode()
+        assert rest.post("/api/v1/set", json={"key": key, "blob": blob}).text == "OK"
+        assert rest.get(get_path(key)).json()["blob"] == blob
+
+    def test_a_value_with_a_time_to_live_ends(self, rest: httpx.Client) -> None:
+        key = new_key()
+        rest.post("/api/v1/set", json={"key": key, "value": "x", "ttlMs": 1})
+        wait_for("the value ends", lambda: rest.get(get_path(key)).status_code == 404)
+
+    @pytest.mark.parametrize(
+        "suffix",
+        ["/", "a/b", "a//b", "a/../b", "a%2Fb", "a%252Fb", " ", "a b", "%", "?", "?key=b", "#", "&", "+",
+         "'", '"', "\\", "a:b", ".", "..", "é", "日本", "😀", "{}", "<script>", "\t", "\n"],
+    )  # fmt: skip
+    def test_any_text_is_a_key(self, rest: httpx.Client, suffix: str) -> None:
+        key = f"{new_key()}{suffix}"
+        assert rest.post("/api/v1/set", json={"key": key, "value": suffix}).text == "OK"
+        assert rest.get(get_path(key)).json()["value"] == suffix
+        assert rest.delete(f"/api/v1/del/{quote(key, safe='')}").text == "1"
+
+    def test_slashes_may_stay_as_they_are(self, rest: httpx.Client) -> None:
+        key = f"{new_key()}/a/b"
+        rest.post("/api/v1/set", json={"key": key, "value": "x"})
+        assert rest.get(f"/api/v1/get/{key}").json()["value"] == "x"
+
+    @pytest.mark.parametrize("character", ["x", "€", "😀"])
+    def test_keys_of_4_kib_are_taken_and_longer_ones_refused(
+        self, rest: httpx.Client, character: str
+    ) -> None:
+        key = new_key() + character * ((4096 - 34) // len(character.encode()))
+        key += "x" * (4096 - len(key.encode()))
+        assert rest.post("/api/v1/set", json={"key": key, "value": "long"}).text == "OK"
+        assert rest.get(get_path(key)).json()["value"] == "long"
+        assert rest.delete(f"/api/v1/del/{quote(key, safe='')}").text == "1"
+        message = refused(rest.get(get_path(key + "x")), 400, 3)
+        assert message == "key of 4097 bytes is too long: a key has 1 to 4096 bytes of UTF-8"
+
+    @pytest.mark.parametrize("path", ["/api/v1/get/", "/api/v1/del/"])
+    def test_no_key_at_all_is_400(self, rest: httpx.Client, path: str) -> None:
+        answer = rest.delete(path) if "del" in path else rest.get(path)
+        assert "key is empty" in refused(answer, 400, 3)
+
+    def test_a_key_that_is_not_utf8_is_400(self, rest: httpx.Client) -> None:
+        assert "UTF-8" in refused(rest.get("/api/v1/get/%FF%FE"), 400, 3)
+
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ({"value": "x"}, "key is empty"),
+            ({"key": "", "value": "x"}, "key is empty"),
+            ({"key": "k"}, "set value (text) or blob (bytes)"),
+            (
+                {"key": "k", "value": "x" * (1 << 20) + "x"},
+                "value of 1048577 bytes for key 'k' is over the limit",
+            ),
+            ({"key": "k", "value": "x", "ttlMs": 1 << 63}, "100 years"),
+        ],
+    )
+    def test_a_set_that_makes_no_sense_is_400(
+        self, rest: httpx.Client, body: dict[str, object], words: str
+    ) -> None:
+        assert words in refused(rest.post("/api/v1/set", json=body), 400, 3)
+
+    @pytest.mark.parametrize("body", ["", "{", "[]", '"x"', '{"key": 1, "value": {}}', "nonsense"])
+    def test_a_body_that_is_not_a_set_is_400(self, rest: httpx.Client, body: str) -> None:
+        refused(rest.post("/api/v1/set", content=body, headers={"content-type": JSON}), 400, 3)
+
+    def test_a_value_of_one_mebibyte_is_taken(self, rest: httpx.Client) -> None:
+        key, value = new_key(), '"\n' * (1 << 19)
+        assert rest.post("/api/v1/set", json={"key": key, "value": value}).text == "OK"
+        assert rest.get(get_path(key)).json()["value"] == value
+
+    def test_a_body_far_over_the_limit_is_413(self, rest: httpx.Client) -> None:
+        refused(rest.post("/api/v1/set", json={"key": "k", "value": "x" * (64 << 20)}), 413, 8)
+
+
+class TestSetDirect:
+    def test_it_writes_where_it_is_asked_and_is_never_routed(
+        self, rest: httpx.Client, urls: list[str]
+    ) -> None:
+        key = new_key_of(urls[0], urls)
+        answer = rest.post("/api/v1/set/direct", params={"node": urls[1]}, json={"key": key, "value": "x"})
+        assert (answer.status_code, answer.text) == (200, "OK")
+        assert rest.get(get_path(key)).status_code == 404  # its owner has not been told
+        held = rest.get("/api/v1/keys", params={"node": urls[1], "pageSize": 1000}).json()
+        assert key in [entry["key"] for entry in held["keys"]]
+
+
+class TestKeys:
+    def test_a_page_of_the_nodes_own_keys(self, rest: httpx.Client, urls: list[str]) -> None:
+        keys = sorted(new_key_of(urls[3], urls) for _ in range(3))
+        for key in keys:
+            rest.post("/api/v1/set", json={"key": key, "value": "é"})
+        page = rest.get("/api/v1/keys", params={"page": 1, "pageSize": 1000, "node": urls[3]}).json()
+        assert set(page) == {"keys", "total", "page", "pageSize", "totalPages"}
+        listed = [entry["key"] for entry in page["keys"]]
+        assert listed == sorted(listed, key=str.encode)
+        assert [entry for entry in page["keys"] if entry["key"] in keys] == [
+            {"key": key, "value": "é", "size": 2} for key in keys
+        ]
+        assert page["total"] >= 3
+
+    def test_pages_follow_each_other(self, rest: httpx.Client, urls: list[str]) -> None:
+        for _ in range(5):
+            rest.post("/api/v1/set", json={"key": new_key_of(urls[3], urls), "value": "x"})
+        at = {"node": urls[3], "pageSize": 2}
+        first, second = (rest.get("/api/v1/keys", params={**at, "page": n}).json() for n in (1, 2))
+        assert (first["page"], first["pageSize"], len(first["keys"])) == (1, 2, 2)
+        assert first["totalPages"] == -(-first["total"] // 2)
+        after = rest.get("/api/v1/keys", params={**at, "after": first["keys"][-1]["key"]}).json()
+        assert after["keys"] == second["keys"]
+
+    def test_the_defaults_are_page_1_of_20(self, rest: httpx.Client) -> None:
+        page = rest.get("/api/v1/keys").json()
+        assert (page["page"], page["pageSize"]) == (1, 20)
+
+    @pytest.mark.parametrize("query", ["pageSize=1001", "page=x", "page=-1", "page=2&after=k", "nonsense=1"])
+    def test_a_page_that_makes_no_sense_is_400(self, rest: httpx.Client, query: str) -> None:
+        refused(rest.get(f"/api/v1/keys?{query}"), 400, 3)
+
+
+class TestBatches:
+    def test_a_batch_over_all_nodes(self, rest: httpx.Client, urls: list[str]) -> None:
+        keys = [new_key_of(url, urls) for url in urls]
+        writes = [{"key": key, "value": key} for key in keys]
+        done = rest.post("/api/v1/batch/set", json={"writes": writes}).json()["results"]
+        assert [(r["receipt"]["acked"], r["receipt"]["replicas"], r["existed"]) for r in done] == [
+            (1, 1, False)
+        ] * 4
+        mixed = [{"key": keys[0], "delete": True}, {"key": keys[1], "value": "new"}]
+        done = rest.post("/api/v1/batch/set", json={"writes": mixed}).json()["results"]
+        assert [r["existed"] for r in done] == [True, True]
+        got = rest.post("/api/v1/batch/get", json={"keys": [keys[1], "none", keys[0], keys[2]]}).json()[
+            "results"
+        ]
+        assert [(r["found"], r.get("value")) for r in got] == [
+            (True, "new"), (False, None), (False, None), (True, keys[2]),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("path", ["get", "set"])
+    def test_an_empty_batch_is_400(self, rest: httpx.Client, path: str) -> None:
+        assert "must be 1 to 10000" in refused(rest.post(f"/api/v1/batch/{path}", json={}), 400, 3)
+
+    def test_a_bad_item_refuses_the_whole_batch(self, rest: httpx.Client) -> None:
+        key = new_key()
+        batch = {"writes": [{"key": key, "value": "x"}, {"key": "", "value": "x"}]}
+        assert "key is empty" in refused(rest.post("/api/v1/batch/set", json=batch), 400, 3)
+        assert rest.get(get_path(key)).status_code == 404
+
+    def test_an_answer_that_would_be_too_large_says_what_to_do(
+        self, rest: httpx.Client, urls: list[str]
+    ) -> None:
+        for owners in ([urls[0]] * 5, [*urls, urls[0]]):
+            keys = [new_key_of(owner, urls) for owner in owners]
+            for key in keys:
+                rest.post("/api/v1/set", json={"key": key, "value": "x" * (1 << 20)})
+            message = refused(rest.post("/api/v1/batch/get", json={"keys": keys}), 429, 8)
+            assert "ask for fewer keys at once" in message
+
+
+class TestCluster:
+    def test_state(self, rest: httpx.Client, urls: list[str]) -> None:
+        state = rest.get("/api/v1/cluster/state", params={"node": urls[0]}).json()
+        assert {"nodeUrl", "peers", "totalNodes", "status"} <= set(state)
+        assert state["nodeUrl"] == urls[0]
+        assert state["peers"] == urls[1:]
+        assert (state["totalNodes"], state["status"]) == (4, "active")
+
+    def test_ring(self, rest: httpx.Client, urls: list[str]) -> None:
+        ring = rest.get("/api/v1/cluster/ring", params={"node": urls[1]}).json()
+        assert set(ring) == {
+            "totalNodes", "virtualNodes", "virtualNodesPerNode", "virtualNodeDistribution", "currentNode",
+            "allNodes", "ranges", "rangesDegrees",
+        }  # fmt: skip
+        assert (ring["totalNodes"], ring["virtualNodes"], ring["virtualNodesPerNode"]) == (4, 1024, 256)
+        assert (ring["currentNode"], ring["allNodes"]) == (urls[1], urls)
+        assert ring["virtualNodeDistribution"] == dict.fromkeys(urls, 256)
+        for url in urls:
+            assert len(ring["ranges"][url]) == len(ring["rangesDegrees"][url]) == 256
+        assert set(ring["ranges"][urls[0]][0]) == {"start", "end", "hash", "size"}
+        arc = ring["rangesDegrees"][urls[0]][0]
+        assert set(arc) == {
+            "startHash", "endHash", "hash", "startDegrees", "endDegrees", "sizeDegrees", "sizeHash",
+        }  # fmt: skip
+        assert 0 <= arc["startDegrees"] <= 360
+        total = sum(int(r["size"]) for ranges in ring["ranges"].values() for r in ranges)
+        assert total == 1 << 64
+
+    def test_gossip(self, rest: httpx.Client, urls: list[str]) -> None:
+        gossip = rest.get("/api/v1/cluster/gossip", params={"node": urls[0]}).json()
+        assert set(gossip) == {
+            "node_url", "generation", "node_heartbeat", "cluster_health", "total_peers", "active_peers",
+            "stale_peers", "dead_peers", "convergence_rate", "average_lag", "max_lag", "peer_details",
+            "timestamp",
+        }  # fmt: skip
+        assert (gossip["node_url"], gossip["total_peers"], gossip["cluster_health"]) == (
+            urls[0],
+            3,
+            "healthy",
+        )
+        assert [peer["url"] for peer in gossip["peer_details"]] == urls[1:]
+        assert set(gossip["peer_details"][0]) == {"url", "generation", "heartbeat", "lag", "status"}
+        assert {peer["status"] for peer in gossip["peer_details"]} == {"active"}
+
+    def test_health(self, rest: httpx.Client, urls: list[str]) -> None:
+        health = rest.get("/api/v1/health", params={"node": urls[0]}).json()
+        assert set(health) == {
+            "status", "service", "version", "nodeUrl", "timestamp", "uptime_seconds", "memory_allocated_mb",
+            "cpu_percent", "total_requests", "requests_per_second", "gets_per_second", "sets_per_second",
+            "dels_per_second", "average_latency_ms", "error_rate", "storage",
+        }  # fmt: skip
+        assert (health["status"], health["service"], health["nodeUrl"]) == ("healthy", "limedb-node", urls[0])
+        told = datetime.fromisoformat(health["timestamp"])
+        assert abs((datetime.now(UTC) - told).total_seconds()) < 60
+        assert health["storage"]["type"] == "lmdb"
+        assert health["memory_allocated_mb"] > 10
+
+    def test_health_counts_requests(self, rest: httpx.Client, urls: list[str]) -> None:
+        at = {"node": urls[0]}
+        before = int(rest.get("/api/v1/health", params=at).json()["total_requests"])
+        for _ in range(5):
+            rest.get(get_path(new_key()), params=at)
+        after = rest.get("/api/v1/health", params=at).json()
+        assert int(after["total_requests"]) >= before + 5
+        assert after["gets_per_second"] > 0
+
+
+class TestGossip:
+    def test_a_syn_is_answered_by_updates_and_requests(self, rest: httpx.Client, urls: list[str]) -> None:
+        syn = {"type": "GOSSIP_SYN", "payload": {"digests": [{"nodeUrl": urls[0], "heartbeat": 0}]}}
+        ack = rest.post("/gossip", params={"node": urls[0]}, json=syn).json()
+        assert set(ack) == {"digestsUpdate", "digestsRequest"}
+        assert [state["nodeUrl"] for state in ack["digestsUpdate"]] == urls
+        assert all(state["heartbeat"] > 0 for state in ack["digestsUpdate"])
+        assert ack["digestsRequest"] == []
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            {},
+            {"type": "GOSSIP_HELLO"},
+            {"type": "GOSSIP_SYN", "payload": {"digests": [{"nodeUrl": "nonsense"}]}},
+        ],
+    )
+    def test_what_is_no_gossip_is_400(self, rest: httpx.Client, message: dict[str, object]) -> None:
+        refused(rest.post("/gossip", json=message), 400, 3)
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "path", ["/nonsense", "/api/v1/nonsense", "/api/v2/get/x", "/api/v1/set/x", "/api/v1"]
+    )
+    def test_an_unknown_path_is_404_as_json(self, rest: httpx.Client, path: str) -> None:
+        refused(rest.get(path), 404, 5)
+
+    def test_a_wrong_method_is_an_error_as_json(self, rest: httpx.Client) -> None:
+        answer = rest.put("/api/v1/set", json={})
+        assert answer.status_code in (404, 405)
+        assert set(answer.json()) == {"code", "message", "details"}
+
+    @pytest.mark.parametrize("how", ["query", "header"])
+    def test_a_request_is_pinned_to_a_node(self, rest: httpx.Client, urls: list[str], how: str) -> None:
+        for url in urls:
+            pin = {"params": {"node": url}} if how == "query" else {"headers": {"x-limedb-node": url}}
+            assert {rest.get("/api/v1/health", **pin).json()["nodeUrl"] for _ in range(3)} == {url}
+
+    def test_without_a_pin_all_nodes_take_their_share(self, rest: httpx.Client, urls: list[str]) -> None:
+        assert {rest.get("/api/v1/health").json()["nodeUrl"] for _ in range(100)} == set(urls)
+
+    def test_an_unknown_node_is_404_that_names_it(self, rest: httpx.Client) -> None:
+        answer = rest.get("/api/v1/health", params={"node": "http://elsewhere:1"})
+        assert "node" in refused(answer, 404, 5)

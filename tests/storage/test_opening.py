@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from limedb.errors import StoreError
+from limedb.storage.opening import open_store
+from tests.storage.kinds import NOW, fail, text
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("lmdb", ["http:%2F%2Fnode1:8484.lmdb"]),
+        ("filesystem", ["http:%2F%2Fnode1:8484.json", "http:%2F%2Fnode1:8484.json.lock"]),
+        ("memory", []),
+    ],
+)
+async def test_a_store_stands_under_the_node_s_name(kind: str, names: list[str], tmp_path: Path) -> None:
+    store = open_store(kind, tmp_path / "new", "http://node1:8484", "always", fail)
+    await store.apply([text("a")], NOW)
+    assert store.stats().kind == kind
+    assert sorted(path.name for path in (tmp_path / "new").glob("*")) == names
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "filesystem"])
+async def test_a_folder_that_cannot_be_made_is_named(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"file.* can't be made; check DATA_DIR"):
+        open_store(kind, tmp_path / "file" / "data", "http://node1:8484", "always", fail)
+
+
+async def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'etcd': lmdb, memory, filesystem"):
+        open_store("etcd", tmp_path, "http://node1:8484", "always", fail)

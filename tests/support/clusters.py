@@ -1,0 +1,122 @@
+"""Real clusters for tests, through the command line that users have.
+
+It owns that nothing of a cluster outlives its test, and that a failed test shows the ends of the logs.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.ports import free_ports
+
+COMMAND_SECONDS = 60
+TAIL_LINES = 40
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a running cluster. address: host:port of its gRPC."""
+
+    name: str
+    url: str
+    address: str
+    log: Path
+
+
+@dataclass(frozen=True)
+class RunningCluster:
+    """A cluster that runs. envoy_url: empty without Envoy."""
+
+    folder: Path
+    nodes: tuple[Node, ...]
+    envoy_url: str
+
+    @property
+    def envoy_address(self) -> str:
+        """host:port of Envoy."""
+        return self.envoy_url.removeprefix("http://")
+
+    def pid(self, name: str) -> int:
+        """The process id of a node, as cluster.json has it now."""
+        return next(node["pid"] for node in self.read()["nodes"] if node["name"] == name)
+
+    def read(self) -> dict[str, list[dict[str, int]]]:
+        """What cluster.json says now."""
+        content: dict[str, list[dict[str, int]]] = json.loads((self.folder / "cluster.json").read_text())
+        return content
+
+    def kill(self, name: str) -> None:
+        """End a node at once (SIGKILL)."""
+        self._command("kill", name)
+
+    def pause(self, name: str) -> None:
+        """Make a node stand still (SIGSTOP)."""
+        self._command("pause", name)
+
+    def resume(self, name: str) -> None:
+        """Let a paused node go on (SIGCONT)."""
+        self._command("resume", name)
+
+    def restart(self, name: str) -> None:
+        """Start a node again; return when it is ready."""
+        self._command("restart", name)
+
+    def _command(self, *arguments: str) -> None:
+        done = limedb("cluster", *arguments, "--data-dir", str(self.folder))
+        assert done.returncode == 0, done.stderr
+
+
+def limedb(
+    *arguments: str, env: Mapping[str, str] | None = None, timeout: float = COMMAND_SECONDS
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command line to its end, with these variables added to the environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "limedb", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@contextmanager
+def running_cluster(
+    tmp_path: Path, nodes: int = 4, env: Mapping[str, str] | None = None, envoy: bool = True
+) -> Iterator[RunningCluster]:
+    """A cluster in tmp_path/cluster, ready, for the time of the block. env: settings of all nodes."""
+    folder = tmp_path / "cluster"
+    settings = [part for name, value in (env or {}).items() for part in ("-e", f"{name}={value}")]
+    with free_ports(nodes + 1) as ports:
+        options = ["--nodes", str(nodes), "--port", str(ports[0]), "--base-port", str(ports[1]), *settings]
+        options += [] if envoy else ["--no-envoy"]
+        try:
+            done = limedb("cluster", "start", "--detach", "--data-dir", str(folder), *options)
+            assert done.returncode == 0, done.stderr
+            yield read_cluster(folder)
+        except BaseException:
+            print_logs(folder)
+            raise
+        finally:
+            limedb("cluster", "stop", "--data-dir", str(folder))
+
+
+def read_cluster(folder: Path) -> RunningCluster:
+    """The cluster that runs in a folder."""
+    content = json.loads((folder / "cluster.json").read_text())
+    nodes = tuple(
+        Node(node["name"], node["url"], node["grpc_address"], Path(node["log"])) for node in content["nodes"]
+    )
+    return RunningCluster(folder, nodes, content["envoy"]["url"] if content["envoy"] else "")
+
+
+def print_logs(folder: Path) -> None:
+    """Print the end of each log, which pytest shows when the test failed."""
+    for log in sorted(folder.glob("*.log")):
+        lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        print(f"--- {log.name}", *lines, sep="\n")
