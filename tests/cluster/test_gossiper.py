@@ -73,7 +73,7 @@ def test_a_killed_node_is_stale_then_dead_to_all_and_back_when_it_returns() -> N
             nodes = [network.start(i, seeds=[1]) for i in range(1, 5)]
             await wait_until(lambda: all_have_heard_all(nodes), limit=2)
             await asyncio.sleep(10)
-            await network.kill("node4:8484")
+            await network.kill("http://node4:8484")
             killed, others = url_of(4), nodes[:3]
             await wait_until(lambda: all(killed not in n.sees(Status.ACTIVE) for n in others), limit=5)
             await wait_until(lambda: all(killed in n.sees(Status.DEAD) for n in others), limit=3)
@@ -133,7 +133,7 @@ def test_living_nodes_stay_active_while_one_hangs() -> None:
         async with Network() as network:
             nodes = [network.start(i, seeds=[4]) for i in range(1, 5)]
             await wait_until(lambda: all_have_heard_all(nodes), limit=2)
-            network.hanging.add("node4:8484")
+            network.hanging.add("http://node4:8484")
             nodes[3].task.cancel()
             for _ in range(600):
                 await asyncio.sleep(0.1)
@@ -159,7 +159,7 @@ def test_exchanges_are_bounded_in_number() -> None:
 def test_stop_cancels_and_awaits_all() -> None:
     async def scenario() -> None:
         async with Network() as network:
-            network.hanging |= {"node2:8484", "node3:8484"}
+            network.hanging |= {"http://node2:8484", "http://node3:8484"}
             node = network.start(1, seeds=[2, 3])
             await asyncio.sleep(0.3)
             assert node.transport.open == 2
@@ -176,7 +176,7 @@ def test_a_node_whose_clock_went_back_is_accepted_after_its_restart(caplog: pyte
             nodes = [network.start(i, seeds=[1]) for i in (1, 2)]
             await wait_until(lambda: all_have_heard_all(nodes), limit=2)
             await asyncio.sleep(20)
-            await network.kill("node2:8484")
+            await network.kill("http://node2:8484")
             back = network.start(2, seeds=[1], offset_ms=-3_600_000)
             await wait_until(lambda: nodes[0].view.gossip_report().peers[0].state == back.view.own, limit=3)
 

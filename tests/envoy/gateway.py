@@ -29,6 +29,11 @@ class Gateway:
     nodes: tuple[StandIn, ...]
     client: httpx.Client
     log: Path
+    stops: tuple[ExitStack, ...]
+
+    def stop(self, node: StandIn) -> None:
+        """End a node."""
+        self.stops[self.nodes.index(node)].close()
 
     def calls(self, method: str) -> int:
         """How often the nodes were asked for a method."""
@@ -48,7 +53,11 @@ def running_gateway(folder: Path, count: int = 2, otel: Address | None = None) -
     data: dict[str, str] = {}
     with ExitStack() as stack:
         port, *node_ports = stack.enter_context(free_ports(count + 1))
-        nodes = tuple(stack.enter_context(stand_in(node_port, data)) for node_port in node_ports)
+        stops = tuple(stack.enter_context(ExitStack()) for _ in node_ports)
+        nodes = tuple(
+            stop.enter_context(stand_in(node_port, data))
+            for stop, node_port in zip(stops, node_ports, strict=True)
+        )
         options = EnvoyOptions(
             nodes=tuple(envoy.parse_node(node.url) for node in nodes),
             listen=Address("127.0.0.1", port),
@@ -57,7 +66,7 @@ def running_gateway(folder: Path, count: int = 2, otel: Address | None = None) -
         )
         log = stack.enter_context(running_envoy(folder, envoy.render(options)))
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0))
-        gateway = Gateway(f"127.0.0.1:{port}", nodes, client, log)
+        gateway = Gateway(f"127.0.0.1:{port}", nodes, client, log, stops)
         wait_until(lambda: all(gateway.is_reached(node) for node in nodes), "Envoy to reach the nodes", log)
         yield gateway
 

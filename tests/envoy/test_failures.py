@@ -1,0 +1,104 @@
+"""What Envoy does when nodes fail, and what it says."""
+
+import httpx
+import pytest
+
+from tests.envoy.gateway import Gateway, running_gateway, wait_until
+from tests.envoy.standin import stand_in
+
+WRITES = [
+    ("Set", "POST", "/api/v1/set", {"key": "k", "value": "v"}),
+    ("SetDirect", "POST", "/api/v1/set/direct", {"key": "k", "value": "v"}),
+    ("Delete", "DELETE", "/api/v1/del/k", None),
+    ("BatchSet", "POST", "/api/v1/batch/set", {"writes": [{"key": "k", "value": "v"}]}),
+    ("Exchange", "POST", "/gossip", {"type": "GOSSIP_SYN"}),
+]
+READS = [
+    ("ListKeys", "GET", "/api/v1/keys", None),
+    ("BatchGet", "POST", "/api/v1/batch/get", {"keys": ["k"]}),
+    ("GetState", "GET", "/api/v1/cluster/state", None),
+    ("GetHealth", "GET", "/api/v1/health", None),
+]
+OBEDIENCE = {
+    "x-envoy-retry-on": "5xx,reset",
+    "x-envoy-retry-grpc-on": "unavailable",
+    "x-envoy-max-retries": "3",
+}
+
+
+def fail_once(gateway: Gateway, method: str) -> None:
+    """Let the next call of a method fail, whichever node gets it."""
+    for node in gateway.nodes:
+        node.failures[method] = 1
+
+
+@pytest.mark.parametrize(("method", "verb", "path", "body"), READS, ids=lambda value: str(value))
+def test_a_read_that_fails_is_tried_again(
+    gateway: Gateway, method: str, verb: str, path: str, body: dict[str, object] | None
+) -> None:
+    gateway.nodes[0].failures[method] = gateway.nodes[1].failures[method] = 1
+    assert gateway.client.request(verb, path, json=body).status_code == 200
+    assert gateway.calls(method) == 3
+
+
+@pytest.mark.parametrize("headers", [{}, OBEDIENCE], ids=["plain", "with retry headers"])
+@pytest.mark.parametrize(("method", "verb", "path", "body"), WRITES, ids=lambda value: str(value))
+def test_a_write_is_seen_once(
+    gateway: Gateway,
+    method: str,
+    verb: str,
+    path: str,
+    body: dict[str, object] | None,
+    headers: dict[str, str],
+) -> None:
+    fail_once(gateway, method)
+    answer = gateway.client.request(verb, path, json=body, headers=headers)
+    assert (answer.status_code, answer.json()["message"]) == (503, "told to fail")
+    assert gateway.calls(method) == 1
+
+
+def test_a_pinned_read_is_not_tried_again(gateway: Gateway) -> None:
+    fail_once(gateway, "Get")
+    answer = gateway.client.get("/api/v1/get/k", params={"node": gateway.nodes[0].url})
+    assert answer.status_code == 503
+    assert gateway.calls("Get") == 1
+
+
+def test_a_node_that_does_not_serve_gets_no_traffic(gateway: Gateway) -> None:
+    first, second = gateway.nodes
+    first.set_serving(False)
+    wait_until(lambda: not gateway.is_reached(first), "Envoy to see it", gateway.log)
+    first.calls.clear()
+    for _ in range(20):
+        assert gateway.client.get("/api/v1/keys").status_code == 200
+    assert (len(first.calls), len(second.asked("ListKeys"))) == (0, 20)
+    first.set_serving(True)
+    wait_until(lambda: gateway.is_reached(first), "Envoy to see it again", gateway.log)
+
+
+def test_a_node_that_answers_unavailable_stays_in(gateway: Gateway) -> None:
+    """It may speak of another node, the owner of a key."""
+    node = gateway.nodes[0]
+    node.failures["Get"] = 30
+    for _ in range(30):
+        assert gateway.client.get("/api/v1/get/k", params={"node": node.url}).status_code == 503
+    assert gateway.client.get("/api/v1/health", params={"node": node.url}).status_code == 200
+
+
+def test_a_dead_node_costs_no_read_and_comes_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running_gateway(tmp_path_factory.mktemp("dead"), count=1) as gateway:
+        (node,) = gateway.nodes
+        port = int(node.address.rpartition(":")[2])
+        gateway.stop(node)
+        answer = gateway.client.get("/api/v1/keys")
+        assert (answer.status_code, answer.json()["code"], answer.json()["details"]) == (503, 14, [])
+        answer = gateway.client.post("/api/v1/set", json={"key": "k", "value": "v"})
+        assert (answer.status_code, answer.json()["code"]) == (503, 14)
+        with stand_in(port, {}) as again:
+            wait_until(lambda: gateway.is_reached(again), "Envoy to find it", gateway.log)
+
+
+def test_envoy_warned_of_nothing(gateway: Gateway) -> None:
+    with pytest.raises(httpx.HTTPStatusError):
+        gateway.client.get("/nope").raise_for_status()
+    assert gateway.log.read_text() == ""

@@ -1,0 +1,97 @@
+"""gRPC and gRPC-Web through a real Envoy."""
+
+import base64
+import struct
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from limedbpb.v1 import (
+    cluster_pb2,
+    cluster_pb2_grpc,
+    gossip_pb2,
+    gossip_pb2_grpc,
+    kv_pb2,
+    kv_pb2_grpc,
+    replica_pb2,
+    replica_pb2_grpc,
+)
+from tests.envoy.gateway import Gateway
+
+
+def test_the_public_services_pass(gateway: Gateway) -> None:
+    with grpc.insecure_channel(gateway.address) as channel:
+        kv = kv_pb2_grpc.KVServiceStub(channel)
+        assert kv.Set(kv_pb2.SetRequest(key="a/b", value="v")).receipt.version == 7
+        assert kv.Get(kv_pb2.GetRequest(key="a/b")).value == "v"
+        assert kv.Delete(kv_pb2.DeleteRequest(key="a/b")).deleted == 1
+        assert cluster_pb2_grpc.ClusterServiceStub(channel).GetState(cluster_pb2.GetStateRequest()).node_url
+        gossip_pb2_grpc.GossipServiceStub(channel).Exchange(gossip_pb2.ExchangeRequest())
+
+
+def test_an_error_keeps_its_code_and_text(gateway: Gateway) -> None:
+    with grpc.insecure_channel(gateway.address) as channel, pytest.raises(grpc.RpcError) as refused:
+        kv_pb2_grpc.KVServiceStub(channel).Get(kv_pb2.GetRequest(key="missing"))
+    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.NOT_FOUND, "key not found")
+
+
+def test_a_message_larger_than_a_json_body_may_be_passes(gateway: Gateway) -> None:
+    with grpc.insecure_channel(gateway.address) as channel:
+        request = kv_pb2.SetRequest(key="k", value="v" * (9 << 20))
+        kv_pb2_grpc.KVServiceStub(channel).Set(request)
+    assert len(gateway.nodes[0].data["k"]) == 9 << 20
+
+
+def test_nothing_else_passes(gateway: Gateway) -> None:
+    with grpc.insecure_channel(gateway.address) as channel:
+        reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+        list_services = reflection_pb2.ServerReflectionRequest(list_services="")
+        for call in (
+            lambda: replica_pb2_grpc.ReplicaServiceStub(channel).Read(replica_pb2.ReadRequest()),
+            lambda: health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest()),
+            lambda: list(reflection.ServerReflectionInfo(iter([list_services]))),
+        ):
+            with pytest.raises(grpc.RpcError) as refused:
+                call()
+            assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert not any(node.calls for node in gateway.nodes)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/set", "/gossip", "/limedb.v1.KVServiceX/Get", "//limedb.v1.KVService/Get"]
+)
+def test_grpc_on_another_path_reaches_no_node(gateway: Gateway, path: str) -> None:
+    with grpc.insecure_channel(gateway.address) as channel, pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary(path)(b"")
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert not any(node.calls for node in gateway.nodes)
+
+
+def web_call(gateway: Gateway, method: str, message: bytes, text: bool = False) -> httpx.Response:
+    body = struct.pack(">BI", 0, len(message)) + message
+    kind = "application/grpc-web-text" if text else "application/grpc-web+proto"
+    return gateway.client.post(
+        f"/limedb.v1.{method}",
+        content=base64.b64encode(body) if text else body,
+        headers={"content-type": kind, "accept": kind, "x-grpc-web": "1", "origin": "http://page.example"},
+    )
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["binary", "text"])
+def test_grpc_web_passes(gateway: Gateway, text: bool) -> None:
+    gateway.nodes[0].data["k"] = "v"
+    answer = web_call(gateway, "KVService/Get", kv_pb2.GetRequest(key="k").SerializeToString(), text)
+    assert answer.headers["access-control-allow-origin"] == "http://page.example"
+    frames = base64.b64decode(answer.content[: -len(answer.content) % -4 or None]) if text else answer.content
+    (size,) = struct.unpack(">xI", frames[:5])
+    assert kv_pb2.GetResponse.FromString(frames[5 : 5 + size]).value == "v"
+
+
+def test_grpc_web_reaches_the_public_services_only(gateway: Gateway) -> None:
+    answer = web_call(gateway, "ReplicaService/Read", b"")
+    assert answer.headers["grpc-status"] == "12"
+    assert web_call(gateway, "KVService/Get", b"\x0a\x01k").headers["grpc-status"] == "5"
+    assert gateway.calls("Read") == 0

@@ -1,0 +1,89 @@
+"""?node= and x-limedb-node through a real Envoy."""
+
+import grpc
+import pytest
+
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
+from tests.envoy.gateway import Gateway, wait_until
+
+
+def answering(gateway: Gateway, headers: dict[str, str] | None = None, **query: str) -> str:
+    """The node that answers."""
+    answer = gateway.client.get("/api/v1/health", params=query, headers=headers or {})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["nodeUrl"])
+
+
+def test_the_query_pins(gateway: Gateway) -> None:
+    for node in gateway.nodes * 3:
+        assert answering(gateway, node=node.url) == node.url
+
+
+def test_the_query_needs_no_encoding(gateway: Gateway) -> None:
+    url = gateway.nodes[1].url
+    assert gateway.client.get(f"/api/v1/health?node={url}").json()["nodeUrl"] == url
+
+
+def test_the_header_pins(gateway: Gateway) -> None:
+    for node in gateway.nodes * 3:
+        assert answering(gateway, {"x-limedb-node": node.url}) == node.url
+
+
+def test_the_query_wins_over_the_header(gateway: Gateway) -> None:
+    first, second = gateway.nodes
+    assert answering(gateway, {"x-limedb-node": first.url}, node=second.url) == second.url
+
+
+def test_an_empty_query_pins_to_nothing(gateway: Gateway) -> None:
+    url = gateway.nodes[1].url
+    assert answering(gateway, {"x-limedb-node": url}, node="") == url
+    assert {answering(gateway, node="") for _ in range(20)} == {node.url for node in gateway.nodes}
+
+
+def test_writes_are_pinned_too(gateway: Gateway) -> None:
+    for node in gateway.nodes:
+        query = {"node": node.url}
+        gateway.client.post("/api/v1/set", params=query, json={"key": "k", "value": "v"})
+        gateway.client.delete("/api/v1/del/k", params=query)
+        assert [call.method for call in node.calls] == ["Set", "Delete"]
+
+
+def test_a_grpc_call_is_pinned_by_metadata(gateway: Gateway) -> None:
+    with grpc.insecure_channel(gateway.address) as channel:
+        stub = cluster_pb2_grpc.ClusterServiceStub(channel)
+        for node in gateway.nodes * 2:
+            pin = (("x-limedb-node", node.url),)
+            assert stub.GetState(cluster_pb2.GetStateRequest(), metadata=pin).node_url == node.url
+
+
+def test_an_unknown_node_is_404_and_told(gateway: Gateway) -> None:
+    for answer in (
+        gateway.client.get("/api/v1/health", params={"node": "http://nope:1"}),
+        gateway.client.get("/api/v1/health", headers={"x-limedb-node": "http://nope:1"}),
+        gateway.client.post("/api/v1/set", params={"node": "nope"}, json={"key": "k", "value": "v"}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, 5)
+        assert all(node.url in answer.json()["message"] for node in gateway.nodes)
+    assert not any(node.calls for node in gateway.nodes)
+
+
+def test_an_unknown_node_is_not_found_in_grpc(gateway: Gateway) -> None:
+    with grpc.insecure_channel(gateway.address) as channel:
+        stub = cluster_pb2_grpc.ClusterServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.GetState(cluster_pb2.GetStateRequest(), metadata=(("x-limedb-node", "http://nope:1"),))
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    assert refused.value.details().startswith("unknown node")
+
+
+def test_without_a_pin_all_nodes_are_asked(gateway: Gateway) -> None:
+    assert {answering(gateway) for _ in range(30)} == {node.url for node in gateway.nodes}
+
+
+def test_a_pinned_node_that_does_not_serve_is_503_and_no_other_answers(gateway: Gateway) -> None:
+    first, second = gateway.nodes
+    first.set_serving(False)
+    wait_until(lambda: not gateway.is_reached(first), "Envoy to see it", gateway.log)
+    answer = gateway.client.get("/api/v1/get/k", params={"node": first.url})
+    assert (answer.status_code, answer.json()["code"]) == (503, 14)
+    assert answering(gateway, node=second.url) == second.url

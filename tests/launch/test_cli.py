@@ -1,0 +1,81 @@
+"""The command line: help, exit codes, what a user sees of an error."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from limedb.cli.app import cli
+from tests.support.clusters import limedb
+
+
+def test_help_lists_the_commands_and_imports_none_of_them() -> None:
+    script = (
+        "import sys; from limedb.cli.app import cli; cli(['--help'], standalone_mode=False);"
+        "print([name for name in ('grpc', 'jinja2', 'psutil', 'lmdb', 'uvloop') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.endswith("[]\n")
+    for name in ("serve", "cluster", "envoy-config", "get", "set", "del", "health"):
+        assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["serve"],
+        ["cluster"],
+        ["cluster", "start"],
+        ["cluster", "restart"],
+        ["envoy-config"],
+        ["get"],
+        ["set"],
+        ["del"],
+        ["health"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_has_help(command: list[str]) -> None:
+    result = CliRunner().invoke(cli, [*command, "--help"])
+    assert (result.exit_code, "\\b" in result.output) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["nonsense"], 2, "No such command"),
+        (["cluster", "start", "-e", "STORE"], 2, "-e=STORE: must be NAME=VALUE"),
+        (["cluster", "start", "-e", "SERVER_PORT=1"], 2, "SERVER_PORT"),
+        (["envoy-config", "--node", "node1"], 2, "--node=node1"),
+        (["envoy-config"], 2, "--node"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_an_error_is_a_line_and_a_code(arguments: list[str], code: int, text: str) -> None:
+    result = CliRunner().invoke(cli, arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert text in result.stderr.splitlines()[-1]
+
+
+def test_the_version_is_told() -> None:
+    assert limedb("--version").stdout.startswith("limedb, version ")
+
+
+def test_a_configuration_of_envoy_is_printed(tmp_path: Path) -> None:
+    arguments = [
+        "--node",
+        "http://node1:8484",
+        "--host",
+        "0.0.0.0",
+        "--descriptor",
+        "/etc/envoy/limedb.binpb",
+    ]
+    result = CliRunner().invoke(cli, ["envoy-config", *arguments])
+    (listener,) = yaml.safe_load(result.stdout)["static_resources"]["listeners"]
+    assert listener["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 8484}
+    assert "/etc/envoy/limedb.binpb" in result.stdout

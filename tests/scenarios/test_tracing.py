@@ -1,0 +1,40 @@
+"""A REST request as one trace across Envoy, the node asked and the owner, at a real OTLP receiver."""
+
+from pathlib import Path
+
+import httpx
+
+from tests.support.clusters import running_cluster
+from tests.support.keys import new_key_of
+from tests.support.otlp import OtlpReceiver
+
+
+def test_a_rest_request_is_one_trace_from_envoy_to_the_owner(tmp_path: Path) -> None:
+    with (
+        OtlpReceiver() as receiver,
+        running_cluster(tmp_path, nodes=2, env={"OTEL_ENDPOINT": receiver.endpoint}) as cluster,
+        httpx.Client(base_url=cluster.envoy_url, timeout=20) as rest,
+    ):
+        asked, owner = (node.url for node in cluster.nodes)
+        key = new_key_of(owner, [asked, owner])
+        rest.post("/api/v1/set", params={"node": asked}, json={"key": key, "value": "v"})
+
+        def trace() -> list:
+            spans = receiver.spans()
+            ends = [
+                s
+                for s in spans
+                if "ReplicaService/Apply" in s.name and s.resource["service.instance.id"] == owner
+            ]
+            return [s for s in spans if ends and s.trace_id == ends[0].trace_id]
+
+        receiver.wait_for(lambda _: len(trace()) >= 4, 20)
+        spans = {span.span_id: span for span in trace()}
+        at_owner = next(s for s in spans.values() if "ReplicaService/Apply" in s.name and s.kind == "SERVER")
+        hop = spans[at_owner.parent_id]
+        at_asked = spans[hop.parent_id]
+        at_envoy = spans[at_asked.parent_id]
+        assert (hop.kind, hop.resource["service.instance.id"]) == ("CLIENT", asked)
+        assert (at_asked.kind, at_asked.resource["service.instance.id"]) == ("SERVER", asked)
+        assert "KVService/Set" in at_asked.name
+        assert at_envoy.resource["service.name"] == "limedb-envoy"
