@@ -65,7 +65,8 @@ googleapis: $(READY)
 	for file in $(GOOGLE_PROTOS); do install -D -m 644 $$site/$$file $(GOOGLEAPIS)/$$file; done
 
 # What Envoy of docker-compose.yml is told: four nodes by name.
-COMPOSE_ENVOY := $(foreach n,1 2 3 4,--node http://node$(n):8484)
+COMPOSE_ENVOY := --host 0.0.0.0 --port 8484 --admin 127.0.0.1:9901 --descriptor /etc/envoy/limedb.binpb \
+  $(foreach n,1 2 3 4,--node http://node$(n):8484)
 
 .PHONY: gen
 gen: googleapis ## Generate the stubs, the descriptor set and Envoy's compose configuration

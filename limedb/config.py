@@ -170,8 +170,8 @@ SETTINGS = (
         it is acknowledged; within a second; or when the kernel likes. Only always outlives a power cut."""),
     Setting("GOSSIP_INTERVAL", _duration(0.02, 3600), "1s", """The time between gossip rounds. A silent node
         is noticed after some of them; each costs one small message a node."""),
-    Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request may take when its client
-        set no deadline."""),
+    Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node
+        when its client set no deadline."""),
     Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers dial, where it isn't that of
         NODE_URL (sidecar, NAT)."""),
     Setting("ZONE", str, "", "The host or rack that the node stands on."),

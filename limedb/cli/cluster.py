@@ -65,7 +65,7 @@ def start(folder: Folder, detach: bool, **options: Any) -> None:  # noqa: ANN401
     \b
     Example: four nodes that keep nothing on disk
       limedb cluster start --nodes 4 -e STORE=memory
-    """
+    """  # noqa: D301 (click looks for the character, not for its escape)
     try:
         with foreground.interruptible():
             launch = launcher.start(Plan(folder, **options))

@@ -54,7 +54,7 @@ def envoy_config(
     \b
     Example: for nodes that run in containers
       limedb envoy-config --host 0.0.0.0 --node http://node1:8484 --node http://node2:8484
-    """
+    """  # noqa: D301 (click looks for the character, not for its escape)
     options = envoy.EnvoyOptions(
         nodes=tuple(envoy.parse_node(node) for node in nodes),
         listen=envoy.Address(host, port),

@@ -27,7 +27,7 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @_with_settings
 def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
-    r"""Run a node in the foreground until SIGTERM or SIGINT; it finishes the requests it has, then stops.
+    """Run a node in the foreground until SIGTERM or SIGINT; it finishes the requests it has, then stops.
 
     Each setting can be given as an option or in the environment, under the name in brackets.
 
@@ -36,7 +36,7 @@ def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
       limedb serve --server-port 7001
       limedb serve --server-port 7002 --node-peers http://localhost:7001
       limedb serve --server-port 7003 --node-peers http://localhost:7001
-    """
+    """  # noqa: D301 (click reads the \b)
     from limedb.node import run
 
     run(load(os.environ, flags))

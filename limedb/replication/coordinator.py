@@ -5,7 +5,7 @@ It owns versions, retries and the outcome of each key. It must never know whethe
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from limedb.core.hlc import HybridClock
@@ -112,25 +112,26 @@ class Coordinator:
         So a write that comes after an acknowledged one wins, whatever the wall clocks of the two say.
         """
         replica = self._replicas.at(owner)
-        outcomes: list[Written | LimeDBError] = [ContendedError(w.key, MAX_ATTEMPTS) for w in writes]
-        pending = list(range(len(writes)))
+        done: dict[str, Written] = {}
+        pending = writes
         for _ in range(MAX_ATTEMPTS):
-            records = [self._versioned(writes[i]) for i in pending]
+            records = [self._versioned(write) for write in pending]
             applied = await replica.apply(records, deadline)
-            for i, record, result in zip(pending, records, applied, strict=True):
-                outcomes[i] = self._settled(record, result, outcomes[i])
-            pending = [i for i, result in zip(pending, applied, strict=True) if result.superseded_by]
-            if not pending:
-                break
-        return outcomes
+            done.update(self._settled(records, applied))
+            if len(done) == len(writes):
+                return [done[write.key] for write in writes]
+            pending = [write for write in pending if write.key not in done]
+        return [done.get(write.key) or ContendedError(write.key, MAX_ATTEMPTS) for write in writes]
 
     def _settled(
-        self, record: Record, result: Applied, otherwise: Written | LimeDBError
-    ) -> Written | LimeDBError:
-        if result.superseded_by:
-            self._versions.observe(result.superseded_by)
-            return otherwise
-        return Written(record.version, result.existed, acked=1, replicas=1)
+        self, records: Sequence[Record], applied: Sequence[Applied]
+    ) -> Iterator[tuple[str, Written]]:
+        """The writes that stand; the clock moves past those that overtook the others."""
+        for record, result in zip(records, applied, strict=True):
+            if result.superseded_by:
+                self._versions.observe(result.superseded_by)
+            else:
+                yield record.key, Written(record.version, result.existed, acked=1, replicas=1)
 
     def _versioned(self, write: Write) -> Record:
         now = self._clock.wall_ms()

@@ -4,12 +4,11 @@ It owns the way to the store: client writes, and whatever later comes from peers
 `LocalReplica.apply` and nothing else. It must never route.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limedb.core.record import Record, value_size
-from limedb.errors import OutcomeUnknownError, ResponseTooLargeError
+from limedb.errors import ResponseTooLargeError
 from limedb.ports import Applied, Clock, Store
 
 READ_CHUNK = 64
@@ -32,13 +31,13 @@ class KeyPage:
 
 
 class LocalReplica:
-    """The replica of the node `node_url` on its own store.
+    """A node's replica on its own store.
 
     max_read_size: the most bytes of values that one read returns.
     """
 
-    def __init__(self, node_url: str, store: Store, clock: Clock, max_read_size: int) -> None:
-        self._node_url, self._store, self._clock = node_url, store, clock
+    def __init__(self, store: Store, clock: Clock, max_read_size: int) -> None:
+        self._store, self._clock = store, clock
         self._max_read_size = max_read_size
 
     async def read(self, keys: Sequence[str], deadline: float) -> list[Record | None]:
@@ -54,12 +53,8 @@ class LocalReplica:
         return records
 
     async def apply(self, records: Sequence[Record], deadline: float) -> list[Applied]:
-        """See ports.Replica. A disk that is too slow leaves the outcome unknown: the write stays queued."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._store.apply(records, self._clock.wall_ms())
-        except TimeoutError:
-            raise OutcomeUnknownError(self._node_url, "its disk did not answer in time") from None
+        """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
+        return await self._store.apply(records, self._clock.wall_ms())
 
     async def list_keys(self, page: int, page_size: int, after: str | None) -> KeyPage:
         """A page of live keys in the order of their UTF-8; `after` a key, or by its number from 1."""

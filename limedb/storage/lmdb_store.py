@@ -18,6 +18,7 @@ from limedb.errors import StoreClosedError, StoreError
 from limedb.ports import Applied, StoreStats
 from limedb.storage.files import FileLock, make_empty_folder, make_folder, sync
 from limedb.storage.lmdb_env import MAP_SIZE, explain, open_tables
+from limedb.storage.lmdb_gather import Gather
 from limedb.storage.lmdb_plan import Item, Plan, items_of, plan
 from limedb.storage.lmdb_reader import OverBudgetError, Reader
 from limedb.storage.lmdb_writer import Job, Writer
@@ -63,6 +64,7 @@ class LmdbStore:
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(self._tables)
         self._writer = Writer(self._tables, durability, self._post)
+        self._gather = Gather(self._loop, self._writer.submit)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="limedb-lmdb")
         self._pending: dict[bytes, Item] = {}  # the newest of each key on its way to the writer
         self._on_the_way = 0
@@ -96,7 +98,7 @@ class LmdbStore:
         job = Job(items, now_ms, self._read(self._plan, items, now_ms), self._loop.create_future())
         self._pending.update(job.plan.writes)
         self._on_the_way += 1
-        self._writer.submit(job)
+        self._gather.add(job)
         return await job.waiter
 
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
@@ -141,6 +143,7 @@ class LmdbStore:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
+        self._gather.flush()
         await asyncio.to_thread(self._finish)
         self._tables.env.close()
         self._lock.release()
@@ -196,6 +199,8 @@ class LmdbStore:
         if self._on_the_way == 0:  # the writer is idle: plans can be trusted again
             self._pending.clear()
             self._writer.replan = False
+        if self._on_the_way == self._gather.waiting:
+            self._gather.writer_is_idle()
         if self._writer.failure is not None and not self._is_fatal_told:
             self._is_fatal_told = True
             self._on_fatal(self._writer.broken())

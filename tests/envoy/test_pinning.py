@@ -73,7 +73,7 @@ def test_an_unknown_node_is_not_found_in_grpc(gateway: Gateway) -> None:
         with pytest.raises(grpc.RpcError) as refused:
             stub.GetState(cluster_pb2.GetStateRequest(), metadata=(("x-limedb-node", "http://nope:1"),))
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
-    assert refused.value.details().startswith("unknown node")
+    assert str(refused.value.details()).startswith("unknown node")
 
 
 def test_without_a_pin_all_nodes_are_asked(gateway: Gateway) -> None:

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from limedb.errors import ConfigError, LaunchError
-from limedb.launch import envoy
 from limedb.launch.plan import Plan, environment, make_launch
 from limedb.launch.records import Folder
 from tests.support.ports import free_ports
@@ -93,7 +92,7 @@ def test_a_larger_value_makes_room_for_a_larger_body(tmp_path: Path, ports: list
 def test_without_envoy_installed_it_says_what_to_do(
     tmp_path: Path, ports: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(envoy.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("limedb.launch.envoy.util.find_spec", lambda _name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LaunchError, match=r"limedb\[envoy\].*--no-envoy"):
         make_launch(plan(tmp_path, ports))

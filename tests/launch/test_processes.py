@@ -13,7 +13,12 @@ import pytest
 from limedb.errors import LaunchError
 from limedb.launch.processes import Pid, end_all, spawn, wait_until
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture

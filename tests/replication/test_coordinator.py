@@ -75,7 +75,7 @@ class Cluster:
         self.clock = HandClock()
         self.stores = {url: MemoryStore() for url in (A, B)}
         self.replicas = Directory(
-            {url: LocalReplica(url, store, self.clock, 1 << 20) for url, store in self.stores.items()}
+            {url: LocalReplica(store, self.clock, 1 << 20) for url, store in self.stores.items()}
         )
 
     def coordinator(self, clock: HandClock | None = None) -> Coordinator:

@@ -1,11 +1,9 @@
 """The node's own replica: limits on what one read returns, pages, deadlines."""
 
-import asyncio
-
 import pytest
 
 from limedb.core.record import Record
-from limedb.errors import OutcomeUnknownError, ResponseTooLargeError
+from limedb.errors import ResponseTooLargeError
 from limedb.replication.replica import LocalReplica
 from limedb.storage.memory_store import MemoryStore
 
@@ -24,7 +22,7 @@ class StandingClock:
 async def replica_of(count: int, size: int = 1, limit: int = 1000) -> LocalReplica:
     store = MemoryStore()
     await store.apply([Record(f"k{i:04}", "v" * size, 1) for i in range(count)], 1_000)
-    return LocalReplica(URL, store, StandingClock(), limit)
+    return LocalReplica(store, StandingClock(), limit)
 
 
 async def test_reads_keep_the_order_across_chunks() -> None:
@@ -59,13 +57,3 @@ async def test_pages_cover_every_key_once_by_number_and_by_cursor() -> None:
 async def test_an_empty_replica_has_no_pages() -> None:
     page = await (await replica_of(0)).list_keys(1, 20, None)
     assert (page.records, page.total, page.total_pages) == ([], 0, 0)
-
-
-async def test_a_disk_that_does_not_answer_leaves_the_outcome_unknown() -> None:
-    class StuckStore(MemoryStore):
-        async def apply(self, records: list[Record], now_ms: int) -> list[None]:
-            return await asyncio.get_running_loop().create_future()
-
-    replica = LocalReplica(URL, StuckStore(), StandingClock(), 1000)
-    with pytest.raises(OutcomeUnknownError, match=f"sent to {URL} but its outcome is unknown"):
-        await replica.apply([Record("k", "v", 1)], deadline=asyncio.get_running_loop().time())

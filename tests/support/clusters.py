@@ -43,12 +43,8 @@ class RunningCluster:
 
     def pid(self, name: str) -> int:
         """The process id of a node, as cluster.json has it now."""
-        return next(node["pid"] for node in self.read()["nodes"] if node["name"] == name)
-
-    def read(self) -> dict[str, list[dict[str, int]]]:
-        """What cluster.json says now."""
-        content: dict[str, list[dict[str, int]]] = json.loads((self.folder / "cluster.json").read_text())
-        return content
+        content = json.loads((self.folder / "cluster.json").read_text())
+        return next(int(node["pid"]) for node in content["nodes"] if node["name"] == name)
 
     def kill(self, name: str) -> None:
         """End a node at once (SIGKILL)."""
@@ -119,4 +115,4 @@ def print_logs(folder: Path) -> None:
     """Print the end of each log, which pytest shows when the test failed."""
     for log in sorted(folder.glob("*.log")):
         lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        print(f"--- {log.name}", *lines, sep="\n")
+        print(f"--- {log.name}", *lines, sep="\n")  # noqa: T201 (pytest shows it when the test failed)
