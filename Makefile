@@ -48,7 +48,7 @@ lock: ## Lock the newest versions of all dependencies, with hashes
 
 .PHONY: run
 run: $(READY) ## Start four nodes and Envoy in the foreground; Ctrl-C stops them
-	exec $(BIN)/limedb cluster start --nodes $(NODES) --port $(PORT) --base-port $(BASE_PORT) --data-dir $(CLUSTER_DIR)
+	@exec $(BIN)/limedb cluster start --nodes $(NODES) --port $(PORT) --base-port $(BASE_PORT) --data-dir $(CLUSTER_DIR)
 
 .PHONY: dev
 dev: ## Start the compose cluster from the source folder; nodes restart when a file changes
