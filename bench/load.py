@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SERVER_CORE, LOAD_CORE = "0", "1"
-
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -22,8 +20,8 @@ def free_port() -> int:
 
 @contextmanager
 def server(*command: str, port: int, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server on one core until the block ends; it is ready when its port answers."""
-    process = subprocess.Popen(["taskset", "-c", SERVER_CORE, *command], env=env, stderr=subprocess.DEVNULL)
+    """Run a server until the block ends; it is ready when its port answers."""
+    process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
     try:
         wait_listening(port)
         yield process
@@ -61,9 +59,6 @@ def rest_rate(url: str, seconds: float, streams: int = 64) -> float:
 def _rate(url: str, seconds: float, streams: int, options: list[str]) -> float:
     clients = [] if "-c" in options else ["-c", "1", "-m", str(streams)]
     command = [
-        "taskset",
-        "-c",
-        LOAD_CORE,
         "h2load",
         "-D",
         f"{seconds:.0f}",

@@ -2,8 +2,8 @@
 
     python -m bench.unary [--rounds 5] [--seconds 4]
 
-All servers are up at once, each on core 0; h2load runs on core 1, with 64 streams on one connection. Each
-round measures all rows; the ratios are those of the medians.
+All servers are up at once; h2load has 64 streams on one connection. Each round measures all rows; the
+ratios are those of the medians.
 """
 
 import argparse
