@@ -3,15 +3,15 @@
 It owns what a stored key is. It must never know how a record is written down (`storage/codec.py`).
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A key at one version.
 
     key: the whole key. value: text, bytes, or None for a tombstone. version: hybrid logical clock
     (`core/hlc.py`), 0 for values older than versions. expires_at: milliseconds since 1970, 0 for never.
+    A tuple, for every request makes one, and a frozen dataclass takes twice as long.
     """
 
     key: str

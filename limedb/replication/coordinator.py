@@ -5,8 +5,8 @@ It owns versions, retries and the outcome of each key. It must never know whethe
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import NamedTuple
 
 from limedb.core.hlc import HybridClock
 from limedb.core.record import Record
@@ -17,8 +17,7 @@ MAX_ATTEMPTS = 8
 """How often a write that newer ones overtake is written again, above them, before it gives up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """A write that a client asks for. value: None deletes. ttl_ms: milliseconds to live, 0 for ever."""
 
     key: str
@@ -26,16 +25,14 @@ class Write:
     ttl_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A value that was read, and the node that holds it."""
 
     value: str | bytes
     node_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What became of a write. version: it is stored under; acked of replicas have it on disk.
 
     existed: whether the key had a live value before.
@@ -87,51 +84,56 @@ class Coordinator:
         """The outcome of each write, in their order. Of two to one key, the later is written for both."""
         last = {write.key: write for write in writes}
         outcomes: dict[str, Written | LimeDBError] = {}
-
-        async def apply(owner: str, share: list[str]) -> None:
-            try:
-                results = await self._apply(owner, [last[key] for key in share], deadline)
-            except LimeDBError as error:
-                results = [error] * len(share)
-            outcomes.update(zip(share, results, strict=True))
-
-        await _all(apply(owner, share) for owner, share in self._by_owner(last).items())
+        await _all(
+            self._write_share(owner, [last[key] for key in share], outcomes, deadline)
+            for owner, share in self._by_owner(last).items()
+        )
         return [outcomes[write.key] for write in writes]
 
     async def _write_at(self, owner: str, write: Write, deadline: float) -> Written:
-        (outcome,) = await self._apply(owner, (write,), deadline)
-        if isinstance(outcome, LimeDBError):
-            raise outcome
-        return outcome
-
-    async def _apply(
-        self, owner: str, writes: Sequence[Write], deadline: float
-    ) -> list[Written | LimeDBError]:
-        """Write at one owner; what a newer version supersedes is written again above that version.
+        """Write at the owner; when a newer version supersedes it, write again above that version.
 
         So a write that comes after an acknowledged one wins, whatever the wall clocks of the two say.
         """
         replica = self._replicas.at(owner)
-        done: dict[str, Written] = {}
-        pending = writes
         for _ in range(MAX_ATTEMPTS):
-            records = [self._versioned(write) for write in pending]
-            applied = await replica.apply(records, deadline)
-            done.update(self._settled(records, applied))
-            if len(done) == len(writes):
-                return [done[write.key] for write in writes]
-            pending = [write for write in pending if write.key not in done]
-        return [done.get(write.key) or ContendedError(write.key, MAX_ATTEMPTS) for write in writes]
+            record = self._versioned(write)
+            (applied,) = await replica.apply((record,), deadline)
+            if (written := self._written(record, applied)) is not None:
+                return written
+        raise ContendedError(write.key, MAX_ATTEMPTS)
 
-    def _settled(
-        self, records: Sequence[Record], applied: Sequence[Applied]
-    ) -> Iterator[tuple[str, Written]]:
-        """The writes that stand; the clock moves past those that overtook the others."""
-        for record, result in zip(records, applied, strict=True):
-            if result.superseded_by:
-                self._versions.observe(result.superseded_by)
-            else:
-                yield record.key, Written(record.version, result.existed, acked=1, replicas=1)
+    async def _write_share(
+        self,
+        owner: str,
+        writes: Sequence[Write],
+        outcomes: dict[str, Written | LimeDBError],
+        deadline: float,
+    ) -> None:
+        """Write a batch's share of one owner, again where it is superseded. What stands once has its outcome,
+        whatever becomes of the rest.
+        """
+        replica = self._replicas.at(owner)
+        outcomes.update({write.key: ContendedError(write.key, MAX_ATTEMPTS) for write in writes})
+        pending = writes
+        try:
+            for _ in range(MAX_ATTEMPTS):
+                records = [self._versioned(write) for write in pending]
+                applied = await replica.apply(records, deadline)
+                written = {r.key: self._written(r, a) for r, a in zip(records, applied, strict=True)}
+                outcomes.update({key: outcome for key, outcome in written.items() if outcome is not None})
+                pending = [write for write in pending if written[write.key] is None]
+                if not pending:
+                    return
+        except LimeDBError as error:
+            outcomes.update(dict.fromkeys((write.key for write in pending), error))
+
+    def _written(self, record: Record, applied: Applied) -> Written | None:
+        """What became of a record; None when it is superseded: then the clock has moved past that version."""
+        if applied.superseded_by:
+            self._versions.observe(applied.superseded_by)
+            return None
+        return Written(record.version, applied.existed, 1, 1)
 
     def _versioned(self, write: Write) -> Record:
         now = self._clock.wall_ms()

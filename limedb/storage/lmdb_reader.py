@@ -41,28 +41,28 @@ class Reader:
 
     def get(self, key: str) -> Record | None:
         """The record of a key."""
-        with self._tables.env.begin(db=self._tables.main) as txn:
+        with self.begin() as txn:
             data = txn.get(stored_key(key_bytes(key)))
         return None if data is None else decode_for(key, data)
 
     def get_many(self, keys: Sequence[str]) -> list[Record | None]:
         """The records of keys, all of one moment."""
         stored = [stored_key(key_bytes(key)) for key in keys]
-        found = self.raw(stored)
+        with self.begin() as txn:  # getmulti is slower, and leaves out what is missing
+            found = [txn.get(key) for key in stored]
         return [
             data if data is None else decode_for(key, data) for key, data in zip(keys, found, strict=True)
         ]
 
-    def raw(self, stored_keys: Iterable[bytes]) -> list[bytes | None]:
-        """The bytes at stored keys, all of one moment."""
-        with self._tables.env.begin(db=self._tables.main) as txn:
-            return [txn.get(key) for key in stored_keys]  # getmulti is slower, and leaves out what is missing
+    def begin(self) -> "lmdb.Transaction[bytes]":
+        """A read transaction on the main table; keep it short, for it stops the reuse of pages."""
+        return self._tables.env.begin(db=self._tables.main)
 
     def scan_keys(
         self, after: str | None, limit: int, now_ms: int, skip: int, budget: int = sys.maxsize
     ) -> list[Record]:
         """As Store.scan_keys. budget: records to look at, dead ones too; OverBudgetError beyond."""
-        with self._tables.env.begin(db=self._tables.main) as txn:
+        with self.begin() as txn:
             items = in_key_order(_bounded(_from(txn.cursor(), start_behind(after)), budget), after)
             live = (item for item in items if is_live(peek(item[1]), now_ms))
             return [decode_at(*item) for item in islice(live, skip, skip + limit)]
@@ -70,7 +70,7 @@ class Reader:
     def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens."""
         found: list[tuple[int, Record]] = []
-        with self._tables.env.begin(db=self._tables.main) as txn:
+        with self.begin() as txn:
             for entry, _ in _from(txn.cursor(self._tables.tokens), number(start)):
                 token = number_of(entry[:8])
                 if token > end or (len(found) >= limit and (not found or found[-1][0] != token)):

@@ -95,7 +95,10 @@ class LmdbStore:
         if not records:
             return []
         items = items_of(records)
-        job = Job(items, now_ms, self._read(self._plan, items, now_ms), self._loop.create_future())
+        try:
+            job = Job(items, now_ms, self._plan(items, now_ms), self._loop.create_future())
+        except lmdb.Error as error:
+            raise explain(error, self._folder) from error
         self._pending.update(job.plan.writes)
         self._on_the_way += 1
         self._gather.add(job)
@@ -177,13 +180,13 @@ class LmdbStore:
 
     def _plan(self, items: list[Item], now_ms: int) -> Plan:
         """Merge with what is on its way, else with what is stored."""
-        keys = {item.key for item in items if item.key not in self._pending}
-        stored = dict(zip(keys, self._reader.raw(keys), strict=True))
+        with self._reader.begin() as txn:
 
-        def lookup(key: bytes) -> bytes | None:
-            return self._pending[key].data if key in self._pending else stored[key]
+            def lookup(key: bytes) -> bytes | None:
+                item = self._pending.get(key)
+                return txn.get(key) if item is None else item.data
 
-        return plan(items, now_ms, lookup)
+            return plan(items, now_ms, lookup)
 
     def _post(self, jobs: list[Job]) -> None:
         """Hand jobs back to the event loop, from the writer's thread."""

@@ -166,6 +166,24 @@ async def test_an_owner_that_is_down_fails_its_own_keys_only(cluster: Cluster) -
     assert isinstance(lost, OwnerUnreachableError)
 
 
+async def test_what_stands_of_a_batch_is_told_though_the_rest_fails(cluster: Cluster) -> None:
+    """The first attempt stores one and is overtaken on the other; the owner is gone at the second."""
+
+    class GoneAfterOne(DownReplica):
+        calls = 0
+
+        async def apply(self, records: Sequence[Record], deadline: float) -> list[Applied]:
+            self.calls += 1
+            if self.calls > 1:
+                return await super().apply(records, deadline)
+            return [Applied(record.version + 1 if record.key == "b2" else 0, False) for record in records]
+
+    cluster.replicas[B] = GoneAfterOne()
+    stands, lost = await cluster.coordinator().write_many([Write("b1", "1"), Write("b2", "2")], FAR)
+    assert isinstance(stands, Written)
+    assert isinstance(lost, OwnerUnreachableError)
+
+
 async def test_concurrent_writers_of_one_key_all_end_with_versions_of_their_own(cluster: Cluster) -> None:
     coordinators = [cluster.coordinator(HandClock(1_000 * i)) for i in range(5)]
     written = await asyncio.gather(*(c.write(Write("k", str(i)), FAR) for i, c in enumerate(coordinators)))
