@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -37,7 +39,8 @@ def envoy(cluster: RunningCluster) -> Iterator[grpc.Channel]:
 
 def grpcurl(address: str, *arguments: str, data: dict[str, object] | None = None) -> str:
     options = ["-d", json.dumps(data)] if data is not None else []
-    command = ["grpcurl", "-plaintext", "-max-time", "10", *options, address, *arguments]
+    tool = str(Path(sys.executable).with_name("grpcurl"))  # of the wheel, whatever is on the PATH
+    command = [tool, "-plaintext", "-max-time", "10", *options, address, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     return done.stdout + done.stderr
 
