@@ -1,31 +1,38 @@
-# A node as a small image: built with all tools, run with none of them.
+# A node as a small image: built with tools, run with none of them.
 FROM python:3.11-slim AS build
 WORKDIR /src
-RUN python -m venv /venv
-COPY requirements-run.lock ./
-RUN /venv/bin/python -m pip install --no-cache-dir --quiet --require-hashes --no-deps -r requirements-run.lock
-COPY requirements.lock pyproject.toml README.md LICENSE ./
-# The build backend, at the version that the lock file names, in an environment of its own.
-RUN python -m venv /build && /build/bin/python -m pip install --no-cache-dir --quiet --require-hashes --no-deps -r requirements.lock
+COPY requirements-run.lock requirements.lock ./
+RUN python -m venv /venv \
+  && /venv/bin/python -m pip install --no-cache-dir --quiet --require-hashes --no-deps -r requirements-run.lock
+# hatchling builds the wheel, watchfiles restarts nodes: what they need, at the versions and hashes of the lock file.
+RUN sed -nE '/^(anyio|editables|hatchling|idna|packaging|pathspec|pluggy|trove-classifiers|typing-extensions|watchfiles)==/,/[^\\]$/p' \
+    requirements.lock >tools.lock \
+  && python -m venv /tools \
+  && /tools/bin/python -m pip install --no-cache-dir --quiet --require-hashes --no-deps -r tools.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY gen gen
 COPY limedb limedb
-RUN /build/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
+RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
   && /venv/bin/python -m pip install --no-cache-dir --quiet --no-deps /wheels/*.whl \
-  && /venv/bin/python -m pip uninstall --quiet --yes pip setuptools \
-  && find /venv -name __pycache__ -prune -exec rm -rf {} + \
-  && /venv/bin/python -m compileall -q /venv/lib
+  && /venv/bin/python -m pip uninstall --quiet --yes setuptools pip
 
 # The same with the source mounted: nodes restart when a file changes (docker-compose.dev.yml).
 FROM build AS dev
-ENV PATH=/build/bin:$PATH PYTHONPATH=/src:/src/gen PYTHONDONTWRITEBYTECODE=1
-ENTRYPOINT ["watchfiles", "--filter", "python", "python -m limedb serve", "/src/limedb", "/src/gen"]
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/src:/src/gen PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/data
+EXPOSE 8484
+ENTRYPOINT ["/tools/bin/watchfiles", "--filter", "python", "/venv/bin/python -m limedb serve", "/src/limedb", "/src/gen"]
 
 FROM python:3.11-slim
-RUN groupadd --gid 10001 limedb && useradd --uid 10001 --gid limedb --no-create-home --shell /usr/sbin/nologin limedb \
-  && install -d -o limedb -g limedb /data
+# Nothing is installed from here on, so what could install goes: of python:slim, then of Debian's own python3.
+RUN groupadd --gid 10001 limedb \
+  && useradd --uid 10001 --gid limedb --no-create-home --home-dir /data --shell /usr/sbin/nologin limedb \
+  && install -d -o limedb -g limedb -m 700 /data \
+  && rm -rf /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip \
+    /usr/bin/pip* /usr/bin/wheel /usr/lib/python3*/ensurepip /usr/share/python-wheels \
+    /usr/lib/python3/dist-packages/pip* /usr/lib/python3/dist-packages/setuptools* /usr/lib/python3/dist-packages/wheel*
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DATA_DIR=/data
-USER limedb
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/data
+USER 10001:10001
 VOLUME /data
 EXPOSE 8484
 STOPSIGNAL SIGTERM

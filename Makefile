@@ -52,7 +52,8 @@ run: $(READY) ## Start four nodes and Envoy in the foreground; Ctrl-C stops them
 
 .PHONY: dev
 dev: ## Start the compose cluster from the source folder; nodes restart when a file changes
-	docker compose -f docker-compose.dev.yml up --build
+	mkdir -p data/node1 data/node2 data/node3 data/node4
+	DEV_USER="$$(id -u):$$(id -g)" docker compose -f docker-compose.dev.yml up --build
 
 # --- generated files --------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ class Node:
         self._process = ProcessStats(self._clock.monotonic())
         self._view = self._new_view(store)
         telemetry = await self._start_telemetry()
-        links = PeerLinks(self._view.address, telemetry.client_interceptors)
+        links = PeerLinks(self._view.address, self._clock, telemetry.client_interceptors)
         self._stack.push_async_callback(links.close)
         gossiper = self._new_gossiper(links)
         await self._run_in_background(gossiper.run(), self._sample())

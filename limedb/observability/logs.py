@@ -36,6 +36,8 @@ def configure_logging(
     handler.setFormatter(JsonFormatter(node_url, trace_ids) if fmt == "json" else TextFormatter(trace_ids))
     root.addHandler(handler)
     root.setLevel(level.upper())
+    # At debug level gRPC tells of its event loop at each call.
+    logging.getLogger("grpc").setLevel(max(logging.INFO, root.level))
 
 
 class TextFormatter(logging.Formatter):
