@@ -48,26 +48,32 @@ CHANNEL_OPTIONS = (
 
 
 class PeerLink:
-    """The channel to one peer, `node_url`, at one address (host:port). is_failed: it could not connect."""
+    """The channel to one peer, `node_url`, at one address (host:port). is_failed: it could not connect.
+
+    is_dropped: another took its place, and its channel is closing.
+    """
 
     def __init__(
         self, node_url: str, address: str, interceptors: Sequence[grpc.aio.ClientInterceptor]
     ) -> None:
         self.node_url, self.address = node_url, address
-        self.is_failed = False
+        self.is_failed = self.is_dropped = False
         self.channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS, interceptors=list(interceptors))
 
     async def wait_ready(self, timeout: float) -> None:
         """Return when the peer is connected; at once, mostly. OwnerUnreachableError: nothing was sent."""
-        if self.channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
-            self.is_failed = False
-            return
         try:
-            async with asyncio.timeout(min(timeout, CONNECT_TIMEOUT)):
-                await self._connected()
+            if self.channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+                async with asyncio.timeout(min(timeout, CONNECT_TIMEOUT)):
+                    await self._connected()
         except TimeoutError:
             self.is_failed = True
             raise OwnerUnreachableError(self.node_url, "no connection in time") from None
+        except grpc.aio.UsageError:  # the channel was closed meanwhile
+            self.is_dropped = True
+        if self.is_dropped:
+            raise OwnerUnreachableError(self.node_url, "the link was renewed meanwhile")
+        self.is_failed = False
 
     async def _connected(self) -> None:
         while (state := self.channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
@@ -132,6 +138,7 @@ class PeerLinks:
 
     def _drop(self, link: PeerLink) -> None:
         """Close a channel aside, once the calls on it had their time; `close` waits for it."""
+        link.is_dropped = True
         task = asyncio.get_running_loop().create_task(link.channel.close(CONNECT_TIMEOUT))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

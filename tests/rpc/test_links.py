@@ -1,5 +1,6 @@
 """Links to peers: kept while they work, renewed when they don't."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -62,6 +63,27 @@ async def test_a_peer_that_comes_up_is_reached_by_the_first_request_after_the_re
             assert renewed is not failed
             await renewed.wait_ready(10)
         await links.close()
+
+
+async def test_who_waits_on_a_link_that_is_renewed_hears_that_the_peer_is_unreachable() -> None:
+    clock = HandClock()
+    with free_port() as port:
+        links = PeerLinks(lambda _: f"127.0.0.1:{port}", clock)
+        failed = links.to(URL)
+        with pytest.raises(OwnerUnreachableError):
+            await failed.wait_ready(10)
+        waiting = asyncio.create_task(failed.wait_ready(10))
+        await asyncio.sleep(0)  # it waits on the link now
+        clock.now += RENEW_SECONDS
+        assert links.to(URL) is not failed
+        with pytest.raises(OwnerUnreachableError):
+            await waiting
+        async with listening(f"127.0.0.1:{port}"):
+            with pytest.raises(OwnerUnreachableError):
+                await failed.wait_ready(10)
+        await links.close()
+        with pytest.raises(OwnerUnreachableError, match="renewed"):
+            await failed.wait_ready(10)
 
 
 async def test_a_peer_that_moved_gets_a_new_link() -> None:
