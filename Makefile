@@ -33,7 +33,7 @@ install: $(READY) ## Make .venv with LimeDB and all tools, at the locked version
 .PHONY: system-tools
 system-tools: ## Install the Debian packages that some tests and benchmarks use (needs root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client >/dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev >/dev/null
 
 # uv resolves for all systems and Python versions at once; the files name no registry.
 LOCK := $(BIN)/uv pip compile --quiet --universal --prerelease=if-necessary --python-version 3.11 \

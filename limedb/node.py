@@ -219,18 +219,12 @@ class Node:
 
     def _health(self) -> NodeHealth:
         now = self._clock.monotonic()
-        process, requests = self._process.figures(now), self._stats.figures(now)
+        process = self._process.figures(now)
         return NodeHealth(
             uptime_seconds=process.uptime_seconds,
             memory_mb=process.memory_allocated_mb,
             cpu_percent=process.cpu_percent,
-            total_requests=requests.total_requests,
-            requests_per_second=requests.requests_per_second,
-            gets_per_second=requests.gets_per_second,
-            sets_per_second=requests.sets_per_second,
-            dels_per_second=requests.dels_per_second,
-            average_latency_ms=requests.average_latency_ms,
-            error_rate=requests.error_rate,
+            requests=self._stats.figures(now),
             store=self._store.stats(),
         )
 

@@ -48,16 +48,12 @@ class StoreStats:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeHealth:
-    """How a node does. Rates are per second and latencies in milliseconds, over the last ten seconds.
+class RequestFigures:
+    """How requests do. total_requests counts from the start, all else is over the last ten seconds.
 
-    error_rate: share of requests that failed by the server's fault or reach, 0 to 1. memory: resident MiB.
-    cpu: percent of one core over the last second.
+    Rates are per second; average_latency_ms is 0 and error_rate (0 to 1) is 0 when there was no request.
     """
 
-    uptime_seconds: float
-    memory_mb: float
-    cpu_percent: float
     total_requests: int
     requests_per_second: float
     gets_per_second: float
@@ -65,6 +61,16 @@ class NodeHealth:
     dels_per_second: float
     average_latency_ms: float
     error_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHealth:
+    """How a node does. memory: resident MiB. cpu: percent of one core over the last second."""
+
+    uptime_seconds: float
+    memory_mb: float
+    cpu_percent: float
+    requests: RequestFigures
     store: StoreStats
 
 

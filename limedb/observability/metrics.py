@@ -14,6 +14,8 @@ from typing import Literal
 
 import psutil
 
+from limedb.ports import RequestFigures
+
 Operation = Literal["get", "set", "delete"]
 
 # Upper ends of the duration buckets, in seconds; one more bucket takes what is longer.
@@ -28,22 +30,6 @@ FAILURES = frozenset(
 
 WINDOW = 10.0  # seconds that rates look back
 SHORTEST = 1.0  # seconds; a rate over less than this would jump about just after the start
-
-
-@dataclass(frozen=True, slots=True)
-class RequestFigures:
-    """How requests do. total_requests counts from the start, all else is over the last ten seconds.
-
-    Rates are per second; average_latency_ms is 0 and error_rate (0 to 1) is 0 when there was no request.
-    """
-
-    total_requests: int
-    requests_per_second: float
-    gets_per_second: float
-    sets_per_second: float
-    dels_per_second: float
-    average_latency_ms: float
-    error_rate: float
 
 
 @dataclass(frozen=True, slots=True)

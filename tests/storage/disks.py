@@ -66,7 +66,7 @@ def compile_shim(folder: Path) -> Path:
     try:
         _run("gcc", "-shared", "-fPIC", "-O1", "-o", str(library), str(folder / "eio.c"), "-ldl")
     except FileNotFoundError:
-        pytest.skip("needs gcc")
+        pytest.skip("gcc is not installed: make system-tools")
     return library
 
 
