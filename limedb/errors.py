@@ -12,9 +12,14 @@ each class to a status, the most specific class decides. Facts are attributes, s
     │   └── MalformedRequestError    bytes that are not the message they should be
     ├── KeyNotFoundError
     ├── UnavailableError             nothing was done; it may work later or elsewhere
-    │   ├── OwnerUnreachableError
-    │   ├── OutcomeUnknownError      a write was sent and its answer is missing
-    │   └── ContendedError           others kept writing newer versions of the key
+    │   ├── ReplicaUnreachableError
+    │   ├── LevelUnreachableError    too few replicas live for the level that was asked
+    │   ├── OutcomeUnknownError      a write was sent and too few answers came back
+    │   ├── ContendedError           others kept writing newer versions of the key
+    │   ├── NotMemberError           the node belongs to no cluster, or to another one
+    │   ├── StaleEpochError          the asker's topology is older than the replica's
+    │   └── ClockSkewError           a version or a clock is too far from the others'
+    ├── TopologyChangeError          a change of the topology that can't be made now
     ├── RequestTimeoutError          the deadline passed
     ├── ResponseTooLargeError        ask for less at once
     ├── RemoteError                  a peer's own error, passed on
@@ -23,6 +28,9 @@ each class to a status, the most specific class decides. Facts are attributes, s
         ├── StoreClosedError
         └── StoreCorruptError        bytes that can't be what was stored
 """
+
+
+from typing import Any
 
 
 class LimeDBError(Exception):
@@ -80,22 +88,45 @@ class UnavailableError(LimeDBError):
     """It can't be done now; nothing was written. It may work later, or on another node."""
 
 
-class OwnerUnreachableError(UnavailableError):
-    """The node that owns a key can't be reached. Attributes: owner (its URL), reason."""
+class ReplicaUnreachableError(UnavailableError):
+    """A replica can't be reached; nothing was sent to it. Attributes: node_url, reason."""
 
-    def __init__(self, owner: str, reason: str) -> None:
-        super().__init__(f"owner {owner} is unreachable: {reason}; try again when it is back")
-        self.owner, self.reason = owner, reason
+    def __init__(self, node_url: str, reason: str) -> None:
+        super().__init__(f"node {node_url} is unreachable: {reason}; try again when it is back")
+        self.node_url, self.reason = node_url, reason
+
+
+class LevelUnreachableError(UnavailableError):
+    """Too few replicas live for the level: nothing was written.
+
+    Attributes: key, level (its name), needed, live, replicas (counts), missing (node URLs), reasons (by URL).
+    """
+
+    def __init__(
+        self, key: str, level: str, needed: int, live: int, replicas: int, missing: "dict[str, str]"
+    ) -> None:
+        why = "; ".join(f"{url}: {reason}" for url, reason in missing.items())
+        super().__init__(
+            f"key {brief(key)} needs {needed} of {replicas} replicas at level {level}, {live} can be reached"
+            f"{f' ({why})' if why else ''}; nothing was written, try again when they are back"
+        )
+        self.key, self.level, self.needed, self.live, self.replicas = key, level, needed, live, replicas
+        self.missing = missing
 
 
 class OutcomeUnknownError(UnavailableError):
-    """A write was sent, and whether it took effect isn't known. Attributes: owner (its URL), reason."""
+    """A write was sent and too few replicas answered: it may take effect, now or later, or not.
 
-    def __init__(self, owner: str, reason: str) -> None:
+    Attributes: key, needed and acked (replicas), missing (why, by node URL).
+    """
+
+    def __init__(self, key: str, needed: int, acked: int, missing: "dict[str, str]") -> None:
+        why = "; ".join(f"{url}: {reason}" for url, reason in missing.items())
         super().__init__(
-            f"the write was sent to {owner} but its outcome is unknown: {reason}; read it before trying again"
+            f"the write of key {brief(key)} was sent but its outcome is unknown: {acked} of {needed} needed"
+            f" replicas have it ({why}); read it before trying again"
         )
-        self.owner, self.reason = owner, reason
+        self.key, self.needed, self.acked, self.missing = key, needed, acked, missing
 
 
 class ContendedError(UnavailableError):
@@ -104,6 +135,33 @@ class ContendedError(UnavailableError):
     def __init__(self, key: str, attempts: int) -> None:
         super().__init__(f"key {brief(key)} was overtaken by newer writes {attempts} times; try again")
         self.key, self.attempts = key, attempts
+
+
+class NotMemberError(UnavailableError):
+    """The node belongs to no cluster yet, or not to the asker's; the text says which."""
+
+
+class StaleEpochError(UnavailableError):
+    """The replica knows a newer topology than the asker. Attribute: topology (core.topology.Topology)."""
+
+    def __init__(self, topology: Any) -> None:  # noqa: ANN401 (this module is below the topology's)
+        super().__init__(f"the topology has moved on to epoch {topology.epoch}; start over with it")
+        self.topology = topology
+
+
+class ClockSkewError(UnavailableError):
+    """A version or a clock is further ahead than MAX_CLOCK_SKEW. Attributes: ahead and limit, in ms."""
+
+    def __init__(self, what: str, ahead: int, limit: int) -> None:
+        super().__init__(
+            f"{what} is {ahead} ms ahead of the clock, more than {limit} ms (MAX_CLOCK_SKEW):"
+            " set the nodes' clocks right (NTP)"
+        )
+        self.ahead, self.limit = ahead, limit
+
+
+class TopologyChangeError(LimeDBError):
+    """A change of the topology that can't be made now; the text says what is in the way."""
 
 
 class RequestTimeoutError(LimeDBError):

@@ -4,12 +4,15 @@ It owns the words between the layers. It must never hold code that does anything
 Times called `deadline` are seconds of `Clock.monotonic`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
+from limedb.core.layout import Layout, Span
 from limedb.core.membership import Ack, Digest, NodeState
+from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
+from limedb.core.topology import Fence, Topology
 
 
 class Clock(Protocol):
@@ -27,11 +30,26 @@ class Applied:
     """What became of one record of a batch.
 
     superseded_by: the version of the newer record that is stored, 0 when the given one stands.
-    existed: whether the key had a live value before.
+    existed: whether the key had a live value before. previous: the version that was stored before, 0: none.
     """
 
     superseded_by: int
     existed: bool
+    previous: int = 0
+
+
+class Entry(NamedTuple):
+    """A stored record in short, as replicas compare them.
+
+    checksum: of the whole record, so that equal versions with unequal values differ. ends_at: milliseconds
+    since 1970 from which the record is garbage once TOMBSTONE_GRACE has passed too: the time of a tombstone's
+    version, the expiry of a value with a time to live; 0: never.
+    """
+
+    key: str
+    version: int
+    checksum: int
+    ends_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +117,24 @@ class Store(Protocol):
         `limit` at most, and beyond it whatever shares the last one's token.
         """
 
+    async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
+        """A digest of the entries of each span, 0 to 2**64 - 1; 0 where it has none.
+
+        Replicas that hold the same records have the same digests, and (but for 1 in 2**64) only they. Entries
+        that ended before the cutoff (0 < ends_at < cutoff_ms) are left out. It yields to the event loop.
+        """
+
+    async def entries(self, spans: Sequence[Span]) -> list[Entry]:
+        """All entries of some spans, by token and then key. It yields to the event loop."""
+
+    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+        """Entries that ended before the cutoff, `limit` at most, and the token behind the last one looked at
+        (2**64: all were). It yields to the event loop.
+        """
+
+    async def purge(self, entries: Sequence[Entry]) -> int:
+        """Remove records for good, those that still have the version and checksum given; how many."""
+
     def count(self) -> int:
         """How many keys have a value, expired ones included until they are deleted. O(1) with lmdb."""
 
@@ -116,13 +152,33 @@ class Store(Protocol):
 
 
 class Replica(Protocol):
-    """A node's store as the coordinator sees it: its own or a peer's, without a difference."""
+    """A node's store as the coordinator sees it: its own or a peer's, without a difference.
 
-    async def read(self, keys: Sequence[str], deadline: float) -> list[Record | None]:
-        """The records of keys as stored. OwnerUnreachableError, RequestTimeoutError."""
+    Each message carries the topology that it was made under. Any method raises
+    ReplicaUnreachableError (nothing was sent, or for reads: no answer), RequestTimeoutError,
+    StaleEpochError (the replica knows a newer topology: start over with it), NotMemberError (it belongs to
+    no cluster, or another), and RemoteError for an error of the replica's own.
+    """
 
-    async def apply(self, records: Sequence[Record], deadline: float) -> list[Applied]:
-        """Merge records, all or none. OwnerUnreachableError: not sent; OutcomeUnknownError: no answer."""
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+        """The records of keys as stored, in their order."""
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        """Merge records, all or none. OutcomeUnknownError: sent, and no answer.
+
+        ClockSkewError: a version is too far in the future.
+        """
+
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+        """Token and record of a span as Store.scan_tokens, and no more than some MiB of them."""
+
+    async def digests(
+        self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
+    ) -> list[int]:
+        """As Store.digests."""
+
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+        """As Store.entries."""
 
 
 class Replicas(Protocol):
@@ -131,12 +187,125 @@ class Replicas(Protocol):
     def at(self, node_url: str) -> Replica:
         """The replica of a node, itself included. It costs no I/O: the channel is kept."""
 
+    def is_reachable(self, node_url: str) -> bool:
+        """Whether a request to the node has a chance: it is alive for all that gossip and links know."""
+
 
 class Placement(Protocol):
     """Who owns what, at this moment."""
 
-    def owner(self, key: str) -> str:
-        """The URL of the node that owns a key."""
+    @property
+    def layout(self) -> Layout:
+        """The owners of every key under the newest topology known, which is `layout.topology`."""
+
+    def adopt(self, topology: Topology) -> None:
+        """Go over to a newer topology of the own cluster, which another node knew."""
+
+
+class HintLog(Protocol):
+    """Writes that a replica missed, kept for it until it is back; they outlive a restart where data does.
+
+    A hint is never an acknowledgement, so that losing one costs a repair, not a write.
+    """
+
+    def add(self, node_url: str, records: Sequence[Record], now_ms: int) -> bool:
+        """Keep records for a node. False: over the bound in bytes, they are left to repair. It costs no
+        I/O here: hints are written soon, in another thread.
+        """
+
+    async def take(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
+        """The oldest hints for a node, which stay until `done`; those kept before oldest_ms are dropped."""
+
+    async def done(self, node_url: str, records: Sequence[Record]) -> None:
+        """Forget hints that the node has now."""
+
+    async def forget(self, node_url: str) -> None:
+        """Forget all hints for a node."""
+
+    def waiting(self) -> dict[str, int]:
+        """How many bytes of hints wait, by node URL; nodes without any are left out."""
+
+    async def close(self) -> None:
+        """Write what is not written yet, and close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a node must not forget beside its data.
+
+    node_id: its UUID. topology: the newest it knows (epoch 0: it is fresh). acceptor: its Paxos state for
+    the epoch after that. fetched: spans that it has fetched in full as a gaining node in the epoch
+    fetched_epoch. cleaned_epoch: the epoch up to which it has dropped what it doesn't own. has_left: it was
+    decommissioned, and must not come back by itself.
+    """
+
+    node_id: str
+    topology: Topology = Topology()
+    acceptor: Acceptor[Topology] = Acceptor()  # noqa: RUF009 (frozen)
+    fetched_epoch: int = 0
+    fetched: tuple[Span, ...] = ()
+    cleaned_epoch: int = 0
+    has_left: bool = False
+
+
+class NodeFile(Protocol):
+    """Where a node keeps what it must not forget."""
+
+    def load(self) -> Saved | None:
+        """What was saved; None: nothing yet. StoreCorruptError: not what was saved."""
+
+    async def save(self, saved: Saved) -> None:
+        """Keep it; durable when this returns, as the data is. StoreError. Calls take effect in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a node does its part of a change. epoch: the change's. spans, spans_done: ranges to fetch and
+    fetched; keys: records fetched; keys_per_second: over the last seconds. waiting_for: what it waits for,
+    in words, empty while it runs. is_done: nothing is left to fetch.
+    dead: seconds that it has taken members for dead, by URL.
+    """
+
+    epoch: int
+    spans: int = 0
+    spans_done: int = 0
+    keys: int = 0
+    keys_per_second: float = 0.0
+    waiting_for: str = ""
+    is_done: bool = True
+    dead: Mapping[str, float] = field(default_factory=dict)
+
+
+class TopologyTransport(Protocol):
+    """How nodes agree, by URL. Each raises UnavailableError and RequestTimeoutError, and RemoteError."""
+
+    async def prepare(
+        self, node_url: str, before: Topology, ballot: Ballot, timeout: float
+    ) -> "Acceptor[Topology] | Topology":
+        """Ask for a promise for the epoch after `before`: the acceptor's state, or the newer topology that
+        it knows.
+        """
+
+    async def accept(
+        self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
+    ) -> "Acceptor[Topology] | Topology":
+        """Ask to accept `after`: the acceptor's state, or the newer topology that it knows."""
+
+    async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
+        """Ask a fresh node to let `founder` (a node URL) found the cluster that it will be in: the founder
+        that it is pledged to now, or "" where it isn't fresh.
+        """
+
+    async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
+        """Tell a decided topology. It answers the newest that it knows, when that is on its disk and no
+        write made under an older one runs there any more.
+        """
+
+    async def fetch(self, node_url: str, timeout: float) -> Topology:
+        """The newest topology that it knows."""
+
+    async def progress(self, node_url: str, timeout: float) -> Progress:
+        """How it does its part of the change that runs."""
 
 
 class GossipTransport(Protocol):

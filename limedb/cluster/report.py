@@ -3,11 +3,14 @@
 It owns the figures and their formulas. It must never ask a clock or a peer: it is given what to report.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
+from limedb.core.topology import Phase
+from limedb.ports import Progress
 
 Health = Literal["healthy", "degraded", "critical"]
 
@@ -67,3 +70,35 @@ class StateReport:
     peers: tuple[str, ...]
     total_nodes: int
     active_nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a change means to one node: the share of all tokens that it is read for, 0 to 1."""
+
+    node_url: str
+    share_before: float
+    share_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePlan:
+    """What a change does, or would do. what: in words. epoch: of the topology in which it begins; 0: it was
+    only planned. moves: all nodes, by URL. streamed: the share of all tokens that new owners fetch, each
+    replica counted (0.6: a node fetches 60 % of the keys, or two fetch 30 % each).
+    """
+
+    what: str
+    epoch: int
+    moves: tuple[Move, ...]
+    streamed: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStatus:
+    """A change that runs. what: in words. progress: of each new owner that answered, by URL."""
+
+    what: str
+    epoch: int
+    phase: Phase
+    progress: Mapping[str, Progress]

@@ -10,6 +10,7 @@ three messages and the generation are those of Cassandra's gossip.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 MAX_GENERATION = (1 << 64) - 1
 MAX_HEARTBEAT = (1 << 32) - 1
@@ -34,7 +35,10 @@ class NodeState:
 
     url: its name. generation: start of its process, ms since 1970 (0: only its name is known).
     heartbeat: its own gossip rounds since then. address: host:port that peers dial. zone, version: as set
-    and as run, empty when not known. keys: how many keys it held.
+    and as run, empty when not known. keys: how many keys it held. node_id: its UUID, empty when not known.
+    cluster_id, epoch: the topology that it knows, empty and 0 while it is fresh. virtual_nodes: points it
+    wants. has_data: whether its store ever took a write. has_left: it was decommissioned and won't join.
+    replication_factor: as set there; a cluster with another doesn't let it in.
     """
 
     url: str
@@ -44,14 +48,25 @@ class NodeState:
     zone: str = ""
     version: str = ""
     keys: int = 0
+    node_id: str = ""
+    cluster_id: str = ""
+    epoch: int = 0
+    virtual_nodes: int = 0
+    has_data: bool = False
+    has_left: bool = False
+    replication_factor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The answer to a SYN: states that its sender lacks, and digests of those that the receiver wants."""
+    """The answer to a SYN: states that its sender lacks, and digests of those that the receiver wants.
+
+    now_ms: the wall clock of who answers, 0 when it isn't told.
+    """
 
     updates: tuple[NodeState, ...]
     requests: tuple[Digest, ...]
+    now_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +112,12 @@ class Membership:
         """What is known of a node; None: not even its name."""
         return self._states.get(url)
 
-    def beat(self, keys: int | None = None) -> None:
-        """Raise the own heartbeat; `keys`: how many are held now, None: as before."""
-        own, held = self.own, self.own.keys if keys is None else keys
+    def beat(self, **told: Any) -> None:  # noqa: ANN401 (the fields of NodeState)
+        """Raise the own heartbeat. told: fields of the own state to tell anew, all others as before."""
+        own = self.own
         if own.heartbeat == MAX_HEARTBEAT:
             own = replace(own, generation=own.generation + 1, heartbeat=0)
-        self._states[self._own] = replace(own, heartbeat=own.heartbeat + 1, keys=held)
+        self._states[self._own] = replace(own, heartbeat=own.heartbeat + 1, **told)
 
     def know(self, url: str) -> None:
         """Make a node known by its name; nothing when it is."""

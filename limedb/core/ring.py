@@ -7,7 +7,7 @@ A ring is immutable and replaced whole, so that readers need no lock. Source: Ka
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import xxhash
@@ -39,30 +39,38 @@ class TokenRange:
 class Ring:
     """Points of nodes on the circle of tokens.
 
-    nodes: URLs. virtual_nodes: points a node, at xxh64("{url}:{i}"); 0 for one point at xxh64(url).
+    nodes: URLs, all with virtual_nodes points, or with a number of their own each; the points are at
+    xxh64("{url}:{i}"), with 0 there is one at xxh64(url).
     The owner of a token is the first point at or after it, wrapping. A point that two nodes hit goes to
     the smaller URL. A node added to N takes about 1/(N+1) of the tokens, and none move between old nodes.
     """
 
     __slots__ = ("_owners", "_points", "nodes", "virtual_nodes")
 
-    def __init__(self, nodes: Iterable[str] = (), virtual_nodes: int = 256) -> None:
-        self.nodes = tuple(sorted(set(nodes)))
-        self.virtual_nodes = virtual_nodes
+    def __init__(self, nodes: Iterable[str] | Mapping[str, int] = (), virtual_nodes: int = 256) -> None:
+        counts = nodes if isinstance(nodes, Mapping) else dict.fromkeys(nodes, virtual_nodes)
+        self.nodes = tuple(sorted(counts))
+        self.virtual_nodes = {url: counts[url] for url in self.nodes}
         placed: dict[int, str] = {}
         for url in self.nodes:  # in order, so that the smaller URL keeps a shared point
-            for point in points_of(url, virtual_nodes):
+            for point in points_of(url, self.virtual_nodes[url]):
                 placed.setdefault(point, url)
         self._points = sorted(placed)
         self._owners = [placed[point] for point in self._points]
 
-    def add(self, url: str) -> "Ring":
+    @property
+    def points(self) -> Sequence[int]:
+        """The tokens of all points, in order."""
+        return self._points
+
+    def add(self, url: str, virtual_nodes: int = 256) -> "Ring":
         """This ring with a node more; itself when the node is there already."""
-        return self if url in self.nodes else Ring((*self.nodes, url), self.virtual_nodes)
+        return self if url in self.virtual_nodes else Ring({**self.virtual_nodes, url: virtual_nodes})
 
     def remove(self, url: str) -> "Ring":
         """This ring with a node less; itself when the node isn't there."""
-        return Ring((n for n in self.nodes if n != url), self.virtual_nodes) if url in self.nodes else self
+        left = {node: count for node, count in self.virtual_nodes.items() if node != url}
+        return Ring(left) if url in self.virtual_nodes else self
 
     def owner(self, token: int) -> str:
         """The URL of the node that owns a token. LookupError: the ring is empty."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import grpc
 
-from limedb.errors import OwnerUnreachableError
+from limedb.errors import ReplicaUnreachableError
 from limedb.ports import Clock
 
 MAX_MESSAGE = 64 << 20
@@ -61,18 +61,18 @@ class PeerLink:
         self.channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS, interceptors=list(interceptors))
 
     async def wait_ready(self, timeout: float) -> None:
-        """Return when the peer is connected; at once, mostly. OwnerUnreachableError: nothing was sent."""
+        """Return when the peer is connected; at once, mostly. ReplicaUnreachableError: nothing was sent."""
         try:
             if self.channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
                 async with asyncio.timeout(min(timeout, CONNECT_TIMEOUT)):
                     await self._connected()
         except TimeoutError:
             self.is_failed = True
-            raise OwnerUnreachableError(self.node_url, "no connection in time") from None
+            raise ReplicaUnreachableError(self.node_url, "no connection in time") from None
         except grpc.aio.UsageError:  # the channel was closed meanwhile
             self.is_dropped = True
         if self.is_dropped:
-            raise OwnerUnreachableError(self.node_url, "the link was renewed meanwhile")
+            raise ReplicaUnreachableError(self.node_url, "the link was renewed meanwhile")
         self.is_failed = False
 
     async def _connected(self) -> None:
@@ -89,7 +89,7 @@ class PeerLink:
                 await self.channel.wait_for_state_change(grpc.ChannelConnectivity.TRANSIENT_FAILURE)
         except TimeoutError:
             self.is_failed = True
-            raise OwnerUnreachableError(self.node_url, "connection refused or lost") from None
+            raise ReplicaUnreachableError(self.node_url, "connection refused or lost") from None
 
 
 class PeerLinks:

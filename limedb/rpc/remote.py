@@ -11,7 +11,7 @@ import grpc
 
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.record import Record
-from limedb.errors import LimeDBError, OutcomeUnknownError, OwnerUnreachableError, RequestTimeoutError
+from limedb.errors import LimeDBError, OutcomeUnknownError, ReplicaUnreachableError, RequestTimeoutError
 from limedb.ports import Applied, Clock, Replica
 from limedb.rpc import convert
 from limedb.rpc.links import PeerLink, PeerLinks
@@ -46,7 +46,7 @@ class RemoteReplica:
         call = self._stub.Apply(convert.apply_request(records), timeout=timeout)
         try:
             response = await answer(self._link.node_url, call, timeout)
-        except (OwnerUnreachableError, RequestTimeoutError) as lost:
+        except (ReplicaUnreachableError, RequestTimeoutError) as lost:
             raise OutcomeUnknownError(self._link.node_url, str(lost)) from None
         return convert.applied_from(response)
 
@@ -64,7 +64,7 @@ async def answer(node_url: str, call: Awaitable[T], timeout: float) -> T:
     except asyncio.CancelledError:
         if _is_cancelled_itself():
             raise
-        raise OwnerUnreachableError(node_url, "the link was closed") from None
+        raise ReplicaUnreachableError(node_url, "the link was closed") from None
 
 
 def _is_cancelled_itself() -> bool:
@@ -78,7 +78,7 @@ def _error_of(node_url: str, error: grpc.aio.AioRpcError, timeout: float) -> Lim
         return told
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return RequestTimeoutError(timeout, f"node {node_url}")
-    return OwnerUnreachableError(node_url, f"{error.code().name}, {error.details()}")
+    return ReplicaUnreachableError(node_url, f"{error.code().name}, {error.details()}")
 
 
 class ReplicaDirectory:

@@ -7,7 +7,7 @@ import pytest
 
 from limedb.core.hlc import HybridClock, version_at
 from limedb.core.record import Record
-from limedb.errors import ContendedError, KeyNotFoundError, OwnerUnreachableError
+from limedb.errors import ContendedError, KeyNotFoundError, ReplicaUnreachableError
 from limedb.ports import Applied, Replica
 from limedb.replication.coordinator import MAX_ATTEMPTS, Coordinator, Found, Write, Written
 from limedb.replication.replica import LocalReplica
@@ -41,10 +41,10 @@ class DownReplica:
     """The replica of a node that is down."""
 
     async def read(self, keys: Sequence[str], deadline: float) -> list[Record | None]:
-        raise OwnerUnreachableError(B, "connection refused or lost")
+        raise ReplicaUnreachableError(B, "connection refused or lost")
 
     async def apply(self, records: Sequence[Record], deadline: float) -> list[Applied]:
-        raise OwnerUnreachableError(B, "connection refused or lost")
+        raise ReplicaUnreachableError(B, "connection refused or lost")
 
 
 class AlwaysNewer:
@@ -159,11 +159,11 @@ async def test_an_owner_that_is_down_fails_its_own_keys_only(cluster: Cluster) -
     coordinator = cluster.coordinator()
     ok, down = await coordinator.write_many([Write("a", "1"), Write("b", "1")], FAR)
     assert isinstance(ok, Written)
-    assert isinstance(down, OwnerUnreachableError)
+    assert isinstance(down, ReplicaUnreachableError)
     assert down.owner == B
     found, lost = await coordinator.get_many(["a", "b"], FAR)
     assert isinstance(found, Found)
-    assert isinstance(lost, OwnerUnreachableError)
+    assert isinstance(lost, ReplicaUnreachableError)
 
 
 async def test_what_stands_of_a_batch_is_told_though_the_rest_fails(cluster: Cluster) -> None:
@@ -181,7 +181,7 @@ async def test_what_stands_of_a_batch_is_told_though_the_rest_fails(cluster: Clu
     cluster.replicas[B] = GoneAfterOne()
     stands, lost = await cluster.coordinator().write_many([Write("b1", "1"), Write("b2", "2")], FAR)
     assert isinstance(stands, Written)
-    assert isinstance(lost, OwnerUnreachableError)
+    assert isinstance(lost, ReplicaUnreachableError)
 
 
 async def test_concurrent_writers_of_one_key_all_end_with_versions_of_their_own(cluster: Cluster) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from limedb.errors import OwnerUnreachableError
+from limedb.errors import ReplicaUnreachableError
 from limedb.rpc.links import RENEW_SECONDS, PeerLinks
 from tests.support.ports import free_port
 
@@ -54,7 +54,7 @@ async def test_a_peer_that_comes_up_is_reached_by_the_first_request_after_the_re
     with free_port() as port:
         links = PeerLinks(lambda _: f"127.0.0.1:{port}", clock)
         failed = links.to(URL)
-        with pytest.raises(OwnerUnreachableError, match=f"owner {URL} is unreachable"):
+        with pytest.raises(ReplicaUnreachableError, match=f"owner {URL} is unreachable"):
             await failed.wait_ready(10)
         assert links.to(URL) is failed
         clock.now += RENEW_SECONDS
@@ -70,19 +70,19 @@ async def test_who_waits_on_a_link_that_is_renewed_hears_that_the_peer_is_unreac
     with free_port() as port:
         links = PeerLinks(lambda _: f"127.0.0.1:{port}", clock)
         failed = links.to(URL)
-        with pytest.raises(OwnerUnreachableError):
+        with pytest.raises(ReplicaUnreachableError):
             await failed.wait_ready(10)
         waiting = asyncio.create_task(failed.wait_ready(10))
         await asyncio.sleep(0)  # it waits on the link now
         clock.now += RENEW_SECONDS
         assert links.to(URL) is not failed
-        with pytest.raises(OwnerUnreachableError):
+        with pytest.raises(ReplicaUnreachableError):
             await waiting
         async with listening(f"127.0.0.1:{port}"):
-            with pytest.raises(OwnerUnreachableError):
+            with pytest.raises(ReplicaUnreachableError):
                 await failed.wait_ready(10)
         await links.close()
-        with pytest.raises(OwnerUnreachableError, match="renewed"):
+        with pytest.raises(ReplicaUnreachableError, match="renewed"):
             await failed.wait_ready(10)
 
 

@@ -20,7 +20,7 @@ def classes(root: type[errors.LimeDBError]) -> list[type[errors.LimeDBError]]:
         (errors.ValueTooLargeError("k", 2, 1), grpc.StatusCode.INVALID_ARGUMENT),
         (errors.MalformedRequestError("x"), grpc.StatusCode.INVALID_ARGUMENT),
         (errors.KeyNotFoundError("k"), grpc.StatusCode.NOT_FOUND),
-        (errors.OwnerUnreachableError("http://a:1", "x"), grpc.StatusCode.UNAVAILABLE),
+        (errors.ReplicaUnreachableError("http://a:1", "x"), grpc.StatusCode.UNAVAILABLE),
         (errors.OutcomeUnknownError("http://a:1", "x"), grpc.StatusCode.UNAVAILABLE),
         (errors.ContendedError("k", 8), grpc.StatusCode.UNAVAILABLE),
         (errors.RequestTimeoutError(1.0, "node"), grpc.StatusCode.DEADLINE_EXCEEDED),
@@ -58,6 +58,6 @@ def test_a_bug_tells_its_id_and_nothing_else(caplog: pytest.LogCaptureFixture) -
 
 
 def test_an_item_of_a_batch_carries_the_number_of_the_code() -> None:
-    message = message_of(errors.OwnerUnreachableError("http://a:1", "refused"))
+    message = message_of(errors.ReplicaUnreachableError("http://a:1", "refused"))
     assert message.code == 14
     assert "http://a:1" in message.message

@@ -34,12 +34,14 @@ class GossipPayload(_message.Message):
     def __init__(self, digests: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., digests_update: _Optional[_Iterable[_Union[NodeState, _Mapping]]] = ...) -> None: ...
 
 class ExchangeResponse(_message.Message):
-    __slots__ = ("digests_update", "digests_request")
+    __slots__ = ("digests_update", "digests_request", "now_ms")
     DIGESTS_UPDATE_FIELD_NUMBER: _ClassVar[int]
     DIGESTS_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    NOW_MS_FIELD_NUMBER: _ClassVar[int]
     digests_update: _containers.RepeatedCompositeFieldContainer[NodeState]
     digests_request: _containers.RepeatedCompositeFieldContainer[Digest]
-    def __init__(self, digests_update: _Optional[_Iterable[_Union[NodeState, _Mapping]]] = ..., digests_request: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ...) -> None: ...
+    now_ms: int
+    def __init__(self, digests_update: _Optional[_Iterable[_Union[NodeState, _Mapping]]] = ..., digests_request: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., now_ms: _Optional[int] = ...) -> None: ...
 
 class Digest(_message.Message):
     __slots__ = ("node_url", "generation", "heartbeat")
@@ -52,7 +54,7 @@ class Digest(_message.Message):
     def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ...) -> None: ...
 
 class NodeState(_message.Message):
-    __slots__ = ("node_url", "generation", "heartbeat", "address", "zone", "version", "keys")
+    __slots__ = ("node_url", "generation", "heartbeat", "address", "zone", "version", "keys", "node_id", "cluster_id", "epoch", "virtual_nodes", "has_data", "has_left", "replication_factor")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +62,13 @@ class NodeState(_message.Message):
     ZONE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    VIRTUAL_NODES_FIELD_NUMBER: _ClassVar[int]
+    HAS_DATA_FIELD_NUMBER: _ClassVar[int]
+    HAS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    REPLICATION_FACTOR_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     generation: int
     heartbeat: int
@@ -67,4 +76,11 @@ class NodeState(_message.Message):
     zone: str
     version: str
     keys: int
-    def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., keys: _Optional[int] = ...) -> None: ...
+    node_id: str
+    cluster_id: int
+    epoch: int
+    virtual_nodes: int
+    has_data: bool
+    has_left: bool
+    replication_factor: int
+    def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., keys: _Optional[int] = ..., node_id: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., virtual_nodes: _Optional[int] = ..., has_data: _Optional[bool] = ..., has_left: _Optional[bool] = ..., replication_factor: _Optional[int] = ...) -> None: ...

@@ -23,27 +23,44 @@ _sym_db = _symbol_database.Default()
 
 
 from limedbpb.v1 import record_pb2 as limedbpb_dot_v1_dot_record__pb2
+from limedbpb.v1 import topology_pb2 as limedbpb_dot_v1_dot_topology__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19limedbpb/v1/replica.proto\x12\tlimedb.v1\x1a\x18limedbpb/v1/record.proto\"\x1b\n\x0bReadRequest\x12\x0c\n\x04keys\x18\x01 \x03(\t\"6\n\x0cReadResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.limedb.v1.ReadResult\"/\n\nReadResult\x12!\n\x06record\x18\x01 \x01(\x0b\x32\x11.limedb.v1.Record\"2\n\x0c\x41pplyRequest\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\"8\n\rApplyResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\"5\n\x0b\x41pplyResult\x12\x15\n\rsuperseded_by\x18\x01 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x32\x85\x01\n\x0eReplicaService\x12\x37\n\x04Read\x12\x16.limedb.v1.ReadRequest\x1a\x17.limedb.v1.ReadResponse\x12:\n\x05\x41pply\x12\x17.limedb.v1.ApplyRequest\x1a\x18.limedb.v1.ApplyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19limedbpb/v1/replica.proto\x12\tlimedb.v1\x1a\x18limedbpb/v1/record.proto\x1a\x1alimedbpb/v1/topology.proto\"<\n\x0bReadRequest\x12\x0c\n\x04keys\x18\x01 \x03(\t\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"Z\n\x0cReadResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.limedb.v1.ReadResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"/\n\nReadResult\x12!\n\x06record\x18\x01 \x01(\x0b\x32\x11.limedb.v1.Record\"S\n\x0c\x41pplyRequest\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\rApplyResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"G\n\x0b\x41pplyResult\x12\x15\n\rsuperseded_by\x18\x01 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x12\x10\n\x08previous\x18\x03 \x01(\x06\"#\n\x04Span\x12\r\n\x05\x66irst\x18\x01 \x01(\x06\x12\x0c\n\x04last\x18\x02 \x01(\x06\"\\\n\x0bScanRequest\x12\x1d\n\x04span\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.Span\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"V\n\x0cScanResponse\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"c\n\rDigestRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x11\n\tcutoff_ms\x18\x02 \x01(\x06\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"E\n\x0e\x44igestResponse\x12\x0f\n\x07\x64igests\x18\x01 \x03(\x06\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"U\n\x12ListEntriesRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\x13ListEntriesResponse\x12!\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x10.limedb.v1.Entry\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"K\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x06\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x06\x12\x12\n\nends_at_ms\x18\x04 \x01(\x06\x32\xcb\x02\n\x0eReplicaService\x12\x37\n\x04Read\x12\x16.limedb.v1.ReadRequest\x1a\x17.limedb.v1.ReadResponse\x12:\n\x05\x41pply\x12\x17.limedb.v1.ApplyRequest\x1a\x18.limedb.v1.ApplyResponse\x12\x37\n\x04Scan\x12\x16.limedb.v1.ScanRequest\x1a\x17.limedb.v1.ScanResponse\x12=\n\x06\x44igest\x12\x18.limedb.v1.DigestRequest\x1a\x19.limedb.v1.DigestResponse\x12L\n\x0bListEntries\x12\x1d.limedb.v1.ListEntriesRequest\x1a\x1e.limedb.v1.ListEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'limedbpb.v1.replica_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_READREQUEST']._serialized_start=66
-  _globals['_READREQUEST']._serialized_end=93
-  _globals['_READRESPONSE']._serialized_start=95
-  _globals['_READRESPONSE']._serialized_end=149
-  _globals['_READRESULT']._serialized_start=151
-  _globals['_READRESULT']._serialized_end=198
-  _globals['_APPLYREQUEST']._serialized_start=200
-  _globals['_APPLYREQUEST']._serialized_end=250
-  _globals['_APPLYRESPONSE']._serialized_start=252
-  _globals['_APPLYRESPONSE']._serialized_end=308
-  _globals['_APPLYRESULT']._serialized_start=310
-  _globals['_APPLYRESULT']._serialized_end=363
-  _globals['_REPLICASERVICE']._serialized_start=366
-  _globals['_REPLICASERVICE']._serialized_end=499
+  _globals['_READREQUEST']._serialized_start=94
+  _globals['_READREQUEST']._serialized_end=154
+  _globals['_READRESPONSE']._serialized_start=156
+  _globals['_READRESPONSE']._serialized_end=246
+  _globals['_READRESULT']._serialized_start=248
+  _globals['_READRESULT']._serialized_end=295
+  _globals['_APPLYREQUEST']._serialized_start=297
+  _globals['_APPLYREQUEST']._serialized_end=380
+  _globals['_APPLYRESPONSE']._serialized_start=382
+  _globals['_APPLYRESPONSE']._serialized_end=474
+  _globals['_APPLYRESULT']._serialized_start=476
+  _globals['_APPLYRESULT']._serialized_end=547
+  _globals['_SPAN']._serialized_start=549
+  _globals['_SPAN']._serialized_end=584
+  _globals['_SCANREQUEST']._serialized_start=586
+  _globals['_SCANREQUEST']._serialized_end=678
+  _globals['_SCANRESPONSE']._serialized_start=680
+  _globals['_SCANRESPONSE']._serialized_end=766
+  _globals['_DIGESTREQUEST']._serialized_start=768
+  _globals['_DIGESTREQUEST']._serialized_end=867
+  _globals['_DIGESTRESPONSE']._serialized_start=869
+  _globals['_DIGESTRESPONSE']._serialized_end=938
+  _globals['_LISTENTRIESREQUEST']._serialized_start=940
+  _globals['_LISTENTRIESREQUEST']._serialized_end=1025
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=1027
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=1119
+  _globals['_ENTRY']._serialized_start=1121
+  _globals['_ENTRY']._serialized_end=1196
+  _globals['_REPLICASERVICE']._serialized_start=1199
+  _globals['_REPLICASERVICE']._serialized_end=1530
 # @@protoc_insertion_point(module_scope)

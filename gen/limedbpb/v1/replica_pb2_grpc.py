@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class ReplicaServiceStub:
     """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops.
+    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
+    it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     def __init__(self, channel):
@@ -46,11 +47,27 @@ class ReplicaServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.ApplyRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ApplyResponse.FromString,
                 _registered_method=True)
+        self.Scan = channel.unary_unary(
+                '/limedb.v1.ReplicaService/Scan',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanResponse.FromString,
+                _registered_method=True)
+        self.Digest = channel.unary_unary(
+                '/limedb.v1.ReplicaService/Digest',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.DigestRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.DigestResponse.FromString,
+                _registered_method=True)
+        self.ListEntries = channel.unary_unary(
+                '/limedb.v1.ReplicaService/ListEntries',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ListEntriesRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ListEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class ReplicaServiceServicer:
     """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops.
+    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
+    it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     def Read(self, request, context):
@@ -62,6 +79,27 @@ class ReplicaServiceServicer:
 
     def Apply(self, request, context):
         """Apply merges records into the store, in one transaction.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Scan(self, request, context):
+        """Scan reads records of a range of tokens, tombstones included, by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Digest(self, request, context):
+        """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEntries(self, request, context):
+        """ListEntries tells which versions some ranges of tokens hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +118,21 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
                     request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ApplyRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_replica__pb2.ApplyResponse.SerializeToString,
             ),
+            'Scan': grpc.unary_unary_rpc_method_handler(
+                    servicer.Scan,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanResponse.SerializeToString,
+            ),
+            'Digest': grpc.unary_unary_rpc_method_handler(
+                    servicer.Digest,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.DigestRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.DigestResponse.SerializeToString,
+            ),
+            'ListEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEntries,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ListEntriesRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ListEntriesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'limedb.v1.ReplicaService', rpc_method_handlers)
@@ -90,7 +143,8 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ReplicaService:
     """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops.
+    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
+    it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     @staticmethod
@@ -137,6 +191,87 @@ class ReplicaService:
             '/limedb.v1.ReplicaService/Apply',
             limedbpb_dot_v1_dot_replica__pb2.ApplyRequest.SerializeToString,
             limedbpb_dot_v1_dot_replica__pb2.ApplyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Scan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/Scan',
+            limedbpb_dot_v1_dot_replica__pb2.ScanRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.ScanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Digest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/Digest',
+            limedbpb_dot_v1_dot_replica__pb2.DigestRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.DigestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/ListEntries',
+            limedbpb_dot_v1_dot_replica__pb2.ListEntriesRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.ListEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

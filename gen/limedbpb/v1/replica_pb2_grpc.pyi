@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class ReplicaServiceStub:
     """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops.
+    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
+    it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     @_typing.overload
@@ -39,11 +40,18 @@ class ReplicaServiceStub:
     """Read reads records as they are stored, expired ones and tombstones included."""
     Apply: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ApplyRequest, _replica_pb2.ApplyResponse]
     """Apply merges records into the store, in one transaction."""
+    Scan: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ScanRequest, _replica_pb2.ScanResponse]
+    """Scan reads records of a range of tokens, tombstones included, by page."""
+    Digest: _grpc.UnaryUnaryMultiCallable[_replica_pb2.DigestRequest, _replica_pb2.DigestResponse]
+    """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
+    ListEntries: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]
+    """ListEntries tells which versions some ranges of tokens hold."""
 
 @_typing.type_check_only
 class ReplicaServiceAsyncStub(ReplicaServiceStub):
     """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops.
+    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
+    it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -51,10 +59,17 @@ class ReplicaServiceAsyncStub(ReplicaServiceStub):
     """Read reads records as they are stored, expired ones and tombstones included."""
     Apply: _aio.UnaryUnaryMultiCallable[_replica_pb2.ApplyRequest, _replica_pb2.ApplyResponse]  # type: ignore[assignment]
     """Apply merges records into the store, in one transaction."""
+    Scan: _aio.UnaryUnaryMultiCallable[_replica_pb2.ScanRequest, _replica_pb2.ScanResponse]  # type: ignore[assignment]
+    """Scan reads records of a range of tokens, tombstones included, by page."""
+    Digest: _aio.UnaryUnaryMultiCallable[_replica_pb2.DigestRequest, _replica_pb2.DigestResponse]  # type: ignore[assignment]
+    """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
+    ListEntries: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]  # type: ignore[assignment]
+    """ListEntries tells which versions some ranges of tokens hold."""
 
 class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
     """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops.
+    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
+    it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     @_abc_1.abstractmethod
@@ -72,5 +87,29 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ApplyResponse, _abc.Awaitable[_replica_pb2.ApplyResponse]]:
         """Apply merges records into the store, in one transaction."""
+
+    @_abc_1.abstractmethod
+    def Scan(
+        self,
+        request: _replica_pb2.ScanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.ScanResponse, _abc.Awaitable[_replica_pb2.ScanResponse]]:
+        """Scan reads records of a range of tokens, tombstones included, by page."""
+
+    @_abc_1.abstractmethod
+    def Digest(
+        self,
+        request: _replica_pb2.DigestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.DigestResponse, _abc.Awaitable[_replica_pb2.DigestResponse]]:
+        """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
+
+    @_abc_1.abstractmethod
+    def ListEntries(
+        self,
+        request: _replica_pb2.ListEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.ListEntriesResponse, _abc.Awaitable[_replica_pb2.ListEntriesResponse]]:
+        """ListEntries tells which versions some ranges of tokens hold."""
 
 def add_ReplicaServiceServicer_to_server(servicer: ReplicaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

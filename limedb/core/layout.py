@@ -1,0 +1,193 @@
+"""Who holds a token under a topology: its replicas, and those on their way in or out.
+
+It owns the mapping from tokens to owners. It must never know who is alive.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from limedb.core.ring import TOKENS, Ring, token_of
+from limedb.core.topology import Member, Phase, Topology
+from limedb.errors import NotMemberError
+
+
+class Span(NamedTuple):
+    """Tokens from first to last, both included, 0 <= first <= last < 2**64."""
+
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        """How many tokens it holds."""
+        return self.last - self.first + 1
+
+
+class Owners(NamedTuple):
+    """Who holds a token; node URLs.
+
+    current: who is read, the first clockwise first. extra: who is written besides (new owners while they
+    fetch, old ones while reads move), each of which a write needs one acknowledgement more for. replicas:
+    how many owners there are, those that lost their data included: majorities are counted of it.
+
+    A write at a level is acknowledged by needed(level, replicas) + len(extra) of current and extra together:
+    so the old owners and the new ones each hold it at that level, whichever did not answer.
+    """
+
+    current: tuple[str, ...]
+    extra: tuple[str, ...]
+    replicas: int
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Who gets writes."""
+        return self.current + self.extra if self.extra else self.current
+
+
+class Layout:
+    """The owners of every token under one topology. Each range's are found when first asked for, and kept.
+
+    The replicas of a token are the first `replication_factor` distinct nodes clockwise, distinct zones
+    first; nodes without a zone count as each in its own.
+    """
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self._old = _Owning(topology.old_owners, topology.replication_factor)
+        self._new = _Owning(topology.new_owners, topology.replication_factor)
+        self._lasts = sorted({*self._old.ring.points, *self._new.ring.points})
+        self._owners: list[Owners | None] = [None] * len(self._lasts)
+
+    @property
+    def ring(self) -> Ring:
+        """The ring that reads follow."""
+        return (self._new if self.topology.phase is Phase.HANDOVER else self._old).ring
+
+    def of_key(self, key: str) -> Owners:
+        """The owners of a key. NotMemberError: the node belongs to no cluster yet."""
+        return self.of(token_of(key))
+
+    def of(self, token: int) -> Owners:
+        """The owners of a token. NotMemberError: the node belongs to no cluster yet."""
+        if not self._lasts:
+            raise NotMemberError("the node belongs to no cluster yet")
+        return self._at(bisect_left(self._lasts, token) % len(self._lasts))
+
+    def segments(self) -> Iterator[tuple[Span, Owners]]:
+        """All tokens once, in order, cut wherever the owners change."""
+        pending: tuple[Span, Owners] | None = None
+        for span, owners in self._pieces():
+            if pending and pending[1] == owners:
+                pending = (Span(pending[0].first, span.last), owners)
+                continue
+            if pending:
+                yield pending
+            pending = (span, owners)
+        if pending:
+            yield pending
+
+    def spans(self, url: str) -> list[Span]:
+        """What a node holds or is to be written: the ranges in which it is an owner of any kind."""
+        return merged(span for span, owners in self._pieces() if url in owners.written)
+
+    def gains(self, url: str) -> list[tuple[Span, Owners]]:
+        """The ranges that a node has to fetch in this epoch, with their owners; none unless it streams."""
+        if self.topology.phase is not Phase.STREAMING:
+            return []
+        return [(span, owners) for span, owners in self.segments() if url in owners.extra]
+
+    def share(self, url: str) -> float:
+        """The share of all tokens that a node is read for, 0 to 1."""
+        return sum(s.size for s, o in self._pieces() if url in o.current) / TOKENS
+
+    def shared(self, one: str, other: str) -> list[Span]:
+        """The ranges of which both are read."""
+        return merged(s for s, o in self._pieces() if one in o.current and other in o.current)
+
+    def _pieces(self) -> Iterator[tuple[Span, Owners]]:
+        first = 0
+        for i, last in enumerate(self._lasts):
+            yield Span(first, last), self._at(i)
+            first = last + 1
+        if self._lasts and first < TOKENS:
+            yield Span(first, TOKENS - 1), self._at(0)
+
+    def _at(self, i: int) -> Owners:
+        owners = self._owners[i]
+        if owners is None:
+            owners = self._owners[i] = self._find(self._lasts[i])
+        return owners
+
+    def _find(self, token: int) -> Owners:
+        old = self._old.replicas(token)
+        if self.topology.phase is Phase.STEADY:
+            return Owners(tuple(m.url for m in old), (), len(old))
+        new = self._new.replicas(token)
+        if self.topology.phase is Phase.HANDOVER:
+            old, new = new, old
+        ids = {m.node_id for m in old}
+        return Owners(
+            tuple(m.url for m in old if not self._is_lost(m)),
+            tuple(m.url for m in new if m.node_id not in ids and not self._is_lost(m)),
+            len(old),
+        )
+
+    def _is_lost(self, member: Member) -> bool:
+        """Whether another node stands at the member's URL, so that nothing of it is left."""
+        return self.topology.at(member.url) is not member
+
+
+class _Owning:
+    """Members that own a ring together."""
+
+    def __init__(self, members: Iterable[Member], replication_factor: int) -> None:
+        self._members = {m.url: m for m in members}
+        self._replication_factor = replication_factor
+        self.ring = Ring({url: m.virtual_nodes for url, m in self._members.items()})
+
+    def replicas(self, token: int) -> list[Member]:
+        """The replicas of a token, in order."""
+        chosen: list[Member] = []
+        passed: list[Member] = []
+        zones: set[str] = set()
+        for url in self.ring.walk(token):
+            member = self._members[url]
+            (passed if member.zone and member.zone in zones else chosen).append(member)
+            zones.add(member.zone)
+            if len(chosen) == self._replication_factor:
+                return chosen
+        return (chosen + passed)[: self._replication_factor]
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order with neighbours made one. They must come in order and not overlap."""
+    result: list[Span] = []
+    for span in spans:
+        if result and result[-1].last + 1 == span.first:
+            result[-1] = Span(result[-1].first, span.last)
+        else:
+            result.append(span)
+    return result
+
+
+def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
+    """What is left of spans when others are taken away; both in order and free of overlaps."""
+    result: list[Span] = []
+    gaps = list(taken)
+    for span in spans:
+        first = span.first
+        for gap in gaps:
+            if gap.last < first or gap.first > span.last:
+                continue
+            if gap.first > first:
+                result.append(Span(first, gap.first - 1))
+            first = gap.last + 1
+        if first <= span.last:
+            result.append(Span(first, span.last))
+    return result
+
+
+EVERYTHING = Span(0, TOKENS - 1)
+"""All tokens."""
+
