@@ -33,7 +33,8 @@ install: $(READY) ## Make .venv with LimeDB and all tools, at the locked version
 .PHONY: system-tools
 system-tools: ## Install the Debian packages that some tests and benchmarks use (needs root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev >/dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev \
+	  iproute2 iptables libfaketime >/dev/null
 
 # uv resolves for all systems and Python versions at once; the files name no registry.
 LOCK := $(BIN)/uv pip compile --quiet --universal --prerelease=if-necessary --python-version 3.11 \
@@ -113,6 +114,12 @@ check-fresh: $(READY) googleapis
 .PHONY: test
 test: $(READY) ## Run every test
 	$(BIN)/python -m pytest
+
+# SIM_SEED=n runs one seed again. Text has one hash, so that what a seed does depends on nothing else.
+SEEDS ?= 300
+.PHONY: sim
+sim: $(READY) ## Run that many seeds (SEEDS=300) of the simulated cluster, and all that failed once
+	PYTHONHASHSEED=0 SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation
 
 .PHONY: format
 format: $(READY) ## Format the code and the protos

@@ -15,29 +15,28 @@ from random import Random
 import uvloop
 
 from limedb import __version__
-from limedb.cluster.gossiper import Gossiper
-from limedb.cluster.view import ClusterView
 from limedb.config import Config
-from limedb.core.detector import Status
-from limedb.core.hlc import HybridClock
-from limedb.core.membership import NodeState
+from limedb.core.quorum import Level
+from limedb.engine import Engine, Settings, World
 from limedb.errors import LimeDBError
+from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
-from limedb.observability.metrics import ProcessStats, RequestStats
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
-from limedb.ports import NodeHealth, Store, StoreStats
-from limedb.replication.coordinator import Coordinator
-from limedb.replication.replica import LocalReplica
+from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
-from limedb.rpc.cluster import ClusterServicer, Phase
+from limedb.rpc.cluster import ClusterServicer
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.gossip import GossipServicer
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
+from limedb.rpc.remote_topology import RemoteTopology
 from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, listen_addresses
-from limedb.storage.opening import open_store
+from limedb.rpc.sources import ClusterSources, Phase
+from limedb.rpc.topology import TopologyServicer
+from limedb.storage.node_file import open_node_file, set_aside
+from limedb.storage.opening import open_hint_log, open_store
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +46,8 @@ MAX_ANSWER = (4 << 20) - (64 << 10)
 """Bytes of values in one answer: what a gRPC client takes by default, less some room for the keys."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
+LOOK_SECONDS = 0.05
+"""How often a node looks whether it may serve."""
 
 
 class SystemClock:
@@ -62,9 +63,10 @@ class SystemClock:
 
 
 class Node:
-    """One node from start to stop. config: its settings; rng: makes the choices of gossip.
+    """One node from start to stop. config: its settings; rng: makes its ids and the choices of gossip.
 
-    It stops by itself when its store fails for good: `wait_stopped` returns, and `failure` says why.
+    It stops by itself when it can't go on: `wait_stopped` returns, and `failure` says why; or when it was
+    removed from its cluster: then `is_removed`, and it may start anew once its data was set aside.
     """
 
     def __init__(self, config: Config, rng: Random) -> None:
@@ -74,9 +76,12 @@ class Node:
         self._stopped = asyncio.Event()
         self._stack = AsyncExitStack()
         self.failure: Exception | None = None
+        self.is_removed = False
 
     async def start(self) -> None:
-        """Open the store, listen, meet a peer, and take requests. LimeDBError: it can't; all is closed."""
+        """Open the store, listen and gossip; it serves as soon as it may. LimeDBError: it can't; all is
+        closed.
+        """
         try:
             await self._start()
         except BaseException:
@@ -97,63 +102,72 @@ class Node:
         await self._stopped.wait()
 
     async def _start(self) -> None:
-        store = self._store = open_store(
-            self._config.store,
-            self._config.data_dir,
-            self._config.node_url,
-            self._config.durability,
-            self._fail,
-        )
+        config = self._config
+        store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)
         self._stack.push_async_callback(store.close)
-        self._stats = RequestStats(self._clock.monotonic())
-        self._process = ProcessStats(self._clock.monotonic())
-        self._view = self._new_view(store)
+        hints = open_hint_log(config.store, config.data_dir, config.node_url)
+        self._stack.push_async_callback(hints.close)
+        self._figures = Figures(self._clock, store)
         telemetry = await self._start_telemetry()
-        links = PeerLinks(self._view.address, self._clock, telemetry.client_interceptors)
+        links = PeerLinks(
+            lambda url: self._engine.view.address(url), self._clock, telemetry.client_interceptors
+        )
         self._stack.push_async_callback(links.close)
-        gossiper = self._new_gossiper(links)
-        await self._run_in_background(gossiper.run(), self._sample())
-        server = self._new_server(telemetry, links, gossiper, store)
-        await server.start(
-            listen_addresses(self._config.host, self._config.server_port, self._config.is_loopback)
+        self._engine = Engine(
+            self._settings(),
+            World(
+                store=store,
+                node_file=open_node_file(config.store, config.data_dir, config.node_url),
+                hints=hints,
+                clock=self._clock,
+                rng=self._rng,
+                gossip=RemoteGossip(links),
+                topology=RemoteTopology(links),
+                connect=lambda engine: ReplicaDirectory(
+                    config.node_url, engine.replica, links, self._clock, engine.is_alive
+                ),
+            ),
         )
+        self._stack.push_async_callback(self._engine.close)
+        server = self._new_server(telemetry)
+        await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
-        await gossiper.wait_met(MEET_SECONDS)
-        self._phase = "active"
-        await server.set_serving(True)
-        log.info("serving %s on port %d", self._config.node_url, self._config.server_port)
+        await self._run_in_background(
+            self._engine.run(), self._figures.run(self._engine.view.gossip_report), self._attend(server)
+        )
 
-    def _new_view(self, store: Store) -> ClusterView:
-        own = NodeState(
-            url=self._config.node_url,
-            generation=self._clock.wall_ms(),
-            address=self._config.advertise_address,
-            zone=self._config.zone,
+    def _settings(self) -> Settings:
+        config = self._config
+        return Settings(
+            node_url=config.node_url,
+            address=config.advertise_address,
+            seeds=config.node_peers,
+            zone=config.zone,
             version=__version__,
-        )
-        return ClusterView(
-            own,
-            self._clock,
-            gossip_interval=self._config.gossip_interval,
-            virtual_nodes=self._config.virtual_nodes,
-            keys=store.count,
+            virtual_nodes=config.virtual_nodes,
+            replication_factor=config.replication_factor,
+            level=Level(config.consistency),
+            gossip_interval=config.gossip_interval,
+            dead_node_timeout=config.dead_node_timeout,
+            tombstone_grace=config.tombstone_grace,
+            max_clock_skew=config.max_clock_skew,
+            repair_interval=config.repair_interval,
+            max_read_size=self._max_answer,
         )
 
-    def _new_gossiper(self, links: PeerLinks) -> Gossiper:
-        return Gossiper(
-            self._view,
-            RemoteGossip(links),
-            self._clock,
-            interval=self._config.gossip_interval,
-            seeds=self._config.node_peers,
-            rng=self._rng,
-        )
+    @property
+    def _max_answer(self) -> int:
+        return max(MAX_ANSWER, self._config.max_value_size)
 
     async def _start_telemetry(self) -> Telemetry:
-        config = self._config
-        self._set_aside()
+        config, figures = self._config, self._figures
         source = Source(
-            config.node_url, __version__, config.zone, self._stats, lambda: self._peers, lambda: self._stored
+            config.node_url,
+            __version__,
+            config.zone,
+            figures.requests,
+            lambda: figures.peers,
+            lambda: figures.stored,
         )
         telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
         self._stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
@@ -164,21 +178,59 @@ class Node:
             log.info("telemetry goes to %s", telemetry.endpoint)
         return telemetry
 
-    def _new_server(self, telemetry: Telemetry, links: PeerLinks, gossiper: Gossiper, store: Store) -> Server:
-        config, clock = self._config, self._clock
+    def _new_server(self, telemetry: Telemetry) -> Server:
+        config, engine, requests = self._config, self._engine, self._figures.requests
         checks = Checks(config.max_value_size)
-        deadlines = Deadlines(clock, config.request_timeout)
-        max_answer = max(MAX_ANSWER, config.max_value_size)
-        own = LocalReplica(store, clock, max_answer)
-        replicas = ReplicaDirectory(config.node_url, own, links, clock)
-        coordinator = Coordinator(self._view, replicas, clock, HybridClock(store.high_water()))
+        deadlines = Deadlines(self._clock, config.request_timeout)
+        sources = self._sources()
         server = Server(telemetry.server_interceptors)
-        kv = KVServicer(config.node_url, coordinator, own, checks, deadlines, self._stats, max_answer)
-        server.add(kv, self._stats)
-        server.add(ClusterServicer(self._view, clock, lambda: self._phase, self._health), self._stats)
-        server.add(GossipServicer(gossiper, checks, clock))
-        server.add(ReplicaServicer(own, deadlines))
+        kv = KVServicer(
+            config.node_url, engine.coordinator, engine.replica, checks, deadlines, requests, self._max_answer
+        )
+        server.add(kv, requests)
+        server.add(ClusterServicer(sources, checks, deadlines), requests)
+        server.add(AdminServicer(sources, engine.steward, engine.repairer, checks))
+        server.add(GossipServicer(engine.gossiper, checks, self._clock))
+        server.add(TopologyServicer(engine))
+        server.add(ReplicaServicer(engine.replica, deadlines))
         return server
+
+    def _sources(self) -> ClusterSources:
+        engine = self._engine
+        return ClusterSources(
+            view=engine.view,
+            placement=engine.charter,
+            replicas=engine.replicas,
+            clock=self._clock,
+            phase=lambda: self._phase,
+            problem=lambda: engine.problem,
+            health=self._figures.health,
+            change=engine.steward.change_status,
+            clock_offsets=lambda: {url: round(ms) for url, ms in engine.clocks.offsets().items()},
+            hints=engine.hints.waiting,
+            repair=engine.repairer.stats,
+            conflicts=lambda: [text for text in (engine.steward.conflict,) if text],
+        )
+
+    async def _attend(self, server: Server) -> None:
+        """Serve while nothing is in the way of it, and say what is."""
+        engine, told = self._engine, ""
+        await engine.gossiper.wait_met(MEET_SECONDS)
+        while True:
+            if engine.steward.departed == "removed":
+                self.is_removed = True
+                self.ask_to_stop()
+            problem = engine.problem
+            is_serving = not problem
+            if is_serving != (self._phase == "active") and self._phase != "draining":
+                self._phase = "active" if is_serving else "starting"
+                await server.set_serving(is_serving)
+                if is_serving:
+                    log.info("serving %s on port %d", self._config.node_url, self._config.server_port)
+            if problem != told:
+                told = problem
+                log.log(logging.WARNING if problem else logging.INFO, "%s", problem or "all is well again")
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _run_in_background(self, *work: Coroutine[None, None, None]) -> None:
         """Run work until the stop, then cancel and await it; work that fails stops the node."""
@@ -203,31 +255,6 @@ class Node:
         self.failure = self.failure or error
         self._stopped.set()
 
-    async def _sample(self) -> None:
-        while True:
-            await asyncio.sleep(1.0)
-            now = self._clock.monotonic()
-            self._stats.sample(now)
-            self._process.sample(now)
-            self._set_aside()
-
-    def _set_aside(self) -> None:
-        """Keep figures where the thread that exports them may read them."""
-        report = self._view.gossip_report()
-        self._peers = {status.value: report.count(status) for status in Status}
-        self._stored: StoreStats = self._store.stats()
-
-    def _health(self) -> NodeHealth:
-        now = self._clock.monotonic()
-        process = self._process.figures(now)
-        return NodeHealth(
-            uptime_seconds=process.uptime_seconds,
-            memory_mb=process.memory_allocated_mb,
-            cpu_percent=process.cpu_percent,
-            requests=self._stats.figures(now),
-            store=self._store.stats(),
-        )
-
 
 def run(config: Config) -> None:
     """Run a node until SIGTERM or SIGINT. LimeDBError: it could not start, or had to stop."""
@@ -236,6 +263,16 @@ def run(config: Config) -> None:
 
 
 async def _run(config: Config) -> None:
+    """Run a node; start it anew, its data set aside, each time that its cluster has removed it."""
+    while await _run_once(config):
+        moved = set_aside(config.store, config.data_dir, config.node_url)
+        log.warning(
+            "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
+        )
+
+
+async def _run_once(config: Config) -> bool:
+    """Run a node until its end; whether it was removed from its cluster."""
     node = Node(config, Random())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -247,9 +284,10 @@ async def _run(config: Config) -> None:
         starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
     if starting.cancelled():
-        return
+        return False
     starting.result()
     await stopping
     await node.stop()
     if node.failure is not None:
         raise LimeDBError(f"the node had to stop: {node.failure}") from node.failure
+    return node.is_removed

@@ -21,6 +21,7 @@ _COMMANDS = {
     "get": ("limedb.cli.kv:get", "Print the value of a key."),
     "set": ("limedb.cli.kv:set_", "Store a value under a key."),
     "del": ("limedb.cli.kv:del_", "Delete a key."),
+    "admin": ("limedb.cli.admin:admin", "See and change who belongs to the cluster; repair it."),
     "health": ("limedb.cli.kv:health", "Ask a node whether it takes requests."),
 }
 

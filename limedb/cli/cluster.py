@@ -115,6 +115,14 @@ def stop(folder: Folder) -> None:
     launcher.stop(folder)
 
 
+@cluster.command()
+@_in_folder
+def add(folder: Folder) -> None:
+    """Start one node more; it joins the cluster and fetches its share of the keys."""
+    node = launcher.add(folder)
+    click.echo(f"{node.name} starts at {node.url}; see it join: limedb admin status --target {node.address}")
+
+
 def _node_command(name: str, action: Callable[[Folder, str], None], text: str) -> None:
     @cluster.command(name, help=text)
     @_node

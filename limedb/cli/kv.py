@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, RemoteError
 from limedb.rpc.calls import node_client
 
@@ -18,17 +19,25 @@ target_option = click.option(
 timeout_option = click.option(
     "--timeout", default=5.0, show_default=True, metavar="SECONDS", help="How long to wait for the answer."
 )
+consistency_option = click.option(
+    "--consistency",
+    "level",
+    type=click.Choice([level.value for level in Level], case_sensitive=False),
+    callback=lambda _context, _option, value: Level(value) if value else None,
+    help="How many replicas must agree. Default: the node's.",
+)
 
 
 @click.command()
 @click.argument("key")
+@consistency_option
 @target_option
 @timeout_option
-def get(key: str, target: str, timeout: float) -> None:
+def get(key: str, level: Level | None, target: str, timeout: float) -> None:
     """Print the value of KEY; exit with 3 when it has none."""
     try:
         with node_client(target, timeout) as node:
-            value = node.get(key).value
+            value = node.get(key, level).value
     except RemoteError as error:
         if error.kind != "KeyNotFoundError":
             raise
@@ -44,23 +53,25 @@ def get(key: str, target: str, timeout: float) -> None:
 @click.argument("key")
 @click.argument("value")
 @click.option("--ttl-ms", default=0, metavar="MS", help="Milliseconds to live. Default: for ever.")
+@consistency_option
 @target_option
 @timeout_option
-def set_(key: str, value: str, ttl_ms: int, target: str, timeout: float) -> None:
+def set_(key: str, value: str, ttl_ms: int, level: Level | None, target: str, timeout: float) -> None:
     """Store VALUE under KEY, and print OK."""
     with node_client(target, timeout) as node:
-        node.set(key, value, ttl_ms)
+        node.set(key, value, ttl_ms, level)
     click.echo("OK")
 
 
 @click.command("del")
 @click.argument("key")
+@consistency_option
 @target_option
 @timeout_option
-def del_(key: str, target: str, timeout: float) -> None:
+def del_(key: str, level: Level | None, target: str, timeout: float) -> None:
     """Delete KEY, and print 1, or 0 when it had no value."""
     with node_client(target, timeout) as node:
-        click.echo(node.delete(key))
+        click.echo(node.delete(key, level))
 
 
 @click.command()

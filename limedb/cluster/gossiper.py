@@ -7,8 +7,10 @@ let a peer that hangs delay the own heartbeat.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from random import Random
 
+from limedb.cluster.clocks import ClockWatch
 from limedb.cluster.picker import PeerPicker
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
@@ -29,8 +31,8 @@ class Gossiper:
     """Beats and gossips while `run` runs; answers peers at any time.
 
     view: what gossip changes. interval: seconds between rounds. seeds: URLs that are known from the start.
-    rng: makes the choices. A round starts exchanges and does not wait for them; each ends within
-    max(interval, 1) seconds, whatever the transport does.
+    rng: makes the choices. clocks: told what time the peers have. A round starts exchanges and does not wait
+    for them; each ends within max(interval, 1) seconds, whatever the transport does.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class Gossiper:
         interval: float,
         seeds: Sequence[str],
         rng: Random,
+        clocks: ClockWatch | None = None,
     ) -> None:
         self._view, self._transport, self._clock = view, transport, clock
+        self._clocks = clocks
         self._interval, self._rng = interval, rng
         self._quick = min(QUICK, interval)
         self._timeout = max(interval, MIN_TIMEOUT)
@@ -59,7 +63,7 @@ class Gossiper:
         view.know(self._seeds)
         if not self._seeds:
             self._met.set()
-        self._known, self._generation = len(view.ring.nodes), view.own.generation
+        self._known, self._generation = len(view.urls), view.own.generation
 
     # --- the answering side
 
@@ -67,12 +71,18 @@ class Gossiper:
         """The ACK to a peer's SYN."""
         ack = self._view.on_syn(digests)
         self._notice()
-        return ack
+        return replace(ack, now_ms=self._clock.wall_ms())
 
     def on_ack2(self, updates: Iterable[NodeState]) -> None:
         """Take a peer's ACK2."""
         self._view.on_ack2(updates)
         self._notice()
+
+    def nudge(self) -> None:
+        """Tell at once what has changed with this node, by a heartbeat and quick rounds."""
+        self._view.beat()
+        self._extra = EXTRA_ROUNDS
+        self._news.set()
 
     async def wait_met(self, limit: float) -> bool:
         """Wait for a first peer, `limit` seconds at most; whether one was met, or there are no seeds."""
@@ -155,7 +165,10 @@ class Gossiper:
             self._running.discard(url)
 
     async def _talk(self, url: str) -> None:
+        sent = self._clock.monotonic()
         ack = await self._transport.syn(url, self._view.digests(), self._timeout)
+        if self._clocks is not None:
+            self._clocks.measured(url, ack.now_ms, self._clock.monotonic() - sent)
         updates = self._view.on_ack(ack)
         self._notice()
         if updates:
@@ -166,7 +179,7 @@ class Gossiper:
     def _notice(self) -> None:
         """See what a message brought: a peer is met; new names are worth extra rounds."""
         self._met.set()
-        known, generation = len(self._view.ring.nodes), self._view.own.generation
+        known, generation = len(self._view.urls), self._view.own.generation
         if known > self._known:
             self._extra = EXTRA_ROUNDS
             self._news.set()
@@ -186,8 +199,8 @@ class Gossiper:
 
     def _judge(self) -> None:
         """Ask for the peers' statuses, which hold for this interval, and log those that changed."""
-        for url in self._view.peers():
-            status = self._view.status(url)
+        statuses = self._view.judge()
+        for url, status in statuses.items():
             if self._statuses.get(url) is not status:
                 log.info("node %s is %s", url, status)
-            self._statuses[url] = status
+        self._statuses = statuses

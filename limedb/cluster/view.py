@@ -1,25 +1,30 @@
-"""The cluster as this node sees it: who is there, how they do, and which of them owns a key.
+"""The cluster as gossip shows it to this node: who is there, and how they do.
 
-It owns the membership, the detector and the ring, and keeps the three in step. It must never reach for a
-peer (`cluster/gossiper.py`), nor let an opinion of who is alive change who owns what.
+It owns the membership and the detector, and keeps the two in step. It must never reach for a peer
+(`cluster/gossiper.py`), nor say who owns what (`cluster/charter.py`): an opinion of who is alive changes
+no ownership.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from limedb.cluster.report import GossipReport, PeerReport, StateReport
 from limedb.config import address_of
 from limedb.core.detector import Detector, Status
 from limedb.core.membership import Ack, Digest, Membership, NodeState
-from limedb.core.ring import Ring, token_of
 from limedb.errors import StoreError
 from limedb.ports import Clock
 
 
+def _nothing() -> Mapping[str, Any]:
+    return {}
+
+
 class ClusterView:
-    """All known nodes. It is a `Placement`: the ring is made of them all, and each key has one owner.
+    """All nodes that gossip knows.
 
     own: this node; its generation is the start of the process. gossip_interval: in seconds, the same on all
-    nodes. virtual_nodes: points a node. keys: asked at each heartbeat for how many keys are held.
+    nodes. tell: asked at each heartbeat for the fields of the own NodeState that change.
     """
 
     def __init__(
@@ -28,40 +33,54 @@ class ClusterView:
         clock: Clock,
         *,
         gossip_interval: float,
-        virtual_nodes: int,
-        keys: Callable[[], int] = lambda: 0,
+        tell: Callable[[], Mapping[str, Any]] = _nothing,
     ) -> None:
         self.own_url = own.url
-        self._clock, self._keys = clock, keys
+        self._clock, self._tell = clock, tell
         self._membership = Membership(own)
         self._detector = Detector(gossip_interval)
-        self._ring = Ring([own.url], virtual_nodes)
+        self._dead_since: dict[str, float] = {}
+        self._named_at = clock.monotonic()
 
     # --- what the rest of the node asks
 
     @property
-    def ring(self) -> Ring:
-        """The ring of all known nodes; replaced whole when their set changes."""
-        return self._ring
-
-    def owner(self, key: str) -> str:
-        """The URL of the node that owns a key."""
-        return self._ring.owner(token_of(key))
+    def urls(self) -> tuple[str, ...]:
+        """All known nodes, this one included, sorted."""
+        return self._membership.urls
 
     def peers(self) -> tuple[str, ...]:
         """The URLs of the other nodes, sorted."""
-        return tuple(url for url in self._ring.nodes if url != self.own_url)
+        return tuple(url for url in self._membership.urls if url != self.own_url)
+
+    def state(self, url: str) -> NodeState:
+        """What a node told of itself; nothing but its URL when it wasn't heard."""
+        return self._membership.state(url) or NodeState(url)
+
+    def living(self) -> list[NodeState]:
+        """What those peers told that were heard and aren't taken for dead."""
+        states = [self.state(url) for url in self.peers() if self.status(url) is not Status.DEAD]
+        return [state for state in states if state.generation > 0]
 
     def address(self, url: str) -> str:
         """The host:port to dial a node: what it told, else what its URL says. ValueError: no node URL."""
-        state = self._membership.state(url)
-        return (state and state.address) or address_of(url)
+        return self.state(url).address or address_of(url)
 
     def status(self, url: str) -> Status:
         """What a node is taken for; oneself is active. LookupError: it isn't known."""
         if url == self.own_url:
             return Status.ACTIVE
         return self._detector.status(url, self._clock.monotonic())
+
+    def dead_for(self, url: str) -> float:
+        """For how many seconds `judge` has found a node dead; 0: it isn't, or isn't known."""
+        since = self._dead_since.get(url)
+        return 0.0 if since is None else max(0.0, self._clock.monotonic() - since)
+
+    @property
+    def named_for(self) -> float:
+        """For how many seconds no new name has come."""
+        return self._clock.monotonic() - self._named_at
 
     def gossip_report(self) -> GossipReport:
         """What was heard of the others."""
@@ -70,12 +89,11 @@ class ClusterView:
     def state_report(self) -> StateReport:
         """The cluster in short."""
         peers = self.peers()
-        active = sum(self.status(url) is Status.ACTIVE for url in self._ring.nodes)
+        active = sum(self.status(url) is Status.ACTIVE for url in self.urls)
         return StateReport(self._membership.own, peers, len(peers) + 1, active)
 
     def _peer(self, url: str) -> PeerReport:
-        state = self._membership.state(url) or NodeState(url)
-        return PeerReport(state, self._detector.lag(url, self._clock.monotonic()), self.status(url))
+        return PeerReport(self.state(url), self._detector.lag(url, self._clock.monotonic()), self.status(url))
 
     # --- what gossip does
 
@@ -85,11 +103,23 @@ class ClusterView:
         return self._membership.own
 
     def beat(self) -> None:
-        """Raise the own heartbeat and tell how many keys are held; a store that fails stops no heartbeat."""
+        """Raise the own heartbeat and tell what changed; a store that fails stops no heartbeat."""
         try:
-            self._membership.beat(self._keys())
+            told = self._tell()
         except StoreError:
-            self._membership.beat()
+            told = {}
+        self._membership.beat(**told)
+
+    def judge(self) -> dict[str, Status]:
+        """What all peers are taken for now; `dead_for` counts from the first time that it was dead."""
+        now = self._clock.monotonic()
+        statuses = {url: self.status(url) for url in self.peers()}
+        for url, status in statuses.items():
+            if status is Status.DEAD:
+                self._dead_since.setdefault(url, now)
+            else:
+                self._dead_since.pop(url, None)
+        return statuses
 
     def know(self, urls: Iterable[str]) -> None:
         """Make nodes known by their names."""
@@ -119,11 +149,11 @@ class ClusterView:
         self._absorb()
 
     def _absorb(self) -> None:
-        """Let the detector and the ring follow what gossip brought."""
+        """Let the detector follow what gossip brought."""
         news, now = self._membership.take_news(), self._clock.monotonic()
         for url in news.joined:
             self._detector.watch(url, now)
+            self._named_at = now
         for url in news.advanced:
             self._detector.heard(url, now)
-        if news.joined:
-            self._ring = Ring(self._membership.urls, self._ring.virtual_nodes)
+            self._dead_since.pop(url, None)

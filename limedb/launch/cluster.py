@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from limedb.errors import LaunchError
-from limedb.launch.plan import Plan, environment, make_launch
+from limedb.launch.plan import Plan, environment, make_launch, next_node
 from limedb.launch.processes import Pid, end_all, spawn
 from limedb.launch.readiness import wait_ready
 from limedb.launch.records import Folder, Launch, Service
@@ -35,6 +35,18 @@ def start(plan: Plan) -> Launch:
             plan.folder.forget()
             raise
     return launch
+
+
+def add(folder: Folder) -> Service:
+    """Start one node more, with the settings of the first, and return at once; it joins by itself.
+
+    Envoy goes on with the nodes that it knows: each carries requests to all. LaunchError.
+    """
+    with folder.locked("changes"):
+        launch = folder.read()
+        node = _spawn(next_node(folder, launch))
+        folder.write(replace(launch, nodes=(*launch.nodes, node)))
+    return node
 
 
 def stop(folder: Folder) -> None:

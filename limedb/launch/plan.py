@@ -54,6 +54,30 @@ def make_launch(plan: Plan) -> Launch:
     return Launch(nodes, _envoy(plan, first) if plan.with_envoy else None)
 
 
+def next_node(folder: Folder, launch: Launch) -> Service:
+    """One node more for a cluster: the next name, and the first port behind the others' that is free."""
+    first, number = launch.nodes[0], len(launch.nodes) + 1
+    port = _free_port(max(int(node.settings["SERVER_PORT"]) for node in launch.nodes) + 1)
+    name, url = f"node{number}", f"http://{LOOPBACK}:{port}"
+    settings = first.settings | {
+        "NODE_PEERS": ",".join(node.url for node in launch.nodes),
+        "NODE_URL": url,
+        "SERVER_PORT": str(port),
+        "DATA_DIR": str(folder.path / name),
+    }
+    return Service(name, url, config.address_of(url), first.argv, settings, folder.log(name))
+
+
+def _free_port(first: int) -> int:
+    for port in range(first, first + MAX_NODES):
+        try:
+            _check_port(LOOPBACK, port, "--base-port")
+        except LaunchError:
+            continue
+        return port
+    raise LaunchError(f"no port from {first} to {first + MAX_NODES - 1} is free")
+
+
 def environment(service: Service) -> dict[str, str]:
     """The whole environment of a service: settings that stand in this process's own don't reach it."""
     known = {setting.name for setting in config.SETTINGS}

@@ -44,13 +44,20 @@ def _is_ready(node: Service, envoy: Service | None, count: int, whole: bool) -> 
 
 
 def _sees_all(node: Service, count: int, whole: bool) -> bool:
-    """Whether a node serves and sees `count` nodes alive, and no others where these are the whole cluster."""
+    """Whether a node serves and sees `count` members alive; where these are the whole cluster, no others, and
+    no change of the topology.
+    """
     try:
         state = fetch_state(node.address, CALL_SECONDS)
     except LimeDBError:
         return False
-    enough = state.active_nodes >= count and (not whole or state.total_nodes == state.active_nodes == count)
-    return enough and state.status == "active" and state.node_url == node.url
+    is_whole = state.total_nodes == state.active_nodes == count and state.is_settled
+    return (
+        state.active_nodes >= count
+        and (is_whole or not whole)
+        and state.status == "active"
+        and state.node_url == node.url
+    )
 
 
 def _is_reached(node: Service, envoy: Service) -> bool:

@@ -26,7 +26,12 @@ from opentelemetry.instrumentation.grpc import _aio_client, _aio_server, version
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Span, Status, StatusCode, Tracer
 
-UNTRACED = ("/grpc.health.v1.", "/grpc.reflection.", "/limedb.v1.GossipService/")
+UNTRACED = (
+    "/grpc.health.v1.",
+    "/grpc.reflection.",
+    "/limedb.v1.GossipService/",
+    "/limedb.v1.TopologyService/",
+)
 CODE = "rpc.grpc.status_code"  # as the instrumentation names it; a number
 
 Handler = Callable[[Any, Any], Any]

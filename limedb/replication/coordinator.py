@@ -1,165 +1,163 @@
 """Carries a client's request to the replicas that own its keys.
 
-It owns versions, retries and the outcome of each key. It must never know whether a replica is its own node.
+It owns the request from the client's words to the outcome of each key. It must never know whether a replica
+is its own node.
+
+Levels: ONE, one replica; QUORUM, a majority, for reads and writes alike, so that a read meets every write
+acknowledged before; ALL; LINEARIZABLE, a majority too, but a write first learns from a majority what there
+is, and what a read returns is held as an acknowledged write is, whichever epoch others read under. QUORUM
+and LINEARIZABLE reads write back what they find before they answer (`write_back.py`).
 """
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TypeVar
 
 from limedb.core.hlc import HybridClock
-from limedb.core.record import Record
+from limedb.core.quorum import Level
 from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError
-from limedb.ports import Applied, Clock, Placement, Replicas
+from limedb.ports import Clock, HintLog, Placement, Replicas
+from limedb.replication.fanout import Fanout
+from limedb.replication.finding import Finder, Read
+from limedb.replication.reading import Reader
+from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Written
+from limedb.replication.skew import ClockGuard
+from limedb.replication.tasks import Tasks
+from limedb.replication.write_back import WriteBack
+from limedb.replication.writing import Job, Writer
 
-MAX_ATTEMPTS = 8
-"""How often a write that newer ones overtake is written again, above them, before it gives up."""
+__all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
 
-
-class Write(NamedTuple):
-    """A write that a client asks for. value: None deletes. ttl_ms: milliseconds to live, 0 for ever."""
-
-    key: str
-    value: str | bytes | None
-    ttl_ms: int = 0
-
-
-class Found(NamedTuple):
-    """A value that was read, and the node that holds it."""
-
-    value: str | bytes
-    node_url: str
-
-
-class Written(NamedTuple):
-    """What became of a write. version: it is stored under; acked of replicas have it on disk.
-
-    existed: whether the key had a live value before.
-    """
-
-    version: int
-    existed: bool
-    acked: int
-    replicas: int
+CLOSING_SECONDS = 1.0
+"""How long sends may go on that no request waits for, when the node stops."""
 
 
 class Coordinator:
-    """Takes requests for any key. Deadlines are seconds of clock.monotonic."""
+    """Takes requests for any key. Deadlines are seconds of clock.monotonic; a level of None is the default.
 
-    def __init__(self, placement: Placement, replicas: Replicas, clock: Clock, versions: HybridClock) -> None:
-        self._placement, self._replicas = placement, replicas
-        self._clock, self._versions = clock, versions
+    counters: what it did besides answering. finder: reads for it; `finder.write_back` may be replaced.
+    """
 
-    async def get(self, key: str, deadline: float) -> Found:
+    def __init__(
+        self,
+        placement: Placement,
+        replicas: Replicas,
+        clock: Clock,
+        versions: HybridClock,
+        hints: HintLog,
+        skew: ClockGuard,
+        default_level: Level = Level.QUORUM,
+    ) -> None:
+        self._placement, self._replicas, self._clock = placement, replicas, clock
+        self._skew, self._default = skew, default_level
+        self.counters = Counters()
+        self._tasks = Tasks()
+        fanout = Fanout(replicas, hints, clock, self._tasks, self.counters)
+        reader = Reader(replicas, clock, self._tasks, self.counters)
+        write_back = WriteBack(replicas, fanout, self.counters)
+        self.finder = Finder(placement, reader, clock, self.counters, write_back)
+        self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
+
+    async def get(self, key: str, level: Level | None, deadline: float) -> Found:
         """The value of a key. KeyNotFoundError, UnavailableError, RequestTimeoutError."""
-        owner = self._placement.owner(key)
-        (record,) = await self._replicas.at(owner).read((key,), deadline)
-        return self._found(key, record, owner)
+        (read,) = await self.finder.find((key,), level or self._default, deadline)
+        return _told(self._found(read))
 
-    async def get_many(self, keys: Sequence[str], deadline: float) -> list[Found | LimeDBError]:
+    async def get_many(
+        self, keys: Sequence[str], level: Level | None, deadline: float
+    ) -> list[Found | LimeDBError]:
         """The outcome for each key, in their order."""
-        outcomes: dict[str, Found | LimeDBError] = {}
-
-        async def read(owner: str, share: list[str]) -> None:
-            try:
-                records = await self._replicas.at(owner).read(share, deadline)
-            except LimeDBError as error:
-                outcomes.update(dict.fromkeys(share, error))
-            else:
-                outcomes.update({k: self._outcome(k, r, owner) for k, r in zip(share, records, strict=True)})
-
-        await _all(read(owner, share) for owner, share in self._by_owner(keys).items())
+        if not keys:
+            return []
+        different = [*dict.fromkeys(keys)]
+        reads = await self.finder.find(different, level or self._default, deadline)
+        outcomes = {read.key: self._found(read) for read in reads}
         return [outcomes[key] for key in keys]
 
-    async def write(self, write: Write, deadline: float) -> Written:
-        """Store or delete at the owner of the key. UnavailableError, RequestTimeoutError, StoreFullError."""
-        return await self._write_at(self._placement.owner(write.key), write, deadline)
+    async def write(self, write: Write, level: Level | None, deadline: float) -> Written:
+        """Store or delete a key. UnavailableError (LevelUnreachableError: nothing was written;
+        OutcomeUnknownError: it may take effect), StoreFullError.
+        """
+        job = Job(write)
+        await self._write((job,), level or self._default, deadline)
+        return _told(_outcome(job))
+
+    async def write_many(
+        self, writes: Sequence[Write], level: Level | None, deadline: float
+    ) -> list[Written | LimeDBError]:
+        """The outcome of each write, in their order. Of two to one key, the later is written for both."""
+        if not writes:
+            return []
+        jobs = {write.key: Job(write) for write in writes}
+        await self._write(tuple(jobs.values()), level or self._default, deadline)
+        return [_outcome(jobs[write.key]) for write in writes]
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
-        """Store at the node that is named, whoever owns the key."""
-        return await self._write_at(node_url, write, deadline)
-
-    async def write_many(self, writes: Sequence[Write], deadline: float) -> list[Written | LimeDBError]:
-        """The outcome of each write, in their order. Of two to one key, the later is written for both."""
-        last = {write.key: write for write in writes}
-        outcomes: dict[str, Written | LimeDBError] = {}
-        await _all(
-            self._write_share(owner, [last[key] for key in share], outcomes, deadline)
-            for owner, share in self._by_owner(last).items()
-        )
-        return [outcomes[write.key] for write in writes]
-
-    async def _write_at(self, owner: str, write: Write, deadline: float) -> Written:
-        """Write at the owner; when a newer version supersedes it, write again above that version.
-
-        So a write that comes after an acknowledged one wins, whatever the wall clocks of the two say.
-        """
-        replica = self._replicas.at(owner)
+        """Store at the node that is named, whoever owns the key. Errors of Replica.apply; ContendedError."""
+        self._skew.check_own()
+        job = Job(write)
         for _ in range(MAX_ATTEMPTS):
-            record = self._versioned(write)
-            (applied,) = await replica.apply((record,), deadline)
-            if (written := self._written(record, applied)) is not None:
-                return written
+            topology = self._placement.layout.topology
+            record = self._writer.version(job)
+            (applied,) = await self._replicas.at(node_url).apply((record,), topology.fence, deadline)
+            if not applied.superseded_by:
+                job.learn_previous(applied.previous, applied.existed)
+                return Written(record.version, job.existed, 1, 1, topology.epoch)
+            self._writer.observe(applied.superseded_by)
         raise ContendedError(write.key, MAX_ATTEMPTS)
 
-    async def _write_share(
-        self,
-        owner: str,
-        writes: Sequence[Write],
-        outcomes: dict[str, Written | LimeDBError],
-        deadline: float,
-    ) -> None:
-        """Write a batch's share of one owner, again where it is superseded. What stands once has its outcome,
-        whatever becomes of the rest.
-        """
-        replica = self._replicas.at(owner)
-        outcomes.update({write.key: ContendedError(write.key, MAX_ATTEMPTS) for write in writes})
-        pending = writes
-        try:
-            for _ in range(MAX_ATTEMPTS):
-                records = [self._versioned(write) for write in pending]
-                applied = await replica.apply(records, deadline)
-                written = {r.key: self._written(r, a) for r, a in zip(records, applied, strict=True)}
-                outcomes.update({key: outcome for key, outcome in written.items() if outcome is not None})
-                pending = [write for write in pending if written[write.key] is None]
-                if not pending:
-                    return
-        except LimeDBError as error:
-            outcomes.update(dict.fromkeys((write.key for write in pending), error))
+    async def close(self) -> None:
+        """End what is still being sent: soon, or else cut off and left as hints. All has ended then."""
+        await self._tasks.close(CLOSING_SECONDS)
 
-    def _written(self, record: Record, applied: Applied) -> Written | None:
-        """What became of a record; None when it is superseded: then the clock has moved past that version."""
-        if applied.superseded_by:
-            self._versions.observe(applied.superseded_by)
-            return None
-        return Written(record.version, applied.existed, 1, 1)
+    async def _write(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
+        self._skew.check_own()
+        if level is Level.LINEARIZABLE:
+            await self._learn(jobs, deadline)
+            jobs = [job for job in jobs if job.outcome is None]
+        if jobs:
+            await self._writer.write(jobs, level, deadline)
 
-    def _versioned(self, write: Write) -> Record:
-        now = self._clock.wall_ms()
-        expires_at = now + write.ttl_ms if write.ttl_ms else 0
-        return Record(write.key, write.value, self._versions.tick(now), expires_at)
+    async def _learn(self, jobs: Sequence[Job], deadline: float) -> None:
+        """Give each job a version above all that a majority of its owners has."""
+        by_key = {job.write.key: job for job in jobs}
+        for read in await self.finder.find([*by_key], Level.LINEARIZABLE, deadline, writes_back=False):
+            job = by_key[read.key]
+            try:
+                self._place(job, read)
+            except LimeDBError as error:
+                job.outcome = error
 
-    def _outcome(self, key: str, record: Record | None, owner: str) -> Found | LimeDBError:
-        try:
-            return self._found(key, record, owner)
-        except KeyNotFoundError as error:
-            return error
+    def _place(self, job: Job, read: Read) -> None:
+        """Give a job a version above what was read."""
+        if isinstance(read.record, LimeDBError):
+            raise read.record
+        if read.record is not None:
+            self._writer.observe(read.record.version)
+            job.learn_previous(read.record.version, read.record.is_live(self._skew.now_ms()))
+        self._writer.version(job)
+        job.is_exact = True
 
-    def _found(self, key: str, record: Record | None, owner: str) -> Found:
-        if record is None or record.value is None or not record.is_live(self._clock.wall_ms()):
-            raise KeyNotFoundError(key)
-        return Found(record.value, owner)
-
-    def _by_owner(self, keys: "Sequence[str] | dict[str, Write]") -> dict[str, list[str]]:
-        shares: dict[str, list[str]] = defaultdict(list)
-        for key in dict.fromkeys(keys):
-            shares[self._placement.owner(key)].append(key)
-        return shares
+    def _found(self, read: Read) -> Found | LimeDBError:
+        record = read.record
+        if isinstance(record, LimeDBError):
+            return record
+        if record is None or record.value is None or not record.is_live(self._skew.now_ms()):
+            return KeyNotFoundError(read.key)
+        return Found(record.value, read.node_url)
 
 
-async def _all(steps: "Iterable[Coroutine[None, None, None]]") -> None:
-    """Run steps side by side; end them all when one fails or the caller is cancelled."""
-    async with asyncio.TaskGroup() as group:
-        for step in steps:
-            group.create_task(step)
+def _outcome(job: Job) -> Written | LimeDBError:
+    """What became of a job that was carried out."""
+    if job.outcome is None:
+        raise AssertionError(f"the write of key {job.write.key!r} has no outcome")
+    return job.outcome
+
+
+T = TypeVar("T", Found, Written)
+
+
+def _told(outcome: T | LimeDBError) -> T:
+    """An outcome, raised where it is an error."""
+    if isinstance(outcome, LimeDBError):
+        raise outcome
+    return outcome

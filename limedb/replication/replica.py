@@ -1,18 +1,40 @@
 """This node's own replica: the one write door.
 
-It owns the way to the store: client writes, and whatever later comes from peers, reach it through
-`LocalReplica.apply` and nothing else. It must never route.
+It owns the way to the store: client writes, hints, repair and handoff reach it through `LocalReplica.apply`
+and nothing else. It must never route. What was made under an older topology, or for another cluster, it
+refuses; what would win over years of later writes, too.
 """
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
-from limedb.errors import ResponseTooLargeError
-from limedb.ports import Applied, Clock, Store
+from limedb.core.topology import Fence, Topology
+from limedb.errors import (
+    ClockSkewError,
+    LimeDBError,
+    NotMemberError,
+    ResponseTooLargeError,
+    StaleEpochError,
+)
+from limedb.ports import Applied, Clock, Entry, Placement, Store
+from limedb.replication.in_flight import InFlight
+from limedb.replication.skew import ClockGuard
+from limedb.replication.tasks import Tasks
+
+log = logging.getLogger(__name__)
 
 READ_CHUNK = 64
 """Keys that are read at once, so that a batch of large values is refused before it fills the memory."""
+SCAN_CHUNK = 32
+"""Records that a scan reads at once, for the same reason."""
+SCAN_BYTES = 4 << 20
+"""Bytes of values behind which a page of a scan ends."""
+LOG_SECONDS = 10.0
+"""Refused versions are told at most so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +53,30 @@ class KeyPage:
 
 
 class LocalReplica:
-    """A node's replica on its own store.
+    """A node's replica on its own store (`ports.Replica`).
 
-    max_read_size: the most bytes of values that one read returns.
+    max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
+    skewed: how many batches were refused for a version too far in the future.
     """
 
-    def __init__(self, store: Store, clock: Clock, max_read_size: int) -> None:
-        self._store, self._clock = store, clock
-        self._max_read_size = max_read_size
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        placement: Placement,
+        in_flight: InFlight,
+        max_read_size: int,
+        skew: ClockGuard,
+    ) -> None:
+        self._store, self._clock, self._placement = store, clock, placement
+        self._in_flight, self._max_read_size, self._skew = in_flight, max_read_size, skew
+        self._tasks = Tasks()
+        self._told_at = float("-inf")
+        self.skewed = 0
 
-    async def read(self, keys: Sequence[str], deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
         """See ports.Replica; ResponseTooLargeError: the values together are over the limit."""
+        self._check(fence)
         if len(keys) == 1:
             return [await self._store.get(keys[0])]
         records: list[Record | None] = []
@@ -52,9 +87,51 @@ class LocalReplica:
             records += chunk
         return records
 
-    async def apply(self, records: Sequence[Record], deadline: float) -> list[Applied]:
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
         """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
-        return await self._store.apply(records, self._clock.wall_ms())
+        if self._check(fence).gives_way:
+            raise NotMemberError("the cluster is about to join another; try again")
+        now = self._skew.now_ms()
+        for record in records:
+            if self._skew.is_ahead(record.version, now):
+                self._refuse_skewed(record)
+        self._in_flight.enter(fence.epoch)
+        try:
+            applied = await self._store.apply(records, now)
+        except asyncio.CancelledError:
+            self._tasks.start(self._outlast(records, now, fence.epoch))
+            raise
+        except BaseException:
+            self._in_flight.leave(fence.epoch)
+            raise
+        self._in_flight.leave(fence.epoch)
+        return applied
+
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+        """See ports.Replica. A page ends behind SCAN_BYTES of values, and never between keys of one token."""
+        self._check(fence)
+        page: list[tuple[int, Record]] = []
+        size, first, is_end = 0, span.first, False
+        while not is_end and first <= span.last and len(page) < limit and size < SCAN_BYTES:
+            wanted = min(SCAN_CHUNK, limit - len(page))
+            chunk = await self._store.scan_tokens(first, span.last, wanted)
+            is_end = len(chunk) < wanted
+            kept, size = _cut(chunk, size)
+            page += kept
+            first = kept[-1][0] + 1 if kept else first
+        return page
+
+    async def digests(
+        self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
+    ) -> list[int]:
+        """See ports.Replica."""
+        self._check(fence)
+        return await self._store.digests(spans, cutoff_ms)
+
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+        """See ports.Replica."""
+        self._check(fence)
+        return await self._store.entries(spans)
 
     async def list_keys(self, page: int, page_size: int, after: str | None) -> KeyPage:
         """A page of live keys in the order of their UTF-8; `after` a key, or by its number from 1."""
@@ -66,8 +143,62 @@ class LocalReplica:
         self._checked_size(0, records)
         return KeyPage(records, total, page, page_size)
 
+    async def close(self) -> None:
+        """Wait for writes whose callers are gone. The store is open until then."""
+        await self._tasks.close(grace=5.0)
+
+    def _check(self, fence: Fence) -> Topology:
+        """The own topology, if a message made under that fence may be served."""
+        own = self._placement.layout.topology
+        if fence[0] != own.cluster_id or not fence[1] >= own.epoch > 0:
+            raise _misfit(fence, own)
+        return own
+
+    async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int) -> None:
+        """Stay in flight until a write whose caller was cancelled is done.
+
+        A store doesn't take such a batch back. The same batch once more changes nothing, and since stores
+        take batches in their order, the first is done when the second is.
+        """
+        try:
+            await self._store.apply(records, now_ms)
+        except LimeDBError as error:
+            log.info("a write whose caller was gone failed: %s", error)
+        finally:
+            self._in_flight.leave(epoch)
+
+    def _refuse_skewed(self, record: Record) -> None:
+        self.skewed += 1
+        try:
+            self._skew.check_version(record.version)
+        except ClockSkewError as error:
+            now = self._clock.monotonic()
+            if now - self._told_at >= LOG_SECONDS:
+                self._told_at = now
+                log.warning("refused a write (%d so far): %s", self.skewed, error)
+            raise
+
     def _checked_size(self, size: int, records: Sequence[Record | None]) -> int:
         size += sum(value_size(r.value) for r in records if r is not None and r.value is not None)
         if size > self._max_read_size:
             raise ResponseTooLargeError(size, self._max_read_size, "ask for fewer keys at once")
         return size
+
+
+def _misfit(fence: Fence, own: Topology) -> LimeDBError:
+    """Why a message can't be served."""
+    if own.is_fresh:
+        return NotMemberError(f"the node belongs to no cluster yet; asked for cluster {fence.cluster_id}")
+    if fence.cluster_id != own.cluster_id:
+        asked = f"cluster {fence.cluster_id}" if fence.cluster_id else "no cluster"
+        return NotMemberError(f"the node belongs to cluster {own.cluster_id}, the asker to {asked}")
+    return StaleEpochError(own)
+
+
+def _cut(chunk: list[tuple[int, Record]], size: int) -> tuple[list[tuple[int, Record]], int]:
+    """As much of a chunk as ends a page of SCAN_BYTES, whole tokens only; and the page's size with it."""
+    for i, (token, record) in enumerate(chunk):
+        if size >= SCAN_BYTES and token != chunk[i - 1][0] and i:
+            return chunk[:i], size
+        size += 0 if record.value is None else value_size(record.value)
+    return chunk, size

@@ -12,68 +12,40 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
+from limedb.core.quorum import Level
+from limedb.core.topology import Phase, Standing
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.replication.coordinator import Found
 from limedb.rpc import status
+from limedb.rpc.checks import LEVELS
 from limedb.rpc.links import CHANNEL_OPTIONS
-from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """The cluster as a node sees it. status: starting, active or draining."""
+    """The cluster as a node sees it. status: starting, active or draining. total_nodes: members of the
+    topology, active_nodes: those that live. is_settled: no change of the topology runs.
+    """
 
     node_url: str
     total_nodes: int
     active_nodes: int
     status: str
+    is_settled: bool = True
 
 
-class NodeClient:
-    """A node, or Envoy, at target (host:port). timeout: seconds for each call.
+class Caller:
+    """Calls a node, or Envoy, at target (host:port). timeout: seconds for each call.
 
-    Every method raises UnavailableError when nothing answers, RequestTimeoutError when it is too slow, and
+    Every call raises UnavailableError when nothing answers, RequestTimeoutError when it is too slow, and
     RemoteError when the node answered with an error.
     """
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
         self._target, self._channel, self._timeout = target, channel, timeout
-        self._kv = kv_pb2_grpc.KVServiceStub(channel)
-
-    def get(self, key: str) -> Found:
-        """Read a key."""
-        response = self._call(lambda: self._kv.Get(kv_pb2.GetRequest(key=key), timeout=self._timeout))
-        blob = response.WhichOneof("content") == "blob"
-        return Found(response.blob if blob else response.value, response.node_url)
-
-    def set(self, key: str, value: str, ttl_ms: int = 0) -> None:
-        """Store a text; ttl_ms: milliseconds to live, 0 for ever."""
-        request = kv_pb2.SetRequest(key=key, value=value, ttl_ms=ttl_ms)
-        self._call(lambda: self._kv.Set(request, timeout=self._timeout))
-
-    def delete(self, key: str) -> int:
-        """Delete a key; how many values were deleted, 0 or 1."""
-        return self._call(
-            lambda: self._kv.Delete(kv_pb2.DeleteRequest(key=key), timeout=self._timeout)
-        ).deleted
-
-    def is_serving(self) -> bool:
-        """Whether grpc.health.v1 says that the node takes requests."""
-        check = self._channel.unary_unary(
-            f"/{HEALTH_SERVICE}/Check",
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
-        answer = self._call(lambda: check(health_pb2.HealthCheckRequest(), timeout=self._timeout))
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-    def state(self) -> ClusterState:
-        """The cluster as the node sees it."""
-        stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
-        answer = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
-        return ClusterState(answer.node_url, answer.total_nodes, answer.active_nodes, answer.status)
 
     def _call(self, call: Callable[[], T]) -> T:
         try:
@@ -90,6 +62,54 @@ class NodeClient:
         return UnavailableError(
             f"nothing answers at {self._target} ({code.name}); is a node or Envoy running there?"
         )
+
+
+class NodeClient(Caller):
+    """Reads and writes keys. level: of consistency; None: the node's default."""
+
+    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+        super().__init__(target, channel, timeout)
+        self._kv = kv_pb2_grpc.KVServiceStub(channel)
+
+    def get(self, key: str, level: Level | None = None) -> Found:
+        """Read a key."""
+        request = kv_pb2.GetRequest(key=key, consistency=_consistency(level))
+        response = self._call(lambda: self._kv.Get(request, timeout=self._timeout))
+        blob = response.WhichOneof("content") == "blob"
+        return Found(response.blob if blob else response.value, response.node_url)
+
+    def set(self, key: str, value: str, ttl_ms: int = 0, level: Level | None = None) -> None:
+        """Store a text; ttl_ms: milliseconds to live, 0 for ever."""
+        request = kv_pb2.SetRequest(key=key, value=value, ttl_ms=ttl_ms, consistency=_consistency(level))
+        self._call(lambda: self._kv.Set(request, timeout=self._timeout))
+
+    def delete(self, key: str, level: Level | None = None) -> int:
+        """Delete a key; how many values were deleted, 0 or 1."""
+        request = kv_pb2.DeleteRequest(key=key, consistency=_consistency(level))
+        return self._call(lambda: self._kv.Delete(request, timeout=self._timeout)).deleted
+
+    def is_serving(self) -> bool:
+        """Whether grpc.health.v1 says that the node takes requests."""
+        check = self._channel.unary_unary(
+            f"/{HEALTH_SERVICE}/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        answer = self._call(lambda: check(health_pb2.HealthCheckRequest(), timeout=self._timeout))
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def state(self) -> ClusterState:
+        """The cluster as the node sees it."""
+        stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
+        answer = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
+        settled = answer.phase == Phase.STEADY and all(
+            member.standing == Standing.NORMAL for member in answer.members
+        )
+        return ClusterState(answer.node_url, answer.total_nodes, answer.active_nodes, answer.status, settled)
+
+
+def _consistency(level: Level | None) -> record_pb2.Consistency:
+    return next(number for number, known in LEVELS.items() if known is level)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ request has passed. Limits bind clients, never what peers send each other.
 from dataclasses import dataclass
 
 from limedb.config import address_of
+from limedb.core.quorum import Level
 from limedb.core.record import value_size
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
@@ -16,7 +17,18 @@ MAX_KEY_SIZE = 4096
 """Bytes of a key's UTF-8."""
 MAX_BATCH = 10_000
 """Items of a batch."""
-LEVELS = frozenset(record_pb2.Consistency.values())
+LEVELS: dict[record_pb2.Consistency, Level | None] = {
+    record_pb2.CONSISTENCY_UNSPECIFIED: None,
+    record_pb2.CONSISTENCY_ONE: Level.ONE,
+    record_pb2.CONSISTENCY_QUORUM: Level.QUORUM,
+    record_pb2.CONSISTENCY_ALL: Level.ALL,
+    record_pb2.CONSISTENCY_LINEARIZABLE: Level.LINEARIZABLE,
+}
+"""What a request may ask for; None: the node's default."""
+MAX_WATCH_MS = 30_000
+"""Milliseconds between two messages of a stream: Envoy ends streams that are silent for a minute."""
+MIN_WATCH_MS = 100
+DEFAULT_WATCH_MS = 1000
 MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 20
 MAX_AHEAD_MS = 365 * 24 * 3600 * 1000
@@ -65,12 +77,28 @@ class Checks:
             raise InvalidRequestError(f"ttl_ms={write.ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
         return write
 
-    def consistency(self, level: record_pb2.Consistency) -> None:
-        """Refuse a level that isn't in the contract."""
-        if level not in LEVELS:
+    def consistency(self, level: record_pb2.Consistency) -> Level | None:
+        """The level that a request asks for; None: the node's default."""
+        try:
+            return LEVELS[level]
+        except KeyError:
             raise InvalidRequestError(
                 f"consistency={level}: must be one of {', '.join(record_pb2.Consistency.keys())}"
+            ) from None
+
+    def watch_interval(self, interval_ms: int) -> float:
+        """The seconds between two messages of a stream, 1 by default."""
+        if interval_ms and not MIN_WATCH_MS <= interval_ms <= MAX_WATCH_MS:
+            raise InvalidRequestError(
+                f"interval_ms={interval_ms}: must be {MIN_WATCH_MS} to {MAX_WATCH_MS}, or 0 for"
+                f" {DEFAULT_WATCH_MS}"
             )
+        return (interval_ms or DEFAULT_WATCH_MS) / 1000
+
+    def node_url(self, url: str) -> str:
+        """Pass a node's URL on when it can be one."""
+        _check_url("url", url)
+        return url
 
     def batch(self, what: str, size: int) -> None:
         """Refuse a batch of none or of too many."""
@@ -95,9 +123,13 @@ class Checks:
 
 
 def _check_node(url: str, generation: int, now_ms: int) -> None:
+    _check_url("node_url", url)
+    if generation > now_ms + MAX_AHEAD_MS:  # the node could never outbid it by its own clock
+        raise InvalidRequestError(f"generation={generation} of {url}: must be in ms, and not a year ahead")
+
+
+def _check_url(field: str, url: str) -> None:
     try:
         address_of(url)
     except ValueError as allowed:
-        raise InvalidRequestError(f"node_url={url!r}: must be {allowed}") from None
-    if generation > now_ms + MAX_AHEAD_MS:  # the node could never outbid it by its own clock
-        raise InvalidRequestError(f"generation={generation} of {url}: must be in ms, and not a year ahead")
+        raise InvalidRequestError(f"{field}={url!r}: must be {allowed}") from None

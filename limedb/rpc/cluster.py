@@ -1,65 +1,74 @@
 """ClusterService: the cluster as this node sees it."""
 
-from collections.abc import Callable
-from typing import Literal
+import asyncio
+from collections.abc import AsyncGenerator
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from limedb import __version__
-from limedb.cluster.report import PeerReport
-from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
-from limedb.core.ring import Ring
-from limedb.ports import Clock, NodeHealth, StoreStats
+from limedb.core.ring import Ring, token_of
+from limedb.core.topology import Fence
+from limedb.errors import LimeDBError, StaleEpochError
+from limedb.rpc import convert_cluster as convert
+from limedb.rpc.checks import Checks
+from limedb.rpc.cluster_report import ClusterReport
+from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.rings import ring_response
 from limedb.rpc.server import Context
+from limedb.rpc.sources import ClusterSources
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
-Phase = Literal["starting", "active", "draining"]
+LOOK_SECONDS = 0.1
+"""How often a watched cluster is looked at for a change: it costs some microseconds a node."""
+LOCATE_SECONDS = 1.0
+"""How long LocateKey waits for each owner."""
 
 
 class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
-    """Serves reports. phase: of the node's life; health: its figures; both are asked at each request."""
+    """Serves reports."""
 
     service = cluster_pb2.DESCRIPTOR.services_by_name["ClusterService"]
 
-    def __init__(
-        self,
-        view: ClusterView,
-        clock: Clock,
-        phase: Callable[[], Phase],
-        health: Callable[[], NodeHealth],
-    ) -> None:
-        self._view, self._clock, self._phase, self._health = view, clock, phase, health
+    def __init__(self, sources: ClusterSources, checks: Checks, deadlines: Deadlines) -> None:
+        self._sources, self._checks, self._deadlines = sources, checks, deadlines
+        self._report = ClusterReport(sources)
         self._told: tuple[Ring, cluster_pb2.GetRingResponse] | None = None
 
     async def GetState(
         self, request: cluster_pb2.GetStateRequest, context: Context
     ) -> cluster_pb2.GetStateResponse:
-        report = self._view.state_report()
+        gossip, topology = self._sources.view.gossip_report(), self._report.topology
         return cluster_pb2.GetStateResponse(
-            node_url=report.own.url,
-            peers=report.peers,
-            total_nodes=report.total_nodes,
-            active_nodes=report.active_nodes,
-            status=self._phase(),
-            zone=report.own.zone,
+            node_url=gossip.own.url,
+            peers=sorted(peer.state.url for peer in gossip.peers),
+            total_nodes=len(topology.members),
+            active_nodes=self._report.active_members(),
+            status=self._sources.phase(),
+            zone=gossip.own.zone,
             version=__version__,
+            cluster_id=topology.cluster_id,
+            epoch=topology.epoch,
+            phase=topology.phase.value,
+            replication_factor=topology.replication_factor,
+            node_id=gossip.own.node_id,
+            problem=self._sources.problem(),
+            members=self._report.members(),
         )
 
     async def GetRing(
         self, request: cluster_pb2.GetRingRequest, context: Context
     ) -> cluster_pb2.GetRingResponse:
         """The ring's answer is large, so it is kept until the ring is replaced."""
-        ring = self._view.ring
+        ring = self._sources.placement.layout.ring
         if self._told is None or self._told[0] is not ring:
-            self._told = (ring, ring_response(ring, self._view.own_url))
+            self._told = (ring, ring_response(ring, self._sources.view.own_url))
         return self._told[1]
 
     async def GetGossip(
         self, request: cluster_pb2.GetGossipRequest, context: Context
     ) -> cluster_pb2.GetGossipResponse:
-        report = self._view.gossip_report()
+        report = self._sources.view.gossip_report()
         return cluster_pb2.GetGossipResponse(
             node_url=report.own.url,
             generation=report.own.generation,
@@ -72,19 +81,20 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             convergence_rate=report.convergence_rate,
             average_lag=report.average_lag,
             max_lag=report.max_lag,
-            peer_details=[_peer_detail(peer) for peer in report.peers],
+            peer_details=[convert.peer_detail(peer) for peer in report.peers],
             timestamp=self._now(),
         )
 
     async def GetHealth(
         self, request: cluster_pb2.GetHealthRequest, context: Context
     ) -> cluster_pb2.GetHealthResponse:
-        health = self._health()
+        health = self._sources.health()
+        serves = self._sources.phase() == "active" and not self._sources.problem()
         return cluster_pb2.GetHealthResponse(
-            status="healthy" if self._phase() == "active" else "unhealthy",
+            status="healthy" if serves else "unhealthy",
             service="limedb-node",
             version=__version__,
-            node_url=self._view.own_url,
+            node_url=self._sources.view.own_url,
             timestamp=self._now(),
             uptime_seconds=health.uptime_seconds,
             memory_allocated_mb=health.memory_mb,
@@ -96,26 +106,84 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             dels_per_second=health.requests.dels_per_second,
             average_latency_ms=health.requests.average_latency_ms,
             error_rate=health.requests.error_rate,
-            storage=_storage(health.store),
+            storage=convert.storage(health.store),
         )
+
+    async def LocateKey(
+        self, request: cluster_pb2.LocateKeyRequest, context: Context
+    ) -> cluster_pb2.LocateKeyResponse:
+        key = self._checks.key(request.key)
+        layout = self._sources.placement.layout
+        owners = layout.of_key(key)
+        deadline = min(self._deadlines.of(context), self._sources.clock.monotonic() + LOCATE_SECONDS)
+        roles = [(url, "current") for url in owners.current] + [(url, "extra") for url in owners.extra]
+        async with asyncio.TaskGroup() as group:
+            asked = [
+                group.create_task(self._owner(key, url, role, layout.topology.fence, deadline))
+                for url, role in roles
+            ]
+        return cluster_pb2.LocateKeyResponse(
+            key=key,
+            token=token_of(key),
+            epoch=layout.topology.epoch,
+            owners=[task.result() for task in asked],
+        )
+
+    async def WatchCluster(
+        self, request: cluster_pb2.WatchClusterRequest, context: Context
+    ) -> AsyncGenerator[cluster_pb2.WatchClusterResponse, None]:
+        """A change is seen within LOOK_SECONDS: asking for it is cheaper than being told by each part."""
+        interval, clock = self._checks.watch_interval(request.interval_ms), self._sources.clock
+        told, due = None, clock.monotonic()
+        while True:
+            mark, now = self._report.mark(), clock.monotonic()
+            if mark != told or now >= due:
+                told, due = mark, now + interval
+                yield await self._snapshot()
+            await asyncio.sleep(max(0.0, min(LOOK_SECONDS, due - clock.monotonic())))
+
+    async def _snapshot(self) -> cluster_pb2.WatchClusterResponse:
+        change = await self._report.change()
+        topology, sources = self._report.topology, self._sources
+        return cluster_pb2.WatchClusterResponse(
+            node_url=sources.view.own_url,
+            timestamp=self._now(),
+            status=sources.phase(),
+            problem=sources.problem(),
+            cluster_id=topology.cluster_id,
+            epoch=topology.epoch,
+            phase=topology.phase.value,
+            replication_factor=topology.replication_factor,
+            nodes=self._report.nodes(),
+            change=convert.change(change) if change else None,
+            rates=convert.rates(sources.health().requests),
+            repair=convert.repair(sources.repair()),
+        )
+
+    async def _owner(
+        self, key: str, url: str, role: str, fence: Fence, deadline: float
+    ) -> cluster_pb2.KeyOwner:
+        """What one owner holds, or why it can't be asked."""
+        peer, member = self._report.peers().get(url), self._report.topology.at(url)
+        owner = cluster_pb2.KeyOwner(
+            url=url,
+            zone=member.zone if member else "",
+            role=role,
+            status=peer.status.value if peer else "",
+            reachable=self._sources.replicas.is_reachable(url),
+        )
+        try:
+            (record,) = await self._sources.replicas.at(url).read((key,), fence, deadline)
+        except StaleEpochError as stale:
+            self._sources.placement.adopt(stale.topology)
+            owner.error = str(stale)
+        except LimeDBError as error:
+            owner.error = str(error)
+        else:
+            convert.fill_record(owner, record)
+        return owner
 
     def _now(self) -> Timestamp:
         now = Timestamp()
-        now.FromMilliseconds(self._clock.wall_ms())
+        now.FromMilliseconds(self._sources.clock.wall_ms())
         return now
-
-
-def _peer_detail(peer: PeerReport) -> cluster_pb2.PeerDetail:
-    return cluster_pb2.PeerDetail(
-        url=peer.state.url,
-        generation=peer.state.generation,
-        heartbeat=peer.state.heartbeat,
-        lag=peer.lag,
-        status=peer.status.value,
-    )
-
-
-def _storage(stats: StoreStats) -> cluster_pb2.Storage:
-    return cluster_pb2.Storage(
-        type=stats.kind, keys=stats.keys, bytes=stats.size, path=stats.path, durability=stats.durability
-    )

@@ -1,20 +1,15 @@
-"""Messages to values and back.
+"""Messages of KVService to values and back.
 
-It owns the meaning of each field; protobuf objects go no further in than here. It must never decide
-anything: what is allowed is told by `checks.py`.
+It owns the meaning of each field; protobuf objects go no further in than here and the other `convert_*`
+modules. It must never decide anything: what is allowed is told by `checks.py`.
 """
 
-from collections.abc import Iterable, Sequence
-
-from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.record import Record, value_size
 from limedb.errors import LimeDBError
-from limedb.ports import Applied
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.replica import KeyPage
 from limedb.rpc import status
-from limedb.storage.codec import from_message, to_message
-from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2, replica_pb2
+from limedbpb.v1 import kv_pb2, record_pb2
 
 SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest
 
@@ -46,7 +41,9 @@ def get_response(found: Found) -> kv_pb2.GetResponse:
 
 def receipt(written: Written) -> record_pb2.Receipt:
     """The receipt of a write."""
-    return record_pb2.Receipt(version=written.version, acked=written.acked, replicas=written.replicas)
+    return record_pb2.Receipt(
+        version=written.version, epoch=written.epoch, acked=written.acked, replicas=written.replicas
+    )
 
 
 def batch_get_result(outcome: Found | LimeDBError | None) -> kv_pb2.BatchGetResult:
@@ -83,89 +80,3 @@ def _key_entry(record: Record) -> kv_pb2.KeyEntry:
         return kv_pb2.KeyEntry(key=record.key, blob=record.value, size=len(record.value))
     value = record.value or ""
     return kv_pb2.KeyEntry(key=record.key, value=value, size=value_size(value))
-
-
-def apply_request(records: Iterable[Record]) -> replica_pb2.ApplyRequest:
-    """Records to merge at a peer."""
-    return replica_pb2.ApplyRequest(records=[to_message(record) for record in records])
-
-
-def apply_response(applied: Iterable[Applied]) -> replica_pb2.ApplyResponse:
-    """What became of a peer's records."""
-    results = [replica_pb2.ApplyResult(superseded_by=a.superseded_by, existed=a.existed) for a in applied]
-    return replica_pb2.ApplyResponse(results=results)
-
-
-def applied_from(response: replica_pb2.ApplyResponse) -> list[Applied]:
-    """What became of the records sent to a peer."""
-    return [Applied(result.superseded_by, result.existed) for result in response.results]
-
-
-def read_response(records: Iterable[Record | None]) -> replica_pb2.ReadResponse:
-    """What a replica holds, for a peer."""
-    results = [replica_pb2.ReadResult(record=to_message(r) if r else None) for r in records]
-    return replica_pb2.ReadResponse(results=results)
-
-
-def records_from(response: replica_pb2.ReadResponse) -> list[Record | None]:
-    """What a peer holds."""
-    return [from_message(r.record) if r.HasField("record") else None for r in response.results]
-
-
-def syn_payload(digests: Sequence[Digest]) -> gossip_pb2.GossipPayload:
-    """What a SYN carries."""
-    return gossip_pb2.GossipPayload(digests=[_digest(d) for d in digests])
-
-
-def ack2_payload(updates: Sequence[NodeState]) -> gossip_pb2.GossipPayload:
-    """What an ACK2 carries."""
-    return gossip_pb2.GossipPayload(digests_update=[_state(s) for s in updates])
-
-
-def ack_response(ack: Ack) -> gossip_pb2.ExchangeResponse:
-    """The ACK as it is answered."""
-    return gossip_pb2.ExchangeResponse(
-        digests_update=[_state(s) for s in ack.updates], digests_request=[_digest(d) for d in ack.requests]
-    )
-
-
-def ack_from(response: gossip_pb2.ExchangeResponse) -> Ack:
-    """The ACK as a peer answered it."""
-    return Ack(
-        updates=tuple(state_from(s) for s in response.digests_update),
-        requests=tuple(digest_from(d) for d in response.digests_request),
-    )
-
-
-def digest_from(message: gossip_pb2.Digest) -> Digest:
-    """A digest as a peer sent it."""
-    return Digest(message.node_url, message.generation, message.heartbeat)
-
-
-def state_from(message: gossip_pb2.NodeState) -> NodeState:
-    """A node's state as a peer sent it."""
-    return NodeState(
-        url=message.node_url,
-        generation=message.generation,
-        heartbeat=message.heartbeat,
-        address=message.address,
-        zone=message.zone,
-        version=message.version,
-        keys=message.keys,
-    )
-
-
-def _digest(digest: Digest) -> gossip_pb2.Digest:
-    return gossip_pb2.Digest(node_url=digest.url, generation=digest.generation, heartbeat=digest.heartbeat)
-
-
-def _state(state: NodeState) -> gossip_pb2.NodeState:
-    return gossip_pb2.NodeState(
-        node_url=state.url,
-        generation=state.generation,
-        heartbeat=state.heartbeat,
-        address=state.address,
-        zone=state.zone,
-        version=state.version,
-        keys=state.keys,
-    )

@@ -1,12 +1,13 @@
 """GossipService: SYN in, ACK out."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import InvalidRequestError
 from limedb.ports import Clock
-from limedb.rpc import convert
+from limedb.rpc import convert_gossip as convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.server import Context
 from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc
@@ -37,7 +38,8 @@ class GossipServicer(gossip_pb2_grpc.GossipServiceServicer):
         match request.type:
             case gossip_pb2.GOSSIP_SYN:
                 digests = [convert.digest_from(d) for d in request.payload.digests]
-                return convert.ack_response(self._gossip.on_syn(digests))
+                ack = replace(self._gossip.on_syn(digests), now_ms=self._clock.wall_ms())
+                return convert.ack_response(ack)
             case gossip_pb2.GOSSIP_ACK2:
                 self._gossip.on_ack2([convert.state_from(s) for s in request.payload.digests_update])
                 return gossip_pb2.ExchangeResponse()

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+from limedb.core.quorum import Level
 from limedb.errors import KeyNotFoundError, LimeDBError, ResponseTooLargeError
-from limedb.replication.coordinator import Coordinator, Found
+from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.replica import LocalReplica
 from limedb.rpc import convert
 from limedb.rpc.checks import Checks
@@ -19,6 +20,31 @@ class OperationCounter(Protocol):
 
     def count_operations(self, kind: Literal["get", "set", "delete"], n: int) -> None:
         """Count n keys more."""
+
+
+class Coordinator(Protocol):
+    """Carries requests to the replicas of their keys. level None: the node's default. See
+    `replication/coordinator.py` for what each raises.
+    """
+
+    async def get(self, key: str, level: Level | None, deadline: float) -> Found:
+        """The value of a key."""
+
+    async def get_many(
+        self, keys: Sequence[str], level: Level | None, deadline: float
+    ) -> list[Found | LimeDBError]:
+        """The outcome for each key, in their order."""
+
+    async def write(self, write: Write, level: Level | None, deadline: float) -> Written:
+        """Store or delete."""
+
+    async def write_many(
+        self, writes: Sequence[Write], level: Level | None, deadline: float
+    ) -> list[Written | LimeDBError]:
+        """The outcome of each write, in their order."""
+
+    async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
+        """Store at the node that is named, whoever owns the key."""
 
 
 class KVServicer(kv_pb2_grpc.KVServiceServicer):
@@ -45,23 +71,23 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 
     async def Get(self, request: kv_pb2.GetRequest, context: Context) -> kv_pb2.GetResponse:
         self._count("get", 1)
-        self._checks.consistency(request.consistency)
+        level = self._checks.consistency(request.consistency)
         key = self._checks.key(request.key)
-        return convert.get_response(await self._coordinator.get(key, self._deadlines.of(context)))
+        return convert.get_response(await self._coordinator.get(key, level, self._deadlines.of(context)))
 
     async def Set(self, request: kv_pb2.SetRequest, context: Context) -> kv_pb2.SetResponse:
         self._count("set", 1)
-        self._checks.consistency(request.consistency)
+        level = self._checks.consistency(request.consistency)
         self._checks.has_content(request)
         write = self._checks.write(convert.write_from(request))
-        written = await self._coordinator.write(write, self._deadlines.of(context))
+        written = await self._coordinator.write(write, level, self._deadlines.of(context))
         return kv_pb2.SetResponse(receipt=convert.receipt(written))
 
     async def Delete(self, request: kv_pb2.DeleteRequest, context: Context) -> kv_pb2.DeleteResponse:
         self._count("delete", 1)
-        self._checks.consistency(request.consistency)
+        level = self._checks.consistency(request.consistency)
         write = self._checks.write(convert.delete_from(request))
-        written = await self._coordinator.write(write, self._deadlines.of(context))
+        written = await self._coordinator.write(write, level, self._deadlines.of(context))
         return kv_pb2.DeleteResponse(deleted=int(written.existed), receipt=convert.receipt(written))
 
     async def SetDirect(self, request: kv_pb2.SetDirectRequest, context: Context) -> kv_pb2.SetDirectResponse:
@@ -76,11 +102,11 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         return convert.list_keys_response(await self._own.list_keys(page.number, page.size, page.after))
 
     async def BatchGet(self, request: kv_pb2.BatchGetRequest, context: Context) -> kv_pb2.BatchGetResponse:
-        self._checks.consistency(request.consistency)
+        level = self._checks.consistency(request.consistency)
         self._checks.batch("keys", len(request.keys))
         keys = [self._checks.key(key) for key in request.keys]
         self._count("get", len(keys))
-        outcomes = await self._coordinator.get_many(keys, self._deadlines.of(context))
+        outcomes = await self._coordinator.get_many(keys, level, self._deadlines.of(context))
         _refuse_too_large(outcomes)
         response = kv_pb2.BatchGetResponse(results=[convert.batch_get_result(_absent(o)) for o in outcomes])
         if (size := response.ByteSize()) > self._max_response_size:
@@ -88,7 +114,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         return response
 
     async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> kv_pb2.BatchSetResponse:
-        self._checks.consistency(request.consistency)
+        level = self._checks.consistency(request.consistency)
         self._checks.batch("writes", len(request.writes))
         for item in request.writes:
             self._checks.has_content(item)
@@ -96,7 +122,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         deletes = sum(write.value is None for write in writes)
         self._count("set", len(writes) - deletes)
         self._count("delete", deletes)
-        outcomes = await self._coordinator.write_many(writes, self._deadlines.of(context))
+        outcomes = await self._coordinator.write_many(writes, level, self._deadlines.of(context))
         return kv_pb2.BatchSetResponse(results=[convert.batch_set_result(o) for o in outcomes])
 
 

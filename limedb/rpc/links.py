@@ -1,34 +1,42 @@
 """Links to peers: one persistent channel each.
 
-It owns the channels and their options. It must never know what is sent over them.
+It owns the channels and their options, and replaces a channel whose peer can't be reached. It must never know
+what is sent over them, but for the ping.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
 
 import grpc
 
 from limedb.errors import ReplicaUnreachableError
 from limedb.ports import Clock
+from limedb.rpc.watchdog import Call, Watchdog
+from limedbpb.v1 import topology_pb2, topology_pb2_grpc
+
+S = TypeVar("S")
 
 MAX_MESSAGE = 64 << 20
 """The largest message that nodes accept, in bytes: a batch of clients' values, or a chunk between peers."""
 
-CONNECT_TIMEOUT = 1.0
+CONNECT_TIMEOUT = 0.75
 """Seconds to wait for a connection to a peer before it counts as unreachable."""
 
 RETRY_SECONDS = 0.3
 """Seconds that a refused connection has for gRPC's next try, before a request on it fails."""
 
-RENEW_SECONDS = 0.5
-"""The age at which a link that failed is replaced: gRPC's own retries slow down, those of a name's address
-most, and can't be hurried. So a peer that is back is reached by the first request after that time."""
+CLOSE_SECONDS = 1.0
+"""Seconds that calls on a channel have to end when another takes its place."""
+
+NO_ANSWER = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+)
+"""How a ping ends that nobody answered. A peer that doesn't know the method is alive all the same."""
 
 CHANNEL_OPTIONS = (
-    (
-        "grpc.use_local_subchannel_pool",
-        1,
-    ),  # a new channel starts anew, and does not share an old one's backoff
+    # A new channel starts anew, and does not share an old one's backoff.
+    ("grpc.use_local_subchannel_pool", 1),
     # A peer that restarts is found again within half a second, instead of after gRPC's default backoff.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -48,55 +56,135 @@ CHANNEL_OPTIONS = (
 
 
 class PeerLink:
-    """The channel to one peer, `node_url`, at one address (host:port). is_failed: it could not connect.
+    """The way to one peer, `node_url`, at one address (host:port).
 
-    is_dropped: another took its place, and its channel is closing.
+    trouble: why the peer counts as unreachable, empty while it doesn't: it could not be connected to, or gave
+    no sign of life while it owed an answer. Until it gives one again, requests fail at once.
     """
 
     def __init__(
-        self, node_url: str, address: str, interceptors: Sequence[grpc.aio.ClientInterceptor]
+        self,
+        node_url: str,
+        address: str,
+        clock: Clock,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
     ) -> None:
         self.node_url, self.address = node_url, address
-        self.is_failed = self.is_dropped = False
-        self.channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS, interceptors=list(interceptors))
+        self._interceptors = interceptors
+        self._watchdog = Watchdog(clock, self._ping, self._renew)
+        self._closing: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        self._open()
+
+    @property
+    def trouble(self) -> str:
+        """See the class."""
+        if self._watchdog.trouble:
+            self._watchdog.want()
+        return self._watchdog.trouble
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether a request has a chance: a link that was never used has one."""
+        if self.trouble or self._is_closed:
+            return False
+        if self._channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            return True
+        self.doubt("connection refused or lost")
+        return False
+
+    def stub(self, kind: Callable[[grpc.aio.Channel], S]) -> S:
+        """The stub of a service on the channel of this moment."""
+        stub = self._stubs.get(kind)
+        if stub is None:
+            stub = self._stubs[kind] = kind(self._channel)
+        return cast("S", stub)
+
+    def begin(self, call: Call) -> None:
+        """Watch a call: it is cancelled when the peer gives no sign of life."""
+        self._watchdog.begin(call)
+
+    def end(self, call: Call, answered: bool) -> None:
+        """Watch it no more. answered: the peer gave an answer, of any kind."""
+        self._watchdog.end(call, answered)
+
+    def doubt(self, reason: str) -> None:
+        """Take the peer for unreachable until it gives a sign of life."""
+        self._watchdog.doubt(reason)
 
     async def wait_ready(self, timeout: float) -> None:
         """Return when the peer is connected; at once, mostly. ReplicaUnreachableError: nothing was sent."""
+        if trouble := self.trouble:
+            raise ReplicaUnreachableError(self.node_url, trouble)
+        channel = self._channel
         try:
-            if self.channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+            if channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
                 async with asyncio.timeout(min(timeout, CONNECT_TIMEOUT)):
-                    await self._connected()
+                    await self._connected(channel)
         except TimeoutError:
-            self.is_failed = True
+            self.doubt("no connection in time")
             raise ReplicaUnreachableError(self.node_url, "no connection in time") from None
         except grpc.aio.UsageError:  # the channel was closed meanwhile
-            self.is_dropped = True
-        if self.is_dropped:
-            raise ReplicaUnreachableError(self.node_url, "the link was renewed meanwhile")
-        self.is_failed = False
+            raise ReplicaUnreachableError(self.node_url, "the link was renewed meanwhile") from None
+        if channel is not self._channel or self._is_closed:
+            raise ReplicaUnreachableError(self.node_url, self.trouble or "the link was renewed meanwhile")
 
-    async def _connected(self) -> None:
-        while (state := self.channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
+    async def close(self) -> None:
+        """Close the channel, once the calls on it had their time; they end."""
+        self._is_closed = True
+        await self._watchdog.close()
+        await self._channel.close(None)
+        await asyncio.gather(*self._closing)
+
+    async def _connected(self, channel: grpc.aio.Channel) -> None:
+        while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
             if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-                await self._retried()
+                await self._retried(channel)
             else:
-                await self.channel.wait_for_state_change(state)
+                await channel.wait_for_state_change(state)
 
-    async def _retried(self) -> None:
+    async def _retried(self, channel: grpc.aio.Channel) -> None:
         """Give a connection that was refused one more try: the peer may be starting just now."""
         try:
             async with asyncio.timeout(RETRY_SECONDS):
-                await self.channel.wait_for_state_change(grpc.ChannelConnectivity.TRANSIENT_FAILURE)
+                await channel.wait_for_state_change(grpc.ChannelConnectivity.TRANSIENT_FAILURE)
         except TimeoutError:
-            self.is_failed = True
+            self.doubt("connection refused or lost")
             raise ReplicaUnreachableError(self.node_url, "connection refused or lost") from None
+
+    def _open(self) -> None:
+        self._channel = grpc.aio.insecure_channel(
+            self.address, CHANNEL_OPTIONS, interceptors=list(self._interceptors)
+        )
+        self._stubs: dict[object, object] = {}
+
+    def _renew(self) -> None:
+        """Put a new channel in the place of the old one, which is closed aside; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(self._channel.close(CLOSE_SECONDS))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        self._open()
+
+    async def _ping(self, timeout: float) -> bool:
+        """Whether the peer gave a sign of life in time."""
+        ping = self.stub(_topology_stub).Ping(
+            topology_pb2.PingRequest(), timeout=timeout, wait_for_ready=True
+        )
+        try:
+            await ping
+        except grpc.aio.AioRpcError as error:
+            return error.code() not in NO_ANSWER
+        return True
+
+
+def _topology_stub(channel: grpc.aio.Channel) -> "topology_pb2_grpc.TopologyServiceAsyncStub":
+    return topology_pb2_grpc.TopologyServiceStub(channel)
 
 
 class PeerLinks:
     """The links of a node, made at first use and kept.
 
-    address_of: host:port of a peer's URL, as gossip has it. A peer that moved gets a new link, and so does
-    one that could not be reached, after RENEW_SECONDS.
+    address_of: host:port of a peer's URL, as gossip has it. A peer that moved gets a new link.
     """
 
     def __init__(
@@ -107,38 +195,25 @@ class PeerLinks:
     ) -> None:
         self._address_of, self._clock, self._interceptors = address_of, clock, interceptors
         self._links: dict[str, PeerLink] = {}
-        self._made: dict[str, float] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     def to(self, node_url: str) -> PeerLink:
         """The link to a peer. It costs no I/O."""
         address = self._address_of(node_url)
         link = self._links.get(node_url)
-        if link is None:
-            return self._make(node_url, address)
-        if link.address != address or (link.is_failed and self._is_old(node_url)):
-            self._drop(link)
-            return self._make(node_url, address)
+        if link is None or link.address != address:
+            if link is not None:
+                self._drop(link)
+            link = self._links[node_url] = PeerLink(node_url, address, self._clock, self._interceptors)
         return link
 
     async def close(self) -> None:
-        """Close all channels; calls under way on them end."""
-        for link in self._links.values():
-            await link.channel.close()
-        self._links.clear()
-        await asyncio.gather(*self._closing)
-
-    def _make(self, node_url: str, address: str) -> PeerLink:
-        link = self._links[node_url] = PeerLink(node_url, address, self._interceptors)
-        self._made[node_url] = self._clock.monotonic()
-        return link
-
-    def _is_old(self, node_url: str) -> bool:
-        return self._clock.monotonic() - self._made[node_url] >= RENEW_SECONDS
+        """Close all links; calls under way on them end."""
+        links, self._links = list(self._links.values()), {}
+        await asyncio.gather(*(link.close() for link in links), *self._closing)
 
     def _drop(self, link: PeerLink) -> None:
-        """Close a channel aside, once the calls on it had their time; `close` waits for it."""
-        link.is_dropped = True
-        task = asyncio.get_running_loop().create_task(link.channel.close(CONNECT_TIMEOUT))
+        """Close a link aside; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(link.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

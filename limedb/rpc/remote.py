@@ -1,24 +1,26 @@
-"""Peers behind the ports: a replica and a gossip partner over gRPC.
+"""Peers behind the ports: a replica, the directory of them, and a gossip partner over gRPC.
 
-It owns what a failed call to a peer means. It must never retry: the callers know what is safe.
+It owns which call stands for which method of a port. It must never retry: the callers know what is safe.
 """
 
-import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
+from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.record import Record
-from limedb.errors import LimeDBError, OutcomeUnknownError, ReplicaUnreachableError, RequestTimeoutError
-from limedb.ports import Applied, Clock, Replica
-from limedb.rpc import convert
+from limedb.core.topology import Fence
+from limedb.errors import OutcomeUnknownError, ReplicaUnreachableError, RequestTimeoutError
+from limedb.ports import Applied, Clock, Entry, Replica
+from limedb.rpc import convert_gossip, convert_replica
+from limedb.rpc.asking import ask
 from limedb.rpc.links import PeerLink, PeerLinks
-from limedb.rpc.status import remote_error
-from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, replica_pb2, replica_pb2_grpc
+from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, replica_pb2_grpc
 
 T = TypeVar("T")
+Stub: TypeAlias = "replica_pb2_grpc.ReplicaServiceAsyncStub"
 
 MARGIN = 0.05
 """Seconds of a deadline kept back for one's own answer, so that the client hears which node was slow."""
@@ -29,63 +31,85 @@ class RemoteReplica:
 
     def __init__(self, link: PeerLink, clock: Clock) -> None:
         self._link, self._clock = link, clock
-        self._stub = replica_pb2_grpc.ReplicaServiceStub(link.channel)
 
-    async def read(self, keys: Sequence[str], deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
         """See ports.Replica."""
-        timeout = self._remaining(deadline)
-        await self._link.wait_ready(timeout)
-        request = replica_pb2.ReadRequest(keys=keys)
-        response = await answer(self._link.node_url, self._stub.Read(request, timeout=timeout), timeout)
-        return convert.records_from(response)
+        request = convert_replica.read_request(keys, fence)
+        response = await self._ask(lambda stub, timeout: stub.Read(request, timeout=timeout), deadline)
+        return convert_replica.records_from(response)
 
-    async def apply(self, records: Sequence[Record], deadline: float) -> list[Applied]:
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
         """See ports.Replica. Once sent, a write without an answer may have taken effect."""
+        if not records:
+            return []
+        request = convert_replica.apply_request(records, fence)
+        await self._link.wait_ready(self._remaining(deadline))
         timeout = self._remaining(deadline)
-        await self._link.wait_ready(timeout)
-        call = self._stub.Apply(convert.apply_request(records), timeout=timeout)
         try:
-            response = await answer(self._link.node_url, call, timeout)
-        except (ReplicaUnreachableError, RequestTimeoutError) as lost:
-            raise OutcomeUnknownError(self._link.node_url, str(lost)) from None
-        return convert.applied_from(response)
+            response = await ask(
+                self._link, lambda: self._link.stub(_stub).Apply(request, timeout=timeout), timeout
+            )
+        except ReplicaUnreachableError as lost:
+            raise self._unknown(records, lost.reason) from None
+        except RequestTimeoutError as lost:
+            raise self._unknown(records, str(lost)) from None
+        return convert_replica.applied_from(response)
+
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+        """See ports.Replica."""
+        request = convert_replica.scan_request(span, limit, fence)
+        response = await self._ask(lambda stub, timeout: stub.Scan(request, timeout=timeout), deadline)
+        return convert_replica.page_from(response)
+
+    async def digests(
+        self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
+    ) -> list[int]:
+        """See ports.Replica."""
+        request = convert_replica.digest_request(spans, cutoff_ms, fence)
+        response = await self._ask(lambda stub, timeout: stub.Digest(request, timeout=timeout), deadline)
+        return convert_replica.digests_from(response)
+
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+        """See ports.Replica."""
+        request = convert_replica.entries_request(spans, fence)
+        response = await self._ask(lambda stub, timeout: stub.ListEntries(request, timeout=timeout), deadline)
+        return convert_replica.entries_from(response)
+
+    async def _ask(
+        self, send: "Callable[[Stub, float], grpc.aio.UnaryUnaryCall[Any, T]]", deadline: float
+    ) -> T:
+        await self._link.wait_ready(self._remaining(deadline))
+        timeout = self._remaining(deadline)
+        return await ask(self._link, lambda: send(self._link.stub(_stub), timeout), timeout)
+
+    def _unknown(self, records: Sequence[Record], reason: str) -> OutcomeUnknownError:
+        return OutcomeUnknownError(records[0].key, 1, 0, {self._link.node_url: reason})
 
     def _remaining(self, deadline: float) -> float:
         remaining = deadline - self._clock.monotonic()
         return max(0.001, remaining - min(MARGIN, remaining / 10))
 
 
-async def answer(node_url: str, call: Awaitable[T], timeout: float) -> T:
-    """The answer to a call to a peer, or its error as one of ours."""
-    try:
-        return await call
-    except grpc.aio.AioRpcError as error:
-        raise _error_of(node_url, error, timeout) from None
-    except asyncio.CancelledError:
-        if _is_cancelled_itself():
-            raise
-        raise ReplicaUnreachableError(node_url, "the link was closed") from None
-
-
-def _is_cancelled_itself() -> bool:
-    """Whether the task is being cancelled, and not only the call: that one must not end a handler mutely."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _error_of(node_url: str, error: grpc.aio.AioRpcError, timeout: float) -> LimeDBError:
-    if (told := remote_error(node_url, error)) is not None:
-        return told
-    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return RequestTimeoutError(timeout, f"node {node_url}")
-    return ReplicaUnreachableError(node_url, f"{error.code().name}, {error.details()}")
+def _stub(channel: grpc.aio.Channel) -> Stub:
+    return replica_pb2_grpc.ReplicaServiceStub(channel)
 
 
 class ReplicaDirectory:
-    """The replicas of all nodes: one's own store for one's own URL, a link for every other."""
+    """The replicas of all nodes: one's own store for one's own URL, a link for every other.
 
-    def __init__(self, own_url: str, own: Replica, links: PeerLinks, clock: Clock) -> None:
+    is_alive: what gossip takes a node for, by its URL.
+    """
+
+    def __init__(
+        self,
+        own_url: str,
+        own: Replica,
+        links: PeerLinks,
+        clock: Clock,
+        is_alive: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._own_url, self._own, self._links, self._clock = own_url, own, links, clock
+        self._is_alive = is_alive
         self._remote: dict[str, tuple[PeerLink, RemoteReplica]] = {}
 
     def at(self, node_url: str) -> Replica:
@@ -98,6 +122,12 @@ class ReplicaDirectory:
             kept = self._remote[node_url] = (link, RemoteReplica(link, self._clock))
         return kept[1]
 
+    def is_reachable(self, node_url: str) -> bool:
+        """See ports.Replicas: False where gossip takes it for dead, or its link is in trouble."""
+        if node_url == self._own_url:
+            return True
+        return self._is_alive(node_url) and self._links.to(node_url).is_reachable
+
 
 class RemoteGossip:
     """Gossip over the same links."""
@@ -107,12 +137,13 @@ class RemoteGossip:
 
     async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
         """See ports.GossipTransport."""
-        request = gossip_pb2.ExchangeRequest(type=gossip_pb2.GOSSIP_SYN, payload=convert.syn_payload(digests))
-        return convert.ack_from(await self._exchange(node_url, request, timeout))
+        payload = convert_gossip.syn_payload(digests)
+        request = gossip_pb2.ExchangeRequest(type=gossip_pb2.GOSSIP_SYN, payload=payload)
+        return convert_gossip.ack_from(await self._exchange(node_url, request, timeout))
 
     async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
         """See ports.GossipTransport."""
-        payload = convert.ack2_payload(updates)
+        payload = convert_gossip.ack2_payload(updates)
         request = gossip_pb2.ExchangeRequest(type=gossip_pb2.GOSSIP_ACK2, payload=payload)
         await self._exchange(node_url, request, timeout)
 
@@ -121,5 +152,8 @@ class RemoteGossip:
     ) -> gossip_pb2.ExchangeResponse:
         link = self._links.to(node_url)
         await link.wait_ready(timeout)
-        stub = gossip_pb2_grpc.GossipServiceStub(link.channel)
-        return await answer(node_url, stub.Exchange(request, timeout=timeout), timeout)
+        return await ask(link, lambda: link.stub(_gossip_stub).Exchange(request, timeout=timeout), timeout)
+
+
+def _gossip_stub(channel: grpc.aio.Channel) -> "gossip_pb2_grpc.GossipServiceAsyncStub":
+    return gossip_pb2_grpc.GossipServiceStub(channel)

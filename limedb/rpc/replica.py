@@ -1,7 +1,9 @@
 """ReplicaService: what peers ask of this node's replica. It never coordinates: one hop, no loops."""
 
+from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Replica
-from limedb.rpc import convert
+from limedb.rpc import convert_replica as convert
+from limedb.rpc.convert_topology import fence_from, topology_message
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.server import Context
 from limedb.storage.codec import from_message
@@ -9,7 +11,7 @@ from limedbpb.v1 import replica_pb2, replica_pb2_grpc
 
 
 class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
-    """Serves the node's own replica to its peers."""
+    """Serves the node's own replica to its peers; one whose topology is too old is told the newer one."""
 
     service = replica_pb2.DESCRIPTOR.services_by_name["ReplicaService"]
 
@@ -17,8 +19,51 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
         self._own, self._deadlines = own, deadlines
 
     async def Read(self, request: replica_pb2.ReadRequest, context: Context) -> replica_pb2.ReadResponse:
-        return convert.read_response(await self._own.read(request.keys, self._deadlines.of(context)))
+        fence = fence_from(request.fence)
+        try:
+            records = await self._own.read(request.keys, fence, self._deadlines.of(context))
+        except StaleEpochError as stale:
+            return replica_pb2.ReadResponse(newer=topology_message(stale.topology))
+        return convert.read_response(records)
 
     async def Apply(self, request: replica_pb2.ApplyRequest, context: Context) -> replica_pb2.ApplyResponse:
+        fence = fence_from(request.fence)
         records = [from_message(message) for message in request.records]
-        return convert.apply_response(await self._own.apply(records, self._deadlines.of(context)))
+        try:
+            applied = await self._own.apply(records, fence, self._deadlines.of(context))
+        except StaleEpochError as stale:
+            return replica_pb2.ApplyResponse(newer=topology_message(stale.topology))
+        return convert.apply_response(applied)
+
+    async def Scan(self, request: replica_pb2.ScanRequest, context: Context) -> replica_pb2.ScanResponse:
+        fence = fence_from(request.fence)
+        if not request.HasField("span") or not request.limit:
+            raise InvalidRequestError("a scan needs a span, and a limit from 1 on")
+        span = convert.span_from(request.span)
+        try:
+            page = await self._own.scan(span, request.limit, fence, self._deadlines.of(context))
+        except StaleEpochError as stale:
+            return replica_pb2.ScanResponse(newer=topology_message(stale.topology))
+        return convert.scan_response(page)
+
+    async def Digest(
+        self, request: replica_pb2.DigestRequest, context: Context
+    ) -> replica_pb2.DigestResponse:
+        fence = fence_from(request.fence)
+        spans = [convert.span_from(span) for span in request.spans]
+        try:
+            digests = await self._own.digests(spans, request.cutoff_ms, fence, self._deadlines.of(context))
+        except StaleEpochError as stale:
+            return replica_pb2.DigestResponse(newer=topology_message(stale.topology))
+        return replica_pb2.DigestResponse(digests=digests)
+
+    async def ListEntries(
+        self, request: replica_pb2.ListEntriesRequest, context: Context
+    ) -> replica_pb2.ListEntriesResponse:
+        fence = fence_from(request.fence)
+        spans = [convert.span_from(span) for span in request.spans]
+        try:
+            entries = await self._own.entries(spans, fence, self._deadlines.of(context))
+        except StaleEpochError as stale:
+            return replica_pb2.ListEntriesResponse(newer=topology_message(stale.topology))
+        return convert.entries_response(entries)

@@ -9,11 +9,14 @@ DEGREES = 360.0
 
 
 def ring_response(ring: Ring, own_url: str) -> cluster_pb2.GetRingResponse:
-    """The whole ring. Hashes are decimal strings, for JSON has no 64-bit numbers."""
+    """The whole ring; a node that isn't on it owns nothing.
+
+    Hashes are decimal strings, for JSON has no 64-bit numbers.
+    """
     response = cluster_pb2.GetRingResponse(
         total_nodes=len(ring.nodes),
         virtual_nodes=len(ring),
-        virtual_nodes_per_node=ring.virtual_nodes,
+        virtual_nodes_per_node=ring.virtual_nodes.get(own_url, 0),
         current_node=own_url,
         all_nodes=ring.nodes,
     )

@@ -6,7 +6,8 @@ for one costs a tenth of a request; telemetry brings its own when it is on.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -20,12 +21,13 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVICE
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from limedb.errors import ConfigError, MalformedRequestError
+from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
 from limedb.rpc.links import MAX_MESSAGE
-from limedb.rpc.status import KIND, kind_of, status_of
+from limedb.rpc.status import status_of, trailers_of
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
-Behaviour = Callable[[Any, Context], Awaitable[Message]]
+Behaviour = Callable[[Any, Context], Any]
+"""A unary method's returns an awaitable message, a streaming one's an async generator of messages."""
 
 MAX_CONCURRENT_RPCS = 10_000
 """Requests that one node works on at a time; one more gets RESOURCE_EXHAUSTED."""
@@ -55,29 +57,100 @@ class Servicer(Protocol):
     service: ServiceDescriptor
 
 
-def _handler(
-    method: MethodDescriptor, behaviour: Behaviour, recorder: Recorder | None
-) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    """One unary method, from bytes to bytes: a key that isn't UTF-8 is then the client's error, not ours."""
-    name = f"{method.containing_service.name}/{method.name}"
-    request_class = GetMessageClass(method.input_type)
-    record = recorder.record if recorder else _record_nothing
+class _Method:
+    """One method, from bytes to bytes: a key that isn't UTF-8 is then the client's error, not ours.
 
-    async def serve(data: bytes, context: Context) -> bytes:
+    streams: the limits of the streams that run, to end them when the server stops.
+    """
+
+    def __init__(
+        self,
+        method: MethodDescriptor,
+        behaviour: Behaviour,
+        recorder: Recorder | None,
+        streams: "_Streams",
+    ) -> None:
+        self._name = f"{method.containing_service.name}/{method.name}"
+        self._request_class = GetMessageClass(method.input_type)
+        self._behaviour, self._streams = behaviour, streams
+        self._record = recorder.record if recorder else _record_nothing
+
+    async def answer(self, data: bytes, context: Context) -> bytes:
+        """Serve a unary call."""
         started = perf_counter()
         try:
-            response = await behaviour(_parse(request_class, data), context)
+            response: Message = await self._behaviour(_parse(self._request_class, data), context)
             answer = response.SerializeToString()
         except asyncio.CancelledError:
-            record(name, "CANCELLED", perf_counter() - started)
+            self._record(self._name, "CANCELLED", perf_counter() - started)
             raise
-        except Exception as error:  # the one place where errors become statuses
-            await _refuse(error, name, context, lambda code: record(name, code, perf_counter() - started))
+        except Exception as error:  # here and in `stream` errors become statuses, and nowhere else
+            await self._refuse(error, context, started)
             raise AssertionError("abort returned") from error
-        record(name, "OK", perf_counter() - started)
+        self._record(self._name, "OK", perf_counter() - started)
         return answer
 
-    return grpc.unary_unary_rpc_method_handler(serve)
+    async def stream(self, data: bytes, context: Context) -> None:
+        """Serve a call that is answered by a stream. When the client goes away, or the server stops, what
+        the behaviour holds is closed before this returns.
+        """
+        started = perf_counter()
+        try:
+            async with self._streams.bound(), aclosing(self._responses(data, context)) as responses:
+                async for response in responses:
+                    await context.write(response.SerializeToString())
+        except asyncio.CancelledError:
+            self._record(self._name, "CANCELLED", perf_counter() - started)
+            raise
+        except Exception as error:
+            await self._refuse(error, context, started)
+        self._record(self._name, "OK", perf_counter() - started)
+
+    def _responses(self, data: bytes, context: Context) -> AsyncGenerator[Message, None]:
+        responses: AsyncGenerator[Message, None] = self._behaviour(_parse(self._request_class, data), context)
+        return responses
+
+    async def _refuse(self, error: Exception, context: Context, started: float) -> None:
+        code, text = status_of(error, self._name)
+        self._record(self._name, code.name, perf_counter() - started)
+        await context.abort(code, text, trailers_of(error))
+
+
+class _Streams:
+    """The streams that run: each is ended when the server stops, since many have no end of their own."""
+
+    def __init__(self) -> None:
+        self._limits: set[asyncio.Timeout] = set()
+        self._ended = False
+
+    @asynccontextmanager
+    async def bound(self) -> AsyncIterator[None]:
+        """Hold a stream. UnavailableError: the server stops."""
+        try:
+            async with asyncio.timeout(0 if self._ended else None) as limit:
+                self._limits.add(limit)
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise UnavailableError("the node is stopping; ask another one") from None
+        finally:
+            self._limits.discard(limit)
+
+    def end(self) -> None:
+        """End those that run, and any that begins later."""
+        self._ended = True
+        for limit in self._limits:
+            limit.reschedule(0)
+
+
+def _handler(
+    method: MethodDescriptor, behaviour: Behaviour, recorder: Recorder | None, streams: _Streams
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    served = _Method(method, behaviour, recorder, streams)
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(served.stream)
+    return grpc.unary_unary_rpc_method_handler(served.answer)
 
 
 def _parse(request_class: type[Message], data: bytes) -> Message:
@@ -86,12 +159,6 @@ def _parse(request_class: type[Message], data: bytes) -> Message:
     except DecodeError:
         kind = request_class.DESCRIPTOR.name
         raise MalformedRequestError(f"the request is not a {kind}: text in it must be UTF-8") from None
-
-
-async def _refuse(error: Exception, method: str, context: Context, record: Callable[[str], None]) -> None:
-    code, text = status_of(error, method)
-    record(code.name)
-    await context.abort(code, text, ((KIND, kind_of(error)),))
 
 
 def _record_nothing(method: str, code: str, seconds: float) -> None:
@@ -110,11 +177,14 @@ class Server:
         self._health = health.aio.HealthServicer()
         add_HealthServicer_to_server(self._health, self._grpc)
         self._names: list[str] = []
+        self._streams = _Streams()
 
     def add(self, servicer: Servicer, recorder: Recorder | None = None) -> None:
         """Serve a service. recorder: counts its requests; None for services that clients don't call."""
         service = servicer.service
-        handlers = {m.name: _handler(m, getattr(servicer, m.name), recorder) for m in service.methods}
+        handlers = {
+            m.name: _handler(m, getattr(servicer, m.name), recorder, self._streams) for m in service.methods
+        }
         self._grpc.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(service.full_name, handlers),)
         )
@@ -143,8 +213,9 @@ class Server:
             await self._health.set(name, status)
 
     async def stop(self, grace: float) -> None:
-        """Take no more requests, and give those that run `grace` seconds to finish."""
+        """Take no more requests, end streams, and give unary ones that run `grace` seconds to finish."""
         await self.set_serving(False)
+        self._streams.end()
         await self._grpc.stop(grace)
 
 

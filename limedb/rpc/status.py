@@ -20,6 +20,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.ConfigError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.KeyNotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
+    errors.TopologyChangeError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RequestTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.ResponseTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -30,6 +31,13 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
 
 KIND = "limedb-error"
 """The trailer that tells an answered error from a broken connection, and which class it is."""
+
+FACTS = "limedb-facts"
+"""The trailer with the attributes of a ClockSkewError, which a peer has to tell on: ahead and limit."""
+
+_TYPED: dict[str, type[errors.LimeDBError]] = {
+    cls.__name__: cls for cls in (errors.NotMemberError, errors.TopologyChangeError, errors.UnavailableError)
+}
 
 
 Answer = grpc.aio.AioRpcError | grpc.Call
@@ -67,6 +75,28 @@ def kind_of(error: BaseException) -> str:
     if isinstance(error, errors.RemoteError):
         return error.kind
     return type(error).__name__ if isinstance(error, errors.LimeDBError) else "InternalError"
+
+
+def trailers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
+    """What goes with a status: the error's class, and the facts that peers need."""
+    kind = (KIND, kind_of(error))
+    if isinstance(error, errors.ClockSkewError):
+        return kind, (FACTS, f"{error.ahead} {error.limit}")
+    return (kind,)
+
+
+def peer_error(node_url: str, answer: Answer) -> errors.LimeDBError | None:
+    """The error that a peer answered, as itself where callers act on its class, else as RemoteError; None
+    when there was no answer, but a broken connection.
+    """
+    remote = remote_error(node_url, answer)
+    if remote is None:
+        return None
+    if remote.kind == errors.ClockSkewError.__name__:
+        facts = next((str(value) for key, value in answer.trailing_metadata() or () if key == FACTS), "0 0")
+        ahead, limit = (int(fact) for fact in facts.split())
+        return errors.ClockSkewError(f"node {node_url} says that what it was sent", ahead, limit)
+    return _TYPED[remote.kind](str(remote)) if remote.kind in _TYPED else remote
 
 
 def remote_error(node_url: str, answer: Answer) -> errors.RemoteError | None:

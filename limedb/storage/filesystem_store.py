@@ -13,14 +13,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.errors import StoreClosedError, StoreError
-from limedb.ports import Applied, StoreStats
-from limedb.storage.codec import key_bytes, utf8
+from limedb.ports import Applied, Entry, StoreStats
+from limedb.storage import walking
+from limedb.storage.codec import encode, key_bytes, utf8
+from limedb.storage.entries import is_of, pack
 from limedb.storage.files import FileLock, make_empty_folder, make_folder, replace_durably, store_error
 from limedb.storage.json_file import Content, parse, serialize
 from limedb.storage.merging import decide
+from limedb.storage.token_order import TokenOrder
 
 _T = TypeVar("_T")
 
@@ -77,6 +81,22 @@ class FilesystemStore:
         """As Store.scan_tokens, but O(n)."""
         return await self._in_thread(lambda: _scan_tokens(self._load(), start, end, limit))
 
+    async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
+        """As Store.digests; the file is read once."""
+        return await walking.digests(await self._index(spans), spans, cutoff_ms)
+
+    async def entries(self, spans: Sequence[Span]) -> list[Entry]:
+        """As Store.entries; the file is read once. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
+        return await walking.entries(await self._index(spans), spans)
+
+    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+        """As Store.garbage; the file is read once."""
+        return await walking.garbage(await self._index([span]), span, cutoff_ms, limit)
+
+    async def purge(self, entries: Sequence[Entry]) -> int:
+        """As Store.purge; the file is read, and replaced where something changed."""
+        return await self._in_thread(partial(self._purge, tuple(entries)))
+
     def count(self) -> int:
         """As Store.count, as of the last operation."""
         self._check_open()
@@ -127,7 +147,8 @@ class FilesystemStore:
         return content
 
     def _note(self, content: Content, size: int) -> None:
-        self._count, self._high_water, self._size = content.count, content.high_water, size
+        self._count, self._size = content.count, size
+        self._high_water = max(self._high_water, content.high_water)  # it may have been purged
 
     def _apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         content = self._load()
@@ -142,6 +163,21 @@ class FilesystemStore:
         if is_changed:
             self._replace(content)
         return answers
+
+    async def _index(self, spans: Sequence[Span]) -> TokenOrder:
+        """The entries of some spans, as the file has them now."""
+        packed = await self._in_thread(lambda: _packed(self._load(), spans))
+        places = sorted(packed)
+        return TokenOrder(lambda: places, lambda place: packed[place])
+
+    def _purge(self, entries: Sequence[Entry]) -> int:
+        content = self._load()
+        gone = {e.key for e in entries if e.key in content.entries and _is_still(content.at(e.key), e)}
+        for key in gone:
+            content.remove(key)
+        if gone:
+            self._replace(content)
+        return len(gone)
 
     def _replace(self, content: Content) -> None:
         data = serialize(content)
@@ -170,3 +206,15 @@ def _scan_tokens(content: Content, start: int, end: int, limit: int) -> list[tup
     pairs = sorted((token, key) for key in content.entries if start <= (token := token_of(key)) <= end)
     last = pairs[limit - 1][0] if 0 < limit < len(pairs) else end
     return [(token, content.at(key)) for token, key in pairs if limit and token <= last]
+
+
+def _packed(content: Content, spans: Sequence[Span]) -> dict[tuple[int, str], bytes]:
+    """Packed entries by place: of all from the first span to the last."""
+    first, last = min((s.first for s in spans), default=0), max((s.last for s in spans), default=-1)
+    places = ((token_of(key), key) for key in content.entries)
+    wanted = [place for place in places if first <= place[0] <= last]
+    return {place: pack(record := content.at(place[1]), encode(record)) for place in wanted}
+
+
+def _is_still(record: Record, entry: Entry) -> bool:
+    return is_of(pack(record, encode(record)), entry.version, entry.checksum)

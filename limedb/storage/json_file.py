@@ -68,6 +68,10 @@ class Content:
         self.high_water = max(self.high_water, record.version)
         self.count += live_change
 
+    def remove(self, key: str) -> None:
+        """Forget a key that is there."""
+        self.count -= not _header(self.entries.pop(key)).is_tombstone
+
 
 def parse(path: Path, data: bytes) -> Content:
     """The content of a file. StoreCorruptError: it isn't what a LimeDB wrote."""

@@ -13,6 +13,7 @@ import lmdb
 from limedb.errors import StoreCorruptError, StoreError, StoreFullError
 from limedb.storage.files import is_full
 from limedb.storage.lmdb_layout import FORMAT, FORMAT_VERSION, MAIN, META, TOKENS
+from limedb.storage.lmdb_upgrade import OLD_FORMAT, upgrade
 
 # Address space, not memory or disk: the file is as long as what was written. It can't grow while others
 # have it open, so it is huge from the start.
@@ -74,14 +75,17 @@ def _open(folder: Path, durability: str, map_size: int) -> lmdb.Environment:
 def _check_format(tables: Tables) -> None:
     with tables.env.begin() as txn:
         found = txn.get(FORMAT, db=tables.meta)
-    if found is None:
-        with tables.env.begin(write=True) as txn:
-            txn.put(FORMAT, FORMAT_VERSION, db=tables.meta)
-    elif found != FORMAT_VERSION:
+    if found == FORMAT_VERSION:
+        return
+    if found is not None and found != OLD_FORMAT:
         raise StoreError(
             f"{tables.folder} has format {found.decode(errors='replace')}, this LimeDB reads"
             f" {FORMAT_VERSION.decode()}: start the version that wrote it"
         )
+    if found is not None:
+        upgrade(tables.env, tables.main, tables.tokens)
+    with tables.env.begin(write=True) as txn:
+        txn.put(FORMAT, FORMAT_VERSION, db=tables.meta)
 
 
 def is_no_room(error: Exception, folder: Path, written: int) -> bool:

@@ -2,11 +2,12 @@
 
 It owns the stored keys and the order of what is read. It must never open an environment.
 
-Tables: main, stored key to limedb.v1.Record; tokens, 8 bytes of token (big-endian) and stored key to
-8 bytes of version; meta, "count", "high_water" and "format". LMDB keys have 511 bytes at most, ours 4 KiB:
-up to 480 bytes a stored key is the key; beyond, its first 480 bytes, 0xFF (no UTF-8 has it, so that it is
-no key of a user) and 16 bytes of BLAKE2b of the whole key. Keys that share 480 bytes stand together, right
-behind the one that ends there, in the order of their digests: they are sorted when they are read.
+Tables: main, stored key to limedb.v1.Record; tokens, 8 bytes of token (big-endian) and stored key to the
+packed entry (`entries.py`; in format 1 the version alone: `lmdb_upgrade.py`), so that replicas are compared
+without a look at records; meta, "count", "high_water" and "format". LMDB keys have 511 bytes at most, ours
+4 KiB: up to 480 bytes a stored key is the key; beyond, its first 480 bytes, 0xFF (no UTF-8 has it, so that
+it is no key of a user) and 16 bytes of BLAKE2b of the whole key. Keys that share 480 bytes stand together,
+right behind the one that ends there, in the order of their digests: they are sorted when they are read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ from limedb.storage.codec import decode, utf8
 
 MAIN, TOKENS, META = b"main", b"tokens", b"meta"
 COUNT, HIGH_WATER, FORMAT = b"count", b"high_water", b"format"
-FORMAT_VERSION = b"1"
+FORMAT_VERSION = b"2"
 
 PREFIX_SIZE = 480
 _DIGEST_SIZE = 16
@@ -46,6 +47,11 @@ def number(value: int) -> bytes:
 def number_of(data: bytes) -> int:
     """The number of such 8 bytes."""
     return int.from_bytes(data, "big")
+
+
+def index_key(token: int, stored: bytes) -> bytes:
+    """The key in the tokens table of what is at a stored key."""
+    return number(token) + stored
 
 
 def decode_for(key: str, data: bytes) -> Record:

@@ -10,30 +10,39 @@ from typing import NamedTuple
 
 from limedb.core.record import Record
 from limedb.core.ring import token_of
-from limedb.ports import Applied
+from limedb.ports import Applied, Entry
 from limedb.storage.codec import encode, key_bytes, peek
-from limedb.storage.lmdb_layout import decode_for, is_long, number, stored_key
+from limedb.storage.entries import checksum_of, pack
+from limedb.storage.lmdb_layout import decode_for, index_key, is_long, stored_key
 from limedb.storage.merging import Decision, decide
+
+_KEEP = Decision(False, 0, Applied(0, False))
 
 Lookup = Callable[[bytes], bytes | None]
 """From a stored key to record bytes."""
 
 
 class Item(NamedTuple):
-    """A record in its stored form: key and data go to the main table."""
+    """A record in its stored form: key and data go to the main table. Or, without data, an entry to purge."""
 
     record: Record
     key: bytes
     data: bytes
+    purged: Entry | None = None
+
+    def index_key(self) -> bytes:
+        """Its key in the tokens table."""
+        return index_key(token_of(self.record.key), self.key)
 
     def index_entry(self) -> tuple[bytes, bytes]:
         """Its key and value in the tokens table."""
-        return number(token_of(self.record.key)) + self.key, number(self.record.version)
+        return self.index_key(), pack(self.record, self.data)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """writes: what is to be put, by stored key. answers: one for each record. live_change: what to add to
+    """writes: what is to be put or purged, by stored key. answers: one for each item; of an entry to purge,
+    existed says that it is purged. live_change: what to add to
     the count of keys with a value.
     """
 
@@ -47,6 +56,11 @@ def items_of(records: Sequence[Record]) -> list[Item]:
     return [Item(record, stored_key(key_bytes(record.key)), encode(record)) for record in records]
 
 
+def purges_of(entries: Sequence[Entry]) -> list[Item]:
+    """Entries to purge. InvalidKeyError, MalformedRequestError."""
+    return [Item(Record(e.key, None, e.version), stored_key(key_bytes(e.key)), b"", e) for e in entries]
+
+
 def plan(items: Sequence[Item], now_ms: int, lookup: Lookup) -> Plan:
     """Merge a batch with what is stored; of two records of one key the later sees the earlier's outcome.
 
@@ -57,7 +71,8 @@ def plan(items: Sequence[Item], now_ms: int, lookup: Lookup) -> Plan:
     live_change = 0
     for item in items:
         before = writes.get(item.key)
-        decision = _decide(item, before.data if before else lookup(item.key), now_ms)
+        stored = before.data or None if before else lookup(item.key)
+        decision = _decide(item, stored, now_ms) if item.purged is None else _judge(item.purged, stored)
         answers.append(decision.applied)
         live_change += decision.live_change
         if decision.replaces:
@@ -72,3 +87,13 @@ def _decide(item: Item, stored: bytes | None, now_ms: int) -> Decision:
     if is_long(item.key):
         decode_for(key, stored)  # two long keys with one digest must not overwrite each other
     return decide(item.record, peek(stored), partial(decode_for, key, stored), now_ms)
+
+
+def _judge(entry: Entry, stored: bytes | None) -> Decision:
+    """Whether what is stored is still what is to be purged."""
+    header = None if stored is None else peek(stored)
+    if stored is None or header is None or header.version != entry.version:
+        return _KEEP
+    if checksum_of(stored) != entry.checksum:
+        return _KEEP
+    return Decision(True, header.is_tombstone - 1, Applied(0, True))

@@ -5,21 +5,24 @@ loop: what looks at many records, and every wait for the disk, is in a thread.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import lmdb
 
+from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.errors import StoreClosedError, StoreError
-from limedb.ports import Applied, StoreStats
+from limedb.ports import Applied, Entry, StoreStats
+from limedb.storage import walking
 from limedb.storage.files import FileLock, make_empty_folder, make_folder, sync
 from limedb.storage.lmdb_env import MAP_SIZE, explain, open_tables
 from limedb.storage.lmdb_gather import Gather
-from limedb.storage.lmdb_plan import Item, Plan, items_of, plan
+from limedb.storage.lmdb_index import TokenIndex
+from limedb.storage.lmdb_plan import Item, Plan, items_of, plan, purges_of
 from limedb.storage.lmdb_reader import OverBudgetError, Reader
 from limedb.storage.lmdb_writer import Job, Writer
 
@@ -28,6 +31,8 @@ _T = TypeVar("_T")
 
 # How many records a scan looks at on the event loop: about a millisecond. More: in a thread.
 SCAN_BUDGET = 512
+# How many records are purged in one transaction: each costs the writer two turns of the interpreter's lock.
+PURGE_BATCH = 32
 _THREADS = 2
 
 
@@ -63,6 +68,7 @@ class LmdbStore:
             raise
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(self._tables)
+        self._index = TokenIndex(self._tables, self._check_open)
         self._writer = Writer(self._tables, durability, self._post)
         self._gather = Gather(self._loop, self._writer.submit)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="limedb-lmdb")
@@ -89,20 +95,8 @@ class LmdbStore:
 
         InvalidKeyError: a key is empty. StoreFullError: map or disk is full. StoreError: the disk failed.
         """
-        self._check_open()
-        if self._writer.failure is not None:
-            raise self._writer.broken()
-        if not records:
-            return []
-        items = items_of(records)
-        try:
-            job = Job(items, now_ms, self._plan(items, now_ms), self._loop.create_future())
-        except lmdb.Error as error:
-            raise explain(error, self._folder) from error
-        self._pending.update(job.plan.writes)
-        self._on_the_way += 1
-        self._gather.add(job)
-        return await job.waiter
+        self._check_writable()
+        return await self._write(items_of(records), now_ms)
 
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
         """As Store.scan_keys; keys that share their first 480 bytes are read together, whatever the limit."""
@@ -116,6 +110,32 @@ class LmdbStore:
         if limit <= SCAN_BUDGET:
             return self._read(self._reader.scan_tokens, start, end, limit)
         return await self._in_thread(self._reader.scan_tokens, start, end, limit)
+
+    async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
+        """As Store.digests."""
+        with self._explained():
+            return await walking.digests(self._index, spans, cutoff_ms)
+
+    async def entries(self, spans: Sequence[Span]) -> list[Entry]:
+        """As Store.entries. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
+        with self._explained():
+            return await walking.entries(self._index, spans)
+
+    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+        """As Store.garbage."""
+        with self._explained():
+            return await walking.garbage(self._index, span, cutoff_ms, limit)
+
+    async def purge(self, entries: Sequence[Entry]) -> int:
+        """As Store.purge, some at a time, so that no write waits long behind them. Errors as of apply:
+        what was purged before them is.
+        """
+        purged = 0
+        for start in range(0, len(entries), PURGE_BATCH):
+            self._check_writable()
+            answers = await self._write(purges_of(entries[start : start + PURGE_BATCH]), 0)
+            purged += sum(answer.existed for answer in answers)
+        return purged
 
     def count(self) -> int:
         """As Store.count."""
@@ -160,6 +180,28 @@ class LmdbStore:
         if self._closing is not None:
             raise StoreClosedError
 
+    def _check_writable(self) -> None:
+        self._check_open()
+        if self._writer.failure is not None:
+            raise self._writer.broken()
+
+    async def _write(self, items: list[Item], now_ms: int) -> list[Applied]:
+        if not items:
+            return []
+        with self._explained():
+            job = Job(items, now_ms, self._plan(items, now_ms), self._loop.create_future())
+        self._pending.update(job.plan.writes)
+        self._on_the_way += 1
+        self._gather.add(job)
+        return await job.waiter
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except lmdb.Error as error:
+            raise explain(error, self._folder) from error
+
     def _read(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         self._check_open()
         try:
@@ -184,7 +226,7 @@ class LmdbStore:
 
             def lookup(key: bytes) -> bytes | None:
                 item = self._pending.get(key)
-                return txn.get(key) if item is None else item.data
+                return txn.get(key) if item is None else item.data or None
 
             return plan(items, now_ms, lookup)
 

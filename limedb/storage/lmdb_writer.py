@@ -159,7 +159,7 @@ class Writer:
         writes: dict[bytes, Item] = {}
 
         def lookup(key: bytes) -> bytes | None:
-            return writes[key].data if key in writes else txn.get(key, db=self._tables.main)
+            return writes[key].data or None if key in writes else txn.get(key, db=self._tables.main)
 
         for job in jobs:
             job.plan = plan(job.items, job.now_ms, lookup)
@@ -170,8 +170,13 @@ class Writer:
     ) -> None:
         """Write all, sorted: neighbours share pages."""
         tables = self._tables
-        txn.cursor(tables.main).putmulti(sorted((item.key, item.data) for item in writes.values()))
-        txn.cursor(tables.tokens).putmulti(sorted(item.index_entry() for item in writes.values()))
+        puts = [item for item in writes.values() if item.data]
+        txn.cursor(tables.main).putmulti(sorted((item.key, item.data) for item in puts))
+        txn.cursor(tables.tokens).putmulti(sorted(item.index_entry() for item in puts))
+        for item in writes.values():
+            if not item.data:
+                txn.delete(item.key, db=tables.main)
+                txn.delete(item.index_key(), db=tables.tokens)
         txn.cursor(tables.meta).putmulti([(COUNT, number(count)), (HIGH_WATER, number(high_water))])
 
     def _seconds_to_sync(self) -> float | None:

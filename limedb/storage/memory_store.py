@@ -9,42 +9,23 @@ from collections.abc import Iterable, Sequence
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from google.protobuf.proto import parse_length_prefixed, serialize_length_prefixed
 
+from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
 from limedb.core.ring import token_of
 from limedb.errors import StoreClosedError, StoreCorruptError
-from limedb.ports import Applied, StoreStats
-from limedb.storage.codec import from_message, key_bytes, to_message, utf8
+from limedb.ports import Applied, Entry, StoreStats
+from limedb.storage import walking
+from limedb.storage.codec import encode, from_message, key_bytes, to_message, utf8
+from limedb.storage.entries import is_of, pack
 from limedb.storage.files import make_empty_folder, store_error, sync, write_durably
 from limedb.storage.merging import decide
+from limedb.storage.token_order import SortedLazily, TokenOrder
 from limedbpb.v1.record_pb2 import Record as Message
 
-_T = TypeVar("_T", str, tuple[int, str])
-
 SNAPSHOT_NAME = "records.pb"
-
-
-class SortedLazily(Generic[_T]):
-    """Things in order, each added once. Adding is O(1); the first look afterwards sorts what is new in."""
-
-    def __init__(self) -> None:
-        self._things: list[_T] = []
-        self._is_sorted = True
-
-    def add(self, thing: _T) -> None:
-        """Add what is not in it yet."""
-        self._things.append(thing)
-        self._is_sorted = False
-
-    def sorted(self) -> list[_T]:
-        """All of them in order; not to be changed."""
-        if not self._is_sorted:
-            self._things.sort()  # an ordered run and a short rest: close to one pass
-            self._is_sorted = True
-        return self._things
 
 
 class MemoryStore:
@@ -55,6 +36,8 @@ class MemoryStore:
         self._records: dict[str, Record] = {}
         self._keys: SortedLazily[str] = SortedLazily()  # text sorts by code points, as its UTF-8 does
         self._tokens: SortedLazily[tuple[int, str]] = SortedLazily()
+        self._packed: dict[str, bytes] = {}  # packed entries, once asked for
+        self._index = TokenOrder(self._places, lambda place: self._pack(place[1]))
         self._count = self._high_water = self._size = 0
         self._is_closed = False
         self._merge(list(records), 0)
@@ -92,6 +75,28 @@ class MemoryStore:
         if limit < last - first:
             last = bisect_left(tokens, (tokens[first + limit - 1][0] + 1, "")) if limit else first
         return [(token, self._records[key]) for token, key in tokens[first:last]]
+
+    async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
+        """As Store.digests."""
+        return await walking.digests(self._index, spans, cutoff_ms)
+
+    async def entries(self, spans: Sequence[Span]) -> list[Entry]:
+        """As Store.entries. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
+        return await walking.entries(self._index, spans)
+
+    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+        """As Store.garbage."""
+        return await walking.garbage(self._index, span, cutoff_ms, limit)
+
+    async def purge(self, entries: Sequence[Entry]) -> int:
+        """As Store.purge; O(n)."""
+        self._check_open()
+        gone = {e.key for e in entries if e.key in self._records and self._is_still(e)}
+        self._keys.remove(gone)
+        self._tokens.remove({(token_of(key), key) for key in gone})
+        for key in gone:
+            self._forget(key)
+        return len(gone)
 
     def count(self) -> int:
         """As Store.count; O(1)."""
@@ -142,8 +147,29 @@ class MemoryStore:
             self._count += decision.live_change
         return decision.applied
 
+    def _places(self) -> list[tuple[int, str]]:
+        self._check_open()
+        return self._tokens.sorted()
+
+    def _pack(self, key: str) -> bytes:
+        packed = self._packed.get(key)
+        if packed is None:
+            record = self._records[key]
+            packed = self._packed[key] = pack(record, encode(record))
+        return packed
+
+    def _is_still(self, entry: Entry) -> bool:
+        return is_of(self._pack(entry.key), entry.version, entry.checksum)
+
+    def _forget(self, key: str) -> None:
+        record = self._records.pop(key)
+        self._packed.pop(key, None)
+        self._size -= _size_of(record)
+        self._count -= not record.is_tombstone
+
     def _put(self, record: Record, stored: Record | None) -> None:
         self._records[record.key] = record
+        self._packed.pop(record.key, None)
         self._high_water = max(self._high_water, record.version)
         self._size += _size_of(record) - (0 if stored is None else _size_of(stored))
         if stored is None:

@@ -36,7 +36,7 @@ class Decision(NamedTuple):
     applied: Applied
 
 
-_STANDS, _STANDS_AND_EXISTED = Applied(0, False), Applied(0, True)
+_STANDS = Applied(0, False)
 
 
 def decide(given: Record, stored: Stored | None, whole: Callable[[], Record], now_ms: int) -> Decision:
@@ -44,11 +44,11 @@ def decide(given: Record, stored: Stored | None, whole: Callable[[], Record], no
     if stored is None:
         return Decision(True, int(not given.is_tombstone), _STANDS)
     existed = is_live(stored, now_ms)
-    stands = _STANDS_AND_EXISTED if existed else _STANDS
     if given.version > stored.version:
+        stands = Applied(0, existed, stored.version)
         return Decision(True, stored.is_tombstone - given.is_tombstone, stands)
     if given.version < stored.version:
-        return Decision(False, 0, Applied(stored.version, existed))
+        return Decision(False, 0, Applied(stored.version, existed, stored.version))
     return _decide_tie(given, whole(), existed)
 
 
@@ -58,8 +58,9 @@ def is_live(stored: Stored, now_ms: int) -> bool:
 
 
 def _decide_tie(given: Record, stored: Record, existed: bool) -> Decision:
+    stands = Applied(0, existed, stored.version)
     if given == stored:  # the same write again: done already, and not overtaken
-        return Decision(False, 0, Applied(0, existed))
+        return Decision(False, 0, stands)
     if merge(stored, given) == given:
-        return Decision(True, stored.is_tombstone - given.is_tombstone, Applied(0, existed))
-    return Decision(False, 0, Applied(stored.version, existed))
+        return Decision(True, stored.is_tombstone - given.is_tombstone, stands)
+    return Decision(False, 0, Applied(stored.version, existed, stored.version))

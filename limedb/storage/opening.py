@@ -1,4 +1,4 @@
-"""Which store a node has, and where its data stands.
+"""Which store a node has, and where its data and its hints stand.
 
 It owns the names of the stores (setting STORE). It must never use one.
 """
@@ -6,9 +6,11 @@ It owns the names of the stores (setting STORE). It must never use one.
 from collections.abc import Callable
 from pathlib import Path
 
-from limedb.ports import Store
+from limedb.ports import HintLog, Store
+from limedb.replication.memory_hints import MemoryHints
 from limedb.storage.files import node_path
 from limedb.storage.filesystem_store import FilesystemStore
+from limedb.storage.hint_log import LmdbHintLog
 from limedb.storage.lmdb_store import LmdbStore
 from limedb.storage.memory_store import MemoryStore
 
@@ -29,3 +31,13 @@ def open_store(
     if kind == "lmdb":
         return LmdbStore(node_path(data_dir, node_url, ".lmdb"), durability, on_fatal)
     raise ValueError(f"no store is called {kind!r}: lmdb, memory, filesystem")
+
+
+def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
+    """Open a node's hints for others: on disk where its data is. Call it inside the running event loop.
+
+    kind: as STORE. StoreError, StoreCorruptError: it can't be opened.
+    """
+    if kind == "memory":
+        return MemoryHints()
+    return LmdbHintLog(node_path(data_dir, node_url, ".hints"))

@@ -18,9 +18,7 @@ from tests.cluster.virtual import VirtualClock, run_virtual, wait_until
 
 
 def all_know_all(nodes: Sequence[SimulatedNode]) -> bool:
-    return all(
-        len(n.view.ring.nodes) == len(nodes) and len(n.sees(Status.ACTIVE)) == len(nodes) - 1 for n in nodes
-    )
+    return all(len(n.view.urls) == len(nodes) and len(n.sees(Status.ACTIVE)) == len(nodes) - 1 for n in nodes)
 
 
 def all_have_heard_all(nodes: Sequence[SimulatedNode]) -> bool:
@@ -92,7 +90,7 @@ def test_the_halves_of_a_partition_take_each_other_for_dead_and_meet_again() -> 
             network.split(left, right)
             await wait_until(lambda: all(len(n.sees(Status.DEAD)) == 3 for n in nodes), limit=8)
             assert all(len(n.sees(Status.ACTIVE)) == 2 for n in nodes)
-            assert all(len(n.view.ring.nodes) == 6 for n in nodes)
+            assert all(len(n.view.urls) == 6 for n in nodes)
             await asyncio.sleep(60)
             network.cut.clear()
             await wait_until(lambda: all_know_all(nodes), limit=6)
@@ -237,7 +235,7 @@ def gossip_with(transport: Broken, seconds: float) -> int:
 
     async def scenario() -> int:
         clock = VirtualClock()
-        view = ClusterView(NodeState(url_of(1), 1), clock, gossip_interval=1.0, virtual_nodes=1)
+        view = ClusterView(NodeState(url_of(1), 1), clock, gossip_interval=1.0)
         gossiper = Gossiper(view, transport, clock, interval=1.0, seeds=[url_of(2)], rng=Random(1))
         task = asyncio.create_task(gossiper.run())
         await asyncio.sleep(seconds)

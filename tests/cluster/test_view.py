@@ -8,9 +8,7 @@ from limedb.cluster.report import GossipReport, PeerReport
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Digest, NodeState
-from limedb.core.ring import Ring, token_of
 from limedb.errors import StoreClosedError
-from limedb.ports import Placement
 
 A, B, C, D = (f"http://{name}:8484" for name in "abcd")
 
@@ -34,43 +32,40 @@ def clock() -> HandClock:
 @pytest.fixture
 def view(clock: HandClock) -> ClusterView:
     own = NodeState(A, 5, address="10.0.0.1:8484", zone="z1", version="0.1.0")
-    return ClusterView(own, clock, gossip_interval=1.0, virtual_nodes=16, keys=lambda: 3)
+    return ClusterView(own, clock, gossip_interval=1.0, tell=lambda: {"keys": 3, "has_data": True})
 
 
-def test_a_lone_node_owns_every_key(view: ClusterView) -> None:
-    placement: Placement = view
-
-    assert {placement.owner(f"k{i}") for i in range(100)} == {A}
-    assert view.peers() == ()
-
-
-def test_the_ring_is_made_of_all_nodes_that_gossip_knows(view: ClusterView) -> None:
+def test_all_nodes_that_gossip_names_are_known(view: ClusterView) -> None:
     view.know([B])
     view.on_syn([Digest(C, 1, 1)])
     view.on_ack2([NodeState(D, 1, 1)])
 
-    assert view.ring.nodes == (A, B, C, D)
+    assert view.urls == (A, B, C, D)
     assert view.peers() == (B, C, D)
-    expected = Ring([A, B, C, D], 16)
-    assert all(view.owner(f"k{i}") == expected.owner(token_of(f"k{i}")) for i in range(100))
+    assert [state.url for state in view.living()] == [D]
 
 
-def test_the_ring_is_replaced_only_when_the_set_of_nodes_changes(view: ClusterView) -> None:
+def test_how_long_no_new_name_came_is_told(view: ClusterView, clock: HandClock) -> None:
+    clock.now += 2
     view.know([B])
-    before = view.ring
-    view.know([B, A])
-    view.on_ack2([NodeState(B, 1, 1)])
-    view.beat()
+    clock.now += 3
+    view.know([B])
 
-    assert view.ring is before
+    assert view.named_for == 3
 
 
-def test_a_dead_node_keeps_its_keys(view: ClusterView, clock: HandClock) -> None:
+def test_a_node_is_dead_from_when_it_was_found_so_until_it_is_heard(
+    view: ClusterView, clock: HandClock
+) -> None:
     view.know([B])
     clock.now += 100
-
-    assert view.status(B) is Status.DEAD
-    assert B in view.ring.nodes
+    assert view.dead_for(B) == 0
+    assert view.judge() == {B: Status.DEAD}
+    clock.now += 7
+    view.judge()
+    assert view.dead_for(B) == 7
+    view.on_ack2([NodeState(B, 1, 1)])
+    assert view.dead_for(B) == 0
 
 
 def test_a_node_is_dialled_where_it_says_or_where_its_url_says(view: ClusterView) -> None:
@@ -91,17 +86,17 @@ def test_oneself_is_active_and_a_stranger_has_no_status(view: ClusterView, clock
         view.status(B)
 
 
-def test_a_beat_tells_how_many_keys_are_held(view: ClusterView) -> None:
+def test_a_beat_tells_what_changed(view: ClusterView) -> None:
     view.beat()
 
-    assert (view.own.heartbeat, view.own.keys) == (1, 3)
+    assert (view.own.heartbeat, view.own.keys, view.own.has_data) == (1, 3, True)
 
 
 def test_a_store_that_fails_stops_no_heartbeat(clock: HandClock) -> None:
-    def fail() -> int:
+    def fail() -> dict[str, object]:
         raise StoreClosedError
 
-    view = ClusterView(NodeState(A, 5, keys=7), clock, gossip_interval=1.0, virtual_nodes=1, keys=fail)
+    view = ClusterView(NodeState(A, 5, keys=7), clock, gossip_interval=1.0, tell=fail)
     view.beat()
 
     assert (view.own.heartbeat, view.own.keys) == (1, 7)

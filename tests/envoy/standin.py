@@ -3,6 +3,8 @@
 It owns what it was asked (`calls`) and how it is told to misbehave. It must never know of Envoy.
 """
 
+import itertools
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from limedbpb.v1 import cluster_pb2, gossip_pb2, kv_pb2, replica_pb2
+from limedbpb.v1 import admin_pb2, cluster_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2
 
 Answer = Callable[[Any, grpc.ServicerContext], Any]
 
@@ -45,6 +47,7 @@ class StandIn:
     health: health.HealthServicer
     calls: list[Call] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
+    watched: threading.Event = field(default_factory=threading.Event)
 
     def forget(self) -> None:
         """Be as at the start."""
@@ -78,6 +81,7 @@ def stand_in(port: int, data: dict[str, str]) -> Iterator[StandIn]:
     try:
         yield node
     finally:
+        node.watched.set()
         server.stop(grace=0).wait()
 
 
@@ -92,12 +96,41 @@ def _answers(node: StandIn) -> dict[str, dict[str, "grpc.RpcMethodHandler[Any, A
             GetRing=cluster_pb2.GetRingResponse(current_node=node.url),
             GetGossip=cluster_pb2.GetGossipResponse(node_url=node.url),
             GetHealth=cluster_pb2.GetHealthResponse(status="healthy", node_url=node.url),
+            LocateKey=lambda request, _context: cluster_pb2.LocateKeyResponse(key=request.key, epoch=3),
+            WatchCluster=lambda request, context: _watch(node, request, context),
+        ),
+        "limedb.v1.AdminService": _handlers(
+            node,
+            admin_pb2,
+            GetStatus=admin_pb2.GetStatusResponse(node_url=node.url, epoch=3),
+            PlanJoin=lambda request, _context: admin_pb2.PlanJoinResponse(plan={"what": request.url}),
+            Decommission=admin_pb2.DecommissionResponse(plan={"what": "leaves"}),
+            Remove=admin_pb2.RemoveResponse(plan={"what": "goes"}),
+            Cancel=admin_pb2.CancelResponse(plan={"what": "stays"}),
+            Repair=lambda _request, _context: (
+                admin_pb2.RepairResponse(spans=2, spans_done=n, finished=n == 2) for n in range(3)
+            ),
         ),
         "limedb.v1.GossipService": _handlers(node, gossip_pb2, Exchange=gossip_pb2.ExchangeResponse()),
         "limedb.v1.ReplicaService": _handlers(
             node, replica_pb2, Read=replica_pb2.ReadResponse(), Apply=replica_pb2.ApplyResponse()
         ),
+        "limedb.v1.TopologyService": _handlers(
+            node, topology_pb2, Learn=topology_pb2.LearnResponse(), Fetch=topology_pb2.FetchResponse()
+        ),
     }
+
+
+STREAMS = {"WatchCluster", "Repair"}
+
+
+def _watch(node: StandIn, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+    """Snapshots, each after the interval, for as long as the client listens."""
+    for epoch in itertools.count(1):
+        if not context.is_active():
+            return
+        yield cluster_pb2.WatchClusterResponse(node_url=node.url, epoch=epoch)
+        node.watched.wait(request.interval_ms / 1000)
 
 
 def _kv_handlers(node: StandIn) -> dict[str, Any]:
@@ -147,7 +180,8 @@ def _handler(
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "key is empty")
         return answer(request, context)
 
-    return grpc.unary_unary_rpc_method_handler(
+    handler = grpc.unary_stream_rpc_method_handler if name in STREAMS else grpc.unary_unary_rpc_method_handler
+    return handler(
         serve,
         request_deserializer=request_class.FromString,
         response_serializer=lambda r: r.SerializeToString(),

@@ -72,3 +72,13 @@ def test_nodes_must_be_there_and_differ(nodes: tuple[str, ...]) -> None:
 def test_a_node_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--node"):
         envoy.parse_node(text)
+
+
+def test_streams_have_no_time_limit() -> None:
+    config = yaml.safe_load(envoy.render(options()))
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    routes = manager["route_config"]["virtual_hosts"][0]["routes"]
+    (first, *_) = [
+        r["route"] for r in routes if "WatchCluster" in r["match"].get("safe_regex", {}).get("regex", "")
+    ]
+    assert (first["timeout"], first["idle_timeout"]) == ("0s", "0s")

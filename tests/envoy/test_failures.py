@@ -12,12 +12,18 @@ WRITES = [
     ("Delete", "DELETE", "/api/v1/del/k", None),
     ("BatchSet", "POST", "/api/v1/batch/set", {"writes": [{"key": "k", "value": "v"}]}),
     ("Exchange", "POST", "/gossip", {"type": "GOSSIP_SYN"}),
+    ("Decommission", "POST", "/api/v1/admin/decommission", {"url": "http://node1:1"}),
+    ("Remove", "POST", "/api/v1/admin/remove", {"url": "http://node1:1"}),
+    ("Cancel", "POST", "/api/v1/admin/cancel", {}),
 ]
 READS = [
     ("ListKeys", "GET", "/api/v1/keys", None),
     ("BatchGet", "POST", "/api/v1/batch/get", {"keys": ["k"]}),
     ("GetState", "GET", "/api/v1/cluster/state", None),
     ("GetHealth", "GET", "/api/v1/health", None),
+    ("LocateKey", "GET", "/api/v1/replicas/k", None),
+    ("GetStatus", "GET", "/api/v1/admin/status", None),
+    ("PlanJoin", "GET", "/api/v1/admin/join-plan?url=http://node9:1", None),
 ]
 OBEDIENCE = {
     "x-envoy-retry-on": "5xx,reset",

@@ -10,6 +10,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from limedbpb.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
     cluster_pb2,
     cluster_pb2_grpc,
     gossip_pb2,
@@ -18,6 +20,7 @@ from limedbpb.v1 import (
     kv_pb2_grpc,
     replica_pb2,
     replica_pb2_grpc,
+    topology_pb2,
 )
 from tests.envoy.gateway import Gateway
 
@@ -30,6 +33,15 @@ def test_the_public_services_pass(gateway: Gateway) -> None:
         assert kv.Delete(kv_pb2.DeleteRequest(key="a/b")).deleted == 1
         assert cluster_pb2_grpc.ClusterServiceStub(channel).GetState(cluster_pb2.GetStateRequest()).node_url
         gossip_pb2_grpc.GossipServiceStub(channel).Exchange(gossip_pb2.ExchangeRequest())
+        assert admin_pb2_grpc.AdminServiceStub(channel).GetStatus(admin_pb2.GetStatusRequest()).epoch == 3
+
+
+def test_a_stream_passes_as_it_comes(gateway: Gateway) -> None:
+    with grpc.insecure_channel(gateway.address) as channel:
+        request = cluster_pb2.WatchClusterRequest(interval_ms=100)
+        call = cluster_pb2_grpc.ClusterServiceStub(channel).WatchCluster(request)
+        assert [next(call).epoch for _ in range(3)] == [1, 2, 3]
+        call.cancel()
 
 
 def test_an_error_keeps_its_code_and_text(gateway: Gateway) -> None:
@@ -43,6 +55,26 @@ def test_a_message_larger_than_a_json_body_may_be_passes(gateway: Gateway) -> No
         request = kv_pb2.SetRequest(key="k", value="v" * (9 << 20))
         kv_pb2_grpc.KVServiceStub(channel).Set(request)
     assert len(gateway.nodes[0].data["k"]) == 9 << 20
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        f"/{service.full_name}/{method.name}"
+        for service in (
+            replica_pb2.DESCRIPTOR.services_by_name["ReplicaService"],
+            topology_pb2.DESCRIPTOR.services_by_name["TopologyService"],
+        )
+        for method in service.methods
+    ],
+)
+def test_what_is_for_peers_only_does_not_pass(gateway: Gateway, method: str) -> None:
+    with grpc.insecure_channel(gateway.address) as channel, pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary(method)(b"")
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert web_call(gateway, method.removeprefix("/limedb.v1."), b"").headers["grpc-status"] == "12"
+    assert gateway.client.post(method, json={}).status_code == 404
+    assert not any(node.calls for node in gateway.nodes)
 
 
 def test_nothing_else_passes(gateway: Gateway) -> None:

@@ -1,6 +1,7 @@
 """REST through a real Envoy: shapes, keys, errors."""
 
 import http.client
+import json
 from urllib.parse import quote
 
 import pytest
@@ -59,6 +60,12 @@ def test_a_key_arrives_as_it_was_written(gateway: Gateway, key: str) -> None:
     assert gateway.nodes[0].data == {}
 
 
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: ascii(key)[1:24])
+def test_a_key_is_located_as_it_was_written(gateway: Gateway, key: str) -> None:
+    path = quote(key, safe="").replace(".", "%2E")
+    assert gateway.client.get(f"/api/v1/replicas/{path}").json()["key"] == key
+
+
 @pytest.mark.parametrize("key", ["a/b", "a//b", "a/b/", "a//", "/a", "//", "a/./b", "a:b"])
 def test_slashes_need_no_encoding(gateway: Gateway, key: str) -> None:
     gateway.nodes[0].data[key] = "v"
@@ -100,7 +107,19 @@ def test_zero_values_are_printed(gateway: Gateway) -> None:
     assert answer == {"keys": [], "total": 0, "page": 0, "pageSize": 0, "totalPages": 0}
 
 
-@pytest.mark.parametrize("path", ["cluster/state", "cluster/ring", "cluster/gossip", "health", "keys"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "cluster/state",
+        "cluster/ring",
+        "cluster/gossip",
+        "health",
+        "keys",
+        "replicas/k",
+        "admin/status",
+        "admin/join-plan?url=http://node9:1&zone=a&virtual_nodes=0",
+    ],
+)
 def test_every_read_has_its_path(gateway: Gateway, path: str) -> None:
     assert gateway.client.get(f"/api/v1/{path}").status_code == 200
 
@@ -110,6 +129,9 @@ def test_every_read_has_its_path(gateway: Gateway, path: str) -> None:
     [
         ("/api/v1/batch/get", {"keys": ["a"]}),
         ("/api/v1/batch/set", {"writes": [{"key": "a", "value": "b"}]}),
+        ("/api/v1/admin/decommission", {"url": "http://node1:1", "dryRun": True}),
+        ("/api/v1/admin/remove", {"url": "http://node1:1", "dry_run": True}),
+        ("/api/v1/admin/cancel", {}),
         (
             "/gossip",
             {"type": "GOSSIP_SYN", "payload": {"digests": [{"nodeUrl": "http://a:1", "heartbeat": 1}]}},
@@ -144,6 +166,8 @@ def test_no_key_is_a_bad_request(gateway: Gateway, path: str) -> None:
         ("PUT", "/api/v1/get/k"),
         ("POST", "/limedb.v1.KVService/Get"),
         ("POST", "/limedb.v1.ReplicaService/Read"),
+        ("POST", "/limedb.v1.TopologyService/Learn"),
+        ("GET", "/api/v1/admin/decommission"),
         ("POST", "/gossip/more"),
     ],
 )
@@ -157,7 +181,7 @@ def test_an_unknown_path_is_404_and_reaches_no_node(gateway: Gateway, method: st
 @pytest.mark.parametrize("query", ["key=b", "key", "%6Bey=b", "k%65%79=b", "node=&key=b", "x=1"])
 def test_a_query_cannot_replace_the_key_of_the_path(gateway: Gateway, query: str) -> None:
     gateway.nodes[0].data.update({"a": "1", "b": "2"})
-    for method, command in (("GET", "get"), ("DELETE", "del")):
+    for method, command in (("GET", "get"), ("DELETE", "del"), ("GET", "replicas")):
         answer = gateway.client.request(method, f"/api/v1/{command}/a?{query}")
         assert (answer.status_code, answer.json()["code"]) == (400, 3)
     assert gateway.nodes[0].data == {"a": "1", "b": "2"}
@@ -207,3 +231,20 @@ def test_a_page_of_another_origin_may_ask(gateway: Gateway) -> None:
         assert "access-control-allow-origin" in gateway.client.get(path, headers=origin).headers
     answer = gateway.client.get("/api/v1/health", headers=origin)
     assert "grpc-status" in answer.headers["access-control-expose-headers"]
+
+
+def test_a_stream_is_an_object_a_line_as_they_come(gateway: Gateway) -> None:
+    lines = []
+    with gateway.client.stream("GET", "/api/v1/cluster/watch?interval_ms=100") as answer:
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+        for line in answer.iter_lines():
+            lines.append(json.loads(line))
+            if len(lines) == 3:
+                break
+    assert [line["epoch"] for line in lines] == ["1", "2", "3"]
+
+
+def test_a_stream_that_ends_says_so_in_its_last_line(gateway: Gateway) -> None:
+    answer = gateway.client.post("/api/v1/admin/repair", json={})
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [(line["spansDone"], line["finished"]) for line in lines] == [(0, False), (1, False), (2, True)]

@@ -1,59 +1,251 @@
-"""The node's own replica: limits on what one read returns, pages, deadlines."""
+"""The node's own replica: fences, versions of the future, writes in flight, limits, pages."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from limedb.core.hlc import version_at
+from limedb.core.layout import EVERYTHING, Span
 from limedb.core.record import Record
-from limedb.errors import ResponseTooLargeError
-from limedb.replication.replica import LocalReplica
+from limedb.core.ring import token_of
+from limedb.core.topology import Fence, Topology, give_way
+from limedb.errors import (
+    ClockSkewError,
+    NotMemberError,
+    ResponseTooLargeError,
+    StaleEpochError,
+    StoreFullError,
+)
+from limedb.ports import Applied
+from limedb.replication.in_flight import InFlight
+from limedb.replication.replica import SCAN_BYTES, LocalReplica
+from limedb.replication.skew import ClockGuard
 from limedb.storage.memory_store import MemoryStore
+from tests.cluster.virtual import START_MS, VirtualClock
+from tests.replication.nodes import A, Nodes, Place, virtual
 
-URL = "http://a:1"
 FAR = 1e12
+TOPOLOGY = replace(Nodes(A).topology, epoch=5)
+FENCE = TOPOLOGY.fence
 
 
-class StandingClock:
-    def wall_ms(self) -> int:
-        return 1_000
+class Slow(MemoryStore):
+    """A store whose writes take until they are let go, whoever waits for them."""
 
-    def monotonic(self) -> float:
-        return 1.0
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.jobs: list[asyncio.Task[list[Applied]]] = []
+
+    async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+        self.jobs.append(asyncio.create_task(self._later(records, now_ms)))
+        return await asyncio.shield(self.jobs[-1])
+
+    async def _later(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+        await self.gate.wait()
+        return await super().apply(records, now_ms)
 
 
-async def replica_of(count: int, size: int = 1, limit: int = 1000) -> LocalReplica:
-    store = MemoryStore()
-    await store.apply([Record(f"k{i:04}", "v" * size, 1) for i in range(count)], 1_000)
-    return LocalReplica(store, StandingClock(), limit)
+class Own:
+    """A replica, and what it is made of."""
+
+    def __init__(
+        self, store: MemoryStore | None = None, topology: Topology = TOPOLOGY, limit: int = 1000
+    ) -> None:
+        self.store, self.clock, self.in_flight = store or MemoryStore(), VirtualClock(), InFlight()
+        self.place = Place(topology)
+        guard = ClockGuard(self.clock, 500)
+        self.replica = LocalReplica(self.store, self.clock, self.place, self.in_flight, limit, guard)
+
+    async def fill(self, count: int, size: int = 1) -> None:
+        await self.store.apply([Record(f"k{i:04}", "v" * size, 1) for i in range(count)], START_MS)
+
+    async def ask_all(self, fence: Fence) -> list[BaseException | object]:
+        """The outcome of each kind of message."""
+        replica = self.replica
+        return await asyncio.gather(
+            replica.read(["k"], fence, FAR),
+            replica.apply([Record("k", "x", 1)], fence, FAR),
+            replica.scan(EVERYTHING, 10, fence, FAR),
+            replica.digests([EVERYTHING], 0, fence, FAR),
+            replica.entries([EVERYTHING], fence, FAR),
+            return_exceptions=True,
+        )
 
 
+@virtual
+async def test_the_own_epoch_and_newer_ones_are_served() -> None:
+    own = Own()
+    for epoch in (5, 6, 99):
+        outcomes = await own.ask_all(Fence(FENCE.cluster_id, epoch))
+        assert not [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+
+
+@virtual
+async def test_an_older_epoch_is_told_the_newer_topology_and_nothing_is_done() -> None:
+    own = Own()
+    for outcome in await own.ask_all(Fence(FENCE.cluster_id, 4)):
+        assert isinstance(outcome, StaleEpochError)
+        assert outcome.topology == TOPOLOGY
+    assert own.store.count() == 0
+
+
+@virtual
+async def test_another_cluster_and_a_fresh_node_are_refused_by_name() -> None:
+    own = Own()
+    for outcome in await own.ask_all(Fence("other", 5)):
+        assert isinstance(outcome, NotMemberError)
+        assert "cluster c1, the asker to cluster other" in str(outcome)
+    for outcome in await own.ask_all(Fence("", 0)):
+        assert isinstance(outcome, NotMemberError)
+        assert "the asker to no cluster" in str(outcome)
+    fresh = Own(topology=Topology())
+    for fence in (FENCE, Fence("", 0)):
+        for outcome in await fresh.ask_all(fence):
+            assert isinstance(outcome, NotMemberError)
+            assert "no cluster yet" in str(outcome)
+
+
+@virtual
+async def test_a_cluster_that_gives_way_takes_no_writes_but_reads() -> None:
+    own = Own(topology=give_way(TOPOLOGY, gives_way=True))
+    fence = own.place.layout.topology.fence
+    with pytest.raises(NotMemberError, match="about to join another; try again"):
+        await own.replica.apply([Record("k", "x", 1)], fence, FAR)
+    assert await own.replica.read(["k"], fence, FAR) == [None]
+
+
+@virtual
+async def test_a_version_of_the_future_is_refused_before_anything_is_merged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    own = Own()
+    batch = [Record("a", "x", 1), Record("b", "x", version_at(START_MS + 501))]
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            with pytest.raises(ClockSkewError):
+                await own.replica.apply(batch, FENCE, FAR)
+    assert own.store.count() == 0
+    assert own.replica.skewed == 3
+    assert len(caplog.records) == 1
+    await own.replica.apply([Record("b", "x", version_at(START_MS + 500))], FENCE, FAR)
+
+
+@virtual
+async def test_a_write_is_in_flight_under_its_own_epoch_until_it_is_stored() -> None:
+    own = Own(store := Slow())
+    writing = asyncio.create_task(own.replica.apply([Record("k", "x", 1)], FENCE, FAR))
+    await asyncio.sleep(1)
+    assert own.in_flight.is_drained(5)
+    assert not own.in_flight.is_drained(6)
+    store.gate.set()
+    await writing
+    assert own.in_flight.is_drained(6)
+
+
+@virtual
+async def test_a_write_whose_caller_is_gone_stays_in_flight_until_it_is_stored() -> None:
+    own = Own(store := Slow())
+    writing = asyncio.create_task(own.replica.apply([Record("k", "x", 1)], FENCE, FAR))
+    await asyncio.sleep(1)
+    writing.cancel()
+    await asyncio.sleep(1)
+    assert writing.cancelled()
+    assert not own.in_flight.is_drained(6)
+    store.gate.set()
+    await own.replica.close()
+    assert own.in_flight.is_drained(6)
+    assert store.count() == 1
+
+
+@virtual
+async def test_a_write_that_fails_is_not_in_flight() -> None:
+    class Full(MemoryStore):
+        async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+            raise StoreFullError("no room")
+
+    own = Own(Full())
+    with pytest.raises(StoreFullError):
+        await own.replica.apply([Record("k", "x", 1)], FENCE, FAR)
+    assert own.in_flight.is_drained(6)
+
+
+@virtual
 async def test_reads_keep_the_order_across_chunks() -> None:
-    replica = await replica_of(200)
+    own = Own()
+    await own.fill(200)
     keys = [f"k{i:04}" for i in reversed(range(200))]
-    records = await replica.read([*keys, "none"], FAR)
+    records = await own.replica.read([*keys, "none"], FENCE, FAR)
     assert [record.key if record else None for record in records] == [*keys, None]
 
 
+@virtual
 async def test_values_that_are_too_much_together_are_refused_with_a_remedy() -> None:
-    replica = await replica_of(100, size=100)
+    own = Own()
+    await own.fill(100, size=100)
     with pytest.raises(ResponseTooLargeError, match="over the limit of 1000: ask for fewer keys"):
-        await replica.read([f"k{i:04}" for i in range(100)], FAR)
+        await own.replica.read([f"k{i:04}" for i in range(100)], FENCE, FAR)
     with pytest.raises(ResponseTooLargeError):
-        await replica.list_keys(1, 100, None)
-    assert len(await replica.read([f"k{i:04}" for i in range(10)], FAR)) == 10
+        await own.replica.list_keys(1, 100, None)
+    assert len(await own.replica.read([f"k{i:04}" for i in range(10)], FENCE, FAR)) == 10
+    assert len(await own.replica.scan(EVERYTHING, 100, FENCE, FAR)) == 100  # limits bind clients only
 
 
+async def scanned(own: Own, span: Span, limit: int) -> list[list[str]]:
+    """The keys of a span, by page."""
+    pages: list[list[str]] = []
+    while page := await own.replica.scan(span, limit, FENCE, FAR):
+        pages.append([record.key for _, record in page])
+        if page[-1][0] == span.last:
+            break
+        span = Span(page[-1][0] + 1, span.last)
+    return pages
+
+
+@virtual
+async def test_pages_of_a_scan_hold_everything_once_in_the_order_of_tokens() -> None:
+    own = Own()
+    await own.fill(200)
+    by_token = sorted((f"k{i:04}" for i in range(200)), key=token_of)
+    for limit in (1, 31, 32, 33, 1000):
+        pages = await scanned(own, EVERYTHING, limit)
+        assert [key for page in pages for key in page] == by_token
+        assert max(map(len, pages)) == min(limit, 200)
+    half = Span(0, token_of(by_token[99]))
+    assert [key for page in await scanned(own, half, 64) for key in page] == by_token[:100]
+
+
+@virtual
+async def test_a_page_of_large_values_ends_after_some_mebibytes() -> None:
+    own = Own()
+    await own.fill(20, size=1 << 20)
+    pages = await scanned(own, EVERYTHING, 1000)
+    assert {len(page) for page in pages} == {SCAN_BYTES >> 20}
+    assert sum(map(len, pages)) == 20
+    huge = Own()
+    await huge.fill(3, size=2 * SCAN_BYTES)
+    assert [len(page) for page in await scanned(huge, EVERYTHING, 1000)] == [1, 1, 1]
+
+
+@virtual
 async def test_pages_cover_every_key_once_by_number_and_by_cursor() -> None:
-    replica = await replica_of(25)
-    pages = [await replica.list_keys(number, 10, None) for number in (1, 2, 3, 4)]
+    own = Own()
+    await own.fill(25)
+    pages = [await own.replica.list_keys(number, 10, None) for number in (1, 2, 3, 4)]
     assert [len(page.records) for page in pages] == [10, 10, 5, 0]
     assert {page.total_pages for page in pages} == {3}
     seen: list[str] = []
     after = None
-    while records := (await replica.list_keys(1, 10, after)).records:
+    while records := (await own.replica.list_keys(1, 10, after)).records:
         seen += [record.key for record in records]
         after = seen[-1]
     assert seen == [f"k{i:04}" for i in range(25)]
 
 
+@virtual
 async def test_an_empty_replica_has_no_pages() -> None:
-    page = await (await replica_of(0)).list_keys(1, 20, None)
+    page = await Own().replica.list_keys(1, 20, None)
     assert (page.records, page.total, page.total_pages) == ([], 0, 0)

@@ -2,10 +2,11 @@
 
 import pytest
 
+from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
 from limedb.rpc.checks import MAX_AHEAD_MS, MAX_TTL_MS, Checks
-from limedbpb.v1 import gossip_pb2, kv_pb2
+from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
 checks = Checks(max_value_size=10)
 
@@ -59,6 +60,19 @@ def test_pages_have_defaults_and_limits() -> None:
         checks.page(kv_pb2.ListKeysRequest(page_size=1001))
     with pytest.raises(InvalidRequestError, match="give one of them"):
         checks.page(kv_pb2.ListKeysRequest(page=2, after="k"))
+
+
+def test_levels_are_those_of_the_core_and_none_for_the_default() -> None:
+    names = record_pb2.Consistency.keys()
+    levels = [checks.consistency(record_pb2.Consistency.Value(name)) for name in names]
+    assert levels == [None, Level.ONE, Level.QUORUM, Level.ALL, Level.LINEARIZABLE]
+
+
+def test_a_watch_has_an_interval_within_limits() -> None:
+    assert [checks.watch_interval(ms) for ms in (0, 100, 30_000)] == [1.0, 0.1, 30.0]
+    for interval in (1, 99, 30_001):
+        with pytest.raises(InvalidRequestError, match="interval_ms="):
+            checks.watch_interval(interval)
 
 
 def test_levels_outside_the_contract_are_refused() -> None:

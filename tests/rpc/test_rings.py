@@ -39,3 +39,9 @@ def test_the_ranges_cover_the_circle_once(virtual_nodes: int) -> None:
     assert sum(r["sizeDegrees"] for r in arcs) == pytest.approx(360)
     assert all(0 <= r["startDegrees"] <= 360 and 0 <= r["endDegrees"] <= 360 for r in arcs)
     assert {r["start"] for r in ranges} == {r["end"] for r in ranges}
+
+
+def test_a_node_that_is_not_on_the_ring_owns_nothing() -> None:
+    response = ring_response(Ring(URLS[1:], 8), URLS[0])
+    assert (response.virtual_nodes_per_node, URLS[0] in response.all_nodes) == (0, False)
+    assert URLS[0] not in response.ranges

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from limedb import errors
+from limedb.core.topology import Topology
 from limedb.rpc.status import code_of, kind_of, message_of, status_of
 
 
@@ -21,7 +22,12 @@ def classes(root: type[errors.LimeDBError]) -> list[type[errors.LimeDBError]]:
         (errors.MalformedRequestError("x"), grpc.StatusCode.INVALID_ARGUMENT),
         (errors.KeyNotFoundError("k"), grpc.StatusCode.NOT_FOUND),
         (errors.ReplicaUnreachableError("http://a:1", "x"), grpc.StatusCode.UNAVAILABLE),
-        (errors.OutcomeUnknownError("http://a:1", "x"), grpc.StatusCode.UNAVAILABLE),
+        (errors.OutcomeUnknownError("k", 2, 1, {"http://a:1": "x"}), grpc.StatusCode.UNAVAILABLE),
+        (errors.LevelUnreachableError("k", "quorum", 2, 1, 3, {}), grpc.StatusCode.UNAVAILABLE),
+        (errors.NotMemberError("x"), grpc.StatusCode.UNAVAILABLE),
+        (errors.StaleEpochError(Topology()), grpc.StatusCode.UNAVAILABLE),
+        (errors.ClockSkewError("x", 2, 1), grpc.StatusCode.UNAVAILABLE),
+        (errors.TopologyChangeError("x"), grpc.StatusCode.FAILED_PRECONDITION),
         (errors.ContendedError("k", 8), grpc.StatusCode.UNAVAILABLE),
         (errors.RequestTimeoutError(1.0, "node"), grpc.StatusCode.DEADLINE_EXCEEDED),
         (errors.ResponseTooLargeError(2, 1, "less"), grpc.StatusCode.RESOURCE_EXHAUSTED),

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from limedb.core.layout import EVERYTHING
 from limedb.core.record import Record, merge
 from limedb.core.ring import TOKENS, token_of
 from limedb.errors import InvalidKeyError, MalformedRequestError, StoreClosedError, StoreError
-from limedb.ports import Applied, Store
+from limedb.ports import Applied, Entry, Store
+from limedb.storage.memory_store import MemoryStore
 from tests.storage.kinds import FILESYSTEM, LMDB, MEMORY, NOW, Kind, text, tombstone
 
 STANDS = Applied(0, existed=False)
-STANDS_OVER = Applied(0, existed=True)
 LAST_TOKEN = TOKENS - 1
 
 # Two keys of one token: the first lane of xxh64 takes the words at 0 and 32, and the second undoes the first.
@@ -29,6 +30,14 @@ KEYS = st.builds(
 VALUES = st.one_of(st.none(), st.text(max_size=3), st.binary(max_size=3))
 RECORDS = st.builds(Record, KEYS, VALUES, st.integers(1, 4), st.sampled_from([0, NOW - 1, NOW, NOW + 1]))
 ALL_KINDS = pytest.mark.parametrize("kind", [LMDB, MEMORY, FILESYSTEM], ids=lambda kind: kind.name)
+
+
+def stands_over(version: int) -> Applied:
+    return Applied(0, existed=True, previous=version)
+
+
+def overtaken_by(version: int) -> Applied:
+    return Applied(version, existed=True, previous=version)
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -94,19 +103,22 @@ async def test_what_is_no_key_is_refused_and_changes_nothing(store: Store) -> No
 
 async def test_the_newer_version_stands(store: Store) -> None:
     await store.apply([text("a", "old", 5)], NOW)
-    assert await store.apply([text("a", "new", 6)], NOW) == [STANDS_OVER]
+    assert await store.apply([text("a", "new", 6)], NOW) == [stands_over(5)]
     assert await store.get("a") == text("a", "new", 6)
 
 
 async def test_an_older_version_is_told_what_stands(store: Store) -> None:
     await store.apply([text("a", "new", 6)], NOW)
-    assert await store.apply([text("a", "old", 5)], NOW) == [Applied(6, existed=True)]
+    assert await store.apply([text("a", "old", 5)], NOW) == [overtaken_by(6)]
     assert await store.get("a") == text("a", "new", 6)
 
 
 async def test_the_same_write_again_stands(store: Store) -> None:
     await store.apply([text("a", "x", 5), tombstone("b", 5)], NOW)
-    assert await store.apply([text("a", "x", 5), tombstone("b", 5)], NOW) == [STANDS_OVER, STANDS]
+    assert await store.apply([text("a", "x", 5), tombstone("b", 5)], NOW) == [
+        stands_over(5),
+        Applied(0, existed=False, previous=5),
+    ]
     assert store.count() == 1
 
 
@@ -125,7 +137,7 @@ async def test_of_equal_versions_the_same_one_stands_in_either_order(
 ) -> None:
     first, second = kind.open(tmp_path / "first"), kind.open(tmp_path / "second")
     assert await first.apply([loser], NOW) == [STANDS]
-    assert await first.apply([winner], NOW) == [STANDS_OVER]
+    assert await first.apply([winner], NOW) == [stands_over(5)]
     assert await second.apply([winner], NOW) == [STANDS]
     assert [a.superseded_by for a in await second.apply([loser], NOW)] == [5]
     for store in first, second:
@@ -143,7 +155,7 @@ async def test_existed_is_false_for_tombstones_and_for_what_has_expired(store: S
 async def test_of_two_records_of_a_key_the_later_sees_the_earlier(store: Store) -> None:
     batch = [text("a", "1", 1), tombstone("a", 2), text("a", "3", 3), text("a", "0", 0)]
     answers = await store.apply(batch, NOW)
-    assert answers == [STANDS, STANDS_OVER, STANDS, Applied(3, existed=True)]
+    assert answers == [STANDS, stands_over(1), Applied(0, existed=False, previous=2), overtaken_by(3)]
     assert await store.get("a") == text("a", "3", 3)
     assert store.count() == 1
 
@@ -152,9 +164,9 @@ async def test_concurrent_batches_see_each_other_in_their_order(store: Store) ->
     answers = await asyncio.gather(*(store.apply([text("a", str(v), v)], NOW) for v in (2, 1, 3, 2)))
     assert [a for [a] in answers] == [
         STANDS,
-        Applied(2, existed=True),
-        STANDS_OVER,
-        Applied(3, existed=True),
+        overtaken_by(2),
+        stands_over(2),
+        overtaken_by(3),
     ]
     assert await store.get("a") == text("a", "3", 3)
 
@@ -254,6 +266,11 @@ def _modelled(batches: list[list[Record]]) -> dict[str, Record]:
     return model
 
 
+async def digest_in_memory(records: list[Record]) -> int:
+    [digest] = await MemoryStore(reversed(records)).digests([EVERYTHING], NOW)
+    return digest
+
+
 @ALL_KINDS
 @settings(max_examples=60, deadline=None)
 @given(
@@ -284,6 +301,9 @@ def test_a_store_is_like_a_sorted_dict(
         assert store.high_water() == max((r.version for r in ordered), default=0)
         by_token = sorted(((token_of(r.key), r) for r in ordered), key=lambda pair: (pair[0], pair[1].key))
         assert await store.scan_tokens(0, LAST_TOKEN, 999) == by_token
+        listed = await store.entries([EVERYTHING])
+        assert [(e.key, e.version) for e in listed] == [(r.key, r.version) for _, r in by_token]
+        assert await store.digests([EVERYTHING], NOW) == [await digest_in_memory(ordered)]
 
     asyncio.run(run())
 
@@ -354,6 +374,10 @@ async def test_a_closed_store_refuses_everything(kind: Kind, tmp_path: Path) -> 
         store.scan_keys(None, 1, NOW),
         store.scan_tokens(0, 1, 1),
         store.scan_tokens(0, 1, 10_000),
+        store.digests([EVERYTHING], 0),
+        store.entries([EVERYTHING]),
+        store.garbage(EVERYTHING, NOW, 1),
+        store.purge([Entry("a", 1, 1, 1)]),
         store.snapshot(str(tmp_path / "copy")),
     ):
         with pytest.raises(StoreClosedError):

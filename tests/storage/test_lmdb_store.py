@@ -69,7 +69,7 @@ async def test_a_batch_that_finds_no_room_fails_alone(tmp_path: Path) -> None:
     )
     assert isinstance(large, StoreFullError)
     assert "map is full" in str(large)
-    assert [first, second, third] == [[Applied(0, existed)] for existed in (False, True, False)]
+    assert [first, second, third] == [[Applied(0, False)], [Applied(0, True, 1)], [Applied(0, False)]]
     assert await store.get_many(["a", "b", "large"]) == [text("a", "y", 2), None, None]
     assert store.count() == 1
     await store.close()
@@ -224,8 +224,8 @@ async def test_a_file_that_is_not_lmdb_is_refused_and_kept(tmp_path: Path) -> No
 async def test_a_folder_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     await open_lmdb(tmp_path / "n.lmdb").close()
     with lmdb.open(str(tmp_path / "n.lmdb"), max_dbs=8) as env, env.begin(write=True) as txn:
-        txn.put(b"format", b"2", db=env.open_db(b"meta", txn=txn))
-    with pytest.raises(StoreError, match="has format 2, this LimeDB reads 1"):
+        txn.put(b"format", b"3", db=env.open_db(b"meta", txn=txn))
+    with pytest.raises(StoreError, match="has format 3, this LimeDB reads 2"):
         open_lmdb(tmp_path / "n.lmdb")
 
 

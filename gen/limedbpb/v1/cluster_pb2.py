@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19limedbpb/v1/cluster.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n\x0fGetStateRequest\"\x8d\x01\n\x10GetStateResponse\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\r\n\x05peers\x18\x02 \x03(\t\x12\x13\n\x0btotal_nodes\x18\x03 \x01(\r\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x14\n\x0c\x61\x63tive_nodes\x18\x05 \x01(\r\x12\x0c\n\x04zone\x18\x06 \x01(\t\x12\x0f\n\x07version\x18\x07 \x01(\t\"\x10\n\x0eGetRingRequest\"\xbe\x04\n\x0fGetRingResponse\x12\x13\n\x0btotal_nodes\x18\x01 \x01(\r\x12\x15\n\rvirtual_nodes\x18\x02 \x01(\r\x12\x1e\n\x16virtual_nodes_per_node\x18\x03 \x01(\r\x12Z\n\x19virtual_node_distribution\x18\x04 \x03(\x0b\x32\x37.limedb.v1.GetRingResponse.VirtualNodeDistributionEntry\x12\x14\n\x0c\x63urrent_node\x18\x05 \x01(\t\x12\x11\n\tall_nodes\x18\x06 \x03(\t\x12\x36\n\x06ranges\x18\x07 \x03(\x0b\x32&.limedb.v1.GetRingResponse.RangesEntry\x12\x45\n\x0eranges_degrees\x18\x08 \x03(\x0b\x32-.limedb.v1.GetRingResponse.RangesDegreesEntry\x1a>\n\x1cVirtualNodeDistributionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1aI\n\x0bRangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue:\x02\x38\x01\x1aP\n\x12RangesDegreesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue:\x02\x38\x01\"\x12\n\x10GetGossipRequest\"\xed\x03\n\x11GetGossipResponse\x12\x1a\n\x08node_url\x18\x01 \x01(\tR\x08node_url\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12&\n\x0enode_heartbeat\x18\x03 \x01(\rR\x0enode_heartbeat\x12&\n\x0e\x63luster_health\x18\x04 \x01(\tR\x0e\x63luster_health\x12 \n\x0btotal_peers\x18\x05 \x01(\rR\x0btotal_peers\x12\"\n\x0c\x61\x63tive_peers\x18\x06 \x01(\rR\x0c\x61\x63tive_peers\x12 \n\x0bstale_peers\x18\x07 \x01(\rR\x0bstale_peers\x12\x1e\n\ndead_peers\x18\x08 \x01(\rR\ndead_peers\x12*\n\x10\x63onvergence_rate\x18\t \x01(\x01R\x10\x63onvergence_rate\x12 \n\x0b\x61verage_lag\x18\n \x01(\x01R\x0b\x61verage_lag\x12\x18\n\x07max_lag\x18\x0b \x01(\x01R\x07max_lag\x12\x39\n\x0cpeer_details\x18\x0c \x03(\x0b\x32\x15.limedb.v1.PeerDetailR\x0cpeer_details\x12-\n\ttimestamp\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\nPeerDetail\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x11\n\theartbeat\x18\x03 \x01(\r\x12\x0b\n\x03lag\x18\x04 \x01(\x01\x12\x0e\n\x06status\x18\x05 \x01(\t\"\x12\n\x10GetHealthRequest\"\xcf\x04\n\x11GetHealthResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08node_url\x18\x04 \x01(\t\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x0euptime_seconds\x18\x06 \x01(\x01R\x0euptime_seconds\x12\x30\n\x13memory_allocated_mb\x18\x07 \x01(\x01R\x13memory_allocated_mb\x12 \n\x0b\x63pu_percent\x18\x08 \x01(\x01R\x0b\x63pu_percent\x12&\n\x0etotal_requests\x18\t \x01(\x04R\x0etotal_requests\x12\x30\n\x13requests_per_second\x18\n \x01(\x01R\x13requests_per_second\x12(\n\x0fgets_per_second\x18\x0b \x01(\x01R\x0fgets_per_second\x12(\n\x0fsets_per_second\x18\x0c \x01(\x01R\x0fsets_per_second\x12(\n\x0f\x64\x65ls_per_second\x18\r \x01(\x01R\x0f\x64\x65ls_per_second\x12.\n\x12\x61verage_latency_ms\x18\x0e \x01(\x01R\x12\x61verage_latency_ms\x12\x1e\n\nerror_rate\x18\x0f \x01(\x01R\nerror_rate\x12#\n\x07storage\x18\x10 \x01(\x0b\x32\x12.limedb.v1.Storage\"V\n\x07Storage\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04keys\x18\x02 \x01(\r\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x12\n\ndurability\x18\x05 \x01(\t2\x9c\x03\n\x0e\x43lusterService\x12\x62\n\x08GetState\x12\x1a.limedb.v1.GetStateRequest\x1a\x1b.limedb.v1.GetStateResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/cluster/state\x12^\n\x07GetRing\x12\x19.limedb.v1.GetRingRequest\x1a\x1a.limedb.v1.GetRingResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/cluster/ring\x12\x66\n\tGetGossip\x12\x1b.limedb.v1.GetGossipRequest\x1a\x1c.limedb.v1.GetGossipResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/cluster/gossip\x12^\n\tGetHealth\x12\x1b.limedb.v1.GetHealthRequest\x1a\x1c.limedb.v1.GetHealthResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/healthb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19limedbpb/v1/cluster.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n\x0fGetStateRequest\"\xa6\x02\n\x10GetStateResponse\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\r\n\x05peers\x18\x02 \x03(\t\x12\x13\n\x0btotal_nodes\x18\x03 \x01(\r\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x14\n\x0c\x61\x63tive_nodes\x18\x05 \x01(\r\x12\x0c\n\x04zone\x18\x06 \x01(\t\x12\x0f\n\x07version\x18\x07 \x01(\t\x12\x12\n\ncluster_id\x18\x08 \x01(\t\x12\r\n\x05\x65poch\x18\t \x01(\x04\x12\r\n\x05phase\x18\n \x01(\t\x12\x1a\n\x12replication_factor\x18\x0b \x01(\r\x12\x0f\n\x07node_id\x18\x0c \x01(\t\x12\x0f\n\x07problem\x18\r \x01(\t\x12\'\n\x07members\x18\x0e \x03(\x0b\x32\x16.limedb.v1.ClusterNode\"\xa9\x02\n\x0b\x43lusterNode\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x10\n\x08standing\x18\x05 \x01(\t\x12\x0e\n\x06status\x18\x06 \x01(\t\x12\x0b\n\x03lag\x18\x07 \x01(\x01\x12\x0c\n\x04keys\x18\x08 \x01(\r\x12\x1c\n\x0f\x63lock_offset_ms\x18\t \x01(\x12H\x00\x88\x01\x01\x12\r\n\x05share\x18\n \x01(\x01\x12\x15\n\rvirtual_nodes\x18\x0b \x01(\r\x12\x12\n\ngeneration\x18\x0c \x01(\x04\x12\x11\n\theartbeat\x18\r \x01(\r\x12\r\n\x05\x65poch\x18\x0e \x01(\x04\x12\x12\n\nhint_bytes\x18\x0f \x01(\x04\x42\x12\n\x10_clock_offset_ms\"\x1f\n\x10LocateKeyRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"c\n\x11LocateKeyResponse\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x04\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12#\n\x06owners\x18\x04 \x03(\x0b\x32\x13.limedb.v1.KeyOwner\"\xc2\x01\n\x08KeyOwner\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x11\n\treachable\x18\x05 \x01(\x08\x12\x12\n\nhas_record\x18\x06 \x01(\x08\x12\x0f\n\x07version\x18\x07 \x01(\x04\x12\x0c\n\x04size\x18\x08 \x01(\r\x12\x11\n\ttombstone\x18\t \x01(\x08\x12\x15\n\rexpires_at_ms\x18\n \x01(\x04\x12\r\n\x05\x65rror\x18\x0b \x01(\t\"*\n\x13WatchClusterRequest\x12\x13\n\x0binterval_ms\x18\x01 \x01(\r\"\xe2\x02\n\x14WatchClusterResponse\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12-\n\ttimestamp\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x12\n\ncluster_id\x18\x05 \x01(\t\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\x12\r\n\x05phase\x18\x07 \x01(\t\x12\x1a\n\x12replication_factor\x18\x08 \x01(\r\x12%\n\x05nodes\x18\t \x03(\x0b\x32\x16.limedb.v1.ClusterNode\x12!\n\x06\x63hange\x18\n \x01(\x0b\x32\x11.limedb.v1.Change\x12&\n\x05rates\x18\x0b \x01(\x0b\x32\x17.limedb.v1.RequestRates\x12(\n\x06repair\x18\x0c \x01(\x0b\x32\x18.limedb.v1.RepairFigures\"a\n\x06\x43hange\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05phase\x18\x03 \x01(\t\x12+\n\x08progress\x18\x04 \x03(\x0b\x32\x19.limedb.v1.ChangeProgress\"\x8d\x01\n\x0e\x43hangeProgress\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05spans\x18\x02 \x01(\r\x12\x12\n\nspans_done\x18\x03 \x01(\r\x12\x0c\n\x04keys\x18\x04 \x01(\x04\x12\x17\n\x0fkeys_per_second\x18\x05 \x01(\x01\x12\x13\n\x0bwaiting_for\x18\x06 \x01(\t\x12\x0f\n\x07is_done\x18\x07 \x01(\x08\"\xbe\x01\n\x0cRequestRates\x12\x16\n\x0etotal_requests\x18\x01 \x01(\x04\x12\x1b\n\x13requests_per_second\x18\x02 \x01(\x01\x12\x17\n\x0fgets_per_second\x18\x03 \x01(\x01\x12\x17\n\x0fsets_per_second\x18\x04 \x01(\x01\x12\x17\n\x0f\x64\x65ls_per_second\x18\x05 \x01(\x01\x12\x1a\n\x12\x61verage_latency_ms\x18\x06 \x01(\x01\x12\x12\n\nerror_rate\x18\x07 \x01(\x01\"r\n\rRepairFigures\x12\x0e\n\x06rounds\x18\x01 \x01(\x04\x12\x10\n\x08\x63ompared\x18\x02 \x01(\x04\x12\x0e\n\x06pulled\x18\x03 \x01(\x04\x12\x0e\n\x06pushed\x18\x04 \x01(\x04\x12\x0e\n\x06purged\x18\x05 \x01(\x04\x12\x0f\n\x07\x64ropped\x18\x06 \x01(\x04\"\x10\n\x0eGetRingRequest\"\xbe\x04\n\x0fGetRingResponse\x12\x13\n\x0btotal_nodes\x18\x01 \x01(\r\x12\x15\n\rvirtual_nodes\x18\x02 \x01(\r\x12\x1e\n\x16virtual_nodes_per_node\x18\x03 \x01(\r\x12Z\n\x19virtual_node_distribution\x18\x04 \x03(\x0b\x32\x37.limedb.v1.GetRingResponse.VirtualNodeDistributionEntry\x12\x14\n\x0c\x63urrent_node\x18\x05 \x01(\t\x12\x11\n\tall_nodes\x18\x06 \x03(\t\x12\x36\n\x06ranges\x18\x07 \x03(\x0b\x32&.limedb.v1.GetRingResponse.RangesEntry\x12\x45\n\x0eranges_degrees\x18\x08 \x03(\x0b\x32-.limedb.v1.GetRingResponse.RangesDegreesEntry\x1a>\n\x1cVirtualNodeDistributionEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1aI\n\x0bRangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue:\x02\x38\x01\x1aP\n\x12RangesDegreesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue:\x02\x38\x01\"\x12\n\x10GetGossipRequest\"\xed\x03\n\x11GetGossipResponse\x12\x1a\n\x08node_url\x18\x01 \x01(\tR\x08node_url\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12&\n\x0enode_heartbeat\x18\x03 \x01(\rR\x0enode_heartbeat\x12&\n\x0e\x63luster_health\x18\x04 \x01(\tR\x0e\x63luster_health\x12 \n\x0btotal_peers\x18\x05 \x01(\rR\x0btotal_peers\x12\"\n\x0c\x61\x63tive_peers\x18\x06 \x01(\rR\x0c\x61\x63tive_peers\x12 \n\x0bstale_peers\x18\x07 \x01(\rR\x0bstale_peers\x12\x1e\n\ndead_peers\x18\x08 \x01(\rR\ndead_peers\x12*\n\x10\x63onvergence_rate\x18\t \x01(\x01R\x10\x63onvergence_rate\x12 \n\x0b\x61verage_lag\x18\n \x01(\x01R\x0b\x61verage_lag\x12\x18\n\x07max_lag\x18\x0b \x01(\x01R\x07max_lag\x12\x39\n\x0cpeer_details\x18\x0c \x03(\x0b\x32\x15.limedb.v1.PeerDetailR\x0cpeer_details\x12-\n\ttimestamp\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\nPeerDetail\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x11\n\theartbeat\x18\x03 \x01(\r\x12\x0b\n\x03lag\x18\x04 \x01(\x01\x12\x0e\n\x06status\x18\x05 \x01(\t\"\x12\n\x10GetHealthRequest\"\xcf\x04\n\x11GetHealthResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08node_url\x18\x04 \x01(\t\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x0euptime_seconds\x18\x06 \x01(\x01R\x0euptime_seconds\x12\x30\n\x13memory_allocated_mb\x18\x07 \x01(\x01R\x13memory_allocated_mb\x12 \n\x0b\x63pu_percent\x18\x08 \x01(\x01R\x0b\x63pu_percent\x12&\n\x0etotal_requests\x18\t \x01(\x04R\x0etotal_requests\x12\x30\n\x13requests_per_second\x18\n \x01(\x01R\x13requests_per_second\x12(\n\x0fgets_per_second\x18\x0b \x01(\x01R\x0fgets_per_second\x12(\n\x0fsets_per_second\x18\x0c \x01(\x01R\x0fsets_per_second\x12(\n\x0f\x64\x65ls_per_second\x18\r \x01(\x01R\x0f\x64\x65ls_per_second\x12.\n\x12\x61verage_latency_ms\x18\x0e \x01(\x01R\x12\x61verage_latency_ms\x12\x1e\n\nerror_rate\x18\x0f \x01(\x01R\nerror_rate\x12#\n\x07storage\x18\x10 \x01(\x0b\x32\x12.limedb.v1.Storage\"V\n\x07Storage\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04keys\x18\x02 \x01(\r\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x12\n\ndurability\x18\x05 \x01(\t2\xf9\x04\n\x0e\x43lusterService\x12\x62\n\x08GetState\x12\x1a.limedb.v1.GetStateRequest\x1a\x1b.limedb.v1.GetStateResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/cluster/state\x12^\n\x07GetRing\x12\x19.limedb.v1.GetRingRequest\x1a\x1a.limedb.v1.GetRingResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/cluster/ring\x12\x66\n\tGetGossip\x12\x1b.limedb.v1.GetGossipRequest\x1a\x1c.limedb.v1.GetGossipResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/cluster/gossip\x12i\n\tLocateKey\x12\x1b.limedb.v1.LocateKeyRequest\x1a\x1c.limedb.v1.LocateKeyResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/replicas/{key=**}\x12p\n\x0cWatchCluster\x12\x1e.limedb.v1.WatchClusterRequest\x1a\x1f.limedb.v1.WatchClusterResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/cluster/watch0\x01\x12^\n\tGetHealth\x12\x1b.limedb.v1.GetHealthRequest\x1a\x1c.limedb.v1.GetHealthResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/healthb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,34 +46,58 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTERSERVICE'].methods_by_name['GetRing']._serialized_options = b'\202\323\344\223\002\026\022\024/api/v1/cluster/ring'
   _globals['_CLUSTERSERVICE'].methods_by_name['GetGossip']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['GetGossip']._serialized_options = b'\202\323\344\223\002\030\022\026/api/v1/cluster/gossip'
+  _globals['_CLUSTERSERVICE'].methods_by_name['LocateKey']._loaded_options = None
+  _globals['_CLUSTERSERVICE'].methods_by_name['LocateKey']._serialized_options = b'\202\323\344\223\002\033\022\031/api/v1/replicas/{key=**}'
+  _globals['_CLUSTERSERVICE'].methods_by_name['WatchCluster']._loaded_options = None
+  _globals['_CLUSTERSERVICE'].methods_by_name['WatchCluster']._serialized_options = b'\202\323\344\223\002\027\022\025/api/v1/cluster/watch'
   _globals['_CLUSTERSERVICE'].methods_by_name['GetHealth']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['GetHealth']._serialized_options = b'\202\323\344\223\002\020\022\016/api/v1/health'
   _globals['_GETSTATEREQUEST']._serialized_start=133
   _globals['_GETSTATEREQUEST']._serialized_end=150
   _globals['_GETSTATERESPONSE']._serialized_start=153
-  _globals['_GETSTATERESPONSE']._serialized_end=294
-  _globals['_GETRINGREQUEST']._serialized_start=296
-  _globals['_GETRINGREQUEST']._serialized_end=312
-  _globals['_GETRINGRESPONSE']._serialized_start=315
-  _globals['_GETRINGRESPONSE']._serialized_end=889
-  _globals['_GETRINGRESPONSE_VIRTUALNODEDISTRIBUTIONENTRY']._serialized_start=670
-  _globals['_GETRINGRESPONSE_VIRTUALNODEDISTRIBUTIONENTRY']._serialized_end=732
-  _globals['_GETRINGRESPONSE_RANGESENTRY']._serialized_start=734
-  _globals['_GETRINGRESPONSE_RANGESENTRY']._serialized_end=807
-  _globals['_GETRINGRESPONSE_RANGESDEGREESENTRY']._serialized_start=809
-  _globals['_GETRINGRESPONSE_RANGESDEGREESENTRY']._serialized_end=889
-  _globals['_GETGOSSIPREQUEST']._serialized_start=891
-  _globals['_GETGOSSIPREQUEST']._serialized_end=909
-  _globals['_GETGOSSIPRESPONSE']._serialized_start=912
-  _globals['_GETGOSSIPRESPONSE']._serialized_end=1405
-  _globals['_PEERDETAIL']._serialized_start=1407
-  _globals['_PEERDETAIL']._serialized_end=1500
-  _globals['_GETHEALTHREQUEST']._serialized_start=1502
-  _globals['_GETHEALTHREQUEST']._serialized_end=1520
-  _globals['_GETHEALTHRESPONSE']._serialized_start=1523
-  _globals['_GETHEALTHRESPONSE']._serialized_end=2114
-  _globals['_STORAGE']._serialized_start=2116
-  _globals['_STORAGE']._serialized_end=2202
-  _globals['_CLUSTERSERVICE']._serialized_start=2205
-  _globals['_CLUSTERSERVICE']._serialized_end=2617
+  _globals['_GETSTATERESPONSE']._serialized_end=447
+  _globals['_CLUSTERNODE']._serialized_start=450
+  _globals['_CLUSTERNODE']._serialized_end=747
+  _globals['_LOCATEKEYREQUEST']._serialized_start=749
+  _globals['_LOCATEKEYREQUEST']._serialized_end=780
+  _globals['_LOCATEKEYRESPONSE']._serialized_start=782
+  _globals['_LOCATEKEYRESPONSE']._serialized_end=881
+  _globals['_KEYOWNER']._serialized_start=884
+  _globals['_KEYOWNER']._serialized_end=1078
+  _globals['_WATCHCLUSTERREQUEST']._serialized_start=1080
+  _globals['_WATCHCLUSTERREQUEST']._serialized_end=1122
+  _globals['_WATCHCLUSTERRESPONSE']._serialized_start=1125
+  _globals['_WATCHCLUSTERRESPONSE']._serialized_end=1479
+  _globals['_CHANGE']._serialized_start=1481
+  _globals['_CHANGE']._serialized_end=1578
+  _globals['_CHANGEPROGRESS']._serialized_start=1581
+  _globals['_CHANGEPROGRESS']._serialized_end=1722
+  _globals['_REQUESTRATES']._serialized_start=1725
+  _globals['_REQUESTRATES']._serialized_end=1915
+  _globals['_REPAIRFIGURES']._serialized_start=1917
+  _globals['_REPAIRFIGURES']._serialized_end=2031
+  _globals['_GETRINGREQUEST']._serialized_start=2033
+  _globals['_GETRINGREQUEST']._serialized_end=2049
+  _globals['_GETRINGRESPONSE']._serialized_start=2052
+  _globals['_GETRINGRESPONSE']._serialized_end=2626
+  _globals['_GETRINGRESPONSE_VIRTUALNODEDISTRIBUTIONENTRY']._serialized_start=2407
+  _globals['_GETRINGRESPONSE_VIRTUALNODEDISTRIBUTIONENTRY']._serialized_end=2469
+  _globals['_GETRINGRESPONSE_RANGESENTRY']._serialized_start=2471
+  _globals['_GETRINGRESPONSE_RANGESENTRY']._serialized_end=2544
+  _globals['_GETRINGRESPONSE_RANGESDEGREESENTRY']._serialized_start=2546
+  _globals['_GETRINGRESPONSE_RANGESDEGREESENTRY']._serialized_end=2626
+  _globals['_GETGOSSIPREQUEST']._serialized_start=2628
+  _globals['_GETGOSSIPREQUEST']._serialized_end=2646
+  _globals['_GETGOSSIPRESPONSE']._serialized_start=2649
+  _globals['_GETGOSSIPRESPONSE']._serialized_end=3142
+  _globals['_PEERDETAIL']._serialized_start=3144
+  _globals['_PEERDETAIL']._serialized_end=3237
+  _globals['_GETHEALTHREQUEST']._serialized_start=3239
+  _globals['_GETHEALTHREQUEST']._serialized_end=3257
+  _globals['_GETHEALTHRESPONSE']._serialized_start=3260
+  _globals['_GETHEALTHRESPONSE']._serialized_end=3851
+  _globals['_STORAGE']._serialized_start=3853
+  _globals['_STORAGE']._serialized_end=3939
+  _globals['_CLUSTERSERVICE']._serialized_start=3942
+  _globals['_CLUSTERSERVICE']._serialized_end=4575
 # @@protoc_insertion_point(module_scope)

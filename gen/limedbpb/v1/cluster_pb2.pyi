@@ -16,7 +16,7 @@ class GetStateRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStateResponse(_message.Message):
-    __slots__ = ("node_url", "peers", "total_nodes", "status", "active_nodes", "zone", "version")
+    __slots__ = ("node_url", "peers", "total_nodes", "status", "active_nodes", "zone", "version", "cluster_id", "epoch", "phase", "replication_factor", "node_id", "problem", "members")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_NODES_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,13 @@ class GetStateResponse(_message.Message):
     ACTIVE_NODES_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    REPLICATION_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     peers: _containers.RepeatedScalarFieldContainer[str]
     total_nodes: int
@@ -31,7 +38,190 @@ class GetStateResponse(_message.Message):
     active_nodes: int
     zone: str
     version: str
-    def __init__(self, node_url: _Optional[str] = ..., peers: _Optional[_Iterable[str]] = ..., total_nodes: _Optional[int] = ..., status: _Optional[str] = ..., active_nodes: _Optional[int] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+    cluster_id: str
+    epoch: int
+    phase: str
+    replication_factor: int
+    node_id: str
+    problem: str
+    members: _containers.RepeatedCompositeFieldContainer[ClusterNode]
+    def __init__(self, node_url: _Optional[str] = ..., peers: _Optional[_Iterable[str]] = ..., total_nodes: _Optional[int] = ..., status: _Optional[str] = ..., active_nodes: _Optional[int] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., node_id: _Optional[str] = ..., problem: _Optional[str] = ..., members: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ...) -> None: ...
+
+class ClusterNode(_message.Message):
+    __slots__ = ("url", "node_id", "zone", "version", "standing", "status", "lag", "keys", "clock_offset_ms", "share", "virtual_nodes", "generation", "heartbeat", "epoch", "hint_bytes")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    LAG_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    VIRTUAL_NODES_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    HINT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    node_id: str
+    zone: str
+    version: str
+    standing: str
+    status: str
+    lag: float
+    keys: int
+    clock_offset_ms: int
+    share: float
+    virtual_nodes: int
+    generation: int
+    heartbeat: int
+    epoch: int
+    hint_bytes: int
+    def __init__(self, url: _Optional[str] = ..., node_id: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., standing: _Optional[str] = ..., status: _Optional[str] = ..., lag: _Optional[float] = ..., keys: _Optional[int] = ..., clock_offset_ms: _Optional[int] = ..., share: _Optional[float] = ..., virtual_nodes: _Optional[int] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., epoch: _Optional[int] = ..., hint_bytes: _Optional[int] = ...) -> None: ...
+
+class LocateKeyRequest(_message.Message):
+    __slots__ = ("key",)
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    def __init__(self, key: _Optional[str] = ...) -> None: ...
+
+class LocateKeyResponse(_message.Message):
+    __slots__ = ("key", "token", "epoch", "owners")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    OWNERS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    token: int
+    epoch: int
+    owners: _containers.RepeatedCompositeFieldContainer[KeyOwner]
+    def __init__(self, key: _Optional[str] = ..., token: _Optional[int] = ..., epoch: _Optional[int] = ..., owners: _Optional[_Iterable[_Union[KeyOwner, _Mapping]]] = ...) -> None: ...
+
+class KeyOwner(_message.Message):
+    __slots__ = ("url", "zone", "role", "status", "reachable", "has_record", "version", "size", "tombstone", "expires_at_ms", "error")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    REACHABLE_FIELD_NUMBER: _ClassVar[int]
+    HAS_RECORD_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    TOMBSTONE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    zone: str
+    role: str
+    status: str
+    reachable: bool
+    has_record: bool
+    version: int
+    size: int
+    tombstone: bool
+    expires_at_ms: int
+    error: str
+    def __init__(self, url: _Optional[str] = ..., zone: _Optional[str] = ..., role: _Optional[str] = ..., status: _Optional[str] = ..., reachable: _Optional[bool] = ..., has_record: _Optional[bool] = ..., version: _Optional[int] = ..., size: _Optional[int] = ..., tombstone: _Optional[bool] = ..., expires_at_ms: _Optional[int] = ..., error: _Optional[str] = ...) -> None: ...
+
+class WatchClusterRequest(_message.Message):
+    __slots__ = ("interval_ms",)
+    INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    interval_ms: int
+    def __init__(self, interval_ms: _Optional[int] = ...) -> None: ...
+
+class WatchClusterResponse(_message.Message):
+    __slots__ = ("node_url", "timestamp", "status", "problem", "cluster_id", "epoch", "phase", "replication_factor", "nodes", "change", "rates", "repair")
+    NODE_URL_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    REPLICATION_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    REPAIR_FIELD_NUMBER: _ClassVar[int]
+    node_url: str
+    timestamp: _timestamp_pb2.Timestamp
+    status: str
+    problem: str
+    cluster_id: str
+    epoch: int
+    phase: str
+    replication_factor: int
+    nodes: _containers.RepeatedCompositeFieldContainer[ClusterNode]
+    change: Change
+    rates: RequestRates
+    repair: RepairFigures
+    def __init__(self, node_url: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., problem: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., change: _Optional[_Union[Change, _Mapping]] = ..., rates: _Optional[_Union[RequestRates, _Mapping]] = ..., repair: _Optional[_Union[RepairFigures, _Mapping]] = ...) -> None: ...
+
+class Change(_message.Message):
+    __slots__ = ("what", "epoch", "phase", "progress")
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    what: str
+    epoch: int
+    phase: str
+    progress: _containers.RepeatedCompositeFieldContainer[ChangeProgress]
+    def __init__(self, what: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., progress: _Optional[_Iterable[_Union[ChangeProgress, _Mapping]]] = ...) -> None: ...
+
+class ChangeProgress(_message.Message):
+    __slots__ = ("url", "spans", "spans_done", "keys", "keys_per_second", "waiting_for", "is_done")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    SPANS_DONE_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    KEYS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    IS_DONE_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    spans: int
+    spans_done: int
+    keys: int
+    keys_per_second: float
+    waiting_for: str
+    is_done: bool
+    def __init__(self, url: _Optional[str] = ..., spans: _Optional[int] = ..., spans_done: _Optional[int] = ..., keys: _Optional[int] = ..., keys_per_second: _Optional[float] = ..., waiting_for: _Optional[str] = ..., is_done: _Optional[bool] = ...) -> None: ...
+
+class RequestRates(_message.Message):
+    __slots__ = ("total_requests", "requests_per_second", "gets_per_second", "sets_per_second", "dels_per_second", "average_latency_ms", "error_rate")
+    TOTAL_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    GETS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    SETS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    DELS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_RATE_FIELD_NUMBER: _ClassVar[int]
+    total_requests: int
+    requests_per_second: float
+    gets_per_second: float
+    sets_per_second: float
+    dels_per_second: float
+    average_latency_ms: float
+    error_rate: float
+    def __init__(self, total_requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., gets_per_second: _Optional[float] = ..., sets_per_second: _Optional[float] = ..., dels_per_second: _Optional[float] = ..., average_latency_ms: _Optional[float] = ..., error_rate: _Optional[float] = ...) -> None: ...
+
+class RepairFigures(_message.Message):
+    __slots__ = ("rounds", "compared", "pulled", "pushed", "purged", "dropped")
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
+    PULLED_FIELD_NUMBER: _ClassVar[int]
+    PUSHED_FIELD_NUMBER: _ClassVar[int]
+    PURGED_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    rounds: int
+    compared: int
+    pulled: int
+    pushed: int
+    purged: int
+    dropped: int
+    def __init__(self, rounds: _Optional[int] = ..., compared: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., purged: _Optional[int] = ..., dropped: _Optional[int] = ...) -> None: ...
 
 class GetRingRequest(_message.Message):
     __slots__ = ()

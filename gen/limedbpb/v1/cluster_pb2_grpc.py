@@ -50,6 +50,16 @@ class ClusterServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_cluster__pb2.GetGossipRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_cluster__pb2.GetGossipResponse.FromString,
                 _registered_method=True)
+        self.LocateKey = channel.unary_unary(
+                '/limedb.v1.ClusterService/LocateKey',
+                request_serializer=limedbpb_dot_v1_dot_cluster__pb2.LocateKeyRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_cluster__pb2.LocateKeyResponse.FromString,
+                _registered_method=True)
+        self.WatchCluster = channel.unary_stream(
+                '/limedb.v1.ClusterService/WatchCluster',
+                request_serializer=limedbpb_dot_v1_dot_cluster__pb2.WatchClusterRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_cluster__pb2.WatchClusterResponse.FromString,
+                _registered_method=True)
         self.GetHealth = channel.unary_unary(
                 '/limedb.v1.ClusterService/GetHealth',
                 request_serializer=limedbpb_dot_v1_dot_cluster__pb2.GetHealthRequest.SerializeToString,
@@ -82,6 +92,21 @@ class ClusterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LocateKey(self, request, context):
+        """LocateKey asks every owner of a key what it holds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchCluster(self, request, context):
+        """WatchCluster tells the whole cluster at once, then on every change and at least every interval_ms. Through
+        Envoy's REST it is one JSON object a line.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetHealth(self, request, context):
         """GetHealth tells how the node does: uptime, rates, memory, storage. Whether it takes requests is
         told by grpc.health.v1.
@@ -107,6 +132,16 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.GetGossip,
                     request_deserializer=limedbpb_dot_v1_dot_cluster__pb2.GetGossipRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_cluster__pb2.GetGossipResponse.SerializeToString,
+            ),
+            'LocateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.LocateKey,
+                    request_deserializer=limedbpb_dot_v1_dot_cluster__pb2.LocateKeyRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_cluster__pb2.LocateKeyResponse.SerializeToString,
+            ),
+            'WatchCluster': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCluster,
+                    request_deserializer=limedbpb_dot_v1_dot_cluster__pb2.WatchClusterRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_cluster__pb2.WatchClusterResponse.SerializeToString,
             ),
             'GetHealth': grpc.unary_unary_rpc_method_handler(
                     servicer.GetHealth,
@@ -196,6 +231,60 @@ class ClusterService:
             '/limedb.v1.ClusterService/GetGossip',
             limedbpb_dot_v1_dot_cluster__pb2.GetGossipRequest.SerializeToString,
             limedbpb_dot_v1_dot_cluster__pb2.GetGossipResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LocateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ClusterService/LocateKey',
+            limedbpb_dot_v1_dot_cluster__pb2.LocateKeyRequest.SerializeToString,
+            limedbpb_dot_v1_dot_cluster__pb2.LocateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/limedb.v1.ClusterService/WatchCluster',
+            limedbpb_dot_v1_dot_cluster__pb2.WatchClusterRequest.SerializeToString,
+            limedbpb_dot_v1_dot_cluster__pb2.WatchClusterResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,12 @@ class ClusterServiceStub:
     """GetRing tells which node owns which range of tokens."""
     GetGossip: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.GetGossipRequest, _cluster_pb2.GetGossipResponse]
     """GetGossip tells what the node has heard of the others, and when."""
+    LocateKey: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.LocateKeyRequest, _cluster_pb2.LocateKeyResponse]
+    """LocateKey asks every owner of a key what it holds."""
+    WatchCluster: _grpc.UnaryStreamMultiCallable[_cluster_pb2.WatchClusterRequest, _cluster_pb2.WatchClusterResponse]
+    """WatchCluster tells the whole cluster at once, then on every change and at least every interval_ms. Through
+    Envoy's REST it is one JSON object a line.
+    """
     GetHealth: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.GetHealthRequest, _cluster_pb2.GetHealthResponse]
     """GetHealth tells how the node does: uptime, rates, memory, storage. Whether it takes requests is
     told by grpc.health.v1.
@@ -55,6 +61,12 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     """GetRing tells which node owns which range of tokens."""
     GetGossip: _aio.UnaryUnaryMultiCallable[_cluster_pb2.GetGossipRequest, _cluster_pb2.GetGossipResponse]  # type: ignore[assignment]
     """GetGossip tells what the node has heard of the others, and when."""
+    LocateKey: _aio.UnaryUnaryMultiCallable[_cluster_pb2.LocateKeyRequest, _cluster_pb2.LocateKeyResponse]  # type: ignore[assignment]
+    """LocateKey asks every owner of a key what it holds."""
+    WatchCluster: _aio.UnaryStreamMultiCallable[_cluster_pb2.WatchClusterRequest, _cluster_pb2.WatchClusterResponse]  # type: ignore[assignment]
+    """WatchCluster tells the whole cluster at once, then on every change and at least every interval_ms. Through
+    Envoy's REST it is one JSON object a line.
+    """
     GetHealth: _aio.UnaryUnaryMultiCallable[_cluster_pb2.GetHealthRequest, _cluster_pb2.GetHealthResponse]  # type: ignore[assignment]
     """GetHealth tells how the node does: uptime, rates, memory, storage. Whether it takes requests is
     told by grpc.health.v1.
@@ -86,6 +98,24 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.GetGossipResponse, _abc.Awaitable[_cluster_pb2.GetGossipResponse]]:
         """GetGossip tells what the node has heard of the others, and when."""
+
+    @_abc_1.abstractmethod
+    def LocateKey(
+        self,
+        request: _cluster_pb2.LocateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_pb2.LocateKeyResponse, _abc.Awaitable[_cluster_pb2.LocateKeyResponse]]:
+        """LocateKey asks every owner of a key what it holds."""
+
+    @_abc_1.abstractmethod
+    def WatchCluster(
+        self,
+        request: _cluster_pb2.WatchClusterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_cluster_pb2.WatchClusterResponse], _abc.AsyncIterator[_cluster_pb2.WatchClusterResponse]]:
+        """WatchCluster tells the whole cluster at once, then on every change and at least every interval_ms. Through
+        Envoy's REST it is one JSON object a line.
+        """
 
     @_abc_1.abstractmethod
     def GetHealth(

@@ -1,0 +1,96 @@
+"""`limedb admin`: who belongs to the cluster, and what changes; arguments only. Screens: admin_screen.py."""
+
+import click
+
+from limedb.cli import admin_screen as screen
+from limedb.cli.kv import target_option
+from limedb.rpc.admin_calls import admin_client
+
+_timeout = click.option(
+    "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="How long to wait for an answer."
+)
+_dry_run = click.option("--dry-run", is_flag=True, help="Only tell what would move.")
+_no_wait = click.option("--no-wait", is_flag=True, help="Return when the change has begun.")
+_url = click.argument("url", metavar="URL")
+
+
+@click.group()
+def admin() -> None:
+    """See and change who belongs to the cluster; repair it."""
+
+
+@admin.command()
+@click.option(
+    "-o", "--output", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@target_option
+@_timeout
+def status(shape: str, target: str, timeout: float) -> None:
+    """Show the members, the change that runs, and what is wrong."""
+    with admin_client(target, timeout) as node:
+        told = node.status()
+    if shape == "json":
+        click.echo(told.as_json)
+    else:
+        screen.show_status(told)
+
+
+@admin.command("join-plan")
+@_url
+@click.option("--zone", default="", help="The host or rack that the node would stand on.")
+@click.option("--virtual-nodes", type=click.IntRange(0), help="Points on the ring. Default: 256.")
+@target_option
+@_timeout
+def join_plan(url: str, zone: str, virtual_nodes: int | None, target: str, timeout: float) -> None:
+    """Tell what would move if a node at URL joined. Nodes join by being started with NODE_PEERS."""
+    with admin_client(target, timeout) as node:
+        screen.show_plan(node.plan_join(url, zone, virtual_nodes))
+
+
+@admin.command()
+@_url
+@_dry_run
+@_no_wait
+@target_option
+@_timeout
+def decommission(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) -> None:
+    """Let the node at URL leave, and wait until others have its keys. Ctrl-C stops only the waiting."""
+    with admin_client(target, timeout) as node:
+        plan = node.decommission(url, dry_run)
+        screen.show_plan(plan)
+        if not (dry_run or no_wait):
+            screen.wait_gone(node, url, plan.epoch)
+
+
+@admin.command()
+@_url
+@_dry_run
+@_no_wait
+@target_option
+@_timeout
+def remove(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) -> None:
+    """Take the dead node at URL out, and wait until others have its keys. Ctrl-C stops only the waiting."""
+    with admin_client(target, timeout) as node:
+        plan = node.remove(url, dry_run)
+        screen.show_plan(plan)
+        if not (dry_run or no_wait):
+            screen.wait_gone(node, url, plan.epoch)
+
+
+@admin.command()
+@_dry_run
+@target_option
+@_timeout
+def cancel(dry_run: bool, target: str, timeout: float) -> None:
+    """Give up the change that runs: who joins is out, who leaves stays."""
+    with admin_client(target, timeout) as node:
+        screen.show_plan(node.cancel(dry_run))
+
+
+@admin.command()
+@target_option
+@_timeout
+def repair(target: str, timeout: float) -> None:
+    """Make all ranges of the node at --target equal to those of their other owners. Ctrl-C ends it."""
+    with admin_client(target, timeout) as node:
+        screen.show_repair(node.repair())

@@ -1,0 +1,129 @@
+"""What `limedb admin` prints: tables, plans, and progress: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from limedb.cluster.report import ChangePlan, ChangeStatus
+from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
+from limedb.rpc.admin_calls import AdminClient, AdminStatus, RepairState
+
+POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 30.0
+"""How long a node that is asked for progress may be away."""
+
+Advance = Callable[[int, int, str], None]
+"""Tells how many of how many parts are done, and a few words."""
+
+
+def show_status(status: AdminStatus) -> None:
+    """The members as a table, then the change and what is wrong."""
+    cluster = status.cluster_id or "none yet"
+    click.echo(
+        f"cluster {cluster}, epoch {status.epoch} ({status.phase}),"
+        f" {status.replication_factor} replicas of each key"
+    )
+    for node in status.nodes:
+        click.echo(
+            f"{node.url:<32} {node.standing or 'no member':<10} {node.status or 'unknown':<8}"
+            f" {node.share:>7.2%} {node.keys:>10} keys {node.zone}".rstrip()
+        )
+    if status.change:
+        click.echo(f"running: {status.change.what} ({status.change.phase}), {_words(status.change)}")
+    for problem in status.problems:
+        click.echo(f"! {problem}")
+
+
+def show_plan(plan: ChangePlan) -> None:
+    """What moves, or would."""
+    began = f"begun in epoch {plan.epoch}" if plan.epoch else "nothing was changed"
+    click.echo(f"{plan.what} ({began}); {plan.streamed:.2%} of the keys are fetched by new owners")
+    for move in plan.moves:
+        click.echo(f"{move.node_url:<32} {move.share_before:>7.2%} -> {move.share_after:>7.2%}")
+
+
+def wait_gone(node: AdminClient, url: str, epoch: int) -> None:
+    """Show progress of the change that began in `epoch` until a node is no member any more. LimeDBError: the
+    change was given up.
+    """
+    with _progress("streaming") as advance:
+        for status in _statuses(node):
+            if status.member(url) is None:
+                break
+            if status.change is not None:
+                advance(*_counts(status.change), _words(status.change))
+            elif status.epoch > epoch:  # before that, the node that was asked has not heard of it
+                raise LimeDBError(f"{url} is still a member: the change was cancelled")
+    click.echo(f"{url} is no member any more")
+
+
+def show_repair(states: Iterator[RepairState]) -> None:
+    """Show progress until a repair is finished. LimeDBError: it ended before."""
+    state = None
+    with _progress("repairing") as advance:
+        for state in states:
+            advance(state.spans_done, state.spans, f"{state.pulled} pulled, {state.pushed} pushed")
+    if state is None or not state.is_finished:
+        raise LimeDBError("the repair ended before it was finished")
+    click.echo(f"{state.spans} ranges compared, {state.pulled} records pulled, {state.pushed} pushed")
+
+
+def _statuses(node: AdminClient) -> Iterator[AdminStatus]:
+    """The status again and again; the node that is asked may be away for a while."""
+    heard = time.monotonic()
+    while True:
+        try:
+            status = node.status()
+        except (UnavailableError, RequestTimeoutError):
+            if time.monotonic() - heard > PATIENCE_SECONDS:
+                raise
+        else:
+            heard = time.monotonic()
+            yield status
+        time.sleep(POLL_SECONDS)
+
+
+def _counts(change: ChangeStatus) -> tuple[int, int]:
+    parts = change.progress.values()
+    return sum(p.spans_done for p in parts), sum(p.spans for p in parts)
+
+
+def _words(change: ChangeStatus) -> str:
+    """How a change does: ranges, keys, rate, and what is waited for."""
+    done, total = _counts(change)
+    parts = change.progress.values()
+    text = f"{done} of {total} ranges, {sum(p.keys for p in parts)} keys"
+    text += f", {sum(p.keys_per_second for p in parts):.0f} keys/s"
+    waits = sorted({p.waiting_for for p in parts if p.waiting_for})
+    return text + (f"; waits for {', '.join(waits)}" if waits else "")
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Advance]:
+    """A bar on a terminal; elsewhere a line whenever the words change."""
+    if not sys.stdout.isatty():
+        yield _lines(label)
+        return
+    with click.progressbar(length=1, label=label, item_show_func=lambda words: words) as bar:
+
+        def advance(done: int, total: int, words: str) -> None:
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos, words)
+
+        yield advance
+
+
+def _lines(label: str) -> Advance:
+    last = ""
+
+    def advance(done: int, total: int, words: str) -> None:
+        nonlocal last
+        line = f"{label}: {done}/{total} {words}"
+        if line != last:
+            click.echo(line)
+            last = line
+
+    return advance

@@ -1,0 +1,78 @@
+"""Which members of the topology are there, as this node sees it by gossip.
+
+It owns the join of the two: who is a member, and what is heard at the member's URL. It must never change
+either.
+"""
+
+from limedb.cluster.charter import Charter
+from limedb.cluster.view import ClusterView
+from limedb.core.detector import Status
+from limedb.core.membership import NodeState
+from limedb.core.topology import Member
+from limedb.ports import Clock
+
+
+class Attendance:
+    """Tells members that live from those that don't. `observe` is called each interval."""
+
+    def __init__(self, charter: Charter, view: ClusterView, clock: Clock) -> None:
+        self._charter, self._view, self._clock = charter, view, clock
+        self._elsewhere_since: dict[str, float] = {}
+
+    def observe(self) -> None:
+        """Make the members known to gossip, and note since when one's URL is another node's."""
+        members = self._charter.topology.members
+        self._view.know(member.url for member in members)
+        now = self._clock.monotonic()
+        gone = {m.node_id for m in members if self.is_elsewhere(m)}
+        self._elsewhere_since = {i: self._elsewhere_since.get(i, now) for i in sorted(gone)}
+
+    def is_self(self, member: Member) -> bool:
+        """Whether the member is this node."""
+        return member.node_id == self._charter.node_id
+
+    def is_there(self, member: Member) -> bool:
+        """Whether the member lives, for all that is known."""
+        if self.is_self(member):
+            return True
+        return self._is_alive(member.url) and not self.is_elsewhere(member)
+
+    def is_elsewhere(self, member: Member) -> bool:
+        """Whether the member's URL is that of another node now, or its node belongs to another cluster: it
+        won't come back.
+        """
+        if self.is_self(member) or member.url == self._view.own_url:
+            return not self.is_self(member)
+        state = self._view.state(member.url)
+        if not state.node_id or not self._is_alive(member.url):
+            return False
+        is_other_cluster = bool(state.cluster_id) and state.cluster_id != self._charter.topology.cluster_id
+        return state.node_id != member.node_id or is_other_cluster
+
+    def absent_for(self, member: Member) -> float:
+        """For how many seconds a member has not been there; 0: it is."""
+        since = self._elsewhere_since.get(member.node_id)
+        if since is not None:
+            return self._clock.monotonic() - since
+        return 0.0 if self.is_self(member) else self._view.dead_for(member.url)
+
+    def absent(self) -> dict[str, float]:
+        """For how many seconds members have not been there, by URL; those that are there are left out.
+
+        Of two members at one URL it is the one that stands there.
+        """
+        topology = self._charter.topology
+        members = [m for m in topology.members if topology.at(m.url) is m]
+        absent = {member.url: self.absent_for(member) for member in members}
+        return {url: seconds for url, seconds in absent.items() if seconds > 0}
+
+    def own_state_of(self, member: Member) -> NodeState | None:
+        """What a living member told of itself as a member of this cluster; None: nothing that holds."""
+        if member.url == self._view.own_url:
+            return self._view.own if self.is_self(member) else None
+        state = self._view.state(member.url)
+        is_it = state.node_id == member.node_id and state.cluster_id == self._charter.topology.cluster_id
+        return state if is_it and self._is_alive(member.url) else None
+
+    def _is_alive(self, url: str) -> bool:
+        return url in self._view.urls and self._view.status(url) is not Status.DEAD

@@ -1,0 +1,104 @@
+"""Changes of the topology that people ask for.
+
+It owns what is refused, and the words for it. It must never decide by itself that a node goes.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from limedb.cluster.attendance import Attendance
+from limedb.cluster.charter import Charter
+from limedb.cluster.council import Council, describe, only_after
+from limedb.cluster.leader import Leader
+from limedb.cluster.planning import lacks_sources, plan
+from limedb.cluster.report import ChangePlan, ChangeStatus
+from limedb.core.topology import (
+    Member,
+    Phase,
+    Standing,
+    Topology,
+    cancel,
+    join,
+    leave,
+    remove,
+)
+from limedb.errors import InvalidRequestError, NotMemberError, TopologyChangeError
+
+
+class Changes:
+    """Plans changes and starts them. All raise NotMemberError on a node without a cluster,
+    TopologyChangeError when it can't be now, and UnavailableError when too few nodes are there to agree.
+    """
+
+    def __init__(self, charter: Charter, council: Council, attendance: Attendance, leader: Leader) -> None:
+        self._charter, self._council = charter, council
+        self._attendance, self._leader = attendance, leader
+
+    def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
+        """What would move if such a node joined."""
+        before = self._topology()
+        if before.at(url):
+            raise InvalidRequestError(f"{url} is a member already")
+        during = join(before, Member("planned", url, zone, virtual_nodes))
+        return plan(before, during, f"{url} joins")
+
+    async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
+        """Let a node hand its ranges over and leave. InvalidRequestError: it is no member."""
+        member = self._member(url)
+        return await self._change(partial(leave, node_id=member.node_id), f"{url} leaves", dry_run)
+
+    async def remove(self, url: str, dry_run: bool) -> ChangePlan:
+        """Take a dead node out; others fetch its ranges from those that have them too.
+
+        InvalidRequestError: it is no member. TopologyChangeError: it lives, or nobody else has its data.
+        """
+        member, topology = self._member(url), self._topology()
+        if self._attendance.is_there(member):
+            raise TopologyChangeError(f"{url} is alive: decommission it, so that it hands its data over")
+        step = partial(remove, node_id=member.node_id)
+        living = {m.url for m in topology.members if self._attendance.is_there(m)}
+        if share := lacks_sources(step(topology), living):
+            raise TopologyChangeError(
+                f"too few living nodes have the data of {share:.1%} of all keys: bring {url} back, or if its"
+                " data is lost start an empty node at that URL, which takes its place"
+            )
+        return await self._change(step, f"{url} is removed", dry_run)
+
+    async def cancel(self, dry_run: bool) -> ChangePlan:
+        """Give the change up that streams."""
+        before = self._topology()
+        after = cancel(before)
+        what = f"cancelled: {describe(before)}"
+        if not dry_run:
+            after = await self._council.decide(only_after(before, cancel))
+        return plan(after, after, what, 0 if dry_run else after.epoch)
+
+    async def status(self) -> ChangeStatus | None:
+        """The change that runs, with how its new owners do; None: none runs."""
+        topology = self._topology()
+        if topology.phase is Phase.STEADY:
+            return None
+        progress = await self._leader.gather(topology)
+        return ChangeStatus(describe(topology), topology.epoch, topology.phase, progress)
+
+    async def _change(self, step: Callable[[Topology], Topology], what: str, dry_run: bool) -> ChangePlan:
+        before = self._topology()
+        during = step(before)
+        if not dry_run:
+            during = await self._council.decide(only_after(before, step))
+        return plan(before, during, what, 0 if dry_run else during.epoch)
+
+    def _topology(self) -> Topology:
+        if not self._charter.is_member:
+            raise NotMemberError("this node belongs to no cluster: ask another one")
+        return self._charter.topology
+
+    def _member(self, url: str) -> Member:
+        topology = self._topology()
+        member = topology.at(url)
+        if member is None:
+            members = ", ".join(sorted(m.url for m in topology.members))
+            raise InvalidRequestError(f"{url} is no member of the cluster; its members are {members}")
+        if member.standing is not Standing.NORMAL:
+            raise TopologyChangeError(f"another change runs: {describe(topology)}; wait for it, or cancel it")
+        return member

@@ -1,0 +1,98 @@
+"""How far this node's clock is from its peers'.
+
+It owns the measurements that come with gossip, and the judgement of the own clock. It must never set a
+clock, nor refuse a version (`replication/skew.py` does).
+
+Source: Cristian 1989, "Probabilistic Clock Synchronization": the peer's answer was made somewhere within the
+round trip, so half of it is the uncertainty.
+"""
+
+from collections.abc import Callable, Collection
+from statistics import median
+from typing import NamedTuple
+
+from limedb.core.quorum import majority
+from limedb.ports import Clock
+
+RECENT = 10  # intervals that a measurement counts for, at least
+PER_PEER = 3  # intervals more for each peer: one is met in an interval
+KEPT = 8  # measurements of a peer
+
+
+class _Sample(NamedTuple):
+    """ahead: the peer's wall clock less the own monotonic one, ms. uncertainty: ms. at: seconds."""
+
+    ahead: float
+    uncertainty: float
+    at: float
+
+
+class ClockWatch:
+    """Compares clocks. max_skew_ms: MAX_CLOCK_SKEW. interval: of gossip, seconds. members: URLs of the nodes
+    of the topology: only they count.
+
+    Peers are held against the own monotonic clock, so that a jump of the own wall clock shows at once.
+    """
+
+    def __init__(
+        self, clock: Clock, *, max_skew_ms: int, interval: float, members: Callable[[], Collection[str]]
+    ) -> None:
+        self._clock, self._max_skew_ms, self._interval, self._members = clock, max_skew_ms, interval, members
+        self._samples: dict[str, list[_Sample]] = {}
+
+    def measured(self, url: str, remote_ms: int, round_trip: float) -> None:
+        """A peer's wall clock showed remote_ms (0: not told) within the round_trip seconds until now."""
+        if remote_ms == 0:
+            return
+        now = self._clock.monotonic()
+        half = round_trip / 2
+        sample = _Sample(remote_ms - (now - half) * 1000, half * 1000, now)
+        self._samples[url] = [*self._recent(url), sample][-KEPT:]
+
+    def offsets(self) -> dict[str, float]:
+        """By how many ms each peer heard lately is ahead of this node; negative: behind."""
+        return {url: self._ahead(sample) for url, sample in self._best().items()}
+
+    def skew_ms(self) -> int:
+        """What to add to the own wall clock for the cluster's time: 0, unless the own one is off.
+
+        It is off when it disagrees with a majority of the members heard by more than the limit.
+        """
+        heard, far = self._judged()
+        if not heard or len(far) < majority(heard):
+            return 0
+        return round(median(far))
+
+    def problem(self) -> str:
+        """What is wrong with the own clock, as a sentence; empty while nothing is."""
+        heard, far = self._judged()
+        if not heard or len(far) < majority(heard):
+            return ""
+        off = -round(median(far))
+        return (
+            f"this node's clock is {abs(off)} ms {'ahead of' if off > 0 else 'behind'} those of {len(far)} of"
+            f" {heard} peers, more than {self._max_skew_ms} ms (MAX_CLOCK_SKEW): set it right (NTP)"
+        )
+
+    def _judged(self) -> tuple[int, list[float]]:
+        """How many members were heard, and the offsets of those that are further off than the limit."""
+        members = self._members()
+        best = {url: sample for url, sample in self._best().items() if url in members}
+        far = [
+            ahead
+            for sample in best.values()
+            if abs(ahead := self._ahead(sample)) > self._max_skew_ms + sample.uncertainty
+        ]
+        return len(best), far
+
+    def _best(self) -> dict[str, _Sample]:
+        """The most certain of the recent samples of each peer."""
+        recent = {url: self._recent(url) for url in sorted(self._samples)}
+        return {url: min(of, key=lambda s: s.uncertainty) for url, of in recent.items() if of}
+
+    def _recent(self, url: str) -> list[_Sample]:
+        oldest = self._clock.monotonic() - self._interval * (RECENT + PER_PEER * len(self._samples))
+        return [sample for sample in self._samples.get(url, []) if sample.at >= oldest]
+
+    def _ahead(self, sample: _Sample) -> float:
+        return sample.ahead + self._clock.monotonic() * 1000 - self._clock.wall_ms()

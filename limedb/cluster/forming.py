@@ -1,0 +1,131 @@
+"""How fresh nodes make a cluster.
+
+It owns the wait for names, the pledges and the founding. It must never found where a cluster was heard of.
+
+When no new name comes any more, the smallest URL of the fresh nodes asks the others for a pledge, which
+binds a node to one founder for some seconds, and founds the cluster with those that gave it: nothing is
+stored, so all own their ranges at once. Nodes that come later join.
+"""
+
+import logging
+from collections.abc import Sequence
+from random import Random
+
+from limedb.cluster.asking import ask_all
+from limedb.cluster.charter import Charter
+from limedb.cluster.council import Council
+from limedb.cluster.view import ClusterView
+from limedb.core.detector import Status
+from limedb.core.membership import NodeState
+from limedb.core.topology import Member, found
+from limedb.ports import Clock, TopologyTransport
+
+log = logging.getLogger(__name__)
+
+QUIET_INTERVALS = 2  # without a new name
+MAX_QUIET = 3.0  # seconds: enough where the gossip interval is long, as new names spread at once
+SEED_SECONDS = 3.0  # how long named seeds are waited for
+PLEDGE_SECONDS = 5.0
+PLEDGE_TIMEOUT = 1.0
+
+
+class Forming:
+    """A fresh node's part in founding. replication_factor: as set here. seeds: URLs that were named."""
+
+    def __init__(
+        self,
+        charter: Charter,
+        council: Council,
+        view: ClusterView,
+        transport: TopologyTransport,
+        clock: Clock,
+        rng: Random,
+        *,
+        interval: float,
+        seeds: Sequence[str],
+    ) -> None:
+        self._charter, self._council, self._view = charter, council, view
+        self._transport, self._clock, self._rng = transport, clock, rng
+        self._quiet = min(QUIET_INTERVALS * interval, MAX_QUIET)
+        self._seeds = [url for url in seeds if url != view.own_url]
+        self._started = clock.monotonic()
+        self._pledged, self._until = "", 0.0
+
+    def pledge(self, founder: str) -> str:
+        """As TopologyTransport.pledge: whom this node is pledged to now; "": it can't be founded with."""
+        if not self._can_found() or self._hears_cluster():
+            return ""
+        now = self._clock.monotonic()
+        if founder != self._pledged and now < self._until:
+            return self._pledged
+        self._pledged, self._until = founder, now + PLEDGE_SECONDS
+        return founder
+
+    async def step(self) -> None:
+        """Found the cluster, if it is this node's turn. StoreError: it could not be saved."""
+        if self._can_found() and not self._hears_cluster() and self._is_settled() and self._is_smallest():
+            await self._found()
+
+    async def _found(self) -> None:
+        await self._charter.save()  # the node_id, before others count on it
+        own = self._view.own_url
+        if self.pledge(own) != own:
+            return
+        answers = await ask_all(
+            [state.url for state in self._fresh()],
+            lambda url: self._transport.pledge(url, own, PLEDGE_TIMEOUT),
+        )
+        states = [s for s in self._fresh() if answers.get(s.url) == own]
+        if not self._can_found() or self._hears_cluster():
+            return
+        topology = found(
+            f"{self._rng.getrandbits(64) or 1:016x}",
+            self._view.own.replication_factor,
+            [self._own_member(), *map(member_of, states)],
+        )
+        self._charter.adopt(topology)
+        await self._charter.save()
+        log.info("founded cluster %s of %d nodes", topology.cluster_id, len(topology.members))
+        self._council.push(topology, [state.url for state in states])
+
+    def _can_found(self) -> bool:
+        return self._charter.topology.is_fresh and not self._charter.saved.has_left
+
+    def _hears_cluster(self) -> bool:
+        return any(self._view.state(url).cluster_id for url in self._view.peers())
+
+    def _is_settled(self) -> bool:
+        """Whether all are there that will soon be."""
+        if self._view.named_for < self._quiet:
+            return False
+        waited = self._clock.monotonic() - self._started
+        return waited >= SEED_SECONDS or all(self._view.state(url).generation for url in self._seeds)
+
+    def _is_smallest(self) -> bool:
+        return all(self._view.own_url < state.url for state in self._fresh())
+
+    def _fresh(self) -> list[NodeState]:
+        """The other fresh nodes that it could found with."""
+        wanted = self._view.own.replication_factor
+        return [
+            state
+            for state in self._view.living()
+            if is_fresh(state) and state.replication_factor == wanted and self._is_active(state.url)
+        ]
+
+    def _is_active(self, url: str) -> bool:
+        return self._view.status(url) is Status.ACTIVE
+
+    def _own_member(self) -> Member:
+        own = self._view.own
+        return Member(self._charter.node_id, own.url, own.zone, own.virtual_nodes)
+
+
+def is_fresh(state: NodeState) -> bool:
+    """Whether a node says that it belongs to no cluster and wants to."""
+    return bool(state.node_id) and not state.cluster_id and not state.has_left
+
+
+def member_of(state: NodeState) -> Member:
+    """The member that a node would be."""
+    return Member(state.node_id, state.url, state.zone, state.virtual_nodes)

@@ -1,0 +1,143 @@
+"""What happens when two clusters meet: one that never took a write gives way to the other.
+
+It owns that decision and its rules. It must never let a node go that holds data, nor before all nodes of
+its cluster are known to hold none and to take none.
+
+A cluster first decides that it gives way: from then on its replicas refuse writes. A node tells an epoch by
+gossip only when that is on its disk and no write made under an older one runs there; so who tells that epoch
+and no data is empty for good, and when all tell it all go. Of two clusters with data neither gives way.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from uuid import UUID
+
+from limedb.cluster.attendance import Attendance
+from limedb.cluster.charter import Charter
+from limedb.cluster.council import Council, only_after
+from limedb.cluster.view import ClusterView
+from limedb.core.membership import NodeState
+from limedb.core.topology import Member, Phase, Topology, give_way
+from limedb.ports import Clock
+
+log = logging.getLogger(__name__)
+
+LONELY_SECONDS = 30.0
+"""How long a cluster that gives way waits for one that is out of sight, before it takes writes again."""
+
+
+class GivingWay:
+    """A node's part in it. has_data: whether the own store ever took a write."""
+
+    def __init__(
+        self,
+        charter: Charter,
+        council: Council,
+        view: ClusterView,
+        attendance: Attendance,
+        clock: Clock,
+        rng: Random,
+        has_data: Callable[[], bool],
+    ) -> None:
+        self._charter, self._council, self._view = charter, council, view
+        self._attendance, self._clock, self._rng = attendance, clock, rng
+        self._has_data = has_data
+        self._seen_at = clock.monotonic()
+        self.conflict = ""
+
+    async def step(self, leads: bool) -> None:
+        """Look at what gossip tells of other clusters, and act. leads: whether this node is to propose."""
+        others = self._others()
+        if others:
+            self._seen_at = self._clock.monotonic()
+        self._judge(others)
+        if self._may_go(others):
+            self._go()
+        elif leads and (proposal := self._proposal(others)) is not None:
+            await self._council.decide(only_after(self._charter.topology, partial(_give_way, proposal)))
+
+    # --- what there is
+
+    def _others(self) -> dict[str, list[NodeState]]:
+        """The living nodes of other clusters, by cluster."""
+        own = self._charter.topology.cluster_id
+        others: dict[str, list[NodeState]] = {}
+        for state in self._view.living():
+            if state.cluster_id and state.cluster_id != own and not state.has_left:
+                others.setdefault(state.cluster_id, []).append(state)
+        return others
+
+    def _judge(self, others: dict[str, list[NodeState]]) -> None:
+        """Say what is wrong, where both hold data or can't be one."""
+        conflict = ""
+        for cluster_id, states in others.items():
+            if self._holds_data() and any(state.has_data for state in states):
+                conflict = (
+                    f"cluster {cluster_id} ({', '.join(s.url for s in states)}) and this one,"
+                    f" {self._charter.topology.cluster_id}, both hold data and can't become one: keep one,"
+                    " and start the other's nodes with empty data folders"
+                )
+        if conflict and conflict != self.conflict:
+            log.error("%s", conflict)
+        self.conflict = conflict
+
+    def _holds_data(self) -> bool:
+        """Whether any member is known to hold data."""
+        return self._has_data() or any(state.has_data for state in self._told().values() if state)
+
+    def _told(self) -> dict[Member, NodeState | None]:
+        """What each of the other members tells."""
+        others = [m for m in self._charter.topology.members if not self._attendance.is_self(m)]
+        return {member: self._attendance.own_state_of(member) for member in others}
+
+    # --- what to propose
+
+    def _proposal(self, others: dict[str, list[NodeState]]) -> bool | None:
+        """Whether to give way from now on; None: it is right as it is."""
+        topology = self._charter.topology
+        if topology.gives_way:
+            is_lonely = self._clock.monotonic() - self._seen_at >= LONELY_SECONDS
+            return False if is_lonely or self._holds_data() else None
+        is_empty = not self._has_data() and all(s and not s.has_data for s in self._told().values())
+        if topology.phase is not Phase.STEADY or not is_empty:
+            return None
+        return True if any(self._yields_to(i, states) for i, states in others.items()) else None
+
+    def _yields_to(self, cluster_id: str, states: list[NodeState]) -> bool:
+        """Whether this cluster, when it is empty, is to give way to that one."""
+        wanted = self._charter.topology.replication_factor
+        if all(state.replication_factor != wanted for state in states):
+            return False  # it would not be let in
+        has_data = any(state.has_data for state in states)
+        return has_data or cluster_id < self._charter.topology.cluster_id
+
+    # --- going
+
+    def _may_go(self, others: dict[str, list[NodeState]]) -> bool:
+        """Whether this node may leave its cluster: nothing is in it, or nobody else."""
+        if self._has_data() or self._charter.confirmed != self._charter.topology.fence:
+            return False
+        told = self._told()
+        are_gone = {member: self._is_gone(member, others) for member in told}
+        if told and all(are_gone.values()):
+            return True
+        if not self._charter.topology.gives_way or not others:
+            return False
+        return all(are_gone[m] or (s is not None and self._is_empty(s)) for m, s in told.items())
+
+    def _is_empty(self, state: NodeState) -> bool:
+        return state.epoch >= self._charter.topology.epoch and not state.has_data
+
+    def _is_gone(self, member: Member, others: dict[str, list[NodeState]]) -> bool:
+        """Whether the member's node is in another cluster now."""
+        return any(state.url == member.url for states in others.values() for state in states)
+
+    def _go(self) -> None:
+        log.warning("leaving cluster %s, which gives way to another", self._charter.topology.cluster_id)
+        self._charter.forget(str(UUID(int=self._rng.getrandbits(128), version=4)))
+
+
+def _give_way(flag: bool, before: Topology) -> Topology:
+    return give_way(before, flag)

@@ -1,0 +1,255 @@
+"""The gaining side of a change: this node fetches the ranges that it is to own.
+
+It owns what is still to be fetched, from whom, and the account of it. It must never fetch a range before
+enough of its owners have learned the epoch, nor from one that has not: a write made under an older epoch
+could still reach such a one, and be acknowledged, after it was read.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+
+from limedb.cluster.asking import ask_each
+from limedb.cluster.charter import Charter
+from limedb.cluster.planning import sources_needed
+from limedb.cluster.transfer import Sources, Transfer
+from limedb.core.layout import Owners, Span, merged, without
+from limedb.core.topology import Fence, Topology
+from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
+from limedb.ports import Clock, Progress, Replicas, TopologyTransport
+
+log = logging.getLogger(__name__)
+
+WORKERS = 4  # parts that are fetched side by side: the bound on what a change costs those who serve
+SPANS = 16  # in a part
+LEARN_TIMEOUT = 5.0
+RETRY = 0.5  # seconds until what failed is tried again
+SAVE_SECONDS = 1.0  # how often what is done is written down
+RATE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Part:
+    """Ranges with the same owners. number: of the part; attempts: so far."""
+
+    number: int
+    owners: Owners
+    spans: list[Span]
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class Job:
+    """All that this node fetches in one epoch. left: tokens that each range still lacks. learned: owners that
+    know the epoch, with no older write running. is_asked: all owners were asked once.
+    """
+
+    fence: Fence
+    parts: list[Part] = field(default_factory=list)
+    left: dict[Span, int] = field(default_factory=dict)
+    done: list[Span] = field(default_factory=list)
+    learned: set[str] = field(default_factory=set)
+    is_asked: bool = False
+    is_done: bool = False
+    keys: int = 0
+    waiting_for: str = ""
+    saved_at: float = 0.0
+    arrivals: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @property
+    def owners(self) -> list[str]:
+        """Whom it fetches from."""
+        return sorted({url for part in self.parts for url in part.owners.current})
+
+    def finish(self, piece: Span) -> None:
+        """Note that a piece of a range is here."""
+        self.done.append(piece)
+        for span in self.left:
+            if span.first <= piece.first <= span.last:
+                self.left[span] -= piece.size
+                break
+        if len(self.done) > 1000:
+            self.done = merged(sorted(self.done))
+
+
+class Handoff:
+    """Fetches what this node gains, whenever a change streams; it goes on where a restart cut it off."""
+
+    def __init__(
+        self,
+        own_url: str,
+        charter: Charter,
+        replicas: Replicas,
+        transport: TopologyTransport,
+        clock: Clock,
+    ) -> None:
+        self._own_url, self._charter, self._replicas = own_url, charter, replicas
+        self._transport, self._clock = transport, clock
+        self._job = Job(Fence("", 0), is_done=True)
+
+    async def run(self) -> None:
+        """Do the node's part of every change, until cancelled."""
+        while True:
+            topology = self._charter.topology
+            async with asyncio.TaskGroup() as tasks:
+                work = tasks.create_task(self._carry_out(self._current(), topology))
+                await self._charter.wait_changed(topology)
+                work.cancel()
+
+    def progress(self) -> Progress:
+        """How the node does its part of the change."""
+        job = self._current()
+        now = self._clock.monotonic()
+        recent = sum(keys for at, keys in job.arrivals if at > now - RATE_SECONDS)
+        return Progress(
+            epoch=job.fence.epoch,
+            spans=len(job.left),
+            spans_done=sum(not left for left in job.left.values()),
+            keys=job.keys,
+            keys_per_second=recent / RATE_SECONDS,
+            waiting_for="" if job.is_done else job.waiting_for,
+            is_done=job.is_done,
+        )
+
+    # --- what is to be done
+
+    def _current(self) -> Job:
+        """The job of the newest epoch."""
+        if self._job.fence != self._charter.topology.fence:
+            self._job = self._plan()
+        return self._job
+
+    def _plan(self) -> Job:
+        saved, job = self._charter.saved, Job(self._charter.topology.fence)
+        gains = self._charter.layout.gains(self._own_url)
+        done = saved.fetched if saved.fetched_epoch == job.fence.epoch else ()
+        groups: dict[Owners, list[Span]] = {}
+        for span, owners in gains:
+            groups.setdefault(Owners(owners.current, (), owners.replicas), []).append(span)
+        for owners, spans in groups.items():
+            spans = merged(spans)
+            job.left |= {span: sum(s.size for s in without([span], done)) for span in spans}
+            for start in range(0, len(spans), SPANS):
+                part = Part(len(job.parts), owners, spans[start : start + SPANS])
+                job.parts.append(part)
+        job.done = list(done)
+        job.is_done = not gains
+        return job
+
+    # --- doing it
+
+    async def _carry_out(self, job: Job, topology: Topology) -> None:
+        if job.is_done:
+            return
+        todo = deque(part for part in job.parts if self._rest(job, part))
+        log.info("fetching %d ranges from %s", len(job.left), ", ".join(job.owners) or "nobody")
+        async with asyncio.TaskGroup() as tasks:
+            asking = tasks.create_task(self._tell_owners(job, topology))
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(WORKERS):
+                    workers.create_task(self._work(job, todo))
+            asking.cancel()
+        await self._save_at_last(job)
+        job.is_done = True
+        log.info("fetched %d ranges, %d keys", len(job.left), job.keys)
+
+    async def _tell_owners(self, job: Job, topology: Topology) -> None:
+        """Make sure that the owners know the epoch, until all do."""
+
+        def take(url: str, known: Topology | LimeDBError) -> bool:
+            if isinstance(known, Topology) and known.fence == job.fence:
+                job.learned.add(url)
+            elif isinstance(known, Topology):
+                self._charter.adopt(known)
+            return False
+
+        while missing := [url for url in job.owners if url not in job.learned]:
+            await ask_each(missing, lambda url: self._transport.learn(url, topology, LEARN_TIMEOUT), take)
+            job.is_asked = True
+            await asyncio.sleep(RETRY)
+
+    async def _work(self, job: Job, todo: deque[Part]) -> None:
+        while todo:
+            part = todo.popleft()
+            try:
+                await self._fetch(job, part)
+                job.waiting_for = ""
+            except LimeDBError as error:
+                if isinstance(error, StaleEpochError):
+                    self._charter.adopt(error.topology)
+                part.attempts += 1
+                job.waiting_for = str(error)
+                todo.append(part)
+                await asyncio.sleep(RETRY)
+
+    async def _fetch(self, job: Job, part: Part) -> None:
+        rest = self._rest(job, part)
+        if not rest:
+            return
+        transfer = Transfer(
+            self._replicas.at(self._own_url),
+            self._sources(job, part),
+            job.fence,
+            self._clock,
+            lambda span, keys: self._note(job, span, keys),
+        )
+        job.waiting_for = ""
+        await transfer.run(rest)
+        await self._save_at_times(job)
+
+    def _sources(self, job: Job, part: Part) -> Sources:
+        """Whom to fetch a part from: all owners that may be, each the first for some parts.
+
+        UnavailableError: they are too few yet.
+        """
+        needed = sources_needed(part.owners)
+        ready = [
+            url
+            for url in part.owners.current
+            if url in job.learned and (self._replicas.is_reachable(url) or part.attempts)
+        ]
+        if len(ready) < (needed if job.is_asked else len(part.owners.current)) or not ready:
+            raise UnavailableError(self._lack(job, part, needed))
+        turn = (part.number + part.attempts) % len(ready)
+        first, *others = ready[turn:] + ready[:turn]
+        return Sources(self._replicas.at(first), {url: self._replicas.at(url) for url in others}, needed)
+
+    def _lack(self, job: Job, part: Part, needed: int) -> str:
+        owners = part.owners
+        missing = [
+            url for url in owners.current if url not in job.learned or not self._replicas.is_reachable(url)
+        ]
+        return f"{needed} of {', '.join(owners.current)} have to be there; missing: {', '.join(missing)}"
+
+    def _rest(self, job: Job, part: Part) -> list[Span]:
+        """What of a part isn't fetched yet."""
+        return without(part.spans, merged(sorted(job.done)))
+
+    # --- the account
+
+    def _note(self, job: Job, span: Span, keys: int) -> None:
+        job.finish(span)
+        now = self._clock.monotonic()
+        job.keys += keys
+        job.arrivals.append((now, keys))
+        while job.arrivals and job.arrivals[0][0] <= now - RATE_SECONDS:
+            job.arrivals.popleft()
+
+    async def _save_at_times(self, job: Job) -> None:
+        if self._clock.monotonic() - job.saved_at >= SAVE_SECONDS:
+            await self._save(job)
+
+    async def _save_at_last(self, job: Job) -> None:
+        """Write down that all is fetched, however long that takes."""
+        while True:
+            try:
+                return await self._save(job)
+            except LimeDBError as error:
+                job.waiting_for = str(error)
+                await asyncio.sleep(RETRY)
+
+    async def _save(self, job: Job) -> None:
+        job.saved_at = self._clock.monotonic()
+        job.done = merged(sorted(job.done))
+        await self._charter.remember(fetched_epoch=job.fence.epoch, fetched=tuple(job.done))

@@ -1,0 +1,201 @@
+"""What one node does for all: carry a change on, let nodes in, take dead ones out.
+
+It owns the choice of the next step. It must never rely on being the only one: the smallest living URL among
+the voters leads, so that proposals seldom meet, and that two lead at times harms nothing (`council.py`).
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from limedb.cluster.asking import ASK_TIMEOUT, ask_all
+from limedb.cluster.attendance import Attendance
+from limedb.cluster.charter import Charter
+from limedb.cluster.council import Council, Step, only_after
+from limedb.cluster.forming import is_fresh, member_of
+from limedb.cluster.planning import gainers, lacks_sources, sources_needed
+from limedb.cluster.view import ClusterView
+from limedb.core.layout import Layout
+from limedb.core.membership import NodeState
+from limedb.core.quorum import majority
+from limedb.core.topology import (
+    Member,
+    Phase,
+    Standing,
+    Topology,
+    also_remove,
+    cancel,
+    finish,
+    hand_over,
+    join,
+    remove,
+)
+from limedb.ports import Progress, TopologyTransport
+
+log = logging.getLogger(__name__)
+
+HELD_UP_SECONDS = 15.0
+"""How long a joining node may be another one (its data was lost) before its join is cancelled."""
+
+
+class Leader:
+    """The leader's duties, one step at a time. progress: the own part of a change.
+    dead_node_timeout: seconds after which a dead member is removed.
+    """
+
+    def __init__(
+        self,
+        charter: Charter,
+        council: Council,
+        view: ClusterView,
+        attendance: Attendance,
+        transport: TopologyTransport,
+        progress: Callable[[], Progress],
+        dead_node_timeout: float,
+    ) -> None:
+        self._charter, self._council, self._view = charter, council, view
+        self._attendance, self._transport, self._progress = attendance, transport, progress
+        self._dead_node_timeout = dead_node_timeout
+        self._refused: set[tuple[str, int]] = set()
+        self._former: set[str] = set()  # members that were: an id never comes back
+        charter.subscribe(self._on_change)
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is this node's turn, by its own view."""
+        voters = [voter for voter in self._charter.topology.voters if self._attendance.is_there(voter)]
+        first = min(voters, key=lambda voter: voter.url, default=None)
+        return first is not None and self._attendance.is_self(first)
+
+    async def step(self) -> None:
+        """Do what is due. TopologyChangeError: another came first. UnavailableError: too few voters."""
+        topology = self._charter.topology
+        if topology.phase is Phase.STREAMING:
+            await self._stream(topology)
+        elif topology.phase is Phase.HANDOVER:
+            await self._hand_over(topology)
+        elif not topology.gives_way:
+            await self._let_in_or_take_out(topology)
+
+    async def gather(self, topology: Topology) -> dict[str, Progress]:
+        """How the new owners do, of those that answer, by URL."""
+        return await self._ask_progress(sorted(_busy(topology, self._charter.layout)))
+
+    def _on_change(self, before: Topology, after: Topology) -> None:
+        self._former |= {m.node_id for m in before.members} - {m.node_id for m in after.members}
+
+    # --- a change that runs
+
+    async def _stream(self, topology: Topology) -> None:
+        busy = _busy(topology, self._charter.layout)
+        progress = await self._ask_progress(sorted(busy))
+        if all(url in progress and _is_done(progress[url], topology) for url in busy):
+            await self._decide(topology, hand_over)
+            return
+        for member in topology.members:
+            is_needed = member.url in busy and topology.at(member.url) is member
+            if is_needed and await self._is_lost(topology, member):
+                await self._go_on_without(topology, member)
+                return
+
+    async def _go_on_without(self, topology: Topology, member: Member) -> None:
+        log.warning("%s can't do its part of the change: it is gone", member.url)
+        if all(m.standing is Standing.REMOVING for m in topology.changing):
+            await self._decide(topology, partial(also_remove, node_id=member.node_id))
+        else:
+            await self._decide(topology, cancel)
+
+    async def _hand_over(self, topology: Topology) -> None:
+        """Finish, when so many old owners of each range refuse who reads under the epoch before that no
+        majority of them is left to read.
+        """
+        old = Layout(replace(topology, phase=Phase.STREAMING))
+        urls = sorted({url for _, owners in old.segments() for url in owners.current})
+        told = await ask_all(urls, partial(self._learn, topology))
+        learned = {url for url, known in told.items() if _knows(known, topology)}
+        for _, owners in old.segments():
+            if len(learned.intersection(owners.current)) < sources_needed(owners):
+                return
+        await self._decide(topology, finish)
+
+    async def _learn(self, topology: Topology, url: str) -> Topology:
+        if url == self._view.own_url:
+            return await self._charter.learn(topology)
+        return await self._transport.learn(url, topology, ASK_TIMEOUT)
+
+    # --- while none runs
+
+    async def _let_in_or_take_out(self, topology: Topology) -> None:
+        for state in self._view.living():
+            if is_fresh(state) and self._is_welcome(state, topology):
+                log.info("%s joins", state.url)
+                await self._decide(topology, partial(join, node=member_of(state)))
+                return
+        for member in topology.members:
+            if await self._is_lost(topology, member) and self._can_do_without(topology, member):
+                log.warning("%s has been dead for too long: it is removed", member.url)
+                await self._decide(topology, partial(remove, node_id=member.node_id))
+                return
+
+    def _is_welcome(self, state: NodeState, topology: Topology) -> bool:
+        if topology.member(state.node_id) or state.node_id in self._former:
+            return False  # it is in, or out again, and does not tell so yet
+        if state.replication_factor == topology.replication_factor:
+            return True
+        if (state.url, state.replication_factor) not in self._refused:
+            self._refused.add((state.url, state.replication_factor))
+            log.error(
+                "%s can't join: its REPLICATION_FACTOR is %d, the cluster's is %d; start it with the same",
+                state.url,
+                state.replication_factor,
+                topology.replication_factor,
+            )
+        return False
+
+    def _can_do_without(self, topology: Topology, member: Member) -> bool:
+        """Whether the others have what the member had, so that its removal can end."""
+        if len(topology.members) == 1:
+            return False
+        living = {m.url for m in topology.members if self._attendance.is_there(m)}
+        return lacks_sources(remove(topology, member.node_id), living) == 0
+
+    # --- opinions
+
+    async def _is_lost(self, topology: Topology, member: Member) -> bool:
+        """Whether a majority of voters has missed a member for long enough."""
+        absent = self._attendance.absent_for(member)
+        replaced = topology.phase is Phase.STREAMING and self._attendance.is_elsewhere(member)
+        limit = min(HELD_UP_SECONDS, self._dead_node_timeout) if replaced else self._dead_node_timeout
+        if absent < limit:
+            return False
+        opinions = await self._ask_progress([voter.url for voter in topology.voters])
+        agreeing = sum(p.dead.get(member.url, 0.0) >= limit for p in opinions.values())
+        return agreeing >= majority(len(topology.voters))
+
+    async def _ask_progress(self, urls: list[str]) -> dict[str, Progress]:
+        async def ask(url: str) -> Progress:
+            if url == self._view.own_url:
+                return self._progress()
+            return await self._transport.progress(url, ASK_TIMEOUT)
+
+        return await ask_all(urls, ask)
+
+    async def _decide(self, topology: Topology, step: Step) -> None:
+        """What was found out holds for one epoch: it is the step from that one or none."""
+        await self._council.decide(only_after(topology, step))
+
+
+def _busy(topology: Topology, layout: Layout) -> set[str]:
+    """Who has to be done before reads may move: all that fetch, and who joins."""
+    if topology.phase is not Phase.STREAMING:
+        return set()
+    return gainers(layout) | {m.url for m in topology.members if m.standing is Standing.JOINING}
+
+
+def _is_done(progress: Progress, topology: Topology) -> bool:
+    return progress.is_done and progress.epoch == topology.epoch
+
+
+def _knows(known: Topology, topology: Topology) -> bool:
+    return known.cluster_id == topology.cluster_id and known.epoch >= topology.epoch

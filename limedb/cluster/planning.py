@@ -1,0 +1,60 @@
+"""What a change of the topology moves, for people to see before it runs.
+
+It owns the figures of a plan. It must never change anything.
+"""
+
+from dataclasses import replace
+
+from limedb.cluster.report import ChangePlan, Move
+from limedb.core.layout import Layout, Owners
+from limedb.core.quorum import majority
+from limedb.core.ring import TOKENS
+from limedb.core.topology import Phase, Topology
+
+
+def plan(before: Topology, during: Topology, what: str, epoch: int = 0) -> ChangePlan:
+    """What going over from one epoch to one that streams means. epoch: 0 for a dry run."""
+    streaming = Layout(during)
+    handed_over = Layout(replace(during, phase=Phase.HANDOVER))
+    old, new = _shares(Layout(before)), _shares(handed_over)
+    moves = [Move(url, old.get(url, 0.0), new.get(url, 0.0)) for url in sorted({*old, *new})]
+    streamed = sum(span.size * len(owners.extra) for span, owners in streaming.segments()) / TOKENS
+    return ChangePlan(what + _warning(during), epoch, tuple(moves), streamed)
+
+
+def gainers(layout: Layout) -> set[str]:
+    """The URLs of those that fetch something while a topology streams."""
+    return {url for _, owners in layout.segments() for url in owners.extra}
+
+
+def sources_needed(owners: Owners) -> int:
+    """How many of the `current` owners of a range to fetch from, so that every write that was ever
+    acknowledged by a majority is on one of them; all that are left, where too many have lost their data.
+    """
+    enough = owners.replicas - majority(owners.replicas) + 1
+    return min(enough, len(owners.current))
+
+
+def lacks_sources(during: Topology, living: set[str]) -> float:
+    """The share of all tokens that nobody could fetch while a topology streams, for want of living owners."""
+    spans = [
+        span.size
+        for span, owners in Layout(during).segments()
+        if owners.extra and len(living.intersection(owners.current)) < sources_needed(owners)
+    ]
+    return sum(spans) / TOKENS
+
+
+def _shares(layout: Layout) -> dict[str, float]:
+    tokens: dict[str, int] = {}
+    for span, owners in layout.segments():
+        for url in owners.current:
+            tokens[url] = tokens.get(url, 0) + span.size
+    return {url: size / TOKENS for url, size in tokens.items()}
+
+
+def _warning(during: Topology) -> str:
+    left, factor = len(during.new_owners), during.replication_factor
+    if left >= min(factor, len(during.old_owners)):
+        return ""
+    return f"; only {left} nodes are left then, so each key has {left} replicas instead of {factor}"

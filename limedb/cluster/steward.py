@@ -1,0 +1,220 @@
+"""The steward of the topology: it keeps this node's up to date, and does the node's part of every change.
+
+It owns the rounds in which that is done, and what became of this node. It must never hold the rules:
+`forming.py`, `giving_way.py` and `leader.py` do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+from limedb.cluster.asking import ASK_TIMEOUT
+from limedb.cluster.attendance import Attendance
+from limedb.cluster.changes import Changes
+from limedb.cluster.charter import Charter
+from limedb.cluster.council import Council
+from limedb.cluster.forming import Forming
+from limedb.cluster.giving_way import GivingWay
+from limedb.cluster.handoff import Handoff
+from limedb.cluster.leader import Leader
+from limedb.cluster.report import ChangePlan, ChangeStatus
+from limedb.cluster.view import ClusterView
+from limedb.core.membership import NodeState
+from limedb.core.topology import Phase, Standing, Topology
+from limedb.errors import LimeDBError, TopologyChangeError
+from limedb.ports import Clock, Progress, TopologyTransport
+
+log = logging.getLogger(__name__)
+
+BUSY_SECONDS = 0.25
+"""Between two looks while a change runs, where the gossip interval is longer."""
+
+
+class Steward:
+    """Runs while `run` runs. interval: of gossip, seconds. seeds: URLs that were named. dead_node_timeout: in
+    seconds. has_data: whether the own store ever took a write. nudge: spreads what this node tells, at once.
+    """
+
+    def __init__(
+        self,
+        charter: Charter,
+        council: Council,
+        view: ClusterView,
+        handoff: Handoff,
+        transport: TopologyTransport,
+        clock: Clock,
+        rng: Random,
+        *,
+        interval: float,
+        seeds: Sequence[str],
+        dead_node_timeout: float,
+        has_data: Callable[[], bool],
+        nudge: Callable[[], None],
+    ) -> None:
+        self._charter, self._council, self._view = charter, council, view
+        self._handoff, self._transport, self._clock = handoff, transport, clock
+        self._interval, self._nudge = interval, nudge
+        self._attendance = Attendance(charter, view, clock)
+        self._forming = Forming(charter, council, view, transport, clock, rng, interval=interval, seeds=seeds)
+        self._giving_way = GivingWay(charter, council, view, self._attendance, clock, rng, has_data)
+        self._leader = Leader(
+            charter, council, view, self._attendance, transport, self.progress, dead_node_timeout
+        )
+        self._changes = Changes(charter, council, self._attendance, self._leader)
+        self._wake = asyncio.Event()
+        self._departed = asyncio.Event()
+        self._was_there = False
+        self._trouble = ""
+        self.departed = ""
+        if not charter.topology.is_fresh and not charter.is_member:
+            self._depart("left" if charter.saved.has_left else "removed")
+        charter.subscribe(self._on_change)
+
+    # --- what others ask
+
+    @property
+    def conflict(self) -> str:
+        """What is wrong with another cluster in sight, as a sentence; empty while nothing is."""
+        return self._giving_way.conflict
+
+    def pledge(self, founder: str) -> str:
+        """As TopologyTransport.pledge."""
+        return self._forming.pledge(founder)
+
+    def progress(self) -> Progress:
+        """As TopologyTransport.progress, for this node."""
+        return replace(self._handoff.progress(), dead=self._attendance.absent())
+
+    async def wait_departed(self) -> str:
+        """Return when this node is out of the topology, with why.
+
+        left: it was decommissioned. removed: it was taken for dead, or is told so after a restart; its data
+        is to be set aside and it may join as a new node. cancelled: its join was; it may do so after a
+        restart.
+        """
+        await self._departed.wait()
+        return self.departed
+
+    async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
+        """As Changes.plan_join."""
+        return self._changes.plan_join(url, zone, virtual_nodes)
+
+    async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
+        """As Changes.decommission."""
+        return await self._changes.decommission(url, dry_run)
+
+    async def remove(self, url: str, dry_run: bool) -> ChangePlan:
+        """As Changes.remove."""
+        return await self._changes.remove(url, dry_run)
+
+    async def cancel(self, dry_run: bool) -> ChangePlan:
+        """As Changes.cancel."""
+        return await self._changes.cancel(dry_run)
+
+    async def change_status(self) -> ChangeStatus | None:
+        """As Changes.status."""
+        return await self._changes.status()
+
+    # --- what it does
+
+    async def run(self) -> None:
+        """Do what is due until cancelled; then all that was started is cancelled and awaited."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_confirmed())
+                tasks.create_task(self._handoff.run())
+                tasks.create_task(self._keep_going())
+        finally:
+            await self._council.close()
+
+    async def _keep_confirmed(self) -> None:
+        """Have each topology on disk and older writes done soon, and tell so."""
+        while True:
+            topology = self._charter.topology
+            try:
+                await self._charter.confirm()
+            except LimeDBError as error:
+                self._note(error)
+                await asyncio.sleep(self._interval)
+                continue
+            self._nudge()
+            await self._charter.wait_changed(topology)
+
+    async def _keep_going(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self._step()
+                self._trouble = ""
+            except TopologyChangeError as error:
+                log.debug("another change came first: %s", error)
+            except LimeDBError as error:
+                self._note(error)
+            await self._pause()
+
+    async def _step(self) -> None:
+        self._attendance.observe()
+        await self._catch_up()
+        topology = self._charter.topology
+        if topology.is_fresh:
+            await self._forming.step()
+        elif self._charter.is_member:
+            self._look_around(topology)
+            leads = self._leader.leads
+            await self._giving_way.step(leads)
+            if leads and self._charter.topology == topology:
+                await self._leader.step()
+
+    async def _pause(self) -> None:
+        is_busy = self._charter.topology.phase is not Phase.STEADY
+        pause = min(self._interval, BUSY_SECONDS) if is_busy else self._interval
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _catch_up(self) -> None:
+        """Fetch a newer topology that gossip tells of."""
+        own = self._charter.topology
+        newer = [state for state in self._view.living() if self._is_newer(state, own)]
+        for state in sorted(newer, key=lambda state: state.epoch, reverse=True)[: 1 if own.epoch else None]:
+            try:
+                self._charter.adopt(await self._transport.fetch(state.url, ASK_TIMEOUT))
+            except LimeDBError as error:
+                log.debug("no topology from %s: %s", state.url, error)
+
+    def _is_newer(self, state: NodeState, own: Topology) -> bool:
+        if own.is_fresh:
+            return bool(state.cluster_id) and not state.has_left
+        return state.cluster_id == own.cluster_id and state.epoch > own.epoch
+
+    def _look_around(self, topology: Topology) -> None:
+        """Note that the cluster knows this node as a member, in this life of it."""
+        self._was_there = self._was_there or any(
+            state.cluster_id == topology.cluster_id and state.epoch == topology.epoch
+            for state in self._view.living()
+        )
+
+    def _on_change(self, before: Topology, after: Topology) -> None:
+        self._wake.set()
+        member, node_id = before.member(self._charter.node_id), self._charter.node_id
+        if after.member(node_id) is not None:
+            self._was_there = self._was_there or before.is_fresh
+        elif member is not None and not after.is_fresh:
+            was_let_in = member.standing is Standing.JOINING and self._was_there
+            has_left = self._charter.saved.has_left
+            self._depart("left" if has_left else "cancelled" if was_let_in else "removed")
+
+    def _depart(self, why: str) -> None:
+        log.warning("this node is no member of its cluster any more: %s", why)
+        self.departed = why
+        self._departed.set()
+
+    def _note(self, error: LimeDBError) -> None:
+        """Log a trouble once as long as it is the same."""
+        if str(error) != self._trouble:
+            log.warning("%s", error)
+        self._trouble = str(error)

@@ -1,0 +1,172 @@
+"""Fetching ranges from those that own them.
+
+It owns the copying and the comparing. It must never choose what to fetch, nor fetch from a node that may
+still take writes made under an older epoch (`handoff.py` sees to both).
+
+An acknowledged write is on a majority of the owners only. So one of them is read in full, and the rest of a
+majority is compared with what has arrived, by digests of about a hundred keys and then by entries.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import NamedTuple
+
+from limedb.core.layout import Span
+from limedb.core.record import Record, value_size
+from limedb.core.topology import Fence
+from limedb.errors import LimeDBError, ResponseTooLargeError, StaleEpochError, UnavailableError
+from limedb.ports import Clock, Entry, Replica
+
+PAGE = 2000  # records asked for at once, and applied at once
+SMALL = 1 << 20  # bytes: a page of fewer records than asked for is the last one when it has no more of values
+LEAF = 100  # keys that a digest covers
+LEAVES = 500  # digests asked for at once
+DIFFERING = 20  # leaves whose entries are asked for at once
+READ = 64  # keys read at once
+CALL_SECONDS = 10.0
+
+
+class Sources(NamedTuple):
+    """first: who is read in full. others: who is compared, by URL. needed: how many must answer, the first
+    included.
+    """
+
+    first: Replica
+    others: dict[str, Replica]
+    needed: int
+
+
+class _Piece(NamedTuple):
+    span: Span
+    records: list[Record]
+
+
+class Transfer:
+    """Copies spans from sources to the own replica. on_done: told of each piece that is fetched in full, and
+    how many records it had.
+    """
+
+    def __init__(
+        self, own: Replica, sources: Sources, fence: Fence, clock: Clock, on_done: Callable[[Span, int], None]
+    ) -> None:
+        self._own, self._sources, self._fence = own, sources, fence
+        self._clock, self._on_done = clock, on_done
+
+    async def run(self, spans: Iterable[Span]) -> None:
+        """Fetch spans. LimeDBError: what is not done yet can be tried again, with other sources."""
+        waiting: list[_Piece] = []
+        async with aclosing(_ahead(self._pieces(spans))) as pieces:
+            async for piece in pieces:
+                waiting.append(piece)
+                if sum(len(p.records) for p in waiting) >= PAGE:
+                    await self._take(waiting)
+                    waiting = []
+        await self._take(waiting)
+
+    async def _pieces(self, spans: Iterable[Span]) -> AsyncIterator[_Piece]:
+        """What the first source has, page by page; the pieces cover the spans."""
+        for span in spans:
+            first = span.first
+            while first <= span.last:
+                page = await self._sources.first.scan(
+                    Span(first, span.last), PAGE, self._fence, self._deadline()
+                )
+                records = [record for _, record in page]
+                last = span.last if _is_last(records) else page[-1][0]
+                yield _Piece(Span(first, last), records)
+                first = last + 1
+
+    async def _take(self, pieces: Sequence[_Piece]) -> None:
+        """Apply what came, and complete it from the other sources."""
+        await self._apply([record for piece in pieces for record in piece.records])
+        leaves = [leaf for piece in pieces for leaf in split(piece.span, len(piece.records) // LEAF + 1)]
+        reasons: dict[str, str] = {}
+        for url, source in self._sources.others.items():
+            try:
+                for start in range(0, len(leaves), LEAVES):
+                    await self._complete(source, leaves[start : start + LEAVES])
+            except StaleEpochError:
+                raise
+            except LimeDBError as error:
+                reasons[url] = str(error)
+        if 1 + len(self._sources.others) - len(reasons) < self._sources.needed:
+            raise UnavailableError("; ".join(f"{url}: {reason}" for url, reason in reasons.items()))
+        for piece in pieces:
+            self._on_done(piece.span, len(piece.records))
+
+    async def _complete(self, source: Replica, leaves: Sequence[Span]) -> None:
+        """Get what another source has and the own store lacks."""
+        theirs = await source.digests(leaves, 0, self._fence, self._deadline())
+        own = await self._own.digests(leaves, 0, self._fence, self._deadline())
+        differing = [leaf for leaf, a, b in zip(leaves, theirs, own, strict=True) if a != b]
+        for start in range(0, len(differing), DIFFERING):
+            spans = differing[start : start + DIFFERING]
+            keys = newer(
+                await source.entries(spans, self._fence, self._deadline()),
+                await self._own.entries(spans, self._fence, self._deadline()),
+            )
+            for i in range(0, len(keys), READ):
+                found = await self._read(source, keys[i : i + READ])
+                await self._apply([record for record in found if record is not None])
+
+    async def _read(self, source: Replica, keys: Sequence[str]) -> list[Record | None]:
+        """Read keys, by halves where their values are too large for one answer."""
+        try:
+            return await source.read(keys, self._fence, self._deadline())
+        except ResponseTooLargeError:
+            if len(keys) == 1:
+                raise
+            half = len(keys) // 2
+            return [*await self._read(source, keys[:half]), *await self._read(source, keys[half:])]
+
+    async def _apply(self, records: Sequence[Record]) -> None:
+        if records:
+            await self._own.apply(records, self._fence, self._deadline())
+
+    def _deadline(self) -> float:
+        return self._clock.monotonic() + CALL_SECONDS
+
+
+def newer(theirs: Iterable[Entry], own: Iterable[Entry]) -> list[str]:
+    """The keys of which the others' record may be the one that stands."""
+    known = {entry.key: entry for entry in own}
+
+    def may_stand(entry: Entry) -> bool:
+        mine = known.get(entry.key)
+        if mine is None or entry.version > mine.version:
+            return True
+        return entry.version == mine.version and entry.checksum != mine.checksum
+
+    return [entry.key for entry in theirs if may_stand(entry)]
+
+
+def split(span: Span, parts: int) -> list[Span]:
+    """A span in parts of about equal size, as many as its tokens allow."""
+    parts = min(parts, span.size)
+    firsts = [span.first + span.size * i // parts for i in range(parts)]
+    lasts = [first - 1 for first in firsts[1:]]
+    return [Span(first, last) for first, last in zip(firsts, [*lasts, span.last], strict=True)]
+
+
+def _is_last(records: Sequence[Record]) -> bool:
+    """Whether a page ends its span. One that is short may have been cut for its size."""
+    if len(records) >= PAGE:
+        return False
+    return sum(value_size(r.value) for r in records if r.value is not None) < SMALL
+
+
+async def _ahead(pieces: AsyncIterator[_Piece]) -> AsyncGenerator[_Piece, None]:
+    """The same, fetching the next piece while one is worked on."""
+    coming: asyncio.Task[_Piece | None] = asyncio.ensure_future(_next(pieces))
+    try:
+        while (piece := await coming) is not None:
+            coming = asyncio.ensure_future(_next(pieces))
+            yield piece
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+
+
+async def _next(pieces: AsyncIterator[_Piece]) -> _Piece | None:
+    return await anext(pieces, None)

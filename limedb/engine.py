@@ -1,0 +1,241 @@
+"""What a node is made of behind its ports: the parts of `cluster` and `replication`, put together.
+
+It owns who is given what, and what runs in the background. It must never touch a wire, a disk or a clock of
+its own: node.py gives it real ones, the simulation (tests/simulation) simulated ones.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from limedb.cluster.charter import Charter
+from limedb.cluster.clocks import ClockWatch
+from limedb.cluster.council import Council
+from limedb.cluster.gossiper import Gossiper
+from limedb.cluster.handoff import Handoff
+from limedb.cluster.steward import Steward
+from limedb.cluster.view import ClusterView
+from limedb.core.detector import Status
+from limedb.core.hlc import HybridClock
+from limedb.core.membership import NodeState
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.quorum import Level
+from limedb.core.topology import Standing, Topology
+from limedb.ports import (
+    Clock,
+    GossipTransport,
+    HintLog,
+    NodeFile,
+    Progress,
+    Replicas,
+    Saved,
+    Store,
+    TopologyTransport,
+)
+from limedb.replication.coordinator import Coordinator
+from limedb.replication.hints import HintReplayer
+from limedb.replication.in_flight import InFlight
+from limedb.replication.repair import Repairer
+from limedb.replication.replica import LocalReplica
+from limedb.replication.skew import ClockGuard
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a node is told about itself; see config.SETTINGS. Times are in seconds.
+
+    address: host:port that peers dial. seeds: URLs of other nodes. max_read_size: the most bytes of values in
+    one answer.
+    """
+
+    node_url: str
+    address: str = ""
+    seeds: tuple[str, ...] = ()
+    zone: str = ""
+    version: str = ""
+    virtual_nodes: int = 256
+    replication_factor: int = 3
+    level: Level = Level.QUORUM
+    gossip_interval: float = 1.0
+    dead_node_timeout: float = 600.0
+    tombstone_grace: float = 86_400.0
+    max_clock_skew: float = 0.5
+    repair_interval: float = 600.0
+    max_read_size: int = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What an engine runs on. connect: makes the directory of all replicas around the own one."""
+
+    store: Store
+    node_file: NodeFile
+    hints: HintLog
+    clock: Clock
+    rng: Random
+    gossip: GossipTransport
+    topology: TopologyTransport
+    connect: "Callable[[Engine], Replicas]"
+
+
+class Engine:
+    """The parts of one node, by name. Whoever makes it closes what World holds, after `close`."""
+
+    def __init__(self, settings: Settings, world: World) -> None:
+        self._settings, self._store = settings, world.store
+        clock, rng, interval = world.clock, world.rng, settings.gossip_interval
+        self.in_flight = InFlight()
+        saved = world.node_file.load() or Saved(new_id(rng))
+        self.charter = Charter(saved, world.node_file, self.in_flight.drained)
+        max_skew_ms = int(settings.max_clock_skew * 1000)
+        self.clocks = ClockWatch(clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members)
+        self.skew = ClockGuard(clock, max_skew_ms, self.clocks.skew_ms, self.clocks.problem)
+        own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._told())
+        self.view = ClusterView(own, clock, gossip_interval=interval, tell=self._told)
+        self.replica = LocalReplica(
+            world.store, clock, self.charter, self.in_flight, settings.max_read_size, self.skew
+        )
+        self.replicas = world.connect(self)
+        self.coordinator = Coordinator(
+            self.charter,
+            self.replicas,
+            clock,
+            HybridClock(world.store.high_water()),
+            world.hints,
+            self.skew,
+            settings.level,
+        )
+        self.gossiper = Gossiper(
+            self.view,
+            world.gossip,
+            clock,
+            interval=interval,
+            seeds=settings.seeds,
+            rng=rng,
+            clocks=self.clocks,
+        )
+        self.steward = self._new_steward(world)
+        self.hints, self.replayer = world.hints, self._new_replayer(world)
+        self.repairer = self._new_repairer(world)
+
+    def _new_steward(self, world: World) -> Steward:
+        settings = self._settings
+        council = Council(settings.node_url, self.charter, world.topology, world.rng)
+        handoff = Handoff(settings.node_url, self.charter, self.replicas, world.topology, world.clock)
+        return Steward(
+            self.charter,
+            council,
+            self.view,
+            handoff,
+            world.topology,
+            world.clock,
+            world.rng,
+            interval=settings.gossip_interval,
+            seeds=settings.seeds,
+            dead_node_timeout=settings.dead_node_timeout,
+            has_data=self._has_data,
+            nudge=self.gossiper.nudge,
+        )
+
+    def _new_replayer(self, world: World) -> HintReplayer:
+        return HintReplayer(
+            world.hints, self.replicas, self.charter, world.clock, self._settings.tombstone_grace
+        )
+
+    # --- what runs
+
+    async def run(self) -> None:
+        """Do all background work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for work in (self.gossiper, self.steward, self.replayer, self.repairer):
+                tasks.create_task(work.run(), name=type(work).__name__)
+
+    async def close(self) -> None:
+        """Finish what requests left behind. `run` was cancelled before."""
+        await self.coordinator.close()
+        await self.replica.close()
+
+    # --- what peers ask: rpc.topology.TopologyKeeper
+
+    @property
+    def topology(self) -> Topology:
+        """The newest topology that the node knows."""
+        return self.charter.topology
+
+    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
+        """As TopologyTransport.prepare."""
+        return await self.charter.prepare(before, ballot)
+
+    async def accept(
+        self, before: Topology, ballot: Ballot, after: Topology
+    ) -> Acceptor[Topology] | Topology:
+        """As TopologyTransport.accept."""
+        return await self.charter.accept(before, ballot, after)
+
+    async def pledge(self, founder: str) -> str:
+        """As TopologyTransport.pledge."""
+        return self.steward.pledge(founder)
+
+    async def learn(self, topology: Topology) -> Topology:
+        """As TopologyTransport.learn."""
+        return await self.charter.learn(topology)
+
+    def progress(self) -> Progress:
+        """As TopologyTransport.progress."""
+        return self.steward.progress()
+
+    # --- what others ask
+
+    @property
+    def problem(self) -> str:
+        """Why the node takes no requests now, as a sentence; empty while it does."""
+        topology, own = self.charter.topology, self.charter.node_id
+        if self.steward.departed:
+            return _DEPARTED[self.steward.departed]
+        member = topology.member(own)
+        if member is None:
+            return self.steward.conflict or "the node belongs to no cluster yet"
+        if member.standing is Standing.JOINING:
+            return "the node is joining: it fetches its share of the keys"
+        if topology.gives_way:
+            return "the cluster is about to join another"
+        return self.clocks.problem()
+
+    def is_alive(self, node_url: str) -> bool:
+        """Whether gossip takes a node for alive, or has not heard of it yet."""
+        return node_url not in self.view.urls or self.view.status(node_url) is not Status.DEAD
+
+    def _members(self) -> frozenset[str]:
+        return frozenset(member.url for member in self.charter.topology.members)
+
+    def _has_data(self) -> bool:
+        return self._store.high_water() > 0
+
+    def _constants(self) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "address": settings.address,
+            "zone": settings.zone,
+            "version": settings.version,
+            "virtual_nodes": settings.virtual_nodes,
+            "replication_factor": settings.replication_factor,
+        }
+
+    def _told(self) -> dict[str, Any]:
+        """What gossip tells anew at each heartbeat."""
+        return {"keys": self._store.count(), "has_data": self._has_data(), **self.charter.told()}
+
+
+_DEPARTED = {
+    "left": "the node was decommissioned; to let it join anew, stop it and move its data folder away",
+    "removed": "the node was removed while it was away; it sets its data aside and joins as a new one",
+    "cancelled": "the join of this node was cancelled; restart it to try again",
+}
+
+
+def new_id(rng: Random) -> str:
+    """A random UUID (version 4, RFC 9562)."""
+    return str(UUID(int=rng.getrandbits(128), version=4))

@@ -1,0 +1,126 @@
+"""Makes two replicas equal over some spans, exchanging only what differs.
+
+It owns one comparison. It must never choose whom to compare, and never remove a record.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from limedb.core.digest import compare, cut
+from limedb.core.layout import Span
+from limedb.core.topology import Fence
+from limedb.errors import LimeDBError, RemoteError, ResponseTooLargeError
+from limedb.ports import Clock, Entry, Replica
+
+BATCH = 1000
+"""Records that are read and written at once; fewer where they are large."""
+LISTED_LEAVES = 32
+"""Leaves of which entries are listed at once: about 3,000 keys, some 100 kB."""
+CALL_SECONDS = 10.0
+"""How long a replica may take for one message."""
+_CUT = 16  # parts of a leaf that holds far more keys than was thought
+
+
+class Scope(NamedTuple):
+    """What the messages of a comparison say: the topology that they are made under, and what is garbage."""
+
+    fence: Fence
+    cutoff_ms: int
+
+
+@dataclass(slots=True)
+class Mended:
+    """What a comparison did. leaves: compared; differing: of them. pulled, pushed: keys that were brought here
+    and to the other.
+    """
+
+    leaves: int
+    differing: int
+    pulled: list[str]
+    pushed: list[str]
+
+
+class Courier:
+    """Messages to replicas within one scope, each with its own deadline, and of sizes that fit."""
+
+    def __init__(self, scope: Scope, clock: Clock) -> None:
+        self._scope, self._clock = scope, clock
+
+    @property
+    def cutoff_ms(self) -> int:
+        """What ended before is garbage."""
+        return self._scope.cutoff_ms
+
+    async def digests(self, replica: Replica, spans: Sequence[Span]) -> list[int]:
+        """As Replica.digests."""
+        fence, cutoff_ms = self._scope
+        return await replica.digests(spans, cutoff_ms, fence, self._deadline())
+
+    async def entries(self, replica: Replica, spans: Sequence[Span]) -> list[Entry]:
+        """As Replica.entries."""
+        return await replica.entries(spans, self._scope.fence, self._deadline())
+
+    async def copy(self, source: Replica, target: Replica, keys: Sequence[str]) -> None:
+        """Bring a replica the records that another has under some keys. LimeDBError: some may be there."""
+        start, size = 0, BATCH
+        while start < len(keys):
+            batch = keys[start : start + size]
+            try:
+                found = await source.read(batch, self._scope.fence, self._deadline())
+            except LimeDBError as error:
+                if not is_too_large(error) or len(batch) == 1:
+                    raise
+                size = len(batch) // 2
+                continue
+            if records := [record for record in found if record is not None]:
+                await target.apply(records, self._scope.fence, self._deadline())
+            start += len(batch)
+            size = min(BATCH, 2 * size)
+
+    def _deadline(self) -> float:
+        return self._clock.monotonic() + CALL_SECONDS
+
+
+async def mend(
+    own: Replica, other: Replica, leaves: Sequence[Span], own_digests: Sequence[int], courier: Courier
+) -> Mended:
+    """Compare leaves whose own digests are known, and bring each side what it lacks. LimeDBError."""
+    theirs = await courier.digests(other, leaves)
+    differing = [leaf for leaf, a, b in zip(leaves, own_digests, theirs, strict=True) if a != b]
+    done = Mended(len(leaves), len(differing), [], [])
+    for start in range(0, len(differing), LISTED_LEAVES):
+        await _mend(own, other, differing[start : start + LISTED_LEAVES], courier, done)
+    return done
+
+
+async def _mend(own: Replica, other: Replica, spans: Sequence[Span], courier: Courier, done: Mended) -> None:
+    try:
+        ours, theirs = await courier.entries(own, spans), await courier.entries(other, spans)
+    except LimeDBError as error:
+        if not is_too_large(error) or spans[0].size == 1:
+            raise
+        for part in smaller(spans):
+            await _mend(own, other, part, courier, done)
+        return
+    difference = compare(ours, theirs, courier.cutoff_ms)
+    await courier.copy(other, own, difference.pull)
+    await courier.copy(own, other, difference.push)
+    done.pulled += difference.pull
+    done.pushed += difference.push
+
+
+def smaller(spans: Sequence[Span]) -> Iterator[Sequence[Span]]:
+    """Spans in two halves, or one span in parts."""
+    if len(spans) > 1:
+        yield spans[: len(spans) // 2]
+        yield spans[len(spans) // 2 :]
+    else:
+        for part in cut(spans[0], _CUT):
+            yield [part]
+
+
+def is_too_large(error: LimeDBError) -> bool:
+    """Whether less has to be asked for at once, here or at a peer."""
+    kind = error.kind if isinstance(error, RemoteError) else type(error).__name__
+    return kind == ResponseTooLargeError.__name__

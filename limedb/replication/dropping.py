@@ -1,0 +1,147 @@
+"""Drops what a node holds and doesn't own.
+
+It owns the leftovers of former ownership. It must never drop what might be the last copy of a write that
+stands, nor bring back to its owners what they have deleted and purged.
+
+What decides is the age of a version. Owners purge a tombstone only when it is older than TOMBSTONE_GRACE and
+none of them holds anything older under its key. So a leftover younger than that may be brought to any owner
+that lacks it: nothing that would overrule it was purged. One that is older, and that no owner has, was
+overruled (an acknowledged write that stands is on a majority of the owners) or never acknowledged: it goes.
+Values older than versions (version 0) are never old in that sense, for nobody may have been told of them.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from limedb.core.digest import is_behind
+from limedb.core.hlc import wall_ms_of
+from limedb.core.layout import Layout, Span
+from limedb.core.quorum import majority
+from limedb.core.ring import TOKENS
+from limedb.errors import LimeDBError, StaleEpochError
+from limedb.ports import Clock, Entry, Placement, Replicas, Store
+from limedb.replication.comparing import LISTED_LEAVES, Courier, Scope, is_too_large, smaller
+from limedb.replication.sections import Section, foreign, gained
+
+log = logging.getLogger(__name__)
+
+_Handle = Callable[[Sequence[Span], Sequence[str], Courier], Awaitable[None]]
+
+
+class Dropper:
+    """Works under the newest topology; when that changes on the way it gives up, and is to be called again.
+
+    grace: TOMBSTONE_GRACE in seconds. dropped: records that were removed. pushed: records that were brought to
+    their owners before.
+    """
+
+    def __init__(
+        self,
+        own_url: str,
+        store: Store,
+        replicas: Replicas,
+        placement: Placement,
+        clock: Clock,
+        grace: float,
+    ) -> None:
+        self._own_url, self._store, self._replicas = own_url, store, replicas
+        self._placement, self._clock, self._grace_ms = placement, clock, int(grace * 1000)
+        self.dropped = self.pushed = 0
+
+    async def drop_foreign(self) -> bool:
+        """Bring what this node is no owner of to its owners, and drop it; whether all of it is gone.
+
+        Call it in a steady topology only, in which the node takes no writes for those ranges. Each record is
+        dropped when every owner was seen to have it, or one to have a newer one.
+        """
+        return await self._through(foreign, self._give_back)
+
+    async def drop_stale(self) -> bool:
+        """Drop what would be stale in ranges that this node is about to fetch: leftovers of an earlier
+        ownership, of keys whose tombstones may have been purged since; whether all were looked at.
+
+        Call it in a topology that streams, before anything is fetched.
+        """
+        return await self._through(gained, self._forget_stale)
+
+    async def _through(
+        self, divide: Callable[[Layout, str, float], list[Section]], handle: _Handle
+    ) -> bool:
+        """Do the same with all that is stored in some sections."""
+        layout = self._placement.layout
+        courier = Courier(Scope(layout.topology.fence, self._cutoff_ms()), self._clock)
+        try:
+            for section in divide(layout, self._own_url, self._store.count() / TOKENS):
+                digests = await self._store.digests(section.leaves, 0)
+                filled = [leaf for leaf, digest in zip(section.leaves, digests, strict=True) if digest]
+                for start in range(0, len(filled), LISTED_LEAVES):
+                    if self._placement.layout is not layout:
+                        return False
+                    await self._handle(handle, filled[start : start + LISTED_LEAVES], section.urls, courier)
+        except StaleEpochError as error:
+            self._placement.adopt(error.topology)
+            return False
+        except LimeDBError as error:
+            log.info("what node %s doesn't own is not dropped yet: %s", self._own_url, error)
+            return False
+        return True
+
+    async def _handle(
+        self, handle: _Handle, spans: Sequence[Span], urls: Sequence[str], courier: Courier
+    ) -> None:
+        try:
+            await handle(spans, urls, courier)
+        except LimeDBError as error:
+            if not is_too_large(error) or spans[0].size == 1:
+                raise
+            for part in smaller(spans):
+                await self._handle(handle, part, urls, courier)
+
+    async def _give_back(self, spans: Sequence[Span], urls: Sequence[str], courier: Courier) -> None:
+        own = await self._store.entries(spans)
+        theirs = {url: await self._listed(url, spans, courier) for url in urls}
+        wanted = [entry for entry in own if self._is_wanted(entry, [*theirs.values()])]
+        for url, listed in theirs.items():
+            keys = [entry.key for entry in wanted if is_behind(listed.get(entry.key), entry)]
+            await courier.copy(self._replicas.at(self._own_url), self._replicas.at(url), keys)
+            self.pushed += len(keys)
+        self.dropped += await self._store.purge(own)
+
+    def _is_wanted(self, entry: Entry, theirs: Sequence[dict[str, Entry]]) -> bool:
+        """Whether owners that are behind an entry are to be brought it."""
+        known = [listed[entry.key] for listed in theirs if entry.key in listed]
+        if any(other.version > entry.version for other in known):
+            return False
+        return bool(known) or not self._is_old(entry)
+
+    async def _forget_stale(self, spans: Sequence[Span], urls: Sequence[str], courier: Courier) -> None:
+        old = [entry for entry in await self._store.entries(spans) if self._is_old(entry)]
+        if not old:
+            return
+        theirs = await self._of_majority(spans, urls, courier)
+        stale = [e for e in old if not any(e.key in each and each[e.key].version <= e.version for each in theirs)]
+        self.dropped += await self._store.purge(stale)
+
+    async def _of_majority(
+        self, spans: Sequence[Span], urls: Sequence[str], courier: Courier
+    ) -> list[dict[str, Entry]]:
+        """What a majority of the owners hold. LimeDBError: too few answer."""
+        need = majority(self._placement.layout.of(spans[0].first).replicas)
+        found: list[dict[str, Entry]] = []
+        for i, url in enumerate(urls):
+            try:
+                found.append(await self._listed(url, spans, courier))
+            except LimeDBError as error:
+                is_hopeless = len(found) + len(urls) - i - 1 < need
+                if is_hopeless or isinstance(error, StaleEpochError) or is_too_large(error):
+                    raise
+        return found
+
+    async def _listed(self, url: str, spans: Sequence[Span], courier: Courier) -> dict[str, Entry]:
+        return {entry.key: entry for entry in await courier.entries(self._replicas.at(url), spans)}
+
+    def _is_old(self, entry: Entry) -> bool:
+        return 0 < entry.version and wall_ms_of(entry.version) < self._cutoff_ms()
+
+    def _cutoff_ms(self) -> int:
+        return self._clock.wall_ms() - self._grace_ms

@@ -1,0 +1,102 @@
+"""Finds what stands of keys at a level: asks, merges, mends, and starts over when the topology moves on.
+
+It owns the way from keys to records. It must never know what a client is told of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from limedb.core.layout import Layout, Owners
+from limedb.core.quorum import Level, needed
+from limedb.core.record import Record
+from limedb.core.topology import Fence
+from limedb.errors import LimeDBError, StaleEpochError
+from limedb.ports import Clock, Placement
+from limedb.replication.reading import Lookup, Reader
+from limedb.replication.requests import MAX_RESTARTS, Counters
+
+
+class Restores(Protocol):
+    """What is done where replicas differ (`write_back.WriteBack`)."""
+
+    async def restore(
+        self, lookups: Sequence[Lookup], level: Level, fence: Fence, deadline: float
+    ) -> Mapping[str, LimeDBError]:
+        """Mend; the keys that must not be told, and why."""
+
+
+class Read(NamedTuple):
+    """What stands of a key; None: nothing is stored. node_url: the first owner asked that holds it."""
+
+    key: str
+    record: Record | LimeDBError | None
+    node_url: str = ""
+
+
+class Finder:
+    """Reads keys. write_back: what is done where replicas differ; a simulation may replace it."""
+
+    def __init__(
+        self, placement: Placement, reader: Reader, clock: Clock, counters: Counters, write_back: Restores
+    ) -> None:
+        self._placement, self._reader, self._clock = placement, reader, clock
+        self._counters, self.write_back = counters, write_back
+
+    async def find(
+        self, keys: Sequence[str], level: Level, deadline: float, *, writes_back: bool = True
+    ) -> list[Read]:
+        """What stands of different keys, in no order. writes_back: it is to be told to a client.
+
+        NotMemberError, StaleEpochError: the node can't follow the topology.
+        """
+        began = self._clock.monotonic()
+        writes_back = writes_back and level is not Level.ONE
+        for attempt in range(MAX_RESTARTS):
+            layout = self._placement.layout
+            lookups, fence = _lookups(keys, layout, level), layout.topology.fence
+            try:
+                await self._reader.read(lookups, fence, deadline)
+                failed = await self.write_back.restore(lookups, level, fence, deadline) if writes_back else {}
+            except StaleEpochError as error:
+                self._follow(error, layout, attempt)
+            else:
+                seconds = self._clock.monotonic() - began
+                return [read for lookup in lookups for read in _reads(lookup, failed, level, seconds)]
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def _follow(self, error: StaleEpochError, layout: Layout, attempt: int) -> None:
+        """Go over to the newer topology that a replica knows."""
+        self._counters.stale_restarts += 1
+        self._placement.adopt(error.topology)
+        if self._placement.layout.topology.epoch <= layout.topology.epoch or attempt == MAX_RESTARTS - 1:
+            raise error
+
+
+def _lookups(keys: Sequence[str], layout: Layout, level: Level) -> list[Lookup]:
+    """Keys by their owners."""
+    if len(keys) == 1:
+        owners = layout.of_key(keys[0])
+        return [Lookup([keys[0]], owners, needed(level, owners.replicas))]
+    shares: dict[Owners, list[str]] = {}
+    for key in keys:
+        shares.setdefault(layout.of_key(key), []).append(key)
+    return [Lookup(share, owners, needed(level, owners.replicas)) for owners, share in shares.items()]
+
+
+def _reads(lookup: Lookup, failed: Mapping[str, LimeDBError], level: Level, seconds: float) -> Iterator[Read]:
+    if not lookup.is_enough:
+        for key in lookup.keys:
+            yield Read(key, lookup.error(key, level.value, seconds))
+        return
+    told = [url for url in lookup.owners.current if url in lookup.answers]
+    for i, (key, record) in enumerate(zip(lookup.keys, lookup.winners(), strict=True)):
+        if failed and key in failed:
+            yield Read(key, failed[key])
+        else:
+            yield Read(key, record, _holder(lookup, told, i, record))
+
+
+def _holder(lookup: Lookup, told: list[str], i: int, record: Record | None) -> str:
+    if len(told) == 1:
+        return told[0]
+    return next((url for url in told if lookup.answers[url][i] == record), "")

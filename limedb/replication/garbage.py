@@ -1,0 +1,56 @@
+"""Tombstones and expired values that may be purged soon.
+
+It owns which garbage was held here, and since when. It must never purge: `repair.py` does, under its rule.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from limedb.core.layout import Span
+from limedb.core.ring import token_of
+from limedb.core.topology import Fence
+from limedb.ports import Entry
+
+MOST = 100_000
+"""Entries kept in mind, some 30 MB; what is beyond waits for a later pass."""
+
+
+class _Held(NamedTuple):
+    token: int
+    entry: Entry
+    since: float
+
+
+class Garbage:
+    """Garbage that was seen in the own store under one topology; another one forgets it all."""
+
+    def __init__(self) -> None:
+        self._fence = Fence("", 0)
+        self._held: list[_Held] = []
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def see(self, fence: Fence, found: Iterable[tuple[Entry, float]]) -> None:
+        """Take garbage that is stored now, and since when it is known to be."""
+        self._check(fence)
+        room = MOST - len(self._held)
+        self._held += [_Held(token_of(entry.key), entry, since) for entry, since in islice(found, room)]
+        self._held.sort()
+
+    def take(self, fence: Fence, spans: Sequence[Span]) -> list[tuple[Entry, float]]:
+        """Garbage of some spans, and since when it is known; it is forgotten here."""
+        self._check(fence)
+        taken: list[tuple[Entry, float]] = []
+        for span in spans:
+            first = bisect_left(self._held, (span.first,))
+            last = bisect_left(self._held, (span.last + 1,))
+            taken += [(held.entry, held.since) for held in self._held[first:last]]
+            del self._held[first:last]
+        return taken
+
+    def _check(self, fence: Fence) -> None:
+        if fence != self._fence:
+            self._fence, self._held = fence, []

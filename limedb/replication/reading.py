@@ -1,0 +1,251 @@
+"""Reads at a level: which replicas are asked, and when one more.
+
+It owns the round of questions to the replicas of some keys. It must never write: what replicas that differ
+are told is the affair of `write_back.py`.
+
+Keys with the same owners are asked together and share their fate. The quickest replicas are asked, as many
+as the level needs; one that fails is replaced by the next at once, and when the answer is late one more is
+asked.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+from limedb.core.layout import Owners
+from limedb.core.record import Record, merge
+from limedb.core.topology import Fence
+from limedb.errors import LevelUnreachableError, LimeDBError, RequestTimeoutError, StaleEpochError, brief
+from limedb.ports import Clock, Replicas
+from limedb.replication.fanout import is_own, reason
+from limedb.replication.latency import Latencies
+from limedb.replication.requests import Counters
+from limedb.replication.tasks import Tasks
+
+TOO_LARGE = "ResponseTooLargeError"
+
+
+class Lookup:
+    """Keys of the same owners, being read.
+
+    need: how many replicas are to answer. spare: who may still be asked, the quickest first. waiting: who
+    was asked and has not answered. answers: the records of each, in the order of the keys. missing: who
+    can't tell, and why.
+    """
+
+    __slots__ = ("answers", "is_settled", "keys", "missing", "need", "owners", "spare", "waiting")
+
+    def __init__(self, keys: list[str], owners: Owners, need: int) -> None:
+        self.keys, self.owners, self.need = keys, owners, need
+        self.spare: list[str] = []
+        self.waiting = 0
+        self.answers: dict[str, list[Record | None]] = {}
+        self.missing: dict[str, LimeDBError | str] = {}
+        self.is_settled = False
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether as many have answered as the level needs."""
+        return len(self.answers) >= self.need
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether there are too few that can still answer."""
+        return len(self.answers) + self.waiting + len(self.spare) < self.need
+
+    def take(self) -> list[str]:
+        """Whom to ask now, so that enough may answer."""
+        lacking = max(0, self.need - len(self.answers) - self.waiting)
+        chosen, self.spare = self.spare[:lacking], self.spare[lacking:]
+        self.waiting += len(chosen)
+        return chosen
+
+    @property
+    def differs(self) -> bool:
+        """Whether the answers are not all the same."""
+        first, *others = self.answers.values()
+        return any(other != first for other in others)
+
+    def winners(self) -> list[Record | None]:
+        """What stands of each key among the answers."""
+        first, *others = self.answers.values()
+        if not self.differs:
+            return first
+        return [_newest(records) for records in zip(first, *others, strict=True)]
+
+    def error(self, key: str, level: str, seconds: float) -> LimeDBError:
+        """Why a key could not be read at its level. seconds: how long it was waited."""
+        errors = [error for error in self.missing.values() if isinstance(error, LimeDBError)]
+        for error in errors:  # the others would say the same
+            if TOO_LARGE in (type(error).__name__, getattr(error, "kind", "")):
+                return error
+        if errors and len(errors) == len(self.missing) and all(map(_stands_alone, errors)):
+            return errors[0]
+        if not self.is_hopeless:
+            return RequestTimeoutError(seconds, f"{self.waiting} of the replicas of key {brief(key)}")
+        missing = {url: e if isinstance(e, str) else reason(e) for url, e in self.missing.items()}
+        live = len(self.answers) + len(self.spare) + self.waiting
+        return LevelUnreachableError(key, level, self.need, live, self.owners.replicas, missing)
+
+
+class Reader:
+    """Asks replicas."""
+
+    def __init__(self, replicas: Replicas, clock: Clock, tasks: Tasks, counters: Counters) -> None:
+        self._replicas, self._clock, self._tasks, self._counters = replicas, clock, tasks, counters
+        self._single, self._many = Latencies(), Latencies()
+
+    async def read(self, lookups: Sequence[Lookup], fence: Fence, deadline: float) -> None:
+        """Ask until each lookup has enough answers or can't have them any more, or until the deadline.
+
+        StaleEpochError: a replica knows a newer topology; nothing of the answers counts.
+        """
+        is_single = len(lookups) == 1 and len(lookups[0].keys) == 1
+        latencies = self._single if is_single else self._many
+        for lookup in lookups:
+            self._rank(lookup, latencies)
+        asking = _Asking(self._replicas, self._clock, latencies, self._tasks, fence, deadline)
+        shares = asking.begin(lookups)
+        if len(shares) == 1 and not any(lookup.spare for lookup in lookups):
+            ((node_url, share),) = shares.items()
+            await asking.ask(node_url, share)
+        elif shares:
+            await self._side_by_side(asking, shares, lookups)
+        if asking.stale is not None:
+            raise asking.stale
+
+    async def _side_by_side(
+        self, asking: "_Asking", shares: dict[str, list[Lookup]], lookups: Sequence[Lookup]
+    ) -> None:
+        loop, now = asyncio.get_running_loop(), self._clock.monotonic()
+        asking.done = loop.create_future()
+        timers = [loop.call_later(asking.deadline - now, asking.expire)]
+        if any(lookup.spare for lookup in lookups):
+            timers.append(loop.call_later(asking.latencies.delay(now), self._ask_more, asking, lookups))
+        try:
+            asking.start(shares)
+            await asking.done
+        finally:
+            for timer in timers:
+                timer.cancel()
+
+    def _rank(self, lookup: Lookup, latencies: Latencies) -> None:
+        current = lookup.owners.current
+        live = [url for url in current if self._replicas.is_reachable(url)]
+        if len(live) < len(current):
+            lookup.missing.update({url: "it is known to be down" for url in current if url not in live})
+        lookup.spare = live if len(live) == 1 else latencies.ranked(live, self._clock.monotonic())
+
+    def _ask_more(self, asking: "_Asking", lookups: Sequence[Lookup]) -> None:
+        """Ask one replica more where the answer is late."""
+        shares: dict[str, list[Lookup]] = defaultdict(list)
+        for lookup in lookups:
+            if lookup.spare and not lookup.is_settled:
+                lookup.waiting += 1
+                shares[lookup.spare.pop(0)].append(lookup)
+        self._counters.speculative_retries += len(shares)
+        asking.start(shares)
+
+
+class _Asking:
+    """The questions of one read, and what is known of their answers."""
+
+    def __init__(
+        self,
+        replicas: Replicas,
+        clock: Clock,
+        latencies: Latencies,
+        tasks: Tasks,
+        fence: Fence,
+        deadline: float,
+    ) -> None:
+        self._replicas, self._clock, self.latencies, self._tasks = replicas, clock, latencies, tasks
+        self._fence, self.deadline = fence, deadline
+        self._undecided = 0
+        self.done: asyncio.Future[None] | None = None
+        self.stale: StaleEpochError | None = None
+
+    def begin(self, lookups: Sequence[Lookup]) -> dict[str, list[Lookup]]:
+        """Whom to ask first, and for what."""
+        hopeful = [lookup for lookup in lookups if not lookup.is_hopeless]
+        self._undecided = len(hopeful)
+        return self._shares(hopeful)
+
+    def start(self, shares: dict[str, list[Lookup]]) -> None:
+        """Ask nodes, side by side."""
+        for node_url, share in shares.items():
+            self._tasks.start(self.ask(node_url, share))
+
+    async def ask(self, node_url: str, lookups: list[Lookup]) -> None:
+        """Ask one node; where it fails, ask others instead."""
+        keys = lookups[0].keys if len(lookups) == 1 else [key for lookup in lookups for key in lookup.keys]
+        began = self._clock.monotonic()
+        try:
+            records = await self._replicas.at(node_url).read(keys, self._fence, self.deadline)
+        except LimeDBError as error:
+            if not is_own(error):
+                now = self._clock.monotonic()
+                self.latencies.note_failed(node_url, now - began, now)
+            self._fail(node_url, lookups, error)
+        except Exception as error:
+            if self.done is not None and not self.done.done():
+                self.done.set_exception(error)
+            raise
+        else:
+            now = self._clock.monotonic()
+            self.latencies.note(node_url, now - began, now)
+            self._answer(node_url, lookups, records)
+        self._settle(lookups)
+
+    def expire(self) -> None:
+        """The deadline has come."""
+        if self.done is not None and not self.done.done():
+            self.done.set_result(None)
+
+    def _answer(self, node_url: str, lookups: list[Lookup], records: list[Record | None]) -> None:
+        first = 0
+        for lookup in lookups:
+            last = first + len(lookup.keys)
+            lookup.waiting -= 1
+            if not lookup.is_settled:
+                lookup.answers[node_url] = records if len(lookups) == 1 else records[first:last]
+            first = last
+
+    def _fail(self, node_url: str, lookups: list[Lookup], error: LimeDBError) -> None:
+        for lookup in lookups:
+            lookup.waiting -= 1
+            lookup.missing[node_url] = error
+        if isinstance(error, StaleEpochError):
+            self.stale = error
+            self.expire()
+            return
+        if self.done is None or not self.done.done():
+            self.start(self._shares([x for x in lookups if not (x.is_settled or x.is_hopeless)]))
+
+    def _shares(self, lookups: Sequence[Lookup]) -> dict[str, list[Lookup]]:
+        shares: dict[str, list[Lookup]] = defaultdict(list)
+        for lookup in lookups:
+            for node_url in lookup.take():
+                shares[node_url].append(lookup)
+        return shares
+
+    def _settle(self, lookups: list[Lookup]) -> None:
+        for lookup in lookups:
+            if not lookup.is_settled and (lookup.is_enough or lookup.is_hopeless):
+                lookup.is_settled = True
+                self._undecided -= 1
+        if not self._undecided:
+            self.expire()
+
+
+def _stands_alone(error: LimeDBError) -> bool:
+    """Whether an error that all replicas gave is the one to tell."""
+    return is_own(error) or isinstance(error, RequestTimeoutError)
+
+
+def _newest(records: Sequence[Record | None]) -> Record | None:
+    newest: Record | None = None
+    for record in records:
+        if record is not None:
+            newest = record if newest is None else merge(newest, record)
+    return newest

@@ -1,0 +1,61 @@
+"""What a client asks of the coordinator, and what it is told; and what dashboards are.
+
+It owns these values. It must never hold code that does anything.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+MAX_ATTEMPTS = 8
+"""How often a write that newer ones overtake is written again, above them, before it gives up."""
+
+MAX_RESTARTS = 16
+"""How often a request follows a topology that moves on under it."""
+
+
+class Write(NamedTuple):
+    """A write that a client asks for. value: None deletes. ttl_ms: milliseconds to live, 0 for ever."""
+
+    key: str
+    value: str | bytes | None
+    ttl_ms: int = 0
+
+
+class Found(NamedTuple):
+    """A value that was read, and the first of the replicas asked that held it."""
+
+    value: str | bytes
+    node_url: str
+
+
+class Written(NamedTuple):
+    """What became of a write: its receipt.
+
+    version: it is stored under. existed: whether the key had a live value before. acked of replicas (those
+    on their way in or out included) had it on disk when the level was reached. epoch: of the topology that
+    it was written under.
+    """
+
+    version: int
+    existed: bool
+    acked: int
+    replicas: int
+    epoch: int = 0
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a coordinator did besides answering, from its start.
+
+    speculative_retries: reads that asked one replica more, for one was slow. read_repairs: records that a
+    read wrote back. superseded: attempts to write that a newer version overtook. stale_restarts: requests
+    that began again under a newer topology. hints_stored, hints_dropped: records that a replica missed,
+    kept for it or left to repair.
+    """
+
+    speculative_retries: int = 0
+    read_repairs: int = 0
+    superseded: int = 0
+    stale_restarts: int = 0
+    hints_stored: int = 0
+    hints_dropped: int = 0

@@ -1,0 +1,62 @@
+"""How a node's ranges are divided for repair.
+
+It owns the division. It must never ask anybody.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from limedb.core.digest import leaves
+from limedb.core.layout import Layout, Owners, Span
+
+SECTION_LEAVES = 512
+"""Leaves of a section: one message to each peer, about 50,000 keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Leaves, in order, with the same owners. urls: who is to be asked about them."""
+
+    urls: tuple[str, ...]
+    leaves: tuple[Span, ...]
+
+
+def owned(layout: Layout, own_url: str, keys: int) -> list[Section]:
+    """What a node is read for, with the others that are. keys: that it holds, about."""
+    spans = [span for span, owners in layout.segments() if own_url in owners.current]
+    size = sum(span.size for span in spans)
+
+    def others(owners: Owners) -> tuple[str, ...] | None:
+        return tuple(u for u in owners.current if u != own_url) if own_url in owners.current else None
+
+    return list(_sections(layout.segments(), others, keys / size if size else 0.0))
+
+
+def foreign(layout: Layout, own_url: str, density: float) -> list[Section]:
+    """What a node is no owner of, of any kind, with those who are read for it. density: keys a token."""
+
+    def owners_of(owners: Owners) -> tuple[str, ...] | None:
+        return owners.current if own_url not in owners.written else None
+
+    return list(_sections(layout.segments(), owners_of, density))
+
+
+def gained(layout: Layout, own_url: str, density: float) -> list[Section]:
+    """What a node is to fetch, with those who are read for it."""
+    return list(_sections(layout.gains(own_url), lambda owners: owners.current, density))
+
+
+def _sections(
+    segments: Iterable[tuple[Span, Owners]],
+    whom: Callable[[Owners], tuple[str, ...] | None],
+    density: float,
+) -> Iterator[Section]:
+    """Sections of the segments for which `whom` names somebody, or nobody by an empty tuple."""
+    groups: dict[tuple[str, ...], list[Span]] = {}
+    for span, owners in segments:
+        if (urls := whom(owners)) is not None:
+            groups.setdefault(tuple(sorted(urls)), []).append(span)
+    for urls, spans in groups.items():
+        pieces = tuple(leaves(spans, density))
+        for start in range(0, len(pieces), SECTION_LEAVES):
+            yield Section(urls, pieces[start : start + SECTION_LEAVES])

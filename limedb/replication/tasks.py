@@ -1,0 +1,42 @@
+"""Tasks that outlive the request that started them, each owned until it has ended.
+
+It owns their end. It must never know what they do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Work in the background."""
+
+    def __init__(self) -> None:
+        self._running: dict[asyncio.Task[None], None] = {}  # in the order of their starts
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        """Run work on the running loop; an error that it raises is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._running[task] = None
+        task.add_done_callback(self._end)
+        return task
+
+    async def close(self, grace: float) -> None:
+        """Give what runs some seconds to end, then cancel it; all has ended when this returns."""
+        if self._running:
+            await asyncio.wait(tuple(self._running), timeout=grace)
+        while self._running:
+            left = tuple(self._running)
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left)
+
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("work in the background failed", exc_info=error)

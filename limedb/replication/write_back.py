@@ -1,0 +1,107 @@
+"""What a read does before it answers, where replicas differ: it writes what it found.
+
+It owns that step, and it is a strategy, so that a simulation can leave it out and see a checker object.
+
+A read that has found a write which is not acknowledged yet must not answer before enough replicas have it:
+else a later read, of other replicas, could answer with an older value. With it, reads at QUORUM and
+LINEARIZABLE are the reads of an atomic register. Source: Attiya, Bar-Noy and Dolev 1995, "Sharing Memory
+Robustly in Message-Passing Systems". Where all answers agree there is nothing to write, for then as many
+replicas as a quorum has hold the value.
+
+While owners change, that is not enough for readers under another epoch, who ask other replicas. A
+LINEARIZABLE read then sees to it that what it found is held like an acknowledged write: by
+needed(level, replicas) + len(extra) of the current owners and the extra ones.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from limedb.core.quorum import Level
+from limedb.core.record import Record
+from limedb.core.topology import Fence
+from limedb.errors import LevelUnreachableError, LimeDBError
+from limedb.ports import Replicas
+from limedb.replication.fanout import Fanout, Round, Track, reason
+from limedb.replication.reading import Lookup
+from limedb.replication.requests import Counters
+
+
+class Finding:
+    """A record that was read, and who has it.
+
+    need: how many have to have it before it is told. holders: who does. lacking: who is to be written first;
+    others: who besides, where those fail.
+    """
+
+    __slots__ = ("holders", "lacking", "missing", "need", "others", "record")
+
+    def __init__(
+        self, record: Record, need: int, holders: list[str], lacking: list[str], others: list[str]
+    ) -> None:
+        self.record, self.need = record, need
+        self.holders, self.lacking, self.others = len(holders), lacking, others
+        self.missing: dict[str, LimeDBError] = {}
+
+
+class WriteBack:
+    """Mends what reads find."""
+
+    def __init__(self, replicas: Replicas, fanout: Fanout, counters: Counters) -> None:
+        self._replicas, self._fanout, self._counters = replicas, fanout, counters
+
+    async def restore(
+        self, lookups: Sequence[Lookup], level: Level, fence: Fence, deadline: float
+    ) -> dict[str, LimeDBError]:
+        """Write what stands to replicas that lack it, until enough have it; the keys where that failed.
+
+        StaleEpochError: a replica knows a newer topology.
+        """
+        findings = [finding for lookup in lookups for finding in _findings(lookup, level)]
+        if not findings:
+            return {}
+        await self._write(findings, fence, deadline)
+        short = [finding for finding in findings if finding.holders < finding.need]
+        for finding in short:
+            finding.lacking, finding.others = finding.others, []
+        if short:
+            await self._write(short, fence, deadline)
+        return {f.record.key: _error(f, level) for f in short if f.holders < f.need}
+
+    async def _write(self, findings: list[Finding], fence: Fence, deadline: float) -> None:
+        pairs = [(finding, self._track(finding)) for finding in findings]
+        sent = [track for _, track in pairs if track.waiting]
+        if not sent:
+            return
+        self._counters.read_repairs += sum(len(track.waiting) for track in sent)
+        await self._fanout.run(sent, Round(fence, deadline, superseded_is_ack=True, keeps_hints=False))
+        for finding, track in pairs:
+            if track.stale is not None:
+                raise track.stale
+            finding.holders = track.quorum.acks
+            finding.missing |= track.missed
+
+    def _track(self, finding: Finding) -> Track:
+        targets = [url for url in finding.lacking if self._replicas.is_reachable(url)]
+        return Track(finding.record, finding.need, targets, finding.holders)
+
+
+def _findings(lookup: Lookup, level: Level) -> Iterator[Finding]:
+    """What is to be written of a lookup that has its answers."""
+    owners, answers = lookup.owners, lookup.answers
+    extra = owners.extra if level is Level.LINEARIZABLE else ()
+    if not lookup.is_enough or not (extra or lookup.differs):
+        return
+    others = [url for url in owners.current if url not in answers]
+    for i, record in enumerate(lookup.winners()):
+        if record is None:
+            continue
+        holders = [url for url, records in answers.items() if records[i] == record]
+        lacking = [url for url in answers if url not in holders]
+        if extra or lacking:
+            yield Finding(record, lookup.need + len(extra), holders, [*lacking, *extra], others)
+
+
+def _error(finding: Finding, level: Level) -> LimeDBError:
+    missing = {url: reason(error) for url, error in finding.missing.items()}
+    need, live = finding.need, finding.holders
+    total = live + len(missing)
+    return LevelUnreachableError(finding.record.key, level.value, need, live, total, missing)

@@ -1,0 +1,195 @@
+"""Writes at a level: which replicas, which version, and what is tried again.
+
+It owns the fate of each write from the client's words to its receipt. It must never send: `fanout.py` does.
+
+What a receipt says is true because any two levels' worth of replicas that must meet do meet: a write that
+comes after an acknowledged QUORUM write hears of it from a replica that both asked ("superseded"), moves the
+clock past it and is written again. A LINEARIZABLE write asks a majority first and writes above what it has;
+a newer record that it meets then is a concurrent write's, and it counts as done, ordered just before that
+one. It is never given a second version, for then it could take effect twice. Source: Attiya, Bar-Noy and
+Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shvartsman 1997 for many writers.
+"""
+
+from collections.abc import Sequence
+
+from limedb.core.hlc import HybridClock
+from limedb.core.layout import Layout
+from limedb.core.quorum import Level, needed
+from limedb.core.record import Record
+from limedb.errors import (
+    ClockSkewError,
+    ContendedError,
+    LevelUnreachableError,
+    LimeDBError,
+    NotMemberError,
+    OutcomeUnknownError,
+    ReplicaUnreachableError,
+    StaleEpochError,
+)
+from limedb.ports import Clock, Placement, Replicas
+from limedb.replication.fanout import Fanout, Round, Track, is_own, reason
+from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
+from limedb.replication.skew import ClockGuard
+
+KNOWN_DOWN = "it is known to be down"
+
+
+class Job:
+    """A write until it has its outcome.
+
+    record: as it is sent; None: it needs a (new) version. is_exact: a newer version is no reason to write
+    again. may_be_stored: an earlier attempt left it, or may have, on some replica. existed: what is known
+    of it so far, by the record of the version `previous`. need of total replicas are to have it.
+    """
+
+    __slots__ = (
+        "attempts", "existed", "is_exact", "may_be_stored", "need", "outcome", "own", "previous", "record",
+        "total", "track", "write",
+    )  # fmt: skip
+
+    def __init__(self, write: Write) -> None:
+        self.write = write
+        self.record: Record | None = None
+        self.outcome: Written | LimeDBError | None = None
+        self.track: Track | None = None
+        self.is_exact = self.may_be_stored = self.existed = False
+        self.attempts, self.previous = 0, -1
+        self.need = self.total = 0
+        self.own: tuple[int, ...] = ()
+
+    def learn_previous(self, previous: int, existed: bool) -> None:
+        """What was stored before, as some replica says; what this write itself left doesn't count."""
+        if previous > self.previous and previous not in self.own and not self.is_exact:
+            self.previous, self.existed = previous, existed
+
+
+class Writer:
+    """Carries writes to their level."""
+
+    def __init__(
+        self,
+        placement: Placement,
+        replicas: Replicas,
+        clock: Clock,
+        versions: HybridClock,
+        skew: ClockGuard,
+        fanout: Fanout,
+        counters: Counters,
+    ) -> None:
+        self._placement, self._replicas, self._clock = placement, replicas, clock
+        self._versions, self._skew, self._fanout, self._counters = versions, skew, fanout, counters
+
+    async def write(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
+        """Give each job its outcome."""
+        pending = list(jobs)
+        for _ in range(MAX_RESTARTS + MAX_ATTEMPTS):
+            layout = self._placement.layout
+            tracks = [track for job in pending if (track := self._track(job, layout, level)) is not None]
+            exact = pending[0].is_exact
+            if tracks:
+                fence = layout.topology.fence
+                await self._fanout.run(tracks, Round(fence, deadline, superseded_is_ack=exact))
+            for job in pending:
+                self._settle(job, layout, level)
+            pending = [job for job in pending if job.outcome is None]
+            if not pending:
+                return
+        for job in pending:
+            job.outcome = _honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
+
+    def version(self, job: Job) -> Record:
+        """The record of a write with a version of its own."""
+        now = self._clock.wall_ms()
+        write = job.write
+        expires_at = self._skew.now_ms() + write.ttl_ms if write.ttl_ms else 0
+        record = job.record = Record(write.key, write.value, self._versions.tick(now), expires_at)
+        job.own += (record.version,)
+        return record
+
+    def observe(self, version: int) -> None:
+        """Give later versions above one that was seen. ClockSkewError: it is too far in the future."""
+        self._skew.check_version(version)
+        self._versions.observe(version)
+
+    def _track(self, job: Job, layout: Layout, level: Level) -> Track | None:
+        """What to send of a job; None: nothing can be, and it has its outcome."""
+        job.track = None
+        try:
+            owners = layout.of_key(job.write.key)
+        except NotMemberError as error:
+            job.outcome = _honest(job, error)
+            return None
+        written = owners.written
+        need = job.need = needed(level, owners.replicas) + len(owners.extra)
+        job.total = owners.replicas + len(owners.extra)
+        live = [url for url in written if self._replicas.is_reachable(url)]
+        if len(live) < need:
+            missing = {url: KNOWN_DOWN for url in written if url not in live}
+            unreachable = LevelUnreachableError(
+                job.write.key, level.value, need, len(live), job.total, missing
+            )
+            job.outcome = _honest(job, unreachable)
+            return None
+        track = job.track = Track(job.record or self.version(job), need, live)
+        if len(live) < len(written):
+            for url in written:
+                if url not in live:
+                    track.skip(url, ReplicaUnreachableError(url, KNOWN_DOWN))
+        return track
+
+    def _settle(self, job: Job, layout: Layout, level: Level) -> None:
+        """What became of an attempt: an outcome, or the need of another attempt."""
+        track = job.track
+        if track is None:
+            return
+        job.learn_previous(track.previous, track.existed)
+        acks = track.quorum.acks
+        if track.quorum.is_enough:
+            job.outcome = Written(track.record.version, job.existed, acks, job.total, layout.topology.epoch)
+        elif track.superseded_by:
+            job.may_be_stored = job.may_be_stored or track.may_be_stored
+            self._overtaken(job, track.superseded_by)
+        elif track.stale is not None:
+            job.may_be_stored = job.may_be_stored or track.may_be_stored
+            self._outdated(job, track.stale, layout)
+        else:
+            job.outcome = _failure(job, track, level)
+
+    def _overtaken(self, job: Job, version: int) -> None:
+        self._counters.superseded += 1
+        job.attempts += 1
+        job.record = None
+        try:
+            self.observe(version)
+        except ClockSkewError as error:
+            job.outcome = _honest(job, error)
+        if job.attempts == MAX_ATTEMPTS:
+            job.outcome = _honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
+
+    def _outdated(self, job: Job, error: StaleEpochError, layout: Layout) -> None:
+        """Start over with the newer topology, and the same record: it is the same write."""
+        self._counters.stale_restarts += 1
+        self._placement.adopt(error.topology)
+        if self._placement.layout.topology.epoch <= layout.topology.epoch:
+            job.outcome = _honest(job, error)
+
+
+def _honest(job: Job, error: LimeDBError) -> LimeDBError:
+    """An error that may say that nothing was written, if that is so."""
+    if not job.may_be_stored:
+        return error
+    return OutcomeUnknownError(job.write.key, job.need, 0, {"another attempt": str(error)})
+
+
+def _failure(job: Job, track: Track, level: Level) -> LimeDBError:
+    """Why the level was not reached."""
+    missing = {url: reason(error) for url, error in track.missed.items()}
+    acks = track.quorum.acks
+    if not (acks or track.waiting or job.may_be_stored) and all(map(is_own, track.missed.values())):
+        return next(iter(track.missed.values()))
+    if track.may_be_stored or job.may_be_stored:
+        missing |= dict.fromkeys(track.waiting, "no answer until the deadline")
+        return OutcomeUnknownError(job.write.key, job.need, acks, missing)
+    return LevelUnreachableError(
+        job.write.key, level.value, job.need, job.total - len(missing), job.total, missing
+    )

@@ -1,0 +1,95 @@
+"""AdminService: check, call, convert. It decides nothing about the topology."""
+
+from collections.abc import AsyncGenerator, Iterator
+
+from limedb.core.detector import Status
+from limedb.rpc import convert_cluster as convert
+from limedb.rpc.checks import Checks
+from limedb.rpc.cluster_report import ClusterReport
+from limedb.rpc.server import Context
+from limedb.rpc.sources import Changes, ClusterSources, RepairProgress, Repairs
+from limedbpb.v1 import admin_pb2, admin_pb2_grpc
+
+DEFAULT_VIRTUAL_NODES = 256
+"""Points of a node whose number isn't told, as the setting VIRTUAL_NODES has it."""
+
+
+class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
+    """Serves administrators."""
+
+    service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
+
+    def __init__(self, sources: ClusterSources, changes: Changes, repairs: Repairs, checks: Checks) -> None:
+        self._sources, self._changes, self._repairs, self._checks = sources, changes, repairs, checks
+        self._report = ClusterReport(sources)
+
+    async def GetStatus(
+        self, request: admin_pb2.GetStatusRequest, context: Context
+    ) -> admin_pb2.GetStatusResponse:
+        change = await self._report.change()
+        topology, nodes = self._report.topology, self._report.nodes()
+        return admin_pb2.GetStatusResponse(
+            node_url=self._sources.view.own_url,
+            cluster_id=topology.cluster_id,
+            epoch=topology.epoch,
+            phase=topology.phase.value,
+            replication_factor=topology.replication_factor,
+            members=[node for node in nodes if node.standing],
+            others=[node for node in nodes if not node.standing],
+            change=convert.change(change) if change else None,
+            problems=self._problems(),
+        )
+
+    async def PlanJoin(
+        self, request: admin_pb2.PlanJoinRequest, context: Context
+    ) -> admin_pb2.PlanJoinResponse:
+        points = request.virtual_nodes if request.HasField("virtual_nodes") else DEFAULT_VIRTUAL_NODES
+        plan = await self._changes.plan_join(self._checks.node_url(request.url), request.zone, points)
+        return admin_pb2.PlanJoinResponse(plan=convert.plan(plan))
+
+    async def Decommission(
+        self, request: admin_pb2.DecommissionRequest, context: Context
+    ) -> admin_pb2.DecommissionResponse:
+        plan = await self._changes.decommission(self._checks.node_url(request.url), request.dry_run)
+        return admin_pb2.DecommissionResponse(plan=convert.plan(plan))
+
+    async def Remove(self, request: admin_pb2.RemoveRequest, context: Context) -> admin_pb2.RemoveResponse:
+        plan = await self._changes.remove(self._checks.node_url(request.url), request.dry_run)
+        return admin_pb2.RemoveResponse(plan=convert.plan(plan))
+
+    async def Cancel(self, request: admin_pb2.CancelRequest, context: Context) -> admin_pb2.CancelResponse:
+        return admin_pb2.CancelResponse(plan=convert.plan(await self._changes.cancel(request.dry_run)))
+
+    async def Repair(
+        self, request: admin_pb2.RepairRequest, context: Context
+    ) -> AsyncGenerator[admin_pb2.RepairResponse, None]:
+        """The last message says that it is the last: through REST, an error would look like an end."""
+        last: RepairProgress | None = None
+        repair = self._repairs.repair_all()
+        try:
+            async for last in repair:
+                yield convert.repair_progress(last, finished=False)
+        finally:
+            await _close(repair)
+        yield convert.repair_progress(last, True) if last else admin_pb2.RepairResponse(finished=True)
+
+    def _problems(self) -> Iterator[str]:
+        """What is wrong, a sentence each."""
+        if problem := self._sources.problem():
+            yield f"{self._sources.view.own_url} takes no requests: {problem}"
+        topology, peers = self._report.topology, self._report.peers()
+        for member in topology.members:
+            peer = peers.get(member.url)
+            if peer is None or peer.status is Status.DEAD:
+                yield f"{member.url} {'is dead' if peer else 'was never heard of'}"
+        for url, peer in sorted(peers.items()):
+            cluster = peer.state.cluster_id
+            if cluster and topology.cluster_id and cluster != topology.cluster_id:
+                yield f"{url} belongs to another cluster, {cluster}"
+        yield from self._sources.conflicts()
+
+
+async def _close(repair: object) -> None:
+    """Close what was iterated, where it can be: it may not have come to its end."""
+    if isinstance(repair, AsyncGenerator):
+        await repair.aclose()

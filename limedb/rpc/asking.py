@@ -1,0 +1,58 @@
+"""One call to a peer: sent over its link, watched, and its failure told as one of ours.
+
+It owns what a failed call to a peer means. It must never retry: the callers know what is safe.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import grpc
+
+from limedb.errors import LimeDBError, ReplicaUnreachableError, RequestTimeoutError
+from limedb.rpc.links import PeerLink
+from limedb.rpc.status import peer_error
+
+T = TypeVar("T")
+
+Send = Callable[[], "grpc.aio.UnaryUnaryCall[Any, T]"]
+
+
+async def ask(link: PeerLink, send: "Send[T]", timeout: float) -> T:
+    """Send a call over a connected link and wait for its answer.
+
+    ReplicaUnreachableError: nobody answered; RequestTimeoutError: not within `timeout` seconds; else what the
+    peer answered (see status.peer_error).
+    """
+    call = send()
+    link.begin(call)
+    answered = False
+    try:
+        answer = await call
+        answered = True
+    except grpc.aio.AioRpcError as error:
+        told = peer_error(link.node_url, error)
+        answered = told is not None
+        raise told or _unanswered(link, error, timeout) from None
+    except asyncio.CancelledError:
+        if _is_cancelled_itself():
+            raise
+        raise ReplicaUnreachableError(link.node_url, link.trouble or "the link was closed") from None
+    finally:
+        link.end(call, answered)
+    return answer
+
+
+def _unanswered(link: PeerLink, error: grpc.aio.AioRpcError, timeout: float) -> LimeDBError:
+    """What a call means that ended without an answer of the peer's own."""
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return RequestTimeoutError(timeout, f"node {link.node_url}")
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        link.doubt("the connection was lost")
+    return ReplicaUnreachableError(link.node_url, f"{error.code().name}, {error.details()}")
+
+
+def _is_cancelled_itself() -> bool:
+    """Whether the task is being cancelled, and not only the call: that one must not end a handler mutely."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,92 @@
+"""The cluster as a node sees it: gossip and topology side by side, as messages.
+
+It owns how the two are joined. It must never change anything.
+"""
+
+import asyncio
+
+from limedb.cluster.report import ChangeStatus, GossipReport, PeerReport
+from limedb.core.detector import Status
+from limedb.core.layout import Layout
+from limedb.core.ring import TOKENS
+from limedb.core.topology import Phase, Topology
+from limedb.errors import LimeDBError
+from limedb.rpc import convert_cluster as convert
+from limedb.rpc.sources import ClusterSources
+from limedbpb.v1 import cluster_pb2
+
+CHANGE_SECONDS = 2.0
+"""How long a report waits for the progress of a change: others are asked for it."""
+
+
+class ClusterReport:
+    """Tells of all nodes. The shares of a layout are found once, and kept while it stands."""
+
+    def __init__(self, sources: ClusterSources) -> None:
+        self._sources = sources
+        self._shares: tuple[Layout, dict[str, float]] | None = None
+
+    @property
+    def topology(self) -> Topology:
+        """The newest topology that is known."""
+        return self._sources.placement.layout.topology
+
+    def members(self) -> list[cluster_pb2.ClusterNode]:
+        """The nodes of the topology, by URL."""
+        urls = {member.url for member in self.topology.members}
+        return [node for node in self.nodes() if node.url in urls]
+
+    def nodes(self) -> list[cluster_pb2.ClusterNode]:
+        """All nodes that gossip or the topology knows, by URL."""
+        topology, peers, sources = self.topology, self.peers(), self._sources
+        shares, offsets, hints = self._share_by_url(), sources.clock_offsets(), sources.hints()
+        return [
+            convert.node(
+                peers.get(url),
+                topology.at(url),
+                share=shares.get(url, 0.0),
+                hint_bytes=hints.get(url, 0),
+                clock_offset_ms=offsets.get(url),
+            )
+            for url in sorted({*peers, *(member.url for member in topology.members)})
+        ]
+
+    def peers(self) -> dict[str, PeerReport]:
+        """What gossip tells of each node, the own one included, by URL."""
+        report: GossipReport = self._sources.view.gossip_report()
+        own = PeerReport(report.own, 0.0, Status.ACTIVE)
+        return {peer.state.url: peer for peer in (*report.peers, own)}
+
+    def active_members(self) -> int:
+        """How many members are taken for alive."""
+        peers = self.peers()
+        active = (peers[m.url].status for m in self.topology.members if m.url in peers)
+        return sum(status is Status.ACTIVE for status in active)
+
+    async def change(self) -> ChangeStatus | None:
+        """The change that runs, without the progress of those that don't answer in time."""
+        topology = self.topology
+        if topology.phase is Phase.STEADY:
+            return None
+        try:
+            async with asyncio.timeout(CHANGE_SECONDS):
+                return await self._sources.change()
+        except (LimeDBError, TimeoutError):
+            what = ", ".join(f"{m.url} is {m.standing}" for m in topology.changing)
+            return ChangeStatus(what, topology.epoch, topology.phase, {})
+
+    def mark(self) -> object:
+        """Something that differs whenever something changed that a watcher should hear of at once."""
+        topology, sources = self.topology, self._sources
+        statuses = tuple((peer.state.url, peer.status) for peer in sources.view.gossip_report().peers)
+        return topology.fence, sources.phase(), bool(sources.problem()), statuses
+
+    def _share_by_url(self) -> dict[str, float]:
+        layout = self._sources.placement.layout
+        if self._shares is None or self._shares[0] is not layout:
+            shares: dict[str, float] = {}
+            for span, owners in layout.segments():
+                for url in owners.current:
+                    shares[url] = shares.get(url, 0.0) + span.size / TOKENS
+            self._shares = (layout, shares)
+        return self._shares[1]

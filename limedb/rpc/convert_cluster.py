@@ -1,0 +1,132 @@
+"""What a node tells people of the cluster, as messages of ClusterService and AdminService.
+
+It owns the meaning of each field. It must never ask anything.
+"""
+
+from limedb.cluster.report import ChangePlan, ChangeStatus, PeerReport
+from limedb.core.record import Record, value_size
+from limedb.core.topology import Member
+from limedb.ports import Progress, RequestFigures, StoreStats
+from limedb.rpc.sources import RepairProgress, RepairStats
+from limedbpb.v1 import admin_pb2, cluster_pb2
+
+
+def node(
+    peer: PeerReport | None,
+    member: Member | None,
+    *,
+    share: float = 0.0,
+    hint_bytes: int = 0,
+    clock_offset_ms: int | None = None,
+) -> cluster_pb2.ClusterNode:
+    """A node: what gossip tells of it (None: nothing), and what it is as a member (None: it isn't one)."""
+    message = cluster_pb2.ClusterNode(share=share, hint_bytes=hint_bytes, clock_offset_ms=clock_offset_ms)
+    if peer is not None:
+        state = peer.state
+        message.url, message.node_id, message.zone = state.url, state.node_id, state.zone
+        message.version, message.keys, message.epoch = state.version, state.keys, state.epoch
+        message.generation, message.heartbeat = state.generation, state.heartbeat
+        message.lag, message.status = peer.lag, peer.status.value
+    if member is not None:
+        message.url, message.node_id, message.zone = member.url, member.node_id, member.zone
+        message.standing, message.virtual_nodes = member.standing.value, member.virtual_nodes
+    return message
+
+
+def change(status: ChangeStatus) -> cluster_pb2.Change:
+    """A change that runs."""
+    return cluster_pb2.Change(
+        what=status.what,
+        epoch=status.epoch,
+        phase=status.phase.value,
+        progress=[_progress(url, progress) for url, progress in sorted(status.progress.items())],
+    )
+
+
+def rates(figures: RequestFigures) -> cluster_pb2.RequestRates:
+    """How the requests of a node do."""
+    return cluster_pb2.RequestRates(
+        total_requests=figures.total_requests,
+        requests_per_second=figures.requests_per_second,
+        gets_per_second=figures.gets_per_second,
+        sets_per_second=figures.sets_per_second,
+        dels_per_second=figures.dels_per_second,
+        average_latency_ms=figures.average_latency_ms,
+        error_rate=figures.error_rate,
+    )
+
+
+def repair(stats: RepairStats) -> cluster_pb2.RepairFigures:
+    """What a node did to make replicas equal."""
+    return cluster_pb2.RepairFigures(
+        rounds=stats.rounds,
+        compared=stats.compared,
+        pulled=stats.pulled,
+        pushed=stats.pushed,
+        purged=stats.purged,
+        dropped=stats.dropped,
+    )
+
+
+def repair_progress(progress: RepairProgress, finished: bool) -> admin_pb2.RepairResponse:
+    """How far a repair is."""
+    return admin_pb2.RepairResponse(
+        spans=progress.spans,
+        spans_done=progress.spans_done,
+        compared=progress.compared,
+        pulled=progress.pulled,
+        pushed=progress.pushed,
+        finished=finished,
+    )
+
+
+def plan(told: ChangePlan) -> admin_pb2.ChangePlan:
+    """What a change does, or would do."""
+    return admin_pb2.ChangePlan(
+        what=told.what,
+        epoch=told.epoch,
+        moves=[
+            admin_pb2.ChangeMove(url=m.node_url, share_before=m.share_before, share_after=m.share_after)
+            for m in sorted(told.moves, key=lambda m: m.node_url)
+        ],
+        streamed=told.streamed,
+    )
+
+
+def fill_record(owner: cluster_pb2.KeyOwner, record: Record | None) -> None:
+    """Tell what an owner of a key holds."""
+    if record is None:
+        return
+    owner.has_record, owner.version, owner.tombstone = True, record.version, record.is_tombstone
+    owner.expires_at_ms = record.expires_at
+    owner.size = value_size(record.value) if record.value is not None else 0
+
+
+def peer_detail(peer: PeerReport) -> cluster_pb2.PeerDetail:
+    """What was heard of one peer."""
+    return cluster_pb2.PeerDetail(
+        url=peer.state.url,
+        generation=peer.state.generation,
+        heartbeat=peer.state.heartbeat,
+        lag=peer.lag,
+        status=peer.status.value,
+    )
+
+
+def storage(stats: StoreStats) -> cluster_pb2.Storage:
+    """Figures of a store."""
+    return cluster_pb2.Storage(
+        type=stats.kind, keys=stats.keys, bytes=stats.size, path=stats.path, durability=stats.durability
+    )
+
+
+def _progress(url: str, progress: Progress) -> cluster_pb2.ChangeProgress:
+    return cluster_pb2.ChangeProgress(
+        url=url,
+        spans=progress.spans,
+        spans_done=progress.spans_done,
+        keys=progress.keys,
+        keys_per_second=progress.keys_per_second,
+        waiting_for=progress.waiting_for,
+        is_done=progress.is_done,
+    )

@@ -1,0 +1,83 @@
+"""Messages of GossipService to values and back. It must never decide anything: see `checks.py`."""
+
+from collections.abc import Sequence
+
+from limedb.core.membership import Ack, Digest, NodeState
+from limedb.rpc.convert_topology import cluster_id_from, cluster_number
+from limedbpb.v1 import gossip_pb2
+
+
+def syn_payload(digests: Sequence[Digest]) -> gossip_pb2.GossipPayload:
+    """What a SYN carries."""
+    return gossip_pb2.GossipPayload(digests=[_digest(d) for d in digests])
+
+
+def ack2_payload(updates: Sequence[NodeState]) -> gossip_pb2.GossipPayload:
+    """What an ACK2 carries."""
+    return gossip_pb2.GossipPayload(digests_update=[_state(s) for s in updates])
+
+
+def ack_response(ack: Ack) -> gossip_pb2.ExchangeResponse:
+    """The ACK as it is answered."""
+    return gossip_pb2.ExchangeResponse(
+        digests_update=[_state(s) for s in ack.updates],
+        digests_request=[_digest(d) for d in ack.requests],
+        now_ms=ack.now_ms,
+    )
+
+
+def ack_from(response: gossip_pb2.ExchangeResponse) -> Ack:
+    """The ACK as a peer answered it."""
+    return Ack(
+        updates=tuple(state_from(s) for s in response.digests_update),
+        requests=tuple(digest_from(d) for d in response.digests_request),
+        now_ms=response.now_ms,
+    )
+
+
+def digest_from(message: gossip_pb2.Digest) -> Digest:
+    """A digest as a peer sent it."""
+    return Digest(message.node_url, message.generation, message.heartbeat)
+
+
+def state_from(message: gossip_pb2.NodeState) -> NodeState:
+    """A node's state as a peer sent it."""
+    return NodeState(
+        url=message.node_url,
+        generation=message.generation,
+        heartbeat=message.heartbeat,
+        address=message.address,
+        zone=message.zone,
+        version=message.version,
+        keys=message.keys,
+        node_id=message.node_id,
+        cluster_id=cluster_id_from(message.cluster_id),
+        epoch=message.epoch,
+        virtual_nodes=message.virtual_nodes,
+        has_data=message.has_data,
+        has_left=message.has_left,
+        replication_factor=message.replication_factor,
+    )
+
+
+def _digest(digest: Digest) -> gossip_pb2.Digest:
+    return gossip_pb2.Digest(node_url=digest.url, generation=digest.generation, heartbeat=digest.heartbeat)
+
+
+def _state(state: NodeState) -> gossip_pb2.NodeState:
+    return gossip_pb2.NodeState(
+        node_url=state.url,
+        generation=state.generation,
+        heartbeat=state.heartbeat,
+        address=state.address,
+        zone=state.zone,
+        version=state.version,
+        keys=state.keys,
+        node_id=state.node_id,
+        cluster_id=cluster_number(state.cluster_id),
+        epoch=state.epoch,
+        virtual_nodes=state.virtual_nodes,
+        has_data=state.has_data,
+        has_left=state.has_left,
+        replication_factor=state.replication_factor,
+    )

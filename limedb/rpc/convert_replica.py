@@ -1,0 +1,134 @@
+"""Messages of ReplicaService to values and back.
+
+It owns the meaning of each field; an answer's `newer` becomes StaleEpochError here. It must never decide
+anything else.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from limedb.core.layout import Span
+from limedb.core.record import Record
+from limedb.core.ring import token_of
+from limedb.core.topology import Fence
+from limedb.errors import InvalidRequestError, StaleEpochError
+from limedb.ports import Applied, Entry
+from limedb.rpc.convert_topology import fence_message, topology_from
+from limedb.storage.codec import from_message, to_message
+from limedbpb.v1 import replica_pb2, topology_pb2
+
+
+class Fenced(Protocol):
+    """An answer that may say that the asker's topology is too old."""
+
+    @property
+    def newer(self) -> topology_pb2.Topology:
+        """The newer topology."""
+
+
+def check_epoch(response: Fenced) -> None:
+    """StaleEpochError: the replica did nothing, for it knows a newer topology, which the error holds."""
+    if response.newer.epoch:  # a sub-message that isn't set reads as empty
+        raise StaleEpochError(topology_from(response.newer))
+
+
+def read_request(keys: Sequence[str], fence: Fence) -> replica_pb2.ReadRequest:
+    """Keys to read at a peer."""
+    return replica_pb2.ReadRequest(keys=keys, fence=fence_message(fence))
+
+
+def read_response(records: Iterable[Record | None]) -> replica_pb2.ReadResponse:
+    """What a replica holds, for a peer."""
+    results = [replica_pb2.ReadResult(record=to_message(r) if r else None) for r in records]
+    return replica_pb2.ReadResponse(results=results)
+
+
+def records_from(response: replica_pb2.ReadResponse) -> list[Record | None]:
+    """What a peer holds. StaleEpochError."""
+    check_epoch(response)
+    return [from_message(r.record) if r.HasField("record") else None for r in response.results]
+
+
+def apply_request(records: Iterable[Record], fence: Fence) -> replica_pb2.ApplyRequest:
+    """Records to merge at a peer."""
+    return replica_pb2.ApplyRequest(
+        records=[to_message(record) for record in records], fence=fence_message(fence)
+    )
+
+
+def apply_response(applied: Iterable[Applied]) -> replica_pb2.ApplyResponse:
+    """What became of a peer's records."""
+    return replica_pb2.ApplyResponse(
+        results=[
+            replica_pb2.ApplyResult(superseded_by=a.superseded_by, existed=a.existed, previous=a.previous)
+            for a in applied
+        ]
+    )
+
+
+def applied_from(response: replica_pb2.ApplyResponse) -> list[Applied]:
+    """What became of the records sent to a peer. StaleEpochError."""
+    check_epoch(response)
+    return [Applied(r.superseded_by, r.existed, r.previous) for r in response.results]
+
+
+def scan_request(span: Span, limit: int, fence: Fence) -> replica_pb2.ScanRequest:
+    """A page of a range to read at a peer."""
+    return replica_pb2.ScanRequest(span=_span(span), limit=limit, fence=fence_message(fence))
+
+
+def scan_response(page: Iterable[tuple[int, Record]]) -> replica_pb2.ScanResponse:
+    """A page of a range, for a peer, which finds the tokens by itself."""
+    return replica_pb2.ScanResponse(records=[to_message(record) for _, record in page])
+
+
+def page_from(response: replica_pb2.ScanResponse) -> list[tuple[int, Record]]:
+    """A page of a peer's range. StaleEpochError."""
+    check_epoch(response)
+    return [(token_of(message.key), from_message(message)) for message in response.records]
+
+
+def digest_request(spans: Iterable[Span], cutoff_ms: int, fence: Fence) -> replica_pb2.DigestRequest:
+    """Ranges of which to ask a peer's digests."""
+    return replica_pb2.DigestRequest(
+        spans=[_span(s) for s in spans], cutoff_ms=cutoff_ms, fence=fence_message(fence)
+    )
+
+
+def digests_from(response: replica_pb2.DigestResponse) -> list[int]:
+    """A peer's digests. StaleEpochError."""
+    check_epoch(response)
+    return list(response.digests)
+
+
+def entries_request(spans: Iterable[Span], fence: Fence) -> replica_pb2.ListEntriesRequest:
+    """Ranges of which to ask a peer's entries."""
+    return replica_pb2.ListEntriesRequest(spans=[_span(s) for s in spans], fence=fence_message(fence))
+
+
+def entries_response(entries: Iterable[Entry]) -> replica_pb2.ListEntriesResponse:
+    """The entries of some ranges, for a peer."""
+    return replica_pb2.ListEntriesResponse(entries=[_entry(e) for e in entries])
+
+
+def entries_from(response: replica_pb2.ListEntriesResponse) -> list[Entry]:
+    """A peer's entries. StaleEpochError."""
+    check_epoch(response)
+    return [Entry(e.key, e.version, e.checksum, e.ends_at_ms) for e in response.entries]
+
+
+def span_from(message: replica_pb2.Span) -> Span:
+    """A range as a peer sent it. InvalidRequestError: it ends before it starts."""
+    if message.last < message.first:
+        raise InvalidRequestError(f"span of {message.first} to {message.last}: it must not run backwards")
+    return Span(message.first, message.last)
+
+
+def _span(span: Span) -> replica_pb2.Span:
+    return replica_pb2.Span(first=span.first, last=span.last)
+
+
+def _entry(entry: Entry) -> replica_pb2.Entry:
+    return replica_pb2.Entry(
+        key=entry.key, version=entry.version, checksum=entry.checksum, ends_at_ms=entry.ends_at
+    )

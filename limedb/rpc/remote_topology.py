@@ -1,0 +1,95 @@
+"""How nodes agree, over the links: ports.TopologyTransport.
+
+It owns which call stands for which method. It must never decide or retry.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+import grpc
+
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.topology import Topology
+from limedb.ports import Progress
+from limedb.rpc import convert_topology as convert
+from limedb.rpc.asking import ask
+from limedb.rpc.links import PeerLinks
+from limedbpb.v1 import topology_pb2, topology_pb2_grpc
+
+T = TypeVar("T")
+Stub: TypeAlias = "topology_pb2_grpc.TopologyServiceAsyncStub"
+
+
+class RemoteTopology:
+    """See ports.TopologyTransport. A NotMemberError or TopologyChangeError of the peer comes back as such."""
+
+    def __init__(self, links: PeerLinks) -> None:
+        self._links = links
+
+    async def prepare(
+        self, node_url: str, before: Topology, ballot: Ballot, timeout: float
+    ) -> Acceptor[Topology] | Topology:
+        """See ports.TopologyTransport."""
+        request = topology_pb2.PrepareRequest(
+            before=convert.topology_message(before), ballot=convert.ballot_message(ballot)
+        )
+        response = await self._ask(node_url, lambda s: s.Prepare(request, timeout=timeout), timeout)
+        return _outcome(response)
+
+    async def accept(
+        self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
+    ) -> Acceptor[Topology] | Topology:
+        """See ports.TopologyTransport."""
+        request = topology_pb2.AcceptRequest(
+            before=convert.topology_message(before),
+            ballot=convert.ballot_message(ballot),
+            after=convert.topology_message(after),
+        )
+        response = await self._ask(node_url, lambda s: s.Accept(request, timeout=timeout), timeout)
+        return _outcome(response)
+
+    async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
+        """See ports.TopologyTransport."""
+        request = topology_pb2.PledgeRequest(founder=founder)
+        return (await self._ask(node_url, lambda s: s.Pledge(request, timeout=timeout), timeout)).founder
+
+    async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
+        """See ports.TopologyTransport."""
+        request = topology_pb2.LearnRequest(topology=convert.topology_message(topology))
+        response = await self._ask(node_url, lambda s: s.Learn(request, timeout=timeout), timeout)
+        return convert.topology_from(response.topology)
+
+    async def fetch(self, node_url: str, timeout: float) -> Topology:
+        """See ports.TopologyTransport."""
+        request = topology_pb2.FetchRequest()
+        response = await self._ask(node_url, lambda s: s.Fetch(request, timeout=timeout), timeout)
+        return convert.topology_from(response.topology)
+
+    async def progress(self, node_url: str, timeout: float) -> Progress:
+        """See ports.TopologyTransport."""
+        request = topology_pb2.GetProgressRequest()
+        response = await self._ask(node_url, lambda s: s.GetProgress(request, timeout=timeout), timeout)
+        return convert.progress_from(response)
+
+    async def _ask(
+        self,
+        node_url: str,
+        send: "Callable[[Stub], grpc.aio.UnaryUnaryCall[Any, T]]",
+        timeout: float,
+    ) -> T:
+        link = self._links.to(node_url)
+        await link.wait_ready(timeout)
+        return await ask(link, lambda: send(link.stub(_stub)), timeout)
+
+
+def _stub(channel: grpc.aio.Channel) -> Stub:
+    return topology_pb2_grpc.TopologyServiceStub(channel)
+
+
+def _outcome(
+    response: topology_pb2.PrepareResponse | topology_pb2.AcceptResponse,
+) -> Acceptor[Topology] | Topology:
+    """The newer topology where there is one, else the acceptor's state."""
+    if response.WhichOneof("outcome") == "newer":
+        return convert.topology_from(response.newer)
+    return convert.acceptor_from(response.acceptor)

@@ -1,0 +1,127 @@
+"""What ClusterService and AdminService show and steer, as Protocol classes.
+
+It owns the words between them and the rest of the node, which hands over what fits. It must never hold code
+that does anything.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport
+from limedb.ports import Clock, NodeHealth, Placement, Replicas
+
+Phase = Literal["starting", "active", "draining"]
+
+
+class View(Protocol):
+    """What gossip knows."""
+
+    @property
+    def own_url(self) -> str:
+        """The node that tells."""
+
+    def gossip_report(self) -> GossipReport:
+        """What was heard of the others."""
+
+
+class RepairStats(Protocol):
+    """What was done to make replicas equal, since the start: see proto RepairFigures."""
+
+    @property
+    def rounds(self) -> int:
+        """How many times all ranges were compared."""
+
+    @property
+    def compared(self) -> int:
+        """Ranges compared with another owner."""
+
+    @property
+    def pulled(self) -> int:
+        """Records taken from others."""
+
+    @property
+    def pushed(self) -> int:
+        """Records given to others."""
+
+    @property
+    def purged(self) -> int:
+        """Tombstones and expired values removed for good."""
+
+    @property
+    def dropped(self) -> int:
+        """Records removed because they aren't owned any more."""
+
+
+class RepairProgress(Protocol):
+    """How far a repair is."""
+
+    @property
+    def spans(self) -> int:
+        """Ranges to compare."""
+
+    @property
+    def spans_done(self) -> int:
+        """Ranges compared."""
+
+    @property
+    def compared(self) -> int:
+        """What was compared."""
+
+    @property
+    def pulled(self) -> int:
+        """Records taken from others."""
+
+    @property
+    def pushed(self) -> int:
+        """Records given to others."""
+
+
+class Repairs(Protocol):
+    """Who makes replicas equal."""
+
+    def repair_all(self) -> AsyncIterator[RepairProgress]:
+        """Compare all ranges of the node with their other owners, now; tell how far it is."""
+
+
+class Changes(Protocol):
+    """Who changes the topology. Each raises TopologyChangeError, UnavailableError, RequestTimeoutError."""
+
+    async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
+        """What would move if a node joined."""
+
+    async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
+        """Let a node leave."""
+
+    async def remove(self, url: str, dry_run: bool) -> ChangePlan:
+        """Take a dead node out."""
+
+    async def cancel(self, dry_run: bool) -> ChangePlan:
+        """Give up the change that runs."""
+
+    async def change_status(self) -> ChangeStatus | None:
+        """The change that runs; None: none does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSources:
+    """What the cluster's reports are made of; each is asked at each report.
+
+    phase: of the node's life. problem: why it takes no requests, empty while it does. health: its figures.
+    change: the change of the topology that runs. clock_offsets: how far others' wall clocks are ahead of the
+    own one, in ms, by URL. hints: bytes that wait for others, by URL. repair: what was repaired.
+    conflicts: what else an administrator should know, a sentence each.
+    """
+
+    view: View
+    placement: Placement
+    replicas: Replicas
+    clock: Clock
+    phase: Callable[[], Phase]
+    problem: Callable[[], str]
+    health: Callable[[], NodeHealth]
+    change: Callable[[], Awaitable[ChangeStatus | None]]
+    clock_offsets: Callable[[], Mapping[str, int]]
+    hints: Callable[[], Mapping[str, int]]
+    repair: Callable[[], RepairStats]
+    conflicts: Callable[[], Iterable[str]] = tuple

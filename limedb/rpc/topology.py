@@ -1,0 +1,85 @@
+"""TopologyService: how peers agree with this node. It decides nothing: it converts and calls."""
+
+from typing import Protocol
+
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.topology import Topology
+from limedb.errors import InvalidRequestError
+from limedb.ports import Progress
+from limedb.rpc import convert_topology as convert
+from limedb.rpc.server import Context
+from limedbpb.v1 import topology_pb2, topology_pb2_grpc
+
+
+class TopologyKeeper(Protocol):
+    """The node's own part in agreeing: what it knows, and its acceptor."""
+
+    @property
+    def topology(self) -> Topology:
+        """The newest that it knows."""
+
+    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
+        """Promise a ballot for the epoch after `before`; the newer topology where it knows one."""
+
+    async def accept(
+        self, before: Topology, ballot: Ballot, after: Topology
+    ) -> Acceptor[Topology] | Topology:
+        """Accept `after`; the newer topology where it knows one."""
+
+    async def pledge(self, founder: str) -> str:
+        """Whom it lets found its cluster; "" where it isn't fresh."""
+
+    async def learn(self, topology: Topology) -> Topology:
+        """Take a decided topology; the newest that it knows, once no older write runs here."""
+
+    def progress(self) -> Progress:
+        """How it does its part of the change that runs."""
+
+
+class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
+    """Serves the node's part in agreeing to its peers."""
+
+    service = topology_pb2.DESCRIPTOR.services_by_name["TopologyService"]
+
+    def __init__(self, keeper: TopologyKeeper) -> None:
+        self._keeper = keeper
+
+    async def Prepare(
+        self, request: topology_pb2.PrepareRequest, context: Context
+    ) -> topology_pb2.PrepareResponse:
+        before, ballot = convert.topology_from(request.before), convert.ballot_from(request.ballot)
+        outcome = await self._keeper.prepare(before, ballot)
+        if isinstance(outcome, Topology):
+            return topology_pb2.PrepareResponse(newer=convert.topology_message(outcome))
+        return topology_pb2.PrepareResponse(acceptor=convert.acceptor_message(outcome))
+
+    async def Accept(
+        self, request: topology_pb2.AcceptRequest, context: Context
+    ) -> topology_pb2.AcceptResponse:
+        before, ballot = convert.topology_from(request.before), convert.ballot_from(request.ballot)
+        outcome = await self._keeper.accept(before, ballot, convert.topology_from(request.after))
+        if isinstance(outcome, Topology):
+            return topology_pb2.AcceptResponse(newer=convert.topology_message(outcome))
+        return topology_pb2.AcceptResponse(acceptor=convert.acceptor_message(outcome))
+
+    async def Pledge(
+        self, request: topology_pb2.PledgeRequest, context: Context
+    ) -> topology_pb2.PledgeResponse:
+        if not request.founder:
+            raise InvalidRequestError("founder is empty: it is the URL of who wants to found a cluster")
+        return topology_pb2.PledgeResponse(founder=await self._keeper.pledge(request.founder))
+
+    async def Learn(self, request: topology_pb2.LearnRequest, context: Context) -> topology_pb2.LearnResponse:
+        newest = await self._keeper.learn(convert.topology_from(request.topology))
+        return topology_pb2.LearnResponse(topology=convert.topology_message(newest))
+
+    async def Fetch(self, request: topology_pb2.FetchRequest, context: Context) -> topology_pb2.FetchResponse:
+        return topology_pb2.FetchResponse(topology=convert.topology_message(self._keeper.topology))
+
+    async def GetProgress(
+        self, request: topology_pb2.GetProgressRequest, context: Context
+    ) -> topology_pb2.GetProgressResponse:
+        return convert.progress_message(self._keeper.progress())
+
+    async def Ping(self, request: topology_pb2.PingRequest, context: Context) -> topology_pb2.PingResponse:
+        return topology_pb2.PingResponse()

@@ -1,0 +1,62 @@
+"""What a store keeps of each record for comparing replicas: the packed entry.
+
+It owns the packed form, which all stores share, so that equal records have equal digests whatever they are
+kept in. It must never know where entries stand.
+
+A packed entry is the version, the checksum (xxh64 of the record's stored bytes) and, of a tombstone or a
+value with an expiry only, when it ended or will end: 8 bytes each, big-endian.
+"""
+
+from collections.abc import Sequence
+from struct import Struct
+
+import xxhash
+
+from limedb.core.digest import added
+from limedb.core.hlc import wall_ms_of
+from limedb.core.record import Record
+from limedb.ports import Entry
+
+_PLAIN, _ENDING = Struct(">QQ"), Struct(">QQQ")
+
+
+def checksum_of(data: bytes) -> int:
+    """The checksum of a record's stored bytes, 0 to 2**64 - 1."""
+    return xxhash.xxh64_intdigest(data)
+
+
+def ends_at(record: Record) -> int:
+    """When a record was deleted, or expires: milliseconds since 1970; 0: never."""
+    return max(1, wall_ms_of(record.version)) if record.is_tombstone else record.expires_at
+
+
+def pack(record: Record, data: bytes) -> bytes:
+    """The packed entry of a record. data: its stored bytes."""
+    if ending := ends_at(record):
+        return _ENDING.pack(record.version, checksum_of(data), ending)
+    return _PLAIN.pack(record.version, checksum_of(data))
+
+
+def unpack(key: str, packed: bytes) -> Entry:
+    """The entry of a key."""
+    version, checksum = _PLAIN.unpack_from(packed)
+    return Entry(key, version, checksum, int.from_bytes(packed[_PLAIN.size :], "big"))
+
+
+def is_of(packed: bytes, version: int, checksum: int) -> bool:
+    """Whether a packed entry has that version and checksum."""
+    return packed.startswith(_PLAIN.pack(version, checksum))
+
+
+def has_ended(packed: bytes, cutoff_ms: int) -> bool:
+    """Whether a packed entry ended before a time."""
+    return len(packed) == _ENDING.size and int.from_bytes(packed[_PLAIN.size :], "big") < cutoff_ms
+
+
+def digest(before: int, packed: Sequence[bytes], cutoff_ms: int) -> int:
+    """A digest with packed entries more, those left out that ended before the cutoff."""
+    joined = b"".join(packed)
+    if len(joined) == len(packed) * _PLAIN.size:  # none that ends: the rule in most stores
+        return added(before, joined)
+    kept = (each[: _PLAIN.size] for each in packed if not has_ended(each, cutoff_ms))
+    return added(before, b"".join(kept))

@@ -1,0 +1,131 @@
+"""The thread that writes hints.
+
+It owns the write transactions of a hint log. It must never touch the event loop, except to post what it did,
+and never end because of an error: hints that can't be written are dropped.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+import lmdb
+
+from limedb.storage.lmdb_env import is_no_room
+
+log = logging.getLogger(__name__)
+
+WRITE_INTERVAL = 1.0
+"""Seconds for which hints are gathered: each write of them is synced."""
+_BATCH_BYTES = 4 << 20
+_OVERHEAD = 1 << 20
+
+
+@dataclass(slots=True)
+class _Job:
+    """puts: places and values to write for node_url. removes: places to empty. waiter: whom to tell whether
+    it worked; with one, the job isn't put off.
+    """
+
+    node_url: str = ""
+    puts: Sequence[tuple[bytes, bytes]] = ()
+    removes: Sequence[bytes] = ()
+    waiter: "asyncio.Future[bool] | None" = None
+    is_last: bool = False
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = sum(len(place) + len(value) for place, value in self.puts)
+
+
+class HintWriter:
+    """Writes what it is given, in that order, gathered to few transactions.
+
+    is_broken: the disk failed in a way that more room won't mend; all is dropped from then on.
+    """
+
+    def __init__(
+        self,
+        env: lmdb.Environment,
+        folder: Path,
+        loop: asyncio.AbstractEventLoop,
+        lost: Callable[[str, int], None],
+    ) -> None:
+        """lost: called on the event loop with a node URL and the bytes that were dropped."""
+        self._env, self._folder, self._loop, self._lost = env, folder, loop, lost
+        self.is_broken = False
+        self._queue: SimpleQueue[_Job] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="limedb-hints", daemon=True)
+        self._thread.start()
+
+    def put(self, node_url: str, items: Sequence[tuple[bytes, bytes]]) -> None:
+        """Write soon. It never waits."""
+        self._queue.put(_Job(node_url, items))
+
+    async def flush(self) -> None:
+        """Write all that was put."""
+        await self.remove(())
+
+    async def remove(self, places: Sequence[bytes]) -> bool:
+        """Remove, behind all that was put; whether it worked."""
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        self._queue.put(_Job(removes=places, waiter=waiter))
+        return await waiter
+
+    def finish(self) -> None:
+        """Write what is left, and wait for the end of the thread. Put nothing afterwards."""
+        self._queue.put(_Job(is_last=True))
+        self._thread.join()
+
+    def _run(self) -> None:
+        jobs: list[_Job] = []
+        while not (jobs and jobs[-1].is_last):
+            jobs = self._take()
+            is_put = self._write(jobs, [item for job in jobs for item in job.puts], [])
+            is_removed = self._write(jobs, [], [place for job in jobs for place in job.removes])
+            with suppress(RuntimeError):  # the loop was closed
+                self._loop.call_soon_threadsafe(self._deliver, jobs, is_put, is_removed)
+
+    def _take(self) -> list[_Job]:
+        """The first job, and those of the next second, unless somebody waits or they grow large."""
+        jobs = [self._queue.get()]
+        size = jobs[0].size
+        end = time.monotonic() + WRITE_INTERVAL
+        with suppress(Empty):
+            while size < _BATCH_BYTES and not jobs[-1].waiter and not jobs[-1].is_last:
+                jobs.append(self._queue.get(timeout=max(0.0, end - time.monotonic())))
+                size += jobs[-1].size
+        return jobs
+
+    def _write(self, jobs: list[_Job], puts: list[tuple[bytes, bytes]], removes: list[bytes]) -> bool:
+        """Write or remove, in a transaction each: removing may find room where writing finds none."""
+        if self.is_broken or not (puts or removes):
+            return not self.is_broken
+        try:
+            with self._env.begin(write=True) as txn:
+                txn.cursor().putmulti(sorted(puts))
+                for place in removes:
+                    txn.delete(place)
+        except lmdb.Error as error:
+            self._note(error, jobs)
+            return False
+        return True
+
+    def _note(self, error: lmdb.Error, jobs: list[_Job]) -> None:
+        size = sum(job.size for job in jobs)
+        self.is_broken = not is_no_room(error, self._folder, 2 * size + _OVERHEAD)
+        what = "the disk failed, no more are kept" if self.is_broken else "no room"
+        count = sum(len(job.puts) for job in jobs)
+        log.warning("%s: %s: %d hints are left to repair: %s", self._folder, what, count, error)
+
+    def _deliver(self, jobs: list[_Job], is_put: bool, is_removed: bool) -> None:
+        for job in jobs:
+            if job.puts and not is_put:
+                self._lost(job.node_url, job.size)
+            if job.waiter and not job.waiter.done():
+                job.waiter.set_result(is_removed)

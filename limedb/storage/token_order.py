@@ -1,0 +1,69 @@
+"""Records of a dict in the order of tokens: what the memory and the filesystem store are walked by.
+
+It owns orders that are kept up lazily. It must never change a record.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Sequence
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T", str, tuple[int, str])
+
+Place = tuple[int, str]
+"""A token and a key of it."""
+
+
+class SortedLazily(Generic[_T]):
+    """Things in order, each added once. Adding is O(1); the first look afterwards sorts what is new in."""
+
+    def __init__(self) -> None:
+        self._things: list[_T] = []
+        self._is_sorted = True
+
+    def add(self, thing: _T) -> None:
+        """Add what is not in it yet."""
+        self._things.append(thing)
+        self._is_sorted = False
+
+    def remove(self, things: Collection[_T]) -> None:
+        """Take things out. O(n)."""
+        self._things = [thing for thing in self._things if thing not in things]
+
+    def sorted(self) -> list[_T]:
+        """All of them in order; not to be changed."""
+        if not self._is_sorted:
+            self._things.sort()  # an ordered run and a short rest: close to one pass
+            self._is_sorted = True
+        return self._things
+
+
+class TokenOrder:
+    """An Index (`walking`) of keys in memory. places: gives them in order, as of now. pack: gives the packed
+    entry at one of them.
+    """
+
+    def __init__(self, places: Callable[[], Sequence[Place]], pack: Callable[[Place], bytes]) -> None:
+        self._places, self._pack = places, pack
+
+    def start(self, token: int) -> Place:
+        """As Index.start."""
+        return (token, "")
+
+    def behind(self, place: Place) -> Place:
+        """As Index.behind."""
+        return (place[0], place[1] + "\0")
+
+    def read(self, start: Place, last: int, limit: int) -> list[tuple[Place, bytes]]:
+        """As Index.read."""
+        places = self._places()
+        first = bisect_left(places, start)
+        end = min(bisect_left(places, (last + 1, "")), first + limit)
+        return [(place, self._pack(place)) for place in places[first:end]]
+
+    def token(self, place: Place) -> int:
+        """As Index.token."""
+        return place[0]
+
+    def key(self, place: Place) -> str:
+        """As Index.key."""
+        return place[1]

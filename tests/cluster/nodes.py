@@ -1,0 +1,385 @@
+"""Whole nodes in memory: topology, handoff and replica over simulated wires, and clients that use them.
+
+It owns the wires and the disks of a test. A disk keeps what was saved, and outlives its node.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+from uuid import UUID
+
+from limedb.cluster.charter import Charter
+from limedb.cluster.clocks import ClockWatch
+from limedb.cluster.council import Council
+from limedb.cluster.gossiper import Gossiper
+from limedb.cluster.handoff import Handoff
+from limedb.cluster.steward import Steward
+from limedb.cluster.view import ClusterView
+from limedb.core.detector import Status
+from limedb.core.hlc import HybridClock
+from limedb.core.layout import Span
+from limedb.core.membership import NodeState
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.quorum import majority
+from limedb.core.record import Record, merge
+from limedb.core.topology import Fence, Phase, Topology
+from limedb.errors import (
+    LimeDBError,
+    RemoteError,
+    RequestTimeoutError,
+    StaleEpochError,
+    UnavailableError,
+)
+from limedb.ports import Applied, Entry, Progress, Saved
+from limedb.replication.in_flight import InFlight
+from limedb.replication.replica import LocalReplica
+from limedb.replication.skew import ClockGuard
+from limedb.storage.memory_store import MemoryStore
+from tests.cluster.network import Transport, Wires, url_of
+from tests.cluster.virtual import VirtualClock
+
+T = TypeVar("T")
+
+
+@dataclass
+class Disk:
+    """What a node has on disk. seconds: the longest that a save takes."""
+
+    rng: Random
+    saved: Saved | None = None
+    store: MemoryStore = field(default_factory=MemoryStore)
+    seconds: float = 0.01
+    fails: bool = False
+
+    def load(self) -> Saved | None:
+        return self.saved
+
+    async def save(self, saved: Saved) -> None:
+        await asyncio.sleep(self.rng.uniform(0, self.seconds))
+        if self.fails:
+            raise UnavailableError("the disk fails")
+        self.saved = saved
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a node is set up."""
+
+    seeds: tuple[str, ...] = ()
+    zone: str = ""
+    virtual_nodes: int = 8
+    replication_factor: int = 3
+    interval: float = 1.0
+    dead_node_timeout: float = 60.0
+
+
+class Node:
+    """A node that runs while it lives."""
+
+    def __init__(self, cluster: "Cluster", url: str, setup: Setup, disk: Disk) -> None:
+        self.cluster, self.url, self.setup, self.disk = cluster, url, setup, disk
+        self.clock = clock = VirtualClock()
+        rng = Random(f"{cluster.seed} {url} {clock.wall_ms()}")
+        self.in_flight = InFlight()
+        saved = disk.load() or Saved(str(UUID(int=rng.getrandbits(128), version=4)))
+        self.charter = Charter(saved, disk, self.in_flight.drained)
+        own = NodeState(
+            url,
+            clock.wall_ms(),
+            zone=setup.zone,
+            virtual_nodes=setup.virtual_nodes,
+            replication_factor=setup.replication_factor,
+        )
+        self.view = ClusterView(own, clock, gossip_interval=setup.interval, tell=self.tell)
+        self.clocks = ClockWatch(clock, max_skew_ms=500, interval=setup.interval, members=self.members)
+        self.gossiper = Gossiper(
+            self.view,
+            Transport(cluster, url),
+            clock,
+            interval=setup.interval,
+            seeds=setup.seeds,
+            rng=rng,
+            clocks=self.clocks,
+        )
+        self.topology = TopologyWire(cluster, url)
+        self.replica = LocalReplica(
+            disk.store, clock, self.charter, self.in_flight, 4 << 20, ClockGuard(clock, 500)
+        )
+        self.replicas = ReplicaWires(self)
+        self.council = Council(url, self.charter, self.topology, rng)
+        self.handoff = Handoff(url, self.charter, self.replicas, self.topology, clock)
+        self.steward = Steward(
+            self.charter,
+            self.council,
+            self.view,
+            self.handoff,
+            self.topology,
+            clock,
+            rng,
+            interval=setup.interval,
+            seeds=setup.seeds,
+            dead_node_timeout=setup.dead_node_timeout,
+            has_data=self.has_data,
+            nudge=self.gossiper.nudge,
+        )
+        self.charter.subscribe(lambda _, after: cluster.remember(url, after))
+        self.hybrid = HybridClock()
+        self.task = asyncio.create_task(self._run(), name=url)
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.gossiper.run())
+            tasks.create_task(self.steward.run())
+
+    def has_data(self) -> bool:
+        return self.disk.store.high_water() > 0
+
+    def tell(self) -> dict[str, object]:
+        return {**self.charter.told(), "has_data": self.has_data(), "keys": self.disk.store.count()}
+
+    def members(self) -> set[str]:
+        return {member.url for member in self.charter.topology.members}
+
+    @property
+    def is_serving(self) -> bool:
+        return self.charter.is_member and self.charter.confirmed == self.charter.topology.fence
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+
+
+class Cluster(Wires[Node]):
+    """Nodes, and all topologies that any of them ever had."""
+
+    def __init__(self, seed: int = 1, delay: float = 0.01, loss: float = 0.0) -> None:
+        super().__init__(seed, delay, loss)
+        self.disks: dict[str, Disk] = {}
+        self.history: dict[Fence, Topology] = {}
+
+    def start(self, i: int, seeds: Iterable[int] = (), **setup: object) -> Node:
+        """Start a node, on the disk that it has from before."""
+        url = url_of(i)
+        disk = self.disks.setdefault(url, Disk(self.rng))
+        node = Node(self, url, Setup(seeds=tuple(url_of(s) for s in seeds), **setup), disk)  # type: ignore[arg-type]
+        self.nodes[url] = node
+        return node
+
+    async def restart(self, node: Node, *, wiped: bool = False, aside: bool = False) -> Node:
+        """Kill a node and start it again. wiped: its disk is lost; aside: its data is set aside."""
+        if node.url in self.nodes:
+            await self.kill(node.url)
+        if wiped or aside:
+            del self.disks[node.url]
+        disk = self.disks.setdefault(node.url, Disk(self.rng))
+        self.nodes[node.url] = again = Node(self, node.url, node.setup, disk)
+        return again
+
+    def remember(self, url: str, topology: Topology) -> None:
+        """There is one history: each epoch of a cluster has one content, whoever knows it."""
+        known = self.history.setdefault(topology.fence, topology)
+        assert known == topology or topology.is_fresh, f"{url} knows another {topology.fence}"
+
+    def members(self) -> list[set[str]]:
+        return [node.members() for node in self.nodes.values()]
+
+    def is_steady(self, *urls: str) -> bool:
+        """Whether all nodes agree on one steady cluster of those nodes, all of them serving."""
+        topologies = {node.charter.topology for node in self.nodes.values() if node.url in urls}
+        if len(topologies) != 1 or not set(urls) <= set(self.nodes):
+            return False
+        [topology] = topologies
+        members = {member.url for member in topology.members}
+        serving = all(self.nodes[url].is_serving for url in urls)
+        return topology.phase is Phase.STEADY and not topology.gives_way and members == set(urls) and serving
+
+    async def call(
+        self, source: str, target: str, work: Callable[[Node], Awaitable[T]], timeout: float = 5.0
+    ) -> T:
+        """A request over the wires; it or its answer may get lost."""
+        try:
+            async with asyncio.timeout(timeout):
+                node = await self.carry(source, target)
+                answer = await self._served(node, work)
+                if target != source:
+                    await self.carry(target, source)
+                return answer
+        except TimeoutError:
+            raise RequestTimeoutError(timeout, target) from None
+
+    async def _served(self, node: Node, work: Callable[[Node], Awaitable[T]]) -> T:
+        """What the node does goes on when the asker is gone."""
+        try:
+            return await asyncio.shield(asyncio.ensure_future(work(node)))
+        except UnavailableError:
+            raise
+        except LimeDBError as error:
+            raise RemoteError(node.url, type(error).__name__, "UNKNOWN", str(error)) from error
+
+
+class TopologyWire:
+    """A node's `TopologyTransport`."""
+
+    def __init__(self, cluster: Cluster, url: str) -> None:
+        self._cluster, self._url = cluster, url
+
+    async def prepare(
+        self, node_url: str, before: Topology, ballot: Ballot, timeout: float
+    ) -> Acceptor[Topology] | Topology:
+        return await self._cluster.call(
+            self._url, node_url, lambda n: n.charter.prepare(before, ballot), timeout
+        )
+
+    async def accept(
+        self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
+    ) -> Acceptor[Topology] | Topology:
+        return await self._cluster.call(
+            self._url, node_url, lambda n: n.charter.accept(before, ballot, after), timeout
+        )
+
+    async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
+        async def pledge(node: Node) -> str:
+            return node.steward.pledge(founder)
+
+        return await self._cluster.call(self._url, node_url, pledge, timeout)
+
+    async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
+        return await self._cluster.call(self._url, node_url, lambda n: n.charter.learn(topology), timeout)
+
+    async def fetch(self, node_url: str, timeout: float) -> Topology:
+        async def fetch(node: Node) -> Topology:
+            return node.charter.topology
+
+        return await self._cluster.call(self._url, node_url, fetch, timeout)
+
+    async def progress(self, node_url: str, timeout: float) -> Progress:
+        async def progress(node: Node) -> Progress:
+            return node.steward.progress()
+
+        return await self._cluster.call(self._url, node_url, progress, timeout)
+
+
+class ReplicaWires:
+    """A node's `Replicas`."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def at(self, node_url: str) -> "ReplicaWire":
+        return ReplicaWire(self._node.cluster, self._node.url, node_url)
+
+    def is_reachable(self, node_url: str) -> bool:
+        cluster, view = self._node.cluster, self._node.view
+        return node_url == view.own_url or (
+            cluster.reaches(view.own_url, node_url) and view.status(node_url) is not Status.DEAD
+        )
+
+
+class ReplicaWire:
+    """A `Replica` over the wires."""
+
+    def __init__(self, cluster: Cluster, source: str, target: str) -> None:
+        self._cluster, self._source, self._target = cluster, source, target
+
+    async def _call(self, work: Callable[[LocalReplica], Awaitable[T]]) -> T:
+        if self._source == self._target:
+            return await work(self._cluster.nodes[self._target].replica)
+        return await self._cluster.call(self._source, self._target, lambda node: work(node.replica), 1.0)
+
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+        return await self._call(lambda r: r.read(keys, fence, deadline))
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        return await self._call(lambda r: r.apply(records, fence, deadline))
+
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+        return await self._call(lambda r: r.scan(span, limit, fence, deadline))
+
+    async def digests(
+        self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
+    ) -> list[int]:
+        return await self._call(lambda r: r.digests(spans, cutoff_ms, fence, deadline))
+
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+        return await self._call(lambda r: r.entries(spans, fence, deadline))
+
+
+class Client:
+    """Writes and reads at QUORUM through a node, by the rules of `core/layout.py` and nothing more: no hints,
+    no repair, so that what a change of the topology loses stays lost. acked: what must be read back.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.acked: dict[str, str] = {}
+        self.failed = 0
+
+    async def write(self, node: Node, key: str, value: str) -> bool:
+        """Write at QUORUM; whether it was acknowledged."""
+        record = Record(key, value, node.hybrid.tick(node.clock.wall_ms()))
+        for _ in range(5):
+            try:
+                owners = node.charter.layout.of_key(key)
+                fence = node.charter.topology.fence
+                acks = await self._ask(node, owners.written, lambda r, f=fence: r.apply([record], f, 0.0))
+            except UnavailableError:
+                break
+            if acks is None:
+                continue
+            if len(acks) >= majority(owners.replicas) + len(owners.extra):
+                self.acked[key] = value
+                return True
+            break
+        self.failed += 1
+        return False
+
+    async def read(self, node: Node, key: str) -> str | None:
+        """Read at QUORUM. UnavailableError."""
+        for _ in range(5):
+            owners = node.charter.layout.of_key(key)
+            fence = node.charter.topology.fence
+            found = await self._ask(node, owners.current, lambda r, f=fence: r.read([key], f, 0.0))
+            if found is None:
+                continue
+            if len(found) < majority(owners.replicas):
+                raise UnavailableError(f"only {len(found)} of {owners}")
+            stands: Record | None = None
+            for [record] in found:
+                if record is not None:
+                    stands = record if stands is None else merge(stands, record)
+            return None if stands is None or stands.value is None else str(stands.value)
+        raise UnavailableError("the topology keeps changing")
+
+    async def _ask(
+        self, node: Node, urls: Iterable[str], work: Callable[[ReplicaWire], Awaitable[T]]
+    ) -> list[T] | None:
+        """The answers; None: a replica knew a newer topology."""
+        calls = [work(node.replicas.at(url)) for url in urls]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, StaleEpochError):
+                node.charter.adopt(answer.topology)
+                return None
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+    async def write_many(self, node: Node, prefix: str, count: int) -> None:
+        for i in range(count):
+            await self.write(node, f"{prefix}{i}", f"v{i}")
+
+    async def write_on(self, nodes: Callable[[], list[Node]], prefix: str) -> None:
+        """Write through nodes in turn until cancelled."""
+        i = 0
+        while True:
+            living = nodes()
+            await self.write(living[i % len(living)], f"{prefix}{i}", f"v{i}")
+            await asyncio.sleep(0.02)
+            i += 1
+
+    async def check(self, node: Node) -> None:
+        """All that was acknowledged is read back."""
+        for key, value in self.acked.items():
+            assert await self.read(node, key) == value, key

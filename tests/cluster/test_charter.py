@@ -1,0 +1,186 @@
+"""The topology of one node: what it adopts, what it votes for, and what it confirms."""
+
+import asyncio
+
+import pytest
+
+from limedb.cluster.charter import Charter
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.topology import Fence, Member, Topology, finish, found, hand_over, join, leave
+from limedb.errors import InvalidRequestError, StoreError
+from limedb.ports import Placement, Saved
+
+A, B, C = (Member(f"id-{n}", f"http://{n}:1") for n in "abc")
+FIRST = found("a" * 16, 3, [A, B])
+SECOND = join(FIRST, C)
+OTHER = found("b" * 16, 3, [A, B])
+
+
+class Disk:
+    def __init__(self, saved: Saved | None = None) -> None:
+        self.saved, self.fails, self.saves = saved, False, 0
+
+    def load(self) -> Saved | None:
+        return self.saved
+
+    async def save(self, saved: Saved) -> None:
+        await asyncio.sleep(0)
+        if self.fails:
+            raise StoreError("the disk fails")
+        self.saved, self.saves = saved, self.saves + 1
+
+
+class Drain:
+    """Writes that run: `drained` waits while the gate is closed."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked: list[int] = []
+
+    async def drained(self, epoch: int) -> None:
+        self.asked.append(epoch)
+        await self.gate.wait()
+
+
+def charter_of(
+    node_id: str = "id-a", topology: Topology = FIRST, disk: Disk | None = None, drain: Drain | None = None
+) -> Charter:
+    return Charter(Saved(node_id, topology), disk or Disk(), (drain or Drain()).drained)
+
+
+async def test_it_goes_on_and_never_back() -> None:
+    charter: Charter = charter_of()
+    placement: Placement = charter
+    heard: list[tuple[int, int]] = []
+    charter.subscribe(lambda before, after: heard.append((before.epoch, after.epoch)))
+    for topology in (SECOND, FIRST, SECOND, OTHER, Topology()):
+        placement.adopt(topology)
+
+    assert charter.topology == SECOND
+    assert placement.layout.topology == SECOND
+    assert heard == [(1, 2)]
+
+
+async def test_a_fresh_node_adopts_only_what_it_is_in() -> None:
+    fresh = charter_of("id-c", Topology())
+    fresh.adopt(FIRST)
+    assert fresh.topology.is_fresh
+    fresh.adopt(SECOND)
+    assert fresh.is_member
+
+
+async def test_what_is_learned_is_confirmed_when_it_is_on_disk_and_older_writes_are_done() -> None:
+    disk, drain = Disk(), Drain()
+    charter = charter_of(disk=disk, drain=drain)
+    drain.gate.clear()
+    learning = asyncio.create_task(charter.learn(SECOND))
+    await asyncio.sleep(0.01)
+    assert charter.topology == SECOND
+    assert disk.saved is not None
+    assert disk.saved.topology == SECOND
+    assert not learning.done()
+    assert charter.told()["epoch"] == 1
+    drain.gate.set()
+    assert await learning == SECOND
+    assert drain.asked == [2]
+    assert charter.confirmed == Fence("a" * 16, 2)
+    assert charter.told()["epoch"] == 2
+
+
+async def test_nothing_is_confirmed_that_is_not_on_disk() -> None:
+    disk = Disk()
+    charter = charter_of(disk=disk)
+    disk.fails = True
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await charter.learn(SECOND)
+        with pytest.raises(StoreError):
+            await charter.prepare(SECOND, Ballot(1, "x"))
+    assert charter.confirmed.epoch == 1
+    disk.fails = False
+    assert await charter.learn(FIRST) == SECOND
+    assert disk.saved == charter.saved
+
+
+async def test_a_vote_is_on_disk_before_it_is_told() -> None:
+    disk = Disk()
+    charter = charter_of(disk=disk)
+    ballot = Ballot(1, "x")
+    assert await charter.prepare(FIRST, ballot) == Acceptor(ballot)
+    assert disk.saved is not None
+    assert disk.saved.acceptor == Acceptor(ballot)
+    assert await charter.accept(FIRST, ballot, SECOND) == Acceptor(ballot, ballot, SECOND)
+    assert disk.saved.acceptor == Acceptor(ballot, ballot, SECOND)
+
+    again = Charter(disk.saved, disk, Drain().drained)
+    assert await again.prepare(FIRST, Ballot(2, "y")) == Acceptor(Ballot(2, "y"), ballot, SECOND)
+    assert await again.accept(FIRST, ballot, SECOND) == Acceptor(Ballot(2, "y"), ballot, SECOND)
+
+
+async def test_the_votes_of_an_epoch_end_with_it() -> None:
+    charter = charter_of()
+    await charter.accept(FIRST, Ballot(1, "x"), SECOND)
+    charter.adopt(SECOND)
+
+    assert charter.saved.acceptor == Acceptor()
+    assert await charter.prepare(FIRST, Ballot(9, "x")) == SECOND
+
+
+async def test_who_is_asked_for_the_next_epoch_learns_the_one_before() -> None:
+    charter = charter_of()
+    await charter.prepare(SECOND, Ballot(1, "x"))
+
+    assert charter.topology == SECOND
+
+
+@pytest.mark.parametrize(
+    ("node_id", "own", "before"),
+    [
+        ("id-a", FIRST, OTHER),
+        ("id-c", SECOND, SECOND),
+        ("id-z", Topology(), FIRST),
+        ("id-a2", Topology(), FIRST),
+    ],
+)
+async def test_only_voters_of_the_epoch_vote(node_id: str, own: Topology, before: Topology) -> None:
+    with pytest.raises(InvalidRequestError, match="no vote"):
+        await charter_of(node_id, own).prepare(before, Ballot(1, "x"))
+
+
+async def test_nothing_is_accepted_that_is_no_step() -> None:
+    with pytest.raises(InvalidRequestError, match="can't follow epoch 1"):
+        await charter_of().accept(FIRST, Ballot(1, "x"), hand_over(SECOND))
+
+
+async def test_who_left_remembers_it_and_who_was_removed_does_not() -> None:
+    leaving = leave(FIRST, "id-a")
+    gone = finish(hand_over(leaving))
+    charter = charter_of()
+    for topology in (leaving, hand_over(leaving), gone):
+        charter.adopt(topology)
+    assert charter.saved.has_left
+    assert not charter.is_member
+
+    surprised = charter_of()
+    surprised.adopt(gone)
+    assert not surprised.saved.has_left
+
+
+async def test_a_change_is_waited_for() -> None:
+    charter = charter_of()
+    waiting = asyncio.create_task(charter.wait_changed(FIRST))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    charter.adopt(SECOND)
+    assert await waiting == SECOND
+    assert await charter.wait_changed(FIRST) == SECOND
+
+
+async def test_a_node_that_forgets_is_fresh_and_another() -> None:
+    charter = charter_of()
+    charter.forget("id-new")
+    await charter.confirm()
+
+    assert charter.topology.is_fresh
+    assert charter.told() == {"node_id": "id-new", "cluster_id": "", "epoch": 0, "has_left": False}

@@ -1,0 +1,92 @@
+"""How a node finds out that its clock is wrong."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from limedb.cluster.clocks import ClockWatch
+
+MEMBERS = ["b", "c", "d", "e"]
+
+
+@dataclass
+class HandClock:
+    now: float = 100.0
+    offset_ms: int = 0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall_ms(self) -> int:
+        return int(self.now * 1000) + 1_000_000 + self.offset_ms
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def watch(clock: HandClock) -> ClockWatch:
+    return ClockWatch(clock, max_skew_ms=500, interval=1.0, members=lambda: MEMBERS)
+
+
+def hear(watch: ClockWatch, clock: HandClock, round_trip: float = 0.01, **ahead: int) -> None:
+    """Measure peers that are so many ms ahead of the right time."""
+    for url, offset in ahead.items():
+        watch.measured(url, int(clock.now * 1000) + 1_000_000 + offset, round_trip)
+
+
+def test_clocks_that_agree_are_fine(watch: ClockWatch, clock: HandClock) -> None:
+    hear(watch, clock, b=40, c=-30, d=0)
+
+    assert (watch.skew_ms(), watch.problem()) == (0, "")
+    assert watch.offsets()["b"] == pytest.approx(45, abs=2)
+
+
+def test_one_peer_that_is_off_is_its_own_problem(watch: ClockWatch, clock: HandClock) -> None:
+    hear(watch, clock, b=600_000, c=-600_000, d=0, e=10)
+
+    assert (watch.skew_ms(), watch.problem()) == (0, "")
+
+
+def test_a_majority_that_disagrees_says_by_how_much(watch: ClockWatch, clock: HandClock) -> None:
+    clock.offset_ms = 600_000
+    hear(watch, clock, b=0, c=0, d=600_000)
+
+    assert watch.skew_ms() == pytest.approx(-600_000, abs=10)
+    assert "ahead of those of 2 of 3 peers, more than 500 ms (MAX_CLOCK_SKEW)" in watch.problem()
+
+
+def test_a_jump_of_the_own_clock_shows_at_once_and_ends_when_it_is_set_right(
+    watch: ClockWatch, clock: HandClock
+) -> None:
+    hear(watch, clock, b=0, c=0)
+    clock.offset_ms = -600_000
+    assert watch.skew_ms() == pytest.approx(600_000, abs=10)
+    assert "behind" in watch.problem()
+    clock.offset_ms = 0
+    assert watch.problem() == ""
+
+
+def test_what_is_within_the_uncertainty_is_no_disagreement(watch: ClockWatch, clock: HandClock) -> None:
+    hear(watch, clock, round_trip=2.0, b=-600, c=-600)
+    assert watch.problem() == ""
+    hear(watch, clock, b=-600, c=-600)
+    assert watch.problem() != ""
+
+
+def test_strangers_and_old_measurements_do_not_count(watch: ClockWatch, clock: HandClock) -> None:
+    hear(watch, clock, x=600_000, y=600_000)
+    assert watch.problem() == ""
+    hear(watch, clock, b=600_000)
+    assert watch.problem() != ""
+    clock.now += 60
+    assert watch.problem() == ""
+    assert watch.offsets() == {}
+
+
+def test_a_peer_that_does_not_tell_its_time_is_not_measured(watch: ClockWatch) -> None:
+    watch.measured("b", 0, 0.01)
+
+    assert watch.offsets() == {}

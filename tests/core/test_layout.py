@@ -1,0 +1,158 @@
+"""Who owns what, before, during and after a change."""
+
+from collections.abc import Callable
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from limedb.core.layout import EVERYTHING, Layout, Span, merged, without
+from limedb.core.quorum import majority
+from limedb.core.ring import TOKENS
+from limedb.core.topology import (
+    Member,
+    Phase,
+    Topology,
+    finish,
+    found,
+    hand_over,
+    join,
+    leave,
+    remove,
+)
+from limedb.errors import NotMemberError
+
+
+def member(i: int, zone: str = "", points: int = 3, node_id: str = "") -> Member:
+    return Member(node_id or f"id{i}", f"http://node{i}:1", zone, points)
+
+
+def cluster(nodes: int, factor: int = 3, zones: int = 0, points: int = 3) -> Topology:
+    members = [member(i, f"z{i % zones}" if zones else "", points) for i in range(nodes)]
+    return found("c" * 16, factor, members)
+
+
+CHANGES: dict[str, Callable[[Topology], Topology]] = {
+    "join": lambda t: join(t, member(99, "z1")),
+    "replace": lambda t: join(t, member(0, "z0", node_id="other")),
+    "leave": lambda t: leave(t, "id0"),
+    "remove": lambda t: remove(t, "id1"),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(CHANGES)), st.integers(2, 6), st.integers(1, 4), st.integers(0, 3))
+def test_a_write_quorum_meets_every_majority_of_old_and_new_owners(
+    change: str, nodes: int, factor: int, zones: int
+) -> None:
+    steady = cluster(nodes, factor, zones)
+    streaming = CHANGES[change](steady)
+    before, after = Layout(steady), Layout(finish(hand_over(streaming)))
+    for topology in (streaming, hand_over(streaming)):
+        for span, owners in Layout(topology).segments():
+            assert not set(owners.current) & set(owners.extra)
+            assert len(set(owners.written)) == len(owners.written)
+            need = majority(owners.replicas) + len(owners.extra)
+            old, new = before.of(span.last), after.of(span.last)
+            lost = {"http://node0:1"} if change == "replace" else set()
+            for acks in combinations(owners.written, min(need, len(owners.written))):
+                if len(acks) < need:
+                    continue  # can't be written at all
+                assert _meets(set(acks), old.replicas, set(old.current) - lost)
+                assert _meets(set(acks), new.replicas, set(new.current))
+
+
+def _meets(acks: set[str], replicas: int, owners: set[str]) -> bool:
+    """Whether a majority of the replicas, read among those owners, includes one that acknowledged."""
+    return len(owners - acks) < majority(replicas)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 7), st.integers(1, 4), st.integers(0, 3), st.integers(0, 4))
+def test_segments_cover_all_tokens_once_and_tell_what_of_tells(
+    nodes: int, factor: int, zones: int, points: int
+) -> None:
+    layout = Layout(cluster(nodes, factor, zones, points))
+    end = -1
+    for span, owners in layout.segments():
+        assert span.first == end + 1
+        end = span.last
+        assert layout.of(span.first) == layout.of(span.last) == owners
+        assert len(set(owners.current)) == owners.replicas == min(nodes, factor)
+        zones_of = [int(url[11:-2]) % zones for url in owners.current] if zones else []
+        assert len(set(zones_of)) == min(zones, factor, nodes)
+    assert end == TOKENS - 1
+
+
+def test_a_node_added_takes_its_share_and_none_moves_between_old_nodes() -> None:
+    steady = cluster(5, points=128)
+    before, after = Layout(steady), Layout(finish(hand_over(join(steady, member(5, points=128)))))
+    for span, owners in after.segments():
+        old = before.of(span.last)
+        assert set(owners.current) - {"http://node5:1"} <= set(old.current)
+    assert after.share("http://node5:1") == pytest.approx(3 / 6, rel=0.15)
+
+
+def test_reads_ask_the_old_owners_until_handover_and_the_new_ones_then() -> None:
+    steady = cluster(4)
+    streaming = leave(steady, "id0")
+    after = Layout(finish(hand_over(streaming)))
+    for span, owners in Layout(streaming).segments():
+        assert owners.current == Layout(steady).of(span.last).current
+        assert set(owners.extra) == set(after.of(span.last).current) - set(owners.current)
+    for span, owners in Layout(hand_over(streaming)).segments():
+        assert owners.current == after.of(span.last).current
+
+
+def test_what_a_node_gains_is_what_it_is_written_besides() -> None:
+    streaming = join(cluster(4), member(9))
+    layout = Layout(streaming)
+
+    assert sum(span.size for span, _ in layout.gains("http://node9:1")) == pytest.approx(
+        Layout(hand_over(streaming)).share("http://node9:1") * TOKENS
+    )
+    assert layout.gains("http://node0:1") == []
+    assert Layout(hand_over(streaming)).gains("http://node9:1") == []
+
+
+def test_a_lost_node_is_neither_read_nor_counted_out() -> None:
+    streaming = join(cluster(3), member(0, node_id="other"))
+    for _, owners in Layout(streaming).segments():
+        assert set(owners.current) == {"http://node1:1", "http://node2:1"}
+        assert owners.extra == ("http://node0:1",)
+        assert owners.replicas == 3
+
+
+def test_a_fresh_node_owns_nothing() -> None:
+    layout = Layout(Topology())
+
+    assert list(layout.segments()) == []
+    assert layout.topology.phase is Phase.STEADY
+    with pytest.raises(NotMemberError):
+        layout.of_key("k")
+
+
+def test_spans_and_shares_agree() -> None:
+    layout = Layout(cluster(5))
+    urls = [f"http://node{i}:1" for i in range(5)]
+    for url in urls:
+        assert sum(s.size for s in layout.spans(url)) / TOKENS == pytest.approx(layout.share(url))
+    assert sum(layout.share(url) for url in urls) == pytest.approx(3)
+    assert layout.shared(urls[0], urls[0]) == layout.spans(urls[0])
+
+
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=16, unique=True), st.integers(0, 8))
+def test_without_leaves_what_was_not_taken(edges: list[int], cut: int) -> None:
+    edges.sort()
+    spans = [Span(a, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=False)]
+    gaps = [Span(i, i + cut) for i in range(5, 60, 20)]
+    left = {t for span in without(spans, gaps) for t in range(span.first, span.last + 1)}
+    tokens = {t for span in spans for t in range(span.first, span.last + 1)}
+
+    assert left == tokens - {t for gap in gaps for t in range(gap.first, gap.last + 1)}
+
+
+def test_neighbours_become_one() -> None:
+    assert merged([Span(0, 1), Span(2, 5), Span(7, 8)]) == [Span(0, 5), Span(7, 8)]
+    assert merged([EVERYTHING]) == [EVERYTHING]

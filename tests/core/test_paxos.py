@@ -1,0 +1,112 @@
+"""At most one value is decided, whatever the network and crashes do."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from limedb.core.paxos import NONE, Acceptor, Ballot, Proposer
+from limedb.core.quorum import majority
+
+# What happens next: (kind, proposer, voter). A message may be sent again and again, late, or never.
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["prepare", "accept", "again", "crash"]), st.integers(0, 2), st.integers(0, 4)),
+    max_size=120,
+)
+
+
+class World:
+    """Acceptors whose state is durable, proposers that duel, and all values that a majority accepted."""
+
+    def __init__(self, voters: int) -> None:
+        self.voters = [f"v{i}" for i in range(voters)]
+        self.acceptors: dict[str, Acceptor[str]] = {voter: Acceptor() for voter in self.voters}
+        self.proposers = [self.propose(Ballot(1, f"p{p}")) for p in range(3)]
+        self.accepted: dict[Ballot, tuple[str, set[str]]] = {}
+
+    def propose(self, ballot: Ballot) -> Proposer[str]:
+        return Proposer(ballot, f"value of {ballot}", frozenset(self.voters))
+
+    def step(self, kind: str, p: int, v: int) -> None:
+        proposer, voter = self.proposers[p], self.voters[v % len(self.voters)]
+        if kind == "prepare":
+            self.acceptors[voter] = self.acceptors[voter].on_prepare(proposer.ballot)
+            proposer.on_promise(voter, self.acceptors[voter])
+        elif kind == "accept" and proposer.is_promised:
+            self.accept(proposer, voter)
+        elif kind == "again":
+            self.proposers[p] = self.propose(proposer.next_ballot())
+        elif kind == "crash":  # it forgets all but never uses a ballot again
+            self.proposers[p] = self.propose(Ballot(proposer.ballot.round + 1, f"p{p}"))
+
+    def accept(self, proposer: Proposer[str], voter: str) -> None:
+        state = self.acceptors[voter].on_accept(proposer.ballot, proposer.proposal)
+        self.acceptors[voter] = state
+        if state.accepted == proposer.ballot:
+            value, by = self.accepted.setdefault(proposer.ballot, (proposer.proposal, set()))
+            assert value == proposer.proposal, "one ballot, one value"
+            by.add(voter)
+        proposer.on_accepted(voter, state)
+
+    @property
+    def decided(self) -> set[str]:
+        return {value for value, by in self.accepted.values() if len(by) >= majority(len(self.voters))}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(1, 5), EVENTS)
+def test_duelling_proposers_never_decide_two_values(voters: int, events: list[tuple[str, int, int]]) -> None:
+    world = World(voters)
+    for event in events:
+        world.step(*event)
+        assert len(world.decided) <= 1
+    for proposer in world.proposers:
+        if proposer.is_decided:
+            assert {proposer.proposal} == world.decided
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 5), EVENTS)
+def test_an_undisturbed_proposer_ends_with_what_was_decided(
+    voters: int, events: list[tuple[str, int, int]]
+) -> None:
+    world = World(voters)
+    for event in events:
+        world.step(*event)
+    before = world.decided
+    highest = max(state.promised.round for state in world.acceptors.values())
+    world.proposers[0] = world.propose(Ballot(highest + 1, "p0"))
+    for kind in ("prepare", "accept"):
+        for v in range(voters):
+            world.step(kind, 0, v)
+
+    assert world.proposers[0].is_decided
+    assert len(world.decided) == 1
+    assert before <= world.decided
+
+
+def test_an_acceptor_takes_part_in_no_ballot_below_its_promise() -> None:
+    low, high = Ballot(1, "a"), Ballot(1, "b")
+    acceptor: Acceptor[str] = Acceptor()
+    promised = acceptor.on_prepare(high)
+
+    assert promised.on_prepare(low) == promised
+    assert promised.on_accept(low, "x") == promised
+    assert promised.on_accept(high, "x") == Acceptor(high, high, "x")
+
+
+def test_a_proposer_learns_of_higher_ballots_and_goes_above_them() -> None:
+    proposer = Proposer(Ballot(1, "a"), "x", frozenset({"v"}))
+    proposer.on_promise("v", Acceptor(Ballot(7, "b")))
+
+    assert not proposer.is_promised
+    assert proposer.next_ballot() == Ballot(8, "a")
+
+
+def test_only_voters_count() -> None:
+    proposer = Proposer(Ballot(1, "a"), "x", frozenset({"v", "w"}))
+    for stranger in ("x", "y", "z"):
+        proposer.on_promise(stranger, Acceptor(Ballot(1, "a")))
+        proposer.on_accepted(stranger, Acceptor(Ballot(1, "a"), Ballot(1, "a"), "x"))
+
+    assert not proposer.is_promised
+    assert not proposer.is_decided
+    assert Ballot(1, "") > NONE

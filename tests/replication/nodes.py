@@ -1,0 +1,238 @@
+"""Nodes with stores in memory, a wire that fails as told, and coordinators on them, in virtual time.
+
+It owns the wire. What runs behind it is the real replica, store and coordinator.
+"""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec
+
+from limedb.core.hlc import HybridClock
+from limedb.core.layout import Layout, Span
+from limedb.core.quorum import Level
+from limedb.core.record import Record
+from limedb.core.topology import Fence, Member, Topology, found
+from limedb.errors import (
+    LimeDBError,
+    OutcomeUnknownError,
+    ReplicaUnreachableError,
+    RequestTimeoutError,
+)
+from limedb.ports import Applied, Entry, Replica
+from limedb.replication.coordinator import Coordinator
+from limedb.replication.in_flight import InFlight
+from limedb.replication.memory_hints import MemoryHints
+from limedb.replication.replica import LocalReplica
+from limedb.replication.skew import ClockGuard
+from limedb.storage.memory_store import MemoryStore
+from tests.cluster.virtual import VirtualClock, run_virtual
+
+P = ParamSpec("P")
+
+A, B, C, D = (f"http://{name}:1" for name in "abcd")
+SKEW_MS = 500
+
+
+def virtual(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """A test that runs in virtual time."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        run_virtual(test(*args, **kwargs))
+
+    run.__signature__ = inspect.signature(test)  # type: ignore[attr-defined]  # for parameters
+    del run.__wrapped__  # or it is taken for a coroutine
+    return run
+
+
+def member(url: str) -> Member:
+    return Member(f"id-{url[7:-2]}", url, virtual_nodes=16)
+
+
+class Place:
+    """What a node knows of the topology."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.layout = Layout(topology)
+
+    def adopt(self, topology: Topology) -> None:
+        if topology.epoch > self.layout.topology.epoch:
+            self.layout = Layout(topology)
+
+
+@dataclass
+class Fault:
+    """What happens to messages to a node. Each is a number of seconds or a flag.
+
+    is_down: known beforehand. refuses: the connection fails. error: what the replica answers. swallows: no
+    answer comes until the deadline; is_lost: and the write takes effect. delay: of the answer.
+    """
+
+    is_down: bool = False
+    refuses: bool = False
+    error: LimeDBError | None = None
+    swallows: bool = False
+    is_lost: bool = False
+    delay: float = 0.0
+
+
+FINE = Fault()
+
+
+class Line:
+    """The replica of a node behind the wire."""
+
+    def __init__(self, wire: "Wire", url: str) -> None:
+        self._wire, self._url = wire, url
+
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+        await self._begin("read", keys, deadline)
+        return await self._replica.read(keys, fence, deadline)
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        fault = self._wire.faults.get(self._url, FINE)
+        try:
+            await self._begin("apply", [record.key for record in records], deadline)
+        except RequestTimeoutError:
+            if fault.is_lost:
+                await self._replica.apply(records, fence, deadline)
+            raise OutcomeUnknownError(records[0].key, 1, 0, {self._url: "no answer"}) from None
+        return await self._replica.apply(records, fence, deadline)
+
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+        return await self._replica.scan(span, limit, fence, deadline)
+
+    async def digests(self, spans: Sequence[Span], cutoff: int, fence: Fence, deadline: float) -> list[int]:
+        return await self._replica.digests(spans, cutoff, fence, deadline)
+
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+        return await self._replica.entries(spans, fence, deadline)
+
+    @property
+    def _replica(self) -> Replica:
+        return self._wire.nodes.replicas[self._url]
+
+    async def _begin(self, kind: str, keys: Sequence[str], deadline: float) -> None:
+        self._wire.calls.append((kind, self._url, tuple(keys)))
+        fault = self._wire.faults.get(self._url, FINE)
+        if fault.refuses or fault.is_down:
+            raise ReplicaUnreachableError(self._url, "connection refused")
+        if fault.error is not None:
+            raise fault.error
+        left = deadline - asyncio.get_running_loop().time()
+        if fault.swallows or fault.delay >= left:
+            await asyncio.sleep(left * 0.99)
+            raise RequestTimeoutError(left, self._url)
+        await asyncio.sleep(fault.delay)
+
+
+class Wire:
+    """The directory of replicas of one node, with faults by URL; it keeps each call."""
+
+    def __init__(self, nodes: "Nodes") -> None:
+        self.nodes = nodes
+        self.faults: dict[str, Fault] = {}
+        self.calls: list[tuple[str, str, tuple[str, ...]]] = []
+
+    def at(self, node_url: str) -> Replica:
+        return Line(self, node_url)
+
+    def is_reachable(self, node_url: str) -> bool:
+        return not self.faults.get(node_url, FINE).is_down
+
+    def called(self, kind: str) -> list[str]:
+        """Whom calls of a kind went to."""
+        return [url for what, url, _ in self.calls if what == kind]
+
+
+class Nodes:
+    """Some nodes. The topology is found by those named, and each knows it by itself."""
+
+    def __init__(self, *urls: str, replication_factor: int = 3) -> None:
+        self.topology = found("c1", replication_factor, [member(url) for url in urls or (A, B, C)])
+        self.clock = VirtualClock()
+        self.stores: dict[str, MemoryStore] = {}
+        self.replicas: dict[str, LocalReplica] = {}
+        self.places: dict[str, Place] = {}
+        for node in self.topology.members:
+            self.start(node.url)
+
+    def start(self, url: str) -> None:
+        place = self.places[url] = Place(self.topology)
+        store = self.stores[url] = MemoryStore()
+        guard = ClockGuard(self.clock, SKEW_MS)
+        self.replicas[url] = LocalReplica(store, self.clock, place, InFlight(), 1 << 20, guard)
+
+    def spread(self, topology: Topology, *urls: str) -> None:
+        """Let nodes know a topology; all when none is named."""
+        self.topology = topology
+        for url in urls or tuple(self.places):
+            self.places[url].adopt(topology)
+
+    async def put(self, record: Record, *urls: str) -> None:
+        """Store a record at some nodes, past everything."""
+        for url in urls:
+            await self.stores[url].apply([record], self.clock.wall_ms())
+
+    async def versions(self, key: str) -> dict[str, int]:
+        """The version of a key at each node that has it."""
+        found = {url: await store.get(key) for url, store in self.stores.items()}
+        return {url: record.version for url, record in found.items() if record is not None}
+
+    async def values(self, key: str) -> dict[str, str | bytes | None]:
+        """The value of a key at each node that has it."""
+        found = {url: await store.get(key) for url, store in self.stores.items()}
+        return {url: record.value for url, record in found.items() if record is not None}
+
+    def key(self, wanted: Callable[[tuple[str, ...], tuple[str, ...]], bool]) -> str:
+        """A key whose current and extra owners are as wanted."""
+        layout = Layout(self.topology)
+        owners = ((f"key{i}", layout.of_key(f"key{i}")) for i in range(10_000))
+        return next(key for key, of in owners if wanted(of.current, of.extra))
+
+    def coordinator(
+        self,
+        at: str = A,
+        level: Level = Level.QUORUM,
+        clock: VirtualClock | None = None,
+        skew_ms: Callable[[], int] = lambda: 0,
+        problem: Callable[[], str] = lambda: "",
+    ) -> "Seat":
+        return Seat(self, at, level, clock or self.clock, skew_ms, problem)
+
+
+class Seat:
+    """A coordinator at a node, with its wire and its hints."""
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        at: str,
+        level: Level,
+        clock: VirtualClock,
+        skew_ms: Callable[[], int],
+        problem: Callable[[], str],
+    ) -> None:
+        self.wire, self.hints, self.versions = Wire(nodes), MemoryHints(), HybridClock()
+        self.place = nodes.places[at]
+        guard = ClockGuard(clock, SKEW_MS, skew_ms, problem)
+        self.coordinator = Coordinator(
+            self.place, self.wire, clock, self.versions, self.hints, guard, default_level=level
+        )
+
+    def fail(self, *urls: str, **fault: Any) -> None:
+        """From now on messages to nodes fail so."""
+        for url in urls:
+            self.wire.faults[url] = Fault(**fault)
+
+    async def hinted(self, url: str) -> list[str]:
+        """The keys of the hints for a node."""
+        return [record.key for record in await self.hints.take(url, 1000, 0)]
+
+
+def left_tasks() -> list[str]:
+    """What runs besides the test."""
+    return [str(task) for task in asyncio.all_tasks() if task is not asyncio.current_task()]

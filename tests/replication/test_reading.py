@@ -1,0 +1,392 @@
+"""Reads at their levels: who is asked, what is mended, and how little a slow or lost replica matters."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from limedb.core.hlc import version_at
+from limedb.core.quorum import Level
+from limedb.core.record import Record
+from limedb.core.topology import hand_over, join
+from limedb.errors import (
+    KeyNotFoundError,
+    LevelUnreachableError,
+    RemoteError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
+)
+from limedb.replication.coordinator import Found, Write
+from limedb.replication.latency import DEFAULT_DELAY
+from tests.cluster.virtual import START_MS
+from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, member, virtual
+
+SOON = 5.0
+OLD, NEW = version_at(START_MS), version_at(START_MS + 1)
+BOTH = pytest.mark.parametrize("level", [Level.QUORUM, Level.LINEARIZABLE])
+
+
+@pytest.mark.parametrize(
+    ("level", "down", "is_reached"),
+    [
+        (Level.ONE, 2, True), (Level.ONE, 3, False),
+        (Level.QUORUM, 1, True), (Level.QUORUM, 2, False),
+        (Level.LINEARIZABLE, 1, True), (Level.LINEARIZABLE, 2, False),
+        (Level.ALL, 0, True), (Level.ALL, 1, False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("fault", ["is_down", "refuses"])
+@virtual
+async def test_a_level_holds_while_enough_replicas_are_up(
+    fault: str, level: Level, down: int, is_reached: bool
+) -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "x", OLD), A, B, C)
+    seat = nodes.coordinator()
+    seat.fail(*(A, B, C)[:down], **{fault: True})
+    if is_reached:
+        assert (await seat.coordinator.get("k", level, SOON)).value == "x"
+    else:
+        with pytest.raises(LevelUnreachableError) as caught:
+            await seat.coordinator.get("k", level, SOON)
+        assert set(caught.value.missing) == set((A, B, C)[:down])
+    assert nodes.clock.monotonic() == 0
+    assert seat.wire.called("apply") == []
+
+
+@virtual
+async def test_a_deleted_or_expired_or_unknown_key_is_not_found() -> None:
+    nodes = Nodes()
+    coordinator = nodes.coordinator().coordinator
+    await coordinator.write(Write("gone", "x"), None, SOON)
+    assert (await coordinator.write(Write("gone", None), None, SOON)).existed
+    await coordinator.write(Write("short", "x", ttl_ms=50), None, SOON)
+    await asyncio.sleep(0.049)
+    assert (await coordinator.get("short", None, SOON)).value == "x"
+    await asyncio.sleep(0.002)
+    for key in ("gone", "short", "never"):
+        for level in Level:
+            with pytest.raises(KeyNotFoundError):
+                await coordinator.get(key, level, SOON)
+
+
+@BOTH
+@virtual
+async def test_replicas_that_differ_are_mended_before_the_answer(level: Level) -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "old", OLD), A, B, C)
+    await nodes.put(Record("k", "new", NEW), B)
+    seat = nodes.coordinator()
+    assert (await seat.coordinator.get("k", level, SOON)) == Found("new", B)
+    assert (await nodes.values("k"))[A] == "new"
+    assert seat.coordinator.counters.read_repairs == 1
+
+
+@BOTH
+@virtual
+async def test_a_tombstone_is_mended_like_a_value(level: Level) -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "x", OLD), A, B)
+    await nodes.put(Record("k", None, NEW), A)
+    with pytest.raises(KeyNotFoundError):
+        await nodes.coordinator().coordinator.get("k", level, SOON)
+    assert await nodes.values("k") == {A: None, B: None}
+
+
+@BOTH
+@virtual
+async def test_equal_versions_with_unequal_values_are_mended(level: Level) -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "a", OLD), A)
+    await nodes.put(Record("k", "b", OLD), B)
+    assert (await nodes.coordinator().coordinator.get("k", level, SOON)).value == "b"
+    assert (await nodes.values("k"))[A] == "b"
+
+
+@BOTH
+@virtual
+async def test_where_answers_agree_nothing_is_written(level: Level) -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "x", OLD), A, B)
+    seat = nodes.coordinator()
+    assert (await seat.coordinator.get("k", level, SOON)).value == "x"
+    assert seat.wire.called("apply") == []
+
+
+@virtual
+async def test_level_one_asks_one_replica_and_mends_nothing() -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "old", OLD), A)
+    await nodes.put(Record("k", "new", NEW), B)
+    seat = nodes.coordinator()
+    await seat.coordinator.get("k", Level.ONE, SOON)
+    assert [kind for kind, _, _ in seat.wire.calls] == ["read"]
+
+
+@virtual
+async def test_a_mend_that_fails_is_made_at_another_replica() -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "old", OLD), A, B, C)
+    await nodes.put(Record("k", "new", NEW), A)
+    seat = nodes.coordinator()
+    full = nodes.stores[B].apply
+
+    async def refuse(records: object, now_ms: int) -> None:
+        raise RemoteError(B, "StoreFullError", "RESOURCE_EXHAUSTED", "no room")
+
+    nodes.stores[B].apply = refuse  # type: ignore[assignment, method-assign]
+    assert (await seat.coordinator.get("k", None, SOON)).value == "new"
+    assert await nodes.values("k") == {A: "new", B: "old", C: "new"}
+
+    await nodes.put(Record("k", "newest", NEW + 1), A)
+    nodes.stores[C].apply = refuse  # type: ignore[assignment, method-assign]
+    with pytest.raises(LevelUnreachableError, match="no room"):
+        await seat.coordinator.get("k", None, SOON)
+    nodes.stores[B].apply = full  # type: ignore[method-assign]
+    assert (await seat.coordinator.get("k", None, SOON)).value == "newest"
+
+
+@virtual
+async def test_a_read_at_a_level_of_all_is_mended_everywhere_or_fails() -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "new", NEW), A)
+    await nodes.coordinator().coordinator.get("k", Level.ALL, SOON)
+    assert set(await nodes.values("k")) == {A, B, C}
+
+
+@virtual
+async def test_a_read_after_a_read_never_answers_with_less() -> None:
+    """A write that reached one replica only, once read, is read for ever, whoever is asked."""
+    nodes = Nodes()
+    await nodes.put(Record("k", "old", OLD), A, B, C)
+    await nodes.put(Record("k", "new", NEW), C)
+    first = nodes.coordinator()
+    first.fail(A, is_down=True)
+    assert (await first.coordinator.get("k", None, SOON)).value == "new"
+    for lost in (B, C):
+        second = nodes.coordinator()
+        second.fail(lost, is_down=True)
+        assert (await second.coordinator.get("k", None, SOON)).value == "new"
+
+
+@virtual
+async def test_without_the_write_back_a_later_read_may_answer_with_less() -> None:
+    class Forgetful:
+        async def restore(self, *_: object) -> dict[str, Exception]:
+            return {}
+
+    nodes = Nodes()
+    await nodes.put(Record("k", "old", OLD), A, B, C)
+    await nodes.put(Record("k", "new", NEW), C)
+    first, second = nodes.coordinator(), nodes.coordinator()
+    first.coordinator.finder.write_back = Forgetful()  # type: ignore[assignment]
+    first.fail(A, is_down=True)
+    second.fail(C, is_down=True)
+    assert (await first.coordinator.get("k", None, SOON)).value == "new"
+    assert (await second.coordinator.get("k", None, SOON)).value == "old"
+
+
+@virtual
+async def test_a_slow_replica_is_replaced_after_a_moment() -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "x", OLD), A, B, C)
+    seat = nodes.coordinator()
+    seat.fail(A, delay=3.0)
+    assert (await seat.coordinator.get("k", None, SOON)).value == "x"
+    assert nodes.clock.monotonic() == pytest.approx(DEFAULT_DELAY)
+    assert seat.coordinator.counters.speculative_retries == 1
+    await asyncio.sleep(4.0)  # its late answer tells how slow it was: others are asked now
+    seat.wire.calls.clear()
+    await seat.coordinator.get("k", None, 100.0)
+    assert seat.wire.called("read") == [B, C]
+    assert left_tasks() == []
+
+
+@virtual
+async def test_the_moment_is_the_99th_percentile_of_the_reads_before() -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "x", OLD), A, B, C)
+    seat = nodes.coordinator()
+    seat.fail(A, B, C, delay=0.02)
+    for _ in range(100):
+        await seat.coordinator.get("k", None, nodes.clock.monotonic() + SOON)
+    assert seat.coordinator.counters.speculative_retries == 0
+    seat.fail(A, B, C, delay=0.02)
+    slowest = nodes.coordinator().coordinator  # another one has no samples yet
+    assert slowest.counters.speculative_retries == 0
+    seat.fail(A, delay=1.0)
+    seat.fail(B, delay=1.0)
+    began = nodes.clock.monotonic()
+    await seat.coordinator.get("k", Level.ONE, began + SOON)
+    assert nodes.clock.monotonic() - began < 2 * 0.026 + 0.021
+
+
+@virtual
+async def test_a_lost_replica_is_replaced_at_once() -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "x", OLD), A, B, C)
+    seat = nodes.coordinator()
+    seat.fail(A, refuses=True)
+    seat.fail(B, error=RemoteError(B, "", "INTERNAL", "a bug"))
+    assert (await seat.coordinator.get("k", Level.ONE, SOON)).value == "x"
+    assert nodes.clock.monotonic() == 0
+    assert seat.wire.called("read") == [A, B, C]
+
+
+@virtual
+async def test_an_answer_that_never_comes_ends_at_the_deadline() -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "x", OLD), A, B, C)
+    seat = nodes.coordinator()
+    seat.fail(A, B, swallows=True)
+    with pytest.raises((RequestTimeoutError, LevelUnreachableError)):
+        await seat.coordinator.get("k", None, 2.0)
+    assert nodes.clock.monotonic() <= 2.0
+    await seat.coordinator.close()
+    assert left_tasks() == []
+
+
+@virtual
+async def test_a_client_that_goes_away_leaves_nothing_behind() -> None:
+    nodes = Nodes()
+    seat = nodes.coordinator()
+    seat.fail(A, B, C, delay=60.0)
+    reading = asyncio.create_task(seat.coordinator.get("k", None, 100.0))
+    await asyncio.sleep(0.1)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await seat.coordinator.close()
+    assert left_tasks() == []
+
+
+@virtual
+async def test_a_newer_topology_is_adopted_and_the_read_begun_again() -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "x", OLD), A, B, C)
+    seat = nodes.coordinator()
+    newer = replace(nodes.topology, epoch=7)
+    nodes.spread(newer, B)
+    assert (await seat.coordinator.get("k", None, SOON)).value == "x"
+    assert seat.place.layout.topology == newer
+    assert seat.coordinator.counters.stale_restarts == 1
+
+
+@virtual
+async def test_a_topology_that_is_newer_only_for_the_mend_is_followed_too() -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "new", NEW), A)
+    seat = nodes.coordinator()
+    seat.fail(B, delay=0.02)
+    reading = asyncio.create_task(seat.coordinator.get("k", None, SOON))
+    await asyncio.sleep(0.03)
+    nodes.spread(replace(nodes.topology, epoch=7), B)
+    assert (await reading).value == "new"
+    assert seat.coordinator.counters.stale_restarts == 1
+
+
+@virtual
+async def test_during_a_change_a_quorum_read_asks_current_owners_only() -> None:
+    nodes = Nodes()
+    nodes.spread(join(nodes.topology, member(D)))
+    nodes.start(D)
+    key = nodes.key(lambda current, extra: extra == (D,))
+    await nodes.put(Record(key, "x", OLD), A, B, C)
+    seat = nodes.coordinator()
+    assert (await seat.coordinator.get(key, Level.QUORUM, SOON)).value == "x"
+    assert D not in {url for _, url, _ in seat.wire.calls}
+
+
+@virtual
+async def test_what_a_linearizable_read_told_during_a_change_is_read_after_it() -> None:
+    """On two of three old owners, and on no new one: told, it must not be gone under the next epoch."""
+    nodes = Nodes()
+    nodes.spread(streaming := join(nodes.topology, member(D)))
+    nodes.start(D)
+    key = nodes.key(lambda current, extra: extra == (D,))
+    stays, leaves = _by_the_next_epoch(nodes, key)
+    await nodes.put(Record(key, "x", OLD), leaves, stays[0])
+    seat = nodes.coordinator()
+    seat.fail(stays[1], is_down=True)
+    assert (await seat.coordinator.get(key, Level.LINEARIZABLE, SOON)).value == "x"
+    nodes.spread(hand_over(streaming))
+    later = nodes.coordinator()
+    later.fail(stays[0], is_down=True)
+    assert (await later.coordinator.get(key, Level.LINEARIZABLE, SOON)).value == "x"
+
+
+def _by_the_next_epoch(nodes: Nodes, key: str) -> tuple[list[str], str]:
+    """The old owners of a key that stay, and the one that leaves."""
+    before = nodes.places[A].layout
+    after = type(before)(hand_over(before.topology)).of_key(key).current
+    old = before.of_key(key).current
+    (leaves,) = (url for url in old if url not in after)
+    return [url for url in old if url in after], leaves
+
+
+@virtual
+async def test_a_batch_answers_in_the_order_asked() -> None:
+    nodes = Nodes(A, B, C, D)
+    seat = nodes.coordinator()
+    await seat.coordinator.write_many([Write("b1", "1"), Write("a1", b"\xff"), Write("b2", "2")], None, SOON)
+    outcomes = await seat.coordinator.get_many(["b2", "none", "a1", "b1", "b2"], None, SOON)
+    assert [f.value if isinstance(f, Found) else type(f) for f in outcomes] == [
+        "2", KeyNotFoundError, b"\xff", "1", "2",
+    ]  # fmt: skip
+    assert await seat.coordinator.get_many([], None, SOON) == []
+
+
+@virtual
+async def test_a_batch_is_one_call_to_each_replica_and_mends_only_what_differs() -> None:
+    nodes = Nodes(A, B, C, D)
+    seat = nodes.coordinator()
+    keys = [f"k{i}" for i in range(200)]
+    await seat.coordinator.write_many([Write(key, "x") for key in keys], Level.ALL, SOON)
+    owners = seat.place.layout.of_key("k7").current
+    await nodes.put(Record("k7", "new", NEW + 99), owners[0])
+    seat.wire.calls.clear()
+    outcomes = await seat.coordinator.get_many(keys, Level.ALL, SOON)
+    assert [f.value for f in outcomes if isinstance(f, Found)] == ["x"] * 7 + ["new"] + ["x"] * 192
+    assert sorted(seat.wire.called("read")) == [A, B, C, D]
+    mended = [(url, keys) for kind, url, keys in seat.wire.calls if kind == "apply"]
+    assert sorted(mended) == sorted((url, ("k7",)) for url in owners[1:])
+
+
+@virtual
+async def test_keys_whose_owner_is_down_fail_alone() -> None:
+    nodes = Nodes(A, B, replication_factor=1)
+    mine, theirs = (nodes.key(lambda current, _, url=url: current == (url,)) for url in (A, B))
+    await nodes.put(Record(mine, "x", OLD), A)
+    for fault in ("is_down", "refuses"):
+        seat = nodes.coordinator()
+        seat.fail(B, **{fault: True})
+        found, lost = await seat.coordinator.get_many([mine, theirs], None, SOON)
+        assert found == Found("x", A)
+        assert isinstance(lost, LevelUnreachableError)
+        assert list(lost.missing) == [B]
+
+
+@virtual
+async def test_values_that_are_too_much_together_are_too_much_for_the_batch() -> None:
+    nodes = Nodes()
+    layout = nodes.places[A].layout
+    pair = [f"k{i}" for i in range(99) if layout.of_key(f"k{i}").current == (A, B, C)][:2]
+    for key in pair:
+        await nodes.put(Record(key, "x" * (600 << 10), OLD), A, B, C)
+    seat = nodes.coordinator()
+    seat.fail(C, refuses=True)
+    outcomes = await seat.coordinator.get_many(pair, None, SOON)
+    assert [type(outcome) for outcome in outcomes] == [ResponseTooLargeError] * 2
+
+
+@virtual
+async def test_with_one_replica_a_read_makes_no_task() -> None:
+    nodes = Nodes(A, B, replication_factor=1)
+    key = nodes.key(lambda current, _: current == (B,))
+    await nodes.put(Record(key, "x", OLD), B)
+    seat = nodes.coordinator()
+    assert await seat.coordinator.get(key, None, SOON) == Found("x", B)
+    assert left_tasks() == []
+    seat.fail(B, error=RequestTimeoutError(1.0, B))
+    with pytest.raises(RequestTimeoutError):
+        await seat.coordinator.get(key, None, SOON)

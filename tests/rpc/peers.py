@@ -1,0 +1,138 @@
+"""Real peers for tests of links: gRPC servers in this process, and one in a process of its own, which can be
+stopped in its tracks (SIGSTOP).
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from limedb.core.record import Record
+from limedb.core.topology import Fence
+from limedb.ports import Applied
+from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.replica import ReplicaServicer
+from limedb.rpc.server import Server, Servicer
+from limedb.rpc.topology import TopologyServicer
+from tests.support.ports import free_port
+
+URL = "http://peer:1"
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class FakeReplica:
+    """A replica that answers what it is told to, after a time. error: raised instead."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self.delay = delay
+        self.error: Exception | None = None
+        self.asked: list[tuple[Any, ...]] = []
+        self.records: dict[str, Record] = {}
+
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+        await self._take("read", list(keys), fence)
+        return [self.records.get(key) for key in keys]
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        await self._take("apply", list(records), fence)
+        return [Applied(7, True, 5) for _ in records]
+
+    async def scan(self, span: Any, limit: int, fence: Fence, deadline: float) -> Any:
+        await self._take("scan", span, limit, fence)
+        return [(0, record) for record in self.records.values()]
+
+    async def digests(self, spans: Any, cutoff_ms: int, fence: Fence, deadline: float) -> list[int]:
+        await self._take("digests", list(spans), cutoff_ms, fence)
+        return [2**64 - 1 for _ in spans]
+
+    async def entries(self, spans: Any, fence: Fence, deadline: float) -> Any:
+        await self._take("entries", list(spans), fence)
+        return self.found
+
+    found: Any = ()
+
+    async def _take(self, *asked: Any) -> None:
+        self.asked.append(asked)
+        if self.error:
+            raise self.error
+        if self.delay:
+            await asyncio.sleep(self.delay)  # what a slow disk does
+
+
+@asynccontextmanager
+async def serving(address: str, *servicers: Servicer) -> AsyncIterator[Server]:
+    """A server of some services, for the time of the block."""
+    server = Server()
+    for servicer in servicers:
+        server.add(servicer)
+    await server.start([address])
+    try:
+        yield server
+    finally:
+        await server.stop(0.1)
+
+
+def servicers(replica: Any, keeper: Any = None) -> tuple[Servicer, Servicer]:
+    """What a peer serves to peers."""
+    return ReplicaServicer(replica, Deadlines(SystemClock(), 10.0)), TopologyServicer(keeper)
+
+
+class Process:
+    """A peer in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, address: str) -> None:
+        self._process, self.address = process, address
+
+    def stop(self) -> None:
+        """Make it stand still, its connections open."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once."""
+        os.kill(self._process.pid, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def peer_process(delay: float = 0.0) -> AsyncIterator[Process]:
+    """A peer whose replica takes `delay` seconds for an answer, for the time of the block."""
+    with free_port() as port:
+        address = f"127.0.0.1:{port}"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.rpc.peers", address, str(delay), stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert process.stdout is not None
+            assert await process.stdout.readline() == b"ready\n"
+            yield Process(process, address)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+async def _main(address: str, delay: str) -> None:
+    async with serving(address, *servicers(FakeReplica(float(delay)))):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(*sys.argv[1:]))

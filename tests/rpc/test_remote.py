@@ -1,0 +1,195 @@
+"""Peers over a real wire: what is asked arrives, and errors come back as what they were."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from limedb.core.layout import Span
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.record import Record
+from limedb.core.ring import token_of
+from limedb.core.topology import Fence, Member, Topology, found
+from limedb.errors import (
+    ClockSkewError,
+    InvalidRequestError,
+    NotMemberError,
+    RemoteError,
+    RequestTimeoutError,
+    StaleEpochError,
+    StoreFullError,
+    TopologyChangeError,
+)
+from limedb.ports import Applied, Entry, Progress
+from limedb.rpc.links import PeerLinks
+from limedb.rpc.remote import RemoteReplica
+from limedb.rpc.remote_topology import RemoteTopology
+from tests.rpc.peers import URL, FakeReplica, SystemClock, servicers, serving
+from tests.support.ports import free_port
+
+FENCE = Fence("00000000000000aa", 3)
+BEFORE = found("00000000000000aa", 3, [Member("a", "http://a:1")])
+AFTER = found("00000000000000bb", 3, [Member("b", "http://b:1")])
+RECORDS = [Record("k", "v", 5), Record("gone", None, 6), Record("b", b"\xff", 2**64 - 1, 9)]
+
+
+class FakeKeeper:
+    """A node's part in agreeing, which answers what it is told to."""
+
+    topology = BEFORE
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.outcome: Any = None
+
+    async def prepare(self, before: Topology, ballot: Ballot) -> Any:
+        return self._take(before, ballot)
+
+    async def accept(self, before: Topology, ballot: Ballot, after: Topology) -> Any:
+        return self._take(before, ballot, after)
+
+    async def pledge(self, founder: str) -> Any:
+        return self._take(founder)
+
+    async def learn(self, topology: Topology) -> Any:
+        return self._take(topology)
+
+    def progress(self) -> Any:
+        return self._take()
+
+    def _take(self, *asked: Any) -> Any:
+        self.asked.append(asked)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+class Peer:
+    """A peer, and the ways to it."""
+
+    def __init__(self, links: PeerLinks) -> None:
+        self.own, self.keeper = FakeReplica(), FakeKeeper()
+        self.replica = RemoteReplica(links.to(URL), SystemClock())
+        self.topology = RemoteTopology(links)
+
+
+@pytest_asyncio.fixture
+async def peer() -> AsyncIterator[Peer]:
+    with free_port() as port:
+        links = PeerLinks(lambda _: f"127.0.0.1:{port}", SystemClock())
+        peer = Peer(links)
+        async with serving(f"127.0.0.1:{port}", *servicers(peer.own, peer.keeper)):
+            yield peer
+            await links.close()
+
+
+def soon(seconds: float = 5.0) -> float:
+    return time.monotonic() + seconds
+
+
+async def test_everything_that_a_replica_is_asked_arrives_with_its_fence(peer: Peer) -> None:
+    spans = [Span(0, 5), Span(7, 2**64 - 1)]
+    peer.own.records = {record.key: record for record in RECORDS}
+    peer.own.found = [Entry("k", 5, 2**64 - 1, 0), Entry("gone", 6, 1, 77)]
+    keys = [*peer.own.records, "absent"]
+    assert await peer.replica.read(keys, FENCE, soon()) == [*RECORDS, None]
+    assert await peer.replica.apply(RECORDS, FENCE, soon()) == [Applied(7, True, 5)] * 3
+    assert await peer.replica.scan(spans[0], 9, FENCE, soon()) == [(token_of(r.key), r) for r in RECORDS]
+    assert await peer.replica.digests(spans, 44, FENCE, soon()) == [2**64 - 1] * 2
+    assert await peer.replica.entries(spans, FENCE, soon()) == peer.own.found
+    assert peer.own.asked == [
+        ("read", keys, FENCE),
+        ("apply", RECORDS, FENCE),
+        ("scan", spans[0], 9, FENCE),
+        ("digests", spans, 44, FENCE),
+        ("entries", spans, FENCE),
+    ]
+
+
+async def every_call(peer: Peer, fence: Fence = FENCE) -> list[BaseException]:
+    """What each method of a replica raises."""
+    errors = []
+    for call in (
+        peer.replica.read(["k"], fence, soon()),
+        peer.replica.apply(RECORDS, fence, soon()),
+        peer.replica.scan(Span(0, 1), 5, fence, soon()),
+        peer.replica.digests([Span(0, 1)], 0, fence, soon()),
+        peer.replica.entries([Span(0, 1)], fence, soon()),
+    ):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 (the caller looks)
+            await call
+        errors.append(caught.value)
+    return errors
+
+
+async def test_a_newer_topology_comes_with_the_refusal(peer: Peer) -> None:
+    peer.own.error = StaleEpochError(AFTER)
+    errors = await every_call(peer)
+    assert [(type(e), getattr(e, "topology", None)) for e in errors] == [(StaleEpochError, AFTER)] * 5
+
+
+async def test_errors_that_callers_act_on_come_back_as_they_were(peer: Peer) -> None:
+    peer.own.error = NotMemberError("I belong to no cluster")
+    errors = await every_call(peer)
+    assert {type(e) for e in errors} == {NotMemberError}
+    assert URL in str(errors[0])
+    assert "I belong to no cluster" in str(errors[0])
+    peer.own.error = ClockSkewError("the version", 900, 500)
+    errors = await every_call(peer)
+    assert [(type(e), e.ahead, e.limit) for e in errors if isinstance(e, ClockSkewError)] == [
+        (ClockSkewError, 900, 500)
+    ] * 5
+
+
+async def test_a_replicas_own_error_comes_as_a_remote_one(peer: Peer) -> None:
+    peer.own.error = StoreFullError("no room")
+    errors = await every_call(peer)
+    assert {(type(e), getattr(e, "kind", "")) for e in errors} == {(RemoteError, "StoreFullError")}
+
+
+async def test_a_request_without_a_fence_is_refused(peer: Peer) -> None:
+    errors = await every_call(peer, Fence("", 0))
+    assert {getattr(e, "kind", "") for e in errors} == {InvalidRequestError.__name__}
+    assert peer.own.asked == []
+
+
+async def test_a_read_that_takes_too_long_says_so(peer: Peer) -> None:
+    peer.own.delay = 5.0
+    with pytest.raises(RequestTimeoutError, match=URL):
+        await peer.replica.read(["k"], FENCE, soon(0.2))
+
+
+async def test_nothing_is_sent_for_no_records(peer: Peer) -> None:
+    assert await peer.replica.apply([], FENCE, soon()) == []
+    assert peer.own.asked == []
+
+
+async def test_everything_about_the_topology_arrives(peer: Peer) -> None:
+    ballot, acceptor = Ballot(3, "me"), Acceptor(Ballot(3, "me"), Ballot(2, "you"), AFTER)
+    for outcome in (acceptor, AFTER):
+        peer.keeper.outcome = outcome
+        assert await peer.topology.prepare(URL, BEFORE, ballot, 5) == outcome
+        assert await peer.topology.accept(URL, BEFORE, ballot, AFTER, 5) == outcome
+    assert peer.keeper.asked == [(BEFORE, ballot), (BEFORE, ballot, AFTER)] * 2
+    peer.keeper.outcome = "http://a:1"
+    assert await peer.topology.pledge(URL, "http://b:1", 5) == "http://a:1"
+    peer.keeper.outcome = AFTER
+    assert await peer.topology.learn(URL, BEFORE, 5) == AFTER
+    assert await peer.topology.fetch(URL, 5) == BEFORE
+    peer.keeper.outcome = Progress(epoch=4, dead={"http://c:1": 2.5})
+    assert await peer.topology.progress(URL, 5) == peer.keeper.outcome
+
+
+@pytest.mark.parametrize("error", [TopologyChangeError("no"), NotMemberError("no")])
+async def test_errors_about_the_topology_come_back_as_they_were(peer: Peer, error: Exception) -> None:
+    peer.keeper.outcome = error
+    with pytest.raises(type(error), match="no"):
+        await peer.topology.learn(URL, BEFORE, 5)
+
+
+async def test_what_is_malformed_comes_back_as_a_remote_error(peer: Peer) -> None:
+    with pytest.raises(RemoteError, match="founder is empty") as caught:
+        await peer.topology.pledge(URL, "", 5)
+    assert caught.value.kind == "InvalidRequestError"

@@ -1,0 +1,74 @@
+"""Simulated clusters of real nodes: how they are started, and when they are whole.
+
+It owns the forms of a cluster; what clients do with it stands in `workloads.py`.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from limedb.core.layout import Layout
+from limedb.core.ring import token_of
+from limedb.core.topology import Phase, Topology
+from tests.scenarios.history import Ledger
+from tests.simulation.node import SimNode
+from tests.simulation.program import EngineProgram, stored
+from tests.simulation.sim import Sim, url_of
+from tests.simulation.workloads import wait_until
+
+FORMED_SECONDS = 30.0
+
+
+async def start_cluster(sim: Sim, nodes: int = 5, **settings: Any) -> None:
+    """Start nodes that know each other's names, and wait until they are one cluster."""
+    build = partial(EngineProgram, **settings)
+    seeds = tuple(url_of(i) for i in range(nodes))
+    for i in range(nodes):
+        sim.add(i, build, seeds)
+    skew = sim.rng("clocks")
+    for node in sim.nodes.values():
+        node.clock.offset_ms, node.clock.drift = skew.uniform(-150, 150), skew.uniform(-1e-4, 1e-4)
+        node.start()
+    await wait_formed(sim, sim.nodes)
+
+
+async def wait_formed(sim: Sim, urls: Iterable[str], limit: float = FORMED_SECONDS) -> None:
+    """Wait until the nodes that run agree on one steady topology, of these nodes. AssertionError."""
+    wanted = sorted(urls)
+    await wait_until(f"a steady cluster of {', '.join(wanted)}", lambda: is_formed(sim, wanted), limit)
+
+
+def is_formed(sim: Sim, urls: list[str]) -> bool:
+    """Whether these nodes agree on one steady topology that has them all, and nobody else."""
+    known = [topology_of(sim.nodes[url]) for url in urls]
+    first = known[0]
+    return (
+        first is not None
+        and all(topology == first for topology in known)
+        and first.phase is Phase.STEADY
+        and not first.gives_way
+        and sorted(member.url for member in first.members) == urls
+    )
+
+
+def topology_of(node: SimNode) -> Topology | None:
+    """The newest topology that a node knows, None while it is down."""
+    program: Any = node.program
+    return program.engine.charter.topology if program is not None else None
+
+
+def check_replicated(sim: Sim, ledger: Ledger) -> None:
+    """Each key that was acknowledged and can't have changed since is on all its replicas. AssertionError."""
+    node = next(node for node in sim.up if topology_of(node) is not None)
+    topology = topology_of(node)
+    assert topology is not None
+    layout = Layout(topology)
+    lacking = []
+    for key, kept in ledger.keys.items():
+        if kept.unknown or kept.values == {None}:
+            continue
+        for url in layout.of(token_of(key)).current:
+            record = stored(sim.nodes[url]).get(key)
+            if record is None or record.value not in kept.values:
+                lacking.append(f"{url} lacks {key}")
+    assert not lacking, "\n".join([f"{len(lacking)} replicas lack keys:", *lacking[:20]])

@@ -1,0 +1,121 @@
+"""The real node behind simulated ports: `limedb.engine.Engine`, as node.py runs it, without its wires.
+
+It owns what node.py does around the engine: it answers peers, and a node that was removed sets its data aside
+and joins as a new one.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.quorum import Level
+from limedb.core.record import Record
+from limedb.core.topology import Topology
+from limedb.engine import Engine, Settings, World
+from limedb.errors import KeyNotFoundError, LimeDBError
+from limedb.ports import Progress, Replica
+from limedb.replication.coordinator import Write
+from limedb.replication.reading import Lookup
+from tests.simulation.node import SimNode, Value
+
+SETTINGS: Mapping[str, Any] = {
+    "virtual_nodes": 4,
+    "replication_factor": 3,
+    "gossip_interval": 0.5,
+    "dead_node_timeout": 1e6,
+    "repair_interval": 10.0,
+}
+"""Few points, so that layouts are quickly made; times short beside those of a scenario."""
+
+
+class EngineProgram:
+    """An engine on a simulated node. settings: what differs from SETTINGS. writes_back: whether reads do."""
+
+    def __init__(self, node: SimNode, *, writes_back: bool = True, **settings: Any) -> None:
+        self._node = node
+        chosen = {**SETTINGS, **settings}
+        self.engine = Engine(
+            Settings(node_url=node.url, address="", seeds=node.seeds, zone=node.zone, **chosen),
+            World(
+                store=node.store,
+                node_file=node.node_file,
+                hints=node.hints,
+                clock=node.clock,
+                rng=node.rng,
+                gossip=node.gossip,
+                topology=node.topology,
+                connect=lambda engine: node.connect(engine.replica, engine.is_alive),
+            ),
+        )
+        if not writes_back:
+            self.engine.coordinator.finder.write_back = _WritesNothing()
+        self.topology = _TopologyAnswers(self.engine)
+        self.on_syn, self.on_ack2 = self.engine.gossiper.on_syn, self.engine.gossiper.on_ack2
+        charter = self.engine.charter
+        node.sim.note_topology(node.url, charter.topology)
+        charter.subscribe(lambda _, after: node.sim.note_topology(node.url, after))
+
+    @property
+    def replica(self) -> Replica:
+        return self.engine.replica
+
+    async def run(self) -> None:
+        self._node.process_start(self._attend(), "attend")
+        await self.engine.run()
+
+    async def _attend(self) -> None:
+        """Do as node.py does with a node that is out of its cluster."""
+        why = await self.engine.steward.wait_departed()
+        self._node.sim.trace.add(f"{self._node.url} has departed: {why}")
+        if why == "removed":
+            self._node.be_born_again()
+
+    async def read(self, key: str, level: Level, deadline: float) -> Value:
+        try:
+            return (await self.engine.coordinator.get(key, level, deadline)).value
+        except KeyNotFoundError:
+            return None
+
+    async def write(self, key: str, value: Value, level: Level, deadline: float) -> int:
+        return (await self.engine.coordinator.write(Write(key, value), level, deadline)).version
+
+
+class _TopologyAnswers:
+    """The answering side of agreeing, as rpc/topology.py has it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._charter, self._steward = engine.charter, engine.steward
+
+    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
+        return await self._charter.prepare(before, ballot)
+
+    async def accept(
+        self, before: Topology, ballot: Ballot, after: Topology
+    ) -> Acceptor[Topology] | Topology:
+        return await self._charter.accept(before, ballot, after)
+
+    async def pledge(self, founder: str) -> str:
+        return self._steward.pledge(founder)
+
+    async def learn(self, topology: Topology) -> Topology:
+        return await self._charter.learn(topology)
+
+    async def fetch(self) -> Topology:
+        return self._charter.topology
+
+    async def progress(self) -> Progress:
+        return self._steward.progress()
+
+
+class _WritesNothing:
+    """A planted fault: reads tell what they found without making sure that it stays."""
+
+    async def restore(
+        self, lookups: list[Lookup], level: Level, fence: object, deadline: float
+    ) -> dict[str, LimeDBError]:
+        return {}
+
+
+def stored(node: SimNode) -> dict[str, Record]:
+    """What a node has on its disk."""
+    return node.disk.records

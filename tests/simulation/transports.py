@@ -1,0 +1,154 @@
+"""The ports of a node that reach other nodes, over the simulated network.
+
+It owns what the network's failures are called in the words of the ports. It must never know more of a peer
+than an answer told.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from limedb.core.layout import Span
+from limedb.core.membership import Ack, Digest, NodeState
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.record import Record
+from limedb.core.topology import Fence, Topology
+from limedb.errors import (
+    OutcomeUnknownError,
+    ReplicaUnreachableError,
+    RequestTimeoutError,
+    UnavailableError,
+)
+from limedb.ports import Applied, Entry, Progress, Replica
+from tests.simulation.network import Host, SimNetwork, UnansweredError, UnsentError
+
+T = TypeVar("T")
+
+NO_DEADLINE = 60.0  # seconds that a call lives at most, whatever was asked
+
+
+class SimReplica:
+    """`ports.Replica` of a peer."""
+
+    def __init__(self, network: SimNetwork, source: Host, url: str) -> None:
+        self._network, self._source, self._url = network, source, url
+
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+        keys = tuple(keys)
+        return await self._ask(f"read {','.join(keys)}", lambda r: r.read(keys, fence, deadline), deadline)
+
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+        return await self._ask("scan", lambda r: r.scan(span, limit, fence, deadline), deadline)
+
+    async def digests(
+        self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
+    ) -> list[int]:
+        asked = tuple(spans)
+        return await self._ask("digests", lambda r: r.digests(asked, cutoff_ms, fence, deadline), deadline)
+
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+        asked = tuple(spans)
+        return await self._ask("entries", lambda r: r.entries(asked, fence, deadline), deadline)
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        sent = tuple(records)
+        what = "apply " + ",".join(f"{r.key}@{r.version}" for r in sent)
+        try:
+            return await self._call(what, lambda r: r.apply(sent, fence, deadline), deadline)
+        except UnansweredError as error:
+            raise OutcomeUnknownError(sent[0].key, 1, 0, {self._url: str(error)}) from None
+
+    async def _ask(self, what: str, handle: Callable[[Replica], Awaitable[T]], deadline: float) -> T:
+        try:
+            return await self._call(what, handle, deadline)
+        except UnansweredError as error:
+            raise ReplicaUnreachableError(self._url, str(error)) from None
+
+    async def _call(self, what: str, handle: Callable[[Replica], Awaitable[T]], deadline: float) -> T:
+        left = min(deadline - self._network._now(), NO_DEADLINE)
+        try:
+            return await self._network.call(
+                self._source, self._url, what, lambda program: handle(program.replica), left
+            )
+        except UnsentError as error:
+            raise ReplicaUnreachableError(self._url, str(error)) from None
+        except TimeoutError:
+            raise RequestTimeoutError(left, self._url) from None
+
+
+class SimReplicas:
+    """`ports.Replicas`: the own replica is asked without a network, and is always reachable."""
+
+    def __init__(
+        self, network: SimNetwork, source: Host, own: Replica, is_alive: Callable[[str], bool]
+    ) -> None:
+        self._network, self._source, self._own, self._is_alive = network, source, own, is_alive
+
+    def at(self, node_url: str) -> Replica:
+        if node_url == self._source.url:
+            return self._own
+        return SimReplica(self._network, self._source, node_url)
+
+    def is_reachable(self, node_url: str) -> bool:
+        if node_url == self._source.url:
+            return True
+        return self._network.is_reachable(self._source.url, node_url) and self._is_alive(node_url)
+
+
+class _Caller:
+    """Calls of which the caller learns only that they failed."""
+
+    def __init__(self, network: SimNetwork, source: Host) -> None:
+        self._network, self._source = network, source
+
+    async def _call(self, url: str, what: str, handle: Callable[[Any], Awaitable[T]], timeout: float) -> T:
+        try:
+            return await self._network.call(self._source, url, what, handle, timeout)
+        except (UnsentError, UnansweredError) as error:
+            raise UnavailableError(f"{url}: {error}") from None
+        except TimeoutError:
+            raise RequestTimeoutError(timeout, url) from None
+
+
+class SimTopologyTransport(_Caller):
+    """`ports.TopologyTransport`. The answering side is `program.topology`, without URL and timeout."""
+
+    async def prepare(
+        self, node_url: str, before: Topology, ballot: Ballot, timeout: float
+    ) -> Acceptor[Topology] | Topology:
+        what = f"prepare {before.epoch + 1} {ballot.round}"
+        return await self._call(node_url, what, lambda p: p.topology.prepare(before, ballot), timeout)
+
+    async def accept(
+        self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
+    ) -> Acceptor[Topology] | Topology:
+        what = f"accept {after.epoch} {ballot.round} {after.phase}"
+        return await self._call(node_url, what, lambda p: p.topology.accept(before, ballot, after), timeout)
+
+    async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
+        return await self._call(node_url, "pledge", lambda p: p.topology.pledge(founder), timeout)
+
+    async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
+        what = f"learn {topology.epoch}"
+        return await self._call(node_url, what, lambda p: p.topology.learn(topology), timeout)
+
+    async def fetch(self, node_url: str, timeout: float) -> Topology:
+        return await self._call(node_url, "fetch", lambda p: p.topology.fetch(), timeout)
+
+    async def progress(self, node_url: str, timeout: float) -> Progress:
+        return await self._call(node_url, "progress", lambda p: p.topology.progress(), timeout)
+
+
+class SimGossip(_Caller):
+    """`ports.GossipTransport`. The answering side is `program.on_syn` and `program.on_ack2`."""
+
+    async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        told = tuple(digests)
+        return await self._call(node_url, "syn", lambda p: _answer(p.on_syn, told), timeout)
+
+    async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
+        told = tuple(updates)
+        await self._call(node_url, "ack2", lambda p: _answer(p.on_ack2, told), timeout)
+
+
+async def _answer(answer: Callable[[Any], T], told: Any) -> T:
+    return answer(told)

@@ -1,0 +1,158 @@
+"""What clients do in a simulation, and what must hold of it afterwards.
+
+It owns the invariants. A workload runs beside a nemesis, on its own random numbers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
+from functools import partial
+from random import Random
+from typing import Any
+
+from limedb.core.quorum import Level
+from tests.scenarios.history import History, Ledger, Outcome, outcome_of
+from tests.simulation.nemesis import Nemesis
+from tests.simulation.node import SimNode, Value
+from tests.simulation.sim import Sim
+from tests.support.linearizable import check_history
+
+CLIENT_TIMEOUT = 2.0  # seconds that a client waits for an answer
+
+
+async def use_registers(
+    sim: Sim,
+    history: History,
+    *,
+    level: Level = Level.LINEARIZABLE,
+    clients: int = 8,
+    keys: int = 2,
+    seconds: float = 15.0,
+    pause: float = 0.15,
+) -> None:
+    """Clients read, write and delete few keys through any node, one thing after another each."""
+    end = now() + seconds
+
+    async def run(client: int) -> None:
+        rng = sim.rng(f"client {client}")
+        count = 0
+        while await _wait_turn(rng, pause, end):
+            count += 1
+            node, key = rng.choice(list(sim.nodes.values())), f"r{rng.randrange(keys)}"
+            kind = rng.random()
+            if kind < 0.5:
+                await history.read(str(client), key, partial(read, node, key, level))
+            else:
+                value = f"{client}.{count}" if kind < 0.9 else None
+                await history.write(str(client), key, value, partial(write, node, key, value, level))
+
+    await _all(run(client) for client in range(clients))
+
+
+async def _wait_turn(rng: Random, pause: float, end: float) -> bool:
+    """Wait for a client's next operation, `pause` seconds on average; False: it is over."""
+    await asyncio.sleep(rng.expovariate(1 / pause))
+    return now() < end
+
+
+def check_linearizable(history: History) -> None:
+    """AssertionError: a key's history has no order."""
+    violations = check_history(history.ops)
+    assert not violations, "\n".join(str(violation) for violation in violations)
+
+
+async def write_unique(
+    sim: Sim, ledger: Ledger, *, writers: int = 6, seconds: float = 20.0, pause: float = 0.2, name: str = "u"
+) -> None:
+    """Writers of keys of their own at QUORUM, through any node; every third key is deleted again."""
+    end = now() + seconds
+
+    async def run(writer: int) -> None:
+        rng = sim.rng(f"writer {name} {writer}")
+        i = 0
+        while await _wait_turn(rng, pause, end):
+            i += 1
+            key = f"{name}{writer}.{i}"
+            await note(ledger, rng.choice(list(sim.nodes.values())), key, f"value of {key}")
+            if i % 3 == 0:
+                await note(ledger, rng.choice(list(sim.nodes.values())), key, None)
+
+    await _all(run(writer) for writer in range(writers))
+
+
+async def note(ledger: Ledger, node: SimNode, key: str, value: Value) -> None:
+    """Write or delete a key at QUORUM, and note the outcome."""
+    outcome = Outcome.UNKNOWN
+    try:
+        await write(node, key, value, Level.QUORUM)
+        outcome = Outcome.DONE
+    except Exception as error:
+        outcome = outcome_of(error)
+    finally:
+        ledger.note(key, value, outcome)
+
+
+async def check_kept(sim: Sim, ledger: Ledger, nodes: Iterable[SimNode] | None = None) -> None:
+    """Every node reads at QUORUM what the ledger allows. AssertionError: what doesn't, or can't be read."""
+    complaints: list[str] = []
+    for node in nodes if nodes is not None else sim.up:
+        for key in ledger.keys:
+            found = await _read_again(node, key)
+            if complaint := ledger.complaint(key, found):
+                complaints.append(f"read through {node.url}: {complaint}")
+    assert not complaints, "\n".join([f"{len(complaints)} complaints:", *complaints[:20]])
+
+
+async def _read_again(node: SimNode, key: str, attempts: int = 5) -> Value:
+    """Read at QUORUM where nothing is wrong any more: a late failure may need another attempt."""
+    for attempt in range(attempts):
+        try:
+            return await read(node, key, Level.QUORUM)
+        except Exception as error:
+            if attempt == attempts - 1:
+                raise AssertionError(f"{node.url} can't read {key!r}: {error!r}") from error
+            await asyncio.sleep(1.0)
+    raise AssertionError("no attempt")
+
+
+async def read(node: SimNode, key: str, level: Level) -> Value:
+    """Read a key through a node, as a client."""
+    deadline = now() + CLIENT_TIMEOUT
+    return await node.ask(lambda program: program.read(key, level, deadline), CLIENT_TIMEOUT + 0.1)
+
+
+async def write(node: SimNode, key: str, value: Value, level: Level) -> int:
+    """Write or delete (None) a key through a node, as a client; the version."""
+    deadline = now() + CLIENT_TIMEOUT
+    return await node.ask(lambda program: program.write(key, value, level, deadline), CLIENT_TIMEOUT + 0.1)
+
+
+async def beside(nemesis: Nemesis, work: Awaitable[None]) -> None:
+    """Do the work while the nemesis runs; then mend."""
+    task = asyncio.create_task(nemesis.run(), name="nemesis")
+    try:
+        await work
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        nemesis.mend()
+
+
+async def wait_until(what: str, condition: Callable[[], bool], limit: float) -> None:
+    """Wait for a condition. AssertionError: not within `limit` virtual seconds."""
+    end = now() + limit
+    while not condition():
+        assert now() <= end, f"{what}: not within {limit} virtual seconds"
+        await asyncio.sleep(0.1)
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for step in work:
+            group.create_task(step)
+
+
+def now() -> float:
+    """The virtual time in seconds."""
+    return asyncio.get_running_loop().time()

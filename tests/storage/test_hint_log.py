@@ -1,0 +1,178 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from limedb.core.record import Record
+from limedb.errors import StoreClosedError, StoreCorruptError, StoreError
+from limedb.storage.hint_log import LmdbHintLog
+from tests.storage.disks import SmallDisk
+from tests.storage.kinds import NOW, text, tombstone
+
+B, C = "http://b:1", "http://b:12"
+HINTS = [
+    text("a", "1", 1),
+    Record("b", b"\xff", 2, NOW),
+    tombstone("c", 3),
+    text("k" * 4000),
+    text("a", "2", 2),
+]
+
+
+@pytest.fixture
+async def hints(tmp_path: Path) -> AsyncIterator[LmdbHintLog]:
+    opened = LmdbHintLog(tmp_path / "n.hints")
+    yield opened
+    await opened.close()
+
+
+async def test_hints_are_given_back_oldest_first_until_they_are_done(hints: LmdbHintLog) -> None:
+    assert hints.add(B, HINTS[:3], NOW)
+    assert hints.add(B, HINTS[3:], NOW)
+    assert await hints.take(B, 2, 0) == HINTS[:2]
+    assert await hints.take(B, 99, 0) == HINTS
+    await hints.done(B, HINTS[:3])
+    assert await hints.take(B, 99, 0) == HINTS[3:]
+    await hints.done(B, HINTS[3:])
+    assert await hints.take(B, 99, 0) == []
+    assert hints.waiting() == {}
+
+
+async def test_nodes_have_hints_of_their_own(hints: LmdbHintLog) -> None:
+    hints.add(B, [text("a")], NOW)
+    hints.add(C, [text("b"), text("a")], NOW)
+    assert await hints.take("http://b:", 9, 0) == []
+    assert await hints.take(B, 9, 0) == [text("a")]
+    await hints.done(B, [text("a")])
+    assert await hints.take(C, 9, 0) == [text("b"), text("a")]
+    assert list(hints.waiting()) == [C]
+
+
+async def test_a_hint_that_was_kept_twice_is_done_once_for_both(hints: LmdbHintLog) -> None:
+    hints.add(B, [text("a"), text("a")], NOW)
+    taken = await hints.take(B, 9, 0)
+    await hints.done(B, taken)
+    assert await hints.take(B, 9, 0) == []
+    assert hints.waiting() == {}
+
+
+async def test_hints_that_came_meanwhile_stay(hints: LmdbHintLog) -> None:
+    hints.add(B, [text("a")], NOW)
+    taken = await hints.take(B, 9, 0)
+    hints.add(B, [text("a"), text("b")], NOW)
+    await hints.done(B, taken)
+    assert await hints.take(B, 9, 0) == [text("a"), text("b")]
+
+
+async def test_what_is_too_old_is_dropped(hints: LmdbHintLog) -> None:
+    hints.add(B, [text(f"k{n}") for n in range(1500)], NOW - 2)
+    hints.add(B, [text("young")], NOW)
+    assert await hints.take(B, 10, NOW) == [text("young")]
+    await hints.done(B, [text("young")])
+    assert hints.waiting() == {}
+
+
+async def test_a_node_is_forgotten(hints: LmdbHintLog) -> None:
+    hints.add(B, [text(f"k{n}") for n in range(1500)], NOW)
+    hints.add(C, [text("a")], NOW)
+    await hints.forget(B)
+    await hints.forget("http://never:1")
+    assert await hints.take(B, 9, 0) == []
+    assert await hints.take(C, 9, 0) == [text("a")]
+    assert list(hints.waiting()) == [C]
+
+
+async def test_hints_are_bounded_in_bytes_for_each_node(tmp_path: Path) -> None:
+    hints = LmdbHintLog(tmp_path / "n.hints", max_bytes_per_node=2000)
+    assert hints.add(B, [text("a", "x" * 1500)], NOW)
+    assert not hints.add(B, [text("b", "x" * 1500)], NOW)
+    assert hints.add(C, [text("b", "x" * 1500)], NOW)
+    assert 1500 < hints.waiting()[B] < 2000
+    taken = await hints.take(B, 9, 0)
+    assert taken == [text("a", "x" * 1500)]
+    await hints.done(B, taken)
+    assert hints.add(B, [text("b", "x" * 1500)], NOW)
+    await hints.close()
+
+
+async def test_hints_outlive_a_restart(tmp_path: Path) -> None:
+    before = LmdbHintLog(tmp_path / "n.hints")
+    before.add(B, HINTS, NOW)
+    before.add(C, [text("a")], NOW)
+    waiting = before.waiting()
+    await before.close()
+    after = LmdbHintLog(tmp_path / "n.hints")
+    assert after.waiting() == waiting
+    after.add(B, [text("later")], NOW)
+    assert await after.take(B, 99, 0) == [*HINTS, text("later")]
+    await after.done(B, HINTS)
+    assert await after.take(B, 99, 0) == [text("later")]
+    await after.close()
+
+
+async def test_a_url_that_is_too_long_has_no_hints(hints: LmdbHintLog) -> None:
+    assert not hints.add("http://" + "b" * 600, [text("a")], NOW)
+    assert hints.waiting() == {}
+
+
+async def test_a_closed_log_keeps_nothing(tmp_path: Path) -> None:
+    hints = LmdbHintLog(tmp_path / "n.hints")
+    await hints.close()
+    await hints.close()
+    assert not hints.add(B, [text("a")], NOW)
+    for call in (hints.take(B, 1, 0), hints.done(B, []), hints.forget(B)):
+        with pytest.raises(StoreClosedError):
+            await call
+
+
+async def test_a_second_opener_is_told_who_holds_the_log(tmp_path: Path) -> None:
+    hints = LmdbHintLog(tmp_path / "n.hints")
+    with pytest.raises(StoreError, match="is in use by process"):
+        LmdbHintLog(tmp_path / "n.hints")
+    await hints.close()
+
+
+async def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "n.hints").mkdir()
+    (tmp_path / "n.hints" / "data.mdb").write_bytes(b"letter" * 4096)
+    for _ in range(2):
+        with pytest.raises(StoreCorruptError):
+            LmdbHintLog(tmp_path / "n.hints")
+
+
+async def test_a_log_without_room_drops_hints_and_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hints = LmdbHintLog(tmp_path / "n.hints", map_size=1 << 20)
+    assert hints.add(B, [text("a")], NOW)
+    assert await hints.take(B, 9, 0) == [text("a")]
+    assert hints.add(B, [text("large", "x" * (2 << 20))], NOW)
+    assert await hints.take(B, 9, 0) == [text("a")]
+    assert "no room" in caplog.text
+    assert "1 hints are left to repair" in caplog.text
+    assert hints.waiting()[B] < 1000
+    assert hints.add(B, [text("b")], NOW)
+    assert await hints.take(B, 9, 0) == [text("a"), text("b")]
+    await hints.close()
+
+
+@pytest.mark.root
+async def test_a_full_disk_drops_hints_and_room_lets_them_go_on(small_disk: SmallDisk) -> None:
+    hints = LmdbHintLog(small_disk.path / "n.hints")
+    assert hints.add(B, [text(f"k{n}", "x" * 3000) for n in range(400)], NOW)
+    assert await hints.take(B, 999, 0) == []
+    small_disk.resize("8m")
+    assert hints.add(B, [text("a")], NOW)
+    assert await hints.take(B, 9, 0) == [text("a")]
+    await hints.close()
+
+
+async def test_hints_reach_the_disk_without_being_asked_for(tmp_path: Path) -> None:
+    hints = LmdbHintLog(tmp_path / "n.hints")
+    batch = [text("a", "x" * (5 << 20))]  # more than is gathered, so that it isn't waited for others
+    assert hints.add(B, batch, NOW)
+    async with asyncio.timeout(10):
+        while (tmp_path / "n.hints" / "data.mdb").stat().st_size < 5 << 20:
+            await asyncio.sleep(0.01)
+    await hints.close()

@@ -1,0 +1,115 @@
+"""What a node must not forget, on disk."""
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from limedb.core.layout import Span
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.topology import Member, Topology, found, join
+from limedb.errors import StoreCorruptError, StoreFullError
+from limedb.ports import NodeFile, Saved
+from limedb.storage.node_file import JsonNodeFile, MemoryNodeFile, open_node_file, set_aside
+from tests.storage.disks import SmallDisk
+
+URL = "http://node1:8484"
+STEADY = found("00000000000000ab", 3, [Member("id-a", URL, "z1"), Member("id-b", "http://b:1", "", 0)])
+JOINING = join(STEADY, Member("id-c", "http://c:1"))
+FULL = Saved(
+    "id-a",
+    STEADY,
+    Acceptor(Ballot(3, "id-b"), Ballot(2, "id-a"), JOINING),
+    2,
+    (Span(0, 5), Span(7, 2**64 - 1)),
+    1,
+    True,
+)
+
+
+@pytest.mark.parametrize(
+    "saved", [FULL, Saved("id-a"), Saved("id-a", JOINING), replace(FULL, topology=Topology())]
+)
+async def test_what_is_saved_is_loaded(tmp_path: Path, saved: Saved) -> None:
+    path = tmp_path / "deep" / "node.json"
+    assert JsonNodeFile(path).load() is None
+    await JsonNodeFile(path).save(saved)
+    assert JsonNodeFile(path).load() == saved
+
+
+async def test_of_several_saves_the_newest_stays_and_all_are_durable_when_they_return(tmp_path: Path) -> None:
+    path = tmp_path / "node.json"
+    file = JsonNodeFile(path)
+
+    async def save(epoch: int) -> int:
+        await file.save(Saved("id", cleaned_epoch=epoch))
+        return json.loads(path.read_bytes())["cleaned_epoch"] >= epoch
+
+    assert all(await asyncio.gather(*map(save, range(1, 50))))
+    assert file.load() == Saved("id", cleaned_epoch=49)
+
+
+async def test_a_cancelled_save_never_overwrites_a_later_one(tmp_path: Path) -> None:
+    file = JsonNodeFile(tmp_path / "node.json")
+    for epoch in range(1, 60, 2):
+        task = asyncio.create_task(file.save(Saved("id", cleaned_epoch=epoch)))
+        await asyncio.sleep(0)
+        task.cancel()
+        await file.save(Saved("id", cleaned_epoch=epoch + 1))
+        assert file.load() == Saved("id", cleaned_epoch=epoch + 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"format": 99}', b'{"format": 1}', b"\xff"])
+def test_a_file_that_is_not_ours_is_refused_with_a_remedy_and_kept(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "node.json"
+    path.write_bytes(content)
+    with pytest.raises(StoreCorruptError, match=r"node\.json.*nothing was overwritten: restore it, or"):
+        JsonNodeFile(path).load()
+    assert path.read_bytes() == content
+
+
+@pytest.mark.root
+async def test_a_full_disk_is_told_and_the_old_file_stays(small_disk: SmallDisk) -> None:
+    file = JsonNodeFile(small_disk.path / "node.json")
+    await file.save(FULL)
+    spans = tuple(Span(i * 2, i * 2) for i in range(200_000))
+    with pytest.raises(StoreFullError, match="disk is full"):
+        await file.save(replace(FULL, fetched=spans))
+    assert file.load() == FULL
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.json"))
+
+
+async def test_each_store_has_its_place(tmp_path: Path) -> None:
+    for kind in ("lmdb", "filesystem", "memory"):
+        await open_node_file(kind, tmp_path, URL).save(FULL)
+    assert names_in(tmp_path) == ["http:%2F%2Fnode1:8484.lmdb/node.json", "http:%2F%2Fnode1:8484.node.json"]
+
+
+async def test_memory_forgets_with_the_process() -> None:
+    file: NodeFile = MemoryNodeFile()
+    assert file.load() is None
+    await file.save(FULL)
+    assert file.load() == FULL
+    assert MemoryNodeFile().load() is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("lmdb", ["x.lmdb/data.mdb", "x.lmdb/node.json"]), ("filesystem", ["x.json", "x.node.json"])],
+)
+def test_data_set_aside_is_kept_whole_under_another_name(tmp_path: Path, kind: str, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    moved = set_aside(kind, tmp_path, "x")
+
+    assert moved is not None
+    assert ".removed-" in moved.name
+    assert not any((tmp_path / name).exists() for name in names)
+    assert sorted(path.read_text() for path in tmp_path.rglob("*") if path.is_file()) == names
+    assert set_aside(kind, tmp_path, "x") is None
