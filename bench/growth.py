@@ -18,7 +18,7 @@ from statistics import median
 
 import grpc
 
-from bench.load import free_port, limedb_command, node_env, server
+from bench.load import free_port, limedb_command, node_env, server, wait_serving
 from limedb.core.record import Record
 from limedb.storage.lmdb_store import LmdbStore
 from limedb.storage.opening import open_store
@@ -88,8 +88,8 @@ def main() -> None:
                 server(*limedb_command("serve"), port=port, env=node_env(folders[count], port))
             )
             channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
+            wait_serving(channel)
             stubs[count] = kv_pb2_grpc.KVServiceStub(channel)
-            stubs[count].Get(kv_pb2.GetRequest(key=key(0)), timeout=10, wait_for_ready=True)
         over_grpc = {count: [] for count in stubs}
         for _ in range(rounds):
             for count, stub in stubs.items():

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -40,6 +43,17 @@ def wait_listening(port: int, limit: float = 20.0) -> None:
         else:
             return
     raise SystemExit(f"nothing listens on port {port} after {limit} s")
+
+
+def wait_serving(channel: grpc.Channel, limit: float = 20.0) -> None:
+    """Wait until the node takes requests: a lone one looks for others for two gossip intervals first."""
+    watch = health_pb2_grpc.HealthStub(channel).Watch(
+        health_pb2.HealthCheckRequest(), timeout=limit, wait_for_ready=True
+    )
+    for answer in watch:
+        if answer.status == health_pb2.HealthCheckResponse.SERVING:
+            watch.cancel()
+            return
 
 
 def grpc_rate(port: int, method: str, message: bytes, seconds: float, streams: int = 64) -> float:

@@ -15,7 +15,7 @@ from statistics import median
 
 import grpc
 
-from bench.load import free_port, grpc_rate, limedb_command, node_env, server
+from bench.load import free_port, grpc_rate, limedb_command, node_env, server, wait_serving
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 GOALS = {"get": 0.7, "set": 0.5}
@@ -61,7 +61,8 @@ def prepare(port: int) -> None:
     """Store the key, and see that a Get really answers its value: h2load counts any answer."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = kv_pb2_grpc.KVServiceStub(channel)
-        stub.Set(kv_pb2.SetRequest(key="key", value=VALUE), timeout=10, wait_for_ready=True)
+        wait_serving(channel)
+        stub.Set(kv_pb2.SetRequest(key="key", value=VALUE), timeout=10)
         assert stub.Get(kv_pb2.GetRequest(key="key"), timeout=10).value == VALUE
 
 

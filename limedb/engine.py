@@ -117,14 +117,21 @@ class Engine:
             rng=rng,
             clocks=self.clocks,
         )
-        self.steward = self._new_steward(world)
         self.hints, self.replayer = world.hints, self._new_replayer(world)
         self.repairer = self._new_repairer(world)
+        self.steward = self._new_steward(world)
 
     def _new_steward(self, world: World) -> Steward:
         settings = self._settings
         council = Council(settings.node_url, self.charter, world.topology, world.rng)
-        handoff = Handoff(settings.node_url, self.charter, self.replicas, world.topology, world.clock)
+        handoff = Handoff(
+            settings.node_url,
+            self.charter,
+            self.replicas,
+            world.topology,
+            world.clock,
+            self.repairer.drop_stale,
+        )
         return Steward(
             self.charter,
             council,
@@ -143,6 +150,20 @@ class Engine:
     def _new_replayer(self, world: World) -> HintReplayer:
         return HintReplayer(
             world.hints, self.replicas, self.charter, world.clock, self._settings.tombstone_grace
+        )
+
+    def _new_repairer(self, world: World) -> Repairer:
+        return Repairer(
+            self._settings.node_url,
+            world.store,
+            self.replicas,
+            self.charter,
+            world.clock,
+            world.rng,
+            interval=self._settings.repair_interval,
+            grace=self._settings.tombstone_grace,
+            cleaned_epoch=lambda: self.charter.saved.cleaned_epoch,
+            remember_cleaned=lambda epoch: self.charter.remember(cleaned_epoch=epoch),
         )
 
     # --- what runs
@@ -212,7 +233,8 @@ class Engine:
         return frozenset(member.url for member in self.charter.topology.members)
 
     def _has_data(self) -> bool:
-        return self._store.high_water() > 0
+        """Whether the store ever took a write; values of a Go LimeDB have no versions."""
+        return self._store.high_water() > 0 or self._store.count() > 0
 
     def _constants(self) -> dict[str, Any]:
         settings = self._settings

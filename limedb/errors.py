@@ -29,7 +29,6 @@ each class to a status, the most specific class decides. Facts are attributes, s
         └── StoreCorruptError        bytes that can't be what was stored
 """
 
-
 from typing import Any
 
 

@@ -125,7 +125,10 @@ class Store(Protocol):
         """
 
     async def entries(self, spans: Sequence[Span]) -> list[Entry]:
-        """All entries of some spans, by token and then key. It yields to the event loop."""
+        """All entries of some spans, by token and then key. It yields to the event loop.
+
+        ResponseTooLargeError: over some MiB of them, ask for smaller spans.
+        """
 
     async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
         """Entries that ended before the cutoff, `limit` at most, and the token behind the last one looked at

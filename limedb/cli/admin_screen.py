@@ -61,7 +61,7 @@ def wait_gone(node: AdminClient, url: str, epoch: int) -> None:
 
 
 def show_repair(states: Iterator[RepairState]) -> None:
-    """Show progress until a repair is finished. LimeDBError: it ended before."""
+    """Show progress until a repair is finished. LimeDBError: it ended before, or owners were missing."""
     state = None
     with _progress("repairing") as advance:
         for state in states:
@@ -69,6 +69,9 @@ def show_repair(states: Iterator[RepairState]) -> None:
     if state is None or not state.is_finished:
         raise LimeDBError("the repair ended before it was finished")
     click.echo(f"{state.spans} ranges compared, {state.pulled} records pulled, {state.pushed} pushed")
+    if state.missing:
+        why = "; ".join(f"{url}: {reason}" for url, reason in sorted(state.missing.items()))
+        raise LimeDBError(f"some owners could not be compared ({why}); repair again when they are back")
 
 
 def _statuses(node: AdminClient) -> Iterator[AdminStatus]:

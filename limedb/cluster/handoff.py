@@ -8,6 +8,7 @@ could still reach such a one, and be acknowledged, after it was read.
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from limedb.cluster.asking import ask_each
@@ -74,7 +75,11 @@ class Job:
 
 
 class Handoff:
-    """Fetches what this node gains, whenever a change streams; it goes on where a restart cut it off."""
+    """Fetches what this node gains, whenever a change streams; it goes on where a restart cut it off.
+
+    drop_stale: called before anything is fetched, until it is true: it drops leftovers of an earlier
+    ownership that could bring back what was deleted since.
+    """
 
     def __init__(
         self,
@@ -83,9 +88,10 @@ class Handoff:
         replicas: Replicas,
         transport: TopologyTransport,
         clock: Clock,
+        drop_stale: Callable[[], Awaitable[bool]],
     ) -> None:
         self._own_url, self._charter, self._replicas = own_url, charter, replicas
-        self._transport, self._clock = transport, clock
+        self._transport, self._clock, self._drop_stale = transport, clock, drop_stale
         self._job = Job(Fence("", 0), is_done=True)
 
     async def run(self) -> None:
@@ -143,6 +149,9 @@ class Handoff:
         if job.is_done:
             return
         todo = deque(part for part in job.parts if self._rest(job, part))
+        job.waiting_for = "leftovers of an earlier ownership to be looked at"
+        while not await self._drop_stale():
+            await asyncio.sleep(RETRY)
         log.info("fetching %d ranges from %s", len(job.left), ", ".join(job.owners) or "nobody")
         async with asyncio.TaskGroup() as tasks:
             asking = tasks.create_task(self._tell_owners(job, topology))

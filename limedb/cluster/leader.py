@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from limedb.cluster.asking import ASK_TIMEOUT, ask_all
+from limedb.cluster.asking import ASK_TIMEOUT, ask_all, ask_each
 from limedb.cluster.attendance import Attendance
 from limedb.cluster.charter import Charter
 from limedb.cluster.council import Council, Step, only_after
@@ -31,6 +31,7 @@ from limedb.core.topology import (
     join,
     remove,
 )
+from limedb.errors import LimeDBError
 from limedb.ports import Progress, TopologyTransport
 
 log = logging.getLogger(__name__)
@@ -110,14 +111,21 @@ class Leader:
         """Finish, when so many old owners of each range refuse who reads under the epoch before that no
         majority of them is left to read.
         """
-        old = Layout(replace(topology, phase=Phase.STREAMING))
-        urls = sorted({url for _, owners in old.segments() for url in owners.current})
-        told = await ask_all(urls, partial(self._learn, topology))
-        learned = {url for url, known in told.items() if _knows(known, topology)}
-        for _, owners in old.segments():
-            if len(learned.intersection(owners.current)) < sources_needed(owners):
-                return
-        await self._decide(topology, finish)
+        ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
+        learned: set[str] = set()
+
+        def is_enough() -> bool:
+            return all(len(learned.intersection(o.current)) >= sources_needed(o) for o in ranges)
+
+        def take(url: str, known: Topology | LimeDBError) -> bool:
+            if isinstance(known, Topology) and _knows(known, topology):
+                learned.add(url)
+            return is_enough()
+
+        urls = sorted({url for owners in ranges for url in owners.current})
+        await ask_each(urls, partial(self._learn, topology), take)
+        if is_enough():
+            await self._decide(topology, finish)
 
     async def _learn(self, topology: Topology, url: str) -> Topology:
         if url == self._view.own_url:

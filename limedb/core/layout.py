@@ -190,4 +190,3 @@ def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
 
 EVERYTHING = Span(0, TOKENS - 1)
 """All tokens."""
-

@@ -186,8 +186,13 @@ def cancel(before: Topology) -> Topology:
 
 
 def give_way(before: Topology, gives_way: bool) -> Topology:
-    """The epoch in which a cluster without data stops taking writes, or takes them again."""
-    _check_steady(before)
+    """The epoch in which a cluster without data stops taking writes, or takes them again.
+
+    TopologyChangeError: a change runs, or it is so already.
+    """
+    _check_steady(replace(before, gives_way=False))
+    if before.gives_way is gives_way:
+        raise TopologyChangeError(f"the cluster gives way already: {gives_way}")
     return replace(before, epoch=before.epoch + 1, gives_way=gives_way)
 
 

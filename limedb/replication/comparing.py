@@ -31,8 +31,8 @@ class Scope(NamedTuple):
 
 @dataclass(slots=True)
 class Mended:
-    """What a comparison did. leaves: compared; differing: of them. pulled, pushed: keys that were brought here
-    and to the other.
+    """What a comparison did. leaves: compared; differing: of them. pulled, pushed: keys that were
+    brought here and to the other.
     """
 
     leaves: int

@@ -54,12 +54,15 @@ class Coordinator:
         fanout = Fanout(replicas, hints, clock, self._tasks, self.counters)
         reader = Reader(replicas, clock, self._tasks, self.counters)
         write_back = WriteBack(replicas, fanout, self.counters)
-        self.finder = Finder(placement, reader, clock, self.counters, write_back)
+        self.finder = Finder(placement, replicas, reader, clock, self.counters, write_back)
         self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
 
     async def get(self, key: str, level: Level | None, deadline: float) -> Found:
         """The value of a key. KeyNotFoundError, UnavailableError, RequestTimeoutError."""
-        (read,) = await self.finder.find((key,), level or self._default, deadline)
+        level = level or self._default
+        read = await self.finder.find_alone(key, level, deadline)
+        if read is None:
+            (read,) = await self.finder.find((key,), level, deadline)
         return _told(self._found(read))
 
     async def get_many(
@@ -77,8 +80,11 @@ class Coordinator:
         """Store or delete a key. UnavailableError (LevelUnreachableError: nothing was written;
         OutcomeUnknownError: it may take effect), StoreFullError.
         """
+        level = level or self._default
+        self._skew.check_own()
         job = Job(write)
-        await self._write((job,), level or self._default, deadline)
+        if level is Level.LINEARIZABLE or not await self._writer.write_alone(job, level, deadline):
+            await self._write((job,), level, deadline)
         return _told(_outcome(job))
 
     async def write_many(

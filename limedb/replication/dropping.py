@@ -31,8 +31,8 @@ _Handle = Callable[[Sequence[Span], Sequence[str], Courier], Awaitable[None]]
 class Dropper:
     """Works under the newest topology; when that changes on the way it gives up, and is to be called again.
 
-    grace: TOMBSTONE_GRACE in seconds. dropped: records that were removed. pushed: records that were brought to
-    their owners before.
+    grace: TOMBSTONE_GRACE in seconds. dropped: records that were removed. pushed: records that were
+    brought to their owners before.
     """
 
     def __init__(
@@ -64,27 +64,31 @@ class Dropper:
         """
         return await self._through(gained, self._forget_stale)
 
-    async def _through(
-        self, divide: Callable[[Layout, str, float], list[Section]], handle: _Handle
-    ) -> bool:
-        """Do the same with all that is stored in some sections."""
+    async def _through(self, divide: Callable[[Layout, str, float], list[Section]], handle: _Handle) -> bool:
+        """Do the same with all that is stored in some sections; whether it was possible in each."""
         layout = self._placement.layout
         courier = Courier(Scope(layout.topology.fence, self._cutoff_ms()), self._clock)
-        try:
-            for section in divide(layout, self._own_url, self._store.count() / TOKENS):
-                digests = await self._store.digests(section.leaves, 0)
-                filled = [leaf for leaf, digest in zip(section.leaves, digests, strict=True) if digest]
-                for start in range(0, len(filled), LISTED_LEAVES):
-                    if self._placement.layout is not layout:
-                        return False
-                    await self._handle(handle, filled[start : start + LISTED_LEAVES], section.urls, courier)
-        except StaleEpochError as error:
-            self._placement.adopt(error.topology)
-            return False
-        except LimeDBError as error:
-            log.info("what node %s doesn't own is not dropped yet: %s", self._own_url, error)
-            return False
-        return True
+        is_done = True
+        for section in divide(layout, self._own_url, self._store.count() / TOKENS):
+            try:
+                await self._clear(section, layout, handle, courier)
+            except StaleEpochError as error:
+                self._placement.adopt(error.topology)
+                return False
+            except LimeDBError as error:
+                log.info("what isn't owned can't be dropped yet: %s", error)
+                is_done = False
+            if self._placement.layout is not layout:
+                return False
+        return is_done
+
+    async def _clear(self, section: Section, layout: Layout, handle: _Handle, courier: Courier) -> None:
+        digests = await self._store.digests(section.leaves, 0)
+        filled = [leaf for leaf, digest in zip(section.leaves, digests, strict=True) if digest]
+        for start in range(0, len(filled), LISTED_LEAVES):
+            if self._placement.layout is not layout:
+                return
+            await self._handle(handle, filled[start : start + LISTED_LEAVES], section.urls, courier)
 
     async def _handle(
         self, handle: _Handle, spans: Sequence[Span], urls: Sequence[str], courier: Courier
@@ -119,7 +123,9 @@ class Dropper:
         if not old:
             return
         theirs = await self._of_majority(spans, urls, courier)
-        stale = [e for e in old if not any(e.key in each and each[e.key].version <= e.version for each in theirs)]
+        stale = [
+            e for e in old if not any(e.key in each and each[e.key].version <= e.version for each in theirs)
+        ]
         self.dropped += await self._store.purge(stale)
 
     async def _of_majority(
@@ -141,7 +147,7 @@ class Dropper:
         return {entry.key: entry for entry in await courier.entries(self._replicas.at(url), spans)}
 
     def _is_old(self, entry: Entry) -> bool:
-        return 0 < entry.version and wall_ms_of(entry.version) < self._cutoff_ms()
+        return entry.version > 0 and wall_ms_of(entry.version) < self._cutoff_ms()
 
     def _cutoff_ms(self) -> int:
         return self._clock.wall_ms() - self._grace_ms

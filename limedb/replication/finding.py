@@ -11,7 +11,7 @@ from limedb.core.quorum import Level, needed
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, StaleEpochError
-from limedb.ports import Clock, Placement
+from limedb.ports import Clock, Placement, Replicas
 from limedb.replication.reading import Lookup, Reader
 from limedb.replication.requests import MAX_RESTARTS, Counters
 
@@ -37,10 +37,32 @@ class Finder:
     """Reads keys. write_back: what is done where replicas differ; a simulation may replace it."""
 
     def __init__(
-        self, placement: Placement, reader: Reader, clock: Clock, counters: Counters, write_back: Restores
+        self,
+        placement: Placement,
+        replicas: Replicas,
+        reader: Reader,
+        clock: Clock,
+        counters: Counters,
+        write_back: Restores,
     ) -> None:
-        self._placement, self._reader, self._clock = placement, reader, clock
+        self._placement, self._replicas, self._reader, self._clock = placement, replicas, reader, clock
         self._counters, self.write_back = counters, write_back
+
+    async def find_alone(self, key: str, level: Level, deadline: float) -> Read | None:
+        """What stands of a key that has one replica, the short way; None: take the long one."""
+        layout = self._placement.layout
+        owners = layout.of_key(key)
+        if (url := sole_owner(owners)) is None or not self._replicas.is_reachable(url):
+            return None
+        try:
+            (record,) = await self._replicas.at(url).read((key,), layout.topology.fence, deadline)
+        except StaleEpochError:
+            return None
+        except LimeDBError as error:
+            lookup = Lookup([key], owners, 1)
+            lookup.missing[url] = error
+            return Read(key, lookup.error(key, level.value, 0.0))
+        return Read(key, record, url)
 
     async def find(
         self, keys: Sequence[str], level: Level, deadline: float, *, writes_back: bool = True
@@ -70,6 +92,11 @@ class Finder:
         self._placement.adopt(error.topology)
         if self._placement.layout.topology.epoch <= layout.topology.epoch or attempt == MAX_RESTARTS - 1:
             raise error
+
+
+def sole_owner(owners: Owners) -> str | None:
+    """Who alone holds a token and is to; None: several do, or nobody."""
+    return owners.current[0] if owners.replicas == 1 and owners.current and not owners.extra else None
 
 
 def _lookups(keys: Sequence[str], layout: Layout, level: Level) -> list[Lookup]:

@@ -9,6 +9,7 @@ asked.
 """
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ from limedb.replication.requests import Counters
 from limedb.replication.tasks import Tasks
 
 TOO_LARGE = "ResponseTooLargeError"
+MOMENT = 0.001
+"""Seconds before a deadline that are not worth another question."""
 
 
 class Lookup:
@@ -117,17 +120,29 @@ class Reader:
     async def _side_by_side(
         self, asking: "_Asking", shares: dict[str, list[Lookup]], lookups: Sequence[Lookup]
     ) -> None:
-        loop, now = asyncio.get_running_loop(), self._clock.monotonic()
-        asking.done = loop.create_future()
-        timers = [loop.call_later(asking.deadline - now, asking.expire)]
-        if any(lookup.spare for lookup in lookups):
-            timers.append(loop.call_later(asking.latencies.delay(now), self._ask_more, asking, lookups))
+        asking.done = asyncio.get_running_loop().create_future()
+        now = self._clock.monotonic()
+        delay = asking.latencies.delay(now) if any(lookup.spare for lookup in lookups) else math.inf
+        self._set_alarm(asking, lookups, min(delay, asking.deadline - now))
         try:
             asking.start(shares)
             await asking.done
         finally:
-            for timer in timers:
-                timer.cancel()
+            if asking.alarm is not None:
+                asking.alarm.cancel()
+
+    def _set_alarm(self, asking: "_Asking", lookups: Sequence[Lookup], seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        asking.alarm = loop.call_later(seconds, self._wake, asking, lookups)
+
+    def _wake(self, asking: "_Asking", lookups: Sequence[Lookup]) -> None:
+        """The answer is late, or the deadline has come."""
+        left = asking.deadline - self._clock.monotonic()
+        if left < MOMENT:
+            asking.expire()
+            return
+        self._ask_more(asking, lookups)
+        self._set_alarm(asking, lookups, left)
 
     def _rank(self, lookup: Lookup, latencies: Latencies) -> None:
         current = lookup.owners.current
@@ -163,6 +178,7 @@ class _Asking:
         self._fence, self.deadline = fence, deadline
         self._undecided = 0
         self.done: asyncio.Future[None] | None = None
+        self.alarm: asyncio.TimerHandle | None = None
         self.stale: StaleEpochError | None = None
 
     def begin(self, lookups: Sequence[Lookup]) -> dict[str, list[Lookup]]:

@@ -28,6 +28,7 @@ from limedb.errors import (
 )
 from limedb.ports import Clock, Placement, Replicas
 from limedb.replication.fanout import Fanout, Round, Track, is_own, reason
+from limedb.replication.finding import sole_owner
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
 from limedb.replication.skew import ClockGuard
 
@@ -84,7 +85,8 @@ class Writer:
         pending = list(jobs)
         for _ in range(MAX_RESTARTS + MAX_ATTEMPTS):
             layout = self._placement.layout
-            tracks = [track for job in pending if (track := self._track(job, layout, level)) is not None]
+            live = _Live(self._replicas)  # asked once for each node: a batch has many keys
+            tracks = [t for job in pending if (t := self._track(job, layout, level, live)) is not None]
             exact = pending[0].is_exact
             if tracks:
                 fence = layout.topology.fence
@@ -96,6 +98,26 @@ class Writer:
                 return
         for job in pending:
             job.outcome = _honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
+
+    async def write_alone(self, job: Job, level: Level, deadline: float) -> bool:
+        """Write a key that has one replica, the short way. False: `write` has to go on with the job."""
+        layout = self._placement.layout
+        url = sole_owner(layout.of_key(job.write.key))
+        if url is None or not self._replicas.is_reachable(url):
+            return False
+        record = self.version(job)
+        topology = layout.topology
+        try:
+            (applied,) = await self._replicas.at(url).apply((record,), topology.fence, deadline)
+        except LimeDBError as error:
+            self._track_alone(job, record, url).fail(url, error)
+        else:
+            if not applied.superseded_by:
+                job.outcome = Written(record.version, applied.existed, 1, 1, topology.epoch)
+                return True
+            self._track_alone(job, record, url).answer(url, applied, superseded_is_ack=False)
+        self._settle(job, layout, level)
+        return job.outcome is not None
 
     def version(self, job: Job) -> Record:
         """The record of a write with a version of its own."""
@@ -111,7 +133,7 @@ class Writer:
         self._skew.check_version(version)
         self._versions.observe(version)
 
-    def _track(self, job: Job, layout: Layout, level: Level) -> Track | None:
+    def _track(self, job: Job, layout: Layout, level: Level, is_live: "_Live") -> Track | None:
         """What to send of a job; None: nothing can be, and it has its outcome."""
         job.track = None
         try:
@@ -122,7 +144,7 @@ class Writer:
         written = owners.written
         need = job.need = needed(level, owners.replicas) + len(owners.extra)
         job.total = owners.replicas + len(owners.extra)
-        live = [url for url in written if self._replicas.is_reachable(url)]
+        live = [url for url in written if is_live[url]]
         if len(live) < need:
             missing = {url: KNOWN_DOWN for url in written if url not in live}
             unreachable = LevelUnreachableError(
@@ -136,6 +158,12 @@ class Writer:
                 if url not in live:
                     track.skip(url, ReplicaUnreachableError(url, KNOWN_DOWN))
         return track
+
+    @staticmethod
+    def _track_alone(job: Job, record: Record, url: str) -> Track:
+        job.need = job.total = 1
+        job.track = Track(record, 1, (url,))
+        return job.track
 
     def _settle(self, job: Job, layout: Layout, level: Level) -> None:
         """What became of an attempt: an outcome, or the need of another attempt."""
@@ -168,10 +196,22 @@ class Writer:
 
     def _outdated(self, job: Job, error: StaleEpochError, layout: Layout) -> None:
         """Start over with the newer topology, and the same record: it is the same write."""
-        self._counters.stale_restarts += 1
-        self._placement.adopt(error.topology)
+        if self._placement.layout is layout:  # else another write of the batch has done it
+            self._counters.stale_restarts += 1
+            self._placement.adopt(error.topology)
         if self._placement.layout.topology.epoch <= layout.topology.epoch:
             job.outcome = _honest(job, error)
+
+
+class _Live(dict[str, bool]):
+    """Whether nodes can be reached, each looked at once."""
+
+    def __init__(self, replicas: Replicas) -> None:
+        self._replicas = replicas
+
+    def __missing__(self, node_url: str) -> bool:
+        is_live = self[node_url] = self._replicas.is_reachable(node_url)
+        return is_live
 
 
 def _honest(job: Job, error: LimeDBError) -> LimeDBError:

@@ -4,7 +4,7 @@ It owns the answers as values. It blocks, and must never run in a node.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -55,12 +55,16 @@ class AdminStatus:
 
 @dataclass(frozen=True, slots=True)
 class RepairState:
-    """How far a repair is. spans: ranges; pulled, pushed: records taken from and given to others."""
+    """How far a repair is. spans: ranges; pulled, pushed: records taken from and given to others.
+
+    missing: why owners could not be compared, by URL.
+    """
 
     spans: int
     spans_done: int
     pulled: int
     pushed: int
+    missing: Mapping[str, str]
     is_finished: bool
 
 
@@ -101,7 +105,7 @@ class AdminClient(Caller):
         call = self._stub.Repair(admin_pb2.RepairRequest())
         try:
             for r in call:
-                yield RepairState(r.spans, r.spans_done, r.pulled, r.pushed, r.finished)
+                yield RepairState(r.spans, r.spans_done, r.pulled, r.pushed, dict(r.missing), r.finished)
         except grpc.RpcError as error:
             raise self._error_of(cast("grpc.Call", error)) from None
         finally:

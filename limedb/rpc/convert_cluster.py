@@ -59,12 +59,14 @@ def rates(figures: RequestFigures) -> cluster_pb2.RequestRates:
 def repair(stats: RepairStats) -> cluster_pb2.RepairFigures:
     """What a node did to make replicas equal."""
     return cluster_pb2.RepairFigures(
-        rounds=stats.rounds,
+        passes=stats.passes,
         compared=stats.compared,
+        differing=stats.differing,
         pulled=stats.pulled,
         pushed=stats.pushed,
         purged=stats.purged,
         dropped=stats.dropped,
+        skipped=stats.skipped,
     )
 
 
@@ -73,9 +75,9 @@ def repair_progress(progress: RepairProgress, finished: bool) -> admin_pb2.Repai
     return admin_pb2.RepairResponse(
         spans=progress.spans,
         spans_done=progress.spans_done,
-        compared=progress.compared,
         pulled=progress.pulled,
         pushed=progress.pushed,
+        missing=progress.missing,
         finished=finished,
     )
 

@@ -122,7 +122,8 @@ class PeerLink:
                 async with asyncio.timeout(min(timeout, CONNECT_TIMEOUT)):
                     await self._connected(channel)
         except TimeoutError:
-            self.doubt("no connection in time")
+            if timeout >= CONNECT_TIMEOUT:  # else it was the caller who had no time
+                self.doubt("no connection in time")
             raise ReplicaUnreachableError(self.node_url, "no connection in time") from None
         except grpc.aio.UsageError:  # the channel was closed meanwhile
             raise ReplicaUnreachableError(self.node_url, "the link was renewed meanwhile") from None

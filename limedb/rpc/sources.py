@@ -29,12 +29,16 @@ class RepairStats(Protocol):
     """What was done to make replicas equal, since the start: see proto RepairFigures."""
 
     @property
-    def rounds(self) -> int:
+    def passes(self) -> int:
         """How many times all ranges were compared."""
 
     @property
     def compared(self) -> int:
-        """Ranges compared with another owner."""
+        """Parts of ranges that were compared."""
+
+    @property
+    def differing(self) -> int:
+        """Those of them that differed."""
 
     @property
     def pulled(self) -> int:
@@ -52,6 +56,10 @@ class RepairStats(Protocol):
     def dropped(self) -> int:
         """Records removed because they aren't owned any more."""
 
+    @property
+    def skipped(self) -> int:
+        """Comparisons that failed."""
+
 
 class RepairProgress(Protocol):
     """How far a repair is."""
@@ -65,16 +73,16 @@ class RepairProgress(Protocol):
         """Ranges compared."""
 
     @property
-    def compared(self) -> int:
-        """What was compared."""
-
-    @property
     def pulled(self) -> int:
         """Records taken from others."""
 
     @property
     def pushed(self) -> int:
         """Records given to others."""
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Owners that could not be compared, and why."""
 
 
 class Repairs(Protocol):

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -28,21 +29,22 @@ class Progress:
 
     spans: int
     spans_done: int
-    compared: int = 0
     pulled: int = 0
     pushed: int = 0
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 class Repairs:
     """A repair of three ranges, which fails at one of them if told to."""
 
     fails_at: int | None = None
+    missing: Mapping[str, str] = MappingProxyType({})
 
     async def repair_all(self) -> AsyncIterator[Progress]:
         for done in range(4):
             if done == self.fails_at:
                 raise TopologyChangeError("the topology changes")
-            yield Progress(3, done, pulled=done * 10, pushed=done)
+            yield Progress(3, done, done * 10, done, self.missing)
 
 
 class Admin:
@@ -174,6 +176,12 @@ async def test_a_repair_that_fails_says_why(admin: Admin) -> None:
     admin.repairs.fails_at = 2
     shown = await admin.run("repair")
     assert (shown.exit_code, "the topology changes" in shown.stderr) == (1, True)
+
+
+async def test_a_repair_that_could_not_compare_with_all_says_with_whom_not(admin: Admin) -> None:
+    admin.repairs.missing = {DEAD: "unreachable"}
+    shown = await admin.run("repair")
+    assert (shown.exit_code, f"{DEAD}: unreachable" in shown.stderr) == (1, True)
 
 
 async def test_nobody_there_is_one_line_and_exit_code_1() -> None:

@@ -194,6 +194,29 @@ def test_the_keys_that_a_node_holds_are_told() -> None:
     run_virtual(scenario())
 
 
+def test_what_changed_is_told_at_once_after_a_nudge() -> None:
+    async def scenario() -> None:
+        async with Network() as network:
+            nodes = [network.start(i, seeds=[1]) for i in range(1, 6)]
+            await wait_until(lambda: all_have_heard_all(nodes), limit=3)
+            await asyncio.sleep(5)
+            nodes[2].keys = 42
+            nodes[2].gossiper.nudge()
+            told = nodes[2].url
+            await wait_until(lambda: sum(n.view.state(told).keys == 42 for n in nodes) >= 3, limit=0.5)
+
+    run_virtual(scenario())
+
+
+def test_the_answer_to_a_syn_tells_the_time() -> None:
+    async def scenario() -> None:
+        async with Network() as network:
+            node = network.start(1, offset_ms=-5000)
+            assert node.gossiper.on_syn([]).now_ms == VirtualClock(-5000).wall_ms()
+
+    run_virtual(scenario())
+
+
 def test_the_first_pauses_grow_to_the_interval() -> None:
     async def scenario() -> list[str]:
         async with Network() as network:

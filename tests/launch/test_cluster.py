@@ -19,7 +19,7 @@ from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.cluster
 
-SETTINGS = {"STORE": "memory", "GOSSIP_INTERVAL": "100ms", "ZONE": "attic", "OTEL_ENDPOINT": ""}
+SETTINGS = {"DURABILITY": "none", "GOSSIP_INTERVAL": "100ms", "ZONE": "attic", "OTEL_ENDPOINT": ""}
 LIMIT_SECONDS = 20.0
 
 
@@ -165,7 +165,7 @@ def in_foreground(folder: Path, nodes: int) -> Iterator["subprocess.Popen[str]"]
     """`limedb cluster start` in the foreground; it is ended with the block."""
     with free_ports(nodes) as ports, (folder / "screen").open("w") as screen:
         command = ["cluster", "start", "--no-envoy", "--nodes", str(nodes), "--data-dir", str(folder)]
-        command += ["--base-port", str(ports[0]), "-e", "STORE=memory", "-e", "GOSSIP_INTERVAL=100ms"]
+        command += ["--base-port", str(ports[0]), "-e", "GOSSIP_INTERVAL=100ms"]
         process = subprocess.Popen(
             [sys.executable, "-m", "limedb", *command], stdout=screen, stderr=subprocess.STDOUT, text=True
         )

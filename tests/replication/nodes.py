@@ -193,6 +193,10 @@ class Nodes:
         owners = ((f"key{i}", layout.of_key(f"key{i}")) for i in range(10_000))
         return next(key for key, of in owners if wanted(of.current, of.extra))
 
+    def key_of(self, url: str) -> str:
+        """A key that a node alone owns."""
+        return self.key(lambda current, _: current == (url,))
+
     def coordinator(
         self,
         at: str = A,

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,10 @@ from tests.cluster.virtual import START_MS, wait_until
 from tests.replication.nodes import A, B, C, D, Nodes, Seat, left_tasks, virtual
 
 DAY = 86_400.0
+
+
+def _is_done(seat: Seat) -> bool:
+    return not seat.hints.waiting()
 
 
 class Replaying:
@@ -143,7 +148,7 @@ async def test_hints_that_tombstones_may_not_outlive_are_dropped(grace: float, l
         async with Replaying(nodes, seat, grace):
             await asyncio.sleep(age)
             seat.fail(C)
-            await wait_until(lambda seat=seat: not seat.hints.waiting(), limit=3)
+            await wait_until(partial(_is_done, seat), limit=3)
         assert bool(await nodes.versions(f"k{age}")) == arrives
 
 

@@ -355,7 +355,7 @@ async def test_a_batch_is_one_call_to_each_replica_and_mends_only_what_differs()
 @virtual
 async def test_keys_whose_owner_is_down_fail_alone() -> None:
     nodes = Nodes(A, B, replication_factor=1)
-    mine, theirs = (nodes.key(lambda current, _, url=url: current == (url,)) for url in (A, B))
+    mine, theirs = nodes.key_of(A), nodes.key_of(B)
     await nodes.put(Record(mine, "x", OLD), A)
     for fault in ("is_down", "refuses"):
         seat = nodes.coordinator()
@@ -382,7 +382,7 @@ async def test_values_that_are_too_much_together_are_too_much_for_the_batch() ->
 @virtual
 async def test_with_one_replica_a_read_makes_no_task() -> None:
     nodes = Nodes(A, B, replication_factor=1)
-    key = nodes.key(lambda current, _: current == (B,))
+    key = nodes.key_of(B)
     await nodes.put(Record(key, "x", OLD), B)
     seat = nodes.coordinator()
     assert await seat.coordinator.get(key, None, SOON) == Found("x", B)

@@ -63,7 +63,7 @@ class Own:
     async def fill(self, count: int, size: int = 1) -> None:
         await self.store.apply([Record(f"k{i:04}", "v" * size, 1) for i in range(count)], START_MS)
 
-    async def ask_all(self, fence: Fence) -> list[BaseException | object]:
+    async def ask_all(self, fence: Fence) -> tuple[object, ...]:
         """The outcome of each kind of message."""
         replica = self.replica
         return await asyncio.gather(

@@ -389,7 +389,7 @@ async def test_existed_is_what_the_newest_answer_says() -> None:
 async def test_each_write_of_a_batch_has_its_own_outcome() -> None:
     nodes = Nodes(A, B, C, D, replication_factor=1)
     seat = nodes.coordinator()
-    keys = {url: nodes.key(lambda current, _, url=url: current == (url,)) for url in (A, B, C, D)}
+    keys = {url: nodes.key_of(url) for url in (A, B, C, D)}
     seat.fail(B, is_down=True)
     seat.fail(C, error=StoreFullError("no room"))
     seat.fail(D, swallows=True)
@@ -438,7 +438,7 @@ async def test_an_empty_batch_is_nothing() -> None:
 async def test_with_one_replica_no_task_and_no_hint_is_made() -> None:
     nodes = Nodes(A, B, replication_factor=1)
     seat = nodes.coordinator()
-    key = nodes.key(lambda current, _: current == (B,))
+    key = nodes.key_of(B)
     written = await seat.coordinator.write(Write(key, "x"), None, SOON)
     assert (written.acked, written.replicas) == (1, 1)
     assert left_tasks() == []

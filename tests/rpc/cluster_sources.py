@@ -97,4 +97,4 @@ class FakeCluster:
 class RepairCounts:
     """What was repaired."""
 
-    rounds, compared, pulled, pushed, purged, dropped = 1, 2, 3, 4, 5, 6
+    passes, compared, differing, pulled, pushed, purged, dropped, skipped = range(1, 9)

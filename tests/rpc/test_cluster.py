@@ -179,7 +179,7 @@ def test_a_watcher_is_told_of_a_change_at_once() -> None:
 def test_a_snapshot_tells_rates_and_repair() -> None:
     async def scenario(cluster: FakeCluster, snapshots: Any) -> None:
         snapshot, _ = await elapsed(snapshots)
-        assert (snapshot.rates.gets_per_second, snapshot.repair.dropped) == (2.0, 6)
+        assert (snapshot.rates.gets_per_second, snapshot.repair.dropped) == (2.0, 7)
         assert not snapshot.HasField("change")
 
     watch(scenario)

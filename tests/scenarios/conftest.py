@@ -17,8 +17,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
-    """Shared: a test takes new keys, and stops nothing."""
-    with running_cluster(tmp_path_factory.mktemp("shared")) as running:
+    """Shared: a test takes new keys, and stops nothing. Each key has one owner, as with the Go LimeDB."""
+    env = {"REPLICATION_FACTOR": "1"}
+    with running_cluster(tmp_path_factory.mktemp("shared"), env=env) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def replicated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    """Shared likewise, with three replicas of each key, as is the default."""
+    with running_cluster(tmp_path_factory.mktemp("replicated")) as running:
         yield running
 
 

@@ -1,10 +1,14 @@
-"""What a client sees while nodes are killed, paused and restarted; each test has a cluster of its own."""
+"""What a client sees while nodes are killed, paused and restarted; each test has a cluster of its own.
+
+Each key has one owner here (REPLICATION_FACTOR=1), as with the Go LimeDB: its loss shows.
+"""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,12 +27,13 @@ from tests.support.keys import new_key_of
 from tests.support.ports import free_port, free_ports
 from tests.support.waiting import wait_for
 
+ALONE = {"REPLICATION_FACTOR": "1"}
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def test_a_killed_owner_is_named_and_found_again_when_it_is_back(tmp_path: Path) -> None:
     with (
-        running_cluster(tmp_path, nodes=3) as cluster,
+        running_cluster(tmp_path, nodes=3, env=ALONE) as cluster,
         httpx.Client(base_url=cluster.envoy_url, timeout=20) as rest,
     ):
         urls = [node.url for node in cluster.nodes]
@@ -37,7 +42,7 @@ def test_a_killed_owner_is_named_and_found_again_when_it_is_back(tmp_path: Path)
             assert rest.post("/api/v1/set", json={"key": key, "value": "v"}).text == "OK"
         cluster.kill("node2")
         with node_client(cluster.nodes[0].address) as node:
-            with pytest.raises(LimeDBError, match=f"owner {urls[1]} is unreachable"):
+            with pytest.raises(LimeDBError, match=rf"0 can be reached \({urls[1]}: .*nothing was written"):
                 node.get(lost)
             with pytest.raises(LimeDBError, match=urls[1]):
                 node.set(lost, "new")
@@ -59,7 +64,7 @@ def test_a_killed_owner_is_named_and_found_again_when_it_is_back(tmp_path: Path)
 
 def test_through_envoy_reads_of_living_owners_go_on_while_a_node_dies(tmp_path: Path) -> None:
     with (
-        running_cluster(tmp_path, nodes=3) as cluster,
+        running_cluster(tmp_path, nodes=3, env=ALONE) as cluster,
         httpx.Client(base_url=cluster.envoy_url, timeout=20) as rest,
     ):
         urls = [node.url for node in cluster.nodes]
@@ -71,32 +76,36 @@ def test_through_envoy_reads_of_living_owners_go_on_while_a_node_dies(tmp_path: 
         assert set(answers) == {200}
 
 
-def test_a_paused_owner_is_told_as_slow_and_a_write_to_it_as_unknown(tmp_path: Path) -> None:
-    with running_cluster(tmp_path, nodes=2, envoy=False) as cluster:
+def test_a_paused_owner_is_unreachable_soon_and_a_write_to_it_unknown(tmp_path: Path) -> None:
+    with running_cluster(tmp_path, nodes=2, env=ALONE, envoy=False) as cluster:
         urls = [node.url for node in cluster.nodes]
         key = new_key_of(urls[1], urls)
         with grpc.insecure_channel(cluster.nodes[0].address) as channel:
             stub = kv_pb2_grpc.KVServiceStub(channel)
             stub.Set(kv_pb2.SetRequest(key=key, value="v"), timeout=10)
             cluster.pause("node2")
-            with pytest.raises(grpc.RpcError) as read:
-                stub.Get(kv_pb2.GetRequest(key=key), timeout=1)
+            started = time.monotonic()
             with pytest.raises(grpc.RpcError) as write:
-                stub.Set(kv_pb2.SetRequest(key=key, value="new"), timeout=1)
+                stub.Set(kv_pb2.SetRequest(key=key, value="new"), timeout=10)
+            with pytest.raises(grpc.RpcError) as read:
+                stub.Get(kv_pb2.GetRequest(key=key), timeout=10)
+            waited = time.monotonic() - started
             cluster.resume("node2")
-            assert (read.value.code(), urls[1] in read.value.details()) == (
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-                True,
-            )
-            assert write.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert waited < 5  # the deadline is twice as far
+            for error in (read.value, write.value):
+                assert (error.code(), urls[1] in error.details()) == (grpc.StatusCode.UNAVAILABLE, True)
             assert "outcome is unknown" in write.value.details()
-            got = wait_for("node2 answers", lambda: stub.Get(kv_pb2.GetRequest(key=key), timeout=5).value)
+            got = wait_for(
+                "node2 answers",
+                lambda: stub.Get(kv_pb2.GetRequest(key=key), timeout=5).value,
+                ignore=grpc.RpcError,
+            )
             assert got in ("v", "new")
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
 def test_a_restart_keeps_what_was_acknowledged(tmp_path: Path, how: str) -> None:
-    with running_cluster(tmp_path, nodes=2, envoy=False) as cluster:
+    with running_cluster(tmp_path, nodes=2, env=ALONE, envoy=False) as cluster:
         urls = [node.url for node in cluster.nodes]
         keys = [new_key_of(url, urls) for url in urls for _ in range(20)]
         with node_client(cluster.nodes[0].address) as node:

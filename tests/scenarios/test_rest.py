@@ -304,7 +304,7 @@ class TestGossip:
     def test_a_syn_is_answered_by_updates_and_requests(self, rest: httpx.Client, urls: list[str]) -> None:
         syn = {"type": "GOSSIP_SYN", "payload": {"digests": [{"nodeUrl": urls[0], "heartbeat": 0}]}}
         ack = rest.post("/gossip", params={"node": urls[0]}, json=syn).json()
-        assert set(ack) == {"digestsUpdate", "digestsRequest"}
+        assert set(ack) == {"digestsUpdate", "digestsRequest", "nowMs"}
         assert [state["nodeUrl"] for state in ack["digestsUpdate"]] == urls
         assert all(state["heartbeat"] > 0 for state in ack["digestsUpdate"])
         assert ack["digestsRequest"] == []

@@ -40,10 +40,11 @@ async def wait_formed(sim: Sim, urls: Iterable[str], limit: float = FORMED_SECON
 
 def is_formed(sim: Sim, urls: list[str]) -> bool:
     """Whether these nodes agree on one steady topology that has them all, and nobody else."""
-    known = [topology_of(sim.nodes[url]) for url in urls]
-    first = known[0]
+    known = [topology_of(sim.nodes[url]) for url in urls if url in sim.nodes]
+    first = known[0] if known else None
     return (
         first is not None
+        and len(known) == len(urls)
         and all(topology == first for topology in known)
         and first.phase is Phase.STEADY
         and not first.gives_way

@@ -22,6 +22,9 @@ from tests.cluster.virtual import VirtualLoop
 
 T = TypeVar("T")
 
+CANCEL_ROUNDS = 10
+"""How often a task is cancelled before it counts as one that can't be."""
+
 
 class Process:
     """What runs as one process: all tasks started in it, and by them.
@@ -52,14 +55,21 @@ class Process:
         ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
         ready.extend(parked)
 
-    async def kill(self) -> None:
-        """End all that runs in it. What its cleanup asks of the world, the world refuses (`is_dead`)."""
+    async def kill(self) -> list[str]:
+        """End all that runs in it. What its cleanup asks of the world, the world refuses (`is_dead`).
+
+        It returns where tasks stand that don't end when they are cancelled: a real stop would hang on them.
+        """
         self.is_dead = True
         self.resume()
-        while tasks := [task for task in self.tasks if not task.done()]:
+        for _ in range(CANCEL_ROUNDS):
+            tasks = [task for task in self.tasks if not task.done()]
+            if not tasks:
+                return []
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=0.001)
+        return [str(task.get_stack()[-1:]) for task in self.tasks if not task.done()]
 
 
 _PROCESS: ContextVar[Process | None] = ContextVar("process", default=None)
@@ -136,7 +146,7 @@ class SimLoop(VirtualLoop):
         self, loop: Any, coro: Coroutine[Any, Any, T], context: Context | None = None
     ) -> asyncio.Task[T]:
         task = _Task(self._number(), coro, loop=loop, context=context)
-        process = (context or copy_context()).get(_PROCESS)
+        process = (copy_context() if context is None else context).get(_PROCESS)
         if process is not None:
             process.tasks[task] = None
             task.add_done_callback(lambda done: process.tasks.pop(done, None) and None)

@@ -33,7 +33,7 @@ class Nemesis:
         self._pause, self._length, self._skew_ms = pause, length, skew_ms
         self._usual = sim.network.weather
         self._crashed: set[str] = set()
-        self._disks = {url: node.disk.delay for url, node in sim.nodes.items()}
+        self._usual_delay = min(node.disk.delay for node in sim.nodes.values())
         self.faults = 0
 
     async def run(self) -> None:
@@ -50,9 +50,9 @@ class Nemesis:
         self._sim.network.weather = self._usual
         for url in sorted(self._sim.nodes):
             node = self._sim.nodes[url]
-            node.disk.delay = self._disks.get(url, node.disk.delay)
+            node.disk.delay = self._usual_delay
             node.resume()
-            if url in self._crashed and not node.is_up:
+            if url in self._crashed and not node.is_up and not node.is_held_down:
                 node.start()
 
     def _victim(self) -> SimNode | None:
@@ -65,7 +65,7 @@ class Nemesis:
         await node.crash()
         await asyncio.sleep(length)
         self._crashed.discard(node.url)
-        if not node.is_up:
+        if not node.is_up and not node.is_held_down and node.url in self._sim.nodes:
             node.start()
 
     async def _stop(self, length: float) -> None:
@@ -111,7 +111,7 @@ class Nemesis:
             self._sim.trace.add(f"slow disk {node.url}")
             node.disk.delay = self._rng.uniform(0.2, 4.0)
             await asyncio.sleep(length)
-            node.disk.delay = self._disks[node.url]
+            node.disk.delay = self._usual_delay
 
     async def _loss(self, length: float) -> None:
         network = self._sim.network

@@ -57,6 +57,7 @@ class SimNode:
         self.disk = SimDisk(sim.rng(f"disk {url}"))
         self.clock = SimClock()
         self.starts = 0
+        self.is_held_down = False  # whoever starts crashed nodes again leaves this one alone
         self.process: Process | None = None
         self.program: Program | None = None
 
@@ -76,14 +77,12 @@ class SimNode:
         if self.disk.rng.random() < HINTS_LOST:
             self.disk.hints = None
         self.sim.trace.add(f"start {self.url}")
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.process.start(self._main(self.process, ready), f"main of {self.url}")
+        self.process.start(self._main(self.process), f"main of {self.url}")
 
-    async def _main(self, process: Process, ready: "asyncio.Future[None]") -> None:
+    async def _main(self, process: Process) -> None:
         """The process itself: its program is built in it, so that what the building starts belongs to it."""
-        self.program = self._build(self)
-        ready.set_result(None)
         try:
+            self.program = self._build(self)
             await self.program.run()
         except Exception as error:  # whatever a node ends with is a finding
             self.sim.bug(f"{self.url} ended", error)
@@ -130,7 +129,8 @@ class SimNode:
         store.crash()
         node_file.crash()
         self.sim.network.reset(self.url)
-        await process.kill()
+        if stuck := await process.kill():
+            self.sim.bug(f"{self.url} can't be cancelled", AssertionError(f"{stuck}"))
 
     def be_born_again(self) -> None:
         """End the process, set the data aside, and start as a new node, soon."""

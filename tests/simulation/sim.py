@@ -55,6 +55,11 @@ class Sim:
         self.nodes[node.url] = self.network.hosts[node.url] = node
         return node
 
+    def forget(self, url: str) -> None:
+        """Let a node that has ended be no part of the simulation any more."""
+        assert not self.nodes[url].is_up, f"{url} still runs"
+        del self.nodes[url], self.network.hosts[url]
+
     @property
     def up(self) -> list[SimNode]:
         """The nodes that run, by URL."""

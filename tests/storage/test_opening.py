@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 
+from limedb.core.record import Record
 from limedb.errors import StoreError
-from limedb.storage.opening import open_store
+from limedb.storage.opening import open_hint_log, open_store
 from tests.storage.kinds import NOW, fail, text
 
 
@@ -33,3 +35,18 @@ async def test_a_folder_that_cannot_be_made_is_named(kind: str, tmp_path: Path) 
 async def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'etcd': lmdb, memory, filesystem"):
         open_store("etcd", tmp_path, "http://node1:8484", "always", fail)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("lmdb", ["http:%2F%2Fnode1:8484.hints"]),
+        ("filesystem", ["http:%2F%2Fnode1:8484.hints"]),
+        ("memory", []),
+    ],
+)
+async def test_hints_stand_beside_the_data(kind: str, names: list[str], tmp_path: Path) -> None:
+    hints = open_hint_log(kind, tmp_path, "http://node1:8484")
+    assert hints.add("http://node2:8484", [Record("a", "x", 1)], 1)
+    assert os.listdir(tmp_path) == names
+    await hints.close()

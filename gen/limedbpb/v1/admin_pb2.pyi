@@ -117,17 +117,24 @@ class RepairRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class RepairResponse(_message.Message):
-    __slots__ = ("spans", "spans_done", "compared", "pulled", "pushed", "finished")
+    __slots__ = ("spans", "spans_done", "pulled", "pushed", "missing", "finished")
+    class MissingEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     SPANS_FIELD_NUMBER: _ClassVar[int]
     SPANS_DONE_FIELD_NUMBER: _ClassVar[int]
-    COMPARED_FIELD_NUMBER: _ClassVar[int]
     PULLED_FIELD_NUMBER: _ClassVar[int]
     PUSHED_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
     spans: int
     spans_done: int
-    compared: int
     pulled: int
     pushed: int
+    missing: _containers.ScalarMap[str, str]
     finished: bool
-    def __init__(self, spans: _Optional[int] = ..., spans_done: _Optional[int] = ..., compared: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., finished: _Optional[bool] = ...) -> None: ...
+    def __init__(self, spans: _Optional[int] = ..., spans_done: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., missing: _Optional[_Mapping[str, str]] = ..., finished: _Optional[bool] = ...) -> None: ...

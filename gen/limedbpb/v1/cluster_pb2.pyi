@@ -208,20 +208,24 @@ class RequestRates(_message.Message):
     def __init__(self, total_requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., gets_per_second: _Optional[float] = ..., sets_per_second: _Optional[float] = ..., dels_per_second: _Optional[float] = ..., average_latency_ms: _Optional[float] = ..., error_rate: _Optional[float] = ...) -> None: ...
 
 class RepairFigures(_message.Message):
-    __slots__ = ("rounds", "compared", "pulled", "pushed", "purged", "dropped")
-    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("passes", "compared", "differing", "pulled", "pushed", "purged", "dropped", "skipped")
+    PASSES_FIELD_NUMBER: _ClassVar[int]
     COMPARED_FIELD_NUMBER: _ClassVar[int]
+    DIFFERING_FIELD_NUMBER: _ClassVar[int]
     PULLED_FIELD_NUMBER: _ClassVar[int]
     PUSHED_FIELD_NUMBER: _ClassVar[int]
     PURGED_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
-    rounds: int
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    passes: int
     compared: int
+    differing: int
     pulled: int
     pushed: int
     purged: int
     dropped: int
-    def __init__(self, rounds: _Optional[int] = ..., compared: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., purged: _Optional[int] = ..., dropped: _Optional[int] = ...) -> None: ...
+    skipped: int
+    def __init__(self, passes: _Optional[int] = ..., compared: _Optional[int] = ..., differing: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., purged: _Optional[int] = ..., dropped: _Optional[int] = ..., skipped: _Optional[int] = ...) -> None: ...
 
 class GetRingRequest(_message.Message):
     __slots__ = ()

@@ -1,0 +1,151 @@
+"""One visit to a section of what a node holds: it is compared with every other owner, then rid of garbage.
+
+It owns the rule under which a tombstone goes. It must never purge what an older value may outlive.
+
+**The rule.** A tombstone (or an expired value, alike) is removed here when
+(1) it ended more than TOMBSTONE_GRACE ago;
+(2) no change of the topology ran since (3) began;
+(3) it has been in this store for SETTLE_SECONDS at least, seen by an earlier pass; and
+(4) a pass that began afterwards compared its section with *every* other current owner, and had nothing to
+bring to any of them, or from them, under its key.
+
+Then a deleted key never comes back. Digests leave garbage out, but not the older value that it overrules, so
+an owner that holds one has another digest; its leaf is listed whole, the tombstone is brought to it, and (4)
+fails. So at (4) no owner holds an older value. What may still carry one is what was on its way: writes, read
+repair, messages of repair. All of these end with their requests, within half of SETTLE_SECONDS; hints are
+dropped at half the grace. Take the last owner to purge: whoever received the tombstone later than
+SETTLE_SECONDS before would still hold it, by (3); so every older value was overruled before that, and its
+copies that were on their way have arrived, at somebody who kept a tombstone then, or were found by (4). Nodes
+that own the range no more are read by nobody; when they come to own it again, `dropping.py` sees to it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from limedb.core.layout import Layout, merged
+from limedb.core.topology import Phase
+from limedb.errors import LimeDBError, ReplicaUnreachableError, StaleEpochError
+from limedb.ports import Clock, Entry, Placement, Replicas, Store
+from limedb.replication.comparing import Courier, Mended, Scope, mend
+from limedb.replication.garbage import Garbage
+from limedb.replication.sections import Section
+
+SETTLE_SECONDS = 60.0
+"""Twice the longest time that a request may be on its way; the grace, where that is shorter."""
+GARBAGE_LIMIT = 5000
+"""Garbage that is noted of one section at a time."""
+
+
+@dataclass(slots=True)
+class RepairStats:
+    """What repair did since the start. passes: whole ones; compared, differing: leaves, of about a hundred
+    keys; pulled, pushed, purged, dropped: records; skipped: comparisons that failed, or with nodes away.
+    """
+
+    passes: int = 0
+    compared: int = 0
+    differing: int = 0
+    pulled: int = 0
+    pushed: int = 0
+    purged: int = 0
+    dropped: int = 0
+    skipped: int = 0
+
+
+@dataclass(slots=True)
+class Visit:
+    """What became of one section. is_stale: the topology has changed, so that it is to be divided anew.
+    touched: keys that were brought here or elsewhere. missing: owners that could not be compared, and why.
+    """
+
+    is_stale: bool = False
+    touched: set[str] = field(default_factory=set)
+    missing: dict[str, str] = field(default_factory=dict)
+    pulled: int = 0
+    pushed: int = 0
+
+
+class Visitor:
+    """Visits sections. grace: TOMBSTONE_GRACE in seconds. stats: kept up to date but for passes."""
+
+    def __init__(
+        self,
+        own_url: str,
+        store: Store,
+        replicas: Replicas,
+        placement: Placement,
+        clock: Clock,
+        grace: float,
+    ) -> None:
+        self._own_url, self._store, self._replicas = own_url, store, replicas
+        self._placement, self._clock, self._grace_ms = placement, clock, int(grace * 1000)
+        self._settle = min(SETTLE_SECONDS, grace)
+        self._garbage = Garbage()
+        self.stats = RepairStats()
+
+    async def visit(self, section: Section, layout: Layout) -> Visit:
+        """Compare a section with each of its other owners, then see to its garbage.
+
+        LimeDBError: the own store failed.
+        """
+        fence, visit = layout.topology.fence, Visit()
+        scope = Scope(fence, self._clock.wall_ms() - self._grace_ms)
+        known = self._garbage.take(fence, section.leaves)
+        digests: Sequence[int] = ()
+        for url in section.urls:
+            pulled = visit.pulled
+            digests = digests or await self._store.digests(section.leaves, scope.cutoff_ms)
+            await self._compare(url, section, digests, scope, visit)
+            if visit.pulled > pulled:  # so that the next ones are brought it at once
+                digests = ()
+        if visit.missing or visit.is_stale or layout.topology.phase is not Phase.STEADY:
+            self._garbage.see(fence, known)
+        elif self._placement.layout is layout:
+            await self._purge(known, visit.touched)
+            await self._note(section, scope, dict(known))
+        return visit
+
+    async def _compare(
+        self, url: str, section: Section, digests: Sequence[int], scope: Scope, visit: Visit
+    ) -> None:
+        try:
+            self._count(await self._mend(url, section, digests, scope), visit)
+        except StaleEpochError as error:
+            known = self._placement.layout
+            self._placement.adopt(error.topology)
+            visit.is_stale = visit.is_stale or self._placement.layout is not known
+            visit.missing[url] = str(error)
+        except LimeDBError as error:
+            visit.missing[url] = str(error)
+            self.stats.skipped += 1
+
+    async def _mend(self, url: str, section: Section, digests: Sequence[int], scope: Scope) -> Mended:
+        if not self._replicas.is_reachable(url):
+            raise ReplicaUnreachableError(url, "it is away")
+        own, other = self._replicas.at(self._own_url), self._replicas.at(url)
+        return await mend(own, other, section.leaves, digests, Courier(scope, self._clock))
+
+    def _count(self, done: Mended, visit: Visit) -> None:
+        visit.touched.update(done.pulled, done.pushed)
+        for account in visit, self.stats:
+            account.pulled += len(done.pulled)
+            account.pushed += len(done.pushed)
+        self.stats.compared += done.leaves
+        self.stats.differing += done.differing
+
+    async def _purge(self, known: Sequence[tuple[Entry, float]], touched: set[str]) -> None:
+        """Purge what was known long enough, after a section was compared with all its owners."""
+        latest = self._clock.monotonic() - self._settle
+        ripe = [entry for entry, since in known if since <= latest and entry.key not in touched]
+        self.stats.purged += await self._store.purge(ripe)
+
+    async def _note(self, section: Section, scope: Scope, known: dict[Entry, float]) -> None:
+        """Keep the section's garbage in mind for the next visit."""
+        now = self._clock.monotonic()
+        left = GARBAGE_LIMIT
+        for span in merged(section.leaves):
+            found, _ = await self._store.garbage(span, scope.cutoff_ms, left)
+            self._garbage.see(scope.fence, [(entry, known.get(entry, now)) for entry in found])
+            left -= len(found)
+            if left <= 0:
+                return

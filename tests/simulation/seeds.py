@@ -1,0 +1,26 @@
+"""Which seeds are run.
+
+It owns their choice: SIM_SEED=n runs one, SIM_SEEDS=n the first n; else a modest number. Seeds that failed
+once are in KEPT for good, each with what it showed.
+"""
+
+import os
+
+MODEST = 40
+
+KEPT: dict[str, dict[int, str]] = {
+    "registers": {
+        6: "two nodes founded a cluster each, and each let the other's founder join as if it were fresh",
+    },
+    "unique_keys": {},
+    "changes": {},
+}
+"""Seeds that showed a fault, by scenario."""
+
+
+def seeds_of(scenario: str, share: int = 1) -> list[int]:
+    """The seeds to run a scenario on. share: a long scenario runs every so many-th of them only."""
+    if one := os.environ.get("SIM_SEED"):
+        return [int(one)]
+    count = int(os.environ.get("SIM_SEEDS") or MODEST)
+    return sorted({*range(0, count, share), *KEPT[scenario]})
