@@ -263,7 +263,7 @@ class NodeFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a node does its part of a change. epoch: the change's. spans, spans_done: ranges to fetch and
+    """How a node does its part of a change. epoch, cluster_id: the change's. spans, spans_done: ranges to fetch and
     fetched; keys: records fetched; keys_per_second: over the last seconds. waiting_for: what it waits for,
     in words, empty while it runs. is_done: nothing is left to fetch.
     dead: seconds that it has taken members for dead, by URL.
@@ -277,6 +277,7 @@ class Progress:
     waiting_for: str = ""
     is_done: bool = True
     dead: Mapping[str, float] = field(default_factory=dict)
+    cluster_id: str = ""
 
 
 class TopologyTransport(Protocol):

@@ -116,6 +116,7 @@ class Handoff:
             keys_per_second=recent / RATE_SECONDS,
             waiting_for="" if job.is_done else job.waiting_for,
             is_done=job.is_done,
+            cluster_id=job.fence.cluster_id,
         )
 
     # --- what is to be done

@@ -202,7 +202,8 @@ def _busy(topology: Topology, layout: Layout) -> set[str]:
 
 
 def _is_done(progress: Progress, topology: Topology) -> bool:
-    return progress.is_done and progress.epoch == topology.epoch
+    """Whether a node has done its part of this change; who joins may be in another cluster by now."""
+    return progress.is_done and (progress.cluster_id, progress.epoch) == topology.fence
 
 
 def _knows(known: Topology, topology: Topology) -> bool:

@@ -117,6 +117,7 @@ def progress_message(progress: Progress) -> topology_pb2.GetProgressResponse:
         waiting_for=progress.waiting_for,
         is_done=progress.is_done,
         dead=progress.dead,
+        cluster_id=cluster_number(progress.cluster_id),
     )
 
 
@@ -131,6 +132,7 @@ def progress_from(message: topology_pb2.GetProgressResponse) -> Progress:
         waiting_for=message.waiting_for,
         is_done=message.is_done,
         dead=dict(message.dead),
+        cluster_id=cluster_id_from(message.cluster_id),
     )
 
 

@@ -83,7 +83,7 @@ class Director:
         node = self._new()
         with suppress(TimeoutError):
             async with asyncio.timeout(30):
-                while not any(self._streams(other) for other in self._sim.up):
+                while not any(self._streams(other) for other in self._sim.up):  # noqa: ASYNC110 (virtual time)
                     await asyncio.sleep(self._rng.uniform(0, 0.1))
         with suppress(LimeDBError, ConnectionError, TimeoutError):  # it may be too late
             await self._ask(self._pick(but=node), lambda steward: steward.cancel(False))

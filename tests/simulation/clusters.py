@@ -16,7 +16,7 @@ from tests.simulation.program import EngineProgram, stored
 from tests.simulation.sim import Sim, url_of
 from tests.simulation.workloads import wait_until
 
-FORMED_SECONDS = 30.0
+FORMED_SECONDS = 90.0  # a network where a third of the messages takes a second needs some
 
 
 async def start_cluster(sim: Sim, nodes: int = 5, **settings: Any) -> None:

@@ -36,7 +36,7 @@ class Sim:
         self._tasks: list[asyncio.Task[None]] = []
 
     def _draw_weather(self) -> dict[str, float]:
-        """Networks differ: from a fast one that loses nothing to one where a third of the messages is slow."""
+        """Networks differ, from fast and whole ones to those where a third of all messages is slow."""
         rng = self.rng("weather")
         return {
             "usual": rng.choice([0.001, 0.003, 0.03]),

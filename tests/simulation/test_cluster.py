@@ -1,4 +1,4 @@
-"""The real node, simulated: what is acknowledged stays, whatever fails; a failing seed prints how to run it."""
+"""The real node, simulated: what is acknowledged stays, whatever fails."""
 
 import os
 from functools import partial

@@ -54,9 +54,13 @@ def test_nothing_is_left_of_a_network_even_when_the_test_fails() -> None:
         ]
         return {line.split()[0] for line in "".join(told).splitlines() if str(os.getpid()) in line}
 
-    with pytest.raises(RuntimeError), lan(2):
-        assert len(names()) == 4  # two nodes, the bridge, the wire to it
-        raise RuntimeError
+    def fail() -> None:
+        with lan(2):
+            assert len(names()) == 4  # two nodes, the bridge, the wire to it
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert names() == set()
 
 

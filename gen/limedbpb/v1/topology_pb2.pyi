@@ -160,7 +160,7 @@ class GetProgressRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetProgressResponse(_message.Message):
-    __slots__ = ("epoch", "spans", "spans_done", "keys", "keys_per_second", "waiting_for", "is_done", "dead")
+    __slots__ = ("epoch", "spans", "spans_done", "keys", "keys_per_second", "waiting_for", "is_done", "dead", "cluster_id")
     class DeadEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +176,7 @@ class GetProgressResponse(_message.Message):
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     IS_DONE_FIELD_NUMBER: _ClassVar[int]
     DEAD_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     spans: int
     spans_done: int
@@ -184,7 +185,8 @@ class GetProgressResponse(_message.Message):
     waiting_for: str
     is_done: bool
     dead: _containers.ScalarMap[str, float]
-    def __init__(self, epoch: _Optional[int] = ..., spans: _Optional[int] = ..., spans_done: _Optional[int] = ..., keys: _Optional[int] = ..., keys_per_second: _Optional[float] = ..., waiting_for: _Optional[str] = ..., is_done: _Optional[bool] = ..., dead: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    cluster_id: int
+    def __init__(self, epoch: _Optional[int] = ..., spans: _Optional[int] = ..., spans_done: _Optional[int] = ..., keys: _Optional[int] = ..., keys_per_second: _Optional[float] = ..., waiting_for: _Optional[str] = ..., is_done: _Optional[bool] = ..., dead: _Optional[_Mapping[str, float]] = ..., cluster_id: _Optional[int] = ...) -> None: ...
 
 class PingRequest(_message.Message):
     __slots__ = ()
