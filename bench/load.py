@@ -56,13 +56,20 @@ def wait_serving(channel: grpc.Channel, limit: float = 20.0) -> None:
             return
 
 
-def grpc_rate(port: int, method: str, message: bytes, seconds: float, streams: int = 64) -> float:
-    """Answered calls per second of one unary method, with all streams on one connection."""
+def grpc_rate(
+    port: int, method: str, message: bytes, seconds: float, streams: int = 64, answer: int = 0
+) -> float:
+    """Answered calls per second of one unary method, with all streams on one connection.
+
+    answer: how many bytes the message of a good answer has. A call that fails is HTTP 200 too, but has no
+    message: SystemExit where the answers together are more than a tenth too short. 0: not looked at.
+    """
     with tempfile.NamedTemporaryFile() as body:
         body.write(b"\0" + len(message).to_bytes(4, "big") + message)
         body.flush()
         headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-        return _rate(f"http://127.0.0.1:{port}/{method}", seconds, streams, ["-d", body.name, *headers])
+        url = f"http://127.0.0.1:{port}/{method}"
+        return _rate(url, seconds, streams, ["-d", body.name, *headers], answer and answer + 5)
 
 
 def rest_rate(url: str, seconds: float, streams: int = 64) -> float:
@@ -70,14 +77,15 @@ def rest_rate(url: str, seconds: float, streams: int = 64) -> float:
     return _rate(url, seconds, streams, ["--h1", "-c", str(streams), "-m", "1"])
 
 
-def _rate(url: str, seconds: float, streams: int, options: list[str]) -> float:
+def _rate(url: str, seconds: float, streams: int, options: list[str], size: int = 0) -> float:
+    """size: the bytes of data that an answer has at least, about."""
     clients = [] if "-c" in options else ["-c", "1", "-m", str(streams)]
     command = [
         "h2load",
         "-D",
-        f"{seconds:.0f}",
+        f"{round(1000 * seconds)}ms",
         "--warm-up-time",
-        "1",
+        f"{round(1000 * min(1.0, seconds / 4))}ms",
         *clients,
         *options,
         url,
@@ -87,6 +95,9 @@ def _rate(url: str, seconds: float, streams: int, options: list[str]) -> float:
     rate = re.search(r"finished in [^,]+, ([0-9.]+) req/s", out)
     if not done or not rate or int(done[2]) == 0 or int(done[3]) or int(done[4]):
         raise SystemExit(f"{' '.join(command)} failed:\n{out}")
+    data = re.search(r"\((\d+)\) data", out)
+    if not data or int(data[1]) < 0.9 * size * int(done[2]):
+        raise SystemExit(f"{url}: answers are too short, so calls failed:\n{out}")
     return float(rate[1])
 
 

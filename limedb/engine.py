@@ -29,6 +29,7 @@ from limedb.ports import (
     GossipTransport,
     HintLog,
     NodeFile,
+    OperationLog,
     Progress,
     Replicas,
     Saved,
@@ -69,7 +70,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What an engine runs on. connect: makes the directory of all replicas around the own one."""
+    """What an engine runs on. connect: makes the directory of all replicas around the own one. operations: in
+    memory where there is none.
+    """
 
     store: Store
     node_file: NodeFile
@@ -79,6 +82,7 @@ class World:
     gossip: GossipTransport
     topology: TopologyTransport
     connect: "Callable[[Engine], Replicas]"
+    operations: OperationLog | None = None
 
 
 class Engine:
@@ -96,8 +100,15 @@ class Engine:
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._told())
         self.view = ClusterView(own, clock, gossip_interval=interval, tell=self._told)
         self.replica = LocalReplica(
-            world.store, clock, self.charter, self.in_flight, settings.max_read_size, self.skew
+            world.store,
+            clock,
+            self.charter,
+            self.in_flight,
+            settings.max_read_size,
+            self.skew,
+            world.operations,
         )
+        self.charter.subscribe(self.replica.follow)
         self.replicas = world.connect(self)
         self.coordinator = Coordinator(
             self.charter,
@@ -107,6 +118,7 @@ class Engine:
             world.hints,
             self.skew,
             settings.level,
+            name=settings.node_url,
         )
         self.gossiper = Gossiper(
             self.view,

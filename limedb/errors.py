@@ -23,6 +23,8 @@ each class to a status, the most specific class decides. Facts are attributes, s
     ├── RequestTimeoutError          the deadline passed
     ├── ResponseTooLargeError        ask for less at once
     ├── RemoteError                  a peer's own error, passed on
+    ├── PartialFailureError          some of many keys failed; each has its own error
+    ├── UnsupportedError             what the server, or this version, can't do
     └── StoreError                   the disk or its format
         ├── StoreFullError           no room; what was stored stays, reads and deletes go on
         ├── StoreClosedError
@@ -185,6 +187,23 @@ class RemoteError(LimeDBError):
     def __init__(self, node_url: str, kind: str, code: str, text: str) -> None:
         super().__init__(f"node {node_url}: {text}")
         self.node_url, self.kind, self.code = node_url, kind, code
+
+
+class PartialFailureError(LimeDBError):
+    """Some of many keys failed; the others were carried out. Attributes: errors (by key), total (keys)."""
+
+    def __init__(self, errors: "dict[str, LimeDBError]", total: int) -> None:
+        key, first = next(iter(errors.items()))
+        super().__init__(f"{len(errors)} of {total} keys failed; key {brief(key)}: {first}")
+        self.errors, self.total = errors, total
+
+
+class UnsupportedError(LimeDBError):
+    """What the server, or this version, can't do. Attribute: what."""
+
+    def __init__(self, what: str, text: str) -> None:
+        super().__init__(text)
+        self.what = what
 
 
 class StoreError(LimeDBError):

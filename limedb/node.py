@@ -36,7 +36,7 @@ from limedb.rpc.server import Server, listen_addresses
 from limedb.rpc.sources import ClusterSources, Phase
 from limedb.rpc.topology import TopologyServicer
 from limedb.storage.node_file import open_node_file, set_aside
-from limedb.storage.opening import open_hint_log, open_store
+from limedb.storage.opening import open_hint_log, open_operation_log, open_store
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +107,8 @@ class Node:
         self._stack.push_async_callback(store.close)
         hints = open_hint_log(config.store, config.data_dir, config.node_url)
         self._stack.push_async_callback(hints.close)
+        operations = open_operation_log(config.store, config.data_dir, config.node_url, config.durability)
+        self._stack.push_async_callback(operations.close)
         self._figures = Figures(self._clock, store)
         telemetry = await self._start_telemetry()
         links = PeerLinks(
@@ -119,6 +121,7 @@ class Node:
                 store=store,
                 node_file=open_node_file(config.store, config.data_dir, config.node_url),
                 hints=hints,
+                operations=operations,
                 clock=self._clock,
                 rng=self._rng,
                 gossip=RemoteGossip(links),
@@ -192,7 +195,7 @@ class Node:
         server.add(AdminServicer(sources, engine.steward, engine.repairer, checks))
         server.add(GossipServicer(engine.gossiper, checks, self._clock))
         server.add(TopologyServicer(engine))
-        server.add(ReplicaServicer(engine.replica, deadlines))
+        server.add(ReplicaServicer(engine.replica, deadlines, self._clock))
         return server
 
     def _sources(self) -> ClusterSources:

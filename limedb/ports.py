@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from limedb.core.agreement import Proposal, State
 from limedb.core.layout import Layout, Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
@@ -183,6 +184,13 @@ class Replica(Protocol):
     async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
         """As Store.entries."""
 
+    async def agree(
+        self, proposals: Sequence[Proposal], fence: Fence, deadline: float
+    ) -> "list[State | None]":
+        """What it remembers of operations after these proposals, durably; None: it might have forgotten one,
+        and takes no part. Sent again, a proposal changes nothing.
+        """
+
 
 class Replicas(Protocol):
     """Where to find the replica of a node."""
@@ -227,6 +235,28 @@ class HintLog(Protocol):
 
     def waiting(self) -> dict[str, int]:
         """How many bytes of hints wait, by node URL; nodes without any are left out."""
+
+    async def close(self) -> None:
+        """Write what is not written yet, and close."""
+
+
+class OperationLog(Protocol):
+    """What a replica remembers of operations, for some minutes (`core/agreement.py`)."""
+
+    @property
+    def forgotten_ms(self) -> int:
+        """Operations that began earlier (ms since 1970; 0: none) may be forgotten for want of room."""
+
+    def noted(self, fence: Fence) -> int | None:
+        """What was noted last, if it was under that fence; it outlives a restart where the data does."""
+
+    def note(self, fence: Fence, since_ms: int) -> None:
+        """Keep soon from when on the replica can tell of operations. It costs no I/O here."""
+
+    async def move(self, proposals: Sequence[Proposal], now_ms: int) -> list[State]:
+        """The states after proposals; durable, as the store's setting says, when it returns. StoreError,
+        StoreFullError: they may be kept all the same.
+        """
 
     async def close(self) -> None:
         """Write what is not written yet, and close."""

@@ -6,18 +6,27 @@ It owns what a stored key is. It must never know how a record is written down (`
 from typing import NamedTuple
 
 
-class Record(NamedTuple):
-    """A key at one version.
-
-    key: the whole key. value: text, bytes, or None for a tombstone. version: hybrid logical clock
-    (`core/hlc.py`), 0 for values older than versions. expires_at: milliseconds since 1970, 0 for never.
-    A tuple, for every request makes one, and a frozen dataclass takes twice as long.
-    """
+class _Fields(NamedTuple):
+    """What a record is, and compares by."""
 
     key: str
     value: str | bytes | None
     version: int
     expires_at: int = 0
+
+
+class Record(_Fields):
+    """A key at one version.
+
+    key: the whole key. value: text, bytes, or None for a tombstone. version: hybrid logical clock
+    (`core/hlc.py`), 0 for values older than versions. expires_at: milliseconds since 1970, 0 for never.
+    A tuple, for every request makes one, and a frozen dataclass takes twice as long.
+
+    encoded: its stored bytes once they are made, so that what goes to many replicas is written down once;
+    empty before. It is no part of the value: only `storage/codec.py` sets and reads it.
+    """
+
+    encoded: bytes = b""
 
     @property
     def is_tombstone(self) -> bool:

@@ -31,6 +31,7 @@ UNTRACED = (
     "/grpc.reflection.",
     "/limedb.v1.GossipService/",
     "/limedb.v1.TopologyService/",
+    "/limedb.v1.ReplicaService/Carry",  # from its start to its end one call, whatever is asked over it
 )
 CODE = "rpc.grpc.status_code"  # as the instrumentation names it; a number
 

@@ -10,12 +10,14 @@ and LINEARIZABLE reads write back what they find before they answer (`write_back
 """
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import TypeVar
 
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
 from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError
 from limedb.ports import Clock, HintLog, Placement, Replicas
+from limedb.replication.agreeing import Agreement
 from limedb.replication.fanout import Fanout
 from limedb.replication.finding import Finder, Read
 from limedb.replication.reading import Reader
@@ -23,7 +25,7 @@ from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Wr
 from limedb.replication.skew import ClockGuard
 from limedb.replication.tasks import Tasks
 from limedb.replication.write_back import WriteBack
-from limedb.replication.writing import Job, Writer
+from limedb.replication.writing import Job, Writer, honest
 
 __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
 
@@ -34,7 +36,8 @@ CLOSING_SECONDS = 1.0
 class Coordinator:
     """Takes requests for any key. Deadlines are seconds of clock.monotonic; a level of None is the default.
 
-    counters: what it did besides answering. finder: reads for it; `finder.write_back` may be replaced.
+    name: of the node. counters: what it did besides answering. finder: reads for it; `finder.write_back` may
+    be replaced.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Coordinator:
         hints: HintLog,
         skew: ClockGuard,
         default_level: Level = Level.QUORUM,
+        name: str = "",
     ) -> None:
         self._placement, self._replicas, self._clock = placement, replicas, clock
         self._skew, self._default = skew, default_level
@@ -56,6 +60,10 @@ class Coordinator:
         write_back = WriteBack(replicas, fanout, self.counters)
         self.finder = Finder(placement, replicas, reader, clock, self.counters, write_back)
         self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
+        self._agreement = Agreement(
+            placement, replicas, clock, skew, self._tasks, self.counters, self._learn, self._new_proposer
+        )
+        self._versions, self._name = versions, name
 
     async def get(self, key: str, level: Level | None, deadline: float) -> Found:
         """The value of a key. KeyNotFoundError, UnavailableError, RequestTimeoutError."""
@@ -78,12 +86,16 @@ class Coordinator:
 
     async def write(self, write: Write, level: Level | None, deadline: float) -> Written:
         """Store or delete a key. UnavailableError (LevelUnreachableError: nothing was written;
-        OutcomeUnknownError: it may take effect), StoreFullError.
+        OutcomeUnknownError: it may take effect), StoreFullError. Of a write with an idempotency key, an
+        attempt after the first that fails says that the outcome is unknown.
         """
         level = level or self._default
-        self._skew.check_own()
         job = Job(write)
-        if level is Level.LINEARIZABLE or not await self._writer.write_alone(job, level, deadline):
+        if write.idempotency_key or level is Level.LINEARIZABLE:
+            await self._write((job,), level, deadline)
+            return _told(_outcome(job))
+        self._skew.check_own()
+        if not await self._writer.write_alone(job, level, deadline):
             await self._write((job,), level, deadline)
         return _told(_outcome(job))
 
@@ -116,12 +128,36 @@ class Coordinator:
         await self._tasks.close(CLOSING_SECONDS)
 
     async def _write(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
-        self._skew.check_own()
-        if level is Level.LINEARIZABLE:
+        self._check_own(jobs)
+        repeatable = [job for job in jobs if job.write.idempotency_key]
+        if repeatable:
+            await self._agreement.settle(repeatable, deadline)
+            await self._write_open(repeatable, level, deadline)
+            jobs = [job for job in jobs if not job.write.idempotency_key]
+        if level is Level.LINEARIZABLE and jobs:
             await self._learn(jobs, deadline)
-            jobs = [job for job in jobs if job.outcome is None]
-        if jobs:
+        await self._write_open(jobs, level, deadline)
+
+    async def _write_open(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
+        """Write what has no outcome yet."""
+        if jobs := [job for job in jobs if job.outcome is None]:
             await self._writer.write(jobs, level, deadline)
+
+    def _check_own(self, jobs: Sequence[Job]) -> None:
+        """UnavailableError: the own clock is too far off to give versions; what an earlier attempt did is
+        not known then.
+        """
+        try:
+            self._skew.check_own()
+        except LimeDBError as error:
+            for job in jobs:
+                job.may_be_stored = job.write.attempt > 0
+            raise honest(jobs[0], error) from None
+
+    def _new_proposer(self) -> str:
+        """A name that no other attempt at any node has."""
+        tick = self._versions.tick(self._skew.now_ms())
+        return blake2b(f"{self._name} {tick}".encode(), digest_size=8).hexdigest()
 
     async def _learn(self, jobs: Sequence[Job], deadline: float) -> None:
         """Give each job a version above all that a majority of its owners has."""

@@ -9,7 +9,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from typing import Protocol, runtime_checkable
 
+from limedb.core.agreement import Proposal, State
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
 from limedb.core.topology import Fence, Topology
@@ -20,10 +23,12 @@ from limedb.errors import (
     ResponseTooLargeError,
     StaleEpochError,
 )
-from limedb.ports import Applied, Clock, Entry, Placement, Store
+from limedb.ports import Applied, Clock, Entry, OperationLog, Placement, Store
 from limedb.replication.in_flight import InFlight
+from limedb.replication.memory_operations import MemoryOperations
 from limedb.replication.skew import ClockGuard
 from limedb.replication.tasks import Tasks
+from limedb.replication.tenures import Tenures
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +57,21 @@ class KeyPage:
         return -(-self.total // self.page_size)
 
 
+@runtime_checkable
+class StoredBytes(Protocol):
+    """A store that has records at hand in the form in which they are sent."""
+
+    def stored(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What is stored under keys, in their order, all of one moment and at once; whoever decodes it is to
+        check that each is a record of its key.
+        """
+
+
 class LocalReplica:
     """A node's replica on its own store (`ports.Replica`).
 
     max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
+    operations: what it remembers of agreements; in memory by default.
     skewed: how many batches were refused for a version too far in the future.
     """
 
@@ -67,9 +83,13 @@ class LocalReplica:
         in_flight: InFlight,
         max_read_size: int,
         skew: ClockGuard,
+        operations: OperationLog | None = None,
     ) -> None:
         self._store, self._clock, self._placement = store, clock, placement
         self._in_flight, self._max_read_size, self._skew = in_flight, max_read_size, skew
+        self._bytes = store if isinstance(store, StoredBytes) else None
+        self._operations = operations or MemoryOperations()
+        self._tenures = Tenures(placement, self._operations, skew.now_ms)
         self._tasks = Tasks()
         self._told_at = float("-inf")
         self.skewed = 0
@@ -86,6 +106,25 @@ class LocalReplica:
             size = self._checked_size(size, chunk)
             records += chunk
         return records
+
+    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+        """As `read`, at once and in stored form (see StoredBytes); None: the store can't, or they may be too
+        large together.
+        """
+        self._check(fence)
+        if self._bytes is None:
+            return None
+        if len(keys) == 1:
+            return self._bytes.stored(keys)
+        found: list[bytes | None] = []
+        size = 0
+        for start in range(0, len(keys), READ_CHUNK):
+            chunk = self._bytes.stored(keys[start : start + READ_CHUNK])
+            size += sum(len(data) for data in chunk if data is not None)
+            if size > self._max_read_size:
+                return None  # by their records; `read` counts values alone, and refuses
+            found += chunk
+        return found
 
     async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
         """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
@@ -132,6 +171,23 @@ class LocalReplica:
         """See ports.Replica."""
         self._check(fence)
         return await self._store.entries(spans)
+
+    async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
+        """See ports.Replica."""
+        if self._check(fence).gives_way:
+            raise NotMemberError("the cluster is about to join another; try again")
+        can_tell = [self._tenures.can_tell(proposal.operation) for proposal in proposals]
+        known = [*compress(proposals, can_tell)]
+        self._in_flight.enter(fence.epoch)
+        try:
+            states = iter(await self._operations.move(known, self._skew.now_ms()))
+        finally:
+            self._in_flight.leave(fence.epoch)
+        return [next(states) if can else None for can in can_tell]
+
+    def follow(self, before: Topology, after: Topology) -> None:
+        """Take in that the topology has changed; to be called whenever it has."""
+        self._tenures.follow(before, after)
 
     async def list_keys(self, page: int, page_size: int, after: str | None) -> KeyPage:
         """A page of live keys in the order of their UTF-8; `after` a key, or by its number from 1."""

@@ -97,7 +97,7 @@ class Writer:
             if not pending:
                 return
         for job in pending:
-            job.outcome = _honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
+            job.outcome = honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
 
     async def write_alone(self, job: Job, level: Level, deadline: float) -> bool:
         """Write a key that has one replica, the short way. False: `write` has to go on with the job."""
@@ -139,7 +139,7 @@ class Writer:
         try:
             owners = layout.of_key(job.write.key)
         except NotMemberError as error:
-            job.outcome = _honest(job, error)
+            job.outcome = honest(job, error)
             return None
         written = owners.written
         need = job.need = needed(level, owners.replicas) + len(owners.extra)
@@ -150,7 +150,7 @@ class Writer:
             unreachable = LevelUnreachableError(
                 job.write.key, level.value, need, len(live), job.total, missing
             )
-            job.outcome = _honest(job, unreachable)
+            job.outcome = honest(job, unreachable)
             return None
         track = job.track = Track(job.record or self.version(job), need, live)
         if len(live) < len(written):
@@ -190,9 +190,9 @@ class Writer:
         try:
             self.observe(version)
         except ClockSkewError as error:
-            job.outcome = _honest(job, error)
+            job.outcome = honest(job, error)
         if job.attempts == MAX_ATTEMPTS:
-            job.outcome = _honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
+            job.outcome = honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
 
     def _outdated(self, job: Job, error: StaleEpochError, layout: Layout) -> None:
         """Start over with the newer topology, and the same record: it is the same write."""
@@ -200,7 +200,7 @@ class Writer:
             self._counters.stale_restarts += 1
             self._placement.adopt(error.topology)
         if self._placement.layout.topology.epoch <= layout.topology.epoch:
-            job.outcome = _honest(job, error)
+            job.outcome = honest(job, error)
 
 
 class _Live(dict[str, bool]):
@@ -214,7 +214,7 @@ class _Live(dict[str, bool]):
         return is_live
 
 
-def _honest(job: Job, error: LimeDBError) -> LimeDBError:
+def honest(job: Job, error: LimeDBError) -> LimeDBError:
     """An error that may say that nothing was written, if that is so."""
     if not job.may_be_stored:
         return error

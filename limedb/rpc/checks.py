@@ -25,6 +25,9 @@ LEVELS: dict[record_pb2.Consistency, Level | None] = {
     record_pb2.CONSISTENCY_LINEARIZABLE: Level.LINEARIZABLE,
 }
 """What a request may ask for; None: the node's default."""
+MIN_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY = 16, 64
+"""Bytes of an idempotency key."""
+MAX_ATTEMPT = 1_000_000
 MAX_WATCH_MS = 30_000
 """Milliseconds between two messages of a stream: Envoy ends streams that are silent for a minute."""
 MIN_WATCH_MS = 100
@@ -75,6 +78,8 @@ class Checks:
             raise ValueTooLargeError(write.key, size, self._max_value_size)
         if write.ttl_ms > MAX_TTL_MS:
             raise InvalidRequestError(f"ttl_ms={write.ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
+        if write.idempotency_key or write.attempt:
+            _check_attempt(write)
         return write
 
     def consistency(self, level: record_pb2.Consistency) -> Level | None:
@@ -120,6 +125,17 @@ class Checks:
             _check_node(digest.node_url, digest.generation, now_ms)
         for state in payload.digests_update:
             _check_node(state.node_url, state.generation, now_ms)
+
+
+def _check_attempt(write: Write) -> None:
+    size = len(write.idempotency_key)
+    if not MIN_IDEMPOTENCY_KEY <= size <= MAX_IDEMPOTENCY_KEY:
+        raise InvalidRequestError(
+            f"idempotency_key of {size} bytes: must be {MIN_IDEMPOTENCY_KEY} to {MAX_IDEMPOTENCY_KEY} bytes,"
+            " such as a UUID version 7"
+        )
+    if write.attempt > MAX_ATTEMPT:
+        raise InvalidRequestError(f"attempt={write.attempt}: must be 0 to {MAX_ATTEMPT}")
 
 
 def _check_node(url: str, generation: int, now_ms: int) -> None:

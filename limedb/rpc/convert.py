@@ -9,6 +9,7 @@ from limedb.errors import LimeDBError
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.replica import KeyPage
 from limedb.rpc import status
+from limedb.rpc.failures import failure_of
 from limedbpb.v1 import kv_pb2, record_pb2
 
 SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest
@@ -16,20 +17,22 @@ SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest
 
 def write_from(request: SetMessage) -> Write:
     """The write that a Set or SetDirect asks for."""
-    blob = request.WhichOneof("content") == "blob"
-    return Write(request.key, request.blob if blob else request.value, request.ttl_ms)
+    value = request.blob if request.WhichOneof("content") == "blob" else request.value
+    if isinstance(request, kv_pb2.SetRequest) and request.idempotency_key:
+        return Write(request.key, value, request.ttl_ms, request.idempotency_key, request.attempt)
+    return Write(request.key, value, request.ttl_ms)
 
 
 def delete_from(request: kv_pb2.DeleteRequest) -> Write:
     """The write that a Delete asks for."""
-    return Write(request.key, None)
+    return Write(request.key, None, 0, request.idempotency_key, request.attempt)
 
 
 def batch_write_from(item: kv_pb2.BatchWrite) -> Write:
     """The write that an item of a BatchSet asks for."""
     kind = item.WhichOneof("content")
     value = None if kind == "delete" else item.blob if kind == "blob" else item.value
-    return Write(item.key, value, item.ttl_ms)
+    return Write(item.key, value, item.ttl_ms, item.idempotency_key, item.attempt)
 
 
 def get_response(found: Found) -> kv_pb2.GetResponse:
@@ -51,7 +54,7 @@ def batch_get_result(outcome: Found | LimeDBError | None) -> kv_pb2.BatchGetResu
     if outcome is None:
         return kv_pb2.BatchGetResult()
     if isinstance(outcome, LimeDBError):
-        return kv_pb2.BatchGetResult(error=status.message_of(outcome))
+        return kv_pb2.BatchGetResult(error=status.message_of(outcome), failure=failure_of(outcome))
     if isinstance(outcome.value, str):
         return kv_pb2.BatchGetResult(found=True, value=outcome.value)
     return kv_pb2.BatchGetResult(found=True, blob=outcome.value)
@@ -60,7 +63,7 @@ def batch_get_result(outcome: Found | LimeDBError | None) -> kv_pb2.BatchGetResu
 def batch_set_result(outcome: Written | LimeDBError) -> kv_pb2.BatchSetResult:
     """The outcome of a write of a BatchSet."""
     if isinstance(outcome, LimeDBError):
-        return kv_pb2.BatchSetResult(error=status.message_of(outcome))
+        return kv_pb2.BatchSetResult(error=status.message_of(outcome), failure=failure_of(outcome))
     return kv_pb2.BatchSetResult(receipt=receipt(outcome), existed=outcome.existed)
 
 

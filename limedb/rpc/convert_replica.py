@@ -7,7 +7,9 @@ anything else.
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from limedb.core.agreement import Operation, Proposal, State, Terms
 from limedb.core.layout import Span
+from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence
@@ -117,6 +119,61 @@ def entries_from(response: replica_pb2.ListEntriesResponse) -> list[Entry]:
     return [Entry(e.key, e.version, e.checksum, e.ends_at_ms) for e in response.entries]
 
 
+def agree_request(proposals: Iterable[Proposal], fence: Fence) -> replica_pb2.AgreeRequest:
+    """Steps of agreements for a peer."""
+    return replica_pb2.AgreeRequest(
+        proposals=[
+            replica_pb2.Proposal(
+                operation=operation.id,
+                token=operation.token,
+                began_at_ms=operation.began_ms,
+                ballot=_ballot(ballot),
+                terms=_terms(terms),
+            )
+            for operation, ballot, terms in proposals
+        ],
+        fence=fence_message(fence),
+    )
+
+
+def proposals_from(request: replica_pb2.AgreeRequest) -> list[Proposal]:
+    """The steps that a peer asks for. InvalidRequestError: one makes no sense."""
+    proposals = [
+        Proposal(Operation(p.operation, p.token, p.began_at_ms), _ballot_from(p.ballot), _terms_from(p))
+        for p in request.proposals
+    ]
+    for operation, ballot, _ in proposals:
+        if len(operation.id) != 16 or not ballot.round or not 0 < len(ballot.proposer.encode()) <= 16:
+            raise InvalidRequestError(f"operation {operation.id!r}, ballot {ballot}: not a proposal")
+    return proposals
+
+
+def agree_response(states: Iterable[State | None]) -> replica_pb2.AgreeResponse:
+    """What a replica remembers, for a peer."""
+    return replica_pb2.AgreeResponse(
+        results=[
+            replica_pb2.AgreeResult()
+            if state is None
+            else replica_pb2.AgreeResult(
+                can_tell=True,
+                promised=_ballot(state.promised),
+                accepted=_ballot(state.accepted),
+                terms=_terms(state.value),
+            )
+            for state in states
+        ]
+    )
+
+
+def states_from(response: replica_pb2.AgreeResponse) -> list[State | None]:
+    """What a peer remembers. StaleEpochError."""
+    check_epoch(response)
+    return [
+        Acceptor(_ballot_from(r.promised), _ballot_from(r.accepted), _terms_from(r)) if r.can_tell else None
+        for r in response.results
+    ]
+
+
 def span_from(message: replica_pb2.Span) -> Span:
     """A range as a peer sent it. InvalidRequestError: it ends before it starts."""
     if message.last < message.first:
@@ -132,3 +189,24 @@ def _entry(entry: Entry) -> replica_pb2.Entry:
     return replica_pb2.Entry(
         key=entry.key, version=entry.version, checksum=entry.checksum, ends_at_ms=entry.ends_at
     )
+
+
+def _ballot(ballot: Ballot) -> replica_pb2.OperationBallot:
+    return replica_pb2.OperationBallot(round=ballot.round, proposer=ballot.proposer)
+
+
+def _ballot_from(message: replica_pb2.OperationBallot) -> Ballot:
+    return Ballot(message.round, message.proposer)
+
+
+def _terms(terms: Terms | None) -> replica_pb2.Terms | None:
+    if terms is None:
+        return None
+    return replica_pb2.Terms(version=terms.version, expires_at_ms=terms.expires_at, existed=terms.existed)
+
+
+def _terms_from(message: replica_pb2.Proposal | replica_pb2.AgreeResult) -> Terms | None:
+    if not message.HasField("terms"):
+        return None
+    terms = message.terms
+    return Terms(terms.version, terms.expires_at_ms, terms.existed)

@@ -1,7 +1,7 @@
 """KVService: check, call, convert."""
 
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal, Protocol, cast
 
 from limedb.core.quorum import Level
 from limedb.errors import KeyNotFoundError, LimeDBError, ResponseTooLargeError
@@ -11,6 +11,7 @@ from limedb.rpc import convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.server import Context
+from limedb.rpc.session import Method, Session
 from limedb.rpc.status import kind_of
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
@@ -20,6 +21,9 @@ class OperationCounter(Protocol):
 
     def count_operations(self, kind: Literal["get", "set", "delete"], n: int) -> None:
         """Count n keys more."""
+
+    def record(self, method: str, code: str, seconds: float) -> None:
+        """Count a request of a session: its method, its code's name, its duration."""
 
 
 class Coordinator(Protocol):
@@ -67,6 +71,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     ) -> None:
         self._node_url, self._coordinator, self._own = node_url, coordinator, own
         self._checks, self._deadlines, self._count = checks, deadlines, counter.count_operations
+        self._record = counter.record
         self._max_response_size = max_response_size
 
     async def Get(self, request: kv_pb2.GetRequest, context: Context) -> kv_pb2.GetResponse:
@@ -124,6 +129,19 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._count("delete", deletes)
         outcomes = await self._coordinator.write_many(writes, level, self._deadlines.of(context))
         return kv_pb2.BatchSetResponse(results=[convert.batch_set_result(o) for o in outcomes])
+
+    def Session(
+        self, request: AsyncIterator[kv_pb2.SessionRequest], context: Context
+    ) -> AsyncIterator[kv_pb2.SessionResponse]:
+        methods: dict[str, Method] = {
+            "batch_get": self.BatchGet,
+            "batch_set": self.BatchSet,
+            "get": self.Get,
+            "set": self.Set,
+            "delete": self.Delete,
+        }
+        answers = Session(methods, context, self._record).run(request)
+        return cast("AsyncIterator[kv_pb2.SessionResponse]", answers)  # some come as bytes
 
 
 def _refuse_too_large(outcomes: Sequence[Found | LimeDBError]) -> None:

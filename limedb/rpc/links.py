@@ -1,7 +1,7 @@
-"""Links to peers: one persistent channel each.
+"""Links to peers: one persistent channel each, and one stream on it.
 
-It owns the channels and their options, and replaces a channel whose peer can't be reached. It must never know
-what is sent over them, but for the ping.
+It owns the channels and their options, and replaces a channel whose peer can't be reached, and a stream that
+has ended. It must never know what is sent over them, but for the ping.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import grpc
 
 from limedb.errors import ReplicaUnreachableError
 from limedb.ports import Clock
+from limedb.rpc.peer_stream import PeerStream
 from limedb.rpc.watchdog import Call, Watchdog
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
@@ -71,9 +72,10 @@ class PeerLink:
     ) -> None:
         self.node_url, self.address = node_url, address
         self._interceptors = interceptors
-        self._watchdog = Watchdog(clock, self._ping, self._renew)
+        self._clock, self._watchdog = clock, Watchdog(clock, self._ping, self._renew)
         self._closing: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self._stream: PeerStream | None = None
         self._open()
 
     @property
@@ -88,6 +90,8 @@ class PeerLink:
         """Whether a request has a chance: a link that was never used has one."""
         if self.trouble or self._is_closed:
             return False
+        if self._stream is not None and not self._stream.trouble:
+            return True
         if self._channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             return True
         self.doubt("connection refused or lost")
@@ -99,6 +103,25 @@ class PeerLink:
         if stub is None:
             stub = self._stubs[kind] = kind(self._channel)
         return cast("S", stub)
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether calls are to be seen by interceptors: of telemetry, when it is on."""
+        return bool(self._interceptors)
+
+    async def stream(self, timeout: float) -> PeerStream:
+        """The stream, begun anew where it has ended; at once, mostly. ReplicaUnreachableError: not connected
+        within `timeout` seconds.
+        """
+        stream = self._stream
+        if stream is None or stream.trouble or self._watchdog.trouble:
+            await self.wait_ready(timeout)
+            stream = self._stream  # another request may have begun one meanwhile
+        if stream is None or stream.trouble:
+            call = self.stub(_carry)()
+            stream = PeerStream(self.node_url, call, self._clock, self._watchdog, self.doubt)
+            self._stream = stream
+        return stream
 
     def begin(self, call: Call) -> None:
         """Watch a call: it is cancelled when the peer gives no sign of life."""
@@ -134,6 +157,8 @@ class PeerLink:
         """Close the channel, once the calls on it had their time; they end."""
         self._is_closed = True
         await self._watchdog.close()
+        if self._stream is not None:
+            await self._stream.close()
         await self._channel.close(None)
         await asyncio.gather(*self._closing)
 
@@ -158,13 +183,20 @@ class PeerLink:
             self.address, CHANNEL_OPTIONS, interceptors=list(self._interceptors)
         )
         self._stubs: dict[object, object] = {}
+        self._stream = None
 
     def _renew(self) -> None:
         """Put a new channel in the place of the old one, which is closed aside; `close` waits for it."""
-        task = asyncio.get_running_loop().create_task(self._channel.close(CLOSE_SECONDS))
+        task = asyncio.get_running_loop().create_task(self._close_channel(self._channel, self._stream))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         self._open()
+
+    @staticmethod
+    async def _close_channel(channel: grpc.aio.Channel, stream: PeerStream | None) -> None:
+        if stream is not None:
+            await stream.close()
+        await channel.close(CLOSE_SECONDS)
 
     async def _ping(self, timeout: float) -> bool:
         """Whether the peer gave a sign of life in time."""
@@ -180,6 +212,10 @@ class PeerLink:
 
 def _topology_stub(channel: grpc.aio.Channel) -> "topology_pb2_grpc.TopologyServiceAsyncStub":
     return topology_pb2_grpc.TopologyServiceStub(channel)
+
+
+def _carry(channel: grpc.aio.Channel) -> "grpc.aio.StreamStreamMultiCallable[bytes, bytes]":
+    return channel.stream_stream("/limedb.v1.ReplicaService/Carry")  # of bytes: no serializers
 
 
 class PeerLinks:

@@ -1,6 +1,10 @@
 """Peers behind the ports: a replica, the directory of them, and a gossip partner over gRPC.
 
 It owns which call stands for which method of a port. It must never retry: the callers know what is safe.
+
+Reads and applies share the link's stream. Two kinds are calls of their own: those over BIG, so that the
+others don't wait behind them on the wire; and all while telemetry is on, for its interceptors make a span of
+each call, and a stream is one call from its start to its end.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,22 +12,35 @@ from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
+from limedb.core.agreement import Proposal, State
 from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.errors import OutcomeUnknownError, ReplicaUnreachableError, RequestTimeoutError
+from limedb.errors import (
+    OutcomeUnknownError,
+    RemoteError,
+    ReplicaUnreachableError,
+    RequestTimeoutError,
+    StoreCorruptError,
+)
 from limedb.ports import Applied, Clock, Entry, Replica
-from limedb.rpc import convert_gossip, convert_replica
+from limedb.rpc import convert_gossip, convert_replica, frames
 from limedb.rpc.asking import ask
 from limedb.rpc.links import PeerLink, PeerLinks
-from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, replica_pb2_grpc
+from limedb.rpc.peer_stream import Asked
+from limedb.rpc.status import name_of, typed_error
+from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, replica_pb2, replica_pb2_grpc
 
 T = TypeVar("T")
 Stub: TypeAlias = "replica_pb2_grpc.ReplicaServiceAsyncStub"
 
 MARGIN = 0.05
 """Seconds of a deadline kept back for one's own answer, so that the client hears which node was slow."""
+
+
+BIG = 1 << 20
+"""Bytes of a request that is a call of its own."""
 
 
 class RemoteReplica:
@@ -34,14 +51,36 @@ class RemoteReplica:
 
     async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
         """See ports.Replica."""
-        request = convert_replica.read_request(keys, fence)
-        response = await self._ask(lambda stub, timeout: stub.Read(request, timeout=timeout), deadline)
-        return convert_replica.records_from(response)
+        body = frames.read_body(keys, fence)
+        if self._stands_alone(body):
+            request = convert_replica.read_request(keys, fence)
+            response = await self._ask(lambda stub, timeout: stub.Read(request, timeout=timeout), deadline)
+            return convert_replica.records_from(response)
+        asked = await self._carry(body, deadline)
+        return self._checked(keys, self._answer_of(await asked.answer))
 
     async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
         """See ports.Replica. Once sent, a write without an answer may have taken effect."""
         if not records:
             return []
+        body = frames.apply_body(records, fence)
+        if self._stands_alone(body):
+            return await self._apply_alone(records, fence, deadline)
+        asked = await self._carry(body, deadline)
+        try:
+            answer = await asked.answer
+        except ReplicaUnreachableError as lost:
+            if asked.is_sent:
+                raise self._unknown(records, lost.reason) from None
+            raise
+        except RequestTimeoutError as lost:
+            raise self._unknown(records, str(lost)) from None
+        applied = frames.applied_of(self._answer_of(answer))
+        if len(applied) != len(records):
+            raise self._unknown(records, f"{len(applied)} answers to {len(records)} records")
+        return applied
+
+    async def _apply_alone(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
         request = convert_replica.apply_request(records, fence)
         await self._link.wait_ready(self._remaining(deadline))
         timeout = self._remaining(deadline)
@@ -75,12 +114,50 @@ class RemoteReplica:
         response = await self._ask(lambda stub, timeout: stub.ListEntries(request, timeout=timeout), deadline)
         return convert_replica.entries_from(response)
 
+    async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
+        """See ports.Replica."""
+        request = convert_replica.agree_request(proposals, fence)
+        response = await self._ask(lambda stub, timeout: stub.Agree(request, timeout=timeout), deadline)
+        return convert_replica.states_from(response)
+
     async def _ask(
         self, send: "Callable[[Stub, float], grpc.aio.UnaryUnaryCall[Any, T]]", deadline: float
     ) -> T:
         await self._link.wait_ready(self._remaining(deadline))
         timeout = self._remaining(deadline)
         return await ask(self._link, lambda: send(self._link.stub(_stub), timeout), timeout)
+
+    def _stands_alone(self, body: bytes) -> bool:
+        return self._link.is_traced or len(body) > BIG
+
+    async def _carry(self, body: bytes, deadline: float) -> Asked:
+        stream = await self._link.stream(self._remaining(deadline))
+        return stream.ask(body, self._remaining(deadline))
+
+    def _answer_of(self, answer: replica_pb2.Answer) -> replica_pb2.Answer:
+        """An answer that is none of the two errors. StaleEpochError, or what the peer raised."""
+        if answer.HasField("refusal"):
+            refusal = answer.refusal
+            code = name_of(refusal.code)
+            remote = RemoteError(self._link.node_url, refusal.kind, code, refusal.message)
+            raise typed_error(remote, refusal.facts)
+        convert_replica.check_epoch(answer)
+        return answer
+
+    def _checked(self, keys: Sequence[str], answer: replica_pb2.Answer) -> list[Record | None]:
+        """The records of keys. The peer sends what it has stored unread, so what is wrong with it is found
+        here, and is its error.
+        """
+        try:
+            records = frames.records_of(answer)
+        except StoreCorruptError as error:
+            raise self._corrupt(str(error)) from None
+        if len(records) != len(keys) or any(r and r.key != k for r, k in zip(records, keys, strict=True)):
+            raise self._corrupt("it answered with records of other keys")
+        return records
+
+    def _corrupt(self, text: str) -> RemoteError:
+        return RemoteError(self._link.node_url, StoreCorruptError.__name__, "DATA_LOSS", text)
 
     def _unknown(self, records: Sequence[Record], reason: str) -> OutcomeUnknownError:
         return OutcomeUnknownError(records[0].key, 1, 0, {self._link.node_url: reason})

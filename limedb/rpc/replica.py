@@ -1,8 +1,12 @@
 """ReplicaService: what peers ask of this node's replica. It never coordinates: one hop, no loops."""
 
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, Protocol
+
 from limedb.errors import InvalidRequestError, StaleEpochError
-from limedb.ports import Replica
+from limedb.ports import Clock, Replica
 from limedb.rpc import convert_replica as convert
+from limedb.rpc.carrier import Carrier, Own
 from limedb.rpc.convert_topology import fence_from, topology_message
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.server import Context
@@ -10,13 +14,22 @@ from limedb.storage.codec import from_message
 from limedbpb.v1 import replica_pb2, replica_pb2_grpc
 
 
+class OwnReplica(Replica, Own, Protocol):
+    """The node's own replica."""
+
+
 class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
     """Serves the node's own replica to its peers; one whose topology is too old is told the newer one."""
 
     service = replica_pb2.DESCRIPTOR.services_by_name["ReplicaService"]
 
-    def __init__(self, own: Replica, deadlines: Deadlines) -> None:
-        self._own, self._deadlines = own, deadlines
+    def __init__(self, own: OwnReplica, deadlines: Deadlines, clock: Clock) -> None:
+        self._own, self._deadlines, self._clock = own, deadlines, clock
+
+    def Carry(
+        self, requests: AsyncIterator[replica_pb2.CarryRequest], context: Context
+    ) -> AsyncGenerator[Any, None]:  # of bytes: they are written already
+        return Carrier(self._own, self._clock).answer(requests)
 
     async def Read(self, request: replica_pb2.ReadRequest, context: Context) -> replica_pb2.ReadResponse:
         fence = fence_from(request.fence)
@@ -67,3 +80,12 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
         except StaleEpochError as stale:
             return replica_pb2.ListEntriesResponse(newer=topology_message(stale.topology))
         return convert.entries_response(entries)
+
+    async def Agree(self, request: replica_pb2.AgreeRequest, context: Context) -> replica_pb2.AgreeResponse:
+        fence = fence_from(request.fence)
+        proposals = convert.proposals_from(request)
+        try:
+            states = await self._own.agree(proposals, fence, self._deadlines.of(context))
+        except StaleEpochError as stale:
+            return replica_pb2.AgreeResponse(newer=topology_message(stale.topology))
+        return convert.agree_response(states)

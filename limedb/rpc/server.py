@@ -7,7 +7,7 @@ for one costs a tenth of a request; telemetry brings its own when it is on.
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -94,21 +94,32 @@ class _Method:
         """Serve a call that is answered by a stream. When the client goes away, or the server stops, what
         the behaviour holds is closed before this returns.
         """
+        await self._stream(lambda: self._behaviour(_parse(self._request_class, data), context), context, True)
+
+    async def converse(self, _requests: object, context: Context) -> None:
+        """Serve a call of two streams. The behaviour gets an iterator of messages, which raises
+        UnavailableError when the server stops: it may answer what it has, and ends by raising it. It counts
+        its requests by itself.
+        """
+        requests = _Requests(self._request_class, context, self._streams)
+        await self._stream(lambda: self._behaviour(requests, context), context, False)
+
+    async def _stream(
+        self, behave: Callable[[], AsyncGenerator[Message | bytes, None]], context: Context, bounded: bool
+    ) -> None:
         started = perf_counter()
         try:
-            async with self._streams.bound(), aclosing(self._responses(data, context)) as responses:
+            async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
                 async for response in responses:
-                    await context.write(response.SerializeToString())
+                    await context.write(
+                        response if isinstance(response, bytes) else response.SerializeToString()
+                    )
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", perf_counter() - started)
             raise
         except Exception as error:
             await self._refuse(error, context, started)
         self._record(self._name, "OK", perf_counter() - started)
-
-    def _responses(self, data: bytes, context: Context) -> AsyncGenerator[Message, None]:
-        responses: AsyncGenerator[Message, None] = self._behaviour(_parse(self._request_class, data), context)
-        return responses
 
     async def _refuse(self, error: Exception, context: Context, started: float) -> None:
         code, text = status_of(error, self._name)
@@ -144,10 +155,29 @@ class _Streams:
             limit.reschedule(0)
 
 
+class _Requests:
+    """What the client of a stream sends, message by message."""
+
+    def __init__(self, request_class: type[Message], context: Context, streams: _Streams) -> None:
+        self._request_class, self._context, self._streams = request_class, context, streams
+
+    def __aiter__(self) -> "_Requests":
+        return self
+
+    async def __anext__(self) -> Message:
+        async with self._streams.bound():
+            data = await self._context.read()
+        if not isinstance(data, bytes):  # the end: the client half-closed
+            raise StopAsyncIteration
+        return _parse(self._request_class, data)
+
+
 def _handler(
     method: MethodDescriptor, behaviour: Behaviour, recorder: Recorder | None, streams: _Streams
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     served = _Method(method, behaviour, recorder, streams)
+    if method.client_streaming:
+        return grpc.stream_stream_rpc_method_handler(served.converse)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(served.stream)
     return grpc.unary_unary_rpc_method_handler(served.answer)

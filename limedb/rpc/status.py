@@ -22,6 +22,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
     errors.TopologyChangeError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RequestTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
     errors.ResponseTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreCorruptError: grpc.StatusCode.DATA_LOSS,
@@ -80,9 +81,12 @@ def kind_of(error: BaseException) -> str:
 def trailers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
     """What goes with a status: the error's class, and the facts that peers need."""
     kind = (KIND, kind_of(error))
-    if isinstance(error, errors.ClockSkewError):
-        return kind, (FACTS, f"{error.ahead} {error.limit}")
-    return (kind,)
+    return (kind, (FACTS, facts)) if (facts := facts_of(error)) else (kind,)
+
+
+def facts_of(error: BaseException) -> str:
+    """What the trailer FACTS holds; empty where there is none."""
+    return f"{error.ahead} {error.limit}" if isinstance(error, errors.ClockSkewError) else ""
 
 
 def peer_error(node_url: str, answer: Answer) -> errors.LimeDBError | None:
@@ -92,11 +96,21 @@ def peer_error(node_url: str, answer: Answer) -> errors.LimeDBError | None:
     remote = remote_error(node_url, answer)
     if remote is None:
         return None
+    facts = next((str(value) for key, value in answer.trailing_metadata() or () if key == FACTS), "")
+    return typed_error(remote, facts)
+
+
+def typed_error(remote: errors.RemoteError, facts: str) -> errors.LimeDBError:
+    """A peer's error as itself where callers act on its class. facts: as in the trailer."""
     if remote.kind == errors.ClockSkewError.__name__:
-        facts = next((str(value) for key, value in answer.trailing_metadata() or () if key == FACTS), "0 0")
-        ahead, limit = (int(fact) for fact in facts.split())
-        return errors.ClockSkewError(f"node {node_url} says that what it was sent", ahead, limit)
+        ahead, limit = (int(fact) for fact in (facts or "0 0").split())
+        return errors.ClockSkewError(f"node {remote.node_url} says that what it was sent", ahead, limit)
     return _TYPED[remote.kind](str(remote)) if remote.kind in _TYPED else remote
+
+
+def name_of(number: int) -> str:
+    """The name of a code, by its number."""
+    return Code.Name(number) if number in Code.values() else Code.Name(Code.UNKNOWN)
 
 
 def remote_error(node_url: str, answer: Answer) -> errors.RemoteError | None:

@@ -67,6 +67,10 @@ class Watchdog:
         self._calls.pop(call, None)
         self._answers += answered
 
+    def heard(self) -> None:
+        """Hear an answer of any kind, to a call that goes on."""
+        self._answers += 1
+
     def want(self) -> None:
         """Say that somebody would use the link if it weren't in trouble."""
         self._wanted = self._clock.monotonic()

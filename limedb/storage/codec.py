@@ -64,16 +64,31 @@ def from_message(message: Message) -> Record:
 
 def encode(record: Record) -> bytes:
     """The stored bytes of a record."""
-    return to_message(record).SerializeToString()
+    return record.encoded or to_message(record).SerializeToString()
+
+
+def encode_once(record: Record) -> bytes:
+    """The stored bytes of a record that goes to many places: it brings them along from then on."""
+    if not record.encoded:
+        record.encoded = to_message(record).SerializeToString()
+    return record.encoded
+
+
+def received(data: bytes) -> Record:
+    """The record of bytes that a peer sent to be stored, which it brings along: these very bytes, fields
+    that this version doesn't know included, but in the order in which `peek` looks for them.
+
+    StoreCorruptError: they aren't a record.
+    """
+    message = _parse(data)
+    record = from_message(message)
+    record.encoded = message.SerializeToString()
+    return record
 
 
 def decode(data: bytes) -> Record:
     """The record of stored bytes. StoreCorruptError: they aren't one."""
-    try:
-        message = Message.FromString(data)
-    except DecodeError:
-        raise StoreCorruptError(f"not a record: {_excerpt(data)}") from None
-    return from_message(message)
+    return from_message(_parse(data))
 
 
 def peek(data: bytes) -> Header:
@@ -93,6 +108,13 @@ def peek(data: bytes) -> Header:
         return Header(version, expires_at, is_tombstone)
     whole = decode(data)
     return Header(whole.version, whole.expires_at, whole.is_tombstone)
+
+
+def _parse(data: bytes) -> Message:
+    try:
+        return Message.FromString(data)
+    except DecodeError:
+        raise StoreCorruptError(f"not a record: {_excerpt(data)}") from None
 
 
 def _excerpt(data: bytes) -> str:

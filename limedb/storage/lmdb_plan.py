@@ -11,7 +11,7 @@ from typing import NamedTuple
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.ports import Applied, Entry
-from limedb.storage.codec import encode, key_bytes, peek
+from limedb.storage.codec import encode_once, key_bytes, peek
 from limedb.storage.entries import checksum_of, pack
 from limedb.storage.lmdb_layout import decode_for, index_key, is_long, stored_key
 from limedb.storage.merging import Decision, decide
@@ -53,7 +53,7 @@ class Plan:
 
 def items_of(records: Sequence[Record]) -> list[Item]:
     """Records in their stored form. InvalidKeyError, MalformedRequestError."""
-    return [Item(record, stored_key(key_bytes(record.key)), encode(record)) for record in records]
+    return [Item(record, stored_key(key_bytes(record.key)), encode_once(record)) for record in records]
 
 
 def purges_of(entries: Sequence[Entry]) -> list[Item]:

@@ -54,6 +54,12 @@ class Reader:
             data if data is None else decode_for(key, data) for key, data in zip(keys, found, strict=True)
         ]
 
+    def stored(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What is stored under keys as bytes, unread, all of one moment."""
+        stored = [stored_key(key_bytes(key)) for key in keys]
+        with self.begin() as txn:
+            return [txn.get(key) for key in stored]
+
     def begin(self) -> "lmdb.Transaction[bytes]":
         """A read transaction on the main table; keep it short, for it stops the reuse of pages."""
         return self._tables.env.begin(db=self._tables.main)

@@ -90,6 +90,10 @@ class LmdbStore:
         """As Store.get_many. InvalidKeyError: a key is empty."""
         return self._read(self._reader.get_many, keys)
 
+    def stored(self, keys: Sequence[str]) -> list[bytes | None]:
+        """As replication.replica.StoredBytes. InvalidKeyError: a key is empty."""
+        return self._read(self._reader.stored, keys)
+
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         """As Store.apply. A caller that is cancelled doesn't take its batch back.
 

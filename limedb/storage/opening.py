@@ -6,13 +6,15 @@ It owns the names of the stores (setting STORE). It must never use one.
 from collections.abc import Callable
 from pathlib import Path
 
-from limedb.ports import HintLog, Store
+from limedb.ports import HintLog, OperationLog, Store
 from limedb.replication.memory_hints import MemoryHints
+from limedb.replication.memory_operations import MemoryOperations
 from limedb.storage.files import node_path
 from limedb.storage.filesystem_store import FilesystemStore
 from limedb.storage.hint_log import LmdbHintLog
 from limedb.storage.lmdb_store import LmdbStore
 from limedb.storage.memory_store import MemoryStore
+from limedb.storage.operation_log import LmdbOperationLog
 
 
 def open_store(
@@ -41,3 +43,14 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
     if kind == "memory":
         return MemoryHints()
     return LmdbHintLog(node_path(data_dir, node_url, ".hints"))
+
+
+def open_operation_log(kind: str, data_dir: Path, node_url: str, durability: str) -> OperationLog:
+    """Open what a node remembers of operations: on disk where its data is. Call it inside the running event
+    loop.
+
+    kind, durability: as STORE and DURABILITY. StoreError, StoreCorruptError: it can't be opened.
+    """
+    if kind == "memory":
+        return MemoryOperations()
+    return LmdbOperationLog(node_path(data_dir, node_url, ".operations"), durability)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
+from limedb.core.agreement import Proposal, State
 from limedb.core.hlc import HybridClock
 from limedb.core.layout import Layout, Span
 from limedb.core.quorum import Level
@@ -105,6 +106,18 @@ class Line:
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
         return await self._replica.scan(span, limit, fence, deadline)
 
+    async def agree(
+        self, proposals: Sequence[Proposal], fence: Fence, deadline: float
+    ) -> "list[State | None]":
+        fault = self._wire.faults.get(self._url, FINE)
+        try:
+            await self._begin("agree", (), deadline)
+        except RequestTimeoutError:
+            if fault.is_lost:
+                await self._replica.agree(proposals, fence, deadline)
+            raise
+        return await self._replica.agree(proposals, fence, deadline)
+
     async def digests(self, spans: Sequence[Span], cutoff: int, fence: Fence, deadline: float) -> list[int]:
         return await self._replica.digests(spans, cutoff, fence, deadline)
 
@@ -159,6 +172,7 @@ class Nodes:
         self.places: dict[str, Place] = {}
         for node in self.topology.members:
             self.start(node.url)
+            self.replicas[node.url].follow(Topology(), self.topology)
 
     def start(self, url: str) -> None:
         place = self.places[url] = Place(self.topology)
@@ -170,7 +184,9 @@ class Nodes:
         """Let nodes know a topology; all when none is named."""
         self.topology = topology
         for url in urls or tuple(self.places):
+            before = self.places[url].layout.topology
             self.places[url].adopt(topology)
+            self.replicas[url].follow(before, topology)
 
     async def put(self, record: Record, *urls: str) -> None:
         """Store a record at some nodes, past everything."""
@@ -224,7 +240,7 @@ class Seat:
         self.place = nodes.places[at]
         guard = ClockGuard(clock, SKEW_MS, skew_ms, problem)
         self.coordinator = Coordinator(
-            self.place, self.wire, clock, self.versions, self.hints, guard, default_level=level
+            self.place, self.wire, clock, self.versions, self.hints, guard, default_level=level, name=at
         )
 
     def fail(self, *urls: str, **fault: Any) -> None:

@@ -50,6 +50,10 @@ class FakeReplica:
         await self._take("apply", list(records), fence)
         return [Applied(7, True, 5) for _ in records]
 
+    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+        """The store isn't at hand."""
+        return None
+
     async def scan(self, span: Any, limit: int, fence: Fence, deadline: float) -> Any:
         await self._take("scan", span, limit, fence)
         return [(0, record) for record in self.records.values()]
@@ -60,6 +64,10 @@ class FakeReplica:
 
     async def entries(self, spans: Any, fence: Fence, deadline: float) -> Any:
         await self._take("entries", list(spans), fence)
+        return self.found
+
+    async def agree(self, proposals: Any, fence: Fence, deadline: float) -> Any:
+        await self._take("agree", list(proposals), fence)
         return self.found
 
     found: Any = ()
@@ -87,7 +95,7 @@ async def serving(address: str, *servicers: Servicer) -> AsyncIterator[Server]:
 
 def servicers(replica: Any, keeper: Any = None) -> tuple[Servicer, Servicer]:
     """What a peer serves to peers."""
-    return ReplicaServicer(replica, Deadlines(SystemClock(), 10.0)), TopologyServicer(keeper)
+    return ReplicaServicer(replica, Deadlines(SystemClock(), 10.0), SystemClock()), TopologyServicer(keeper)
 
 
 class Process:

@@ -43,7 +43,7 @@ def test_the_most_specific_class_decides(error: Exception, code: grpc.StatusCode
 
 
 def test_no_error_that_a_request_can_meet_is_internal() -> None:
-    ends = {errors.LimeDBError, errors.LaunchError, errors.RemoteError}
+    ends = {errors.LimeDBError, errors.LaunchError, errors.RemoteError, errors.PartialFailureError}
     unmapped = [
         c
         for c in classes(errors.LimeDBError)

@@ -32,6 +32,7 @@ class SimDisk:
         self.high_water = 0
         self.saved: Saved | None = None
         self.hints: Any = None
+        self.operations: Any = None
 
     def sync_seconds(self) -> float:
         """How long the next sync takes."""

@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from limedb.core.quorum import Level
-from limedb.ports import HintLog, Replica
+from limedb.ports import HintLog, OperationLog, Replica
 from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimDisk, SimNodeFile, SimStore
 from tests.simulation.loop import Process
@@ -99,6 +99,15 @@ class SimNode:
             self.disk.hints = MemoryHints()
         hints: HintLog = self.disk.hints
         return hints
+
+    @property
+    def operations(self) -> OperationLog:
+        from tests.simulation.operations import SimOperations  # a toy has none
+
+        if self.disk.operations is None:
+            self.disk.operations = SimOperations()
+        operations: OperationLog = self.disk.operations
+        return operations
 
     @property
     def gossip(self) -> SimGossip:

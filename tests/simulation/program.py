@@ -40,6 +40,7 @@ class EngineProgram:
                 store=node.store,
                 node_file=node.node_file,
                 hints=node.hints,
+                operations=node.operations,
                 clock=node.clock,
                 rng=node.rng,
                 gossip=node.gossip,

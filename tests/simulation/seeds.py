@@ -14,6 +14,7 @@ KEPT: dict[str, dict[int, str]] = {
     },
     "unique_keys": {},
     "changes": {},
+    "retries": {},
 }
 """Seeds that showed a fault, by scenario."""
 

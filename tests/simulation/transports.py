@@ -7,6 +7,7 @@ than an answer told.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+from limedb.core.agreement import Proposal, State
 from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
@@ -48,6 +49,12 @@ class SimReplica:
     async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
         asked = tuple(spans)
         return await self._ask("entries", lambda r: r.entries(asked, fence, deadline), deadline)
+
+    async def agree(
+        self, proposals: Sequence[Proposal], fence: Fence, deadline: float
+    ) -> "list[State | None]":
+        sent = tuple(proposals)
+        return await self._ask("agree", lambda r: r.agree(sent, fence, deadline), deadline)
 
     async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
         sent = tuple(records)

@@ -1,4 +1,5 @@
 from google.api import annotations_pb2 as _annotations_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.rpc import status_pb2 as _status_pb2
 from limedbpb.v1 import record_pb2 as _record_pb2
 from google.protobuf.internal import containers as _containers
@@ -10,18 +11,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SetRequest(_message.Message):
-    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency")
+    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
     ttl_ms: int
     consistency: _record_pb2.Consistency
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
+    idempotency_key: bytes
+    attempt: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class SetResponse(_message.Message):
     __slots__ = ("receipt",)
@@ -48,12 +53,16 @@ class GetResponse(_message.Message):
     def __init__(self, value: _Optional[str] = ..., blob: _Optional[bytes] = ..., node_url: _Optional[str] = ...) -> None: ...
 
 class DeleteRequest(_message.Message):
-    __slots__ = ("key", "consistency")
+    __slots__ = ("key", "consistency", "idempotency_key", "attempt")
     KEY_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     key: str
     consistency: _record_pb2.Consistency
-    def __init__(self, key: _Optional[str] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
+    idempotency_key: bytes
+    attempt: int
+    def __init__(self, key: _Optional[str] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class DeleteResponse(_message.Message):
     __slots__ = ("deleted", "receipt")
@@ -132,16 +141,18 @@ class BatchGetResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[BatchGetResult, _Mapping]]] = ...) -> None: ...
 
 class BatchGetResult(_message.Message):
-    __slots__ = ("found", "error", "value", "blob")
+    __slots__ = ("found", "error", "value", "blob", "failure")
     FOUND_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
     found: bool
     error: _status_pb2.Status
     value: str
     blob: bytes
-    def __init__(self, found: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ...) -> None: ...
+    failure: Failure
+    def __init__(self, found: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
 
 class BatchSetRequest(_message.Message):
     __slots__ = ("writes", "consistency")
@@ -152,18 +163,22 @@ class BatchSetRequest(_message.Message):
     def __init__(self, writes: _Optional[_Iterable[_Union[BatchWrite, _Mapping]]] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
 
 class BatchWrite(_message.Message):
-    __slots__ = ("key", "value", "blob", "delete", "ttl_ms")
+    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
     DELETE_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
     delete: bool
     ttl_ms: int
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+    idempotency_key: bytes
+    attempt: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class BatchSetResponse(_message.Message):
     __slots__ = ("results",)
@@ -172,11 +187,59 @@ class BatchSetResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[BatchSetResult, _Mapping]]] = ...) -> None: ...
 
 class BatchSetResult(_message.Message):
-    __slots__ = ("receipt", "existed", "error")
+    __slots__ = ("receipt", "existed", "error", "failure")
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     EXISTED_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
     receipt: _record_pb2.Receipt
     existed: bool
     error: _status_pb2.Status
-    def __init__(self, receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ..., existed: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+    failure: Failure
+    def __init__(self, receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ..., existed: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
+class SessionRequest(_message.Message):
+    __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_GET_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SET_FIELD_NUMBER: _ClassVar[int]
+    GET_FIELD_NUMBER: _ClassVar[int]
+    SET_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    timeout_ms: int
+    batch_get: BatchGetRequest
+    batch_set: BatchSetRequest
+    get: GetRequest
+    set: SetRequest
+    delete: DeleteRequest
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., batch_get: _Optional[_Union[BatchGetRequest, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetRequest, _Mapping]] = ..., get: _Optional[_Union[GetRequest, _Mapping]] = ..., set: _Optional[_Union[SetRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ...) -> None: ...
+
+class SessionResponse(_message.Message):
+    __slots__ = ("id", "failure", "batch_get", "batch_set", "get", "set", "delete", "error")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_GET_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SET_FIELD_NUMBER: _ClassVar[int]
+    GET_FIELD_NUMBER: _ClassVar[int]
+    SET_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    failure: Failure
+    batch_get: BatchGetResponse
+    batch_set: BatchSetResponse
+    get: GetResponse
+    set: SetResponse
+    delete: DeleteResponse
+    error: _status_pb2.Status
+    def __init__(self, id: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., batch_get: _Optional[_Union[BatchGetResponse, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetResponse, _Mapping]] = ..., get: _Optional[_Union[GetResponse, _Mapping]] = ..., set: _Optional[_Union[SetResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ("kind", "facts")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    facts: _struct_pb2.Struct
+    def __init__(self, kind: _Optional[str] = ..., facts: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...

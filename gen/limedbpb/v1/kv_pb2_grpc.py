@@ -70,6 +70,11 @@ class KVServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_kv__pb2.BatchSetRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_kv__pb2.BatchSetResponse.FromString,
                 _registered_method=True)
+        self.Session = channel.stream_stream(
+                '/limedb.v1.KVService/Session',
+                request_serializer=limedbpb_dot_v1_dot_kv__pb2.SessionRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_kv__pb2.SessionResponse.FromString,
+                _registered_method=True)
 
 
 class KVServiceServicer:
@@ -126,6 +131,17 @@ class KVServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Session(self, request_iterator, context):
+        """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
+        in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
+        further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
+        has read and ends the session with UNAVAILABLE and a trailer limedb-error: what has no answer then was
+        not begun. gRPC only: there is no REST path.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KVServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +179,11 @@ def add_KVServiceServicer_to_server(servicer, server):
                     servicer.BatchSet,
                     request_deserializer=limedbpb_dot_v1_dot_kv__pb2.BatchSetRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_kv__pb2.BatchSetResponse.SerializeToString,
+            ),
+            'Session': grpc.stream_stream_rpc_method_handler(
+                    servicer.Session,
+                    request_deserializer=limedbpb_dot_v1_dot_kv__pb2.SessionRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_kv__pb2.SessionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -355,6 +376,33 @@ class KVService:
             '/limedb.v1.KVService/BatchSet',
             limedbpb_dot_v1_dot_kv__pb2.BatchSetRequest.SerializeToString,
             limedbpb_dot_v1_dot_kv__pb2.BatchSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Session(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/limedb.v1.KVService/Session',
+            limedbpb_dot_v1_dot_kv__pb2.SessionRequest.SerializeToString,
+            limedbpb_dot_v1_dot_kv__pb2.SessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,13 @@ class KVServiceStub:
     """BatchSet stores and deletes many keys, one request and one transaction at each owner. It is atomic
     at an owner, not across owners: each write has its own outcome.
     """
+    Session: _grpc.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]
+    """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
+    in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
+    further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
+    has read and ends the session with UNAVAILABLE and a trailer limedb-error: what has no answer then was
+    not begun. gRPC only: there is no REST path.
+    """
 
 @_typing.type_check_only
 class KVServiceAsyncStub(KVServiceStub):
@@ -70,6 +77,13 @@ class KVServiceAsyncStub(KVServiceStub):
     BatchSet: _aio.UnaryUnaryMultiCallable[_kv_pb2.BatchSetRequest, _kv_pb2.BatchSetResponse]  # type: ignore[assignment]
     """BatchSet stores and deletes many keys, one request and one transaction at each owner. It is atomic
     at an owner, not across owners: each write has its own outcome.
+    """
+    Session: _aio.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]  # type: ignore[assignment]
+    """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
+    in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
+    further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
+    has read and ends the session with UNAVAILABLE and a trailer limedb-error: what has no answer then was
+    not begun. gRPC only: there is no REST path.
     """
 
 class KVServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -131,6 +145,19 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_kv_pb2.BatchSetResponse, _abc.Awaitable[_kv_pb2.BatchSetResponse]]:
         """BatchSet stores and deletes many keys, one request and one transaction at each owner. It is atomic
         at an owner, not across owners: each write has its own outcome.
+        """
+
+    @_abc_1.abstractmethod
+    def Session(
+        self,
+        request_iterator: _MaybeAsyncIterator[_kv_pb2.SessionRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_kv_pb2.SessionResponse], _abc.AsyncIterator[_kv_pb2.SessionResponse]]:
+        """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
+        in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
+        further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
+        has read and ends the session with UNAVAILABLE and a trailer limedb-error: what has no answer then was
+        not begun. gRPC only: there is no REST path.
         """
 
 def add_KVServiceServicer_to_server(servicer: KVServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -127,3 +127,115 @@ class Entry(_message.Message):
     checksum: int
     ends_at_ms: int
     def __init__(self, key: _Optional[str] = ..., version: _Optional[int] = ..., checksum: _Optional[int] = ..., ends_at_ms: _Optional[int] = ...) -> None: ...
+
+class CarryRequest(_message.Message):
+    __slots__ = ("questions",)
+    QUESTIONS_FIELD_NUMBER: _ClassVar[int]
+    questions: _containers.RepeatedCompositeFieldContainer[Question]
+    def __init__(self, questions: _Optional[_Iterable[_Union[Question, _Mapping]]] = ...) -> None: ...
+
+class Question(_message.Message):
+    __slots__ = ("number", "timeout_ms", "fence", "keys", "records")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    timeout_ms: int
+    fence: _topology_pb2.Fence
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    records: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, number: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class CarryResponse(_message.Message):
+    __slots__ = ("answers",)
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    answers: _containers.RepeatedCompositeFieldContainer[Answer]
+    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("number", "records", "results", "newer", "refusal")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    NEWER_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    records: _containers.RepeatedScalarFieldContainer[bytes]
+    results: _containers.RepeatedCompositeFieldContainer[ApplyResult]
+    newer: _topology_pb2.Topology
+    refusal: Refusal
+    def __init__(self, number: _Optional[int] = ..., records: _Optional[_Iterable[bytes]] = ..., results: _Optional[_Iterable[_Union[ApplyResult, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+
+class Refusal(_message.Message):
+    __slots__ = ("code", "kind", "message", "facts")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    kind: str
+    message: str
+    facts: str
+    def __init__(self, code: _Optional[int] = ..., kind: _Optional[str] = ..., message: _Optional[str] = ..., facts: _Optional[str] = ...) -> None: ...
+
+class AgreeRequest(_message.Message):
+    __slots__ = ("proposals", "fence")
+    PROPOSALS_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    proposals: _containers.RepeatedCompositeFieldContainer[Proposal]
+    fence: _topology_pb2.Fence
+    def __init__(self, proposals: _Optional[_Iterable[_Union[Proposal, _Mapping]]] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+
+class AgreeResponse(_message.Message):
+    __slots__ = ("results", "newer")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    NEWER_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[AgreeResult]
+    newer: _topology_pb2.Topology
+    def __init__(self, results: _Optional[_Iterable[_Union[AgreeResult, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
+
+class Proposal(_message.Message):
+    __slots__ = ("operation", "token", "began_at_ms", "ballot", "terms")
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    BEGAN_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    BALLOT_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    operation: bytes
+    token: int
+    began_at_ms: int
+    ballot: OperationBallot
+    terms: Terms
+    def __init__(self, operation: _Optional[bytes] = ..., token: _Optional[int] = ..., began_at_ms: _Optional[int] = ..., ballot: _Optional[_Union[OperationBallot, _Mapping]] = ..., terms: _Optional[_Union[Terms, _Mapping]] = ...) -> None: ...
+
+class OperationBallot(_message.Message):
+    __slots__ = ("round", "proposer")
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    PROPOSER_FIELD_NUMBER: _ClassVar[int]
+    round: int
+    proposer: str
+    def __init__(self, round: _Optional[int] = ..., proposer: _Optional[str] = ...) -> None: ...
+
+class Terms(_message.Message):
+    __slots__ = ("version", "expires_at_ms", "existed")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    expires_at_ms: int
+    existed: bool
+    def __init__(self, version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., existed: _Optional[bool] = ...) -> None: ...
+
+class AgreeResult(_message.Message):
+    __slots__ = ("can_tell", "promised", "accepted", "terms")
+    CAN_TELL_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    can_tell: bool
+    promised: OperationBallot
+    accepted: OperationBallot
+    terms: Terms
+    def __init__(self, can_tell: _Optional[bool] = ..., promised: _Optional[_Union[OperationBallot, _Mapping]] = ..., accepted: _Optional[_Union[OperationBallot, _Mapping]] = ..., terms: _Optional[_Union[Terms, _Mapping]] = ...) -> None: ...

@@ -62,6 +62,16 @@ class ReplicaServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.Agree = channel.unary_unary(
+                '/limedb.v1.ReplicaService/Agree',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.AgreeRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.AgreeResponse.FromString,
+                _registered_method=True)
+        self.Carry = channel.stream_stream(
+                '/limedb.v1.ReplicaService/Carry',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.CarryRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.CarryResponse.FromString,
+                _registered_method=True)
 
 
 class ReplicaServiceServicer:
@@ -105,6 +115,21 @@ class ReplicaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Agree(self, request, context):
+        """Agree tells or settles which versions writes have that may be sent again (KVService's idempotency_key).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Carry(self, request_iterator, context):
+        """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
+        has its own answer, and they come in the order in which they are ready.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReplicaServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +157,16 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ListEntriesRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_replica__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'Agree': grpc.unary_unary_rpc_method_handler(
+                    servicer.Agree,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.AgreeRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.AgreeResponse.SerializeToString,
+            ),
+            'Carry': grpc.stream_stream_rpc_method_handler(
+                    servicer.Carry,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.CarryRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.CarryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -272,6 +307,60 @@ class ReplicaService:
             '/limedb.v1.ReplicaService/ListEntries',
             limedbpb_dot_v1_dot_replica__pb2.ListEntriesRequest.SerializeToString,
             limedbpb_dot_v1_dot_replica__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Agree(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/Agree',
+            limedbpb_dot_v1_dot_replica__pb2.AgreeRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.AgreeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Carry(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/limedb.v1.ReplicaService/Carry',
+            limedbpb_dot_v1_dot_replica__pb2.CarryRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.CarryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,12 @@ class ReplicaServiceStub:
     """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]
     """ListEntries tells which versions some ranges of tokens hold."""
+    Agree: _grpc.UnaryUnaryMultiCallable[_replica_pb2.AgreeRequest, _replica_pb2.AgreeResponse]
+    """Agree tells or settles which versions writes have that may be sent again (KVService's idempotency_key)."""
+    Carry: _grpc.StreamStreamMultiCallable[_replica_pb2.CarryRequest, _replica_pb2.CarryResponse]
+    """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
+    has its own answer, and they come in the order in which they are ready.
+    """
 
 @_typing.type_check_only
 class ReplicaServiceAsyncStub(ReplicaServiceStub):
@@ -65,6 +71,12 @@ class ReplicaServiceAsyncStub(ReplicaServiceStub):
     """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """ListEntries tells which versions some ranges of tokens hold."""
+    Agree: _aio.UnaryUnaryMultiCallable[_replica_pb2.AgreeRequest, _replica_pb2.AgreeResponse]  # type: ignore[assignment]
+    """Agree tells or settles which versions writes have that may be sent again (KVService's idempotency_key)."""
+    Carry: _aio.StreamStreamMultiCallable[_replica_pb2.CarryRequest, _replica_pb2.CarryResponse]  # type: ignore[assignment]
+    """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
+    has its own answer, and they come in the order in which they are ready.
+    """
 
 class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
     """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
@@ -111,5 +123,23 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ListEntriesResponse, _abc.Awaitable[_replica_pb2.ListEntriesResponse]]:
         """ListEntries tells which versions some ranges of tokens hold."""
+
+    @_abc_1.abstractmethod
+    def Agree(
+        self,
+        request: _replica_pb2.AgreeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.AgreeResponse, _abc.Awaitable[_replica_pb2.AgreeResponse]]:
+        """Agree tells or settles which versions writes have that may be sent again (KVService's idempotency_key)."""
+
+    @_abc_1.abstractmethod
+    def Carry(
+        self,
+        request_iterator: _MaybeAsyncIterator[_replica_pb2.CarryRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_replica_pb2.CarryResponse], _abc.AsyncIterator[_replica_pb2.CarryResponse]]:
+        """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
+        has its own answer, and they come in the order in which they are ready.
+        """
 
 def add_ReplicaServiceServicer_to_server(servicer: ReplicaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

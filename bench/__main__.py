@@ -1,0 +1,119 @@
+"""LimeDB beside bare echoes, etcd and Redis: one table, one JSON, one chart.
+
+    python -m bench [--quick] [--docs]
+
+Real processes on loopback, on the disk of this folder; servers and clients share the cores. In each round
+every system is started, asked in every way, and stopped; figures are the medians of the rounds. Nothing is
+made faster by checking less: durability, quorum and validation are on, and answers are checked.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from bench import chart, docs, footprint, growth, joining, table
+from bench.goals import outcomes
+from bench.machine import describe
+from bench.results import Results
+from bench.rounds import run_rounds, tell, with_system
+from bench.subjects import all_subjects
+
+RESULTS = Path("bench/results.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured. seconds: of each measurement; keys: how many there are."""
+
+    rounds: int
+    seconds: float
+    growth: tuple[int, ...]
+    footprint: int
+    join: int
+    joins: int
+
+
+FULL = Sizes(5, 4.0, (10**3, 10**5, 10**7), 10**6, 10**6, 3)
+QUICK = Sizes(2, 0.4, (10**3, 10**5), 20_000, 50_000, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="under two minutes; the figures are rough")
+    parser.add_argument("--docs", action="store_true", help="put tables and chart into docs/")
+    parser.add_argument("--rounds", type=int, help="how many rounds (default: 5, quick 2)")
+    parser.add_argument("--seconds", type=float, help="of each measurement (default: 4, quick 0.4)")
+    parser.add_argument("--only", default="", help="only systems with this in their names, and nothing else")
+    options = parser.parse_args()
+    sizes = QUICK if options.quick else FULL
+    rounds, seconds = options.rounds or sizes.rounds, options.seconds or sizes.seconds
+    Path("build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir="build", prefix="bench-") as name:
+        folder = Path(name).resolve()
+        facts = describe(folder)
+        facts["made"] = f"{date.today()}, {rounds} rounds of {seconds:g} s for each figure"
+        results = Results()
+        subjects = [s for s in all_subjects(folder) if options.only in s.system.name]
+        run_rounds(subjects, rounds, seconds, results)
+        if not options.only:
+            measure_sizes(folder, sizes, rounds, results)
+    report(results, facts, options.docs)
+
+
+def measure_sizes(folder: Path, sizes: Sizes, rounds: int, results: Results) -> None:
+    """What depends on how many keys there are."""
+    for subject in all_subjects(folder / "empty"):
+        alone = subject.batches and not subject.is_rest and not subject.missing_batches
+        if alone and not subject.system.missing() and "3 nodes" not in subject.system.name:
+            tell(f"{sizes.footprint:,} keys: {subject.system.name}")
+            with_system(
+                subject,
+                f"{subject.system.name}: footprint",
+                lambda s: footprint.measure(s, sizes.footprint, results),
+                results,
+            )
+    tell("a Get with " + ", ".join(f"{count:,}" for count in sizes.growth) + " keys")
+    _attempt("growth", lambda: growth.measure(folder / "growth", sizes.growth, rounds, results), results)
+    for number in range(sizes.joins):
+        tell(f"join {number + 1} of {sizes.joins}: {sizes.join:,} keys")
+        _attempt("join", lambda n=number: joining.measure(folder / f"join-{n}", sizes.join, results), results)  # type: ignore[misc]
+
+
+def _attempt(name: str, work: Callable[[], None], results: Results) -> None:
+    """Measure; that it fails is told among what was left out."""
+    try:
+        work()
+    except (SystemExit, Exception) as error:
+        results.leave_out(name, f"{type(error).__name__}: {error}")
+
+
+def report(results: Results, facts: dict[str, str], into_docs: bool) -> None:
+    """Print the tables, and write the JSON; the docs where that is asked for."""
+    reached = list(outcomes(results))
+    parts = [table.facts_list(facts), table.figures_table(results), table.left_out_list(results)]
+    text = "\n\n".join(part for part in [*parts, table.goals_table(reached)] if part)
+    print(text)
+    goals = [
+        {
+            "goal": o.goal.text,
+            "bound": o.goal.bound,
+            "value": o.value,
+            "span": [o.low, o.high],
+            "verdict": o.verdict,
+        }
+        for o in reached
+    ]
+    content = {"facts": facts, **results.as_json(), "goals": goals}
+    RESULTS.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    if into_docs:
+        docs.write(text, chart.draw(results, f"Medians; lines: slowest to fastest round. {facts['made']}."))
+
+
+if __name__ == "__main__":
+    main()

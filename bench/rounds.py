@@ -1,0 +1,143 @@
+"""The rounds: each system in turn is started, asked in every way, and stopped; then all over again."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from urllib.request import urlopen
+
+from bench import names
+from bench.clients import Opener
+from bench.clients.loops import fill, operations_rate
+from bench.clients.pacing import latencies, percentile
+from bench.data import KEYS, dataset
+from bench.load import rest_rate
+from bench.results import Results
+from bench.subjects import KEY, VALUE, Subject
+
+OPERATIONS = ("get", "set")
+
+
+def run_rounds(subjects: Sequence[Subject], rounds: int, seconds: float, results: Results) -> None:
+    """Measure all that can be; say of the rest why not."""
+    present = [subject for subject in subjects if _is_present(subject, results)]
+    for number in range(rounds):
+        for subject in present:
+            where = f"{subject.system.name}, round {number + 1}"
+            tell(f"{where} of {rounds}")
+            with_system(subject, where, lambda s, w=where: _Round(s, w, seconds, results).run(), results)  # type: ignore[misc]
+
+
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _is_present(subject: Subject, results: Results) -> bool:
+    if why := subject.system.missing():
+        results.leave_out(subject.system.name, why)
+    return not why
+
+
+def with_system(subject: Subject, where: str, work: Callable[[Subject], None], results: Results) -> None:
+    """Do something while the system runs. A failure is told among what was left out, named by `where`."""
+    try:
+        subject.system.start()
+        work(subject)
+    except (SystemExit, Exception) as error:
+        results.leave_out(where, _text(error))
+    finally:
+        subject.system.stop()
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
+class _Round:
+    """All measurements of a system that runs."""
+
+    def __init__(self, subject: Subject, where: str, seconds: float, results: Results) -> None:
+        self._subject = subject
+        self._where = where
+        self._seconds = seconds
+        self._results = results
+        self._values: Mapping[str, str] = dataset(KEYS)
+
+    @property
+    def _address(self) -> str:
+        return self._subject.system.address
+
+    def run(self) -> None:
+        if self._subject.batches and not self._subject.missing_batches:
+            fill(self._subject.batches, self._address, self._values)
+        self._subject.verify(self._address)
+        if self._subject.is_rest:
+            self._measure(names.REST, "/s", self._rest)
+        for operation in OPERATIONS:
+            self._unary(operation)
+            self._operations(operation)
+
+    def _measure(self, what: str, unit: str, run: Callable[[], float]) -> float | None:
+        """The value, once it is noted. One measurement that fails is told, and leaves the others."""
+        try:
+            value = run()
+        except (SystemExit, Exception) as error:
+            self._results.leave_out(f"{self._where}: {what}", _text(error))
+            return None
+        self._results.add(what, self._subject.system.name, unit, value)
+        return value
+
+    def _rest(self) -> float:
+        url = f"http://{self._address}/api/v1/get/"
+        with urlopen(f"{url}{KEY}", timeout=10) as answer:
+            assert json.load(answer)["value"] == VALUE
+        return rest_rate(f"{url}{KEY}", self._seconds, names.STREAMS)
+
+    def _unary(self, operation: str) -> None:
+        if not (measured := self._subject.unary.get(operation)):
+            return
+        top = self._measure(names.unary(operation), "/s", lambda: measured(self._address, self._seconds))
+        if top:
+            self._latency(operation, top / 2)
+
+    def _latency(self, operation: str, rate: float) -> None:
+        taken: list[float] = []
+
+        def median_of_all() -> float:
+            wire = self._subject.wires[operation]()
+            taken.extend(latencies(self._address, wire, rate, self._seconds))
+            return percentile(taken, 0.5)
+
+        if self._measure(names.latency(operation, 50), "µs", median_of_all):
+            self._measure(names.latency(operation, 99), "µs", lambda: percentile(taken, 0.99))
+
+    def _operations(self, operation: str) -> None:
+        subject = self._subject
+        if subject.is_rest:
+            return
+        self._loop(
+            names.batches(operation),
+            operation,
+            subject.batches,
+            subject.missing_batches,
+            names.BATCH_CALLERS,
+            names.BATCH,
+        )
+        for callers in names.LIBRARY_CALLERS:
+            what = names.library(operation, callers)
+            self._loop(what, operation, subject.library, subject.missing_library, callers, 1)
+
+    def _loop(
+        self, what: str, operation: str, opener: Opener | None, missing: str, callers: int, size: int
+    ) -> None:
+        if opener and missing:
+            self._results.leave_out(f"{self._subject.system.name}: {what}", missing)
+        elif opener:
+            self._measure(
+                what,
+                "keys/s",
+                lambda: operations_rate(
+                    opener, self._address, operation, self._values, callers, size, self._seconds
+                ),
+            )

@@ -1,0 +1,97 @@
+"""What callers give, checked before it joins what others ask.
+
+It owns the meaning of keys, values, levels, times and addresses in the client's functions. It must never send
+anything.
+"""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from limedb.core.quorum import Level
+from limedb.errors import InvalidKeyError, InvalidRequestError, MalformedRequestError
+from limedb.rpc.checks import LEVELS, MAX_KEY_SIZE, MAX_TTL_MS
+from limedbpb.v1 import record_pb2
+
+Value = str | bytes
+Consistency = Level | str | None
+Duration = float | timedelta
+
+MAX_TIMEOUT = 300
+"""Seconds."""
+
+_NUMBERS = {level: number for number, level in LEVELS.items()}
+
+
+def level_of(consistency: Consistency) -> record_pb2.Consistency:
+    """The level's number; None is the node's default. InvalidRequestError: there is no such level."""
+    try:
+        return _NUMBERS[Level(consistency) if consistency is not None else None]
+    except ValueError:
+        allowed = ", ".join(level.value for level in Level)
+        raise InvalidRequestError(f"consistency={consistency!r}: must be one of {allowed}") from None
+
+
+def check_key(key: object) -> None:
+    """Refuse what can't be a key: not text, not UTF-8, empty or too long."""
+    if not isinstance(key, str):
+        raise InvalidRequestError(f"key {key!r}: must be a str")
+    try:
+        size = len(key) if key.isascii() else len(key.encode())
+    except UnicodeEncodeError:
+        raise MalformedRequestError(f"key {key!r} can't be written as UTF-8") from None
+    if not 1 <= size <= MAX_KEY_SIZE:
+        raise InvalidKeyError(size, MAX_KEY_SIZE)
+
+
+def check_value(key: str, value: object) -> None:
+    """Refuse what can't be a value: neither bytes nor text, or not UTF-8."""
+    if isinstance(value, bytes):
+        return
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise InvalidRequestError(f"value of key {key!r}: must be a str or bytes, is {kind}")
+    try:
+        value.isascii() or value.encode()
+    except UnicodeEncodeError:
+        raise MalformedRequestError(
+            f"value of key {key!r} can't be written as UTF-8: store it as bytes"
+        ) from None
+
+
+def milliseconds(ttl: Duration | None) -> int:
+    """A time to live (seconds, or a timedelta) in milliseconds, at least 1; None is for ever: 0."""
+    if ttl is None:
+        return 0
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    if not 0 < seconds * 1000 <= MAX_TTL_MS:
+        raise InvalidRequestError(f"ttl={ttl!r}: must be more than 0 s, and no more than 100 years")
+    return max(1, round(seconds * 1000))
+
+
+def seconds_of(timeout: Duration) -> float:
+    """A timeout in seconds: of up to 5 minutes, for nodes remember for 10 which writes they took."""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if not 0 < seconds <= MAX_TIMEOUT:
+        raise InvalidRequestError(
+            f"timeout={timeout!r}: must be more than 0 s, and no more than {MAX_TIMEOUT} s"
+        )
+    return seconds
+
+
+def addresses_of(text: str) -> tuple[str, ...]:
+    """The addresses in "host:port,host:port"; each may be a URL, such as http://host:port."""
+    found = tuple(dict.fromkeys(_address(part.strip()) for part in text.split(",") if part.strip()))
+    if not found:
+        raise InvalidRequestError(f"addresses={text!r}: must be host:port, or several with commas")
+    return found
+
+
+def _address(part: str) -> str:
+    parts = urlsplit(part if "://" in part else f"//{part}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or port is None or parts.path.strip("/") or parts.scheme not in ("", "http"):
+        raise InvalidRequestError(f"address {part!r}: must be host:port")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,171 @@
+"""Calls on their way: tried where there is a way, and tried again where that can't do harm.
+
+It owns which calls are tried again, where, and for how long. Reads may be tried again; writes only where
+nothing was begun, or where nodes take them once however often they are sent. It must never outlast a
+deadline.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
+from limedb.client.node import Node
+from limedb.client.outcomes import Again, Lost, Outcome, again, error_of, is_unknown
+from limedb.client.routes import Routes
+from limedb.errors import LimeDBError
+from limedbpb.v1 import kv_pb2, record_pb2
+
+PAUSE_SECONDS = 0.02
+"""Before a call is tried again at a node that did not answer; it doubles."""
+LONGEST_PAUSE = 0.5
+
+
+class Job:
+    """A call for one key. write: what to store or delete; None: it reads. repeatable: nodes take the write
+    once, however often it is sent. outcome: the last one; unknown: the first that left open whether it was
+    written.
+    """
+
+    __slots__ = ("key", "outcome", "repeatable", "unknown", "write")
+
+    def __init__(self, key: str, write: kv_pb2.BatchWrite | None = None, repeatable: bool = False) -> None:
+        self.key, self.write, self.repeatable = key, write, repeatable
+        self.outcome: Outcome = Lost("", "there was no time to send it", begun=False)
+        self.unknown: Outcome | None = None
+
+    def take(self, outcome: Outcome) -> Again:
+        """Take the outcome of a try; whether to try again."""
+        self.outcome = outcome
+        if self.write is None:
+            return again(outcome, is_write=False, repeatable=False)
+        if is_unknown(outcome):
+            self.unknown = self.unknown or outcome
+        if self.repeatable:
+            self._mark()
+        return again(outcome, is_write=True, repeatable=self.repeatable)
+
+    def _mark(self) -> None:
+        """Number the next try, while an earlier one may have written: no two have the same number, and with a
+        number any error leaves open whether it was written. Where none has, the next is a write of its own.
+        """
+        assert self.write is not None  # noqa: S101 (only writes are repeatable)
+        if self.unknown is not None:
+            self.write.attempt += 1
+        else:
+            self.write.idempotency_key = new_key()
+
+    def error(self) -> LimeDBError | None:
+        """The error that the caller gets; None: it was carried out."""
+        error = error_of(self.key, self.outcome, self.write is not None)
+        if error is not None and self.unknown is not None:
+            return error_of(self.key, self.unknown, is_write=True)
+        return error
+
+
+def new_key() -> bytes:
+    """An idempotency key: as a UUID version 7 is, of the time and of chance."""
+    return (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
+
+
+class Carrier:
+    """Carries calls over routes."""
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes, self._loop = routes, asyncio.get_running_loop()
+
+    async def carry_on(
+        self, job: Job, tried: Node | None, level: record_pb2.Consistency, deadline: float
+    ) -> None:
+        """Go on with a call that has been tried once, at a node, or had no way."""
+        what = job.take(job.outcome) if tried is not None else Again.ANYWHERE
+        if what is not Again.NO:
+            avoid = {tried} if tried is not None and what is Again.ELSEWHERE else set()
+            await self.carry([job], level, deadline, avoid)
+
+    async def carry(
+        self,
+        jobs: Iterable[Job],
+        level: record_pb2.Consistency,
+        deadline: float,
+        avoid: "set[Node] | None" = None,
+    ) -> None:
+        """Carry calls for different keys, all of one kind, to their last outcomes, by the deadline (seconds
+        of the loop's clock). avoid: nodes that have refused them.
+        """
+        left, avoid, pause = list(jobs), set() if avoid is None else avoid, PAUSE_SECONDS
+        while left and self._loop.time() < deadline:
+            by_node = self._placed(left, avoid)
+            if not by_node:
+                if avoid or not await self._wait_way(left, deadline):
+                    return
+                continue
+            await self._send(by_node, level, deadline)
+            left, lost = _again(by_node, avoid)
+            if lost:
+                await asyncio.sleep(min(pause, max(0.0, deadline - self._loop.time())))
+                pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _placed(self, jobs: Iterable[Job], avoid: set[Node]) -> dict[Node, list[Job]]:
+        """Jobs by where they go; those are missing that have nowhere to go."""
+        by_node: dict[Node, list[Job]] = {}
+        for job in jobs:
+            node = self._routes.pick(job.key, avoid)
+            if node is not None:
+                by_node.setdefault(node, []).append(job)
+        return by_node
+
+    async def _wait_way(self, jobs: Iterable[Job], deadline: float) -> bool:
+        if await self._routes.wait_way(deadline):
+            return True
+        for job in jobs:
+            job.outcome = Lost("", self._routes.trouble(), begun=False)
+        return False
+
+    async def _send(
+        self, by_node: dict[Node, list[Job]], level: record_pb2.Consistency, deadline: float
+    ) -> None:
+        gathering = Gathering(sum(map(len, by_node.values())), self._loop)
+        timeout = max(0.001, deadline - self._loop.time())
+        for node, jobs in by_node.items():
+            for batch in _batches(jobs, level, timeout, gathering):
+                node.send(batch)
+        await gathering.whole
+        for jobs in by_node.values():
+            for job in jobs:
+                job.outcome = gathering.outcomes[job.key]
+
+
+def _again(by_node: dict[Node, list[Job]], avoid: set[Node]) -> tuple[list[Job], bool]:
+    """The calls to try again, and whether to pause before; nodes that refused one are avoided from now on."""
+    left, lost = [], False
+    for node, jobs in by_node.items():
+        for job in jobs:
+            what = job.take(job.outcome)
+            if what is Again.NO:
+                continue
+            left.append(job)
+            if what is Again.ELSEWHERE:
+                avoid.add(node)
+            lost = lost or what is Again.ANYWHERE
+    return left, lost
+
+
+def _batches(
+    jobs: Sequence[Job], level: record_pb2.Consistency, timeout: float, gathering: Gathering
+) -> Iterator[Batch]:
+    if jobs[0].write is None:
+        for start in range(0, len(jobs), MAX_ITEMS):
+            reads = Reads(level, timeout, gathering)
+            reads.keys = [job.key for job in jobs[start : start + MAX_ITEMS]]
+            yield reads
+        return
+    writes = Writes(level, timeout, gathering)
+    for job in jobs:
+        if writes.is_full:
+            yield writes
+            writes = Writes(level, timeout, gathering)
+        assert job.write is not None  # noqa: S101 (all are of one kind)
+        writes.add(job.write)
+    yield writes

@@ -1,0 +1,228 @@
+"""The asynchronous client: what callers use.
+
+It owns the functions that callers see, and how outcomes become what they get. It must never know of streams.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from types import TracebackType
+from typing import Self, TypeVar, cast, overload
+
+from limedb.client.arguments import (
+    Consistency,
+    Duration,
+    Value,
+    addresses_of,
+    check_key,
+    check_value,
+    level_of,
+    milliseconds,
+    seconds_of,
+)
+from limedb.client.carrying import Carrier, Job, new_key
+from limedb.client.node import Node
+from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
+from limedb.client.routes import Follow, Routes
+from limedb.errors import PartialFailureError, UnsupportedError
+from limedbpb.v1 import kv_pb2, record_pb2
+
+D = TypeVar("D")
+
+
+class Client:
+    """A cluster, from `connect`. It belongs to the event loop that entered it.
+
+    Every function takes consistency ("one", "quorum", "all", "linearizable"; None: as in `connect`) and
+    timeout (seconds, or a timedelta; retries included). Concurrent calls of one turn of the loop travel
+    together.
+
+    Errors, all under LimeDBError: InvalidRequestError (and its InvalidKeyError, ValueTooLargeError): it
+    makes no sense. UnavailableError: nothing was done; its LevelUnreachableError: too few replicas live;
+    its OutcomeUnknownError: a write may take effect. RequestTimeoutError: the time was up, and nothing was
+    written. StoreFullError: no room. RemoteError: a node's own, of a class that isn't known here.
+    """
+
+    def __init__(
+        self,
+        addresses: str,
+        consistency: Consistency,
+        timeout: Duration,
+        follow_ring: Follow,
+        idempotent: bool,
+    ) -> None:
+        self._addresses = addresses_of(addresses)
+        self._level, self._timeout = level_of(consistency), seconds_of(timeout)
+        self._follow, self._idempotent = follow_ring, idempotent
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses."""
+        self._loop = asyncio.get_running_loop()
+        self._routes = Routes(self._addresses, self._follow)
+        self._carrier = Carrier(self._routes)
+        try:
+            await self._routes.start(self._loop.time() + self._timeout)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """End all. Calls that wait fail: reads with UnavailableError, writes as what is known of them."""
+        await self._routes.close()
+
+    @overload
+    async def get(
+        self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> Value | None: ...
+
+    @overload
+    async def get(
+        self, key: str, default: D, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> Value | D: ...
+
+    async def get(
+        self,
+        key: str,
+        default: object = None,
+        *,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> object:
+        """The value of a key, or the default where it has none."""
+        check_key(key)
+        level = self._level if consistency is None else level_of(consistency)
+        limit = self._timeout if timeout is None else seconds_of(timeout)
+        node, deadline = self._routes.pick(key), self._loop.time() + limit
+        outcome: Outcome | None = await node.read(key, level, limit) if node is not None else None
+        if outcome.__class__ is not str and outcome is not MISSING:
+            outcome = await self._read_on(key, node, outcome, level, deadline)
+        return default if outcome is MISSING else outcome
+
+    async def set(
+        self,
+        key: str,
+        value: Value,
+        ttl: Duration | None = None,
+        *,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Receipt:
+        """Store a value; ttl: how long it lives (seconds, or a timedelta), None: for ever."""
+        return (await self._write(self._storing(key, value, ttl), consistency, timeout)).receipt
+
+    async def delete(
+        self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> bool:
+        """Delete a key; whether it had a value."""
+        return (await self._write(self._deleting(key), consistency, timeout)).existed
+
+    async def get_many(
+        self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> dict[str, Value]:
+        """The values of those of many keys that have one. PartialFailureError: some could not be read."""
+        jobs = {key: Job(key) for key in keys}
+        for key in jobs:
+            check_key(key)
+        outcomes = await self._carry(jobs, consistency, timeout)
+        return {key: found for key, found in outcomes.items() if isinstance(found, str | bytes)}
+
+    async def set_many(
+        self,
+        values: Mapping[str, Value],
+        ttl: Duration | None = None,
+        *,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> dict[str, Receipt]:
+        """Store many values; each is written by itself. PartialFailureError: some were not, or may not be."""
+        jobs = {key: self._storing(key, value, ttl) for key, value in values.items()}
+        outcomes = await self._carry(jobs, consistency, timeout)
+        return {key: done.receipt for key, done in outcomes.items() if isinstance(done, Stored)}
+
+    async def delete_many(
+        self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> int:
+        """Delete many keys; how many had a value. PartialFailureError: some were not, or may not be."""
+        jobs = {key: self._deleting(key) for key in dict.fromkeys(keys)}
+        outcomes = await self._carry(jobs, consistency, timeout)
+        return sum(done.existed for done in outcomes.values() if isinstance(done, Stored))
+
+    def scan(self, prefix: str = "") -> AsyncIterator[tuple[str, Value]]:
+        """All keys with a prefix, in order. UnsupportedError: this version has no scan yet."""
+        raise UnsupportedError("scan", "this version of LimeDB can't scan the whole cluster yet")
+
+    def watch(self, prefix: str = "") -> AsyncIterator[tuple[str, Value | None]]:
+        """Changes of keys with a prefix. UnsupportedError: this version has no watch yet."""
+        raise UnsupportedError("watch", "this version of LimeDB can't watch keys yet")
+
+    async def _read_on(
+        self,
+        key: str,
+        node: Node | None,
+        outcome: Outcome | None,
+        level: record_pb2.Consistency,
+        deadline: float,
+    ) -> Outcome:
+        """What comes of a read whose first try, if there was a way, did not bring text."""
+        job = Job(key)
+        if outcome is not None:
+            job.outcome = outcome
+        if not isinstance(outcome, bytes):
+            await self._carrier.carry_on(job, node, level, deadline)
+        if (error := job.error()) is not None:
+            raise error
+        return job.outcome
+
+    # --- writing
+
+    async def _write(self, job: Job, consistency: Consistency, timeout: Duration | None) -> Stored:
+        level = self._level if consistency is None else level_of(consistency)
+        limit = self._timeout if timeout is None else seconds_of(timeout)
+        node, deadline = self._routes.pick(job.key), self._loop.time() + limit
+        if node is not None and job.write is not None:
+            job.outcome = await node.write(job.write, level, limit)
+        if not isinstance(job.outcome, Stored):
+            await self._carrier.carry_on(job, node, level, deadline)
+            if (error := job.error()) is not None:
+                raise error
+        return cast("Stored", job.outcome)
+
+    def _storing(self, key: str, value: Value, ttl: Duration | None) -> Job:
+        check_key(key)
+        check_value(key, value)
+        if isinstance(value, str):
+            write = kv_pb2.BatchWrite(key=key, value=value, ttl_ms=milliseconds(ttl))
+        else:
+            write = kv_pb2.BatchWrite(key=key, blob=value, ttl_ms=milliseconds(ttl))
+        return self._marked(key, write)
+
+    def _deleting(self, key: str) -> Job:
+        check_key(key)
+        return self._marked(key, kv_pb2.BatchWrite(key=key, delete=True))
+
+    def _marked(self, key: str, write: kv_pb2.BatchWrite) -> Job:
+        """A write as a job, marked so that nodes take it once."""
+        if self._idempotent:
+            write.idempotency_key = new_key()
+        return Job(key, write, self._idempotent)
+
+    # --- many
+
+    async def _carry(
+        self, jobs: Mapping[str, Job], consistency: Consistency, timeout: Duration | None
+    ) -> dict[str, Outcome]:
+        level = self._level if consistency is None else level_of(consistency)
+        limit = self._timeout if timeout is None else seconds_of(timeout)
+        await self._carrier.carry(jobs.values(), level, self._loop.time() + limit)
+        errors = {key: error for key, job in jobs.items() if (error := job.error()) is not None}
+        if errors:
+            raise PartialFailureError(errors, len(jobs))
+        return {key: job.outcome for key, job in jobs.items()}

@@ -1,0 +1,97 @@
+"""What can come of a call on its way: a value, a receipt, nothing there, an error, or no answer at all.
+
+It owns these values and which of them a call may be tried again after. It must never send anything.
+"""
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from limedb.errors import (
+    ContendedError,
+    LimeDBError,
+    OutcomeUnknownError,
+    RemoteError,
+    RequestTimeoutError,
+    StoreClosedError,
+    UnavailableError,
+)
+
+
+class Receipt(NamedTuple):
+    """What became of a write: its version; the epoch of the topology that chose the replicas; how many of how
+    many replicas had it when it was answered.
+    """
+
+    version: int
+    epoch: int
+    acked: int
+    replicas: int
+
+
+class Missing(Enum):
+    """A key without a value."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+
+
+class Stored(NamedTuple):
+    """A write that was carried out. existed: the key had a value before."""
+
+    receipt: Receipt
+    existed: bool
+
+
+class Lost(NamedTuple):
+    """No answer came. address: of the node; begun: whether the node may have begun it; waited: seconds, where
+    the time was up, else 0.
+    """
+
+    address: str
+    reason: str
+    begun: bool
+    waited: float = 0.0
+
+
+Outcome = str | bytes | Missing | Stored | LimeDBError | Lost
+
+
+class Again(Enum):
+    """Whether a call is tried again, and where."""
+
+    NO = "no"
+    ANYWHERE = "anywhere"
+    ELSEWHERE = "elsewhere"
+
+
+def again(outcome: Outcome, is_write: bool, repeatable: bool) -> Again:
+    """What to do after an outcome. repeatable: a write that nodes take once, however often it is sent."""
+    if isinstance(outcome, Lost):
+        may = not outcome.waited and (repeatable or not (is_write and outcome.begun))
+        return Again.ANYWHERE if may else Again.NO
+    if isinstance(outcome, OutcomeUnknownError):
+        return Again.ELSEWHERE if repeatable else Again.NO
+    if isinstance(outcome, UnavailableError | StoreClosedError):  # nothing was written
+        return Again.NO if isinstance(outcome, ContendedError) else Again.ELSEWHERE
+    if isinstance(outcome, RemoteError) and outcome.code == "UNAVAILABLE" and not is_write:
+        return Again.ELSEWHERE
+    return Again.NO
+
+
+def is_unknown(outcome: Outcome) -> bool:
+    """Whether a write may have taken effect all the same."""
+    return isinstance(outcome, OutcomeUnknownError) or (isinstance(outcome, Lost) and outcome.begun)
+
+
+def error_of(key: str, outcome: Outcome, is_write: bool) -> LimeDBError | None:
+    """The error that a caller gets for a last outcome; None: it is none."""
+    if not isinstance(outcome, Lost):
+        return outcome if isinstance(outcome, LimeDBError) else None
+    if is_write and outcome.begun:
+        return OutcomeUnknownError(key, 1, 0, {outcome.address: outcome.reason})
+    if outcome.waited:
+        return RequestTimeoutError(outcome.waited, outcome.address or "the cluster")
+    where = f" at {outcome.address}" if outcome.address else ""
+    return UnavailableError(f"nothing answers{where}: {outcome.reason}")

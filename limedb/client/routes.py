@@ -1,0 +1,201 @@
+"""Where a key's calls go: to a replica that is up, else to any node, else through the addresses given.
+
+It owns the nodes that the client knows, and follows the cluster's members. It must never carry a call.
+"""
+
+import asyncio
+import random
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+import grpc
+
+from limedb.client.node import Node
+from limedb.config import address_of
+from limedb.core.layout import Layout
+from limedb.core.topology import Member, Phase, Standing, Topology
+from limedb.errors import UnavailableError
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
+
+Follow = bool | Literal["auto"]
+
+WATCH_MS = 5000
+"""Milliseconds between two reports of a cluster in which nothing changes."""
+WATCH_TIMEOUT = 3 * WATCH_MS / 1000
+"""Seconds of silence after which another node is asked."""
+DIRECT_SECONDS = 0.5
+"""How long a start waits for nodes that might be reached directly."""
+PAUSE_SECONDS = 0.2
+SESSIONS_DIRECT, SESSIONS_SEED = 1, 3
+"""Sessions with a node, and through an address given: a proxy spreads them over nodes."""
+
+
+class Routes:
+    """The ways into a cluster. addresses: where to begin; follow: see `connect`."""
+
+    def __init__(self, addresses: Iterable[str], follow: Follow) -> None:
+        self._follow = follow
+        self._loop = asyncio.get_running_loop()
+        self._change: asyncio.Future[None] = self._loop.create_future()
+        self._seeds = {a: Node(a, SESSIONS_SEED, self._changed) for a in addresses}
+        self._members: dict[str, Node] = {}
+        self._layout: Layout | None = None
+        self._chosen: dict[tuple[str, ...], Node] = {}
+        self._left: list[Node] = []
+        self._closing: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    async def start(self, deadline: float) -> None:
+        """Return when calls have a way. UnavailableError: each address was tried and none answers."""
+        while not any(node.is_up for node in self._seeds.values()):
+            if not await self._wait_change(deadline) or self._all_refused():
+                raise UnavailableError(
+                    f"nothing answers: {self.trouble()}; is a node or Envoy running there?"
+                )
+        if self._follow is not False:
+            self._task = self._loop.create_task(self._watch())
+            await self._wait_direct(min(deadline, self._loop.time() + DIRECT_SECONDS))
+        if self._follow is True and not self._direct():
+            raise UnavailableError("no node can be reached at its own address, as follow_ring=True asks")
+
+    def pick(self, key: str, avoid: Collection[Node] = ()) -> Node | None:
+        """Where a key's call goes; None: nowhere that is up and not to be avoided."""
+        if self._layout is not None:
+            owners = self._layout.of_key(key).current
+            node = self._chosen.get(owners)
+            if node is not None and not avoid:
+                return node
+            node = self._first(owners, avoid)
+            if node is not None:
+                if not avoid:
+                    self._chosen[owners] = node
+                return node
+        return self._any(avoid)
+
+    async def wait_way(self, deadline: float) -> bool:
+        """Whether there is a way, by the deadline (seconds of the loop's clock)."""
+        while self._any(()) is None:
+            if self._is_closed or not await self._wait_change(deadline):
+                return False
+        return True
+
+    def trouble(self) -> str:
+        """Why there is no way."""
+        if self._is_closed:
+            return "the client is closed"
+        down = [node for node in (*self._seeds.values(), *self._members.values()) if not node.is_up]
+        return "; ".join(f"{node.address}: {node.reason}" for node in down)
+
+    async def close(self) -> None:
+        """End all."""
+        self._is_closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        nodes = (*self._seeds.values(), *self._members.values(), *self._left)
+        await asyncio.gather(*(node.close() for node in nodes), *self._closing)
+
+    # --- choosing
+
+    def _first(self, urls: Iterable[str], avoid: Collection[Node]) -> Node | None:
+        for url in urls:
+            node = self._members.get(url)
+            if node is not None and node.is_up and node.url == url and node not in avoid:
+                return node
+        return None
+
+    def _any(self, avoid: Collection[Node]) -> Node | None:
+        direct = [node for node in self._direct() if node not in avoid]
+        if direct:
+            return random.choice(direct)
+        urls = {node.url for node in avoid}  # another way to a node that was asked is no other node
+        seeds = [node for node in self._seeds.values() if node.is_up and node.url not in urls]
+        return random.choice(seeds) if seeds else None
+
+    def _direct(self) -> list[Node]:
+        return [node for url, node in self._members.items() if node.is_up and node.url == url]
+
+    def _changed(self) -> None:
+        self._chosen.clear()
+        if not self._change.done():
+            self._change.set_result(None)
+
+    async def _wait_change(self, deadline: float) -> bool:
+        """Whether something changed by the deadline."""
+        if self._change.done():
+            self._change = self._loop.create_future()
+        done, _ = await asyncio.wait((self._change,), timeout=max(0.0, deadline - self._loop.time()))
+        return bool(done)
+
+    def _all_refused(self) -> bool:
+        return all(not node.is_up and node.pings_failed for node in self._seeds.values())
+
+    async def _wait_direct(self, deadline: float) -> None:
+        """Wait until each member was reached or has refused once."""
+        while self._layout is None or not all(n.is_up or n.pings_failed for n in self._members.values()):
+            if not await self._wait_change(deadline):
+                return
+
+    # --- following
+
+    async def _watch(self) -> None:
+        """Follow the cluster, through whichever node is up."""
+        while True:
+            node = self._any(())
+            if node is not None:
+                await self._watch_through(node)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _watch_through(self, node: Node) -> None:
+        stub = cluster_pb2_grpc.ClusterServiceStub(node.channel)
+        call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=WATCH_MS))
+        try:
+            while True:
+                async with asyncio.timeout(WATCH_TIMEOUT):
+                    told = await call.read()
+                if not isinstance(told, cluster_pb2.WatchClusterResponse):
+                    return
+                self._adopt(told)
+        except (grpc.aio.AioRpcError, TimeoutError):
+            return
+        finally:
+            call.cancel()
+
+    def _adopt(self, told: cluster_pb2.WatchClusterResponse) -> None:
+        """Take the cluster as a node tells it, unless it is older than what is known."""
+        known = self._layout.topology if self._layout else Topology()
+        if not told.epoch or (told.cluster_id == known.cluster_id and told.epoch < known.epoch):
+            return
+        members = [node for node in told.nodes if node.standing]
+        self._follow_addresses({node.url: address_of(node.url) for node in members})
+        if (told.cluster_id, told.epoch) != (known.cluster_id, known.epoch):
+            self._layout = Layout(_topology(told, members))
+        self._changed()
+
+    def _follow_addresses(self, addresses: dict[str, str]) -> None:
+        """Have a node for each member, at its address; close those of others once they are idle."""
+        for url, node in list(self._members.items()):
+            if addresses.get(url) != node.address:
+                self._left.append(self._members.pop(url))
+        for url, address in addresses.items():
+            if url not in self._members:
+                self._members[url] = Node(address, SESSIONS_DIRECT, self._changed)
+        for node in [node for node in self._left if node.is_idle]:
+            self._left.remove(node)
+            task = self._loop.create_task(node.close("it left the cluster"))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def _topology(told: cluster_pb2.WatchClusterResponse, members: Iterable[cluster_pb2.ClusterNode]) -> Topology:
+    return Topology(
+        told.cluster_id,
+        told.epoch,
+        told.replication_factor,
+        tuple(
+            Member(node.node_id, node.url, node.zone, node.virtual_nodes, Standing(node.standing))
+            for node in sorted(members, key=lambda node: node.node_id)
+        ),
+        Phase(told.phase),
+    )

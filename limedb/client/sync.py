@@ -1,0 +1,159 @@
+"""The synchronous twin of the client: the same functions, which block.
+
+It owns a thread with an event loop, in which the asynchronous client runs: calls of many threads travel
+together there. It must never be used in an event loop's own thread, which it would block.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+from limedb.client.arguments import Consistency, Duration, Value
+from limedb.client.client import Client
+from limedb.client.outcomes import Receipt
+from limedb.errors import UnavailableError
+
+D = TypeVar("D")
+T = TypeVar("T")
+
+JOIN_SECONDS = 5.0
+"""How long the end waits for the thread."""
+
+
+class SyncClient:
+    """A cluster, from `connect_sync`, for any number of threads. make: makes the asynchronous client.
+
+    Functions and errors are those of `Client`.
+    """
+
+    def __init__(self, make: Callable[[], Client]) -> None:
+        self._client = make()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses."""
+        self._loop = _new_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="limedb-client", daemon=True)
+        self._thread.start()
+        try:
+            self._run(self._client.open())
+        except BaseException:
+            self._end()
+            raise
+
+    def close(self) -> None:
+        """End all. Calls of other threads that wait fail: reads with UnavailableError, writes as what is
+        known of them.
+        """
+        if self._loop is not None:
+            self._run(self._client.close())
+            self._end()
+
+    @overload
+    def get(
+        self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> Value | None: ...
+
+    @overload
+    def get(
+        self, key: str, default: D, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> Value | D: ...
+
+    def get(
+        self,
+        key: str,
+        default: object = None,
+        *,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> object:
+        """See Client.get."""
+        return self._run(self._client.get(key, default, consistency=consistency, timeout=timeout))
+
+    def set(
+        self,
+        key: str,
+        value: Value,
+        ttl: Duration | None = None,
+        *,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Receipt:
+        """See Client.set."""
+        return self._run(self._client.set(key, value, ttl, consistency=consistency, timeout=timeout))
+
+    def delete(self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None) -> bool:
+        """See Client.delete."""
+        return self._run(self._client.delete(key, consistency=consistency, timeout=timeout))
+
+    def get_many(
+        self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> dict[str, Value]:
+        """See Client.get_many."""
+        return self._run(self._client.get_many(keys, consistency=consistency, timeout=timeout))
+
+    def set_many(
+        self,
+        values: Mapping[str, Value],
+        ttl: Duration | None = None,
+        *,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> dict[str, Receipt]:
+        """See Client.set_many."""
+        return self._run(self._client.set_many(values, ttl, consistency=consistency, timeout=timeout))
+
+    def delete_many(
+        self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> int:
+        """See Client.delete_many."""
+        return self._run(self._client.delete_many(keys, consistency=consistency, timeout=timeout))
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Value]]:
+        """See Client.scan."""
+        self._client.scan(prefix)
+        raise NotImplementedError
+
+    def watch(self, prefix: str = "") -> Iterator[tuple[str, Value | None]]:
+        """See Client.watch."""
+        self._client.watch(prefix)
+        raise NotImplementedError
+
+    def _run(self, call: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None or self._loop.is_closed():
+            call.close()
+            raise UnavailableError("the client is not open")
+        future = asyncio.run_coroutine_threadsafe(call, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # the thread was interrupted, as by Ctrl-C: nobody waits for it any more
+            raise
+
+    def _end(self) -> None:
+        loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(JOIN_SECONDS)
+            loop.close()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """A loop of uvloop, where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

@@ -1,0 +1,211 @@
+"""Agrees with the replicas of a key which version an operation has (`core/agreement.py` says why).
+
+It owns the rounds of one attempt: promises, for attempts after the first; a look at what there is, where
+nothing was agreed yet; the accepts. It must never send a record: when the version is agreed, `writing.py`
+does, as for any write whose version is above all that a majority had.
+
+Why an operation takes effect once. All its records have one version, since only the one that a quorum has
+accepted is sent; so they are one write to the register, repeated. It was chosen above all that a majority had
+when some attempt had begun, so that it is in order behind what was acknowledged before; a newer record met
+afterwards is a concurrent write's. Whichever attempt is answered, at the end a quorum holds the record or
+something newer. What comes late changes nothing: a proposal meets the promises of later attempts, a record is
+the one that is known. What an attempt can't find out (replicas forget after ten minutes, or owners have
+changed altogether) it doesn't guess: the outcome stays unknown.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import blake2b
+
+from limedb.core.agreement import (
+    FIRST,
+    MARGIN_MS,
+    MAX_AGE_MS,
+    Operation,
+    Proposal,
+    Terms,
+    bound,
+)
+from limedb.core.paxos import Ballot
+from limedb.core.record import Record
+from limedb.core.ring import token_of
+from limedb.errors import (
+    InvalidRequestError,
+    LimeDBError,
+    OutcomeUnknownError,
+    StaleEpochError,
+)
+from limedb.ports import Clock, Placement, Replicas
+from limedb.replication.polling import Poll, Poller, Round
+from limedb.replication.requests import MAX_RESTARTS, Counters, Write
+from limedb.replication.skew import ClockGuard
+from limedb.replication.tasks import Tasks
+from limedb.replication.writing import Job, honest
+
+MAX_AHEAD_MS = MARGIN_MS // 2
+"""How far in the future a write may have begun: clients' clocks are not ours."""
+
+Learn = Callable[[Sequence[Job], float], Awaitable[None]]
+"""Gives jobs a version above all that a majority of their owners has, or an outcome."""
+
+
+class Attempt:
+    """One attempt of an operation. terms: what is to be agreed, once it is known."""
+
+    __slots__ = ("ballot", "job", "operation", "terms")
+
+    def __init__(self, job: Job, operation: Operation, ballot: Ballot) -> None:
+        self.job, self.operation, self.ballot = job, operation, ballot
+        self.terms: Terms | None = None
+
+    @property
+    def proposal(self) -> Proposal:
+        """What to send now."""
+        return Proposal(self.operation, self.ballot, self.terms)
+
+
+class Agreement:
+    """Settles the versions of operations. new_proposer: a name for each attempt, 16 characters that no other
+    attempt at any node has.
+    """
+
+    def __init__(
+        self,
+        placement: Placement,
+        replicas: Replicas,
+        clock: Clock,
+        skew: ClockGuard,
+        tasks: Tasks,
+        counters: Counters,
+        learn: Learn,
+        new_proposer: Callable[[], str],
+    ) -> None:
+        self._placement, self._skew, self._counters = placement, skew, counters
+        self._poller = Poller(replicas, clock, tasks)
+        self._learn, self._new_proposer = learn, new_proposer
+
+    async def settle(self, jobs: Sequence[Job], deadline: float) -> None:
+        """Give each job the record that its operation is agreed to have, or an outcome."""
+        attempts = [attempt for job in jobs if (attempt := self._begin(job)) is not None]
+        later = [attempt for attempt in attempts if attempt.ballot.round > FIRST]
+        for attempt, poll in zip(later, await self._ask(later, deadline), strict=True):
+            self._promised(attempt, poll)
+        await self._propose([a for a in attempts if a.terms is None and a.job.outcome is None], deadline)
+        ready = [attempt for attempt in attempts if attempt.job.outcome is None]
+        for attempt, poll in zip(ready, await self._ask(ready, deadline), strict=True):
+            self._accepted(attempt, poll)
+
+    # --- one attempt
+
+    def _begin(self, job: Job) -> Attempt | None:
+        """The attempt of a job; None: it is refused."""
+        write, now = job.write, self._skew.now_ms()
+        job.may_be_stored = write.attempt > 0
+        began = began_ms(write.idempotency_key)
+        if not now - MAX_AGE_MS <= began <= now + MAX_AHEAD_MS:
+            job.outcome = honest(job, InvalidRequestError(_misdated(began, now)))
+            return None
+        ballot = Ballot(FIRST + write.attempt, self._new_proposer())
+        return Attempt(job, operation_of(write), ballot)
+
+    def _promised(self, attempt: Attempt, poll: Poll | LimeDBError) -> None:
+        """Take in the answers to a prepare."""
+        if isinstance(poll, LimeDBError) or not poll.is_won:
+            self._fail(attempt, poll)
+            return
+        try:
+            missing = len(poll.owners.written) - len(poll.states)
+            attempt.terms = bound(poll.states, missing, poll.need)
+        except LimeDBError as error:
+            self._fail(attempt, error)
+
+    async def _propose(self, attempts: Sequence[Attempt], deadline: float) -> None:
+        """Choose terms where nothing is agreed yet."""
+        if not attempts:
+            return
+        try:
+            await self._learn([attempt.job for attempt in attempts], deadline)
+        except LimeDBError as error:
+            for attempt in attempts:
+                attempt.job.outcome = error
+        for attempt in attempts:
+            job = attempt.job
+            if isinstance(job.outcome, LimeDBError):
+                job.outcome = honest(job, job.outcome)
+            elif job.record is not None:
+                attempt.terms = Terms(job.record.version, job.record.expires_at, job.existed)
+
+    def _accepted(self, attempt: Attempt, poll: Poll | LimeDBError) -> None:
+        """Take in the answers to an accept: from here on it is a write like any other."""
+        job, terms = attempt.job, attempt.terms
+        if isinstance(poll, LimeDBError) or not poll.is_won or terms is None:
+            self._fail(attempt, poll)
+            return
+        job.record = Record(job.write.key, job.write.value, terms.version, terms.expires_at)
+        job.existed, job.is_exact = terms.existed, True
+
+    def _fail(self, attempt: Attempt, poll: Poll | LimeDBError) -> None:
+        job = attempt.job
+        job.need = 1 if isinstance(poll, LimeDBError) else poll.need
+        error = poll if isinstance(poll, LimeDBError) else poll.error(job.write.key)
+        job.outcome = error if isinstance(error, OutcomeUnknownError) else honest(job, error)
+
+    # --- one round
+
+    async def _ask(self, attempts: Sequence[Attempt], deadline: float) -> list[Poll | LimeDBError]:
+        """Ask the replicas of each, until it is decided or the deadline has come."""
+        if not attempts:
+            return []
+        for restart in range(MAX_RESTARTS):
+            layout = self._placement.layout
+            try:
+                polls = [Poll(a.proposal, layout.of_key(a.job.write.key)) for a in attempts]
+            except LimeDBError as error:  # it belongs to no cluster
+                return [error] * len(attempts)
+            round_ = Round(polls, layout.topology.fence, deadline)
+            await self._poller.run(round_)
+            if round_.stale is None:
+                return list(polls)
+            if restart == MAX_RESTARTS - 1 or not self._follow(round_.stale):
+                return [round_.stale] * len(attempts)
+        raise AssertionError("unreachable: the last restart returns")
+
+    def _follow(self, error: StaleEpochError) -> bool:
+        """Go over to the newer topology that a replica knows; whether that worked."""
+        epoch = self._placement.layout.topology.epoch
+        self._counters.stale_restarts += 1
+        self._placement.adopt(error.topology)
+        return self._placement.layout.topology.epoch > epoch
+
+
+def began_ms(idempotency_key: bytes) -> int:
+    """When an operation began, by its key: milliseconds since 1970."""
+    return int.from_bytes(idempotency_key[:6], "big")
+
+
+def operation_of(write: Write) -> Operation:
+    """The operation of a write: of one key, and with other content it is another operation."""
+    value = write.value
+    content = value.encode() if isinstance(value, str) else value or b""
+    hashed = blake2b(digest_size=16)
+    for part in (
+        write.idempotency_key,
+        write.key.encode(),
+        type(value).__name__.encode(),
+        content,
+        b"%d" % write.ttl_ms,
+    ):
+        hashed.update(len(part).to_bytes(8, "big") + part)
+    return Operation(hashed.digest(), token_of(write.key), began_ms(write.idempotency_key))
+
+
+def _misdated(began: int, now: int) -> str:
+    """What is wrong with the time in a key."""
+    if began > now:
+        return (
+            f"the idempotency key is {began - now} ms ahead of the cluster's time, more than {MAX_AHEAD_MS}:"
+            " set the client's clock right (NTP)"
+        )
+    return (
+        f"the idempotency key is {now - began} ms old: a write can be tried again for {MAX_AGE_MS} ms;"
+        " its first 6 bytes are the milliseconds since 1970 when the write began, big-endian"
+    )

@@ -1,0 +1,58 @@
+"""What a replica remembers of operations, in memory.
+
+It owns the states of a node whose data is in memory, too. It must never judge a proposal: `core/agreement.py`
+does.
+"""
+
+from collections.abc import Sequence
+
+from limedb.core.agreement import MAX_AGE_MS, Proposal, State, moved
+from limedb.core.paxos import Acceptor
+from limedb.core.topology import Fence
+
+KEPT_MS = MAX_AGE_MS + 60_000
+"""How long an operation is remembered after its begin; a little longer than it is asked for."""
+MAX_OPERATIONS = 1_000_000
+"""How many are remembered; of more, the oldest are forgotten."""
+_SHARE_MS = 1 << 14
+
+
+class MemoryOperations:
+    """As ports.OperationLog. Operations are kept in shares of 16 seconds, which are forgotten as a whole."""
+
+    def __init__(self, max_operations: int = MAX_OPERATIONS) -> None:
+        self._shares: dict[int, dict[bytes, State]] = {}
+        self._max, self._count = max_operations, 0
+        self.forgotten_ms = 0
+
+    def noted(self, fence: Fence) -> int | None:
+        """As OperationLog.noted: nothing outlives the process."""
+        return None
+
+    def note(self, fence: Fence, since_ms: int) -> None:
+        """As OperationLog.note."""
+
+    async def move(self, proposals: Sequence[Proposal], now_ms: int) -> list[State]:
+        """As OperationLog.move."""
+        states = [self._move(proposal) for proposal in proposals]
+        self._forget(now_ms)
+        return states
+
+    async def close(self) -> None:
+        """As OperationLog.close."""
+
+    def _move(self, proposal: Proposal) -> State:
+        operation = proposal.operation
+        share = self._shares.setdefault(operation.began_ms // _SHARE_MS, {})
+        before = share.get(operation.id)
+        self._count += before is None
+        state = share[operation.id] = moved(before or Acceptor(), proposal)
+        return state
+
+    def _forget(self, now_ms: int) -> None:
+        while self._shares and (self._count > self._max or self._end() <= now_ms - KEPT_MS):
+            self.forgotten_ms = max(self.forgotten_ms, self._end())
+            self._count -= len(self._shares.pop(min(self._shares)))
+
+    def _end(self) -> int:
+        return (min(self._shares) + 1) * _SHARE_MS

@@ -1,0 +1,168 @@
+"""The answering side of the stream between peers (proto: ReplicaService.Carry).
+
+It owns the questions of one stream that are being worked on. It must never decide what a question gets: the
+replica does. What can be answered at once is; everything else is a task of its own, so that nothing waits for
+a slow one. What is ready in a turn of the event loop goes as one frame.
+
+When the stream ends, what runs is cancelled; a write that has begun is done all the same (`LocalReplica`).
+When the node stops, no more is read, what runs is finished and answered, and the stream ends.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from typing import Protocol
+
+from limedb.core.record import Record
+from limedb.core.topology import Fence
+from limedb.errors import LimeDBError, RequestTimeoutError, ResponseTooLargeError, StaleEpochError
+from limedb.ports import Applied, Clock
+from limedb.rpc import frames
+from limedb.rpc.convert_topology import fence_from
+from limedb.rpc.status import facts_of, kind_of, number_of, status_of
+from limedb.storage.codec import encode, received
+from limedbpb.v1 import replica_pb2
+
+METHOD = "ReplicaService/Carry"
+
+FRAME_BYTES = 1 << 20
+"""A frame ends behind as many bytes."""
+MAX_READY = 16 << 20
+"""Bytes of answers that may wait to be sent; no more questions are read until the peer has taken some."""
+MAX_ANSWER = 63 << 20
+"""Bytes of one answer. A frame over what the peer accepts would end the stream."""
+
+
+class Own(Protocol):
+    """The node's own replica, as far as a stream asks it; see `replication.replica.LocalReplica`."""
+
+    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+        """The stored bytes of keys, at once; None: the store can't."""
+
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+        """As ports.Replica.read."""
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        """As ports.Replica.apply."""
+
+
+class Carrier:
+    """Answers one stream."""
+
+    def __init__(self, own: Own, clock: Clock) -> None:
+        self._own, self._clock = own, clock
+        self._loop = asyncio.get_running_loop()
+        self._ready: list[bytes] = []
+        self._ready_bytes = 0
+        self._running: set[asyncio.Task[None]] = set()
+        self._idle: asyncio.Future[None] | None = None  # the sender's, while it has nothing to send
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    async def answer(self, requests: AsyncIterator[replica_pb2.CarryRequest]) -> AsyncGenerator[bytes, None]:
+        """Frames of answers to frames of questions, until the peer ends its side. UnavailableError: the
+        server stops, and all that was read has been answered.
+        """
+        reading = self._loop.create_task(self._read(requests))
+        reading.add_done_callback(self._nudge)
+        try:
+            while self._ready or self._running or not reading.done():
+                if self._ready:
+                    yield self._next_frame()
+                else:
+                    self._idle = self._loop.create_future()
+                    await self._idle
+            reading.result()
+        finally:
+            ending = [reading, *self._running]
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
+
+    async def _read(self, requests: AsyncIterator[replica_pb2.CarryRequest]) -> None:
+        async for request in requests:
+            for question in request.questions:
+                self._begin(question)
+            if self._ready_bytes > MAX_READY:
+                self._has_room.clear()
+                await self._has_room.wait()
+
+    def _begin(self, question: replica_pb2.Question) -> None:
+        """Work on a question; the reads of a store that is at hand are done when this returns."""
+        try:
+            if not question.timeout_ms:
+                raise RequestTimeoutError(0, "the asker: it waits no longer")
+            fence = fence_from(question.fence)
+            deadline = self._clock.monotonic() + question.timeout_ms / 1000
+            if question.records:
+                records = [received(data) for data in question.records]
+                self._start(question.number, self._apply(records, fence, deadline))
+                return
+            found = self._own.read_stored(question.keys, fence)
+            if found is None:
+                self._start(question.number, self._read_slowly(question.keys, fence, deadline))
+                return
+            body = frames.read_answer(found)
+        except Exception as error:  # each becomes an answer
+            body = _refusal(error)
+        self._put(question.number, body)
+
+    def _start(self, number: int, work: Awaitable[bytes]) -> None:
+        task = self._loop.create_task(self._finish(number, work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _finish(self, number: int, work: Awaitable[bytes]) -> None:
+        try:
+            body = await work
+        except Exception as error:
+            body = _refusal(error)
+        self._put(number, body)
+
+    async def _apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> bytes:
+        return frames.apply_answer(await self._own.apply(records, fence, deadline))
+
+    async def _read_slowly(self, keys: Sequence[str], fence: Fence, deadline: float) -> bytes:
+        seconds = deadline - self._clock.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._own.read(keys, fence, deadline)
+        except TimeoutError:
+            raise RequestTimeoutError(seconds, "the store") from None
+        return frames.read_answer(record and encode(record) for record in found)
+
+    # --- out
+
+    def _put(self, number: int, body: bytes) -> None:
+        if len(body) > MAX_ANSWER:
+            body = _refusal(_too_large(len(body)))
+        self._ready.append(frames.answer(number, body))
+        self._ready_bytes += len(body)
+        self._nudge()
+
+    def _nudge(self, _task: object = None) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _next_frame(self) -> bytes:
+        size = count = 0
+        while count < len(self._ready) and size < FRAME_BYTES:
+            size += len(self._ready[count])
+            count += 1
+        frame = b"".join(self._ready[:count])
+        del self._ready[:count]
+        if not self._ready:
+            self._ready_bytes = 0
+            self._has_room.set()
+        return frame
+
+
+def _refusal(error: Exception) -> bytes:
+    """What a question gets instead of its answer."""
+    if isinstance(error, StaleEpochError):
+        return frames.newer_answer(error.topology)
+    code, text = status_of(error, METHOD)
+    return frames.refusal_answer(number_of(code), kind_of(error), text, facts_of(error))
+
+
+def _too_large(size: int) -> LimeDBError:
+    return ResponseTooLargeError(size, MAX_ANSWER, "ask for fewer keys at once")

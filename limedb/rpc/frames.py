@@ -1,0 +1,147 @@
+"""Questions and answers of the stream between peers, as bytes (proto: CarryRequest, CarryResponse).
+
+It owns how they are written: by hand, so that stored records are joined into a frame and none is made into a
+message; tests/rpc/test_frames.py holds every byte against what protobuf writes. Frames are read by protobuf.
+It must never know of a stream. Encoding: https://protobuf.dev/programming-guides/encoding/
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from struct import Struct
+
+from google.protobuf.message import DecodeError
+
+from limedb.core.record import Record
+from limedb.core.topology import Fence, Topology
+from limedb.errors import MalformedRequestError
+from limedb.ports import Applied
+from limedb.rpc.convert_topology import fence_message, topology_message
+from limedb.storage.codec import decode, encode_once, utf8
+from limedbpb.v1 import replica_pb2
+
+# Tags, of Question and Answer. Both begin with their number, a fixed32; it is known when they are sent.
+_FRAME_ITEM = b"\x0a"
+_NUMBER, _TIMEOUT, _FENCE, _KEY, _RECORD = 0x0D, 0x15, b"\x1a", b"\x22", b"\x2a"
+_FOUND, _RESULT, _NEWER, _REFUSAL = b"\x12", b"\x1a", b"\x22", b"\x2a"
+# Tags of ApplyResult.
+_SUPERSEDED_BY, _EXISTED, _PREVIOUS = b"\x09", b"\x10\x01", b"\x19"
+
+_QUESTION_HEAD, _ANSWER_HEAD = Struct("<BIBI"), Struct("<BI")
+_FIXED64 = Struct("<Q")
+_SMALL = [bytes((n,)) for n in range(128)]
+
+HEAD_SIZE = 20
+"""Bytes that a question or an answer may take in a frame besides its body."""
+
+
+def varint(number: int) -> bytes:
+    """A length as protobuf writes it."""
+    if number < 128:
+        return _SMALL[number]
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+# --- questions
+
+
+def read_body(keys: Iterable[str], fence: Fence) -> bytes:
+    """A read, all but its head. MalformedRequestError: a key isn't UTF-8."""
+    parts = [_fence(fence)]
+    for key in keys:
+        data = utf8(key)
+        parts += (_KEY, varint(len(data)), data)
+    return b"".join(parts)
+
+
+def apply_body(records: Iterable[Record], fence: Fence) -> bytes:
+    """An apply, all but its head. MalformedRequestError: a key or value isn't UTF-8."""
+    parts = [_fence(fence)]
+    for record in records:
+        data = encode_once(record)
+        parts += (_RECORD, varint(len(data)), data)
+    return b"".join(parts)
+
+
+def question(number: int, timeout_ms: int, body: bytes) -> bytes:
+    """A question as it stands in a frame. number, timeout_ms: 1 to 2**32 - 1."""
+    head = _QUESTION_HEAD.pack(_NUMBER, number, _TIMEOUT, timeout_ms)
+    return b"".join((_FRAME_ITEM, varint(len(head) + len(body)), head, body))
+
+
+# --- answers
+
+
+def read_answer(found: Iterable[bytes | None]) -> bytes:
+    """What is stored, all but its head."""
+    parts: list[bytes] = []
+    for data in found:
+        parts += (_FOUND, varint(len(data)), data) if data else (_FOUND, _SMALL[0])
+    return b"".join(parts)
+
+
+def apply_answer(applied: Iterable[Applied]) -> bytes:
+    """What became of records, all but its head."""
+    parts: list[bytes] = []
+    for each in applied:
+        result = _result(each)
+        parts += (_RESULT, _SMALL[len(result)], result)
+    return b"".join(parts)
+
+
+def newer_answer(topology: Topology) -> bytes:
+    """That the asker's topology is too old, all but its head."""
+    data = topology_message(topology).SerializeToString()
+    return b"".join((_NEWER, varint(len(data)), data))
+
+
+def refusal_answer(code: int, kind: str, message: str, facts: str) -> bytes:
+    """An error, all but its head. code: the number of a gRPC status."""
+    refusal = replica_pb2.Refusal(code=code, kind=kind, message=message, facts=facts)
+    data = refusal.SerializeToString()
+    return b"".join((_REFUSAL, varint(len(data)), data))
+
+
+def answer(number: int, body: bytes) -> bytes:
+    """An answer as it stands in a frame."""
+    head = _ANSWER_HEAD.pack(_NUMBER, number)
+    return b"".join((_FRAME_ITEM, varint(len(head) + len(body)), head, body))
+
+
+def answers_of(frame: bytes) -> Sequence[replica_pb2.Answer]:
+    """The answers of a frame. MalformedRequestError: it isn't one."""
+    try:
+        return replica_pb2.CarryResponse.FromString(frame).answers
+    except DecodeError:
+        raise MalformedRequestError("the frame is not a CarryResponse") from None
+
+
+def records_of(message: replica_pb2.Answer) -> list[Record | None]:
+    """What a peer holds. StoreCorruptError: it sent no records."""
+    return [decode(data) if data else None for data in message.records]
+
+
+def applied_of(message: replica_pb2.Answer) -> list[Applied]:
+    """What became of records that were sent to a peer."""
+    return [Applied(r.superseded_by, r.existed, r.previous) for r in message.results]
+
+
+def _result(applied: Applied) -> bytes:
+    parts = []
+    if applied.superseded_by:
+        parts += [_SUPERSEDED_BY, _FIXED64.pack(applied.superseded_by)]
+    if applied.existed:
+        parts.append(_EXISTED)
+    if applied.previous:
+        parts += [_PREVIOUS, _FIXED64.pack(applied.previous)]
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=16)
+def _fence(fence: Fence) -> bytes:
+    data = fence_message(fence).SerializeToString()
+    return b"".join((_FENCE, varint(len(data)), data))

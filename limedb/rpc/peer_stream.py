@@ -1,0 +1,225 @@
+"""One stream to a peer: what is asked in a turn of the event loop goes as one frame, and so do the answers.
+
+It owns what is on its way: the queue, the bounds, the deadlines, and the end of all of it when the stream
+breaks. It must never know what is asked (`frames.py` writes the bodies), nor try anything again.
+
+A question waits for no other: answers come in the order in which they are ready. Questions beyond the bounds
+wait in their order, and fail at their deadlines.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+
+import grpc
+
+from limedb.errors import LimeDBError, MalformedRequestError, ReplicaUnreachableError, RequestTimeoutError
+from limedb.ports import Clock
+from limedb.rpc.frames import HEAD_SIZE, answers_of, question
+from limedb.rpc.watchdog import Watchdog
+from limedbpb.v1 import replica_pb2
+
+Call = grpc.aio.StreamStreamCall[Any, Any]
+
+MAX_QUESTIONS = 1024
+"""Questions that may be unanswered at a time; one more waits."""
+MAX_BYTES = 16 << 20
+"""Bytes of questions that may be unanswered at a time. One question alone may be larger."""
+FRAME_BYTES = 1 << 20
+"""A frame ends behind as many bytes, so that what is small doesn't wait long for what is large."""
+MOMENT = 0.001
+"""Seconds before a deadline at which it has come."""
+
+
+class Asked:
+    """A question on its way. answer: its answer, or ReplicaUnreachableError or RequestTimeoutError. timeout:
+    seconds that it had; deadline: when they are over, by the clock. is_sent: it may have reached the peer.
+    """
+
+    __slots__ = ("answer", "body", "deadline", "is_sent", "timeout")
+
+    def __init__(
+        self, body: bytes, timeout: float, deadline: float, answer: "asyncio.Future[replica_pb2.Answer]"
+    ) -> None:
+        self.body, self.timeout, self.deadline, self.answer = body, timeout, deadline, answer
+        self.is_sent = False
+
+
+class PeerStream:
+    """A stream from its start to its end; there is no second life.
+
+    call: the stream, just begun, of bytes. watchdog: of the link; it cancels the stream when the peer gives
+    no sign of life. lost: told when the connection broke. trouble: why the stream ended, empty while it runs.
+    """
+
+    def __init__(
+        self, node_url: str, call: Call, clock: Clock, watchdog: Watchdog, lost: Callable[[str], None]
+    ) -> None:
+        self._node_url, self._call, self._clock = node_url, call, clock
+        self._watchdog, self._lost = watchdog, lost
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Asked] = deque()
+        self._sent: dict[int, Asked] = {}
+        self._number = self._sent_bytes = 0
+        self._idle: asyncio.Future[None] | None = None  # the writer's, while it has nothing to write
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._is_watched = False
+        self.trouble = ""
+        self._tasks = [self._loop.create_task(self._write()), self._loop.create_task(self._read())]
+
+    def ask(self, body: bytes, timeout: float) -> Asked:
+        """Queue a question; its frame goes when this turn of the loop is over. ReplicaUnreachableError."""
+        if self.trouble:
+            raise ReplicaUnreachableError(self._node_url, self.trouble)
+        deadline = self._clock.monotonic() + timeout
+        asked = Asked(body, timeout, deadline, self._loop.create_future())
+        self._waiting.append(asked)
+        if not self._is_watched:
+            self._is_watched = True
+            self._watchdog.begin(self)
+        if deadline < self._timer_at:
+            self._set_timer(deadline)
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        return asked
+
+    def cancel(self) -> bool:
+        """End it, and at once all that it carries: the watchdog has given the peer up."""
+        self.end(self._watchdog.trouble or "the link was closed")
+        return True
+
+    def end(self, trouble: str) -> None:
+        """End it, and at once all that it carries."""
+        if self.trouble:
+            return
+        self.trouble = trouble
+        self._call.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._is_watched:
+            self._watchdog.end(self, answered=False)
+        for asked in chain(self._sent.values(), self._waiting):
+            _fail(asked, ReplicaUnreachableError(self._node_url, trouble))
+        self._sent.clear()
+        self._waiting.clear()
+        for task in self._tasks:
+            task.cancel()
+
+    async def close(self) -> None:
+        """End it, and wait for that."""
+        self.end("the link was closed")
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- out
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                if frame := self._next_frame():
+                    await self._call.write(frame)
+                else:
+                    self._idle = self._loop.create_future()
+                    await self._idle
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            pass  # the call is done: who reads is told why
+
+    def _next_frame(self) -> bytes:
+        """What waits, as far as the bounds let it; empty: nothing may go now."""
+        parts: list[bytes] = []
+        size, now = 0, self._clock.monotonic()
+        while self._waiting and size < FRAME_BYTES and self._has_room():
+            asked = self._waiting.popleft()
+            if asked.answer.done():  # its asker is gone, or its deadline was
+                continue
+            if asked.deadline - now < MOMENT:
+                self._expire(asked)
+                continue
+            parts.append(self._send(asked, now))
+            size += len(parts[-1])
+        self._look_idle()
+        return b"".join(parts)
+
+    def _has_room(self) -> bool:
+        return len(self._sent) < MAX_QUESTIONS and (
+            not self._sent or self._sent_bytes + len(self._waiting[0].body) <= MAX_BYTES
+        )
+
+    def _send(self, asked: Asked, now: float) -> bytes:
+        self._number = number = (self._number + 1) & 0xFFFFFFFF
+        asked.is_sent = True
+        self._sent[number] = asked
+        self._sent_bytes += len(asked.body) + HEAD_SIZE
+        return question(number, min(int((asked.deadline - now) * 1000), 0xFFFFFFFF), asked.body)
+
+    # --- in
+
+    async def _read(self) -> None:
+        trouble = "the peer ended the stream"
+        try:
+            while isinstance(data := await self._call.read(), bytes):
+                self._take(data)
+        except grpc.aio.AioRpcError as error:
+            trouble = f"{error.code().name}, {error.details()}"
+            if error.code() is grpc.StatusCode.UNAVAILABLE and not self.trouble:
+                self._lost("the connection was lost")
+        except MalformedRequestError as error:
+            trouble = f"it sent what is no frame: {error}"
+        finally:
+            self.end(trouble)
+
+    def _take(self, frame: bytes) -> None:
+        for answer in answers_of(frame):
+            asked = self._sent.pop(answer.number, None)
+            if asked is None:
+                continue
+            self._sent_bytes -= len(asked.body) + HEAD_SIZE
+            if not asked.answer.done():
+                asked.answer.set_result(answer)
+        self._watchdog.heard()
+        self._look_idle()
+        if self._waiting and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _look_idle(self) -> None:
+        """A peer that owes nothing is watched no more."""
+        if self._is_watched and not self._sent and not self._waiting:
+            self._is_watched = False
+            self._watchdog.end(self, answered=False)
+
+    # --- deadlines
+
+    def _set_timer(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - self._clock.monotonic()), self._look_late)
+
+    def _look_late(self) -> None:
+        """End what is past its deadline. One timer serves all: mostly there is nothing to end, and the next
+        deadline is far.
+        """
+        self._timer, self._timer_at = None, float("inf")
+        now, soonest = self._clock.monotonic(), float("inf")
+        for asked in chain(self._sent.values(), self._waiting):
+            if asked.answer.done():
+                continue
+            if asked.deadline - now < MOMENT:
+                self._expire(asked)
+            else:
+                soonest = min(soonest, asked.deadline)
+        if soonest < float("inf"):
+            self._set_timer(soonest)
+
+    def _expire(self, asked: Asked) -> None:
+        if asked.is_sent:
+            _fail(asked, RequestTimeoutError(asked.timeout, f"node {self._node_url}"))
+        else:
+            _fail(asked, ReplicaUnreachableError(self._node_url, "it owes too many answers already"))
+
+
+def _fail(asked: Asked, error: LimeDBError) -> None:
+    if not asked.answer.done():
+        asked.answer.set_exception(error)

@@ -1,0 +1,219 @@
+"""What a replica remembers of operations, on disk: an LMDB environment of its own.
+
+It owns how states get to disk and how they are forgotten. It must never judge a proposal
+(`core/agreement.py`), nor answer before a state is as durable as the data is (setting DURABILITY).
+
+Table: when the operation began (8 bytes of milliseconds, big-endian) and its id, 16 bytes, to its packed
+state; so the oldest stand in front, and each transaction forgets some that are too old. Under `note`, that is
+behind all of them: cluster id, epoch and since, as JSON.
+
+States of one moment are one transaction in a thread: a state is looked at and changed on the event loop, in
+order, and is on disk when the transaction is that was begun behind it.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from struct import Struct
+
+import lmdb
+
+from limedb.core.agreement import Proposal, State, Terms, moved
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.topology import Fence
+from limedb.errors import StoreClosedError, StoreCorruptError, StoreError
+from limedb.replication.memory_operations import KEPT_MS, MAX_OPERATIONS
+from limedb.storage.files import FileLock, make_folder
+from limedb.storage.lmdb_env import explain
+from limedb.storage.lmdb_layout import number, number_of
+
+MAP_SIZE = 1 << 34
+"""Address space: far over what MAX_OPERATIONS take."""
+_NOTE = b"\xff" * 8 + b"note"
+_FORGOTTEN = b"\xff" * 8 + b"forgotten"
+_META = 2
+_STATE = Struct(">I16sI16sBQQB")
+"""Round and proposer promised, those accepted, and the terms: whether there are any, version, expiry,
+existed."""
+_SPARE = 8  # that a transaction forgets beyond as many as it writes
+
+
+class LmdbOperationLog:
+    """As ports.OperationLog. Made inside the running event loop, the only one that may use it."""
+
+    def __init__(self, folder: Path, durability: str, max_operations: int = MAX_OPERATIONS) -> None:
+        """Open the log in a folder, made where missing. StoreError, StoreCorruptError."""
+        make_folder(folder)
+        self._folder, self._max = folder, max_operations
+        self._lock = FileLock(folder / "limedb.lock", folder)
+        try:
+            self._env = lmdb.open(
+                str(folder),
+                map_size=MAP_SIZE,
+                sync=durability == "always",
+                writemap=False,
+                meminit=False,
+                readahead=False,
+            )
+            self._env.reader_check()
+            with self._env.begin() as txn:
+                self._noted = txn.get(_NOTE)
+                self.forgotten_ms = number_of(txn.get(_FORGOTTEN, b""))
+        except (lmdb.Error, OSError) as error:
+            self._lock.release()
+            raise explain(error, folder) from error
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="limedb-operations")
+        self._pending: dict[bytes, State] = {}  # newer than on disk
+        self._dirty: dict[bytes, bytes] = {}  # for the next transaction
+        self._waiters: list[asyncio.Future[None]] = []
+        self._now_ms = 0
+        self._committing: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def noted(self, fence: Fence) -> int | None:
+        """As OperationLog.noted."""
+        cluster_id, epoch, since_ms = json.loads(self._noted or b'["", 0, 0]')
+        return since_ms if fence == (cluster_id, epoch) and epoch else None
+
+    def note(self, fence: Fence, since_ms: int) -> None:
+        """As OperationLog.note."""
+        self._noted = self._dirty[_NOTE] = json.dumps([*fence, since_ms]).encode()
+        self._commit_soon()
+
+    async def move(self, proposals: Sequence[Proposal], now_ms: int) -> list[State]:
+        """As OperationLog.move. StoreFullError: no room; the disk may have it later all the same."""
+        if self._is_closed:
+            raise StoreClosedError
+        self._now_ms = now_ms
+        try:
+            states = [self._move(proposal) for proposal in proposals]
+        except lmdb.Error as error:
+            raise explain(error, self._folder) from error
+        if any(_place(proposal) in self._pending for proposal in proposals):
+            await self._durable()
+        return states
+
+    async def close(self) -> None:
+        """As OperationLog.close."""
+        self._is_closed = True
+        while self._committing is not None:
+            await asyncio.wait([self._committing])
+        await asyncio.to_thread(self._thread.shutdown)
+        self._env.close()
+        self._lock.release()
+
+    def _move(self, proposal: Proposal) -> State:
+        place = _place(proposal)
+        before = self._pending.get(place) or self._read(place)
+        state = moved(before, proposal)
+        if state != before:
+            self._pending[place] = state
+            self._dirty[place] = pack(state)
+        return state
+
+    def _read(self, place: bytes) -> State:
+        with self._env.begin() as txn:
+            data = txn.get(place)
+        return Acceptor() if data is None else unpack(data)
+
+    # --- to disk
+
+    async def _durable(self) -> None:
+        """Return when what is pending now is on disk. StoreError: it isn't."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._commit_soon()
+        await waiter
+
+    def _commit_soon(self) -> None:
+        if self._committing is None:
+            self._committing = asyncio.get_running_loop().create_task(self._commit_all())
+
+    async def _commit_all(self) -> None:
+        """Commit until nothing is left; one transaction runs at a time."""
+        try:
+            while self._waiters or self._dirty:
+                if await self._commit_next() is not None and not self._waiters:
+                    return  # with the next proposal it is tried again
+        finally:
+            self._committing = None
+
+    async def _commit_next(self) -> StoreError | None:
+        """Commit what there is; why it failed."""
+        dirty, self._dirty = self._dirty, {}
+        waiters, self._waiters = self._waiters, []
+        loop = asyncio.get_running_loop()
+        error: StoreError | None = None
+        try:
+            await loop.run_in_executor(self._thread, self._commit, dirty, self._now_ms)
+        except lmdb.Error as failure:
+            error = explain(failure, self._folder)
+        for place, data in dirty.items():
+            state = self._pending.get(place)
+            if error is not None:
+                self._dirty.setdefault(place, data)  # what was promised in memory goes with the next
+            elif state is not None and pack(state) == data:
+                del self._pending[place]
+        for waiter in waiters:
+            if waiter.done():  # its caller was cancelled
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+        return error
+
+    def _commit(self, dirty: dict[bytes, bytes], now_ms: int) -> None:
+        """One transaction, in the thread."""
+        with self._env.begin(write=True) as txn:
+            txn.cursor().putmulti(sorted(dirty.items()))
+            self._forget(txn, len(dirty) + _SPARE, now_ms)
+
+    def _forget(self, txn: "lmdb.Transaction[bytes]", limit: int, now_ms: int) -> None:
+        """Remove the oldest: those past their time, and those that are too many."""
+        surplus = txn.stat()["entries"] - _META - self._max
+        cursor = txn.cursor()
+        oldest = [*islice(cursor.iternext(values=False), limit)] if cursor.first() else []
+        for i, place in enumerate(oldest):
+            began = number_of(place[:8])
+            if place >= _FORGOTTEN or not (i < surplus or began < now_ms - KEPT_MS):
+                break
+            if i < surplus:
+                self.forgotten_ms = max(self.forgotten_ms, began + 1)
+                txn.put(_FORGOTTEN, number(self.forgotten_ms))
+            txn.delete(place)
+
+
+def _place(proposal: Proposal) -> bytes:
+    return number(proposal.operation.began_ms) + proposal.operation.id
+
+
+def pack(state: State) -> bytes:
+    """The stored form of a state."""
+    terms = state.value or Terms(0, 0, existed=False)
+    return _STATE.pack(
+        state.promised.round,
+        state.promised.proposer.encode(),
+        state.accepted.round,
+        state.accepted.proposer.encode(),
+        state.value is not None,
+        terms.version,
+        terms.expires_at,
+        terms.existed,
+    )
+
+
+def unpack(data: bytes) -> State:
+    """The state of stored bytes. StoreCorruptError: they aren't one."""
+    if len(data) != _STATE.size:
+        raise StoreCorruptError(f"not the state of an operation: {data[:32]!r} ({len(data)} bytes)")
+    promised, by, accepted, of, is_set, version, expires_at, existed = _STATE.unpack(data)
+    value = Terms(version, expires_at, bool(existed)) if is_set else None
+    return Acceptor(Ballot(promised, _name(by)), Ballot(accepted, _name(of)), value)
+
+
+def _name(data: bytes) -> str:
+    return data.rstrip(b"\0").decode()

@@ -1,0 +1,234 @@
+"""What callers get, from a real node."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import limedb
+from limedb.core.quorum import Level
+from limedb.errors import (
+    InvalidKeyError,
+    InvalidRequestError,
+    MalformedRequestError,
+    PartialFailureError,
+    RequestTimeoutError,
+    UnavailableError,
+    UnsupportedError,
+    ValueTooLargeError,
+)
+from tests.support.clusters import RunningCluster
+from tests.support.keys import new_key
+from tests.support.ports import free_port
+from tests.support.waiting import wait_for
+
+
+@pytest.mark.parametrize("value", ["text", "", "grüß \U0001f34b", b"\x00\xff", b"", "v" * 300_000])
+async def test_what_is_stored_is_read_as_it_was(node: str, value: str | bytes) -> None:
+    key = new_key()
+    async with limedb.connect(node) as db:
+        receipt = await db.set(key, value)
+        assert (receipt.acked, receipt.replicas) == (1, 1)
+        assert await db.get(key) == value
+        assert type(await db.get(key)) is type(value)
+
+
+async def test_a_key_without_a_value_is_the_default(node: str) -> None:
+    async with limedb.connect(node) as db:
+        assert await db.get(new_key()) is None
+        assert await db.get(new_key(), "nothing") == "nothing"
+
+
+async def test_a_delete_says_whether_there_was_anything(node: str) -> None:
+    key = new_key()
+    async with limedb.connect(node) as db:
+        await db.set(key, "v")
+        assert await db.delete(key) is True
+        assert await db.delete(key) is False
+        assert await db.get(key) is None
+
+
+@pytest.mark.parametrize("ttl", [0.05, timedelta(milliseconds=50)])
+def test_a_value_lives_as_long_as_it_was_told(node: str, ttl: Any) -> None:
+    key = new_key()
+    with limedb.connect_sync(node) as db:
+        db.set(key, "v", ttl=ttl)
+        wait_for("the value to end", lambda: db.get(key) is None)
+
+
+async def test_a_later_write_has_a_higher_version(node: str) -> None:
+    key = new_key()
+    async with limedb.connect(node) as db:
+        first, second = await db.set(key, "1"), await db.set(key, "2")
+        assert second.version > first.version
+        assert first.epoch >= 1
+
+
+@pytest.mark.parametrize("level", ["one", "quorum", "all", "linearizable", Level.QUORUM])
+async def test_each_level_can_be_asked_for(cluster: RunningCluster, level: str) -> None:
+    key = new_key()
+    async with limedb.connect(cluster.nodes[0].address, consistency=level) as db:
+        receipt = await db.set(key, "v", consistency=level)
+        assert receipt.replicas == 3
+        assert await db.get(key, consistency=level) == "v"
+
+
+async def test_many_keys_go_together(cluster: RunningCluster) -> None:
+    values = {new_key(): f"value {i}" for i in range(2500)}
+    missing = [new_key() for _ in range(10)]
+    async with limedb.connect(cluster.nodes[0].address) as db:
+        receipts = await db.set_many(values)
+        assert receipts.keys() == values.keys()
+        assert await db.get_many([*values, *missing]) == values
+        assert await db.delete_many([*values, *missing]) == len(values)
+        assert await db.get_many(values) == {}
+
+
+async def test_none_is_many_too(node: str) -> None:
+    async with limedb.connect(node) as db:
+        assert await db.get_many([]) == {}
+        assert await db.set_many({}) == {}
+        assert await db.delete_many([]) == 0
+
+
+async def test_answers_that_are_too_large_together_are_fetched_in_parts(node: str) -> None:
+    values = {new_key(): "v" * 900_000 for _ in range(9)}
+    async with limedb.connect(node) as db:
+        await db.set_many(values)
+        assert await db.get_many(values) == values
+        assert await asyncio.gather(*(db.get(key) for key in values)) == [*values.values()]
+
+
+async def test_calls_at_once_each_get_their_own(cluster: RunningCluster) -> None:
+    keys = [new_key() for _ in range(300)]
+    async with limedb.connect(cluster.nodes[0].address) as db:
+        await asyncio.gather(*(db.set(key, f"of {key}") for key in keys))
+        assert await asyncio.gather(*(db.get(key) for key in keys)) == [f"of {key}" for key in keys]
+
+
+async def test_writes_of_one_key_at_once_are_each_carried_out(node: str) -> None:
+    key = new_key()
+    async with limedb.connect(node) as db:
+        results = await asyncio.gather(db.set(key, "1"), db.delete(key), db.set(key, "2"))
+        assert results[0].version != results[2].version
+        assert await db.get(key) in ("1", "2", None)
+
+
+@pytest.mark.parametrize(
+    ("key", "error"),
+    [("", InvalidKeyError), ("k" * 5000, InvalidKeyError), ("\ud800", MalformedRequestError)],
+)
+async def test_a_bad_key_is_refused(node: str, key: str, error: type[Exception]) -> None:
+    async with limedb.connect(node) as db:
+        for call in (db.get(key), db.set(key, "v"), db.delete(key), db.get_many([key])):
+            with pytest.raises(error):
+                await call
+
+
+@pytest.mark.parametrize(
+    "options", [{"ttl": 0}, {"ttl": -1}, {"ttl": 1e12}, {"consistency": "most"}, {"timeout": 0}]
+)
+async def test_a_bad_option_is_refused(node: str, options: dict[str, Any]) -> None:
+    async with limedb.connect(node) as db:
+        with pytest.raises(InvalidRequestError):
+            await db.set(new_key(), "v", **options)
+
+
+@pytest.mark.parametrize("value", ["\ud800", 7, None])
+async def test_a_bad_value_is_refused(node: str, value: Any) -> None:
+    async with limedb.connect(node) as db:
+        with pytest.raises(InvalidRequestError):
+            await db.set(new_key(), value)
+
+
+@pytest.mark.parametrize("addresses", ["", "nowhere", "host:port", "a:1,b", "https://a:1", "http://a:1/path"])
+def test_bad_addresses_are_refused(addresses: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        limedb.connect(addresses)
+
+
+async def test_what_one_caller_does_wrong_fails_no_other(node: str) -> None:
+    key, large, other = new_key(), new_key(), new_key()
+    async with limedb.connect(node) as db:
+        results = await asyncio.gather(
+            db.set(key, "v"), db.set(large, "v" * (2 << 20)), db.set(other, "v"), return_exceptions=True
+        )
+        error = results[1]
+        assert isinstance(error, ValueTooLargeError)
+        assert (error.key, error.size, error.limit) == (large, 2 << 20, 1 << 20)
+        assert await db.get_many([key, large, other]) == {key: "v", other: "v"}
+
+
+async def test_those_of_many_that_fail_are_named(node: str) -> None:
+    key, large = new_key(), new_key()
+    async with limedb.connect(node) as db:
+        with pytest.raises(PartialFailureError) as caught:
+            await db.set_many({key: "v", large: "v" * (2 << 20)})
+        assert caught.value.errors.keys() == {large}
+        assert isinstance(caught.value.errors[large], ValueTooLargeError)
+        assert await db.get(key) == "v"
+
+
+async def test_scan_and_watch_say_that_they_are_not_there(node: str) -> None:
+    async with limedb.connect(node) as db:
+        for function in (db.scan, db.watch):
+            with pytest.raises(UnsupportedError):
+                function("prefix")
+
+
+async def test_a_cancelled_call_harms_no_other(node: str) -> None:
+    key = new_key()
+    async with limedb.connect(node) as db:
+        await db.set(key, "v")
+        calls = [asyncio.create_task(db.get(key)) for _ in range(20)]
+        await asyncio.sleep(0)
+        for call in calls[::2]:
+            call.cancel()
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert results[1::2] == ["v"] * 10
+        assert all(isinstance(result, asyncio.CancelledError) for result in results[::2])
+
+
+async def test_nothing_at_an_address_is_said_at_once() -> None:
+    with free_port() as port, pytest.raises(UnavailableError, match=f"127.0.0.1:{port}"):
+        await limedb.connect(f"127.0.0.1:{port}", timeout=30).open()
+
+
+async def test_one_good_address_among_bad_ones_is_enough(node: str) -> None:
+    with free_port() as port:
+        async with limedb.connect(f"127.0.0.1:{port},{node}") as db:
+            assert await db.get(new_key()) is None
+
+
+async def test_a_closed_client_says_so(node: str) -> None:
+    async with limedb.connect(node) as db:
+        pass
+    with pytest.raises(UnavailableError, match="closed"):
+        await db.get("k")
+    with pytest.raises(UnavailableError, match="closed"):
+        await db.set("k", "v")
+
+
+async def test_calls_that_wait_when_the_client_closes_end(node: str) -> None:
+    async with limedb.connect(node) as db:
+        calls = [asyncio.create_task(db.get(new_key())) for _ in range(50)]
+        calls += [asyncio.create_task(db.get_many([new_key()])) for _ in range(5)]
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        results = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(result, UnavailableError | PartialFailureError) for result in results)
+
+
+async def test_a_call_ends_at_its_timeout_when_nobody_answers(broken: RunningCluster) -> None:
+    async with limedb.connect(broken.nodes[0].address) as db:
+        for member in broken.nodes:
+            broken.pause(member.name)
+        try:
+            with pytest.raises((RequestTimeoutError, UnavailableError)):
+                await db.get(new_key(), timeout=0.3)
+            with pytest.raises(UnavailableError):
+                await db.set(new_key(), "v", timeout=0.3)
+        finally:
+            for member in broken.nodes:
+                broken.resume(member.name)

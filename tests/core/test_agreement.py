@@ -1,0 +1,140 @@
+"""What replicas agree on: one version for an operation, whoever asks, in whatever order."""
+
+from itertools import combinations
+from random import Random
+
+import pytest
+
+from limedb.core.agreement import (
+    FIRST,
+    Operation,
+    Proposal,
+    State,
+    Tenure,
+    Terms,
+    agrees,
+    bound,
+    meet,
+    moved,
+    quorum,
+    settled_since,
+)
+from limedb.core.layout import Owners
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.errors import UnavailableError
+
+OPERATION = Operation(b"o" * 16, 0, 0)
+
+
+def terms(version: int) -> Terms:
+    return Terms(version, 0, existed=False)
+
+
+def accepted(attempt: int, by: str, version: int) -> State:
+    ballot = Ballot(FIRST + attempt, by)
+    return Acceptor(ballot, ballot, terms(version))
+
+
+def test_a_first_attempt_is_refused_by_who_has_heard_of_another() -> None:
+    first = Proposal(OPERATION, Ballot(FIRST, "b"), terms(2))
+    assert agrees(moved(Acceptor(), first), first)
+    assert agrees(moved(moved(Acceptor(), first), first), first)
+    for other in (accepted(0, "a", 1), accepted(0, "c", 1), Acceptor(Ballot(FIRST + 1, "a"))):
+        assert moved(other, first) == other
+
+
+def test_what_may_have_been_agreed_binds_later_attempts() -> None:
+    assert bound([Acceptor(), Acceptor()], 1, 2) is None
+    assert bound([Acceptor(), accepted(0, "a", 1)], 1, 2) == terms(1)
+    assert bound([accepted(0, "a", 1), accepted(1, "b", 2)], 1, 2) == terms(2)
+
+
+def test_of_a_first_attempt_that_was_sent_twice_the_one_that_may_be_agreed_binds() -> None:
+    one, other = accepted(0, "a", 1), accepted(0, "b", 2)
+    assert bound([one, other, other], 0, 2) == terms(2)
+    assert bound([one, other, Acceptor()], 0, 2) is None
+    with pytest.raises(UnavailableError, match="sent twice"):
+        bound([one, other], 1, 2)
+
+
+class Replicas:
+    """Replicas of one operation, whose messages come late, twice, or never."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng, count = rng, rng.choice([1, 2, 3, 4, 5])
+        self.states: list[State] = [Acceptor()] * count
+        self.need = count // 2 + 1
+        self.open: list[tuple[Proposal, set[int]]] = []
+        self.won: set[Terms] = set()
+
+    def send(self, i: int, proposal: Proposal) -> bool:
+        self.states[i] = moved(self.states[i], proposal)
+        return agrees(self.states[i], proposal)
+
+    def begin(self, ballot: Ballot, own: Terms) -> None:
+        """Begin an attempt: its promises, where it asks for any."""
+        chosen: Terms | None = own
+        if ballot.round > FIRST:
+            chosen = self._promised(ballot, own)
+        if chosen is not None:
+            self.open.append((Proposal(OPERATION, ballot, chosen), set()))
+
+    def _promised(self, ballot: Ballot, own: Terms) -> Terms | None:
+        asked = self.rng.sample(range(len(self.states)), self.rng.randint(self.need, len(self.states)))
+        promised = [self.states[i] for i in asked if self.send(i, Proposal(OPERATION, ballot, None))]
+        if len(promised) < self.need:
+            return None
+        try:
+            return bound(promised, len(self.states) - len(promised), self.need) or own
+        except UnavailableError:
+            return None
+
+    def deliver(self) -> None:
+        """Bring an accept of some attempt to some replica."""
+        proposal, agreeing = self.rng.choice(self.open)
+        i = self.rng.randrange(len(self.states))
+        if self.send(i, proposal):
+            agreeing.add(i)
+        if len(agreeing) >= self.need and proposal.terms is not None:
+            self.won.add(proposal.terms)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_no_two_attempts_ever_agree_on_different_terms(seed: int) -> None:
+    """First attempts are sent twice now and then."""
+    rng = Random(seed)
+    replicas = Replicas(rng)
+    for number in range(rng.randint(2, 12)):
+        replicas.begin(Ballot(FIRST + rng.choice([0, 0, 1, 2, 3]), f"{number}"), terms(number + 1))
+        for _ in range(rng.randint(0, 3 * len(replicas.states)) if replicas.open else 0):
+            replicas.deliver()
+    assert len(replicas.won) <= 1
+
+
+ABC, ABD = Owners(("a", "b", "c"), (), 3), Owners(("a", "b", "d"), (), 3)
+STREAMING, HANDOVER = Owners(("a", "b", "c"), ("d",), 3), Owners(("a", "b", "d"), ("c",), 3)
+
+
+def test_quorums_meet_when_each_two_share_a_replica() -> None:
+    every = [ABC, ABD, STREAMING, HANDOVER, Owners(("a",), (), 1), Owners(("a",), ("b", "c"), 1)]
+    every += [Owners(("a", "b"), (), 2), Owners(("a", "b"), ("c",), 2), Owners(("a", "b"), ("c",), 3)]
+    for a in every:
+        for b in every:
+            pairs = [
+                (set(x), set(y))
+                for x in combinations(a.written, quorum(a))
+                for y in combinations(b.written, quorum(b))
+            ]
+            assert meet(a, b) == all(x & y for x, y in pairs), (a, b)
+
+
+def test_only_the_last_step_of_a_change_parts_from_what_was_before_it() -> None:
+    steps = [
+        Tenure(7, False, 100, ABC),
+        Tenure(8, True, 200, STREAMING),
+        Tenure(9, False, 300, HANDOVER),
+        Tenure(10, False, 400, ABD),
+    ]
+    assert [settled_since(steps[:n]) for n in (1, 2, 3, 4)] == [0, 0, 0, 300]
+    assert settled_since([steps[0], steps[3]]) == 400
+    assert settled_since([steps[0], steps[0]._replace(epoch=8, learned_ms=200)]) == 0

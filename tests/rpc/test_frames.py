@@ -1,0 +1,123 @@
+"""Frames written by hand are, byte for byte, what protobuf writes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limedb.core.record import Record
+from limedb.core.topology import Fence, Member, found
+from limedb.errors import MalformedRequestError, StoreCorruptError
+from limedb.ports import Applied
+from limedb.rpc import frames
+from limedb.rpc.convert_topology import cluster_number, fence_message, topology_message
+from limedb.storage.codec import encode, received
+from limedbpb.v1 import replica_pb2
+from limedbpb.v1.record_pb2 import Record as Message
+
+U64 = st.integers(0, 2**64 - 1)
+U32 = st.integers(1, 2**32 - 1)
+KEYS = st.one_of(st.text(min_size=1), st.sampled_from(["k" * 127, "k" * 128, "ü" * 2048, "a/b \0"]))
+VALUES = st.one_of(st.none(), st.text(), st.binary(), st.sampled_from(["v" * 20_000, b"\xff" * 17_000]))
+RECORDS = st.builds(Record, KEYS, VALUES, U64, st.one_of(st.just(0), U64))
+FENCES = st.builds(Fence, st.integers(1, 2**64 - 1).map("{:016x}".format), st.integers(1, 2**64 - 1))
+APPLIED = st.builds(Applied, st.one_of(st.just(0), U64), st.booleans(), st.one_of(st.just(0), U64))
+NEWER = found("00000000000000bb", 3, [Member("b", "http://b:1"), Member("c", "http://c:1", "zone")])
+
+
+@given(st.lists(st.tuples(U32, U32, FENCES, st.lists(KEYS, max_size=5)), max_size=4))
+def test_reads_are_what_protobuf_writes(asked: list[tuple[int, int, Fence, list[str]]]) -> None:
+    frame = b"".join(frames.question(n, ms, frames.read_body(keys, fence)) for n, ms, fence, keys in asked)
+    expected = replica_pb2.CarryRequest(
+        questions=[
+            replica_pb2.Question(number=n, timeout_ms=ms, fence=fence_message(fence), keys=keys)
+            for n, ms, fence, keys in asked
+        ]
+    )
+    assert frame == expected.SerializeToString()
+
+
+@given(U32, U32, FENCES, st.lists(RECORDS, max_size=5))
+def test_applies_are_what_protobuf_writes(number: int, ms: int, fence: Fence, records: list[Record]) -> None:
+    frame = frames.question(number, ms, frames.apply_body(records, fence))
+    expected = replica_pb2.Question(number=number, timeout_ms=ms, fence=fence_message(fence))
+    expected.records.extend(encode(Record(*record)) for record in records)
+    assert frame == replica_pb2.CarryRequest(questions=[expected]).SerializeToString()
+    (question,) = replica_pb2.CarryRequest.FromString(frame).questions
+    assert [received(data) for data in question.records] == records
+    assert int(question.fence.cluster_id) == cluster_number(fence.cluster_id)
+
+
+@given(U32, st.lists(st.one_of(st.none(), RECORDS), max_size=5))
+def test_found_records_are_what_protobuf_writes(number: int, records: list[Record | None]) -> None:
+    stored = [record and encode(record) for record in records]
+    frame = frames.answer(number, frames.read_answer(stored))
+    expected = replica_pb2.Answer(number=number, records=[data or b"" for data in stored])
+    assert frame == replica_pb2.CarryResponse(answers=[expected]).SerializeToString()
+    (answer,) = frames.answers_of(frame)
+    assert frames.records_of(answer) == records
+
+
+@given(U32, st.lists(APPLIED, max_size=5))
+def test_results_are_what_protobuf_writes(number: int, applied: list[Applied]) -> None:
+    frame = frames.answer(number, frames.apply_answer(applied))
+    results = [
+        replica_pb2.ApplyResult(superseded_by=a.superseded_by, existed=a.existed, previous=a.previous)
+        for a in applied
+    ]
+    expected = replica_pb2.Answer(number=number, results=results)
+    assert frame == replica_pb2.CarryResponse(answers=[expected]).SerializeToString()
+    (answer,) = frames.answers_of(frame)
+    assert frames.applied_of(answer) == applied
+
+
+def test_errors_are_what_protobuf_writes() -> None:
+    frame = frames.answer(3, frames.newer_answer(NEWER)) + frames.answer(
+        4, frames.refusal_answer(14, "ClockSkewError", "wörds", "900 500")
+    )
+    refusal = replica_pb2.Refusal(code=14, kind="ClockSkewError", message="wörds", facts="900 500")
+    expected = [
+        replica_pb2.Answer(number=3, newer=topology_message(NEWER)),
+        replica_pb2.Answer(number=4, refusal=refusal),
+    ]
+    assert frame == replica_pb2.CarryResponse(answers=expected).SerializeToString()
+
+
+@pytest.mark.parametrize("length", [0, 1, 127, 128, 16_383, 16_384, 2**21, 2**28, 2**32 - 1])
+def test_lengths_are_varints(length: int) -> None:
+    assert b"\x08" + frames.varint(length) == (
+        replica_pb2.Refusal(code=length).SerializeToString() or b"\x08\x00"
+    )
+
+
+@given(RECORDS, st.binary(max_size=40))
+def test_fields_that_this_version_does_not_know_are_stored_and_sent_on(record: Record, more: bytes) -> None:
+    """A later version's field 100, of bytes."""
+    data = encode(record) + b"\xa2\x06" + frames.varint(len(more)) + more
+    kept = received(data)
+    assert kept == record
+    assert encode(kept) == data
+
+
+def test_a_record_in_another_order_is_stored_in_the_order_of_its_fields() -> None:
+    """Else equal records of two replicas would have unequal checksums."""
+    record = Record("k", "v", 7)
+    assert encode(received(b'*\x01v"\x01k\x09' + (7).to_bytes(8, "little"))) == encode(record)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x09\x01", Message(version=1, key="k").SerializeToString()])
+def test_what_is_no_record_is_not_taken(data: bytes) -> None:
+    with pytest.raises(StoreCorruptError):
+        received(data)
+
+
+def test_what_is_no_frame_is_malformed() -> None:
+    with pytest.raises(MalformedRequestError):
+        frames.answers_of(b"\x0a\xff")
+
+
+def test_a_record_is_written_down_once_for_all_peers() -> None:
+    record = Record("k", "v" * 1000, 7)
+    frames.apply_body([record], Fence("00000000000000aa", 1))
+    first = record.encoded
+    frames.apply_body([record], Fence("00000000000000aa", 2))
+    assert record.encoded is first

@@ -1,0 +1,370 @@
+"""The stream between peers, over a real wire: frames, order, bounds, deadlines, and its end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from limedb.core.record import Record
+from limedb.core.topology import Fence
+from limedb.errors import (
+    NotMemberError,
+    OutcomeUnknownError,
+    RemoteError,
+    ReplicaUnreachableError,
+    RequestTimeoutError,
+)
+from limedb.ports import Applied
+from limedb.rpc import carrier, frames, peer_stream, remote
+from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.links import PeerLinks
+from limedb.rpc.remote import RemoteReplica
+from limedb.rpc.replica import ReplicaServicer
+from limedb.rpc.topology import TopologyServicer
+from limedb.storage.codec import encode
+from limedbpb.v1 import replica_pb2
+from tests.rpc.peers import URL, SystemClock, serving
+from tests.support.ports import free_port
+
+FENCE = Fence("00000000000000aa", 3)
+CARRY = "/limedb.v1.ReplicaService/Carry"
+
+
+def soon(seconds: float = 10.0) -> float:
+    return time.monotonic() + seconds
+
+
+class Own:
+    """A replica that is told what to do with each key. gates: reads and writes of these keys wait."""
+
+    def __init__(self) -> None:
+        self.gates: dict[str, asyncio.Event] = {}
+        self.errors: dict[str, Exception] = {}
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+        self.stored: dict[str, bytes] = {}
+        self.deadlines: list[float] = []
+
+    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+        if any(key in self.gates for key in keys):
+            return None
+        self._note(keys[0])
+        return [self.stored.get(key) for key in keys]
+
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+        await self._work(keys[0])
+        return [None for _ in keys]
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        self.deadlines.append(deadline)
+        await self._work(records[0].key)
+        return [Applied(0, False) for _ in records]
+
+    def _note(self, key: str) -> None:
+        self.begun.append(key)
+        if key in self.errors:
+            raise self.errors[key]
+
+    async def _work(self, key: str) -> None:
+        self._note(key)
+        try:
+            if key in self.gates:
+                await self.gates[key].wait()
+        finally:
+            self.ended.append(key)
+
+
+class Servicer(ReplicaServicer):
+    """Notes how many questions each frame has, and which calls came alone."""
+
+    def __init__(self, own: Any) -> None:
+        super().__init__(own, Deadlines(SystemClock(), 10.0), SystemClock())
+        self.frames: list[int] = []
+        self.alone: list[str] = []
+
+    def Carry(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
+        return super().Carry(self._noted(requests), context)
+
+    async def Apply(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.alone.append("Apply")
+        return await super().Apply(request, context)
+
+    async def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.alone.append("Read")
+        return await super().Read(request, context)
+
+    async def _noted(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            self.frames.append(len(request.questions))
+            yield request
+
+
+class Peer:
+    """A peer and the way to it."""
+
+    def __init__(self, address: str, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> None:
+        self.own, self.address = Own(), address
+        self.servicer = Servicer(self.own)
+        self.links = PeerLinks(lambda _: address, SystemClock(), interceptors)
+        self.replica = RemoteReplica(self.links.to(URL), SystemClock())
+
+    def serving(self) -> Any:
+        return serving(self.address, self.servicer, TopologyServicer(None))  # type: ignore[arg-type]
+
+    async def read(self, key: str, seconds: float = 10.0) -> list[Record | None]:
+        return await self.replica.read((key,), FENCE, soon(seconds))
+
+    async def apply(self, key: str, seconds: float = 10.0, value: str = "v") -> list[Applied]:
+        return await self.replica.apply((Record(key, value, 1),), FENCE, soon(seconds))
+
+    def begin(self, *keys: str, how: str = "apply", seconds: float = 10.0) -> list[asyncio.Task[Any]]:
+        """Requests for keys that wait at the peer."""
+        for key in keys:
+            self.own.gates[key] = asyncio.Event()
+        return [asyncio.create_task(getattr(self, how)(key, seconds)) for key in keys]
+
+
+@asynccontextmanager
+async def made(**settings: Any) -> AsyncIterator[Peer]:
+    with free_port() as port:
+        peer = Peer(f"127.0.0.1:{port}", **settings)
+        try:
+            async with peer.serving():
+                yield peer
+        finally:
+            await peer.links.close()
+
+
+@pytest_asyncio.fixture
+async def peer() -> AsyncIterator[Peer]:
+    async with made() as peer:
+        yield peer
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # between two looks
+
+
+async def test_what_is_asked_in_one_turn_goes_as_one_frame(peer: Peer) -> None:
+    await peer.read("first")
+    await asyncio.gather(*(peer.read(f"k{i}") for i in range(20)), *(peer.apply(f"k{i}") for i in range(20)))
+    assert peer.servicer.frames == [1, 40]
+    assert peer.servicer.alone == []
+
+
+async def test_nothing_waits_for_a_slow_question_of_its_frame_or_another(peer: Peer) -> None:
+    slow = peer.begin("slow read", how="read") + peer.begin("slow write")
+    assert await asyncio.gather(peer.read("quick"), peer.apply("quick")) == [[None], [Applied(0, False)]]
+    assert await peer.read("later") == [None]
+    assert not any(task.done() for task in slow)
+    for gate in peer.own.gates.values():
+        gate.set()
+    assert await asyncio.gather(*slow) == [[None], [Applied(0, False)]]
+
+
+async def test_an_error_is_its_questions_alone(peer: Peer) -> None:
+    peer.own.errors = {"bad": NotMemberError("no"), "bug": KeyError("bug")}
+    bad, bug, good = await asyncio.gather(
+        peer.read("bad"), peer.apply("bug"), peer.read("good"), return_exceptions=True
+    )
+    assert isinstance(bad, NotMemberError)
+    assert isinstance(bug, RemoteError)
+    assert (bug.kind, bug.code) == ("InternalError", "INTERNAL")
+    assert "KeyError" not in str(bug)
+    assert good == [None]
+
+
+async def test_stored_bytes_come_as_they_are(peer: Peer) -> None:
+    record = Record("k", b"\xff\x00", 2**64 - 1, 9)
+    peer.own.stored = {"k": encode(record)}
+    assert await peer.replica.read(("k", "absent"), FENCE, soon()) == [record, None]
+
+
+@pytest.mark.parametrize("data", [b"\x09\x01", encode(Record("other", "v", 1))])
+async def test_what_is_stored_wrong_at_a_peer_is_its_error(peer: Peer, data: bytes) -> None:
+    peer.own.stored = {"k": data}
+    with pytest.raises(RemoteError) as caught:
+        await peer.read("k")
+    assert (caught.value.kind, caught.value.node_url) == ("StoreCorruptError", URL)
+
+
+async def test_beyond_the_bound_questions_wait_in_their_order(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_stream, "MAX_QUESTIONS", 2)
+    await peer.read("connected")  # who waits for a connection is woken in any order
+    peer.own.begun.clear()
+    keys = [f"k{i}" for i in range(6)]
+    tasks = peer.begin(*keys)
+    await until(lambda: len(peer.own.begun) == 2)
+    for i, key in enumerate(keys):
+        assert peer.own.begun == keys[: min(6, i + 2)]
+        peer.own.gates[key].set()
+        await tasks[i]
+        await until(lambda: len(peer.own.begun) == min(6, i + 3))  # noqa: B023 (it is over by then)
+    assert peer.own.begun == keys
+
+
+async def test_beyond_the_bound_in_bytes_questions_wait_too(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_stream, "MAX_BYTES", 1000)
+    (first,) = peer.begin("first")
+    await until(lambda: peer.own.begun == ["first"])
+    large = asyncio.create_task(peer.apply("large", value="v" * 2000))
+    assert await asyncio.wait([large], timeout=0.05) == (set(), {large})
+    assert peer.own.begun == ["first"]
+    peer.own.gates["first"].set()
+    await asyncio.gather(first, large)
+
+
+async def test_a_write_that_was_never_sent_fails_at_its_deadline_as_unreachable(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_stream, "MAX_QUESTIONS", 1)
+    (first,) = peer.begin("first")
+    await until(lambda: peer.own.begun == ["first"])
+    with pytest.raises(ReplicaUnreachableError, match="owes too many answers"):
+        await peer.apply("second", 0.2)
+    peer.own.gates["first"].set()
+    await first
+    assert await peer.read("third") == [None]
+    assert peer.own.begun == ["first", "third"]
+
+
+async def test_deadlines_are_those_of_each_question(peer: Peer) -> None:
+    late, early = peer.begin("late", how="read", seconds=10), peer.begin("early", how="read", seconds=0.2)
+    with pytest.raises(RequestTimeoutError, match=URL) as caught:
+        await early[0]
+    assert 0 < caught.value.seconds < 0.2
+    (unknown,) = peer.begin("write", seconds=0.2)
+    with pytest.raises(OutcomeUnknownError):
+        await unknown
+    assert not late[0].done()
+    assert peer.own.deadlines[0] < soon(0.2)
+    peer.own.gates["late"].set()
+    assert await late[0] == [None]
+
+
+async def test_a_question_past_its_deadline_is_not_begun(peer: Peer) -> None:
+    async with grpc.aio.insecure_channel(peer.address) as channel:
+        call = channel.stream_stream(CARRY)()
+        body = frames.apply_body([Record("k", "v", 1)], FENCE)
+        await call.write(frames.question(9, 0, body))
+        (answer,) = frames.answers_of(await call.read())
+        call.cancel()
+    assert (answer.number, answer.refusal.kind) == (9, RequestTimeoutError.__name__)
+    assert peer.own.begun == []
+
+
+async def test_a_question_whose_asker_went_away_before_it_was_sent_is_not_sent(peer: Peer) -> None:
+    await peer.read("first")
+    gone = asyncio.create_task(peer.apply("gone"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    await peer.read("last")
+    assert peer.own.begun == ["first", "last"]
+
+
+async def test_a_stream_that_breaks_fails_what_it_carried_at_once_and_is_begun_anew(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_stream, "MAX_QUESTIONS", 2)
+    read, write = peer.begin("read", how="read") + peer.begin("write")
+    await until(lambda: len(peer.own.begun) == 2)
+    unsent = asyncio.create_task(peer.apply("unsent"))
+    await asyncio.sleep(0)
+    stream = await peer.links.to(URL).stream(1)
+    stream.end("broken")
+    outcomes = await asyncio.gather(read, write, unsent, return_exceptions=True)
+    assert [type(o) for o in outcomes] == [
+        ReplicaUnreachableError, OutcomeUnknownError, ReplicaUnreachableError,
+    ]  # fmt: skip
+    await until(lambda: len(peer.own.ended) == 2)  # the peer gives up what it was working on
+    assert await peer.read("again") == [None]
+    assert await peer.links.to(URL).stream(1) is not stream
+
+
+async def test_a_frame_that_is_none_ends_the_stream_and_only_that(peer: Peer) -> None:
+    async with grpc.aio.insecure_channel(peer.address) as channel:
+        call = channel.stream_stream(CARRY)()
+        await call.write(b"\x0a\xff")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert await peer.read("k") == [None]
+
+
+async def test_a_peer_that_stops_answers_what_it_has_begun() -> None:
+    with free_port() as port:
+        peer = Peer(f"127.0.0.1:{port}")
+        async with peer.serving() as server:
+            (write,) = peer.begin("write")
+            await until(lambda: peer.own.begun == ["write"])
+            stopping = asyncio.create_task(server.stop(5))
+            peer.own.gates["write"].set()
+            assert await write == [Applied(0, False)]
+            await stopping
+        await peer.links.close()
+
+
+async def test_large_requests_are_calls_of_their_own(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "BIG", 1000)
+    await peer.apply("k", value="v" * 2000)
+    await peer.replica.read(["k" * 900, "k" * 901], FENCE, soon())
+    await peer.read("small")
+    assert peer.servicer.alone == ["Apply", "Read"]
+
+
+async def test_an_answer_over_what_a_message_holds_is_refused_alone(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrier, "MAX_ANSWER", 1000)
+    peer.own.stored = {"large": encode(Record("large", "v" * 2000, 1)), "k": encode(Record("k", "v", 1))}
+    large, small = await asyncio.gather(peer.read("large"), peer.read("k"), return_exceptions=True)
+    assert isinstance(large, RemoteError)
+    assert large.kind == "ResponseTooLargeError"
+    assert small == [Record("k", "v", 1)]
+
+
+async def test_answers_beyond_a_frame_come_in_several(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrier, "FRAME_BYTES", 1000)
+    monkeypatch.setattr(carrier, "MAX_READY", 2000)
+    monkeypatch.setattr(peer_stream, "FRAME_BYTES", 200)
+    records = [Record(f"k{i}", "v" * 500, 1) for i in range(50)]
+    peer.own.stored = {record.key: encode(record) for record in records}
+    assert await asyncio.gather(*(peer.read(r.key) for r in records)) == [[record] for record in records]
+    assert len(peer.servicer.frames) > 5
+
+
+class Seen(grpc.aio.UnaryUnaryClientInterceptor):
+    """Sees calls."""
+
+    def __init__(self) -> None:
+        self.methods: list[Any] = []
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        self.methods.append(details.method)
+        return await continuation(details, request)
+
+
+async def test_with_telemetry_each_request_is_a_call_that_it_sees() -> None:
+    seen = Seen()
+    async with made(interceptors=[seen]) as peer:
+        await peer.read("k")
+        await peer.apply("k")
+        assert peer.servicer.alone == ["Read", "Apply"]
+    assert [m.decode().rpartition("/")[2] for m in seen.methods] == ["Read", "Apply"]
+
+
+def test_the_numbers_of_questions_are_those_of_the_contract() -> None:
+    field = replica_pb2.Question.DESCRIPTOR.fields_by_name["number"]
+    assert field.type == field.TYPE_FIXED32

@@ -1,0 +1,72 @@
+"""Writes that are sent again take effect once, whatever fails."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.scenarios.history import History, Outcome
+from tests.simulation.changes import Director
+from tests.simulation.clusters import start_cluster
+from tests.simulation.nemesis import Nemesis
+from tests.simulation.program import EngineProgram
+from tests.simulation.retries import use_registers_again
+from tests.simulation.scenarios import MILD
+from tests.simulation.seeds import seeds_of
+from tests.simulation.sim import Sim, SimulationError, run_sim
+from tests.simulation.workloads import beside, check_linearizable, now
+
+MUTANT_SEEDS = 20
+
+
+async def retries(sim: Sim, *, anew: bool = False) -> History:
+    """Few keys that impatient clients use, while nodes, disks, clocks and the network fail."""
+    await start_cluster(sim)
+    history = History(now)
+    await beside(Nemesis(sim), use_registers_again(sim, history, anew=anew))
+    check_linearizable(history)
+    return history
+
+
+async def retries_and_changes(sim: Sim) -> History:
+    """The same, while members come and go."""
+    options: dict[str, Any] = {"dead_node_timeout": 8.0}
+    await start_cluster(sim, 4, **options)
+    history = History(now)
+    director = Director(sim, partial(EngineProgram, **options))
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(use_registers_again(sim, history, seconds=20.0))
+            group.create_task(director.run(2))
+
+    await beside(Nemesis(sim, MILD, pause=(1.0, 6.0), length=(0.1, 3.0)), work())
+    check_linearizable(history)
+    return history
+
+
+@pytest.mark.parametrize("seed", seeds_of("retries", share=2))
+def test_a_write_that_is_sent_again_takes_effect_once_whatever_fails(seed: int) -> None:
+    history, _ = run_sim(seed, retries)
+    assert history.counts[Outcome.DONE]
+
+
+@pytest.mark.parametrize("seed", seeds_of("retries", share=4))
+def test_it_does_while_members_come_and_go(seed: int) -> None:
+    run_sim(seed, retries_and_changes)
+
+
+def test_writes_that_are_made_anew_are_found() -> None:
+    """The checker sees it when each attempt is another write."""
+    assert not all(_passes(seed) for seed in range(MUTANT_SEEDS))
+
+
+def _passes(seed: int) -> bool:
+    try:
+        run_sim(seed, partial(retries, anew=True))
+    except SimulationError as error:
+        if "not linearizable" in str(error):
+            return False
+        raise
+    return True

@@ -1,0 +1,117 @@
+"""What replicas remember of operations: in memory and on disk."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from limedb.core.agreement import FIRST, MAX_AGE_MS, Operation, Proposal, State, Terms
+from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.topology import Fence
+from limedb.errors import StoreClosedError, StoreCorruptError, StoreError
+from limedb.ports import OperationLog
+from limedb.replication.memory_operations import KEPT_MS, MemoryOperations
+from limedb.storage.operation_log import LmdbOperationLog, pack, unpack
+
+NOW = 1_700_000_000_000
+FENCE = Fence("c1", 3)
+
+
+def proposal(name: str = "o", began: int = NOW, attempt: int = 0, version: int | None = 1) -> Proposal:
+    operation = Operation(name.encode().ljust(16, b"."), 0, began)
+    terms = None if version is None else Terms(version, 0, existed=True)
+    return Proposal(operation, Ballot(FIRST + attempt, "p" * 16), terms)
+
+
+def accepted(of: Proposal) -> State:
+    return Acceptor(of.ballot, of.ballot, of.terms)
+
+
+@pytest.fixture(params=["memory", "lmdb"])
+async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OperationLog]:
+    opened = (
+        MemoryOperations(max_operations=4)
+        if request.param == "memory"
+        else LmdbOperationLog(tmp_path / "log", "always", max_operations=4)
+    )
+    yield opened
+    await opened.close()
+
+
+async def test_it_tells_what_was_accepted_and_promised(log: OperationLog) -> None:
+    one, other = proposal(), proposal("other")
+    assert await log.move([one], NOW) == [accepted(one)]
+    assert await log.move([one, other], NOW) == [accepted(one), accepted(other)]
+    later = proposal(attempt=1, version=None)
+    (state,) = await log.move([later], NOW)
+    assert state == Acceptor(later.ballot, one.ballot, one.terms)
+    assert await log.move([one], NOW) == [state]
+
+
+async def test_steps_of_one_moment_see_each_other(log: OperationLog) -> None:
+    one, later = proposal(), proposal(attempt=1, version=None)
+    found = await asyncio.gather(log.move([later, one], NOW), log.move([one], NOW))
+    assert [*found[0], *found[1]] == [Acceptor(later.ballot)] * 3
+
+
+async def test_what_is_too_old_is_forgotten_and_never_what_may_be_asked_for(log: OperationLog) -> None:
+    old, young = proposal("old", NOW - KEPT_MS), proposal("young", NOW - MAX_AGE_MS)
+    await log.move([old, young], NOW - MAX_AGE_MS)
+    await log.move([proposal("third")], NOW + 20_000)
+    promise = proposal("old", NOW - KEPT_MS, 1, None)
+    assert await log.move([promise], NOW - MAX_AGE_MS) == [Acceptor(promise.ballot)]
+    assert log.forgotten_ms <= NOW - MAX_AGE_MS + 20_000
+    promise = proposal("young", NOW - MAX_AGE_MS, 1, None)
+    (state,) = await log.move([promise], NOW)
+    assert state.value == young.terms
+
+
+async def test_of_too_many_the_oldest_are_forgotten_and_it_says_so(log: OperationLog) -> None:
+    assert log.forgotten_ms == 0
+    for i in range(8):
+        await log.move([proposal(f"{i}", NOW + i * 20_000)], NOW)
+    assert NOW < log.forgotten_ms <= NOW + 5 * 20_000
+    newest = proposal("7", NOW + 7 * 20_000)
+    assert await log.move([newest], NOW) == [accepted(newest)]
+
+
+async def test_on_disk_it_outlives_a_restart(tmp_path: Path) -> None:
+    log = LmdbOperationLog(tmp_path, "always")
+    assert log.noted(FENCE) is None
+    one = proposal()
+    await log.move([one], NOW)
+    log.note(FENCE, 77)
+    await log.close()
+    with pytest.raises(StoreClosedError):
+        await log.move([one], NOW)
+    log = LmdbOperationLog(tmp_path, "always")
+    assert (log.noted(FENCE), log.noted(Fence("c1", 4))) == (77, None)
+    assert await log.move([proposal(attempt=1, version=None)], NOW) == [
+        Acceptor(Ballot(FIRST + 1, "p" * 16), one.ballot, one.terms)
+    ]
+    with pytest.raises(StoreError, match="in use"):
+        LmdbOperationLog(tmp_path, "always")
+    await log.close()
+
+
+async def test_many_callers_share_transactions_and_all_is_kept(tmp_path: Path) -> None:
+    log = LmdbOperationLog(tmp_path, "always")
+    steps = [proposal(f"{i}", version=i + 1) for i in range(500)]
+    await asyncio.gather(*(log.move([step], NOW) for step in steps))
+    await log.close()
+    log = LmdbOperationLog(tmp_path, "none")
+    assert await log.move(steps, NOW) == [accepted(step) for step in steps]
+    await log.close()
+
+
+@pytest.mark.parametrize(
+    "state", [Acceptor(), Acceptor(Ballot(7, "x")), accepted(proposal(version=2**64 - 1))], ids=str
+)
+def test_a_state_comes_back_as_it_was(state: State) -> None:
+    assert unpack(pack(state)) == state
+
+
+def test_foreign_bytes_are_refused() -> None:
+    with pytest.raises(StoreCorruptError, match="not the state"):
+        unpack(b"foreign")
