@@ -165,7 +165,7 @@ SETTINGS = (
         gossip finds the rest.""", "-node.peers"),
     Setting("VIRTUAL_NODES", _number(0, 4096), "256", """Points on the ring; 0 for one at the hash of the
         URL. More balance better (the deviation falls with the root) and make the ring larger to send and
-        draw. The same on all nodes.""", "-node.routing.virtual-nodes"),
+        draw; a node with more points takes a larger share.""", "-node.routing.virtual-nodes"),
     Setting("DATA_DIR", Path, "~/.limedb", "The folder of the node's data.", "-data.dir"),
     Setting("OTEL_ENDPOINT", str, DEFAULT_OTEL_ENDPOINT, """Where traces and metrics go (OTLP over gRPC);
         empty for off. When unset, the default is used only if something listens there at start.""",
