@@ -164,6 +164,7 @@ class Engine:
             grace=self._settings.tombstone_grace,
             cleaned_epoch=lambda: self.charter.saved.cleaned_epoch,
             remember_cleaned=lambda epoch: self.charter.remember(cleaned_epoch=epoch),
+            is_settled=lambda: self.charter.confirmed == self.charter.topology.fence,
         )
 
     # --- what runs

@@ -228,8 +228,9 @@ class Node:
                 if is_serving:
                     was_active = True
                     log.info("serving %s on port %d", self._config.node_url, self._config.server_port)
-            if problem != told and (told := problem):
+            if problem and problem != told:
                 log.log(logging.WARNING if was_active else logging.INFO, "%s", problem)
+            told = problem
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _run_in_background(self, *work: Coroutine[None, None, None]) -> None:

@@ -17,6 +17,7 @@ from limedb.ports import Clock
 RECENT = 10  # intervals that a measurement counts for, at least
 PER_PEER = 3  # intervals more for each peer: one is met in an interval
 KEPT = 8  # measurements of a peer
+START = 10  # intervals after the start in which a node waits for a first measurement before it judges itself
 
 
 class _Sample(NamedTuple):
@@ -39,6 +40,7 @@ class ClockWatch:
     ) -> None:
         self._clock, self._max_skew_ms, self._interval, self._members = clock, max_skew_ms, interval, members
         self._samples: dict[str, list[_Sample]] = {}
+        self._started = clock.monotonic()
 
     def measured(self, url: str, remote_ms: int, round_trip: float) -> None:
         """A peer's wall clock showed remote_ms (0: not told) within the round_trip seconds until now."""
@@ -66,6 +68,8 @@ class ClockWatch:
     def problem(self) -> str:
         """What is wrong with the own clock, as a sentence; empty while nothing is."""
         heard, far = self._judged()
+        if not heard and self._is_starting():
+            return "this node has just started, and has not compared its clock with any peer's yet"
         if not heard or len(far) < majority(heard):
             return ""
         off = -round(median(far))
@@ -73,6 +77,11 @@ class ClockWatch:
             f"this node's clock is {abs(off)} ms {'ahead of' if off > 0 else 'behind'} those of {len(far)} of"
             f" {heard} peers, more than {self._max_skew_ms} ms (MAX_CLOCK_SKEW): set it right (NTP)"
         )
+
+    def _is_starting(self) -> bool:
+        """Whether peers are to be heard first: what is written by a wrong clock can't be taken back."""
+        is_new = self._clock.monotonic() - self._started < START * self._interval
+        return is_new and len(self._members()) > 1
 
     def _judged(self) -> tuple[int, list[float]]:
         """How many members were heard, and the offsets of those that are further off than the limit."""
