@@ -92,7 +92,9 @@ class Engine:
         self.charter = Charter(saved, world.node_file, self.in_flight.drained)
         max_skew_ms = int(settings.max_clock_skew * 1000)
         self.clocks = ClockWatch(clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members)
-        self.skew = ClockGuard(clock, max_skew_ms, self.clocks.skew_ms, self.clocks.problem)
+        self.skew = ClockGuard(
+            clock, max_skew_ms, self.clocks.skew_ms, self.clocks.problem, lambda: len(self._members()) == 1
+        )
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._told())
         self.view = ClusterView(own, clock, gossip_interval=interval, tell=self._told)
         self.replica = LocalReplica(

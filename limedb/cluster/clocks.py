@@ -17,6 +17,7 @@ from limedb.ports import Clock
 RECENT = 10  # intervals that a measurement counts for, at least
 PER_PEER = 3  # intervals more for each peer: one is met in an interval
 KEPT = 8  # measurements of a peer
+DRIFT_MS = 50.0  # by which two measurements of one clock may differ, besides their uncertainties
 START = 10  # intervals after the start in which a node waits for a first measurement before it judges itself
 
 
@@ -49,7 +50,8 @@ class ClockWatch:
         now = self._clock.monotonic()
         half = round_trip / 2
         sample = _Sample(remote_ms - (now - half) * 1000, half * 1000, now)
-        self._samples[url] = [*self._recent(url), sample][-KEPT:]
+        same = [kept for kept in self._recent(url) if _agree(kept, sample)]  # else its clock was set since
+        self._samples[url] = [*same, sample][-KEPT:]
 
     def offsets(self) -> dict[str, float]:
         """By how many ms each peer heard lately is ahead of this node; negative: behind."""
@@ -105,3 +107,8 @@ class ClockWatch:
 
     def _ahead(self, sample: _Sample) -> float:
         return sample.ahead + self._clock.monotonic() * 1000 - self._clock.wall_ms()
+
+
+def _agree(one: _Sample, other: _Sample) -> bool:
+    """Whether two measurements may be of one clock that nobody has set in between."""
+    return abs(one.ahead - other.ahead) <= one.uncertainty + other.uncertainty + DRIFT_MS

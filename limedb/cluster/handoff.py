@@ -151,7 +151,7 @@ class Handoff:
             return
         todo = deque(part for part in job.parts if self._rest(job, part))
         job.waiting_for = "leftovers of an earlier ownership to be looked at"
-        while not await self._drop_stale():
+        while not await self._drop_stale():  # noqa: ASYNC110 (what it waits for is other nodes)
             await asyncio.sleep(RETRY)
         log.info("fetching %d ranges from %s", len(job.left), ", ".join(job.owners) or "nobody")
         async with asyncio.TaskGroup() as tasks:

@@ -36,7 +36,7 @@ class Owners(NamedTuple):
     so the old owners and the new ones each hold it at that level, whichever did not answer.
 
     shrinks: fewer owners will be left, of which fewer may lack a write (of three one may, of two none). So
-    those who go are neither read nor written any more, and those who stay fetch what they lack from the others.
+    those who go are neither read nor written any more, and those who stay fetch what they lack from others.
     """
 
     current: tuple[str, ...]

@@ -72,8 +72,8 @@ def is_whole(owners: Sequence[cluster_pb2.KeyOwner], replicas: int = 3) -> bool:
 async def fill(cluster: Nodes, keys: Sequence[str], level: record_pb2.Consistency = QUORUM) -> None:
     """Store each key under itself, in batches through all nodes.
 
-    A node that gets no processor for most of a second is taken for hung, so what failed is written again, some
-    times: this is how a test gets its keys, not what it is about. AssertionError: some were not written.
+    A node that gets no processor for most of a second is taken for hung, so what failed is written again:
+    this is how a test gets its keys, not what it is about. AssertionError: some were not written.
     """
     gate = asyncio.Semaphore(AT_ONCE)
 

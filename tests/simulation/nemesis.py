@@ -11,6 +11,7 @@ from tests.simulation.node import SimNode
 from tests.simulation.sim import Sim
 
 JUMP_MS = 600_000.0
+NOTICED_SECONDS = 8.0  # some intervals of gossip, in which each node meets each
 
 Fault = Callable[[float], Awaitable[None]]
 
@@ -121,6 +122,7 @@ class Nemesis:
         await asyncio.sleep(length)
         node.clock.offset_ms = usual
         self._sim.trace.add(f"clock of {node.url} is set right")
+        await asyncio.sleep(NOTICED_SECONDS)  # one clock is wrong at a time, for all that the others know
 
     async def _disk(self, length: float) -> None:
         if (node := self._victim()) is not None:

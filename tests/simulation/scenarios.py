@@ -48,6 +48,22 @@ async def registers(sim: Sim, *, level: Level = Level.LINEARIZABLE, **settings: 
     return history
 
 
+async def moving_registers(sim: Sim, *, count: int = 3, **settings: Any) -> History:
+    """Few keys that many clients use at LINEARIZABLE, while their owners change."""
+    options, form = {"dead_node_timeout": 8.0, **settings}, form_of(sim, nodes=4)
+    await start_cluster(sim, form, **options)
+    history = History(now)
+    director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
+    clients = asyncio.create_task(use_registers(sim, history, seconds=1e6, keys=4, pause=0.3))
+    try:
+        await beside(Nemesis(sim, MILD, pause=(1.0, 6.0), length=(0.1, 3.0)), director.run(count))
+    finally:
+        clients.cancel()
+        await asyncio.wait([clients])
+    check_linearizable(history)
+    return history
+
+
 async def unique_keys(sim: Sim, **settings: Any) -> Ledger:
     """Keys of one writer each: what was acknowledged is there in the end, and what was deleted isn't."""
     await start_cluster(sim, form_of(sim), **settings)
