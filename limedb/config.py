@@ -190,7 +190,7 @@ SETTINGS = (
     Setting("MAX_CLOCK_SKEW", _duration(0.01, 3600), "500ms", """How far ahead a version may be before it is
         refused, and how far a clock may be from most peers' before the node stops serving."""),
     Setting("REPAIR_INTERVAL", _duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares
-        all it holds with the other replicas once. Comparing a million keys takes one core about a second."""),
+        all it holds with the other replicas once. A million keys take one core about a second."""),
     Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node
         when its client set no deadline."""),
     Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers dial, where it isn't that of

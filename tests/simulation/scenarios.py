@@ -4,6 +4,7 @@ It owns the scenarios, each run on many seeds by `test_cluster.py`.
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from limedb.core.quorum import Level
 from tests.scenarios.history import History, Ledger
 from tests.simulation.changes import Director
 from tests.simulation.clusters import (
+    Form,
     check_owned,
     check_purged,
     check_replicated,
@@ -48,15 +50,24 @@ async def registers(sim: Sim, *, level: Level = Level.LINEARIZABLE, **settings: 
     return history
 
 
-async def moving_registers(sim: Sim, *, count: int = 3, **settings: Any) -> History:
+async def moving_registers(
+    sim: Sim,
+    *,
+    count: int = 3,
+    keys: int = 4,
+    form: Form | None = None,
+    kinds: Sequence[str] = MILD,
+    pause: tuple[float, float] = (1.0, 6.0),
+    **settings: Any,
+) -> History:
     """Few keys that many clients use at LINEARIZABLE, while their owners change."""
-    options, form = {"dead_node_timeout": 8.0, **settings}, form_of(sim, nodes=4)
+    options, form = {"dead_node_timeout": 8.0, **settings}, form or form_of(sim, nodes=4)
     await start_cluster(sim, form, **options)
     history = History(now)
     director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
-    clients = asyncio.create_task(use_registers(sim, history, seconds=1e6, keys=4, pause=0.3))
+    clients = asyncio.create_task(use_registers(sim, history, seconds=1e6, keys=keys, pause=0.3))
     try:
-        await beside(Nemesis(sim, MILD, pause=(1.0, 6.0), length=(0.1, 3.0)), director.run(count))
+        await beside(Nemesis(sim, kinds, pause=pause, length=(0.1, 3.0)), director.run(count))
     finally:
         clients.cancel()
         await asyncio.wait([clients])
