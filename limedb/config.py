@@ -165,7 +165,7 @@ SETTINGS = (
         gossip finds the rest.""", "-node.peers"),
     Setting("VIRTUAL_NODES", _number(0, 4096), "256", """Points on the ring; 0 for one at the hash of the
         URL. More balance better (the deviation falls with the root) and make the ring larger to send and
-        draw. The same on all nodes.""", "-node.routing.virtual-nodes"),
+        draw; a node with more points takes a larger share.""", "-node.routing.virtual-nodes"),
     Setting("DATA_DIR", Path, "~/.limedb", "The folder of the node's data.", "-data.dir"),
     Setting("OTEL_ENDPOINT", str, DEFAULT_OTEL_ENDPOINT, """Where traces and metrics go (OTLP over gRPC);
         empty for off. When unset, the default is used only if something listens there at start.""",
@@ -176,20 +176,21 @@ SETTINGS = (
         it is acknowledged; within a second; or when the kernel likes. Only always outlives a power cut."""),
     Setting("GOSSIP_INTERVAL", _duration(0.02, 3600), "1s", """The time between gossip rounds. A silent node
         is noticed after some of them; each costs one small message a node."""),
-    Setting("REPLICATION_FACTOR", _number(1, 15), "3", """How many nodes hold each key (all, where there are
-        fewer). Odd numbers are best: 3 does without one node, 5 without two. Agreed when a cluster is formed;
-        a node with another number is not let in."""),
-    Setting("CONSISTENCY", _choice("one", "quorum", "all", "linearizable"), "quorum", """How many replicas stand
-        behind an answer, where a request doesn't say: any one; a majority; all; a majority, twice for writes,
-        so that operations take effect in one order."""),
-    Setting("DEAD_NODE_TIMEOUT", _duration(1, 30 * 24 * 3600), "10m", """How long a node is dead, in the opinion
-        of a majority, before its ranges are given to others. Too short: a long restart moves its data."""),
-    Setting("TOMBSTONE_GRACE", _duration(1, 365 * 24 * 3600), "24h", """How long a deleted key is remembered at
-        least; longer while a replica that may still have the value is away."""),
+    Setting("REPLICATION_FACTOR", _number(1, 15), "3", """How many nodes hold each key (all, where
+        there are fewer). Odd numbers are best: 3 does without one node, 5 without two. Agreed when a cluster
+        is formed; a node with another number is not let in."""),
+    Setting("CONSISTENCY", _choice("one", "quorum", "all", "linearizable"), "quorum", """How many replicas
+        stand behind an answer, where a request doesn't say: any one; a majority; all; a majority, twice for
+        writes, so that operations take effect in one order."""),
+    Setting("DEAD_NODE_TIMEOUT", _duration(1, 30 * 24 * 3600), "10m", """How long a node is dead, in the
+        opinion of a majority, before its ranges are given to others. Too short: a long restart moves its
+        data."""),
+    Setting("TOMBSTONE_GRACE", _duration(1, 365 * 24 * 3600), "24h", """How long a deleted key is remembered,
+        at least; longer while a replica that may still have the value is away."""),
     Setting("MAX_CLOCK_SKEW", _duration(0.01, 3600), "500ms", """How far ahead a version may be before it is
         refused, and how far a clock may be from most peers' before the node stops serving."""),
-    Setting("REPAIR_INTERVAL", _duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares all it
-        holds with the other replicas once. Comparing a million keys costs about a second of one core."""),
+    Setting("REPAIR_INTERVAL", _duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares
+        all it holds with the other replicas once. A million keys take one core about a second."""),
     Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node
         when its client set no deadline."""),
     Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers dial, where it isn't that of

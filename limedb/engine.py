@@ -96,7 +96,9 @@ class Engine:
         self.charter = Charter(saved, world.node_file, self.in_flight.drained)
         max_skew_ms = int(settings.max_clock_skew * 1000)
         self.clocks = ClockWatch(clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members)
-        self.skew = ClockGuard(clock, max_skew_ms, self.clocks.skew_ms, self.clocks.problem)
+        self.skew = ClockGuard(
+            clock, max_skew_ms, self.clocks.skew_ms, self.clocks.problem, lambda: len(self._members()) == 1
+        )
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._told())
         self.view = ClusterView(own, clock, gossip_interval=interval, tell=self._told)
         self.replica = LocalReplica(
@@ -176,6 +178,7 @@ class Engine:
             grace=self._settings.tombstone_grace,
             cleaned_epoch=lambda: self.charter.saved.cleaned_epoch,
             remember_cleaned=lambda epoch: self.charter.remember(cleaned_epoch=epoch),
+            is_settled=lambda: self.charter.confirmed == self.charter.topology.fence,
         )
 
     # --- what runs

@@ -217,7 +217,7 @@ class Node:
 
     async def _attend(self, server: Server) -> None:
         """Serve while nothing is in the way of it, and say what is."""
-        engine, told = self._engine, ""
+        engine, told, was_active = self._engine, "", False
         await engine.gossiper.wait_met(MEET_SECONDS)
         while True:
             if engine.steward.departed == "removed":
@@ -229,10 +229,11 @@ class Node:
                 self._phase = "active" if is_serving else "starting"
                 await server.set_serving(is_serving)
                 if is_serving:
+                    was_active = True
                     log.info("serving %s on port %d", self._config.node_url, self._config.server_port)
-            if problem != told:
-                told = problem
-                log.log(logging.WARNING if problem else logging.INFO, "%s", problem or "all is well again")
+            if problem and problem != told:
+                log.log(logging.WARNING if was_active else logging.INFO, "%s", problem)
+            told = problem
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _run_in_background(self, *work: Coroutine[None, None, None]) -> None:

@@ -273,7 +273,7 @@ class Saved:
     """
 
     node_id: str
-    topology: Topology = Topology()
+    topology: Topology = Topology()  # noqa: RUF009 (frozen)
     acceptor: Acceptor[Topology] = Acceptor()  # noqa: RUF009 (frozen)
     fetched_epoch: int = 0
     fetched: tuple[Span, ...] = ()
@@ -288,14 +288,14 @@ class NodeFile(Protocol):
         """What was saved; None: nothing yet. StoreCorruptError: not what was saved."""
 
     async def save(self, saved: Saved) -> None:
-        """Keep it; durable when this returns, as the data is. StoreError. Calls take effect in their order."""
+        """Keep it; durable when this returns, as data is. StoreError. Calls take effect in their order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a node does its part of a change. epoch, cluster_id: the change's. spans, spans_done: ranges to fetch and
-    fetched; keys: records fetched; keys_per_second: over the last seconds. waiting_for: what it waits for,
-    in words, empty while it runs. is_done: nothing is left to fetch.
+    """How a node does its part of a change. epoch, cluster_id: the change's. spans, spans_done: ranges to
+    fetch and fetched; keys: records fetched; keys_per_second: over the last seconds. waiting_for: what it
+    waits for, in words, empty while it runs. is_done: nothing is left to fetch.
     dead: seconds that it has taken members for dead, by URL.
     """
 

@@ -17,6 +17,8 @@ from limedb.ports import Clock
 RECENT = 10  # intervals that a measurement counts for, at least
 PER_PEER = 3  # intervals more for each peer: one is met in an interval
 KEPT = 8  # measurements of a peer
+DRIFT_MS = 50.0  # by which two measurements of one clock may differ, besides their uncertainties
+START = 10  # intervals after the start in which a node waits for a first measurement before it judges itself
 
 
 class _Sample(NamedTuple):
@@ -39,6 +41,7 @@ class ClockWatch:
     ) -> None:
         self._clock, self._max_skew_ms, self._interval, self._members = clock, max_skew_ms, interval, members
         self._samples: dict[str, list[_Sample]] = {}
+        self._started = clock.monotonic()
 
     def measured(self, url: str, remote_ms: int, round_trip: float) -> None:
         """A peer's wall clock showed remote_ms (0: not told) within the round_trip seconds until now."""
@@ -47,7 +50,8 @@ class ClockWatch:
         now = self._clock.monotonic()
         half = round_trip / 2
         sample = _Sample(remote_ms - (now - half) * 1000, half * 1000, now)
-        self._samples[url] = [*self._recent(url), sample][-KEPT:]
+        same = [kept for kept in self._recent(url) if _agree(kept, sample)]  # else its clock was set since
+        self._samples[url] = [*same, sample][-KEPT:]
 
     def offsets(self) -> dict[str, float]:
         """By how many ms each peer heard lately is ahead of this node; negative: behind."""
@@ -66,6 +70,8 @@ class ClockWatch:
     def problem(self) -> str:
         """What is wrong with the own clock, as a sentence; empty while nothing is."""
         heard, far = self._judged()
+        if not heard and self._is_starting():
+            return "this node has just started, and has not compared its clock with any peer's yet"
         if not heard or len(far) < majority(heard):
             return ""
         off = -round(median(far))
@@ -73,6 +79,11 @@ class ClockWatch:
             f"this node's clock is {abs(off)} ms {'ahead of' if off > 0 else 'behind'} those of {len(far)} of"
             f" {heard} peers, more than {self._max_skew_ms} ms (MAX_CLOCK_SKEW): set it right (NTP)"
         )
+
+    def _is_starting(self) -> bool:
+        """Whether peers are to be heard first: what is written by a wrong clock can't be taken back."""
+        is_new = self._clock.monotonic() - self._started < START * self._interval
+        return is_new and len(self._members()) > 1
 
     def _judged(self) -> tuple[int, list[float]]:
         """How many members were heard, and the offsets of those that are further off than the limit."""
@@ -96,3 +107,8 @@ class ClockWatch:
 
     def _ahead(self, sample: _Sample) -> float:
         return sample.ahead + self._clock.monotonic() * 1000 - self._clock.wall_ms()
+
+
+def _agree(one: _Sample, other: _Sample) -> bool:
+    """Whether two measurements may be of one clock that nobody has set in between."""
+    return abs(one.ahead - other.ahead) <= one.uncertainty + other.uncertainty + DRIFT_MS

@@ -151,7 +151,7 @@ class Handoff:
             return
         todo = deque(part for part in job.parts if self._rest(job, part))
         job.waiting_for = "leftovers of an earlier ownership to be looked at"
-        while not await self._drop_stale():
+        while not await self._drop_stale():  # noqa: ASYNC110 (what it waits for is other nodes)
             await asyncio.sleep(RETRY)
         log.info("fetching %d ranges from %s", len(job.left), ", ".join(job.owners) or "nobody")
         async with asyncio.TaskGroup() as tasks:
@@ -174,8 +174,13 @@ class Handoff:
                 self._charter.adopt(known)
             return False
 
+        async def learn(url: str) -> Topology:
+            if url == self._own_url:
+                return await self._charter.learn(topology)
+            return await self._transport.learn(url, topology, LEARN_TIMEOUT)
+
         while missing := [url for url in job.owners if url not in job.learned]:
-            await ask_each(missing, lambda url: self._transport.learn(url, topology, LEARN_TIMEOUT), take)
+            await ask_each(missing, learn, take)
             job.is_asked = True
             await asyncio.sleep(RETRY)
 
@@ -209,7 +214,7 @@ class Handoff:
         await self._save_at_times(job)
 
     def _sources(self, job: Job, part: Part) -> Sources:
-        """Whom to fetch a part from: all owners that may be, each the first for some parts.
+        """Whom to fetch a part from: all owners that may be, each the first for some parts, or this node.
 
         UnavailableError: they are too few yet.
         """
@@ -222,6 +227,8 @@ class Handoff:
         if len(ready) < (needed if job.is_asked else len(part.owners.current)) or not ready:
             raise UnavailableError(self._lack(job, part, needed))
         turn = (part.number + part.attempts) % len(ready)
+        if self._own_url in ready:  # who owns a range already only compares what it has
+            turn = ready.index(self._own_url)
         first, *others = ready[turn:] + ready[:turn]
         return Sources(self._replicas.at(first), {url: self._replicas.at(url) for url in others}, needed)
 

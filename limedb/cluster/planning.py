@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from limedb.cluster.report import ChangePlan, Move
 from limedb.core.layout import Layout, Owners
-from limedb.core.quorum import majority
+from limedb.core.quorum import spare
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Phase, Topology
 
@@ -24,14 +24,14 @@ def plan(before: Topology, during: Topology, what: str, epoch: int = 0) -> Chang
 
 def gainers(layout: Layout) -> set[str]:
     """The URLs of those that fetch something while a topology streams."""
-    return {url for _, owners in layout.segments() for url in owners.extra}
+    return {url for _, owners in layout.segments() for url in owners.fetching}
 
 
 def sources_needed(owners: Owners) -> int:
     """How many of the `current` owners of a range to fetch from, so that every write that was ever
     acknowledged by a majority is on one of them; all that are left, where too many have lost their data.
     """
-    enough = owners.replicas - majority(owners.replicas) + 1
+    enough = spare(owners.replicas) + 1
     return min(enough, len(owners.current))
 
 
@@ -40,7 +40,7 @@ def lacks_sources(during: Topology, living: set[str]) -> float:
     spans = [
         span.size
         for span, owners in Layout(during).segments()
-        if owners.extra and len(living.intersection(owners.current)) < sources_needed(owners)
+        if owners.fetching and len(living.intersection(owners.current)) < sources_needed(owners)
     ]
     return sum(spans) / TOKENS
 

@@ -4,9 +4,10 @@ It owns the mapping from tokens to owners. It must never know who is alive.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from limedb.core.quorum import majority, spare
 from limedb.core.ring import TOKENS, Ring, token_of
 from limedb.core.topology import Member, Phase, Topology
 from limedb.errors import NotMemberError
@@ -33,16 +34,25 @@ class Owners(NamedTuple):
 
     A write at a level is acknowledged by needed(level, replicas) + len(extra) of current and extra together:
     so the old owners and the new ones each hold it at that level, whichever did not answer.
+
+    shrinks: fewer owners will be left, of which fewer may lack a write (of three one may, of two none). So
+    those who go are neither read nor written any more, and those who stay fetch what they lack from others.
     """
 
     current: tuple[str, ...]
     extra: tuple[str, ...]
     replicas: int
+    shrinks: bool = False
 
     @property
     def written(self) -> tuple[str, ...]:
         """Who gets writes."""
         return self.current + self.extra if self.extra else self.current
+
+    @property
+    def fetching(self) -> tuple[str, ...]:
+        """Who fetches while a topology streams."""
+        return self.written if self.shrinks else self.extra
 
 
 class Layout:
@@ -95,7 +105,7 @@ class Layout:
         """The ranges that a node has to fetch in this epoch, with their owners; none unless it streams."""
         if self.topology.phase is not Phase.STREAMING:
             return []
-        return [(span, owners) for span, owners in self.segments() if url in owners.extra]
+        return [(span, owners) for span, owners in self.segments() if url in owners.fetching]
 
     def share(self, url: str) -> float:
         """The share of all tokens that a node is read for, 0 to 1."""
@@ -124,18 +134,30 @@ class Layout:
         if self.topology.phase is Phase.STEADY:
             return Owners(tuple(m.url for m in old), (), len(old))
         new = self._new.replicas(token)
+        if shrinks := _shrinks(old, new):
+            replicas, old = len(old), [m for m in old if m in new]
+        else:
+            replicas = len(old)
         if self.topology.phase is Phase.HANDOVER:
+            replicas, shrinks = len(new), False
             old, new = new, old
         ids = {m.node_id for m in old}
         return Owners(
             tuple(m.url for m in old if not self._is_lost(m)),
             tuple(m.url for m in new if m.node_id not in ids and not self._is_lost(m)),
-            len(old),
+            replicas,
+            shrinks,
         )
 
     def _is_lost(self, member: Member) -> bool:
         """Whether another node stands at the member's URL, so that nothing of it is left."""
         return self.topology.at(member.url) is not member
+
+
+def _shrinks(old: Sequence[Member], new: Sequence[Member]) -> bool:
+    """Whether of so few new owners fewer may lack a write than of the old ones, a majority of which stays."""
+    kept = sum(m in new for m in old)
+    return spare(len(new)) < spare(len(old)) and kept >= majority(len(old))
 
 
 class _Owning:

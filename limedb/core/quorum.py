@@ -23,6 +23,11 @@ def majority(n: int) -> int:
     return n // 2 + 1
 
 
+def spare(n: int) -> int:
+    """How many of n replicas may lack what a majority has."""
+    return n - majority(n)
+
+
 def needed(level: Level, n: int) -> int:
     """How many of n replicas a level asks for, 1 to n."""
     if level is Level.ONE:

@@ -43,7 +43,8 @@ class Repairer:
     """Compares each range once in `interval` seconds, purges garbage, drops what isn't owned.
 
     grace: TOMBSTONE_GRACE in seconds. cleaned_epoch: tells up to which epoch the node has dropped what it
-    doesn't own; remember_cleaned keeps that.
+    doesn't own; remember_cleaned keeps that. is_settled: whether no write made under an older epoch runs
+    here: it could leave something behind what was looked at.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class Repairer:
         grace: float,
         cleaned_epoch: Callable[[], int],
         remember_cleaned: Callable[[int], Awaitable[None]],
+        is_settled: Callable[[], bool] = lambda: True,
     ) -> None:
         self._own_url, self._store = own_url, store
         self._placement, self._clock, self._rng, self._interval = placement, clock, rng, interval
         self._cleaned_epoch, self._remember_cleaned = cleaned_epoch, remember_cleaned
+        self._is_settled = is_settled
         self._visitor = Visitor(own_url, store, replicas, placement, clock, grace)
         self._dropper = Dropper(own_url, store, replicas, placement, clock, grace)
 
@@ -106,7 +109,8 @@ class Repairer:
         topology = self._placement.layout.topology
         if self._cleaned_epoch() >= topology.epoch:
             return True
-        if topology.phase is not Phase.STEADY or topology.at(self._own_url) is None:
+        is_owner = topology.phase is Phase.STEADY and topology.at(self._own_url) is not None
+        if not (is_owner and self._is_settled()):
             return False
         is_done = await self._dropper.drop_foreign()
         if is_done and self._placement.layout.topology.epoch == topology.epoch:

@@ -42,8 +42,12 @@ def foreign(layout: Layout, own_url: str, density: float) -> list[Section]:
 
 
 def gained(layout: Layout, own_url: str, density: float) -> list[Section]:
-    """What a node is to fetch, with those who are read for it."""
-    return list(_sections(layout.gains(own_url), lambda owners: owners.current, density))
+    """What a node is to fetch anew, with those who are read for it."""
+
+    def owners_of(owners: Owners) -> tuple[str, ...] | None:
+        return owners.current if own_url in owners.extra else None
+
+    return list(_sections(layout.gains(own_url), owners_of, density))
 
 
 def _sections(

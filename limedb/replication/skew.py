@@ -23,7 +23,8 @@ class ClockGuard:
 
     limit_ms: MAX_CLOCK_SKEW, milliseconds. skew_ms: what to add to the own wall clock for the cluster's time,
     0 unless the own clock is known to be off. problem: what is wrong with the own clock, in words for the
-    client; empty while nothing is.
+    client; empty while nothing is. is_alone: whether there is no other node, so that whatever is ahead was
+    given by the own clock, which was set back since.
     """
 
     def __init__(
@@ -32,8 +33,9 @@ class ClockGuard:
         limit_ms: int,
         skew_ms: Callable[[], int] = lambda: 0,
         problem: Callable[[], str] = lambda: "",
+        is_alone: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._clock, self._limit = clock, limit_ms
+        self._clock, self._limit, self._is_alone = clock, limit_ms, is_alone
         self._ask_skew_ms, self._ask_problem = skew_ms, problem
         self._skew_ms, self._problem = 0, ""
         self._due, self._lead = float("-inf"), 0.0
@@ -50,7 +52,7 @@ class ClockGuard:
 
     def is_ahead(self, version: int, now_ms: int) -> bool:
         """Whether a version is too far ahead of the cluster's time."""
-        return (version >> COUNTER_BITS) - now_ms > self._limit
+        return (version >> COUNTER_BITS) - now_ms > self._limit and not self._is_alone()
 
     def check_version(self, version: int) -> None:
         """ClockSkewError: a version is too far ahead."""

@@ -120,10 +120,11 @@ class Writer:
         return job.outcome is not None
 
     def version(self, job: Job) -> Record:
-        """The record of a write with a version of its own."""
-        now = self._clock.wall_ms()
-        write = job.write
-        expires_at = self._skew.now_ms() + write.ttl_ms if write.ttl_ms else 0
+        """The record of a write with a version of its own, by the cluster's time: were the own clock to jump
+        ahead just now, the versions after it would stay ahead until time has caught up.
+        """
+        now, write = self._skew.now_ms(), job.write
+        expires_at = now + write.ttl_ms if write.ttl_ms else 0
         record = job.record = Record(write.key, write.value, self._versions.tick(now), expires_at)
         job.own += (record.version,)
         return record

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from limedb.cluster.clocks import ClockWatch
+from limedb.cluster.clocks import START, ClockWatch
 
 MEMBERS = ["b", "c", "d", "e"]
 
@@ -77,6 +77,7 @@ def test_what_is_within_the_uncertainty_is_no_disagreement(watch: ClockWatch, cl
 
 
 def test_strangers_and_old_measurements_do_not_count(watch: ClockWatch, clock: HandClock) -> None:
+    clock.now += START
     hear(watch, clock, x=600_000, y=600_000)
     assert watch.problem() == ""
     hear(watch, clock, b=600_000)
@@ -90,3 +91,25 @@ def test_a_peer_that_does_not_tell_its_time_is_not_measured(watch: ClockWatch) -
     watch.measured("b", 0, 0.01)
 
     assert watch.offsets() == {}
+
+
+def test_a_node_that_starts_waits_a_while_until_it_has_heard_a_clock(clock: HandClock) -> None:
+    watch = ClockWatch(clock, max_skew_ms=500, interval=1.0, members=lambda: MEMBERS)
+    assert "just started" in watch.problem()
+    hear(watch, clock, b=0)
+    assert watch.problem() == ""
+
+    unheard = ClockWatch(clock, max_skew_ms=500, interval=1.0, members=lambda: MEMBERS)
+    clock.now += START
+    assert unheard.problem() == ""
+    assert ClockWatch(clock, max_skew_ms=500, interval=1.0, members=lambda: ["a"]).problem() == ""
+
+
+def test_measurements_from_before_a_peers_clock_was_set_do_not_hide_that_the_own_one_jumps(
+    watch: ClockWatch, clock: HandClock
+) -> None:
+    hear(watch, clock, b=600_000, c=600_000, d=0, e=0)
+    hear(watch, clock, round_trip=0.1, b=0, c=0)
+    assert watch.problem() == ""
+    clock.offset_ms = 600_000
+    assert "ahead of those of 4 of 4" in watch.problem()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from limedb.cluster.planning import sources_needed
 from limedb.core.layout import EVERYTHING, Layout, Span, merged, without
 from limedb.core.quorum import majority
 from limedb.core.ring import TOKENS
@@ -61,6 +62,33 @@ def test_a_write_quorum_meets_every_majority_of_old_and_new_owners(
                     continue  # can't be written at all
                 assert _meets(set(acks), old.replicas, set(old.current) - lost)
                 assert _meets(set(acks), new.replicas, set(new.current))
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(2, 7), st.integers(1, 5), st.integers(0, 3), st.lists(st.integers(0, 5), max_size=4))
+def test_an_acknowledged_write_is_on_a_majority_of_the_owners_after_every_change(
+    nodes: int, factor: int, zones: int, goes: list[int]
+) -> None:
+    """Before and while it streams, counting what is fetched from as many owners as `sources_needed` says."""
+    steady = cluster(nodes, factor, zones)
+    for i in goes:
+        if len(steady.members) == 1:
+            return
+        streaming = leave(steady, steady.members[i % len(steady.members)].node_id)
+        before, after = Layout(steady), Layout(finish(hand_over(streaming)))
+        for span, owners in Layout(streaming).segments():
+            old, new = before.of(span.last), after.of(span.last)
+            kept = set(new.current) - set(owners.fetching)
+            for acks in combinations(old.current, majority(old.replicas)):  # long ago
+                assert all(set(acks) & set(s) for s in combinations(owners.current, sources_needed(owners)))
+                assert len(new.current) - len(kept - set(acks)) >= majority(new.replicas)
+            need = majority(owners.replicas) + len(owners.extra)
+            assert need <= len(owners.written)
+            for acks in combinations(owners.written, need):  # while it streams
+                assert len(set(acks) & set(new.current)) >= majority(new.replicas)
+                assert _meets(set(acks), old.replicas, set(old.current))
+                assert _meets(set(acks), owners.replicas, set(owners.current))
+        steady = after.topology
 
 
 def _meets(acks: set[str], replicas: int, owners: set[str]) -> bool:

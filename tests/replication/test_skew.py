@@ -54,3 +54,13 @@ def test_the_opinion_is_asked_for_now_and_then_and_at_once_when_the_clock_jumps(
     opinion[0] = 0
     clock.pass_seconds(RECHECK_SECONDS)
     guard.check_own()
+
+
+def test_a_node_that_is_alone_takes_what_its_own_clock_gave_before_it_was_set_back() -> None:
+    clock, others = HandClock(), [0]
+    guard = ClockGuard(clock, 500, is_alone=lambda: not others[0])
+    version = version_at(clock.wall + 600_000)
+    guard.check_version(version)
+    others[0] = 1
+    with pytest.raises(ClockSkewError):
+        guard.check_version(version)

@@ -6,7 +6,8 @@ that fails; it never tries an operation again.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +29,10 @@ CHANNEL_OPTIONS = [
 QUORUM = record_pb2.CONSISTENCY_QUORUM
 LINEARIZABLE = record_pb2.CONSISTENCY_LINEARIZABLE
 BATCH = 500
+NEVER_SENT = "failed to connect to all addresses"
+"""How gRPC begins to tell of a request that no connection could take: nobody has seen it."""
+PATIENCE = 1.0
+"""Seconds that a client waits for an answer: as long as a node takes to say that it can't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Load:
 
     def report(self) -> str:
         """The figures in a line."""
-        counts = self.ledger.counts
+        counts = Counter(done.outcome for done in self.operations)
         return (
             f"{len(self.operations)} writes: {counts[Outcome.DONE]} acknowledged, {counts[Outcome.FAILED]}"
             f" failed, {counts[Outcome.UNKNOWN]} unknown; longest outage {self.longest_outage():.2f} s"
@@ -98,8 +103,12 @@ class Nodes:
         self.stubs = stubs
         self.addresses = list(stubs)
 
+    def only(self, addresses: Iterable[str]) -> "Nodes":
+        """Some of them, over the same channels."""
+        return Nodes({address: self.stubs[address] for address in addresses})
+
     async def set(
-        self, address: str, key: str, value: Value, level: int = QUORUM, timeout: float = 2.0
+        self, address: str, key: str, value: Value, level: int = QUORUM, timeout: float = PATIENCE
     ) -> int:
         """Write or delete (None); the version. LimeDBError as RemoteError; ConnectionError: no answer."""
         stub = self.stubs[address]
@@ -113,7 +122,7 @@ class Nodes:
         except grpc.aio.AioRpcError as error:
             raise _error_of(address, error) from None
 
-    async def get(self, address: str, key: str, level: int = QUORUM, timeout: float = 2.0) -> Value:
+    async def get(self, address: str, key: str, level: int = QUORUM, timeout: float = PATIENCE) -> Value:
         """The value of a key; None: it has none. Errors as `set`."""
         try:
             request = kv_pb2.GetRequest(key=key, consistency=level)  # type: ignore[arg-type]
@@ -148,7 +157,11 @@ def _content(key: str, result: kv_pb2.BatchGetResult) -> Value:
 
 def _error_of(address: str, error: grpc.aio.AioRpcError) -> Exception:
     told = status.remote_error(address, error)
-    return told if told is not None else ConnectionResetError(f"{address}: {error.code().name}")
+    if told is not None:
+        return told
+    if (error.details() or "").startswith(NEVER_SENT):
+        return ConnectionRefusedError(f"{address}: {error.details()}")
+    return ConnectionResetError(f"{address}: {error.code().name}")
 
 
 @asynccontextmanager
@@ -163,37 +176,51 @@ async def nodes(addresses: Sequence[str]) -> AsyncIterator[Nodes]:
 
 
 async def write_unique(
-    cluster: Nodes, load: Load, stop: asyncio.Event, *, writers: int = 20, seed: int = 1, delete_each: int = 5
+    cluster: Nodes,
+    load: Load,
+    stop: asyncio.Event,
+    *,
+    writers: int = 20,
+    seed: int = 1,
+    delete_each: int = 5,
+    name: str = "load",
+    pause: float = 0.0,
 ) -> None:
-    """Writers of keys of their own, one write after another each, until `stop`; each fifth is deleted."""
+    """Writers of keys of their own, one write after another each, until `stop`; each fifth is deleted.
+
+    name: starts the keys. pause: seconds that a writer rests after each key.
+    """
+
+    async def work(writer: int) -> None:
+        addresses, rng = cluster.addresses, Random(f"{seed} {writer}")
+        at, count = rng.randrange(len(addresses)), 0
+        while not stop.is_set():
+            count += 1
+            key = f"{name}-{writer}-{count}"
+            for value in (f"value of {key}", None) if count % delete_each == 0 else (f"value of {key}",):
+                done = await write_one(cluster, writer, addresses[at], key, value)
+                load.note(done)
+                if done.outcome is not Outcome.DONE:
+                    at = (at + 1) % len(addresses)
+                    await asyncio.sleep(0.02)  # as a client would, that doesn't spin
+            await asyncio.sleep(pause)
+
     async with asyncio.TaskGroup() as group:
         for writer in range(writers):
-            group.create_task(_write(cluster, load, stop, writer, Random(f"{seed} {writer}"), delete_each))
+            group.create_task(work(writer))
 
 
-async def _write(
-    cluster: Nodes, load: Load, stop: asyncio.Event, writer: int, rng: Random, delete_each: int
-) -> None:
-    at, count = rng.randrange(len(cluster.addresses)), 0
-    while not stop.is_set():
-        count += 1
-        key = f"load-{writer}-{count}"
-        for value in (f"value of {key}", None) if count % delete_each == 0 else (f"value of {key}",):
-            done = await _try(cluster, writer, cluster.addresses[at], key, value)
-            load.note(done)
-            if done.outcome is not Outcome.DONE:
-                at = (at + 1) % len(cluster.addresses)
-                await asyncio.sleep(0.02)  # as a client would, that doesn't spin
-
-
-async def _try(cluster: Nodes, writer: int, address: str, key: str, value: str | None) -> Done:
+async def write_one(
+    cluster: Nodes, client: int, address: str, key: str, value: str | None, timeout: float = PATIENCE
+) -> Done:
+    """Write or delete (None) a key at QUORUM through a node, once; what came of it."""
     start, version, text = time.monotonic(), 0, ""
     try:
-        version = await cluster.set(address, key, value)
+        version = await cluster.set(address, key, value, timeout=timeout)
         outcome = Outcome.DONE
     except Exception as error:
         outcome, text = outcome_of(error), str(error)
-    return Done(writer, address, key, value, start, time.monotonic(), outcome, version, text)
+    return Done(client, address, key, value, start, time.monotonic(), outcome, version, text)
 
 
 async def complaints(cluster: Nodes, ledger: Ledger) -> list[str]:

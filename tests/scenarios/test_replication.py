@@ -12,6 +12,7 @@ from tests.support.clusters import RunningCluster, running_cluster
 
 SEED = 20260
 SECONDS = 60.0
+LEAST = 5
 
 
 @pytest.mark.long
@@ -24,16 +25,15 @@ async def test_no_acknowledged_write_is_lost_while_nodes_are_killed_and_paused(t
                 broken = await break_for(SECONDS, running, rng)
                 stop.set()
             print(f"seed {SEED}, {broken} failures; {load.report()}")  # noqa: T201 (shown by pytest -s)
-            assert broken >= 5
             assert load.ledger.counts[Outcome.DONE] > 1000
             assert await complaints(cluster, load.ledger) == []
 
 
 async def break_for(seconds: float, running: RunningCluster, rng: Random) -> int:
-    """Kill or pause one node after another, each for some seconds; how many."""
+    """Kill or pause one node after another, each for some seconds; how many: LEAST at least."""
     loop, broken = asyncio.get_running_loop(), 0
     end = loop.time() + seconds
-    while loop.time() < end:
+    while loop.time() < end or broken < LEAST:
         await break_one(running, rng)
         broken += 1
     return broken

@@ -10,49 +10,53 @@ from typing import Any
 
 from limedb.core.topology import Phase
 from limedb.errors import LimeDBError
-from tests.simulation.clusters import topology_of, wait_formed
+from tests.simulation.clusters import USUAL, Form, topology_of, wait_formed
 from tests.simulation.node import Build, SimNode
 from tests.simulation.sim import Sim
 
 CHANGE_SECONDS = 240.0  # for a change to end, whatever goes wrong beside it
-SMALLEST = 3  # members that a cluster keeps
+MOURNERS = 3  # members that must be there when one of them is lost for good: the rest are a majority
 
 Change = Callable[[], Awaitable[None]]
 
 
 class Director:
-    """Has members come and go. build: makes new nodes. members: the URLs that there should be."""
+    """Has members come and go. build: makes new nodes. form: what is kept. members: the URLs that there
+    should be. kinds: what it chooses from.
+    """
 
-    def __init__(self, sim: Sim, build: Build) -> None:
-        self._sim, self._build, self._rng = sim, build, sim.rng("director")
+    def __init__(self, sim: Sim, build: Build, form: Form = USUAL) -> None:
+        self._sim, self._build, self._form, self._rng = sim, build, form, sim.rng("director")
         self.members = set(sim.nodes)
         self._count = len(sim.nodes)
+        self.kinds: list[Change] = [self.join, self.leave, self.die, self.lose_disk, self.join_and_cancel]
+        if form.factor == 1:  # whose loss would be the loss of its keys
+            self.kinds = [self.join, self.leave, self.join_and_cancel]
         self.done: list[str] = []
 
     async def run(self, changes: int) -> None:
         """Make that many changes, one after another."""
-        kinds: list[Change] = [self._join, self._leave, self._die, self._lose_disk, self._join_and_cancel]
         for _ in range(changes):
             await asyncio.sleep(self._rng.uniform(0, 2))
-            change = self._rng.choice(kinds)
+            change = self._rng.choice(self.kinds)
             self._sim.trace.add(f"change {change.__name__}")
             await change()
             await self._wait_formed()
             self.done.append(change.__name__)
 
-    async def _join(self) -> None:
+    async def join(self) -> None:
         self._new()
 
-    async def _leave(self) -> None:
-        if len(self.members) > SMALLEST:
+    async def leave(self) -> None:
+        if len(self.members) > self._form.smallest:
             node = self._pick()
             self.members.discard(node.url)
             await self._persist(lambda steward: steward.decommission(node.url, False), self._is_out(node))
             await self._wait_formed()
             await self._end(node)
 
-    async def _die(self) -> None:
-        if len(self.members) <= SMALLEST:
+    async def die(self) -> None:
+        if len(self.members) <= max(self._form.smallest, MOURNERS - 1):
             return
         node = self._pick()
         self.members.discard(node.url)
@@ -69,7 +73,9 @@ class Director:
         else:
             self._sim.forget(node.url)
 
-    async def _lose_disk(self) -> None:
+    async def lose_disk(self) -> None:
+        if len(self.members) < MOURNERS:
+            return
         node = self._pick()
         if node.is_up:
             await node.crash()
@@ -79,7 +85,7 @@ class Director:
         if not node.is_up:
             node.start()
 
-    async def _join_and_cancel(self) -> None:
+    async def join_and_cancel(self) -> None:
         node = self._new()
         with suppress(TimeoutError):
             async with asyncio.timeout(30):
@@ -101,7 +107,7 @@ class Director:
 
     def _new(self) -> SimNode:
         seeds = tuple(sorted(self.members))
-        node = self._sim.add(self._count, self._build, seeds)
+        node = self._sim.add(self._count, self._build, seeds, self._form.zone(self._count))
         self._count += 1
         self.members.add(node.url)
         node.start()
@@ -151,4 +157,19 @@ class Director:
         self._sim.forget(node.url)
 
     async def _wait_formed(self) -> None:
-        await wait_formed(self._sim, self.members, CHANGE_SECONDS)
+        keeper = asyncio.create_task(self._restart_cancelled(), name="restarts")
+        try:
+            await wait_formed(self._sim, self.members, CHANGE_SECONDS)
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+
+    async def _restart_cancelled(self) -> None:
+        """A node whose join was cancelled, though it should be in, is restarted, as it is told to be."""
+        while True:
+            await asyncio.sleep(1.0)
+            for url in sorted(self.members):
+                node = self._sim.nodes[url]
+                if node.is_up and self._departed(node) == "cancelled":
+                    await node.crash()
+                    node.start()

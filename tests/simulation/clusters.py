@@ -4,6 +4,7 @@ It owns the forms of a cluster; what clients do with it stands in `workloads.py`
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,12 +20,40 @@ from tests.simulation.workloads import wait_until
 FORMED_SECONDS = 90.0  # a network where a third of the messages takes a second needs some
 
 
-async def start_cluster(sim: Sim, nodes: int = 5, **settings: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a cluster is laid out. nodes: at its start; smallest: members that changes leave; factor:
+    REPLICATION_FACTOR; zones: how many, 0: nodes name none.
+    """
+
+    nodes: int = 5
+    smallest: int = 3
+    factor: int = 3
+    zones: int = 0
+
+    def zone(self, i: int) -> str:
+        """The zone of a node by its number."""
+        return f"z{i % self.zones}" if self.zones else ""
+
+
+USUAL = Form()
+
+
+def form_of(sim: Sim, nodes: int = 5) -> Form:
+    """Two seeds in three have a usual cluster, of `nodes` nodes at first, the third any other."""
+    if sim.seed % 3 != 2:
+        return Form(nodes)
+    rng = sim.rng("form")
+    factor = rng.choice([1, 2, 3, 3, 3, 5])
+    return Form(rng.randint(1, 6), rng.choice([1, 2, 3]), factor, rng.choice([0, 0, 2, 3]))
+
+
+async def start_cluster(sim: Sim, form: Form = USUAL, **settings: Any) -> None:
     """Start nodes that know each other's names, and wait until they are one cluster."""
-    build = partial(EngineProgram, **settings)
-    seeds = tuple(url_of(i) for i in range(nodes))
-    for i in range(nodes):
-        sim.add(i, build, seeds)
+    build = partial(EngineProgram, replication_factor=form.factor, **settings)
+    seeds = tuple(url_of(i) for i in range(form.nodes))
+    for i in range(form.nodes):
+        sim.add(i, build, seeds, form.zone(i))
     skew = sim.rng("clocks")
     for node in sim.nodes.values():
         node.clock.offset_ms, node.clock.drift = skew.uniform(-150, 150), skew.uniform(-1e-4, 1e-4)
@@ -73,3 +102,27 @@ def check_replicated(sim: Sim, ledger: Ledger) -> None:
             if record is None or record.value not in kept.values:
                 lacking.append(f"{url} lacks {key}")
     assert not lacking, "\n".join([f"{len(lacking)} replicas lack keys:", *lacking[:20]])
+
+
+def check_owned(sim: Sim) -> None:
+    """No node holds what it doesn't own. AssertionError."""
+    foreign = []
+    for node in sim.up:
+        topology = topology_of(node)
+        assert topology is not None
+        layout = Layout(topology)
+        foreign += [
+            f"{node.url} holds {key}" for key in stored(node) if node.url not in layout.of_key(key).written
+        ]
+    assert not foreign, "\n".join([f"{len(foreign)} records are held by others than owners:", *foreign[:20]])
+
+
+def check_purged(sim: Sim) -> None:
+    """No tombstone and nothing expired is left. AssertionError."""
+    left = [
+        f"{node.url} holds {record}"
+        for node in sim.up
+        for record in stored(node).values()
+        if not record.is_live(node.clock.wall_ms())
+    ]
+    assert not left, "\n".join([f"{len(left)} records should be purged:", *left[:20]])

@@ -10,6 +10,9 @@ from dataclasses import replace
 from tests.simulation.node import SimNode
 from tests.simulation.sim import Sim
 
+JUMP_MS = 600_000.0
+NOTICED_SECONDS = 8.0  # some intervals of gossip, in which each node meets each
+
 Fault = Callable[[float], Awaitable[None]]
 
 
@@ -51,6 +54,8 @@ class Nemesis:
         for url in sorted(self._sim.nodes):
             node = self._sim.nodes[url]
             node.disk.delay = self._usual_delay
+            if abs(node.clock.offset_ms) >= JUMP_MS:
+                node.clock.offset_ms = 0.0
             node.resume()
             if url in self._crashed and not node.is_up and not node.is_held_down:
                 node.start()
@@ -105,6 +110,19 @@ class Nemesis:
             node.clock.offset_ms = self._rng.uniform(-self._skew_ms, self._skew_ms)
             self._sim.trace.add(f"clock of {node.url} {node.clock.offset_ms:+.0f} ms")
             await asyncio.sleep(length)
+
+    async def _jump(self, length: float) -> None:
+        """A clock is off by minutes for a while; the node restarts with it at times."""
+        if (node := self._victim()) is None:
+            return
+        usual, node.clock.offset_ms = node.clock.offset_ms, self._rng.choice([-1, 1]) * JUMP_MS
+        self._sim.trace.add(f"clock of {node.url} jumps by {node.clock.offset_ms:+.0f} ms")
+        if self._rng.random() < 0.5:
+            await self._crash(self._rng.uniform(0, length))
+        await asyncio.sleep(length)
+        node.clock.offset_ms = usual
+        self._sim.trace.add(f"clock of {node.url} is set right")
+        await asyncio.sleep(NOTICED_SECONDS)  # one clock is wrong at a time, for all that the others know
 
     async def _disk(self, length: float) -> None:
         if (node := self._victim()) is not None:

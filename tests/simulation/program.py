@@ -77,8 +77,8 @@ class EngineProgram:
         except KeyNotFoundError:
             return None
 
-    async def write(self, key: str, value: Value, level: Level, deadline: float) -> int:
-        return (await self.engine.coordinator.write(Write(key, value), level, deadline)).version
+    async def write(self, key: str, value: Value, level: Level, deadline: float, ttl_ms: int = 0) -> int:
+        return (await self.engine.coordinator.write(Write(key, value, ttl_ms), level, deadline)).version
 
 
 class _TopologyAnswers:

@@ -4,13 +4,22 @@ It owns the scenarios, each run on many seeds by `test_cluster.py`.
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from limedb.core.quorum import Level
 from tests.scenarios.history import History, Ledger
 from tests.simulation.changes import Director
-from tests.simulation.clusters import check_replicated, start_cluster, wait_formed
+from tests.simulation.clusters import (
+    Form,
+    check_owned,
+    check_purged,
+    check_replicated,
+    form_of,
+    start_cluster,
+    wait_formed,
+)
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.program import EngineProgram
 from tests.simulation.sim import Sim
@@ -18,18 +27,22 @@ from tests.simulation.workloads import (
     beside,
     check_kept,
     check_linearizable,
+    check_writable,
     now,
     use_registers,
+    write_again,
+    write_expiring,
     write_unique,
 )
 
 MILD = ("crash", "stop", "partition", "one_way", "isolate", "disk", "loss")
+GRACE = 61.0  # seconds: beyond what a message may be on its way
 SETTLE_SECONDS = 30.0  # in which hints and some passes of repair bring all replicas level
 
 
 async def registers(sim: Sim, *, level: Level = Level.LINEARIZABLE, **settings: Any) -> History:
     """Few keys that many clients use, while nodes, disks, clocks and the network fail one at a time."""
-    await start_cluster(sim, **settings)
+    await start_cluster(sim, form_of(sim), **settings)
     history = History(now)
     await beside(Nemesis(sim), use_registers(sim, history, level=level))
     if level is Level.LINEARIZABLE:
@@ -37,24 +50,87 @@ async def registers(sim: Sim, *, level: Level = Level.LINEARIZABLE, **settings: 
     return history
 
 
+async def moving_registers(
+    sim: Sim,
+    *,
+    count: int = 3,
+    keys: int = 4,
+    form: Form | None = None,
+    kinds: Sequence[str] = MILD,
+    pause: tuple[float, float] = (1.0, 6.0),
+    **settings: Any,
+) -> History:
+    """Few keys that many clients use at LINEARIZABLE, while their owners change."""
+    options, form = {"dead_node_timeout": 8.0, **settings}, form or form_of(sim, nodes=4)
+    await start_cluster(sim, form, **options)
+    history = History(now)
+    director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
+    clients = asyncio.create_task(use_registers(sim, history, seconds=1e6, keys=keys, pause=0.3))
+    try:
+        await beside(Nemesis(sim, kinds, pause=pause, length=(0.1, 3.0)), director.run(count))
+    finally:
+        clients.cancel()
+        await asyncio.wait([clients])
+    check_linearizable(history)
+    return history
+
+
 async def unique_keys(sim: Sim, **settings: Any) -> Ledger:
     """Keys of one writer each: what was acknowledged is there in the end, and what was deleted isn't."""
-    await start_cluster(sim, **settings)
+    await start_cluster(sim, form_of(sim), **settings)
     ledger = Ledger()
     await beside(Nemesis(sim), write_unique(sim, ledger))
     await asyncio.sleep(SETTLE_SECONDS)
     await wait_formed(sim, sim.nodes)
     check_replicated(sim, ledger)
+    check_owned(sim)
+    await check_kept(sim, ledger)
+    return ledger
+
+
+async def clock_jumps(sim: Sim, **settings: Any) -> Ledger:
+    """Keys written again and again through any node, one of whose clocks is off by ten minutes: nothing
+    acknowledged is lost, and all is well when the clock is right again.
+    """
+    await start_cluster(sim, form_of(sim), **settings)
+    ledger = Ledger()
+    await beside(Nemesis(sim, ("jump", "jump", "crash", "partition", "stop")), write_again(sim, ledger))
+    await asyncio.sleep(SETTLE_SECONDS)
+    await wait_formed(sim, sim.nodes)
+    await check_kept(sim, ledger)
+    await check_writable(sim)
+    return ledger
+
+
+async def purges(sim: Sim, *, count: int = 3, **settings: Any) -> Ledger:
+    """Deleted and expired keys are purged while nodes are away for longer than the grace and members come
+    and go: they don't come back, all of them go at last, and nobody keeps what is not its own.
+    """
+    options, form = {"tombstone_grace": GRACE, "repair_interval": 4.0, **settings}, form_of(sim, nodes=4)
+    await start_cluster(sim, form, **options)
+    ledger = Ledger()
+    director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
+    director.kinds = [kind for kind in director.kinds if kind not in (director.die, director.join_and_cancel)]
+    nemesis = Nemesis(sim, ("crash", "isolate", "stop"), pause=(1.0, 20.0), length=(1.0, 1.5 * GRACE))
+    async with asyncio.TaskGroup() as clients:
+        clients.create_task(write_unique(sim, ledger, writers=3, seconds=150.0, pause=1.5))
+        clients.create_task(write_expiring(sim, seconds=150.0))
+        await beside(nemesis, director.run(count))
+    await asyncio.sleep(3 * GRACE + SETTLE_SECONDS)
+    await wait_formed(sim, director.members)
+    check_purged(sim)
+    check_replicated(sim, ledger)
+    check_owned(sim)
     await check_kept(sim, ledger)
     return ledger
 
 
 async def changes(sim: Sim, *, count: int = 4, **settings: Any) -> Ledger:
     """Unique keys, while members come and go and lesser things fail: nothing is lost, all agree at last."""
-    options = {"dead_node_timeout": 8.0, **settings}
-    await start_cluster(sim, 4, **options)
+    options, form = {"dead_node_timeout": 8.0, **settings}, form_of(sim, nodes=4)
+    await start_cluster(sim, form, **options)
     ledger = Ledger()
-    director = Director(sim, partial(EngineProgram, **options))
+    director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
     writers = asyncio.create_task(write_unique(sim, ledger, writers=4, seconds=1e6, pause=0.3))
     try:
         await beside(Nemesis(sim, MILD, pause=(1.0, 6.0), length=(0.1, 3.0)), director.run(count))
@@ -64,5 +140,6 @@ async def changes(sim: Sim, *, count: int = 4, **settings: Any) -> Ledger:
     await asyncio.sleep(SETTLE_SECONDS)
     await wait_formed(sim, director.members)
     check_replicated(sim, ledger)
+    check_owned(sim)
     await check_kept(sim, ledger)
     return ledger

@@ -13,7 +13,7 @@ KEPT: dict[str, dict[int, str]] = {
         6: "two nodes founded a cluster each, and each let the other's founder join as if it were fresh",
     },
     "unique_keys": {},
-    "changes": {},
+    "changes": {264: "a join was cancelled later than whoever asked for it waited; now it is restarted then"},
     "retries": {},
 }
 """Seeds that showed a fault, by scenario."""

@@ -8,16 +8,20 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from limedb.core.quorum import Level
+from limedb.errors import LimeDBError
 from tests.scenarios.history import History, Ledger, Outcome, outcome_of
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.node import SimNode, Value
 from tests.simulation.sim import Sim
 from tests.support.linearizable import check_history
 
+T = TypeVar("T")
+
 CLIENT_TIMEOUT = 2.0  # seconds that a client waits for an answer
+SKEW = 1.0  # seconds by which two clocks differ at most
 
 
 async def use_registers(
@@ -80,6 +84,24 @@ async def write_unique(
     await _all(run(writer) for writer in range(writers))
 
 
+async def write_again(
+    sim: Sim, ledger: Ledger, *, writers: int = 5, seconds: float = 30.0, pause: float = 0.15
+) -> None:
+    """Writers that overwrite one key of their own, through any node; each reads it in between."""
+    end = now() + seconds
+
+    async def run(writer: int) -> None:
+        rng, key, i = sim.rng(f"writer {writer}"), f"w{writer}", 0
+        while await _wait_turn(rng, pause, end):
+            i += 1
+            await note(ledger, rng.choice(list(sim.nodes.values())), key, f"{i}")
+            with suppress(LimeDBError, ConnectionError, TimeoutError):
+                found = await read(rng.choice(list(sim.nodes.values())), key, Level.QUORUM)
+                assert not (complaint := ledger.complaint(key, found)), complaint
+
+    await _all(run(writer) for writer in range(writers))
+
+
 async def note(ledger: Ledger, node: SimNode, key: str, value: Value) -> None:
     """Write or delete a key at QUORUM, and note the outcome."""
     outcome = Outcome.UNKNOWN
@@ -97,20 +119,47 @@ async def check_kept(sim: Sim, ledger: Ledger, nodes: Iterable[SimNode] | None =
     complaints: list[str] = []
     for node in nodes if nodes is not None else sim.up:
         for key in ledger.keys:
-            found = await _read_again(node, key)
+            found = await _again(node, f"read {key!r}", partial(read, node, key, Level.QUORUM))
             if complaint := ledger.complaint(key, found):
                 complaints.append(f"read through {node.url}: {complaint}")
     assert not complaints, "\n".join([f"{len(complaints)} complaints:", *complaints[:20]])
 
 
-async def _read_again(node: SimNode, key: str, attempts: int = 5) -> Value:
-    """Read at QUORUM where nothing is wrong any more: a late failure may need another attempt."""
+async def write_expiring(sim: Sim, *, writers: int = 2, seconds: float = 60.0, pause: float = 2.0) -> None:
+    """Writers of keys that expire: each is there until then, and not after."""
+    end = now() + seconds
+
+    async def run(writer: int) -> None:
+        rng, i = sim.rng(f"writer e {writer}"), 0
+        while await _wait_turn(rng, pause, end):
+            i += 1
+            key, ttl, begun = f"e{writer}.{i}", rng.uniform(2, 8), now()
+            node, other = (rng.choice(list(sim.nodes.values())) for _ in range(2))
+            with suppress(LimeDBError, ConnectionError, TimeoutError):
+                await write(node, key, "short", Level.QUORUM, int(ttl * 1000))
+                assert await read(other, key, Level.QUORUM) == "short" or now() > begun + ttl - SKEW
+            await asyncio.sleep(max(0.0, begun + CLIENT_TIMEOUT + ttl + SKEW - now()))
+            with suppress(LimeDBError, ConnectionError, TimeoutError):
+                assert await read(other, key, Level.QUORUM) is None, f"{key} is there after its time"
+
+    await _all(run(writer) for writer in range(writers))
+
+
+async def check_writable(sim: Sim) -> None:
+    """Every node takes writes, of any key. AssertionError: one refuses."""
+    for node in sim.up:
+        for i in range(10):
+            await _again(node, "write", partial(write, node, f"last {i}", node.url, Level.QUORUM))
+
+
+async def _again(node: SimNode, what: str, ask: Callable[[], Awaitable[T]], attempts: int = 5) -> T:
+    """Ask where nothing is wrong any more: a late failure may need another attempt. AssertionError."""
     for attempt in range(attempts):
         try:
-            return await read(node, key, Level.QUORUM)
+            return await ask()
         except Exception as error:
             if attempt == attempts - 1:
-                raise AssertionError(f"{node.url} can't read {key!r}: {error!r}") from error
+                raise AssertionError(f"{node.url} can't {what}: {error!r}") from error
             await asyncio.sleep(1.0)
     raise AssertionError("no attempt")
 
@@ -121,10 +170,12 @@ async def read(node: SimNode, key: str, level: Level) -> Value:
     return await node.ask(lambda program: program.read(key, level, deadline), CLIENT_TIMEOUT + 0.1)
 
 
-async def write(node: SimNode, key: str, value: Value, level: Level) -> int:
-    """Write or delete (None) a key through a node, as a client; the version."""
-    deadline = now() + CLIENT_TIMEOUT
-    return await node.ask(lambda program: program.write(key, value, level, deadline), CLIENT_TIMEOUT + 0.1)
+async def write(node: SimNode, key: str, value: Value, level: Level, ttl_ms: int = 0) -> int:
+    """Write or delete (None) a key through a node, as a client; the version. ttl_ms: 0: it stays."""
+    deadline, timeout = now() + CLIENT_TIMEOUT, CLIENT_TIMEOUT + 0.1
+    if not ttl_ms:
+        return await node.ask(lambda program: program.write(key, value, level, deadline), timeout)
+    return await node.ask(lambda program: program.write(key, value, level, deadline, ttl_ms), timeout)
 
 
 async def beside(nemesis: Nemesis, work: Awaitable[None]) -> None:

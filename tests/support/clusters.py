@@ -62,6 +62,12 @@ class RunningCluster:
         """Start a node again; return when it is ready."""
         self._command("restart", name)
 
+    def add(self) -> Node:
+        """Start one node more, and return at once: it joins by itself."""
+        known = {node.name for node in self.nodes}
+        self._command("add")
+        return next(node for node in read_cluster(self.folder).nodes if node.name not in known)
+
     def _command(self, *arguments: str) -> None:
         done = limedb("cluster", *arguments, "--data-dir", str(self.folder))
         assert done.returncode == 0, done.stderr

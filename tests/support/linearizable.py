@@ -191,11 +191,18 @@ class _Search:
         yield from (self._with_reads(at.after(i, self._ops[i].value)) for i in self._unknown(at))
 
     def _unknown(self, at: _Configuration) -> Iterator[int]:
-        """The unknown operations that could explain a read: not before they were asked."""
+        """The unknown operations that could explain a read: not before they were asked.
+
+        Of those that write the same, as deletes do, the first asked can stand wherever a later one can.
+        """
         first_end = min((self._ops[i].end for i in self._next(at.placed)), default=inf)
+        tried: set[Value] = set()
         for i in range(self._certain, len(self._ops)):
-            is_read = self._reads[self._ops[i].value] & ~at.placed
-            if is_read and not at.placed >> i & 1 and self._ops[i].start <= first_end:
+            value = self._ops[i].value
+            if at.placed >> i & 1 or value in tried or not self._reads[value] & ~at.placed:
+                continue
+            tried.add(value)
+            if self._ops[i].start <= first_end:
                 yield i
 
     def _violation(self, best: _Configuration) -> Violation:

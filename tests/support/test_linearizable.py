@@ -181,3 +181,11 @@ def test_most_changed_histories_are_found() -> None:
 def test_hundreds_of_operations_of_a_key_are_checked_quickly() -> None:
     """Quickly is told by the bound on the search, which is a tenth of the usual one."""
     assert check_key(atomic_history(Random(7), 10, 800), max_looks=100_000) is None
+
+
+def test_unknown_operations_that_write_the_same_are_not_tried_in_every_order() -> None:
+    deletes = [delete(0) for _ in range(20)]
+    rounds = [(write(f"{i}", 3 * i, 3 * i + 1), read(None, 3 * i + 1.5, 3 * i + 2)) for i in range(10)]
+    ops = [*deletes, *(op for both in rounds for op in both)]
+    assert check_key(ops, max_looks=1000) is None
+    assert check_key([*ops, read("0", 40, 41)], max_looks=1000) is not None

@@ -1,0 +1,131 @@
+"""Nodes whose clocks are off: sequential writes never lose to older ones, or are refused in plain words."""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from limedb.rpc.calls import node_client
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
+from tests.scenarios.history import Outcome
+from tests.scenarios.load import Load, Nodes, complaints, nodes, write_one
+from tests.scenarios.test_partitions import addresses, channels, locate, wait_replicas_agree, wait_until
+from tests.support.faketime import faketime_env
+from tests.support.netns_clusters import NetnsCluster, netns_cluster
+
+RIGHT, AHEAD, BEHIND = ("node1", "node2", "node3"), "node4", "node5"
+MINUTES = 600.0
+KEYS = [f"clock-{number}" for number in range(12)]
+PATIENCE = 10.0
+PROBLEM = re.compile(
+    r"this node's clock is (\d+) ms (ahead of|behind) those of \d of \d peers, more than 500 ms"
+    r" \(MAX_CLOCK_SKEW\): set it right \(NTP\)"
+)
+
+pytestmark = pytest.mark.root
+
+
+@pytest.mark.long
+async def test_nodes_ten_minutes_off_refuse_writes_and_no_write_loses_to_an_older_one(tmp_path: Path) -> None:
+    with netns_cluster(tmp_path, 5) as cluster:
+        async with nodes(addresses(cluster)) as clients:
+            load = Load()
+            right, skewed = addresses(cluster, RIGHT), addresses(cluster, (AHEAD, BEHIND))
+            await write_in_turn(clients, clients.addresses, load)
+            assert _failures(load, 0) == []
+            for name, seconds in ((AHEAD, MINUTES), (BEHIND, -MINUTES)):
+                await _start_with_clock(cluster, name, seconds)
+                await write_in_turn(clients, right, load)  # while it may not know yet
+            await wait_until("they find out", lambda: _all_have(cluster, (AHEAD, BEHIND), PROBLEM))
+            for name, way in ((AHEAD, "ahead of"), (BEHIND, "behind")):
+                found = PROBLEM.fullmatch(await _problem(cluster, name))
+                assert found is not None
+                assert (found[2], abs(int(found[1]) / 1000 - MINUTES) < 10) == (way, True)
+                assert not await asyncio.to_thread(_is_serving, cluster, name)
+            begun = len(load.operations)
+            await write_in_turn(clients, right, load, rounds=6)
+            failures = _failures(load, begun)
+            assert {(at, bool(PROBLEM.search(text))) for at, text in failures} == {
+                (at, True) for at in skewed
+            }
+            assert all(await asyncio.gather(*(asyncio.to_thread(_is_serving, cluster, n) for n in RIGHT)))
+            await wait_replicas_agree(cluster, KEYS)  # those of nodes whose clocks are off, too
+            owners = {owner.url for key in KEYS for owner in await locate(cluster, key) if owner.has_record}
+            assert owners == {node.url for node in cluster.nodes.values()}
+            for name in (AHEAD, BEHIND):
+                await _start_with_clock(cluster, name, 0)
+            await asyncio.to_thread(cluster.wait_serving)
+            begun = len(load.operations)
+            await write_in_turn(clients, clients.addresses, load)
+            assert _failures(load, begun) == []
+            _tell(load)
+            assert await complaints(clients, load.ledger) == []
+
+
+async def test_nodes_a_little_off_all_serve_and_no_write_loses_to_an_older_one(tmp_path: Path) -> None:
+    clocks = {AHEAD: faketime_env(0.2), BEHIND: faketime_env(-0.2)}
+    with netns_cluster(tmp_path, 5, own_env=clocks) as cluster:
+        async with nodes(addresses(cluster)) as clients:
+            load = Load()
+            await write_in_turn(clients, clients.addresses, load, rounds=10)
+            _tell(load)
+            assert _failures(load, 0) == []
+            assert not await _all_have(cluster, cluster.nodes, re.compile(".+"))
+            assert await complaints(clients, load.ledger) == []
+
+
+async def write_in_turn(clients: Nodes, readers: list[str], load: Load, rounds: int = 3) -> None:
+    """Write keys one after another, each through one node after another; what was acknowledged, all readers
+    read, and nothing older.
+    """
+    turn = len(load.operations)
+    for number in range(turn, turn + rounds * len(KEYS)):
+        key = KEYS[number % len(KEYS)]
+        address = clients.addresses[(number + number // len(KEYS)) % len(clients.addresses)]
+        done = await write_one(clients, 0, address, key, f"write {number}", PATIENCE)
+        load.note(done)
+        if done.outcome is Outcome.DONE:
+            found = {reader: await clients.get(reader, key, timeout=PATIENCE) for reader in readers}
+            assert found == dict.fromkeys(readers, done.value), f"{key} written through {address}"
+
+
+def _failures(load: Load, since: int) -> list[tuple[str, str]]:
+    """Which writes were not acknowledged: through whom, and why."""
+    return [(d.address, d.error) for d in load.operations[since:] if d.outcome is not Outcome.DONE]
+
+
+async def _start_with_clock(cluster: NetnsCluster, name: str, seconds: float) -> None:
+    """Start a node anew with its clock that far off; return as soon as it answers at all."""
+    await asyncio.to_thread(cluster.stop, name)
+    cluster.start(name, faketime_env(seconds))
+    address = cluster.nodes[name].address
+    async with channels([address]) as by_address:
+        stub = cluster_pb2_grpc.ClusterServiceStub(by_address[address])
+        await stub.GetState(cluster_pb2.GetStateRequest(), timeout=30, wait_for_ready=True)
+
+
+async def _all_have(cluster: NetnsCluster, names: Iterable[str], problem: re.Pattern[str]) -> bool:
+    """Whether each node says that it has such a problem."""
+    return all([problem.fullmatch(await _problem(cluster, name)) for name in names])
+
+
+async def _problem(cluster: NetnsCluster, name: str) -> str:
+    address = cluster.nodes[name].address
+    async with channels([address]) as by_address:
+        stub = cluster_pb2_grpc.ClusterServiceStub(by_address[address])
+        return (await stub.GetState(cluster_pb2.GetStateRequest(), timeout=PATIENCE)).problem
+
+
+def _is_serving(cluster: NetnsCluster, name: str) -> bool:
+    with node_client(cluster.nodes[name].address, PATIENCE) as node:
+        return node.is_serving()
+
+
+def _tell(load: Load) -> None:
+    counts = load.ledger.counts
+    print(  # noqa: T201 (shown by pytest -s)
+        f"{len(load.operations)} writes in turn: {counts[Outcome.DONE]} acknowledged and read by all,"
+        f" {counts[Outcome.FAILED]} refused, {counts[Outcome.UNKNOWN]} unknown"
+    )
