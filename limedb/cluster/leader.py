@@ -32,12 +32,13 @@ from limedb.core.topology import (
     remove,
 )
 from limedb.errors import LimeDBError
-from limedb.ports import Progress, TopologyTransport
+from limedb.ports import Clock, Progress, TopologyTransport
 
 log = logging.getLogger(__name__)
 
 HELD_UP_SECONDS = 15.0
-"""How long a joining node may be another one (its data was lost) before its join is cancelled."""
+"""How long a joining node may be another one (its data was lost) before its join is cancelled, and how long a
+fresh node that was a member is left alone, so that it may hear of it."""
 
 
 class Leader:
@@ -54,12 +55,13 @@ class Leader:
         transport: TopologyTransport,
         progress: Callable[[], Progress],
         dead_node_timeout: float,
+        clock: Clock,
     ) -> None:
         self._charter, self._council, self._view = charter, council, view
         self._attendance, self._transport, self._progress = attendance, transport, progress
-        self._dead_node_timeout = dead_node_timeout
+        self._dead_node_timeout, self._clock = dead_node_timeout, clock
         self._refused: set[tuple[str, int]] = set()
-        self._former: set[str] = set()  # members that were: an id never comes back
+        self._former: dict[str, float] = {}  # members that were, by id, and when they were last
         charter.subscribe(self._on_change)
 
     @property
@@ -84,7 +86,8 @@ class Leader:
         return await self._ask_progress(sorted(_busy(topology, self._charter.layout)))
 
     def _on_change(self, before: Topology, after: Topology) -> None:
-        self._former |= {m.node_id for m in before.members} - {m.node_id for m in after.members}
+        gone = {m.node_id for m in before.members} - {m.node_id for m in after.members}
+        self._former |= dict.fromkeys(sorted(gone), self._clock.monotonic())
 
     # --- a change that runs
 
@@ -147,8 +150,9 @@ class Leader:
                 return
 
     def _is_welcome(self, state: NodeState, topology: Topology) -> bool:
-        if topology.member(state.node_id) or state.node_id in self._former:
-            return False  # it is in, or out again, and does not tell so yet
+        out_since = self._former.get(state.node_id, float("-inf"))
+        if topology.member(state.node_id) or self._clock.monotonic() - out_since < HELD_UP_SECONDS:
+            return False  # it is in, or out again, and does not tell so yet; or it never learned of either
         if state.replication_factor == topology.replication_factor:
             return True
         if (state.url, state.replication_factor) not in self._refused:

@@ -60,7 +60,7 @@ class Steward:
         self._forming = Forming(charter, council, view, transport, clock, rng, interval=interval, seeds=seeds)
         self._giving_way = GivingWay(charter, council, view, self._attendance, clock, rng, has_data)
         self._leader = Leader(
-            charter, council, view, self._attendance, transport, self.progress, dead_node_timeout
+            charter, council, view, self._attendance, transport, self.progress, dead_node_timeout, clock
         )
         self._changes = Changes(charter, council, self._attendance, self._leader)
         self._wake = asyncio.Event()

@@ -202,7 +202,7 @@ def wait_under_way(asked: Node, new: Node) -> Progress:
         progress = change.progress.get(new.url) if change else None
         return progress if progress and progress.spans_done * 3 > progress.spans > 0 else None
 
-    progress = wait_for("the join is under way", far, CHANGE_SECONDS)
+    progress = wait_for("the join is under way", far, CHANGE_SECONDS, ignore=LimeDBError)
     assert progress is not None
     return progress
 

@@ -1,22 +1,13 @@
-"""Faults planted in the product, each of which some seed must show.
+"""Faults planted in the product, each of which a seed must show.
 
 It owns what is left out or done wrong. A fault is planted for one test and never stays.
 """
 
-from collections.abc import Callable, Mapping
-
 import pytest
 
-from limedb.cluster import leader
 from limedb.cluster.handoff import Handoff, Job, Part
 from limedb.cluster.transfer import Sources
-from limedb.core import layout, topology
-from limedb.core.topology import Fence, Topology, finish
-from limedb.errors import StaleEpochError
 from limedb.replication import writing
-from limedb.replication.replica import LocalReplica
-
-Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def one_source(patch: pytest.MonkeyPatch) -> None:
@@ -29,43 +20,6 @@ def one_source(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Handoff, "_sources", sources)
 
 
-def no_handover(patch: pytest.MonkeyPatch) -> None:
-    """The change is finished when the new owners have fetched, whoever still reads the old ones."""
-    sound = topology.hand_over
-
-    def hand_over(before: Topology) -> Topology:
-        after = finish(sound(before))
-        return Topology(
-            after.cluster_id, before.epoch + 1, after.replication_factor, after.members, after.phase
-        )
-
-    patch.setattr(topology, "hand_over", hand_over)
-    patch.setattr(leader, "hand_over", hand_over)
-
-
-def no_fence(patch: pytest.MonkeyPatch) -> None:
-    """A replica serves what was made under an older epoch."""
-    sound = LocalReplica._check
-
-    def check(self: LocalReplica, fence: Fence) -> Topology:
-        try:
-            return sound(self, fence)
-        except StaleEpochError as error:
-            return error.topology
-
-    patch.setattr(LocalReplica, "_check", check)
-
-
 def hints_are_acks(patch: pytest.MonkeyPatch) -> None:
     """One replica is enough for a write: the others are left hints."""
     patch.setattr(writing, "needed", lambda level, n: 1)
-
-
-def nothing_caught_up(patch: pytest.MonkeyPatch) -> None:
-    """Owners that become fewer go on with what each of them has."""
-    patch.setattr(layout, "_shrinks", lambda old, new: False)
-
-
-FAULTS: Mapping[str, Plant] = {
-    plant.__name__: plant for plant in (one_source, no_handover, no_fence, hints_are_acks, nothing_caught_up)
-}

@@ -1,47 +1,95 @@
 """The real node, simulated: what is acknowledged stays, whatever fails."""
 
 import os
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
 from limedb.core.quorum import Level
-from tests.simulation.scenarios import changes, registers, unique_keys
+from tests.simulation.clusters import Form
+from tests.simulation.faults import hints_are_acks, one_source
+from tests.simulation.scenarios import (
+    changes,
+    clock_jumps,
+    moving_registers,
+    purges,
+    registers,
+    unique_keys,
+)
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import SimulationError, run_sim
+from tests.simulation.sim import Sim, SimulationError, run_sim
 
 MUTANT_SEEDS = 60
 
+without_pause = partial(moving_registers, kinds=("stop", "stop", "isolate"), pause=(0.0, 0.3))
 
-@pytest.mark.parametrize("seed", seeds_of("registers"))
+
+@pytest.mark.parametrize("seed", seeds_of("registers", share=2))
 def test_registers_are_linearizable_whatever_fails(seed: int) -> None:
     run_sim(seed, registers)
 
 
-@pytest.mark.parametrize("seed", seeds_of("registers", share=8))
+@pytest.mark.parametrize("seed", seeds_of("registers", share=14))
 def test_registers_at_quorum_are_used_without_a_bug(seed: int) -> None:
     """Their histories need not be linearizable."""
     run_sim(seed, partial(registers, level=Level.QUORUM))
 
 
-@pytest.mark.parametrize("seed", seeds_of("unique_keys", share=4))
+@pytest.mark.parametrize("seed", seeds_of("unique_keys", share=8))
 def test_acknowledged_writes_stay_and_deleted_keys_stay_deleted(seed: int) -> None:
     run_sim(seed, unique_keys)
 
 
-@pytest.mark.parametrize("seed", seeds_of("changes", share=2))
+@pytest.mark.parametrize("seed", seeds_of("changes", share=4))
 def test_nothing_is_lost_and_one_topology_is_agreed_while_members_come_and_go(seed: int) -> None:
     run_sim(seed, changes)
 
 
+@pytest.mark.parametrize("seed", seeds_of("moving_registers", share=8))
+def test_registers_are_linearizable_while_members_come_and_go(seed: int) -> None:
+    run_sim(seed, moving_registers)
+
+
+@pytest.mark.parametrize("seed", seeds_of("clock_jumps", share=10))
+def test_no_write_is_lost_to_an_older_one_when_a_clock_is_off_by_minutes(seed: int) -> None:
+    run_sim(seed, clock_jumps)
+
+
+@pytest.mark.parametrize("seed", seeds_of("purges", share=14))
+def test_what_was_deleted_or_expired_is_purged_and_stays_away(seed: int) -> None:
+    run_sim(seed, purges)
+
+
+def test_a_node_that_never_heard_that_it_was_in_and_out_again_is_let_in() -> None:
+    """Its join was cancelled while it was cut off, and then it was kept out for ever, being told nothing."""
+    run_sim(3, partial(without_pause, form=Form(4, 2, 1), keys=12))
+
+
 def test_reads_that_do_not_write_back_are_found() -> None:
     """The checker sees it when the step is left out that makes reads linearizable."""
-    assert not all(_passes(seed) for seed in range(MUTANT_SEEDS))
+    assert not all(_passes(seed, partial(registers, writes_back=False)) for seed in range(MUTANT_SEEDS))
 
 
-def _passes(seed: int) -> bool:
+def test_a_handoff_from_one_owner_only_is_found() -> None:
+    """Nothing mends it meanwhile: repair takes its time."""
+    scenario = partial(without_pause, form=Form(4), count=4, keys=30, repair_interval=1e6)
+    assert _passes(7, scenario)
+    with pytest.MonkeyPatch.context() as patch:
+        one_source(patch)
+        assert not _passes(7, scenario)
+
+
+def test_hints_that_count_as_acknowledgements_are_found() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        hints_are_acks(patch)
+        assert not _passes(1, registers)
+
+
+def _passes(seed: int, scenario: Callable[[Sim], Awaitable[Any]]) -> bool:
     try:
-        run_sim(seed, partial(registers, writes_back=False))
+        run_sim(seed, scenario)
     except SimulationError as error:
         if "not linearizable" in str(error):
             return False
