@@ -112,20 +112,23 @@ class Leader:
 
     async def _hand_over(self, topology: Topology) -> None:
         """Finish, when so many old owners of each range refuse who reads under the epoch before that no
-        majority of them is left to read.
+        majority of them is left to read; and when who leaves knows that it does, or it would come back.
         """
+        changing = topology.changing
+        leaving = {m.url for m in changing if m.standing is Standing.LEAVING and self._attendance.is_there(m)}
         ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
         learned: set[str] = set()
 
         def is_enough() -> bool:
-            return all(len(learned.intersection(o.current)) >= sources_needed(o) for o in ranges)
+            enough = all(len(learned.intersection(o.current)) >= sources_needed(o) for o in ranges)
+            return enough and leaving <= learned
 
         def take(url: str, known: Topology | LimeDBError) -> bool:
             if isinstance(known, Topology) and _knows(known, topology):
                 learned.add(url)
             return is_enough()
 
-        urls = sorted({url for owners in ranges for url in owners.current})
+        urls = sorted(leaving.union(*(owners.current for owners in ranges)))
         await ask_each(urls, partial(self._learn, topology), take)
         if is_enough():
             await self._decide(topology, finish)

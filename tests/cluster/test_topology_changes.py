@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from limedb.cluster.report import ChangePlan
-from limedb.core.topology import Standing
+from limedb.core.topology import Phase, Standing
 from limedb.errors import InvalidRequestError, LimeDBError, TopologyChangeError
 from tests.cluster.network import url_of
 from tests.cluster.nodes import Client, Cluster, Node
@@ -208,6 +208,23 @@ def test_a_join_is_cancelled_on_demand_and_its_node_stays_out() -> None:
             await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=10)
             await wait_until(lambda: fifth.steward.departed == "cancelled", limit=10)
             await asyncio.sleep(30)
+            assert cluster.is_steady(*map(url_of, range(1, 5)))
+
+    run_virtual(scenario())
+
+
+def test_a_node_that_leaves_while_it_is_cut_off_for_a_moment_knows_afterwards_that_it_left() -> None:
+    async def scenario() -> None:
+        async with Cluster() as cluster:
+            nodes = await formed(cluster, 5)
+            leaver = nodes[4]
+            cluster.cut |= {frozenset((leaver.url, node.url)) for node in nodes[:4]}
+            await nodes[0].steward.decommission(leaver.url, dry_run=False)
+            await wait_until(lambda: nodes[0].charter.topology.phase is Phase.HANDOVER, limit=20, step=0.01)
+            await asyncio.sleep(0.5)
+            cluster.cut.clear()
+            await wait_until(lambda: bool(leaver.steward.departed), limit=20)
+            assert leaver.steward.departed == "left"
             assert cluster.is_steady(*map(url_of, range(1, 5)))
 
     run_virtual(scenario())

@@ -151,7 +151,7 @@ class SimNode:
         await self.crash()
         self.disk.wipe()
         await asyncio.sleep(0.5)
-        if not self.is_up:
+        if not self.is_up and self.url in self.sim.nodes:
             self.start()
 
     def stop(self) -> None:

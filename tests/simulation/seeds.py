@@ -19,7 +19,10 @@ KEPT: dict[str, dict[int, str]] = {
         16: "measurements from before a peer's clock was set right hid that the own clock jumped",
     },
     "purges": {},
-    "changes": {264: "a join was cancelled later than whoever asked for it waited; now it is restarted then"},
+    "changes": {
+        264: "a join was cancelled later than whoever asked for it waited; now it is restarted then",
+        268: "a node that left and heard of it only afterwards took itself for removed, and joined again",
+    },
     "retries": {},
 }
 """Seeds that showed a fault, by scenario."""
