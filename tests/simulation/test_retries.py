@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenarios.history import History, Outcome
 from tests.simulation.changes import Director
-from tests.simulation.clusters import start_cluster
+from tests.simulation.clusters import Form, start_cluster
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.program import EngineProgram
 from tests.simulation.retries import use_registers_again
@@ -32,9 +32,10 @@ async def retries(sim: Sim, *, anew: bool = False) -> History:
 async def retries_and_changes(sim: Sim) -> History:
     """The same, while members come and go."""
     options: dict[str, Any] = {"dead_node_timeout": 8.0}
-    await start_cluster(sim, 4, **options)
+    form = Form(nodes=4)
+    await start_cluster(sim, form, **options)
     history = History(now)
-    director = Director(sim, partial(EngineProgram, **options))
+    director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
 
     async def work() -> None:
         async with asyncio.TaskGroup() as group:
