@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
-from uuid import UUID
 
-from limedb.cluster.charter import Charter
+from limedb.cluster.charter import Charter, new_id
 from limedb.cluster.clocks import ClockWatch
 from limedb.cluster.council import Council
 from limedb.cluster.gossiper import Gossiper
@@ -271,8 +270,3 @@ _DEPARTED = {
     "removed": "the node was removed while it was away; it sets its data aside and joins as a new one",
     "cancelled": "the join of this node was cancelled; restart it to try again",
 }
-
-
-def new_id(rng: Random) -> str:
-    """A random UUID (version 4, RFC 9562)."""
-    return str(UUID(int=rng.getrandbits(128), version=4))

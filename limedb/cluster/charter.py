@@ -8,7 +8,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from random import Random
 from typing import Any
+from uuid import UUID
 
 from limedb.core.layout import Layout
 from limedb.core.paxos import Acceptor, Ballot
@@ -183,3 +185,8 @@ class Charter:
         changed.set()
         for listener in self._listeners:
             listener(before, saved.topology)
+
+
+def new_id(rng: Random) -> str:
+    """The id of a new node: a random UUID (version 4, RFC 9562)."""
+    return str(UUID(int=rng.getrandbits(128), version=4))

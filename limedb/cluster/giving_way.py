@@ -12,10 +12,9 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from uuid import UUID
 
 from limedb.cluster.attendance import Attendance
-from limedb.cluster.charter import Charter
+from limedb.cluster.charter import Charter, new_id
 from limedb.cluster.council import Council, only_after
 from limedb.cluster.view import ClusterView
 from limedb.core.membership import NodeState
@@ -136,7 +135,7 @@ class GivingWay:
 
     def _go(self) -> None:
         log.warning("leaving cluster %s, which gives way to another", self._charter.topology.cluster_id)
-        self._charter.forget(str(UUID(int=self._rng.getrandbits(128), version=4)))
+        self._charter.forget(new_id(self._rng))
 
 
 def _give_way(flag: bool, before: Topology) -> Topology:
