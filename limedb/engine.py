@@ -35,6 +35,7 @@ from limedb.ports import (
     Store,
     TopologyTransport,
 )
+from limedb.replication.at_hand import AtHand
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.hints import HintReplayer
 from limedb.replication.in_flight import InFlight
@@ -109,6 +110,7 @@ class Engine:
             self.skew,
             world.operations,
         )
+        self.at_hand = AtHand(settings.node_url, world.store, self.replica, self.charter, self.skew)
         self.charter.subscribe(self.replica.follow)
         self.replicas = world.connect(self)
         self.coordinator = Coordinator(

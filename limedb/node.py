@@ -5,8 +5,10 @@ adapters, and stops them in reverse order. It must never hold logic of a request
 """
 
 import asyncio
+import gc
 import logging
 import signal
+import sys
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -48,6 +50,14 @@ MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
 LOOK_SECONDS = 0.05
 """How often a node looks whether it may serve."""
+SWITCH_SECONDS = 0.0005
+"""How long a busy event loop keeps the interpreter's lock from the thread that writes to the disk. Python's
+own 5 ms would be the most of a commit's time.
+"""
+GARBAGE_AFTER = 20_000
+"""Objects made until the collector looks at the young ones: far more than Python's 700, for a request leaves
+few cycles, and a thousand at once keep many objects that are not garbage yet.
+"""
 
 
 class SystemClock:
@@ -188,7 +198,14 @@ class Node:
         sources = self._sources()
         server = Server(telemetry.server_interceptors)
         kv = KVServicer(
-            config.node_url, engine.coordinator, engine.replica, checks, deadlines, requests, self._max_answer
+            config.node_url,
+            engine.coordinator,
+            engine.replica,
+            engine.at_hand,
+            checks,
+            deadlines,
+            requests,
+            self._max_answer,
         )
         server.add(kv, requests)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
@@ -263,7 +280,17 @@ class Node:
 def run(config: Config) -> None:
     """Run a node until SIGTERM or SIGINT. LimeDBError: it could not start, or had to stop."""
     configure_logging(config.log_level, config.log_format, config.node_url)
+    sys.setswitchinterval(SWITCH_SECONDS)
     uvloop.run(_run(config))
+
+
+def _spare_collector() -> None:
+    """Let the garbage collector leave alone what the node is made of: a full pass would look at all of it,
+    and hold up requests for some ten milliseconds.
+    """
+    gc.set_threshold(GARBAGE_AFTER, 20, 20)
+    gc.collect()
+    gc.freeze()
 
 
 async def _run(config: Config) -> None:
@@ -290,6 +317,7 @@ async def _run_once(config: Config) -> bool:
     if starting.cancelled():
         return False
     starting.result()
+    _spare_collector()
     await stopping
     await node.stop()
     if node.failure is not None:

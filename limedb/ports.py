@@ -26,8 +26,7 @@ class Clock(Protocol):
         """Seconds since some moment; it never runs backwards."""
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """What became of one record of a batch.
 
     superseded_by: the version of the newer record that is stored, 0 when the given one stands.

@@ -60,6 +60,8 @@ class Layout:
 
     The replicas of a token are the first `replication_factor` distinct nodes clockwise, distinct zones
     first; nodes without a zone count as each in its own.
+
+    alone: the node that is the only owner of every token, so that there is no need to find a key's.
     """
 
     def __init__(self, topology: Topology) -> None:
@@ -68,6 +70,8 @@ class Layout:
         self._new = _Owning(topology.new_owners, topology.replication_factor)
         self._lasts = sorted({*self._old.ring.points, *self._new.ring.points})
         self._owners: list[Owners | None] = [None] * len(self._lasts)
+        nodes = self._old.ring.nodes
+        self.alone: str | None = nodes[0] if topology.phase is Phase.STEADY and len(nodes) == 1 else None
 
     @property
     def ring(self) -> Ring:

@@ -89,14 +89,12 @@ class Coordinator:
         OutcomeUnknownError: it may take effect), StoreFullError. Of a write with an idempotency key, an
         attempt after the first that fails says that the outcome is unknown.
         """
-        level = level or self._default
-        job = Job(write)
+        job, level = Job(write), level or self._default
         if write.idempotency_key or level is Level.LINEARIZABLE:
             await self._write((job,), level, deadline)
-            return _told(_outcome(job))
-        self._skew.check_own()
-        if not await self._writer.write_alone(job, level, deadline):
-            await self._write((job,), level, deadline)
+        else:
+            self._skew.check_own()
+            await self._writer.write((job,), level, deadline)
         return _told(_outcome(job))
 
     async def write_many(
@@ -115,7 +113,7 @@ class Coordinator:
         job = Job(write)
         for _ in range(MAX_ATTEMPTS):
             topology = self._placement.layout.topology
-            record = self._writer.version(job)
+            record = self._writer.version(job, self._skew.now_ms())
             (applied,) = await self._replicas.at(node_url).apply((record,), topology.fence, deadline)
             if not applied.superseded_by:
                 job.learn_previous(applied.previous, applied.existed)
@@ -176,7 +174,7 @@ class Coordinator:
         if read.record is not None:
             self._writer.observe(read.record.version)
             job.learn_previous(read.record.version, read.record.is_live(self._skew.now_ms()))
-        self._writer.version(job)
+        self._writer.version(job, self._skew.now_ms())
         job.is_exact = True
 
     def _found(self, read: Read) -> Found | LimeDBError:

@@ -3,7 +3,7 @@
 It owns the way from keys to records. It must never know what a client is told of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from limedb.core.layout import Layout, Owners
@@ -51,15 +51,14 @@ class Finder:
     async def find_alone(self, key: str, level: Level, deadline: float) -> Read | None:
         """What stands of a key that has one replica, the short way; None: take the long one."""
         layout = self._placement.layout
-        owners = layout.of_key(key)
-        if (url := sole_owner(owners)) is None or not self._replicas.is_reachable(url):
+        if (url := sole_owner(layout, (key,))) is None or not self._replicas.is_reachable(url):
             return None
         try:
             (record,) = await self._replicas.at(url).read((key,), layout.topology.fence, deadline)
         except StaleEpochError:
             return None
         except LimeDBError as error:
-            lookup = Lookup([key], owners, 1)
+            lookup = Lookup([key], layout.of_key(key), 1)
             lookup.missing[url] = error
             return Read(key, lookup.error(key, level.value, 0.0))
         return Read(key, record, url)
@@ -94,9 +93,20 @@ class Finder:
             raise error
 
 
-def sole_owner(owners: Owners) -> str | None:
-    """Who alone holds a token and is to; None: several do, or nobody."""
-    return owners.current[0] if owners.replicas == 1 and owners.current and not owners.extra else None
+def sole_owner(layout: Layout, keys: Iterable[str]) -> str | None:
+    """Who alone holds these keys and is to; None: several do, or nobody. NotMemberError."""
+    if layout.alone is not None:
+        return layout.alone
+    found: str | None = None
+    for key in keys:
+        owners = layout.of_key(key)
+        if owners.replicas != 1 or owners.extra or not owners.current:
+            return None
+        if found is None:
+            (found,) = owners.current
+        elif owners.current[0] != found:
+            return None
+    return found
 
 
 def _lookups(keys: Sequence[str], layout: Layout, level: Level) -> list[Lookup]:

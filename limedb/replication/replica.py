@@ -61,6 +61,9 @@ class KeyPage:
 class StoredBytes(Protocol):
     """A store that has records at hand in the form in which they are sent."""
 
+    def stored_at(self, key: str) -> bytes | None:
+        """What is stored under a key, as `stored`."""
+
     def stored(self, keys: Sequence[str]) -> list[bytes | None]:
         """What is stored under keys, in their order, all of one moment and at once; whoever decodes it is to
         check that each is a record of its key.

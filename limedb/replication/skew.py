@@ -60,8 +60,9 @@ class ClockGuard:
         if self.is_ahead(version, now):
             raise ClockSkewError("the version of a record", wall_ms_of(version) - now, self._limit)
 
-    def check_own(self) -> None:
-        """UnavailableError: the own clock is too far off to give versions."""
-        self.now_ms()
+    def check_own(self) -> int:
+        """The cluster's time, as now_ms. UnavailableError: the own clock is too far off to give versions."""
+        now = self.now_ms()
         if self._problem:
             raise UnavailableError(self._problem)
+        return now

@@ -43,20 +43,16 @@ class Job:
     of it so far, by the record of the version `previous`. need of total replicas are to have it.
     """
 
-    __slots__ = (
-        "attempts", "existed", "is_exact", "may_be_stored", "need", "outcome", "own", "previous", "record",
-        "total", "track", "write",
-    )  # fmt: skip
+    record: Record | None = None
+    outcome: Written | LimeDBError | None = None
+    track: Track | None = None
+    is_exact = may_be_stored = existed = False
+    attempts, previous = 0, -1
+    need = total = 0
+    own: tuple[int, ...] = ()
 
     def __init__(self, write: Write) -> None:
         self.write = write
-        self.record: Record | None = None
-        self.outcome: Written | LimeDBError | None = None
-        self.track: Track | None = None
-        self.is_exact = self.may_be_stored = self.existed = False
-        self.attempts, self.previous = 0, -1
-        self.need = self.total = 0
-        self.own: tuple[int, ...] = ()
 
     def learn_previous(self, previous: int, existed: bool) -> None:
         """What was stored before, as some replica says; what this write itself left doesn't count."""
@@ -82,11 +78,13 @@ class Writer:
 
     async def write(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
         """Give each job its outcome."""
-        pending = list(jobs)
+        pending = await self._write_alone(jobs, level, deadline)
         for _ in range(MAX_RESTARTS + MAX_ATTEMPTS):
-            layout = self._placement.layout
+            if not pending:
+                return
+            layout, now = self._placement.layout, self._skew.now_ms()
             live = _Live(self._replicas)  # asked once for each node: a batch has many keys
-            tracks = [t for job in pending if (t := self._track(job, layout, level, live)) is not None]
+            tracks = [t for job in pending if (t := self._track(job, layout, level, live, now)) is not None]
             exact = pending[0].is_exact
             if tracks:
                 fence = layout.topology.fence
@@ -94,38 +92,43 @@ class Writer:
             for job in pending:
                 self._settle(job, layout, level)
             pending = [job for job in pending if job.outcome is None]
-            if not pending:
-                return
         for job in pending:
             job.outcome = honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
 
-    async def write_alone(self, job: Job, level: Level, deadline: float) -> bool:
-        """Write a key that has one replica, the short way. False: `write` has to go on with the job."""
-        layout = self._placement.layout
-        url = sole_owner(layout.of_key(job.write.key))
-        if url is None or not self._replicas.is_reachable(url):
-            return False
-        record = self.version(job)
-        topology = layout.topology
+    async def _write_alone(self, jobs: Sequence[Job], level: Level, deadline: float) -> Sequence[Job]:
+        """Write keys that have one replica, the same one, the short way: there is nothing to count. The jobs
+        that go on the long way.
+        """
+        layout, now = self._placement.layout, self._skew.now_ms()
         try:
-            (applied,) = await self._replicas.at(url).apply((record,), topology.fence, deadline)
+            url = sole_owner(layout, (job.write.key for job in jobs))
+        except NotMemberError:
+            return jobs
+        if url is None or not self._replicas.is_reachable(url):
+            return jobs
+        records, topology = [job.record or self.version(job, now) for job in jobs], layout.topology
+        try:
+            applied = await self._replicas.at(url).apply(records, topology.fence, deadline)
         except LimeDBError as error:
-            self._track_alone(job, record, url).fail(url, error)
+            for job, record in zip(jobs, records, strict=True):
+                _track_alone(job, record, url).fail(url, error)
+                self._settle(job, layout, level)
         else:
-            if not applied.superseded_by:
-                job.outcome = Written(record.version, applied.existed, 1, 1, topology.epoch)
-                return True
-            self._track_alone(job, record, url).answer(url, applied, superseded_is_ack=False)
-        self._settle(job, layout, level)
-        return job.outcome is not None
+            for job, record, answer in zip(jobs, records, applied, strict=True):
+                if answer.superseded_by or job.is_exact:
+                    _track_alone(job, record, url).answer(url, answer, superseded_is_ack=job.is_exact)
+                    self._settle(job, layout, level)
+                else:
+                    job.outcome = Written(record.version, answer.existed, 1, 1, topology.epoch)
+        return [job for job in jobs if job.outcome is None]
 
-    def version(self, job: Job) -> Record:
+    def version(self, job: Job, now_ms: int) -> Record:
         """The record of a write with a version of its own, by the cluster's time: were the own clock to jump
         ahead just now, the versions after it would stay ahead until time has caught up.
         """
-        now, write = self._skew.now_ms(), job.write
-        expires_at = now + write.ttl_ms if write.ttl_ms else 0
-        record = job.record = Record(write.key, write.value, self._versions.tick(now), expires_at)
+        write = job.write
+        expires_at = now_ms + write.ttl_ms if write.ttl_ms else 0
+        record = job.record = Record(write.key, write.value, self._versions.tick(now_ms), expires_at)
         job.own += (record.version,)
         return record
 
@@ -134,7 +137,7 @@ class Writer:
         self._skew.check_version(version)
         self._versions.observe(version)
 
-    def _track(self, job: Job, layout: Layout, level: Level, is_live: "_Live") -> Track | None:
+    def _track(self, job: Job, layout: Layout, level: Level, is_live: "_Live", now_ms: int) -> Track | None:
         """What to send of a job; None: nothing can be, and it has its outcome."""
         job.track = None
         try:
@@ -153,18 +156,12 @@ class Writer:
             )
             job.outcome = honest(job, unreachable)
             return None
-        track = job.track = Track(job.record or self.version(job), need, live)
+        track = job.track = Track(job.record or self.version(job, now_ms), need, live)
         if len(live) < len(written):
             for url in written:
                 if url not in live:
                     track.skip(url, ReplicaUnreachableError(url, KNOWN_DOWN))
         return track
-
-    @staticmethod
-    def _track_alone(job: Job, record: Record, url: str) -> Track:
-        job.need = job.total = 1
-        job.track = Track(record, 1, (url,))
-        return job.track
 
     def _settle(self, job: Job, layout: Layout, level: Level) -> None:
         """What became of an attempt: an outcome, or the need of another attempt."""
@@ -213,6 +210,12 @@ class _Live(dict[str, bool]):
     def __missing__(self, node_url: str) -> bool:
         is_live = self[node_url] = self._replicas.is_reachable(node_url)
         return is_live
+
+
+def _track_alone(job: Job, record: Record, url: str) -> Track:
+    job.need = job.total = 1
+    job.track = Track(record, 1, (url,))
+    return job.track
 
 
 def honest(job: Job, error: LimeDBError) -> LimeDBError:

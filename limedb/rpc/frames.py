@@ -17,6 +17,7 @@ from limedb.errors import MalformedRequestError
 from limedb.ports import Applied
 from limedb.rpc.convert_topology import fence_message, topology_message
 from limedb.storage.codec import decode, encode_once, utf8
+from limedb.storage.wire import varint
 from limedbpb.v1 import replica_pb2
 
 # Tags, of Question and Answer. Both begin with their number, a fixed32; it is known when they are sent.
@@ -28,22 +29,9 @@ _SUPERSEDED_BY, _EXISTED, _PREVIOUS = b"\x09", b"\x10\x01", b"\x19"
 
 _QUESTION_HEAD, _ANSWER_HEAD = Struct("<BIBI"), Struct("<BI")
 _FIXED64 = Struct("<Q")
-_SMALL = [bytes((n,)) for n in range(128)]
 
 HEAD_SIZE = 20
 """Bytes that a question or an answer may take in a frame besides its body."""
-
-
-def varint(number: int) -> bytes:
-    """A length as protobuf writes it."""
-    if number < 128:
-        return _SMALL[number]
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 # --- questions
@@ -80,7 +68,7 @@ def read_answer(found: Iterable[bytes | None]) -> bytes:
     """What is stored, all but its head."""
     parts: list[bytes] = []
     for data in found:
-        parts += (_FOUND, varint(len(data)), data) if data else (_FOUND, _SMALL[0])
+        parts += (_FOUND, varint(len(data)), data) if data else (_FOUND, b"\0")
     return b"".join(parts)
 
 
@@ -89,7 +77,7 @@ def apply_answer(applied: Iterable[Applied]) -> bytes:
     parts: list[bytes] = []
     for each in applied:
         result = _result(each)
-        parts += (_RESULT, _SMALL[len(result)], result)
+        parts += (_RESULT, varint(len(result)), result)
     return b"".join(parts)
 
 

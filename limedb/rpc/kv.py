@@ -5,9 +5,10 @@ from typing import Literal, Protocol, cast
 
 from limedb.core.quorum import Level
 from limedb.errors import KeyNotFoundError, LimeDBError, ResponseTooLargeError
+from limedb.replication.at_hand import AtHand
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.replica import LocalReplica
-from limedb.rpc import convert
+from limedb.rpc import answers, convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.server import Context
@@ -52,7 +53,8 @@ class Coordinator(Protocol):
 
 
 class KVServicer(kv_pb2_grpc.KVServiceServicer):
-    """Serves keys: those of the cluster through the coordinator, the node's own list from its replica.
+    """Serves keys: those of the cluster through the coordinator, but what this node alone owns is read at
+    hand; the node's own list from its replica.
 
     max_response_size: the most bytes of an answer that holds many keys.
     """
@@ -64,29 +66,33 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         node_url: str,
         coordinator: Coordinator,
         own: LocalReplica,
+        at_hand: AtHand,
         checks: Checks,
         deadlines: Deadlines,
         counter: OperationCounter,
         max_response_size: int,
     ) -> None:
         self._node_url, self._coordinator, self._own = node_url, coordinator, own
+        self._at_hand = at_hand
         self._checks, self._deadlines, self._count = checks, deadlines, counter.count_operations
         self._record = counter.record
         self._max_response_size = max_response_size
 
-    async def Get(self, request: kv_pb2.GetRequest, context: Context) -> kv_pb2.GetResponse:
+    async def Get(self, request: kv_pb2.GetRequest, context: Context) -> kv_pb2.GetResponse | bytes:  # type: ignore[override]
         self._count("get", 1)
         level = self._checks.consistency(request.consistency)
         key = self._checks.key(request.key)
+        if (data := self._at_hand.get(key)) is not None:
+            return answers.get_answer(key, data, self._at_hand.now_ms, self._node_url)
         return convert.get_response(await self._coordinator.get(key, level, self._deadlines.of(context)))
 
-    async def Set(self, request: kv_pb2.SetRequest, context: Context) -> kv_pb2.SetResponse:
+    async def Set(self, request: kv_pb2.SetRequest, context: Context) -> bytes:  # type: ignore[override]
         self._count("set", 1)
         level = self._checks.consistency(request.consistency)
         self._checks.has_content(request)
         write = self._checks.write(convert.write_from(request))
         written = await self._coordinator.write(write, level, self._deadlines.of(context))
-        return kv_pb2.SetResponse(receipt=convert.receipt(written))
+        return answers.set_answer(written)
 
     async def Delete(self, request: kv_pb2.DeleteRequest, context: Context) -> kv_pb2.DeleteResponse:
         self._count("delete", 1)
@@ -106,11 +112,15 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         page = self._checks.page(request)
         return convert.list_keys_response(await self._own.list_keys(page.number, page.size, page.after))
 
-    async def BatchGet(self, request: kv_pb2.BatchGetRequest, context: Context) -> kv_pb2.BatchGetResponse:
+    async def BatchGet(  # type: ignore[override]
+        self, request: kv_pb2.BatchGetRequest, context: Context
+    ) -> kv_pb2.BatchGetResponse | bytes:
         level = self._checks.consistency(request.consistency)
         self._checks.batch("keys", len(request.keys))
         keys = [self._checks.key(key) for key in request.keys]
         self._count("get", len(keys))
+        if (found := self._at_hand.get_many(keys)) is not None:
+            return answers.batch_get_answer(keys, found, self._at_hand.now_ms)
         outcomes = await self._coordinator.get_many(keys, level, self._deadlines.of(context))
         _refuse_too_large(outcomes)
         response = kv_pb2.BatchGetResponse(results=[convert.batch_get_result(_absent(o)) for o in outcomes])
@@ -118,7 +128,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             raise ResponseTooLargeError(size, self._max_response_size, "ask for fewer keys at once")
         return response
 
-    async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> kv_pb2.BatchSetResponse:
+    async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
         self._checks.batch("writes", len(request.writes))
         for item in request.writes:
@@ -127,8 +137,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         deletes = sum(write.value is None for write in writes)
         self._count("set", len(writes) - deletes)
         self._count("delete", deletes)
-        outcomes = await self._coordinator.write_many(writes, level, self._deadlines.of(context))
-        return kv_pb2.BatchSetResponse(results=[convert.batch_set_result(o) for o in outcomes])
+        return answers.batch_set_answer(
+            await self._coordinator.write_many(writes, level, self._deadlines.of(context))
+        )
 
     def Session(
         self, request: AsyncIterator[kv_pb2.SessionRequest], context: Context

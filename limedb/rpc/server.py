@@ -79,8 +79,8 @@ class _Method:
         """Serve a unary call."""
         started = perf_counter()
         try:
-            response: Message = await self._behaviour(_parse(self._request_class, data), context)
-            answer = response.SerializeToString()
+            response: Message | bytes = await self._behaviour(_parse(self._request_class, data), context)
+            answer = response if isinstance(response, bytes) else response.SerializeToString()
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", perf_counter() - started)
             raise

@@ -14,10 +14,11 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from limedb.errors import InvalidRequestError, LimeDBError
+from limedb.rpc.answers import serialized
 from limedb.rpc.failures import failure_of
-from limedb.rpc.frames import varint
 from limedb.rpc.server import Context
 from limedb.rpc.status import code_of, number_of, status_of
+from limedb.storage.wire import varint
 from limedbpb.v1 import kv_pb2
 
 METHOD = "KVService/Session"
@@ -161,7 +162,7 @@ def _items(request: kv_pb2.SessionRequest) -> int:
 
 def _framed(number: int, operation: str, answer: Message | bytes) -> bytes:
     """A SessionResponse around an answer, whose bytes are joined and not built again."""
-    data = answer if isinstance(answer, bytes) else answer.SerializeToString()
+    data = serialized(answer)
     return b"".join((b"\x08", varint(number), _TAGS[operation], varint(len(data)), data))
 
 

@@ -3,17 +3,20 @@
 It owns the two directions and the cheap look at what decides a merge. It must never know of a store.
 """
 
+from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from limedb.core.record import Record
-from limedb.errors import InvalidKeyError, MalformedRequestError, StoreCorruptError
+from limedb.errors import InvalidKeyError, MalformedRequestError, StoreCorruptError, brief
+from limedb.storage.wire import varint
 from limedbpb.v1.record_pb2 import Record as Message
 
 # Tags of proto/limedbpb/v1/record.proto, in the order in which they are written.
 _VERSION, _EXPIRES_AT, _TOMBSTONE, _KEY = b"\x09", b"\x11", b"\x18\x01", b"\x22"
+_VALUE, _BLOB = 0x2A, 0x32
 _FIXED64 = Struct("<Q")
 _KEY_LIMIT = 4096  # what clients may use; told in the error, enforced by the services
 
@@ -27,11 +30,11 @@ class Header(NamedTuple):
 
 
 def utf8(text: str) -> bytes:
-    """The UTF-8 of a key. MalformedRequestError: it holds half of a surrogate pair."""
+    """The UTF-8 of a text. MalformedRequestError: it holds half of a surrogate pair."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise MalformedRequestError(f"the key isn't UTF-8: {error}") from None
+        raise MalformedRequestError(f"the text isn't UTF-8: {error}") from None
 
 
 def key_bytes(key: str) -> bytes:
@@ -108,6 +111,37 @@ def peek(data: bytes) -> Header:
         return Header(version, expires_at, is_tombstone)
     whole = decode(data)
     return Header(whole.version, whole.expires_at, whole.is_tombstone)
+
+
+def content(key: bytes, data: bytes, now_ms: Callable[[], int]) -> bytes:
+    """The content field of the stored bytes of a key (its UTF-8), tag and length included, as GetResponse and
+    BatchGetResult have it too; empty: there is no value, for it was deleted or has expired. now_ms: tells
+    the time where it matters, milliseconds since 1970.
+
+    StoreCorruptError: the bytes don't come to a record of that key.
+    """
+    before = _KEY + varint(len(key)) + key
+    if data.startswith(before, 9) and data[:1] == _VERSION:  # those of `encode`, of what doesn't expire
+        field = data[9 + len(before) :]
+        if _is_content(field):
+            return field
+    record = decode(data)
+    if utf8(record.key) != key:
+        raise StoreCorruptError(f"the record of key {brief(record.key)} is stored for {brief(key.decode())}")
+    return _content(record.value) if record.value is not None and record.is_live(now_ms()) else b""
+
+
+def _is_content(field: bytes) -> bool:
+    """Whether it is one whole text or blob, and nothing else. False is no more than a doubt."""
+    size = len(field)
+    if not (size >= 2 and field[1] == size - 2 < 128) and field[1:3] != varint(max(size - 3, 128)):
+        return False
+    return field[0] == _BLOB or (field[0] == _VALUE and field.isascii())
+
+
+def _content(value: str | bytes) -> bytes:
+    message = Message(value=value) if isinstance(value, str) else Message(blob=value)
+    return message.SerializeToString()
 
 
 def _parse(data: bytes) -> Message:

@@ -4,7 +4,6 @@ It owns the merge of a batch. It must never write: the plan is carried out by `l
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -39,8 +38,7 @@ class Item(NamedTuple):
         return self.index_key(), pack(self.record, self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """writes: what is to be put or purged, by stored key. answers: one for each item; of an entry to purge,
     existed says that it is purged. live_change: what to add to
     the count of keys with a value.
@@ -53,7 +51,7 @@ class Plan:
 
 def items_of(records: Sequence[Record]) -> list[Item]:
     """Records in their stored form. InvalidKeyError, MalformedRequestError."""
-    return [Item(record, stored_key(key_bytes(record.key)), encode_once(record)) for record in records]
+    return [Item(record, stored_key(key_bytes(record.key)), encode_once(record), None) for record in records]
 
 
 def purges_of(entries: Sequence[Entry]) -> list[Item]:

@@ -41,9 +41,13 @@ class Reader:
 
     def get(self, key: str) -> Record | None:
         """The record of a key."""
-        with self.begin() as txn:
-            data = txn.get(stored_key(key_bytes(key)))
+        data = self.stored_at(key)
         return None if data is None else decode_for(key, data)
+
+    def stored_at(self, key: str) -> bytes | None:
+        """What is stored under a key as bytes, unread."""
+        with self._tables.env.begin(db=self._tables.main) as txn:
+            return txn.get(stored_key(key_bytes(key)))
 
     def get_many(self, keys: Sequence[str]) -> list[Record | None]:
         """The records of keys, all of one moment."""

@@ -90,6 +90,10 @@ class LmdbStore:
         """As Store.get_many. InvalidKeyError: a key is empty."""
         return self._read(self._reader.get_many, keys)
 
+    def stored_at(self, key: str) -> bytes | None:
+        """As replication.replica.StoredBytes. InvalidKeyError: the key is empty."""
+        return self._read(self._reader.stored_at, key)
+
     def stored(self, keys: Sequence[str]) -> list[bytes | None]:
         """As replication.replica.StoredBytes. InvalidKeyError: a key is empty."""
         return self._read(self._reader.stored, keys)
@@ -192,9 +196,9 @@ class LmdbStore:
     async def _write(self, items: list[Item], now_ms: int) -> list[Applied]:
         if not items:
             return []
-        with self._explained():
-            job = Job(items, now_ms, self._plan(items, now_ms), self._loop.create_future())
-        self._pending.update(job.plan.writes)
+        planned = self._read(self._plan, items, now_ms)
+        job = Job(items, now_ms, planned, self._loop.create_future())
+        self._pending.update(planned.writes)
         self._on_the_way += 1
         self._gather.add(job)
         return await job.waiter
@@ -207,7 +211,8 @@ class LmdbStore:
             raise explain(error, self._folder) from error
 
     def _read(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        self._check_open()
+        if self._closing is not None:
+            raise StoreClosedError
         try:
             return read(*args, **kwargs)
         except lmdb.Error as error:
@@ -226,10 +231,11 @@ class LmdbStore:
 
     def _plan(self, items: list[Item], now_ms: int) -> Plan:
         """Merge with what is on its way, else with what is stored."""
+        pending = self._pending
         with self._reader.begin() as txn:
 
             def lookup(key: bytes) -> bytes | None:
-                item = self._pending.get(key)
+                item = pending.get(key)
                 return txn.get(key) if item is None else item.data or None
 
             return plan(items, now_ms, lookup)
@@ -240,8 +246,11 @@ class LmdbStore:
             self._loop.call_soon_threadsafe(self._deliver, jobs)
 
     def _deliver(self, jobs: list[Job]) -> None:
+        pending = self._pending
         for job in jobs:
-            self._forget(job)
+            for item in job.items:
+                if pending.get(item.key) is item:
+                    del pending[item.key]
             if not job.waiter.done():  # done: its caller was cancelled
                 _answer(job)
         self._on_the_way -= len(jobs)
@@ -253,11 +262,6 @@ class LmdbStore:
         if self._writer.failure is not None and not self._is_fatal_told:
             self._is_fatal_told = True
             self._on_fatal(self._writer.broken())
-
-    def _forget(self, job: Job) -> None:
-        for item in job.items:
-            if self._pending.get(item.key) is item:
-                del self._pending[item.key]
 
     def _copy(self, folder: Path) -> None:
         make_empty_folder(folder)

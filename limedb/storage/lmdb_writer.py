@@ -14,7 +14,7 @@ other, so when a job fails, those behind it are planned again, here, until the q
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -66,13 +66,14 @@ class Writer:
         self._syncs = durability == "interval"
         self._sync_due: float | None = None
         self._is_ending = False
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[Job] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="limedb-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Queue a job. It never waits."""
-        self._queue.put(job)
+    def submit(self, jobs: list[Job]) -> None:
+        """Queue jobs, together: each put wakes the thread, which then waits for the lock. It never waits."""
+        for group in _groups(jobs):
+            self._queue.put(group)
 
     def finish(self) -> None:
         """Carry out what is queued, then end the thread, and wait for that. Submit nothing afterwards."""
@@ -97,13 +98,13 @@ class Writer:
         jobs: list[Job] = []
         size = 0
         try:
-            job = self._queue.get(timeout=self._seconds_to_sync())
-            while job is not None:
-                jobs.append(job)
-                size += job.size
+            more = self._queue.get(timeout=self._seconds_to_sync())
+            while more is not None:
+                jobs += more
+                size += sum(job.size for job in more)
                 if size >= _GROUP_BYTES:
                     return jobs
-                job = self._queue.get_nowait()
+                more = self._queue.get_nowait()
             self._is_ending = True
         except Empty:
             pass
@@ -191,3 +192,15 @@ class Writer:
         except lmdb.Error as error:
             self.failure = error
             self._post([])
+
+
+def _groups(jobs: list[Job]) -> Iterator[list[Job]]:
+    """Jobs in their order, in groups that end behind _GROUP_BYTES."""
+    size, start = 0, 0
+    for end, job in enumerate(jobs, 1):
+        size += job.size
+        if size >= _GROUP_BYTES:
+            yield jobs[start:end]
+            size, start = 0, end
+    if start < len(jobs):
+        yield jobs[start:]

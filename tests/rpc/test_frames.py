@@ -11,6 +11,7 @@ from limedb.ports import Applied
 from limedb.rpc import frames
 from limedb.rpc.convert_topology import cluster_number, fence_message, topology_message
 from limedb.storage.codec import encode, received
+from limedb.storage.wire import varint
 from limedbpb.v1 import replica_pb2
 from limedbpb.v1.record_pb2 import Record as Message
 
@@ -84,15 +85,13 @@ def test_errors_are_what_protobuf_writes() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 127, 128, 16_383, 16_384, 2**21, 2**28, 2**32 - 1])
 def test_lengths_are_varints(length: int) -> None:
-    assert b"\x08" + frames.varint(length) == (
-        replica_pb2.Refusal(code=length).SerializeToString() or b"\x08\x00"
-    )
+    assert b"\x08" + varint(length) == (replica_pb2.Refusal(code=length).SerializeToString() or b"\x08\x00")
 
 
 @given(RECORDS, st.binary(max_size=40))
 def test_fields_that_this_version_does_not_know_are_stored_and_sent_on(record: Record, more: bytes) -> None:
     """A later version's field 100, of bytes."""
-    data = encode(record) + b"\xa2\x06" + frames.varint(len(more)) + more
+    data = encode(record) + b"\xa2\x06" + varint(len(more)) + more
     kept = received(data)
     assert kept == record
     assert encode(kept) == data

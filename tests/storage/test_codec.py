@@ -1,10 +1,11 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from limedb.core.record import Record
 from limedb.errors import StoreCorruptError
-from limedb.storage.codec import Header, decode, encode, peek
+from limedb.storage.codec import Header, content, decode, encode, peek
+from limedbpb.v1.kv_pb2 import GetResponse
 from limedbpb.v1.record_pb2 import Record as Message
 
 U64 = st.integers(0, 2**64 - 1)
@@ -16,6 +17,51 @@ RECORDS = st.builds(
 @given(RECORDS)
 def test_a_record_survives_its_bytes(record: Record) -> None:
     assert decode(encode(record)) == record
+
+
+@given(RECORDS, st.integers(0, 2**64))
+@example(Record("k", "v" * 128, 1), 0)
+@example(Record("k", b"\xff" * 20_000, 1), 0)
+@example(Record("k", "", 0), 0)
+@example(Record("k", "v" * 16_383, 1), 0)
+@example(Record("k" * 4096, "v" * 16_384, 1), 0)
+def test_the_content_is_the_field_of_an_answer(record: Record, now_ms: int) -> None:
+    field = content(record.key.encode(), encode(record), lambda: now_ms)
+    answer = GetResponse.FromString(field)
+    live = record.is_live(now_ms)
+    assert (answer.blob if answer.WhichOneof("content") == "blob" else answer.value) == (
+        record.value if live else ""
+    )
+    assert (answer.WhichOneof("content") is not None) == live
+    assert answer.SerializeToString() == field
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        Message(version=1, key="k", value="v", expires_at_ms=9).SerializeToString() + b"\xa2\x06\x01x",
+        b"*\x01v" + Message(version=1, key="k", expires_at_ms=9).SerializeToString(),
+    ],
+)
+def test_the_content_of_bytes_in_another_order_is_found_too(data: bytes) -> None:
+    assert content(b"k", data, lambda: 8) == b"*\x01v"
+
+
+@pytest.mark.parametrize(
+    ("key", "data"),
+    [
+        (b"other", encode(Record("k", "v", 1))),
+        (b"k", encode(Record("kk", "v", 1))),
+        (b"kk", encode(Record("k", "v", 1))),
+        (b"k", encode(Record("k", "vv", 1))[:-1]),
+        (b"k", encode(Record("k", "v" * 200, 1))[:-1]),
+        (b"k", encode(Record("k", "v", 1))[:-1] + b"\xff"),
+        (b"k", Message(version=1, key="k").SerializeToString()),
+    ],
+)
+def test_the_content_of_what_is_no_record_of_the_key_is_refused(key: bytes, data: bytes) -> None:
+    with pytest.raises(StoreCorruptError):
+        content(key, data, lambda: 0)
 
 
 @given(RECORDS)

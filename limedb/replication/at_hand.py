@@ -1,0 +1,43 @@
+"""Keys that this node alone owns, read at once from its own store, in the form in which they are stored.
+
+It owns the question whether that may be done. It must never decide what a client is told: where it may not be
+done, the coordinator reads.
+"""
+
+from collections.abc import Sequence
+
+from limedb.ports import Placement, Store
+from limedb.replication.finding import sole_owner
+from limedb.replication.replica import LocalReplica, StoredBytes
+from limedb.replication.skew import ClockGuard
+
+
+class AtHand:
+    """Reads what the node's own store has at hand. A sole owner's answer is that of every level.
+
+    now_ms: the cluster's time, which says what has expired; milliseconds since 1970.
+    """
+
+    def __init__(
+        self, own_url: str, store: Store, own: LocalReplica, placement: Placement, skew: ClockGuard
+    ) -> None:
+        self._own_url, self._own, self._placement = own_url, own, placement
+        self._bytes = store if isinstance(store, StoredBytes) else None
+        self.now_ms = skew.now_ms
+
+    def get(self, key: str) -> bytes | None:
+        """What is stored under a key, empty where nothing is; None: ask the coordinator. NotMemberError:
+        there is no cluster yet.
+        """
+        if self._bytes is None or sole_owner(self._placement.layout, (key,)) != self._own_url:
+            return None
+        return self._bytes.stored_at(key) or b""
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None] | None:
+        """What is stored under keys, in their order; None: ask the coordinator. Errors of
+        LocalReplica.read_stored.
+        """
+        layout = self._placement.layout
+        if sole_owner(layout, keys) != self._own_url:
+            return None
+        return self._own.read_stored(keys, layout.topology.fence)

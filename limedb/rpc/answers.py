@@ -1,0 +1,92 @@
+"""Answers of KVService as bytes, joined from what is stored: no value is made into a message and back.
+
+It owns how the pieces are put together; tests/rpc/test_answers.py holds every byte against what protobuf
+writes. It must never decide what is told.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from struct import Struct
+
+from google.protobuf.message import Message
+
+from limedb.core.hlc import MAX_VERSION
+from limedb.errors import KeyNotFoundError, LimeDBError, StoreCorruptError
+from limedb.replication.requests import Written
+from limedb.rpc.convert import batch_get_result, batch_set_result, receipt
+from limedb.storage.codec import content, utf8
+from limedb.storage.wire import varint
+from limedbpb.v1 import kv_pb2
+
+_RESULT = b"\x0a"  # the tag of an item of BatchGetResponse.results
+_FOUND = b"\x08\x01"  # BatchGetResult.found
+_ABSENT = _RESULT + b"\0"
+_FIXED64 = Struct("<Q")
+
+
+def get_answer(key: str, data: bytes, now_ms: Callable[[], int], node_url: str) -> bytes:
+    """A GetResponse from the stored bytes of a key, empty where nothing is stored. now_ms: asked where the
+    value may have expired. KeyNotFoundError: there is no value; StoreCorruptError.
+    """
+    field = data and content(utf8(key), data, now_ms)
+    if not field:
+        raise KeyNotFoundError(key)
+    return field + _node_url(node_url)
+
+
+def batch_get_answer(keys: Sequence[str], found: Iterable[bytes | None], now_ms: Callable[[], int]) -> bytes:
+    """A BatchGetResponse from the stored bytes of keys; what isn't a record is an error of its key."""
+    parts: list[bytes] = []
+    for key, data in zip(keys, found, strict=True):
+        try:
+            field = content(utf8(key), data, now_ms) if data is not None else b""
+        except StoreCorruptError as error:
+            result = batch_get_result(error).SerializeToString()
+            parts += (_RESULT, varint(len(result)), result)
+            continue
+        parts += (_RESULT, varint(2 + len(field)), _FOUND, field) if field else (_ABSENT,)
+    return b"".join(parts)
+
+
+def set_answer(written: Written) -> bytes:
+    """A SetResponse."""
+    before, after = _receipt(written.epoch, written.acked, written.replicas, None)
+    return b"".join((before, _FIXED64.pack(written.version), after))
+
+
+def batch_set_answer(outcomes: Iterable[Written | LimeDBError]) -> bytes:
+    """A BatchSetResponse."""
+    parts: list[bytes] = []
+    for outcome in outcomes:
+        if isinstance(outcome, LimeDBError):
+            result = batch_set_result(outcome).SerializeToString()
+            parts += (_RESULT, varint(len(result)), result)
+        else:
+            version, existed, acked, replicas, epoch = outcome
+            before, after = _receipt(epoch, acked, replicas, existed)
+            parts += (before, _FIXED64.pack(version), after)
+    return b"".join(parts)
+
+
+def serialized(answer: Message | bytes) -> bytes:
+    """An answer as it is sent, however it was made."""
+    return answer if isinstance(answer, bytes) else answer.SerializeToString()
+
+
+@lru_cache(maxsize=64)
+def _receipt(epoch: int, acked: int, replicas: int, existed: bool | None) -> tuple[bytes, bytes]:
+    """What stands before and behind the version in a SetResponse, or (existed: True or False) in a result of
+    a BatchSetResponse: the same for most writes.
+    """
+    version = MAX_VERSION  # no field that follows has its eight bytes
+    written = Written(version, bool(existed), acked, replicas, epoch)
+    answer: Message = kv_pb2.SetResponse(receipt=receipt(written))
+    if existed is not None:
+        answer = kv_pb2.BatchSetResponse(results=[batch_set_result(written)])
+    before, _, after = answer.SerializeToString().partition(_FIXED64.pack(version))
+    return before, after
+
+
+@lru_cache(maxsize=16)
+def _node_url(url: str) -> bytes:
+    return kv_pb2.GetResponse(node_url=url).SerializeToString()

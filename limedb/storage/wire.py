@@ -1,0 +1,19 @@
+"""The pieces of protobuf's wire format that are written by hand, where making messages costs too much.
+
+It owns how a piece is written. It must never know of a message. Whoever joins pieces has a test that holds
+every byte against what protobuf writes. Encoding: https://protobuf.dev/programming-guides/encoding/
+"""
+
+_SMALL = [bytes((n,)) for n in range(128)]
+
+
+def varint(number: int) -> bytes:
+    """A length, or another number from 0 on, as protobuf writes it."""
+    if number < 128:
+        return _SMALL[number]
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
