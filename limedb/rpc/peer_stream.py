@@ -5,6 +5,10 @@ breaks. It must never know what is asked (`frames.py` writes the bodies), nor tr
 
 A question waits for no other: answers come in the order in which they are ready. Questions beyond the bounds
 wait in their order, and fail at their deadlines.
+
+While nothing was heard since the last frame, what is asked gathers for the next one, HOLD seconds at most: a
+frame costs both sides more than many questions, and a peer that is busy takes them no sooner one by one. Who
+asks alone never waits. Source: Nagle 1984, RFC 896.
 """
 
 import asyncio
@@ -16,6 +20,7 @@ from typing import Any
 import grpc
 
 from limedb.errors import LimeDBError, MalformedRequestError, ReplicaUnreachableError, RequestTimeoutError
+from limedb.lull import Lull
 from limedb.ports import Clock
 from limedb.rpc.frames import HEAD_SIZE, answers_of, question
 from limedb.rpc.watchdog import Watchdog
@@ -29,6 +34,8 @@ MAX_BYTES = 16 << 20
 """Bytes of questions that may be unanswered at a time. One question alone may be larger."""
 FRAME_BYTES = 1 << 20
 """A frame ends behind as many bytes, so that what is small doesn't wait long for what is large."""
+HOLD = 0.002
+"""Seconds that a question may wait for an answer to those before it, so that more go with it."""
 MOMENT = 0.001
 """Seconds before a deadline at which it has come."""
 
@@ -64,6 +71,9 @@ class PeerStream:
         self._sent: dict[int, Asked] = {}
         self._number = self._sent_bytes = 0
         self._idle: asyncio.Future[None] | None = None  # the writer's, while it has nothing to write
+        self._lull = Lull(self._loop, self._wake, HOLD)
+        self._is_unheard = False  # nothing came since the last frame
+        self._release: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
         self._is_watched = False
@@ -82,8 +92,10 @@ class PeerStream:
             self._watchdog.begin(self)
         if deadline < self._timer_at:
             self._set_timer(deadline)
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
+        if not self._is_unheard:
+            self._lull.came()
+        elif self._release is None:
+            self._release = self._loop.call_later(HOLD, self._let_go)
         return asked
 
     def cancel(self) -> bool:
@@ -97,8 +109,9 @@ class PeerStream:
             return
         self.trouble = trouble
         self._call.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in self._timer, self._release:
+            if timer is not None:
+                timer.cancel()
         if self._is_watched:
             self._watchdog.end(self, answered=False)
         for asked in chain(self._sent.values(), self._waiting):
@@ -119,6 +132,7 @@ class PeerStream:
         try:
             while True:
                 if frame := self._next_frame():
+                    self._is_unheard = not self._waiting
                     await self._call.write(frame)
                 else:
                     self._idle = self._loop.create_future()
@@ -128,6 +142,8 @@ class PeerStream:
 
     def _next_frame(self) -> bytes:
         """What waits, as far as the bounds let it; empty: nothing may go now."""
+        if self._is_unheard:
+            return b""
         parts: list[bytes] = []
         size, now = 0, self._clock.monotonic()
         while self._waiting and size < FRAME_BYTES and self._has_room():
@@ -180,7 +196,19 @@ class PeerStream:
                 asked.answer.set_result(answer)
         self._watchdog.heard()
         self._look_idle()
-        if self._waiting and self._idle is not None and not self._idle.done():
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Let the next frame go, if something waits for it."""
+        self._is_unheard = False
+        if self._release is not None:
+            self._release.cancel()
+            self._release = None
+        if self._waiting:
+            self._lull.came(len(self._waiting))
+
+    def _wake(self) -> None:
+        if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
     def _look_idle(self) -> None:
