@@ -76,7 +76,7 @@ class Detector:
 class _History:
     """The last intervals of a node, at first as many of the estimate."""
 
-    __slots__ = ("_heard", "_intervals", "last")
+    __slots__ = ("_deviation", "_heard", "_intervals", "_mean", "last")
 
     def __init__(self, interval: float, now: float) -> None:
         self.last = now
@@ -84,12 +84,14 @@ class _History:
         spread = DEVIATION * interval
         estimate = [interval - spread, interval + spread] * (WINDOW // 2)
         self._intervals = deque(estimate, maxlen=WINDOW)
+        self._mean, self._deviation = self._measured()
 
     def add(self, now: float, least_deviation: float) -> None:
         """Remember an interval; an outage counts no more than it takes to die, or it would hide the next."""
         if self._heard:
             mean, deviation = self._normal(least_deviation)
             self._intervals.append(min(now - self.last, mean + 6 * deviation))  # phi 8 is at 5.6
+            self._mean, self._deviation = self._measured()  # kept, for each request asks who is alive
         self._heard, self.last = True, now
 
     def phi(self, silence: float, least_deviation: float) -> float:
@@ -98,6 +100,9 @@ class _History:
         return -math.log10(later) if later > 0 else math.inf
 
     def _normal(self, least_deviation: float) -> tuple[float, float]:
+        return self._mean, max(least_deviation, self._deviation)
+
+    def _measured(self) -> tuple[float, float]:
         mean = sum(self._intervals) / len(self._intervals)
         variance = sum((i - mean) ** 2 for i in self._intervals) / len(self._intervals)
-        return mean, max(least_deviation, math.sqrt(variance))
+        return mean, math.sqrt(variance)

@@ -34,7 +34,7 @@ MAX_BYTES = 16 << 20
 """Bytes of questions that may be unanswered at a time. One question alone may be larger."""
 FRAME_BYTES = 1 << 20
 """A frame ends behind as many bytes, so that what is small doesn't wait long for what is large."""
-HOLD = 0.002
+HOLD = 0.005
 """Seconds that a question may wait for an answer to those before it, so that more go with it."""
 MOMENT = 0.001
 """Seconds before a deadline at which it has come."""
