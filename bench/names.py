@@ -36,6 +36,9 @@ def library(operation: str, callers: int) -> str:
     return f"client library, {operation}, {callers} callers"
 
 
+IDEMPOTENT = f"client library, idempotent set, {LIBRARY_CALLERS[0]} callers"
+
+
 def latency(operation: str, percent: int) -> str:
     return f"{operation} at half of the top rate, p{percent}"
 

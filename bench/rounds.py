@@ -77,6 +77,14 @@ class _Round:
         for operation in OPERATIONS:
             self._unary(operation)
             self._operations(operation)
+        self._loop(
+            names.IDEMPOTENT,
+            "set",
+            self._subject.idempotent,
+            self._subject.missing_library,
+            names.LIBRARY_CALLERS[0],
+            1,
+        )
 
     def _measure(self, what: str, unit: str, run: Callable[[], float]) -> float | None:
         """The value, once it is noted. One measurement that fails is told, and leaves the others."""

@@ -1,7 +1,7 @@
 """Every system with the ways in which it is asked."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import grpc
@@ -29,7 +29,8 @@ Rate = Callable[[str, float], float]
 class Subject:
     """A system, and how it is asked; by operation (get, set) where there are two.
 
-    batches, library: None where there is no such thing. verify: asks at an address and raises where the
+    batches, library, idempotent (the library, with writes that are tried again): None where there is no such
+    thing. verify: asks at an address and raises where the
     answer to a single get is wrong. missing_*: why a client can't be measured here; empty: it can.
     """
 
@@ -38,6 +39,7 @@ class Subject:
     wires: Mapping[str, Callable[[], Wire]] = field(default_factory=dict)
     batches: Opener | None = None
     library: Opener | None = None
+    idempotent: Opener | None = None
     verify: Callable[[str], None] = lambda _: None
     missing_batches: str = ""
     missing_library: str = ""
@@ -66,7 +68,8 @@ def _limedb(system: LimeDB) -> Subject:
     }
     library = limedb_api.open_library if system.name == names.LIMEDB else None
     why_not = limedb_api.missing_library()
-    return _grpc(system, calls, VALUE.encode(), limedb_api.open_batches, library, why_not)
+    subject = _grpc(system, calls, VALUE.encode(), limedb_api.open_batches, library, why_not)
+    return replace(subject, idempotent=limedb_api.open_idempotent if library else None)
 
 
 def _etcd(system: Etcd) -> Subject:

@@ -66,6 +66,15 @@ class LimeDBLibrary:
 
 
 async def open_library(address: str, callers: int) -> LimeDBLibrary:
+    return await _open(address)
+
+
+async def open_idempotent(address: str, callers: int) -> LimeDBLibrary:
+    """Each write is agreed on, so that it can be tried again."""
+    return await _open(address, idempotent=True)
+
+
+async def _open(address: str, **options: bool) -> LimeDBLibrary:
     stack = AsyncExitStack()
     connect = limedb.connect  # type: ignore[attr-defined,unused-ignore]
-    return LimeDBLibrary(await stack.enter_async_context(connect(address)), stack)
+    return LimeDBLibrary(await stack.enter_async_context(connect(address, **options)), stack)

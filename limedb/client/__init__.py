@@ -25,7 +25,7 @@ def connect(
     consistency: Consistency = None,
     timeout: Duration = DEFAULT_TIMEOUT,
     follow_ring: Follow = "auto",
-    idempotent: bool = True,
+    idempotent: bool = False,
 ) -> Client:
     """A client of the cluster behind some addresses, "host:port,host:port": of nodes, or of Envoy. To be
     used by `async with`, or between `open` and `close`.
@@ -34,7 +34,7 @@ def connect(
     timedelta, of calls that name none. follow_ring: "auto": calls go straight to a key's replicas where
     these can be reached, else through the addresses; True: as "auto", but it is an error when no node can
     be reached; False: through the addresses only. idempotent: writes are marked, so that nodes take each
-    once and it can be tried again.
+    once, and one whose outcome is unknown is tried again; it costs the nodes an agreement a write.
     """
     return Client(addresses, consistency, timeout, follow_ring, idempotent)
 
@@ -45,7 +45,7 @@ def connect_sync(
     consistency: Consistency = None,
     timeout: Duration = DEFAULT_TIMEOUT,
     follow_ring: Follow = "auto",
-    idempotent: bool = True,
+    idempotent: bool = False,
 ) -> SyncClient:
     """As `connect`, for code without asyncio: to be used by `with`, from any number of threads."""
     return SyncClient(lambda: Client(addresses, consistency, timeout, follow_ring, idempotent))

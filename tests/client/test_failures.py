@@ -51,7 +51,10 @@ async def many_answers(db: Client, count: int = 50) -> None:
 
 async def test_a_node_killed_in_mid_use_is_seen_by_no_caller(broken: RunningCluster) -> None:
     addresses = ",".join(node.address for node in broken.nodes)
-    async with limedb.connect(addresses) as db, load(db, [new_key() for _ in range(64)]) as problems:
+    async with (
+        limedb.connect(addresses, idempotent=True) as db,
+        load(db, [new_key() for _ in range(64)]) as problems,
+    ):
         await many_answers(db)
         await asyncio.to_thread(broken.kill, broken.nodes[1].name)
         await many_answers(db)
@@ -62,7 +65,7 @@ async def test_a_node_killed_in_mid_use_is_seen_by_no_caller(broken: RunningClus
 
 async def test_a_node_that_stands_still_is_left_out(broken: RunningCluster) -> None:
     async with (
-        limedb.connect(broken.nodes[0].address) as db,
+        limedb.connect(broken.nodes[0].address, idempotent=True) as db,
         load(db, [new_key() for _ in range(64)]) as problems,
     ):
         await many_answers(db)
@@ -75,7 +78,7 @@ async def test_a_node_that_stands_still_is_left_out(broken: RunningCluster) -> N
 
 async def test_the_only_address_may_go_once_the_ring_is_known(broken: RunningCluster) -> None:
     key = new_key()
-    async with limedb.connect(broken.nodes[0].address, follow_ring=True) as db:
+    async with limedb.connect(broken.nodes[0].address, follow_ring=True, idempotent=True) as db:
         await db.set(key, "v")
         await asyncio.to_thread(broken.kill, broken.nodes[0].name)
         assert await db.get(key) == "v"
@@ -86,7 +89,7 @@ async def test_a_cluster_that_is_away_is_waited_for(tmp_path: Path) -> None:
     key = new_key()
     with running_cluster(tmp_path, nodes=1, envoy=False) as running:
         (node,) = running.nodes
-        async with limedb.connect(node.address, timeout=60) as db:
+        async with limedb.connect(node.address, timeout=60, idempotent=True) as db:
             await db.set(key, "v")
             await asyncio.to_thread(running.kill, node.name)
             waiting = [asyncio.create_task(db.get(key)), asyncio.create_task(db.set(new_key(), "v"))]
@@ -97,7 +100,7 @@ async def test_a_cluster_that_is_away_is_waited_for(tmp_path: Path) -> None:
 
 async def test_what_too_few_replicas_live_for_is_said_at_once(broken: RunningCluster) -> None:
     key = new_key()
-    async with limedb.connect(broken.nodes[0].address, timeout=60) as db:
+    async with limedb.connect(broken.nodes[0].address, timeout=60, idempotent=True) as db:
         await db.set(key, "v")
         for node in broken.nodes[1:]:
             await asyncio.to_thread(broken.kill, node.name)
@@ -112,7 +115,7 @@ async def test_what_too_few_replicas_live_for_is_said_at_once(broken: RunningClu
 
 async def test_through_envoy_alone_a_killed_node_is_seen_by_no_caller(broken: RunningCluster) -> None:
     async with (
-        limedb.connect(broken.envoy_address, follow_ring=False) as db,
+        limedb.connect(broken.envoy_address, follow_ring=False, idempotent=True) as db,
         load(db, [new_key() for _ in range(64)]) as problems,
     ):
         await many_answers(db)
