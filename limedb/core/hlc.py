@@ -39,6 +39,12 @@ class HybridClock:
         self._last = max(self._last + 1, version_at(wall_ms))
         return self._last
 
+    def tick_many(self, wall_ms: int, count: int) -> range:
+        """New versions, as many, as `tick` gives them one after the other."""
+        first = max(self._last + 1, wall_ms << COUNTER_BITS)
+        self._last = max(self._last, first + count - 1)
+        return range(first, first + count)
+
     def observe(self, version: int) -> None:
         """Make later versions greater than one that was seen elsewhere."""
         self._last = max(self._last, version)

@@ -106,7 +106,7 @@ class Writer:
             return jobs
         if url is None or not self._replicas.is_reachable(url):
             return jobs
-        records, topology = [job.record or self.version(job, now) for job in jobs], layout.topology
+        records, topology = self._versioned(jobs, now), layout.topology
         try:
             applied = await self._replicas.at(url).apply(records, topology.fence, deadline)
         except LimeDBError as error:
@@ -126,11 +126,21 @@ class Writer:
         """The record of a write with a version of its own, by the cluster's time: were the own clock to jump
         ahead just now, the versions after it would stay ahead until time has caught up.
         """
-        write = job.write
-        expires_at = now_ms + write.ttl_ms if write.ttl_ms else 0
-        record = job.record = Record(write.key, write.value, self._versions.tick(now_ms), expires_at)
-        job.own += (record.version,)
+        job.record = None
+        (record,) = self._versioned((job,), now_ms)
         return record
+
+    def _versioned(self, jobs: Sequence[Job], now_ms: int) -> list[Record]:
+        """The records of writes, with versions of their own where they have none yet."""
+        records: list[Record] = []
+        for job, version in zip(jobs, self._versions.tick_many(now_ms, len(jobs)), strict=True):
+            record = job.record
+            if record is None:
+                key, value, ttl_ms, _, _ = job.write
+                record = job.record = Record(key, value, version, now_ms + ttl_ms if ttl_ms else 0)
+                job.own += (version,)
+            records.append(record)
+        return records
 
     def observe(self, version: int) -> None:
         """Give later versions above one that was seen. ClockSkewError: it is too far in the future."""

@@ -5,6 +5,7 @@ request has passed. Limits bind clients, never what peers send each other.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 from limedb.config import address_of
 from limedb.core.quorum import Level
@@ -61,24 +62,29 @@ class Checks:
             raise InvalidKeyError(len(key.encode()), MAX_KEY_SIZE)
         return key
 
-    def has_content(self, request: kv_pb2.SetRequest | kv_pb2.SetDirectRequest | kv_pb2.BatchWrite) -> None:
-        """Refuse a write that says neither what to store nor to delete."""
-        kind = request.WhichOneof("content")
+    def content(self, request: kv_pb2.SetRequest | kv_pb2.SetDirectRequest | kv_pb2.BatchWrite) -> str:
+        """What a write's content is: value, blob or delete. Refuse one that says neither what to store nor
+        to delete.
+        """
+        kind: str | None = request.WhichOneof("content")
         if kind is None:
             raise InvalidRequestError(f"no content for key {request.key!r}: set value (text) or blob (bytes)")
-        if isinstance(request, kv_pb2.BatchWrite) and kind == "delete" and not request.delete:
+        if kind == "delete" and not cast("kv_pb2.BatchWrite", request).delete:
             raise InvalidRequestError(
                 f"delete is false for key {request.key!r}: set it to true, or set a value"
             )
+        return kind
 
     def write(self, write: Write) -> Write:
         """Pass a write on when its key, value and time to live are within the limits."""
-        self.key(write.key)
-        if write.value is not None and (size := value_size(write.value)) > self._max_value_size:
-            raise ValueTooLargeError(write.key, size, self._max_value_size)
-        if write.ttl_ms > MAX_TTL_MS:
-            raise InvalidRequestError(f"ttl_ms={write.ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
-        if write.idempotency_key or write.attempt:
+        key, value, ttl_ms, idempotency_key, attempt = write
+        self.key(key)
+        most = self._max_value_size
+        if value is not None and len(value) > most // 4 and (size := value_size(value)) > most:
+            raise ValueTooLargeError(key, size, most)
+        if ttl_ms > MAX_TTL_MS:
+            raise InvalidRequestError(f"ttl_ms={ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
+        if idempotency_key or attempt:
             _check_attempt(write)
         return write
 

@@ -15,9 +15,9 @@ from limedbpb.v1 import kv_pb2, record_pb2
 SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest
 
 
-def write_from(request: SetMessage) -> Write:
-    """The write that a Set or SetDirect asks for."""
-    value = request.blob if request.WhichOneof("content") == "blob" else request.value
+def write_from(request: SetMessage, kind: str) -> Write:
+    """The write that a Set or SetDirect asks for. kind: of its content, value or blob."""
+    value = request.blob if kind == "blob" else request.value
     if isinstance(request, kv_pb2.SetRequest) and request.idempotency_key:
         return Write(request.key, value, request.ttl_ms, request.idempotency_key, request.attempt)
     return Write(request.key, value, request.ttl_ms)
@@ -28,9 +28,8 @@ def delete_from(request: kv_pb2.DeleteRequest) -> Write:
     return Write(request.key, None, 0, request.idempotency_key, request.attempt)
 
 
-def batch_write_from(item: kv_pb2.BatchWrite) -> Write:
-    """The write that an item of a BatchSet asks for."""
-    kind = item.WhichOneof("content")
+def batch_write_from(item: kv_pb2.BatchWrite, kind: str) -> Write:
+    """The write that an item of a BatchSet asks for. kind: of its content, value, blob or delete."""
     value = None if kind == "delete" else item.blob if kind == "blob" else item.value
     return Write(item.key, value, item.ttl_ms, item.idempotency_key, item.attempt)
 

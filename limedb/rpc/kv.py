@@ -89,8 +89,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     async def Set(self, request: kv_pb2.SetRequest, context: Context) -> bytes:  # type: ignore[override]
         self._count("set", 1)
         level = self._checks.consistency(request.consistency)
-        self._checks.has_content(request)
-        write = self._checks.write(convert.write_from(request))
+        write = self._checks.write(convert.write_from(request, self._checks.content(request)))
         written = await self._coordinator.write(write, level, self._deadlines.of(context))
         return answers.set_answer(written)
 
@@ -103,8 +102,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 
     async def SetDirect(self, request: kv_pb2.SetDirectRequest, context: Context) -> kv_pb2.SetDirectResponse:
         self._count("set", 1)
-        self._checks.has_content(request)
-        write = self._checks.write(convert.write_from(request))
+        write = self._checks.write(convert.write_from(request, self._checks.content(request)))
         written = await self._coordinator.write_direct(self._node_url, write, self._deadlines.of(context))
         return kv_pb2.SetDirectResponse(receipt=convert.receipt(written))
 
@@ -131,9 +129,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
         self._checks.batch("writes", len(request.writes))
-        for item in request.writes:
-            self._checks.has_content(item)
-        writes = [self._checks.write(convert.batch_write_from(item)) for item in request.writes]
+        content, check, write_from = self._checks.content, self._checks.write, convert.batch_write_from
+        writes = [check(write_from(item, content(item))) for item in request.writes]
         deletes = sum(write.value is None for write in writes)
         self._count("set", len(writes) - deletes)
         self._count("delete", deletes)

@@ -155,10 +155,12 @@ class FilesystemStore:
         answers = []
         is_changed = False
         for record in records:
-            decision = decide(record, content.header(record.key), partial(content.at, record.key), now_ms)
-            answers.append(decision.applied)
-            if decision.replaces:
-                content.put(record, decision.live_change)
+            replaces, change, applied = decide(
+                record, content.header(record.key), partial(content.at, record.key), now_ms
+            )
+            answers.append(applied)
+            if replaces:
+                content.put(record, change)
                 is_changed = True
         if is_changed:
             self._replace(content)

@@ -15,7 +15,7 @@ from limedb.storage.entries import checksum_of, pack
 from limedb.storage.lmdb_layout import decode_for, index_key, is_long, stored_key
 from limedb.storage.merging import Decision, decide
 
-_KEEP = Decision(False, 0, Applied(0, False))
+_KEEP: Decision = (False, 0, Applied(0, False))
 
 Lookup = Callable[[bytes], bytes | None]
 """From a stored key to record bytes."""
@@ -70,10 +70,12 @@ def plan(items: Sequence[Item], now_ms: int, lookup: Lookup) -> Plan:
     for item in items:
         before = writes.get(item.key)
         stored = before.data or None if before else lookup(item.key)
-        decision = _decide(item, stored, now_ms) if item.purged is None else _judge(item.purged, stored)
-        answers.append(decision.applied)
-        live_change += decision.live_change
-        if decision.replaces:
+        replaces, change, applied = (
+            _decide(item, stored, now_ms) if item.purged is None else _judge(item.purged, stored)
+        )
+        answers.append(applied)
+        live_change += change
+        if replaces:
             writes[item.key] = item
     return Plan(writes, answers, live_change)
 
@@ -94,4 +96,4 @@ def _judge(entry: Entry, stored: bytes | None) -> Decision:
         return _KEEP
     if checksum_of(stored) != entry.checksum:
         return _KEEP
-    return Decision(True, header.is_tombstone - 1, Applied(0, True))
+    return True, header.is_tombstone - 1, Applied(0, True)

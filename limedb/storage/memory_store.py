@@ -141,11 +141,11 @@ class MemoryStore:
 
     def _merge_one(self, record: Record, now_ms: int) -> Applied:
         stored = self._records.get(record.key)
-        decision = decide(record, stored, lambda: self._records[record.key], now_ms)
-        if decision.replaces:
+        replaces, change, applied = decide(record, stored, lambda: self._records[record.key], now_ms)
+        if replaces:
             self._put(record, stored)
-            self._count += decision.live_change
-        return decision.applied
+            self._count += change
+        return applied
 
     def _places(self) -> list[tuple[int, str]]:
         self._check_open()

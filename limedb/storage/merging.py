@@ -4,7 +4,7 @@ It owns the decision. It must never read or write a store.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from limedb.core.record import Record, is_expired, merge
 from limedb.ports import Applied
@@ -26,15 +26,10 @@ class Stored(Protocol):
         """Whether the key was deleted."""
 
 
-class Decision(NamedTuple):
-    """replaces: whether the given record is to be written. live_change: what to add to the count of keys
-    with a value: -1, 0 or 1. applied: the answer.
-    """
-
-    replaces: bool
-    live_change: int
-    applied: Applied
-
+Decision = tuple[bool, int, Applied]
+"""Whether the given record is to be written; what to add to the count of keys with a value: -1, 0 or 1; the
+answer. Plain, for every record that is written has one.
+"""
 
 _STANDS = Applied(0, False)
 
@@ -42,13 +37,13 @@ _STANDS = Applied(0, False)
 def decide(given: Record, stored: Stored | None, whole: Callable[[], Record], now_ms: int) -> Decision:
     """Merge a record with what is stored under its key. whole: the stored record, asked only on a tie."""
     if stored is None:
-        return Decision(True, int(not given.is_tombstone), _STANDS)
+        return True, int(not given.is_tombstone), _STANDS
     existed = is_live(stored, now_ms)
     if given.version > stored.version:
         stands = Applied(0, existed, stored.version)
-        return Decision(True, stored.is_tombstone - given.is_tombstone, stands)
+        return True, stored.is_tombstone - given.is_tombstone, stands
     if given.version < stored.version:
-        return Decision(False, 0, Applied(stored.version, existed, stored.version))
+        return False, 0, Applied(stored.version, existed, stored.version)
     return _decide_tie(given, whole(), existed)
 
 
@@ -60,7 +55,7 @@ def is_live(stored: Stored, now_ms: int) -> bool:
 def _decide_tie(given: Record, stored: Record, existed: bool) -> Decision:
     stands = Applied(0, existed, stored.version)
     if given == stored:  # the same write again: done already, and not overtaken
-        return Decision(False, 0, stands)
+        return False, 0, stands
     if merge(stored, given) == given:
-        return Decision(True, stored.is_tombstone - given.is_tombstone, stands)
-    return Decision(False, 0, Applied(stored.version, existed, stored.version))
+        return True, stored.is_tombstone - given.is_tombstone, stands
+    return False, 0, Applied(stored.version, existed, stored.version)

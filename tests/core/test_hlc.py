@@ -51,3 +51,10 @@ def test_a_counter_that_overflows_borrows_from_the_milliseconds() -> None:
     clock = HybridClock(last=version_at(5, 0xFFFF))
 
     assert clock.tick(5) == version_at(6)
+
+
+@given(st.integers(0, 2**40), st.integers(0, 2**24), st.integers(0, 5))
+def test_many_versions_are_those_of_many_ticks(wall: int, last: int, count: int) -> None:
+    together, one_by_one = HybridClock(last), HybridClock(last)
+    assert [*together.tick_many(wall, count)] == [one_by_one.tick(wall) for _ in range(count)]
+    assert together.last == one_by_one.last

@@ -61,11 +61,13 @@ def test_an_attempt_needs_a_key_and_a_number_within_reason() -> None:
 
 def test_every_kind_of_write_may_have_one() -> None:
     given_: dict[str, Any] = {"key": "k", "idempotency_key": KEY, "attempt": 2}
-    assert convert.write_from(kv_pb2.SetRequest(value="v", ttl_ms=5, **given_)) == Write("k", "v", 5, KEY, 2)
+    assert convert.write_from(kv_pb2.SetRequest(value="v", ttl_ms=5, **given_), "value") == Write(
+        "k", "v", 5, KEY, 2
+    )
     assert convert.delete_from(kv_pb2.DeleteRequest(**given_)) == Write("k", None, 0, KEY, 2)
     batched = kv_pb2.BatchWrite(blob=b"b", **given_)
-    assert convert.batch_write_from(batched) == Write("k", b"b", 0, KEY, 2)
-    assert convert.write_from(kv_pb2.SetDirectRequest(key="k", value="v")) == Write("k", "v")
+    assert convert.batch_write_from(batched, "blob") == Write("k", b"b", 0, KEY, 2)
+    assert convert.write_from(kv_pb2.SetDirectRequest(key="k", value="v"), "value") == Write("k", "v")
 
 
 @given(st.lists(PROPOSALS, max_size=3))
