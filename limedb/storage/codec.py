@@ -16,7 +16,7 @@ from limedbpb.v1.record_pb2 import Record as Message
 
 # Tags of proto/limedbpb/v1/record.proto, in the order in which they are written.
 _VERSION, _EXPIRES_AT, _TOMBSTONE, _KEY = b"\x09", b"\x11", b"\x18\x01", b"\x22"
-_VALUE, _BLOB = 0x2A, 0x32
+_VALUE, _BLOB, _TEXT = 0x2A, 0x32, b"\x2a"
 _FIXED64 = Struct("<Q")
 _KEY_LIMIT = 4096  # what clients may use; told in the error, enforced by the services
 
@@ -67,13 +67,13 @@ def from_message(message: Message) -> Record:
 
 def encode(record: Record) -> bytes:
     """The stored bytes of a record."""
-    return record.encoded or to_message(record).SerializeToString()
+    return record.encoded or _written(record)
 
 
 def encode_once(record: Record) -> bytes:
     """The stored bytes of a record that goes to many places: it brings them along from then on."""
     if not record.encoded:
-        record.encoded = to_message(record).SerializeToString()
+        record.encoded = _written(record)
     return record.encoded
 
 
@@ -100,6 +100,8 @@ def peek(data: bytes) -> Header:
     The bytes must be those of `encode`, where fields stand in their order; proto3 leaves out what is zero,
     so each may be missing. Other bytes are parsed as a whole. StoreCorruptError: that failed.
     """
+    if data[:1] == _VERSION and data[9:10] == _KEY:  # most: a value that doesn't expire
+        return Header(_FIXED64.unpack_from(data, 1)[0], 0, False)
     at, version, expires_at = 0, 0, 0
     if data[:1] == _VERSION and len(data) > 9:
         version, at = _FIXED64.unpack_from(data, 1)[0], 9
@@ -137,6 +139,16 @@ def _is_content(field: bytes) -> bool:
     if not (size >= 2 and field[1] == size - 2 < 128) and field[1:3] != varint(max(size - 3, 128)):
         return False
     return field[0] == _BLOB or (field[0] == _VALUE and field.isascii())
+
+
+def _written(record: Record) -> bytes:
+    """The bytes that protobuf writes; those of a text that doesn't expire in half of its time."""
+    key, value, version, expires_at = record
+    if expires_at or not version or not isinstance(value, str):
+        return to_message(record).SerializeToString()
+    name, text = utf8(key), utf8(value)
+    version_bytes = _FIXED64.pack(version)
+    return b"".join((_VERSION, version_bytes, _KEY, varint(len(name)), name, _TEXT, varint(len(text)), text))
 
 
 def _content(value: str | bytes) -> bytes:

@@ -32,9 +32,8 @@ def ends_at(record: Record) -> int:
 
 def pack(record: Record, data: bytes) -> bytes:
     """The packed entry of a record. data: its stored bytes."""
-    if ending := ends_at(record):
-        return _ENDING.pack(record.version, checksum_of(data), ending)
-    return _PLAIN.pack(record.version, checksum_of(data))
+    packed = record.version.to_bytes(8, "big") + xxhash.xxh64_digest(data)  # big-endian too
+    return packed + ending.to_bytes(8, "big") if (ending := ends_at(record)) else packed
 
 
 def unpack(key: str, packed: bytes) -> Entry:

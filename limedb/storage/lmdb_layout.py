@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from itertools import dropwhile, groupby
 
+import xxhash
+
 from limedb.core.record import Record
 from limedb.errors import StoreCorruptError, brief
 from limedb.storage.codec import decode, utf8
@@ -49,9 +51,11 @@ def number_of(data: bytes) -> int:
     return int.from_bytes(data, "big")
 
 
-def index_key(token: int, stored: bytes) -> bytes:
-    """The key in the tokens table of what is at a stored key."""
-    return number(token) + stored
+def index_key(key: str, stored: bytes) -> bytes:
+    """The key in the tokens table of what is at a stored key: `number` of the token (the digest is
+    big-endian too), then the stored key.
+    """
+    return xxhash.xxh64_digest(utf8(key)) + stored
 
 
 def decode_for(key: str, data: bytes) -> Record:

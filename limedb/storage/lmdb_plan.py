@@ -8,7 +8,6 @@ from functools import partial
 from typing import NamedTuple
 
 from limedb.core.record import Record
-from limedb.core.ring import token_of
 from limedb.ports import Applied, Entry
 from limedb.storage.codec import encode_once, key_bytes, peek
 from limedb.storage.entries import checksum_of, pack
@@ -31,7 +30,7 @@ class Item(NamedTuple):
 
     def index_key(self) -> bytes:
         """Its key in the tokens table."""
-        return index_key(token_of(self.record.key), self.key)
+        return index_key(self.record.key, self.key)
 
     def index_entry(self) -> tuple[bytes, bytes]:
         """Its key and value in the tokens table."""

@@ -7,7 +7,6 @@ from itertools import islice
 
 import lmdb
 
-from limedb.core.ring import token_of
 from limedb.storage.codec import decode
 from limedb.storage.entries import pack
 from limedb.storage.lmdb_layout import index_key
@@ -36,4 +35,4 @@ def upgrade(env: lmdb.Environment, main: lmdb._Database, tokens: lmdb._Database)
 
 def _index_entry(stored: bytes, data: bytes) -> tuple[bytes, bytes]:
     record = decode(data)
-    return index_key(token_of(record.key), stored), pack(record, data)
+    return index_key(record.key, stored), pack(record, data)

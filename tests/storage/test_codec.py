@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from limedb.core.record import Record
 from limedb.errors import StoreCorruptError
-from limedb.storage.codec import Header, content, decode, encode, peek
+from limedb.storage.codec import Header, content, decode, encode, peek, to_message
 from limedbpb.v1.kv_pb2 import GetResponse
 from limedbpb.v1.record_pb2 import Record as Message
 
@@ -17,6 +17,13 @@ RECORDS = st.builds(
 @given(RECORDS)
 def test_a_record_survives_its_bytes(record: Record) -> None:
     assert decode(encode(record)) == record
+
+
+@given(RECORDS)
+@example(Record("k" * 128, "v" * 127, 1))
+@example(Record("k", "ü" * 20_000, 1))
+def test_the_bytes_are_what_protobuf_writes(record: Record) -> None:
+    assert encode(record) == to_message(record).SerializeToString()
 
 
 @given(RECORDS, st.integers(0, 2**64))
