@@ -74,17 +74,17 @@ def applied_from(response: replica_pb2.ApplyResponse) -> list[Applied]:
     return [Applied(r.superseded_by, r.existed, r.previous) for r in response.results]
 
 
-def scan_request(span: Span, limit: int, fence: Fence) -> replica_pb2.ScanRequest:
+def scan_request(span: Span, limit: int, fence: Fence) -> replica_pb2.ScanTokensRequest:
     """A page of a range to read at a peer."""
-    return replica_pb2.ScanRequest(span=_span(span), limit=limit, fence=fence_message(fence))
+    return replica_pb2.ScanTokensRequest(span=_span(span), limit=limit, fence=fence_message(fence))
 
 
-def scan_response(page: Iterable[tuple[int, Record]]) -> replica_pb2.ScanResponse:
+def scan_response(page: Iterable[tuple[int, Record]]) -> replica_pb2.ScanTokensResponse:
     """A page of a range, for a peer, which finds the tokens by itself."""
-    return replica_pb2.ScanResponse(records=[to_message(record) for _, record in page])
+    return replica_pb2.ScanTokensResponse(records=[to_message(record) for _, record in page])
 
 
-def page_from(response: replica_pb2.ScanResponse) -> list[tuple[int, Record]]:
+def page_from(response: replica_pb2.ScanTokensResponse) -> list[tuple[int, Record]]:
     """A page of a peer's range. StaleEpochError."""
     check_epoch(response)
     return [(token_of(message.key), from_message(message)) for message in response.records]

@@ -97,7 +97,7 @@ class RemoteReplica:
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
         """See ports.Replica."""
         request = convert_replica.scan_request(span, limit, fence)
-        response = await self._ask(lambda stub, timeout: stub.Scan(request, timeout=timeout), deadline)
+        response = await self._ask(lambda stub, timeout: stub.ScanTokens(request, timeout=timeout), deadline)
         return convert_replica.page_from(response)
 
     async def digests(

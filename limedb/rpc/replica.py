@@ -48,7 +48,7 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
             return replica_pb2.ApplyResponse(newer=topology_message(stale.topology))
         return convert.apply_response(applied)
 
-    async def Scan(self, request: replica_pb2.ScanRequest, context: Context) -> replica_pb2.ScanResponse:
+    async def ScanTokens(self, request: replica_pb2.ScanTokensRequest, context: Context) -> replica_pb2.ScanTokensResponse:
         fence = fence_from(request.fence)
         if not request.HasField("span") or not request.limit:
             raise InvalidRequestError("a scan needs a span, and a limit from 1 on")
@@ -56,7 +56,7 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
         try:
             page = await self._own.scan(span, request.limit, fence, self._deadlines.of(context))
         except StaleEpochError as stale:
-            return replica_pb2.ScanResponse(newer=topology_message(stale.topology))
+            return replica_pb2.ScanTokensResponse(newer=topology_message(stale.topology))
         return convert.scan_response(page)
 
     async def Digest(

@@ -64,7 +64,7 @@ class Span(_message.Message):
     last: int
     def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
 
-class ScanRequest(_message.Message):
+class ScanTokensRequest(_message.Message):
     __slots__ = ("span", "limit", "fence")
     SPAN_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
@@ -74,7 +74,7 @@ class ScanRequest(_message.Message):
     fence: _topology_pb2.Fence
     def __init__(self, span: _Optional[_Union[Span, _Mapping]] = ..., limit: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
 
-class ScanResponse(_message.Message):
+class ScanTokensResponse(_message.Message):
     __slots__ = ("records", "newer")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     NEWER_FIELD_NUMBER: _ClassVar[int]

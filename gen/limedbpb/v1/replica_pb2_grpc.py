@@ -47,10 +47,10 @@ class ReplicaServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.ApplyRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ApplyResponse.FromString,
                 _registered_method=True)
-        self.Scan = channel.unary_unary(
-                '/limedb.v1.ReplicaService/Scan',
-                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanRequest.SerializeToString,
-                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanResponse.FromString,
+        self.ScanTokens = channel.unary_unary(
+                '/limedb.v1.ReplicaService/ScanTokens',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensResponse.FromString,
                 _registered_method=True)
         self.Digest = channel.unary_unary(
                 '/limedb.v1.ReplicaService/Digest',
@@ -94,8 +94,8 @@ class ReplicaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Scan(self, request, context):
-        """Scan reads records of a range of tokens, tombstones included, by page.
+    def ScanTokens(self, request, context):
+        """ScanTokens reads records of a range of tokens, tombstones included, by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,10 +143,10 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
                     request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ApplyRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_replica__pb2.ApplyResponse.SerializeToString,
             ),
-            'Scan': grpc.unary_unary_rpc_method_handler(
-                    servicer.Scan,
-                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanRequest.FromString,
-                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanResponse.SerializeToString,
+            'ScanTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScanTokens,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensResponse.SerializeToString,
             ),
             'Digest': grpc.unary_unary_rpc_method_handler(
                     servicer.Digest,
@@ -237,7 +237,7 @@ class ReplicaService:
             _registered_method=True)
 
     @staticmethod
-    def Scan(request,
+    def ScanTokens(request,
             target,
             options=(),
             channel_credentials=None,
@@ -250,9 +250,9 @@ class ReplicaService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/limedb.v1.ReplicaService/Scan',
-            limedbpb_dot_v1_dot_replica__pb2.ScanRequest.SerializeToString,
-            limedbpb_dot_v1_dot_replica__pb2.ScanResponse.FromString,
+            '/limedb.v1.ReplicaService/ScanTokens',
+            limedbpb_dot_v1_dot_replica__pb2.ScanTokensRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.ScanTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,
