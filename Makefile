@@ -69,7 +69,7 @@ dev: ## Start the compose cluster from the source folder; nodes restart when a f
 # --- generated files --------------------------------------------------------------------------
 
 # The only files of Google's that the protos import, as the wheel googleapis-common-protos ships them.
-GOOGLE_PROTOS := google/api/annotations.proto google/api/http.proto google/rpc/status.proto
+GOOGLE_PROTOS := google/api/annotations.proto google/api/http.proto google/api/httpbody.proto google/rpc/status.proto
 
 .PHONY: googleapis
 googleapis: $(READY)

@@ -14,6 +14,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
     ├── UnavailableError             nothing was done; it may work later or elsewhere
     │   ├── ReplicaUnreachableError
     │   ├── LevelUnreachableError    too few replicas live for the level that was asked
+    │   ├── RangeUnreachableError    the same, of a range of keys
     │   ├── OutcomeUnknownError      a write was sent and too few answers came back
     │   ├── ContendedError           others kept writing newer versions of the key
     │   ├── NotMemberError           the node belongs to no cluster, or to another one
@@ -21,6 +22,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
     │   └── ClockSkewError           a version or a clock is too far from the others'
     ├── TopologyChangeError          a change of the topology that can't be made now
     ├── RequestTimeoutError          the deadline passed
+    ├── WatchGapError                changes that a watch should tell are not known any more
     ├── ResponseTooLargeError        ask for less at once
     ├── RemoteError                  a peer's own error, passed on
     ├── PartialFailureError          some of many keys failed; each has its own error
@@ -115,6 +117,21 @@ class LevelUnreachableError(UnavailableError):
         self.missing = missing
 
 
+class RangeUnreachableError(UnavailableError):
+    """Too few owners of some range of keys can be reached for the level.
+
+    Attributes: what (a scan, a watch), level (its name), missing (why, by node URL).
+    """
+
+    def __init__(self, what: str, level: str, missing: "dict[str, str]") -> None:
+        why = "; ".join(f"{url}: {reason}" for url, reason in sorted(missing.items()))
+        super().__init__(
+            f"{what} at level {level} needs more owners of some keys than can be reached"
+            f"{f' ({why})' if why else ''}; go on when they are back, behind what was told last"
+        )
+        self.what, self.level, self.missing = what, level, missing
+
+
 class OutcomeUnknownError(UnavailableError):
     """A write was sent and too few replicas answered: it may take effect, now or later, or not.
 
@@ -171,6 +188,19 @@ class RequestTimeoutError(LimeDBError):
     def __init__(self, seconds: float, waited_for: str) -> None:
         super().__init__(f"no answer within {seconds:.3g} s from {waited_for}")
         self.seconds, self.waited_for = seconds, waited_for
+
+
+class WatchGapError(LimeDBError):
+    """Changes that a watch should tell are not known any more. Attribute: oldest, the version from which on
+    they are.
+    """
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(
+            f"there is a gap in the changes: they are known from version {oldest} on, so this watch resumes"
+            " after an older one, or reads too slowly; scan the keys, and watch from now on"
+        )
+        self.oldest = oldest
 
 
 class ResponseTooLargeError(LimeDBError):

@@ -29,6 +29,7 @@ from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.gossip import GossipServicer
+from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
@@ -139,6 +140,7 @@ class Node:
                 connect=lambda engine: ReplicaDirectory(
                     config.node_url, engine.replica, links, self._clock, engine.is_alive
                 ),
+                load=self._figures.load,
             ),
         )
         self._stack.push_async_callback(self._engine.close)
@@ -206,6 +208,7 @@ class Node:
             deadlines,
             requests,
             self._max_answer,
+            KeyStreams(engine.scanner, engine.watcher, checks, deadlines),
         )
         server.add(kv, requests)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
@@ -225,6 +228,7 @@ class Node:
             phase=lambda: self._phase,
             problem=lambda: engine.problem,
             health=self._figures.health,
+            load=self._figures.load,
             change=engine.steward.change_status,
             clock_offsets=lambda: {url: round(ms) for url, ms in engine.clocks.offsets().items()},
             hints=engine.hints.waiting,

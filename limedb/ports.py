@@ -4,15 +4,17 @@ It owns the words between the layers. It must never hold code that does anything
 Times called `deadline` are seconds of `Clock.monotonic`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from limedb.core.agreement import Proposal, State
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
 
 
@@ -50,6 +52,29 @@ class Entry(NamedTuple):
     version: int
     checksum: int
     ends_at: int
+
+
+class RangePage(NamedTuple):
+    """A part of a range of keys. records: as stored, in the order of their keys' UTF-8, tombstones and
+    expired ones included. is_end: the range holds nothing behind them.
+    """
+
+    records: list[Record]
+    is_end: bool
+
+
+class ChangeBatch(NamedTuple):
+    """What a node tells of changes in its store, in the order of their arrival. Times are milliseconds since
+    1970, by the node's clock.
+
+    until_ms: all that arrived before was told. floor_ms: all that arrived since then is told. has_gap: that
+    doesn't reach back as far as was asked for.
+    """
+
+    records: list[Record]
+    until_ms: int
+    floor_ms: int
+    has_gap: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +135,11 @@ class Store(Protocol):
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
         """Live records in the order of their keys' UTF-8, from behind a key (None: the first) and behind
         `skip` live ones more, `limit` at most. It costs O(log n + skip + limit).
+        """
+
+    async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
+        """The first page of a range: `limit` records at most, and no more behind max_bytes of them; one at
+        least where there is one. It costs O(log n + limit).
         """
 
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
@@ -174,6 +204,14 @@ class Replica(Protocol):
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
         """Token and record of a span as Store.scan_tokens, and no more than some MiB of them."""
+
+    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+        """The first page of a range, of about a MiB at most; see Store.scan_range."""
+
+    def watch(self, what: Selection, since_ms: int | None, fence: Fence) -> AsyncGenerator[ChangeBatch, None]:
+        """The changes of some keys that arrive from now on, or arrived from a time on; the first batch comes
+        at once, and one at least every second. It has no end. WatchGapError: they are taken too slowly.
+        """
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

@@ -4,7 +4,8 @@ It owns the functions that callers see, and how outcomes become what they get. I
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from types import TracebackType
 from typing import Self, TypeVar, cast, overload
 
@@ -23,7 +24,10 @@ from limedb.client.carrying import Carrier, Job, new_key
 from limedb.client.node import Node
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
 from limedb.client.routes import Follow, Routes
-from limedb.errors import PartialFailureError, UnsupportedError
+from limedb.client.scans import Entry, check_limit, scan_pages
+from limedb.client.watches import Change, watch_changes, watch_request
+from limedb.errors import PartialFailureError
+from limedb.rpc.checks import DEFAULT_SCAN_SIZE
 from limedbpb.v1 import kv_pb2, record_pb2
 
 D = TypeVar("D")
@@ -155,13 +159,104 @@ class Client:
         outcomes = await self._carry(jobs, consistency, timeout)
         return sum(done.existed for done in outcomes.values() if isinstance(done, Stored))
 
-    def scan(self, prefix: str = "") -> AsyncIterator[tuple[str, Value]]:
-        """All keys with a prefix, in order. UnsupportedError: this version has no scan yet."""
-        raise UnsupportedError("scan", "this version of LimeDB can't scan the whole cluster yet")
+    async def scan(
+        self,
+        prefix: str = "",
+        *,
+        start: str = "",
+        end: str = "",
+        limit: int | None = None,
+        keys_only: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> AsyncIterator[Entry]:
+        """The keys with a prefix, from start on, up to before end, in the order of their UTF-8; `limit` at
+        most. It goes on at another node when one fails; timeout: of each page. It isn't one moment: a key
+        that is written meanwhile may be told either way, every other one is told once.
+        RangeUnreachableError: too few replicas live.
+        """
+        pages = self.scan_pages(
+            prefix,
+            start=start,
+            end=end,
+            limit=limit,
+            keys_only=keys_only,
+            consistency=consistency,
+            timeout=timeout,
+        )
+        async with aclosing(pages):
+            async for page in pages:
+                for entry in page:
+                    yield entry
 
-    def watch(self, prefix: str = "") -> AsyncIterator[tuple[str, Value | None]]:
-        """Changes of keys with a prefix. UnsupportedError: this version has no watch yet."""
-        raise UnsupportedError("watch", "this version of LimeDB can't watch keys yet")
+    def scan_pages(
+        self,
+        prefix: str = "",
+        *,
+        start: str = "",
+        end: str = "",
+        limit: int | None = None,
+        keys_only: bool = False,
+        page_size: int = DEFAULT_SCAN_SIZE,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> AsyncGenerator[list[Entry], None]:
+        """As `scan`, by pages of 1 to 1000 keys; fewer where they are large."""
+        request = kv_pb2.ScanRequest(
+            prefix=prefix,
+            start=start,
+            end=end,
+            limit=check_limit(limit),
+            page_size=page_size,
+            keys_only=keys_only,
+            consistency=self._scan_level(consistency),
+        )
+        return scan_pages(self._routes, request, self._timeout if timeout is None else seconds_of(timeout))
+
+    async def watch(
+        self,
+        key: str | None = None,
+        *,
+        prefix: str = "",
+        after_version: int | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> AsyncIterator[Change]:
+        """The changes of a key, or of the keys with a prefix, as they come: from now on, or those after a
+        version too. It goes on at another node when one fails, and has no end; timeout: how long it waits for
+        nodes that can tell. WatchGapError: some changes are not known any more: scan, and watch from now on.
+        RangeUnreachableError: too few replicas live.
+        """
+        async with aclosing(
+            self.watch_pages(
+                key, prefix=prefix, after_version=after_version, consistency=consistency, timeout=timeout
+            )
+        ) as pages:
+            async for page in pages:
+                for change in page:
+                    yield change
+
+    def watch_pages(
+        self,
+        key: str | None = None,
+        *,
+        prefix: str = "",
+        after_version: int | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> AsyncGenerator[list[Change], None]:
+        """As `watch`, by what comes together: first nothing, when no change can be missed any more."""
+        if key is not None:
+            check_key(key)
+        level = level_of(consistency)  # a default for reads and writes is none for a watch
+        request = watch_request(key, prefix, after_version, level)
+        return watch_changes(self._routes, request, self._timeout if timeout is None else seconds_of(timeout))
+
+    def _scan_level(self, consistency: Consistency) -> record_pb2.Consistency:
+        """The level of a scan, for which there is no LINEARIZABLE; as a default it is QUORUM."""
+        if consistency is None and self._level == record_pb2.CONSISTENCY_LINEARIZABLE:
+            return record_pb2.CONSISTENCY_QUORUM
+        return self._level if consistency is None else level_of(consistency)
 
     async def _read_on(
         self,

@@ -42,7 +42,8 @@ class HybridClock:
     def tick_many(self, wall_ms: int, count: int) -> range:
         """New versions, as many, as `tick` gives them one after the other."""
         first = max(self._last + 1, wall_ms << COUNTER_BITS)
-        self._last = max(self._last, first + count - 1)
+        if count:
+            self._last = first + count - 1
         return range(first, first + count)
 
     def observe(self, version: int) -> None:

@@ -7,14 +7,17 @@ refuses; what would win over years of later writes, too.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import compress
 from typing import Protocol, runtime_checkable
 
 from limedb.core.agreement import Proposal, State
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
 from limedb.errors import (
     ClockSkewError,
@@ -23,7 +26,8 @@ from limedb.errors import (
     ResponseTooLargeError,
     StaleEpochError,
 )
-from limedb.ports import Applied, Clock, Entry, OperationLog, Placement, Store
+from limedb.ports import Applied, ChangeBatch, Clock, Entry, OperationLog, Placement, RangePage, Store
+from limedb.replication.change_log import ChangeLog
 from limedb.replication.in_flight import InFlight
 from limedb.replication.memory_operations import MemoryOperations
 from limedb.replication.skew import ClockGuard
@@ -38,6 +42,8 @@ SCAN_CHUNK = 32
 """Records that a scan reads at once, for the same reason."""
 SCAN_BYTES = 4 << 20
 """Bytes of values behind which a page of a scan ends."""
+RANGE_BYTES = 1 << 20
+"""Bytes of records behind which a page of a range ends."""
 LOG_SECONDS = 10.0
 """Refused versions are told at most so often."""
 
@@ -75,7 +81,8 @@ class LocalReplica:
 
     max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
     operations: what it remembers of agreements; in memory by default.
-    skewed: how many batches were refused for a version too far in the future.
+    changes: what was applied lately, for those who watch. skewed: how many batches were refused for a version
+    too far in the future.
     """
 
     def __init__(
@@ -93,6 +100,7 @@ class LocalReplica:
         self._bytes = store if isinstance(store, StoredBytes) else None
         self._operations = operations or MemoryOperations()
         self._tenures = Tenures(placement, self._operations, skew.now_ms)
+        self.changes = ChangeLog(skew.now_ms, is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
         self._told_at = float("-inf")
         self.skewed = 0
@@ -147,6 +155,7 @@ class LocalReplica:
             self._in_flight.leave(fence.epoch)
             raise
         self._in_flight.leave(fence.epoch)
+        self.changes.add(records, applied, now)
         return applied
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
@@ -162,6 +171,24 @@ class LocalReplica:
             page += kept
             first = kept[-1][0] + 1 if kept else first
         return page
+
+    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+        """See ports.Replica."""
+        self._check(fence)
+        return await self.own_range(keys, limit)
+
+    async def own_range(self, keys: KeyRange, limit: int) -> RangePage:
+        """As `scan_range`, for whom it is of no matter who owns what."""
+        return await self._store.scan_range(keys, limit, RANGE_BYTES)
+
+    async def watch(
+        self, what: Selection, since_ms: int | None, fence: Fence
+    ) -> AsyncGenerator[ChangeBatch, None]:
+        """See ports.Replica."""
+        self._check(fence)
+        async with aclosing(self.changes.follow(what, since_ms)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
@@ -220,7 +247,7 @@ class LocalReplica:
         take batches in their order, the first is done when the second is.
         """
         try:
-            await self._store.apply(records, now_ms)
+            self.changes.add(records, await self._store.apply(records, now_ms), now_ms, again=True)
         except LimeDBError as error:
             log.info("a write whose caller was gone failed: %s", error)
         finally:

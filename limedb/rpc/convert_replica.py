@@ -8,13 +8,15 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from limedb.core.agreement import Operation, Proposal, State, Terms
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence
 from limedb.errors import InvalidRequestError, StaleEpochError
-from limedb.ports import Applied, Entry
+from limedb.ports import Applied, ChangeBatch, Entry, RangePage
 from limedb.rpc.convert_topology import fence_message, topology_from
 from limedb.storage.codec import from_message, to_message
 from limedbpb.v1 import replica_pb2, topology_pb2
@@ -74,20 +76,69 @@ def applied_from(response: replica_pb2.ApplyResponse) -> list[Applied]:
     return [Applied(r.superseded_by, r.existed, r.previous) for r in response.results]
 
 
-def scan_request(span: Span, limit: int, fence: Fence) -> replica_pb2.ScanRequest:
+def scan_request(span: Span, limit: int, fence: Fence) -> replica_pb2.ScanTokensRequest:
     """A page of a range to read at a peer."""
-    return replica_pb2.ScanRequest(span=_span(span), limit=limit, fence=fence_message(fence))
+    return replica_pb2.ScanTokensRequest(span=_span(span), limit=limit, fence=fence_message(fence))
 
 
-def scan_response(page: Iterable[tuple[int, Record]]) -> replica_pb2.ScanResponse:
+def scan_response(page: Iterable[tuple[int, Record]]) -> replica_pb2.ScanTokensResponse:
     """A page of a range, for a peer, which finds the tokens by itself."""
-    return replica_pb2.ScanResponse(records=[to_message(record) for _, record in page])
+    return replica_pb2.ScanTokensResponse(records=[to_message(record) for _, record in page])
 
 
-def page_from(response: replica_pb2.ScanResponse) -> list[tuple[int, Record]]:
+def page_from(response: replica_pb2.ScanTokensResponse) -> list[tuple[int, Record]]:
     """A page of a peer's range. StaleEpochError."""
     check_epoch(response)
     return [(token_of(message.key), from_message(message)) for message in response.records]
+
+
+def range_request(keys: KeyRange, limit: int, fence: Fence) -> replica_pb2.ScanKeysRequest:
+    """A page of a range of keys to read at a peer."""
+    return replica_pb2.ScanKeysRequest(
+        start=keys.start, end=keys.end, limit=limit, fence=fence_message(fence)
+    )
+
+
+def range_from(request: replica_pb2.ScanKeysRequest) -> KeyRange:
+    """The range that a peer asks for."""
+    return KeyRange(request.start, request.end if request.HasField("end") else None)
+
+
+def range_response(page: RangePage) -> replica_pb2.ScanKeysResponse:
+    """A page of a range of keys, for a peer."""
+    return replica_pb2.ScanKeysResponse(
+        records=[to_message(record) for record in page.records], is_end=page.is_end
+    )
+
+
+def range_page_from(response: replica_pb2.ScanKeysResponse) -> RangePage:
+    """A page of a peer's range of keys. StaleEpochError."""
+    check_epoch(response)
+    return RangePage([from_message(message) for message in response.records], response.is_end)
+
+
+def watch_request(what: Selection, since_ms: int | None, fence: Fence) -> replica_pb2.WatchChangesRequest:
+    """The changes to be told by a peer."""
+    return replica_pb2.WatchChangesRequest(
+        key=what.key, prefix=what.prefix, since_ms=since_ms, fence=fence_message(fence)
+    )
+
+
+def change_batch(batch: ChangeBatch) -> replica_pb2.WatchChangesResponse:
+    """Changes, for a peer."""
+    return replica_pb2.WatchChangesResponse(
+        records=[to_message(record) for record in batch.records],
+        until_ms=batch.until_ms,
+        floor_ms=batch.floor_ms,
+        has_gap=batch.has_gap,
+    )
+
+
+def change_batch_from(response: replica_pb2.WatchChangesResponse) -> ChangeBatch:
+    """The changes of a peer. StaleEpochError."""
+    check_epoch(response)
+    records = [from_message(message) for message in response.records]
+    return ChangeBatch(records, response.until_ms, response.floor_ms, response.has_gap)
 
 
 def digest_request(spans: Iterable[Span], cutoff_ms: int, fence: Fence) -> replica_pb2.DigestRequest:

@@ -1,8 +1,10 @@
 """ReplicaService: what peers ask of this node's replica. It never coordinates: one hop, no loops."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any, Protocol
 
+from limedb.core.selection import Selection
 from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Clock, Replica
 from limedb.rpc import convert_replica as convert
@@ -48,7 +50,9 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
             return replica_pb2.ApplyResponse(newer=topology_message(stale.topology))
         return convert.apply_response(applied)
 
-    async def Scan(self, request: replica_pb2.ScanRequest, context: Context) -> replica_pb2.ScanResponse:
+    async def ScanTokens(
+        self, request: replica_pb2.ScanTokensRequest, context: Context
+    ) -> replica_pb2.ScanTokensResponse:
         fence = fence_from(request.fence)
         if not request.HasField("span") or not request.limit:
             raise InvalidRequestError("a scan needs a span, and a limit from 1 on")
@@ -56,8 +60,34 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
         try:
             page = await self._own.scan(span, request.limit, fence, self._deadlines.of(context))
         except StaleEpochError as stale:
-            return replica_pb2.ScanResponse(newer=topology_message(stale.topology))
+            return replica_pb2.ScanTokensResponse(newer=topology_message(stale.topology))
         return convert.scan_response(page)
+
+    async def ScanKeys(
+        self, request: replica_pb2.ScanKeysRequest, context: Context
+    ) -> replica_pb2.ScanKeysResponse:
+        fence = fence_from(request.fence)
+        if not request.limit:
+            raise InvalidRequestError("a scan needs a limit from 1 on")
+        keys = convert.range_from(request)
+        try:
+            page = await self._own.scan_range(keys, request.limit, fence, self._deadlines.of(context))
+        except StaleEpochError as stale:
+            return replica_pb2.ScanKeysResponse(newer=topology_message(stale.topology))
+        return convert.range_response(page)
+
+    async def WatchChanges(
+        self, request: replica_pb2.WatchChangesRequest, context: Context
+    ) -> AsyncGenerator[replica_pb2.WatchChangesResponse, None]:
+        fence = fence_from(request.fence)
+        since_ms = request.since_ms if request.HasField("since_ms") else None
+        batches = self._own.watch(Selection(request.key, request.prefix), since_ms, fence)
+        try:
+            async with aclosing(batches):
+                async for batch in batches:
+                    yield convert.change_batch(batch)
+        except StaleEpochError as stale:
+            yield replica_pb2.WatchChangesResponse(newer=topology_message(stale.topology))
 
     async def Digest(
         self, request: replica_pb2.DigestRequest, context: Context

@@ -15,7 +15,6 @@ from limedb.errors import (
     PartialFailureError,
     RequestTimeoutError,
     UnavailableError,
-    UnsupportedError,
     ValueTooLargeError,
 )
 from tests.support.clusters import RunningCluster
@@ -168,13 +167,6 @@ async def test_those_of_many_that_fail_are_named(node: str) -> None:
         assert caught.value.errors.keys() == {large}
         assert isinstance(caught.value.errors[large], ValueTooLargeError)
         assert await db.get(key) == "v"
-
-
-async def test_scan_and_watch_say_that_they_are_not_there(node: str) -> None:
-    async with limedb.connect(node) as db:
-        for function in (db.scan, db.watch):
-            with pytest.raises(UnsupportedError):
-                function("prefix")
 
 
 async def test_a_cancelled_call_harms_no_other(node: str) -> None:

@@ -54,7 +54,7 @@ class Digest(_message.Message):
     def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ...) -> None: ...
 
 class NodeState(_message.Message):
-    __slots__ = ("node_url", "generation", "heartbeat", "address", "zone", "version", "keys", "node_id", "cluster_id", "epoch", "virtual_nodes", "has_data", "has_left", "replication_factor")
+    __slots__ = ("node_url", "generation", "heartbeat", "address", "zone", "version", "keys", "node_id", "cluster_id", "epoch", "virtual_nodes", "has_data", "has_left", "replication_factor", "load")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +69,7 @@ class NodeState(_message.Message):
     HAS_DATA_FIELD_NUMBER: _ClassVar[int]
     HAS_LEFT_FIELD_NUMBER: _ClassVar[int]
     REPLICATION_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     generation: int
     heartbeat: int
@@ -83,4 +84,27 @@ class NodeState(_message.Message):
     has_data: bool
     has_left: bool
     replication_factor: int
-    def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., keys: _Optional[int] = ..., node_id: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., virtual_nodes: _Optional[int] = ..., has_data: _Optional[bool] = ..., has_left: _Optional[bool] = ..., replication_factor: _Optional[int] = ...) -> None: ...
+    load: NodeLoad
+    def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., keys: _Optional[int] = ..., node_id: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., virtual_nodes: _Optional[int] = ..., has_data: _Optional[bool] = ..., has_left: _Optional[bool] = ..., replication_factor: _Optional[int] = ..., load: _Optional[_Union[NodeLoad, _Mapping]] = ...) -> None: ...
+
+class NodeLoad(_message.Message):
+    __slots__ = ("disk_bytes", "memory_bytes", "cpu_percent", "requests_per_second", "gets_per_second", "sets_per_second", "dels_per_second", "average_latency_ms", "error_rate")
+    DISK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CPU_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    GETS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    SETS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    DELS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_RATE_FIELD_NUMBER: _ClassVar[int]
+    disk_bytes: int
+    memory_bytes: int
+    cpu_percent: float
+    requests_per_second: float
+    gets_per_second: float
+    sets_per_second: float
+    dels_per_second: float
+    average_latency_ms: float
+    error_rate: float
+    def __init__(self, disk_bytes: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., cpu_percent: _Optional[float] = ..., requests_per_second: _Optional[float] = ..., gets_per_second: _Optional[float] = ..., sets_per_second: _Optional[float] = ..., dels_per_second: _Optional[float] = ..., average_latency_ms: _Optional[float] = ..., error_rate: _Optional[float] = ...) -> None: ...

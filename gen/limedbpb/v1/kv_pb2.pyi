@@ -198,6 +198,88 @@ class BatchSetResult(_message.Message):
     failure: Failure
     def __init__(self, receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ..., existed: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
 
+class ScanRequest(_message.Message):
+    __slots__ = ("prefix", "start", "end", "after", "limit", "page_size", "keys_only", "consistency", "local")
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    KEYS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_FIELD_NUMBER: _ClassVar[int]
+    prefix: str
+    start: str
+    end: str
+    after: str
+    limit: int
+    page_size: int
+    keys_only: bool
+    consistency: _record_pb2.Consistency
+    local: bool
+    def __init__(self, prefix: _Optional[str] = ..., start: _Optional[str] = ..., end: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ..., page_size: _Optional[int] = ..., keys_only: _Optional[bool] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., local: _Optional[bool] = ...) -> None: ...
+
+class ScanResponse(_message.Message):
+    __slots__ = ("entries", "after")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[ScanEntry]
+    after: str
+    def __init__(self, entries: _Optional[_Iterable[_Union[ScanEntry, _Mapping]]] = ..., after: _Optional[str] = ...) -> None: ...
+
+class ScanEntry(_message.Message):
+    __slots__ = ("key", "value", "blob", "size", "version", "expires_at_ms")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    size: int
+    version: int
+    expires_at_ms: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., size: _Optional[int] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("key", "prefix", "after_version", "consistency")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    AFTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    prefix: str
+    after_version: int
+    consistency: _record_pb2.Consistency
+    def __init__(self, key: _Optional[str] = ..., prefix: _Optional[str] = ..., after_version: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
+
+class WatchResponse(_message.Message):
+    __slots__ = ("events", "resume_version")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_VERSION_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[WatchEvent]
+    resume_version: int
+    def __init__(self, events: _Optional[_Iterable[_Union[WatchEvent, _Mapping]]] = ..., resume_version: _Optional[int] = ...) -> None: ...
+
+class WatchEvent(_message.Message):
+    __slots__ = ("key", "value", "blob", "delete", "version", "expires_at_ms")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    delete: bool
+    version: int
+    expires_at_ms: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+
 class SessionRequest(_message.Message):
     __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete")
     ID_FIELD_NUMBER: _ClassVar[int]

@@ -70,6 +70,16 @@ class KVServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_kv__pb2.BatchSetRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_kv__pb2.BatchSetResponse.FromString,
                 _registered_method=True)
+        self.Scan = channel.unary_stream(
+                '/limedb.v1.KVService/Scan',
+                request_serializer=limedbpb_dot_v1_dot_kv__pb2.ScanRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_kv__pb2.ScanResponse.FromString,
+                _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/limedb.v1.KVService/Watch',
+                request_serializer=limedbpb_dot_v1_dot_kv__pb2.WatchRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_kv__pb2.WatchResponse.FromString,
+                _registered_method=True)
         self.Session = channel.stream_stream(
                 '/limedb.v1.KVService/Session',
                 request_serializer=limedbpb_dot_v1_dot_kv__pb2.SessionRequest.SerializeToString,
@@ -131,6 +141,27 @@ class KVServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Scan(self, request, context):
+        """Scan streams the keys of the whole cluster that have a value, in the order of their UTF-8 bytes. It holds
+        a page at a time, whatever the range. It is not one moment: a key that is written or deleted while the
+        scan runs may be told either way, every other key is told once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Watch(self, request, context):
+        """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
+        message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
+        versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
+        come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since the
+        node no longer has all changes from that version on, or the client reads too slowly: scan, and watch
+        from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Session(self, request_iterator, context):
         """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
         in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
@@ -179,6 +210,16 @@ def add_KVServiceServicer_to_server(servicer, server):
                     servicer.BatchSet,
                     request_deserializer=limedbpb_dot_v1_dot_kv__pb2.BatchSetRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_kv__pb2.BatchSetResponse.SerializeToString,
+            ),
+            'Scan': grpc.unary_stream_rpc_method_handler(
+                    servicer.Scan,
+                    request_deserializer=limedbpb_dot_v1_dot_kv__pb2.ScanRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_kv__pb2.ScanResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=limedbpb_dot_v1_dot_kv__pb2.WatchRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_kv__pb2.WatchResponse.SerializeToString,
             ),
             'Session': grpc.stream_stream_rpc_method_handler(
                     servicer.Session,
@@ -376,6 +417,60 @@ class KVService:
             '/limedb.v1.KVService/BatchSet',
             limedbpb_dot_v1_dot_kv__pb2.BatchSetRequest.SerializeToString,
             limedbpb_dot_v1_dot_kv__pb2.BatchSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Scan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/limedb.v1.KVService/Scan',
+            limedbpb_dot_v1_dot_kv__pb2.ScanRequest.SerializeToString,
+            limedbpb_dot_v1_dot_kv__pb2.ScanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/limedb.v1.KVService/Watch',
+            limedbpb_dot_v1_dot_kv__pb2.WatchRequest.SerializeToString,
+            limedbpb_dot_v1_dot_kv__pb2.WatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

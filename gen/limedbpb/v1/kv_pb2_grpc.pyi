@@ -49,6 +49,19 @@ class KVServiceStub:
     """BatchSet stores and deletes many keys, one request and one transaction at each owner. It is atomic
     at an owner, not across owners: each write has its own outcome.
     """
+    Scan: _grpc.UnaryStreamMultiCallable[_kv_pb2.ScanRequest, _kv_pb2.ScanResponse]
+    """Scan streams the keys of the whole cluster that have a value, in the order of their UTF-8 bytes. It holds
+    a page at a time, whatever the range. It is not one moment: a key that is written or deleted while the
+    scan runs may be told either way, every other key is told once.
+    """
+    Watch: _grpc.UnaryStreamMultiCallable[_kv_pb2.WatchRequest, _kv_pb2.WatchResponse]
+    """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
+    message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
+    versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
+    come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since the
+    node no longer has all changes from that version on, or the client reads too slowly: scan, and watch
+    from now on.
+    """
     Session: _grpc.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]
     """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
     in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
@@ -77,6 +90,19 @@ class KVServiceAsyncStub(KVServiceStub):
     BatchSet: _aio.UnaryUnaryMultiCallable[_kv_pb2.BatchSetRequest, _kv_pb2.BatchSetResponse]  # type: ignore[assignment]
     """BatchSet stores and deletes many keys, one request and one transaction at each owner. It is atomic
     at an owner, not across owners: each write has its own outcome.
+    """
+    Scan: _aio.UnaryStreamMultiCallable[_kv_pb2.ScanRequest, _kv_pb2.ScanResponse]  # type: ignore[assignment]
+    """Scan streams the keys of the whole cluster that have a value, in the order of their UTF-8 bytes. It holds
+    a page at a time, whatever the range. It is not one moment: a key that is written or deleted while the
+    scan runs may be told either way, every other key is told once.
+    """
+    Watch: _aio.UnaryStreamMultiCallable[_kv_pb2.WatchRequest, _kv_pb2.WatchResponse]  # type: ignore[assignment]
+    """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
+    message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
+    versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
+    come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since the
+    node no longer has all changes from that version on, or the client reads too slowly: scan, and watch
+    from now on.
     """
     Session: _aio.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]  # type: ignore[assignment]
     """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
@@ -145,6 +171,31 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_kv_pb2.BatchSetResponse, _abc.Awaitable[_kv_pb2.BatchSetResponse]]:
         """BatchSet stores and deletes many keys, one request and one transaction at each owner. It is atomic
         at an owner, not across owners: each write has its own outcome.
+        """
+
+    @_abc_1.abstractmethod
+    def Scan(
+        self,
+        request: _kv_pb2.ScanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_kv_pb2.ScanResponse], _abc.AsyncIterator[_kv_pb2.ScanResponse]]:
+        """Scan streams the keys of the whole cluster that have a value, in the order of their UTF-8 bytes. It holds
+        a page at a time, whatever the range. It is not one moment: a key that is written or deleted while the
+        scan runs may be told either way, every other key is told once.
+        """
+
+    @_abc_1.abstractmethod
+    def Watch(
+        self,
+        request: _kv_pb2.WatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_kv_pb2.WatchResponse], _abc.AsyncIterator[_kv_pb2.WatchResponse]]:
+        """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
+        message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
+        versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
+        come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since the
+        node no longer has all changes from that version on, or the client reads too slowly: scan, and watch
+        from now on.
         """
 
     @_abc_1.abstractmethod

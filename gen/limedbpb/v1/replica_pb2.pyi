@@ -64,7 +64,7 @@ class Span(_message.Message):
     last: int
     def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
 
-class ScanRequest(_message.Message):
+class ScanTokensRequest(_message.Message):
     __slots__ = ("span", "limit", "fence")
     SPAN_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
@@ -74,13 +74,61 @@ class ScanRequest(_message.Message):
     fence: _topology_pb2.Fence
     def __init__(self, span: _Optional[_Union[Span, _Mapping]] = ..., limit: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
 
-class ScanResponse(_message.Message):
+class ScanTokensResponse(_message.Message):
     __slots__ = ("records", "newer")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     NEWER_FIELD_NUMBER: _ClassVar[int]
     records: _containers.RepeatedCompositeFieldContainer[_record_pb2.Record]
     newer: _topology_pb2.Topology
     def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
+
+class ScanKeysRequest(_message.Message):
+    __slots__ = ("start", "end", "limit", "fence")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    start: str
+    end: str
+    limit: int
+    fence: _topology_pb2.Fence
+    def __init__(self, start: _Optional[str] = ..., end: _Optional[str] = ..., limit: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+
+class ScanKeysResponse(_message.Message):
+    __slots__ = ("records", "is_end", "newer")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    IS_END_FIELD_NUMBER: _ClassVar[int]
+    NEWER_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[_record_pb2.Record]
+    is_end: bool
+    newer: _topology_pb2.Topology
+    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., is_end: _Optional[bool] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
+
+class WatchChangesRequest(_message.Message):
+    __slots__ = ("key", "prefix", "since_ms", "fence")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    prefix: str
+    since_ms: int
+    fence: _topology_pb2.Fence
+    def __init__(self, key: _Optional[str] = ..., prefix: _Optional[str] = ..., since_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+
+class WatchChangesResponse(_message.Message):
+    __slots__ = ("records", "until_ms", "floor_ms", "has_gap", "newer")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_MS_FIELD_NUMBER: _ClassVar[int]
+    HAS_GAP_FIELD_NUMBER: _ClassVar[int]
+    NEWER_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[_record_pb2.Record]
+    until_ms: int
+    floor_ms: int
+    has_gap: bool
+    newer: _topology_pb2.Topology
+    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., until_ms: _Optional[int] = ..., floor_ms: _Optional[int] = ..., has_gap: _Optional[bool] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
 
 class DigestRequest(_message.Message):
     __slots__ = ("spans", "cutoff_ms", "fence")

@@ -47,10 +47,20 @@ class ReplicaServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.ApplyRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ApplyResponse.FromString,
                 _registered_method=True)
-        self.Scan = channel.unary_unary(
-                '/limedb.v1.ReplicaService/Scan',
-                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanRequest.SerializeToString,
-                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanResponse.FromString,
+        self.ScanTokens = channel.unary_unary(
+                '/limedb.v1.ReplicaService/ScanTokens',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensResponse.FromString,
+                _registered_method=True)
+        self.ScanKeys = channel.unary_unary(
+                '/limedb.v1.ReplicaService/ScanKeys',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysResponse.FromString,
+                _registered_method=True)
+        self.WatchChanges = channel.unary_stream(
+                '/limedb.v1.ReplicaService/WatchChanges',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.WatchChangesRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.WatchChangesResponse.FromString,
                 _registered_method=True)
         self.Digest = channel.unary_unary(
                 '/limedb.v1.ReplicaService/Digest',
@@ -94,8 +104,23 @@ class ReplicaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Scan(self, request, context):
-        """Scan reads records of a range of tokens, tombstones included, by page.
+    def ScanTokens(self, request, context):
+        """ScanTokens reads records of a range of tokens, tombstones included, by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScanKeys(self, request, context):
+        """ScanKeys reads records of a range of keys, tombstones included, by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchChanges(self, request, context):
+        """WatchChanges streams what changes in the store: at once, then as it comes, and at least every second.
+        OUT_OF_RANGE: the asker fell behind what is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,10 +168,20 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
                     request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ApplyRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_replica__pb2.ApplyResponse.SerializeToString,
             ),
-            'Scan': grpc.unary_unary_rpc_method_handler(
-                    servicer.Scan,
-                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanRequest.FromString,
-                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanResponse.SerializeToString,
+            'ScanTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScanTokens,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensResponse.SerializeToString,
+            ),
+            'ScanKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScanKeys,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysResponse.SerializeToString,
+            ),
+            'WatchChanges': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchChanges,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.WatchChangesRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.WatchChangesResponse.SerializeToString,
             ),
             'Digest': grpc.unary_unary_rpc_method_handler(
                     servicer.Digest,
@@ -237,7 +272,7 @@ class ReplicaService:
             _registered_method=True)
 
     @staticmethod
-    def Scan(request,
+    def ScanTokens(request,
             target,
             options=(),
             channel_credentials=None,
@@ -250,9 +285,63 @@ class ReplicaService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/limedb.v1.ReplicaService/Scan',
-            limedbpb_dot_v1_dot_replica__pb2.ScanRequest.SerializeToString,
-            limedbpb_dot_v1_dot_replica__pb2.ScanResponse.FromString,
+            '/limedb.v1.ReplicaService/ScanTokens',
+            limedbpb_dot_v1_dot_replica__pb2.ScanTokensRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.ScanTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScanKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/ScanKeys',
+            limedbpb_dot_v1_dot_replica__pb2.ScanKeysRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.ScanKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/WatchChanges',
+            limedbpb_dot_v1_dot_replica__pb2.WatchChangesRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.WatchChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,
