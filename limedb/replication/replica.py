@@ -30,6 +30,7 @@ from limedb.ports import Applied, ChangeBatch, Clock, Entry, OperationLog, Place
 from limedb.replication.change_log import ChangeLog
 from limedb.replication.in_flight import InFlight
 from limedb.replication.memory_operations import MemoryOperations
+from limedb.replication.page import Page
 from limedb.replication.skew import ClockGuard
 from limedb.replication.tasks import Tasks
 from limedb.replication.tenures import Tenures
@@ -38,10 +39,6 @@ log = logging.getLogger(__name__)
 
 READ_CHUNK = 64
 """Keys that are read at once, so that a batch of large values is refused before it fills the memory."""
-SCAN_CHUNK = 32
-"""Records that a scan reads at once, for the same reason."""
-SCAN_BYTES = 4 << 20
-"""Bytes of values behind which a page of a scan ends."""
 RANGE_BYTES = 1 << 20
 """Bytes of records behind which a page of a range ends."""
 LOG_SECONDS = 10.0
@@ -74,6 +71,9 @@ class StoredBytes(Protocol):
         """What is stored under keys, in their order, all of one moment and at once; whoever decodes it is to
         check that each is a record of its key.
         """
+
+    def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
+        """As Store.scan_tokens, at once and for some hundreds at most; keys of one token in no order."""
 
 
 class LocalReplica:
@@ -159,18 +159,25 @@ class LocalReplica:
         return applied
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
-        """See ports.Replica. A page ends behind SCAN_BYTES of values, and never between keys of one token."""
+        """See ports.Replica. A page ends behind page.BYTES of values, and never between keys of one token."""
         self._check(fence)
-        page: list[tuple[int, Record]] = []
-        size, first, is_end = 0, span.first, False
-        while not is_end and first <= span.last and len(page) < limit and size < SCAN_BYTES:
-            wanted = min(SCAN_CHUNK, limit - len(page))
-            chunk = await self._store.scan_tokens(first, span.last, wanted)
-            is_end = len(chunk) < wanted
-            kept, size = _cut(chunk, size)
-            page += kept
-            first = kept[-1][0] + 1 if kept else first
-        return page
+        page = Page[Record](span, limit, lambda r: 0 if r.value is None else value_size(r.value))
+        while wanted := page.wanted:
+            page.add(await self._store.scan_tokens(page.first, span.last, wanted), wanted)
+        return page.found
+
+    async def scan_stored(self, span: Span, limit: int, fence: Fence) -> list[bytes] | None:
+        """As `scan`, in stored form and without the tokens; None: the store can't. The bytes that end a page
+        are those of whole records. It yields to the event loop.
+        """
+        self._check(fence)
+        if self._bytes is None:
+            return None
+        page = Page[bytes](span, limit, len)
+        while wanted := page.wanted:
+            page.add(self._bytes.stored_tokens(page.first, span.last, wanted), wanted)
+            await asyncio.sleep(0)
+        return [data for _, data in page.found]
 
     async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
         """See ports.Replica."""
@@ -279,12 +286,3 @@ def _misfit(fence: Fence, own: Topology) -> LimeDBError:
         asked = f"cluster {fence.cluster_id}" if fence.cluster_id else "no cluster"
         return NotMemberError(f"the node belongs to cluster {own.cluster_id}, the asker to {asked}")
     return StaleEpochError(own)
-
-
-def _cut(chunk: list[tuple[int, Record]], size: int) -> tuple[list[tuple[int, Record]], int]:
-    """As much of a chunk as ends a page of SCAN_BYTES, whole tokens only; and the page's size with it."""
-    for i, (token, record) in enumerate(chunk):
-        if size >= SCAN_BYTES and token != chunk[i - 1][0] and i:
-            return chunk[:i], size
-        size += 0 if record.value is None else value_size(record.value)
-    return chunk, size

@@ -18,7 +18,7 @@ from limedb.core.topology import Fence
 from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Applied, ChangeBatch, Entry, RangePage
 from limedb.rpc.convert_topology import fence_message, topology_from
-from limedb.storage.codec import from_message, to_message
+from limedb.storage.codec import from_message, received, to_message
 from limedbpb.v1 import replica_pb2, topology_pb2
 
 
@@ -81,15 +81,11 @@ def scan_request(span: Span, limit: int, fence: Fence) -> replica_pb2.ScanTokens
     return replica_pb2.ScanTokensRequest(span=_span(span), limit=limit, fence=fence_message(fence))
 
 
-def scan_response(page: Iterable[tuple[int, Record]]) -> replica_pb2.ScanTokensResponse:
-    """A page of a range, for a peer, which finds the tokens by itself."""
-    return replica_pb2.ScanTokensResponse(records=[to_message(record) for _, record in page])
-
-
 def page_from(response: replica_pb2.ScanTokensResponse) -> list[tuple[int, Record]]:
-    """A page of a peer's range. StaleEpochError."""
+    """A page of a peer's range; it finds the tokens by itself. StaleEpochError, StoreCorruptError."""
     check_epoch(response)
-    return [(token_of(message.key), from_message(message)) for message in response.records]
+    records = map(received, response.records)
+    return [(token_of(record.key), record) for record in records]
 
 
 def range_request(keys: KeyRange, limit: int, fence: Fence) -> replica_pb2.ScanKeysRequest:

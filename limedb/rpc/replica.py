@@ -4,7 +4,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Protocol
 
+from limedb.core.layout import Span
 from limedb.core.selection import Selection
+from limedb.core.topology import Fence
 from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Clock, Replica
 from limedb.rpc import convert_replica as convert
@@ -12,12 +14,15 @@ from limedb.rpc.carrier import Carrier, Own
 from limedb.rpc.convert_topology import fence_from, topology_message
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.server import Context
-from limedb.storage.codec import from_message
+from limedb.storage.codec import encode, from_message
 from limedbpb.v1 import replica_pb2, replica_pb2_grpc
 
 
 class OwnReplica(Replica, Own, Protocol):
-    """The node's own replica."""
+    """The node's own replica; see `replication.replica.LocalReplica`."""
+
+    async def scan_stored(self, span: Span, limit: int, fence: Fence) -> list[bytes] | None:
+        """As scan, in stored form; None: the store can't."""
 
 
 class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
@@ -58,10 +63,13 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
             raise InvalidRequestError("a scan needs a span, and a limit from 1 on")
         span = convert.span_from(request.span)
         try:
-            page = await self._own.scan(span, request.limit, fence, self._deadlines.of(context))
+            page = await self._own.scan_stored(span, request.limit, fence)
+            if page is None:
+                found = await self._own.scan(span, request.limit, fence, self._deadlines.of(context))
+                page = [encode(record) for _, record in found]
         except StaleEpochError as stale:
             return replica_pb2.ScanTokensResponse(newer=topology_message(stale.topology))
-        return convert.scan_response(page)
+        return replica_pb2.ScanTokensResponse(records=page)
 
     async def ScanKeys(
         self, request: replica_pb2.ScanKeysRequest, context: Context

@@ -122,19 +122,26 @@ def content(key: bytes, data: bytes, now_ms: Callable[[], int]) -> bytes:
 
     StoreCorruptError: the bytes don't come to a record of that key.
     """
-    before = _KEY + varint(len(key)) + key
-    if data.startswith(before, 9) and data[:1] == _VERSION:  # those of `encode`, of what doesn't expire
-        field = data[9 + len(before) :]
-        if _is_content(field):
-            return field
+    if is_plain_of(key, data):
+        return data[10 + len(varint(len(key))) + len(key) :]
     record = decode(data)
     if utf8(record.key) != key:
         raise StoreCorruptError(f"the record of key {brief(record.key)} is stored for {brief(key.decode())}")
     return _content(record.value) if record.value is not None and record.is_live(now_ms()) else b""
 
 
+def is_plain_of(key: bytes, data: bytes) -> bool:
+    """Whether bytes are a record of that key as `encode` writes it, of ASCII text or a blob that doesn't
+    expire. False is no more than a doubt.
+    """
+    before = _KEY + varint(len(key)) + key
+    if data.startswith(before, 9) and data[:1] == _VERSION:
+        return _is_content(data[9 + len(before) :])
+    return False
+
+
 def _is_content(field: bytes) -> bool:
-    """Whether it is one whole text or blob, and nothing else. False is no more than a doubt."""
+    """Whether it is one whole text or blob, and nothing else; a doubt is False too."""
     size = len(field)
     if not (size >= 2 and field[1] == size - 2 < 128) and field[1:3] != varint(max(size - 3, 128)):
         return False

@@ -18,7 +18,7 @@ import xxhash
 
 from limedb.core.record import Record
 from limedb.errors import StoreCorruptError, brief
-from limedb.storage.codec import decode, utf8
+from limedb.storage.codec import decode, is_plain_of, utf8
 
 MAIN, TOKENS, META = b"main", b"tokens", b"meta"
 COUNT, HIGH_WATER, FORMAT = b"count", b"high_water", b"format"
@@ -72,6 +72,13 @@ def decode_at(stored: bytes, data: bytes) -> Record:
     if stored_key(utf8(record.key)) != stored:
         raise StoreCorruptError(f"the record of key {brief(record.key)} is stored at {stored[:64]!r}")
     return record
+
+
+def checked_at(stored: bytes, data: bytes) -> bytes:
+    """The bytes of a record at a stored key. StoreCorruptError: as decode_at."""
+    if is_long(stored) or not is_plain_of(stored, data):
+        decode_at(stored, data)
+    return data
 
 
 def start_at(start: str) -> bytes:

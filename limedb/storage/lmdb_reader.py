@@ -18,6 +18,7 @@ from limedb.ports import RangePage
 from limedb.storage.codec import key_bytes, peek
 from limedb.storage.lmdb_env import Tables
 from limedb.storage.lmdb_layout import (
+    checked_at,
     decode_at,
     decode_for,
     in_key_order,
@@ -90,14 +91,23 @@ class Reader:
 
     def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens."""
-        found: list[tuple[int, Record]] = []
+        found = [(t, decode_at(stored, data)) for t, stored, data in self._tokens(start, end, limit)]
+        found.sort(key=lambda pair: (pair[0], pair[1].key))  # long keys of one token stand by their digests
+        return found
+
+    def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
+        """As `scan_tokens`, as bytes, and keys of one token in no order."""
+        return [(t, checked_at(stored, data)) for t, stored, data in self._tokens(start, end, limit)]
+
+    def _tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes, bytes]]:
+        """Token, stored key and record bytes of start <= token <= end, whole tokens only."""
+        found: list[tuple[int, bytes, bytes]] = []
         with self.begin() as txn:
             for entry, _ in _from(txn.cursor(self._tables.tokens), number(start)):
-                token = number_of(entry[:8])
+                token, stored = number_of(entry[:8]), entry[8:]
                 if token > end or (len(found) >= limit and (not found or found[-1][0] != token)):
                     break
-                found.append((token, _record_at(entry[8:], txn.get(entry[8:]))))
-        found.sort(key=lambda pair: (pair[0], pair[1].key))  # long keys of one token stand by their digests
+                found.append((token, stored, _indexed(stored, txn.get(stored))))
         return found
 
     def size(self) -> int:
@@ -112,10 +122,10 @@ def _from(cursor: "lmdb.Cursor[bytes]", start: bytes) -> Iterator[tuple[bytes, b
     return cursor.iternext() if cursor.set_range(start) else iter(())
 
 
-def _record_at(stored: bytes, data: bytes | None) -> Record:
+def _indexed(stored: bytes, data: bytes | None) -> bytes:
     if data is None:
         raise StoreCorruptError(f"the index has {stored[:64]!r}, the main table has not; restore a snapshot")
-    return decode_at(stored, data)
+    return data
 
 
 def _within(items: Iterable[tuple[bytes, bytes]], budget: int) -> Iterator[tuple[bytes, bytes]]:

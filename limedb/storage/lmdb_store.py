@@ -129,6 +129,10 @@ class LmdbStore:
             return self._read(self._reader.scan_tokens, start, end, limit)
         return await self._in_thread(self._reader.scan_tokens, start, end, limit)
 
+    def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
+        """As replication.replica.StoredBytes."""
+        return self._read(self._reader.stored_tokens, start, end, limit)
+
     async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
         """As Store.digests."""
         with self._explained():

@@ -21,7 +21,8 @@ from limedb.errors import (
 )
 from limedb.ports import Applied
 from limedb.replication.in_flight import InFlight
-from limedb.replication.replica import SCAN_BYTES, LocalReplica
+from limedb.replication.page import BYTES
+from limedb.replication.replica import LocalReplica
 from limedb.replication.skew import ClockGuard
 from limedb.storage.memory_store import MemoryStore
 from tests.cluster.virtual import START_MS, VirtualClock
@@ -223,10 +224,10 @@ async def test_a_page_of_large_values_ends_after_some_mebibytes() -> None:
     own = Own()
     await own.fill(20, size=1 << 20)
     pages = await scanned(own, EVERYTHING, 1000)
-    assert {len(page) for page in pages} == {SCAN_BYTES >> 20}
+    assert {len(page) for page in pages} == {BYTES >> 20}
     assert sum(map(len, pages)) == 20
     huge = Own()
-    await huge.fill(3, size=2 * SCAN_BYTES)
+    await huge.fill(3, size=2 * BYTES)
     assert [len(page) for page in await scanned(huge, EVERYTHING, 1000)] == [1, 1, 1]
 
 

@@ -54,6 +54,10 @@ class FakeReplica:
         """The store isn't at hand."""
         return None
 
+    async def scan_stored(self, span: Any, limit: int, fence: Fence) -> list[bytes] | None:
+        """The store isn't at hand."""
+        return None
+
     async def scan(self, span: Any, limit: int, fence: Fence, deadline: float) -> Any:
         await self._take("scan", span, limit, fence)
         return [(0, record) for record in self.records.values()]

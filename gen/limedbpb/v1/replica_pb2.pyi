@@ -78,9 +78,9 @@ class ScanTokensResponse(_message.Message):
     __slots__ = ("records", "newer")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     NEWER_FIELD_NUMBER: _ClassVar[int]
-    records: _containers.RepeatedCompositeFieldContainer[_record_pb2.Record]
+    records: _containers.RepeatedScalarFieldContainer[bytes]
     newer: _topology_pb2.Topology
-    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
+    def __init__(self, records: _Optional[_Iterable[bytes]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
 
 class ScanKeysRequest(_message.Message):
     __slots__ = ("start", "end", "limit", "fence")

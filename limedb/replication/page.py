@@ -1,0 +1,49 @@
+"""A page of a range of tokens, put together from chunks.
+
+It owns where a page ends: behind so many records or bytes, and never between keys of one token. It must never
+read a store.
+"""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from limedb.core.layout import Span
+
+CHUNK = 64
+"""Records that are read at once, so that large values fill no more memory than a page may."""
+BYTES = 4 << 20
+"""Bytes behind which a page ends."""
+
+T = TypeVar("T")
+
+
+class Page(Generic[T]):
+    """Records with their tokens, from the first token of a span on. size: the bytes of one, as they count."""
+
+    def __init__(self, span: Span, limit: int, size: Callable[[T], int]) -> None:
+        self.first = span.first
+        self.found: list[tuple[int, T]] = []
+        self._span, self._limit, self._size_of = span, limit, size
+        self._size, self._is_end = 0, False
+
+    @property
+    def wanted(self) -> int:
+        """How many records to read next, from token `first` on; 0: the page is whole."""
+        if self._is_end or self.first > self._span.last or self._size >= BYTES:
+            return 0
+        return max(0, min(CHUNK, self._limit - len(self.found)))
+
+    def add(self, chunk: list[tuple[int, T]], wanted: int) -> None:
+        """Take in what was read."""
+        self._is_end = len(chunk) < wanted
+        kept = self._cut(chunk)
+        self.found += kept
+        self.first = kept[-1][0] + 1 if kept else self.first
+
+    def _cut(self, chunk: list[tuple[int, T]]) -> list[tuple[int, T]]:
+        """As much of a chunk as still belongs to the page, whole tokens only."""
+        for i, (token, record) in enumerate(chunk):
+            if self._size >= BYTES and i and token != chunk[i - 1][0]:
+                return chunk[:i]
+            self._size += self._size_of(record)
+        return chunk
