@@ -12,7 +12,7 @@ import grpc
 
 from limedb.client.node import Node
 from limedb.client.routes import Routes
-from limedb.errors import LimeDBError, RemoteError, UnavailableError
+from limedb.errors import LimeDBError, RemoteError, UnavailableError, UnsupportedError
 from limedb.rpc.failures import named_error
 from limedb.rpc.status import peer_error
 from limedbpb.v1 import kv_pb2_grpc
@@ -31,10 +31,12 @@ async def follow(
     """The messages of a stream to its end.
 
     begin: begins it, behind the last message that was taken. silence: seconds without a message after which
-    the node is given up. timeout: seconds without any, at any node, after which the last error is raised.
+    the node is given up. timeout: seconds without any, at any node, after which the last error is raised: one
+    that a node told, where one did.
     """
     loop = asyncio.get_running_loop()
     avoid: tuple[Node, ...] = ()
+    told: LimeDBError | None = None
     deadline, pause = loop.time() + timeout, PAUSE_SECONDS
     while True:
         node = await _way(routes, avoid, deadline)
@@ -44,11 +46,14 @@ async def follow(
                 if message is None:
                     return
                 yield message
-                deadline, pause = loop.time() + timeout, PAUSE_SECONDS
+                deadline, pause, told = loop.time() + timeout, PAUSE_SECONDS, None
         finally:
             call.cancel()
-        if not isinstance(message, UnavailableError) or loop.time() + pause >= deadline:
+        if not isinstance(message, UnavailableError):
             raise message
+        told = told if type(message) is UnavailableError else message
+        if loop.time() + pause >= deadline:
+            raise told or message
         await asyncio.sleep(pause)
         avoid, pause = (node,), min(2 * pause, LONGEST_PAUSE)
 
@@ -69,6 +74,8 @@ async def _read(
         async with asyncio.timeout(silence):
             message = await call.read()
     except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return UnsupportedError("streams", f"node {node.address} is of a version that can't do that")
         told = peer_error(node.address, error)
         if isinstance(told, RemoteError):
             return named_error(told.node_url, told.kind, told.code, error.details() or "", {})

@@ -37,13 +37,14 @@ BEAT_SECONDS = 1.0
 class ChangeLog:
     """The changes of one node since its start.
 
-    now_ms: the cluster's time. is_fresh: the store is empty, so that nothing changed in the seconds before.
-    floor_ms: all that arrived since then is kept.
+    now_ms: the cluster's time. started_ms: since when it can tell of changes. is_fresh: the store is empty,
+    so that nothing changed in the seconds before. floor_ms: all that arrived since then is kept.
     """
 
     def __init__(
         self,
         now_ms: Callable[[], int],
+        started_ms: int,
         *,
         is_fresh: bool,
         max_changes: int = MAX_CHANGES,
@@ -53,7 +54,7 @@ class ChangeLog:
         self._changes: dict[int, tuple[int, Record]] = {}  # by number: when it arrived, and what
         self._first = self._next = 0
         self._bytes = 0
-        self._stamp = now_ms()
+        self._stamp = started_ms
         self.floor_ms = self._stamp - (FRESH_MS if is_fresh else 0)
         self._waiting: set[asyncio.Future[None]] = set()
 

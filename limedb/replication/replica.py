@@ -100,7 +100,7 @@ class LocalReplica:
         self._bytes = store if isinstance(store, StoredBytes) else None
         self._operations = operations or MemoryOperations()
         self._tenures = Tenures(placement, self._operations, skew.now_ms)
-        self.changes = ChangeLog(skew.now_ms, is_fresh=store.high_water() == 0)
+        self.changes = ChangeLog(skew.now_ms, clock.wall_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
         self._told_at = float("-inf")
         self.skewed = 0
