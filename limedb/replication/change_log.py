@@ -9,7 +9,8 @@ isn't kept. A write may be sent again for ten minutes under its version, so a co
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from limedb.core.hlc import COUNTER_BITS, version_at
 from limedb.core.record import Record
@@ -20,8 +21,8 @@ from limedb.ports import Applied, ChangeBatch
 MAX_CHANGES = 100_000
 MAX_BYTES = 32 << 20
 """Changes, and bytes of keys and values, that are kept."""
-OVERHEAD = 100
-"""Bytes that a change takes besides."""
+OVERHEAD = 500
+"""Bytes that a change takes besides: its objects, and its stored form."""
 LATE_MS = 11 * 60_000
 """The age at which a record that arrives is an old one's copy."""
 FRESH_MS = 15_000
@@ -51,9 +52,9 @@ class ChangeLog:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._now_ms, self._max_changes, self._max_bytes = now_ms, max_changes, max_bytes
-        self._changes: dict[int, tuple[int, Record]] = {}  # by number: when it arrived, and what
+        self._pieces: dict[int, _Piece] = {}  # by number
         self._first = self._next = 0
-        self._bytes = 0
+        self._count = self._bytes = 0
         self._stamp = started_ms
         self.floor_ms = self._stamp - (FRESH_MS if is_fresh else 0)
         self._waiting: set[asyncio.Future[None]] = set()
@@ -65,16 +66,18 @@ class ChangeLog:
         of it.
         """
         now = self._stamp = max(self._stamp, now_ms)
-        oldest, changes, number, size = (now - LATE_MS) << COUNTER_BITS, self._changes, self._next, 0
-        for record, outcome in zip(records, applied, strict=False):  # as many: a check takes its time
-            key, value, version, _ = record
-            if version >= oldest and not outcome.superseded_by and (again or outcome.previous != version):
-                changes[number] = (now, record)
-                number += 1
-                size += len(key) + len(value or "") + OVERHEAD
-        self._next = number
-        self._bytes += size
-        while self._bytes > self._max_bytes or len(changes) > self._max_changes:
+        oldest = (now - LATE_MS) << COUNTER_BITS
+        kept = [
+            record
+            for record, (superseded_by, _, previous) in zip(records, applied, strict=True)
+            if record[2] >= oldest and not superseded_by and (again or previous != record[2])
+        ]
+        for part in _parts(kept):
+            self._pieces[self._next] = part._replace(arrived_ms=now)
+            self._next += 1
+            self._count += len(part.records)
+            self._bytes += part.size
+        while self._bytes > self._max_bytes or self._count > self._max_changes:
             self._forget_first()
         if self._waiting:
             self._wake()
@@ -98,33 +101,35 @@ class ChangeLog:
             await asyncio.sleep(0)
 
     def _collect(self, what: Selection, at: int) -> tuple[list[Record], int]:
-        """Those of the next changes that are wanted, and the place behind the last one looked at."""
+        """Those of the next changes that are wanted, and the place behind the last piece looked at."""
         found: list[Record] = []
-        size, end = 0, min(self._next, at + LOOK_AT)
-        while at < end and len(found) < BATCH and size < BATCH_BYTES:
-            record = self._changes[at][1]
+        looked, size = 0, 0
+        while at < self._next and looked < LOOK_AT and len(found) < BATCH and size < BATCH_BYTES:
+            piece = self._pieces[at]
             at += 1
-            if what.holds(record.key):
-                found.append(record)
-                size += _size(record)
+            looked += len(piece.records)
+            if wanted := [record for record in piece.records if what.holds(record.key)]:
+                found += wanted
+                size += piece.size
         return found, at
 
     def _until_ms(self, at: int) -> int:
         """A time before which nothing more arrived, or will, than what stands before a place."""
         if at < self._next:
-            return self._changes[at][0]
+            return self._pieces[at].arrived_ms
         self._stamp = max(self._stamp, self._now_ms())
         return self._stamp
 
     def _find(self, since_ms: int) -> int:
         numbers = range(self._first, self._next)
-        return self._first + bisect_left(numbers, since_ms, key=lambda number: self._changes[number][0])
+        return self._first + bisect_left(numbers, since_ms, key=lambda n: self._pieces[n].arrived_ms)
 
     def _forget_first(self) -> None:
-        arrived, record = self._changes.pop(self._first)
+        piece = self._pieces.pop(self._first)
         self._first += 1
-        self._bytes -= _size(record)
-        self.floor_ms = arrived + 1  # of what arrived in the same millisecond, some may be left
+        self._count -= len(piece.records)
+        self._bytes -= piece.size
+        self.floor_ms = piece.arrived_ms + 1  # of what arrived in the same millisecond, some may be left
 
     async def _wait(self) -> bool:
         """Whether something came before the next beat."""
@@ -145,6 +150,20 @@ class ChangeLog:
                 waiter.set_result(None)
 
 
-def _size(record: Record) -> int:
-    """About the bytes of a change."""
-    return len(record.key) + len(record.value or "") + OVERHEAD
+class _Piece(NamedTuple):
+    """Changes that arrived together. size: about their bytes."""
+
+    arrived_ms: int
+    records: list[Record]
+    size: int
+
+
+def _parts(records: list[Record]) -> Iterator[_Piece]:
+    """Records in pieces that can be told at once; mostly it is one."""
+    for start in range(0, len(records), BATCH):
+        part = records[start : start + BATCH]
+        size = sum([len(key) + len(value or "") for key, value, _, _ in part]) + OVERHEAD * len(part)
+        if size <= BATCH_BYTES:
+            yield _Piece(0, part, size)
+        else:
+            yield from (_Piece(0, [r], len(r.key) + len(r.value or "") + OVERHEAD) for r in part)
