@@ -53,7 +53,7 @@ class ConsoleCalls:
 
     async def page(self, prefix: str, after: str | None, limit: int, addresses: Iterable[str]) -> Page:
         """Up to `limit` keys with a prefix, of all of the cluster, behind the cursor `after`."""
-        request = kv_pb2.ScanRequest(prefix=prefix, after=after, limit=limit, page_size=limit)
+        request = kv_pb2.ScanRequest(prefix=prefix, after=after, limit=limit, page_size=limit, keys_only=True)
 
         async def ask(channel: grpc.aio.Channel) -> Page:
             entries: list[Entry] = []

@@ -39,8 +39,7 @@ def gossip(told: cluster_pb2.GetGossipResponse) -> Gossip:
 
 def entry(told: kv_pb2.ScanEntry) -> Entry:
     """A scanned key."""
-    value = told.blob if told.WhichOneof("content") == "blob" else told.value
-    return Entry(told.key, value, told.size, told.version, told.expires_at_ms)
+    return Entry(told.key, told.size, told.version, told.expires_at_ms)
 
 
 def owner(told: cluster_pb2.KeyOwner) -> Owner:

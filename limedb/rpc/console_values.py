@@ -119,10 +119,9 @@ class Gossip:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key with its value. size: bytes. expires_at: ms since 1970, 0: never. version: 0: unknown."""
+    """A key that has a value, of `size` bytes. expires_at: ms since 1970, 0: never. version: 0: unknown."""
 
     key: str
-    value: str | bytes
     size: int
     version: int = 0
     expires_at: int = 0

@@ -25,6 +25,10 @@ class Place:
         """Where this page begins; None: at the first key."""
         return self.cursors[-1]
 
+    def at(self, page: Page) -> "Place":
+        """This place with what stands there."""
+        return replace(self, page=page)
+
     def next(self) -> "Place | None":
         """The page behind this one, not read yet; None: this is the last."""
         if self.page.after is None:

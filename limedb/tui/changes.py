@@ -16,14 +16,15 @@ class Change(NamedTuple):
 
 def changes(before: Sample | None, after: Sample) -> Iterator[Change]:
     """What happened between two samples; of the first, what there is."""
+    told = "" if before is None else before.problem
     if before is None or before.cluster_id != after.cluster_id:
         yield Change(_greeting(after), "good")
-        before = after if before is None else before
+        before = before or after
     elif before.node_url != after.node_url:
         yield Change(f"looking through {short(after.node_url)} now", "accent")
     yield from _of_nodes(before, after)
     yield from _of_topology(before, after)
-    if after.problem and (after.problem != before.problem or before is after):
+    if after.problem and after.problem != told:
         yield Change(f"{short(after.node_url)} takes no requests: {after.problem}", "bad")
 
 

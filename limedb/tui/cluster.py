@@ -56,7 +56,7 @@ class Cluster:
                 Cell(trouble if self.lost else f"{trouble} to {self._target}", "warn"),
             )
         live = (Cell("● ", "good"),) if self.lost is None else (Cell("○ reconnecting ", "bad"),)
-        return (*live, *_members(sample), *_topology(sample), Cell(f"via {short(sample.node_url)}", "dim"))
+        return (*live, *_members(sample), *_topology(sample), Cell(f" · via {short(sample.node_url)}", "dim"))
 
     def progress(self, width: int) -> Line | None:
         """The change that runs, its bar that wide; None: none does."""
@@ -93,18 +93,18 @@ def _members(sample: Sample) -> Line:
     members = [node for node in sample.nodes if node.standing]
     live = sum(node.status == "active" for node in members)
     tone: Tone = "good" if live == len(members) else "bad" if 2 * live <= len(members) else "warn"
-    return (Cell(f"{live}/{len(members)} nodes ", tone),)
+    return (Cell(f"{live}/{len(members)} nodes", tone),)
 
 
 def _topology(sample: Sample) -> Line:
     if not sample.epoch:
-        return (Cell("no cluster yet ", "warn"),)
+        return (Cell(" · no cluster yet", "warn"),)
     steady: Tone = "" if sample.phase == "steady" else "accent"
     keys = sum(node.keys for node in sample.nodes)
     return (
-        Cell(f"{sample.cluster_id[:8]} ", "dim"),
-        Cell(f"epoch {sample.epoch} {sample.phase} ", steady),
-        Cell(f"{count(keys)} records, {sample.replicas} replicas ", "dim"),
+        Cell(" · ", "dim"),
+        Cell(f"epoch {sample.epoch} {sample.phase}", steady),
+        Cell(f" · {count(keys)} records, {sample.replicas} replicas", "dim"),
     )
 
 

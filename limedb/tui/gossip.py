@@ -16,13 +16,13 @@ def lines(gossip: Gossip, width: int) -> list[Line]:
             "dim",
         ),
     )
-    return [summary, *(_peer(peer, max(8, width - 23)) for peer in gossip.peers)]
+    return [summary, *(_peer(peer, max(8, width - 20)) for peer in gossip.peers)]
 
 
 def _peer(peer: PeerGossip, label: int) -> Line:
     return (
         Cell(clip(short(peer.url), label).ljust(label + 1)),
         Cell(f"{peer.status:<7}", STATUS_TONES.get(peer.status, "dim")),
-        Cell(f"{seconds(peer.lag):>6}"),
-        Cell(f"{peer.heartbeat:>8}", "dim"),
+        Cell(f"{seconds(peer.lag):>5}"),
+        Cell(f"{peer.heartbeat:>7}", "dim"),
     )

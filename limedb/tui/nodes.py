@@ -89,5 +89,5 @@ _COLUMNS = (
     Column("disk", 8, 11, _bytes(lambda load: load.disk)),
     Column("errors", 6, 12, _errors),
     Column("hints", 8, 13, _hints),
-    Column("clock", 8, 15, _offset),
+    Column("clock", 9, 15, _offset),
 )

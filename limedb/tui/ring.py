@@ -7,8 +7,10 @@ from limedb.rpc.console_values import NodeSample, Sample
 from limedb.tui.figures import Cell, Line, bar, clip, short
 from limedb.tui.nodes import STATUS_TONES
 
-MARGIN = 2
-FIGURES = 15
+FIGURE = 7
+"""Characters of a figure, with the blank before it."""
+ROOMY = 44
+"""Characters from which on there is room for two figures."""
 
 
 class Shares:
@@ -33,17 +35,19 @@ def bars(nodes: Sequence[NodeSample], shares: dict[str, float], width: int) -> l
     owners = [node for node in nodes if node.url in shares]
     if not owners:
         return [(Cell("nobody owns anything yet", "dim"),)]
-    label = min(max(len(short(node.url)) for node in owners), width // 2 - MARGIN)
-    room = max(4, width - label - MARGIN - FIGURES)
+    label = min(max(len(short(node.url)) for node in owners), width // 2)
+    figures = 2 if width >= ROOMY else 1
+    room = max(4, width - label - 1 - figures * FIGURE)
     top, mean = max(shares.values()), 1 / len(owners)
-    return [_line(node, shares[node.url], top, mean, label, room) for node in owners]
+    return [
+        (
+            Cell(clip(short(node.url), label).ljust(label + 1)),
+            Cell(bar(shares[node.url] / top if top else 0.0, room), STATUS_TONES.get(node.status, "dim")),
+            *_figures(shares[node.url], mean)[:figures],
+        )
+        for node in owners
+    ]
 
 
-def _line(node: NodeSample, share: float, top: float, mean: float, label: int, room: int) -> Line:
-    tone = STATUS_TONES.get(node.status, "dim")
-    return (
-        Cell(clip(short(node.url), label).ljust(label + 1)),
-        Cell(bar(share / top if top else 0.0, room), tone),
-        Cell(f" {share:>6.1%}"),
-        Cell(f" {share / mean - 1:>+6.1%}", "dim"),
-    )
+def _figures(share: float, mean: float) -> Line:
+    return Cell(f" {share:>6.1%}"), Cell(f" {share / mean - 1:>+6.1%}", "dim")

@@ -1,0 +1,212 @@
+"""The data: keys with a prefix, page by page, and the value of the one under the cursor.
+
+It owns where people are in the data, and how a value is shown. It must never write.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.markup import escape
+from textual.widgets import DataTable, Input, Static
+
+from limedb.errors import LimeDBError
+from limedb.rpc.console_values import Entry, Owner
+from limedb.tui.browsing import Place
+from limedb.tui.details import caption, expiry, replicas
+from limedb.tui.figures import clip, printable, size
+from limedb.tui.nodes import PADDING
+from limedb.tui.panes import LinesPane
+from limedb.tui.session import Session
+from limedb.tui.values import View, guess, shown
+
+SIZE_WIDTH = 8
+TYPING_SECONDS = 0.15
+"""Pause in typing after which the prefix is searched."""
+
+
+class ValuePane(VerticalScroll, can_focus=True):
+    """A value. plain: what is shown."""
+
+    plain = ""
+
+    def compose(self) -> ComposeResult:
+        """What shows it."""
+        yield Static(markup=False)
+
+    def show(self, title: str, subtitle: str, shown: str) -> None:
+        """Show a value, or why there is none."""
+        self.plain = shown
+        self.border_title, self.border_subtitle = escape(title), escape(subtitle)
+        self.query_one(Static).update(shown)
+
+
+class KeysTable(DataTable[object]):
+    """A page of keys."""
+
+    def __init__(self) -> None:
+        super().__init__(id="keys", classes="pane", cursor_type="row")
+        self.border_title = "Keys"
+        self._entries: Sequence[Entry] = ()
+
+    @property
+    def selected(self) -> str:
+        """The key under the cursor; empty: there is none."""
+        return self._entries[self.cursor_row].key if self._entries else ""
+
+    def on_resize(self) -> None:
+        """Give the keys the room that there is now."""
+        self.show(self._entries, self.selected)
+
+    def show(self, entries: Sequence[Entry], key: str) -> None:
+        """Show these, with the cursor on a key where it is among them."""
+        self._entries = ()
+        self.clear(columns=True)
+        width = max(12, self.size.width - SIZE_WIDTH - 3 * PADDING)
+        self.add_column("key", width=width)
+        self.add_column(Text("size", justify="right"), width=SIZE_WIDTH)
+        for entry in entries:
+            name = Text(clip(printable(entry.key), width))
+            self.add_row(name, Text(size(entry.size), justify="right"), key=entry.key)
+        self._entries = entries
+        keys = [entry.key for entry in entries]
+        self.move_cursor(row=keys.index(key) if key in keys else 0)
+
+
+class DataPane(Vertical):
+    """The explorer. place: where it is; key, value: what it shows, the key empty while there is none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "view", "View"),
+        Binding("n", "turn(True)", "Next"),
+        Binding("p", "turn(False)", "Prev"),
+        Binding("r", "reload", "Reload", show=False),
+        Binding("escape,down", "leave", "To the keys", show=False),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.place = Place()
+        self.key, self.view = "", View.TEXT
+        self.value: str | bytes | None = None
+        self._owners: tuple[Owner, ...] = ()
+        self._passed_over = ""
+
+    def compose(self) -> ComposeResult:
+        """Prefix above, keys on the left, value and replicas on the right."""
+        yield Input(placeholder="prefix of keys (press /)", id="prefix", classes="pane")
+        with Horizontal():
+            yield KeysTable()
+            with Vertical(id="detail"):
+                yield ValuePane(id="value", classes="pane")
+                yield LinesPane("Replicas", "replicas")
+
+    def on_mount(self) -> None:
+        """Begin at the first key."""
+        self.query_one("#prefix").border_title = "Prefix"
+        self.browse(self.place)
+
+    # --- keys
+
+    def search(self) -> None:
+        """Let a prefix be typed in."""
+        self.query_one(Input).focus()
+
+    def browse(self, place: Place, key: str = "", pause: float = 0.0) -> None:
+        """Go to a place, with the cursor on a key where it is there. pause: seconds before."""
+        self.run_worker(self._browse(place, key, pause), group="browse", exclusive=True)
+
+    def action_turn(self, forward: bool) -> None:
+        """Go to the next page, or the one before."""
+        place = self.place.next() if forward else self.place.previous()
+        if place is None:
+            self.notify("this is the last page" if forward else "this is the first page")
+        else:
+            self.browse(place)
+
+    def action_reload(self) -> None:
+        """Read the page again."""
+        self.browse(self.place, self.key)
+
+    def action_leave(self) -> None:
+        """Go from the prefix to the keys."""
+        self.query_one(KeysTable).focus()
+
+    async def _browse(self, place: Place, key: str, pause: float) -> None:
+        await asyncio.sleep(pause)
+        keys = self.query_one(KeysTable)
+        try:
+            page = await self._session.page(place.prefix, place.cursor)
+        except LimeDBError as error:
+            keys.border_subtitle = "not read"
+            self.app.notify(str(error), title="Keys", severity="error", markup=False)
+            return
+        self.place = place.at(page)
+        keys.border_subtitle = escape(self.place.label())
+        names = [entry.key for entry in page.entries]
+        self._passed_over = names[0] if key and names and key not in names else ""
+        keys.show(page.entries, key)
+        if not (names or key):
+            self._tell("", None, ())
+
+    @on(Input.Changed, "#prefix")
+    def _typed(self, event: Input.Changed) -> None:
+        if event.value != self.place.prefix:
+            self.browse(Place(event.value), pause=TYPING_SECONDS)
+
+    @on(Input.Submitted, "#prefix")
+    def _entered(self, event: Input.Submitted) -> None:
+        self.action_leave()
+
+    @on(DataTable.RowHighlighted, "#keys")
+    def _highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """Read the key under the cursor; not the first one, where people look at one of another page."""
+        key, passed_over = self.query_one(KeysTable).selected, self._passed_over
+        self._passed_over = ""
+        if key and key not in (self.key, passed_over):
+            self.read(key)
+
+    # --- the value
+
+    def read(self, key: str) -> None:
+        """Read a key and show what it has."""
+        self.run_worker(self._read(key), group="read", exclusive=True)
+
+    def action_view(self) -> None:
+        """Show the value another way."""
+        self.view = self.view.next
+        self._show()
+
+    async def _read(self, key: str) -> None:
+        try:
+            value = await self._session.get(key)
+            owners = await self._session.owners(key)
+        except LimeDBError as error:
+            self._tell(key, None, ())
+            self.query_one(ValuePane).show(printable(key), "not read", printable(str(error)))
+        else:
+            self._tell(key, value, owners)
+
+    def _tell(self, key: str, value: str | bytes | None, owners: tuple[Owner, ...]) -> None:
+        if value is not None and (key != self.key or self.value is None):
+            self.view = guess(value)
+        self.key, self.value, self._owners = key, value, owners
+        self._show()
+
+    def _show(self) -> None:
+        pane, owners = self.query_one(ValuePane), self.query_one(LinesPane)
+        title = clip(printable(self.key), 60) or "Value"
+        if self.value is None:
+            pane.show(title, "", "it has no value" if self.key else "")
+        else:
+            now_ms = time.time_ns() // 1_000_000
+            subtitle = caption(self.value, self.view, expiry(self._owners), now_ms)
+            pane.show(title, subtitle, shown(self.value, self.view))
+        owners.show(replicas(self._owners, owners.room))
