@@ -125,6 +125,10 @@ check-fresh: $(READY) googleapis
 test: $(READY) ## Run every test
 	$(BIN)/python -m pytest
 
+.PHONY: tui-screenshot
+tui-screenshot: $(READY) ## Draw the pictures of the terminal UI in docs/images anew
+	$(BIN)/python -m pytest -q tests/tui/screenshot.py
+
 # SIM_SEED=n runs one seed again. Text has one hash, so that what a seed does depends on nothing else.
 SEEDS ?= 300
 .PHONY: sim

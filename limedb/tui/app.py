@@ -35,7 +35,6 @@ class LimeApp(App[None]):
     TITLE = "LimeDB"
     CSS_PATH = "limedb.tcss"
     ENABLE_COMMAND_PALETTE = False
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 (textual declares it as of an instance)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "Search", key_display="/"),
         Binding("g", "get", "Get"),

@@ -74,7 +74,7 @@ def _hints(node: NodeSample, _: Sequence[float]) -> Cell:
 
 
 _COLUMNS = (
-    Column("node", 21, 0, lambda node, _: Cell(clip(short(node.url), 21)), right=False),
+    Column("node", 19, 0, lambda node, _: Cell(clip(short(node.url), 19)), right=False),
     Column("status", 8, 1, lambda node, _: status(node), right=False),
     Column("beat", 5, 7, lambda node, _: Cell(seconds(node.lag), STATUS_TONES.get(node.status, "dim"))),
     Column("zone", 8, 14, lambda node, _: Cell(clip(node.zone or NOTHING, 8), "dim"), right=False),

@@ -1,4 +1,4 @@
-"""The terminal UI at a real cluster, its screen and its keyboard; clients of their own tell whether it is true."""
+"""The terminal UI at a real cluster: screen and keyboard, and other clients that tell whether it is true."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
