@@ -11,6 +11,7 @@ from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
 from limedb.errors import LimeDBError, brief
@@ -118,7 +119,7 @@ class LimeApp(App[None]):
             lines = gossip.lines(await self._session.gossip(url), pane.room)
         except LimeDBError as error:
             lines = [(Cell("it does not answer", "bad"),), (Cell(printable(str(error)), "dim"),)]
-        pane.border_title = f"Gossip of {short(url)}"
+        pane.border_title = Content(f"Gossip of {short(url)}")
         pane.show(lines)
 
     # --- the data
@@ -176,7 +177,6 @@ class LimeApp(App[None]):
             return
         self._tell(f"{printable(brief(key))} {'is deleted' if deleted else 'had no value'}")
         data.browse(data.place)
-        data.read(key)
 
     def _tell(self, text: str) -> None:
         self.notify(text, markup=False)

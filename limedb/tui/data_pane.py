@@ -13,7 +13,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.markup import escape
+from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
 from limedb.errors import LimeDBError
@@ -43,7 +43,7 @@ class ValuePane(VerticalScroll, can_focus=True):
     def show(self, title: str, subtitle: str, shown: str) -> None:
         """Show a value, or why there is none."""
         self.plain = shown
-        self.border_title, self.border_subtitle = escape(title), escape(subtitle)
+        self.border_title, self.border_subtitle = Content(title), Content(subtitle)
         self.query_one(Static).update(shown)
 
 
@@ -58,7 +58,8 @@ class KeysTable(DataTable[object]):
     @property
     def selected(self) -> str:
         """The key under the cursor; empty: there is none."""
-        return self._entries[self.cursor_row].key if self._entries else ""
+        row = self.cursor_row
+        return self._entries[row].key if 0 <= row < len(self._entries) else ""
 
     def on_resize(self) -> None:
         """Give the keys the room that there is now."""
@@ -66,17 +67,17 @@ class KeysTable(DataTable[object]):
 
     def show(self, entries: Sequence[Entry], key: str) -> None:
         """Show these, with the cursor on a key where it is among them."""
-        self._entries = ()
-        self.clear(columns=True)
         width = max(12, self.size.width - SIZE_WIDTH - 3 * PADDING)
-        self.add_column("key", width=width)
-        self.add_column(Text("size", justify="right"), width=SIZE_WIDTH)
-        for entry in entries:
-            name = Text(clip(printable(entry.key), width))
-            self.add_row(name, Text(size(entry.size), justify="right"), key=entry.key)
         self._entries = entries
-        keys = [entry.key for entry in entries]
-        self.move_cursor(row=keys.index(key) if key in keys else 0)
+        with self.prevent(DataTable.RowHighlighted):  # nobody moved the cursor
+            self.clear(columns=True)
+            self.add_column("key", width=width)
+            self.add_column(Text("size", justify="right"), width=SIZE_WIDTH)
+            for entry in entries:
+                name = Text(clip(printable(entry.key), width))
+                self.add_row(name, Text(size(entry.size), justify="right"), key=entry.key)
+            keys = [entry.key for entry in entries]
+            self.move_cursor(row=keys.index(key) if key in keys else 0)
 
 
 class DataPane(Vertical):
@@ -97,7 +98,7 @@ class DataPane(Vertical):
         self.key, self.view = "", View.TEXT
         self.value: str | bytes | None = None
         self._owners: tuple[Owner, ...] = ()
-        self._passed_over = ""
+        self._reads = 0
 
     def compose(self) -> ComposeResult:
         """Prefix above, keys on the left, value and replicas on the right."""
@@ -132,14 +133,16 @@ class DataPane(Vertical):
             self.browse(place)
 
     def action_reload(self) -> None:
-        """Read the page again."""
+        """Read the page again, and the value."""
         self.browse(self.place, self.key)
+        self.read(self.key)
 
     def action_leave(self) -> None:
         """Go from the prefix to the keys."""
         self.query_one(KeysTable).focus()
 
     async def _browse(self, place: Place, key: str, pause: float) -> None:
+        reads = self._reads
         await asyncio.sleep(pause)
         keys = self.query_one(KeysTable)
         try:
@@ -149,12 +152,10 @@ class DataPane(Vertical):
             self.app.notify(str(error), title="Keys", severity="error", markup=False)
             return
         self.place = place.at(page)
-        keys.border_subtitle = escape(self.place.label())
-        names = [entry.key for entry in page.entries]
-        self._passed_over = names[0] if key and names and key not in names else ""
+        keys.border_subtitle = Content(self.place.label())
         keys.show(page.entries, key)
-        if not (names or key):
-            self._tell("", None, ())
+        if not key and self._reads == reads:
+            self.read(keys.selected)
 
     @on(Input.Changed, "#prefix")
     def _typed(self, event: Input.Changed) -> None:
@@ -166,17 +167,17 @@ class DataPane(Vertical):
         self.action_leave()
 
     @on(DataTable.RowHighlighted, "#keys")
-    def _highlighted(self, event: DataTable.RowHighlighted) -> None:
-        """Read the key under the cursor; not the first one, where people look at one of another page."""
-        key, passed_over = self.query_one(KeysTable).selected, self._passed_over
-        self._passed_over = ""
-        if key and key not in (self.key, passed_over):
+    def _highlighted(self) -> None:
+        """Read the key to which people moved the cursor."""
+        key = self.query_one(KeysTable).selected
+        if key and key != self.key:
             self.read(key)
 
     # --- the value
 
     def read(self, key: str) -> None:
-        """Read a key and show what it has."""
+        """Read a key and show what it has; empty: show nothing."""
+        self._reads += 1
         self.run_worker(self._read(key), group="read", exclusive=True)
 
     def action_view(self) -> None:
@@ -186,8 +187,8 @@ class DataPane(Vertical):
 
     async def _read(self, key: str) -> None:
         try:
-            value = await self._session.get(key)
-            owners = await self._session.owners(key)
+            value = await self._session.get(key) if key else None
+            owners = await self._session.owners(key) if key else ()
         except LimeDBError as error:
             self._tell(key, None, ())
             self.query_one(ValuePane).show(printable(key), "not read", printable(str(error)))

@@ -1,4 +1,4 @@
-"""Draws docs/images/tui*.svg by `make tui-screenshot`; `make test` leaves it out: it writes into the sources."""
+"""Draws docs/images/tui*.svg, by `make tui-screenshot`; `make test` leaves it out: it writes sources."""
 
 import asyncio
 import json

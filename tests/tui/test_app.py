@@ -163,10 +163,15 @@ async def test_hostile_keys_and_values_are_shown_and_not_obeyed(
         await shown.until("the key", lambda: shown.keys() == [key])
         await shown.until("its value", lambda: shown.data.key == key)
         assert shown.value == "[b]bold[/b] ␛]0;title␇ [@click=app.quit]x[/]"
-        everything = shown.everything()
-        assert everything.count(f"{prefix}[red]␛[31m[/]␊") == 2  # in the list, and above its value
-        assert "\x1b" not in everything
-        assert "[@click=app.quit]x[/]" in everything
+        told = f"{prefix}[red]␛[31m[/]␊"  # in the list, and above its value
+        await shown.until("the key, twice", lambda: shown.everything().count(told) == 2)
+        assert "\x1b" not in shown.everything()
+        assert "[@click=app.quit]x[/]" in shown.everything()
+        await shown.press("enter", "d")
+        await shown.until("the question", lambda: f"{key!r}, on all" in shown.everything())
+        await shown.press("y")
+        await shown.until("it deleted", lambda: shown.keys() == [])
+        assert await db.get(key) is None
 
 
 async def test_bytes_are_shown_as_hex(cluster: RunningCluster, db: Client, prefix: str) -> None:

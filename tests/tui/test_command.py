@@ -26,8 +26,9 @@ def test_other_commands_do_not_load_textual() -> None:
 
 
 def test_without_textual_it_says_how_to_install_it() -> None:
-    code = "import sys; sys.modules['textual'] = None; sys.stdin.isatty = sys.stdout.isatty = sys.stderr.isatty = lambda: True;"
-    done = python(code + "from limedb.cli.app import cli; cli(['tui'])")
+    code = "import sys; sys.modules['textual'] = None; from limedb.cli.app import cli;"
+    code += "sys.stdin.isatty = sys.stdout.isatty = sys.stderr.isatty = lambda: True;"
+    done = python(code + "cli(['tui'])")
     assert done.returncode == 1
     assert done.stderr == "Error: the terminal UI needs Textual: pip install 'limedb[tui]'\n"
 
