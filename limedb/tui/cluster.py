@@ -76,7 +76,8 @@ class Cluster:
         self._silent.clear()
         self.rates = {node.url: self.rates.get(node.url, deque(maxlen=MAX_RATES)) for node in sample.nodes}
         for node in sample.nodes:
-            self.rates[node.url].append(node.load.requests if node.load else 0.0)
+            load = None if node.status == "dead" else node.load
+            self.rates[node.url].append(load.requests if load else 0.0)
 
     def _take_loss(self, lost: Lost, at: datetime) -> None:
         """Each address is told once, however often it is tried until there is a sample again."""

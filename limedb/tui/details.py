@@ -14,7 +14,7 @@ def caption(value: str | bytes, view: View, expires_at: int, now_ms: int) -> str
     length = len(value if isinstance(value, bytes) else value.encode())
     kind = "bytes" if isinstance(value, bytes) else "text"
     life = f", ends in {seconds(max(0.0, (expires_at - now_ms) / 1000))}" if expires_at else ""
-    return f"{view.value} of {kind}, {size(length)}{life}"
+    return f"{kind} of {size(length)}, as {view.value}{life}"
 
 
 def expiry(owners: Sequence[Owner]) -> int:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import math
 import re
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +40,7 @@ async def _draw(shown: Screen, cluster: RunningCluster, db: Client) -> None:
         await shown.until("a dead node", lambda: shown.nodes()[last.url]["status"] == "dead", limit=30)
         cluster.restart(last.name)
         await shown.until("it active", lambda: shown.nodes()[last.url]["status"] == "active", limit=30)
-        await shown.until("a history", lambda: len(shown.app.cluster.histories()[last.url]) > 24, limit=60)
+        await shown.until("a history", lambda: len(shown.app.cluster.histories()[last.url]) > 30, limit=90)
         cluster.kill(last.name)
         await shown.until("a dead node", lambda: shown.nodes()[last.url]["status"] == "dead", limit=30)
         _save(shown.app, "tui")
@@ -53,10 +55,10 @@ async def _draw(shown: Screen, cluster: RunningCluster, db: Client) -> None:
 
 
 async def _load(db: Client) -> None:
-    """Reads and writes, so that there are rates to see, until cancelled."""
+    """Reads and writes that come and go like waves, so that there are rates to see, until cancelled."""
     for i in range(1_000_000):
-        names = [f"fruit:{FRUITS[i % 8]}:{(i + k) % 60:03}" for k in range(20 + i % 13)]
-        await db.get_many(names)
+        names = [f"fruit:{FRUITS[i % 8]}:{(i + k) % 60:03}" for k in range(40)]
+        await db.get_many(names[: round(22 + 18 * math.sin(time.monotonic() / 4))])
         await db.set_many({name: _fruit(FRUITS[i % 8], i) for name in names[:4]})
         await asyncio.sleep(0.05)  # a load that leaves the machine room
 

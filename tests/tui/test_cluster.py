@@ -66,8 +66,11 @@ def test_events_have_their_time_and_are_bounded() -> None:
 def test_rates_are_remembered_for_a_while_and_forgotten_with_the_node() -> None:
     busy = [sample(node(A, load=Load(requests=float(i))), node(B)) for i in range(MAX_RATES + 5)]
     cluster = fed(*busy)
+    assert set(cluster.histories()[B]) == {0.0}
     assert cluster.histories()[A][-2:] == [MAX_RATES + 3, MAX_RATES + 4]
     assert len(cluster.histories()[A]) == MAX_RATES
+    cluster.take(sample(node(A, load=Load(requests=9), status="dead")), NOON)
+    assert cluster.histories()[A][-2:] == [MAX_RATES + 4, 0]
     cluster.take(sample(node(B)), NOON)
     assert list(cluster.histories()) == [B]
 

@@ -57,8 +57,8 @@ def test_views_come_round() -> None:
 
 
 def test_the_caption_tells_size_and_life() -> None:
-    assert caption("é", View.TEXT, 0, 0) == "text of text, 2 B"
-    assert caption(b"xyz", View.HEX, 61_000, 1000) == "hex of bytes, 3 B, ends in 60s"
+    assert caption("é", View.TEXT, 0, 0) == "text of 2 B, as text"
+    assert caption(b"xyz", View.HEX, 61_000, 1000) == "bytes of 3 B, as hex, ends in 60s"
 
 
 def test_replicas_tell_who_has_the_newest_version() -> None:
