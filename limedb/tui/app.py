@@ -146,8 +146,9 @@ class LimeApp(App[None]):
     async def action_set(self) -> None:
         """Ask for a key and a value, store it, and show it."""
         data = self.query_one(DataPane)
+        key = "" if isinstance(data.value, bytes) else data.key  # bytes can't be typed in
         value = data.value if isinstance(data.value, str) else ""
-        write = await self.push_screen_wait(SetDialog(data.key, value))
+        write = await self.push_screen_wait(SetDialog(key, value))
         if write is None:
             return
         try:

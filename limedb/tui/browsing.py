@@ -44,5 +44,5 @@ class Place:
         if not self.page.entries:
             what = f"no key begins with {self.prefix!r}" if self.prefix else "there are no keys"
             return what if self.number == 1 else f"page {self.number}: nothing more"
-        more = ", more behind" if self.page.after is not None else ", the last"
+        more = " →" if self.page.after is not None else ", the end"
         return f"page {self.number}: {len(self.page.entries)} keys{more}"

@@ -40,6 +40,11 @@ class ValuePane(VerticalScroll, can_focus=True):
         """What shows it."""
         yield Static(markup=False)
 
+    @property
+    def room(self) -> int:
+        """How many characters a line may have, beside a scroll bar."""
+        return (self.content_region.width or 40) - 1
+
     def show(self, title: str, subtitle: str, shown: str) -> None:
         """Show a value, or why there is none."""
         self.plain = shown
@@ -209,5 +214,5 @@ class DataPane(Vertical):
         else:
             now_ms = time.time_ns() // 1_000_000
             subtitle = caption(self.value, self.view, expiry(self._owners), now_ms)
-            pane.show(title, subtitle, shown(self.value, self.view))
+            pane.show(title, subtitle, shown(self.value, self.view, pane.room))
         owners.show(replicas(self._owners, owners.room))

@@ -25,7 +25,7 @@ def expiry(owners: Sequence[Owner]) -> int:
 def replicas(owners: Sequence[Owner], width: int) -> list[Line]:
     """A line for each owner of a key, in that many characters: whether it has the newest version."""
     newest = max((owner.version for owner in owners), default=0)
-    return [_replica(owner, newest, max(8, width - 30)) for owner in owners]
+    return [_replica(owner, newest, max(8, width - 28)) for owner in owners]
 
 
 def _replica(owner: Owner, newest: int, label: int) -> Line:
@@ -38,6 +38,6 @@ def _holds(owner: Owner, newest: int) -> Cell:
         return Cell("can't be asked", "bad")
     if not owner.version:
         return Cell("has nothing", "warn" if newest else "dim")
-    what = "deleted" if owner.is_tombstone else "has it"
-    behind = "" if owner.version == newest else ", older"
-    return Cell(f"{what}{behind} v{owner.version}", "warn" if behind else "good")
+    if owner.version < newest:
+        return Cell(f"older v{owner.version}", "warn")
+    return Cell(f"{'deleted' if owner.is_tombstone else 'holds'} v{owner.version}", "good")

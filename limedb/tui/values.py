@@ -7,7 +7,8 @@ from limedb.tui.figures import printable
 
 MAX_SHOWN = 64 << 10
 """The first characters, or bytes, that are shown."""
-HEX_WIDTH = 16
+WIDE, NARROW = 16, 8
+"""Bytes on a line of hex, and where there is less room than for that."""
 
 
 class View(Enum):
@@ -24,10 +25,10 @@ class View(Enum):
         return views[(views.index(self) + 1) % len(views)]
 
 
-def shown(value: str | bytes, view: View) -> str:
-    """A value in a view: lines that hold no character that steers a terminal."""
+def shown(value: str | bytes, view: View, width: int = 80) -> str:
+    """A value in a view: lines without characters that steer a terminal. width: of a line; hex fits it."""
     if view is View.HEX:
-        return _hex(value if isinstance(value, bytes) else value.encode())
+        return _hex(value if isinstance(value, bytes) else value.encode(), width)
     if view is View.JSON:
         return _json(value)
     return _text(value if isinstance(value, str) else value.decode(errors="replace"))
@@ -40,12 +41,6 @@ def guess(value: str | bytes) -> View:
     except UnicodeDecodeError:
         return View.HEX
     return View.JSON if isinstance(_parsed(text), dict | list) else View.TEXT
-
-
-def one_line(value: str | bytes, width: int) -> str:
-    """The begin of a value, on one line."""
-    text = value if isinstance(value, str) else value[: width + 1].hex(" ")
-    return printable(text[: width + 1])
 
 
 def _json(value: str | bytes) -> str:
@@ -70,14 +65,16 @@ def _text(text: str) -> str:
     return "\n".join(map(printable, lines)) + _rest(len(text), "characters")
 
 
-def _hex(value: bytes) -> str:
-    rows = range(0, min(len(value), MAX_SHOWN), HEX_WIDTH)
-    return "\n".join(_hex_row(at, value[at : at + HEX_WIDTH]) for at in rows) + _rest(len(value), "bytes")
+def _hex(value: bytes, width: int) -> str:
+    bytes_a_row = WIDE if width >= len(_hex_row(0, bytes(WIDE), WIDE)) else NARROW
+    rows = range(0, min(len(value), MAX_SHOWN), bytes_a_row)
+    lines = (_hex_row(at, value[at : at + bytes_a_row], bytes_a_row) for at in rows)
+    return "\n".join(lines) + _rest(len(value), "bytes")
 
 
-def _hex_row(at: int, part: bytes) -> str:
+def _hex_row(at: int, part: bytes, length: int) -> str:
     text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in part)
-    return f"{at:08x}  {part.hex(' '):<{3 * HEX_WIDTH}} {text}"
+    return f"{at:06x}  {part.hex(' '):<{3 * length}} {text}"
 
 
 def _rest(length: int, unit: str) -> str:

@@ -18,8 +18,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
-    """Three nodes. Shared: a test takes new keys, and stops nothing."""
-    with running_cluster(tmp_path_factory.mktemp("tui"), nodes=3, env=FAST, envoy=False) as running:
+    """Three nodes, and Envoy. Shared: a test takes new keys, and stops nothing."""
+    with running_cluster(tmp_path_factory.mktemp("tui"), nodes=3, env=FAST) as running:
         yield running
 
 

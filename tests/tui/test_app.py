@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 import limedb
 from limedb.client import Client
@@ -74,7 +74,7 @@ async def test_what_is_set_in_the_explorer_is_in_the_cluster(
         await shown.press("ctrl+s")
         await shown.until("the value", lambda: shown.value == '{\n  "colour": "green"\n}')
         assert await db.get(f"{prefix}lime") == '{"colour": "green"}'
-        await shown.until("three replicas", lambda: shown.pane("replicas").count("has it v") == 3)
+        await shown.until("three replicas", lambda: shown.pane("replicas").count("holds v") == 3)
 
 
 async def test_a_value_with_a_time_to_live_says_when_it_ends(
@@ -101,7 +101,7 @@ async def test_get_shows_a_value_in_three_views(cluster: RunningCluster, db: Cli
         await shown.until("the value as JSON", lambda: shown.value == "[\n  1,\n  2\n]")
         await shown.press("v")
         assert shown.data.view is View.HEX
-        assert shown.value.startswith("00000000  5b 31 2c 32 5d")
+        assert shown.value.startswith("000000  5b 31 2c 32 5d")
         await shown.press("v")
         assert shown.value == "[1,2]"
 
@@ -128,7 +128,7 @@ async def test_a_key_is_deleted_only_after_a_yes(cluster: RunningCluster, db: Cl
             assert not isinstance(shown.app.screen, DeleteDialog)
         assert await db.get(f"{prefix}old") == "x"
         await shown.press("d", "y")
-        await shown.until("the value gone", lambda: shown.value != "x")
+        await shown.until("another key shown", lambda: shown.data.key != f"{prefix}old")
         assert await db.get(f"{prefix}old") is None
 
 
@@ -180,7 +180,32 @@ async def test_bytes_are_shown_as_hex(cluster: RunningCluster, db: Client, prefi
         await shown.press("g")
         await shown.type(f"{prefix}bytes")
         await shown.press("enter")
-        await shown.until("the bytes", lambda: shown.value.startswith("00000000  00 ff 20 6c 69 6d 65 "))
+        await shown.until("the bytes", lambda: shown.value.startswith("000000  00 ff 20 6c 69 6d 65 "))
+
+
+async def test_setting_anew_begins_with_the_text_that_is_there_but_not_with_bytes(
+    cluster: RunningCluster, db: Client, prefix: str
+) -> None:
+    await db.set_many({f"{prefix}a": "text", f"{prefix}b": b"\xff"})
+    async with live(cluster.nodes[0].address) as shown:
+        for key, typed in ((f"{prefix}a", (f"{prefix}a", "text")), (f"{prefix}b", ("", ""))):
+            await shown.press("g")
+            shown.app.screen.query_one(Input).value = key
+            await shown.press("enter")
+            await shown.until("the value", lambda key=key: shown.data.key == key)
+            await shown.press("s")
+            dialog = shown.app.screen
+            assert (dialog.query_one(Input).value, dialog.query_one(TextArea).text) == typed
+            await shown.press("escape")
+
+
+async def test_it_works_through_envoy(cluster: RunningCluster, db: Client, prefix: str) -> None:
+    async with live(cluster.envoy_address) as shown:
+        await shown.press("s")
+        await shown.type(f"{prefix}envoy")
+        await shown.press("enter", "x", "ctrl+s")
+        await shown.until("the value", lambda: shown.value == "x")
+        assert await db.get(f"{prefix}envoy") == "x"
 
 
 async def test_what_a_node_refuses_is_said_and_nothing_breaks(cluster: RunningCluster, prefix: str) -> None:

@@ -21,13 +21,12 @@ def test_json_is_laid_out() -> None:
 
 
 def test_hex_has_an_address_the_bytes_and_their_characters() -> None:
-    assert shown(b"lime\x00\xff", View.HEX) == f"00000000  {'6c 69 6d 65 00 ff':<48} lime··"
-    assert shown("é", View.HEX).startswith("00000000  c3 a9 ")
-    assert [line[:8] for line in shown(bytes(33), View.HEX).splitlines()] == [
-        "00000000",
-        "00000010",
-        "00000020",
-    ]
+    assert shown(b"lime\x00\xff", View.HEX) == f"000000  {'6c 69 6d 65 00 ff':<48} lime··"
+    assert shown("é", View.HEX).startswith("000000  c3 a9 ")
+    assert [line[:6] for line in shown(bytes(33), View.HEX).splitlines()] == ["000000", "000010", "000020"]
+    narrow = shown(bytes(33), View.HEX, width=41).splitlines()
+    assert [line[:6] for line in narrow] == ["000000", "000008", "000010", "000018", "000020"]
+    assert max(map(len, narrow)) == 41
 
 
 @pytest.mark.parametrize("view", [View.TEXT, View.HEX])
@@ -65,8 +64,8 @@ def test_replicas_tell_who_has_the_newest_version() -> None:
     owners = (Owner(A, "current", 9, expires_at=5), Owner(B, "current", 8), Owner(C, "extra", error="away"))
     lines = plain(replicas(owners, 60)).splitlines()
     assert [" ".join(line.split()) for line in lines] == [
-        "127.0.0.1:7001 has it v9",
-        "127.0.0.1:7002 has it, older v8",
+        "127.0.0.1:7001 holds v9",
+        "127.0.0.1:7002 older v8",
         "127.0.0.1:7003 (extra) can't be asked",
     ]
     assert (expiry(owners), expiry(())) == (5, 0)
@@ -95,8 +94,8 @@ def test_pages_are_walked_there_and_back() -> None:
 
 def test_a_place_says_where_it_is() -> None:
     entries = (Entry("a", 1), Entry("b", 1))
-    assert Place().at(Page(entries, "b")).label() == "page 1: 2 keys, more behind"
-    assert Place().at(Page(entries)).label() == "page 1: 2 keys, the last"
+    assert Place().at(Page(entries, "b")).label() == "page 1: 2 keys →"
+    assert Place().at(Page(entries)).label() == "page 1: 2 keys, the end"
     assert Place("x").label() == "no key begins with 'x'"
     assert Place().label() == "there are no keys"
     assert Place("", (None, "b")).label() == "page 2: nothing more"
