@@ -6,6 +6,7 @@ It owns where people are in the data, and how a value is shown. It must never wr
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import ClassVar
 
 from rich.text import Text
@@ -26,6 +27,8 @@ from limedb.tui.panes import LinesPane
 from limedb.tui.session import Session
 from limedb.tui.values import View, guess, shown
 
+RESTING_SECONDS = 0.3
+"""How long a key is shown before its changes are followed: not those of all that the cursor passes."""
 SIZE_WIDTH = 8
 TYPING_SECONDS = 0.15
 """Pause in typing after which the prefix is searched."""
@@ -103,7 +106,7 @@ class DataPane(Vertical):
         self.key, self.view = "", View.TEXT
         self.value: str | bytes | None = None
         self._owners: tuple[Owner, ...] = ()
-        self._reads = 0
+        self._reads, self._is_live = 0, False
 
     def compose(self) -> ComposeResult:
         """Prefix above, keys on the left, value and replicas on the right."""
@@ -183,6 +186,7 @@ class DataPane(Vertical):
     def read(self, key: str) -> None:
         """Read a key and show what it has; empty: show nothing."""
         self._reads += 1
+        self._is_live = False
         self.run_worker(self._read(key), group="read", exclusive=True)
 
     def action_view(self) -> None:
@@ -191,14 +195,33 @@ class DataPane(Vertical):
         self._show()
 
     async def _read(self, key: str) -> None:
+        """Show a key's value, and what becomes of it while it is shown."""
+        if not key:
+            self._tell("", None, ())
+            return
+        if not await self._read_once(key):
+            return
+        await asyncio.sleep(RESTING_SECONDS)
         try:
-            value = await self._session.get(key) if key else None
-            owners = await self._session.owners(key) if key else ()
+            async with aclosing(self._session.changes(key)) as changes:
+                async for _ in changes:
+                    self._is_live = True
+                    await self._read_once(key)
+        except LimeDBError:  # r reads it again
+            self._is_live = False
+            self._show()
+
+    async def _read_once(self, key: str) -> bool:
+        """Show a key's value, or why it can't be read; whether it was."""
+        try:
+            value = await self._session.get(key)
+            owners = await self._session.owners(key)
         except LimeDBError as error:
             self._tell(key, None, ())
-            self.query_one(ValuePane).show(printable(key), "not read", printable(str(error)))
-        else:
-            self._tell(key, value, owners)
+            self.query_one(ValuePane).show(clip(printable(key), 60), "not read", printable(str(error)))
+            return False
+        self._tell(key, value, owners)
+        return True
 
     def _tell(self, key: str, value: str | bytes | None, owners: tuple[Owner, ...]) -> None:
         if value is not None and (key != self.key or self.value is None):
@@ -214,5 +237,6 @@ class DataPane(Vertical):
         else:
             now_ms = time.time_ns() // 1_000_000
             subtitle = caption(self.value, self.view, expiry(self._owners), now_ms)
+            subtitle += ", live" if self._is_live else ""
             pane.show(title, subtitle, shown(self.value, self.view, pane.room))
         owners.show(replicas(self._owners, owners.room))

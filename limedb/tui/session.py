@@ -6,6 +6,7 @@ never show anything.
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from limedb.client import Client, Receipt, connect
 from limedb.client.arguments import addresses_of
@@ -48,6 +49,15 @@ class Session:
     async def get(self, key: str) -> str | bytes | None:
         """The value of a key; None: it has none."""
         return await (await self._values()).get(key)
+
+    async def changes(self, key: str) -> AsyncGenerator[None, None]:
+        """Comes when no change of a key can be missed any more, and at each of its changes from then on."""
+        stands = False
+        async with aclosing((await self._values()).watch_pages(key)) as pages:
+            async for page in pages:
+                if page or not stands:
+                    stands = True
+                    yield
 
     async def set(self, key: str, value: str, ttl: float | None) -> Receipt:
         """Store a value. ttl: seconds that it lives; None: for ever."""

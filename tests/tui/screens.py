@@ -84,7 +84,10 @@ async def screen(target: str, size: tuple[int, int] = SMALL, light: bool = False
     """A terminal UI for the time of the block."""
     app = LimeApp(target, light=light)
     async with app.run_test(size=size) as pilot:
-        yield Screen(app, pilot)
+        try:
+            yield Screen(app, pilot)
+        finally:
+            app.workers.cancel_all()  # as quitting does before the panes go, and run_test does not
 
 
 @asynccontextmanager

@@ -106,6 +106,21 @@ async def test_get_shows_a_value_in_three_views(cluster: RunningCluster, db: Cli
         assert shown.value == "[1,2]"
 
 
+async def test_the_value_that_is_shown_follows_its_changes(
+    cluster: RunningCluster, db: Client, prefix: str
+) -> None:
+    await db.set(f"{prefix}moving", "old")
+    async with live(cluster.nodes[0].address) as shown:
+        await shown.press("g")
+        await shown.type(f"{prefix}moving")
+        await shown.press("enter")
+        await shown.until("that it is followed", lambda: ", live" in shown.everything())
+        await db.set(f"{prefix}moving", "new")
+        await shown.until("the new value", lambda: shown.value == "new")
+        await db.delete(f"{prefix}moving")
+        await shown.until("that it has none", lambda: shown.value == "it has no value")
+
+
 async def test_get_of_a_key_without_a_value_says_so(cluster: RunningCluster, prefix: str) -> None:
     async with live(cluster.nodes[0].address) as shown:
         await shown.press("g")
