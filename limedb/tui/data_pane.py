@@ -5,87 +5,30 @@ It owns where people are in the data, and how a value is shown. It must never wr
 
 import asyncio
 import time
-from collections.abc import Sequence
 from contextlib import aclosing
 from typing import ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import DataTable, Input
 
 from limedb.errors import LimeDBError
-from limedb.rpc.console_values import Entry, Owner
+from limedb.rpc.console_values import Owner
 from limedb.tui.browsing import Place
+from limedb.tui.data_widgets import KeysTable, ValuePane
 from limedb.tui.details import caption, expiry, replicas
-from limedb.tui.figures import clip, printable, size
-from limedb.tui.nodes import PADDING
+from limedb.tui.figures import clip, printable
 from limedb.tui.panes import LinesPane
 from limedb.tui.session import Session
 from limedb.tui.values import View, guess, shown
 
 RESTING_SECONDS = 0.3
 """How long a key is shown before its changes are followed: not those of all that the cursor passes."""
-SIZE_WIDTH = 8
 TYPING_SECONDS = 0.15
 """Pause in typing after which the prefix is searched."""
-
-
-class ValuePane(VerticalScroll, can_focus=True):
-    """A value. plain: what is shown."""
-
-    plain = ""
-
-    def compose(self) -> ComposeResult:
-        """What shows it."""
-        yield Static(markup=False)
-
-    @property
-    def room(self) -> int:
-        """How many characters a line may have, beside a scroll bar."""
-        return (self.content_region.width or 40) - 1
-
-    def show(self, title: str, subtitle: str, shown: str) -> None:
-        """Show a value, or why there is none."""
-        self.plain = shown
-        self.border_title, self.border_subtitle = Content(title), Content(subtitle)
-        self.query_one(Static).update(shown)
-
-
-class KeysTable(DataTable[object]):
-    """A page of keys."""
-
-    def __init__(self) -> None:
-        super().__init__(id="keys", classes="pane", cursor_type="row")
-        self.border_title = "Keys"
-        self._entries: Sequence[Entry] = ()
-
-    @property
-    def selected(self) -> str:
-        """The key under the cursor; empty: there is none."""
-        row = self.cursor_row
-        return self._entries[row].key if 0 <= row < len(self._entries) else ""
-
-    def on_resize(self) -> None:
-        """Give the keys the room that there is now."""
-        self.show(self._entries, self.selected)
-
-    def show(self, entries: Sequence[Entry], key: str) -> None:
-        """Show these, with the cursor on a key where it is among them."""
-        width = max(12, self.size.width - SIZE_WIDTH - 3 * PADDING)
-        self._entries = entries
-        with self.prevent(DataTable.RowHighlighted):  # nobody moved the cursor
-            self.clear(columns=True)
-            self.add_column("key", width=width)
-            self.add_column(Text("size", justify="right"), width=SIZE_WIDTH)
-            for entry in entries:
-                name = Text(clip(printable(entry.key), width))
-                self.add_row(name, Text(size(entry.size), justify="right"), key=entry.key)
-            keys = [entry.key for entry in entries]
-            self.move_cursor(row=keys.index(key) if key in keys else 0)
 
 
 class DataPane(Vertical):

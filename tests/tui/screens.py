@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
 from limedb.tui.app import LimeApp
-from limedb.tui.data_pane import DataPane, ValuePane
+from limedb.tui.data_pane import DataPane
+from limedb.tui.data_widgets import ValuePane
 from limedb.tui.panes import LinesPane, NodesTable
 
 SMALL, LARGE = (80, 24), (140, 40)
@@ -80,9 +82,11 @@ class Screen:
 
 
 @asynccontextmanager
-async def screen(target: str, size: tuple[int, int] = SMALL, light: bool = False) -> AsyncIterator[Screen]:
+async def screen(
+    target: str, size: tuple[int, int] = SMALL, clock: Callable[[], datetime] = datetime.now
+) -> AsyncIterator[Screen]:
     """A terminal UI for the time of the block."""
-    app = LimeApp(target, light=light)
+    app = LimeApp(target, clock=clock)
     async with app.run_test(size=size) as pilot:
         try:
             yield Screen(app, pilot)

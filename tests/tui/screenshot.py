@@ -13,7 +13,7 @@ import limedb
 from limedb.client import Client
 from limedb.tui.app import LimeApp
 from tests.support.clusters import RunningCluster, running_cluster
-from tests.tui.screens import Screen, statuses
+from tests.tui.screens import Screen, screen, statuses
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SIZE = (100, 30)
@@ -26,9 +26,8 @@ async def test_draw(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=4, env={"GOSSIP_INTERVAL": "500ms"}, envoy=False) as cluster:
         async with limedb.connect(cluster.nodes[1].address) as db:
             await db.set_many({f"fruit:{name}:{i:03}": _fruit(name, i) for i in range(60) for name in FRUITS})
-            app = LimeApp(cluster.nodes[0].address, clock=_clock())
-            async with app.run_test(size=SIZE) as pilot:
-                await _draw(Screen(app, pilot), cluster, db)
+            async with screen(cluster.nodes[0].address, SIZE, _clock()) as shown:
+                await _draw(shown, cluster, db)
 
 
 async def _draw(shown: Screen, cluster: RunningCluster, db: Client) -> None:
@@ -48,7 +47,9 @@ async def _draw(shown: Screen, cluster: RunningCluster, db: Client) -> None:
         await shown.type("fruit:y")
         await shown.until("keys", lambda: len(shown.keys()) == 60)
         await shown.press("enter", "down", "down")
-        await shown.until("a value", lambda: shown.data.key == shown.keys()[2] and "name" in shown.value)
+        await shown.until(
+            "a value", lambda: shown.data.key == shown.keys()[2] and ", live" in shown.everything()
+        )
         _save(shown.app, "tui-data")
     finally:
         load.cancel()
