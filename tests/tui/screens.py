@@ -50,6 +50,11 @@ class Screen:
         return self.app.screen_stack[0].query_one(DataPane)
 
     @property
+    def focus(self) -> str:
+        """The name of the pane that has the focus; empty: none has."""
+        return (self.app.focused.id if self.app.focused else "") or ""
+
+    @property
     def value(self) -> str:
         """The value that is shown."""
         return self.app.screen_stack[0].query_one(ValuePane).plain
