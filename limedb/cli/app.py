@@ -22,6 +22,7 @@ _COMMANDS = {
     "set": ("limedb.cli.kv:set_", "Store a value under a key."),
     "del": ("limedb.cli.kv:del_", "Delete a key."),
     "admin": ("limedb.cli.admin:admin", "See and change who belongs to the cluster; repair it."),
+    "tui": ("limedb.cli.tui:tui", "Watch and use a cluster in the terminal."),
     "health": ("limedb.cli.kv:health", "Ask a node whether it takes requests."),
 }
 

@@ -1,0 +1,35 @@
+"""`limedb tui`: arguments only. The screen: limedb/tui."""
+
+import sys
+
+import click
+
+from limedb.errors import UnsupportedError
+
+
+@click.command()
+@click.option(
+    "--target",
+    default="localhost:8484",
+    show_default=True,
+    metavar="HOST:PORT,..",
+    envvar="LIMEDB_TARGET",
+    help="Where to begin: a node, several, or Envoy. The others are found.",
+)
+@click.option("--light", is_flag=True, help="Begin with the light theme; the key t changes it.")
+def tui(target: str, light: bool) -> None:
+    """Watch and use a cluster in the terminal. The last line tells the keys, and ? more of them.
+
+    \b
+    Example: a cluster of `make run`, seen by its first node, and by others when that dies
+      limedb tui --target localhost:7001
+    """  # noqa: D301 (click reads the \b)
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise UnsupportedError("tui", "the terminal UI needs a terminal; in a pipe use `limedb admin status`")
+    try:
+        from limedb.tui.app import LimeApp
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("textual", "rich"):
+            raise
+        raise UnsupportedError("tui", "the terminal UI needs Textual: pip install 'limedb[tui]'") from None
+    LimeApp(target, light=light).run()

@@ -1,0 +1,83 @@
+"""Follows the cluster through one node, and through another one when that stops telling.
+
+It owns which nodes it knows and which of them it listens to. It must never ask for what the stream tells.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TypeAlias
+
+import grpc
+
+from limedb.config import address_of
+from limedb.rpc import console_convert as convert
+from limedb.rpc.console_values import Lost, Sample
+from limedb.rpc.links import CHANNEL_OPTIONS
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
+
+Call: TypeAlias = (
+    "grpc.aio.UnaryStreamCall[cluster_pb2.WatchClusterRequest, cluster_pb2.WatchClusterResponse]"
+)
+
+INTERVAL_MS = 1000
+"""Milliseconds between two samples of a cluster in which nothing changes."""
+SILENCE_SECONDS = 3.0
+"""Without a sample for so long, a node counts as lost: it may hang, its connection open."""
+PAUSE_SECONDS = 0.5
+"""Between two rounds in which none of the known nodes told anything."""
+
+
+class Follower:
+    """Follows the cluster behind some addresses (host:port)."""
+
+    def __init__(self, addresses: tuple[str, ...]) -> None:
+        self._seeds, self._others = addresses, addresses[:0]
+        self._current = addresses[0]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where nodes may be found: the one that is followed, others that it takes for alive, and the
+        addresses given.
+        """
+        return tuple(dict.fromkeys((self._current, *self._others, *self._seeds)))
+
+    async def follow(self) -> AsyncGenerator[Sample | Lost, None]:
+        """Samples, for ever. A Lost says that another node is tried now: each that is known, in turn."""
+        while True:
+            tried: set[str] = set()
+            while address := next((a for a in self.addresses if a not in tried), None):
+                tried.add(address)
+                async for told in self._through(address):
+                    if isinstance(told, Sample):
+                        self._learn(told)
+                        tried = {address}
+                    yield told
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def _learn(self, told: Sample) -> None:
+        live = (n for n in told.nodes if n.status == "active" and n.url != told.node_url)
+        self._current, self._others = told.address, tuple(address_of(node.url) for node in live)
+
+    async def _through(self, address: str) -> AsyncGenerator[Sample | Lost, None]:
+        """Samples of one node, then why there are no more."""
+        reason = "it ended the stream"
+        async with grpc.aio.insecure_channel(address, CHANNEL_OPTIONS) as channel:
+            stub = cluster_pb2_grpc.ClusterServiceStub(channel)
+            call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=INTERVAL_MS))
+            try:
+                while isinstance(told := await _read(call), cluster_pb2.WatchClusterResponse):
+                    yield convert.sample(address, told)
+            except grpc.aio.AioRpcError as error:
+                gone = error.code() is grpc.StatusCode.UNAVAILABLE
+                reason = "nothing answers" if gone else f"{error.code().name}: {error.details()}"
+            except TimeoutError:
+                reason = f"silent for {SILENCE_SECONDS:g} s"
+            finally:
+                call.cancel()
+        yield Lost(address, reason)
+
+
+async def _read(call: Call) -> object:
+    """The next message, or the end of the stream. TimeoutError: neither comes in time."""
+    async with asyncio.timeout(SILENCE_SECONDS):
+        return await call.read()

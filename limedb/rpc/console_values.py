@@ -1,0 +1,149 @@
+"""What people at a console see of a cluster, as values.
+
+It owns their shapes. It must never know of messages, calls or screens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How a node does. Rates are keys or requests a second, over its last ten seconds; disk and memory are
+    bytes; cpu is percent of one core; latency is milliseconds; errors is a share, 0 to 1.
+    """
+
+    disk: int = 0
+    memory: int = 0
+    cpu: float = 0.0
+    requests: float = 0.0
+    gets: float = 0.0
+    sets: float = 0.0
+    dels: float = 0.0
+    latency: float = 0.0
+    errors: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSample:
+    """A node as another sees it. standing: empty for one that is no member. status: active, stale, dead, or
+    empty where it was never heard of. share: of all tokens; those of all members add up to the replicas.
+    lag: seconds since a heartbeat. generation: when its process started, in ms since 1970. hints: bytes that
+    wait for its return. clock_offset: ms that its clock is ahead. load: None where it isn't known.
+    """
+
+    url: str
+    standing: str = "normal"
+    status: str = "active"
+    zone: str = ""
+    share: float = 0.0
+    keys: int = 0
+    lag: float = 0.0
+    generation: int = 0
+    heartbeat: int = 0
+    hints: int = 0
+    virtual_nodes: int = 0
+    clock_offset: int | None = None
+    load: Load | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSample:
+    """A change of the topology that runs. done of spans: ranges fetched; rate: keys a second."""
+
+    what: str
+    phase: str
+    spans: int = 0
+    done: int = 0
+    keys: int = 0
+    rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The cluster at one moment, as the node at node_url sees it. address: host:port that was asked.
+
+    status: starting, active or draining; problem: why it takes no requests. epoch: 0 while there is no
+    cluster. phase: steady, streaming or handover. change: None where none runs.
+    """
+
+    address: str
+    node_url: str
+    nodes: tuple[NodeSample, ...]
+    cluster_id: str = ""
+    epoch: int = 0
+    phase: str = "steady"
+    replicas: int = 0
+    status: str = "active"
+    problem: str = ""
+    change: ChangeSample | None = None
+
+    @property
+    def by_url(self) -> Mapping[str, NodeSample]:
+        """The nodes by URL."""
+        return MappingProxyType({node.url: node for node in self.nodes})
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The node at an address (host:port) no longer tells, or could not be reached; others are tried."""
+
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerGossip:
+    """What a node has heard of a peer. lag: seconds since a new heartbeat."""
+
+    url: str
+    status: str
+    heartbeat: int
+    lag: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gossip:
+    """What the node at node_url has heard of the others. health: healthy, degraded or critical. Lags are
+    seconds.
+    """
+
+    node_url: str
+    health: str
+    heartbeat: int
+    average_lag: float
+    max_lag: float
+    peers: tuple[PeerGossip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key that has a value, of `size` bytes. expires_at: ms since 1970, 0: never. version: 0: unknown."""
+
+    key: str
+    size: int
+    version: int = 0
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some keys in order. after: the cursor behind them; None: there is nothing behind."""
+
+    entries: tuple[Entry, ...]
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What an owner of a key holds. role: current, or extra while a change runs. version: 0 for no record.
+    error: why it could not be asked.
+    """
+
+    url: str
+    role: str
+    version: int = 0
+    is_tombstone: bool = False
+    expires_at: int = 0
+    error: str = ""

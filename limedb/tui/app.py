@@ -1,0 +1,196 @@
+"""The screen as a whole: which panes there are, which keys do what, and how samples reach the panes.
+
+It owns the task that follows the cluster. It must never ask the cluster but through the session.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
+
+from limedb.errors import LimeDBError, brief
+from limedb.tui import gossip, ring
+from limedb.tui.cluster import Cluster
+from limedb.tui.data_pane import DataPane
+from limedb.tui.dialogs import DeleteDialog, HelpDialog, KeyDialog, SetDialog
+from limedb.tui.figures import Cell, printable, short
+from limedb.tui.panes import EventsPane, LinesPane, NodesTable
+from limedb.tui.session import Session
+from limedb.tui.themes import DARK, LIGHT, content
+
+BAR = 16
+"""Characters of a change's progress bar."""
+
+
+class LimeApp(App[None]):
+    """The terminal UI of the cluster behind target, "host:port,host:port". light: the theme to begin with.
+    clock: tells the time of events. InvalidRequestError: the target is none.
+    """
+
+    TITLE = "LimeDB"
+    CSS_PATH = "limedb.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "search", "Search", key_display="/"),
+        Binding("g", "get", "Get"),
+        Binding("s", "set", "Set"),
+        Binding("d", "delete", "Delete"),
+        Binding("1", "show('cluster')", "Cluster", show=False),
+        Binding("2", "show('data')", "Data", show=False),
+        Binding("t", "theme", "Theme", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "quit", "Quit"),
+    ]
+
+    def __init__(
+        self, target: str, *, light: bool = False, clock: Callable[[], datetime] = datetime.now
+    ) -> None:
+        super().__init__()
+        self._session = Session(target)
+        self._clock = clock
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        self.theme = (LIGHT if light else DARK).name
+        self._shares = ring.Shares()
+        self.cluster = Cluster(target)
+
+    def compose(self) -> ComposeResult:
+        """A headline, two tabs, and the keys."""
+        yield Static(id="headline")
+        yield Static(id="progress")
+        with TabbedContent(initial="cluster"):
+            with TabPane("Cluster", id="cluster"):
+                yield NodesTable()
+                with Horizontal(id="middle"):
+                    yield LinesPane("Ring: who owns how much", "ring")
+                    yield LinesPane("Gossip", "gossip")
+                yield EventsPane("Events", "events")
+            with TabPane("Data", id="data"):
+                yield DataPane(self._session)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin to follow the cluster."""
+        self.theme_changed_signal.subscribe(self, lambda _: self._show())
+        self.query_one(NodesTable).focus()
+        self._show()
+        self._follow()
+
+    async def on_unmount(self) -> None:
+        """Let the cluster go."""
+        await self._session.close()
+
+    # --- the cluster
+
+    @work(group="follow")
+    async def _follow(self) -> None:
+        async for told in self._session.follow():
+            self.cluster.take(told, self._clock())
+            self._show()
+            self._ask_gossip()
+
+    def _show(self) -> None:
+        """Show the cluster as it is known now."""
+        self.query_one("#headline", Static).update(content([self.cluster.headline()]))
+        progress = self.cluster.progress(BAR)
+        line = self.query_one("#progress", Static)
+        line.display = progress is not None
+        line.update(content([progress or ()]))
+        self.query_one(EventsPane).show_events(self.cluster.events)
+        if (sample := self.cluster.sample) is not None:
+            self.query_one(NodesTable).show(sample.nodes, self.cluster.histories())
+            pane = self.query_one("#ring", LinesPane)
+            pane.show(ring.bars(sample.nodes, self._shares.of(sample), pane.room))
+
+    @on(DataTable.RowHighlighted, "#nodes")
+    @work(group="gossip", exclusive=True)
+    async def _ask_gossip(self) -> None:
+        """Ask the node under the cursor what it has heard, at each sample: there is no stream of that."""
+        url, pane = self.query_one(NodesTable).selected, self.query_one("#gossip", LinesPane)
+        if not url:
+            return
+        try:
+            lines = gossip.lines(await self._session.gossip(url), pane.room)
+        except LimeDBError as error:
+            lines = [(Cell("it does not answer", "bad"),), (Cell(printable(str(error)), "dim"),)]
+        pane.border_title = Content(f"Gossip of {short(url)}")
+        pane.show(lines)
+
+    # --- the data
+
+    def action_show(self, tab: str) -> None:
+        """Show a tab, and give its first pane the focus."""
+        self.query_one(TabbedContent).active = tab
+        self.query_one("#nodes" if tab == "cluster" else "#keys").focus()
+
+    def action_search(self) -> None:
+        """Search keys by prefix."""
+        self.action_show("data")
+        self.query_one(DataPane).search()
+
+    @work
+    async def action_get(self) -> None:
+        """Ask for a key, and show its value."""
+        key = await self.push_screen_wait(KeyDialog(self.query_one(DataPane).key))
+        if key is not None:
+            self.action_show("data")
+            self.query_one(DataPane).read(key)
+
+    @work
+    async def action_set(self) -> None:
+        """Ask for a key and a value, store it, and show it."""
+        data = self.query_one(DataPane)
+        key = "" if isinstance(data.value, bytes) else data.key  # bytes can't be typed in
+        value = data.value if isinstance(data.value, str) else ""
+        write = await self.push_screen_wait(SetDialog(key, value))
+        if write is None:
+            return
+        try:
+            receipt = await self._session.set(write.key, write.value, write.ttl)
+        except LimeDBError as error:
+            self._complain(error)
+            return
+        self._tell(f"{printable(brief(write.key))}: {receipt.acked} of {receipt.replicas} replicas have it")
+        self.action_show("data")
+        data.browse(data.place, write.key)
+        data.read(write.key)
+
+    @work
+    async def action_delete(self) -> None:
+        """Delete the key that is shown, when people say yes to it."""
+        data = self.query_one(DataPane)
+        key = data.key
+        if not key:
+            self._tell("no key is chosen: search one, or get one")
+            return
+        if not await self.push_screen_wait(DeleteDialog(key)):
+            return
+        try:
+            deleted = await self._session.delete(key)
+        except LimeDBError as error:
+            self._complain(error)
+            return
+        self._tell(f"{printable(brief(key))} {'is deleted' if deleted else 'had no value'}")
+        data.browse(data.place)
+
+    def _tell(self, text: str) -> None:
+        self.notify(text, markup=False)
+
+    def _complain(self, error: LimeDBError) -> None:
+        self.notify(printable(str(error)), severity="error", markup=False)
+
+    # --- the rest
+
+    def action_theme(self) -> None:
+        """Dark or light."""
+        self.theme = (LIGHT if self.current_theme.dark else DARK).name
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.push_screen(HelpDialog())

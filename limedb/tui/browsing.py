@@ -1,0 +1,48 @@
+"""Where somebody is who looks through the keys with a prefix, page by page. It must never ask anything."""
+
+from dataclasses import dataclass, field, replace
+
+from limedb.rpc.console_values import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page of the keys with a prefix. cursors: where the pages up to this one begin; None: at the first
+    key.
+    """
+
+    prefix: str = ""
+    cursors: tuple[str | None, ...] = (None,)
+    page: Page = field(default_factory=lambda: Page(()))
+
+    @property
+    def number(self) -> int:
+        """The page's number, from 1."""
+        return len(self.cursors)
+
+    @property
+    def cursor(self) -> str | None:
+        """Where this page begins; None: at the first key."""
+        return self.cursors[-1]
+
+    def at(self, page: Page) -> "Place":
+        """This place with what stands there."""
+        return replace(self, page=page)
+
+    def next(self) -> "Place | None":
+        """The page behind this one, not read yet; None: this is the last."""
+        if self.page.after is None:
+            return None
+        return replace(self, cursors=(*self.cursors, self.page.after), page=Page(()))
+
+    def previous(self) -> "Place | None":
+        """The page before this one, not read yet; None: this is the first."""
+        return replace(self, cursors=self.cursors[:-1], page=Page(())) if len(self.cursors) > 1 else None
+
+    def label(self) -> str:
+        """Where this is, in words."""
+        if not self.page.entries:
+            what = f"no key begins with {self.prefix!r}" if self.prefix else "there are no keys"
+            return what if self.number == 1 else f"page {self.number}: nothing more"
+        more = " →" if self.page.after is not None else ", the end"
+        return f"page {self.number}: {len(self.page.entries)} keys{more}"

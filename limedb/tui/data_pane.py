@@ -1,0 +1,185 @@
+"""The data: keys with a prefix, page by page, and the value of the one under the cursor.
+
+It owns where people are in the data, and how a value is shown. It must never write.
+"""
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import DataTable, Input
+
+from limedb.errors import LimeDBError
+from limedb.rpc.console_values import Owner
+from limedb.tui.browsing import Place
+from limedb.tui.data_widgets import KeysTable, ValuePane
+from limedb.tui.details import caption, expiry, replicas
+from limedb.tui.figures import clip, printable
+from limedb.tui.panes import LinesPane
+from limedb.tui.session import Session
+from limedb.tui.values import View, guess, shown
+
+RESTING_SECONDS = 0.3
+"""How long a key is shown before its changes are followed: not those of all that the cursor passes."""
+TYPING_SECONDS = 0.15
+"""Pause in typing after which the prefix is searched."""
+
+
+class DataPane(Vertical):
+    """The explorer. place: where it is; key, value: what it shows, the key empty while there is none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "view", "View"),
+        Binding("n", "turn(True)", "Next"),
+        Binding("p", "turn(False)", "Prev"),
+        Binding("r", "reload", "Reload", show=False),
+        Binding("escape,down", "leave", "To the keys", show=False),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.place = Place()
+        self.key, self.view = "", View.TEXT
+        self.value: str | bytes | None = None
+        self._owners: tuple[Owner, ...] = ()
+        self._reads, self._is_live = 0, False
+
+    def compose(self) -> ComposeResult:
+        """Prefix above, keys on the left, value and replicas on the right."""
+        yield Input(placeholder="prefix of keys (press /)", id="prefix", classes="pane")
+        with Horizontal():
+            yield KeysTable()
+            with Vertical(id="detail"):
+                yield ValuePane(id="value", classes="pane")
+                yield LinesPane("Replicas", "replicas")
+
+    def on_mount(self) -> None:
+        """Begin at the first key."""
+        self.query_one("#prefix").border_title = "Prefix"
+        self.browse(self.place)
+
+    # --- keys
+
+    def search(self) -> None:
+        """Let a prefix be typed in."""
+        self.query_one(Input).focus()
+
+    def browse(self, place: Place, key: str = "", pause: float = 0.0) -> None:
+        """Go to a place, with the cursor on a key where it is there. pause: seconds before."""
+        self.run_worker(self._browse(place, key, pause), group="browse", exclusive=True)
+
+    def action_turn(self, forward: bool) -> None:
+        """Go to the next page, or the one before."""
+        place = self.place.next() if forward else self.place.previous()
+        if place is None:
+            self.notify("this is the last page" if forward else "this is the first page")
+        else:
+            self.browse(place)
+
+    def action_reload(self) -> None:
+        """Read the page again, and the value."""
+        self.browse(self.place, self.key)
+        self.read(self.key)
+
+    def action_leave(self) -> None:
+        """Go from the prefix to the keys."""
+        self.query_one(KeysTable).focus()
+
+    async def _browse(self, place: Place, key: str, pause: float) -> None:
+        reads = self._reads
+        await asyncio.sleep(pause)
+        keys = self.query_one(KeysTable)
+        try:
+            page = await self._session.page(place.prefix, place.cursor)
+        except LimeDBError as error:
+            keys.border_subtitle = "not read"
+            self.app.notify(str(error), title="Keys", severity="error", markup=False)
+            return
+        self.place = place.at(page)
+        keys.border_subtitle = Content(self.place.label())
+        keys.show(page.entries, key)
+        if not key and self._reads == reads:
+            self.read(keys.selected)
+
+    @on(Input.Changed, "#prefix")
+    def _typed(self, event: Input.Changed) -> None:
+        if event.value != self.place.prefix:
+            self.browse(Place(event.value), pause=TYPING_SECONDS)
+
+    @on(Input.Submitted, "#prefix")
+    def _entered(self, event: Input.Submitted) -> None:
+        self.action_leave()
+
+    @on(DataTable.RowHighlighted, "#keys")
+    def _highlighted(self) -> None:
+        """Read the key to which people moved the cursor."""
+        key = self.query_one(KeysTable).selected
+        if key and key != self.key:
+            self.read(key)
+
+    # --- the value
+
+    def read(self, key: str) -> None:
+        """Read a key and show what it has; empty: show nothing."""
+        self._reads += 1
+        self._is_live = False
+        self.run_worker(self._read(key), group="read", exclusive=True)
+
+    def action_view(self) -> None:
+        """Show the value another way."""
+        self.view = self.view.next
+        self._show()
+
+    async def _read(self, key: str) -> None:
+        """Show a key's value, and what becomes of it while it is shown."""
+        if not key:
+            self._tell("", None, ())
+            return
+        if not await self._read_once(key):
+            return
+        await asyncio.sleep(RESTING_SECONDS)
+        try:
+            async with aclosing(self._session.changes(key)) as changes:
+                async for _ in changes:
+                    self._is_live = True
+                    await self._read_once(key)
+        except LimeDBError:  # r reads it again
+            self._is_live = False
+            self._show()
+
+    async def _read_once(self, key: str) -> bool:
+        """Show a key's value, or why it can't be read; whether it was."""
+        try:
+            value = await self._session.get(key)
+            owners = await self._session.owners(key)
+        except LimeDBError as error:
+            self._tell(key, None, ())
+            self.query_one(ValuePane).show(clip(printable(key), 60), "not read", printable(str(error)))
+            return False
+        self._tell(key, value, owners)
+        return True
+
+    def _tell(self, key: str, value: str | bytes | None, owners: tuple[Owner, ...]) -> None:
+        if value is not None and (key != self.key or self.value is None):
+            self.view = guess(value)
+        self.key, self.value, self._owners = key, value, owners
+        self._show()
+
+    def _show(self) -> None:
+        pane, owners = self.query_one(ValuePane), self.query_one(LinesPane)
+        title = clip(printable(self.key), 60) or "Value"
+        if self.value is None:
+            pane.show(title, "", "it has no value" if self.key else "")
+        else:
+            now_ms = time.time_ns() // 1_000_000
+            subtitle = caption(self.value, self.view, expiry(self._owners), now_ms)
+            subtitle += ", live" if self._is_live else ""
+            pane.show(title, subtitle, shown(self.value, self.view, pane.room))
+        owners.show(replicas(self._owners, owners.room))

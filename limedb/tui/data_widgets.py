@@ -1,0 +1,69 @@
+"""The parts of the data pane: a page of keys, and a value. They show what they are given, and ask nothing."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import DataTable, Static
+
+from limedb.rpc.console_values import Entry
+from limedb.tui.figures import clip, printable, size
+from limedb.tui.nodes import PADDING
+
+SIZE_WIDTH = 8
+
+
+class ValuePane(VerticalScroll, can_focus=True):
+    """A value. plain: what is shown."""
+
+    plain = ""
+
+    def compose(self) -> ComposeResult:
+        """What shows it."""
+        yield Static(markup=False)
+
+    @property
+    def room(self) -> int:
+        """How many characters a line may have, beside a scroll bar."""
+        return (self.content_region.width or 40) - 1
+
+    def show(self, title: str, subtitle: str, shown: str) -> None:
+        """Show a value, or why there is none."""
+        self.plain = shown
+        self.border_title, self.border_subtitle = Content(title), Content(subtitle)
+        self.query_one(Static).update(shown)
+
+
+class KeysTable(DataTable[object]):
+    """A page of keys."""
+
+    def __init__(self) -> None:
+        super().__init__(id="keys", classes="pane", cursor_type="row")
+        self.border_title = "Keys"
+        self._entries: Sequence[Entry] = ()
+
+    @property
+    def selected(self) -> str:
+        """The key under the cursor; empty: there is none."""
+        row = self.cursor_row
+        return self._entries[row].key if 0 <= row < len(self._entries) else ""
+
+    def on_resize(self) -> None:
+        """Give the keys the room that there is now."""
+        self.show(self._entries, self.selected)
+
+    def show(self, entries: Sequence[Entry], key: str) -> None:
+        """Show these, with the cursor on a key where it is among them."""
+        width = max(12, self.size.width - SIZE_WIDTH - 3 * PADDING)
+        self._entries = entries
+        with self.prevent(DataTable.RowHighlighted):  # nobody moved the cursor
+            self.clear(columns=True)
+            self.add_column("key", width=width)
+            self.add_column(Text("size", justify="right"), width=SIZE_WIDTH)
+            for entry in entries:
+                name = Text(clip(printable(entry.key), width))
+                self.add_row(name, Text(size(entry.size), justify="right"), key=entry.key)
+            keys = [entry.key for entry in entries]
+            self.move_cursor(row=keys.index(key) if key in keys else 0)

@@ -1,0 +1,43 @@
+"""What is known of one key, as lines: its value's size and life, and what its owners hold. It must never ask
+anything.
+"""
+
+from collections.abc import Sequence
+
+from limedb.rpc.console_values import Owner
+from limedb.tui.figures import Cell, Line, clip, seconds, short, size
+from limedb.tui.values import View
+
+
+def caption(value: str | bytes, view: View, expires_at: int, now_ms: int) -> str:
+    """How a value is shown, how large it is, and how long it lives still."""
+    length = len(value if isinstance(value, bytes) else value.encode())
+    kind = "bytes" if isinstance(value, bytes) else "text"
+    life = f", ends in {seconds(max(0.0, (expires_at - now_ms) / 1000))}" if expires_at else ""
+    return f"{kind} of {size(length)}, as {view.value}{life}"
+
+
+def expiry(owners: Sequence[Owner]) -> int:
+    """When the newest record that an owner holds ends, in ms since 1970; 0: never."""
+    return max(owners, key=lambda owner: owner.version).expires_at if owners else 0
+
+
+def replicas(owners: Sequence[Owner], width: int) -> list[Line]:
+    """A line for each owner of a key, in that many characters: whether it has the newest version."""
+    newest = max((owner.version for owner in owners), default=0)
+    return [_replica(owner, newest, max(8, width - 28)) for owner in owners]
+
+
+def _replica(owner: Owner, newest: int, label: int) -> Line:
+    extra = " (extra)" if owner.role == "extra" else ""
+    return (Cell(clip(short(owner.url) + extra, label).ljust(label + 1)), _holds(owner, newest))
+
+
+def _holds(owner: Owner, newest: int) -> Cell:
+    if owner.error:
+        return Cell("can't be asked", "bad")
+    if not owner.version:
+        return Cell("has nothing", "warn" if newest else "dim")
+    if owner.version < newest:
+        return Cell(f"older v{owner.version}", "warn")
+    return Cell(f"{'deleted' if owner.is_tombstone else 'holds'} v{owner.version}", "good")

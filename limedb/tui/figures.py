@@ -1,0 +1,103 @@
+"""Numbers, bars and foreign text as a terminal shows them. It must never know what they stand for."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+Tone = Literal["", "good", "warn", "bad", "dim", "accent"]
+"""How something is meant; the theme gives each its colour."""
+
+NOTHING = "-"
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+class Cell(NamedTuple):
+    """Some text, and how it is meant."""
+
+    text: str
+    tone: Tone = ""
+
+
+Line = tuple[Cell, ...]
+"""A line of text, in parts."""
+
+
+def count(number: float) -> str:
+    """A number in six characters at most: 0.4, 12, 999, 1.2k, 34k, 5.6M."""
+    if 0 < number < 9.95 and number != int(number):
+        return f"{number:.1f}"
+    for unit in ("", "k", "M", "G"):
+        if number < 999.5:
+            return f"{number:.1f}{unit}" if unit and number < 9.95 else f"{number:.0f}{unit}"
+        number /= 1000
+    return f"{number:.0f}T"
+
+
+def size(number: float) -> str:
+    """Bytes as B, KiB, MiB.."""
+    if number < 1024:
+        return f"{number:.0f} B"
+    for unit in ("KiB", "MiB", "GiB"):
+        number /= 1024
+        if number < 1000:
+            return f"{number:.1f} {unit}" if number < 9.95 else f"{number:.0f} {unit}"
+    return f"{number / 1024:.1f} TiB"
+
+
+def seconds(number: float) -> str:
+    """A time: 0.3s, 12s, 4m, 3h, 2d."""
+    if number < 9.95:
+        return f"{number:.1f}s"
+    for unit, length, limit in (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48)):
+        if number < limit * length:
+            return f"{number / length:.0f}{unit}"
+    return f"{number / 86400:.0f}d"
+
+
+def bar(share: float, width: int) -> str:
+    """A bar as long as its share (0 to 1) of the width, in eighths of a character."""
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def spark(values: Sequence[float], width: int) -> str:
+    """The last values as a line of small columns; the highest of them reaches the top."""
+    last = values[-width:]
+    top = max(last, default=0.0)
+    columns = "".join(_LEVELS[min(7, int(8 * value / top))] if top else _LEVELS[0] for value in last)
+    return columns.rjust(width)
+
+
+def printable(text: str) -> str:
+    """Foreign text on one line, so that it can neither steer the terminal nor hide: control characters show
+    as their pictures (␊ for a line feed), others that have no shape as <U+202E>.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def clip(text: str, width: int) -> str:
+    """Text of no more than that many characters; … stands for what was cut off."""
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+
+
+def short(url: str) -> str:
+    """A node's URL without what all have."""
+    return url.removeprefix("http://")
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """Lines without their tones."""
+    return "\n".join("".join(cell.text for cell in line) for line in lines)
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    return f"<U+{code:04X}>"

@@ -1,0 +1,28 @@
+"""What a node says of the others, as lines. It must never ask anything."""
+
+from limedb.rpc.console_values import Gossip, PeerGossip
+from limedb.tui.figures import Cell, Line, Tone, clip, seconds, short
+from limedb.tui.nodes import STATUS_TONES
+
+_HEALTH: dict[str, Tone] = {"healthy": "good", "degraded": "warn", "critical": "bad"}
+
+
+def lines(gossip: Gossip, width: int) -> list[Line]:
+    """A summary and a line for each peer, in that many characters."""
+    summary = (
+        Cell(gossip.health, _HEALTH.get(gossip.health, "")),
+        Cell(
+            f" beat {gossip.heartbeat}, lag {seconds(gossip.average_lag)} max {seconds(gossip.max_lag)}",
+            "dim",
+        ),
+    )
+    return [summary, *(_peer(peer, max(8, width - 20)) for peer in gossip.peers)]
+
+
+def _peer(peer: PeerGossip, label: int) -> Line:
+    return (
+        Cell(clip(short(peer.url), label).ljust(label + 1)),
+        Cell(f"{peer.status:<7}", STATUS_TONES.get(peer.status, "dim")),
+        Cell(f"{seconds(peer.lag):>5}"),
+        Cell(f"{peer.heartbeat:>7}", "dim"),
+    )

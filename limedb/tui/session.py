@@ -1,0 +1,84 @@
+"""All that the screen asks of the cluster.
+
+It owns the connections: one stream that is followed, calls to single nodes, and a client for values. It must
+never show anything.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from limedb.client import Client, Receipt, connect
+from limedb.client.arguments import addresses_of
+from limedb.rpc.console_calls import ConsoleCalls
+from limedb.rpc.console_follow import Follower
+from limedb.rpc.console_values import Gossip, Lost, Owner, Page, Sample
+
+CALL_SECONDS = 3.0
+VALUE_SECONDS = 5.0
+PAGE_SIZE = 100
+
+
+class Session:
+    """The cluster behind some addresses, "host:port,host:port". InvalidRequestError: they are none.
+
+    Calls raise LimeDBError when they fail.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._follower, self._calls = Follower(addresses_of(target)), ConsoleCalls(CALL_SECONDS)
+        self._client: Client | None = None
+        self._opening = asyncio.Lock()
+
+    def follow(self) -> AsyncGenerator[Sample | Lost, None]:
+        """The cluster, again and again, through whichever node tells it."""
+        return self._follower.follow()
+
+    async def gossip(self, node_url: str) -> Gossip:
+        """What a node has heard of the others, asked of that node."""
+        return await self._calls.gossip(node_url, self._follower.addresses)
+
+    async def page(self, prefix: str, after: str | None) -> Page:
+        """A page of the keys with a prefix, behind a cursor."""
+        return await self._calls.page(prefix, after, PAGE_SIZE, self._follower.addresses)
+
+    async def owners(self, key: str) -> tuple[Owner, ...]:
+        """What each owner of a key holds."""
+        return await self._calls.owners(key, self._follower.addresses)
+
+    async def get(self, key: str) -> str | bytes | None:
+        """The value of a key; None: it has none."""
+        return await (await self._values()).get(key)
+
+    async def changes(self, key: str) -> AsyncGenerator[None, None]:
+        """Comes when no change of a key can be missed any more, and at each of its changes from then on."""
+        stands = False
+        async with aclosing((await self._values()).watch_pages(key)) as pages:
+            async for page in pages:
+                if page or not stands:
+                    stands = True
+                    yield
+
+    async def set(self, key: str, value: str, ttl: float | None) -> Receipt:
+        """Store a value. ttl: seconds that it lives; None: for ever."""
+        return await (await self._values()).set(key, value, ttl)
+
+    async def delete(self, key: str) -> bool:
+        """Delete a key; whether it had a value."""
+        return await (await self._values()).delete(key)
+
+    async def close(self) -> None:
+        """End all."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+        await self._calls.close()
+
+    async def _values(self) -> Client:
+        """The client, opened when it is first asked for. UnavailableError: nothing answers."""
+        async with self._opening:
+            if self._client is None:
+                client = connect(",".join(self._follower.addresses), timeout=VALUE_SECONDS)
+                await client.open()
+                self._client = client
+        return self._client

@@ -1,0 +1,81 @@
+"""A value as text, JSON or hex, for people. It must never know where it came from."""
+
+import json
+from enum import Enum
+
+from limedb.tui.figures import printable
+
+MAX_SHOWN = 64 << 10
+"""The first characters, or bytes, that are shown."""
+WIDE, NARROW = 16, 8
+"""Bytes on a line of hex, and where there is less room than for that."""
+
+
+class View(Enum):
+    """How a value is shown."""
+
+    TEXT = "text"
+    JSON = "JSON"
+    HEX = "hex"
+
+    @property
+    def next(self) -> "View":
+        """The one after it, round and round."""
+        views = list(View)
+        return views[(views.index(self) + 1) % len(views)]
+
+
+def shown(value: str | bytes, view: View, width: int = 80) -> str:
+    """A value in a view: lines without characters that steer a terminal. width: of a line; hex fits it."""
+    if view is View.HEX:
+        return _hex(value if isinstance(value, bytes) else value.encode(), width)
+    if view is View.JSON:
+        return _json(value)
+    return _text(value if isinstance(value, str) else value.decode(errors="replace"))
+
+
+def guess(value: str | bytes) -> View:
+    """The view that fits a value: JSON for an object or a list, hex for bytes that are no UTF-8."""
+    try:
+        text = value if isinstance(value, str) else value.decode()
+    except UnicodeDecodeError:
+        return View.HEX
+    return View.JSON if isinstance(_parsed(text), dict | list) else View.TEXT
+
+
+def _json(value: str | bytes) -> str:
+    text = value if isinstance(value, str) else value.decode(errors="replace")
+    parsed = _parsed(text)
+    if parsed is None and text.strip() != "null":
+        return f"(this is no JSON)\n{_text(text)}"
+    return _text(json.dumps(parsed, indent=2, ensure_ascii=False))
+
+
+def _parsed(text: str) -> object:
+    """What some JSON says; None: it is none."""
+    try:
+        parsed: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return parsed
+
+
+def _text(text: str) -> str:
+    lines = text[:MAX_SHOWN].replace("\r\n", "\n").expandtabs(4).split("\n")
+    return "\n".join(map(printable, lines)) + _rest(len(text), "characters")
+
+
+def _hex(value: bytes, width: int) -> str:
+    bytes_a_row = WIDE if width >= len(_hex_row(0, bytes(WIDE), WIDE)) else NARROW
+    rows = range(0, min(len(value), MAX_SHOWN), bytes_a_row)
+    lines = (_hex_row(at, value[at : at + bytes_a_row], bytes_a_row) for at in rows)
+    return "\n".join(lines) + _rest(len(value), "bytes")
+
+
+def _hex_row(at: int, part: bytes, length: int) -> str:
+    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in part)
+    return f"{at:06x}  {part.hex(' '):<{3 * length}} {text}"
+
+
+def _rest(length: int, unit: str) -> str:
+    return f"\n… {length - MAX_SHOWN} {unit} more" if length > MAX_SHOWN else ""

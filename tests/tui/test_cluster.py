@@ -1,0 +1,83 @@
+from datetime import datetime, timedelta
+
+from limedb.rpc.console_values import ChangeSample, Load, Lost, Sample
+from limedb.tui.cluster import MAX_EVENTS, MAX_RATES, Cluster
+from limedb.tui.figures import plain
+from tests.tui.samples import A, B, C, node, sample
+
+NOON = datetime(2020, 1, 1, 12, 0, 0)
+LOST = Lost("127.0.0.1:7001", "nothing answers")
+
+
+def fed(*told: Sample | Lost) -> Cluster:
+    """A cluster that was told these, a second apart."""
+    cluster = Cluster("127.0.0.1:7001")
+    for i, one in enumerate(told):
+        cluster.take(one, NOON + timedelta(seconds=i))
+    return cluster
+
+
+def headline(cluster: Cluster) -> str:
+    return plain([cluster.headline()])
+
+
+def test_before_anything_is_told_it_connects() -> None:
+    assert headline(fed()) == "○ connecting to 127.0.0.1:7001"
+    assert headline(fed(LOST)) == "○ 127.0.0.1:7001: nothing answers; trying again"
+
+
+def test_the_headline_tells_what_to_know_first() -> None:
+    cluster = fed(sample(node(A, keys=1500), node(B, keys=500), node(C, status="dead"), epoch=7))
+    assert headline(cluster) == "● 2/3 nodes · epoch 7 steady · 2.0k records, 3 replicas · via 127.0.0.1:7001"
+    assert len(headline(cluster)) <= 78
+
+
+def test_nodes_that_are_no_members_are_not_counted() -> None:
+    assert "2/2 nodes" in headline(fed(sample(node(A), node(B), node(C, standing=""))))
+    assert "no cluster yet" in headline(fed(sample(node(A, standing=""), epoch=0)))
+
+
+def test_a_lost_node_is_told_once_however_often_it_is_tried() -> None:
+    cluster = fed(sample(), LOST, LOST, Lost("127.0.0.1:7002", "silent for 3 s"), LOST)
+    assert [event.text for event in cluster.events][:2] == [
+        "lost 127.0.0.1:7002: silent for 3 s; trying others",
+        "lost 127.0.0.1:7001: nothing answers; trying others",
+    ]
+    assert len(cluster.events) == 3
+    assert headline(cluster).startswith("○ reconnecting")
+
+
+def test_after_a_loss_it_tells_through_whom_it_looks_again() -> None:
+    same, other = fed(sample(), LOST, sample()), fed(sample(), LOST, sample(node_url=B))
+    assert same.events[0].text == "127.0.0.1:7001 answers again"
+    assert other.events[0].text == "looking through 127.0.0.1:7002 now"
+    assert headline(other).startswith("● 3/3 nodes")
+    again = fed(sample(), LOST, sample(), LOST)
+    assert again.events[0].text.startswith("lost ")
+
+
+def test_events_have_their_time_and_are_bounded() -> None:
+    cluster = fed(*(sample(epoch=epoch) for epoch in range(1, MAX_EVENTS + 10)))
+    assert len(cluster.events) == MAX_EVENTS
+    newest, before = list(cluster.events)[:2]
+    assert newest.at - before.at == timedelta(seconds=1)
+
+
+def test_rates_are_remembered_for_a_while_and_forgotten_with_the_node() -> None:
+    busy = [sample(node(A, load=Load(requests=float(i))), node(B)) for i in range(MAX_RATES + 5)]
+    cluster = fed(*busy)
+    assert set(cluster.histories()[B]) == {0.0}
+    assert cluster.histories()[A][-2:] == [MAX_RATES + 3, MAX_RATES + 4]
+    assert len(cluster.histories()[A]) == MAX_RATES
+    cluster.take(sample(node(A, load=Load(requests=9), status="dead")), NOON)
+    assert cluster.histories()[A][-2:] == [MAX_RATES + 4, 0]
+    cluster.take(sample(node(B)), NOON)
+    assert list(cluster.histories()) == [B]
+
+
+def test_a_change_shows_how_far_it_is() -> None:
+    assert fed(sample()).progress(8) is None
+    change = ChangeSample("127.0.0.1:7003 joins", "streaming", spans=8, done=4, keys=1200, rate=300)
+    line = fed(sample(change=change)).progress(8)
+    assert line is not None
+    assert plain([line]) == "127.0.0.1:7003 joins (streaming) ████     4/8 ranges, 1.2k keys, 300/s"

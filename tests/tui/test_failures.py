@@ -1,0 +1,42 @@
+"""What the terminal UI shows when nodes of a real cluster fail."""
+
+from tests.support.clusters import RunningCluster
+from tests.tui.screens import LARGE, live
+
+
+async def test_a_killed_node_is_shown_dead_and_then_active_again(broken: RunningCluster) -> None:
+    victim = broken.nodes[2]
+    async with live(broken.nodes[0].address, LARGE) as shown:
+        broken.kill(victim.name)
+        await shown.until("the node dead", lambda: shown.nodes()[victim.url]["status"] == "dead", limit=30)
+        assert f"{victim.address} is dead: no heartbeat for" in shown.pane("events")
+        assert "2/3 nodes" in shown.headline
+        broken.restart(victim.name)
+        await shown.until(
+            "the node active", lambda: shown.nodes()[victim.url]["status"] == "active", limit=30
+        )
+        assert f"{victim.address} is active again" in shown.pane("events")
+        assert f"{victim.address} was started again" in shown.pane("events")
+
+
+async def test_it_goes_on_through_another_node_when_its_own_is_killed(broken: RunningCluster) -> None:
+    own = broken.nodes[0]
+    async with live(own.address, LARGE) as shown:
+        assert shown.headline.endswith(f"via {own.address}")
+        broken.kill(own.name)
+        await shown.until("another node's view", lambda: f"via {own.address}" not in shown.headline)
+        await shown.until("its own node dead", lambda: shown.nodes()[own.url]["status"] == "dead", limit=30)
+        events = shown.pane("events")
+        assert f"lost {own.address}: nothing answers; trying others" in events
+        assert "looking through 127.0.0.1:" in events
+        await shown.press("s", "k", "enter", "v", "ctrl+s")
+        await shown.until("a value, written without that node", lambda: shown.value == "v")
+
+
+async def test_a_node_that_hangs_is_left_for_another(broken: RunningCluster) -> None:
+    own = broken.nodes[0]
+    async with live(own.address, LARGE) as shown:
+        broken.pause(own.name)
+        await shown.until("another node's view", lambda: f"via {own.address}" not in shown.headline)
+        assert f"lost {own.address}: silent for 3 s; trying others" in shown.pane("events")
+        broken.resume(own.name)

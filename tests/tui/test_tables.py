@@ -1,0 +1,109 @@
+"""Nodes, ring and gossip as the screen shows them."""
+
+import pytest
+
+from limedb.core.ring import Ring, token_of
+from limedb.rpc.console_values import Gossip, Load, NodeSample, PeerGossip
+from limedb.tui import gossip, nodes, ring
+from limedb.tui.figures import plain
+from tests.tui.samples import A, B, C, node, sample
+
+BUSY = Load(
+    disk=3 << 20, memory=52 << 20, cpu=12.5, requests=1500, gets=1200, sets=300, latency=0.42, errors=0.015
+)
+
+
+def row(one: NodeSample, width: int = 400) -> dict[str, str]:
+    return {column.title: column.cell(one, [1.0, 2.0]).text for column in nodes.columns(width)}
+
+
+def test_a_row_tells_status_and_rates() -> None:
+    told = row(node(A, load=BUSY, keys=12_345, zone="rack-1", clock_offset=-3, hints=2048))
+    assert (told["node"], told["status"], told["keys"], told["zone"]) == (
+        "127.0.0.1:7001",
+        "active",
+        "12k",
+        "rack-1",
+    )
+    assert (told["get/s"], told["set/s"], told["del/s"], told["ms"], told["cpu%"]) == (
+        "1.2k",
+        "300",
+        "0",
+        "0.42",
+        "12",
+    )
+    assert (told["memory"], told["disk"], told["errors"]) == ("52 MiB", "3.0 MiB", "1.5%")
+    assert (told["hints"], told["clock"], told["requests/s"].strip()) == ("2.0 KiB", "-3 ms", "▅█")
+
+
+def test_what_a_dead_node_told_last_is_not_shown_as_its_rates() -> None:
+    told = row(node(A, load=BUSY, status="dead", lag=40))
+    assert (told["status"], told["get/s"], told["ms"], told["beat"]) == ("dead", "-", "-", "40s")
+
+
+def test_a_node_that_comes_or_goes_says_so_while_it_lives() -> None:
+    assert row(node(A, standing="joining"))["status"] == "joining"
+    assert row(node(A, standing="leaving", status="dead"))["status"] == "dead"
+    assert row(node(A, standing="", status=""))["status"] == "unknown"
+
+
+@pytest.mark.parametrize("width", range(10, 200, 7))
+def test_columns_fit_and_the_first_to_go_are_the_least_needed(width: int) -> None:
+    chosen = nodes.columns(width)
+    assert sum(column.width + nodes.PADDING for column in chosen) <= max(width, 21)
+    assert chosen[0].title == "node"
+
+
+def test_eighty_characters_are_enough_for_status_and_rates() -> None:
+    titles = [column.title for column in nodes.columns(78)]
+    assert titles == ["node", "status", "beat", "keys", "get/s", "set/s", "ms", "cpu%"]
+
+
+def test_no_cell_is_wider_than_its_column() -> None:
+    long = node(
+        "http://a-very-long-host-name.example:8484",
+        zone="a-long-zone-name",
+        keys=10**9,
+        lag=10**6,
+        hints=10**12,
+        clock_offset=-12345,
+        load=Load(10**12, 10**12, 999, 1e9, 1e9, 1e9, 1e9, 99999, 1.0),
+    )
+    for column in nodes.columns(400):
+        assert len(column.cell(long, [1.0] * 50).text) <= column.width, column.title
+
+
+def test_shares_are_those_of_the_ring() -> None:
+    shares = ring.Shares().of(sample())
+    assert sum(shares.values()) == pytest.approx(1)
+    whole = Ring((A, B, C))
+    owners = [whole.owner(token_of(f"key-{i}")) for i in range(5000)]
+    assert all(owners.count(url) / 5000 == pytest.approx(share, abs=0.03) for url, share in shares.items())
+
+
+def test_who_joins_owns_nothing_yet_and_the_shares_follow_the_members() -> None:
+    shares = ring.Shares()
+    assert set(shares.of(sample(node(A), node(B, standing="joining"), node(C, standing="")))) == {A}
+    assert set(shares.of(sample(node(A), node(B)))) == {A, B}
+
+
+def test_bars_show_share_and_deviation() -> None:
+    shown = plain(ring.bars((node(A), node(B)), {A: 0.6, B: 0.4}, 50)).splitlines()
+    assert shown[0] == "127.0.0.1:7001 " + "█" * 21 + "  60.0% +20.0%"
+    assert shown[1].startswith("127.0.0.1:7002 " + "█" * 14 + " ")
+    assert all(len(line) == 50 for line in shown)
+    assert all(
+        len(line) == 34 for line in plain(ring.bars((node(A), node(B)), {A: 0.6, B: 0.4}, 34)).splitlines()
+    )
+    assert plain(ring.bars((), {}, 50)) == "nobody owns anything yet"
+
+
+def test_gossip_tells_each_peer() -> None:
+    told = Gossip(
+        A, "degraded", 42, 0.5, 12.3, (PeerGossip(B, "active", 40, 0.2), PeerGossip(C, "dead", 7, 12.3))
+    )
+    assert plain(gossip.lines(told, 36)).splitlines() == [
+        "degraded beat 42, lag 0.5s max 12s",
+        "127.0.0.1:7002   active  0.2s     40",
+        "127.0.0.1:7003   dead     12s      7",
+    ]
