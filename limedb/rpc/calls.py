@@ -15,13 +15,30 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from limedb.core.quorum import Level
 from limedb.core.topology import Phase, Standing
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
-from limedb.replication.coordinator import Found
 from limedb.rpc import status
-from limedb.rpc.checks import LEVELS
-from limedb.rpc.links import CHANNEL_OPTIONS
+from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedb.rpc.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value that was read, and the node that held it."""
+
+    value: str | bytes
+    node_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a write: its version and epoch, and how many of how many replicas had it."""
+
+    version: int
+    epoch: int
+    acked: int
+    replicas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +90,25 @@ class NodeClient(Caller):
 
     def get(self, key: str, level: Level | None = None) -> Found:
         """Read a key."""
-        request = kv_pb2.GetRequest(key=key, consistency=_consistency(level))
+        request = kv_pb2.GetRequest(key=key, consistency=consistency_of(level))
         response = self._call(lambda: self._kv.Get(request, timeout=self._timeout))
         blob = response.WhichOneof("content") == "blob"
         return Found(response.blob if blob else response.value, response.node_url)
 
-    def set(self, key: str, value: str, ttl_ms: int = 0, level: Level | None = None) -> None:
-        """Store a text; ttl_ms: milliseconds to live, 0 for ever."""
-        request = kv_pb2.SetRequest(key=key, value=value, ttl_ms=ttl_ms, consistency=_consistency(level))
-        self._call(lambda: self._kv.Set(request, timeout=self._timeout))
+    def set(self, key: str, value: str | bytes, ttl_ms: int = 0, level: Level | None = None) -> Receipt:
+        """Store a value; ttl_ms: milliseconds to live, 0 for ever."""
+        request = kv_pb2.SetRequest(key=key, ttl_ms=ttl_ms, consistency=consistency_of(level))
+        if isinstance(value, str):
+            request.value = value
+        else:
+            request.blob = value
+        return _receipt(self._call(lambda: self._kv.Set(request, timeout=self._timeout)).receipt)
 
-    def delete(self, key: str, level: Level | None = None) -> int:
+    def delete(self, key: str, level: Level | None = None) -> tuple[int, Receipt]:
         """Delete a key; how many values were deleted, 0 or 1."""
-        request = kv_pb2.DeleteRequest(key=key, consistency=_consistency(level))
-        return self._call(lambda: self._kv.Delete(request, timeout=self._timeout)).deleted
+        request = kv_pb2.DeleteRequest(key=key, consistency=consistency_of(level))
+        answer = self._call(lambda: self._kv.Delete(request, timeout=self._timeout))
+        return answer.deleted, _receipt(answer.receipt)
 
     def is_serving(self) -> bool:
         """Whether grpc.health.v1 says that the node takes requests."""
@@ -108,8 +130,8 @@ class NodeClient(Caller):
         return ClusterState(answer.node_url, answer.total_nodes, answer.active_nodes, answer.status, settled)
 
 
-def _consistency(level: Level | None) -> record_pb2.Consistency:
-    return next(number for number, known in LEVELS.items() if known is level)
+def _receipt(receipt: record_pb2.Receipt) -> Receipt:
+    return Receipt(receipt.version, receipt.epoch, receipt.acked, receipt.replicas)
 
 
 @contextmanager
