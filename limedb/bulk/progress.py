@@ -1,6 +1,6 @@
 """How far an import or an export is, on disk: so that it can be resumed.
 
-It owns the small file beside the data file. It is replaced as a whole, so a crash leaves the old or the new one.
+It owns the small file beside the data file, replaced as a whole: a crash leaves the old or the new one.
 """
 
 import json

@@ -3,7 +3,7 @@
 import click
 
 from limedb.cli import admin_screen as screen
-from limedb.cli.kv import target_option
+from limedb.cli.options import target_option
 from limedb.rpc.admin_calls import admin_client
 
 _timeout = click.option(

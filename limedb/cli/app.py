@@ -1,6 +1,6 @@
 """The command line's root: which commands there are, and how an error looks.
 
-It owns the lazy loading, so that `limedb --help` needs none of what the commands need.
+It owns the lazy loading, so that `limedb --help` and completion need none of what the commands need.
 """
 
 import importlib
@@ -8,8 +8,11 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from limedb.errors import ConfigError, LimeDBError
+from limedb.cli.codes import INTERRUPTED, code_of
+from limedb.cli.output import tell_error
+from limedb.errors import LimeDBError
 
 _COMMANDS = {
     "serve": ("limedb.cli.serve:serve", "Run a node in the foreground."),
@@ -21,8 +24,20 @@ _COMMANDS = {
     "get": ("limedb.cli.kv:get", "Print the value of a key."),
     "set": ("limedb.cli.kv:set_", "Store a value under a key."),
     "del": ("limedb.cli.kv:del_", "Delete a key."),
-    "admin": ("limedb.cli.admin:admin", "See and change who belongs to the cluster; repair it."),
+    "keys": ("limedb.cli.browse:keys", "List keys, of the cluster or of one node."),
+    "scan": ("limedb.cli.browse:scan", "List keys with their values."),
+    "watch": ("limedb.cli.watch:watch", "Show changes of keys as they happen."),
+    "locate": ("limedb.cli.views:locate", "Show which nodes hold a key."),
+    "status": ("limedb.cli.views:status", "Show the nodes of the cluster."),
+    "ring": ("limedb.cli.views:ring", "Show which node owns how much."),
+    "gossip": ("limedb.cli.views:gossip", "Show what a node has heard of the others."),
     "health": ("limedb.cli.kv:health", "Ask a node whether it takes requests."),
+    "top": ("limedb.cli.top:top", "Show nodes with their rates, live."),
+    "import": ("limedb.cli.import_:import_", "Store the keys of a file."),
+    "export": ("limedb.cli.export:export", "Write keys to a file."),
+    "bench": ("limedb.cli.bench:bench", "Put load on a cluster, and measure or verify."),
+    "admin": ("limedb.cli.admin:admin", "See and change who belongs to the cluster; repair it."),
+    "completion": ("limedb.cli.completion:completion", "Print the completion script of a shell."),
 }
 
 
@@ -46,13 +61,24 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names that begin so, without importing the commands."""
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own type)
-        """Run the command. Exit code 2: what was asked can't be done as it was put; 1: it failed."""
+        """Run the command; its exit codes are those of `limedb.cli.codes`."""
         try:
             return super().invoke(ctx)
         except LimeDBError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(2 if isinstance(error, ConfigError) else 1)
+            tell_error(str(error))
+            sys.exit(code_of(error))
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
 
 
 @click.group(
@@ -60,4 +86,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="limedb", prog_name="limedb")
 def cli() -> None:
-    """Run and use LimeDB, a distributed key-value store."""
+    """Run and use LimeDB, a distributed key-value store.
+
+    Exit codes: 0 done, 1 failed, 2 not understood, 3 no such key, 4 done in part, 5 a value is wrong.
+    """

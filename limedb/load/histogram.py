@@ -1,7 +1,7 @@
 """Latencies in bounded memory and with a known error.
 
-It owns the counting of whole microseconds and the percentiles of them; it must never read a clock. The buckets
-are those of HdrHistogram (G. Tene): each number below 256 has its own, and each doubling above has 128.
+It owns the counting of whole microseconds, and the percentiles; it must never read a clock. The buckets are
+those of HdrHistogram (G. Tene): each number below 256 has its own, and each doubling above has 128.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """What every key must hold, for a load test that compares.
 
-It owns who is right about a value. A key has one writer, so that its writes have an order. Memory: four bytes a
+It owns who is right about a value. A key has one writer, so that its writes have an order. Memory: 16 bytes a
 key, and a few for each write whose outcome is unknown.
 """
 

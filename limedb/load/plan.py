@@ -34,7 +34,7 @@ class Distribution(StrEnum):
 class Plan:
     """A load test. requests: how many, None: as many as the time gives; seconds: how long, None: until the
     requests are done. workers: requests under way at once. keys: how many there are. value_size: bytes.
-    read_share: of mixed and verify, 0 to 1. prefix: starts the keys' names. seed: of what is chosen and stored.
+    read_share: of mixed and verify, 0 to 1. prefix: of the keys' names. seed: of what is chosen and stored.
     """
 
     mode: Mode
@@ -55,7 +55,7 @@ class Plan:
 
     def value(self, number: int, version: int) -> str:
         """What is stored under a key the version-th time: value_size bytes of ASCII."""
-        text = xxhash.xxh3_128_hexdigest(f"{self.seed}/{number}/{version}")
+        text = xxhash.xxh3_128_hexdigest(f"{self.seed}/{number}/{version}".encode())
         return (text * (self.value_size // len(text) + 1))[: self.value_size]
 
     def random(self, worker: int) -> Random:

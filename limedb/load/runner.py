@@ -5,8 +5,9 @@ It owns the workers and the times. It must never print, and a failed request mus
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 from limedb.errors import LimeDBError
@@ -59,10 +60,10 @@ class Runner:
             await self._all(self._work)
             self.tally.seconds = time.perf_counter() - start
         if self._ledger is not None:
-            await self._all(self._sweep)
+            await self._all(partial(self._sweep, self._ledger))
         self.tally.turn(0, 0)
 
-    async def _all(self, work: Callable[[int], "asyncio._CoroutineLike[None]"]) -> None:
+    async def _all(self, work: Callable[[int], Coroutine[None, None, None]]) -> None:
         async with asyncio.TaskGroup() as group:
             for worker in range(min(self._plan.workers, self._plan.keys)):
                 group.create_task(work(worker))
@@ -121,10 +122,9 @@ class Runner:
         if self._ledger:
             self._ledger.stored(number, version)
 
-    async def _sweep(self, worker: int) -> None:
+    async def _sweep(self, ledger: Ledger, worker: int) -> None:
         """Compare the worker's keys, once each; it counts as no request."""
-        assert self._ledger is not None
-        for number in filter(self._ledger.has, self._plan.share_of(worker)):
+        for number in filter(ledger.has, self._plan.share_of(worker)):
             try:
                 found = await self._target.read(self._plan.key(number))
             except LimeDBError as error:

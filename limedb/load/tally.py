@@ -15,7 +15,7 @@ SHOWN_MISMATCHES = 20
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The last interval and all before it. seconds: since the start; span: of the interval; operations: in it.
+    """The last interval and all before it. seconds: since the start; span, operations: of the interval.
 
     recent: the times of the interval; tally: everything.
     """

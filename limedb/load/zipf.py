@@ -1,8 +1,8 @@
 """Ranks by Zipf's law: few are drawn often, most seldom.
 
-It owns the drawing; randomness is given. Rejection-inversion (W. Hörmann and G. Derflinger, "Rejection-inversion
-to generate variates from monotone discrete distributions", 1996): exact, and of constant time and memory,
-however many ranks there are.
+It owns the drawing; randomness is given. Rejection-inversion (W. Hörmann and G. Derflinger,
+"Rejection-inversion to generate variates from monotone discrete distributions", 1996): exact, and of constant
+time and memory, however many ranks there are.
 """
 
 import math

@@ -48,8 +48,8 @@ class NodeSample:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSample:
-    """The cluster at one moment. time: seconds since 1970, by the answering node's clock. change: in words, of
-    the change that runs; empty: none does. as_view: all of it.
+    """The cluster at one moment. time: seconds since 1970, by the answering node's clock. change: that runs,
+    in words; empty: none does. as_view: all of it.
     """
 
     node_url: str

@@ -3,10 +3,10 @@
 It owns their messages. As `limedb.rpc.calls`, it must never run in a node.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import grpc
 
@@ -17,6 +17,7 @@ from limedb.rpc.levels import consistency_of
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 Value = str | bytes
+M = TypeVar("M", kv_pb2.ScanResponse, kv_pb2.WatchResponse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Changes in the order in which they were heard; none: the watch stands. resume_version: see WatchRequest."""
+    """Changes as they were heard; none: the watch stands. resume_version: to go on after it."""
 
     changes: tuple[Change, ...]
     resume_version: int
@@ -86,7 +87,7 @@ class ScanClient(Caller):
         local: bool = False,
         page_size: int = 0,
     ) -> Iterator[Page]:
-        """The pages of a range. after: a cursor; limit: keys in all, 0 for all; local: the node's own keys."""
+        """The pages of a range. after: a cursor; limit: of all keys, 0: none; local: the node's own keys."""
         request = kv_pb2.ScanRequest(
             prefix=keys.prefix,
             start=keys.start,
@@ -112,7 +113,7 @@ class ScanClient(Caller):
         for answer in self._stream(lambda: self._kv.Watch(request)):
             yield Changes(tuple(_change(event) for event in answer.events), answer.resume_version)
 
-    def _stream(self, call: Callable[[], Iterator[kv_pb2.ScanResponse | kv_pb2.WatchResponse]]) -> Iterator:  # type: ignore[type-arg]
+    def _stream(self, call: Callable[[], Iterable[M]]) -> Iterator[M]:
         stream = call()
         try:
             yield from stream
