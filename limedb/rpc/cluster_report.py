@@ -47,6 +47,7 @@ class ClusterReport:
                 share=shares.get(url, 0.0),
                 hint_bytes=hints.get(url, 0),
                 clock_offset_ms=offsets.get(url),
+                load=sources.load() if url == sources.view.own_url else None,
             )
             for url in sorted({*peers, *(member.url for member in topology.members)})
         ]
