@@ -109,5 +109,5 @@ def _content(columns: Sequence[str], row: Sequence[str]) -> Content:
 
 def _row(fields: Sequence[str]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(fields)
+    csv.writer(text, lineterminator="\r\n").writerow(fields)
     return text.getvalue().encode()
