@@ -62,7 +62,7 @@ class Exporter:
 
     def _pages(self, scan: Scan) -> Iterator[Page]:
         """The pages to the end, also where a node that was asked goes away meanwhile."""
-        heard = time.monotonic()
+        heard = float("-inf")
         while True:
             try:
                 for page in scan(self.progress.after):

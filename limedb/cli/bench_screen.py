@@ -80,6 +80,7 @@ def result(plan: Plan, tally: Tally) -> dict[str, object]:
             "max": times.longest / 1000,
         },
         "errors": dict(tally.errors),
+        "errorExamples": tally.examples,
         "compared": tally.compared,
         "mismatches": tally.mismatches,
         "shownMismatches": [

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import asdict
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -10,7 +10,11 @@ from limedb.cli.codes import FAILED, OK
 from limedb.cli.options import command, consistency_option, target_option, timeout_option
 from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, paint, table, value_fields
 from limedb.core.quorum import Level
+from limedb.errors import UnsupportedError
 from limedb.rpc.calls import Receipt, node_client
+
+if TYPE_CHECKING:
+    from limedb.rpc.cluster_calls import View
 
 
 @command(
@@ -110,26 +114,37 @@ def del_(key: str, shape: str, level: Level | None, target: str, timeout: float)
 @timeout_option
 def health(shape: str, target: str, timeout: float) -> None:
     """Ask a node whether it takes requests; exit with 0 when it does, else with 1."""
-    with node_client(target, timeout) as node:
-        serving = node.is_serving()
+    serving = _is_serving(target, timeout) if shape == RAW else _show_health(shape, target, timeout)
     if shape == RAW:
         echo(paint("SERVING" if serving else "NOT_SERVING"))
-    else:
-        _show_health(shape, target, timeout)
     sys.exit(OK if serving else FAILED)
 
 
-def _show_health(shape: str, target: str, timeout: float) -> None:
-    """How the node does, in full."""
+def _is_serving(target: str, timeout: float) -> bool:
+    """What grpc.health.v1 says; of Envoy, which doesn't route that, what the node behind it says."""
+    try:
+        with node_client(target, timeout) as node:
+            return node.is_serving()
+    except UnsupportedError:
+        return bool(_health(target, timeout)["status"] == "healthy")
+
+
+def _show_health(shape: str, target: str, timeout: float) -> bool:
+    """Print how the node does; whether it takes requests."""
+    told = _health(target, timeout)
+    if shape == JSON:
+        echo_json(told)
+    else:
+        storage = {f"storage {name}": value for name, value in told.pop("storage", {}).items()}
+        echo(table(("", ""), list({**told, **storage}.items()), with_header=False))
+    return bool(told["status"] == "healthy")
+
+
+def _health(target: str, timeout: float) -> "View":
     from limedb.rpc.cluster_calls import cluster_client  # what most calls of health don't need
 
     with cluster_client(target, timeout) as node:
-        told = node.health()
-    if shape == JSON:
-        echo_json(told)
-        return
-    storage = {f"storage {name}": value for name, value in told.pop("storage", {}).items()}
-    echo(table(("", ""), list({**told, **storage}.items()), with_header=False))
+        return node.health()
 
 
 def _told(receipt: Receipt) -> dict[str, object]:

@@ -49,7 +49,7 @@ def top(interval: float, count: int | None, shape: str, target: str) -> None:
 
 def _lasting(watch: Callable[[], Iterator[ClusterSample]]) -> Iterator[ClusterSample]:
     """Samples, also when the node that is asked goes away for a while."""
-    heard = time.monotonic()
+    heard = float("-inf")
     while True:
         try:
             for sample in watch():

@@ -14,7 +14,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
 from limedb.core.quorum import Level
 from limedb.core.topology import Phase, Standing
-from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
+from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError, UnsupportedError
 from limedb.rpc import status
 from limedb.rpc.channels import CHANNEL_OPTIONS
 from limedb.rpc.levels import consistency_of
@@ -57,8 +57,8 @@ class ClusterState:
 class Caller:
     """Calls a node, or Envoy, at target (host:port). timeout: seconds for each call.
 
-    Every call raises UnavailableError when nothing answers, RequestTimeoutError when it is too slow, and
-    RemoteError when the node answered with an error.
+    Every call raises UnavailableError when nothing answers, RequestTimeoutError when it is too slow,
+    UnsupportedError when there is no such call, and RemoteError when the node answered with an error.
     """
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
@@ -74,6 +74,10 @@ class Caller:
         if (told := status.remote_error(self._target, error)) is not None:
             return told
         code = error.code()
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return UnsupportedError(
+                "call", f"{self._target} doesn't take this call: ask a node of this version"
+            )
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return RequestTimeoutError(self._timeout, self._target)
         return UnavailableError(

@@ -14,6 +14,7 @@ from limedb.bulk.items import BadItemError, BulkError, Item, Line, Place
 
 Read = Callable[[BinaryIO, Place], Iterator[Line]]
 
+START = Place()
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 TIMES = st.integers(0, 1 << 45)
@@ -21,7 +22,7 @@ ITEMS = st.lists(st.builds(Item, KEYS, TEXTS | st.binary(max_size=30), TIMES), m
 PLAIN = st.lists(st.builds(Item, KEYS, TEXTS), max_size=8)
 
 
-def lines(read: Read, data: bytes, start: Place = Place()) -> list[Line]:
+def lines(read: Read, data: bytes, start: Place = START) -> list[Line]:
     return list(read(io.BytesIO(data), start))
 
 

@@ -12,6 +12,7 @@ from limedb.bulk.items import BadItemError, BulkError, Content, Item, Line, Plac
 from limedb.client import Receipt, Value
 from limedb.errors import LimeDBError, PartialFailureError, UnavailableError, ValueTooLargeError
 
+START = Place()
 RECEIPT = Receipt(1, 1, 1, 1)
 
 
@@ -47,7 +48,7 @@ class Keys:
         return dict.fromkeys(values, RECEIPT)
 
 
-def numbered(contents: list[Content], start: Place = Place()) -> Iterator[Line]:
+def numbered(contents: list[Content], start: Place = START) -> Iterator[Line]:
     for at, content in enumerate(contents[start.offset :], start.offset + 1):
         yield Line(at, Place(at, at), content)
 
@@ -55,7 +56,7 @@ def numbered(contents: list[Content], start: Place = Place()) -> Iterator[Line]:
 class Run:
     """An import with all that it told."""
 
-    def __init__(self, store: Keys, place: Place = Place(), stop_on_error: bool = False) -> None:
+    def __init__(self, store: Keys, place: Place = START, stop_on_error: bool = False) -> None:
         self.told: list[int] = []
         self.importer = Importer(
             store, place, Counts(), lambda n, _error: self.told.append(n), lambda: None, stop_on_error
