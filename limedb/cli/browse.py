@@ -1,5 +1,6 @@
 """`limedb keys|scan`: keys in their order, page by page."""
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -110,7 +111,7 @@ def _list(
         )
         cursor = _show(pages, shape, keys_only)
     if cursor is not None:
-        click.echo(f"There may be more: --after {cursor!r}", err=True)
+        click.echo(f"There may be more: --after {shlex.quote(cursor)}", err=True)
 
 
 def _show(pages: Iterator[Page], shape: str, keys_only: bool) -> str | None:

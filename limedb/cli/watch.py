@@ -1,5 +1,7 @@
 """`limedb watch`: changes of keys as they happen."""
 
+import sys
+
 import click
 
 from limedb.cli.options import command, target_option
@@ -75,7 +77,7 @@ def _show(change: Change, shape: str) -> None:
     else:
         what = "del" if deleted else "set"
         echo(f"{change.version}  {what}  {printable(change.key)}  {shown_value(change.value)}".rstrip())
-    click.get_text_stream("stdout").flush()
+    sys.stdout.flush()
 
 
 def _remedy(error: LimeDBError | None, resume: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Import and export with real clusters: what goes in comes out, also after an interruption, in little memory."""
+"""Import and export with real clusters: what goes in comes out, though interrupted, in little memory."""
 
 import base64
 import json
@@ -13,15 +13,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.clusters import limedb
+from tests.support.clusters import limedb, running_cluster
 from tests.support.waiting import wait_for
 
 HIGH_WATER = (
     "import sys; from limedb.cli.app import cli\n"
-    "try: cli(sys.argv[1:], standalone_mode=False)\n"
+    "try: cli(standalone_mode=False)\n"
     "finally: print([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0], file=sys.stderr)"
 )
 """Runs a command, and tells the most memory that it had. (The kernel's ru_maxrss counts the parent's, too.)"""
+"""Runs a command, and tells the most memory that it had: ru_maxrss of the kernel counts the parent's too."""
 
 
 def state_of(file: Path) -> Path:
@@ -49,8 +50,6 @@ def contents(told: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]
 @pytest.fixture
 def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A second cluster of one node."""
-    from tests.support.clusters import running_cluster
-
     with running_cluster(tmp_path_factory.mktemp("two"), 1, {"STORE": "memory"}, envoy=False) as running:
         yield running.nodes[0].address
 
