@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from limedb.bulk import csv_file, go_file, jsonl
 from limedb.bulk.items import BadItemError, Format, Item
-from limedb.errors import RequestTimeoutError, UnavailableError
+from limedb.errors import LimeDBError, RemoteError, RequestTimeoutError, UnavailableError
 from limedb.rpc.scan_calls import Page
 
 PATIENCE_SECONDS = 30.0
@@ -70,8 +70,8 @@ class Exporter:
                     heard = time.monotonic()
                     if page.after is None:
                         return
-            except (UnavailableError, RequestTimeoutError):
-                if time.monotonic() - heard > PATIENCE_SECONDS:
+            except (UnavailableError, RequestTimeoutError, RemoteError) as error:
+                if time.monotonic() - heard > PATIENCE_SECONDS or not _may_pass(error):
                     raise
             time.sleep(PAUSE_SECONDS)
 
@@ -91,3 +91,8 @@ class Exporter:
         if self._form is Format.CSV:
             return csv_file.write(item)
         return (b",\n" if self.progress.written else b"\n") + go_file.write(item)
+
+
+def _may_pass(error: LimeDBError) -> bool:
+    """Whether a scan may work later: of what a node answers, only that it can't now."""
+    return not isinstance(error, RemoteError) or error.code == "UNAVAILABLE"

@@ -21,7 +21,6 @@ HIGH_WATER = (
     "try: cli(standalone_mode=False)\n"
     "finally: print([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0], file=sys.stderr)"
 )
-"""Runs a command, and tells the most memory that it had. (The kernel's ru_maxrss counts the parent's, too.)"""
 """Runs a command, and tells the most memory that it had: ru_maxrss of the kernel counts the parent's too."""
 
 
