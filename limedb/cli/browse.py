@@ -20,7 +20,7 @@ from limedb.cli.output import (
     value_fields,
 )
 from limedb.core.quorum import Level
-from limedb.rpc.scan_calls import Entry, KeyRange, Page, scan_client
+from limedb.rpc.scan_calls import Entry, Page, Selection, scan_client
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,7 +101,7 @@ def _list(
 ) -> None:
     with scan_client(target, timeout) as node:
         pages = node.scan(
-            KeyRange(prefix, start, end),
+            Selection(prefix, start, end),
             after=after,
             limit=limit,
             keys_only=keys_only,

@@ -20,7 +20,7 @@ from limedb.cli.codes import IN_PART
 from limedb.cli.files import form_of, form_option
 from limedb.cli.options import command, consistency_option, target_option
 from limedb.core.quorum import Level
-from limedb.rpc.scan_calls import KeyRange, scan_client
+from limedb.rpc.scan_calls import Selection, scan_client
 
 SAVE_SECONDS = 1.0
 PAGE = 500
@@ -60,7 +60,7 @@ def export(
     How far it is stands in FILE.limedb-state until it is done, so that it can be resumed.
     """
     form = Format.JSONL if str(file) == "-" and form is None else form_of(file, form)
-    keys = KeyRange(prefix, start, end)
+    keys = Selection(prefix, start, end)
     sink = _Sink(file, f"{form} {keys}")
     with sink.opened(resume, force) as (out, begun), bar(f"exporting to {file.name}", None) as (advance, say):
         began = time.monotonic()

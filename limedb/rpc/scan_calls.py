@@ -21,7 +21,7 @@ M = TypeVar("M", kv_pb2.ScanResponse, kv_pb2.WatchResponse)
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRange:
+class Selection:
     """Keys that begin with prefix, from start on, before end; an empty one is no bound."""
 
     prefix: str = ""
@@ -78,7 +78,7 @@ class ScanClient(Caller):
 
     def scan(
         self,
-        keys: KeyRange,
+        keys: Selection,
         *,
         after: str | None = None,
         limit: int = 0,
