@@ -3,7 +3,7 @@
 import click
 
 from limedb.cli import admin_screen as screen
-from limedb.cli.options import Command, target_option
+from limedb.cli.options import Command, Group, target_option
 from limedb.rpc.admin_calls import admin_client
 
 _timeout = click.option(
@@ -14,7 +14,13 @@ _no_wait = click.option("--no-wait", is_flag=True, help="Return when the change 
 _url = click.argument("url", metavar="URL")
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples="""
+    limedb admin status
+    limedb admin decommission http://node4:8484 --dry-run
+    """,
+)
 def admin() -> None:
     """See and change who belongs to the cluster; repair it."""
 

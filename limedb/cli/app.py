@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from limedb.cli.codes import INTERRUPTED, code_of
+from limedb.cli.options import Group
 from limedb.cli.output import tell_error
 from limedb.errors import LimeDBError
 
@@ -41,7 +42,7 @@ _COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports a command when it is run, and turns LimeDBError into one line and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -82,7 +83,14 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    examples="""
+    limedb cluster start --detach
+    limedb set greeting hello && limedb get greeting
+    limedb scan --limit 20
+    limedb top
+    """,
 )
 @click.version_option(package_name="limedb", prog_name="limedb")
 def cli() -> None:

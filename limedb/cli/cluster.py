@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from limedb.cli.options import Command
+from limedb.cli.options import Command, Group
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
 from limedb.launch import cluster as launcher
@@ -27,7 +27,14 @@ _in_folder = click.option(
 _node = click.argument("node", metavar="NODE")
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples="""
+    limedb cluster start --nodes 4 --detach
+    limedb cluster status
+    limedb cluster stop
+    """,
+)
 def cluster() -> None:
     """Run a cluster on this machine, with Envoy in front."""
 

@@ -28,7 +28,7 @@ consistency_option = click.option(
 
 
 class Command(click.Command):
-    """A command whose help ends with examples."""
+    """A command, or a group, whose help ends with examples."""
 
     def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:  # noqa: ANN401 (click's own)
         super().__init__(*args, **kwargs)
@@ -40,6 +40,10 @@ class Command(click.Command):
             with formatter.section("Examples"):
                 for line in self.examples:
                     formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+class Group(Command, click.Group):
+    """A group of commands whose help ends with examples."""
 
 
 def command(name: str, examples: str) -> Callable[[Callable[..., None]], Command]:

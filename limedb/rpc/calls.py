@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import grpc
-from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
 from limedb.core.quorum import Level
-from limedb.core.topology import Phase, Standing
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError, UnsupportedError
 from limedb.rpc import status
 from limedb.rpc.channels import CHANNEL_OPTIONS
@@ -116,8 +113,11 @@ class NodeClient(Caller):
 
     def is_serving(self) -> bool:
         """Whether grpc.health.v1 says that the node takes requests."""
+        from grpc_health.v1 import health_pb2  # the other calls start quicker without it
+        from grpc_health.v1.health import SERVICE_NAME
+
         check = self._channel.unary_unary(
-            f"/{HEALTH_SERVICE}/Check",
+            f"/{SERVICE_NAME}/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
         )
@@ -126,6 +126,8 @@ class NodeClient(Caller):
 
     def state(self) -> ClusterState:
         """The cluster as the node sees it."""
+        from limedb.core.topology import Phase, Standing  # as above
+
         stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
         answer = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
         settled = answer.phase == Phase.STEADY and all(

@@ -1,6 +1,7 @@
 """The load tester against a real cluster."""
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -77,6 +78,26 @@ def test_a_value_that_is_overwritten_from_outside_is_exit_code_5_and_is_shown(
     assert (load.returncode, told["mismatches"] > 0) == (5, True)
     assert "MISMATCH key 'spoilt/00000000'" in stderr
     assert told["shownMismatches"][0]["found"] == "'from outside'"
+
+
+def test_ctrl_c_ends_the_load_and_shows_what_came_of_it(cluster: RunningCluster) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "limedb",
+        "bench",
+        "write",
+        "-d",
+        "600",
+        "--target",
+        cluster.envoy_address,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as load:
+        assert load.stdout is not None
+        assert "/s  p50" in load.stdout.readline()
+        load.send_signal(signal.SIGINT)
+        shown, _ = load.communicate(timeout=30)
+    assert (load.returncode, "throughput" in shown) == (130, True)
 
 
 def test_nobody_there_is_exit_code_1() -> None:

@@ -19,7 +19,7 @@ def test_the_reference_is_that_of_the_commands() -> None:
     assert mark + rest == reference(), "docs/cli.md is stale: run `python -m tests.cli.reference`"
 
 
-@pytest.mark.parametrize("name", LEAVES)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_shows_an_example_that_is_one_of_its_own(name: str) -> None:
     text = help_of(name, COMMANDS[name])
     _, found, examples = text.partition("Example")

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import limedb as limedb_client
-
 from tests.support.clusters import RunningCluster, limedb, running_cluster
 from tests.support.waiting import wait_for
 

@@ -2,7 +2,7 @@
 
 import math
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limedb.load.histogram import LONGEST, PRECISION, Histogram, bucket_of, upper_bound
@@ -40,6 +40,7 @@ def test_a_percentile_is_never_too_low_and_too_high_by_no_more_than_stated(
     assert exact <= told <= exact * (1 + 1 / (1 << PRECISION))
 
 
+@settings(deadline=None)
 @given(TIMES, TIMES)
 def test_merging_is_recording_all_in_one_whatever_the_order(first: list[int], second: list[int]) -> None:
     together, turned = filled(first), filled(second)
