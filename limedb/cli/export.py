@@ -20,6 +20,7 @@ from limedb.cli.codes import IN_PART
 from limedb.cli.files import form_of, form_option
 from limedb.cli.options import command, consistency_option, target_option
 from limedb.core.quorum import Level
+from limedb.errors import LimeDBError
 from limedb.rpc.scan_calls import Selection, scan_client
 
 SAVE_SECONDS = 1.0
@@ -62,12 +63,16 @@ def export(
     form = Format.JSONL if str(file) == "-" and form is None else form_of(file, form)
     keys = Selection(prefix, start, end)
     sink = _Sink(file, f"{form} {keys}")
-    with sink.opened(resume, force) as (out, begun), bar(f"exporting to {file.name}", None) as (advance, say):
+    total = _expected(target) if sys.stderr.isatty() and keys == Selection() else None
+    with (
+        sink.opened(resume, force) as (out, begun),
+        bar(f"exporting to {file.name}", total) as (advance, say),
+    ):
         began = time.monotonic()
 
         def moved() -> None:
             rate = (run.progress.written - begun.written) / max(time.monotonic() - began, 0.001)
-            advance(0, f"{run.progress.written:,} keys, {rate:,.0f}/s")
+            advance(run.progress.written, f"{run.progress.written:,} keys, {rate:,.0f}/s")
             sink.moved(run.progress)
 
         def report(error: BadItemError) -> None:
@@ -134,3 +139,16 @@ class _Sink:
         """All is done."""
         if self._is_file:
             progress.forget(self._path)
+
+
+def _expected(target: str) -> int | None:
+    """How many keys the cluster holds, about: for the bar. None: it can't be told."""
+    from limedb.rpc.cluster_calls import cluster_client  # only a bar needs it
+
+    try:
+        with cluster_client(target, 2.0) as node:
+            told = node.state()
+    except LimeDBError:
+        return None  # the scan will say why
+    copies = min(told["replicationFactor"], told["totalNodes"])
+    return sum(member["keys"] for member in told["members"]) // copies if copies else None
