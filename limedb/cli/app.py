@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from limedb.cli.codes import INTERRUPTED, code_of
+from limedb.cli.codes import INTERRUPTED, USAGE, code_of
 from limedb.cli.options import Group
 from limedb.cli.output import tell_error
 from limedb.errors import LimeDBError
@@ -78,6 +78,9 @@ class LazyGroup(Group):
         except LimeDBError as error:
             tell_error(str(error))
             sys.exit(code_of(error))
+        except UnicodeEncodeError:
+            tell_error("an argument is not UTF-8: keys are text, and bytes are stored with set --file")
+            sys.exit(USAGE)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
 

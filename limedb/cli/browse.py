@@ -1,5 +1,6 @@
 """`limedb keys|scan`: keys in their order, page by page."""
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -13,8 +14,8 @@ from limedb.cli.output import (
     RAW,
     TABLE,
     echo,
-    echo_json,
     output_option,
+    put,
     shown_value,
     table,
     value_fields,
@@ -129,19 +130,12 @@ def _show(pages: Iterator[Page], shape: str, keys_only: bool) -> str | None:
 
 def _show_entry(entry: Entry, shape: str, keys_only: bool) -> None:
     if shape == JSON:
-        told = {
-            "key": entry.key,
-            **value_fields(entry.value),
-            "size": entry.size,
-            "version": str(entry.version),
-        }
-        echo_json(told | ({"expiresAtMs": str(entry.expires_at_ms)} if entry.expires_at_ms else {}), None)
-    elif keys_only:
-        click.echo(entry.key)
-    elif isinstance(entry.value, bytes):
-        sys.stdout.buffer.write(entry.value + b"\n")
+        told = {"size": entry.size, "version": str(entry.version)}
+        ends = {"expiresAtMs": str(entry.expires_at_ms)} if entry.expires_at_ms else {}
+        line = {"key": entry.key, **value_fields(entry.value), **told, **ends}
+        put(json.dumps(line, ensure_ascii=False))
     else:
-        click.echo(entry.value)
+        put(entry.key if keys_only or entry.value is None else entry.value)
 
 
 def _table(entries: tuple[Entry, ...], keys_only: bool, first: bool) -> str:

@@ -1,6 +1,6 @@
 """The exit codes that scripts may rely on. docs/cli.md lists them."""
 
-from limedb.errors import ConfigError, KeyNotFoundError, LimeDBError, RemoteError
+from limedb.errors import ConfigError, InvalidRequestError, KeyNotFoundError, LimeDBError, RemoteError
 
 OK = 0
 FAILED = 1
@@ -16,7 +16,7 @@ INTERRUPTED = 130
 
 def code_of(error: LimeDBError) -> int:
     """The exit code of an error."""
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | InvalidRequestError):
         return USAGE
     missing = KeyNotFoundError.__name__
     if isinstance(error, KeyNotFoundError) or (isinstance(error, RemoteError) and error.kind == missing):

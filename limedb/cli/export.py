@@ -104,14 +104,13 @@ class _Sink:
             return
         kept = self._kept(resume, force)
         try:
-            self._out = self._path.open("r+b" if kept.size else "wb")
+            with self._path.open("r+b" if kept.size else "wb") as self._out:
+                self._out.truncate(kept.size)
+                self._out.seek(kept.size)
+                progress.save(self._path, kept)
+                yield self._out, Progress(kept.after or None, kept.written, kept.failed)
         except OSError as error:
-            raise BulkError(f"{self._path} can't be written: {error.strerror}") from None
-        with self._out:
-            self._out.truncate(kept.size)
-            self._out.seek(kept.size)
-            progress.save(self._path, kept)
-            yield self._out, Progress(kept.after or None, kept.written, kept.failed)
+            raise BulkError(f"{self._path} can't be written: {error.strerror}; then --resume") from None
 
     def _kept(self, resume: bool, force: bool) -> Exported:
         """The state to begin with. UsageError, BulkError: it isn't clear where."""

@@ -76,7 +76,7 @@ class _Source:
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path, self.file = path, file
-        self.has_state = str(path) != "-"
+        self.has_state = str(path) != "-" and file.seekable()
         self.size = os.fstat(file.fileno()).st_size if self.has_state else None
         self.head = progress.head_of(file) if self.has_state else ""
 

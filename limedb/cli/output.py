@@ -52,16 +52,23 @@ def tell_error(text: str) -> None:
     click.echo(f"{label} {text}", err=True, color=True)
 
 
-def echo(text: str, flush: bool = False) -> None:
+def echo(text: str) -> None:
     """Print a line whose colours are already right."""
     click.echo(text, color=True)
-    if flush:
-        sys.stdout.flush()
 
 
 def echo_json(told: object, indent: int | None = 2) -> None:
     """Print JSON."""
     click.echo(json.dumps(told, ensure_ascii=False, indent=indent))
+
+
+def put(line: str | bytes) -> None:
+    """Print one of many lines as it is. Who prints them flushes stdout."""
+    if isinstance(line, str):
+        sys.stdout.write(line + "\n")
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(line + b"\n")
 
 
 def printable(text: str, limit: int = 0) -> str:

@@ -15,6 +15,7 @@ from limedb.cli.output import (
     echo_json,
     output_option,
     printable,
+    put,
     shown_value,
     value_fields,
 )
@@ -118,7 +119,7 @@ def _show(change: Change, shape: str) -> None:
         told = {"key": change.key, **value_fields(change.value), "version": str(change.version)}
         echo_json(told | ({"delete": True} if deleted else {}), None)
     elif shape == RAW:
-        click.echo("" if deleted else change.value)
+        put(change.value or "")
     else:
         what = "del" if deleted else "set"
         echo(f"{change.version}  {what}  {printable(change.key)}  {shown_value(change.value)}".rstrip())

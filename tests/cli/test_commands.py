@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,12 @@ def test_bytes_of_a_file_come_back_as_they_were(run: Run, told: Told, tmp_path: 
 def test_what_is_not_understood_is_exit_code_2(arguments: list[str]) -> None:
     done = limedb(*arguments)
     assert (done.returncode, done.stdout, bool(done.stderr)) == (2, "", True)
+
+
+def test_an_argument_that_is_no_text_is_exit_code_2_and_says_what_to_do() -> None:
+    command = [sys.executable.encode(), b"-m", b"limedb", b"get", b"\xff"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, b"not UTF-8" in done.stderr, b"Traceback" in done.stderr) == (2, True, False)
 
 
 @pytest.mark.parametrize(

@@ -58,3 +58,10 @@ def test_what_keys_hold_does_not_reach_the_terminal_as_it_is(cluster: RunningClu
     _, shown = on_terminal("scan", "evil/", *target)
     assert "\\x1b[31mred\\x07" in shown
     assert "\x1b" not in shown
+
+
+def test_an_export_has_a_bar(cluster: RunningCluster, tmp_path: Path) -> None:
+    target = ("--target", cluster.nodes[0].address)
+    limedb("set", "exported/a", "v", *target)
+    code, shown = on_terminal("export", str(tmp_path / "all.jsonl"), *target)
+    assert (code, "exporting to all.jsonl" in shown, "keys written, 0 left out" in shown) == (0, True, True)

@@ -181,6 +181,25 @@ def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     assert not state_of(copy).exists()
 
 
+def test_a_disk_that_is_full_is_told_and_the_export_goes_on_when_there_is_room(
+    node: str, tmp_path: Path
+) -> None:
+    source, copy = tmp_path / "source.jsonl", tmp_path / "copy.jsonl"
+    write_jsonl(source, 3000)
+    assert limedb("import", str(source), "--target", node).returncode == 0
+    command = [sys.executable, "-m", "limedb", "export", str(copy), "--target", node]
+    small = ["bash", "-c", 'ulimit -f 100; exec "$@"', "bash", *command]
+    full = subprocess.run(small, capture_output=True, text=True, timeout=60, check=False)
+    assert (full.returncode, "can't be written" in full.stderr, "Traceback" in full.stderr) == (
+        1,
+        True,
+        False,
+    )
+    done = limedb(*command[3:], "--resume")
+    assert (done.returncode, done.stderr) == (0, "3,000 keys written, 0 left out\n")
+    assert len(copy.read_text().splitlines()) == 3000
+
+
 def test_a_file_that_is_there_is_not_written_over_unasked(node: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
     file.write_text("mine")
