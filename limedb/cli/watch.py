@@ -60,7 +60,7 @@ def watch(
     if (key is None) == (prefix is None):
         raise click.UsageError("give either KEY or --prefix")
     with scan_client(target) as node:
-        follower = _Follower(
+        follower = Follower(
             lambda resume: node.watch(key=key, prefix=prefix or "", after_version=resume), after_version
         )
         for number, change in enumerate(follower.changes(), 1):
@@ -69,7 +69,7 @@ def watch(
                 return
 
 
-class _Follower:
+class Follower:
     """A watch that is resumed where it breaks off. after_version: where it begins; None: now."""
 
     def __init__(self, watch: Callable[[int | None], Iterator[Changes]], after_version: int | None) -> None:
