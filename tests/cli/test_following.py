@@ -49,9 +49,8 @@ def test_a_watch_is_resumed_after_what_it_heard_last_and_shows_nothing_twice() -
 
 
 def test_changes_of_other_keys_are_told_whatever_their_versions() -> None:
-    streams = Streams(
-        [STANDS, told(9, key="a"), AWAY], [told(8, key="b"), told(9, key="a"), told(10, key="b")]
-    )
+    again: list[Step] = [told(8, key="b"), told(9, key="a"), told(10, key="b")]
+    streams = Streams([STANDS, told(9, key="a"), AWAY], again)
     assert follow(streams, 3) == [9, 8, 10]
 
 
@@ -66,7 +65,7 @@ def test_a_stream_that_ends_is_resumed_like_one_that_broke_off() -> None:
 
 
 def test_nobody_there_at_the_begin_is_told_at_once() -> None:
-    with pytest.raises(LimeDBError, match="^nobody there$"):
+    with pytest.raises(LimeDBError, match=r"^nobody there$"):
         follow(Streams([AWAY]), 1)
 
 
@@ -78,7 +77,7 @@ def test_a_gap_ends_it_and_says_what_to_do() -> None:
 
 def test_it_gives_up_in_time_and_says_where_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "PATIENCE_SECONDS", -1)
-    with pytest.raises(LimeDBError, match="nobody there; go on with --after-version 5$"):
+    with pytest.raises(LimeDBError, match=r"nobody there; go on with --after-version 5$"):
         follow(Streams([told(5), AWAY]), 2)
 
 
