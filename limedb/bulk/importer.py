@@ -179,6 +179,8 @@ class Importer:
             await self._store.set_many(values, ttl_ms / 1000 if ttl_ms else None)
         except PartialFailureError as failed:
             errors = failed.errors
+        except InvalidRequestError as error:  # their common time to live can't be
+            errors = dict.fromkeys(values, error)
         except LimeDBError as error:
             self._fatal.append(error)
             return False

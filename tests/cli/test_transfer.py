@@ -22,6 +22,11 @@ HIGH_WATER = (
     "finally: print([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0], file=sys.stderr)"
 )
 """Runs a command, and tells the most memory that it had: ru_maxrss of the kernel counts the parent's too."""
+SAVES_OFTEN = (
+    "from limedb.cli import export, import_; export.SAVE_SECONDS = import_.SAVE_SECONDS = 0;"
+    "from limedb.cli.app import cli; cli()"
+)
+"""Runs a command that keeps its state at each batch or page, so that it can be interrupted early."""
 
 
 def state_of(file: Path) -> Path:
@@ -92,12 +97,13 @@ def test_a_go_data_file_goes_in_and_comes_out(node: str, tmp_path: Path) -> None
 def test_bad_lines_are_told_by_number_and_are_exit_code_4(node: str, tmp_path: Path) -> None:
     source = tmp_path / "bad.jsonl"
     large = json.dumps({"key": "large", "value": "v" * (2 << 20)})
-    source.write_text(f'{{"key":"a","value":"1"}}\nnope\n{large}\n{{"key":"b","value":"2"}}\n')
+    late = json.dumps({"key": "late", "value": "v", "expiresAtMs": 10**17})
+    source.write_text(f'{{"key":"a","value":"1"}}\nnope\n{large}\n{late}\n{{"key":"b","value":"2"}}\n')
     done = limedb("import", str(source), "--target", node)
     assert done.returncode == 4
     told = done.stderr.splitlines()
-    assert sorted(line.split(":")[0] for line in told[:2]) == ["line 2", "line 3"]
-    assert told[2] == "2 keys stored, 2 bad lines"
+    assert sorted(line.split(":")[0] for line in told[:3]) == ["line 2", "line 3", "line 4"]
+    assert told[3] == "2 keys stored, 3 bad lines"
     assert set(stored(node)) == {"a", "b"}
 
 
@@ -123,6 +129,11 @@ def test_stdin_and_stdout_are_files_like_others(node: str, tmp_path: Path) -> No
     )  # fmt: skip
     assert done.stderr == "1 keys stored, 0 bad lines\n"
     assert limedb("export", "-", "--target", node).stdout == line
+    script = 'exec "$@" <(echo "$LINE") --format jsonl --target "$NODE"'
+    command = ["bash", "-c", script, "bash", sys.executable, "-m", "limedb", "import"]
+    env = {**os.environ, "LINE": line.replace("piped", "named pipe"), "NODE": node}
+    subprocess.run(command, env=env, capture_output=True, timeout=60, check=True)
+    assert set(stored(node)) == {"piped", "named pipe"}
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
@@ -134,7 +145,7 @@ def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     write_jsonl(source, count)
     command = ["import", str(source), "--target", node]
     with subprocess.Popen(
-        [sys.executable, "-m", "limedb", *command], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.PIPE, text=True
     ) as first:
         wait_for("the state of the import", state_of(source).exists, 30)
         first.send_signal(how)
@@ -163,11 +174,7 @@ def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     whole = tmp_path / "whole.jsonl"
     assert limedb("export", str(whole), "--target", node).returncode == 0
     command = ["export", str(copy), "--target", node]
-    script = (
-        "import sys; from limedb.cli import export; export.SAVE_SECONDS = 0;"
-        "from limedb.cli.app import cli; cli()"
-    )
-    with subprocess.Popen([sys.executable, "-c", script, *command], stderr=subprocess.DEVNULL) as first:
+    with subprocess.Popen([sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.DEVNULL) as first:
         wait_for("some of the file", lambda: copy.exists() and copy.stat().st_size > 200_000, 30)
         first.kill()
     assert json.loads(state_of(copy).read_text())["written"] < count
