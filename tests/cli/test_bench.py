@@ -4,11 +4,12 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.clusters import RunningCluster, limedb
+from tests.support.clusters import RunningCluster, limedb, running_cluster
 from tests.support.ports import free_port
 
 SMALL = ("--keys", "50", "--concurrency", "8", "--requests", "300")
@@ -98,6 +99,27 @@ def test_ctrl_c_ends_the_load_and_shows_what_came_of_it(cluster: RunningCluster)
         load.send_signal(signal.SIGINT)
         shown, _ = load.communicate(timeout=30)
     assert (load.returncode, "throughput" in shown) == (130, True)
+
+
+@pytest.mark.cluster
+def test_no_value_is_wrong_though_a_node_is_killed_meanwhile(tmp_path: Path) -> None:
+    with running_cluster(tmp_path, nodes=3) as cluster:
+        arguments = ["--duration", "8", "--keys", "200", "-c", "16", "-o", "json"]
+        command = ["bench", "verify", *arguments, "--target", cluster.envoy_address]
+        with subprocess.Popen(
+            [sys.executable, "-m", "limedb", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as load:
+            assert load.stderr is not None
+            assert "/s  p50" in load.stderr.readline()
+            cluster.kill("node2")
+            cluster.restart("node2")
+            stdout, stderr = load.communicate(timeout=60)
+    told = json.loads(stdout)
+    assert (told["mismatches"], load.returncode in (0, 4)) == (0, True), stderr
+    assert told["compared"] > 200
 
 
 def test_nobody_there_is_exit_code_1() -> None:
