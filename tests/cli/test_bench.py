@@ -39,9 +39,9 @@ def test_each_mode_does_its_requests_without_an_error(
 
 
 def test_a_load_may_last_a_time_and_shows_a_line_a_second(cluster: RunningCluster) -> None:
-    done = limedb("bench", "--duration", "2.2", "--keys", "50", "--target", cluster.nodes[0].address)
+    done = limedb("bench", "--duration", "3.5", "--keys", "50", "--target", cluster.nodes[0].address)
     lines = [line for line in done.stdout.splitlines() if "/s  p50" in line]
-    assert (done.returncode, len(lines)) == (0, 2)
+    assert (done.returncode, 2 <= len(lines) <= 3) == (0, True)
     assert "throughput" in done.stdout
     assert "\x1b" not in done.stdout
 
