@@ -3,7 +3,7 @@
 import click
 
 from limedb.cli import admin_screen as screen
-from limedb.cli.kv import target_option
+from limedb.cli.options import Command, Group, target_option
 from limedb.rpc.admin_calls import admin_client
 
 _timeout = click.option(
@@ -14,12 +14,24 @@ _no_wait = click.option("--no-wait", is_flag=True, help="Return when the change 
 _url = click.argument("url", metavar="URL")
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples="""
+    limedb admin status
+    limedb admin decommission http://node4:8484 --dry-run
+    """,
+)
 def admin() -> None:
     """See and change who belongs to the cluster; repair it."""
 
 
-@admin.command()
+@admin.command(
+    cls=Command,
+    examples="""
+    limedb admin status
+    limedb admin status -o json --target localhost:7001
+    """,
+)
 @click.option(
     "-o", "--output", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -35,7 +47,13 @@ def status(shape: str, target: str, timeout: float) -> None:
         screen.show_status(told)
 
 
-@admin.command("join-plan")
+@admin.command(
+    "join-plan",
+    cls=Command,
+    examples="""
+    limedb admin join-plan http://node5:8484 --zone rack2
+    """,
+)
 @_url
 @click.option("--zone", default="", help="The host or rack that the node would stand on.")
 @click.option("--virtual-nodes", type=click.IntRange(0), help="Points on the ring. Default: 256.")
@@ -47,7 +65,13 @@ def join_plan(url: str, zone: str, virtual_nodes: int | None, target: str, timeo
         screen.show_plan(node.plan_join(url, zone, virtual_nodes))
 
 
-@admin.command()
+@admin.command(
+    cls=Command,
+    examples="""
+    limedb admin decommission http://node4:8484 --dry-run
+    limedb admin decommission http://node4:8484
+    """,
+)
 @_url
 @_dry_run
 @_no_wait
@@ -62,7 +86,12 @@ def decommission(url: str, dry_run: bool, no_wait: bool, target: str, timeout: f
             screen.wait_gone(node, url, plan.epoch)
 
 
-@admin.command()
+@admin.command(
+    cls=Command,
+    examples="""
+    limedb admin remove http://node4:8484
+    """,
+)
 @_url
 @_dry_run
 @_no_wait
@@ -77,7 +106,12 @@ def remove(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) 
             screen.wait_gone(node, url, plan.epoch)
 
 
-@admin.command()
+@admin.command(
+    cls=Command,
+    examples="""
+    limedb admin cancel --dry-run
+    """,
+)
 @_dry_run
 @target_option
 @_timeout
@@ -87,7 +121,12 @@ def cancel(dry_run: bool, target: str, timeout: float) -> None:
         screen.show_plan(node.cancel(dry_run))
 
 
-@admin.command()
+@admin.command(
+    cls=Command,
+    examples="""
+    limedb admin repair --target localhost:7001
+    """,
+)
 @target_option
 @_timeout
 def repair(target: str, timeout: float) -> None:

@@ -1,6 +1,6 @@
 """The command line's root: which commands there are, and how an error looks.
 
-It owns the lazy loading, so that `limedb --help` needs none of what the commands need.
+It owns the lazy loading, so that `limedb --help` and completion need none of what the commands need.
 """
 
 import importlib
@@ -8,8 +8,12 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from limedb.errors import ConfigError, LimeDBError
+from limedb.cli.codes import INTERRUPTED, USAGE, code_of
+from limedb.cli.options import Group
+from limedb.cli.output import tell_error
+from limedb.errors import LimeDBError
 
 _COMMANDS = {
     "serve": ("limedb.cli.serve:serve", "Run a node in the foreground."),
@@ -21,13 +25,25 @@ _COMMANDS = {
     "get": ("limedb.cli.kv:get", "Print the value of a key."),
     "set": ("limedb.cli.kv:set_", "Store a value under a key."),
     "del": ("limedb.cli.kv:del_", "Delete a key."),
-    "admin": ("limedb.cli.admin:admin", "See and change who belongs to the cluster; repair it."),
-    "tui": ("limedb.cli.tui:tui", "Watch and use a cluster in the terminal."),
+    "keys": ("limedb.cli.browse:keys", "List keys, of the cluster or of one node."),
+    "scan": ("limedb.cli.browse:scan", "List keys with their values."),
+    "watch": ("limedb.cli.watch:watch", "Show changes of keys as they happen."),
+    "locate": ("limedb.cli.views:locate", "Show which nodes hold a key."),
+    "status": ("limedb.cli.views:status", "Show the nodes of the cluster."),
+    "ring": ("limedb.cli.views:ring", "Show which node owns how much."),
+    "gossip": ("limedb.cli.views:gossip", "Show what a node has heard of the others."),
     "health": ("limedb.cli.kv:health", "Ask a node whether it takes requests."),
+    "top": ("limedb.cli.top:top", "Show nodes with their rates, live."),
+    "tui": ("limedb.cli.tui:tui", "Watch and use a cluster in the terminal."),
+    "import": ("limedb.cli.import_:import_", "Store the keys of a file."),
+    "export": ("limedb.cli.export:export", "Write keys to a file."),
+    "bench": ("limedb.cli.bench:bench", "Put load on a cluster, and measure or verify."),
+    "admin": ("limedb.cli.admin:admin", "See and change who belongs to the cluster; repair it."),
+    "completion": ("limedb.cli.completion:completion", "Print the completion script of a shell."),
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports a command when it is run, and turns LimeDBError into one line and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -47,18 +63,42 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names that begin so, without importing the commands."""
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own type)
-        """Run the command. Exit code 2: what was asked can't be done as it was put; 1: it failed."""
+        """Run the command; its exit codes are those of `limedb.cli.codes`."""
         try:
             return super().invoke(ctx)
         except LimeDBError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(2 if isinstance(error, ConfigError) else 1)
+            tell_error(str(error))
+            sys.exit(code_of(error))
+        except UnicodeEncodeError:
+            tell_error("an argument is not UTF-8: keys are text, and bytes are stored with set --file")
+            sys.exit(USAGE)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    examples="""
+    limedb cluster start --detach
+    limedb set greeting hello && limedb get greeting
+    limedb scan --limit 20
+    limedb top
+    """,
 )
 @click.version_option(package_name="limedb", prog_name="limedb")
 def cli() -> None:
-    """Run and use LimeDB, a distributed key-value store."""
+    """Run and use LimeDB, a distributed key-value store.
+
+    Exit codes: 0 done, 1 failed, 2 not understood, 3 no such key, 4 done in part, 5 a value is wrong.
+    """

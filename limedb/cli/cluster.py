@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from limedb.cli.options import Command, Group
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
 from limedb.launch import cluster as launcher
@@ -26,7 +27,14 @@ _in_folder = click.option(
 _node = click.argument("node", metavar="NODE")
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples="""
+    limedb cluster start --nodes 4 --detach
+    limedb cluster status
+    limedb cluster stop
+    """,
+)
 def cluster() -> None:
     """Run a cluster on this machine, with Envoy in front."""
 
@@ -96,7 +104,12 @@ def _show(launch: Launch) -> None:
     click.echo("Ctrl-C stops the cluster.")
 
 
-@cluster.command()
+@cluster.command(
+    cls=Command,
+    examples="""
+    limedb cluster status || echo "not all run"
+    """,
+)
 @_in_folder
 def status(folder: Folder) -> None:
     """Show the processes; exit with 0 when all run, else with 1."""
@@ -108,14 +121,24 @@ def status(folder: Folder) -> None:
     sys.exit(any(state != "running" for _, state in services))
 
 
-@cluster.command()
+@cluster.command(
+    cls=Command,
+    examples="""
+    limedb cluster stop --data-dir data/cluster
+    """,
+)
 @_in_folder
 def stop(folder: Folder) -> None:
     """End all processes: the nodes finish their requests first."""
     launcher.stop(folder)
 
 
-@cluster.command()
+@cluster.command(
+    cls=Command,
+    examples="""
+    limedb cluster add && limedb status
+    """,
+)
 @_in_folder
 def add(folder: Folder) -> None:
     """Start one node more; it joins the cluster and fetches its share of the keys."""
@@ -124,7 +147,7 @@ def add(folder: Folder) -> None:
 
 
 def _node_command(name: str, action: Callable[[Folder, str], None], text: str) -> None:
-    @cluster.command(name, help=text)
+    @cluster.command(name, cls=Command, help=text, examples=f"limedb cluster {name} node2")
     @_node
     @_in_folder
     def run(node: str, folder: Folder) -> None:

@@ -1,89 +1,153 @@
 """`limedb get|set|del|health`: one request to a node or to Envoy."""
 
 import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from limedb.cli.codes import FAILED, OK
+from limedb.cli.options import command, consistency_option, target_option, timeout_option
+from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, paint, table, value_fields
 from limedb.core.quorum import Level
-from limedb.errors import LimeDBError, RemoteError
-from limedb.rpc.calls import node_client
+from limedb.errors import UnsupportedError
+from limedb.rpc.calls import Receipt, node_client
 
-target_option = click.option(
-    "--target",
-    default="localhost:8484",
-    show_default=True,
-    metavar="HOST:PORT",
-    envvar="LIMEDB_TARGET",
-    help="The node, or Envoy, to ask.",
-)
-timeout_option = click.option(
-    "--timeout", default=5.0, show_default=True, metavar="SECONDS", help="How long to wait for the answer."
-)
-consistency_option = click.option(
-    "--consistency",
-    "level",
-    type=click.Choice([level.value for level in Level], case_sensitive=False),
-    callback=lambda _context, _option, value: Level(value) if value else None,
-    help="How many replicas must agree. Default: the node's.",
-)
+if TYPE_CHECKING:
+    from limedb.rpc.cluster_calls import View
 
 
-@click.command()
+@command(
+    "get",
+    examples="""
+    limedb get greeting
+    limedb get greeting --consistency linearizable -o json
+    limedb get picture > picture.png
+    """,
+)
 @click.argument("key")
+@output_option(RAW, RAW, JSON)
 @consistency_option
 @target_option
 @timeout_option
-def get(key: str, level: Level | None, target: str, timeout: float) -> None:
+def get(key: str, shape: str, level: Level | None, target: str, timeout: float) -> None:
     """Print the value of KEY; exit with 3 when it has none."""
-    try:
-        with node_client(target, timeout) as node:
-            value = node.get(key, level).value
-    except RemoteError as error:
-        if error.kind != "KeyNotFoundError":
-            raise
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(3)
-    if isinstance(value, bytes):
-        sys.stdout.buffer.write(value)
-    else:
-        click.echo(value)
-
-
-@click.command("set")
-@click.argument("key")
-@click.argument("value")
-@click.option("--ttl-ms", default=0, metavar="MS", help="Milliseconds to live. Default: for ever.")
-@consistency_option
-@target_option
-@timeout_option
-def set_(key: str, value: str, ttl_ms: int, level: Level | None, target: str, timeout: float) -> None:
-    """Store VALUE under KEY, and print OK."""
     with node_client(target, timeout) as node:
-        node.set(key, value, ttl_ms, level)
-    click.echo("OK")
+        found = node.get(key, level)
+    if shape == JSON:
+        echo_json({"key": key, **value_fields(found.value), "nodeUrl": found.node_url})
+    elif isinstance(found.value, bytes):
+        sys.stdout.buffer.write(found.value)
+    else:
+        click.echo(found.value)
 
 
-@click.command("del")
+@command(
+    "set",
+    examples="""
+    limedb set greeting hello
+    limedb set session/7 open --ttl-ms 60000
+    limedb set picture --file picture.png
+    """,
+)
 @click.argument("key")
+@click.argument("value", required=False)
+@click.option("--file", type=click.File("rb"), help="Store the bytes of a file; - is stdin.")
+@click.option("--ttl-ms", default=0, metavar="MS", help="Milliseconds to live. Default: for ever.")
+@output_option(RAW, RAW, JSON)
 @consistency_option
 @target_option
 @timeout_option
-def del_(key: str, level: Level | None, target: str, timeout: float) -> None:
+def set_(
+    key: str,
+    value: str | None,
+    file: BinaryIO | None,
+    ttl_ms: int,
+    shape: str,
+    level: Level | None,
+    target: str,
+    timeout: float,
+) -> None:
+    """Store VALUE, or what is in a file, under KEY, and print OK."""
+    if (value is None) == (file is None):
+        raise click.UsageError("give either VALUE or --file")
+    content = value if value is not None else file.read() if file else b""
+    with node_client(target, timeout) as node:
+        receipt = node.set(key, content, ttl_ms, level)
+    if shape == JSON:
+        echo_json({"key": key, **_told(receipt)})
+    else:
+        click.echo("OK")
+
+
+@command(
+    "del",
+    examples="""
+    limedb del greeting
+    limedb del greeting -o json
+    """,
+)
+@click.argument("key")
+@output_option(RAW, RAW, JSON)
+@consistency_option
+@target_option
+@timeout_option
+def del_(key: str, shape: str, level: Level | None, target: str, timeout: float) -> None:
     """Delete KEY, and print 1, or 0 when it had no value."""
     with node_client(target, timeout) as node:
-        click.echo(node.delete(key, level))
+        deleted, receipt = node.delete(key, level)
+    if shape == JSON:
+        echo_json({"key": key, "deleted": deleted, **_told(receipt)})
+    else:
+        click.echo(deleted)
 
 
-@click.command()
+@command(
+    "health",
+    examples="""
+    limedb health --target localhost:7001
+    limedb health -o table
+    """,
+)
+@output_option(RAW, RAW, TABLE, JSON)
 @target_option
 @timeout_option
-def health(target: str, timeout: float) -> None:
+def health(shape: str, target: str, timeout: float) -> None:
     """Ask a node whether it takes requests; exit with 0 when it does, else with 1."""
+    serving = _is_serving(target, timeout) if shape == RAW else _show_health(shape, target, timeout)
+    if shape == RAW:
+        echo(paint("SERVING" if serving else "NOT_SERVING"))
+    sys.exit(OK if serving else FAILED)
+
+
+def _is_serving(target: str, timeout: float) -> bool:
+    """What grpc.health.v1 says; of Envoy, which doesn't route that, what the node behind it says."""
     try:
         with node_client(target, timeout) as node:
-            serving = node.is_serving()
-    except LimeDBError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    click.echo("SERVING" if serving else "NOT_SERVING")
-    sys.exit(0 if serving else 1)
+            return node.is_serving()
+    except UnsupportedError:
+        return bool(_health(target, timeout)["status"] == "healthy")
+
+
+def _show_health(shape: str, target: str, timeout: float) -> bool:
+    """Print how the node does; whether it takes requests."""
+    told = _health(target, timeout)
+    if shape == JSON:
+        echo_json(told)
+    else:
+        storage = {f"storage {name}": value for name, value in told.pop("storage", {}).items()}
+        echo(table(("", ""), list({**told, **storage}.items()), with_header=False))
+    return bool(told["status"] == "healthy")
+
+
+def _health(target: str, timeout: float) -> "View":
+    from limedb.rpc.cluster_calls import cluster_client  # what most calls of health don't need
+
+    with cluster_client(target, timeout) as node:
+        return node.health()
+
+
+def _told(receipt: Receipt) -> dict[str, object]:
+    """A receipt in the spelling of REST: its 64-bit numbers are texts."""
+    told = asdict(receipt)
+    return told | {"version": str(receipt.version), "epoch": str(receipt.epoch)}

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, MalformedRequestError
-from limedb.rpc.checks import LEVELS, MAX_KEY_SIZE, MAX_TTL_MS
+from limedb.rpc.checks import MAX_KEY_SIZE, MAX_TTL_MS
+from limedb.rpc.levels import consistency_of
 from limedbpb.v1 import record_pb2
 
 Value = str | bytes
@@ -19,13 +20,11 @@ Duration = float | timedelta
 MAX_TIMEOUT = 300
 """Seconds."""
 
-_NUMBERS = {level: number for number, level in LEVELS.items()}
-
 
 def level_of(consistency: Consistency) -> record_pb2.Consistency:
     """The level's number; None is the node's default. InvalidRequestError: there is no such level."""
     try:
-        return _NUMBERS[Level(consistency) if consistency is not None else None]
+        return consistency_of(Level(consistency) if consistency is not None else None)
     except ValueError:
         allowed = ", ".join(level.value for level in Level)
         raise InvalidRequestError(f"consistency={consistency!r}: must be one of {allowed}") from None

@@ -14,7 +14,7 @@ import grpc
 from limedb.client.batches import MAX_ITEMS, Batch, Reads, Writes
 from limedb.client.outcomes import Lost, Outcome
 from limedb.client.stream import Stream
-from limedb.rpc.links import CHANNEL_OPTIONS
+from limedb.rpc.channels import CHANNEL_OPTIONS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
 
 IN_FLIGHT = 3

@@ -16,7 +16,7 @@ from limedb.cluster.report import ChangePlan, ChangeStatus, Move
 from limedb.core.topology import Phase
 from limedb.ports import Progress
 from limedb.rpc.calls import Caller
-from limedb.rpc.links import CHANNEL_OPTIONS
+from limedb.rpc.channels import CHANNEL_OPTIONS
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc, cluster_pb2
 
 

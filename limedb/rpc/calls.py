@@ -9,19 +9,33 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import grpc
-from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
 from limedb.core.quorum import Level
-from limedb.core.topology import Phase, Standing
-from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
-from limedb.replication.coordinator import Found
+from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError, UnsupportedError
 from limedb.rpc import status
-from limedb.rpc.checks import LEVELS
-from limedb.rpc.links import CHANNEL_OPTIONS
+from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedb.rpc.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value that was read, and the node that held it."""
+
+    value: str | bytes
+    node_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a write: its version and epoch, and how many of how many replicas had it."""
+
+    version: int
+    epoch: int
+    acked: int
+    replicas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +54,8 @@ class ClusterState:
 class Caller:
     """Calls a node, or Envoy, at target (host:port). timeout: seconds for each call.
 
-    Every call raises UnavailableError when nothing answers, RequestTimeoutError when it is too slow, and
-    RemoteError when the node answered with an error.
+    Every call raises UnavailableError when nothing answers, RequestTimeoutError when it is too slow,
+    UnsupportedError when there is no such call, and RemoteError when the node answered with an error.
     """
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
@@ -57,6 +71,10 @@ class Caller:
         if (told := status.remote_error(self._target, error)) is not None:
             return told
         code = error.code()
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return UnsupportedError(
+                "call", f"{self._target} doesn't take this call: ask a node of this version"
+            )
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return RequestTimeoutError(self._timeout, self._target)
         return UnavailableError(
@@ -73,25 +91,33 @@ class NodeClient(Caller):
 
     def get(self, key: str, level: Level | None = None) -> Found:
         """Read a key."""
-        request = kv_pb2.GetRequest(key=key, consistency=_consistency(level))
+        request = kv_pb2.GetRequest(key=key, consistency=consistency_of(level))
         response = self._call(lambda: self._kv.Get(request, timeout=self._timeout))
         blob = response.WhichOneof("content") == "blob"
         return Found(response.blob if blob else response.value, response.node_url)
 
-    def set(self, key: str, value: str, ttl_ms: int = 0, level: Level | None = None) -> None:
-        """Store a text; ttl_ms: milliseconds to live, 0 for ever."""
-        request = kv_pb2.SetRequest(key=key, value=value, ttl_ms=ttl_ms, consistency=_consistency(level))
-        self._call(lambda: self._kv.Set(request, timeout=self._timeout))
+    def set(self, key: str, value: str | bytes, ttl_ms: int = 0, level: Level | None = None) -> Receipt:
+        """Store a value; ttl_ms: milliseconds to live, 0 for ever."""
+        request = kv_pb2.SetRequest(key=key, ttl_ms=ttl_ms, consistency=consistency_of(level))
+        if isinstance(value, str):
+            request.value = value
+        else:
+            request.blob = value
+        return _receipt(self._call(lambda: self._kv.Set(request, timeout=self._timeout)).receipt)
 
-    def delete(self, key: str, level: Level | None = None) -> int:
+    def delete(self, key: str, level: Level | None = None) -> tuple[int, Receipt]:
         """Delete a key; how many values were deleted, 0 or 1."""
-        request = kv_pb2.DeleteRequest(key=key, consistency=_consistency(level))
-        return self._call(lambda: self._kv.Delete(request, timeout=self._timeout)).deleted
+        request = kv_pb2.DeleteRequest(key=key, consistency=consistency_of(level))
+        answer = self._call(lambda: self._kv.Delete(request, timeout=self._timeout))
+        return answer.deleted, _receipt(answer.receipt)
 
     def is_serving(self) -> bool:
         """Whether grpc.health.v1 says that the node takes requests."""
+        from grpc_health.v1 import health_pb2  # the other calls start quicker without it
+        from grpc_health.v1.health import SERVICE_NAME
+
         check = self._channel.unary_unary(
-            f"/{HEALTH_SERVICE}/Check",
+            f"/{SERVICE_NAME}/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
         )
@@ -100,6 +126,8 @@ class NodeClient(Caller):
 
     def state(self) -> ClusterState:
         """The cluster as the node sees it."""
+        from limedb.core.topology import Phase, Standing  # as above
+
         stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
         answer = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
         settled = answer.phase == Phase.STEADY and all(
@@ -108,8 +136,8 @@ class NodeClient(Caller):
         return ClusterState(answer.node_url, answer.total_nodes, answer.active_nodes, answer.status, settled)
 
 
-def _consistency(level: Level | None) -> record_pb2.Consistency:
-    return next(number for number, known in LEVELS.items() if known is level)
+def _receipt(receipt: record_pb2.Receipt) -> Receipt:
+    return Receipt(receipt.version, receipt.epoch, receipt.acked, receipt.replicas)
 
 
 @contextmanager

@@ -14,20 +14,13 @@ from limedb.core.record import value_size
 from limedb.core.selection import Selection
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
+from limedb.rpc.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
 MAX_KEY_SIZE = 4096
 """Bytes of a key's UTF-8."""
 MAX_BATCH = 10_000
 """Items of a batch."""
-LEVELS: dict[record_pb2.Consistency, Level | None] = {
-    record_pb2.CONSISTENCY_UNSPECIFIED: None,
-    record_pb2.CONSISTENCY_ONE: Level.ONE,
-    record_pb2.CONSISTENCY_QUORUM: Level.QUORUM,
-    record_pb2.CONSISTENCY_ALL: Level.ALL,
-    record_pb2.CONSISTENCY_LINEARIZABLE: Level.LINEARIZABLE,
-}
-"""What a request may ask for; None: the node's default."""
 MIN_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY = 16, 64
 """Bytes of an idempotency key."""
 MAX_ATTEMPT = 1_000_000

@@ -14,8 +14,8 @@ from limedb.config import address_of
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.rpc import console_convert as convert
 from limedb.rpc import status
+from limedb.rpc.channels import CHANNEL_OPTIONS
 from limedb.rpc.console_values import Entry, Gossip, Owner, Page
-from limedb.rpc.links import CHANNEL_OPTIONS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
 
 T = TypeVar("T")

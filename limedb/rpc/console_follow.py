@@ -11,8 +11,8 @@ import grpc
 
 from limedb.config import address_of
 from limedb.rpc import console_convert as convert
+from limedb.rpc.channels import CHANNEL_OPTIONS
 from limedb.rpc.console_values import Lost, Sample
-from limedb.rpc.links import CHANNEL_OPTIONS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 Call: TypeAlias = (

@@ -22,7 +22,7 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVIC
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
-from limedb.rpc.links import MAX_MESSAGE
+from limedb.rpc.channels import MAX_MESSAGE
 from limedb.rpc.status import status_of, trailers_of
 
 Context = grpc.aio.ServicerContext[bytes, bytes]

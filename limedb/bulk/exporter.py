@@ -1,0 +1,98 @@
+"""Export: the keys of a scan become lines of a file, page by page.
+
+It owns the progress: after each page the file is a whole number of items. It must never hold more than one.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from limedb.bulk import csv_file, go_file, jsonl
+from limedb.bulk.items import BadItemError, Format, Item
+from limedb.errors import LimeDBError, RemoteError, RequestTimeoutError, UnavailableError
+from limedb.rpc.scan_calls import Page
+
+PATIENCE_SECONDS = 30.0
+"""How long a scan that broke off may take to go on."""
+PAUSE_SECONDS = 0.5
+
+Scan = Callable[[str | None], Iterator[Page]]
+"""The pages behind a cursor."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an export is. after: the cursor, None at the start; written, failed: items."""
+
+    after: str | None = None
+    written: int = 0
+    failed: int = 0
+
+
+class Exporter:
+    """An export into a file that stands where it is to go on.
+
+    report: told of each key that the form can't hold. moved: told when a page is in the file.
+    """
+
+    def __init__(
+        self,
+        form: Format,
+        out: BinaryIO,
+        progress: Progress,
+        report: Callable[[BadItemError], None],
+        moved: Callable[[], None],
+    ) -> None:
+        self.progress = progress
+        self._form, self._out, self._report, self._moved = form, out, report, moved
+
+    def run(self, scan: Scan) -> None:
+        """Write all pages. LimeDBError: the scan broke off, and did not go on in time."""
+        if self.progress.after is None:
+            self._out.write({Format.CSV: csv_file.header(), Format.GO: b"{"}.get(self._form, b""))
+        for page in self._pages(scan):
+            for entry in page.entries:
+                if entry.value is not None:
+                    self._write(Item(entry.key, entry.value, entry.expires_at_ms))
+            self.progress.after = page.after
+            self._moved()
+        if self._form is Format.GO:
+            self._out.write(b"\n}\n")
+
+    def _pages(self, scan: Scan) -> Iterator[Page]:
+        """The pages to the end, also where a node that was asked goes away meanwhile."""
+        heard = float("-inf")
+        while True:
+            try:
+                for page in scan(self.progress.after):
+                    yield page
+                    heard = time.monotonic()
+                    if page.after is None:
+                        return
+            except (UnavailableError, RequestTimeoutError, RemoteError) as error:
+                if time.monotonic() - heard > PATIENCE_SECONDS or not _may_pass(error):
+                    raise
+            time.sleep(PAUSE_SECONDS)
+
+    def _write(self, item: Item) -> None:
+        try:
+            line = self._line(item)
+        except BadItemError as error:
+            self.progress.failed += 1
+            self._report(error)
+            return
+        self._out.write(line)
+        self.progress.written += 1
+
+    def _line(self, item: Item) -> bytes:
+        if self._form is Format.JSONL:
+            return jsonl.write(item)
+        if self._form is Format.CSV:
+            return csv_file.write(item)
+        return (b",\n" if self.progress.written else b"\n") + go_file.write(item)
+
+
+def _may_pass(error: LimeDBError) -> bool:
+    """Whether a scan may work later: of what a node answers, only that it can't now."""
+    return not isinstance(error, RemoteError) or error.code == "UNAVAILABLE"

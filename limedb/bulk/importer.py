@@ -1,0 +1,195 @@
+"""Import: lines of a file become keys of a cluster, many batches at once.
+
+It owns the order and the progress. What is behind `place` is stored or was told as an error, however the run
+ends; nothing before it is stored again. Two writes of one key are never under way together, so the later line
+stands. It must never hold more than some batches.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Protocol
+
+from limedb.bulk.items import BadItemError, BulkError, Item, Line, Place
+from limedb.client import Receipt, Value
+from limedb.errors import InvalidRequestError, LimeDBError, PartialFailureError
+
+BATCH = 500
+"""Lines of a batch, at most."""
+BATCH_BYTES = 1 << 20
+IN_FLIGHT = 8
+"""Batches under way at once."""
+
+
+class Store(Protocol):
+    """Where keys go: a client."""
+
+    async def set_many(self, values: Mapping[str, Value], ttl: float | None = None) -> dict[str, Receipt]:
+        """See Client.set_many."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of items. expired: their time was over before they could be stored."""
+
+    stored: int = 0
+    failed: int = 0
+    expired: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Count what another one has counted."""
+        self.stored += other.stored
+        self.failed += other.failed
+        self.expired += other.expired
+
+
+@dataclass(slots=True)
+class _Batch:
+    behind: Place
+    items: dict[str, tuple[int, Item]] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    is_done: bool = False
+
+
+class Importer:
+    """An import. place: where the file was left off, and counts: what came before that; both move on.
+
+    report: told of each bad line: its number and what is wrong. moved: told when the place has moved on.
+    stop_on_error: the first bad line ends the run.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        place: Place,
+        counts: Counts,
+        report: Callable[[int, LimeDBError], None],
+        moved: Callable[[], None],
+        stop_on_error: bool = False,
+    ) -> None:
+        self.place, self.counts = place, counts
+        self._store, self._report, self._moved = store, report, moved
+        self._stop_on_error, self._fatal = stop_on_error, list[LimeDBError]()
+        self._batches: deque[_Batch] = deque()
+        self._busy: dict[str, _Batch] = {}
+        self._finished = asyncio.Event()
+
+    async def run(self, lines: Iterator[Line]) -> None:
+        """Store all lines. LimeDBError: it can't go on; what is under way has been ended, and the place says
+        from where it can.
+        """
+        async with asyncio.TaskGroup() as group:
+            more = True
+            while more and not self._fatal:
+                chunk, more = await asyncio.to_thread(self._take, lines)
+                for batch in self._batches_of(chunk):
+                    await self._start(group, batch)
+        if self._fatal:
+            raise self._fatal[0]
+
+    def _take(self, lines: Iterator[Line]) -> tuple[list[Line], bool]:
+        """Some lines, and whether there may be more."""
+        chunk: list[Line] = []
+        size = 0
+        try:
+            while len(chunk) < BATCH and size < BATCH_BYTES:
+                line = next(lines, None)
+                if line is None:
+                    return chunk, False
+                chunk.append(line)
+                size += len(line.content.value) if isinstance(line.content, Item) else 0
+        except BulkError as error:
+            self._fatal.append(error)
+            return chunk, False
+        return chunk, True
+
+    def _batches_of(self, chunk: list[Line]) -> Iterator[_Batch]:
+        """The chunk as batches in which each key is once."""
+        batch: _Batch | None = None
+        for line in chunk:
+            item = line.content if isinstance(line.content, Item) else None
+            if batch is not None and item is not None and item.key in batch.items:
+                yield batch
+                batch = None
+            batch = batch or _Batch(line.behind)
+            if isinstance(line.content, BadItemError):
+                if not self._bad(batch, line.number, line.content):
+                    break
+            elif item is not None:
+                batch.items[item.key] = (line.number, item)
+            batch.behind = line.behind
+        if batch is not None:
+            yield batch
+
+    def _bad(self, batch: _Batch, number: int, error: LimeDBError) -> bool:
+        """Tell of a bad line; whether to go on."""
+        self._report(number, error)
+        if self._stop_on_error:
+            self._fatal.append(BulkError(f"stopped at line {number}: mend it, and go on with --resume"))
+            return False
+        batch.counts.failed += 1
+        return True
+
+    async def _start(self, group: asyncio.TaskGroup, batch: _Batch) -> None:
+        while len(self._batches) >= IN_FLIGHT or not self._busy.keys().isdisjoint(batch.items):
+            if self._fatal:
+                return
+            self._finished.clear()
+            await self._finished.wait()
+        self._batches.append(batch)
+        self._busy.update(dict.fromkeys(batch.items, batch))
+        group.create_task(self._carry(batch))
+
+    async def _carry(self, batch: _Batch) -> None:
+        try:
+            batch.is_done = await self._write(batch)
+        finally:
+            for key in batch.items:
+                del self._busy[key]
+            self._advance()
+
+    def _advance(self) -> None:
+        while self._batches and self._batches[0].is_done:
+            batch = self._batches.popleft()
+            self.place = batch.behind
+            self.counts.add(batch.counts)
+            self._moved()
+        self._finished.set()
+
+    async def _write(self, batch: _Batch) -> bool:
+        """Store a batch; whether all of it is stored, or told as bad."""
+        now_ms = time.time_ns() // 1_000_000
+        left = {key: item.left_ms(now_ms) for key, (_, item) in batch.items.items()}
+        by_time = sorted(batch.items, key=lambda key: -1 if left[key] is None else left[key] or 0)
+        whole = True
+        for ttl_ms, keys in groupby(by_time, left.__getitem__):
+            values = {key: batch.items[key][1].value for key in keys}
+            if ttl_ms is None:
+                batch.counts.expired += len(values)
+            else:
+                whole &= await self._set(batch, values, ttl_ms)
+        return whole
+
+    async def _set(self, batch: _Batch, values: dict[str, Value], ttl_ms: int) -> bool:
+        errors: dict[str, LimeDBError] = {}
+        try:
+            await self._store.set_many(values, ttl_ms / 1000 if ttl_ms else None)
+        except PartialFailureError as failed:
+            errors = failed.errors
+        except InvalidRequestError as error:  # their common time to live can't be
+            errors = dict.fromkeys(values, error)
+        except LimeDBError as error:
+            self._fatal.append(error)
+            return False
+        batch.counts.stored += len(values) - len(errors)
+        return min((self._settle(batch, key, error) for key, error in errors.items()), default=True)
+
+    def _settle(self, batch: _Batch, key: str, error: LimeDBError) -> bool:
+        """Take a key's error: its line is to blame, or the cluster."""
+        if isinstance(error, InvalidRequestError):
+            return self._bad(batch, batch.items[key][0], error)
+        self._fatal.append(error)
+        return False

@@ -1,0 +1,96 @@
+"""What a file of keys holds: items, and the places between them.
+
+It owns what all formats share. It must never touch a file.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from limedb.client.arguments import check_key, check_value
+from limedb.errors import InvalidRequestError, LimeDBError
+from limedb.rpc.checks import MAX_TTL_MS
+
+
+class Format(StrEnum):
+    """How a file is written: JSON lines, CSV with a header, or the data file of a Go LimeDB."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    GO = "go"
+
+
+class BulkError(LimeDBError):
+    """A file that can't be read or written any further; the text says where, and what to do."""
+
+
+class BadItemError(LimeDBError):
+    """One line or entry that isn't a key with a value; others may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A key with its value. expires_at_ms: since 1970, 0 for never; ttl_ms: from now on, 0 for ever."""
+
+    key: str
+    value: str | bytes
+    expires_at_ms: int = 0
+    ttl_ms: int = 0
+
+    def left_ms(self, now_ms: int) -> int | None:
+        """The milliseconds that it has yet to live: 0 for ever, None: it has expired."""
+        if not self.expires_at_ms:
+            return self.ttl_ms
+        left = self.expires_at_ms - now_ms
+        return left if left > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a file, between items. offset: bytes from its start; of a Go data file, entries.
+
+    line: the lines (or entries) before it.
+    """
+
+    offset: int = 0
+    line: int = 0
+
+
+Content: TypeAlias = Item | BadItemError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line (in CSV, a row that may have several; in a Go data file, an entry).
+
+    number: from 1. behind: the place behind it. content: the item, what is wrong with it, or None: there is
+    nothing in it to store.
+    """
+
+    number: int
+    behind: Place
+    content: Content
+
+
+def checked(item: Item) -> Item:
+    """The item, which every node would take. BadItemError: none would."""
+    try:
+        check_key(item.key)
+        check_value(item.key, item.value)
+    except InvalidRequestError as error:
+        raise BadItemError(str(error)) from None
+    if item.ttl_ms > MAX_TTL_MS or item.ttl_ms < 0 or item.expires_at_ms < 0:
+        raise BadItemError(f"ttlMs={item.ttl_ms}, expiresAtMs={item.expires_at_ms}: out of range")
+    return item
+
+
+def whole_number(name: str, value: object) -> int:
+    """A number of milliseconds, which may be written as text; None and "" are 0. BadItemError: it is none."""
+    if value is None or value == "":
+        return 0
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        try:
+            return int(value)
+        except ValueError:
+            pass
+    raise BadItemError(f"{name}={value!r}: must be a whole number of milliseconds")

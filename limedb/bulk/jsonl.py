@@ -1,0 +1,82 @@
+"""JSON lines: an object a line, {"key", "value"}, or "blob" in base64, and "expiresAtMs" or "ttlMs".
+
+It owns the form of a line, in both directions.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from limedb.bulk.items import BadItemError, Content, Item, Line, Place, checked, whole_number
+
+MAX_LINE = 64 << 20
+"""Bytes: a longer line is no item, and is not held."""
+
+
+def read(file: BinaryIO, start: Place) -> Iterator[Line]:
+    """The lines from a place on."""
+    if start.offset:
+        file.seek(start.offset)
+    offset, number = start.offset, start.line
+    while raw := file.readline(MAX_LINE):
+        length, whole = len(raw), raw.endswith(b"\n") or len(raw) < MAX_LINE
+        while not whole and (rest := file.readline(MAX_LINE)):
+            length, whole = length + len(rest), rest.endswith(b"\n")
+            raw = b""
+        offset, number = offset + length, number + 1
+        yield Line(number, Place(offset, number), _content(raw))
+
+
+def write(item: Item) -> bytes:
+    """The line of an item."""
+    told: dict[str, object] = {"key": item.key}
+    if isinstance(item.value, str):
+        told["value"] = item.value
+    else:
+        told["blob"] = base64.b64encode(item.value).decode()
+    if item.expires_at_ms:
+        told["expiresAtMs"] = item.expires_at_ms
+    return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+
+
+def item_of(told: object, key: object = None) -> Item:
+    """The item that an object says. key: its key, where that stands elsewhere. BadItemError."""
+    if not isinstance(told, dict):
+        raise BadItemError(f"must be a JSON object, is {type(told).__name__}")
+    name = told.get("key") if key is None else key
+    if not isinstance(name, str):
+        raise BadItemError('"key" must be a text')
+    expires = whole_number("expiresAtMs", told.get("expiresAtMs"))
+    return checked(Item(name, _value(told), expires, whole_number("ttlMs", told.get("ttlMs"))))
+
+
+def blob_of(text: str) -> bytes:
+    """Bytes from base64. BadItemError."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadItemError(f'"blob" is not base64: {error}') from None
+
+
+def _content(raw: bytes) -> Content:
+    if not raw:
+        return BadItemError(f"the line is longer than {MAX_LINE} bytes")
+    if raw.isspace():
+        return None
+    try:
+        return item_of(json.loads(raw))
+    except BadItemError as error:
+        return error
+    except (ValueError, RecursionError) as error:
+        return BadItemError(f"not JSON in UTF-8: {error}")
+
+
+def _value(told: "dict[object, object]") -> str | bytes:
+    value, blob = told.get("value"), told.get("blob")
+    if isinstance(value, str) and blob is None:
+        return value
+    if isinstance(blob, str) and value is None:
+        return blob_of(blob)
+    raise BadItemError('must have either "value" or "blob", as a text')

@@ -1,0 +1,175 @@
+"""`limedb bench`: arguments, signals and the exit code. Screens: bench_screen.py."""
+
+import asyncio
+import random
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+
+import click
+
+from limedb.cli import bench_screen as screen
+from limedb.cli.codes import DIFFERENT, FAILED, IN_PART, INTERRUPTED, OK
+from limedb.cli.options import command, consistency_option, target_option
+from limedb.cli.output import JSON, TABLE, output_option
+from limedb.config import address_of
+from limedb.core.quorum import Level
+from limedb.errors import ConfigError, LimeDBError
+from limedb.load.plan import Distribution, Mode, Plan
+from limedb.load.runner import Runner, Show
+from limedb.load.tally import Tally
+from limedb.load.target import Target, grpc_target
+from limedb.load.zipf import EXPONENT
+
+DEFAULT_SECONDS = 10.0
+SMALLEST_VERIFIED = 16
+
+
+@command(
+    "bench",
+    examples="""
+    limedb bench
+    limedb bench write --requests 100000 --concurrency 256 --value-size 1024
+    limedb bench mixed --duration 30 --distribution zipfian --read-share 0.9
+    limedb bench verify --duration 60 --consistency quorum
+    limedb bench read --rest --pin http://127.0.0.1:7002 -o json
+    """,
+)
+@click.argument("mode", type=click.Choice([mode.value for mode in Mode]), default=Mode.MIXED.value)
+@click.option("-n", "--requests", type=click.IntRange(1), help="How many requests. Default: by the time.")
+@click.option(
+    "-d",
+    "--duration",
+    type=click.FloatRange(0.1),
+    metavar="SECONDS",
+    help=f"How long. Default: {DEFAULT_SECONDS:.0f}, or until the requests are done.",
+)
+@click.option("-c", "--concurrency", default=64, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--keys", default=10_000, show_default=True, type=click.IntRange(1, 100_000_000))
+@click.option("--value-size", default=100, show_default=True, type=click.IntRange(1), metavar="BYTES")
+@click.option(
+    "--distribution",
+    type=click.Choice([kind.value for kind in Distribution]),
+    default=Distribution.UNIFORM.value,
+    show_default=True,
+    help="How keys are chosen.",
+)
+@click.option("--exponent", default=EXPONENT, show_default=True, type=click.FloatRange(0.01, 10))
+@click.option("--read-share", default=0.5, show_default=True, type=click.FloatRange(0, 1))
+@click.option("--prefix", default="bench/", show_default=True, help="Starts the names of the keys.")
+@click.option("--seed", type=int, help="Repeats the choices of an earlier run. Default: a new one.")
+@click.option("--rest", is_flag=True, help="Speak REST with Envoy at --target. Default: gRPC.")
+@click.option("--pin", metavar="NODE_URL", help="Ask only this node. Default: the keys' own nodes.")
+@consistency_option
+@click.option("--timeout", default=10.0, show_default=True, metavar="SECONDS", help="Of each request.")
+@output_option(TABLE, TABLE, JSON)
+@target_option
+def bench(
+    mode: str,
+    requests: int | None,
+    duration: float | None,
+    concurrency: int,
+    keys: int,
+    value_size: int,
+    distribution: str,
+    exponent: float,
+    read_share: float,
+    prefix: str,
+    seed: int | None,
+    rest: bool,
+    pin: str | None,
+    level: Level | None,
+    timeout: float,
+    shape: str,
+    target: str,
+) -> None:
+    """Put load on a cluster: MODE is write, read, mixed (the default) or verify.
+
+    verify compares every value that it reads, and in the end each key, with what was written; it exits with 5
+    when one differs. With -o json the live lines go to stderr. Keys stay in the cluster.
+    """
+    if mode == Mode.VERIFY and value_size < SMALLEST_VERIFIED:
+        raise click.UsageError(f"--value-size must be {SMALLEST_VERIFIED} or more to verify")
+    plan = Plan(
+        mode=Mode(mode),
+        requests=requests,
+        seconds=duration or (None if requests else DEFAULT_SECONDS),
+        workers=concurrency,
+        keys=keys,
+        value_size=value_size,
+        distribution=Distribution(distribution),
+        exponent=exponent,
+        read_share=read_share,
+        prefix=prefix,
+        seed=random.randrange(1 << 32) if seed is None else seed,
+    )
+    target_made = _target(rest, target, pin, level, timeout, concurrency)
+    tally, was_stopped = _run(plan, target_made, shape)
+    screen.show_result(plan, tally, shape == JSON)
+    sys.exit(_code(tally, was_stopped))
+
+
+def _run(plan: Plan, target: AbstractAsyncContextManager[Target], shape: str) -> tuple[Tally, bool]:
+    with screen.live(plan, to_stderr=shape == JSON) as show, asyncio.Runner(loop_factory=_new_loop) as loop:
+        return loop.run(_carry_out(plan, target, show))
+
+
+async def _carry_out(
+    plan: Plan, target: AbstractAsyncContextManager[Target], show: Show
+) -> tuple[Tally, bool]:
+    async with target as cluster:
+        runner = Runner(plan, cluster, show)
+        with _stopping(runner.stop):
+            await runner.fill()
+            await runner.run()
+        return runner.tally, runner.stop.is_set()
+
+
+@contextmanager
+def _stopping(stop: asyncio.Event) -> Iterator[None]:
+    """For the time of the block the first Ctrl-C ends the load, and a second one everything."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _target(
+    rest: bool, target: str, pin: str | None, level: Level | None, timeout: float, workers: int
+) -> AbstractAsyncContextManager[Target]:
+    """What the load is aimed at. ConfigError: the node's URL is none. LimeDBError: a library is missing."""
+    try:
+        pinned = address_of(pin) if pin else ""
+    except ValueError as allowed:
+        raise ConfigError("--pin", pin, str(allowed)) from None
+    if not rest:
+        return grpc_target(pinned or target, level, timeout, bool(pin))
+    try:
+        from limedb.load.rest import rest_target
+    except ImportError:
+        raise LimeDBError("--rest needs aiohttp: run `pip install 'limedb[bench]'`") from None
+    return rest_target(target, level, timeout, pin or "", workers)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # after the options are known to be right
+
+    return uvloop.new_event_loop()
+
+
+def _code(tally: Tally, was_stopped: bool) -> int:
+    if tally.mismatches:
+        return DIFFERENT
+    if was_stopped:
+        return INTERRUPTED
+    if not tally.errors:
+        return OK
+    return IN_PART if tally.operations else FAILED

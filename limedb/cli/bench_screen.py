@@ -1,0 +1,114 @@
+"""What `limedb bench` shows: a table that moves on a terminal, a line a second elsewhere, and the result."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from limedb.cli.output import echo, echo_json, printable, table
+from limedb.load.histogram import Histogram
+from limedb.load.plan import Mode, Plan
+from limedb.load.runner import Show
+from limedb.load.tally import Sample, Tally
+
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_BAR = 40
+
+
+@contextmanager
+def live(plan: Plan, to_stderr: bool) -> Iterator[Show]:
+    """What shows samples, for the time of the block."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if not stream.isatty():
+        yield lambda sample: click.echo(_line(sample), err=to_stderr)
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(file=stream, no_color=bool(os.environ.get("NO_COLOR")))
+    with Live(Text(f"{plan.mode} starts ..."), console=console, transient=True) as screen:
+        yield lambda sample: screen.update(Text(_screen(plan, sample)), refresh=True)
+
+
+def show_result(plan: Plan, tally: Tally, as_json: bool) -> None:
+    """What came of it, and each mismatch that was kept."""
+    for mismatch in tally.shown:
+        click.echo(f"MISMATCH {mismatch}", err=True)
+    if as_json:
+        echo_json(result(plan, tally))
+        return
+    rows: list[tuple[object, object]] = [
+        ("mode", f"{plan.mode}, {plan.distribution}, seed {plan.seed}"),
+        ("requests", f"{tally.operations:,} in {tally.seconds:.2f} s"),
+        ("throughput", f"{tally.rate:,.0f}/s"),
+        ("reads", f"{tally.reads:,}, of which {tally.missing:,} found nothing"),
+        ("writes", f"{tally.writes:,}"),
+        ("latency", _latency(tally.times)),
+        ("errors", sum(tally.errors.values())),
+    ]
+    if plan.mode is Mode.VERIFY:
+        rows.append(("verified", f"{tally.compared:,} values compared, {tally.mismatches:,} differ"))
+    echo(table(("", ""), rows, with_header=False))
+    for kind, count in tally.errors.most_common():
+        echo(f"  {count:,} x {kind}: {printable(tally.examples[kind])}")
+    for line in _bars(tally.times):
+        echo(line)
+
+
+def result(plan: Plan, tally: Tally) -> dict[str, object]:
+    """The result as JSON. Latencies are in milliseconds."""
+    times = tally.times
+    return {
+        "mode": plan.mode,
+        "distribution": plan.distribution,
+        "seed": plan.seed,
+        "concurrency": plan.workers,
+        "keys": plan.keys,
+        "valueSize": plan.value_size,
+        "seconds": round(tally.seconds, 3),
+        "requests": tally.operations,
+        "requestsPerSecond": round(tally.rate, 1),
+        "reads": tally.reads,
+        "writes": tally.writes,
+        "missing": tally.missing,
+        "latencyMs": {
+            "mean": times.mean / 1000,
+            **{name: times.percentile(share) / 1000 for name, share in _SHARES.items()},
+            "max": times.longest / 1000,
+        },
+        "errors": dict(tally.errors),
+        "errorExamples": tally.examples,
+        "compared": tally.compared,
+        "mismatches": tally.mismatches,
+        "shownMismatches": [
+            {"key": one.key, "expected": one.expected, "found": one.found} for one in tally.shown
+        ],
+    }
+
+
+def _line(sample: Sample) -> str:
+    bad = sum(sample.tally.errors.values())
+    wrong = f", {sample.tally.mismatches} differ" if sample.tally.mismatches else ""
+    return f"{sample.seconds:5.0f} s  {sample.rate:9,.0f}/s  {_latency(sample.recent)}, {bad} errors{wrong}"
+
+
+def _screen(plan: Plan, sample: Sample) -> str:
+    of = f" of {plan.seconds:.0f}" if plan.seconds else ""
+    head = f"{plan.mode}, {plan.distribution}, {plan.workers} at once; {sample.seconds:.0f}{of} s"
+    count = f"{sample.tally.operations:,} requests"
+    return "\n".join([head, count, _line(sample), *_bars(sample.tally.times)])
+
+
+def _latency(times: Histogram) -> str:
+    parts = [f"{name} {times.percentile(share) / 1000:.2f}" for name, share in _SHARES.items()]
+    return f"{', '.join(parts)}, max {times.longest / 1000:.2f} ms"
+
+
+def _bars(times: Histogram) -> Iterator[str]:
+    """The histogram, a line for each doubling."""
+    for bound, count in times.doublings():
+        share = count / times.count
+        yield f"  < {bound / 1000:>10,.3f} ms  {count:>10,}  {'█' * round(share * _BAR)}"

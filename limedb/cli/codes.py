@@ -1,0 +1,24 @@
+"""The exit codes that scripts may rely on. docs/cli.md lists them."""
+
+from limedb.errors import ConfigError, InvalidRequestError, KeyNotFoundError, LimeDBError, RemoteError
+
+OK = 0
+FAILED = 1
+USAGE = 2
+NOT_FOUND = 3
+IN_PART = 4
+"""Some of many lines, keys or requests failed; the others were carried out."""
+DIFFERENT = 5
+"""`bench verify` found a value that is not what was written."""
+INTERRUPTED = 130
+"""Ctrl-C, as shells have it."""
+
+
+def code_of(error: LimeDBError) -> int:
+    """The exit code of an error."""
+    if isinstance(error, ConfigError | InvalidRequestError):
+        return USAGE
+    missing = KeyNotFoundError.__name__
+    if isinstance(error, KeyNotFoundError) or (isinstance(error, RemoteError) and error.kind == missing):
+        return NOT_FOUND
+    return FAILED

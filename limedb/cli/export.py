@@ -1,0 +1,153 @@
+"""`limedb export`: arguments, the bar, and the file that grows."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from limedb.bulk import progress
+from limedb.bulk.exporter import Exporter, Progress
+from limedb.bulk.items import BadItemError, BulkError, Format
+from limedb.bulk.progress import Exported
+from limedb.cli.bars import bar
+from limedb.cli.codes import IN_PART
+from limedb.cli.files import form_of, form_option
+from limedb.cli.options import command, consistency_option, target_option
+from limedb.core.quorum import Level
+from limedb.errors import LimeDBError
+from limedb.rpc.scan_calls import Selection, scan_client
+
+SAVE_SECONDS = 1.0
+PAGE = 500
+
+
+@command(
+    "export",
+    examples="""
+    limedb export all.jsonl
+    limedb export users.csv --prefix user/
+    limedb export - --format jsonl --prefix user/ | gzip > users.jsonl.gz
+    limedb export all.jsonl --resume
+    """,
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@form_option
+@click.option("--prefix", default="", help="Only keys that begin so.")
+@click.option("--start", default="", metavar="KEY", help="The first key; none before it.")
+@click.option("--end", default="", metavar="KEY", help="None from this key on.")
+@click.option("--resume", is_flag=True, help="Go on where an export to the file was interrupted.")
+@click.option("--force", is_flag=True, help="Begin anew, over what the file holds.")
+@consistency_option
+@target_option
+def export(
+    file: Path,
+    form: Format | None,
+    prefix: str,
+    start: str,
+    end: str,
+    resume: bool,
+    force: bool,
+    level: Level | None,
+    target: str,
+) -> None:
+    """Write the keys of the cluster to FILE (- is stdout), in order; exit with 4 when it can't hold some.
+
+    How far it is stands in FILE.limedb-state until it is done, so that it can be resumed.
+    """
+    form = Format.JSONL if str(file) == "-" and form is None else form_of(file, form)
+    keys = Selection(prefix, start, end)
+    sink = _Sink(file, f"{form} {keys}")
+    total = _expected(target) if sys.stderr.isatty() and keys == Selection() else None
+    with (
+        sink.opened(resume, force) as (out, begun),
+        bar(f"exporting to {file.name}", total) as (advance, say),
+    ):
+        began = time.monotonic()
+
+        def moved() -> None:
+            rate = (run.progress.written - begun.written) / max(time.monotonic() - began, 0.001)
+            advance(run.progress.written, f"{run.progress.written:,} keys, {rate:,.0f}/s")
+            sink.moved(run.progress)
+
+        def report(error: BadItemError) -> None:
+            say(str(error))
+
+        run = Exporter(form, out, replace(begun), report, moved)
+        with scan_client(target) as node:
+            run.run(lambda after: node.scan(keys, after=after, level=level, page_size=PAGE))
+    sink.forget()
+    click.echo(f"{run.progress.written:,} keys written, {run.progress.failed:,} left out", err=True)
+    if run.progress.failed:
+        sys.exit(IN_PART)
+
+
+class _Sink:
+    """The file and the state beside it, where it has one. what: the form and the range."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self._path, self._what = path, what
+        self._is_file = str(path) != "-"
+        self._saved = time.monotonic()
+
+    @contextmanager
+    def opened(self, resume: bool, force: bool) -> Iterator[tuple[BinaryIO, Progress]]:
+        """The file where it is to go on, and how far it is."""
+        if not self._is_file:
+            yield sys.stdout.buffer, Progress()
+            sys.stdout.buffer.flush()
+            return
+        kept = self._kept(resume, force)
+        try:
+            with self._path.open("r+b" if kept.size else "wb") as self._out:
+                self._out.truncate(kept.size)
+                self._out.seek(kept.size)
+                progress.save(self._path, kept)
+                yield self._out, Progress(kept.after or None, kept.written, kept.failed)
+        except OSError as error:
+            raise BulkError(f"{self._path} can't be written: {error.strerror}; then --resume") from None
+
+    def _kept(self, resume: bool, force: bool) -> Exported:
+        """The state to begin with. UsageError, BulkError: it isn't clear where."""
+        kept = None if force else progress.load(self._path, Exported)
+        if kept is None:
+            if self._path.exists() and not force:
+                raise click.UsageError(f"{self._path} is there already: --force writes over it")
+            return Exported("", 0, 0, 0, self._what)
+        if not resume:
+            raise click.UsageError(f"an export to {self._path} was interrupted: --resume or --force")
+        if kept.what != self._what:
+            raise BulkError(f"{self._path} was begun with {kept.what}: give the same, or --force")
+        return kept
+
+    def moved(self, now: Progress) -> None:
+        """A page is in the file; the state is kept once a second."""
+        if self._is_file and now.after is not None and time.monotonic() - self._saved >= SAVE_SECONDS:
+            self._saved = time.monotonic()
+            self._out.flush()
+            os.fsync(self._out.fileno())
+            size = self._out.tell()
+            progress.save(self._path, Exported(now.after, size, now.written, now.failed, self._what))
+
+    def forget(self) -> None:
+        """All is done."""
+        if self._is_file:
+            progress.forget(self._path)
+
+
+def _expected(target: str) -> int | None:
+    """How many keys the cluster holds, about: for the bar. None: it can't be told."""
+    from limedb.rpc.cluster_calls import cluster_client  # only a bar needs it
+
+    try:
+        with cluster_client(target, 2.0) as node:
+            told = node.state()
+    except LimeDBError:
+        return None  # the scan will say why
+    copies = min(told["replicationFactor"], told["totalNodes"])
+    return sum(member["keys"] for member in told["members"]) // copies if copies else None

@@ -1,0 +1,164 @@
+"""`limedb import`: arguments, the bar, and the report of bad lines."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from limedb.bulk import csv_file, go_file, jsonl, progress
+from limedb.bulk.importer import Counts, Importer
+from limedb.bulk.items import BulkError, Format, Line, Place
+from limedb.bulk.progress import Imported
+from limedb.cli.bars import Advance, Say, bar
+from limedb.cli.codes import IN_PART
+from limedb.cli.files import form_of, form_option
+from limedb.cli.options import command, consistency_option, target_option
+from limedb.core.quorum import Level
+from limedb.errors import LimeDBError
+
+SAVE_SECONDS = 1.0
+_READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_file.read}
+
+
+@command(
+    "import",
+    examples="""
+    limedb import users.jsonl
+    limedb import users.csv --stop-on-error
+    limedb import 'http:%2F%2Fnode1:8484.json' --format go
+    limedb export - --target old:8484 | limedb import - --format jsonl --target new:8484
+    """,
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@form_option
+@click.option("--resume", is_flag=True, help="Go on where an import of the file was interrupted.")
+@click.option("--restart", is_flag=True, help="Begin anew, though one was interrupted.")
+@click.option("--stop-on-error", is_flag=True, help="End at the first bad line. Default: tell it, and go on.")
+@consistency_option
+@click.option("--timeout", default=30.0, show_default=True, metavar="SECONDS", help="Of each batch.")
+@target_option
+def import_(
+    file: Path,
+    form: Format | None,
+    resume: bool,
+    restart: bool,
+    stop_on_error: bool,
+    level: Level | None,
+    timeout: float,
+    target: str,
+) -> None:
+    """Store the keys of FILE (- is stdin); exit with 4 when lines of it were bad.
+
+    How far it is stands in FILE.limedb-state, so that an import that was interrupted can be resumed.
+    """
+    form = form_of(file, form)
+    with _opened(file) as opened:
+        source = _Source(file, opened)
+        state = source.state(resume, restart)
+        with bar(f"importing {file.name}", source.size) as (advance, say):
+            run = _Run(source, state, advance, say)
+            lines = _READERS[form](opened, Place(state.offset, state.line))
+            try:
+                asyncio.run(run.carry_out(lines, target, level, timeout, stop_on_error))
+            finally:
+                run.keep()
+    source.forget()
+    _tell(run.importer.counts)
+
+
+class _Source:
+    """The file, and the state beside it, where it has one."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path, self.file = path, file
+        self.has_state = str(path) != "-" and file.seekable()
+        self.size = os.fstat(file.fileno()).st_size if self.has_state else None
+        self.head = progress.head_of(file) if self.has_state else ""
+
+    def state(self, resume: bool, restart: bool) -> Imported:
+        """Where to begin. BulkError, UsageError: it isn't clear where."""
+        kept = progress.load(self.path, Imported) if self.has_state and not restart else None
+        if kept is None:
+            return Imported(0, 0, self.head, 0, 0, 0)
+        if not resume:
+            raise click.UsageError(
+                f"an import of {self.path} was interrupted behind line {kept.line}: --resume or --restart"
+            )
+        if kept.head != self.head:
+            raise BulkError(f"{self.path} is another file than the one that was interrupted: --restart")
+        return kept
+
+    def save(self, importer: Importer) -> None:
+        """Keep how far it is."""
+        if self.has_state:
+            place, counts = importer.place, importer.counts
+            told = (counts.stored, counts.failed, counts.expired)
+            progress.save(self.path, Imported(place.offset, place.line, self.head, *told))
+
+    def forget(self) -> None:
+        """All is done."""
+        if self.has_state:
+            progress.forget(self.path)
+
+
+class _Run:
+    """An import that runs. importer: there is one once it has begun."""
+
+    importer: Importer
+
+    def __init__(self, source: _Source, state: Imported, advance: Advance, say: Say) -> None:
+        self._source, self._advance, self._say = source, advance, say
+        self._start = Place(state.offset, state.line)
+        self._counts = Counts(state.stored, state.failed, state.expired)
+        self._saved = self._began = time.monotonic()
+        self._before = state.stored
+        self._has_begun = False
+
+    async def carry_out(
+        self, lines: Iterator[Line], target: str, level: Level | None, timeout: float, stop_on_error: bool
+    ) -> None:
+        """Store all lines."""
+        from limedb.client import connect
+
+        async with connect(target, consistency=level, timeout=timeout) as db:
+            self.importer = Importer(db, self._start, self._counts, self._bad, self._moved, stop_on_error)
+            self._has_begun = True
+            await self.importer.run(lines)
+
+    def keep(self) -> None:
+        """Keep how far it came."""
+        if self._has_begun:
+            self._source.save(self.importer)
+
+    def _bad(self, number: int, error: LimeDBError) -> None:
+        self._say(f"line {number}: {error}")
+
+    def _moved(self) -> None:
+        now, counts = time.monotonic(), self.importer.counts
+        rate = (counts.stored - self._before) / max(now - self._began, 0.001)
+        done = self._source.file.tell() if self._source.has_state else 0
+        self._advance(done, f"{counts.stored:,} keys, {rate:,.0f}/s, {counts.failed:,} bad")
+        if now - self._saved >= SAVE_SECONDS:
+            self._saved = now
+            self._source.save(self.importer)
+
+
+def _opened(file: Path) -> BinaryIO:
+    if str(file) == "-":
+        return sys.stdin.buffer
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise click.UsageError(f"{file} can't be read: {error.strerror}") from None
+
+
+def _tell(counts: Counts) -> None:
+    expired = f", {counts.expired:,} had expired" if counts.expired else ""
+    click.echo(f"{counts.stored:,} keys stored, {counts.failed:,} bad lines{expired}", err=True)
+    if counts.failed:
+        sys.exit(IN_PART)

@@ -1,0 +1,51 @@
+"""Options that several commands have, and the form of their help."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from limedb.core.quorum import Level
+
+target_option = click.option(
+    "--target",
+    default="localhost:8484",
+    show_default=True,
+    metavar="HOST:PORT",
+    envvar="LIMEDB_TARGET",
+    help="The node, or Envoy, to ask.",
+)
+timeout_option = click.option(
+    "--timeout", default=5.0, show_default=True, metavar="SECONDS", help="How long to wait for the answer."
+)
+consistency_option = click.option(
+    "--consistency",
+    "level",
+    type=click.Choice([level.value for level in Level], case_sensitive=False),
+    callback=lambda _context, _option, value: Level(value) if value else None,
+    help="How many replicas must agree. Default: the node's.",
+)
+
+
+class Command(click.Command):
+    """A command, or a group, whose help ends with examples."""
+
+    def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:  # noqa: ANN401 (click's own)
+        super().__init__(*args, **kwargs)
+        self.examples = [line.strip() for line in examples.strip().splitlines()]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The examples, a line each as they are."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+class Group(Command, click.Group):
+    """A group of commands whose help ends with examples."""
+
+
+def command(name: str, examples: str) -> Callable[[Callable[..., None]], Command]:
+    """A command with examples."""
+    return click.command(name, cls=Command, examples=examples)

@@ -1,0 +1,124 @@
+"""How commands print: tables, JSON, raw; colours where people look.
+
+It owns what is safe on a terminal: text of others is never sent there as it is, but for -o raw.
+"""
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TABLE, JSON, RAW = "table", "json", "raw"
+_COLOURS = {
+    **dict.fromkeys(("active", "normal", "healthy", "SERVING"), "green"),
+    **dict.fromkeys(("stale", "joining", "leaving", "degraded", "starting", "draining"), "yellow"),
+    **dict.fromkeys(("dead", "removing", "critical", "unhealthy", "NOT_SERVING"), "red"),
+}
+
+
+def output_option(default: str, *shapes: str) -> Callable[[F], F]:
+    """The option -o with these shapes, passed on as `shape`."""
+    return click.option(
+        "-o",
+        "--output",
+        "shape",
+        type=click.Choice(shapes),
+        default=default,
+        show_default=True,
+        help="How to print it.",
+    )
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether colours are wanted there: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(word: str) -> str:
+    """A word in the colour that its meaning has, on stdout."""
+    colour = _COLOURS.get(word.strip())
+    return click.style(word, colour) if colour and has_colour(sys.stdout) else word
+
+
+def tell_error(text: str) -> None:
+    """An error on stderr."""
+    label = click.style("Error:", "red", bold=True) if has_colour(sys.stderr) else "Error:"
+    click.echo(f"{label} {text}", err=True, color=True)
+
+
+def echo(text: str) -> None:
+    """Print a line whose colours are already right."""
+    click.echo(text, color=True)
+
+
+def echo_json(told: object, indent: int | None = 2) -> None:
+    """Print JSON."""
+    click.echo(json.dumps(told, ensure_ascii=False, indent=indent))
+
+
+def put(line: str | bytes) -> None:
+    """Print one of many lines as it is. Who prints them flushes stdout."""
+    if isinstance(line, str):
+        sys.stdout.write(line + "\n")
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(line + b"\n")
+
+
+def printable(text: str, limit: int = 0) -> str:
+    """Text of others, in one line and without what a terminal would obey; cut to `limit` characters."""
+    cut = text if not limit or len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(character if character.isprintable() else _escaped(character) for character in cut)
+
+
+def value_fields(value: str | bytes | None) -> dict[str, str]:
+    """A value as JSON has it: under value, or under blob in base64."""
+    if isinstance(value, bytes):
+        return {"blob": base64.b64encode(value).decode()}
+    return {} if value is None else {"value": value}
+
+
+def shown_value(value: str | bytes | None, limit: int = 0) -> str:
+    """A value for a table."""
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes> {value[:16].hex()}"
+    return "" if value is None else printable(value, limit)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], with_header: bool = True) -> str:
+    """Lines of columns; a column whose name begins with > stands to the right."""
+    texts = [[_cell(value) for value in row] for row in rows]
+    names = [name.removeprefix(">") for name in columns]
+    shown = [names, *texts] if with_header else texts
+    widths = [max((len(row[at]) for row in shown), default=0) for at in range(len(columns))]
+    lines = []
+    for row in shown:
+        cells = [
+            text.rjust(width) if name.startswith(">") else text.ljust(width)
+            for name, text, width in zip(columns, row, widths, strict=True)
+        ]
+        lines.append("  ".join(cells if row is names else map(paint, cells)).rstrip())
+    return "\n".join(lines)
+
+
+def size(count: float) -> str:
+    """Bytes in a few characters."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def _cell(value: object) -> str:
+    return f"{value:,.1f}" if isinstance(value, float) else printable(str(value))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

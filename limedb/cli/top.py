@@ -1,0 +1,91 @@
+"""`limedb top`: nodes with their rates, live on a terminal, sample after sample elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+import click
+
+from limedb.cli.options import command, target_option
+from limedb.cli.output import JSON, TABLE, echo, echo_json, output_option, size, table
+from limedb.errors import RequestTimeoutError, UnavailableError
+from limedb.rpc.cluster_calls import ClusterSample, NodeSample, cluster_client
+
+PAUSE_SECONDS = 0.5
+"""Before a node that went away is asked again."""
+PATIENCE_SECONDS = 30.0
+_CLEAR = "\x1b[H\x1b[J"
+_COLUMNS = (
+    "NODE", "STATUS", ">KEYS", ">OWNS", ">REQ/S", ">GET/S", ">SET/S", ">DEL/S", ">MEAN MS", ">ERRORS",
+    ">CPU %", ">MEMORY", ">DISK",
+)  # fmt: skip
+
+
+@command(
+    "top",
+    examples="""
+    limedb top
+    limedb top -n 1
+    limedb top --interval 5 -o json >> samples.jsonl
+    """,
+)
+@click.option("--interval", default=1.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0.1, 30))
+@click.option("-n", "--count", type=click.IntRange(1), help="End after so many samples. Default: never.")
+@output_option(TABLE, TABLE, JSON)
+@target_option
+def top(interval: float, count: int | None, shape: str, target: str) -> None:
+    """Show the nodes with their rates, until Ctrl-C: live on a terminal, elsewhere sample by sample."""
+    live = shape == TABLE and sys.stdout.isatty()
+    with cluster_client(target, interval) as node:
+        samples = _lasting(lambda: node.watch(round(interval * 1000)))
+        for sample in islice(_paced(samples, interval), count):
+            if shape == JSON:
+                echo_json(sample.as_view, None)
+            else:
+                echo(_CLEAR * live + _screen(sample) + "\n" * (not live))
+            sys.stdout.flush()
+
+
+def _lasting(watch: Callable[[], Iterator[ClusterSample]]) -> Iterator[ClusterSample]:
+    """Samples, also when the node that is asked goes away for a while."""
+    heard = float("-inf")
+    while True:
+        try:
+            for sample in watch():
+                heard = time.monotonic()
+                yield sample
+        except (UnavailableError, RequestTimeoutError):
+            if time.monotonic() - heard > PATIENCE_SECONDS:
+                raise
+        time.sleep(PAUSE_SECONDS)
+
+
+def _paced(samples: Iterable[ClusterSample], interval: float) -> Iterator[ClusterSample]:
+    """One sample an interval: changes bring more."""
+    last = float("-inf")
+    for sample in samples:
+        if sample.time - last >= interval * 0.9:
+            last = sample.time
+            yield sample
+
+
+def _screen(sample: ClusterSample) -> str:
+    moment = time.strftime("%H:%M:%S", time.localtime(sample.time))
+    total = sum(node.requests for node in sample.nodes)
+    head = (
+        f"{moment}  epoch {sample.epoch} ({sample.phase}), {len(sample.nodes)} nodes,"
+        f" {total:,.0f} requests/s, as {sample.node_url} sees it"
+    )
+    change = f"\nrunning: {sample.change}" if sample.change else ""
+    return f"{head}{change}\n{table(_COLUMNS, [_row(node) for node in sample.nodes])}"
+
+
+def _row(node: NodeSample) -> tuple[object, ...]:
+    known = (node.url, node.status or "unknown", node.keys, f"{node.share:.1%}")
+    if not node.has_load:
+        return (*known, *["-"] * 9)
+    return (
+        *known, node.requests, node.gets, node.sets, node.dels, f"{node.latency_ms:.2f}",
+        f"{node.error_rate:.1%}", node.cpu_percent, size(node.memory_bytes), size(node.disk_bytes),
+    )  # fmt: skip

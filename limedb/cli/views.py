@@ -1,0 +1,145 @@
+"""`limedb status|ring|gossip|locate`: the cluster as a node sees it."""
+
+from collections.abc import Iterable
+
+import click
+
+from limedb.cli.options import command, target_option, timeout_option
+from limedb.cli.output import JSON, TABLE, echo, echo_json, output_option, table
+from limedb.rpc.cluster_calls import View, cluster_client
+
+_WHOLE = 1 << 64
+
+
+@command(
+    "status",
+    examples="""
+    limedb status
+    limedb status -o json | jq -r '.members[].url'
+    """,
+)
+@output_option(TABLE, TABLE, JSON)
+@target_option
+@timeout_option
+def status(shape: str, target: str, timeout: float) -> None:
+    """Show the cluster's members, as the node that is asked sees them."""
+    with cluster_client(target, timeout) as node:
+        told = node.state()
+    if shape == JSON:
+        echo_json(told)
+        return
+    cluster = told["clusterId"] or "none yet"
+    echo(
+        f"cluster {cluster}, epoch {told['epoch']} ({told['phase']}), {told['activeNodes']} of"
+        f" {told['totalNodes']} nodes active, {told['replicationFactor']} replicas of each key"
+    )
+    echo(table(("NODE", "ZONE", "MEMBER", "STATUS", ">KEYS", ">OWNS", ">LAG S", ">REQ/S"), _members(told)))
+    if told["problem"]:
+        echo(f"! {told['nodeUrl']} takes no requests: {told['problem']}")
+
+
+def _members(told: View) -> list[tuple[object, ...]]:
+    return [
+        (
+            member["url"],
+            member["zone"] or "-",
+            member["standing"],
+            member["status"] or "unknown",
+            member["keys"],
+            f"{member['share']:.1%}",
+            member["lag"],
+            member["load"]["requestsPerSecond"] if "load" in member else "-",
+        )
+        for member in told["members"]
+    ]
+
+
+@command(
+    "ring",
+    examples="""
+    limedb ring
+    limedb ring -o json | jq .virtualNodeDistribution
+    """,
+)
+@output_option(TABLE, TABLE, JSON)
+@target_option
+@timeout_option
+def ring(shape: str, target: str, timeout: float) -> None:
+    """Show how much of the ring each node is the first owner of; with -o json all ranges."""
+    with cluster_client(target, timeout) as node:
+        told = node.ring()
+    if shape == JSON:
+        echo_json(told)
+        return
+    even = 1 / max(told["totalNodes"], 1)
+    rows = [
+        (url, told["virtualNodeDistribution"][url], f"{share:.2%}", f"{share / even - 1:+.1%}")
+        for url, share in ((url, _share(told["ranges"].get(url, ()))) for url in told["allNodes"])
+    ]
+    echo(table(("NODE", ">POINTS", ">OWNS", ">DEVIATION"), rows))
+
+
+def _share(ranges: Iterable[View]) -> float:
+    return sum(int(owned["size"]) for owned in ranges) / _WHOLE
+
+
+@command(
+    "gossip",
+    examples="""
+    limedb gossip --target localhost:7002
+    limedb gossip -o json | jq .cluster_health
+    """,
+)
+@output_option(TABLE, TABLE, JSON)
+@target_option
+@timeout_option
+def gossip(shape: str, target: str, timeout: float) -> None:
+    """Show what the node that is asked has heard of the others."""
+    with cluster_client(target, timeout) as node:
+        told = node.gossip()
+    if shape == JSON:
+        echo_json(told)
+        return
+    echo(
+        f"{told['node_url']} sees the cluster as {told['cluster_health']}: {told['active_peers']} of"
+        f" {told['total_peers']} peers active, {told['stale_peers']} stale, {told['dead_peers']} dead"
+    )
+    rows = [
+        (peer["url"], peer["status"], peer["lag"], peer["heartbeat"], peer["generation"])
+        for peer in told["peer_details"]
+    ]
+    echo(table(("PEER", "STATUS", ">LAG S", ">HEARTBEAT", ">GENERATION"), rows))
+
+
+@command(
+    "locate",
+    examples="""
+    limedb locate greeting
+    limedb locate greeting -o json | jq '.owners[].url'
+    """,
+)
+@click.argument("key")
+@output_option(TABLE, TABLE, JSON)
+@target_option
+@timeout_option
+def locate(key: str, shape: str, target: str, timeout: float) -> None:
+    """Show which nodes hold KEY, and which version each has."""
+    with cluster_client(target, timeout) as node:
+        told = node.locate(key)
+    if shape == JSON:
+        echo_json(told)
+        return
+    echo(f"token {told['token']} ({int(told['token']) / _WHOLE:.2%} of the ring), epoch {told['epoch']}")
+    rows = [
+        (owner["url"], owner["zone"] or "-", owner["role"], owner["status"], _holds(owner), owner["version"])
+        for owner in told["owners"]
+    ]
+    echo(table(("NODE", "ZONE", "ROLE", "STATUS", "HOLDS", ">VERSION"), rows))
+
+
+def _holds(owner: View) -> str:
+    if owner["error"]:
+        return str(owner["error"])
+    if not owner["hasRecord"]:
+        return "nothing"
+    return "a tombstone" if owner["tombstone"] else f"{owner['size']} bytes"

@@ -1,0 +1,126 @@
+"""`limedb watch`: changes of keys as they happen."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import click
+
+from limedb.cli.options import command, target_option
+from limedb.cli.output import (
+    JSON,
+    RAW,
+    TABLE,
+    echo,
+    echo_json,
+    output_option,
+    printable,
+    put,
+    shown_value,
+    value_fields,
+)
+from limedb.errors import LimeDBError, RemoteError, UnavailableError
+from limedb.rpc.scan_calls import Change, Changes, scan_client
+
+PAUSE_SECONDS = 0.5
+"""Before a watch that broke off is resumed."""
+PATIENCE_SECONDS = 30.0
+REMEMBERED = 10_000
+"""Keys of which it is known what was shown last: a watch that is resumed may tell some changes twice."""
+
+
+@command(
+    "watch",
+    examples="""
+    limedb watch greeting
+    limedb watch --prefix user/ -o json
+    limedb watch --prefix '' -n 1
+    """,
+)
+@click.argument("key", required=False)
+@click.option("--prefix", help="Watch all keys that begin so; an empty one: all keys.")
+@click.option("--after-version", type=click.IntRange(0), metavar="VERSION", help="Tell what came since too.")
+@click.option("-n", "--count", type=click.IntRange(1), help="End after so many changes. Default: never.")
+@output_option(TABLE, TABLE, JSON, RAW)
+@target_option
+def watch(
+    key: str | None,
+    prefix: str | None,
+    after_version: int | None,
+    count: int | None,
+    shape: str,
+    target: str,
+) -> None:
+    """Show changes of KEY, or of the keys with a prefix, as they happen, until Ctrl-C.
+
+    -o table prints a line a change, json an object a line, raw the values alone. Where the node that is asked
+    goes away, the watch goes on at another one behind Envoy, or when it is back. Exit code 1: changes may be
+    missing.
+    """
+    if (key is None) == (prefix is None):
+        raise click.UsageError("give either KEY or --prefix")
+    with scan_client(target) as node:
+        follower = Follower(
+            lambda resume: node.watch(key=key, prefix=prefix or "", after_version=resume), after_version
+        )
+        for number, change in enumerate(follower.changes(), 1):
+            _show(change, shape)
+            if number == count:
+                return
+
+
+class Follower:
+    """A watch that is resumed where it breaks off. after_version: where it begins; None: now."""
+
+    def __init__(self, watch: Callable[[int | None], Iterator[Changes]], after_version: int | None) -> None:
+        self._watch, self._resume = watch, after_version
+        self._shown: dict[str, int] = {}
+        self._heard: float | None = None
+
+    def changes(self) -> Iterator[Change]:
+        """The changes, each once. LimeDBError: some may be missing."""
+        while True:
+            try:
+                for heard in self._watch(self._resume):
+                    self._stands()
+                    yield from filter(self._is_new, heard.changes)
+                    self._resume = heard.resume_version
+            except (UnavailableError, RemoteError) as error:
+                if self._heard is None or not self._may_go_on(error):
+                    raise LimeDBError(f"{error}{self._remedy(error)}") from None
+            time.sleep(PAUSE_SECONDS)
+
+    def _stands(self) -> None:
+        if self._heard is None:
+            click.echo("watching", err=True)
+        self._heard = time.monotonic()
+
+    def _is_new(self, change: Change) -> bool:
+        last = self._shown.pop(change.key, -1)
+        self._shown[change.key] = max(last, change.version)
+        if len(self._shown) > REMEMBERED:
+            del self._shown[next(iter(self._shown))]
+        return change.version > last
+
+    def _may_go_on(self, error: LimeDBError) -> bool:
+        if isinstance(error, RemoteError) and error.code != "UNAVAILABLE":
+            return False
+        return time.monotonic() - (self._heard or 0) < PATIENCE_SECONDS
+
+    def _remedy(self, error: LimeDBError) -> str:
+        if isinstance(error, RemoteError) and error.code == "OUT_OF_RANGE":
+            return "; changes were missed: read the keys again (limedb scan), and watch from now on"
+        return "" if self._heard is None else f"; go on with --after-version {self._resume}"
+
+
+def _show(change: Change, shape: str) -> None:
+    deleted = change.value is None
+    if shape == JSON:
+        told = {"key": change.key, **value_fields(change.value), "version": str(change.version)}
+        echo_json(told | ({"delete": True} if deleted else {}), None)
+    elif shape == RAW:
+        put(change.value or "")
+    else:
+        what = "del" if deleted else "set"
+        echo(f"{change.version}  {what}  {printable(change.key)}  {shown_value(change.value)}".rstrip())
+    sys.stdout.flush()

@@ -1,0 +1,73 @@
+"""What every key must hold, for a load test that compares.
+
+It owns who is right about a value. A key has one writer, so that its writes have an order. Memory: 16 bytes a
+key, and a few for each write whose outcome is unknown.
+"""
+
+from array import array
+from dataclasses import dataclass
+
+from limedb.errors import brief
+from limedb.load.plan import Plan
+
+Found = str | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A value that is not what was written. expected, found: for people; None: no value."""
+
+    key: str
+    expected: str | None
+    found: str | None
+
+    def __str__(self) -> str:
+        return f"key {brief(self.key)}: expected {_shown(self.expected)}, found {_shown(self.found)}"
+
+
+class Ledger:
+    """The versions of all keys of a plan; version 0 is: never written, so that anything may be there."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._begun = array("L", bytes(plan.keys * array("L").itemsize))
+        self._stored = array("L", self._begun)
+        self._unknown: dict[int, set[int]] = {}
+
+    def next_version(self, number: int) -> int:
+        """The version of a key's next write."""
+        self._begun[number] += 1
+        return self._begun[number]
+
+    def stored(self, number: int, version: int) -> None:
+        """A write was acknowledged."""
+        self._stored[number] = version
+
+    def unknown(self, number: int, version: int) -> None:
+        """A write may have taken effect, or may do so later."""
+        self._unknown.setdefault(number, set()).add(version)
+
+    def has(self, number: int) -> bool:
+        """Whether a key has an acknowledged value."""
+        return self._stored[number] > 0
+
+    def compare(self, number: int, found: Found) -> Mismatch | None:
+        """What is wrong with a value that was found while no write of its key ran; None: nothing."""
+        version = self._stored[number]
+        if not version:
+            return None
+        expected = self._plan.value(number, version)
+        if found == expected:
+            return None
+        others = self._unknown.get(number, ())
+        if any(found == self._plan.value(number, other) for other in others):
+            return None
+        return Mismatch(self._plan.key(number), _cut(expected), _cut(found))
+
+
+def _cut(value: Found) -> str | None:
+    return None if value is None else brief(value if isinstance(value, str) else value.hex(), 40)
+
+
+def _shown(text: str | None) -> str:
+    return "no value" if text is None else text

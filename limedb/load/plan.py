@@ -1,0 +1,73 @@
+"""What a load test does, before it is run: the choices, the keys and the values.
+
+It owns names of keys and the making of values, which are the same whenever they are made again. It must never
+ask anybody.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+import xxhash
+
+from limedb.load.zipf import EXPONENT, Zipf
+
+
+class Mode(StrEnum):
+    """What is done: only writes, only reads, both, or both with every value compared."""
+
+    WRITE = "write"
+    READ = "read"
+    MIXED = "mixed"
+    VERIFY = "verify"
+
+
+class Distribution(StrEnum):
+    """How keys are chosen: all alike, or few of them often (Zipf's law)."""
+
+    UNIFORM = "uniform"
+    ZIPFIAN = "zipfian"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A load test. requests: how many, None: as many as the time gives; seconds: how long, None: until the
+    requests are done. workers: requests under way at once. keys: how many there are. value_size: bytes.
+    read_share: of mixed and verify, 0 to 1. prefix: of the keys' names. seed: of what is chosen and stored.
+    """
+
+    mode: Mode
+    requests: int | None
+    seconds: float | None
+    workers: int
+    keys: int
+    value_size: int
+    distribution: Distribution = Distribution.UNIFORM
+    exponent: float = EXPONENT
+    read_share: float = 0.5
+    prefix: str = "bench/"
+    seed: int = 1
+
+    def key(self, number: int) -> str:
+        """The name of a key, from 0."""
+        return f"{self.prefix}{number:08d}"
+
+    def value(self, number: int, version: int) -> str:
+        """What is stored under a key the version-th time: value_size bytes of ASCII."""
+        text = xxhash.xxh3_128_hexdigest(f"{self.seed}/{number}/{version}".encode())
+        return (text * (self.value_size // len(text) + 1))[: self.value_size]
+
+    def random(self, worker: int) -> Random:
+        """The randomness of a worker, from 0."""
+        return Random(f"{self.seed}/{worker}")
+
+    def picker(self, count: int, random: Random) -> Callable[[], int]:
+        """What chooses one of count numbers, from 0."""
+        if self.distribution is Distribution.ZIPFIAN:
+            return Zipf(count, random.random, self.exponent).draw
+        return lambda: int(random.random() * count)
+
+    def share_of(self, worker: int) -> range:
+        """The keys that only this worker writes, where values are compared."""
+        return range(worker, self.keys, self.workers)

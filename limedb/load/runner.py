@@ -1,0 +1,171 @@
+"""Running a load test: workers that ask, and the samples of it.
+
+It owns the workers and the times. It must never print, and a failed request must never end it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from random import Random
+
+from limedb.errors import LimeDBError
+from limedb.load.ledger import Ledger
+from limedb.load.plan import Mode, Plan
+from limedb.load.tally import Sample, Tally
+from limedb.load.target import Target, wrote_nothing
+
+SAMPLE_SECONDS = 1.0
+FAILURE_PAUSE = 0.05
+"""Seconds that a worker rests after a failure, so that a cluster that is away isn't hammered."""
+
+Show = Callable[[Sample], None]
+
+
+class Runner:
+    """A load test of a plan. tally: what was seen. stop: ends it early; what has begun is answered first."""
+
+    def __init__(self, plan: Plan, target: Target, show: Show) -> None:
+        self.tally, self.stop = Tally(), asyncio.Event()
+        self._plan, self._target, self._show = plan, target, show
+        self._left: Iterator[int] | None = None if plan.requests is None else iter(range(plan.requests))
+        self._ledger = Ledger(plan) if plan.mode is Mode.VERIFY else None
+        self._end = float("inf")
+
+    async def fill(self) -> None:
+        """Store every key once, where there will be reads of them; it counts for nothing. LimeDBError."""
+        if self._plan.mode not in (Mode.READ, Mode.MIXED):
+            return
+        numbers = iter(range(self._plan.keys))
+
+        async def work() -> None:
+            for number in numbers:
+                if self.stop.is_set():
+                    return
+                await self._target.write(self._plan.key(number), self._plan.value(number, 0))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._plan.workers):
+                    group.create_task(work())
+        except* LimeDBError as errors:
+            raise _first(errors) from None
+
+    async def run(self) -> None:
+        """Ask until the plan is done; in the mode verify, then read every key that was written."""
+        start = time.perf_counter()
+        self._end = start + (self._plan.seconds or float("inf"))
+        async with self._sampling(start):
+            await self._all(self._work)
+            self.tally.seconds = time.perf_counter() - start
+        if self._ledger is not None:
+            await self._all(partial(self._sweep, self._ledger))
+        self.tally.turn(0, 0)
+
+    async def _all(self, work: Callable[[int], Coroutine[None, None, None]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for worker in range(min(self._plan.workers, self._plan.keys)):
+                group.create_task(work(worker))
+
+    async def _work(self, worker: int) -> None:
+        random = self._plan.random(worker)
+        numbers = self._numbers(worker, random)
+        while self._goes_on():
+            number = next(numbers)
+            if self._reads(random):
+                await self._read(number)
+            else:
+                await self._write(number)
+
+    def _numbers(self, worker: int, random: Random) -> Iterator[int]:
+        """Keys to ask for: any, or the worker's own where values are compared."""
+        own = self._plan.share_of(worker) if self._ledger else range(self._plan.keys)
+        pick = self._plan.picker(len(own), random)
+        while True:
+            yield own[pick()]
+
+    def _goes_on(self) -> bool:
+        if self.stop.is_set() or time.perf_counter() >= self._end:
+            return False
+        return self._left is None or next(self._left, None) is not None
+
+    def _reads(self, random: Random) -> bool:
+        if self._plan.mode in (Mode.MIXED, Mode.VERIFY):
+            return random.random() < self._plan.read_share
+        return self._plan.mode is Mode.READ
+
+    async def _read(self, number: int) -> None:
+        began = time.perf_counter()
+        try:
+            found = await self._target.read(self._plan.key(number))
+        except LimeDBError as error:
+            await self._failed(error)
+            return
+        self._took(began)
+        self.tally.reads += 1
+        self.tally.missing += found is None
+        self._compare(number, found)
+
+    async def _write(self, number: int) -> None:
+        version = self._ledger.next_version(number) if self._ledger else 1
+        began = time.perf_counter()
+        try:
+            await self._target.write(self._plan.key(number), self._plan.value(number, version))
+        except LimeDBError as error:
+            if self._ledger and not wrote_nothing(error):
+                self._ledger.unknown(number, version)
+            await self._failed(error)
+            return
+        self._took(began)
+        self.tally.writes += 1
+        if self._ledger:
+            self._ledger.stored(number, version)
+
+    async def _sweep(self, ledger: Ledger, worker: int) -> None:
+        """Compare the worker's keys, once each; it counts as no request."""
+        for number in filter(ledger.has, self._plan.share_of(worker)):
+            try:
+                found = await self._target.read(self._plan.key(number))
+            except LimeDBError as error:
+                await self._failed(error)
+            else:
+                self._compare(number, found)
+
+    def _compare(self, number: int, found: str | bytes | None) -> None:
+        if self._ledger is None or not self._ledger.has(number):
+            return
+        self.tally.compared += 1
+        if (mismatch := self._ledger.compare(number, found)) is not None:
+            self.tally.differs(mismatch)
+
+    def _took(self, began: float) -> None:
+        self.tally.recent.record(round((time.perf_counter() - began) * 1e6))
+
+    async def _failed(self, error: LimeDBError) -> None:
+        self.tally.failed(error)
+        await asyncio.sleep(FAILURE_PAUSE)
+
+    @asynccontextmanager
+    async def _sampling(self, start: float) -> AsyncIterator[None]:
+        sampling = asyncio.create_task(self._sample(start))
+        try:
+            yield
+        finally:
+            sampling.cancel()
+            await asyncio.gather(sampling, return_exceptions=True)
+
+    async def _sample(self, start: float) -> None:
+        last = start
+        while True:
+            await asyncio.sleep(SAMPLE_SECONDS)
+            now = time.perf_counter()
+            self._show(self.tally.turn(now - start, now - last))
+            last = now
+
+
+def _first(errors: BaseExceptionGroup[LimeDBError]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

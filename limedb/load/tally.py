@@ -1,0 +1,80 @@
+"""What a load test has seen so far: times, counts, errors, mismatches.
+
+It owns the sums; it must never read a clock or print.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from limedb.load.histogram import Histogram
+from limedb.load.ledger import Mismatch
+
+SHOWN_MISMATCHES = 20
+"""How many mismatches are kept to be shown; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The last interval and all before it. seconds: since the start; span, operations: of the interval.
+
+    recent: the times of the interval; tally: everything.
+    """
+
+    seconds: float
+    span: float
+    operations: int
+    recent: Histogram
+    tally: "Tally"
+
+    @property
+    def rate(self) -> float:
+        """Operations per second in the interval."""
+        return self.operations / self.span if self.span else 0.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """The sums. reads, writes: that were answered; missing: reads that found nothing; compared: values.
+
+    errors: how many of each kind; examples: the first text of each. seconds: how long the load ran.
+    """
+
+    times: Histogram = field(default_factory=Histogram)
+    recent: Histogram = field(default_factory=Histogram)
+    reads: int = 0
+    writes: int = 0
+    missing: int = 0
+    compared: int = 0
+    mismatches: int = 0
+    shown: list[Mismatch] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def operations(self) -> int:
+        """How many requests were answered without an error."""
+        return self.reads + self.writes
+
+    @property
+    def rate(self) -> float:
+        """Requests per second, over all."""
+        return self.operations / self.seconds if self.seconds else 0.0
+
+    def failed(self, error: Exception) -> None:
+        """A request failed."""
+        kind = getattr(error, "kind", None) or type(error).__name__
+        self.errors[kind] += 1
+        self.examples.setdefault(kind, str(error))
+
+    def differs(self, mismatch: Mismatch) -> None:
+        """A value is not what was written."""
+        self.mismatches += 1
+        if len(self.shown) < SHOWN_MISMATCHES:
+            self.shown.append(mismatch)
+
+    def turn(self, seconds: float, span: float) -> Sample:
+        """End an interval."""
+        recent, self.recent = self.recent, Histogram()
+        self.times.merge(recent)
+        return Sample(seconds, span, recent.count, recent, self)

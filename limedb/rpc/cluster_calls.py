@@ -1,0 +1,152 @@
+"""A node's view of its cluster, asked from outside: what the command line shows.
+
+It owns the reading of ClusterService's answers. As `limedb.rpc.calls`, it must never run in a node.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from limedb.rpc.calls import Caller
+from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
+
+View: TypeAlias = dict[str, Any]
+"""An answer as REST tells it; 64-bit numbers are texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSample:
+    """A node at one moment, as the answering node knows it. Rates are per second; latency_ms: mean.
+
+    has_load: whether it said how it does; else the figures from `requests` on are 0.
+    """
+
+    url: str
+    zone: str
+    standing: str
+    status: str
+    lag: float
+    keys: int
+    share: float
+    has_load: bool
+    requests: float
+    gets: float
+    sets: float
+    dels: float
+    latency_ms: float
+    error_rate: float
+    cpu_percent: float
+    memory_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSample:
+    """The cluster at one moment. time: seconds since 1970, by the answering node's clock. change: that runs,
+    in words; empty: none does. as_view: all of it.
+    """
+
+    node_url: str
+    time: float
+    epoch: int
+    phase: str
+    replication_factor: int
+    nodes: tuple[NodeSample, ...]
+    change: str
+    as_view: View
+
+
+class ClusterClient(Caller):
+    """Asks for views. Errors as those of every Caller."""
+
+    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+        super().__init__(target, channel, timeout)
+        self._stub = cluster_pb2_grpc.ClusterServiceStub(channel)
+
+    def state(self) -> View:
+        """The members and how they are."""
+        request = cluster_pb2.GetStateRequest()
+        return _view(self._call(lambda: self._stub.GetState(request, timeout=self._timeout)))
+
+    def ring(self) -> View:
+        """Which node owns which range of tokens."""
+        request = cluster_pb2.GetRingRequest()
+        return _view(self._call(lambda: self._stub.GetRing(request, timeout=self._timeout)))
+
+    def gossip(self) -> View:
+        """What the node has heard of the others."""
+        request = cluster_pb2.GetGossipRequest()
+        return _view(self._call(lambda: self._stub.GetGossip(request, timeout=self._timeout)))
+
+    def health(self) -> View:
+        """How the node does."""
+        request = cluster_pb2.GetHealthRequest()
+        return _view(self._call(lambda: self._stub.GetHealth(request, timeout=self._timeout)))
+
+    def locate(self, key: str) -> View:
+        """Which nodes hold a key, and what."""
+        request = cluster_pb2.LocateKeyRequest(key=key)
+        return _view(self._call(lambda: self._stub.LocateKey(request, timeout=self._timeout)))
+
+    def watch(self, interval_ms: int) -> Iterator[ClusterSample]:
+        """The cluster now, then at each change and each interval, without end."""
+        call = self._stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=interval_ms))
+        try:
+            yield from map(_sample, call)
+        except grpc.RpcError as error:
+            raise self._error_of(cast("grpc.Call", error)) from None
+        finally:
+            call.cancel()
+
+
+@contextmanager
+def cluster_client(target: str, timeout: float) -> Iterator[ClusterClient]:
+    """A client of the node or Envoy at target (host:port), for the time of the block."""
+    with grpc.insecure_channel(target, CHANNEL_OPTIONS) as channel:
+        yield ClusterClient(target, channel, timeout)
+
+
+def _view(answer: Message) -> View:
+    return MessageToDict(answer, always_print_fields_with_no_presence=True)
+
+
+def _sample(answer: cluster_pb2.WatchClusterResponse) -> ClusterSample:
+    return ClusterSample(
+        node_url=answer.node_url,
+        time=answer.timestamp.ToNanoseconds() / 1e9,
+        epoch=answer.epoch,
+        phase=answer.phase,
+        replication_factor=answer.replication_factor,
+        nodes=tuple(map(_node, answer.nodes)),
+        change=f"{answer.change.what} ({answer.change.phase})" if answer.HasField("change") else "",
+        as_view=_view(answer),
+    )
+
+
+def _node(node: cluster_pb2.ClusterNode) -> NodeSample:
+    load = node.load
+    return NodeSample(
+        url=node.url,
+        zone=node.zone,
+        standing=node.standing,
+        status=node.status,
+        lag=node.lag,
+        keys=node.keys,
+        share=node.share,
+        has_load=node.HasField("load"),
+        requests=load.requests_per_second,
+        gets=load.gets_per_second,
+        sets=load.sets_per_second,
+        dels=load.dels_per_second,
+        latency_ms=load.average_latency_ms,
+        error_rate=load.error_rate,
+        cpu_percent=load.cpu_percent,
+        memory_bytes=load.memory_bytes,
+        disk_bytes=load.disk_bytes,
+    )

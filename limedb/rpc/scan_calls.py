@@ -1,0 +1,143 @@
+"""Scans and watches from outside a node: streams that block, for the command line.
+
+It owns their messages. As `limedb.rpc.calls`, it must never run in a node.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import grpc
+
+from limedb.core.quorum import Level
+from limedb.rpc.calls import Caller
+from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedb.rpc.levels import consistency_of
+from limedbpb.v1 import kv_pb2, kv_pb2_grpc
+
+Value = str | bytes
+M = TypeVar("M", kv_pb2.ScanResponse, kv_pb2.WatchResponse)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Keys that begin with prefix, from start on, before end; an empty one is no bound."""
+
+    prefix: str = ""
+    start: str = ""
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key of a scan. value: None where only keys were asked for. size: bytes of the value.
+
+    expires_at_ms: since 1970, 0 for never.
+    """
+
+    key: str
+    value: Value | None
+    size: int
+    version: int
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Keys in order. after: the cursor behind them; None: the range is at its end."""
+
+    entries: tuple[Entry, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a key. value: None: it was deleted."""
+
+    key: str
+    value: Value | None
+    version: int
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes as they were heard; none: the watch stands. resume_version: to go on after it."""
+
+    changes: tuple[Change, ...]
+    resume_version: int
+
+
+class ScanClient(Caller):
+    """Streams of a node. Errors as those of every Caller, raised between two messages."""
+
+    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+        super().__init__(target, channel, timeout)
+        self._kv = kv_pb2_grpc.KVServiceStub(channel)
+
+    def scan(
+        self,
+        keys: Selection,
+        *,
+        after: str | None = None,
+        limit: int = 0,
+        keys_only: bool = False,
+        level: Level | None = None,
+        local: bool = False,
+        page_size: int = 0,
+    ) -> Iterator[Page]:
+        """The pages of a range. after: a cursor; limit: of all keys, 0: none; local: the node's own keys."""
+        request = kv_pb2.ScanRequest(
+            prefix=keys.prefix,
+            start=keys.start,
+            end=keys.end,
+            after=after,
+            limit=limit,
+            keys_only=keys_only,
+            consistency=consistency_of(level),
+            local=local,
+            page_size=page_size,
+        )
+        for answer in self._stream(lambda: self._kv.Scan(request)):
+            entries = tuple(_entry(entry, keys_only) for entry in answer.entries)
+            yield Page(entries, answer.after if answer.HasField("after") else None)
+
+    def watch(
+        self, *, key: str | None = None, prefix: str = "", after_version: int | None = None
+    ) -> Iterator[Changes]:
+        """The changes of a key, or of the keys with a prefix. RemoteError of code OUT_OF_RANGE: a gap."""
+        request = kv_pb2.WatchRequest(
+            key=key, prefix=prefix if key is None else None, after_version=after_version
+        )
+        for answer in self._stream(lambda: self._kv.Watch(request)):
+            yield Changes(tuple(_change(event) for event in answer.events), answer.resume_version)
+
+    def _stream(self, call: Callable[[], Iterable[M]]) -> Iterator[M]:
+        stream = call()
+        try:
+            yield from stream
+        except grpc.RpcError as error:
+            raise self._error_of(cast("grpc.Call", error)) from None
+        finally:
+            cast("grpc.Call", stream).cancel()
+
+
+@contextmanager
+def scan_client(target: str, timeout: float = 5.0) -> Iterator[ScanClient]:
+    """A client of the node or Envoy at target (host:port), for the time of the block."""
+    with grpc.insecure_channel(target, CHANNEL_OPTIONS) as channel:
+        yield ScanClient(target, channel, timeout)
+
+
+def _entry(entry: kv_pb2.ScanEntry, keys_only: bool) -> Entry:
+    value: Value | None = None
+    if not keys_only:
+        value = entry.blob if entry.WhichOneof("content") == "blob" else entry.value
+    return Entry(entry.key, value, entry.size, entry.version, entry.expires_at_ms)
+
+
+def _change(event: kv_pb2.WatchEvent) -> Change:
+    kind = event.WhichOneof("content")
+    value = None if kind == "delete" else event.blob if kind == "blob" else event.value
+    return Change(event.key, value, event.version, event.expires_at_ms)

@@ -1,0 +1,154 @@
+"""The forms of files: what is written is read again, from any place, and a bad line is only that."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limedb.bulk import csv_file, go_file, jsonl
+from limedb.bulk.items import BadItemError, BulkError, Item, Line, Place
+
+Read = Callable[[BinaryIO, Place], Iterator[Line]]
+
+START = Place()
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
+KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
+TIMES = st.integers(0, 1 << 45)
+ITEMS = st.lists(st.builds(Item, KEYS, TEXTS | st.binary(max_size=30), TIMES), max_size=8)
+PLAIN = st.lists(st.builds(Item, KEYS, TEXTS), max_size=8)
+
+
+def lines(read: Read, data: bytes, start: Place = START) -> list[Line]:
+    return list(read(io.BytesIO(data), start))
+
+
+def go_data(items: list[Item]) -> bytes:
+    return b"{" + b",\n".join(map(go_file.write, items)) + b"}\n"
+
+
+def csv_data(items: list[Item]) -> bytes:
+    return csv_file.header() + b"".join(map(csv_file.write, items))
+
+
+def check_from_every_place(read: Read, data: bytes, items: list[Item]) -> None:
+    """All items come from the start, and from behind each line exactly the rest of them."""
+    whole = lines(read, data)
+    assert [line.content for line in whole] == items
+    for count, line in enumerate(whole, 1):
+        assert lines(read, data, line.behind) == whole[count:]
+
+
+@given(ITEMS)
+def test_json_lines_are_read_as_they_were_written(items: list[Item]) -> None:
+    check_from_every_place(jsonl.read, b"".join(map(jsonl.write, items)), items)
+
+
+@given(ITEMS)
+def test_csv_is_read_as_it_was_written(items: list[Item]) -> None:
+    check_from_every_place(csv_file.read, csv_data(items), items)
+
+
+@given(PLAIN)
+def test_a_go_data_file_is_read_as_it_was_written(items: list[Item]) -> None:
+    check_from_every_place(go_file.read, go_data(items), items)
+
+
+@given(PLAIN)
+def test_what_is_written_for_a_go_limedb_is_one_json_object(items: list[Item]) -> None:
+    assert json.loads(go_data(items)) == {item.key: item.value for item in items}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("nope", "not JSON"),
+        ("[]", "must be a JSON object"),
+        ('{"value":"v"}', '"key" must be a text'),
+        ('{"key":"k"}', 'either "value" or "blob"'),
+        ('{"key":"k","value":"v","blob":"aGk="}', 'either "value" or "blob"'),
+        ('{"key":"k","value":5}', 'either "value" or "blob"'),
+        ('{"key":"k","blob":"a"}', "not base64"),
+        ('{"key":"","value":"v"}', "key is empty"),
+        (json.dumps({"key": "k" * 4097, "value": "v"}), "too long"),
+        ('{"key":"\\ud800","value":"v"}', "can't be written as UTF-8"),
+        ('{"key":"k","value":"v","ttlMs":"soon"}', "ttlMs='soon'"),
+        ('{"key":"k","value":"v","expiresAtMs":-1}', "out of range"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_a_bad_json_line_is_told_with_its_number_and_the_next_is_read(line: str, reason: str) -> None:
+    good = b'{"key":"good","value":"v"}\n'
+    first, bad, last = lines(jsonl.read, good + line.encode() + b"\n" + good)
+    assert (first.content, last.content) == (Item("good", "v"), Item("good", "v"))
+    assert isinstance(bad.content, BadItemError)
+    assert (bad.number, reason in str(bad.content)) == (2, True), str(bad.content)
+
+
+def test_bytes_that_are_no_text_are_a_bad_line() -> None:
+    (bad,) = lines(jsonl.read, b'{"key":"\xff"}\n')
+    assert "not JSON in UTF-8" in str(bad.content)
+
+
+def test_a_line_longer_than_the_limit_is_bad_and_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "MAX_LINE", 50)
+    long = json.dumps({"key": "k", "value": "v" * 1000}).encode() + b"\n"
+    bad, good = lines(jsonl.read, long + b'{"key":"k","value":"v"}\n')
+    assert "longer than 50 bytes" in str(bad.content)
+    assert (good.content, good.number) == (Item("k", "v"), 2)
+
+
+def test_empty_lines_are_nothing_and_the_last_line_needs_no_end() -> None:
+    told = lines(jsonl.read, b'\n{"key":"k","value":"v","ttlMs":"60"}')
+    assert [line.content for line in told] == [None, Item("k", "v", ttl_ms=60)]
+
+
+def test_csv_columns_may_be_few_and_in_any_order() -> None:
+    told = lines(csv_file.read, "\ufeffvalue,ttl_ms,key\r\nv,60,k\r\n".encode())
+    assert [line.content for line in told] == [Item("k", "v", ttl_ms=60)]
+
+
+@pytest.mark.parametrize("header", ["", "a,b\n", "key\n", "key,value,colour\n", "\xff\n"])
+def test_a_csv_file_without_the_right_header_is_refused(header: str) -> None:
+    with pytest.raises(BulkError):
+        lines(csv_file.read, header.encode("latin-1"))
+
+
+def test_a_bad_csv_row_is_told_with_its_number_and_the_next_is_read() -> None:
+    data = b'key,value\nk,"two\nlines"\nonly\n"a"b,c\nx,\xff\nlast,v\n'
+    told = lines(csv_file.read, data)
+    bad = {line.number: str(line.content) for line in told if isinstance(line.content, BadItemError)}
+    assert "1 fields" in bad[4]
+    assert "not CSV" in bad[5]
+    assert "not CSV in UTF-8" in bad[6]
+    assert [line.content for line in told if isinstance(line.content, Item)] == [
+        Item("k", "two\nlines"),
+        Item("last", "v"),
+    ]
+
+
+def test_entries_that_our_own_filesystem_store_wrote_are_read_and_tombstones_left_out() -> None:
+    data = {
+        "text": {"version": "5", "value": "v"},
+        "bytes": {"version": "6", "blob": "aGk=", "expiresAtMs": "99"},
+        "gone": {"version": "7", "tombstone": True},
+        "wrong": 5,
+    }
+    told = [line.content for line in lines(go_file.read, json.dumps(data).encode())]
+    assert told[:3] == [Item("text", "v"), Item("bytes", b"hi", 99), None]
+    assert isinstance(told[3], BadItemError)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"x", b'{"a":"b"', b'{"a":"b"}{"c":"d"}', b'{"a":"\xff"}'])
+def test_what_is_no_go_data_file_is_refused_with_the_place(data: bytes) -> None:
+    with pytest.raises(BulkError, match="not a JSON object of keys and values"):
+        lines(go_file.read, data)
+
+
+@pytest.mark.parametrize("item", [Item("k", b"v"), Item("k", "v", expires_at_ms=5)])
+def test_what_a_go_limedb_cannot_hold_is_not_written_for_it(item: Item) -> None:
+    with pytest.raises(BadItemError, match="export to jsonl"):
+        go_file.write(item)

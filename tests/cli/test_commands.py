@@ -1,0 +1,172 @@
+"""The commands against a real cluster: what they print, where, and with which exit code."""
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clusters import RunningCluster, limedb
+from tests.support.ports import free_port
+
+Told = Callable[..., Any]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(cluster: RunningCluster) -> Run:
+    return lambda *arguments: limedb(*arguments, "--target", cluster.nodes[0].address)
+
+
+def test_a_value_is_set_got_and_deleted(run: Run) -> None:
+    assert run("set", "kv/a", "hällo").stdout == "OK\n"
+    assert run("get", "kv/a").stdout == "hällo\n"
+    assert run("del", "kv/a").stdout == "1\n"
+    assert run("del", "kv/a").stdout == "0\n"
+
+
+def test_a_key_without_a_value_is_exit_code_3(run: Run) -> None:
+    done = run("get", "kv/none")
+    assert (done.returncode, done.stdout, "key not found" in done.stderr) == (3, "", True)
+
+
+def test_json_tells_receipts_values_and_nodes(told: Told, cluster: RunningCluster) -> None:
+    receipt = told("set", "kv/json", "v")
+    assert int(receipt["version"]) > 1 << 40
+    assert 2 <= receipt["acked"] <= receipt["replicas"] == 3
+    found = told("get", "kv/json")
+    assert (found["key"], found["value"]) == ("kv/json", "v")
+    assert found["nodeUrl"] in [node.url for node in cluster.nodes]
+    assert told("del", "kv/json")["deleted"] == 1
+
+
+def test_bytes_of_a_file_come_back_as_they_were(run: Run, told: Told, tmp_path: Path) -> None:
+    file = tmp_path / "blob"
+    file.write_bytes(content := bytes(range(256)))
+    assert run("set", "kv/blob", "--file", str(file)).returncode == 0
+    assert base64.b64decode(told("get", "kv/blob")["blob"]) == content
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["set", "k"],
+        ["set", "k", "v", "--file", "-"],
+        ["get"],
+        ["get", "k", "-o", "table"],
+        ["get", "k", "--consistency", "most"],
+        ["watch"],
+        ["watch", "k", "--prefix", "p"],
+        ["top", "--interval", "0"],
+        ["bench", "all"],
+        ["bench", "verify", "--value-size", "8"],
+        ["bench", "--pin", "node1"],
+        ["import", "no-such-file.jsonl"],
+        ["export", "data"],
+        ["completion", "csh"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_understood_is_exit_code_2(arguments: list[str]) -> None:
+    done = limedb(*arguments)
+    assert (done.returncode, done.stdout, bool(done.stderr)) == (2, "", True)
+
+
+def test_an_argument_that_is_no_text_is_exit_code_2_and_says_what_to_do() -> None:
+    command = [sys.executable.encode(), b"-m", b"limedb", b"get", b"\xff"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, b"not UTF-8" in done.stderr, b"Traceback" in done.stderr) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["get", "k"],
+        ["keys"],
+        ["scan"],
+        ["watch", "k"],
+        ["locate", "k"],
+        ["status"],
+        ["ring"],
+        ["gossip"],
+        ["health"],
+        ["top"],
+        ["export", "-"],
+        ["bench", "--timeout", "1", "-n", "1"],
+    ],
+    ids=" ".join,
+)
+def test_nobody_there_is_exit_code_1_and_a_line_on_stderr_that_says_so(
+    command: list[str],
+) -> None:
+    with free_port() as port:
+        done = limedb(*command, env={"LIMEDB_TARGET": f"127.0.0.1:{port}"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert done.stderr.startswith("Error: ")
+
+
+def test_the_target_is_taken_from_the_environment(cluster: RunningCluster) -> None:
+    done = limedb("health", env={"LIMEDB_TARGET": cluster.nodes[1].address})
+    assert (done.returncode, done.stdout) == (0, "SERVING\n")
+
+
+def test_health_is_told_through_envoy_too(cluster: RunningCluster) -> None:
+    done = limedb("health", "--target", cluster.envoy_address)
+    assert (done.returncode, done.stdout) == (0, "SERVING\n")
+
+
+def test_status_shows_all_members(run: Run, told: Told, cluster: RunningCluster) -> None:
+    shown = run("status").stdout
+    assert "3 of 3 nodes active, 3 replicas of each key" in shown
+    assert all(node.url in shown for node in cluster.nodes)
+    assert [member["url"] for member in told("status")["members"]] == sorted(n.url for n in cluster.nodes)
+
+
+def test_the_ring_is_owned_in_full(run: Run, told: Told) -> None:
+    rows = [line.split() for line in run("ring").stdout.splitlines()[1:]]
+    assert [row[1] for row in rows] == ["256"] * 3
+    assert sum(float(row[2].rstrip("%")) for row in rows) == pytest.approx(100, abs=0.1)
+    assert told("ring")["totalNodes"] == 3
+
+
+def test_gossip_shows_the_peers_of_the_node_that_is_asked(
+    run: Run, told: Told, cluster: RunningCluster
+) -> None:
+    shown = run("gossip").stdout
+    assert shown.startswith(f"{cluster.nodes[0].url} sees the cluster as healthy: 2 of 2 peers active")
+    assert all(node.url in shown for node in cluster.nodes[1:])
+    assert told("gossip")["cluster_health"] == "healthy"
+
+
+def test_locate_shows_who_holds_a_key(run: Run, told: Told) -> None:
+    version = told("set", "kv/located", "four")["version"]
+    lines = [line for line in run("locate", "kv/located").stdout.splitlines() if version in line]
+    assert 2 <= len(lines) <= 3
+    assert all("4 bytes" in line for line in lines)
+    assert {owner["role"] for owner in told("locate", "kv/located")["owners"]} == {"current"}
+
+
+def test_health_shows_rates_and_storage_when_asked_for_more(run: Run, told: Told) -> None:
+    shown = run("health", "-o", "table").stdout
+    assert "requests_per_second" in shown
+    assert "storage keys" in shown
+    assert told("health")["status"] == "healthy"
+
+
+def test_top_shows_a_number_of_samples_in_a_pipe(run: Run, cluster: RunningCluster) -> None:
+    shown = run("top", "-n", "2", "--interval", "0.2").stdout
+    assert shown.count("REQ/S") == 2
+    assert all(shown.count(node.url) >= 2 for node in cluster.nodes)
+    assert "\x1b" not in shown
+
+
+def test_top_in_json_is_an_object_a_line(run: Run) -> None:
+    lines = run("top", "-n", "2", "--interval", "0.2", "-o", "json").stdout.splitlines()
+    samples = [json.loads(line) for line in lines]
+    assert [len(sample["nodes"]) for sample in samples] == [3, 3]
+    assert samples[0]["timestamp"] != samples[1]["timestamp"]

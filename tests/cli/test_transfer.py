@@ -1,0 +1,256 @@
+"""Import and export with real clusters: what goes in comes out, though interrupted, in little memory."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clusters import limedb, running_cluster
+from tests.support.waiting import wait_for
+
+HIGH_WATER = (
+    "import sys; from limedb.cli.app import cli\n"
+    "try: cli(standalone_mode=False)\n"
+    "finally: print([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0], file=sys.stderr)"
+)
+"""Runs a command, and tells the most memory that it had: ru_maxrss of the kernel counts the parent's too."""
+SAVES_OFTEN = (
+    "from limedb.cli import export, import_; export.SAVE_SECONDS = import_.SAVE_SECONDS = 0;"
+    "from limedb.cli.app import cli; cli()"
+)
+"""Runs a command that keeps its state at each batch or page, so that it can be interrupted early."""
+
+
+def state_of(file: Path) -> Path:
+    return file.with_name(file.name + ".limedb-state")
+
+
+def write_jsonl(file: Path, count: int, size: int = 100) -> None:
+    with file.open("w") as out:
+        out.writelines(f'{{"key":"key/{n:07d}","value":"{n} {"v" * size}"}}\n' for n in range(count))
+
+
+def stored(target: str) -> dict[str, dict[str, Any]]:
+    """All that a cluster holds, by key."""
+    done = limedb("scan", "--limit", "0", "-o", "json", "--target", target)
+    assert done.returncode == 0, done.stderr
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [entry["key"] for entry in entries] == sorted({entry["key"] for entry in entries})
+    return {entry["key"]: entry for entry in entries}
+
+
+def contents(told: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
+    return {key: (entry.get("value"), entry.get("blob")) for key, entry in told.items()}
+
+
+@pytest.fixture
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A second cluster of one node."""
+    with running_cluster(tmp_path_factory.mktemp("two"), 1, {"STORE": "memory"}, envoy=False) as running:
+        yield running.nodes[0].address
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_what_is_exported_and_imported_elsewhere_is_the_same(
+    node: str, other: str, tmp_path: Path, ending: str
+) -> None:
+    later = time.time_ns() // 1_000_000 + 3_600_000
+    lines = [{"key": f"k{n}", "value": f"v{n}"} for n in range(2000)]
+    lines += [
+        {"key": 'line\nbreak, "quote" and \r', "value": "a\r\nb\n,\"'"},
+        {"key": "😀", "value": ""},
+        {"key": "blob", "blob": base64.b64encode(bytes(range(256))).decode()},
+        {"key": "empty blob", "blob": ""},
+        {"key": "ends", "value": "v", "expiresAtMs": later},
+    ]
+    source, copy = tmp_path / "source.jsonl", tmp_path / f"copy.{ending}"
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    first = limedb("import", str(source), "--target", node)
+    assert (first.returncode, first.stderr) == (0, "2,005 keys stored, 0 bad lines\n")
+    done = limedb("export", str(copy), "--target", node)
+    assert (done.returncode, done.stderr) == (0, "2,005 keys written, 0 left out\n")
+    assert limedb("import", str(copy), "--target", other).returncode == 0
+    there, here = stored(node), stored(other)
+    assert contents(here) == contents(there)
+    assert len(here) == len(lines)
+    assert abs(int(here["ends"]["expiresAtMs"]) - later) < 2000
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, copy.name])
+
+
+def test_a_go_data_file_goes_in_and_comes_out(node: str, tmp_path: Path) -> None:
+    keys = {f"user:{n}": f"näme {n}" for n in range(1500)}
+    source, copy = tmp_path / "http:%2F%2Fnode1:8484.json", tmp_path / "copy.json"
+    source.write_text(json.dumps(keys, indent=0))
+    assert limedb("import", str(source), "--target", node).returncode == 0
+    assert limedb("export", str(copy), "--target", node).returncode == 0
+    assert json.loads(copy.read_text()) == keys
+
+
+def test_bad_lines_are_told_by_number_and_are_exit_code_4(node: str, tmp_path: Path) -> None:
+    source = tmp_path / "bad.jsonl"
+    large = json.dumps({"key": "large", "value": "v" * (2 << 20)})
+    late = json.dumps({"key": "late", "value": "v", "expiresAtMs": 10**17})
+    source.write_text(f'{{"key":"a","value":"1"}}\nnope\n{large}\n{late}\n{{"key":"b","value":"2"}}\n')
+    done = limedb("import", str(source), "--target", node)
+    assert done.returncode == 4
+    told = done.stderr.splitlines()
+    assert sorted(line.split(":")[0] for line in told[:3]) == ["line 2", "line 3", "line 4"]
+    assert told[3] == "2 keys stored, 3 bad lines"
+    assert set(stored(node)) == {"a", "b"}
+
+
+def test_it_stops_at_a_bad_line_when_told_to_and_goes_on_when_that_is_mended(
+    node: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "bad.csv"
+    source.write_text("key,value\na,1\nb\nc,3\n")
+    done = limedb("import", str(source), "--stop-on-error", "--target", node)
+    assert (done.returncode, "stopped at line 3" in done.stderr) == (1, True)
+    assert set(stored(node)) == {"a"}
+    again = limedb("import", str(source), "--target", node)
+    assert (again.returncode, "--resume or --restart" in again.stderr) == (2, True)
+    done = limedb("import", str(source), "--resume", "--target", node)
+    assert (done.returncode, set(stored(node))) == (4, {"a", "c"})
+
+
+def test_stdin_and_stdout_are_files_like_others(node: str, tmp_path: Path) -> None:
+    line = '{"key": "piped", "value": "v"}\n'
+    done = subprocess.run(
+        [sys.executable, "-m", "limedb", "import", "-", "--format", "jsonl", "--target", node],
+        input=line, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == "1 keys stored, 0 bad lines\n"
+    assert limedb("export", "-", "--target", node).stdout == line
+    script = 'exec "$@" <(echo "$LINE") --format jsonl --target "$NODE"'
+    command = ["bash", "-c", script, "bash", sys.executable, "-m", "limedb", "import"]
+    env = {**os.environ, "LINE": line.replace("piped", "named pipe"), "NODE": node}
+    subprocess.run(command, env=env, capture_output=True, timeout=60, check=True)
+    assert set(stored(node)) == {"piped", "named pipe"}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
+def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
+    node: str, tmp_path: Path, how: signal.Signals
+) -> None:
+    count = 30_000
+    source = tmp_path / "source.jsonl"
+    write_jsonl(source, count)
+    command = ["import", str(source), "--target", node]
+    with subprocess.Popen(
+        [sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.PIPE, text=True
+    ) as first:
+        wait_for("the state of the import", state_of(source).exists, 30)
+        first.send_signal(how)
+        first.communicate(timeout=30)
+    assert first.returncode == (130 if how is signal.SIGINT else -how)
+    place = json.loads(state_of(source).read_text())
+    assert 0 < place["line"] == place["stored"] < count
+    before = stored(node)
+    done = limedb(*command, "--resume")
+    assert (done.returncode, done.stderr) == (0, f"{count:,} keys stored, 0 bad lines\n")
+    after = stored(node)
+    assert len(after) == count
+    assert all(after[f"key/{n:07d}"]["value"].startswith(f"{n} ") for n in range(count))
+    untouched = [f"key/{n:07d}" for n in range(place["line"])]
+    assert all(before[key]["version"] == after[key]["version"] for key in untouched), "stored again"
+    assert not state_of(source).exists()
+
+
+def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
+    node: str, tmp_path: Path
+) -> None:
+    count = 30_000
+    source, copy = tmp_path / "source.jsonl", tmp_path / "copy.jsonl"
+    write_jsonl(source, count)
+    assert limedb("import", str(source), "--target", node).returncode == 0
+    whole = tmp_path / "whole.jsonl"
+    assert limedb("export", str(whole), "--target", node).returncode == 0
+    command = ["export", str(copy), "--target", node]
+    with subprocess.Popen([sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.DEVNULL) as first:
+        wait_for("some of the file", lambda: copy.exists() and copy.stat().st_size > 200_000, 30)
+        first.kill()
+    assert json.loads(state_of(copy).read_text())["written"] < count
+    refused = limedb(*command)
+    assert (refused.returncode, "--resume or --force" in refused.stderr) == (2, True)
+    other_range = limedb(*command, "--resume", "--prefix", "key/1")
+    assert (other_range.returncode, "give the same" in other_range.stderr) == (1, True)
+    done = limedb(*command, "--resume")
+    assert (done.returncode, done.stderr) == (0, f"{count:,} keys written, 0 left out\n")
+    assert copy.read_bytes() == whole.read_bytes()
+    assert not state_of(copy).exists()
+
+
+def test_a_disk_that_is_full_is_told_and_the_export_goes_on_when_there_is_room(
+    node: str, tmp_path: Path
+) -> None:
+    source, copy = tmp_path / "source.jsonl", tmp_path / "copy.jsonl"
+    write_jsonl(source, 3000)
+    assert limedb("import", str(source), "--target", node).returncode == 0
+    command = [sys.executable, "-m", "limedb", "export", str(copy), "--target", node]
+    small = ["bash", "-c", 'ulimit -f 100; exec "$@"', "bash", *command]
+    full = subprocess.run(small, capture_output=True, text=True, timeout=60, check=False)
+    assert (full.returncode, "can't be written" in full.stderr, "Traceback" in full.stderr) == (
+        1,
+        True,
+        False,
+    )
+    done = limedb(*command[3:], "--resume")
+    assert (done.returncode, done.stderr) == (0, "3,000 keys written, 0 left out\n")
+    assert len(copy.read_text().splitlines()) == 3000
+
+
+def test_a_file_that_is_there_is_not_written_over_unasked(node: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text("mine")
+    done = limedb("export", str(file), "--target", node)
+    assert (done.returncode, file.read_text()) == (2, "mine")
+    assert limedb("export", str(file), "--force", "--target", node).returncode == 0
+    assert file.read_text() == ""
+
+
+def test_another_file_of_the_same_name_is_not_taken_for_the_interrupted_one(
+    node: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"key":"a","value":"1"}\nnope\n')
+    assert limedb("import", str(source), "--stop-on-error", "--target", node).returncode == 1
+    source.write_text('{"key":"other","value":"1"}\n')
+    done = limedb("import", str(source), "--resume", "--target", node)
+    assert (done.returncode, "another file" in done.stderr) == (1, True)
+    assert limedb("import", str(source), "--restart", "--target", node).returncode == 0
+    assert set(stored(node)) == {"a", "other"}
+
+
+def most_memory(*arguments: str) -> int:
+    """The most memory of a command that succeeds, in KiB."""
+    done = subprocess.run(
+        [sys.executable, "-c", HIGH_WATER, *arguments],
+        capture_output=True, text=True, timeout=300, check=False, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return int(done.stderr.split("VmHWM:")[1].split()[0])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("ending", ["jsonl", "json"])
+def test_memory_does_not_grow_with_the_number_of_keys(node: str, tmp_path: Path, ending: str) -> None:
+    peaks = {}
+    for count in (20_000, 200_000):
+        source, copy = tmp_path / f"{count}.{ending}", tmp_path / f"{count}-copy.{ending}"
+        if ending == "jsonl":
+            write_jsonl(source, count, 50)
+        else:
+            source.write_text(json.dumps({f"key/{n:07d}": "v" * 50 for n in range(count)}))
+        peaks[count, "import"] = most_memory("import", str(source), "--target", node)
+        peaks[count, "export"] = most_memory("export", str(copy), "--target", node)
+        assert copy.stat().st_size > count * 50
+    for what in ("import", "export"):  # the larger file alone is 14 MiB
+        assert peaks[200_000, what] - peaks[20_000, what] < 8 << 10, peaks

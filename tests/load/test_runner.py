@@ -1,0 +1,134 @@
+"""Running a load: what is counted, and that what is wrong is found."""
+
+import asyncio
+
+import pytest
+
+from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError, UnavailableError
+from limedb.load import runner as running
+from limedb.load.plan import Mode, Plan
+from limedb.load.runner import Runner
+from limedb.load.tally import Tally
+from tests.load.clusters import Cluster
+
+
+def plan(mode: Mode, requests: int | None = 500, keys: int = 40, seconds: float | None = None) -> Plan:
+    return Plan(mode, requests, seconds, workers=8, keys=keys, value_size=32)
+
+
+async def run(mode: Mode, cluster: Cluster, **options: int) -> Tally:
+    runner = Runner(plan(mode, **options), cluster, lambda _sample: None)
+    await runner.fill()
+    await runner.run()
+    return runner.tally
+
+
+@pytest.fixture(autouse=True)
+def _without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "FAILURE_PAUSE", 0)
+
+
+async def test_writes_are_counted_and_timed() -> None:
+    tally = await run(Mode.WRITE, Cluster())
+    assert (tally.writes, tally.reads, tally.times.count) == (500, 0, 500)
+    assert tally.rate > 0
+
+
+async def test_reads_find_what_was_stored_before_the_load() -> None:
+    cluster = Cluster()
+    tally = await run(Mode.READ, cluster)
+    assert (tally.reads, tally.writes, tally.missing, cluster.writes) == (500, 0, 0, 40)
+
+
+async def test_mixed_does_both() -> None:
+    tally = await run(Mode.MIXED, Cluster())
+    assert tally.reads + tally.writes == 500
+    assert min(tally.reads, tally.writes) > 150
+
+
+async def test_verify_compares_each_key_that_was_written_and_finds_nothing_wrong() -> None:
+    cluster = Cluster()
+    tally = await run(Mode.VERIFY, cluster)
+    assert (tally.mismatches, tally.missing < 500) == (0, True)
+    assert tally.compared >= len(cluster.values) > 30
+    assert tally.operations == 500  # the last comparison is no request
+
+
+async def test_verify_finds_a_value_that_was_overwritten_from_outside() -> None:
+    cluster = Cluster()
+
+    def spoil(key: str) -> None:
+        if cluster.writes == 100:
+            cluster.values[next(other for other in cluster.values if other != key)] = "from outside"
+
+    cluster.on_write = spoil
+    tally = await run(Mode.VERIFY, cluster, requests=201, keys=100_000)
+    assert tally.mismatches >= 1
+    assert tally.shown[0].found == "'from outside'"
+
+
+async def test_verify_finds_a_value_that_was_lost() -> None:
+    cluster = Cluster()
+
+    def lose(key: str) -> None:
+        if cluster.reads > 200:
+            cluster.values.pop(key, None)
+
+    cluster.on_read = lose
+    tally = await run(Mode.VERIFY, cluster)
+    assert tally.mismatches > 0
+    assert {one.found for one in tally.shown} == {None}
+    assert len(tally.shown) <= 20
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_a_write_of_unknown_outcome_may_have_taken_effect_or_not(applied: bool) -> None:
+    cluster = Cluster()
+    cluster.applies_failures = applied
+
+    def fail(key: str) -> LimeDBError | None:
+        return OutcomeUnknownError(key, 2, 1, {}) if cluster.writes % 3 == 0 else None
+
+    cluster.on_write = fail
+    tally = await run(Mode.VERIFY, cluster)
+    assert (tally.mismatches, set(tally.errors)) == (0, {"OutcomeUnknownError"})
+    assert tally.compared > 0
+
+
+async def test_a_write_that_surely_failed_must_leave_nothing_behind() -> None:
+    cluster = Cluster()
+    cluster.applies_failures = True
+
+    def fail(key: str) -> LimeDBError | None:
+        return LevelUnreachableError(key, "quorum", 2, 1, 3, {}) if cluster.writes % 3 == 0 else None
+
+    cluster.on_write = fail
+    assert (await run(Mode.VERIFY, cluster)).mismatches > 0
+
+
+async def test_errors_are_counted_by_kind_and_end_nothing() -> None:
+    cluster = Cluster()
+    cluster.on_read = lambda _key: UnavailableError("nobody there")
+    tally = await run(Mode.MIXED, cluster)
+    assert tally.errors == {"UnavailableError": 500 - tally.writes}
+    assert tally.examples == {"UnavailableError": "nobody there"}
+
+
+async def test_a_cluster_that_is_away_at_the_start_is_told_as_itself() -> None:
+    cluster = Cluster()
+    cluster.on_write = lambda _key: UnavailableError("nobody there")
+    with pytest.raises(UnavailableError, match="nobody there"):
+        await run(Mode.READ, cluster)
+
+
+async def test_a_load_can_be_stopped_early() -> None:
+    cluster = Cluster()
+    runner = Runner(plan(Mode.WRITE, requests=None, seconds=3600), cluster, lambda _sample: None)
+
+    def stop(_key: str) -> None:
+        if cluster.writes == 100:
+            runner.stop.set()
+
+    cluster.on_write = stop
+    await asyncio.wait_for(runner.run(), 10)
+    assert 100 <= runner.tally.writes < 120
