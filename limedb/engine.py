@@ -19,7 +19,7 @@ from limedb.cluster.steward import Steward
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock
-from limedb.core.membership import NodeState
+from limedb.core.membership import NodeLoad, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.quorum import Level
 from limedb.core.topology import Standing, Topology
@@ -70,7 +70,7 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class World:
     """What an engine runs on. connect: makes the directory of all replicas around the own one. operations: in
-    memory where there is none.
+    memory where there is none. load: how the node does, None: it isn't told.
     """
 
     store: Store
@@ -82,13 +82,14 @@ class World:
     topology: TopologyTransport
     connect: "Callable[[Engine], Replicas]"
     operations: OperationLog | None = None
+    load: Callable[[], NodeLoad | None] = lambda: None
 
 
 class Engine:
     """The parts of one node, by name. Whoever makes it closes what World holds, after `close`."""
 
     def __init__(self, settings: Settings, world: World) -> None:
-        self._settings, self._store = settings, world.store
+        self._settings, self._store, self._load = settings, world.store, world.load
         clock, rng, interval = world.clock, world.rng, settings.gossip_interval
         self.in_flight = InFlight()
         saved = world.node_file.load() or Saved(new_id(rng))
@@ -262,7 +263,12 @@ class Engine:
 
     def _told(self) -> dict[str, Any]:
         """What gossip tells anew at each heartbeat."""
-        return {"keys": self._store.count(), "has_data": self._has_data(), **self.charter.told()}
+        return {
+            "keys": self._store.count(),
+            "has_data": self._has_data(),
+            "load": self._load(),
+            **self.charter.told(),
+        }
 
 
 _DEPARTED = {

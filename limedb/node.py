@@ -130,6 +130,7 @@ class Node:
                 connect=lambda engine: ReplicaDirectory(
                     config.node_url, engine.replica, links, self._clock, engine.is_alive
                 ),
+                load=self._figures.load,
             ),
         )
         self._stack.push_async_callback(self._engine.close)
@@ -210,6 +211,7 @@ class Node:
             phase=lambda: self._phase,
             problem=lambda: engine.problem,
             health=self._figures.health,
+            load=self._figures.load,
             change=engine.steward.change_status,
             clock_offsets=lambda: {url: round(ms) for url, ms in engine.clocks.offsets().items()},
             hints=engine.hints.waiting,

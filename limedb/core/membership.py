@@ -30,6 +30,26 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeLoad:
+    """How a node does.
+
+    disk_bytes: of its data; memory_bytes: resident; cpu_percent: of one core, over the last second. Rates
+    (per second), the mean latency (ms) and the share of errors (0 to 1) are those of client requests over
+    its last ten seconds.
+    """
+
+    disk_bytes: int
+    memory_bytes: int
+    cpu_percent: float
+    requests_per_second: float
+    gets_per_second: float
+    sets_per_second: float
+    dels_per_second: float
+    average_latency_ms: float
+    error_rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class NodeState:
     """What a node tells of itself.
 
@@ -38,7 +58,8 @@ class NodeState:
     and as run, empty when not known. keys: how many keys it held. node_id: its UUID, empty when not known.
     cluster_id, epoch: the topology that it knows, empty and 0 while it is fresh. virtual_nodes: points it
     wants. has_data: whether its store ever took a write. has_left: it was decommissioned and won't join.
-    replication_factor: as set there; a cluster with another doesn't let it in.
+    replication_factor: as set there; a cluster with another doesn't let it in. load: how it does, None where
+    it doesn't tell.
     """
 
     url: str
@@ -55,6 +76,7 @@ class NodeState:
     has_data: bool = False
     has_left: bool = False
     replication_factor: int = 0
+    load: NodeLoad | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from limedb.cluster.report import GossipReport
 from limedb.core.detector import Status
+from limedb.core.membership import NodeLoad
 from limedb.observability.metrics import ProcessStats, RequestStats
 from limedb.ports import Clock, NodeHealth, Store, StoreStats
 
@@ -35,6 +36,21 @@ class Figures:
             cpu_percent=process.cpu_percent,
             requests=self.requests.figures(now),
             store=self._store.stats(),
+        )
+
+    def load(self) -> NodeLoad:
+        """What the node tells the others of its health, now."""
+        health = self.health()
+        return NodeLoad(
+            disk_bytes=health.store.size,
+            memory_bytes=round(health.memory_mb * (1 << 20)),
+            cpu_percent=health.cpu_percent,
+            requests_per_second=health.requests.requests_per_second,
+            gets_per_second=health.requests.gets_per_second,
+            sets_per_second=health.requests.sets_per_second,
+            dels_per_second=health.requests.dels_per_second,
+            average_latency_ms=health.requests.average_latency_ms,
+            error_rate=health.requests.error_rate,
         )
 
     async def run(self, report: Callable[[], GossipReport]) -> None:

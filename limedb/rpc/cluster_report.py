@@ -48,6 +48,7 @@ class ClusterReport:
                 hint_bytes=hints.get(url, 0),
                 clock_offset_ms=offsets.get(url),
                 reachable=sources.replicas.is_reachable(url),
+                load=sources.load() if url == sources.view.own_url else None,
             )
             for url in sorted({*peers, *(member.url for member in topology.members)})
         ]

@@ -4,9 +4,11 @@ It owns the meaning of each field. It must never ask anything.
 """
 
 from limedb.cluster.report import ChangePlan, ChangeStatus, PeerReport
+from limedb.core.membership import NodeLoad
 from limedb.core.record import Record, value_size
 from limedb.core.topology import Member
 from limedb.ports import Progress, RequestFigures, StoreStats
+from limedb.rpc.convert_gossip import load_message
 from limedb.rpc.sources import RepairProgress, RepairStats
 from limedbpb.v1 import admin_pb2, cluster_pb2
 
@@ -19,8 +21,12 @@ def node(
     hint_bytes: int = 0,
     clock_offset_ms: int | None = None,
     reachable: bool = False,
+    load: NodeLoad | None = None,
 ) -> cluster_pb2.ClusterNode:
-    """A node: what gossip tells of it (None: nothing), and what it is as a member (None: it isn't one)."""
+    """A node: what gossip tells of it (None: nothing), and what it is as a member (None: it isn't one).
+
+    load: how it does, where that is known better than by gossip.
+    """
     message = cluster_pb2.ClusterNode(
         share=share, hint_bytes=hint_bytes, clock_offset_ms=clock_offset_ms, reachable=reachable
     )
@@ -30,6 +36,9 @@ def node(
         message.version, message.keys, message.epoch = state.version, state.keys, state.epoch
         message.generation, message.heartbeat = state.generation, state.heartbeat
         message.lag, message.status = peer.lag, peer.status.value
+        load = load or state.load
+    if load is not None:
+        message.load.CopyFrom(load_message(load))
     if member is not None:
         message.url, message.node_id, message.zone = member.url, member.node_id, member.zone
         message.standing, message.virtual_nodes = member.standing.value, member.virtual_nodes

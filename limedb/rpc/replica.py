@@ -48,7 +48,9 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
             return replica_pb2.ApplyResponse(newer=topology_message(stale.topology))
         return convert.apply_response(applied)
 
-    async def ScanTokens(self, request: replica_pb2.ScanTokensRequest, context: Context) -> replica_pb2.ScanTokensResponse:
+    async def ScanTokens(
+        self, request: replica_pb2.ScanTokensRequest, context: Context
+    ) -> replica_pb2.ScanTokensResponse:
         fence = fence_from(request.fence)
         if not request.HasField("span") or not request.limit:
             raise InvalidRequestError("a scan needs a span, and a limit from 1 on")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport
+from limedb.core.membership import NodeLoad
 from limedb.ports import Clock, NodeHealth, Placement, Replicas
 
 Phase = Literal["starting", "active", "draining"]
@@ -116,8 +117,9 @@ class ClusterSources:
     """What the cluster's reports are made of; each is asked at each report.
 
     phase: of the node's life. problem: why it takes no requests, empty while it does. health: its figures.
-    change: the change of the topology that runs. clock_offsets: how far others' wall clocks are ahead of the
-    own one, in ms, by URL. hints: bytes that wait for others, by URL. repair: what was repaired.
+    load: those of them that it tells the others. change: the change of the topology that runs.
+    clock_offsets: how far others' wall clocks are ahead of the own one, in ms, by URL. hints: bytes that wait
+    for others, by URL. repair: what was repaired.
     conflicts: what else an administrator should know, a sentence each.
     """
 
@@ -128,6 +130,7 @@ class ClusterSources:
     phase: Callable[[], Phase]
     problem: Callable[[], str]
     health: Callable[[], NodeHealth]
+    load: Callable[[], NodeLoad]
     change: Callable[[], Awaitable[ChangeStatus | None]]
     clock_offsets: Callable[[], Mapping[str, int]]
     hints: Callable[[], Mapping[str, int]]

@@ -6,7 +6,7 @@ from typing import Any
 from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport, Move, PeerReport
 from limedb.core.detector import Status
 from limedb.core.layout import Layout
-from limedb.core.membership import NodeState
+from limedb.core.membership import NodeLoad, NodeState
 from limedb.core.topology import Member, Topology, found, hand_over, join
 from limedb.ports import NodeHealth, Progress, Replica, RequestFigures, StoreStats
 from limedb.rpc.sources import ClusterSources, Phase
@@ -16,6 +16,7 @@ OWN, OTHER, DEAD, NEW = (f"http://node{i}:8484" for i in range(1, 5))
 STEADY = found("00000000000000aa", 2, [Member(url[-6], url, f"z{url[-6]}") for url in (OWN, OTHER, DEAD)])
 STREAMING = join(STEADY, Member("4", NEW))
 HANDOVER = hand_over(STREAMING)
+LOAD = NodeLoad(4096, 1 << 20, 12.5, 10.0, 6.0, 3.0, 1.0, 0.75, 0.25)
 FIGURES = RequestFigures(10, 1.0, 2.0, 3.0, 4.0, 5.0, 0.5)
 
 
@@ -38,7 +39,8 @@ class FakeCluster:
 
     def gossip_report(self) -> GossipReport:
         own = NodeState(OWN, 5, 6, version="1.2", keys=3, node_id="1", cluster_id=STEADY.cluster_id, epoch=1)
-        peers = [PeerReport(replace(own, url=url), 1.5, status) for url, status in self.statuses.items()]
+        heard = replace(own, load=LOAD)
+        peers = [PeerReport(replace(heard, url=url), 1.5, status) for url, status in self.statuses.items()]
         return GossipReport(own, (*peers, *self.others))
 
     def adopt(self, topology: Topology) -> None:
@@ -87,6 +89,7 @@ class FakeCluster:
             phase=lambda: self.phase,
             problem=lambda: self.problem,
             health=lambda: NodeHealth(1.0, 2.0, 3.0, FIGURES, StoreStats("memory", 3, 100)),
+            load=lambda: replace(LOAD, disk_bytes=100),
             change=self.change_status,
             clock_offsets=lambda: {OTHER: -250},
             hints=lambda: {DEAD: 4096},

@@ -7,18 +7,21 @@ from typing import Any
 
 import pytest
 
+from limedb.cluster.report import PeerReport
 from limedb.core.detector import Status
 from limedb.core.layout import Layout
+from limedb.core.membership import NodeState
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.core.topology import Topology
 from limedb.errors import NotMemberError, ReplicaUnreachableError, StaleEpochError, UnavailableError
+from limedb.rpc import convert_gossip
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
 from limedb.rpc.deadlines import Deadlines
 from limedbpb.v1 import cluster_pb2
 from tests.cluster.virtual import VirtualClock, run_virtual
-from tests.rpc.cluster_sources import DEAD, HANDOVER, NEW, OTHER, OWN, STEADY, STREAMING, FakeCluster
+from tests.rpc.cluster_sources import DEAD, HANDOVER, LOAD, NEW, OTHER, OWN, STEADY, STREAMING, FakeCluster
 
 
 class Context:
@@ -57,6 +60,19 @@ async def test_the_state_tells_the_members_of_the_topology() -> None:
     assert (other.clock_offset_ms, own.HasField("clock_offset_ms")) == (-250, False)
     assert (dead.status, dead.hint_bytes) == ("dead", 4096)
     assert sum(node.share for node in told.members) == pytest.approx(2)  # two replicas of each key
+
+
+async def test_each_node_is_told_with_its_load_and_the_own_one_as_it_is_now() -> None:
+    own, other, dead = (await state(FakeCluster())).members
+    assert own.load.disk_bytes == 100
+    assert convert_gossip.load_message(LOAD) == other.load == dead.load
+
+
+async def test_the_load_of_a_node_that_does_not_tell_it_is_not_set() -> None:
+    cluster = FakeCluster()
+    cluster.others.append(PeerReport(NodeState("http://old:8484", 1, 1), 0.5, Status.ACTIVE))
+    snapshot = await anext(servicer(cluster).WatchCluster(cluster_pb2.WatchClusterRequest(), Context()))
+    assert {node.url for node in snapshot.nodes if not node.HasField("load")} == {"http://old:8484"}
 
 
 async def test_a_fresh_node_has_no_members_and_says_why_it_does_not_serve() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limedb.core.layout import Span
-from limedb.core.membership import Ack, Digest, NodeState
+from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
 from limedb.core.paxos import NONE, Acceptor, Ballot
 from limedb.core.topology import Fence, Member, Phase, Standing, Topology
 from limedb.errors import InvalidRequestError
@@ -61,11 +61,12 @@ def test_progress_comes_back_as_it_was() -> None:
     assert convert_topology.progress_from(topology_pb2.GetProgressResponse.FromString(data)) == progress
 
 
-def test_gossip_comes_back_as_it_was() -> None:
+@pytest.mark.parametrize("load", [None, NodeLoad(1, 2, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 0.5)])
+def test_gossip_comes_back_as_it_was(load: NodeLoad | None) -> None:
     state = NodeState(
         url="http://node1:8484", generation=5, heartbeat=6, address="a:1", zone="z", version="1", keys=9,
         node_id="id", cluster_id="00000000000000aa", epoch=4, virtual_nodes=16, has_data=True, has_left=True,
-        replication_factor=3,
+        replication_factor=3, load=load,
     )  # fmt: skip
     ack = Ack((state,), (Digest("http://node2:8484", 1, 2),), now_ms=1_700_000_000_000)
     data = convert_gossip.ack_response(ack).SerializeToString()

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, replica_pb2, replica_pb2_grpc
 from tests.support.clusters import RunningCluster
 from tests.support.keys import new_key, new_key_of
+from tests.support.waiting import wait_for
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 SERVICES = [
@@ -73,6 +74,17 @@ def test_an_error_of_the_owner_keeps_its_class_across_the_hop(channel: grpc.Chan
     with pytest.raises(grpc.RpcError) as caught:
         stub.Get(kv_pb2.GetRequest(key=new_key_of(urls[1], urls)), timeout=10)
     assert ("limedb-error", "KeyNotFoundError") in caught.value.trailing_metadata()
+
+
+def test_every_node_tells_the_others_how_it_does(channel: grpc.Channel, urls: list[str]) -> None:
+    """The memory of a process is never zero, and each node has a store."""
+    stub = cluster_pb2_grpc.ClusterServiceStub(channel)
+
+    def loads() -> dict[str, tuple[bool, bool]]:
+        nodes = next(stub.WatchCluster(cluster_pb2.WatchClusterRequest(), timeout=5)).nodes
+        return {node.url: (node.load.memory_bytes > 1 << 20, node.load.disk_bytes > 0) for node in nodes}
+
+    wait_for("all loads", lambda: loads() == dict.fromkeys(urls, (True, True)))
 
 
 @pytest.mark.parametrize("service", ["", *SERVICES])
