@@ -14,7 +14,7 @@ function chosen(): Theme {
 
 /** Put the theme on the page: before anything is drawn, and at each change. */
 export function applyTheme(): void {
-  document.documentElement.dataset["theme"] = chosen();
+  document.documentElement.dataset.theme = chosen();
   for (const listener of listeners) listener();
 }
 

@@ -22,31 +22,33 @@ export function Sidebar() {
   return (
     <nav
       aria-label="Pages"
-      className="fixed inset-x-0 bottom-0 z-20 border-line border-t bg-panel md:sticky md:top-0 md:h-dvh md:border-t-0 md:border-r"
+      className="fixed inset-x-0 bottom-0 z-20 border-line border-t bg-panel md:static md:border-t-0 md:border-r"
     >
-      <div className="hidden h-12 items-center gap-2 px-4 font-semibold tracking-tight md:flex">
-        <img src="/favicon.svg" alt="" className="size-5" />
-        LimeDB
+      <div className="md:sticky md:top-0">
+        <div className="hidden h-12 items-center gap-2 px-4 font-semibold tracking-tight md:flex">
+          <img src="/favicon.svg" alt="" className="size-5" />
+          LimeDB
+        </div>
+        <ul className="flex justify-around md:block md:space-y-0.5 md:p-2">
+          {PAGES.map((page) => (
+            <li key={page.path}>
+              <a
+                href={page.path}
+                aria-current={page.path === current ? "page" : undefined}
+                onClick={(event) => follow(event, page.path)}
+                className={`flex flex-col items-center gap-1 rounded-md px-3 py-2 text-[11px] md:flex-row md:gap-2.5 md:text-[13px] ${
+                  page.path === current
+                    ? "font-medium text-accent-text md:bg-raised"
+                    : "text-muted hover:text-ink"
+                }`}
+              >
+                <Icon name={ICONS[page.title] ?? "overview"} />
+                {page.title}
+              </a>
+            </li>
+          ))}
+        </ul>
       </div>
-      <ul className="flex justify-around md:block md:space-y-0.5 md:p-2">
-        {PAGES.map((page) => (
-          <li key={page.path}>
-            <a
-              href={page.path}
-              aria-current={page.path === current ? "page" : undefined}
-              onClick={(event) => follow(event, page.path)}
-              className={`flex flex-col items-center gap-1 rounded-md px-3 py-2 text-[11px] md:flex-row md:gap-2.5 md:text-[13px] ${
-                page.path === current
-                  ? "font-medium text-accent-text md:bg-raised"
-                  : "text-muted hover:text-ink"
-              }`}
-            >
-              <Icon name={ICONS[page.title] ?? "overview"} />
-              {page.title}
-            </a>
-          </li>
-        ))}
-      </ul>
     </nav>
   );
 }

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
 import UPlot from "uplot";
+import { clock } from "../lib/format";
 import { useTheme } from "../lib/theme";
 
 export interface Line {
@@ -25,6 +26,11 @@ function dataOf(lines: readonly Line[]): UPlot.AlignedData {
   ];
 }
 
+/** Seconds since 1970 as times of the day. */
+function clocks(_plot: UPlot, moments: number[]): string[] {
+  return moments.map((moment) => clock(moment * 1000));
+}
+
 function draw(box: HTMLElement, lines: readonly Line[]): UPlot {
   const axis = { stroke: resolved("var(--muted)"), font: "11px Inter Variable" };
   const grid = { stroke: resolved("var(--line)"), width: 1 };
@@ -36,7 +42,7 @@ function draw(box: HTMLElement, lines: readonly Line[]): UPlot {
       cursor: { show: false },
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.15)] } },
       axes: [
-        { ...axis, grid: { show: false }, ticks: { show: false }, size: 24 },
+        { ...axis, grid: { show: false }, ticks: { show: false }, size: 24, space: 80, values: clocks },
         { ...axis, grid, ticks: { show: false }, size: 44 },
       ],
       series: [

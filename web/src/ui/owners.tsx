@@ -12,7 +12,8 @@ function holds(owner: KeyOwner): string {
 
 /** Who holds a key, and at which version. */
 export function Owners({ located, urls }: { located: LocateKeyResponse; urls: readonly string[] }) {
-  const newest = located.owners.reduce((most, owner) => (owner.version > most ? owner.version : most), 0n);
+  const newest =
+    located.owners.map((owner) => owner.version).sort((one, other) => (one < other ? 1 : -1))[0] ?? 0n;
   return (
     <div>
       <p className="mb-2 break-all text-muted text-xs">

@@ -35,9 +35,15 @@ export function RawView({ url }: { url: string }) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: it is asked again when the button says so
   useEffect(() => {
     let isCurrent = true;
-    ask(answer, url)
-      .then((told) => isCurrent && (setText(told), setTrouble("")))
-      .catch((error: unknown) => isCurrent && setTrouble(explain(error)));
+    const show = (told: string, wrong: string) => {
+      if (!isCurrent) return;
+      setText(told);
+      setTrouble(wrong);
+    };
+    ask(answer, url).then(
+      (told) => show(told, ""),
+      (error: unknown) => show("", explain(error)),
+    );
     return () => {
       isCurrent = false;
     };

@@ -1,4 +1,5 @@
 import { memo, type PointerEvent } from "react";
+import { count, hostOf } from "../../lib/format";
 import { colourOf } from "../../lib/nodes";
 import { type Arc, arcAt, bandPath, point } from "../../lib/ring";
 
@@ -55,6 +56,22 @@ function Placing({ placed, urls }: { placed: Placed; urls: readonly string[] }) 
   );
 }
 
+function Centre({ arcs, hovered }: { arcs: readonly Arc[]; hovered: Arc | undefined }) {
+  const [large, small] = hovered
+    ? [`${((hovered.size / 360) * 100).toFixed(3)}%`, hostOf(hovered.url)]
+    : [count(arcs.length), "ranges"];
+  return (
+    <g textAnchor="middle" fill="var(--ink)">
+      <text y="-2" fontSize="20" fontWeight="600">
+        {large}
+      </text>
+      <text y="15" fontSize="9" fill="var(--muted)">
+        {small}
+      </text>
+    </g>
+  );
+}
+
 /** The ring as a circle: zero is at the top, tokens grow clockwise. */
 export function RingCircle({ arcs, urls, hovered, placed, onHover }: Props) {
   return (
@@ -69,6 +86,7 @@ export function RingCircle({ arcs, urls, hovered, placed, onHover }: Props) {
       <Bands arcs={arcs} urls={urls.join()} />
       {hovered && <path d={bandPath(hovered, INNER - 5, OUTER + 4)} fill="var(--ink)" />}
       {placed && <Placing placed={placed} urls={urls} />}
+      {!placed && <Centre arcs={arcs} hovered={hovered} />}
     </svg>
   );
 }

@@ -1,0 +1,34 @@
+import { useState } from "react";
+import { useCluster } from "../../api/use-feed";
+import { go, useRoute } from "../../lib/router";
+import { Browser } from "./browser";
+import { Executor } from "./executor";
+import { KeyDetail } from "./key-detail";
+
+/** Reading, writing and looking for keys. */
+export function DataPage() {
+  const { facts } = useRoute();
+  const urls = useCluster().snapshot?.nodes.map((node) => node.url) ?? [];
+  const key = facts.get("key") ?? "";
+  const prefix = facts.get("prefix") ?? "";
+  const [changes, setChanges] = useState(0);
+  const show = (asked: { key?: string; prefix?: string }) => go("/dashboard/data", { key, prefix, ...asked });
+  const onChange = () => setChanges((before) => before + 1);
+  return (
+    <div className="grid items-start gap-3 xl:grid-cols-[minmax(0,6fr)_minmax(0,5fr)]">
+      <div className="space-y-3">
+        <Executor urls={urls} onChange={onChange} />
+        <Browser
+          key={prefix}
+          prefix={prefix}
+          urls={urls}
+          chosen={key}
+          changes={changes}
+          onPrefix={(text) => show({ prefix: text })}
+          onChoice={(text) => show({ key: text })}
+        />
+      </div>
+      <KeyDetail key={key} name={key} urls={urls} changes={changes} onChange={onChange} />
+    </div>
+  );
+}
