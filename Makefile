@@ -82,7 +82,7 @@ web-check: googleapis $(NODE_MODULES)
 
 .PHONY: screenshots
 screenshots: $(READY) ## Take the pictures of the dashboard in docs/images anew
-	SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/web/test_screenshots.py
+	$(BIN)/python -m pytest -q tests/web/screenshots.py
 
 # --- running ----------------------------------------------------------------------------------
 

@@ -46,7 +46,14 @@ def test_other_content_has_another_tag(build: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["assets/none.js", "../secret.txt", "assets/../../secret.txt", "/etc/hostname.x", "./index.html", "a\0.js"],
+    [
+        "assets/none.js",
+        "../secret.txt",
+        "assets/../../secret.txt",
+        "/etc/hostname.x",
+        "./index.html",
+        "a\0.js",
+    ],
 )
 def test_nothing_outside_and_nothing_else_is_found(build: Path, path: str) -> None:
     with pytest.raises(AssetNotFoundError):

@@ -41,7 +41,9 @@ def running_browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def watched_page(browser: Browser, base_url: str, errors_allowed: bool = False, **options: Any) -> Iterator[Page]:
+def watched_page(
+    browser: Browser, base_url: str, errors_allowed: bool = False, **options: Any
+) -> Iterator[Page]:
     """A page of its own session. errors_allowed: where the server fails on purpose."""
     errors: list[str] = []
 

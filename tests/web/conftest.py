@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Shared: a test takes new keys, and stops nothing."""
-    with running_cluster(tmp_path_factory.mktemp("dashboard"), env={"REPLICATION_FACTOR": "4"}) as running:
+    with running_cluster(tmp_path_factory.mktemp("dashboard")) as running:
         yield running
 
 

@@ -48,7 +48,11 @@ def test_a_page_is_the_index_and_may_do_little(rest: httpx.Client, path: str) ->
 
 
 def test_files_are_sent_packed_with_their_types_and_kept_for_ever(rest: httpx.Client) -> None:
-    types = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".woff2": "font/woff2"}
+    types = {
+        ".js": "text/javascript; charset=utf-8",
+        ".css": "text/css; charset=utf-8",
+        ".woff2": "font/woff2",
+    }
     for name, content in first_load().items():
         if not name.startswith("assets/"):
             continue

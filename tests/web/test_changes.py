@@ -1,6 +1,5 @@
 """What the dashboard shows when the cluster changes under it."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,25 +53,30 @@ def test_the_page_goes_on_by_itself_when_its_node_dies(open_page: Page, own_clus
     source = telling(open_page)
     victim = next(node for node in own_cluster.nodes if source in node.url)
     status = open_page.get_by_role("banner").get_by_role("status")
-    killed = time.monotonic()
     own_cluster.kill(victim.name)
-    expect(status).to_have_text("connection lost, reconnecting…", timeout=SEEN_MS)
+    expect(status).not_to_contain_text(source, timeout=SEEN_MS)
     expect(status).to_contain_text("live from", timeout=SEEN_MS)
-    expect(status).not_to_contain_text(source)
     card = open_page.get_by_role("listitem", name=victim.url.removeprefix("http://"))
-    expect(card).to_contain_text("unreachable")
-    assert time.monotonic() - killed < 2 * SEEN_MS / 1000
+    expect(card).not_to_contain_text("active", timeout=SEEN_MS)
 
 
-def test_a_stopped_node_is_seen_and_its_own_view_says_so(open_page: Page, own_cluster: RunningCluster) -> None:
+def test_silence_is_said_until_it_ends(open_page: Page, own_cluster: RunningCluster) -> None:
+    status = open_page.get_by_role("banner").get_by_role("status")
+    for node in own_cluster.nodes:
+        own_cluster.pause(node.name)
+    expect(status).to_have_text("connection lost, reconnecting…", timeout=2 * SEEN_MS)
+    for node in own_cluster.nodes:
+        own_cluster.resume(node.name)
+    expect(status).to_contain_text("live from", timeout=2 * SEEN_MS)
+
+
+def test_a_stopped_node_is_seen_too(open_page: Page, own_cluster: RunningCluster) -> None:
     source = telling(open_page)
     victim = next(node for node in own_cluster.nodes if source not in node.url)
     own_cluster.pause(victim.name)
-    try:
-        card = open_page.get_by_role("listitem", name=victim.url.removeprefix("http://"))
-        expect(card).not_to_contain_text("active", timeout=SEEN_MS)
-    finally:
-        own_cluster.resume(victim.name)
+    card = open_page.get_by_role("listitem", name=victim.url.removeprefix("http://"))
+    expect(card).not_to_contain_text("active", timeout=SEEN_MS)
+    own_cluster.resume(victim.name)
     expect(card).to_contain_text("active", timeout=3 * SEEN_MS)
 
 

@@ -58,7 +58,7 @@ def test_a_nodes_own_keys_are_what_it_holds(page: Page, rest: httpx.Client, host
     open_live(page, f"{NODES}#node=http://{hosts[0]}")
     view = view_of(page, hosts[0])
     view.get_by_role("button", name="keys").click()
-    expect(view.get_by_role("region", name="Keys").locator("tbody tr")).to_have_count(len(held))
+    expect(view.get_by_role("region", name="Key list").locator("tbody tr")).to_have_count(len(held))
     assert view.locator("tbody button").all_inner_texts() == [entry["key"] for entry in held]
 
 

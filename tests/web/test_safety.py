@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
-from tests.support.browser import open_live
+from tests.support.browser import open_live, watched_page
+from tests.support.clusters import RunningCluster
 
 pytestmark = pytest.mark.cluster
 
@@ -23,7 +24,7 @@ ATTACKS = [
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_key_and_a_value_are_only_text(page: Page, rest: httpx.Client, attack: str) -> None:
     dialogs: list[Dialog] = []
-    page.on("dialog", dialogs.append)
+    page.on("dialog", lambda dialog: (dialogs.append(dialog), dialog.dismiss()))
     prefix = f"xss-{uuid.uuid4()}/"
     key = prefix + attack
     rest.post("/api/v1/set", json={"key": key, "value": attack}).raise_for_status()
@@ -45,11 +46,12 @@ def test_a_key_and_a_value_are_only_text(page: Page, rest: httpx.Client, attack:
     assert dialogs == []
 
 
-def test_the_policy_stops_what_text_could_become(page: Page) -> None:
+def test_the_policy_stops_what_text_could_become(browser: Browser, cluster: RunningCluster) -> None:
     """Even where the pages' own code put HTML together, the browser would not take it."""
-    open_live(page)
-    refused = page.evaluate(
-        "() => { try { document.body.innerHTML = '<img src=x onerror=alert(1)>'; return ''; }"
-        " catch (error) { return error.name; } }"
-    )
+    with watched_page(browser, cluster.envoy_url, errors_allowed=True) as page:
+        open_live(page)
+        refused = page.evaluate(
+            "() => { try { document.body.innerHTML = '<img src=x onerror=alert(1)>'; return ''; }"
+            " catch (error) { return error.name; } }"
+        )
     assert refused == "TypeError"

@@ -35,7 +35,7 @@ export function TopBar({ title }: { title: string }) {
       <h1 className="font-semibold text-[15px]">{title}</h1>
       <div className="ml-auto flex min-w-0 items-center gap-2">
         <FeedMark feed={feed} />
-        <Button onClick={openPalette} aria-label="Commands (Ctrl-K)" className="text-muted">
+        <Button onClick={openPalette} aria-label="Commands, Ctrl K" className="text-muted">
           <Icon name="search" />
           <kbd className="hidden font-sans text-xs sm:inline">Ctrl K</kbd>
         </Button>

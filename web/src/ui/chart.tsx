@@ -10,6 +10,8 @@ export interface Line {
 }
 
 const HEIGHT = 150;
+/** What the time axis shows at least. */
+const LEAST_SECONDS = 30;
 
 /** A colour that a canvas takes, from one of CSS. */
 function resolved(colour: string): string {
@@ -40,7 +42,10 @@ function draw(box: HTMLElement, lines: readonly Line[]): UPlot {
       height: HEIGHT,
       legend: { show: false },
       cursor: { show: false },
-      scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.15)] } },
+      scales: {
+        x: { range: (_plot, first, last) => [Math.min(first, last - LEAST_SECONDS), last] },
+        y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.15)] },
+      },
       axes: [
         { ...axis, grid: { show: false }, ticks: { show: false }, size: 24, space: 80, values: clocks },
         { ...axis, grid, ticks: { show: false }, size: 44 },

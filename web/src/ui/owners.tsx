@@ -16,8 +16,8 @@ export function Owners({ located, urls }: { located: LocateKeyResponse; urls: re
     located.owners.map((owner) => owner.version).sort((one, other) => (one < other ? 1 : -1))[0] ?? 0n;
   return (
     <div>
-      <p className="mb-2 break-all text-muted text-xs">
-        <code className="text-ink">{located.key}</code> has the token{" "}
+      <p className="mb-2 text-muted text-xs">
+        <code className="break-all text-ink">{located.key}</code> has the token{" "}
         <code data-testid="token">{located.token.toString()}</code>
       </p>
       <Table label="Replicas" columns={["replica", "role", "holds", "written>"]}>

@@ -1,5 +1,7 @@
 /** The course of some values, without axes. */
-export function Sparkline({ values, colour }: { values: readonly number[]; colour: string }) {
+export function Sparkline(props: { values: readonly number[]; colour: string }) {
+  const { colour } = props;
+  const values = props.values.length > 1 ? props.values : [0, 0];
   const most = Math.max(1, ...values);
   const step = 100 / Math.max(1, values.length - 1);
   const points = values.map(

@@ -28,7 +28,9 @@ export function DataPage() {
           onChoice={(text) => show({ key: text })}
         />
       </div>
-      <KeyDetail key={key} name={key} urls={urls} changes={changes} onChange={onChange} />
+      <div className="xl:sticky xl:top-16">
+        <KeyDetail key={key} name={key} urls={urls} changes={changes} onChange={onChange} />
+      </div>
     </div>
   );
 }

@@ -13,7 +13,7 @@ export function KeyTable(props: { keys: Keys; chosen?: string; onChoice: (key: s
     <>
       {page.entries.length === 0 && <Quiet>No keys here.</Quiet>}
       {page.entries.length > 0 && (
-        <Table label="Keys" columns={["key", "size>", "written>", "ends>"]}>
+        <Table label="Key list" columns={["key", "size>", "written>", "ends>"]}>
           {page.entries.map((entry) => (
             <tr key={entry.key} className={entry.key === props.chosen ? "bg-raised" : "hover:bg-raised/60"}>
               <td className="w-full max-w-0">

@@ -15,6 +15,7 @@ function Star({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readon
     <svg viewBox="-130 -105 260 210" role="img" aria-label="Gossip map" className="mx-auto w-full max-w-md">
       {peers.map((peer, index) => {
         const [x, y] = point((index * 360) / peers.length, DISTANCE);
+        const below = y > -1 ? 20 : -14; // a name stands outside, where no line is
         const is = conditionOf(peer);
         const stroke = is === "active" ? "var(--good)" : is === "stale" ? "var(--warn)" : "var(--bad)";
         return (
@@ -29,7 +30,7 @@ function Star({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readon
               strokeDasharray={DASHES[is]}
             />
             <circle cx={x} cy={y} r="9" fill={colourOf(urls, peer.url)} opacity={is === "active" ? 1 : 0.4} />
-            <text x={x} y={y + 20} textAnchor="middle" fontSize="8.5" fill="var(--ink)">
+            <text x={x} y={y + below} textAnchor="middle" fontSize="8.5" fill="var(--ink)">
               {hostOf(peer.url)}
             </text>
           </g>

@@ -56,10 +56,15 @@ function Placing({ placed, urls }: { placed: Placed; urls: readonly string[] }) 
   );
 }
 
-function Centre({ arcs, hovered }: { arcs: readonly Arc[]; hovered: Arc | undefined }) {
-  const [large, small] = hovered
-    ? [`${((hovered.size / 360) * 100).toFixed(3)}%`, hostOf(hovered.url)]
-    : [count(arcs.length), "ranges"];
+/** What the middle of the circle says: of the range that is pointed at, of the key, or of all. */
+function middle({ arcs, hovered, placed }: Pick<Props, "arcs" | "hovered" | "placed">): [string, string] {
+  if (hovered) return [`${((hovered.size / 360) * 100).toFixed(3)}%`, hostOf(hovered.url)];
+  if (placed) return [`${placed.degrees.toFixed(1)}°`, "where the key is"];
+  return [count(arcs.length), "ranges"];
+}
+
+function Centre(props: Pick<Props, "arcs" | "hovered" | "placed">) {
+  const [large, small] = middle(props);
   return (
     <g textAnchor="middle" fill="var(--ink)">
       <text y="-2" fontSize="20" fontWeight="600">
@@ -86,7 +91,7 @@ export function RingCircle({ arcs, urls, hovered, placed, onHover }: Props) {
       <Bands arcs={arcs} urls={urls.join()} />
       {hovered && <path d={bandPath(hovered, INNER - 5, OUTER + 4)} fill="var(--ink)" />}
       {placed && <Placing placed={placed} urls={urls} />}
-      {!placed && <Centre arcs={arcs} hovered={hovered} />}
+      <Centre arcs={arcs} hovered={hovered} placed={placed} />
     </svg>
   );
 }

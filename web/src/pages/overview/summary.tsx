@@ -4,9 +4,9 @@ import { bytes, count, figure } from "../../lib/format";
 import { conditionOf, healthOf } from "../../lib/nodes";
 import { ConditionMark } from "../../ui/condition";
 
-function Figure(props: { name: string; children: ReactNode; note?: string }) {
+function Figure(props: { name: string; children: ReactNode; note?: string; isWide?: boolean }) {
   return (
-    <div className="min-w-0 bg-panel px-3.5 py-2.5">
+    <div className={`min-w-0 bg-panel px-3.5 py-2.5 ${props.isWide ? "col-span-2 xl:col-span-1" : ""}`}>
       <dt className="text-muted text-xs">{props.name}</dt>
       <dd className="mt-0.5 truncate font-semibold text-[17px] tabular-nums">
         {props.children}
@@ -49,7 +49,7 @@ export function Summary({ snapshot }: { snapshot: WatchClusterResponse }) {
       <Figure name="Epoch" note={snapshot.phase}>
         {snapshot.epoch.toString()}
       </Figure>
-      <Figure name="Cluster">
+      <Figure name="Cluster" isWide>
         <span className="font-mono font-normal text-xs">{snapshot.clusterId || "none yet"}</span>
       </Figure>
     </dl>
