@@ -40,6 +40,7 @@ from limedb.replication.hints import HintReplayer
 from limedb.replication.in_flight import InFlight
 from limedb.replication.repair import Repairer
 from limedb.replication.replica import LocalReplica
+from limedb.replication.scanning import Scanner
 from limedb.replication.skew import ClockGuard
 
 
@@ -122,6 +123,7 @@ class Engine:
             settings.level,
             name=settings.node_url,
         )
+        self.scanner = Scanner(self.charter, self.replicas, self.replica, self.skew.now_ms, settings.level)
         self.gossiper = Gossiper(
             self.view,
             world.gossip,

@@ -15,6 +15,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
     ├── UnavailableError             nothing was done; it may work later or elsewhere
     │   ├── ReplicaUnreachableError
     │   ├── LevelUnreachableError    too few replicas live for the level that was asked
+    │   ├── RangeUnreachableError    the same, of a range of keys
     │   ├── OutcomeUnknownError      a write was sent and too few answers came back
     │   ├── ContendedError           others kept writing newer versions of the key
     │   ├── NotMemberError           the node belongs to no cluster, or to another one
@@ -122,6 +123,21 @@ class LevelUnreachableError(UnavailableError):
         )
         self.key, self.level, self.needed, self.live, self.replicas = key, level, needed, live, replicas
         self.missing = missing
+
+
+class RangeUnreachableError(UnavailableError):
+    """Too few owners of some range of keys can be reached for the level.
+
+    Attributes: what (a scan, a watch), level (its name), missing (why, by node URL).
+    """
+
+    def __init__(self, what: str, level: str, missing: "dict[str, str]") -> None:
+        why = "; ".join(f"{url}: {reason}" for url, reason in sorted(missing.items()))
+        super().__init__(
+            f"{what} at level {level} needs more owners of some keys than can be reached"
+            f"{f' ({why})' if why else ''}; go on when they are back, behind what was told last"
+        )
+        self.what, self.level, self.missing = what, level, missing
 
 
 class OutcomeUnknownError(UnavailableError):

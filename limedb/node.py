@@ -28,6 +28,7 @@ from limedb.rpc.cluster import ClusterServicer
 from limedb.rpc.dashboard import DashboardServicer
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.gossip import GossipServicer
+from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
@@ -190,7 +191,14 @@ class Node:
         sources = self._sources()
         server = Server(telemetry.server_interceptors)
         kv = KVServicer(
-            config.node_url, engine.coordinator, engine.replica, checks, deadlines, requests, self._max_answer
+            config.node_url,
+            engine.coordinator,
+            engine.replica,
+            checks,
+            deadlines,
+            requests,
+            self._max_answer,
+            KeyStreams(engine.scanner, checks, deadlines),
         )
         server.add(kv, requests)
         server.add(ClusterServicer(sources, checks, deadlines), requests)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from limedb.core.agreement import Proposal, State
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
@@ -51,6 +52,15 @@ class Entry(NamedTuple):
     version: int
     checksum: int
     ends_at: int
+
+
+class RangePage(NamedTuple):
+    """A part of a range of keys. records: as stored, in the order of their keys' UTF-8, tombstones and
+    expired ones included. is_end: the range holds nothing behind them.
+    """
+
+    records: list[Record]
+    is_end: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,11 @@ class Store(Protocol):
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
         """Live records in the order of their keys' UTF-8, from behind a key (None: the first) and behind
         `skip` live ones more, `limit` at most. It costs O(log n + skip + limit).
+        """
+
+    async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
+        """The first page of a range: `limit` records at most, and no more behind max_bytes of them; one at
+        least where there is one. It costs O(log n + limit).
         """
 
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
@@ -175,6 +190,9 @@ class Replica(Protocol):
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
         """Token and record of a span as Store.scan_tokens, and no more than some MiB of them."""
+
+    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+        """The first page of a range, of about a MiB at most; see Store.scan_range."""
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

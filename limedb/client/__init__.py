@@ -11,9 +11,10 @@ from limedb.client.arguments import Consistency, Duration, Value
 from limedb.client.client import Client
 from limedb.client.outcomes import Receipt
 from limedb.client.routes import Follow
+from limedb.client.scans import Entry
 from limedb.client.sync import SyncClient
 
-__all__ = ["Client", "Receipt", "SyncClient", "Value", "connect", "connect_sync"]
+__all__ = ["Client", "Entry", "Receipt", "SyncClient", "Value", "connect", "connect_sync"]
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds that a call has, with all its tries."""

@@ -4,7 +4,8 @@ It owns the functions that callers see, and how outcomes become what they get. I
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from types import TracebackType
 from typing import Self, TypeVar, cast, overload
 
@@ -23,7 +24,9 @@ from limedb.client.carrying import Carrier, Job, new_key
 from limedb.client.node import Node
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
 from limedb.client.routes import Follow, Routes
+from limedb.client.scans import Entry, check_limit, scan_pages
 from limedb.errors import PartialFailureError, UnsupportedError
+from limedb.rpc.checks import DEFAULT_SCAN_SIZE
 from limedbpb.v1 import kv_pb2, record_pb2
 
 D = TypeVar("D")
@@ -155,13 +158,69 @@ class Client:
         outcomes = await self._carry(jobs, consistency, timeout)
         return sum(done.existed for done in outcomes.values() if isinstance(done, Stored))
 
-    def scan(self, prefix: str = "") -> AsyncIterator[tuple[str, Value]]:
-        """All keys with a prefix, in order. UnsupportedError: this version has no scan yet."""
-        raise UnsupportedError("scan", "this version of LimeDB can't scan the whole cluster yet")
+    async def scan(
+        self,
+        prefix: str = "",
+        *,
+        start: str = "",
+        end: str = "",
+        limit: int | None = None,
+        keys_only: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> AsyncIterator[Entry]:
+        """The keys with a prefix, from start on, up to before end, in the order of their UTF-8; `limit` at
+        most. It goes on at another node when one fails; timeout: of each page. It isn't one moment: a key
+        that is written meanwhile may be told either way, every other one is told once.
+        RangeUnreachableError: too few replicas live.
+        """
+        pages = self.scan_pages(
+            prefix,
+            start=start,
+            end=end,
+            limit=limit,
+            keys_only=keys_only,
+            consistency=consistency,
+            timeout=timeout,
+        )
+        async with aclosing(pages):
+            async for page in pages:
+                for entry in page:
+                    yield entry
+
+    def scan_pages(
+        self,
+        prefix: str = "",
+        *,
+        start: str = "",
+        end: str = "",
+        limit: int | None = None,
+        keys_only: bool = False,
+        page_size: int = DEFAULT_SCAN_SIZE,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> AsyncGenerator[list[Entry], None]:
+        """As `scan`, by pages of 1 to 1000 keys; fewer where they are large."""
+        request = kv_pb2.ScanRequest(
+            prefix=prefix,
+            start=start,
+            end=end,
+            limit=check_limit(limit),
+            page_size=page_size,
+            keys_only=keys_only,
+            consistency=self._stream_level(consistency),
+        )
+        return scan_pages(self._routes, request, self._timeout if timeout is None else seconds_of(timeout))
 
     def watch(self, prefix: str = "") -> AsyncIterator[tuple[str, Value | None]]:
         """Changes of keys with a prefix. UnsupportedError: this version has no watch yet."""
         raise UnsupportedError("watch", "this version of LimeDB can't watch keys yet")
+
+    def _stream_level(self, consistency: Consistency) -> record_pb2.Consistency:
+        """The level of a scan or a watch, for which there is no LINEARIZABLE; as a default it is QUORUM."""
+        if consistency is None and self._level == record_pb2.CONSISTENCY_LINEARIZABLE:
+            return record_pb2.CONSISTENCY_QUORUM
+        return self._level if consistency is None else level_of(consistency)
 
     async def _read_on(
         self,

@@ -71,11 +71,11 @@ class Routes:
                 if not avoid:
                     self._chosen[owners] = node
                 return node
-        return self._any(avoid)
+        return self.any(avoid)
 
     async def wait_way(self, deadline: float) -> bool:
         """Whether there is a way, by the deadline (seconds of the loop's clock)."""
-        while self._any(()) is None:
+        while self.any(()) is None:
             if self._is_closed or not await self._wait_change(deadline):
                 return False
         return True
@@ -105,7 +105,8 @@ class Routes:
                 return node
         return None
 
-    def _any(self, avoid: Collection[Node]) -> Node | None:
+    def any(self, avoid: Collection[Node] = ()) -> Node | None:
+        """Any way into the cluster; None: there is none that is not to be avoided."""
         direct = [node for node in self._direct() if node not in avoid]
         if direct:
             return random.choice(direct)
@@ -142,7 +143,7 @@ class Routes:
     async def _watch(self) -> None:
         """Follow the cluster, through whichever node is up."""
         while True:
-            node = self._any(())
+            node = self.any(())
             if node is not None:
                 await self._watch_through(node)
             await asyncio.sleep(PAUSE_SECONDS)

@@ -6,13 +6,15 @@ together there. It must never be used in an event loop's own thread, which it wo
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from limedb.client.arguments import Consistency, Duration, Value
 from limedb.client.client import Client
 from limedb.client.outcomes import Receipt
+from limedb.client.scans import Entry
 from limedb.errors import UnavailableError
 
 D = TypeVar("D")
@@ -121,10 +123,37 @@ class SyncClient:
         """See Client.delete_many."""
         return self._run(self._client.delete_many(keys, consistency=consistency, timeout=timeout))
 
-    def scan(self, prefix: str = "") -> Iterator[tuple[str, Value]]:
+    def scan(
+        self,
+        prefix: str = "",
+        *,
+        start: str = "",
+        end: str = "",
+        limit: int | None = None,
+        keys_only: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Iterator[Entry]:
         """See Client.scan."""
-        self._client.scan(prefix)
-        raise NotImplementedError
+        pages = self._client.scan_pages(
+            prefix,
+            start=start,
+            end=end,
+            limit=limit,
+            keys_only=keys_only,
+            consistency=consistency,
+            timeout=timeout,
+        )
+        return self._flat(pages)
+
+    def _flat(self, pages: AsyncGenerator[list[T], None]) -> Iterator[T]:
+        """What pages hold; each is waited for when it is wanted."""
+        try:
+            while (page := self._run(_next(pages))) is not None:
+                yield from page
+        finally:
+            with suppress(UnavailableError):  # it was closed before
+                self._run(_end(pages))
 
     def watch(self, prefix: str = "") -> Iterator[tuple[str, Value | None]]:
         """See Client.watch."""
@@ -148,6 +177,15 @@ class SyncClient:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(JOIN_SECONDS)
             loop.close()
+
+
+async def _next(pages: AsyncGenerator[T, None]) -> T | None:
+    """The next page; None: there is none."""
+    return await anext(pages, None)
+
+
+async def _end(pages: AsyncGenerator[T, None]) -> None:
+    await pages.aclose()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

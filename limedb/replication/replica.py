@@ -13,6 +13,7 @@ from itertools import compress
 from typing import Protocol, runtime_checkable
 
 from limedb.core.agreement import Proposal, State
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
 from limedb.core.topology import Fence, Topology
@@ -23,7 +24,7 @@ from limedb.errors import (
     ResponseTooLargeError,
     StaleEpochError,
 )
-from limedb.ports import Applied, Clock, Entry, OperationLog, Placement, Store
+from limedb.ports import Applied, Clock, Entry, OperationLog, Placement, RangePage, Store
 from limedb.replication.in_flight import InFlight
 from limedb.replication.memory_operations import MemoryOperations
 from limedb.replication.skew import ClockGuard
@@ -38,6 +39,8 @@ SCAN_CHUNK = 32
 """Records that a scan reads at once, for the same reason."""
 SCAN_BYTES = 4 << 20
 """Bytes of values behind which a page of a scan ends."""
+RANGE_BYTES = 1 << 20
+"""Bytes of records behind which a page of a range ends."""
 LOG_SECONDS = 10.0
 """Refused versions are told at most so often."""
 
@@ -159,6 +162,15 @@ class LocalReplica:
             page += kept
             first = kept[-1][0] + 1 if kept else first
         return page
+
+    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+        """See ports.Replica."""
+        self._check(fence)
+        return await self.own_range(keys, limit)
+
+    async def own_range(self, keys: KeyRange, limit: int) -> RangePage:
+        """As `scan_range`, for whom it is of no matter who owns what."""
+        return await self._store.scan_range(keys, limit, RANGE_BYTES)
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

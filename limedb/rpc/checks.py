@@ -7,6 +7,7 @@ request has passed. Limits bind clients, never what peers send each other.
 from dataclasses import dataclass
 
 from limedb.config import address_of
+from limedb.core.key_range import KeyRange, key_range
 from limedb.core.quorum import Level
 from limedb.core.record import value_size
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
@@ -34,6 +35,7 @@ MIN_WATCH_MS = 100
 DEFAULT_WATCH_MS = 1000
 MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 20
+DEFAULT_SCAN_SIZE = 100
 MAX_AHEAD_MS = 365 * 24 * 3600 * 1000
 """Milliseconds that the start of a node may lie in the future: clocks disagree, but not by more."""
 MAX_TTL_MS = 100 * 365 * 24 * 3600 * 1000
@@ -47,6 +49,25 @@ class Page:
     number: int
     size: int
     after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOrder:
+    """A scan that was asked for. limit: of keys in all, None for all of the range; page_size: of a message.
+    level: None for the default. is_local: of the own store alone.
+    """
+
+    keys: KeyRange
+    limit: int | None
+    page_size: int
+    keys_only: bool
+    level: Level | None
+    is_local: bool
+
+    @property
+    def first(self) -> int:
+        """How many records it wants at first: one more than it tells, which says whether there are more."""
+        return 1 + (self.page_size if self.limit is None else min(self.limit, self.page_size))
 
 
 class Checks:
@@ -118,6 +139,23 @@ class Checks:
         if after is not None and request.page > 1:
             raise InvalidRequestError(f"page={request.page} and after={after!r}: give one of them")
         return Page(request.page or 1, request.page_size or DEFAULT_PAGE_SIZE, after)
+
+    def scan(self, request: kv_pb2.ScanRequest) -> ScanOrder:
+        """Pass a scan on, with the defaults filled in."""
+        if request.page_size > MAX_PAGE_SIZE:
+            raise InvalidRequestError(f"page_size={request.page_size}: must be 1 to {MAX_PAGE_SIZE}")
+        after = request.after if request.HasField("after") else None
+        for bound in (request.prefix, request.start, request.end, after or ""):
+            if bound:
+                self.key(bound)
+        return ScanOrder(
+            keys=key_range(request.prefix, request.start, request.end, after),
+            limit=request.limit or None,
+            page_size=request.page_size or DEFAULT_SCAN_SIZE,
+            keys_only=request.keys_only,
+            level=self.consistency(request.consistency),
+            is_local=request.local,
+        )
 
     def gossip(self, payload: gossip_pb2.GossipPayload, now_ms: int) -> None:
         """Refuse what can't be a node, for each that passes becomes one, and starts in the far future."""

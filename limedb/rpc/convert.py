@@ -78,6 +78,22 @@ def list_keys_response(page: KeyPage) -> kv_pb2.ListKeysResponse:
     )
 
 
+def scan_entry(record: Record, keys_only: bool) -> kv_pb2.ScanEntry:
+    """A live record as a scan tells it."""
+    value = "" if record.value is None else record.value
+    entry = kv_pb2.ScanEntry(
+        key=record.key,
+        size=value_size(value),
+        version=record.version,
+        expires_at_ms=record.expires_at,
+    )
+    if isinstance(value, bytes) and not keys_only:
+        entry.blob = value
+    elif isinstance(value, str) and not keys_only:
+        entry.value = value
+    return entry
+
+
 def _key_entry(record: Record) -> kv_pb2.KeyEntry:
     if isinstance(record.value, bytes):
         return kv_pb2.KeyEntry(key=record.key, blob=record.value, size=len(record.value))

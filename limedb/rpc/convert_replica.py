@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from limedb.core.agreement import Operation, Proposal, State, Terms
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence
 from limedb.errors import InvalidRequestError, StaleEpochError
-from limedb.ports import Applied, Entry
+from limedb.ports import Applied, Entry, RangePage
 from limedb.rpc.convert_topology import fence_message, topology_from
 from limedb.storage.codec import from_message, to_message
 from limedbpb.v1 import replica_pb2, topology_pb2
@@ -88,6 +89,31 @@ def page_from(response: replica_pb2.ScanTokensResponse) -> list[tuple[int, Recor
     """A page of a peer's range. StaleEpochError."""
     check_epoch(response)
     return [(token_of(message.key), from_message(message)) for message in response.records]
+
+
+def range_request(keys: KeyRange, limit: int, fence: Fence) -> replica_pb2.ScanKeysRequest:
+    """A page of a range of keys to read at a peer."""
+    return replica_pb2.ScanKeysRequest(
+        start=keys.start, end=keys.end, limit=limit, fence=fence_message(fence)
+    )
+
+
+def range_from(request: replica_pb2.ScanKeysRequest) -> KeyRange:
+    """The range that a peer asks for."""
+    return KeyRange(request.start, request.end if request.HasField("end") else None)
+
+
+def range_response(page: RangePage) -> replica_pb2.ScanKeysResponse:
+    """A page of a range of keys, for a peer."""
+    return replica_pb2.ScanKeysResponse(
+        records=[to_message(record) for record in page.records], is_end=page.is_end
+    )
+
+
+def range_page_from(response: replica_pb2.ScanKeysResponse) -> RangePage:
+    """A page of a peer's range of keys. StaleEpochError."""
+    check_epoch(response)
+    return RangePage([from_message(message) for message in response.records], response.is_end)
 
 
 def digest_request(spans: Iterable[Span], cutoff_ms: int, fence: Fence) -> replica_pb2.DigestRequest:

@@ -1,6 +1,6 @@
 """KVService: check, call, convert."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Literal, Protocol, cast
 
 from limedb.core.quorum import Level
@@ -10,6 +10,7 @@ from limedb.replication.replica import LocalReplica
 from limedb.rpc import convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.server import Context
 from limedb.rpc.session import Method, Session
 from limedb.rpc.status import kind_of
@@ -54,7 +55,7 @@ class Coordinator(Protocol):
 class KVServicer(kv_pb2_grpc.KVServiceServicer):
     """Serves keys: those of the cluster through the coordinator, the node's own list from its replica.
 
-    max_response_size: the most bytes of an answer that holds many keys.
+    max_response_size: the most bytes of an answer that holds many keys. streams: serve scans.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -68,7 +69,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         deadlines: Deadlines,
         counter: OperationCounter,
         max_response_size: int,
+        streams: KeyStreams,
     ) -> None:
+        self._streams = streams
         self._node_url, self._coordinator, self._own = node_url, coordinator, own
         self._checks, self._deadlines, self._count = checks, deadlines, counter.count_operations
         self._record = counter.record
@@ -129,6 +132,11 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._count("delete", deletes)
         outcomes = await self._coordinator.write_many(writes, level, self._deadlines.of(context))
         return kv_pb2.BatchSetResponse(results=[convert.batch_set_result(o) for o in outcomes])
+
+    def Scan(
+        self, request: kv_pb2.ScanRequest, context: Context
+    ) -> AsyncGenerator[kv_pb2.ScanResponse, None]:
+        return self._streams.scan(request, context)
 
     def Session(
         self, request: AsyncIterator[kv_pb2.SessionRequest], context: Context

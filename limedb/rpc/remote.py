@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 
 from limedb.core.agreement import Proposal, State
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.record import Record
@@ -24,7 +25,7 @@ from limedb.errors import (
     RequestTimeoutError,
     StoreCorruptError,
 )
-from limedb.ports import Applied, Clock, Entry, Replica
+from limedb.ports import Applied, Clock, Entry, RangePage, Replica
 from limedb.rpc import convert_gossip, convert_replica, frames
 from limedb.rpc.asking import ask
 from limedb.rpc.links import PeerLink, PeerLinks
@@ -99,6 +100,12 @@ class RemoteReplica:
         request = convert_replica.scan_request(span, limit, fence)
         response = await self._ask(lambda stub, timeout: stub.ScanTokens(request, timeout=timeout), deadline)
         return convert_replica.page_from(response)
+
+    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+        """See ports.Replica."""
+        request = convert_replica.range_request(keys, limit, fence)
+        response = await self._ask(lambda stub, timeout: stub.ScanKeys(request, timeout=timeout), deadline)
+        return convert_replica.range_page_from(response)
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

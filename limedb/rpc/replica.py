@@ -61,6 +61,19 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
             return replica_pb2.ScanTokensResponse(newer=topology_message(stale.topology))
         return convert.scan_response(page)
 
+    async def ScanKeys(
+        self, request: replica_pb2.ScanKeysRequest, context: Context
+    ) -> replica_pb2.ScanKeysResponse:
+        fence = fence_from(request.fence)
+        if not request.limit:
+            raise InvalidRequestError("a scan needs a limit from 1 on")
+        keys = convert.range_from(request)
+        try:
+            page = await self._own.scan_range(keys, request.limit, fence, self._deadlines.of(context))
+        except StaleEpochError as stale:
+            return replica_pb2.ScanKeysResponse(newer=topology_message(stale.topology))
+        return convert.range_response(page)
+
     async def Digest(
         self, request: replica_pb2.DigestRequest, context: Context
     ) -> replica_pb2.DigestResponse:

@@ -13,17 +13,19 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.errors import StoreClosedError, StoreError
-from limedb.ports import Applied, Entry, StoreStats
+from limedb.ports import Applied, Entry, RangePage, StoreStats
 from limedb.storage import walking
 from limedb.storage.codec import encode, key_bytes, utf8
 from limedb.storage.entries import is_of, pack
 from limedb.storage.files import FileLock, make_empty_folder, make_folder, replace_durably, store_error
 from limedb.storage.json_file import Content, parse, serialize
 from limedb.storage.merging import decide
+from limedb.storage.range_page import cut_page, ordered_range, record_size
 from limedb.storage.token_order import TokenOrder
 
 _T = TypeVar("_T")
@@ -76,6 +78,10 @@ class FilesystemStore:
         self._check_open()
         start = None if after is None else utf8(after).decode()
         return await self._in_thread(lambda: _scan_keys(self._load(), start, limit, now_ms, skip))
+
+    async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
+        """As Store.scan_range, but O(n)."""
+        return await self._in_thread(lambda: _scan_range(self._load(), keys, limit, max_bytes))
 
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens, but O(n)."""
@@ -200,6 +206,11 @@ def _scan_keys(content: Content, after: str | None, limit: int, now_ms: int, ski
     behind = keys[0 if after is None else bisect_right(keys, after) :]
     live = (key for key in behind if content.is_live(key, now_ms))
     return [content.at(key) for key in islice(live, skip, skip + limit)]
+
+
+def _scan_range(content: Content, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
+    found = map(content.at, ordered_range(sorted(content.entries), keys))
+    return cut_page(((record, record_size(record)) for record in found), limit, max_bytes)
 
 
 def _scan_tokens(content: Content, start: int, end: int, limit: int) -> list[tuple[int, Record]]:

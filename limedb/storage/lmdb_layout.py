@@ -70,24 +70,22 @@ def decode_at(stored: bytes, data: bytes) -> Record:
     return record
 
 
-def start_behind(after: str | None) -> bytes:
-    """Where in the main table to begin, to read what is behind a key (None: everything)."""
-    if after is None:
-        return b"\x00"
-    key = utf8(after)
-    return key[:PREFIX_SIZE] + (_MARK if is_long(key) else b"\x00")
+def start_at(start: str) -> bytes:
+    """Where in the main table to begin, to read what is not below a key (empty: everything)."""
+    key = utf8(start)
+    return key[:PREFIX_SIZE] + _MARK if is_long(key) else key or b"\x00"
 
 
-def in_key_order(items: Iterable[tuple[bytes, bytes]], after: str | None) -> Iterator[tuple[bytes, bytes]]:
-    """Stored keys and records from `start_behind(after)` on, in the order of whole keys, `after` passed.
+def in_key_order(items: Iterable[tuple[bytes, bytes]], start: str) -> Iterator[tuple[bytes, bytes]]:
+    """Stored keys and records from `start_at(start)` on, in the order of whole keys, those below it passed.
 
     It holds the keys of one shared prefix in memory at a time.
     """
     ordered = _sorted_groups(items)
-    if after is None or not is_long(utf8(after)):
+    if not is_long(utf8(start)):
         return ordered
-    group = utf8(after)[:PREFIX_SIZE]
-    return dropwhile(lambda item: _group_of(item) == group and decode(item[1]).key <= after, ordered)
+    group = utf8(start)[:PREFIX_SIZE]
+    return dropwhile(lambda item: _group_of(item) == group and decode(item[1]).key < start, ordered)
 
 
 def _sorted_groups(items: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:

@@ -6,13 +6,15 @@ using freed pages again. Any thread may call it.
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TypeVar
 
 import lmdb
 
+from limedb.core.key_range import KeyRange, behind
 from limedb.core.record import Record
 from limedb.errors import StoreCorruptError
+from limedb.ports import RangePage
 from limedb.storage.codec import key_bytes, peek
 from limedb.storage.lmdb_env import Tables
 from limedb.storage.lmdb_layout import (
@@ -21,10 +23,11 @@ from limedb.storage.lmdb_layout import (
     in_key_order,
     number,
     number_of,
-    start_behind,
+    start_at,
     stored_key,
 )
 from limedb.storage.merging import is_live
+from limedb.storage.range_page import cut_page
 
 _T = TypeVar("_T")
 
@@ -69,9 +72,17 @@ class Reader:
     ) -> list[Record]:
         """As Store.scan_keys. budget: records to look at, dead ones too; OverBudgetError beyond."""
         with self.begin() as txn:
-            items = in_key_order(_bounded(_from(txn.cursor(), start_behind(after)), budget), after)
+            start = "" if after is None else behind(after)
+            items = in_key_order(_bounded(_from(txn.cursor(), start_at(start)), budget), start)
             live = (item for item in items if is_live(peek(item[1]), now_ms))
             return [decode_at(*item) for item in islice(live, skip, skip + limit)]
+
+    def scan_range(self, keys: KeyRange, limit: int, max_bytes: int, budget: int = sys.maxsize) -> RangePage:
+        """As Store.scan_range. budget: bytes to read; OverBudgetError beyond."""
+        with self.begin() as txn:
+            items = in_key_order(_from(txn.cursor(), start_at(keys.start)), keys.start)
+            found = ((decode_at(*item), len(item[1])) for item in _within(items, budget))
+            return cut_page(takewhile(lambda pair: keys.holds(pair[0].key), found), limit, max_bytes)
 
     def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens."""
@@ -101,6 +112,14 @@ def _record_at(stored: bytes, data: bytes | None) -> Record:
     if data is None:
         raise StoreCorruptError(f"the index has {stored[:64]!r}, the main table has not; restore a snapshot")
     return decode_at(stored, data)
+
+
+def _within(items: Iterable[tuple[bytes, bytes]], budget: int) -> Iterator[tuple[bytes, bytes]]:
+    for item in items:
+        budget -= len(item[1])
+        if budget < 0:
+            raise OverBudgetError
+        yield item
 
 
 def _bounded(items: Iterable[_T], budget: int) -> Iterator[_T]:

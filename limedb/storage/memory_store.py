@@ -12,16 +12,18 @@ from pathlib import Path
 
 from google.protobuf.proto import parse_length_prefixed, serialize_length_prefixed
 
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
-from limedb.core.record import Record, value_size
+from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.errors import StoreClosedError, StoreCorruptError
-from limedb.ports import Applied, Entry, StoreStats
+from limedb.ports import Applied, Entry, RangePage, StoreStats
 from limedb.storage import walking
 from limedb.storage.codec import encode, from_message, key_bytes, to_message, utf8
 from limedb.storage.entries import is_of, pack
 from limedb.storage.files import make_empty_folder, store_error, sync, write_durably
 from limedb.storage.merging import decide
+from limedb.storage.range_page import cut_page, ordered_range, record_size
 from limedb.storage.token_order import SortedLazily, TokenOrder
 from limedbpb.v1.record_pb2 import Record as Message
 
@@ -65,6 +67,12 @@ class MemoryStore:
         first = 0 if after is None else bisect_right(keys, utf8(after).decode())
         found = (self._records[keys[i]] for i in range(first, len(keys)))
         return list(islice((record for record in found if record.is_live(now_ms)), skip, skip + limit))
+
+    async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
+        """As Store.scan_range."""
+        self._check_open()
+        found = (self._records[key] for key in ordered_range(self._keys.sorted(), keys))
+        return cut_page(((record, record_size(record)) for record in found), limit, max_bytes)
 
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens."""
@@ -164,14 +172,14 @@ class MemoryStore:
     def _forget(self, key: str) -> None:
         record = self._records.pop(key)
         self._packed.pop(key, None)
-        self._size -= _size_of(record)
+        self._size -= record_size(record)
         self._count -= not record.is_tombstone
 
     def _put(self, record: Record, stored: Record | None) -> None:
         self._records[record.key] = record
         self._packed.pop(record.key, None)
         self._high_water = max(self._high_water, record.version)
-        self._size += _size_of(record) - (0 if stored is None else _size_of(stored))
+        self._size += record_size(record) - (0 if stored is None else record_size(stored))
         if stored is None:
             self._keys.add(record.key)
             self._tokens.add((token_of(record.key), record.key))
@@ -188,10 +196,6 @@ def read_snapshot(folder: Path) -> list[Record]:
         return [from_message(message) for message in iter(lambda: parse_length_prefixed(Message, data), None)]
     except Exception as error:
         raise StoreCorruptError(f"snapshot {path} is damaged: {error}") from error
-
-
-def _size_of(record: Record) -> int:
-    return value_size(record.key) + (0 if record.value is None else value_size(record.value))
 
 
 def _write_snapshot(folder: Path, records: list[Record]) -> None:

@@ -170,11 +170,10 @@ async def test_those_of_many_that_fail_are_named(node: str) -> None:
         assert await db.get(key) == "v"
 
 
-async def test_scan_and_watch_say_that_they_are_not_there(node: str) -> None:
+async def test_watch_says_that_it_is_not_there(node: str) -> None:
     async with limedb.connect(node) as db:
-        for function in (db.scan, db.watch):
-            with pytest.raises(UnsupportedError):
-                function("prefix")
+        with pytest.raises(UnsupportedError):
+            db.watch("prefix")
 
 
 async def test_a_cancelled_call_harms_no_other(node: str) -> None:

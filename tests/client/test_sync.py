@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import limedb
-from limedb.errors import UnavailableError, UnsupportedError
+from limedb.errors import UnavailableError
 from tests.support.keys import new_key
 from tests.support.ports import free_port
 
@@ -21,9 +21,16 @@ def test_it_does_what_the_other_does(node: str) -> None:
         assert db.set_many({key: "1", other: b"2"}).keys() == {key, other}
         assert db.get_many([key, other]) == {key: "1", other: b"2"}
         assert db.delete_many([key, other, new_key()]) == 2
-        for function in (db.scan, db.watch):
-            with pytest.raises(UnsupportedError):
-                function()
+
+
+def test_a_scan_is_walked_through_page_by_page(node: str) -> None:
+    prefix = new_key()
+    with limedb.connect_sync(node) as db:
+        values = {f"{prefix}/{n:03}": f"{n}" for n in range(250)}
+        db.set_many(values)
+        assert {entry.key: entry.value for entry in db.scan(prefix)} == values
+        first = next(db.scan(prefix, keys_only=True))  # the rest is never asked for
+        assert (first.key, first.value, first.size) == (f"{prefix}/000", None, 1)
 
 
 def test_threads_share_one(node: str) -> None:

@@ -20,6 +20,7 @@ from limedb.cluster.steward import Steward
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.membership import NodeState
 from limedb.core.paxos import Acceptor, Ballot
@@ -33,7 +34,7 @@ from limedb.errors import (
     StaleEpochError,
     UnavailableError,
 )
-from limedb.ports import Applied, Entry, Progress, Saved
+from limedb.ports import Applied, Entry, Progress, RangePage, Saved
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
 from limedb.replication.skew import ClockGuard
@@ -298,6 +299,9 @@ class ReplicaWire:
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
         return await self._call(lambda r: r.scan(span, limit, fence, deadline))
+
+    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+        return await self._call(lambda r: r.scan_range(keys, limit, fence, deadline))
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

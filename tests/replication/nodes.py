@@ -12,6 +12,7 @@ from typing import Any, ParamSpec
 
 from limedb.core.agreement import Proposal, State
 from limedb.core.hlc import HybridClock
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
 from limedb.core.quorum import Level
 from limedb.core.record import Record
@@ -22,11 +23,12 @@ from limedb.errors import (
     ReplicaUnreachableError,
     RequestTimeoutError,
 )
-from limedb.ports import Applied, Entry, Replica
+from limedb.ports import Applied, Entry, RangePage, Replica
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.in_flight import InFlight
 from limedb.replication.memory_hints import MemoryHints
 from limedb.replication.replica import LocalReplica
+from limedb.replication.scanning import Scanner
 from limedb.replication.skew import ClockGuard
 from limedb.storage.memory_store import MemoryStore
 from tests.cluster.virtual import VirtualClock, run_virtual
@@ -105,6 +107,10 @@ class Line:
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
         return await self._replica.scan(span, limit, fence, deadline)
+
+    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+        await self._begin("range", (keys.start,), deadline)
+        return await self._replica.scan_range(keys, limit, fence, deadline)
 
     async def agree(
         self, proposals: Sequence[Proposal], fence: Fence, deadline: float
@@ -242,6 +248,8 @@ class Seat:
         self.coordinator = Coordinator(
             self.place, self.wire, clock, self.versions, self.hints, guard, default_level=level, name=at
         )
+        self.clock = clock
+        self.scanner = Scanner(self.place, self.wire, nodes.replicas[at], guard.now_ms, level)
 
     def fail(self, *urls: str, **fault: Any) -> None:
         """From now on messages to nodes fail so."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.ports import Applied
+from limedb.ports import Applied, RangePage
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, Servicer
@@ -57,6 +57,10 @@ class FakeReplica:
     async def scan(self, span: Any, limit: int, fence: Fence, deadline: float) -> Any:
         await self._take("scan", span, limit, fence)
         return [(0, record) for record in self.records.values()]
+
+    async def scan_range(self, keys: Any, limit: int, fence: Fence, deadline: float) -> Any:
+        await self._take("range", keys, limit, fence)
+        return RangePage([*self.records.values()], True)
 
     async def digests(self, spans: Any, cutoff_ms: int, fence: Fence, deadline: float) -> list[int]:
         await self._take("digests", list(spans), cutoff_ms, fence)

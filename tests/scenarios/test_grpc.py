@@ -77,11 +77,13 @@ def test_an_error_of_the_owner_keeps_its_class_across_the_hop(channel: grpc.Chan
 
 
 def test_every_node_tells_the_others_how_it_does(channel: grpc.Channel, urls: list[str]) -> None:
-    """The memory of a process is never zero, and each node has a store."""
-    stub = cluster_pb2_grpc.ClusterServiceStub(channel)
+    """The memory of a process is never zero, and each node's store grows by a key of its own."""
+    keys, stub = kv_pb2_grpc.KVServiceStub(channel), cluster_pb2_grpc.ClusterServiceStub(channel)
+    for url in urls:
+        keys.Set(kv_pb2.SetRequest(key=new_key_of(url, urls), value="v"), timeout=10)
 
     def loads() -> dict[str, tuple[bool, bool]]:
-        nodes = next(stub.WatchCluster(cluster_pb2.WatchClusterRequest(), timeout=5)).nodes
+        nodes = next(iter(stub.WatchCluster(cluster_pb2.WatchClusterRequest(), timeout=5))).nodes
         return {node.url: (node.load.memory_bytes > 1 << 20, node.load.disk_bytes > 0) for node in nodes}
 
     wait_for("all loads", lambda: loads() == dict.fromkeys(urls, (True, True)))

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
-from limedb.ports import Applied, Entry, Saved, StoreStats
+from limedb.ports import Applied, Entry, RangePage, Saved, StoreStats
 from limedb.storage.memory_store import MemoryStore
 from tests.simulation.loop import Process
 
@@ -119,6 +120,9 @@ class SimStore:
 
     async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
         return await self._inner.get_many(keys)
+
+    async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
+        return await self._inner.scan_range(keys, limit, max_bytes)
 
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
         return await self._inner.scan_keys(after, limit, now_ms, skip)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from limedb.core.agreement import Proposal, State
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
@@ -19,7 +20,7 @@ from limedb.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-from limedb.ports import Applied, Entry, Progress, Replica
+from limedb.ports import Applied, Entry, Progress, RangePage, Replica
 from tests.simulation.network import Host, SimNetwork, UnansweredError, UnsentError
 
 T = TypeVar("T")
@@ -39,6 +40,9 @@ class SimReplica:
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
         return await self._ask("scan", lambda r: r.scan(span, limit, fence, deadline), deadline)
+
+    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+        return await self._ask("range", lambda r: r.scan_range(keys, limit, fence, deadline), deadline)
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import EVERYTHING
 from limedb.core.record import Record, merge
 from limedb.core.ring import TOKENS, token_of
@@ -226,6 +227,36 @@ async def test_a_scan_behind_the_last_finds_nothing(store: Store) -> None:
     assert await store.scan_tokens(LAST_TOKEN, LAST_TOKEN, 9) == []
 
 
+async def test_a_range_tells_what_is_stored_dead_records_too(store: Store) -> None:
+    records = [text("b"), tombstone("c"), text("d", expires_at=NOW - 1), text("k" * 600), text("z")]
+    await store.apply(records, NOW - 2)
+    assert await store.scan_range(KeyRange(), 9, 1 << 20) == (records, True)
+    assert await store.scan_range(KeyRange("c", "z"), 9, 1 << 20) == (records[1:4], True)
+    assert await store.scan_range(KeyRange("c\0", "k" * 600), 9, 1 << 20) == (records[2:3], True)
+    assert await store.scan_range(KeyRange("zz"), 9, 1 << 20) == ([], True)
+
+
+async def test_a_page_of_a_range_ends_at_its_limits_and_says_so(store: Store) -> None:
+    await store.apply([text(key, "v" * 1000) for key in "abcd"], NOW)
+    for limit, max_bytes, keys, is_end in (
+        (2, 1 << 20, "ab", False),
+        (4, 1 << 20, "abcd", True),
+        (9, 1500, "ab", False),
+        (9, 1, "a", False),
+    ):
+        page = await store.scan_range(KeyRange(), limit, max_bytes)
+        assert ("".join(record.key for record in page.records), page.is_end) == (keys, is_end)
+
+
+async def test_a_large_page_of_a_range_is_like_a_small_one(store: Store) -> None:
+    """Of many records, and of many bytes."""
+    few = [text(f"a{n}", "v" * 100_000) for n in range(9)]
+    many = [text(f"b{n:05}") for n in range(1000)]
+    await store.apply([*few, *many], NOW)
+    assert await store.scan_range(KeyRange(), 9, 1 << 30) == (few, False)
+    assert await store.scan_range(KeyRange("b"), 5000, 1 << 30) == (many, True)
+
+
 async def test_a_long_scan_is_like_a_short_one(store: Store) -> None:
     keys = [f"{n:05}" for n in range(2000)]
     await store.apply([text(key) if key > "00999" else tombstone(key) for key in keys], NOW)
@@ -278,11 +309,12 @@ async def digest_in_memory(records: list[Record]) -> int:
     after=st.one_of(st.none(), KEYS),
     limit=st.integers(0, 6),
     skip=st.integers(0, 3),
+    end=st.sampled_from(["", "\0"]),
 )
-@example([[text("a")]], "a", 1, 0)
-@example([[text("a" * 480 + end) for end in ("", "b", "a", "🍋")]], "a" * 480 + "a", 6, 0)
+@example([[text("a")]], "a", 1, 0, "")
+@example([[text("a" * 480 + end) for end in ("", "b", "a", "🍋")]], "a" * 480 + "a", 6, 0, "\0")
 def test_a_store_is_like_a_sorted_dict(
-    kind: Kind, batches: list[list[Record]], after: str | None, limit: int, skip: int
+    kind: Kind, batches: list[list[Record]], after: str | None, limit: int, skip: int, end: str
 ) -> None:
     async def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -296,6 +328,10 @@ def test_a_store_is_like_a_sorted_dict(
         ordered = [model[key] for key in sorted(model, key=str.encode)]
         live = [r for r in ordered if r.is_live(NOW) and (after is None or r.key.encode() > after.encode())]
         assert await store.scan_keys(after, limit, NOW, skip) == live[skip : skip + limit]
+        start = "" if after is None else after + end
+        within = [r for r in ordered if r.key.encode() >= start.encode()]
+        page = await store.scan_range(KeyRange(start), limit, 1 << 20)
+        assert page == (within[:limit], len(within) <= limit)
         assert await store.get_many(list(model)) == list(model.values())
         assert store.count() == sum(not r.is_tombstone for r in ordered)
         assert store.high_water() == max((r.version for r in ordered), default=0)
@@ -372,6 +408,8 @@ async def test_a_closed_store_refuses_everything(kind: Kind, tmp_path: Path) -> 
         store.apply([text("a")], NOW),
         store.apply([], NOW),
         store.scan_keys(None, 1, NOW),
+        store.scan_range(KeyRange(), 1, 1),
+        store.scan_range(KeyRange(), 1000, 1),
         store.scan_tokens(0, 1, 1),
         store.scan_tokens(0, 1, 10_000),
         store.digests([EVERYTHING], 0),

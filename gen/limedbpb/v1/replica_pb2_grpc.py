@@ -52,6 +52,11 @@ class ReplicaServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensResponse.FromString,
                 _registered_method=True)
+        self.ScanKeys = channel.unary_unary(
+                '/limedb.v1.ReplicaService/ScanKeys',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysResponse.FromString,
+                _registered_method=True)
         self.Digest = channel.unary_unary(
                 '/limedb.v1.ReplicaService/Digest',
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.DigestRequest.SerializeToString,
@@ -96,6 +101,13 @@ class ReplicaServiceServicer:
 
     def ScanTokens(self, request, context):
         """ScanTokens reads records of a range of tokens, tombstones included, by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScanKeys(self, request, context):
+        """ScanKeys reads records of a range of keys, tombstones included, by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,6 +159,11 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
                     servicer.ScanTokens,
                     request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanTokensResponse.SerializeToString,
+            ),
+            'ScanKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScanKeys,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysResponse.SerializeToString,
             ),
             'Digest': grpc.unary_unary_rpc_method_handler(
                     servicer.Digest,
@@ -253,6 +270,33 @@ class ReplicaService:
             '/limedb.v1.ReplicaService/ScanTokens',
             limedbpb_dot_v1_dot_replica__pb2.ScanTokensRequest.SerializeToString,
             limedbpb_dot_v1_dot_replica__pb2.ScanTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScanKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/ScanKeys',
+            limedbpb_dot_v1_dot_replica__pb2.ScanKeysRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.ScanKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

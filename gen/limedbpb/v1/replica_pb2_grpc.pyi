@@ -42,6 +42,8 @@ class ReplicaServiceStub:
     """Apply merges records into the store, in one transaction."""
     ScanTokens: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ScanTokensRequest, _replica_pb2.ScanTokensResponse]
     """ScanTokens reads records of a range of tokens, tombstones included, by page."""
+    ScanKeys: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ScanKeysRequest, _replica_pb2.ScanKeysResponse]
+    """ScanKeys reads records of a range of keys, tombstones included, by page."""
     Digest: _grpc.UnaryUnaryMultiCallable[_replica_pb2.DigestRequest, _replica_pb2.DigestResponse]
     """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]
@@ -67,6 +69,8 @@ class ReplicaServiceAsyncStub(ReplicaServiceStub):
     """Apply merges records into the store, in one transaction."""
     ScanTokens: _aio.UnaryUnaryMultiCallable[_replica_pb2.ScanTokensRequest, _replica_pb2.ScanTokensResponse]  # type: ignore[assignment]
     """ScanTokens reads records of a range of tokens, tombstones included, by page."""
+    ScanKeys: _aio.UnaryUnaryMultiCallable[_replica_pb2.ScanKeysRequest, _replica_pb2.ScanKeysResponse]  # type: ignore[assignment]
+    """ScanKeys reads records of a range of keys, tombstones included, by page."""
     Digest: _aio.UnaryUnaryMultiCallable[_replica_pb2.DigestRequest, _replica_pb2.DigestResponse]  # type: ignore[assignment]
     """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]  # type: ignore[assignment]
@@ -107,6 +111,14 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ScanTokensResponse, _abc.Awaitable[_replica_pb2.ScanTokensResponse]]:
         """ScanTokens reads records of a range of tokens, tombstones included, by page."""
+
+    @_abc_1.abstractmethod
+    def ScanKeys(
+        self,
+        request: _replica_pb2.ScanKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.ScanKeysResponse, _abc.Awaitable[_replica_pb2.ScanKeysResponse]]:
+        """ScanKeys reads records of a range of keys, tombstones included, by page."""
 
     @_abc_1.abstractmethod
     def Digest(

@@ -1,0 +1,88 @@
+"""Streams of nodes that the client follows: begun anew, elsewhere, where one breaks.
+
+It owns where a stream is asked for, and when its end is an error. It must never know what is streamed: who
+begins a stream says where it goes on.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, TypeVar, cast
+
+import grpc
+
+from limedb.client.node import Node
+from limedb.client.routes import Routes
+from limedb.errors import LimeDBError, UnavailableError
+from limedb.rpc.failures import named_error
+from limedb.rpc.status import remote_error
+from limedbpb.v1 import kv_pb2_grpc
+
+M = TypeVar("M")
+Begin = Callable[["kv_pb2_grpc.KVServiceAsyncStub"], "grpc.aio.UnaryStreamCall[Any, M]"]
+
+PAUSE_SECONDS = 0.05
+"""Before a stream is begun anew; it doubles."""
+LONGEST_PAUSE = 1.0
+
+
+async def follow(
+    routes: Routes, begin: "Begin[M]", silence: float, timeout: float
+) -> AsyncGenerator[M, None]:
+    """The messages of a stream to its end.
+
+    begin: begins it, behind the last message that was taken. silence: seconds without a message after which
+    the node is given up. timeout: seconds without any, at any node, after which the last error is raised.
+    """
+    loop = asyncio.get_running_loop()
+    avoid: tuple[Node, ...] = ()
+    deadline, pause = loop.time() + timeout, PAUSE_SECONDS
+    while True:
+        node = await _way(routes, avoid, deadline)
+        call = begin(kv_pb2_grpc.KVServiceStub(node.channel))
+        try:
+            while not isinstance(message := await _read(node, call, silence), LimeDBError):
+                if message is None:
+                    return
+                yield message
+                deadline, pause = loop.time() + timeout, PAUSE_SECONDS
+        finally:
+            call.cancel()
+        if not isinstance(message, UnavailableError) or loop.time() + pause >= deadline:
+            raise message
+        await asyncio.sleep(pause)
+        avoid, pause = (node,), min(2 * pause, LONGEST_PAUSE)
+
+
+async def _way(routes: Routes, avoid: tuple[Node, ...], deadline: float) -> Node:
+    """A node to ask; one to be avoided only where there is no other."""
+    while (node := routes.any(avoid) or routes.any()) is None:
+        if not await routes.wait_way(deadline):
+            raise UnavailableError(f"nothing answers: {routes.trouble()}")
+    return node
+
+
+async def _read(
+    node: Node, call: "grpc.aio.UnaryStreamCall[Any, M]", silence: float
+) -> M | LimeDBError | None:
+    """The next message; None: the stream has ended; or why there is none."""
+    try:
+        async with asyncio.timeout(silence):
+            message = await call.read()
+    except grpc.aio.AioRpcError as error:
+        if (told := remote_error(node.address, error)) is None:
+            return _lost(node, f"{error.code().name}: {error.details()}")
+        return named_error(told.node_url, told.kind, told.code, error.details() or "", {})
+    except TimeoutError:
+        return _lost(node, f"nothing came for {silence:.3g} s")
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return _lost(node, "the connection was closed")
+    return None if message is grpc.aio.EOF else cast("M", message)
+
+
+def _lost(node: Node, reason: str) -> UnavailableError:
+    """Take a node for down that gave no answer of its own."""
+    node.suspect(reason)
+    return UnavailableError(f"node {node.address}: {reason}")

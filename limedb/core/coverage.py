@@ -1,0 +1,26 @@
+"""Whether some nodes together are enough of every range's owners, at a level.
+
+It owns that rule, which scans and watches go by. It must never know who is alive.
+"""
+
+from collections.abc import Collection
+
+from limedb.core.layout import Layout
+from limedb.core.quorum import Level, needed
+
+
+class Coverage:
+    """The owners of all ranges under one layout. NotMemberError: the node belongs to no cluster yet."""
+
+    def __init__(self, layout: Layout) -> None:
+        layout.of(0)
+        self.layout = layout
+        self._kinds = {(owners.current, owners.replicas) for _, owners in layout.segments()}
+        self.nodes = frozenset(url for current, _ in self._kinds for url in current)
+
+    def is_enough(self, nodes: Collection[str], level: Level) -> bool:
+        """Whether of every range at least as many current owners are among them as the level needs."""
+        return all(
+            sum(url in nodes for url in current) >= needed(level, replicas)
+            for current, replicas in self._kinds
+        )

@@ -1,0 +1,193 @@
+"""Scans: what stands of the keys of a range, in their order, across the cluster.
+
+It owns whom a scan asks, and what it does when one of them fails or the topology moves on. It holds a page of
+each node at most, and must never run ahead of who takes what it finds.
+
+All current owners that can be reached are asked; of every range at least as many must answer, up to the same
+key, as the level needs, so that a scan at QUORUM sees every write that was acknowledged before it began. A
+scan isn't one moment, and mends nothing: replicas that differ are left to reads and repair.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from limedb.core.coverage import Coverage
+from limedb.core.key_range import KeyRange, behind
+from limedb.core.quorum import Level
+from limedb.core.range_merge import RangeMerge
+from limedb.core.record import Record
+from limedb.errors import InvalidRequestError, LimeDBError, RangeUnreachableError, StaleEpochError
+from limedb.ports import Placement, RangePage, Replicas
+from limedb.replication.fanout import reason
+from limedb.replication.requests import MAX_RESTARTS
+from limedb.replication.writing import KNOWN_DOWN
+
+MAX_FETCH = 512
+"""Records that a node is asked for at once: more take their time on its event loop."""
+
+
+class OwnStore(Protocol):
+    """The node's own records."""
+
+    async def own_range(self, keys: KeyRange, limit: int) -> RangePage:
+        """The first page of a range."""
+
+
+class Scanner:
+    """Starts scans. own: the node's replica. now_ms: the cluster's time. default: the level of scans that
+    name none.
+    """
+
+    def __init__(
+        self,
+        placement: Placement,
+        replicas: Replicas,
+        own: OwnStore,
+        now_ms: Callable[[], int],
+        default: Level,
+    ) -> None:
+        self._placement, self._replicas, self._own, self._now_ms = placement, replicas, own, now_ms
+        self._default = Level.QUORUM if default is Level.LINEARIZABLE else default
+        self._coverage: Coverage | None = None
+
+    def scan(self, keys: KeyRange, level: Level | None, first: int, deadline: Callable[[], float]) -> "Scan":
+        """Begin a scan. first: how many records are likely wanted at first. deadline: asked for each page.
+
+        InvalidRequestError: the level is LINEARIZABLE.
+        """
+        if level is Level.LINEARIZABLE:
+            raise InvalidRequestError("consistency=linearizable: a scan can't be; ask for one, quorum or all")
+        return Scan(self, keys, level or self._default, min(first, MAX_FETCH), deadline)
+
+    def scan_own(self, keys: KeyRange) -> "OwnScan":
+        """Begin a scan of what the node itself holds, whoever owns it."""
+        return OwnScan(self._own, keys, self.live)
+
+    @property
+    def coverage(self) -> Coverage:
+        """The owners of all ranges under the newest topology. NotMemberError."""
+        layout = self._placement.layout
+        if self._coverage is None or self._coverage.layout is not layout:
+            self._coverage = Coverage(layout)
+        return self._coverage
+
+    def follow(self, stale: StaleEpochError) -> None:
+        """Go over to a newer topology that a node knows. StaleEpochError: it isn't newer."""
+        before = self._placement.layout.topology.epoch
+        self._placement.adopt(stale.topology)
+        if self._placement.layout.topology.epoch < max(before, stale.topology.epoch):
+            raise stale
+
+    def is_reachable(self, node_url: str) -> bool:
+        """Whether a node is worth asking."""
+        return self._replicas.is_reachable(node_url)
+
+    async def ask(
+        self, node_url: str, keys: KeyRange, limit: int, coverage: Coverage, deadline: float
+    ) -> RangePage:
+        """A node's page."""
+        fence = coverage.layout.topology.fence
+        return await self._replicas.at(node_url).scan_range(keys, limit, fence, deadline)
+
+    def live(self, records: list[Record]) -> list[Record]:
+        """Those that have a value now."""
+        now_ms = self._now_ms()
+        return [record for record in records if record.is_live(now_ms)]
+
+
+class Scan:
+    """One scan, from `Scanner.scan`."""
+
+    def __init__(
+        self, scanner: Scanner, keys: KeyRange, level: Level, fetch: int, deadline: Callable[[], float]
+    ) -> None:
+        self._scanner, self._keys, self._level = scanner, keys, level
+        self._fetch, self._deadline = fetch, deadline
+        self._merge: RangeMerge | None = None
+        self._missing: dict[str, str] = {}
+        self._restarts = 0
+
+    async def page(self) -> list[Record]:
+        """The next live records, in the order of their keys; none: the range is at its end.
+
+        RangeUnreachableError: too few owners of some range answer; NotMemberError, StaleEpochError: the node
+        can't follow the topology.
+        """
+        while not self._keys.is_empty:
+            merge = self._merge = self._merge or self._begin()
+            if merge.is_done:
+                break
+            try:
+                await self._feed(merge)
+            except StaleEpochError as stale:
+                self._start_over(merge, stale)
+                continue
+            records = merge.take()
+            self._restarts = 0 if records else self._restarts
+            if live := self._scanner.live(records):
+                return live
+        return []
+
+    def _begin(self) -> RangeMerge:
+        self._coverage = self._scanner.coverage
+        layout = self._coverage.layout
+        nodes = [url for url in sorted(self._coverage.nodes) if self._scanner.is_reachable(url)]
+        self._missing = {url: KNOWN_DOWN for url in self._coverage.nodes if url not in nodes}
+        self._check(nodes)
+        return RangeMerge(self._keys, nodes, lambda key: layout.of_key(key).current)
+
+    async def _feed(self, merge: RangeMerge) -> None:
+        """Ask those whose next page is needed, all at once."""
+        async with asyncio.TaskGroup() as group:
+            asked = {
+                node: group.create_task(self._ask(node, self._keys.begin_at(start)))
+                for node, start in merge.hungry.items()
+            }
+        answers = {node: task.result() for node, task in asked.items()}
+        self._fetch = min(MAX_FETCH, 2 * self._fetch)
+        for node, answer in answers.items():
+            if isinstance(answer, StaleEpochError):
+                raise answer
+            if isinstance(answer, LimeDBError):
+                self._missing[node] = reason(answer)
+                merge.drop(node)
+            else:
+                merge.feed(node, answer.records, answer.is_end)
+        self._check([*merge.nodes])
+
+    async def _ask(self, node: str, keys: KeyRange) -> RangePage | LimeDBError:
+        try:
+            return await self._scanner.ask(node, keys, self._fetch, self._coverage, self._deadline())
+        except LimeDBError as error:
+            return error
+
+    def _check(self, nodes: list[str]) -> None:
+        if not self._coverage.is_enough(nodes, self._level):
+            raise RangeUnreachableError("a scan", self._level.value, self._missing)
+
+    def _start_over(self, merge: RangeMerge, stale: StaleEpochError) -> None:
+        """Go on, behind what was taken, under the newer topology that a node knows."""
+        self._restarts += 1
+        if self._restarts >= MAX_RESTARTS:
+            raise stale
+        self._scanner.follow(stale)
+        self._keys, self._merge = self._keys.begin_at(merge.start), None
+
+
+class OwnScan:
+    """A scan of the own store, from `Scanner.scan_own`. live: chooses the records that have a value."""
+
+    def __init__(self, own: OwnStore, keys: KeyRange, live: Callable[[list[Record]], list[Record]]) -> None:
+        self._own, self._keys, self._live = own, keys, live
+        self._is_end = keys.is_empty
+
+    async def page(self) -> list[Record]:
+        """As Scan.page."""
+        while not self._is_end:
+            records, self._is_end = await self._own.own_range(self._keys, MAX_FETCH)
+            if records:
+                self._keys = self._keys.begin_at(behind(records[-1].key))
+            if live := self._live(records):
+                return live
+        return []

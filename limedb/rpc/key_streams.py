@@ -1,0 +1,61 @@
+"""The streams of KVService that tell of many keys: check, call, convert.
+
+It owns how what is found is cut into messages. A message is made when the one before it was taken: nothing
+runs ahead of the client.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from limedb.core.record import Record, value_size
+from limedb.replication.scanning import Scanner
+from limedb.rpc.checks import Checks, ScanOrder
+from limedb.rpc.convert import scan_entry
+from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.server import Context
+from limedbpb.v1 import kv_pb2
+
+MAX_PAGE_BYTES = 1 << 20
+"""Bytes of keys and values behind which a message ends."""
+
+
+class Pages(Protocol):
+    """What a scan finds, bit by bit."""
+
+    async def page(self) -> list[Record]:
+        """The next live records, in the order of their keys; none: the range is at its end."""
+
+
+class KeyStreams:
+    """Serves scans."""
+
+    def __init__(self, scanner: Scanner, checks: Checks, deadlines: Deadlines) -> None:
+        self._scanner, self._checks, self._deadlines = scanner, checks, deadlines
+
+    async def scan(
+        self, request: kv_pb2.ScanRequest, context: Context
+    ) -> AsyncGenerator[kv_pb2.ScanResponse, None]:
+        """See KVService.Scan."""
+        order = self._checks.scan(request)
+        found = self._scanner.scan(order.keys, order.level, order.first, lambda: self._deadlines.of(context))
+        pages: Pages = self._scanner.scan_own(order.keys) if order.is_local else found
+        message = kv_pb2.ScanResponse()
+        size, left = 0, order.limit
+        while records := await pages.page():
+            for record in records:
+                if left == 0 or len(message.entries) >= order.page_size or size >= MAX_PAGE_BYTES:
+                    message.after = message.entries[-1].key
+                    yield message
+                    message, size = kv_pb2.ScanResponse(), 0
+                    if left == 0:
+                        return
+                message.entries.append(scan_entry(record, order.keys_only))
+                size += _told_size(record, order)
+                left = None if left is None else left - 1
+        yield message
+
+
+def _told_size(record: Record, order: ScanOrder) -> int:
+    """The bytes that an entry takes, about."""
+    told = 0 if order.keys_only or record.value is None else value_size(record.value)
+    return value_size(record.key) + told
