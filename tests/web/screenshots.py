@@ -40,6 +40,7 @@ def test_seed_and_overview(busy: Page) -> None:
     save(busy, "seed", clip={"x": 0, "y": 0, "width": 1280, "height": 420})
     expect(busy.get_by_test_id("seed-status")).to_have_text(re.compile("done"), timeout=60_000)
     busy.get_by_role("link", name="Overview").click()
+    expect(busy.get_by_label("Summary")).to_contain_text("20,001")
     busy.get_by_label("Where is a key?").fill(KEY)
     busy.get_by_role("button", name="Locate").click()
     expect(busy.get_by_test_id("placed")).to_be_visible()
@@ -65,6 +66,9 @@ def test_nodes(browser: Browser, cluster: RunningCluster) -> None:
         right = page.get_by_role("region", name=other.removeprefix("http://"), exact=True)
         right.get_by_role("button", name="gossip").click()
         expect(right.get_by_role("img", name="Gossip map")).to_be_visible()
+        left = page.get_by_role("region", name=one.removeprefix("http://"), exact=True)
+        before = left.get_by_role("region", name="Process").inner_text()
+        expect(left.get_by_role("region", name="Process")).not_to_have_text(before)  # some samples later
         page.get_by_text(".lmdb").evaluate(
             "path => { path.textContent = '~/.limedb/node.lmdb' }"
         )  # not this machine's

@@ -40,7 +40,7 @@ def test_axe_finds_nothing_in_any_view_of_a_node(page: Page, hosts: list[str]) -
 
 
 def test_axe_finds_nothing_in_an_outcome_or_a_question(page: Page) -> None:
-    open_live(page, "/dashboard/data")
+    open_live(page, "/dashboard/data#prefix=axe")
     page.get_by_role("button", name="SET", exact=True).click()
     page.get_by_role("textbox", name="Key", exact=True).fill("axe")
     page.get_by_role("button", name="Run", exact=True).click()

@@ -22,6 +22,8 @@ function resolved(colour: string): string {
 /** What uPlot draws: the moments of all lines, then each line's values at them. */
 function dataOf(lines: readonly Line[]): UPlot.AlignedData {
   const moments = [...new Set(lines.flatMap((line) => [...line.points.keys()]))].sort((a, b) => a - b);
+  const [only] = moments;
+  if (only !== undefined && moments.length === 1) moments.unshift(only - 1000); // uPlot's axis needs two
   return [
     moments.map((ms) => ms / 1000),
     ...lines.map((line) => moments.map((ms) => line.points.get(ms) ?? null)),

@@ -6,6 +6,8 @@ import { type Arc, arcAt, bandPath, point } from "../../lib/ring";
 const OUTER = 100;
 const INNER = 82;
 const MARKS = 75;
+/** Replicas are neighbours on the ring: each mark stands further in, so that all are seen. */
+const APART = 9;
 
 /** A key on the circle, and where each of its replicas' ranges ends. */
 export interface Placed {
@@ -42,8 +44,8 @@ function Placing({ placed, urls }: { placed: Placed; urls: readonly string[] }) 
   const [x, y] = point(placed.degrees, OUTER + 6);
   return (
     <g data-testid="placed">
-      {[...placed.owners].map(([url, degrees]) => {
-        const [ownerX, ownerY] = point(degrees, MARKS);
+      {[...placed.owners].map(([url, degrees], index) => {
+        const [ownerX, ownerY] = point(degrees, MARKS - index * APART);
         return (
           <g key={url}>
             <line x1={x} y1={y} x2={ownerX} y2={ownerY} stroke="var(--muted)" strokeWidth="0.5" />
