@@ -87,7 +87,7 @@ class PeerLink:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a request has a chance: a link that was never used has one. To ask it is to connect: of a peer
+        """Whether a request has a chance: a link that was never used has one. To ask is to connect: of a peer
         that died while nobody spoke to it, the next question knows.
         """
         if self.trouble or self._is_closed:

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { useNodeFeed } from "../../api/use-feed";
+import { useCluster, useNodeFeed } from "../../api/use-feed";
 import { hostOf } from "../../lib/format";
 import { go } from "../../lib/router";
 import { Panel, Quiet, Trouble } from "../../ui/panel";
@@ -20,6 +20,7 @@ function OwnKeys({ url }: { url: string }) {
 /** One node's own view of itself and of the others. */
 export function NodeView({ url, urls }: { url: string; urls: readonly string[] }) {
   const feed = useNodeFeed(url);
+  const course = useCluster().samples.get(url) ?? []; // it goes back to when the dashboard was opened
   const [view, setView] = useState<(typeof VIEWS)[number]>("figures");
   const { snapshot } = feed;
   return (
@@ -30,7 +31,7 @@ export function NodeView({ url, urls }: { url: string; urls: readonly string[] }
       {feed.state === "lost" && <Trouble>It does not answer: {feed.trouble}</Trouble>}
       {!snapshot && feed.state === "connecting" && <Quiet>Waiting for the node…</Quiet>}
       {snapshot && view === "figures" && (
-        <NodeFigures url={url} snapshot={snapshot} urls={urls} samples={feed.samples.get(url) ?? []} />
+        <NodeFigures url={url} snapshot={snapshot} urls={urls} samples={course} />
       )}
       {snapshot && view === "gossip" && <GossipMap snapshot={snapshot} urls={urls} />}
       {view === "keys" && <OwnKeys url={url} />}
