@@ -45,8 +45,12 @@ def test_a_killed_node_is_seen_dying_and_coming_back(open_page: Page, own_cluste
     expect(open_page.get_by_label("Summary")).to_contain_text("degraded")
     expect(card).to_contain_text("dead", timeout=3 * SEEN_MS)
     expect(open_page.get_by_role("list", name="Events")).to_contain_text("is unreachable, was active")
+    card.get_by_role("button").click()  # its own view
+    expect(open_page.get_by_role("alert")).to_contain_text("It does not answer")
     own_cluster.restart(victim.name)
-    expect(card).to_contain_text("active", timeout=3 * SEEN_MS)
+    expect(open_page.get_by_role("region", name="Process")).to_contain_text("active", timeout=3 * SEEN_MS)
+    open_page.get_by_role("link", name="Overview").click()
+    expect(card).to_contain_text("active", timeout=SEEN_MS)
 
 
 def test_the_page_goes_on_by_itself_when_its_node_dies(open_page: Page, own_cluster: RunningCluster) -> None:

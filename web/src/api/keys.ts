@@ -65,13 +65,8 @@ export async function scanKeys(
   signal: AbortSignal,
 ): Promise<KeyPage> {
   const { prefix, limit, node, after } = ask;
-  const request = {
-    prefix,
-    limit,
-    pageSize: limit,
-    local: node !== "",
-    ...(after !== undefined && { after }),
-  };
+  const cursor = after === undefined ? {} : { after };
+  const request = { prefix, limit, pageSize: limit, local: node !== "", keysOnly: true, ...cursor };
   const page: KeyPage = { entries: [], after: undefined };
   for await (const part of kv.scan(request, at(node, { signal }))) {
     page.entries.push(...part.entries);
