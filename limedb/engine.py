@@ -42,6 +42,7 @@ from limedb.replication.repair import Repairer
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scanning import Scanner
 from limedb.replication.skew import ClockGuard
+from limedb.replication.watching import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class Engine:
             name=settings.node_url,
         )
         self.scanner = Scanner(self.charter, self.replicas, self.replica, self.skew.now_ms, settings.level)
+        self.watcher = Watcher(self.charter, self.replicas, clock, max_skew_ms)
         self.gossiper = Gossiper(
             self.view,
             world.gossip,

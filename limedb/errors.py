@@ -23,6 +23,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
     │   └── ClockSkewError           a version or a clock is too far from the others'
     ├── TopologyChangeError          a change of the topology that can't be made now
     ├── RequestTimeoutError          the deadline passed
+    ├── WatchGapError                changes that a watch should tell are not known any more
     ├── ResponseTooLargeError        ask for less at once
     ├── RemoteError                  a peer's own error, passed on
     ├── PartialFailureError          some of many keys failed; each has its own error
@@ -196,6 +197,19 @@ class RequestTimeoutError(LimeDBError):
     def __init__(self, seconds: float, waited_for: str) -> None:
         super().__init__(f"no answer within {seconds:.3g} s from {waited_for}")
         self.seconds, self.waited_for = seconds, waited_for
+
+
+class WatchGapError(LimeDBError):
+    """Changes that a watch should tell are not known any more. Attribute: oldest, the version from which on
+    they are.
+    """
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(
+            f"there is a gap in the changes: they are known from version {oldest} on, so this watch resumes"
+            " after an older one, or reads too slowly; scan the keys, and watch from now on"
+        )
+        self.oldest = oldest
 
 
 class ResponseTooLargeError(LimeDBError):

@@ -198,7 +198,7 @@ class Node:
             deadlines,
             requests,
             self._max_answer,
-            KeyStreams(engine.scanner, checks, deadlines),
+            KeyStreams(engine.scanner, engine.watcher, checks, deadlines),
         )
         server.add(kv, requests)
         server.add(ClusterServicer(sources, checks, deadlines), requests)

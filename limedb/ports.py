@@ -4,7 +4,7 @@ It owns the words between the layers. It must never hold code that does anything
 Times called `deadline` are seconds of `Clock.monotonic`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ from limedb.core.layout import Layout, Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
 
 
@@ -61,6 +62,20 @@ class RangePage(NamedTuple):
 
     records: list[Record]
     is_end: bool
+
+
+class ChangeBatch(NamedTuple):
+    """What a node tells of changes in its store, in the order of their arrival. Times are milliseconds since
+    1970, by the node's clock.
+
+    until_ms: all that arrived before was told. floor_ms: all that arrived since then is told. has_gap: that
+    doesn't reach back as far as was asked for.
+    """
+
+    records: list[Record]
+    until_ms: int
+    floor_ms: int
+    has_gap: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +208,11 @@ class Replica(Protocol):
 
     async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
         """The first page of a range, of about a MiB at most; see Store.scan_range."""
+
+    def watch(self, what: Selection, since_ms: int | None, fence: Fence) -> AsyncGenerator[ChangeBatch, None]:
+        """The changes of some keys that arrive from now on, or arrived from a time on; the first batch comes
+        at once, and one at least every second. It has no end. WatchGapError: they are taken too slowly.
+        """
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

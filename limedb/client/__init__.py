@@ -13,8 +13,9 @@ from limedb.client.outcomes import Receipt
 from limedb.client.routes import Follow
 from limedb.client.scans import Entry
 from limedb.client.sync import SyncClient
+from limedb.client.watches import Change
 
-__all__ = ["Client", "Entry", "Receipt", "SyncClient", "Value", "connect", "connect_sync"]
+__all__ = ["Change", "Client", "Entry", "Receipt", "SyncClient", "Value", "connect", "connect_sync"]
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds that a call has, with all its tries."""

@@ -25,7 +25,8 @@ from limedb.client.node import Node
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
 from limedb.client.routes import Follow, Routes
 from limedb.client.scans import Entry, check_limit, scan_pages
-from limedb.errors import PartialFailureError, UnsupportedError
+from limedb.client.watches import Change, watch_changes, watch_request
+from limedb.errors import PartialFailureError
 from limedb.rpc.checks import DEFAULT_SCAN_SIZE
 from limedbpb.v1 import kv_pb2, record_pb2
 
@@ -208,16 +209,51 @@ class Client:
             limit=check_limit(limit),
             page_size=page_size,
             keys_only=keys_only,
-            consistency=self._stream_level(consistency),
+            consistency=self._scan_level(consistency),
         )
         return scan_pages(self._routes, request, self._timeout if timeout is None else seconds_of(timeout))
 
-    def watch(self, prefix: str = "") -> AsyncIterator[tuple[str, Value | None]]:
-        """Changes of keys with a prefix. UnsupportedError: this version has no watch yet."""
-        raise UnsupportedError("watch", "this version of LimeDB can't watch keys yet")
+    async def watch(
+        self,
+        key: str | None = None,
+        *,
+        prefix: str = "",
+        after_version: int | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> AsyncIterator[Change]:
+        """The changes of a key, or of the keys with a prefix, as they come: from now on, or those after a
+        version too. It goes on at another node when one fails, and has no end; timeout: how long it waits for
+        nodes that can tell. WatchGapError: some changes are not known any more: scan, and watch from now on.
+        RangeUnreachableError: too few replicas live.
+        """
+        async with aclosing(
+            self.watch_pages(
+                key, prefix=prefix, after_version=after_version, consistency=consistency, timeout=timeout
+            )
+        ) as pages:
+            async for page in pages:
+                for change in page:
+                    yield change
 
-    def _stream_level(self, consistency: Consistency) -> record_pb2.Consistency:
-        """The level of a scan or a watch, for which there is no LINEARIZABLE; as a default it is QUORUM."""
+    def watch_pages(
+        self,
+        key: str | None = None,
+        *,
+        prefix: str = "",
+        after_version: int | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> AsyncGenerator[list[Change], None]:
+        """As `watch`, by what comes together: first nothing, when no change can be missed any more."""
+        if key is not None:
+            check_key(key)
+        level = level_of(consistency)  # a default for reads and writes is none for a watch
+        request = watch_request(key, prefix, after_version, level)
+        return watch_changes(self._routes, request, self._timeout if timeout is None else seconds_of(timeout))
+
+    def _scan_level(self, consistency: Consistency) -> record_pb2.Consistency:
+        """The level of a scan, for which there is no LINEARIZABLE; as a default it is QUORUM."""
         if consistency is None and self._level == record_pb2.CONSISTENCY_LINEARIZABLE:
             return record_pb2.CONSISTENCY_QUORUM
         return self._level if consistency is None else level_of(consistency)

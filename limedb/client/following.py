@@ -12,9 +12,9 @@ import grpc
 
 from limedb.client.node import Node
 from limedb.client.routes import Routes
-from limedb.errors import LimeDBError, UnavailableError
+from limedb.errors import LimeDBError, RemoteError, UnavailableError
 from limedb.rpc.failures import named_error
-from limedb.rpc.status import remote_error
+from limedb.rpc.status import peer_error
 from limedbpb.v1 import kv_pb2_grpc
 
 M = TypeVar("M")
@@ -69,9 +69,10 @@ async def _read(
         async with asyncio.timeout(silence):
             message = await call.read()
     except grpc.aio.AioRpcError as error:
-        if (told := remote_error(node.address, error)) is None:
-            return _lost(node, f"{error.code().name}: {error.details()}")
-        return named_error(told.node_url, told.kind, told.code, error.details() or "", {})
+        told = peer_error(node.address, error)
+        if isinstance(told, RemoteError):
+            return named_error(told.node_url, told.kind, told.code, error.details() or "", {})
+        return told or _lost(node, f"{error.code().name}: {error.details()}")
     except TimeoutError:
         return _lost(node, f"nothing came for {silence:.3g} s")
     except asyncio.CancelledError:

@@ -15,6 +15,7 @@ from limedb.client.arguments import Consistency, Duration, Value
 from limedb.client.client import Client
 from limedb.client.outcomes import Receipt
 from limedb.client.scans import Entry
+from limedb.client.watches import Change
 from limedb.errors import UnavailableError
 
 D = TypeVar("D")
@@ -155,10 +156,20 @@ class SyncClient:
             with suppress(UnavailableError):  # it was closed before
                 self._run(_end(pages))
 
-    def watch(self, prefix: str = "") -> Iterator[tuple[str, Value | None]]:
+    def watch(
+        self,
+        key: str | None = None,
+        *,
+        prefix: str = "",
+        after_version: int | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Iterator[Change]:
         """See Client.watch."""
-        self._client.watch(prefix)
-        raise NotImplementedError
+        pages = self._client.watch_pages(
+            key, prefix=prefix, after_version=after_version, consistency=consistency, timeout=timeout
+        )
+        return self._flat(pages)
 
     def _run(self, call: Coroutine[Any, Any, T]) -> T:
         if self._loop is None or self._loop.is_closed():

@@ -7,7 +7,8 @@ refuses; what would win over years of later writes, too.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import compress
 from typing import Protocol, runtime_checkable
@@ -16,6 +17,7 @@ from limedb.core.agreement import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
 from limedb.errors import (
     ClockSkewError,
@@ -24,7 +26,8 @@ from limedb.errors import (
     ResponseTooLargeError,
     StaleEpochError,
 )
-from limedb.ports import Applied, Clock, Entry, OperationLog, Placement, RangePage, Store
+from limedb.ports import Applied, ChangeBatch, Clock, Entry, OperationLog, Placement, RangePage, Store
+from limedb.replication.change_log import ChangeLog
 from limedb.replication.in_flight import InFlight
 from limedb.replication.memory_operations import MemoryOperations
 from limedb.replication.skew import ClockGuard
@@ -75,7 +78,8 @@ class LocalReplica:
 
     max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
     operations: what it remembers of agreements; in memory by default.
-    skewed: how many batches were refused for a version too far in the future.
+    changes: what was applied lately, for those who watch. skewed: how many batches were refused for a version
+    too far in the future.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class LocalReplica:
         self._bytes = store if isinstance(store, StoredBytes) else None
         self._operations = operations or MemoryOperations()
         self._tenures = Tenures(placement, self._operations, skew.now_ms)
+        self.changes = ChangeLog(skew.now_ms, is_whole=store.high_water() == 0)
         self._tasks = Tasks()
         self._told_at = float("-inf")
         self.skewed = 0
@@ -147,6 +152,7 @@ class LocalReplica:
             self._in_flight.leave(fence.epoch)
             raise
         self._in_flight.leave(fence.epoch)
+        self.changes.add(records, applied)
         return applied
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
@@ -171,6 +177,15 @@ class LocalReplica:
     async def own_range(self, keys: KeyRange, limit: int) -> RangePage:
         """As `scan_range`, for whom it is of no matter who owns what."""
         return await self._store.scan_range(keys, limit, RANGE_BYTES)
+
+    async def watch(
+        self, what: Selection, since_ms: int | None, fence: Fence
+    ) -> AsyncGenerator[ChangeBatch, None]:
+        """See ports.Replica."""
+        self._check(fence)
+        async with aclosing(self.changes.follow(what, since_ms)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
@@ -229,7 +244,7 @@ class LocalReplica:
         take batches in their order, the first is done when the second is.
         """
         try:
-            await self._store.apply(records, now_ms)
+            self.changes.add(records, await self._store.apply(records, now_ms), again=True)
         except LimeDBError as error:
             log.info("a write whose caller was gone failed: %s", error)
         finally:

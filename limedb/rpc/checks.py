@@ -10,6 +10,7 @@ from limedb.config import address_of
 from limedb.core.key_range import KeyRange, key_range
 from limedb.core.quorum import Level
 from limedb.core.record import value_size
+from limedb.core.selection import Selection
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
@@ -156,6 +157,12 @@ class Checks:
             level=self.consistency(request.consistency),
             is_local=request.local,
         )
+
+    def watch(self, request: kv_pb2.WatchRequest) -> Selection:
+        """The keys that are to be watched."""
+        if request.WhichOneof("what") == "key":
+            return Selection(key=self.key(request.key))
+        return Selection(prefix=self.key(request.prefix) if request.prefix else "")
 
     def gossip(self, payload: gossip_pb2.GossipPayload, now_ms: int) -> None:
         """Refuse what can't be a node, for each that passes becomes one, and starts in the far future."""

@@ -94,6 +94,18 @@ def scan_entry(record: Record, keys_only: bool) -> kv_pb2.ScanEntry:
     return entry
 
 
+def watch_event(record: Record) -> kv_pb2.WatchEvent:
+    """A change as a watch tells it."""
+    event = kv_pb2.WatchEvent(key=record.key, version=record.version, expires_at_ms=record.expires_at)
+    if record.value is None:
+        event.delete = True
+    elif isinstance(record.value, bytes):
+        event.blob = record.value
+    else:
+        event.value = record.value
+    return event
+
+
 def _key_entry(record: Record) -> kv_pb2.KeyEntry:
     if isinstance(record.value, bytes):
         return kv_pb2.KeyEntry(key=record.key, blob=record.value, size=len(record.value))

@@ -13,9 +13,10 @@ from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence
 from limedb.errors import InvalidRequestError, StaleEpochError
-from limedb.ports import Applied, Entry, RangePage
+from limedb.ports import Applied, ChangeBatch, Entry, RangePage
 from limedb.rpc.convert_topology import fence_message, topology_from
 from limedb.storage.codec import from_message, to_message
 from limedbpb.v1 import replica_pb2, topology_pb2
@@ -114,6 +115,30 @@ def range_page_from(response: replica_pb2.ScanKeysResponse) -> RangePage:
     """A page of a peer's range of keys. StaleEpochError."""
     check_epoch(response)
     return RangePage([from_message(message) for message in response.records], response.is_end)
+
+
+def watch_request(what: Selection, since_ms: int | None, fence: Fence) -> replica_pb2.WatchChangesRequest:
+    """The changes to be told by a peer."""
+    return replica_pb2.WatchChangesRequest(
+        key=what.key, prefix=what.prefix, since_ms=since_ms, fence=fence_message(fence)
+    )
+
+
+def change_batch(batch: ChangeBatch) -> replica_pb2.WatchChangesResponse:
+    """Changes, for a peer."""
+    return replica_pb2.WatchChangesResponse(
+        records=[to_message(record) for record in batch.records],
+        until_ms=batch.until_ms,
+        floor_ms=batch.floor_ms,
+        has_gap=batch.has_gap,
+    )
+
+
+def change_batch_from(response: replica_pb2.WatchChangesResponse) -> ChangeBatch:
+    """The changes of a peer. StaleEpochError."""
+    check_epoch(response)
+    records = [from_message(message) for message in response.records]
+    return ChangeBatch(records, response.until_ms, response.floor_ms, response.has_gap)
 
 
 def digest_request(spans: Iterable[Span], cutoff_ms: int, fence: Fence) -> replica_pb2.DigestRequest:

@@ -5,12 +5,14 @@ runs ahead of the client.
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Protocol
 
 from limedb.core.record import Record, value_size
 from limedb.replication.scanning import Scanner
+from limedb.replication.watching import Watcher
 from limedb.rpc.checks import Checks, ScanOrder
-from limedb.rpc.convert import scan_entry
+from limedb.rpc.convert import scan_entry, watch_event
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.server import Context
 from limedbpb.v1 import kv_pb2
@@ -27,10 +29,11 @@ class Pages(Protocol):
 
 
 class KeyStreams:
-    """Serves scans."""
+    """Serves scans and watches."""
 
-    def __init__(self, scanner: Scanner, checks: Checks, deadlines: Deadlines) -> None:
-        self._scanner, self._checks, self._deadlines = scanner, checks, deadlines
+    def __init__(self, scanner: Scanner, watcher: Watcher, checks: Checks, deadlines: Deadlines) -> None:
+        self._scanner, self._watcher = scanner, watcher
+        self._checks, self._deadlines = checks, deadlines
 
     async def scan(
         self, request: kv_pb2.ScanRequest, context: Context
@@ -53,6 +56,16 @@ class KeyStreams:
                 size += _told_size(record, order)
                 left = None if left is None else left - 1
         yield message
+
+    async def watch(self, request: kv_pb2.WatchRequest) -> AsyncGenerator[kv_pb2.WatchResponse, None]:
+        """See KVService.Watch."""
+        what, level = self._checks.watch(request), self._checks.consistency(request.consistency)
+        after = request.after_version if request.HasField("after_version") else None
+        async with aclosing(self._watcher.watch(what, after, level)) as news:
+            async for changes, resume_version in news:
+                yield kv_pb2.WatchResponse(
+                    events=[watch_event(record) for record in changes], resume_version=resume_version
+                )
 
 
 def _told_size(record: Record, order: ScanOrder) -> int:

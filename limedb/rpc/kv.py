@@ -55,7 +55,7 @@ class Coordinator(Protocol):
 class KVServicer(kv_pb2_grpc.KVServiceServicer):
     """Serves keys: those of the cluster through the coordinator, the node's own list from its replica.
 
-    max_response_size: the most bytes of an answer that holds many keys. streams: serve scans.
+    max_response_size: the most bytes of an answer that holds many keys. streams: serve scans and watches.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -137,6 +137,11 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self, request: kv_pb2.ScanRequest, context: Context
     ) -> AsyncGenerator[kv_pb2.ScanResponse, None]:
         return self._streams.scan(request, context)
+
+    def Watch(
+        self, request: kv_pb2.WatchRequest, context: Context
+    ) -> AsyncGenerator[kv_pb2.WatchResponse, None]:
+        return self._streams.watch(request)
 
     def Session(
         self, request: AsyncIterator[kv_pb2.SessionRequest], context: Context

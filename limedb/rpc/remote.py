@@ -7,7 +7,7 @@ others don't wait behind them on the wire; and all while telemetry is on, for it
 each call, and a stream is one call from its start to its end.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
@@ -17,6 +17,7 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.record import Record
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence
 from limedb.errors import (
     OutcomeUnknownError,
@@ -25,9 +26,10 @@ from limedb.errors import (
     RequestTimeoutError,
     StoreCorruptError,
 )
-from limedb.ports import Applied, Clock, Entry, RangePage, Replica
+from limedb.ports import Applied, ChangeBatch, Clock, Entry, RangePage, Replica
 from limedb.rpc import convert_gossip, convert_replica, frames
 from limedb.rpc.asking import ask
+from limedb.rpc.change_stream import changes_of
 from limedb.rpc.links import PeerLink, PeerLinks
 from limedb.rpc.peer_stream import Asked
 from limedb.rpc.status import name_of, typed_error
@@ -106,6 +108,10 @@ class RemoteReplica:
         request = convert_replica.range_request(keys, limit, fence)
         response = await self._ask(lambda stub, timeout: stub.ScanKeys(request, timeout=timeout), deadline)
         return convert_replica.range_page_from(response)
+
+    def watch(self, what: Selection, since_ms: int | None, fence: Fence) -> AsyncGenerator[ChangeBatch, None]:
+        """See ports.Replica."""
+        return changes_of(self._link, what, since_ms, fence)
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

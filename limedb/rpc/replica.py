@@ -1,8 +1,10 @@
 """ReplicaService: what peers ask of this node's replica. It never coordinates: one hop, no loops."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any, Protocol
 
+from limedb.core.selection import Selection
 from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Clock, Replica
 from limedb.rpc import convert_replica as convert
@@ -73,6 +75,19 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
         except StaleEpochError as stale:
             return replica_pb2.ScanKeysResponse(newer=topology_message(stale.topology))
         return convert.range_response(page)
+
+    async def WatchChanges(
+        self, request: replica_pb2.WatchChangesRequest, context: Context
+    ) -> AsyncGenerator[replica_pb2.WatchChangesResponse, None]:
+        fence = fence_from(request.fence)
+        since_ms = request.since_ms if request.HasField("since_ms") else None
+        batches = self._own.watch(Selection(request.key, request.prefix), since_ms, fence)
+        try:
+            async with aclosing(batches):
+                async for batch in batches:
+                    yield convert.change_batch(batch)
+        except StaleEpochError as stale:
+            yield replica_pb2.WatchChangesResponse(newer=topology_message(stale.topology))
 
     async def Digest(
         self, request: replica_pb2.DigestRequest, context: Context

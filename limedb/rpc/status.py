@@ -24,6 +24,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.TopologyChangeError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RequestTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
+    errors.WatchGapError: grpc.StatusCode.OUT_OF_RANGE,
     errors.ResponseTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreCorruptError: grpc.StatusCode.DATA_LOSS,
@@ -35,7 +36,9 @@ KIND = "limedb-error"
 """The trailer that tells an answered error from a broken connection, and which class it is."""
 
 FACTS = "limedb-facts"
-"""The trailer with the attributes of a ClockSkewError, which a peer has to tell on: ahead and limit."""
+"""The trailer with the attributes that a peer has to tell on: ahead and limit of a ClockSkewError, the oldest
+version of a WatchGapError.
+"""
 
 _TYPED: dict[str, type[errors.LimeDBError]] = {
     cls.__name__: cls for cls in (errors.NotMemberError, errors.TopologyChangeError, errors.UnavailableError)
@@ -87,6 +90,8 @@ def trailers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
 
 def facts_of(error: BaseException) -> str:
     """What the trailer FACTS holds; empty where there is none."""
+    if isinstance(error, errors.WatchGapError):
+        return f"{error.oldest}"
     return f"{error.ahead} {error.limit}" if isinstance(error, errors.ClockSkewError) else ""
 
 
@@ -106,6 +111,8 @@ def typed_error(remote: errors.RemoteError, facts: str) -> errors.LimeDBError:
     if remote.kind == errors.ClockSkewError.__name__:
         ahead, limit = (int(fact) for fact in (facts or "0 0").split())
         return errors.ClockSkewError(f"node {remote.node_url} says that what it was sent", ahead, limit)
+    if remote.kind == errors.WatchGapError.__name__:
+        return errors.WatchGapError(int(facts or 0))
     return _TYPED[remote.kind](str(remote)) if remote.kind in _TYPED else remote
 
 

@@ -15,7 +15,6 @@ from limedb.errors import (
     PartialFailureError,
     RequestTimeoutError,
     UnavailableError,
-    UnsupportedError,
     ValueTooLargeError,
 )
 from tests.support.clusters import RunningCluster
@@ -168,12 +167,6 @@ async def test_those_of_many_that_fail_are_named(node: str) -> None:
         assert caught.value.errors.keys() == {large}
         assert isinstance(caught.value.errors[large], ValueTooLargeError)
         assert await db.get(key) == "v"
-
-
-async def test_watch_says_that_it_is_not_there(node: str) -> None:
-    async with limedb.connect(node) as db:
-        with pytest.raises(UnsupportedError):
-            db.watch("prefix")
 
 
 async def test_a_cancelled_call_harms_no_other(node: str) -> None:

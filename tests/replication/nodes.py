@@ -6,7 +6,8 @@ It owns the wire. What runs behind it is the real replica, store and coordinator
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
@@ -16,6 +17,7 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
 from limedb.core.quorum import Level
 from limedb.core.record import Record
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Member, Topology, found
 from limedb.errors import (
     LimeDBError,
@@ -23,13 +25,14 @@ from limedb.errors import (
     ReplicaUnreachableError,
     RequestTimeoutError,
 )
-from limedb.ports import Applied, Entry, RangePage, Replica
+from limedb.ports import Applied, ChangeBatch, Entry, RangePage, Replica
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.in_flight import InFlight
 from limedb.replication.memory_hints import MemoryHints
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scanning import Scanner
 from limedb.replication.skew import ClockGuard
+from limedb.replication.watching import Watcher
 from limedb.storage.memory_store import MemoryStore
 from tests.cluster.virtual import VirtualClock, run_virtual
 
@@ -111,6 +114,15 @@ class Line:
     async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
         await self._begin("range", (keys.start,), deadline)
         return await self._replica.scan_range(keys, limit, fence, deadline)
+
+    async def watch(
+        self, what: Selection, since_ms: int | None, fence: Fence
+    ) -> AsyncGenerator[ChangeBatch, None]:
+        await self._begin("watch", (), asyncio.get_running_loop().time() + 1.0)
+        async with aclosing(self._replica.watch(what, since_ms, fence)) as batches:
+            async for batch in batches:
+                await self._begin("batch", (), asyncio.get_running_loop().time() + 1.0)
+                yield batch
 
     async def agree(
         self, proposals: Sequence[Proposal], fence: Fence, deadline: float
@@ -249,6 +261,7 @@ class Seat:
             self.place, self.wire, clock, self.versions, self.hints, guard, default_level=level, name=at
         )
         self.clock = clock
+        self.watcher = Watcher(self.place, self.wire, clock, SKEW_MS)
         self.scanner = Scanner(self.place, self.wire, nodes.replicas[at], guard.now_ms, level)
 
     def fail(self, *urls: str, **fault: Any) -> None:

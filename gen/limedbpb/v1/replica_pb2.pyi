@@ -104,6 +104,32 @@ class ScanKeysResponse(_message.Message):
     newer: _topology_pb2.Topology
     def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., is_end: _Optional[bool] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
 
+class WatchChangesRequest(_message.Message):
+    __slots__ = ("key", "prefix", "since_ms", "fence")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    prefix: str
+    since_ms: int
+    fence: _topology_pb2.Fence
+    def __init__(self, key: _Optional[str] = ..., prefix: _Optional[str] = ..., since_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+
+class WatchChangesResponse(_message.Message):
+    __slots__ = ("records", "until_ms", "floor_ms", "has_gap", "newer")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_MS_FIELD_NUMBER: _ClassVar[int]
+    HAS_GAP_FIELD_NUMBER: _ClassVar[int]
+    NEWER_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[_record_pb2.Record]
+    until_ms: int
+    floor_ms: int
+    has_gap: bool
+    newer: _topology_pb2.Topology
+    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., until_ms: _Optional[int] = ..., floor_ms: _Optional[int] = ..., has_gap: _Optional[bool] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
+
 class DigestRequest(_message.Message):
     __slots__ = ("spans", "cutoff_ms", "fence")
     SPANS_FIELD_NUMBER: _ClassVar[int]

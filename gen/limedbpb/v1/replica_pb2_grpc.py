@@ -57,6 +57,11 @@ class ReplicaServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysResponse.FromString,
                 _registered_method=True)
+        self.WatchChanges = channel.unary_stream(
+                '/limedb.v1.ReplicaService/WatchChanges',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.WatchChangesRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.WatchChangesResponse.FromString,
+                _registered_method=True)
         self.Digest = channel.unary_unary(
                 '/limedb.v1.ReplicaService/Digest',
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.DigestRequest.SerializeToString,
@@ -113,6 +118,14 @@ class ReplicaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchChanges(self, request, context):
+        """WatchChanges streams what changes in the store: at once, then as it comes, and at least every second.
+        OUT_OF_RANGE: the asker fell behind what is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Digest(self, request, context):
         """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ.
         """
@@ -164,6 +177,11 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
                     servicer.ScanKeys,
                     request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_replica__pb2.ScanKeysResponse.SerializeToString,
+            ),
+            'WatchChanges': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchChanges,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.WatchChangesRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.WatchChangesResponse.SerializeToString,
             ),
             'Digest': grpc.unary_unary_rpc_method_handler(
                     servicer.Digest,
@@ -297,6 +315,33 @@ class ReplicaService:
             '/limedb.v1.ReplicaService/ScanKeys',
             limedbpb_dot_v1_dot_replica__pb2.ScanKeysRequest.SerializeToString,
             limedbpb_dot_v1_dot_replica__pb2.ScanKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/WatchChanges',
+            limedbpb_dot_v1_dot_replica__pb2.WatchChangesRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.WatchChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

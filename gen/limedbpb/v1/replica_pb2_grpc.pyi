@@ -44,6 +44,10 @@ class ReplicaServiceStub:
     """ScanTokens reads records of a range of tokens, tombstones included, by page."""
     ScanKeys: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ScanKeysRequest, _replica_pb2.ScanKeysResponse]
     """ScanKeys reads records of a range of keys, tombstones included, by page."""
+    WatchChanges: _grpc.UnaryStreamMultiCallable[_replica_pb2.WatchChangesRequest, _replica_pb2.WatchChangesResponse]
+    """WatchChanges streams what changes in the store: at once, then as it comes, and at least every second.
+    OUT_OF_RANGE: the asker fell behind what is kept.
+    """
     Digest: _grpc.UnaryUnaryMultiCallable[_replica_pb2.DigestRequest, _replica_pb2.DigestResponse]
     """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]
@@ -71,6 +75,10 @@ class ReplicaServiceAsyncStub(ReplicaServiceStub):
     """ScanTokens reads records of a range of tokens, tombstones included, by page."""
     ScanKeys: _aio.UnaryUnaryMultiCallable[_replica_pb2.ScanKeysRequest, _replica_pb2.ScanKeysResponse]  # type: ignore[assignment]
     """ScanKeys reads records of a range of keys, tombstones included, by page."""
+    WatchChanges: _aio.UnaryStreamMultiCallable[_replica_pb2.WatchChangesRequest, _replica_pb2.WatchChangesResponse]  # type: ignore[assignment]
+    """WatchChanges streams what changes in the store: at once, then as it comes, and at least every second.
+    OUT_OF_RANGE: the asker fell behind what is kept.
+    """
     Digest: _aio.UnaryUnaryMultiCallable[_replica_pb2.DigestRequest, _replica_pb2.DigestResponse]  # type: ignore[assignment]
     """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]  # type: ignore[assignment]
@@ -119,6 +127,16 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ScanKeysResponse, _abc.Awaitable[_replica_pb2.ScanKeysResponse]]:
         """ScanKeys reads records of a range of keys, tombstones included, by page."""
+
+    @_abc_1.abstractmethod
+    def WatchChanges(
+        self,
+        request: _replica_pb2.WatchChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_replica_pb2.WatchChangesResponse], _abc.AsyncIterator[_replica_pb2.WatchChangesResponse]]:
+        """WatchChanges streams what changes in the store: at once, then as it comes, and at least every second.
+        OUT_OF_RANGE: the asker fell behind what is kept.
+        """
 
     @_abc_1.abstractmethod
     def Digest(

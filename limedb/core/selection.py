@@ -1,0 +1,17 @@
+"""Which keys somebody watches.
+
+It owns that choice. It must never know who tells of them.
+"""
+
+from typing import NamedTuple
+
+
+class Selection(NamedTuple):
+    """One key, or the keys with a prefix. key: empty: the prefix counts. prefix: empty for all keys."""
+
+    key: str = ""
+    prefix: str = ""
+
+    def holds(self, key: str) -> bool:
+        """Whether a key is chosen."""
+        return key == self.key if self.key else key.startswith(self.prefix)

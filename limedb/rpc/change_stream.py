@@ -1,0 +1,50 @@
+"""What a peer tells of changes in its store: the stream, read by one who watches.
+
+It owns the call and what its end means. It must never ask again: whoever watches does that.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import grpc
+
+from limedb.core.selection import Selection
+from limedb.core.topology import Fence
+from limedb.errors import LimeDBError, ReplicaUnreachableError
+from limedb.ports import ChangeBatch
+from limedb.rpc import convert_replica
+from limedb.rpc.links import PeerLink
+from limedb.rpc.status import peer_error
+from limedbpb.v1 import replica_pb2, replica_pb2_grpc
+
+CONNECT_SECONDS = 1.0
+
+
+async def changes_of(
+    link: PeerLink, what: Selection, since_ms: int | None, fence: Fence
+) -> AsyncGenerator[ChangeBatch, None]:
+    """As ports.Replica.watch, of the peer behind a link."""
+    await link.wait_ready(CONNECT_SECONDS)
+    call = link.stub(_stub).WatchChanges(convert_replica.watch_request(what, since_ms, fence))
+    try:
+        while isinstance(message := await call.read(), replica_pb2.WatchChangesResponse):
+            yield convert_replica.change_batch_from(message)
+        raise ReplicaUnreachableError(link.node_url, "it tells of no more changes")
+    except grpc.aio.AioRpcError as error:
+        raise _failure(link, error) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ReplicaUnreachableError(link.node_url, "the link was closed") from None
+    finally:
+        call.cancel()
+
+
+def _failure(link: PeerLink, error: grpc.aio.AioRpcError) -> LimeDBError:
+    lost = ReplicaUnreachableError(link.node_url, f"{error.code().name}, {error.details()}")
+    return peer_error(link.node_url, error) or lost
+
+
+def _stub(channel: grpc.aio.Channel) -> "replica_pb2_grpc.ReplicaServiceAsyncStub":
+    return replica_pb2_grpc.ReplicaServiceStub(channel)

@@ -1,0 +1,112 @@
+"""The log of changes of a node."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from limedb.core.hlc import version_at
+from limedb.core.record import Record
+from limedb.core.selection import Selection
+from limedb.errors import WatchGapError
+from limedb.ports import Applied, ChangeBatch
+from limedb.replication.change_log import BATCH, LATE_MS, ChangeLog
+from tests.replication.nodes import virtual
+
+NOW = 1_700_000_000_000
+STANDS = Applied(0, existed=False)
+ALL = Selection()
+
+
+class Time:
+    def __init__(self) -> None:
+        self.ms = NOW
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+def record(key: str, value: str | None = "v", counter: int = 0) -> Record:
+    return Record(key, value, version_at(NOW, counter))
+
+
+async def keys(batches: AsyncGenerator[ChangeBatch, None]) -> list[str]:
+    return [record.key for record in (await anext(batches)).records]
+
+
+@virtual
+async def test_a_watcher_hears_what_comes_and_a_beat_where_nothing_does() -> None:
+    log = ChangeLog(Time(), is_whole=False)
+    batches = log.follow(Selection(prefix="a"), None)
+    assert await anext(batches) == ChangeBatch([], NOW, NOW, False)
+    log.add([record("a1"), record("b"), record("a2", None)], [STANDS] * 3)
+    assert (await anext(batches)).records == [record("a1"), record("a2", None)]
+    assert await keys(batches) == []
+    one = log.follow(Selection(key="b"), NOW)
+    assert await keys(one) == ["b"]
+
+
+@virtual
+async def test_what_changed_nothing_or_is_an_old_copy_is_no_news() -> None:
+    log = ChangeLog(Time(), is_whole=False)
+    batches = log.follow(ALL, NOW)
+    assert await keys(batches) == []
+    overtaken, same = Applied(version_at(NOW, 9), existed=True), Applied(0, True, version_at(NOW))
+    old = Record("old", "v", version_at(NOW - LATE_MS) - 1)
+    late = Record("late", "v", version_at(NOW - LATE_MS))
+    log.add([record("over"), record("same"), old, late], [overtaken, same, STANDS, STANDS])
+    log.add([record("again")], [same], again=True)
+    assert await keys(batches) == ["late", "again"]
+
+
+@virtual
+async def test_changes_are_told_from_the_time_of_their_arrival_on() -> None:
+    now = Time()
+    log = ChangeLog(now, is_whole=False)
+    for n in range(5):
+        now.ms = NOW + n
+        log.add([record(f"k{n}")], [STANDS])
+    now.ms = NOW - 50  # the clock was set back: what comes now came later all the same
+    log.add([record("k5")], [STANDS])
+    batch = await anext(log.follow(ALL, NOW + 3))
+    assert ([r.key for r in batch.records], batch.until_ms) == (["k3", "k4", "k5"], NOW + 4)
+    assert not batch.has_gap
+    assert (await anext(log.follow(ALL, NOW - 1))).has_gap
+    assert not (await anext(ChangeLog(now, is_whole=True).follow(ALL, NOW - 1))).has_gap
+
+
+@virtual
+async def test_who_falls_behind_what_is_kept_finds_a_gap() -> None:
+    now = Time()
+    log = ChangeLog(now, is_whole=False, max_changes=10)
+    slow, quick = log.follow(ALL, None), log.follow(ALL, None)
+    await anext(slow)
+    await anext(quick)
+    for n in range(11):
+        now.ms = NOW + n
+        log.add([record(f"k{n}")], [STANDS])
+        assert await keys(quick) == [f"k{n}"]
+    with pytest.raises(WatchGapError) as caught:
+        await anext(slow)
+    assert caught.value.oldest == version_at(NOW + 1)
+    assert next(r.key for r in (await anext(log.follow(ALL, NOW + 1))).records) == "k1"
+
+
+@virtual
+async def test_what_is_kept_is_bounded_in_bytes_too() -> None:
+    log = ChangeLog(Time(), is_whole=True, max_bytes=10_000)
+    for n in range(100):
+        log.add([record(f"k{n}", "v" * 900)], [STANDS])
+    batch = await anext(log.follow(ALL, NOW))
+    assert (len(batch.records), batch.has_gap) == (0, True) or batch.records[-1].key == "k99"
+    assert log.floor_ms == NOW + 1
+
+
+@virtual
+async def test_many_changes_come_in_batches_in_their_order() -> None:
+    log = ChangeLog(Time(), is_whole=False)
+    batches = log.follow(ALL, NOW)
+    wanted = [f"k{n}" for n in range(3 * BATCH)]
+    log.add([record(key) for key in wanted], [STANDS] * len(wanted))
+    heard = [await keys(batches) for _ in range(3)]
+    assert [len(part) for part in heard] == [BATCH] * 3
+    assert [key for part in heard for key in part] == wanted
