@@ -37,6 +37,25 @@ def test_it_lives_by_what_the_cluster_tells(page: Page, hosts: list[str]) -> Non
     assert requests == []
 
 
+def test_a_page_that_nobody_sees_hears_nothing(page: Page, hosts: list[str]) -> None:
+    """A browser has six connections to a host: hidden pages must leave them to others."""
+    open_live(page)
+
+    def hide(hidden: bool) -> None:
+        page.evaluate(
+            "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+            " document.dispatchEvent(new Event('visibilitychange')) }",
+            hidden,
+        )
+
+    with page.expect_event("requestfailed", lambda request: "WatchCluster" in request.url):
+        hide(True)
+    cell = page.get_by_role("listitem", name=hosts[0]).locator("dd").nth(7)
+    before = cell.inner_text()
+    hide(False)
+    expect(cell).not_to_have_text(before)
+
+
 def test_a_load_is_seen_at_its_node(page: Page, rest: httpx.Client, hosts: list[str]) -> None:
     open_live(page)
     rate = page.get_by_role("listitem", name=hosts[1]).locator("dd").nth(3)

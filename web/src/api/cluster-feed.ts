@@ -35,12 +35,21 @@ export class ClusterFeed {
   readonly get = (): Feed => this.current;
 
   readonly subscribe = (listener: () => void): (() => void) => {
+    if (this.listeners.size === 0) document.addEventListener("visibilitychange", this.attend);
     this.listeners.add(listener);
-    if (!this.stop) void this.run();
+    this.attend();
     return () => {
       this.listeners.delete(listener);
-      if (this.listeners.size === 0) this.end();
+      if (this.listeners.size > 0) return;
+      document.removeEventListener("visibilitychange", this.attend);
+      this.end();
     };
+  };
+
+  /** A page that nobody sees hears nothing: a browser has six connections to a host, for all its pages. */
+  private readonly attend = (): void => {
+    if (document.hidden) this.end();
+    else if (!this.stop) void this.run();
   };
 
   private end(): void {

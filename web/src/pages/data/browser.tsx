@@ -8,22 +8,23 @@ import { useKeys } from "./use-keys";
 
 interface Props {
   prefix: string;
+  holder: string;
   urls: readonly string[];
   chosen: string;
   changes: number;
   onPrefix: (prefix: string) => void;
+  onHolder: (url: string) => void;
   onChoice: (key: string) => void;
 }
 
 /** Keys by prefix: of all nodes, merged by the cluster, or what one node holds itself. */
-export function Browser({ prefix, urls, chosen, changes, onPrefix, onChoice }: Props) {
+export function Browser({ prefix, holder, urls, chosen, changes, onPrefix, onHolder, onChoice }: Props) {
   const [text, setText] = useState(prefix);
-  const [node, setNode] = useState("");
   const [asked, setAsked] = useState(0);
-  const keys = useKeys(prefix, node, changes + asked);
+  const keys = useKeys(prefix, holder, changes + asked);
   const nodes = [{ value: "", text: "all nodes" }, ...urls.map((url) => ({ value: url, text: hostOf(url) }))];
   return (
-    <Panel title="Keys" aside={node ? "what this node holds itself" : "in key order, each once"}>
+    <Panel title="Keys" aside={holder ? "what this node holds itself" : "in key order, each once"}>
       <form
         className="mb-3 flex flex-wrap items-end gap-2"
         onSubmit={(event) => {
@@ -40,7 +41,7 @@ export function Browser({ prefix, urls, chosen, changes, onPrefix, onChoice }: P
           onText={setText}
           className="min-w-40 grow"
         />
-        <Choice label="Held by" value={node} options={nodes} onChoice={setNode} className="w-40" />
+        <Choice label="Held by" value={holder} options={nodes} onChoice={onHolder} className="w-40" />
         <Button type="submit">Search</Button>
       </form>
       <KeyTable keys={keys} chosen={chosen} onChoice={onChoice} />

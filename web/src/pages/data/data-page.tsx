@@ -11,20 +11,23 @@ export function DataPage() {
   const urls = useCluster().snapshot?.nodes.map((node) => node.url) ?? [];
   const key = facts.get("key") ?? "";
   const prefix = facts.get("prefix") ?? "";
+  const holder = facts.get("holder") ?? "";
   const [changes, setChanges] = useState(0);
-  const show = (asked: { key?: string; prefix?: string }) => go("/dashboard/data", { key, prefix, ...asked });
+  const show = (asked: Record<string, string>) => go("/dashboard/data", { key, prefix, holder, ...asked });
   const onChange = () => setChanges((before) => before + 1);
   return (
     <div className="grid items-start gap-3 xl:grid-cols-[minmax(0,6fr)_minmax(0,5fr)]">
       <div className="space-y-3">
         <Executor urls={urls} onChange={onChange} />
         <Browser
-          key={prefix}
+          key={`${holder} ${prefix}`}
           prefix={prefix}
+          holder={holder}
           urls={urls}
           chosen={key}
           changes={changes}
           onPrefix={(text) => show({ prefix: text })}
+          onHolder={(url) => show({ holder: url })}
           onChoice={(text) => show({ key: text })}
         />
       </div>

@@ -12,14 +12,13 @@ export interface Keys {
   previous: () => void;
 }
 
-/** The keys with a prefix, page by page. node: whose own, empty for all. changes: asks again when it grows. */
+/** The keys with a prefix, page by page. node: whose own, empty for all. changes: asks again when it grows.
+ * Another prefix or node needs another component: it begins at its first page. */
 export function useKeys(prefix: string, node: string, changes: number): Keys {
   const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined]);
   const [page, setPage] = useState<KeyPage>();
   const [trouble, setTrouble] = useState("");
   const after = cursors[cursors.length - 1];
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another question begins at its first page
-  useEffect(() => setCursors([undefined]), [prefix, node]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: what was changed is read again
   useEffect(() => {
     const stop = new AbortController();

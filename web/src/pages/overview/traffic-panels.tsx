@@ -1,6 +1,6 @@
 import { useMemo } from "react";
 import type { Sample } from "../../api/cluster-feed";
-import { hostOf } from "../../lib/format";
+import { figure, hostOf } from "../../lib/format";
 import { colourOf } from "../../lib/nodes";
 import { Chart, type Line } from "../../ui/chart";
 import { Swatch } from "../../ui/condition";
@@ -16,12 +16,14 @@ function linesOf(samples: Samples, urls: readonly string[], value: (sample: Samp
   }));
 }
 
-function Legend({ urls }: { urls: readonly string[] }) {
+/** The lines by name, each with what it has come to. */
+function Legend({ lines }: { lines: readonly Line[] }) {
   return (
     <ul className="mt-2 flex flex-wrap gap-x-3 gap-y-1 text-muted text-xs">
-      {urls.map((url) => (
-        <li key={url} className="flex items-center gap-1.5">
-          <Swatch colour={colourOf(urls, url)} /> {hostOf(url)}
+      {lines.map((line) => (
+        <li key={line.name} className="flex items-center gap-1.5">
+          <Swatch colour={line.colour} /> {line.name}
+          <span className="font-mono text-ink">{figure([...line.points.values()].at(-1) ?? 0)}</span>
         </li>
       ))}
     </ul>
@@ -43,11 +45,11 @@ export function TrafficPanels({ samples, urls }: { samples: Samples; urls: reado
     <>
       <Panel title="Requests a second">
         <Chart label="Requests a second of each node over time" lines={requests} />
-        <Legend urls={urls} />
+        <Legend lines={requests} />
       </Panel>
       <Panel title="Mean latency" aside="ms">
         <Chart label="Mean latency of each node over time" lines={latency} />
-        <Legend urls={urls} />
+        <Legend lines={latency} />
       </Panel>
     </>
   );
