@@ -12,7 +12,7 @@ import grpc
 
 from limedb.client.node import Node
 from limedb.client.routes import Routes
-from limedb.errors import LimeDBError, RemoteError, UnavailableError
+from limedb.errors import LimeDBError, RemoteError, UnavailableError, UnsupportedError
 from limedb.rpc.failures import named_error
 from limedb.rpc.status import peer_error
 from limedbpb.v1 import kv_pb2_grpc
@@ -69,6 +69,8 @@ async def _read(
         async with asyncio.timeout(silence):
             message = await call.read()
     except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return UnsupportedError("streams", f"node {node.address} is of a version that can't do that")
         told = peer_error(node.address, error)
         if isinstance(told, RemoteError):
             return named_error(told.node_url, told.kind, told.code, error.details() or "", {})

@@ -15,12 +15,16 @@ class Coverage:
     def __init__(self, layout: Layout) -> None:
         layout.of(0)
         self.layout = layout
-        self._kinds = {(owners.current, owners.replicas) for _, owners in layout.segments()}
+        self._kinds = {(frozenset(owners.current), owners.replicas) for _, owners in layout.segments()}
+        self._known: dict[tuple[frozenset[str], Level], bool] = {}
         self.nodes = frozenset(url for current, _ in self._kinds for url in current)
 
     def is_enough(self, nodes: Collection[str], level: Level) -> bool:
         """Whether of every range at least as many current owners are among them as the level needs."""
-        return all(
-            sum(url in nodes for url in current) >= needed(level, replicas)
-            for current, replicas in self._kinds
-        )
+        asked = (frozenset(nodes) & self.nodes, level)
+        found = self._known.get(asked)
+        if found is None:
+            found = self._known[asked] = all(
+                len(current & asked[0]) >= needed(level, replicas) for current, replicas in self._kinds
+            )
+        return found

@@ -11,7 +11,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from limedb.core.hlc import version_at
+from limedb.core.hlc import COUNTER_BITS, version_at
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.errors import WatchGapError
@@ -20,8 +20,12 @@ from limedb.ports import Applied, ChangeBatch
 MAX_CHANGES = 100_000
 MAX_BYTES = 32 << 20
 """Changes, and bytes of keys and values, that are kept."""
+OVERHEAD = 100
+"""Bytes that a change takes besides."""
 LATE_MS = 11 * 60_000
 """The age at which a record that arrives is an old one's copy."""
+FRESH_MS = 15_000
+"""How far before the start of an empty store a watch may ask: it does so by a margin (`watching.py`)."""
 BATCH, BATCH_BYTES = 256, 1 << 20
 """Changes, and bytes of them, that are told at once."""
 LOOK_AT = 1000
@@ -33,15 +37,16 @@ BEAT_SECONDS = 1.0
 class ChangeLog:
     """The changes of one node since its start.
 
-    now_ms: the cluster's time. is_whole: there were none before. floor_ms: all that arrived since then is
-    kept.
+    now_ms: the cluster's time. started_ms: since when it can tell of changes. is_fresh: the store is empty, so
+    that nothing changed in the seconds before. floor_ms: all that arrived since then is kept.
     """
 
     def __init__(
         self,
         now_ms: Callable[[], int],
+        started_ms: int,
         *,
-        is_whole: bool,
+        is_fresh: bool,
         max_changes: int = MAX_CHANGES,
         max_bytes: int = MAX_BYTES,
     ) -> None:
@@ -49,21 +54,27 @@ class ChangeLog:
         self._changes: dict[int, tuple[int, Record]] = {}  # by number: when it arrived, and what
         self._first = self._next = 0
         self._bytes = 0
-        self._stamp = now_ms()
-        self.floor_ms = 0 if is_whole else self._stamp
+        self._stamp = started_ms
+        self.floor_ms = self._stamp - (FRESH_MS if is_fresh else 0)
         self._waiting: set[asyncio.Future[None]] = set()
 
-    def add(self, records: Sequence[Record], applied: Sequence[Applied], again: bool = False) -> None:
-        """Take in what the store was given. again: it was given before, and nobody knows what came of it."""
-        now = self._stamp = max(self._stamp, self._now_ms())
-        oldest = version_at(max(0, now - LATE_MS))
-        for record, outcome in zip(records, applied, strict=True):
-            version = record.version
+    def add(
+        self, records: Sequence[Record], applied: Sequence[Applied], now_ms: int, again: bool = False
+    ) -> None:
+        """Take in what the store was given at a time. again: it was given before, and nobody knows what came
+        of it.
+        """
+        now = self._stamp = max(self._stamp, now_ms)
+        oldest, changes, number, size = (now - LATE_MS) << COUNTER_BITS, self._changes, self._next, 0
+        for record, outcome in zip(records, applied, strict=False):  # as many: a check takes its time
+            key, value, version, _ = record
             if version >= oldest and not outcome.superseded_by and (again or outcome.previous != version):
-                self._changes[self._next] = (now, record)
-                self._next += 1
-                self._bytes += _size(record)
-        while self._bytes > self._max_bytes or len(self._changes) > self._max_changes:
+                changes[number] = (now, record)
+                number += 1
+                size += len(key) + len(value or "") + OVERHEAD
+        self._next = number
+        self._bytes += size
+        while self._bytes > self._max_bytes or len(changes) > self._max_changes:
             self._forget_first()
         if self._waiting:
             self._wake()
@@ -136,4 +147,4 @@ class ChangeLog:
 
 def _size(record: Record) -> int:
     """About the bytes of a change."""
-    return len(record.key) + len(record.value or "") + 100
+    return len(record.key) + len(record.value or "") + OVERHEAD

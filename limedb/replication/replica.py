@@ -97,7 +97,7 @@ class LocalReplica:
         self._bytes = store if isinstance(store, StoredBytes) else None
         self._operations = operations or MemoryOperations()
         self._tenures = Tenures(placement, self._operations, skew.now_ms)
-        self.changes = ChangeLog(skew.now_ms, is_whole=store.high_water() == 0)
+        self.changes = ChangeLog(skew.now_ms, clock.wall_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
         self._told_at = float("-inf")
         self.skewed = 0
@@ -152,7 +152,7 @@ class LocalReplica:
             self._in_flight.leave(fence.epoch)
             raise
         self._in_flight.leave(fence.epoch)
-        self.changes.add(records, applied)
+        self.changes.add(records, applied, now)
         return applied
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
@@ -244,7 +244,7 @@ class LocalReplica:
         take batches in their order, the first is done when the second is.
         """
         try:
-            self.changes.add(records, await self._store.apply(records, now_ms), again=True)
+            self.changes.add(records, await self._store.apply(records, now_ms), now_ms, again=True)
         except LimeDBError as error:
             log.info("a write whose caller was gone failed: %s", error)
         finally:

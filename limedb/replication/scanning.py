@@ -133,7 +133,7 @@ class Scan:
         self._coverage = self._scanner.coverage
         layout = self._coverage.layout
         nodes = [url for url in sorted(self._coverage.nodes) if self._scanner.is_reachable(url)]
-        self._missing = {url: KNOWN_DOWN for url in self._coverage.nodes if url not in nodes}
+        self._missing = {url: KNOWN_DOWN for url in sorted(self._coverage.nodes) if url not in nodes}
         self._check(nodes)
         return RangeMerge(self._keys, nodes, lambda key: layout.of_key(key).current)
 

@@ -245,6 +245,9 @@ class _Watch:
     def _judge(self) -> bool:
         """Whether enough is heard: then move the version to resume after. Or say why it can't go on."""
         assert self._coverage is not None  # noqa: S101
+        for source in self._sources.values():
+            if source.task is not None and source.task.done():
+                source.task.result()  # it has no end: raises what is a bug
         now = self._now()
         counted = [source for source in self._sources.values() if self._counts(source)]
         if not self._coverage.is_enough([source.url for source in counted], self._level):

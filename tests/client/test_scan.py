@@ -6,9 +6,15 @@ import pytest
 
 import limedb
 from limedb.client import Entry
-from limedb.errors import InvalidRequestError, RangeUnreachableError
+from limedb.errors import InvalidRequestError, RangeUnreachableError, UnsupportedError
+from limedb.rpc.checks import Checks
+from limedb.rpc.cluster import ClusterServicer
+from limedb.rpc.deadlines import Deadlines
+from tests.rpc.cluster_sources import FakeCluster
+from tests.rpc.peers import serving
 from tests.support.clusters import RunningCluster
 from tests.support.keys import new_key
+from tests.support.ports import free_port
 
 
 async def test_a_scan_tells_what_is_in_its_range_in_order(cluster: RunningCluster) -> None:
@@ -44,6 +50,15 @@ async def test_what_makes_no_sense_is_refused(cluster: RunningCluster) -> None:
         with pytest.raises(InvalidRequestError, match="limit"):
             await anext(db.scan(limit=0))
         assert [entry async for entry in db.scan("no such prefix")] == []
+
+
+async def test_a_node_of_a_version_without_scans_says_so() -> None:
+    cluster = FakeCluster()
+    service = ClusterServicer(cluster.sources(), Checks(10), Deadlines(cluster.clock, 10.0))
+    with free_port() as port:
+        async with serving(f"127.0.0.1:{port}", service), limedb.connect(f"127.0.0.1:{port}") as db:
+            with pytest.raises(UnsupportedError):
+                await anext(db.scan())
 
 
 async def test_a_scan_outlives_the_nodes_that_serve_it(broken: RunningCluster) -> None:

@@ -35,10 +35,10 @@ async def keys(batches: AsyncGenerator[ChangeBatch, None]) -> list[str]:
 
 @virtual
 async def test_a_watcher_hears_what_comes_and_a_beat_where_nothing_does() -> None:
-    log = ChangeLog(Time(), is_whole=False)
+    log = ChangeLog(Time(), NOW, is_fresh=False)
     batches = log.follow(Selection(prefix="a"), None)
     assert await anext(batches) == ChangeBatch([], NOW, NOW, False)
-    log.add([record("a1"), record("b"), record("a2", None)], [STANDS] * 3)
+    log.add([record("a1"), record("b"), record("a2", None)], [STANDS] * 3, NOW)
     assert (await anext(batches)).records == [record("a1"), record("a2", None)]
     assert await keys(batches) == []
     one = log.follow(Selection(key="b"), NOW)
@@ -47,43 +47,43 @@ async def test_a_watcher_hears_what_comes_and_a_beat_where_nothing_does() -> Non
 
 @virtual
 async def test_what_changed_nothing_or_is_an_old_copy_is_no_news() -> None:
-    log = ChangeLog(Time(), is_whole=False)
+    log = ChangeLog(Time(), NOW, is_fresh=False)
     batches = log.follow(ALL, NOW)
     assert await keys(batches) == []
     overtaken, same = Applied(version_at(NOW, 9), existed=True), Applied(0, True, version_at(NOW))
     old = Record("old", "v", version_at(NOW - LATE_MS) - 1)
     late = Record("late", "v", version_at(NOW - LATE_MS))
-    log.add([record("over"), record("same"), old, late], [overtaken, same, STANDS, STANDS])
-    log.add([record("again")], [same], again=True)
+    log.add([record("over"), record("same"), old, late], [overtaken, same, STANDS, STANDS], NOW)
+    log.add([record("again")], [same], NOW, again=True)
     assert await keys(batches) == ["late", "again"]
 
 
 @virtual
 async def test_changes_are_told_from_the_time_of_their_arrival_on() -> None:
     now = Time()
-    log = ChangeLog(now, is_whole=False)
+    log = ChangeLog(now, NOW, is_fresh=False)
     for n in range(5):
         now.ms = NOW + n
-        log.add([record(f"k{n}")], [STANDS])
+        log.add([record(f"k{n}")], [STANDS], now.ms)
     now.ms = NOW - 50  # the clock was set back: what comes now came later all the same
-    log.add([record("k5")], [STANDS])
+    log.add([record("k5")], [STANDS], now.ms)
     batch = await anext(log.follow(ALL, NOW + 3))
     assert ([r.key for r in batch.records], batch.until_ms) == (["k3", "k4", "k5"], NOW + 4)
     assert not batch.has_gap
     assert (await anext(log.follow(ALL, NOW - 1))).has_gap
-    assert not (await anext(ChangeLog(now, is_whole=True).follow(ALL, NOW - 1))).has_gap
+    assert not (await anext(ChangeLog(now, NOW, is_fresh=True).follow(ALL, NOW - 1))).has_gap
 
 
 @virtual
 async def test_who_falls_behind_what_is_kept_finds_a_gap() -> None:
     now = Time()
-    log = ChangeLog(now, is_whole=False, max_changes=10)
+    log = ChangeLog(now, NOW, is_fresh=False, max_changes=10)
     slow, quick = log.follow(ALL, None), log.follow(ALL, None)
     await anext(slow)
     await anext(quick)
     for n in range(11):
         now.ms = NOW + n
-        log.add([record(f"k{n}")], [STANDS])
+        log.add([record(f"k{n}")], [STANDS], now.ms)
         assert await keys(quick) == [f"k{n}"]
     with pytest.raises(WatchGapError) as caught:
         await anext(slow)
@@ -93,20 +93,20 @@ async def test_who_falls_behind_what_is_kept_finds_a_gap() -> None:
 
 @virtual
 async def test_what_is_kept_is_bounded_in_bytes_too() -> None:
-    log = ChangeLog(Time(), is_whole=True, max_bytes=10_000)
+    log = ChangeLog(Time(), NOW, is_fresh=True, max_bytes=10_000)
     for n in range(100):
-        log.add([record(f"k{n}", "v" * 900)], [STANDS])
+        log.add([record(f"k{n}", "v" * 900)], [STANDS], NOW)
     batch = await anext(log.follow(ALL, NOW))
     assert (len(batch.records), batch.has_gap) == (0, True) or batch.records[-1].key == "k99"
-    assert log.floor_ms == NOW + 1
+    assert log.floor_ms == NOW + 1  # the first were forgotten
 
 
 @virtual
 async def test_many_changes_come_in_batches_in_their_order() -> None:
-    log = ChangeLog(Time(), is_whole=False)
+    log = ChangeLog(Time(), NOW, is_fresh=False)
     batches = log.follow(ALL, NOW)
     wanted = [f"k{n}" for n in range(3 * BATCH)]
-    log.add([record(key) for key in wanted], [STANDS] * len(wanted))
+    log.add([record(key) for key in wanted], [STANDS] * len(wanted), NOW)
     heard = [await keys(batches) for _ in range(3)]
     assert [len(part) for part in heard] == [BATCH] * 3
     assert [key for part in heard for key in part] == wanted

@@ -55,7 +55,7 @@ async def silent(news: News, beats: int = 2) -> bool:
 def restart(nodes: Nodes, url: str) -> None:
     """Let a node forget what has changed."""
     replica = nodes.replicas[url]
-    replica.changes = ChangeLog(nodes.clock.wall_ms, is_whole=False)
+    replica.changes = ChangeLog(nodes.clock.wall_ms, nodes.clock.wall_ms(), is_fresh=False)
 
 
 @virtual

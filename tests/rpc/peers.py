@@ -13,7 +13,7 @@ from typing import Any
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.ports import Applied, RangePage
+from limedb.ports import Applied, ChangeBatch, RangePage
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, Servicer
@@ -61,6 +61,11 @@ class FakeReplica:
     async def scan_range(self, keys: Any, limit: int, fence: Fence, deadline: float) -> Any:
         await self._take("range", keys, limit, fence)
         return RangePage([*self.records.values()], True)
+
+    async def watch(self, what: Any, since_ms: int | None, fence: Fence) -> Any:
+        await self._take("watch", what, since_ms, fence)
+        yield ChangeBatch([*self.records.values()], 7, 5, since_ms is not None)
+        yield ChangeBatch([], 8, 5, False)
 
     async def digests(self, spans: Any, cutoff_ms: int, fence: Fence, deadline: float) -> list[int]:
         await self._take("digests", list(spans), cutoff_ms, fence)

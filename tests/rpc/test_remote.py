@@ -7,22 +7,27 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Member, Topology, found
 from limedb.errors import (
     ClockSkewError,
     InvalidRequestError,
+    LimeDBError,
     NotMemberError,
     RemoteError,
+    ReplicaUnreachableError,
     RequestTimeoutError,
     StaleEpochError,
     StoreFullError,
     TopologyChangeError,
+    WatchGapError,
 )
-from limedb.ports import Applied, Entry, Progress
+from limedb.ports import Applied, ChangeBatch, Entry, Progress, RangePage
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.remote import RemoteReplica
 from limedb.rpc.remote_topology import RemoteTopology
@@ -108,6 +113,34 @@ async def test_everything_that_a_replica_is_asked_arrives_with_its_fence(peer: P
     ]
 
 
+async def test_a_range_of_keys_and_what_changes_arrive(peer: Peer) -> None:
+    peer.own.records = {record.key: record for record in RECORDS}
+    some, all_ = KeyRange("a", "z"), KeyRange()
+    for keys in (some, all_):
+        assert await peer.replica.scan_range(keys, 9, FENCE, soon()) == RangePage(RECORDS, True)
+    for what, since_ms in ((Selection(key="k"), 0), (Selection(prefix="p"), None)):
+        batches = peer.replica.watch(what, since_ms, FENCE)
+        assert await anext(batches) == ChangeBatch(RECORDS, 7, 5, since_ms is not None)
+        assert await anext(batches) == ChangeBatch([], 8, 5, False)
+        with pytest.raises(ReplicaUnreachableError):  # a watch has no end
+            await anext(batches)
+    assert peer.own.asked == [
+        ("range", some, 9, FENCE),
+        ("range", all_, 9, FENCE),
+        ("watch", Selection(key="k"), 0, FENCE),
+        ("watch", Selection(prefix="p"), None, FENCE),
+    ]
+
+
+@pytest.mark.parametrize("error", [StaleEpochError(AFTER), WatchGapError(77), NotMemberError("no")])
+async def test_what_ends_the_stream_of_changes_is_what_it_was(peer: Peer, error: LimeDBError) -> None:
+    peer.own.error = error
+    with pytest.raises(type(error)) as caught:
+        await anext(peer.replica.watch(Selection(), None, FENCE))
+    assert getattr(caught.value, "topology", None) == getattr(error, "topology", None)
+    assert getattr(caught.value, "oldest", 0) == getattr(error, "oldest", 0)
+
+
 async def every_call(peer: Peer, fence: Fence = FENCE) -> list[BaseException]:
     """What each method of a replica raises."""
     errors = []
@@ -115,6 +148,7 @@ async def every_call(peer: Peer, fence: Fence = FENCE) -> list[BaseException]:
         peer.replica.read(["k"], fence, soon()),
         peer.replica.apply(RECORDS, fence, soon()),
         peer.replica.scan(Span(0, 1), 5, fence, soon()),
+        peer.replica.scan_range(KeyRange(), 5, fence, soon()),
         peer.replica.digests([Span(0, 1)], 0, fence, soon()),
         peer.replica.entries([Span(0, 1)], fence, soon()),
     ):
@@ -127,7 +161,7 @@ async def every_call(peer: Peer, fence: Fence = FENCE) -> list[BaseException]:
 async def test_a_newer_topology_comes_with_the_refusal(peer: Peer) -> None:
     peer.own.error = StaleEpochError(AFTER)
     errors = await every_call(peer)
-    assert [(type(e), getattr(e, "topology", None)) for e in errors] == [(StaleEpochError, AFTER)] * 5
+    assert [(type(e), getattr(e, "topology", None)) for e in errors] == [(StaleEpochError, AFTER)] * 6
 
 
 async def test_errors_that_callers_act_on_come_back_as_they_were(peer: Peer) -> None:
@@ -140,7 +174,7 @@ async def test_errors_that_callers_act_on_come_back_as_they_were(peer: Peer) -> 
     errors = await every_call(peer)
     assert [(type(e), e.ahead, e.limit) for e in errors if isinstance(e, ClockSkewError)] == [
         (ClockSkewError, 900, 500)
-    ] * 5
+    ] * 6
 
 
 async def test_a_replicas_own_error_comes_as_a_remote_one(peer: Peer) -> None:

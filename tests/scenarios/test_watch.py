@@ -1,5 +1,6 @@
 """Watches on real processes: what writers do at many nodes is told by any one of them."""
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
@@ -97,6 +99,18 @@ def test_changes_of_many_writers_are_told_once_through_any_node(replicated: Runn
                 versions = [version for k, version in watch.changes if k == key]
                 assert versions == sorted(versions)
         wait_for("the one key", lambda: len(one.changes) == sum(k == plans[0][0] for k, _ in written))
+
+
+def test_rest_streams_messages_a_line(replicated: RunningCluster) -> None:
+    """The first line, without events, says that the watch stands."""
+    key = new_key()
+    asked = {"key": key}
+    with httpx.stream("GET", f"{replicated.envoy_url}/api/v1/watch", params=asked, timeout=20) as answer:
+        lines = (json.loads(line) for line in answer.iter_lines() if line)
+        assert next(lines)["events"] == []
+        ((_, version),) = put(replicated.nodes[0].address, [key], "text")
+        events = next(line["events"] for line in lines if line["events"])
+    assert [(e["key"], e["value"], int(e["version"])) for e in events] == [(key, "text", version)]
 
 
 def test_values_and_deletes_are_told_as_they_are(replicated: RunningCluster) -> None:
