@@ -44,7 +44,7 @@ def test_seed_and_overview(busy: Page) -> None:
     busy.get_by_label("Where is a key?").fill(KEY)
     busy.get_by_role("button", name="Locate").click()
     expect(busy.get_by_test_id("placed")).to_be_visible()
-    save(busy, "overview", clip={"x": 0, "y": 0, "width": 1280, "height": 816})
+    save(busy, "overview", clip={"x": 0, "y": 0, "width": 1280, "height": 811})
 
 
 def test_data(page: Page) -> None:

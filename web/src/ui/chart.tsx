@@ -9,7 +9,7 @@ export interface Line {
   points: ReadonlyMap<number, number>;
 }
 
-const HEIGHT = 150;
+const HEIGHT = 132;
 /** What the time axis shows at least. */
 const LEAST_SECONDS = 30;
 

@@ -19,7 +19,7 @@ function linesOf(samples: Samples, urls: readonly string[], value: (sample: Samp
 /** The lines by name, each with what it has come to. */
 function Legend({ lines }: { lines: readonly Line[] }) {
   return (
-    <ul className="mt-2 flex flex-wrap gap-x-3 gap-y-1 text-muted text-xs">
+    <ul className="mt-2 grid grid-cols-2 gap-x-3 gap-y-1 text-muted text-xs">
       {lines.map((line) => (
         <li key={line.name} className="flex items-center gap-1.5">
           <Swatch colour={line.colour} /> {line.name}
