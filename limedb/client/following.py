@@ -31,10 +31,12 @@ async def follow(
     """The messages of a stream to its end.
 
     begin: begins it, behind the last message that was taken. silence: seconds without a message after which
-    the node is given up. timeout: seconds without any, at any node, after which the last error is raised.
+    the node is given up. timeout: seconds without any, at any node, after which the last error is raised: one
+    that a node told, where one did.
     """
     loop = asyncio.get_running_loop()
     avoid: tuple[Node, ...] = ()
+    told: LimeDBError | None = None
     deadline, pause = loop.time() + timeout, PAUSE_SECONDS
     while True:
         node = await _way(routes, avoid, deadline)
@@ -44,11 +46,14 @@ async def follow(
                 if message is None:
                     return
                 yield message
-                deadline, pause = loop.time() + timeout, PAUSE_SECONDS
+                deadline, pause, told = loop.time() + timeout, PAUSE_SECONDS, None
         finally:
             call.cancel()
-        if not isinstance(message, UnavailableError) or loop.time() + pause >= deadline:
+        if not isinstance(message, UnavailableError):
             raise message
+        told = told if type(message) is UnavailableError else message
+        if loop.time() + pause >= deadline:
+            raise told or message
         await asyncio.sleep(pause)
         avoid, pause = (node,), min(2 * pause, LONGEST_PAUSE)
 

@@ -37,8 +37,8 @@ BEAT_SECONDS = 1.0
 class ChangeLog:
     """The changes of one node since its start.
 
-    now_ms: the cluster's time. started_ms: since when it can tell of changes. is_fresh: the store is empty, so
-    that nothing changed in the seconds before. floor_ms: all that arrived since then is kept.
+    now_ms: the cluster's time. started_ms: since when it can tell of changes. is_fresh: the store is empty,
+    so that nothing changed in the seconds before. floor_ms: all that arrived since then is kept.
     """
 
     def __init__(
