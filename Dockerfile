@@ -1,9 +1,23 @@
 # A node as a small image: built with tools, run with none of them.
-FROM python:3.11-slim AS build
+FROM python:3.11-slim AS libraries
 WORKDIR /src
 COPY requirements-run.lock requirements.lock ./
 RUN python -m venv /venv \
   && /venv/bin/python -m pip install --no-cache-dir --quiet --require-hashes --no-deps -r requirements-run.lock
+
+# The dashboard. Google's protos come from the wheel that the node runs with.
+FROM node:22-slim AS web
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json web/.npmrc ./
+RUN npm ci --no-progress
+COPY --from=libraries /venv/lib/python3.11/site-packages/google/api /src/build/googleapis/google/api
+COPY --from=libraries /venv/lib/python3.11/site-packages/google/rpc /src/build/googleapis/google/rpc
+COPY buf.yaml /src/
+COPY proto /src/proto
+COPY web ./
+RUN npm run --silent build
+
+FROM libraries AS build
 # hatchling builds the wheel, watchfiles restarts nodes: what they need, at the versions and hashes of the lock file.
 RUN sed -nE '/^(anyio|editables|hatchling|idna|packaging|pathspec|pluggy|trove-classifiers|typing-extensions|watchfiles)==/,/[^\\]$/p' \
     requirements.lock >tools.lock \
@@ -12,6 +26,7 @@ RUN sed -nE '/^(anyio|editables|hatchling|idna|packaging|pathspec|pluggy|trove-c
 COPY pyproject.toml README.md LICENSE ./
 COPY gen gen
 COPY limedb limedb
+COPY --from=web /src/limedb/static limedb/static
 RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
   && /venv/bin/python -m pip install --no-cache-dir --quiet --no-deps /wheels/*.whl \
   && /venv/bin/python -m pip uninstall --quiet --yes setuptools pip

@@ -34,7 +34,7 @@ install: $(READY) ## Make .venv with LimeDB and all tools, at the locked version
 system-tools: ## Install the Debian packages that some tests and benchmarks use (needs root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev \
-	  iproute2 iptables libfaketime >/dev/null
+	  iproute2 iptables libfaketime chromium >/dev/null
 
 .PHONY: bench-tools
 bench-tools: $(READY) ## Install what the benchmark needs beside LimeDB: h2load, Redis, etcd (needs root)
@@ -55,10 +55,39 @@ lock: ## Lock the newest versions of all dependencies, with hashes
 	$(LOCK) -c requirements.lock pyproject.toml -o requirements-run.lock
 	printf '%s\n' $(BENCH_WHEELS) | $(LOCK) --upgrade -c requirements.lock - -o requirements-bench.lock
 
+# --- the dashboard ----------------------------------------------------------------------------
+
+NPM := $(shell command -v npm)
+NODE_MODULES := web/node_modules/.package-lock.json
+BUILT := limedb/static/index.html
+
+$(NODE_MODULES): web/package.json web/package-lock.json
+	cd web && npm ci --no-progress
+
+.PHONY: web
+web: googleapis $(NODE_MODULES) ## Build the dashboard into limedb/static (needs Node.js 20.19 or newer)
+	cd web && npm run --silent build
+
+# A cluster runs without its dashboard too, so nothing here may stop `make run`.
+.PHONY: first-web
+first-web:
+	@if [ -e $(BUILT) ]; then exit; fi; \
+	if [ -z '$(NPM)' ]; then echo 'There is no npm, so the dashboard is not built; `make web` builds it'; exit; fi; \
+	echo 'Building the dashboard, on this first run only'; \
+	$(MAKE) --no-print-directory web || echo 'The dashboard could not be built; `make web` tries again' >&2
+
+.PHONY: web-check
+web-check: googleapis $(NODE_MODULES)
+	cd web && npm run --silent check
+
+.PHONY: screenshots
+screenshots: $(READY) ## Take the pictures of the dashboard in docs/images anew
+	$(BIN)/python -m pytest -q tests/web/screenshots.py
+
 # --- running ----------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(READY) ## Start four nodes and Envoy in the foreground; Ctrl-C stops them
+run: $(READY) first-web ## Start four nodes and Envoy in the foreground; Ctrl-C stops them
 	@exec $(BIN)/limedb cluster start --nodes $(NODES) --port $(PORT) --base-port $(BASE_PORT) --data-dir $(CLUSTER_DIR)
 
 .PHONY: dev
@@ -104,7 +133,7 @@ check: $(READY) googleapis ## Format, lint, types, layers, protos, and whether g
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code proto
-	$(MAKE) --no-print-directory check-breaking check-fresh
+	$(MAKE) --no-print-directory check-breaking check-fresh $(if $(NPM),web-check)
 
 # The contract of the last release; before there is one, of the commit before this one.
 BREAKING_AGAINST ?= $(shell git describe --tags --abbrev=0 2>/dev/null || git rev-parse --quiet --verify HEAD~1)
@@ -148,4 +177,4 @@ bench: $(READY) ## Measure LimeDB beside etcd and Redis, into docs/ (needs `make
 
 .PHONY: clean
 clean: ## Remove what was made, but not data
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist limedb/static web/node_modules web/src/gen .pytest_cache .mypy_cache .ruff_cache .hypothesis

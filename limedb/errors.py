@@ -11,6 +11,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
     │   ├── ValueTooLargeError
     │   └── MalformedRequestError    bytes that are not the message they should be
     ├── KeyNotFoundError
+    ├── AssetNotFoundError           a file that the dashboard does not have
     ├── UnavailableError             nothing was done; it may work later or elsewhere
     │   ├── ReplicaUnreachableError
     │   ├── LevelUnreachableError    too few replicas live for the level that was asked
@@ -85,6 +86,14 @@ class KeyNotFoundError(LimeDBError):
     def __init__(self, key: str) -> None:
         super().__init__("key not found")
         self.key = key
+
+
+class AssetNotFoundError(LimeDBError):
+    """A file that the dashboard's build does not have. Attribute: path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("the dashboard has no such file")
+        self.path = path
 
 
 class UnavailableError(LimeDBError):

@@ -27,6 +27,7 @@ from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
+from limedb.rpc.dashboard import DashboardServicer
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.gossip import GossipServicer
 from limedb.rpc.key_streams import KeyStreams
@@ -214,6 +215,7 @@ class Node:
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.steward, engine.repairer, checks))
         server.add(GossipServicer(engine.gossiper, checks, self._clock))
+        server.add(DashboardServicer())
         server.add(TopologyServicer(engine))
         server.add(ReplicaServicer(engine.replica, deadlines, self._clock))
         return server

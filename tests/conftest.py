@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from tests.support import browser
+
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI a skipped test fails the run: what is not run there is run nowhere."""
@@ -21,3 +23,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip by name what needs a right that the user lacks."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
         pytest.skip("needs root")
+    if item.get_closest_marker("browser") and (lacking := browser.lacking()):
+        pytest.skip(lacking)

@@ -91,6 +91,7 @@ def _show(launch: Launch) -> None:
     """Where everything is, and what to try."""
     target = launch.envoy or launch.nodes[0]
     if launch.envoy:
+        click.echo(f"Dashboard  {launch.envoy.url}/")
         click.echo(f"REST       {launch.envoy.url}/api/v1/")
     click.echo(f"gRPC       {target.address}")
     for node in launch.nodes:

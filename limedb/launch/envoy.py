@@ -46,6 +46,14 @@ _OBEYED_HEADERS = (
     "x-envoy-upstream-stream-duration-ms",
 )
 
+# What a page of the dashboard may do: run scripts, use styles and ask for data from where it came itself.
+# Text that is taken for HTML by mistake can't be put into a page at all (trusted types).
+_PAGE_POLICY = "; ".join((
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "font-src 'self'",
+    "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'", "trusted-types 'none'",
+))  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -130,6 +138,7 @@ def render(options: EnvoyOptions) -> str:
         max_body=options.max_body,
         local_codes=_LOCAL_CODES,
         obeyed_headers=_OBEYED_HEADERS,
+        page_policy=_PAGE_POLICY,
         unknown_node=f"unknown node in node= or x-limedb-node; the nodes are {', '.join(sorted(urls))}",
     )
 

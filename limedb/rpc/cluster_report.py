@@ -47,6 +47,7 @@ class ClusterReport:
                 share=shares.get(url, 0.0),
                 hint_bytes=hints.get(url, 0),
                 clock_offset_ms=offsets.get(url),
+                reachable=sources.replicas.is_reachable(url),
                 load=sources.load() if url == sources.view.own_url else None,
             )
             for url in sorted({*peers, *(member.url for member in topology.members)})
@@ -79,7 +80,10 @@ class ClusterReport:
     def mark(self) -> object:
         """Something that differs whenever something changed that a watcher should hear of at once."""
         topology, sources = self.topology, self._sources
-        statuses = tuple((peer.state.url, peer.status) for peer in sources.view.gossip_report().peers)
+        statuses = tuple(
+            (peer.state.url, peer.status, sources.replicas.is_reachable(peer.state.url))
+            for peer in sources.view.gossip_report().peers
+        )
         return topology.fence, sources.phase(), bool(sources.problem()), statuses
 
     def _share_by_url(self) -> dict[str, float]:

@@ -20,13 +20,16 @@ def node(
     share: float = 0.0,
     hint_bytes: int = 0,
     clock_offset_ms: int | None = None,
+    reachable: bool = False,
     load: NodeLoad | None = None,
 ) -> cluster_pb2.ClusterNode:
     """A node: what gossip tells of it (None: nothing), and what it is as a member (None: it isn't one).
 
     load: how it does, where that is known better than by gossip.
     """
-    message = cluster_pb2.ClusterNode(share=share, hint_bytes=hint_bytes, clock_offset_ms=clock_offset_ms)
+    message = cluster_pb2.ClusterNode(
+        share=share, hint_bytes=hint_bytes, clock_offset_ms=clock_offset_ms, reachable=reachable
+    )
     if peer is not None:
         state = peer.state
         message.url, message.node_id, message.zone = state.url, state.node_id, state.zone

@@ -65,12 +65,14 @@ class PeerLink:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a request has a chance: a link that was never used has one."""
+        """Whether a request has a chance: a link that was never used has one. To ask is to connect: of a peer
+        that died while nobody spoke to it, the next question knows.
+        """
         if self.trouble or self._is_closed:
             return False
         if self._stream is not None and not self._stream.trouble:
             return True
-        if self._channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+        if self._channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             return True
         self.doubt("connection refused or lost")
         return False

@@ -107,19 +107,21 @@ class _Method:
     async def _stream(
         self, behave: Callable[[], AsyncGenerator[Message | bytes, None]], context: Context, bounded: bool
     ) -> None:
-        started = perf_counter()
+        """It counts with the time to its first message: how long it goes on is for its client to say."""
+        started, first = perf_counter(), 0.0
         try:
             async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
                 async for response in responses:
                     await context.write(
                         response if isinstance(response, bytes) else response.SerializeToString()
                     )
+                    first = first or perf_counter()
         except asyncio.CancelledError:
-            self._record(self._name, "CANCELLED", perf_counter() - started)
+            self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
             raise
         except Exception as error:
             await self._refuse(error, context, started)
-        self._record(self._name, "OK", perf_counter() - started)
+        self._record(self._name, "OK", (first or perf_counter()) - started)
 
     async def _refuse(self, error: Exception, context: Context, started: float) -> None:
         code, text = status_of(error, self._name)

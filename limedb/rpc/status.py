@@ -19,6 +19,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.ConfigError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.KeyNotFoundError: grpc.StatusCode.NOT_FOUND,
+    errors.AssetNotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
     errors.TopologyChangeError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RequestTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.api.httpbody_pb2 import HttpBody
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from limedbpb.v1 import admin_pb2, cluster_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2
+from limedbpb.v1 import admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2
 
 Answer = Callable[[Any, grpc.ServicerContext], Any]
 
@@ -110,6 +111,11 @@ def _answers(node: StandIn) -> dict[str, dict[str, "grpc.RpcMethodHandler[Any, A
             Repair=lambda _request, _context: (
                 admin_pb2.RepairResponse(spans=2, spans_done=n, finished=n == 2) for n in range(3)
             ),
+        ),
+        "limedb.v1.DashboardService": _handlers(
+            node,
+            dashboard_pb2,
+            GetAsset=lambda request, _context: HttpBody(content_type="text/css", data=request.path.encode()),
         ),
         "limedb.v1.GossipService": _handlers(node, gossip_pb2, Exchange=gossip_pb2.ExchangeResponse()),
         "limedb.v1.ReplicaService": _handlers(

@@ -23,6 +23,7 @@ READS = [
     ("GetHealth", "GET", "/api/v1/health", None),
     ("LocateKey", "GET", "/api/v1/replicas/k", None),
     ("GetStatus", "GET", "/api/v1/admin/status", None),
+    ("GetAsset", "GET", "/dashboard/nodes", None),
     ("PlanJoin", "GET", "/api/v1/admin/join-plan?url=http://node9:1", None),
 ]
 OBEDIENCE = {

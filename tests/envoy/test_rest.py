@@ -159,7 +159,9 @@ def test_no_key_is_a_bad_request(gateway: Gateway, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
+        ("POST", "/"),
+        ("GET", "/index.html"),
+        ("GET", "/dashboard.html"),
         ("GET", "/nope"),
         ("GET", "/api/v1/nope"),
         ("GET", "/api/v1/set"),

@@ -29,6 +29,7 @@ class FakeCluster:
         self.clock = clock or SystemClock()
         self.layout = Layout(STEADY)
         self.statuses = {OTHER: Status.ACTIVE, DEAD: Status.DEAD}
+        self.cut: set[str] = set()
         self.stores: dict[str, Any] = {url: FakeReplica() for url in (OWN, OTHER, DEAD, NEW)}
         self.phase: Phase = "active"
         self.problem = ""
@@ -51,7 +52,7 @@ class FakeCluster:
         return replica
 
     def is_reachable(self, node_url: str) -> bool:
-        return self.statuses.get(node_url) is not Status.DEAD
+        return self.statuses.get(node_url) is not Status.DEAD and node_url not in self.cut
 
     async def change_status(self) -> ChangeStatus | None:
         if self.error:

@@ -57,6 +57,7 @@ async def test_the_state_tells_the_members_of_the_topology() -> None:
     )  # fmt: skip
     own, other, dead = told.members
     assert (own.url, own.standing, own.status, own.zone, own.lag) == (OWN, "normal", "active", "z1", 0)
+    assert (own.reachable, other.reachable, dead.reachable) == (True, True, False)
     assert (other.clock_offset_ms, own.HasField("clock_offset_ms")) == (-250, False)
     assert (dead.status, dead.hint_bytes) == ("dead", 4096)
     assert sum(node.share for node in told.members) == pytest.approx(2)  # two replicas of each key
@@ -187,6 +188,17 @@ def test_a_watcher_is_told_of_a_change_at_once() -> None:
         cluster.statuses[OTHER] = Status.STALE
         snapshot, waited = await elapsed(snapshots)
         assert [n.status for n in snapshot.nodes] == ["active", "stale", "dead", ""]
+        assert waited <= 0.1 + 1e-6
+
+    watch(scenario, interval_ms=30_000)
+
+
+def test_a_watcher_hears_at_once_that_a_link_broke() -> None:
+    async def scenario(cluster: FakeCluster, snapshots: Any) -> None:
+        await elapsed(snapshots)
+        cluster.cut.add(OTHER)
+        snapshot, waited = await elapsed(snapshots)
+        assert [(n.status, n.reachable) for n in snapshot.nodes if n.url == OTHER] == [("active", False)]
         assert waited <= 0.1 + 1e-6
 
     watch(scenario, interval_ms=30_000)

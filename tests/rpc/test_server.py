@@ -1,6 +1,7 @@
 """How methods are served: statuses, counters, streams and their ends."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -49,10 +50,12 @@ class Recorder:
 
     def __init__(self) -> None:
         self.counted: list[tuple[str, str]] = []
+        self.seconds: list[float] = []
         self.something = asyncio.Event()
 
     def record(self, method: str, code: str, seconds: float) -> None:
         self.counted.append((method, code))
+        self.seconds.append(seconds)
         self.something.set()
 
 
@@ -80,6 +83,14 @@ async def test_a_stream_ends_when_the_behaviour_does() -> None:
     async with served(Watched(last=3)) as (_, recorder, watch, _channel):
         assert [m.epoch async for m in watch(REQUEST)] == [1, 2, 3]
         assert recorder.counted == [("ClusterService/WatchCluster", "OK")]
+
+
+async def test_a_stream_counts_with_the_time_to_its_first_message() -> None:
+    async with served(Watched(last=30)) as (_, recorder, watch, _channel):
+        started = time.perf_counter()
+        await read_to_the_end(watch(REQUEST))
+        await asyncio.wait_for(recorder.something.wait(), 5)
+        assert recorder.seconds[0] < (time.perf_counter() - started) / 2
 
 
 async def test_an_error_in_a_stream_becomes_its_status() -> None:

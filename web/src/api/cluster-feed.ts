@@ -1,0 +1,116 @@
+import type { WatchClusterResponse } from "../gen/limedbpb/v1/cluster_pb";
+import { explain } from "./errors";
+import { at, cluster } from "./transport";
+
+/** Silence after which a stream counts as broken, in ms: it is told something each second. */
+const SILENCE = 3500;
+const BACKOFF = { first: 250, most: 3000 };
+/** Samples that are kept: five minutes. */
+const KEPT = 300;
+
+export type FeedState = "connecting" | "live" | "lost";
+
+/** One moment of one node: rates a second, latency in ms. */
+export interface Sample {
+  at: number;
+  requests: number;
+  latency: number;
+}
+
+export interface Feed {
+  state: FeedState;
+  trouble: string;
+  snapshot: WatchClusterResponse | undefined;
+  samples: ReadonlyMap<string, readonly Sample[]>;
+}
+
+/** The cluster as one node tells it (any node, for an empty URL), for as long as somebody listens. */
+export class ClusterFeed {
+  private current: Feed = { state: "connecting", trouble: "", snapshot: undefined, samples: new Map() };
+  private readonly listeners = new Set<() => void>();
+  private stop: AbortController | undefined;
+
+  constructor(private readonly nodeUrl: string) {}
+
+  readonly get = (): Feed => this.current;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    if (this.listeners.size === 0) document.addEventListener("visibilitychange", this.attend);
+    this.listeners.add(listener);
+    this.attend();
+    return () => {
+      this.listeners.delete(listener);
+      if (this.listeners.size > 0) return;
+      document.removeEventListener("visibilitychange", this.attend);
+      this.end();
+    };
+  };
+
+  /** A page that nobody sees hears nothing: a browser has six connections to a host, for all its pages. */
+  private readonly attend = (): void => {
+    if (document.hidden) this.end();
+    else if (!this.stop) void this.run();
+  };
+
+  private end(): void {
+    this.stop?.abort();
+    this.stop = undefined;
+  }
+
+  private async run(): Promise<void> {
+    const stop = new AbortController();
+    this.stop = stop;
+    let wait = BACKOFF.first;
+    while (!stop.signal.aborted) {
+      const heard = await this.follow(stop.signal);
+      wait = heard ? BACKOFF.first : Math.min(wait * 2, BACKOFF.most);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+
+  /** One stream to its end; whether anything came. */
+  private async follow(stop: AbortSignal): Promise<boolean> {
+    const silent = new AbortController();
+    let heard = false;
+    let timer = setTimeout(() => silent.abort(), SILENCE);
+    try {
+      const signal = AbortSignal.any([stop, silent.signal]);
+      for await (const snapshot of cluster.watchCluster({ intervalMs: 1000 }, at(this.nodeUrl, { signal }))) {
+        clearTimeout(timer);
+        timer = setTimeout(() => silent.abort(), SILENCE);
+        heard = true;
+        this.tell({ state: "live", trouble: "", snapshot, samples: this.sampled(snapshot) });
+      }
+      this.lose("the stream ended", stop);
+    } catch (error) {
+      this.lose(silent.signal.aborted ? "the node is silent" : explain(error), stop);
+    } finally {
+      clearTimeout(timer);
+    }
+    return heard;
+  }
+
+  private lose(trouble: string, stop: AbortSignal): void {
+    if (!stop.aborted) this.tell({ ...this.current, state: "lost", trouble });
+  }
+
+  private tell(feed: Feed): void {
+    this.current = feed;
+    for (const listener of this.listeners) listener();
+  }
+
+  private sampled(snapshot: WatchClusterResponse): ReadonlyMap<string, readonly Sample[]> {
+    const now = Date.now();
+    return new Map(
+      snapshot.nodes.map((node) => {
+        const isHeard = node.reachable && node.load;
+        const sample = {
+          at: now,
+          requests: isHeard ? (node.load?.requestsPerSecond ?? 0) : 0,
+          latency: isHeard ? (node.load?.averageLatencyMs ?? 0) : 0,
+        };
+        return [node.url, [...(this.current.samples.get(node.url) ?? []), sample].slice(-KEPT)];
+      }),
+    );
+  }
+}

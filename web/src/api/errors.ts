@@ -1,0 +1,13 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** An error in words for people: what the server said, and its code. */
+export function explain(error: unknown): string {
+  const known = ConnectError.from(error);
+  const text = known.rawMessage || "no answer";
+  return known.code === Code.Unknown ? text : `${text} (${Code[known.code]})`;
+}
+
+/** Whether a key has no value. */
+export function isNotFound(error: unknown): boolean {
+  return ConnectError.from(error).code === Code.NotFound;
+}

@@ -1,0 +1,36 @@
+import { useEffect } from "react";
+import { PAGES, useRoute } from "./lib/router";
+import { DataPage } from "./pages/data/data-page";
+import { NodesPage } from "./pages/nodes/nodes-page";
+import { OverviewPage } from "./pages/overview/overview-page";
+import { SeedPage } from "./pages/seed/seed-page";
+import { Palette } from "./shell/palette";
+import { Sidebar } from "./shell/sidebar";
+import { TopBar } from "./shell/top-bar";
+
+const SCREENS: Record<string, () => React.JSX.Element> = {
+  "/dashboard/nodes": NodesPage,
+  "/dashboard/data": DataPage,
+  "/dashboard/seed": SeedPage,
+};
+
+export function App() {
+  const { path } = useRoute();
+  const title = PAGES.find((page) => page.path === path)?.title ?? "Overview";
+  const Screen = SCREENS[path] ?? OverviewPage;
+  useEffect(() => {
+    document.title = `${title} · LimeDB`;
+  }, [title]);
+  return (
+    <div className="min-h-dvh md:grid md:grid-cols-[11.5rem_1fr]">
+      <Sidebar />
+      <div className="min-w-0 pb-16 md:pb-0">
+        <TopBar title={title} />
+        <main className="mx-auto max-w-[1440px] p-3 md:p-4">
+          <Screen />
+        </main>
+      </div>
+      <Palette />
+    </div>
+  );
+}

@@ -1,0 +1,62 @@
+import { explain } from "../../api/errors";
+import { deleteKey, type Level, readKey, writeKey } from "../../api/keys";
+import type { Receipt } from "../../gen/limedbpb/v1/record_pb";
+import type { Content } from "../../lib/content";
+
+export const COMMANDS = ["GET", "SET", "DEL"] as const;
+
+/** A request as it was put together. ttl: seconds, empty for ever. node: empty for any. */
+export interface Command {
+  verb: (typeof COMMANDS)[number];
+  key: string;
+  value: string;
+  ttl: string;
+  level: Level;
+  node: string;
+}
+
+/** What became of it. text: the answer in words; content: what was read. */
+export interface Outcome {
+  id: number;
+  command: Command;
+  text: string;
+  isError: boolean;
+  ms: number;
+  content?: Content | undefined;
+  receipt?: Receipt | undefined;
+}
+
+type Answer = Pick<Outcome, "text" | "content" | "receipt">;
+
+let last = 0;
+
+/** Milliseconds of a TTL in seconds; Error: it is none. */
+function ttlMs(text: string): number {
+  const seconds = text.trim() === "" ? 0 : Number(text);
+  if (!Number.isFinite(seconds) || seconds < 0) throw new Error("the TTL must be a number of seconds");
+  return Math.round(seconds * 1000);
+}
+
+async function ask({ verb, key, value, ttl, level, node }: Command): Promise<Answer> {
+  if (verb === "SET")
+    return { text: "stored", receipt: await writeKey(key, value, { ttlMs: ttlMs(ttl), level, node }) };
+  if (verb === "DEL") {
+    const { deleted, receipt } = await deleteKey(key, level, node);
+    return { text: deleted ? "deleted" : "there was none", receipt };
+  }
+  const found = await readKey(key, level, node);
+  return found ? { text: `read at ${found.nodeUrl}`, content: found.content } : { text: "key not found" };
+}
+
+/** Send a command; what goes wrong is an outcome too. */
+export async function run(command: Command): Promise<Outcome> {
+  const started = performance.now();
+  last += 1;
+  const id = last;
+  try {
+    const answer = await ask(command);
+    return { id, command, isError: false, ms: performance.now() - started, ...answer };
+  } catch (error) {
+    return { id, command, isError: true, ms: performance.now() - started, text: explain(error) };
+  }
+}

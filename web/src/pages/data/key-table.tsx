@@ -1,0 +1,47 @@
+import { bytes, clock, timeOf } from "../../lib/format";
+import { Button } from "../../ui/button";
+import { Quiet, Trouble } from "../../ui/panel";
+import { Code, Table } from "../../ui/table";
+import type { Keys } from "./use-keys";
+
+/** A page of keys, and the way to the others. */
+export function KeyTable(props: { keys: Keys; chosen?: string; onChoice: (key: string) => void }) {
+  const { page, number, trouble, next, previous } = props.keys;
+  if (trouble) return <Trouble>{trouble}</Trouble>;
+  if (!page) return <Quiet>Reading…</Quiet>;
+  return (
+    <>
+      {page.entries.length === 0 && <Quiet>No keys here.</Quiet>}
+      {page.entries.length > 0 && (
+        <Table label="Key list" columns={["key", "size>", "written>", "ends>"]}>
+          {page.entries.map((entry) => (
+            <tr key={entry.key} className={entry.key === props.chosen ? "bg-raised" : "hover:bg-raised/60"}>
+              <td className="w-full max-w-0">
+                <button
+                  type="button"
+                  title={entry.key}
+                  onClick={() => props.onChoice(entry.key)}
+                  className="block w-full truncate text-left font-mono text-xs hover:text-accent-text"
+                >
+                  {entry.key}
+                </button>
+              </td>
+              <Code right>{bytes(entry.size)}</Code>
+              <Code right>{timeOf(entry.version)}</Code>
+              <Code right>{entry.expiresAtMs === 0n ? "–" : clock(Number(entry.expiresAtMs))}</Code>
+            </tr>
+          ))}
+        </Table>
+      )}
+      <div className="mt-3 flex items-center justify-between">
+        <Button onClick={previous} disabled={number === 1}>
+          Previous
+        </Button>
+        <span className="text-muted text-xs">page {number}</span>
+        <Button onClick={next} disabled={page.after === undefined}>
+          Next
+        </Button>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,28 @@
+import { useState } from "react";
+import { bestView, bytesOf, type Content, show, VIEWS } from "../../lib/content";
+import { bytes } from "../../lib/format";
+import { Scroll } from "../../ui/scroll";
+import { Segments } from "../../ui/segments";
+
+/** A value as text, as JSON or as bytes: always as text of the page, never as a part of it. */
+export function ValueView({ content }: { content: Content }) {
+  const [view, setView] = useState(() => bestView(content));
+  return (
+    <div className="mt-2">
+      <div className="mb-2 flex items-center justify-between">
+        <Segments label="Show as" value={view} options={VIEWS} onChoice={setView} />
+        <span className="text-muted text-xs">
+          {typeof content === "string" ? "text" : "bytes"}, {bytes(bytesOf(content).length)}
+        </span>
+      </div>
+      <Scroll label="Value" className="max-h-80 overflow-auto rounded-md border border-line bg-ground">
+        <pre
+          data-testid="value"
+          className={`p-2.5 font-mono text-xs ${view === "hex" ? "" : "whitespace-pre-wrap break-all"}`}
+        >
+          {show(content, view)}
+        </pre>
+      </Scroll>
+    </div>
+  );
+}

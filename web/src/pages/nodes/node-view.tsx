@@ -1,0 +1,41 @@
+import { useState } from "react";
+import { useCluster, useNodeFeed } from "../../api/use-feed";
+import { hostOf } from "../../lib/format";
+import { go } from "../../lib/router";
+import { Panel, Quiet, Trouble } from "../../ui/panel";
+import { Segments } from "../../ui/segments";
+import { KeyTable } from "../data/key-table";
+import { useKeys } from "../data/use-keys";
+import { GossipMap } from "./gossip-map";
+import { NodeFigures } from "./node-figures";
+import { RawView } from "./raw-view";
+
+const VIEWS = ["figures", "gossip", "keys", "raw"] as const;
+
+function OwnKeys({ url }: { url: string }) {
+  const keys = useKeys("", url, 0);
+  return <KeyTable keys={keys} onChoice={(key) => go("/dashboard/data", { key })} />;
+}
+
+/** One node's own view of itself and of the others. */
+export function NodeView({ url, urls }: { url: string; urls: readonly string[] }) {
+  const feed = useNodeFeed(url);
+  const course = useCluster().samples.get(url) ?? []; // it goes back to when the dashboard was opened
+  const [view, setView] = useState<(typeof VIEWS)[number]>("figures");
+  const { snapshot } = feed;
+  return (
+    <Panel
+      title={hostOf(url)}
+      aside={<Segments label={`View of ${hostOf(url)}`} value={view} options={VIEWS} onChoice={setView} />}
+    >
+      {feed.state === "lost" && <Trouble>It does not answer: {feed.trouble}</Trouble>}
+      {!snapshot && feed.state === "connecting" && <Quiet>Waiting for the node…</Quiet>}
+      {snapshot && view === "figures" && (
+        <NodeFigures url={url} snapshot={snapshot} urls={urls} samples={course} />
+      )}
+      {snapshot && view === "gossip" && <GossipMap snapshot={snapshot} urls={urls} />}
+      {view === "keys" && <OwnKeys url={url} />}
+      {view === "raw" && <RawView url={url} />}
+    </Panel>
+  );
+}

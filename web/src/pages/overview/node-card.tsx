@@ -1,0 +1,58 @@
+import type { Sample } from "../../api/cluster-feed";
+import type { ClusterNode } from "../../gen/limedbpb/v1/cluster_pb";
+import { bytes, count, figure, hostOf, percent, seconds } from "../../lib/format";
+import { colourOf, conditionOf } from "../../lib/nodes";
+import { go } from "../../lib/router";
+import { ConditionMark, Swatch } from "../../ui/condition";
+import { Sparkline } from "../../ui/sparkline";
+
+function Cell({ name, value }: { name: string; value: string }) {
+  return (
+    <div className="min-w-0">
+      <dt className="truncate text-[11px] text-muted">{name}</dt>
+      <dd className="truncate font-mono text-xs">{value}</dd>
+    </div>
+  );
+}
+
+interface Props {
+  node: ClusterNode;
+  urls: readonly string[];
+  isTelling: boolean;
+  samples: readonly Sample[];
+}
+
+/** How one node does, as the telling node has heard. */
+export function NodeCard({ node, urls, isTelling, samples }: Props) {
+  const colour = colourOf(urls, node.url);
+  const { load } = node;
+  const place = [node.zone && `zone ${node.zone}`, node.standing || "no member", isTelling && "tells this"];
+  return (
+    <li aria-label={hostOf(node.url)} className="min-w-0 rounded-lg border border-line bg-panel p-3">
+      <div className="flex items-center justify-between gap-2">
+        <button
+          type="button"
+          onClick={() => go("/dashboard/nodes", { node: node.url })}
+          className="flex min-w-0 items-center gap-2 font-medium font-mono text-[13px] hover:underline"
+        >
+          <Swatch colour={colour} />
+          <span className="truncate">{hostOf(node.url)}</span>
+        </button>
+        <ConditionMark is={conditionOf(node)} beat={node.heartbeat} />
+      </div>
+      <p className="mt-0.5 truncate text-muted text-xs">{place.filter(Boolean).join(" · ")}</p>
+      <Sparkline values={samples.slice(-60).map((sample) => sample.requests)} colour={colour} />
+      <dl className="mt-2 grid grid-cols-3 gap-x-2 gap-y-1.5">
+        <Cell name="keys" value={count(node.keys)} />
+        <Cell name="disk" value={load ? bytes(load.diskBytes) : "–"} />
+        <Cell name="memory" value={load ? bytes(load.memoryBytes) : "–"} />
+        <Cell name="requests/s" value={load ? figure(load.requestsPerSecond) : "–"} />
+        <Cell name="latency" value={load ? `${figure(load.averageLatencyMs)} ms` : "–"} />
+        <Cell name="errors" value={load ? percent(load.errorRate) : "–"} />
+        <Cell name="cpu" value={load ? `${figure(load.cpuPercent)}%` : "–"} />
+        <Cell name="heartbeat" value={count(node.heartbeat)} />
+        <Cell name="heard" value={isTelling ? "now" : `${seconds(node.lag)} ago`} />
+      </dl>
+    </li>
+  );
+}

@@ -1,0 +1,28 @@
+import { useMemo, useState } from "react";
+import { explain } from "../../api/errors";
+import { locateKey } from "../../api/keys";
+import type { LocateKeyResponse } from "../../gen/limedbpb/v1/cluster_pb";
+import { type Arc, degreesOf, firstOf } from "../../lib/ring";
+import type { Placed } from "./ring-circle";
+
+/** A key to be placed on the ring, and what its owners say. */
+export function usePlacing(arcs: readonly Arc[]) {
+  const [located, setLocated] = useState<LocateKeyResponse>();
+  const [trouble, setTrouble] = useState("");
+  const place = async (key: string) => {
+    try {
+      setLocated(await locateKey(key));
+      setTrouble("");
+    } catch (error) {
+      setLocated(undefined);
+      setTrouble(explain(error));
+    }
+  };
+  const placed = useMemo((): Placed | undefined => {
+    if (!located) return undefined;
+    const degrees = degreesOf(located.token);
+    const urls = located.owners.map((owner) => owner.url);
+    return { key: located.key, degrees, owners: firstOf(arcs, degrees, urls) };
+  }, [located, arcs]);
+  return { located, placed, place, trouble };
+}
