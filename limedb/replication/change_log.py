@@ -9,7 +9,7 @@ isn't kept. A write may be sent again for ten minutes under its version, so a co
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import NamedTuple
 
 from limedb.core.hlc import COUNTER_BITS, version_at
@@ -72,15 +72,23 @@ class ChangeLog:
             for record, (superseded_by, _, previous) in zip(records, applied, strict=True)
             if record[2] >= oldest and not superseded_by and (again or previous != record[2])
         ]
-        for part in _parts(kept):
-            self._pieces[self._next] = part._replace(arrived_ms=now)
-            self._next += 1
-            self._count += len(part.records)
-            self._bytes += part.size
+        size = sum([len(record[0]) + len(record[1] or "") for record in kept]) + OVERHEAD * len(kept)
+        if len(kept) <= BATCH and size <= BATCH_BYTES:
+            self._keep(now, kept, size)
+        else:  # in pieces that can be told at once
+            for record in kept:
+                self._keep(now, [record], _size(record))
         while self._bytes > self._max_bytes or self._count > self._max_changes:
             self._forget_first()
         if self._waiting:
             self._wake()
+
+    def _keep(self, now: int, records: list[Record], size: int) -> None:
+        if records:
+            self._pieces[self._next] = _Piece(now, records, size)
+            self._next += 1
+            self._count += len(records)
+            self._bytes += size
 
     async def follow(self, what: Selection, since_ms: int | None) -> AsyncGenerator[ChangeBatch, None]:
         """The changes that arrived from a time on (None: now), in their order; the first batch comes at once.
@@ -158,12 +166,5 @@ class _Piece(NamedTuple):
     size: int
 
 
-def _parts(records: list[Record]) -> Iterator[_Piece]:
-    """Records in pieces that can be told at once; mostly it is one."""
-    for start in range(0, len(records), BATCH):
-        part = records[start : start + BATCH]
-        size = sum([len(key) + len(value or "") for key, value, _, _ in part]) + OVERHEAD * len(part)
-        if size <= BATCH_BYTES:
-            yield _Piece(0, part, size)
-        else:
-            yield from (_Piece(0, [r], len(r.key) + len(r.value or "") + OVERHEAD) for r in part)
+def _size(record: Record) -> int:
+    return len(record.key) + len(record.value or "") + OVERHEAD
