@@ -159,6 +159,22 @@ async def test_what_is_asked_in_one_turn_goes_as_one_frame(peer: Peer) -> None:
     assert peer.servicer.alone == []
 
 
+async def test_while_an_answer_is_awaited_questions_gather_for_one_frame(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_stream, "HOLD", 60.0)
+    await peer.read("first")
+    slow = peer.begin("slow")
+    await until(lambda: peer.own.begun[-1] == "slow")
+    later = []
+    for i in range(5):
+        later.append(asyncio.create_task(peer.read(f"k{i}")))
+        await asyncio.sleep(0)
+    peer.own.gates["slow"].set()
+    await asyncio.gather(*slow, *later)
+    assert peer.servicer.frames == [1, 1, 5]
+
+
 async def test_nothing_waits_for_a_slow_question_of_its_frame_or_another(peer: Peer) -> None:
     slow = peer.begin("slow read", how="read") + peer.begin("slow write")
     assert await asyncio.gather(peer.read("quick"), peer.apply("quick")) == [[None], [Applied(0, False)]]

@@ -1,0 +1,77 @@
+"""What a node reads at hand: only what it alone owns, and only where its store can."""
+
+from pathlib import Path
+
+import pytest
+
+from limedb.core.record import Record
+from limedb.core.topology import Topology, found
+from limedb.errors import NotMemberError
+from limedb.ports import Store
+from limedb.replication.at_hand import AtHand
+from limedb.replication.in_flight import InFlight
+from limedb.replication.replica import LocalReplica
+from limedb.replication.skew import ClockGuard
+from limedb.storage.codec import encode
+from limedb.storage.lmdb_store import LmdbStore
+from limedb.storage.memory_store import MemoryStore
+from tests.cluster.virtual import VirtualClock
+from tests.replication.nodes import A, B, Place, member
+
+ALONE = found("c1", 3, [member(A)])
+BOTH = found("c1", 3, [member(A), member(B)])
+SHARED = found("c1", 1, [member(A), member(B)])
+RECORD = Record("k", "v", 1)
+
+
+def at_hand(store: Store, topology: Topology, limit: int = 1000) -> AtHand:
+    clock, place = VirtualClock(), Place(topology)
+    skew = ClockGuard(clock, 500)
+    return AtHand(A, store, LocalReplica(store, clock, place, InFlight(), limit, skew), place, skew)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> LmdbStore:
+    """A store that has its records at hand; the test's end closes its loop, and with it the store."""
+    store = LmdbStore(tmp_path / "store", "none", lambda _: None)
+    await store.apply([RECORD], 0)
+    return store
+
+
+async def test_the_only_owner_reads_what_is_stored(store: LmdbStore) -> None:
+    hand = at_hand(store, ALONE)
+    assert hand.get("k") == encode(RECORD)
+    assert hand.get("missing") == b""
+    assert hand.get_many(["missing", "k"]) == [None, encode(RECORD)]
+    await store.close()
+
+
+async def test_where_another_node_owns_it_too_the_coordinator_is_asked(store: LmdbStore) -> None:
+    hand = at_hand(store, BOTH)
+    assert (hand.get("k"), hand.get_many(["k"])) == (None, None)
+    await store.close()
+
+
+async def test_of_single_owners_each_reads_its_own_keys_only(store: LmdbStore) -> None:
+    hand, layout = at_hand(store, SHARED), Place(SHARED).layout
+    own = next(f"own{i}" for i in range(99) if layout.of_key(f"own{i}").current == (A,))
+    other = next(f"other{i}" for i in range(99) if layout.of_key(f"other{i}").current == (B,))
+    assert (hand.get(own), hand.get(other)) == (b"", None)
+    assert (hand.get_many([own]), hand.get_many([own, other])) == ([None], None)
+    await store.close()
+
+
+async def test_too_much_for_one_answer_is_left_to_the_coordinator(store: LmdbStore) -> None:
+    assert at_hand(store, ALONE, limit=10).get_many(["k", "k"]) is None
+    await store.close()
+
+
+async def test_a_store_without_stored_bytes_is_left_to_the_coordinator() -> None:
+    hand = at_hand(MemoryStore(), ALONE)
+    assert (hand.get("k"), hand.get_many(["k"])) == (None, None)
+
+
+async def test_a_node_without_a_cluster_says_so(store: LmdbStore) -> None:
+    with pytest.raises(NotMemberError):
+        at_hand(store, Topology()).get("k")
+    await store.close()

@@ -1,0 +1,75 @@
+"""Answers joined from stored bytes are, byte for byte, what protobuf writes."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from limedb.core.record import Record
+from limedb.errors import KeyNotFoundError, StoreCorruptError, StoreFullError
+from limedb.replication.requests import Found, Written
+from limedb.rpc import answers, convert
+from limedb.storage.codec import encode
+from limedbpb.v1 import kv_pb2
+
+URL = "http://node1:8484"
+NOW = 1_000
+
+U64 = st.integers(1, 2**64 - 1)
+KEYS = st.one_of(st.text(min_size=1, max_size=9), st.sampled_from(["k" * 127, "k" * 128, "ü" * 2048]))
+VALUES = st.one_of(st.none(), st.text(), st.binary(), st.sampled_from(["", "v" * 128, "v" * 20_000]))
+RECORDS = st.builds(Record, KEYS, VALUES, U64, st.sampled_from([0, NOW, NOW + 1]))
+WRITTEN = st.builds(
+    Written, U64, st.booleans(), st.integers(0, 2**31), st.integers(0, 2**31), st.integers(0, 2**40)
+)
+
+
+def found(record: Record) -> Found | None:
+    """What a client is to be told of a record."""
+    if record.value is None or not record.is_live(NOW):
+        return None
+    return Found(record.value, URL)
+
+
+@given(RECORDS)
+@example(Record("k", "", 1))
+def test_a_get_is_what_protobuf_writes(record: Record) -> None:
+    if (told := found(record)) is None:
+        with pytest.raises(KeyNotFoundError):
+            answers.get_answer(record.key, encode(record), lambda: NOW, URL)
+    else:
+        answer = answers.get_answer(record.key, encode(record), lambda: NOW, URL)
+        assert answer == convert.get_response(told).SerializeToString()
+
+
+def test_what_is_not_stored_is_not_found() -> None:
+    with pytest.raises(KeyNotFoundError, match="key not found"):
+        answers.get_answer("k", b"", lambda: NOW, URL)
+
+
+@given(st.lists(st.tuples(RECORDS, st.booleans()), max_size=5))
+def test_a_batch_of_gets_is_what_protobuf_writes(asked: list[tuple[Record, bool]]) -> None:
+    keys = [record.key for record, _ in asked]
+    stored = [encode(record) if is_stored else None for record, is_stored in asked]
+    told = [found(record) if is_stored else None for record, is_stored in asked]
+    expected = kv_pb2.BatchGetResponse(results=[convert.batch_get_result(each) for each in told])
+    assert answers.batch_get_answer(keys, stored, lambda: NOW) == expected.SerializeToString()
+
+
+def test_what_is_no_record_of_its_key_is_an_error_of_that_key_alone() -> None:
+    stored = [encode(Record("a", "1", 1)), encode(Record("foreign", "2", 1)), b"\xff", None]
+    answer = answers.batch_get_answer(["a", "b", "c", "d"], stored, lambda: NOW)
+    results = kv_pb2.BatchGetResponse.FromString(answer).results
+    assert [(r.found, r.value) for r in results] == [(True, "1"), (False, ""), (False, ""), (False, "")]
+    assert [r.failure.kind for r in results] == ["", *[StoreCorruptError.__name__] * 2, ""]
+
+
+@given(WRITTEN)
+def test_a_set_is_what_protobuf_writes(written: Written) -> None:
+    expected = kv_pb2.SetResponse(receipt=convert.receipt(written))
+    assert answers.set_answer(written) == expected.SerializeToString()
+
+
+@given(st.lists(st.one_of(WRITTEN, st.just(StoreFullError("no room"))), max_size=5))
+def test_a_batch_of_sets_is_what_protobuf_writes(outcomes: list[Written | StoreFullError]) -> None:
+    expected = kv_pb2.BatchSetResponse(results=[convert.batch_set_result(each) for each in outcomes])
+    assert answers.batch_set_answer(outcomes) == expected.SerializeToString()
