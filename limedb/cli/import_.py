@@ -125,7 +125,7 @@ class _Run:
         """Store all lines."""
         from limedb.client import connect
 
-        async with connect(target, consistency=level, timeout=timeout) as db:
+        async with connect(target, consistency=level, timeout=timeout, idempotent=True) as db:
             self.importer = Importer(db, self._start, self._counts, self._bad, self._moved, stop_on_error)
             self._has_begun = True
             await self.importer.run(lines)

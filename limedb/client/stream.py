@@ -47,7 +47,7 @@ class Stream:
         self.heard = self._loop.time()
         self.answered: Callable[[], None] = _nothing
         call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(METHOD)()
-        self._call = call
+        self._call, self._channel = call, channel
         self._tasks = [self._loop.create_task(self._write()), self._loop.create_task(self._read())]
 
     @property
@@ -79,6 +79,7 @@ class Stream:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _write(self) -> None:
+        await self._channel.channel_ready()  # what never had a connection was not begun
         while True:
             while self._queue:
                 number = self._queue.popleft()

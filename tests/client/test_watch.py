@@ -47,7 +47,7 @@ async def test_what_makes_no_sense_is_refused(cluster: RunningCluster) -> None:
 
 async def test_a_watch_outlives_the_nodes_that_serve_it(broken: RunningCluster) -> None:
     addresses = ",".join(node.address for node in broken.nodes)
-    async with limedb.connect(addresses, timeout=20) as db:
+    async with limedb.connect(addresses, timeout=20, idempotent=True) as db:
         found: list[Change] = []
         news = asyncio.Event()
         task = asyncio.create_task(gather_changes(db, "k", found, news))
