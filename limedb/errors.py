@@ -6,6 +6,8 @@ each class to a status, the most specific class decides. Facts are attributes, s
     LimeDBError
     ├── ConfigError                  a setting that can't be used; ends the start
     ├── LaunchError                  a local cluster that can't be started, found or ended
+    ├── BulkError                    a file that can't be imported or exported any further
+    ├── BadItemError                 one line or entry of a file that isn't a key with a value
     ├── InvalidRequestError          what was asked makes no sense
     │   ├── InvalidKeyError
     │   ├── ValueTooLargeError
@@ -51,6 +53,14 @@ class ConfigError(LimeDBError):
 
 class LaunchError(LimeDBError):
     """A local cluster that can't be started, found or ended; the text says what to do."""
+
+
+class BulkError(LimeDBError):
+    """A file that can't be read or written any further; the text says where, and what to do."""
+
+
+class BadItemError(LimeDBError):
+    """One line or entry of a file that isn't a key with a value; others may be."""
 
 
 class InvalidRequestError(LimeDBError):

@@ -9,8 +9,9 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from limedb.bulk.items import BadItemError, BulkError, Content, Item, Line, Place, checked, whole_number
+from limedb.bulk.items import Content, Item, Line, Place, checked, whole_number
 from limedb.bulk.jsonl import MAX_LINE, blob_of
+from limedb.errors import BadItemError, BulkError
 
 COLUMNS = ("key", "value", "blob", "expires_at_ms")
 _EMPTY_BLOB = "="  # no bytes at all, which an empty field can't say: that is the text ""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from limedb.bulk import csv_file, go_file, jsonl
-from limedb.bulk.items import BadItemError, Format, Item
-from limedb.errors import LimeDBError, RemoteError, RequestTimeoutError, UnavailableError
+from limedb.bulk.items import Format, Item
+from limedb.errors import BadItemError, LimeDBError, RemoteError, RequestTimeoutError, UnavailableError
 from limedb.rpc.scan_calls import Page
 
 PATIENCE_SECONDS = 30.0

@@ -11,8 +11,9 @@ from typing import BinaryIO
 
 import ijson
 
-from limedb.bulk.items import BadItemError, BulkError, Content, Item, Line, Place, checked
+from limedb.bulk.items import Content, Item, Line, Place, checked
 from limedb.bulk.jsonl import item_of
+from limedb.errors import BadItemError, BulkError
 
 
 def read(file: BinaryIO, start: Place) -> Iterator[Line]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
-from limedb.bulk.items import BadItemError, BulkError, Item, Line, Place
+from limedb.bulk.items import Item, Line, Place
 from limedb.client import Receipt, Value
-from limedb.errors import InvalidRequestError, LimeDBError, PartialFailureError
+from limedb.errors import BadItemError, BulkError, InvalidRequestError, LimeDBError, PartialFailureError
 
 BATCH = 500
 """Lines of a batch, at most."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from limedb.client.arguments import check_key, check_value
-from limedb.errors import InvalidRequestError, LimeDBError
+from limedb.errors import BadItemError, InvalidRequestError
 from limedb.rpc.checks import MAX_TTL_MS
 
 
@@ -18,14 +18,6 @@ class Format(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     GO = "go"
-
-
-class BulkError(LimeDBError):
-    """A file that can't be read or written any further; the text says where, and what to do."""
-
-
-class BadItemError(LimeDBError):
-    """One line or entry that isn't a key with a value; others may be."""
 
 
 @dataclass(frozen=True, slots=True)

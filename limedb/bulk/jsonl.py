@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from limedb.bulk.items import BadItemError, Content, Item, Line, Place, checked, whole_number
+from limedb.bulk.items import Content, Item, Line, Place, checked, whole_number
+from limedb.errors import BadItemError
 
 MAX_LINE = 64 << 20
 """Bytes: a longer line is no item, and is not held."""

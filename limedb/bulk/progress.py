@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeVar
 
 import xxhash
 
-from limedb.bulk.items import BulkError
+from limedb.errors import BulkError
 from limedb.storage.files import replace_durably
 
 HEAD = 64 << 10

@@ -13,14 +13,14 @@ import click
 
 from limedb.bulk import progress
 from limedb.bulk.exporter import Exporter, Progress
-from limedb.bulk.items import BadItemError, BulkError, Format
+from limedb.bulk.items import Format
 from limedb.bulk.progress import Exported
 from limedb.cli.bars import bar
 from limedb.cli.codes import IN_PART
 from limedb.cli.files import form_of, form_option
 from limedb.cli.options import command, consistency_option, target_option
 from limedb.core.quorum import Level
-from limedb.errors import LimeDBError
+from limedb.errors import BadItemError, BulkError, LimeDBError
 from limedb.rpc.scan_calls import Selection, scan_client
 
 SAVE_SECONDS = 1.0

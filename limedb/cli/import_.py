@@ -12,14 +12,14 @@ import click
 
 from limedb.bulk import csv_file, go_file, jsonl, progress
 from limedb.bulk.importer import Counts, Importer
-from limedb.bulk.items import BulkError, Format, Line, Place
+from limedb.bulk.items import Format, Line, Place
 from limedb.bulk.progress import Imported
 from limedb.cli.bars import Advance, Say, bar
 from limedb.cli.codes import IN_PART
 from limedb.cli.files import form_of, form_option
 from limedb.cli.options import command, consistency_option, target_option
 from limedb.core.quorum import Level
-from limedb.errors import LimeDBError
+from limedb.errors import BulkError, LimeDBError
 
 SAVE_SECONDS = 1.0
 _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_file.read}

@@ -178,13 +178,22 @@ class Leader:
     # --- opinions
 
     async def _is_lost(self, topology: Topology, member: Member) -> bool:
-        """Whether a majority of voters has missed a member for long enough."""
+        """Whether a majority of voters has missed a member for long enough, and it doesn't answer now: when a
+        network heals, requests come through before gossip does.
+        """
         absent = self._attendance.absent_for(member)
         replaced = topology.phase is Phase.STREAMING and self._attendance.is_elsewhere(member)
         limit = min(HELD_UP_SECONDS, self._dead_node_timeout) if replaced else self._dead_node_timeout
         if absent < limit:
             return False
         opinions = await self._ask_progress([voter.url for voter in topology.voters])
+        its_own = opinions.get(member.url)
+        if (
+            its_own
+            and its_own.cluster_id == topology.cluster_id
+            and not self._attendance.is_elsewhere(member)
+        ):
+            return False
         agreeing = sum(p.dead.get(member.url, 0.0) >= limit for p in opinions.values())
         return agreeing >= majority(len(topology.voters))
 

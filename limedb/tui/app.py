@@ -126,13 +126,15 @@ class LimeApp(App[None]):
 
     def action_show(self, tab: str) -> None:
         """Show a tab, and give its first pane the focus."""
-        self.query_one(TabbedContent).active = tab
-        self.query_one("#nodes" if tab == "cluster" else "#keys").focus()
+        self._open(tab, "#nodes" if tab == "cluster" else "#keys")
 
     def action_search(self) -> None:
         """Search keys by prefix."""
-        self.action_show("data")
-        self.query_one(DataPane).search()
+        self._open("data", "#prefix")
+
+    def _open(self, tab: str, pane: str) -> None:
+        self.query_one(TabbedContent).active = tab
+        self.call_after_refresh(self.query_one(pane).focus)  # what isn't shown yet can't have it
 
     @work
     async def action_get(self) -> None:

@@ -67,10 +67,6 @@ class DataPane(Vertical):
 
     # --- keys
 
-    def search(self) -> None:
-        """Let a prefix be typed in."""
-        self.query_one(Input).focus()
-
     def browse(self, place: Place, key: str = "", pause: float = 0.0) -> None:
         """Go to a place, with the cursor on a key where it is there. pause: seconds before."""
         self.run_worker(self._browse(place, key, pause), group="browse", exclusive=True)

@@ -8,8 +8,8 @@ import pytest
 
 from limedb.bulk import exporter as exporting
 from limedb.bulk.exporter import Exporter, Progress
-from limedb.bulk.items import BadItemError, Format
-from limedb.errors import UnavailableError
+from limedb.bulk.items import Format
+from limedb.errors import BadItemError, UnavailableError
 from limedb.rpc.scan_calls import Entry, Page
 
 ENTRIES = tuple(Entry(f"k{n:02d}", f"v{n}", 2, 1, 0) for n in range(25))

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limedb.bulk import csv_file, go_file, jsonl
-from limedb.bulk.items import BadItemError, BulkError, Item, Line, Place
+from limedb.bulk.items import Item, Line, Place
+from limedb.errors import BadItemError, BulkError
 
 Read = Callable[[BinaryIO, Place], Iterator[Line]]
 

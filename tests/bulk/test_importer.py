@@ -8,9 +8,16 @@ import pytest
 
 from limedb.bulk import importer as importing
 from limedb.bulk.importer import Counts, Importer
-from limedb.bulk.items import BadItemError, BulkError, Content, Item, Line, Place
+from limedb.bulk.items import Content, Item, Line, Place
 from limedb.client import Receipt, Value
-from limedb.errors import LimeDBError, PartialFailureError, UnavailableError, ValueTooLargeError
+from limedb.errors import (
+    BadItemError,
+    BulkError,
+    LimeDBError,
+    PartialFailureError,
+    UnavailableError,
+    ValueTooLargeError,
+)
 
 START = Place()
 RECEIPT = Receipt(1, 1, 1, 1)

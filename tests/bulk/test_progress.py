@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from limedb.bulk import progress
-from limedb.bulk.items import BulkError
 from limedb.bulk.progress import Exported, Imported
+from limedb.errors import BulkError
 
 STATE = Imported(10, 2, "head", 1, 1, 0)
 

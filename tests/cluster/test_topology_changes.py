@@ -368,6 +368,21 @@ def test_a_minority_decides_nothing_and_the_history_stays_one(seed: int) -> None
     run_virtual(scenario())
 
 
+def test_a_member_that_answers_is_not_removed_though_gossip_takes_it_for_dead() -> None:
+    async def scenario() -> None:
+        async with Cluster() as cluster:
+            nodes = await formed(cluster, 4, dead_node_timeout=15.0)
+            silent = nodes[3]
+            silent.view.beat = lambda: None  # type: ignore[method-assign]
+            await wait_until(lambda: nodes[0].view.dead_for(silent.url) > 20, limit=90)
+            await asyncio.sleep(20)
+            assert nodes[0].charter.topology.epoch == 1
+            await cluster.kill(silent.url)
+            await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 4))), limit=60)
+
+    run_virtual(scenario())
+
+
 def test_no_node_is_removed_whose_data_the_others_may_lack() -> None:
     async def scenario() -> None:
         async with Cluster() as cluster:

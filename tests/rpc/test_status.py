@@ -43,7 +43,8 @@ def test_the_most_specific_class_decides(error: Exception, code: grpc.StatusCode
 
 
 def test_no_error_that_a_request_can_meet_is_internal() -> None:
-    ends = {errors.LimeDBError, errors.LaunchError, errors.RemoteError, errors.PartialFailureError}
+    local = {errors.LaunchError, errors.BulkError, errors.BadItemError}  # no request meets them
+    ends = {errors.LimeDBError, errors.RemoteError, errors.PartialFailureError} | local
     unmapped = [
         c
         for c in classes(errors.LimeDBError)
