@@ -134,7 +134,9 @@ class LimeApp(App[None]):
 
     def _open(self, tab: str, pane: str) -> None:
         self.query_one(TabbedContent).active = tab
-        self.call_after_refresh(self.query_one(pane).focus)  # what isn't shown yet can't have it
+        first = self.query_one(pane)
+        first.focus()
+        self.call_after_refresh(first.focus)  # what was not shown yet could not have it
 
     @work
     async def action_get(self) -> None:

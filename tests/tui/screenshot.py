@@ -44,6 +44,7 @@ async def _draw(shown: Screen, cluster: RunningCluster, db: Client) -> None:
         await shown.until("a dead node", lambda: shown.nodes()[last.url]["status"] == "dead", limit=30)
         _save(shown.app, "tui")
         await shown.press("slash")
+        await shown.until("the prefix in focus", lambda: shown.focus == "prefix")
         await shown.type("fruit:y")
         await shown.until("keys", lambda: len(shown.keys()) == 60)
         await shown.press("enter", "down", "down")

@@ -154,6 +154,7 @@ async def test_keys_are_browsed_by_prefix_and_page(cluster: RunningCluster, db: 
     await db.set(f"{prefix[:-1]};other", "x")
     async with live(cluster.nodes[0].address) as shown:
         await shown.press("slash")
+        await shown.until("the prefix in focus", lambda: shown.focus == "prefix")
         await shown.type(prefix)
         await shown.until("the first page", lambda: shown.keys() == names[:100])
         await shown.press("enter")
@@ -177,6 +178,7 @@ async def test_hostile_keys_and_values_are_shown_and_not_obeyed(
     await db.set(key, "[b]bold[/b] \x1b]0;title\x07 [@click=app.quit]x[/]")
     async with live(cluster.nodes[0].address, LARGE) as shown:
         await shown.press("slash")
+        await shown.until("the prefix in focus", lambda: shown.focus == "prefix")
         await shown.type(prefix)
         await shown.until("the key", lambda: shown.keys() == [key])
         await shown.until("its value", lambda: shown.data.key == key)
