@@ -110,7 +110,7 @@ def _grpc(
         {operation: wire(*call) for operation, call in calls.items()},
         batches,
         library,
-        verify,
+        verify=verify,
         missing_library=missing_library,
     )
 
