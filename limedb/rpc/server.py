@@ -7,7 +7,7 @@ for one costs a tenth of a request; telemetry brings its own when it is on.
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -31,6 +31,9 @@ Behaviour = Callable[[Any, Context], Any]
 
 MAX_CONCURRENT_RPCS = 10_000
 """Requests that one node works on at a time; one more gets RESOURCE_EXHAUSTED."""
+
+LAST_WRITE_SECONDS = 1.0
+"""How long a stream that ends waits for its client to take what is on its way."""
 
 SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a forgotten node must not share the port in silence
@@ -112,9 +115,8 @@ class _Method:
         try:
             async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
                 async for response in responses:
-                    await context.write(
-                        response if isinstance(response, bytes) else response.SerializeToString()
-                    )
+                    data = response if isinstance(response, bytes) else response.SerializeToString()
+                    await (_write_whole(context, data) if bounded else context.write(data))
                     first = first or perf_counter()
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
@@ -127,6 +129,19 @@ class _Method:
         code, text = status_of(error, self._name)
         self._record(self._name, code.name, perf_counter() - started)
         await context.abort(code, text, trailers_of(error))
+
+
+async def _write_whole(context: Context, data: bytes) -> None:
+    """Write a message of a stream that the server's stop may end in the middle: gRPC takes no status while a
+    write is on its way.
+    """
+    writing = asyncio.ensure_future(context.write(data))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        with suppress(Exception):  # what ends the stream is told, not what the write met
+            await asyncio.wait_for(writing, LAST_WRITE_SECONDS)
+        raise
 
 
 class _Streams:
