@@ -6,7 +6,7 @@ import { Panel, Quiet } from "../../ui/panel";
 function Progress({ of }: { of: ChangeProgress }) {
   const share = of.isDone ? 1 : of.spans === 0 ? 0 : of.spansDone / of.spans;
   return (
-    <li className="grid grid-cols-[8rem_1fr_auto] items-center gap-3 text-xs">
+    <li className="grid grid-cols-[8rem_minmax(6rem,1fr)_minmax(0,max-content)] items-center gap-3 text-xs">
       <span className="truncate font-mono">{hostOf(of.url)}</span>
       <Meter label={`${hostOf(of.url)} has fetched`} share={share} />
       <span className="text-right font-mono text-muted">
