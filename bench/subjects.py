@@ -67,8 +67,7 @@ def _limedb(system: LimeDB) -> Subject:
         "set": ("limedb.v1.KVService/Set", limedb_api.set_request(KEY, VALUE)),
     }
     library = limedb_api.open_library if system.name == names.LIMEDB else None
-    why_not = limedb_api.missing_library()
-    subject = _grpc(system, calls, VALUE.encode(), limedb_api.open_batches, library, why_not)
+    subject = _grpc(system, calls, VALUE.encode(), limedb_api.open_batches, library)
     return replace(subject, idempotent=limedb_api.open_idempotent if library else None)
 
 
@@ -86,7 +85,6 @@ def _grpc(
     answer: bytes,
     batches: Opener | None = None,
     library: Opener | None = None,
-    missing_library: str = "",
 ) -> Subject:
     """calls: method and message by operation. answer: what the answer to a get must contain."""
 
@@ -111,7 +109,6 @@ def _grpc(
         batches,
         library,
         verify=verify,
-        missing_library=missing_library,
     )
 
 

@@ -1,12 +1,10 @@
 """LimeDB from Python: batches through the generated stubs, single operations through limedb.client."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from typing import Any
 
 import grpc
 
-import limedb
+from limedb.client import Client, connect
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 
@@ -43,16 +41,11 @@ async def open_batches(address: str, callers: int) -> LimeDBBatches:
     return LimeDBBatches(grpc.aio.insecure_channel(address))
 
 
-def missing_library() -> str:
-    """Why the client library can't be measured; empty: it can."""
-    return "" if hasattr(limedb, "connect") else "limedb.connect is not there"
-
-
 class LimeDBLibrary:
     """Single operations of limedb.client, which joins those of one turn of the loop by itself."""
 
-    def __init__(self, db: Any, stack: AsyncExitStack) -> None:  # noqa: ANN401 (it may not be there)
-        self._db, self._stack = db, stack
+    def __init__(self, db: Client) -> None:
+        self._db = db
 
     async def get(self, keys: Sequence[str]) -> Sequence[str | bytes | None]:
         return [await self._db.get(key) for key in keys]
@@ -62,19 +55,18 @@ class LimeDBLibrary:
             await self._db.set(key, value)
 
     async def close(self) -> None:
-        await self._stack.aclose()
+        await self._db.close()
 
 
 async def open_library(address: str, callers: int) -> LimeDBLibrary:
-    return await _open(address)
+    return await _open(connect(address))
 
 
 async def open_idempotent(address: str, callers: int) -> LimeDBLibrary:
     """Each write is agreed on, so that it can be tried again."""
-    return await _open(address, idempotent=True)
+    return await _open(connect(address, idempotent=True))
 
 
-async def _open(address: str, **options: bool) -> LimeDBLibrary:
-    stack = AsyncExitStack()
-    connect = limedb.connect  # type: ignore[attr-defined,unused-ignore]
-    return LimeDBLibrary(await stack.enter_async_context(connect(address, **options)), stack)
+async def _open(db: Client) -> LimeDBLibrary:
+    await db.open()
+    return LimeDBLibrary(db)
