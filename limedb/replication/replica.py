@@ -72,8 +72,8 @@ class StoredBytes(Protocol):
         check that each is a record of its key.
         """
 
-    def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
-        """As Store.scan_tokens, at once and for some hundreds at most; keys of one token in no order."""
+    async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
+        """As Store.scan_tokens, for some hundreds at most; keys of one token in no order."""
 
 
 class LocalReplica:
@@ -175,7 +175,7 @@ class LocalReplica:
             return None
         page = Page[bytes](span, limit, len)
         while wanted := page.wanted:
-            page.add(self._bytes.stored_tokens(page.first, span.last, wanted), wanted)
+            page.add(await self._bytes.stored_tokens(page.first, span.last, wanted), wanted)
             await asyncio.sleep(0)
         return [data for _, data in page.found]
 

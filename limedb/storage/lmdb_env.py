@@ -19,6 +19,9 @@ from limedb.storage.lmdb_upgrade import OLD_FORMAT, upgrade
 # have it open, so it is huge from the start.
 MAP_SIZE = 1 << 40
 _LEAST_MAP_SIZE = 1 << 26
+PAGES_A_WRITE = 32 << 10
+"""Bytes of tree pages that one record may dirty in both tables, and some more."""
+_SPARE = 1 << 20
 _CORRUPT = (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError, lmdb.PageNotFoundError)
 
 
@@ -33,13 +36,13 @@ class Tables:
     meta: lmdb._Database
 
 
-def open_tables(folder: Path, durability: str, map_size: int = MAP_SIZE) -> Tables:
-    """Open an environment in a folder that exists, and make what is missing in it.
+def open_tables(folder: Path, map_size: int = MAP_SIZE) -> Tables:
+    """Open an environment in a folder that exists, and make what is missing in it. Commits are synced.
 
     map_size: bytes; halved while the machine refuses so much. StoreError, StoreFullError, StoreCorruptError.
     """
     try:
-        env = _open(folder, durability, map_size)
+        env = _open(folder, map_size)
     except (lmdb.Error, OSError) as error:
         raise explain(error, folder) from error
     try:
@@ -55,13 +58,12 @@ def open_tables(folder: Path, durability: str, map_size: int = MAP_SIZE) -> Tabl
     return tables
 
 
-def _open(folder: Path, durability: str, map_size: int) -> lmdb.Environment:
+def _open(folder: Path, map_size: int) -> lmdb.Environment:
     try:
         return lmdb.open(
             str(folder),
             map_size=map_size,
             max_dbs=8,
-            sync=durability == "always",
             writemap=False,  # a full disk would be SIGBUS, the death of the process
             meminit=False,
             readahead=False,  # reads are of single keys: reading ahead would push out what others need
@@ -69,7 +71,7 @@ def _open(folder: Path, durability: str, map_size: int) -> lmdb.Environment:
     except lmdb.MemoryError:
         if map_size <= _LEAST_MAP_SIZE:
             raise
-        return _open(folder, durability, map_size // 2)
+        return _open(folder, map_size // 2)
 
 
 def _check_format(tables: Tables) -> None:
@@ -119,6 +121,11 @@ def full_error(error: Exception, folder: Path) -> StoreFullError:
     return StoreFullError(f"{folder}: the disk is full; nothing of this write was stored, make room")
 
 
+def broken(folder: Path, failure: Exception | None) -> StoreError:
+    """What to tell after the disk failed; a new error each time, since each gets a traceback."""
+    return StoreError(f"{folder}: the disk failed ({failure}); no more is written there")
+
+
 def explain(error: Exception, folder: Path) -> StoreError:
     """What an error of LMDB means."""
     if isinstance(error, lmdb.MapFullError) or is_full(_code_of(error)):
@@ -126,3 +133,15 @@ def explain(error: Exception, folder: Path) -> StoreError:
     if isinstance(error, _CORRUPT):
         return StoreCorruptError(f"{folder} isn't what LimeDB stored there: {error}; restore a snapshot")
     return StoreError(f"{folder}: {error}")
+
+
+def has_room(tables: Tables, size: int, count: int) -> bool:
+    """Whether there surely is room to write so many bytes in so many records, to the log and to the tables.
+
+    The tables need new pages for what is written, twice as much where pages split, and for each page that a
+    write touches, since a page in use is copied; no more than there are.
+    """
+    info = tables.env.info()
+    map_used = (info["last_pgno"] + 1) * int(tables.env.stat()["psize"])
+    needed = 4 * size + min(PAGES_A_WRITE * count, map_used) + _SPARE
+    return needed < info["map_size"] - map_used and size + needed < _free_space(tables.folder)

@@ -27,6 +27,7 @@ from limedb.storage.lmdb_layout import (
     start_at,
     stored_key,
 )
+from limedb.storage.memtable import Memtable
 from limedb.storage.merging import is_live
 from limedb.storage.range_page import cut_page
 
@@ -38,10 +39,12 @@ class OverBudgetError(Exception):
 
 
 class Reader:
-    """Reads records. Any method may raise lmdb.Error, and StoreCorruptError on foreign bytes."""
+    """Reads records: single keys from the memtable too, ranges from the tables alone. Any method may raise
+    lmdb.Error, and StoreCorruptError on foreign bytes.
+    """
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
+    def __init__(self, tables: Tables, memtable: Memtable) -> None:
+        self._tables, self._memtable = tables, memtable
 
     def get(self, key: str) -> Record | None:
         """The record of a key."""
@@ -50,14 +53,15 @@ class Reader:
 
     def stored_at(self, key: str) -> bytes | None:
         """What is stored under a key as bytes, unread."""
+        stored = stored_key(key_bytes(key))
+        if self._memtable and (item := self._memtable.get(stored)) is not None:
+            return item.data or None
         with self._tables.env.begin(db=self._tables.main) as txn:
-            return txn.get(stored_key(key_bytes(key)))
+            return txn.get(stored)
 
     def get_many(self, keys: Sequence[str]) -> list[Record | None]:
         """The records of keys, all of one moment."""
-        stored = [stored_key(key_bytes(key)) for key in keys]
-        with self.begin() as txn:  # getmulti is slower, and leaves out what is missing
-            found = [txn.get(key) for key in stored]
+        found = self.stored(keys)
         return [
             data if data is None else decode_for(key, data) for key, data in zip(keys, found, strict=True)
         ]
@@ -65,8 +69,14 @@ class Reader:
     def stored(self, keys: Sequence[str]) -> list[bytes | None]:
         """What is stored under keys as bytes, unread, all of one moment."""
         stored = [stored_key(key_bytes(key)) for key in keys]
-        with self.begin() as txn:
-            return [txn.get(key) for key in stored]
+        with self.begin() as txn:  # getmulti is slower, and leaves out what is missing
+            if not self._memtable:
+                return [txn.get(key) for key in stored]
+            items = map(self._memtable.get, stored)
+            return [
+                txn.get(key) if item is None else item.data or None
+                for key, item in zip(stored, items, strict=True)
+            ]
 
     def begin(self) -> "lmdb.Transaction[bytes]":
         """A read transaction on the main table; keep it short, for it stops the reuse of pages."""

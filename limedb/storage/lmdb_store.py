@@ -1,7 +1,8 @@
-"""The LMDB store: a folder for a node, reads on the event loop, writes in a thread of their own.
+"""The LMDB store: a folder for a node, reads on the event loop, writes in threads of their own.
 
-It owns what is on its way to the writer, and the life of the environment. It must never block the event
-loop: what looks at many records, and every wait for the disk, is in a thread.
+It owns the life of the environment, and what a read must wait for: single keys are looked up in the memtable
+too, while what looks at ranges first waits until the tables have all (`lmdb_write_path.py`). It must never
+block the event loop: what looks at many records, and every wait for the disk, is in a thread.
 """
 
 import asyncio
@@ -20,12 +21,12 @@ from limedb.errors import StoreClosedError, StoreError
 from limedb.ports import Applied, Entry, RangePage, StoreStats
 from limedb.storage import walking
 from limedb.storage.files import FileLock, make_empty_folder, make_folder, sync
-from limedb.storage.lmdb_env import MAP_SIZE, explain, open_tables
-from limedb.storage.lmdb_gather import Gather
+from limedb.storage.lmdb_env import MAP_SIZE, Tables, explain, open_tables
 from limedb.storage.lmdb_index import TokenIndex
-from limedb.storage.lmdb_plan import Item, Plan, items_of, plan, purges_of
+from limedb.storage.lmdb_plan import Item, items_of, purges_of
 from limedb.storage.lmdb_reader import OverBudgetError, Reader
-from limedb.storage.lmdb_writer import Job, Writer
+from limedb.storage.lmdb_write_path import WritePath
+from limedb.storage.recovery import recover
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -62,28 +63,24 @@ class LmdbStore:
         StoreError: it can't be opened, or is open elsewhere. StoreCorruptError: it isn't a store.
         """
         make_folder(folder)
-        self._folder, self._durability, self._on_fatal = folder, durability, on_fatal
+        self._folder, self._durability = folder, durability
         self._lock = FileLock(folder / "limedb.lock", folder)
         try:
-            self._tables = open_tables(folder, durability, map_size)
+            self._tables = _open(folder, map_size)
+            self._path = WritePath(self._tables, durability, on_fatal)
         except StoreError:
             self._lock.release()
             raise
         self._loop = asyncio.get_running_loop()
-        self._reader = Reader(self._tables)
+        self._reader = Reader(self._tables, self._path.memtable)
         self._index = TokenIndex(self._tables, self._check_open)
-        self._writer = Writer(self._tables, durability, self._post)
-        self._gather = Gather(self._loop, self._writer.submit)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="limedb-lmdb")
-        self._pending: dict[bytes, Item] = {}  # the newest of each key on its way to the writer
-        self._on_the_way = 0
-        self._is_fatal_told = False
         self._closing: asyncio.Task[None] | None = None
 
     @property
     def commits(self) -> int:
-        """Transactions that wrote since it was opened: far fewer than batches, where callers are many."""
-        return self._writer.commits
+        """Writes to the disk since it was opened: far fewer than batches, where callers are many."""
+        return self._path.commits
 
     async def get(self, key: str) -> Record | None:
         """As Store.get. InvalidKeyError: the key is empty."""
@@ -106,11 +103,12 @@ class LmdbStore:
 
         InvalidKeyError: a key is empty. StoreFullError: map or disk is full. StoreError: the disk failed.
         """
-        self._check_writable()
+        self._check_open()
         return await self._write(items_of(records), now_ms)
 
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
         """As Store.scan_keys; keys that share their first 480 bytes are read together, whatever the limit."""
+        await self._settle()
         try:
             return self._read(self._reader.scan_keys, after, limit, now_ms, skip, SCAN_BUDGET)
         except OverBudgetError:
@@ -118,6 +116,7 @@ class LmdbStore:
 
     async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
         """As Store.scan_range; keys that share their first 480 bytes are read together."""
+        await self._settle()
         if limit <= SCAN_BUDGET:
             with suppress(OverBudgetError):
                 return self._read(self._reader.scan_range, keys, limit, max_bytes, RANGE_BUDGET)
@@ -125,26 +124,31 @@ class LmdbStore:
 
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens."""
+        await self._settle()
         if limit <= SCAN_BUDGET:
             return self._read(self._reader.scan_tokens, start, end, limit)
         return await self._in_thread(self._reader.scan_tokens, start, end, limit)
 
-    def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
+    async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
         """As replication.replica.StoredBytes."""
+        await self._settle()
         return self._read(self._reader.stored_tokens, start, end, limit)
 
     async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
         """As Store.digests."""
+        await self._settle()
         with self._explained():
             return await walking.digests(self._index, spans, cutoff_ms)
 
     async def entries(self, spans: Sequence[Span]) -> list[Entry]:
         """As Store.entries. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
+        await self._settle()
         with self._explained():
             return await walking.entries(self._index, spans)
 
     async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
         """As Store.garbage."""
+        await self._settle()
         with self._explained():
             return await walking.garbage(self._index, span, cutoff_ms, limit)
 
@@ -154,7 +158,7 @@ class LmdbStore:
         """
         purged = 0
         for start in range(0, len(entries), PURGE_BATCH):
-            self._check_writable()
+            self._check_open()
             answers = await self._write(purges_of(entries[start : start + PURGE_BATCH]), 0)
             purged += sum(answer.existed for answer in answers)
         return purged
@@ -162,23 +166,24 @@ class LmdbStore:
     def count(self) -> int:
         """As Store.count."""
         self._check_open()
-        return self._writer.count
+        return self._path.count
 
     def high_water(self) -> int:
         """As Store.high_water."""
         self._check_open()
-        return self._writer.high_water
+        return self._path.high_water
 
     def stats(self) -> StoreStats:
-        """As Store.stats. size: the pages of records and index."""
-        size = self._read(self._reader.size)
-        return StoreStats("lmdb", self._writer.count, size, str(self._folder), self._durability)
+        """As Store.stats. size: the pages of records and index, and what is in the log alone."""
+        size = self._read(self._reader.size) + self._path.memtable.size
+        return StoreStats("lmdb", self._path.count, size, str(self._folder), self._durability)
 
     async def snapshot(self, path: str) -> None:
         """As Store.snapshot. The folder can be opened as a store, without the pages that were free.
 
         StoreError: the folder holds something. StoreFullError: no room there.
         """
+        await self._settle()
         await self._in_thread(self._copy, Path(path))
 
     async def close(self) -> None:
@@ -188,34 +193,26 @@ class LmdbStore:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        self._gather.flush()
-        await asyncio.to_thread(self._finish)
+        await self._path.close()
+        await asyncio.to_thread(self._threads.shutdown)  # closing under a read would crash the process
         self._tables.env.close()
         self._lock.release()
-
-    def _finish(self) -> None:
-        """Wait for the threads: closing under a read or a write would crash the process."""
-        self._writer.finish()
-        self._threads.shutdown()
 
     def _check_open(self) -> None:
         if self._closing is not None:
             raise StoreClosedError
 
-    def _check_writable(self) -> None:
+    async def _settle(self) -> None:
+        """Wait until the tables have all that was acknowledged."""
         self._check_open()
-        if self._writer.failure is not None:
-            raise self._writer.broken()
+        if self._path.memtable:
+            await self._path.settle()
 
     async def _write(self, items: list[Item], now_ms: int) -> list[Applied]:
         if not items:
             return []
-        planned = self._read(self._plan, items, now_ms)
-        job = Job(items, now_ms, planned, self._loop.create_future())
-        self._pending.update(planned.writes)
-        self._on_the_way += 1
-        self._gather.add(job)
-        return await job.waiter
+        with self._explained():
+            return await self._path.write(items, now_ms)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -243,40 +240,6 @@ class LmdbStore:
         except lmdb.Error as error:
             raise explain(error, self._folder) from error
 
-    def _plan(self, items: list[Item], now_ms: int) -> Plan:
-        """Merge with what is on its way, else with what is stored."""
-        pending = self._pending
-        with self._reader.begin() as txn:
-
-            def lookup(key: bytes) -> bytes | None:
-                item = pending.get(key)
-                return txn.get(key) if item is None else item.data or None
-
-            return plan(items, now_ms, lookup)
-
-    def _post(self, jobs: list[Job]) -> None:
-        """Hand jobs back to the event loop, from the writer's thread."""
-        with suppress(RuntimeError):  # the loop was closed, so that nobody waits any more
-            self._loop.call_soon_threadsafe(self._deliver, jobs)
-
-    def _deliver(self, jobs: list[Job]) -> None:
-        pending = self._pending
-        for job in jobs:
-            for item in job.items:
-                if pending.get(item.key) is item:
-                    del pending[item.key]
-            if not job.waiter.done():  # done: its caller was cancelled
-                _answer(job)
-        self._on_the_way -= len(jobs)
-        if self._on_the_way == 0:  # the writer is idle: plans can be trusted again
-            self._pending.clear()
-            self._writer.replan = False
-        if self._on_the_way == self._gather.waiting:
-            self._gather.writer_is_idle()
-        if self._writer.failure is not None and not self._is_fatal_told:
-            self._is_fatal_told = True
-            self._on_fatal(self._writer.broken())
-
     def _copy(self, folder: Path) -> None:
         make_empty_folder(folder)
         data = folder / "data.mdb"
@@ -289,8 +252,14 @@ class LmdbStore:
             raise explain(error, folder) from error
 
 
-def _answer(job: Job) -> None:
-    if job.error is None:
-        job.waiter.set_result(job.plan.answers)
-    else:
-        job.waiter.set_exception(job.error)
+def _open(folder: Path, map_size: int) -> Tables:
+    """Open the tables, with all that the log holds. Errors of LmdbStore."""
+    tables = open_tables(folder, map_size)
+    try:
+        recover(folder, tables)
+    except BaseException as error:
+        tables.env.close()
+        if isinstance(error, lmdb.Error | OSError):
+            raise explain(error, folder) from error
+        raise
+    return tables

@@ -1,0 +1,267 @@
+"""The way of a write to the disk, and from there into the tables.
+
+It owns the order: a batch is merged, appended to the write-ahead log, answered, and kept in the memtable;
+later, with all that came since, it goes to the tables as one transaction (a checkpoint), and its segments of
+the log go away. It must never block the event loop.
+
+Where there may be no room for what the log promises, batches take the direct way, after a checkpoint: into
+the tables at once, so that who is answered has what is stored, and who finds no room is told.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import lmdb
+
+from limedb.errors import StoreError
+from limedb.ports import Applied
+from limedb.storage.lmdb_env import Tables, broken, explain, has_room
+from limedb.storage.lmdb_gather import Gather
+from limedb.storage.lmdb_plan import Item, Plan, plan
+from limedb.storage.lmdb_writer import Job, Writer
+from limedb.storage.log_writer import LogWriter
+from limedb.storage.memtable import Memtable
+from limedb.storage.write_ahead_log import WriteAheadLog
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_SECONDS = 1.0
+"""How long a write is in the log alone, at most, while nothing asks for the tables."""
+CHECKPOINT_BYTES = 64 << 20
+CHECKPOINT_ITEMS = 50_000
+"""Bytes of log, and keys, at which a checkpoint begins; at twice as many, writes wait for it."""
+_GROUP_BYTES = 32 << 20  # of the direct way: one transaction holds neither memory nor callers long
+
+
+class WritePath:
+    """Merges batches, makes them durable as the setting says, and brings them into the tables.
+
+    memtable: what was acknowledged and is not in the tables. on_fatal: called once, on the event loop, when
+    the disk failed. StoreError, StoreFullError: the log can't be written.
+    """
+
+    def __init__(self, tables: Tables, durability: str, on_fatal: Callable[[Exception], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tables, self._on_fatal = tables, on_fatal
+        segments = WriteAheadLog(tables.folder, is_synced=durability == "always")
+        self._log = LogWriter(segments, durability == "interval", self._post)
+        self._writer = Writer(tables)
+        self._gather = Gather(self._loop, self._submit)
+        self.memtable = Memtable()
+        self._pending: dict[bytes, Item] = {}  # the newest of each key on its way to the log
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self.high_water = self._writer.high_water
+        self._checkpoints: asyncio.Task[None] | None = None
+        self._direct: asyncio.Task[None] | None = None
+        self._must_plan_again = self._is_fatal_told = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def commits(self) -> int:
+        """Groups that were appended, and transactions."""
+        return self._log.appends + self._writer.commits
+
+    @property
+    def count(self) -> int:
+        """Keys that have a value."""
+        return self._writer.count + self.memtable.live_change
+
+    def check(self) -> None:
+        """StoreError: the disk failed."""
+        if self._failure is not None:
+            raise self._broken()
+
+    async def write(self, items: list[Item], now_ms: int) -> list[Applied]:
+        """Merge a batch, all or none. StoreFullError, StoreError, StoreCorruptError, lmdb.Error."""
+        self.check()
+        if self._is_over(2):
+            await asyncio.shield(self._begin_checkpoint())
+        planned = self._plan(items, now_ms)
+        job = Job(items, now_ms, planned, self._loop.create_future())
+        self._pending.update(planned.writes)
+        self._is_idle.clear()
+        self._gather.add(job)
+        return await job.waiter
+
+    async def settle(self) -> None:
+        """Return when all that was acknowledged before is in the tables. StoreError, StoreFullError."""
+        if self._checkpoints is not None:
+            await asyncio.shield(self._checkpoints)
+        if self.memtable:
+            await asyncio.shield(self._begin_checkpoint())
+
+    async def close(self) -> None:
+        """Write what was accepted, and end the threads: closing the tables under them would crash the
+        process.
+        """
+        self._gather.flush()
+        await self._is_idle.wait()
+        with suppress(StoreError):  # the log has what the tables have no room for
+            await self.settle()
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.to_thread(self._log.finish)
+        await asyncio.to_thread(self._writer.finish)
+
+    # --- merging
+
+    def _plan(self, items: list[Item], now_ms: int) -> Plan:
+        """Merge with what is on its way, else with what is stored."""
+        pending, memtable = self._pending, self.memtable
+        with self._tables.env.begin(db=self._tables.main) as txn:
+
+            def lookup(key: bytes) -> bytes | None:
+                item = pending.get(key) or memtable.get(key)
+                return txn.get(key) if item is None else item.data or None
+
+            return plan(items, now_ms, lookup)
+
+    def _plan_again(self, jobs: list[Job]) -> None:
+        """Plan jobs behind which nothing is on its way, since what they were planned on was not stored."""
+        self._pending.clear()
+        for job in jobs:
+            try:
+                job.plan = self._plan(job.items, job.now_ms)
+            except (StoreError, lmdb.Error) as error:
+                job.plan = Plan({}, [], 0)
+                job.error = explain(error, self._tables.folder) if isinstance(error, lmdb.Error) else error
+            self._pending.update(job.plan.writes)
+
+    # --- to the log, or straight to the tables
+
+    def _submit(self, jobs: list[Job]) -> None:
+        if self._must_plan_again:
+            self._must_plan_again = False
+            self._plan_again(jobs)
+        size, count = sum(job.size for job in jobs), sum(len(job.items) for job in jobs)
+        if has_room(self._tables, self.memtable.size + size, len(self.memtable) + count):
+            self._log.append(jobs, self._logged)
+        else:
+            self._direct = self._loop.create_task(self._write_directly(jobs))
+
+    def _logged(self, jobs: list[Job], is_done: bool) -> None:
+        """Hear what became of jobs that were to be appended."""
+        if not is_done and self._failure is None:
+            self._direct = self._loop.create_task(self._write_directly(jobs))
+            return
+        for job in jobs:
+            if is_done:
+                self.memtable.add(job.plan, job.size)
+                self.high_water = max([self.high_water, *[item[0][2] for item in job.plan.writes.values()]])
+            else:
+                job.error = self._broken()
+        self._answer(jobs)
+        if self._is_over(1):
+            self._begin_checkpoint()
+        elif self._timer is None and self.memtable:
+            self._timer = self._loop.call_later(CHECKPOINT_SECONDS, self._checkpoint_if_due)
+
+    async def _write_directly(self, jobs: list[Job]) -> None:
+        try:
+            await self.settle()
+            for group in _groups(jobs):
+                self._plan_again(group)
+                await self._commit(group)
+        except StoreError as error:
+            for job in jobs:
+                job.error = type(error)(str(error))
+        self.high_water = max(self.high_water, self._writer.high_water)
+        self._must_plan_again = True  # what came meanwhile may stand on what failed
+        self._answer(jobs)
+
+    def _answer(self, jobs: list[Job]) -> None:
+        """Tell who waits, and let the next go."""
+        waiting = self._gather.jobs
+        self._pending = {}
+        for job in waiting:
+            self._pending.update(job.plan.writes)
+        for job in jobs:
+            job.answer()
+        if not waiting:
+            self._is_idle.set()
+        self._gather.writer_is_idle()
+
+    # --- into the tables
+
+    def _is_over(self, times: int) -> bool:
+        memtable = self.memtable
+        return (
+            len(memtable.fresh) >= times * CHECKPOINT_ITEMS or memtable.fresh_size >= times * CHECKPOINT_BYTES
+        )
+
+    def _checkpoint_if_due(self) -> None:
+        self._timer = None
+        if self.memtable:
+            self._begin_checkpoint()
+
+    def _begin_checkpoint(self) -> "asyncio.Task[None]":
+        """The checkpoint that runs, or one that begins now."""
+        if self._checkpoints is None:
+            self._checkpoints = self._loop.create_task(self._checkpoint())
+            self._checkpoints.add_done_callback(self._checkpointed)
+        return self._checkpoints
+
+    def _checkpointed(self, task: "asyncio.Task[None]") -> None:
+        self._checkpoints = None
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._failure is None:
+            log.warning("what the write-ahead log holds can't go to the tables yet: %s", error)
+        if self.memtable and self._timer is None and self._failure is None:
+            self._timer = self._loop.call_later(CHECKPOINT_SECONDS, self._checkpoint_if_due)
+
+    async def _checkpoint(self) -> None:
+        """Bring all that was acknowledged into the tables, and remove its segments of the log."""
+        rotated: asyncio.Future[int] = self._loop.create_future()
+        self._log.rotate(rotated.set_result)
+        number = await rotated
+        self.check()
+        job = Job([], 0, self.memtable.freeze(), self._loop.create_future())
+        await self._commit([job])
+        if job.error is not None:
+            self.memtable.thaw()
+            raise job.error
+        self.memtable.melt()
+        if number:
+            self._log.drop(number)
+
+    async def _commit(self, jobs: list[Job]) -> None:
+        """Write jobs to the tables; they bear their errors afterwards."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._writer.submit(jobs, lambda: self._post(lambda: done.set_result(None)))
+        await done
+
+    # --- what the threads tell
+
+    @property
+    def _failure(self) -> Exception | None:
+        return self._log.failure or self._writer.failure
+
+    def _broken(self) -> StoreError:
+        return broken(self._tables.folder, self._failure)
+
+    def _post(self, call: Callable[[], None]) -> None:
+        """Let the event loop call something, from a thread."""
+
+        def run() -> None:
+            if self._failure is not None and not self._is_fatal_told:
+                self._is_fatal_told = True
+                self._on_fatal(self._broken())
+            call()
+
+        with suppress(RuntimeError):  # the loop was closed, so that nobody waits any more
+            self._loop.call_soon_threadsafe(run)
+
+
+def _groups(jobs: list[Job]) -> Iterator[list[Job]]:
+    """Jobs in their order, in groups that end behind _GROUP_BYTES."""
+    size, start = 0, 0
+    for end, job in enumerate(jobs, 1):
+        size += job.size
+        if size >= _GROUP_BYTES:
+            yield jobs[start:end]
+            size, start = 0, end
+    if start < len(jobs):
+        yield jobs[start:]

@@ -1,0 +1,150 @@
+"""The one thread that writes to the write-ahead log.
+
+It owns the log from its first segment to its last. It must never touch a future or the event loop, except to
+post what is done.
+
+What is given together is one write and one sync, however many batches and callers. It is appended as a whole
+or not at all, so that no plan is needed anew.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from limedb.storage.lmdb_plan import Item
+from limedb.storage.lmdb_writer import Job
+from limedb.storage.wire import varint
+from limedb.storage.write_ahead_log import NoRoomError, WriteAheadLog
+from limedbpb.v1.log_pb2 import LogGroup, Purge
+
+log = logging.getLogger(__name__)
+
+SYNC_INTERVAL = 1.0
+"""Seconds between syncs where DURABILITY is interval."""
+_RECORD = b"\x0a"  # the tag of an item of LogGroup.records
+
+Post = Callable[[Callable[[], None]], None]
+"""Takes what the event loop is to call, in any thread."""
+
+
+class LogWriter:
+    """Does what it is asked in a thread, in that order, and posts what comes of it. It never waits.
+
+    is_synced_later: sync each SYNC_INTERVAL. failure: set once, when the disk failed; nothing is written
+    afterwards. appends: groups that were.
+    """
+
+    def __init__(self, segments: WriteAheadLog, is_synced_later: bool, post: Post) -> None:
+        self._log, self._is_synced_later, self._post = segments, is_synced_later, post
+        self.failure: Exception | None = None
+        self.appends = 0
+        self._sync_due: float | None = None
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="limedb-log", daemon=True)
+        self._thread.start()
+
+    def append(self, jobs: list[Job], done: Callable[[list[Job], bool], None]) -> None:
+        """Append what jobs write. done: told whether that was done. False: there is no room, or the disk
+        failed.
+        """
+        self._queue.put(partial(self._append, jobs, done))
+
+    def rotate(self, done: Callable[[int], None]) -> None:
+        """Begin a new segment. done: told the number of the one before, behind all that was done by then;
+        0: there is no room for one, or the disk failed.
+        """
+        self._queue.put(partial(self._rotate, done))
+
+    def drop(self, number: int) -> None:
+        """Remove the segments up to a number: all of them stands in the tables, on disk."""
+        self._queue.put(partial(self._drop, number))
+
+    def finish(self) -> None:
+        """Do what is queued, then end the thread, and wait for that. Ask for nothing afterwards."""
+        self._queue.put(None)
+        self._thread.join()
+        self._log.close()
+
+    def _run(self) -> None:
+        is_ending = False
+        while not is_ending:
+            try:
+                work = self._queue.get(timeout=self._seconds_to_sync())
+                is_ending = work is None
+            except Empty:
+                work = None
+            if work is not None:
+                work()
+            self._sync_if_due(is_ending)
+
+    def _append(self, jobs: list[Job], done: Callable[[list[Job], bool], None]) -> None:
+        is_done = self.failure is None
+        if is_done and (groups := _groups_of(jobs)):
+            is_done = self._try(partial(self._log.append, groups))
+            self.appends += is_done
+            if self._is_synced_later and self._sync_due is None:
+                self._sync_due = time.monotonic() + SYNC_INTERVAL
+        self._post(partial(done, jobs, is_done))
+
+    def _rotate(self, done: Callable[[int], None]) -> None:
+        ended: list[int] = []
+        if self.failure is None:
+            self._try(lambda: ended.append(self._log.rotate()))
+        self._post(partial(done, ended[0] if ended else 0))
+
+    def _try(self, work: Callable[[], None]) -> bool:
+        """Whether something worked that may find no room. After any other error the log is given up."""
+        try:
+            work()
+        except NoRoomError:
+            return False
+        except Exception as error:
+            self.failure = error
+            return False
+        return True
+
+    def _drop(self, number: int) -> None:
+        try:
+            self._log.drop(number)
+        except OSError as error:  # they will be read again, and change nothing
+            log.warning("segments of the write-ahead log can't be removed: %s", error)
+
+    def _seconds_to_sync(self) -> float | None:
+        return None if self._sync_due is None else max(0.0, self._sync_due - time.monotonic())
+
+    def _sync_if_due(self, is_ending: bool) -> None:
+        if self._sync_due is None or not (is_ending or self._sync_due <= time.monotonic()):
+            return
+        self._sync_due = None
+        if self.failure is None and not self._try(self._log.sync):
+            self._post(_nothing)  # the event loop looks for a failure whenever something is posted
+
+
+def _nothing() -> None:
+    pass
+
+
+def _groups_of(jobs: list[Job]) -> list[bytes]:
+    """What jobs write as LogGroups. A job that purges has one of its own: in a group, purges come last."""
+    groups: list[bytes] = []
+    parts: list[bytes] = []
+    for job in jobs:
+        writes = job.plan.writes.values()
+        if job.items[0].purged is None:
+            for item in writes:
+                data = item.data
+                parts += (_RECORD, varint(len(data)), data)
+            continue
+        groups += (b"".join(parts), LogGroup(purges=[_purge_of(item) for item in writes]).SerializeToString())
+        parts = []
+    return [group for group in (*groups, b"".join(parts)) if group]
+
+
+def _purge_of(item: Item) -> Purge:
+    entry = item.purged
+    if entry is None:
+        raise AssertionError(f"an item of key {item.record.key!r} has neither data nor what is purged")
+    return Purge(key=entry.key, version=entry.version, checksum=entry.checksum)

@@ -1,0 +1,84 @@
+"""Brings what a write-ahead log holds into the tables, when a store is opened.
+
+It owns the replay. It must never run while anything is written.
+
+Replayed over tables that hold some of it already, a log leaves the same tables: a record that is stored, or
+newer, is left alone, and a purge removes only the record that it names.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from limedb.errors import StoreCorruptError
+from limedb.ports import Entry
+from limedb.storage.codec import decode
+from limedb.storage.lmdb_env import Tables
+from limedb.storage.lmdb_layout import COUNT, HIGH_WATER, number_of
+from limedb.storage.lmdb_plan import Item, items_of, plan, purges_of
+from limedb.storage.lmdb_writer import write_items
+from limedb.storage.write_ahead_log import groups_in, remove_segments
+from limedbpb.v1.log_pb2 import LogGroup
+
+log = logging.getLogger(__name__)
+
+BATCH = 50_000
+"""Items a transaction."""
+
+
+def recover(folder: Path, tables: Tables) -> None:
+    """Replay the segments of a folder into its tables, and remove them. StoreCorruptError: a segment is
+    damaged; lmdb.Error, OSError: there is no room, or the disk failed; the log stays, and nothing is lost.
+    """
+    replay, total = _Replay(tables), 0
+    for group in groups_in(folder):
+        for items in _batches(group, folder):
+            replay.add(items)
+            total += len(items)
+    replay.flush()
+    remove_segments(folder)
+    if total:
+        log.info("%s: %d writes came from the write-ahead log", folder, total)
+
+
+class _Replay:
+    """Items on their way into the tables, a transaction for many groups."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        with tables.env.begin(db=tables.meta) as txn:
+            self._count, self._high_water = (number_of(txn.get(key, b"")) for key in (COUNT, HIGH_WATER))
+        self._writes: dict[bytes, Item] = {}
+
+    def add(self, items: list[Item]) -> None:
+        with self._tables.env.begin(db=self._tables.main) as txn:
+
+            def lookup(key: bytes) -> bytes | None:
+                item = self._writes.get(key)
+                return txn.get(key) if item is None else item.data or None
+
+            # Whether a value had expired changes no outcome here, but only what was answered.
+            planned = plan(items, 0, lookup)
+        self._writes.update(planned.writes)
+        self._count += planned.live_change
+        self._high_water = max([self._high_water, *(item.record.version for item in items)])
+        if len(self._writes) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._writes:
+            write_items(self._tables, self._writes, self._count, self._high_water)
+            self._writes = {}
+
+
+def _batches(group: bytes, folder: Path) -> Iterator[list[Item]]:
+    try:
+        message = LogGroup.FromString(group)
+    except DecodeError:
+        raise StoreCorruptError(
+            f"{folder}: a group of the write-ahead log is none; restore a snapshot"
+        ) from None
+    yield items_of([decode(data) for data in message.records])
+    yield purges_of([Entry(purge.key, purge.version, purge.checksum, 0) for purge in message.purges])
