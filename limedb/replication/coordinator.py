@@ -11,6 +11,7 @@ and LINEARIZABLE reads write back what they find before they answer (`write_back
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from operator import itemgetter
 from typing import TypeVar
 
 from limedb.core.hlc import HybridClock
@@ -28,6 +29,8 @@ from limedb.replication.write_back import WriteBack
 from limedb.replication.writing import Job, Writer, honest
 
 __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
+
+_idempotency_key = itemgetter(3)
 
 CLOSING_SECONDS = 1.0
 """How long sends may go on that no request waits for, when the node stops."""
@@ -89,13 +92,8 @@ class Coordinator:
         OutcomeUnknownError: it may take effect), StoreFullError. Of a write with an idempotency key, an
         attempt after the first that fails says that the outcome is unknown.
         """
-        job, level = Job(write), level or self._default
-        if write.idempotency_key or level is Level.LINEARIZABLE:
-            await self._write((job,), level, deadline)
-        else:
-            self._skew.check_own()
-            await self._writer.write((job,), level, deadline)
-        return _told(_outcome(job))
+        (outcome,) = await self._outcomes((write,), level or self._default, deadline)
+        return _told(outcome)
 
     async def write_many(
         self, writes: Sequence[Write], level: Level | None, deadline: float
@@ -103,9 +101,11 @@ class Coordinator:
         """The outcome of each write, in their order. Of two to one key, the later is written for both."""
         if not writes:
             return []
-        jobs = {write.key: Job(write) for write in writes}
-        await self._write(tuple(jobs.values()), level or self._default, deadline)
-        return [_outcome(jobs[write.key]) for write in writes]
+        level, by_key = level or self._default, {write[0]: write for write in writes}
+        if len(by_key) == len(writes):
+            return await self._outcomes(writes, level, deadline)
+        outcomes = dict(zip(by_key, await self._outcomes([*by_key.values()], level, deadline), strict=True))
+        return [outcomes[write.key] for write in writes]
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
         """Store at the node that is named, whoever owns the key. Errors of Replica.apply; ContendedError."""
@@ -124,6 +124,17 @@ class Coordinator:
     async def close(self) -> None:
         """End what is still being sent: soon, or else cut off and left as hints. All has ended then."""
         await self._tasks.close(CLOSING_SECONDS)
+
+    async def _outcomes(
+        self, writes: Sequence[Write], level: Level, deadline: float
+    ) -> list[Written | LimeDBError]:
+        """The outcomes of writes of different keys."""
+        if level is not Level.LINEARIZABLE and not any(map(_idempotency_key, writes)):
+            self._skew.check_own()
+            return await self._writer.write_plain(writes, level, deadline)
+        jobs = [Job(write) for write in writes]
+        await self._write(jobs, level, deadline)
+        return [job.settled() for job in jobs]
 
     async def _write(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
         self._check_own(jobs)
@@ -184,13 +195,6 @@ class Coordinator:
         if record is None or record.value is None or not record.is_live(self._skew.now_ms()):
             return KeyNotFoundError(read.key)
         return Found(record.value, read.node_url)
-
-
-def _outcome(job: Job) -> Written | LimeDBError:
-    """What became of a job that was carried out."""
-    if job.outcome is None:
-        raise AssertionError(f"the write of key {job.write.key!r} has no outcome")
-    return job.outcome
 
 
 T = TypeVar("T", Found, Written)

@@ -11,6 +11,7 @@ Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shva
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from limedb.core.hlc import HybridClock
 from limedb.core.layout import Layout
@@ -26,13 +27,15 @@ from limedb.errors import (
     ReplicaUnreachableError,
     StaleEpochError,
 )
-from limedb.ports import Clock, Placement, Replicas
+from limedb.ports import Applied, Clock, Placement, Replicas
 from limedb.replication.fanout import Fanout, Round, Track, is_own, reason
 from limedb.replication.finding import sole_owner
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
 from limedb.replication.skew import ClockGuard
 
 KNOWN_DOWN = "it is known to be down"
+_superseded = itemgetter(0)
+_new_record = _new_written = tuple.__new__  # the same as calling the class, in half of its time
 
 
 class Job:
@@ -51,8 +54,28 @@ class Job:
     need = total = 0
     own: tuple[int, ...] = ()
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, record: Record | None = None) -> None:
         self.write = write
+        if record is not None:
+            self.give(record)
+
+    @property
+    def sent(self) -> Record:
+        """Its record, once it has one."""
+        if self.record is None:
+            raise AssertionError(f"the write of key {self.write.key!r} has no version")
+        return self.record
+
+    def give(self, record: Record) -> None:
+        """Give it its record, with a version of its own."""
+        self.record = record
+        self.own += (record.version,)
+
+    def settled(self) -> Written | LimeDBError:
+        """What became of it, once it was carried out."""
+        if self.outcome is None:
+            raise AssertionError(f"the write of key {self.write.key!r} has no outcome")
+        return self.outcome
 
     def learn_previous(self, previous: int, existed: bool) -> None:
         """What was stored before, as some replica says; what this write itself left doesn't count."""
@@ -76,9 +99,31 @@ class Writer:
         self._placement, self._replicas, self._clock = placement, replicas, clock
         self._versions, self._skew, self._fanout, self._counters = versions, skew, fanout, counters
 
+    async def write_plain(
+        self, writes: Sequence[Write], level: Level, deadline: float
+    ) -> list[Written | LimeDBError]:
+        """The outcomes of writes of different keys, to which there is nothing but the write itself. Where
+        they have one replica, the same one, nothing is counted.
+        """
+        layout, epoch = self._placement.layout, self._placement.layout.topology.epoch
+        if (url := self._sole_replica(layout, [write[0] for write in writes])) is None:
+            jobs = [Job(write) for write in writes]
+        else:
+            records = self._records(writes)
+            told = await self._apply_alone(url, records, layout, deadline)
+            if not isinstance(told, LimeDBError) and not any(map(_superseded, told)):
+                return [
+                    _new_written(Written, (record[2], answer[1], 1, 1, epoch))
+                    for record, answer in zip(records, told, strict=True)
+                ]
+            jobs = [Job(write, record) for write, record in zip(writes, records, strict=True)]
+            self._settle_alone(jobs, url, told, layout, level)
+        await self.write(jobs, level, deadline)
+        return [job.settled() for job in jobs]
+
     async def write(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
-        """Give each job its outcome."""
-        pending = await self._write_alone(jobs, level, deadline)
+        """Give each job its outcome that has none."""
+        pending = await self._write_alone([job for job in jobs if job.outcome is None], level, deadline)
         for _ in range(MAX_RESTARTS + MAX_ATTEMPTS):
             if not pending:
                 return
@@ -95,32 +140,47 @@ class Writer:
         for job in pending:
             job.outcome = honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
 
-    async def _write_alone(self, jobs: Sequence[Job], level: Level, deadline: float) -> Sequence[Job]:
-        """Write keys that have one replica, the same one, the short way: there is nothing to count. The jobs
-        that go on the long way.
-        """
-        layout, now = self._placement.layout, self._skew.now_ms()
-        try:
-            url = sole_owner(layout, (job.write.key for job in jobs))
-        except NotMemberError:
+    async def _write_alone(self, jobs: list[Job], level: Level, deadline: float) -> list[Job]:
+        """Write keys that have one replica, the same one, the short way. The jobs that go on the long way."""
+        layout = self._placement.layout
+        if not jobs or (url := self._sole_replica(layout, [job.write.key for job in jobs])) is None:
             return jobs
-        if url is None or not self._replicas.is_reachable(url):
-            return jobs
-        records, topology = self._versioned(jobs, now), layout.topology
-        try:
-            applied = await self._replicas.at(url).apply(records, topology.fence, deadline)
-        except LimeDBError as error:
-            for job, record in zip(jobs, records, strict=True):
-                _track_alone(job, record, url).fail(url, error)
-                self._settle(job, layout, level)
-        else:
-            for job, record, answer in zip(jobs, records, applied, strict=True):
-                if answer.superseded_by or job.is_exact:
-                    _track_alone(job, record, url).answer(url, answer, superseded_is_ack=job.is_exact)
-                    self._settle(job, layout, level)
-                else:
-                    job.outcome = Written(record.version, answer.existed, 1, 1, topology.epoch)
+        records = self._versioned(jobs, self._skew.now_ms())
+        self._settle_alone(jobs, url, await self._apply_alone(url, records, layout, deadline), layout, level)
         return [job for job in jobs if job.outcome is None]
+
+    def _sole_replica(self, layout: Layout, keys: Sequence[str]) -> str | None:
+        """The one replica of all these keys, if there is one and it can be reached."""
+        try:
+            url = sole_owner(layout, keys)
+        except NotMemberError:
+            return None
+        return url if url is not None and self._replicas.is_reachable(url) else None
+
+    async def _apply_alone(
+        self, url: str, records: list[Record], layout: Layout, deadline: float
+    ) -> Sequence[Applied] | LimeDBError:
+        try:
+            return await self._replicas.at(url).apply(records, layout.topology.fence, deadline)
+        except LimeDBError as error:
+            return error
+
+    def _settle_alone(
+        self,
+        jobs: Sequence[Job],
+        url: str,
+        told: Sequence[Applied] | LimeDBError,
+        layout: Layout,
+        level: Level,
+    ) -> None:
+        """What became of jobs whose records were sent to their one replica."""
+        for i, job in enumerate(jobs):
+            track = _track_alone(job, url)
+            if isinstance(told, LimeDBError):
+                track.fail(url, told)
+            else:
+                track.answer(url, told[i], superseded_is_ack=job.is_exact)
+            self._settle(job, layout, level)
 
     def version(self, job: Job, now_ms: int) -> Record:
         """The record of a write with a version of its own, by the cluster's time: were the own clock to jump
@@ -130,16 +190,22 @@ class Writer:
         (record,) = self._versioned((job,), now_ms)
         return record
 
+    def _records(self, writes: Sequence[Write]) -> list[Record]:
+        """The records of writes, with versions of their own."""
+        now = self._skew.now_ms()
+        return [
+            _new_record(Record, (write[0], write[1], version, now + write[2] if write[2] else 0))
+            for write, version in zip(writes, self._versions.tick_many(now, len(writes)), strict=True)
+        ]
+
     def _versioned(self, jobs: Sequence[Job], now_ms: int) -> list[Record]:
-        """The records of writes, with versions of their own where they have none yet."""
+        """The records of jobs, with versions of their own where they have none yet."""
         records: list[Record] = []
         for job, version in zip(jobs, self._versions.tick_many(now_ms, len(jobs)), strict=True):
-            record = job.record
-            if record is None:
+            if job.record is None:
                 key, value, ttl_ms, _, _ = job.write
-                record = job.record = Record(key, value, version, now_ms + ttl_ms if ttl_ms else 0)
-                job.own += (version,)
-            records.append(record)
+                job.give(Record(key, value, version, now_ms + ttl_ms if ttl_ms else 0))
+            records.append(job.sent)
         return records
 
     def observe(self, version: int) -> None:
@@ -222,9 +288,9 @@ class _Live(dict[str, bool]):
         return is_live
 
 
-def _track_alone(job: Job, record: Record, url: str) -> Track:
+def _track_alone(job: Job, url: str) -> Track:
     job.need = job.total = 1
-    job.track = Track(record, 1, (url,))
+    job.track = Track(job.sent, 1, (url,))
     return job.track
 
 

@@ -132,14 +132,17 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
         self._checks.batch("writes", len(request.writes))
-        content, check, write_from = self._checks.content, self._checks.write, convert.batch_write_from
-        writes = [check(write_from(item, content(item))) for item in request.writes]
+        plain = self._checks.plain_write
+        writes = [plain(item) or self._batch_write(item) for item in request.writes]
         deletes = sum(write.value is None for write in writes)
         self._count("set", len(writes) - deletes)
         self._count("delete", deletes)
         return answers.batch_set_answer(
             await self._coordinator.write_many(writes, level, self._deadlines.of(context))
         )
+
+    def _batch_write(self, item: kv_pb2.BatchWrite) -> Write:
+        return self._checks.write(convert.batch_write_from(item, self._checks.content(item)))
 
     def Scan(
         self, request: kv_pb2.ScanRequest, context: Context

@@ -11,8 +11,8 @@ from limedb.core.record import Record
 from limedb.ports import Applied, Entry
 from limedb.storage.codec import encode_once, key_bytes, peek
 from limedb.storage.entries import checksum_of, pack
-from limedb.storage.lmdb_layout import decode_for, index_key, is_long, stored_key
-from limedb.storage.merging import Decision, decide
+from limedb.storage.lmdb_layout import PREFIX_SIZE, decode_for, index_key, is_long, stored_key
+from limedb.storage.merging import Decision, decide, first, newer
 
 _KEEP: Decision = (False, 0, Applied(0, False))
 
@@ -48,9 +48,19 @@ class Plan(NamedTuple):
     live_change: int
 
 
+_new_item = tuple.__new__  # the same as Item(...), in half of its time
+
+
 def items_of(records: Sequence[Record]) -> list[Item]:
     """Records in their stored form. InvalidKeyError, MalformedRequestError."""
-    return [Item(record, stored_key(key_bytes(record.key)), encode_once(record), None) for record in records]
+    items = []
+    for record in records:
+        data = encode_once(record)  # which sees that the key is UTF-8
+        key = record[0].encode() or key_bytes("")
+        items.append(
+            _new_item(Item, (record, key if len(key) <= PREFIX_SIZE else stored_key(key), data, None))
+        )
+    return items
 
 
 def purges_of(entries: Sequence[Entry]) -> list[Item]:
@@ -67,25 +77,29 @@ def plan(items: Sequence[Item], now_ms: int, lookup: Lookup) -> Plan:
     answers = []
     live_change = 0
     for item in items:
-        before = writes.get(item.key)
-        stored = before.data or None if before else lookup(item.key)
-        replaces, change, applied = (
-            _decide(item, stored, now_ms) if item.purged is None else _judge(item.purged, stored)
-        )
+        record, key, _, purged = item
+        before = writes.get(key)
+        stored = before.data or None if before else lookup(key)
+        if purged is not None:
+            replaces, change, applied = _judge(purged, stored)
+        elif stored is None:
+            replaces, change, applied = first(record)
+        else:
+            replaces, change, applied = _decide(record, key, stored, now_ms)
         answers.append(applied)
         live_change += change
         if replaces:
-            writes[item.key] = item
+            writes[key] = item
     return Plan(writes, answers, live_change)
 
 
-def _decide(item: Item, stored: bytes | None, now_ms: int) -> Decision:
-    key = item.record.key
-    if stored is None:
-        return decide(item.record, None, partial(decode_for, key, b""), now_ms)
-    if is_long(item.key):
-        decode_for(key, stored)  # two long keys with one digest must not overwrite each other
-    return decide(item.record, peek(stored), partial(decode_for, key, stored), now_ms)
+def _decide(record: Record, key: bytes, stored: bytes, now_ms: int) -> Decision:
+    if is_long(key):
+        decode_for(record.key, stored)  # two long keys with one digest must not overwrite each other
+    header = peek(stored)
+    if record[2] > header[0]:
+        return newer(record, *header, now_ms)
+    return decide(record, header, partial(decode_for, record.key, stored), now_ms)
 
 
 def _judge(entry: Entry, stored: bytes | None) -> Decision:

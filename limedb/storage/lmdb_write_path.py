@@ -80,7 +80,8 @@ class WritePath:
         if self._is_over(2):
             await asyncio.shield(self._begin_checkpoint())
         planned = self._plan(items, now_ms)
-        job = Job(items, now_ms, planned, self._loop.create_future())
+        size = sum([len(item[2]) for item in items])
+        job = Job(items, now_ms, planned, self._loop.create_future(), size)
         self._pending.update(planned.writes)
         self._is_idle.clear()
         self._gather.add(job)
@@ -110,12 +111,13 @@ class WritePath:
 
     def _plan(self, items: list[Item], now_ms: int) -> Plan:
         """Merge with what is on its way, else with what is stored."""
-        pending, memtable = self._pending, self.memtable
+        pending, fresh, frozen = (d.get for d in (self._pending, self.memtable.fresh, self.memtable.frozen))
         with self._tables.env.begin(db=self._tables.main) as txn:
+            stored = txn.get
 
             def lookup(key: bytes) -> bytes | None:
-                item = pending.get(key) or memtable.get(key)
-                return txn.get(key) if item is None else item.data or None
+                item = pending(key) or fresh(key) or frozen(key)
+                return stored(key) if item is None else item[2] or None
 
             return plan(items, now_ms, lookup)
 
@@ -218,7 +220,8 @@ class WritePath:
         self._log.rotate(rotated.set_result)
         number = await rotated
         self.check()
-        job = Job([], 0, self.memtable.freeze(), self._loop.create_future())
+        frozen, size = self.memtable.freeze(), self.memtable.size
+        job = Job([], 0, frozen, self._loop.create_future(), size)
         await self._commit([job])
         if job.error is not None:
             self.memtable.thaw()

@@ -26,18 +26,16 @@ from limedb.storage.lmdb_plan import Item, Plan, plan
 
 @dataclass(slots=True)
 class Job:
-    """A batch to write. waiter: whom to tell, only handed on. error: set when it failed."""
+    """A batch to write. waiter: whom to tell, only handed on. size: bytes of its records. error: set when it
+    failed.
+    """
 
     items: list[Item]
     now_ms: int
     plan: Plan
     waiter: "asyncio.Future[list[Applied]]"
+    size: int
     error: StoreError | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes of what it stores."""
-        return sum([len(item.data) for item in self.plan.writes.values()])
 
     def answer(self) -> None:
         """Tell who waits, unless that one was cancelled."""

@@ -4,6 +4,8 @@ It owns how a piece is written. It must never know of a message. Whoever joins p
 every byte against what protobuf writes. Encoding: https://protobuf.dev/programming-guides/encoding/
 """
 
+from functools import lru_cache
+
 _SMALL = [bytes((n,)) for n in range(128)]
 
 
@@ -17,3 +19,9 @@ def varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
+
+
+@lru_cache(maxsize=4096)
+def head(tag: bytes, size: int) -> bytes:
+    """The tag of a field and the length of its bytes."""
+    return tag + varint(size)
