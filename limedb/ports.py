@@ -202,8 +202,8 @@ class Replica(Protocol):
         ClockSkewError: a version is too far in the future.
         """
 
-    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
-        """Token and record of a span as Store.scan_tokens, and no more than some MiB of them."""
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
+        """The records of a span as Store.scan_tokens has them, and no more than some MiB of them."""
 
     async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
         """The first page of a range, of about a MiB at most; see Store.scan_range."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
+from limedb.core.ring import token_of
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, ResponseTooLargeError, StaleEpochError, UnavailableError
 from limedb.ports import Clock, Entry, Replica
@@ -69,11 +70,10 @@ class Transfer:
         for span in spans:
             first = span.first
             while first <= span.last:
-                page = await self._sources.first.scan(
+                records = await self._sources.first.scan(
                     Span(first, span.last), PAGE, self._fence, self._deadline()
                 )
-                records = [record for _, record in page]
-                last = span.last if _is_last(records) else page[-1][0]
+                last = span.last if _is_last(records) else token_of(records[-1].key)
                 yield _Piece(Span(first, last), records)
                 first = last + 1
 

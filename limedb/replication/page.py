@@ -27,6 +27,11 @@ class Page(Generic[T]):
         self._size, self._is_end = 0, False
 
     @property
+    def items(self) -> list[T]:
+        """What it holds, without the tokens."""
+        return [item for _, item in self.found]
+
+    @property
     def wanted(self) -> int:
         """How many records to read next, from token `first` on; 0: the page is whole."""
         if self._is_end or self.first > self._span.last or self._size >= BYTES:

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import compress
+from operator import itemgetter
 from typing import Protocol, runtime_checkable
 
 from limedb.core.agreement import Proposal, State
@@ -36,6 +37,7 @@ from limedb.replication.tasks import Tasks
 from limedb.replication.tenures import Tenures
 
 log = logging.getLogger(__name__)
+_version = itemgetter(2)  # of a Record
 
 READ_CHUNK = 64
 """Keys that are read at once, so that a batch of large values is refused before it fills the memory."""
@@ -142,9 +144,8 @@ class LocalReplica:
         if self._check(fence).gives_way:
             raise NotMemberError("the cluster is about to join another; try again")
         now = self._skew.now_ms()
-        for record in records:
-            if self._skew.is_ahead(record.version, now):
-                self._refuse_skewed(record)
+        if records and self._skew.is_ahead(max(map(_version, records)), now):
+            self._refuse_skewed(max(records, key=_version))
         self._in_flight.enter(fence.epoch)
         try:
             applied = await self._store.apply(records, now)
@@ -158,16 +159,16 @@ class LocalReplica:
         self.changes.add(records, applied, now)
         return applied
 
-    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         """See ports.Replica. A page ends behind page.BYTES of values, and never between keys of one token."""
         self._check(fence)
         page = Page[Record](span, limit, lambda r: 0 if r.value is None else value_size(r.value))
         while wanted := page.wanted:
             page.add(await self._store.scan_tokens(page.first, span.last, wanted), wanted)
-        return page.found
+        return page.items
 
     async def scan_stored(self, span: Span, limit: int, fence: Fence) -> list[bytes] | None:
-        """As `scan`, in stored form and without the tokens; None: the store can't. The bytes that end a page
+        """As `scan`, in stored form; None: the store can't. The bytes that end a page
         are those of whole records. It yields to the event loop.
         """
         self._check(fence)
@@ -177,7 +178,7 @@ class LocalReplica:
         while wanted := page.wanted:
             page.add(await self._bytes.stored_tokens(page.first, span.last, wanted), wanted)
             await asyncio.sleep(0)
-        return [data for _, data in page.found]
+        return page.items
 
     async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
         """See ports.Replica."""

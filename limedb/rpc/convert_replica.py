@@ -12,7 +12,6 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
-from limedb.core.ring import token_of
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence
 from limedb.errors import InvalidRequestError, StaleEpochError
@@ -81,11 +80,10 @@ def scan_request(span: Span, limit: int, fence: Fence) -> replica_pb2.ScanTokens
     return replica_pb2.ScanTokensRequest(span=_span(span), limit=limit, fence=fence_message(fence))
 
 
-def page_from(response: replica_pb2.ScanTokensResponse) -> list[tuple[int, Record]]:
-    """A page of a peer's range; it finds the tokens by itself. StaleEpochError, StoreCorruptError."""
+def page_from(response: replica_pb2.ScanTokensResponse) -> list[Record]:
+    """A page of a peer's range. StaleEpochError, StoreCorruptError."""
     check_epoch(response)
-    records = map(received, response.records)
-    return [(token_of(record.key), record) for record in records]
+    return [*map(received, response.records)]
 
 
 def range_request(keys: KeyRange, limit: int, fence: Fence) -> replica_pb2.ScanKeysRequest:

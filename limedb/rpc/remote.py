@@ -97,7 +97,7 @@ class RemoteReplica:
             raise self._unknown(records, str(lost)) from None
         return convert_replica.applied_from(response)
 
-    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         """See ports.Replica."""
         request = convert_replica.scan_request(span, limit, fence)
         response = await self._ask(lambda stub, timeout: stub.ScanTokens(request, timeout=timeout), deadline)

@@ -66,7 +66,7 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
             page = await self._own.scan_stored(span, request.limit, fence)
             if page is None:
                 found = await self._own.scan(span, request.limit, fence, self._deadlines.of(context))
-                page = [encode(record) for _, record in found]
+                page = [encode(record) for record in found]
         except StaleEpochError as stale:
             return replica_pb2.ScanTokensResponse(newer=topology_message(stale.topology))
         return replica_pb2.ScanTokensResponse(records=page)

@@ -77,7 +77,7 @@ class WritePath:
     async def write(self, items: list[Item], now_ms: int) -> list[Applied]:
         """Merge a batch, all or none. StoreFullError, StoreError, StoreCorruptError, lmdb.Error."""
         self.check()
-        if self._is_over(2):
+        while self._is_over(2):
             await asyncio.shield(self._begin_checkpoint())
         planned = self._plan(items, now_ms)
         size = sum([len(item[2]) for item in items])
@@ -89,7 +89,7 @@ class WritePath:
 
     async def settle(self) -> None:
         """Return when all that was acknowledged before is in the tables. StoreError, StoreFullError."""
-        if self._checkpoints is not None:
+        if self._checkpoints is not None and not self._checkpoints.done():
             await asyncio.shield(self._checkpoints)
         if self.memtable:
             await asyncio.shield(self._begin_checkpoint())
@@ -201,13 +201,12 @@ class WritePath:
 
     def _begin_checkpoint(self) -> "asyncio.Task[None]":
         """The checkpoint that runs, or one that begins now."""
-        if self._checkpoints is None:
+        if self._checkpoints is None or self._checkpoints.done():
             self._checkpoints = self._loop.create_task(self._checkpoint())
             self._checkpoints.add_done_callback(self._checkpointed)
         return self._checkpoints
 
     def _checkpointed(self, task: "asyncio.Task[None]") -> None:
-        self._checkpoints = None
         error = None if task.cancelled() else task.exception()
         if error is not None and self._failure is None:
             log.warning("what the write-ahead log holds can't go to the tables yet: %s", error)

@@ -3,11 +3,11 @@
 It owns the segment files: how groups of writes are appended, and read again after a crash. It must never
 know what a group holds. It blocks, and is for one thread at a time.
 
-A segment `log-<number>` is a mark and then groups: 8 bytes of length and 8 of checksum (xxh64), both
-little-endian, and so many bytes. What is appended is on disk before the next, so that only the end of the
-last segment may be torn, and then nobody was told that it is stored. Damage anywhere else is told, and never
-passed over. A segment that wasn't synced ends at the first group that is torn. Source: Mohan et al. 1992,
-"ARIES"; redo only, since a group is there as a whole or not at all.
+A segment `log-<number>` is a mark and then groups: 4 bytes of length, 4 of the length's checksum (xxh32), 8
+of the group's (xxh64), all little-endian, and the group. What is appended is on disk before the next, so that
+only the end of the last segment may be torn, and then nobody was told that it is stored. Damage anywhere else
+is told, and never passed over. A segment that wasn't synced ends at the first group that is torn. Source:
+Mohan et al. 1992, "ARIES"; redo only, since a group is there as a whole or not at all.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 SYNCED, UNSYNCED = b"LimeDB\x01S", b"LimeDB\x01U"
 _MARK_SIZE = len(SYNCED)
-_HEADER = Struct("<QQ")
+_HEADER = Struct("<IIQ")
 _PREFIX = "log-"
 
 
@@ -133,25 +133,22 @@ def remove_segments(folder: Path, number: int | None = None) -> None:
 def _groups_of(path: Path, data: bytes, is_last: bool) -> Iterator[bytes]:
     mark, at = data[:_MARK_SIZE], _MARK_SIZE
     if mark not in (SYNCED, UNSYNCED):
-        if is_last and not any(mark):  # a crash came as it was made
-            return
+        if is_last and (not any(mark) or SYNCED.startswith(mark) or UNSYNCED.startswith(mark)):
+            return  # a crash came as it was made
         raise StoreError(
             f"{path} is no write-ahead log that this LimeDB reads: start the version that wrote it"
         )
     while at < len(data):
-        begin = at + _HEADER.size
-        size, checksum = _HEADER.unpack_from(data, at) if begin <= len(data) else (len(data), 0)
-        group = data[begin : begin + size]
-        if len(group) < size or xxhash.xxh64_intdigest(group) != checksum:
-            is_at_end = begin + size >= len(data) or not any(data[at:])
+        begin, end = at + _HEADER.size, _end_of(data, at)
+        group = data[begin:end]
+        if end > len(data) or data[at:begin] != _header(group):
+            is_at_end = end >= len(data) or not any(data[at:])
             if not (mark == UNSYNCED or (is_last and is_at_end)):
                 raise _damaged(path, at)
-            log.warning(
-                "%s was cut off by a crash at byte %d; nobody was told that more was stored", path, at
-            )
+            log.warning("%s was cut off by a crash at byte %d; nobody was told that more is there", path, at)
             return
         yield group
-        at = begin + size
+        at = end
 
 
 def _damaged(path: Path, at: int) -> StoreCorruptError:
@@ -170,7 +167,21 @@ def _number_of(path: Path) -> int:
 
 
 def _header(group: bytes) -> bytes:
-    return _HEADER.pack(len(group), xxhash.xxh64_intdigest(group))
+    size = len(group)
+    return _HEADER.pack(size, _check(size), xxhash.xxh64_intdigest(group))
+
+
+def _end_of(data: bytes, at: int) -> int:
+    """Where the group at a place ends by its header; behind the header, where that is torn or damaged."""
+    begin = at + _HEADER.size
+    if begin > len(data):
+        return begin
+    size, check, _ = _HEADER.unpack_from(data, at)
+    return begin + int(size) if check == _check(size) else begin
+
+
+def _check(size: int) -> int:
+    return xxhash.xxh32_intdigest(size.to_bytes(4, "little"))
 
 
 def _write_at(fd: int, data: bytes, at: int) -> None:

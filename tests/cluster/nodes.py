@@ -297,7 +297,7 @@ class ReplicaWire:
     async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
         return await self._call(lambda r: r.apply(records, fence, deadline))
 
-    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         return await self._call(lambda r: r.scan(span, limit, fence, deadline))
 
     async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:

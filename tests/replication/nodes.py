@@ -108,7 +108,7 @@ class Line:
             raise OutcomeUnknownError(records[0].key, 1, 0, {self._url: "no answer"}) from None
         return await self._replica.apply(records, fence, deadline)
 
-    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         return await self._replica.scan(span, limit, fence, deadline)
 
     async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:

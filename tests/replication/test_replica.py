@@ -199,10 +199,10 @@ async def scanned(own: Own, span: Span, limit: int) -> list[list[str]]:
     """The keys of a span, by page."""
     pages: list[list[str]] = []
     while page := await own.replica.scan(span, limit, FENCE, FAR):
-        pages.append([record.key for _, record in page])
-        if page[-1][0] == span.last:
+        pages.append([record.key for record in page])
+        if (last := token_of(page[-1].key)) == span.last:
             break
-        span = Span(page[-1][0] + 1, span.last)
+        span = Span(last + 1, span.last)
     return pages
 
 

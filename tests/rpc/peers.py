@@ -60,7 +60,7 @@ class FakeReplica:
 
     async def scan(self, span: Any, limit: int, fence: Fence, deadline: float) -> Any:
         await self._take("scan", span, limit, fence)
-        return [(0, record) for record in self.records.values()]
+        return [*self.records.values()]
 
     async def scan_range(self, keys: Any, limit: int, fence: Fence, deadline: float) -> Any:
         await self._take("range", keys, limit, fence)

@@ -11,7 +11,6 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
-from limedb.core.ring import token_of
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Member, Topology, found
 from limedb.errors import (
@@ -101,7 +100,7 @@ async def test_everything_that_a_replica_is_asked_arrives_with_its_fence(peer: P
     keys = [*peer.own.records, "absent"]
     assert await peer.replica.read(keys, FENCE, soon()) == [*RECORDS, None]
     assert await peer.replica.apply(RECORDS, FENCE, soon()) == [Applied(7, True, 5)] * 3
-    assert await peer.replica.scan(spans[0], 9, FENCE, soon()) == [(token_of(r.key), r) for r in RECORDS]
+    assert await peer.replica.scan(spans[0], 9, FENCE, soon()) == RECORDS
     assert await peer.replica.digests(spans, 44, FENCE, soon()) == [2**64 - 1] * 2
     assert await peer.replica.entries(spans, FENCE, soon()) == peer.own.found
     assert peer.own.asked == [

@@ -38,7 +38,7 @@ class SimReplica:
         keys = tuple(keys)
         return await self._ask(f"read {','.join(keys)}", lambda r: r.read(keys, fence, deadline), deadline)
 
-    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[tuple[int, Record]]:
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         return await self._ask("scan", lambda r: r.scan(span, limit, fence, deadline), deadline)
 
     async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
