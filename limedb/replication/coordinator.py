@@ -19,6 +19,7 @@ from limedb.core.quorum import Level
 from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError
 from limedb.ports import Clock, HintLog, Placement, Replicas
 from limedb.replication.agreeing import Agreement
+from limedb.replication.coalescing import Coalescer
 from limedb.replication.fanout import Fanout
 from limedb.replication.finding import Finder, Read
 from limedb.replication.reading import Reader
@@ -63,6 +64,7 @@ class Coordinator:
         write_back = WriteBack(replicas, fanout, self.counters)
         self.finder = Finder(placement, replicas, reader, clock, self.counters, write_back)
         self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
+        self._coalescer = Coalescer(self._writer.write, clock, self._tasks)
         self._agreement = Agreement(
             placement, replicas, clock, skew, self._tasks, self.counters, self._learn, self._new_proposer
         )
@@ -92,7 +94,12 @@ class Coordinator:
         OutcomeUnknownError: it may take effect), StoreFullError. Of a write with an idempotency key, an
         attempt after the first that fails says that the outcome is unknown.
         """
-        (outcome,) = await self._outcomes((write,), level or self._default, deadline)
+        level = level or self._default
+        if level is Level.LINEARIZABLE or write.idempotency_key:
+            (outcome,) = await self._outcomes((write,), level, deadline)
+        else:
+            self._skew.check_own()
+            outcome = await self._coalescer.write(write, level, deadline)
         return _told(outcome)
 
     async def write_many(

@@ -6,7 +6,7 @@ must never choose replicas, versions or what is tried again: `writing.py` does.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from limedb.core.quorum import Quorum
 from limedb.core.record import Record
@@ -31,11 +31,12 @@ class Track:
     record: what is sent. quorum: counts who has it. waiting: who was sent it and has not answered.
     missed: who doesn't have it, and why. superseded_by: the newer version that a replica has, 0: none.
     stale: a replica knows a newer topology. previous, existed: what was stored before, by the newest answer.
+    when_enough: called once it is on as many replicas as it needs.
     """
 
     __slots__ = (
         "existed", "is_settled", "is_unsure", "missed", "previous", "quorum", "record", "stale",
-        "superseded_by", "unhinted", "waiting",
+        "superseded_by", "unhinted", "waiting", "when_enough",
     )  # fmt: skip
 
     def __init__(self, record: Record, need: int, targets: Iterable[str], holders: int = 0) -> None:
@@ -49,6 +50,7 @@ class Track:
         self.superseded_by, self.previous, self.existed = 0, -1, False
         self.stale: StaleEpochError | None = None
         self.is_unsure = self.is_settled = False
+        self.when_enough: Callable[[], None] | None = None
 
     @property
     def may_be_stored(self) -> bool:
@@ -113,6 +115,8 @@ class Round:
             if not track.is_settled and track.is_decided:
                 track.is_settled = True
                 self.undecided -= 1
+                if track.when_enough is not None and track.quorum.is_enough:
+                    track.when_enough()
         if not self.undecided and self.done is not None and not self.done.done():
             self.done.set_result(None)
 

@@ -10,7 +10,9 @@ one. It is never given a second version, for then it could take effect twice. So
 Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shvartsman 1997 for many writers.
 """
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 from operator import itemgetter
 
 from limedb.core.hlc import HybridClock
@@ -43,7 +45,8 @@ class Job:
 
     record: as it is sent; None: it needs a (new) version. is_exact: a newer version is no reason to write
     again. may_be_stored: an earlier attempt left it, or may have, on some replica. existed: what is known
-    of it so far, by the record of the version `previous`. need of total replicas are to have it.
+    of it so far, by the record of the version `previous`. need of total replicas are to have it. waiter: is
+    told the outcome as soon as there is one.
     """
 
     record: Record | None = None
@@ -53,6 +56,7 @@ class Job:
     attempts, previous = 0, -1
     need = total = 0
     own: tuple[int, ...] = ()
+    waiter: "asyncio.Future[Written | LimeDBError] | None" = None
 
     def __init__(self, write: Write, record: Record | None = None) -> None:
         self.write = write
@@ -76,6 +80,16 @@ class Job:
         if self.outcome is None:
             raise AssertionError(f"the write of key {self.write.key!r} has no outcome")
         return self.outcome
+
+    def tell(self) -> None:
+        """Tell who waits, if there is an outcome."""
+        if self.waiter is not None and self.outcome is not None and not self.waiter.done():
+            self.waiter.set_result(self.outcome)
+
+    def fail(self, error: BaseException) -> None:
+        """Tell who waits that it could not be carried out to the end."""
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_exception(error)
 
     def learn_previous(self, previous: int, existed: bool) -> None:
         """What was stored before, as some replica says; what this write itself left doesn't count."""
@@ -130,15 +144,19 @@ class Writer:
             layout, now = self._placement.layout, self._skew.now_ms()
             live = _Live(self._replicas)  # asked once for each node: a batch has many keys
             tracks = [t for job in pending if (t := self._track(job, layout, level, live, now)) is not None]
+            for job in pending:
+                job.tell()
             exact = pending[0].is_exact
             if tracks:
                 fence = layout.topology.fence
                 await self._fanout.run(tracks, Round(fence, deadline, superseded_is_ack=exact))
             for job in pending:
-                self._settle(job, layout, level)
+                if job.outcome is None:
+                    self._settle(job, layout, level)
             pending = [job for job in pending if job.outcome is None]
         for job in pending:
             job.outcome = honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
+            job.tell()
 
     async def _write_alone(self, jobs: list[Job], level: Level, deadline: float) -> list[Job]:
         """Write keys that have one replica, the same one, the short way. The jobs that go on the long way."""
@@ -174,7 +192,14 @@ class Writer:
         level: Level,
     ) -> None:
         """What became of jobs whose records were sent to their one replica."""
+        epoch = layout.topology.epoch
         for i, job in enumerate(jobs):
+            if not isinstance(told, LimeDBError) and not (
+                told[i].superseded_by or job.is_exact or job.own[1:]
+            ):
+                job.outcome = Written(job.sent.version, told[i].existed, 1, 1, epoch)
+                job.tell()
+                continue
             track = _track_alone(job, url)
             if isinstance(told, LimeDBError):
                 track.fail(url, told)
@@ -233,6 +258,8 @@ class Writer:
             job.outcome = honest(job, unreachable)
             return None
         track = job.track = Track(job.record or self.version(job, now_ms), need, live)
+        if job.waiter is not None:  # it is told before the others of its round are decided
+            track.when_enough = partial(self._settle, job, layout, level)
         if len(live) < len(written):
             for url in written:
                 if url not in live:
@@ -256,6 +283,7 @@ class Writer:
             self._outdated(job, track.stale, layout)
         else:
             job.outcome = _failure(job, track, level)
+        job.tell()
 
     def _overtaken(self, job: Job, version: int) -> None:
         self._counters.superseded += 1

@@ -1,0 +1,86 @@
+"""Lets single writes that come together be carried together: one message and one merge for many of them.
+
+It owns writes until they are carried, and who waits for which. It must never join what would change anything
+but the cost: each has its record and its outcome, and is answered as soon as its own level is reached,
+however the others do.
+
+While a group is on its way, what comes gathers for the next one, HOLD seconds at most. Who comes alone never
+waits. Source: Nagle 1984, RFC 896.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from limedb.core.quorum import Level
+from limedb.errors import LimeDBError
+from limedb.lull import Lull
+from limedb.ports import Clock
+from limedb.replication.requests import Write, Written
+from limedb.replication.tasks import Tasks
+from limedb.replication.writing import Job
+
+HOLD = 0.005
+"""Seconds that a write waits for others at most."""
+LEAST_PATIENCE = 2.0
+"""Seconds that a request must have left to share a deadline with others."""
+MAX_TOGETHER = 256
+
+Carry = Callable[[Sequence[Job], Level, float], Awaitable[None]]
+"""Gives jobs their outcomes, and tells their waiters (`Writer.write`)."""
+
+
+class Coalescer:
+    """Gathers writes, by their level and the second of their deadline. carry: whoever writes them."""
+
+    def __init__(self, carry: Carry, clock: Clock, tasks: Tasks) -> None:
+        self._carry, self._clock, self._tasks = carry, clock, tasks
+        self._waiting: dict[tuple[Level, int], list[tuple[Job, float]]] = {}
+        self._on_the_way = 0  # groups
+        self._lull: Lull | None = None
+        self._release: asyncio.TimerHandle | None = None
+
+    async def write(self, write: Write, level: Level, deadline: float) -> Written | LimeDBError:
+        """The outcome of a write. A caller that is cancelled doesn't take it back."""
+        job = Job(write)
+        if deadline - self._clock.monotonic() < LEAST_PATIENCE:
+            await self._carry((job,), level, deadline)
+            return job.settled()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Written | LimeDBError] = loop.create_future()
+        job.waiter = waiter
+        self._waiting.setdefault((level, int(deadline)), []).append((job, deadline))
+        if self._lull is None:
+            self._lull = Lull(loop, self._flush, HOLD)
+        if not self._on_the_way:
+            self._lull.came()
+        elif self._release is None:
+            self._release = loop.call_later(HOLD, self._let_go)
+        return await waiter
+
+    def _let_go(self) -> None:
+        """Let the next groups go, if something waits for it."""
+        if self._release is not None:
+            self._release.cancel()
+            self._release = None
+        if self._waiting and self._lull is not None:
+            self._lull.came(len(self._waiting))
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for (level, _), group in waiting.items():
+            for start in range(0, len(group), MAX_TOGETHER):
+                part = group[start : start + MAX_TOGETHER]
+                jobs, deadline = [job for job, _ in part], min(deadline for _, deadline in part)
+                self._on_the_way += 1
+                self._tasks.start(self._carry_all(jobs, level, deadline))
+
+    async def _carry_all(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
+        try:
+            await self._carry(jobs, level, deadline)
+        except BaseException as error:
+            for job in jobs:
+                job.fail(error)
+            raise
+        finally:
+            self._on_the_way -= 1
+            self._let_go()
