@@ -36,7 +36,7 @@ class Session:
 
     async def gossip(self, node_url: str) -> Gossip:
         """What a node has heard of the others, asked of that node."""
-        return await self._calls.gossip(node_url, self._follower.addresses)
+        return await self._calls.gossip(node_url, self._follower.addresses_to(node_url))
 
     async def page(self, prefix: str, after: str | None) -> Page:
         """A page of the keys with a prefix, behind a cursor."""

@@ -13,6 +13,7 @@ from limedb.tui.dialogs import DeleteDialog, HelpDialog, SetDialog
 from limedb.tui.values import View
 from tests.support.clusters import RunningCluster
 from tests.support.ports import free_port
+from tests.support.serving import Pair
 from tests.tui.screens import LARGE, SMALL, live, screen
 
 
@@ -61,6 +62,13 @@ async def test_selecting_a_node_shows_its_own_gossip(cluster: RunningCluster) ->
         await shown.until("gossip of the third", lambda: names[0] in shown.pane("gossip"))
         assert names[2] not in shown.pane("gossip")
         assert "healthy" in shown.pane("gossip")
+
+
+async def test_gossip_is_asked_at_the_address_that_a_node_advertises(advertised: Pair) -> None:
+    async with live(advertised.first, LARGE, nodes=2) as shown:
+        assert list(shown.nodes()) == [f"http://{advertised.first}", advertised.url]
+        await shown.press("down")
+        await shown.until("gossip of the second", lambda: advertised.first in shown.pane("gossip"))
 
 
 async def test_what_is_set_in_the_explorer_is_in_the_cluster(
