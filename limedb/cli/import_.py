@@ -1,6 +1,7 @@
 """`limedb import`: arguments, the bar, and the report of bad lines."""
 
 import asyncio
+import io
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ import click
 from limedb.bulk import csv_file, go_file, jsonl, progress
 from limedb.bulk.importer import Counts, Importer
 from limedb.bulk.items import Format, Line, Place
+from limedb.bulk.pipe import Pipe
 from limedb.bulk.progress import Imported
 from limedb.cli.bars import Advance, Say, bar
 from limedb.cli.codes import IN_PART
@@ -22,6 +24,7 @@ from limedb.core.quorum import Level
 from limedb.errors import BulkError, LimeDBError
 
 SAVE_SECONDS = 1.0
+STDIN = 0
 _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_file.read}
 
 
@@ -57,14 +60,17 @@ def import_(
     How far it is stands in FILE.limedb-state, so that an import that was interrupted can be resumed.
     """
     form = form_of(file, form)
-    with _opened(file) as opened:
-        source = _Source(file, opened)
+    source = _Source(file)
+    with source.file:
         state = source.state(resume, restart)
         with bar(f"importing {file.name}", source.size) as (advance, say):
             run = _Run(source, state, advance, say)
-            lines = _READERS[form](opened, Place(state.offset, state.line))
+            lines = _READERS[form](source.file, Place(state.offset, state.line))
             try:
                 asyncio.run(run.carry_out(lines, target, level, timeout, stop_on_error))
+            except KeyboardInterrupt:
+                say(f"interrupted; {run.left_off()}")
+                raise
             finally:
                 run.keep()
     source.forget()
@@ -74,14 +80,18 @@ def import_(
 class _Source:
     """The file, and the state beside it, where it has one."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        self.path, self.file = path, file
-        self.has_state = str(path) != "-" and file.seekable()
-        self.size = os.fstat(file.fileno()).st_size if self.has_state else None
-        self.head = progress.head_of(file) if self.has_state else ""
+    def __init__(self, path: Path) -> None:
+        raw = _opened(path)
+        self.path, self.has_state = path, str(path) != "-" and raw.seekable()
+        self._pipe = None if self.has_state else Pipe(raw)
+        self.file: BinaryIO = io.BufferedReader(self._pipe or raw)
+        self.size = os.fstat(raw.fileno()).st_size if self.has_state else None
+        self.head = progress.head_of(self.file) if self.has_state else ""
 
     def state(self, resume: bool, restart: bool) -> Imported:
         """Where to begin. BulkError, UsageError: it isn't clear where."""
+        if resume and not self.has_state:
+            raise click.UsageError(f"{self.path} can't be resumed: send only what is missing")
         kept = progress.load(self.path, Imported) if self.has_state and not restart else None
         if kept is None:
             return Imported(0, 0, self.head, 0, 0, 0)
@@ -99,6 +109,11 @@ class _Source:
             place, counts = importer.place, importer.counts
             told = (counts.stored, counts.failed, counts.expired)
             progress.save(self.path, Imported(place.offset, place.line, self.head, *told))
+
+    def stop(self) -> None:
+        """Read no further, though somebody waits for what comes."""
+        if self._pipe is not None:
+            self._pipe.stop()
 
     def forget(self) -> None:
         """All is done."""
@@ -128,7 +143,19 @@ class _Run:
         async with connect(target, consistency=level, timeout=timeout, idempotent=True) as db:
             self.importer = Importer(db, self._start, self._counts, self._bad, self._moved, stop_on_error)
             self._has_begun = True
-            await self.importer.run(lines)
+            try:
+                await self.importer.run(lines)
+            finally:
+                self._source.stop()
+
+    def left_off(self) -> str:
+        """How far it came, and how to go on."""
+        if not self._has_begun:
+            return "nothing was stored"
+        line = self.importer.place.line
+        if self._source.has_state:
+            return f"{_words(self.importer.counts)}: --resume goes on behind line {line}"
+        return f"{_words(self.importer.counts)}: send what comes behind line {line} to go on"
 
     def keep(self) -> None:
         """Keep how far it came."""
@@ -148,17 +175,21 @@ class _Run:
             self._source.save(self.importer)
 
 
-def _opened(file: Path) -> BinaryIO:
-    if str(file) == "-":
-        return sys.stdin.buffer
+def _opened(file: Path) -> io.FileIO:
     try:
-        return file.open("rb")
+        if str(file) == "-":
+            return io.FileIO(STDIN, closefd=False)
+        return io.FileIO(file)
     except OSError as error:
         raise click.UsageError(f"{file} can't be read: {error.strerror}") from None
 
 
 def _tell(counts: Counts) -> None:
-    expired = f", {counts.expired:,} had expired" if counts.expired else ""
-    click.echo(f"{counts.stored:,} keys stored, {counts.failed:,} bad lines{expired}", err=True)
+    click.echo(_words(counts), err=True)
     if counts.failed:
         sys.exit(IN_PART)
+
+
+def _words(counts: Counts) -> str:
+    expired = f", {counts.expired:,} had expired" if counts.expired else ""
+    return f"{counts.stored:,} keys stored, {counts.failed:,} bad lines{expired}"
