@@ -52,6 +52,9 @@ async def _draw(shown: Screen, cluster: RunningCluster, db: Client) -> None:
             "a value", lambda: shown.data.key == shown.keys()[2] and ", live" in shown.everything()
         )
         _save(shown.app, "tui-data")
+        await shown.press("e", "tab", "tab", *"86400", *["ctrl+l"] * 2)
+        await shown.until("the form", lambda: "● QUORUM" in shown.everything())
+        _save(shown.app, "tui-set")
     finally:
         load.cancel()
 
