@@ -41,7 +41,7 @@ REMEMBERED = 10_000
 @click.option("--prefix", help="Watch all keys that begin so; an empty one: all keys.")
 @click.option("--after-version", type=click.IntRange(0), metavar="VERSION", help="Tell what came since too.")
 @click.option("-n", "--count", type=click.IntRange(1), help="End after so many changes. Default: never.")
-@output_option(TABLE, TABLE, JSON, RAW)
+@output_option(TABLE)
 @target_option
 def watch(
     key: str | None,
