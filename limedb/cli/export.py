@@ -79,8 +79,12 @@ def export(
             say(str(error))
 
         run = Exporter(form, out, replace(begun), report, moved)
-        with scan_client(target) as node:
-            run.run(lambda after: node.scan(keys, after=after, level=level, page_size=PAGE))
+        try:
+            with scan_client(target) as node:
+                run.run(lambda after: node.scan(keys, after=after, level=level, page_size=PAGE))
+        except KeyboardInterrupt:
+            say(f"interrupted; {run.progress.written:,} keys written{sink.hint}")
+            raise
     sink.forget()
     click.echo(f"{run.progress.written:,} keys written, {run.progress.failed:,} left out", err=True)
     if run.progress.failed:
@@ -133,6 +137,11 @@ class _Sink:
             os.fsync(self._out.fileno())
             size = self._out.tell()
             progress.save(self._path, Exported(now.after, size, now.written, now.failed, self._what))
+
+    @property
+    def hint(self) -> str:
+        """How to go on after an interruption."""
+        return ": --resume goes on from about there" if self._is_file else ""
 
     def forget(self) -> None:
         """All is done."""

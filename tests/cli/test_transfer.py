@@ -215,8 +215,9 @@ def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     assert not state_of(source).exists()
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
 def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
-    node: str, tmp_path: Path
+    node: str, tmp_path: Path, how: signal.Signals
 ) -> None:
     count = 30_000
     source, copy = tmp_path / "source.jsonl", tmp_path / "copy.jsonl"
@@ -225,9 +226,16 @@ def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     whole = tmp_path / "whole.jsonl"
     assert limedb("export", str(whole), "--target", node).returncode == 0
     command = ["export", str(copy), "--target", node]
-    with subprocess.Popen([sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.DEVNULL) as first:
+    with subprocess.Popen(
+        [sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.PIPE, text=True
+    ) as first:
         wait_for("some of the file", lambda: copy.exists() and copy.stat().st_size > 200_000, 30)
-        first.kill()
+        first.send_signal(how)
+        _, complaint = first.communicate(timeout=30)
+    hint = "keys written: --resume goes on from about there\n"
+    assert (first.returncode, complaint.endswith(hint)) == (
+        (130, True) if how is signal.SIGINT else (-how, False)
+    )
     assert json.loads(state_of(copy).read_text())["written"] < count
     refused = limedb(*command)
     assert (refused.returncode, "--resume or --force" in refused.stderr) == (2, True)
