@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -191,6 +192,24 @@ def test_health_shows_rates_and_storage_when_asked_for_more(run: Run, told: Told
     assert "requests_per_second" in shown
     assert "storage keys" in shown
     assert told("health")["status"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("command", "path"), [("health", "health"), ("status", "cluster/state"), ("gossip", "cluster/gossip")]
+)
+def test_json_has_the_fields_of_rest_in_their_order(
+    run: Run, cluster: RunningCluster, command: str, path: str
+) -> None:
+    told = json.loads(run(command, "-o", "json").stdout)
+    with urlopen(f"{cluster.envoy_url}/api/v1/{path}?node={cluster.nodes[0].url}") as answer:
+        assert in_order(told) == in_order(json.load(answer))
+
+
+def in_order(told: Any) -> Any:
+    """The names of all fields, in their order."""
+    if isinstance(told, list):
+        return [in_order(part) for part in told]
+    return [(name, in_order(part)) for name, part in told.items()] if isinstance(told, dict) else None
 
 
 def test_top_shows_a_number_of_samples_in_a_pipe(run: Run, cluster: RunningCluster) -> None:
