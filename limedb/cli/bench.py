@@ -11,7 +11,7 @@ import click
 
 from limedb.cli import bench_screen as screen
 from limedb.cli.codes import DIFFERENT, FAILED, IN_PART, INTERRUPTED, OK
-from limedb.cli.options import command, consistency_option, target_option
+from limedb.cli.options import SECONDS, command, consistency_option, target_option
 from limedb.cli.output import JSON, TABLE, output_option
 from limedb.config import address_of
 from limedb.core.quorum import Level
@@ -63,7 +63,9 @@ SMALLEST_VERIFIED = 16
 @click.option("--rest", is_flag=True, help="Speak REST with Envoy at --target. Default: gRPC.")
 @click.option("--pin", metavar="NODE_URL", help="Ask only this node. Default: the keys' own nodes.")
 @consistency_option
-@click.option("--timeout", default=10.0, show_default=True, metavar="SECONDS", help="Of each request.")
+@click.option(
+    "--timeout", default=10.0, show_default=True, type=SECONDS, metavar="SECONDS", help="Of each request."
+)
 @output_option(TABLE, TABLE, JSON)
 @target_option
 def bench(

@@ -114,7 +114,9 @@ class _Sink:
                 progress.save(self._path, kept)
                 yield self._out, Progress(kept.after or None, kept.written, kept.failed)
         except OSError as error:
-            raise BulkError(f"{self._path} can't be written: {error.strerror}; then --resume") from None
+            raise BulkError(
+                f"{self._path} can't be written: {error.strerror}; mend that, then --resume"
+            ) from None
 
     def _kept(self, resume: bool, force: bool) -> Exported:
         """The state to begin with. UsageError, BulkError: it isn't clear where."""

@@ -19,7 +19,7 @@ from limedb.bulk.progress import Imported
 from limedb.cli.bars import Advance, Say, bar
 from limedb.cli.codes import IN_PART
 from limedb.cli.files import form_of, form_option
-from limedb.cli.options import command, consistency_option, target_option
+from limedb.cli.options import SECONDS, command, consistency_option, target_option
 from limedb.core.quorum import Level
 from limedb.errors import BulkError, LimeDBError
 
@@ -43,7 +43,9 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
 @click.option("--restart", is_flag=True, help="Begin anew, though one was interrupted.")
 @click.option("--stop-on-error", is_flag=True, help="End at the first bad line. Default: tell it, and go on.")
 @consistency_option
-@click.option("--timeout", default=30.0, show_default=True, metavar="SECONDS", help="Of each batch.")
+@click.option(
+    "--timeout", default=30.0, show_default=True, type=SECONDS, metavar="SECONDS", help="Of each batch."
+)
 @target_option
 def import_(
     file: Path,

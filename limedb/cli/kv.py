@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from limedb.cli.codes import FAILED, OK
-from limedb.cli.options import command, consistency_option, target_option, timeout_option
+from limedb.cli.options import SECONDS, command, consistency_option, target_option, timeout_option
 from limedb.cli.output import (
     JSON,
     RAW,
@@ -69,7 +69,7 @@ def get(key: str, shape: str, level: Level | None, target: str, timeout: float) 
 @click.option("--file", type=click.File("rb"), help="Store the bytes of a file; - is stdin.")
 @click.option(
     "--ttl",
-    type=click.FloatRange(0, min_open=True),
+    type=SECONDS,
     metavar="SECONDS",
     help="Seconds to live. Default: for ever.",
 )

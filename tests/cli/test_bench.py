@@ -65,6 +65,11 @@ def test_a_load_spreads_over_all_nodes_and_a_pinned_one_asks_only_its_own(cluste
         assert grown[1] >= 10 * max(grown[0], grown[2], 1), grown
 
 
+def test_rest_at_what_is_no_envoy_says_so(cluster: RunningCluster) -> None:
+    done, _ = bench(cluster.nodes[0].address, "read", "--rest", *SMALL)
+    assert (done.returncode, done.stderr.splitlines()[-1].endswith("--rest asks Envoy")) == (1, True), done
+
+
 @pytest.mark.cluster
 def test_a_pinned_node_is_asked_at_the_address_that_it_advertises(tmp_path: Path) -> None:
     with advertised_pair(tmp_path) as pair:

@@ -92,6 +92,9 @@ def test_bytes_of_a_file_come_back_as_they_were(run: Run, told: Told, tmp_path: 
         ["set", "k", "v", "--file", "-"],
         ["get"],
         ["get", "k", "-o", "yaml"],
+        ["get", "k", "--timeout", "0"],
+        ["get", "k", "--target", "localhost"],
+        ["status", "--target", "localhost:7001,localhost:7002"],
         ["set", "k", "v", "--ttl", "1", "--ttl-ms", "1"],
         ["set", "k", "v", "--ttl", "0"],
         ["get", "k", "--consistency", "most"],
@@ -149,6 +152,11 @@ def test_nobody_there_is_exit_code_1_and_a_line_on_stderr_that_says_so(
 def test_the_target_is_taken_from_the_environment(cluster: RunningCluster) -> None:
     done = limedb("health", env={"LIMEDB_TARGET": cluster.nodes[1].address})
     assert (done.returncode, done.stdout) == (0, "SERVING\n")
+
+
+def test_a_target_may_be_a_url_as_nodes_and_envoy_are_told(cluster: RunningCluster) -> None:
+    for url in (cluster.nodes[1].url, cluster.envoy_url):
+        assert limedb("health", "--target", url).stdout == "SERVING\n"
 
 
 def test_health_is_told_through_envoy_too(cluster: RunningCluster) -> None:
