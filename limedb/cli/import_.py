@@ -1,30 +1,26 @@
 """`limedb import`: arguments, the bar, and the report of bad lines."""
 
 import asyncio
-import io
-import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
-from limedb.bulk import csv_file, go_file, jsonl, progress
+from limedb.bulk import csv_file, go_file, jsonl
 from limedb.bulk.importer import Counts, Importer
 from limedb.bulk.items import Format, Line, Place
-from limedb.bulk.pipe import Pipe
 from limedb.bulk.progress import Imported
 from limedb.cli.bars import Advance, Say, bar
 from limedb.cli.codes import IN_PART
 from limedb.cli.files import form_of, form_option
+from limedb.cli.import_source import Source
 from limedb.cli.options import SECONDS, command, consistency_option, target_option
 from limedb.core.quorum import Level
-from limedb.errors import BulkError, LimeDBError
+from limedb.errors import LimeDBError
 
 SAVE_SECONDS = 1.0
-STDIN = 0
 _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_file.read}
 
 
@@ -62,7 +58,7 @@ def import_(
     How far it is stands in FILE.limedb-state, so that an import that was interrupted can be resumed.
     """
     form = form_of(file, form)
-    source = _Source(file)
+    source = Source(file)
     with source.file:
         state = source.state(resume, restart)
         with bar(f"importing {file.name}", source.size) as (advance, say):
@@ -79,56 +75,12 @@ def import_(
     _tell(run.importer.counts)
 
 
-class _Source:
-    """The file, and the state beside it, where it has one."""
-
-    def __init__(self, path: Path) -> None:
-        raw = _opened(path)
-        self.path, self.has_state = path, str(path) != "-" and raw.seekable()
-        self._pipe = None if self.has_state else Pipe(raw)
-        self.file: BinaryIO = io.BufferedReader(self._pipe or raw)
-        self.size = os.fstat(raw.fileno()).st_size if self.has_state else None
-        self.head = progress.head_of(self.file) if self.has_state else ""
-
-    def state(self, resume: bool, restart: bool) -> Imported:
-        """Where to begin. BulkError, UsageError: it isn't clear where."""
-        if resume and not self.has_state:
-            raise click.UsageError(f"{self.path} can't be resumed: send only what is missing")
-        kept = progress.load(self.path, Imported) if self.has_state and not restart else None
-        if kept is None:
-            return Imported(0, 0, self.head, 0, 0, 0)
-        if not resume:
-            raise click.UsageError(
-                f"an import of {self.path} was interrupted behind line {kept.line}: --resume or --restart"
-            )
-        if kept.head != self.head:
-            raise BulkError(f"{self.path} is another file than the one that was interrupted: --restart")
-        return kept
-
-    def save(self, importer: Importer) -> None:
-        """Keep how far it is."""
-        if self.has_state:
-            place, counts = importer.place, importer.counts
-            told = (counts.stored, counts.failed, counts.expired)
-            progress.save(self.path, Imported(place.offset, place.line, self.head, *told))
-
-    def stop(self) -> None:
-        """Read no further, though somebody waits for what comes."""
-        if self._pipe is not None:
-            self._pipe.stop()
-
-    def forget(self) -> None:
-        """All is done."""
-        if self.has_state:
-            progress.forget(self.path)
-
-
 class _Run:
     """An import that runs. importer: there is one once it has begun."""
 
     importer: Importer
 
-    def __init__(self, source: _Source, state: Imported, advance: Advance, say: Say) -> None:
+    def __init__(self, source: Source, state: Imported, advance: Advance, say: Say) -> None:
         self._source, self._advance, self._say = source, advance, say
         self._start = Place(state.offset, state.line)
         self._counts = Counts(state.stored, state.failed, state.expired)
@@ -175,15 +127,6 @@ class _Run:
         if now - self._saved >= SAVE_SECONDS:
             self._saved = now
             self._source.save(self.importer)
-
-
-def _opened(file: Path) -> io.FileIO:
-    try:
-        if str(file) == "-":
-            return io.FileIO(STDIN, closefd=False)
-        return io.FileIO(file)
-    except OSError as error:
-        raise click.UsageError(f"{file} can't be read: {error.strerror}") from None
 
 
 def _tell(counts: Counts) -> None:
