@@ -104,9 +104,9 @@ class _Run:
 
     def left_off(self) -> str:
         """How far it came, and how to go on."""
-        if not self._has_begun:
+        line = self.importer.place.line if self._has_begun else 0
+        if not line:
             return "nothing was stored"
-        line = self.importer.place.line
         if self._source.has_state:
             return f"{_words(self.importer.counts)}: --resume goes on behind line {line}"
         return f"{_words(self.importer.counts)}: send what comes behind line {line} to go on"
