@@ -193,8 +193,8 @@ SETTINGS = (
         all it holds with the other replicas once. A million keys take one core about a second."""),
     Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node
         when its client set no deadline."""),
-    Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers dial, where it isn't that of
-        NODE_URL (sidecar, NAT)."""),
+    Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers and clients dial, where it isn't
+        that of NODE_URL (sidecar, NAT)."""),
     Setting("ZONE", str, "", "The host or rack that the node stands on."),
     Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "1MiB", """The largest value that clients may store, 16MiB
         at most."""),

@@ -205,8 +205,12 @@ class Replica(Protocol):
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         """The records of a span as Store.scan_tokens has them, and no more than some MiB of them."""
 
-    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
-        """The first page of a range, of about a MiB at most; see Store.scan_range."""
+    async def scan_range(
+        self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
+    ) -> RangePage:
+        """The first page of a range, of about a MiB at most; see Store.scan_range. keys_only: of a value its
+        size is wanted, so that it may be any other of that size.
+        """
 
     def watch(self, what: Selection, since_ms: int | None, fence: Fence) -> AsyncGenerator[ChangeBatch, None]:
         """The changes of some keys that arrive from now on, or arrived from a time on; the first batch comes

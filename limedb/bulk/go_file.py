@@ -18,17 +18,17 @@ from limedb.errors import BadItemError, BulkError
 
 def read(file: BinaryIO, start: Place) -> Iterator[Line]:
     """The entries from a place on; those before it are read too, and left out. BulkError: not such a file."""
-    number = 0
+    number, source = 0, _Source(file)
     try:
-        for key, value in islice(ijson.kvitems(file, ""), start.offset, None):
+        for key, value in islice(ijson.kvitems(source, ""), start.offset, None):
             number += 1
             at = start.offset + number
             yield Line(at, Place(at, at), _content(key, value))
     except (ijson.JSONError, UnicodeDecodeError) as error:
         where = f"behind entry {start.offset + number}"
         raise BulkError(f"not a JSON object of keys and values, {where}: {_reason(error)}") from None
-    if not start.offset + number:
-        _check_empty(file)
+    if source.first != b"{":  # the parser finds no keys in it, as in an empty object
+        raise BulkError("not a JSON object of keys and values")
 
 
 def write(item: Item) -> bytes:
@@ -40,6 +40,19 @@ def write(item: Item) -> bytes:
     return (
         json.dumps(item.key, ensure_ascii=False) + ":" + json.dumps(item.value, ensure_ascii=False)
     ).encode()
+
+
+class _Source:
+    """A file. first: what it begins with, without blanks; known once it was read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.first = file, b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Some more of it."""
+        data = self._file.read(size)
+        self.first = self.first or data.lstrip()[:1]
+        return data
 
 
 def _content(key: str, value: object) -> Content:
@@ -58,10 +71,3 @@ def _reason(error: Exception) -> str:
     told = error.args[0]
     text = told.decode(errors="replace") if isinstance(told, bytes) else str(error)
     return text.splitlines()[0]
-
-
-def _check_empty(file: BinaryIO) -> None:
-    """Tell an object without keys from what is none: the parser finds no keys in either."""
-    file.seek(0)
-    if file.read(64).lstrip()[:1] != b"{":
-        raise BulkError("not a JSON object of keys and values")

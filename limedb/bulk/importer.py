@@ -9,17 +9,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
+from limedb.bulk.chunks import Chunks
 from limedb.bulk.items import Item, Line, Place
 from limedb.client import Receipt, Value
 from limedb.errors import BadItemError, BulkError, InvalidRequestError, LimeDBError, PartialFailureError
 
-BATCH = 500
-"""Lines of a batch, at most."""
-BATCH_BYTES = 1 << 20
 IN_FLIGHT = 8
 """Batches under way at once."""
 
@@ -81,30 +80,17 @@ class Importer:
         """Store all lines. LimeDBError: it can't go on; what is under way has been ended, and the place says
         from where it can.
         """
-        async with asyncio.TaskGroup() as group:
-            more = True
-            while more and not self._fatal:
-                chunk, more = await asyncio.to_thread(self._take, lines)
-                for batch in self._batches_of(chunk):
-                    await self._start(group, batch)
+        async with asyncio.TaskGroup() as group, aclosing(Chunks(lines).read()) as chunks:
+            try:
+                async for chunk in chunks:
+                    for batch in self._batches_of(chunk):
+                        await self._start(group, batch)
+                    if self._fatal:
+                        break
+            except BulkError as error:
+                self._fatal.append(error)
         if self._fatal:
             raise self._fatal[0]
-
-    def _take(self, lines: Iterator[Line]) -> tuple[list[Line], bool]:
-        """Some lines, and whether there may be more."""
-        chunk: list[Line] = []
-        size = 0
-        try:
-            while len(chunk) < BATCH and size < BATCH_BYTES:
-                line = next(lines, None)
-                if line is None:
-                    return chunk, False
-                chunk.append(line)
-                size += len(line.content.value) if isinstance(line.content, Item) else 0
-        except BulkError as error:
-            self._fatal.append(error)
-            return chunk, False
-        return chunk, True
 
     def _batches_of(self, chunk: list[Line]) -> Iterator[_Batch]:
         """The chunk as batches in which each key is once."""
@@ -128,7 +114,9 @@ class Importer:
         """Tell of a bad line; whether to go on."""
         self._report(number, error)
         if self._stop_on_error:
-            self._fatal.append(BulkError(f"stopped at line {number}: mend it, and go on with --resume"))
+            self._fatal.append(
+                BulkError(f"stopped at line {number}: mend it, and go on there (--resume, if it is a file)")
+            )
             return False
         batch.counts.failed += 1
         return True

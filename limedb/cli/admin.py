@@ -3,11 +3,16 @@
 import click
 
 from limedb.cli import admin_screen as screen
-from limedb.cli.options import Command, Group, target_option
+from limedb.cli.options import SECONDS, Command, Group, target_option
 from limedb.rpc.admin_calls import admin_client
 
 _timeout = click.option(
-    "--timeout", default=30.0, show_default=True, metavar="SECONDS", help="How long to wait for an answer."
+    "--timeout",
+    default=30.0,
+    show_default=True,
+    type=SECONDS,
+    metavar="SECONDS",
+    help="How long to wait for an answer.",
 )
 _dry_run = click.option("--dry-run", is_flag=True, help="Only tell what would move.")
 _no_wait = click.option("--no-wait", is_flag=True, help="Return when the change has begun.")

@@ -117,6 +117,7 @@ def _progress(label: str) -> Iterator[Advance]:
             bar.update(done - bar.pos, words)
 
         yield advance
+        bar.update((bar.length or 0) - bar.pos)  # what ended well between two looks has come to its end
 
 
 def _lines(label: str) -> Advance:

@@ -11,7 +11,7 @@ import click
 
 from limedb.cli import bench_screen as screen
 from limedb.cli.codes import DIFFERENT, FAILED, IN_PART, INTERRUPTED, OK
-from limedb.cli.options import command, consistency_option, target_option
+from limedb.cli.options import SECONDS, command, consistency_option, target_option
 from limedb.cli.output import JSON, TABLE, output_option
 from limedb.config import address_of
 from limedb.core.quorum import Level
@@ -21,6 +21,7 @@ from limedb.load.runner import Runner, Show
 from limedb.load.tally import Tally
 from limedb.load.target import Target, grpc_target
 from limedb.load.zipf import EXPONENT
+from limedb.rpc.cluster_calls import cluster_client
 
 DEFAULT_SECONDS = 10.0
 SMALLEST_VERIFIED = 16
@@ -62,7 +63,9 @@ SMALLEST_VERIFIED = 16
 @click.option("--rest", is_flag=True, help="Speak REST with Envoy at --target. Default: gRPC.")
 @click.option("--pin", metavar="NODE_URL", help="Ask only this node. Default: the keys' own nodes.")
 @consistency_option
-@click.option("--timeout", default=10.0, show_default=True, metavar="SECONDS", help="Of each request.")
+@click.option(
+    "--timeout", default=10.0, show_default=True, type=SECONDS, metavar="SECONDS", help="Of each request."
+)
 @output_option(TABLE, TABLE, JSON)
 @target_option
 def bench(
@@ -147,16 +150,27 @@ def _target(
 ) -> AbstractAsyncContextManager[Target]:
     """What the load is aimed at. ConfigError: the node's URL is none. LimeDBError: a library is missing."""
     try:
-        pinned = address_of(pin) if pin else ""
+        own = address_of(pin) if pin else ""
     except ValueError as allowed:
         raise ConfigError("--pin", pin, str(allowed)) from None
     if not rest:
-        return grpc_target(pinned or target, level, timeout, bool(pin))
+        address = (_advertised(pin, target, timeout) or own) if pin else target
+        return grpc_target(address, level, timeout, bool(pin))
     try:
         from limedb.load.rest import rest_target
     except ImportError:
         raise LimeDBError("--rest needs aiohttp: run `pip install 'limedb[bench]'`") from None
     return rest_target(target, level, timeout, pin or "", workers)
+
+
+def _advertised(node_url: str, target: str, timeout: float) -> str:
+    """host:port at which the cluster at target says that a node is reached; empty: it can't tell."""
+    try:
+        with cluster_client(target, timeout) as cluster:
+            members = cluster.state()["members"]
+    except LimeDBError:
+        return ""
+    return next((str(member["address"]) for member in members if member["url"] == node_url), "")
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

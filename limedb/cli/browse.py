@@ -58,7 +58,7 @@ def _range_options(wrapped: F) -> F:
     """,
 )
 @_range_options
-@output_option(RAW, RAW, TABLE, JSON)
+@output_option(RAW)
 @consistency_option
 @target_option
 @timeout_option
@@ -75,7 +75,7 @@ def keys(shape: str, **options: Any) -> None:  # noqa: ANN401 (the options of a 
     """,
 )
 @_range_options
-@output_option(TABLE, TABLE, JSON, RAW)
+@output_option(TABLE)
 @consistency_option
 @target_option
 @timeout_option

@@ -16,9 +16,9 @@ INTERRUPTED = 130
 
 def code_of(error: LimeDBError) -> int:
     """The exit code of an error."""
-    if isinstance(error, ConfigError | InvalidRequestError):
+    remote = error if isinstance(error, RemoteError) else None
+    if isinstance(error, ConfigError | InvalidRequestError) or (remote and remote.code == "INVALID_ARGUMENT"):
         return USAGE
-    missing = KeyNotFoundError.__name__
-    if isinstance(error, KeyNotFoundError) or (isinstance(error, RemoteError) and error.kind == missing):
+    if isinstance(error, KeyNotFoundError) or (remote and remote.kind == KeyNotFoundError.__name__):
         return NOT_FOUND
     return FAILED

@@ -79,8 +79,12 @@ def export(
             say(str(error))
 
         run = Exporter(form, out, replace(begun), report, moved)
-        with scan_client(target) as node:
-            run.run(lambda after: node.scan(keys, after=after, level=level, page_size=PAGE))
+        try:
+            with scan_client(target) as node:
+                run.run(lambda after: node.scan(keys, after=after, level=level, page_size=PAGE))
+        except KeyboardInterrupt:
+            say(f"interrupted; {run.progress.written:,} keys written{sink.hint}")
+            raise
     sink.forget()
     click.echo(f"{run.progress.written:,} keys written, {run.progress.failed:,} left out", err=True)
     if run.progress.failed:
@@ -110,7 +114,9 @@ class _Sink:
                 progress.save(self._path, kept)
                 yield self._out, Progress(kept.after or None, kept.written, kept.failed)
         except OSError as error:
-            raise BulkError(f"{self._path} can't be written: {error.strerror}; then --resume") from None
+            raise BulkError(
+                f"{self._path} can't be written: {error.strerror}; mend that, then --resume"
+            ) from None
 
     def _kept(self, resume: bool, force: bool) -> Exported:
         """The state to begin with. UsageError, BulkError: it isn't clear where."""
@@ -133,6 +139,11 @@ class _Sink:
             os.fsync(self._out.fileno())
             size = self._out.tell()
             progress.save(self._path, Exported(now.after, size, now.written, now.failed, self._what))
+
+    @property
+    def hint(self) -> str:
+        """How to go on after an interruption."""
+        return ": --resume goes on from about there" if self._is_file else ""
 
     def forget(self) -> None:
         """All is done."""

@@ -1,25 +1,24 @@
 """`limedb import`: arguments, the bar, and the report of bad lines."""
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
-from limedb.bulk import csv_file, go_file, jsonl, progress
+from limedb.bulk import csv_file, go_file, jsonl
 from limedb.bulk.importer import Counts, Importer
 from limedb.bulk.items import Format, Line, Place
 from limedb.bulk.progress import Imported
 from limedb.cli.bars import Advance, Say, bar
 from limedb.cli.codes import IN_PART
 from limedb.cli.files import form_of, form_option
-from limedb.cli.options import command, consistency_option, target_option
+from limedb.cli.import_source import Source
+from limedb.cli.options import SECONDS, command, consistency_option, target_option
 from limedb.core.quorum import Level
-from limedb.errors import BulkError, LimeDBError
+from limedb.errors import LimeDBError
 
 SAVE_SECONDS = 1.0
 _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_file.read}
@@ -40,7 +39,9 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
 @click.option("--restart", is_flag=True, help="Begin anew, though one was interrupted.")
 @click.option("--stop-on-error", is_flag=True, help="End at the first bad line. Default: tell it, and go on.")
 @consistency_option
-@click.option("--timeout", default=30.0, show_default=True, metavar="SECONDS", help="Of each batch.")
+@click.option(
+    "--timeout", default=30.0, show_default=True, type=SECONDS, metavar="SECONDS", help="Of each batch."
+)
 @target_option
 def import_(
     file: Path,
@@ -57,53 +58,21 @@ def import_(
     How far it is stands in FILE.limedb-state, so that an import that was interrupted can be resumed.
     """
     form = form_of(file, form)
-    with _opened(file) as opened:
-        source = _Source(file, opened)
+    source = Source(file)
+    with source.file:
         state = source.state(resume, restart)
         with bar(f"importing {file.name}", source.size) as (advance, say):
             run = _Run(source, state, advance, say)
-            lines = _READERS[form](opened, Place(state.offset, state.line))
+            lines = _READERS[form](source.file, Place(state.offset, state.line))
             try:
                 asyncio.run(run.carry_out(lines, target, level, timeout, stop_on_error))
+            except KeyboardInterrupt:
+                say(f"interrupted; {run.left_off()}")
+                raise
             finally:
                 run.keep()
     source.forget()
     _tell(run.importer.counts)
-
-
-class _Source:
-    """The file, and the state beside it, where it has one."""
-
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        self.path, self.file = path, file
-        self.has_state = str(path) != "-" and file.seekable()
-        self.size = os.fstat(file.fileno()).st_size if self.has_state else None
-        self.head = progress.head_of(file) if self.has_state else ""
-
-    def state(self, resume: bool, restart: bool) -> Imported:
-        """Where to begin. BulkError, UsageError: it isn't clear where."""
-        kept = progress.load(self.path, Imported) if self.has_state and not restart else None
-        if kept is None:
-            return Imported(0, 0, self.head, 0, 0, 0)
-        if not resume:
-            raise click.UsageError(
-                f"an import of {self.path} was interrupted behind line {kept.line}: --resume or --restart"
-            )
-        if kept.head != self.head:
-            raise BulkError(f"{self.path} is another file than the one that was interrupted: --restart")
-        return kept
-
-    def save(self, importer: Importer) -> None:
-        """Keep how far it is."""
-        if self.has_state:
-            place, counts = importer.place, importer.counts
-            told = (counts.stored, counts.failed, counts.expired)
-            progress.save(self.path, Imported(place.offset, place.line, self.head, *told))
-
-    def forget(self) -> None:
-        """All is done."""
-        if self.has_state:
-            progress.forget(self.path)
 
 
 class _Run:
@@ -111,7 +80,7 @@ class _Run:
 
     importer: Importer
 
-    def __init__(self, source: _Source, state: Imported, advance: Advance, say: Say) -> None:
+    def __init__(self, source: Source, state: Imported, advance: Advance, say: Say) -> None:
         self._source, self._advance, self._say = source, advance, say
         self._start = Place(state.offset, state.line)
         self._counts = Counts(state.stored, state.failed, state.expired)
@@ -128,7 +97,19 @@ class _Run:
         async with connect(target, consistency=level, timeout=timeout, idempotent=True) as db:
             self.importer = Importer(db, self._start, self._counts, self._bad, self._moved, stop_on_error)
             self._has_begun = True
-            await self.importer.run(lines)
+            try:
+                await self.importer.run(lines)
+            finally:
+                self._source.stop()
+
+    def left_off(self) -> str:
+        """How far it came, and how to go on."""
+        line = self.importer.place.line if self._has_begun else 0
+        if not line:
+            return "nothing was stored"
+        if self._source.has_state:
+            return f"{_words(self.importer.counts)}: --resume goes on behind line {line}"
+        return f"{_words(self.importer.counts)}: send what comes behind line {line} to go on"
 
     def keep(self) -> None:
         """Keep how far it came."""
@@ -148,17 +129,12 @@ class _Run:
             self._source.save(self.importer)
 
 
-def _opened(file: Path) -> BinaryIO:
-    if str(file) == "-":
-        return sys.stdin.buffer
-    try:
-        return file.open("rb")
-    except OSError as error:
-        raise click.UsageError(f"{file} can't be read: {error.strerror}") from None
-
-
 def _tell(counts: Counts) -> None:
-    expired = f", {counts.expired:,} had expired" if counts.expired else ""
-    click.echo(f"{counts.stored:,} keys stored, {counts.failed:,} bad lines{expired}", err=True)
+    click.echo(_words(counts), err=True)
     if counts.failed:
         sys.exit(IN_PART)
+
+
+def _words(counts: Counts) -> str:
+    expired = f", {counts.expired:,} had expired" if counts.expired else ""
+    return f"{counts.stored:,} keys stored, {counts.failed:,} bad lines{expired}"

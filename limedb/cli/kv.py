@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from limedb.cli.codes import FAILED, OK
-from limedb.cli.options import command, consistency_option, target_option, timeout_option
-from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, paint, table, value_fields
+from limedb.cli.options import SECONDS, command, consistency_option, target_option, timeout_option
+from limedb.cli.output import (
+    JSON,
+    RAW,
+    TABLE,
+    echo,
+    echo_json,
+    output_option,
+    paint,
+    show_rows,
+    shown_value,
+    table,
+    value_fields,
+)
 from limedb.core.quorum import Level
 from limedb.errors import UnsupportedError
 from limedb.rpc.calls import Receipt, node_client
@@ -26,7 +38,7 @@ if TYPE_CHECKING:
     """,
 )
 @click.argument("key")
-@output_option(RAW, RAW, JSON)
+@output_option(RAW)
 @consistency_option
 @target_option
 @timeout_option
@@ -36,6 +48,8 @@ def get(key: str, shape: str, level: Level | None, target: str, timeout: float) 
         found = node.get(key, level)
     if shape == JSON:
         echo_json({"key": key, **value_fields(found.value), "nodeUrl": found.node_url})
+    elif shape == TABLE:
+        show_rows(shape, ("KEY", "NODE", "VALUE"), [(key, found.node_url, shown_value(found.value))])
     elif isinstance(found.value, bytes):
         sys.stdout.buffer.write(found.value)
     else:
@@ -46,15 +60,21 @@ def get(key: str, shape: str, level: Level | None, target: str, timeout: float) 
     "set",
     examples="""
     limedb set greeting hello
-    limedb set session/7 open --ttl-ms 60000
+    limedb set session/7 open --ttl 60
     limedb set picture --file picture.png
     """,
 )
 @click.argument("key")
 @click.argument("value", required=False)
 @click.option("--file", type=click.File("rb"), help="Store the bytes of a file; - is stdin.")
-@click.option("--ttl-ms", default=0, metavar="MS", help="Milliseconds to live. Default: for ever.")
-@output_option(RAW, RAW, JSON)
+@click.option(
+    "--ttl",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Seconds to live. Default: for ever.",
+)
+@click.option("--ttl-ms", type=click.IntRange(1), metavar="MS", help="The same in milliseconds.")
+@output_option(RAW)
 @consistency_option
 @target_option
 @timeout_option
@@ -62,7 +82,8 @@ def set_(
     key: str,
     value: str | None,
     file: BinaryIO | None,
-    ttl_ms: int,
+    ttl: float | None,
+    ttl_ms: int | None,
     shape: str,
     level: Level | None,
     target: str,
@@ -71,11 +92,16 @@ def set_(
     """Store VALUE, or what is in a file, under KEY, and print OK."""
     if (value is None) == (file is None):
         raise click.UsageError("give either VALUE or --file")
+    if ttl and ttl_ms:
+        raise click.UsageError("give either --ttl or --ttl-ms")
+    life_ms = max(1, round(ttl * 1000)) if ttl else ttl_ms or 0
     content = value if value is not None else file.read() if file else b""
     with node_client(target, timeout) as node:
-        receipt = node.set(key, content, ttl_ms, level)
+        receipt = node.set(key, content, life_ms, level)
     if shape == JSON:
         echo_json({"key": key, **_told(receipt)})
+    elif shape == TABLE:
+        _show_receipt(key, receipt)
     else:
         click.echo("OK")
 
@@ -88,7 +114,7 @@ def set_(
     """,
 )
 @click.argument("key")
-@output_option(RAW, RAW, JSON)
+@output_option(RAW)
 @consistency_option
 @target_option
 @timeout_option
@@ -98,6 +124,8 @@ def del_(key: str, shape: str, level: Level | None, target: str, timeout: float)
         deleted, receipt = node.delete(key, level)
     if shape == JSON:
         echo_json({"key": key, "deleted": deleted, **_told(receipt)})
+    elif shape == TABLE:
+        _show_receipt(key, receipt, deleted=deleted)
     else:
         click.echo(deleted)
 
@@ -109,7 +137,7 @@ def del_(key: str, shape: str, level: Level | None, target: str, timeout: float)
     limedb health -o table
     """,
 )
-@output_option(RAW, RAW, TABLE, JSON)
+@output_option(RAW)
 @target_option
 @timeout_option
 def health(shape: str, target: str, timeout: float) -> None:
@@ -145,6 +173,12 @@ def _health(target: str, timeout: float) -> "View":
 
     with cluster_client(target, timeout) as node:
         return node.health()
+
+
+def _show_receipt(key: str, receipt: Receipt, **more: object) -> None:
+    told = {"key": key, **more, **asdict(receipt)}
+    columns = [name.upper() if name == "key" else f">{name.upper()}" for name in told]
+    show_rows(TABLE, columns, [tuple(told.values())])
 
 
 def _told(receipt: Receipt) -> dict[str, object]:

@@ -5,18 +5,34 @@ from typing import Any
 
 import click
 
+from limedb.config import address_of
 from limedb.core.quorum import Level
 
+
+def _address(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    try:
+        return address_of(text if "://" in text else f"http://{text}")
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no HOST:PORT, such as localhost:8484") from None
+
+
+SECONDS = click.FloatRange(0, min_open=True)
 target_option = click.option(
     "--target",
     default="localhost:8484",
     show_default=True,
     metavar="HOST:PORT",
     envvar="LIMEDB_TARGET",
+    callback=_address,
     help="The node, or Envoy, to ask.",
 )
 timeout_option = click.option(
-    "--timeout", default=5.0, show_default=True, metavar="SECONDS", help="How long to wait for the answer."
+    "--timeout",
+    default=5.0,
+    show_default=True,
+    type=SECONDS,
+    metavar="SECONDS",
+    help="How long to wait for the answer.",
 )
 consistency_option = click.option(
     "--consistency",

@@ -23,12 +23,12 @@ _COLOURS = {
 
 
 def output_option(default: str, *shapes: str) -> Callable[[F], F]:
-    """The option -o with these shapes, passed on as `shape`."""
+    """The option -o with these shapes, or all, passed on as `shape`."""
     return click.option(
         "-o",
         "--output",
         "shape",
-        type=click.Choice(shapes),
+        type=click.Choice(shapes or (TABLE, JSON, RAW)),
         default=default,
         show_default=True,
         help="How to print it.",
@@ -85,9 +85,13 @@ def value_fields(value: str | bytes | None) -> dict[str, str]:
 
 
 def shown_value(value: str | bytes | None, limit: int = 0) -> str:
-    """A value for a table."""
+    """A value for a table; of bytes that are no text, the first ones as hex."""
     if isinstance(value, bytes):
-        return f"<{len(value)} bytes> {value[:16].hex()}"
+        try:
+            told = printable(value.decode(), limit)
+        except UnicodeDecodeError:
+            told = value[:16].hex() + "…" * (len(value) > 16)
+        return f"<{len(value)} bytes> {told}"
     return "" if value is None else printable(value, limit)
 
 
@@ -105,6 +109,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], with_header:
         ]
         lines.append("  ".join(cells if row is names else map(paint, cells)).rstrip())
     return "\n".join(lines)
+
+
+def show_rows(shape: str, columns: Sequence[str], rows: Sequence[Sequence[object]], head: str = "") -> None:
+    """Print rows as a table below a line; or raw: with a tab between two cells, for scripts."""
+    if shape == RAW:
+        for row in rows:
+            put("\t".join(str(round(cell, 3) if isinstance(cell, float) else cell) for cell in row))
+    else:
+        echo((f"{head}\n" if head else "") + table(columns, rows))
 
 
 def size(count: float) -> str:

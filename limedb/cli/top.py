@@ -8,7 +8,7 @@ from itertools import islice
 import click
 
 from limedb.cli.options import command, target_option
-from limedb.cli.output import JSON, TABLE, echo, echo_json, output_option, size, table
+from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, show_rows, size, table
 from limedb.errors import RequestTimeoutError, UnavailableError
 from limedb.rpc.cluster_calls import ClusterSample, NodeSample, cluster_client
 
@@ -32,16 +32,21 @@ _COLUMNS = (
 )
 @click.option("--interval", default=1.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0.1, 30))
 @click.option("-n", "--count", type=click.IntRange(1), help="End after so many samples. Default: never.")
-@output_option(TABLE, TABLE, JSON)
+@output_option(TABLE)
 @target_option
 def top(interval: float, count: int | None, shape: str, target: str) -> None:
-    """Show the nodes with their rates, until Ctrl-C: live on a terminal, elsewhere sample by sample."""
+    """Show the nodes with their rates, until Ctrl-C: live on a terminal, elsewhere sample by sample.
+
+    -o raw prints a line a node, which begins with the sample's time in seconds.
+    """
     live = shape == TABLE and sys.stdout.isatty()
     with cluster_client(target, interval) as node:
         samples = _lasting(lambda: node.watch(round(interval * 1000)))
         for sample in islice(_paced(samples, interval), count):
             if shape == JSON:
                 echo_json(sample.as_view, None)
+            elif shape == RAW:
+                show_rows(shape, _COLUMNS, [(round(sample.time), *_row(node)) for node in sample.nodes])
             else:
                 echo(_CLEAR * live + _screen(sample) + "\n" * (not live))
             sys.stdout.flush()

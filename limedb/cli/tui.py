@@ -25,7 +25,7 @@ def tui(target: str, light: bool) -> None:
       limedb tui --target localhost:7001
     """  # noqa: D301 (click reads the \b)
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise UnsupportedError("tui", "the terminal UI needs a terminal; in a pipe use `limedb admin status`")
+        raise UnsupportedError("tui", "the terminal UI needs a terminal; in a pipe use `limedb status`")
     try:
         from limedb.tui.app import LimeApp
     except ModuleNotFoundError as missing:

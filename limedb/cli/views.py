@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import click
 
 from limedb.cli.options import command, target_option, timeout_option
-from limedb.cli.output import JSON, TABLE, echo, echo_json, output_option, table
+from limedb.cli.output import JSON, RAW, TABLE, echo_json, output_option, show_rows
 from limedb.rpc.cluster_calls import View, cluster_client
 
 _WHOLE = 1 << 64
@@ -18,7 +18,7 @@ _WHOLE = 1 << 64
     limedb status -o json | jq -r '.members[].url'
     """,
 )
-@output_option(TABLE, TABLE, JSON)
+@output_option(TABLE)
 @target_option
 @timeout_option
 def status(shape: str, target: str, timeout: float) -> None:
@@ -29,13 +29,14 @@ def status(shape: str, target: str, timeout: float) -> None:
         echo_json(told)
         return
     cluster = told["clusterId"] or "none yet"
-    echo(
+    head = (
         f"cluster {cluster}, epoch {told['epoch']} ({told['phase']}), {told['activeNodes']} of"
         f" {told['totalNodes']} nodes active, {told['replicationFactor']} replicas of each key"
     )
-    echo(table(("NODE", "ZONE", "MEMBER", "STATUS", ">KEYS", ">OWNS", ">LAG S", ">REQ/S"), _members(told)))
+    columns = ("NODE", "ZONE", "MEMBER", "STATUS", ">KEYS", ">OWNS", ">LAG S", ">REQ/S")
+    show_rows(shape, columns, _members(told), head)
     if told["problem"]:
-        echo(f"! {told['nodeUrl']} takes no requests: {told['problem']}")
+        click.echo(f"! {told['nodeUrl']} takes no requests: {told['problem']}", err=shape == RAW)
 
 
 def _members(told: View) -> list[tuple[object, ...]]:
@@ -61,7 +62,7 @@ def _members(told: View) -> list[tuple[object, ...]]:
     limedb ring -o json | jq .virtualNodeDistribution
     """,
 )
-@output_option(TABLE, TABLE, JSON)
+@output_option(TABLE)
 @target_option
 @timeout_option
 def ring(shape: str, target: str, timeout: float) -> None:
@@ -76,7 +77,7 @@ def ring(shape: str, target: str, timeout: float) -> None:
         (url, told["virtualNodeDistribution"][url], f"{share:.2%}", f"{share / even - 1:+.1%}")
         for url, share in ((url, _share(told["ranges"].get(url, ()))) for url in told["allNodes"])
     ]
-    echo(table(("NODE", ">POINTS", ">OWNS", ">DEVIATION"), rows))
+    show_rows(shape, ("NODE", ">POINTS", ">OWNS", ">DEVIATION"), rows)
 
 
 def _share(ranges: Iterable[View]) -> float:
@@ -90,7 +91,7 @@ def _share(ranges: Iterable[View]) -> float:
     limedb gossip -o json | jq .cluster_health
     """,
 )
-@output_option(TABLE, TABLE, JSON)
+@output_option(TABLE)
 @target_option
 @timeout_option
 def gossip(shape: str, target: str, timeout: float) -> None:
@@ -100,7 +101,7 @@ def gossip(shape: str, target: str, timeout: float) -> None:
     if shape == JSON:
         echo_json(told)
         return
-    echo(
+    head = (
         f"{told['node_url']} sees the cluster as {told['cluster_health']}: {told['active_peers']} of"
         f" {told['total_peers']} peers active, {told['stale_peers']} stale, {told['dead_peers']} dead"
     )
@@ -108,7 +109,7 @@ def gossip(shape: str, target: str, timeout: float) -> None:
         (peer["url"], peer["status"], peer["lag"], peer["heartbeat"], peer["generation"])
         for peer in told["peer_details"]
     ]
-    echo(table(("PEER", "STATUS", ">LAG S", ">HEARTBEAT", ">GENERATION"), rows))
+    show_rows(shape, ("PEER", "STATUS", ">LAG S", ">HEARTBEAT", ">GENERATION"), rows, head)
 
 
 @command(
@@ -119,7 +120,7 @@ def gossip(shape: str, target: str, timeout: float) -> None:
     """,
 )
 @click.argument("key")
-@output_option(TABLE, TABLE, JSON)
+@output_option(TABLE)
 @target_option
 @timeout_option
 def locate(key: str, shape: str, target: str, timeout: float) -> None:
@@ -129,12 +130,13 @@ def locate(key: str, shape: str, target: str, timeout: float) -> None:
     if shape == JSON:
         echo_json(told)
         return
-    echo(f"token {told['token']} ({int(told['token']) / _WHOLE:.2%} of the ring), epoch {told['epoch']}")
+    place = f"{int(told['token']) / _WHOLE:.2%}"
     rows = [
         (owner["url"], owner["zone"] or "-", owner["role"], owner["status"], _holds(owner), owner["version"])
         for owner in told["owners"]
     ]
-    echo(table(("NODE", "ZONE", "ROLE", "STATUS", "HOLDS", ">VERSION"), rows))
+    head = f"token {told['token']} (at {place} of the ring), epoch {told['epoch']}"
+    show_rows(shape, ("NODE", "ZONE", "ROLE", "STATUS", "HOLDS", ">VERSION"), rows, head)
 
 
 def _holds(owner: View) -> str:

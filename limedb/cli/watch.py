@@ -41,7 +41,7 @@ REMEMBERED = 10_000
 @click.option("--prefix", help="Watch all keys that begin so; an empty one: all keys.")
 @click.option("--after-version", type=click.IntRange(0), metavar="VERSION", help="Tell what came since too.")
 @click.option("-n", "--count", type=click.IntRange(1), help="End after so many changes. Default: never.")
-@output_option(TABLE, TABLE, JSON, RAW)
+@output_option(TABLE)
 @target_option
 def watch(
     key: str | None,
@@ -109,7 +109,7 @@ class Follower:
 
     def _remedy(self, error: LimeDBError) -> str:
         if isinstance(error, RemoteError) and error.code == "OUT_OF_RANGE":
-            return "; changes were missed: read the keys again (limedb scan), and watch from now on"
+            return "; `limedb scan` reads the keys"
         return "" if self._heard is None else f"; go on with --after-version {self._resume}"
 
 

@@ -169,7 +169,7 @@ class Routes:
         if not told.epoch or (told.cluster_id == known.cluster_id and told.epoch < known.epoch):
             return
         members = [node for node in told.nodes if node.standing]
-        self._follow_addresses({node.url: address_of(node.url) for node in members})
+        self._follow_addresses({node.url: node.address or address_of(node.url) for node in members})
         if (told.cluster_id, told.epoch) != (known.cluster_id, known.epoch):
             self._layout = Layout(_topology(told, members))
         self._changed()

@@ -54,12 +54,12 @@ class NodeState:
     """What a node tells of itself.
 
     url: its name. generation: start of its process, ms since 1970 (0: only its name is known).
-    heartbeat: its own gossip rounds since then. address: host:port that peers dial. zone, version: as set
-    and as run, empty when not known. keys: how many keys it held. node_id: its UUID, empty when not known.
-    cluster_id, epoch: the topology that it knows, empty and 0 while it is fresh. virtual_nodes: points it
-    wants. has_data: whether its store ever took a write. has_left: it was decommissioned and won't join.
-    replication_factor: as set there; a cluster with another doesn't let it in. load: how it does, None where
-    it doesn't tell.
+    heartbeat: its own gossip rounds since then. address: host:port that peers and clients dial. zone,
+    version: as set and as run, empty when not known. keys: how many keys it held. node_id: its UUID, empty
+    when not known. cluster_id, epoch: the topology that it knows, empty and 0 while it is fresh.
+    virtual_nodes: points it wants. has_data: whether its store ever took a write. has_left: it was
+    decommissioned and won't join. replication_factor: as set there; a cluster with another doesn't let it in.
+    load: how it does, None where it doesn't tell.
     """
 
     url: str

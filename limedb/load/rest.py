@@ -50,6 +50,8 @@ class RestTarget:
             raise RequestTimeoutError(self._timeout, self._base) from None
         except aiohttp.ClientConnectorError:
             raise UnavailableError(f"nothing answers at {self._base}; is Envoy running there?") from None
+        except aiohttp.ClientResponseError:
+            raise UnavailableError(f"what answers at {self._base} is no Envoy: --rest asks Envoy") from None
         except aiohttp.ClientError as error:
             raise RemoteError(self._base, type(error).__name__, "UNKNOWN", str(error)) from None
 

@@ -180,7 +180,9 @@ class LocalReplica:
             await asyncio.sleep(0)
         return page.items
 
-    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+    async def scan_range(
+        self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
+    ) -> RangePage:
         """See ports.Replica."""
         self._check(fence)
         return await self.own_range(keys, limit)

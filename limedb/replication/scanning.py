@@ -51,14 +51,22 @@ class Scanner:
         self._default = Level.QUORUM if default is Level.LINEARIZABLE else default
         self._coverage: Coverage | None = None
 
-    def scan(self, keys: KeyRange, level: Level | None, first: int, deadline: Callable[[], float]) -> "Scan":
+    def scan(
+        self,
+        keys: KeyRange,
+        level: Level | None,
+        first: int,
+        deadline: Callable[[], float],
+        keys_only: bool = False,
+    ) -> "Scan":
         """Begin a scan. first: how many records are likely wanted at first. deadline: asked for each page.
+        keys_only: values are told by any of their size.
 
         InvalidRequestError: the level is LINEARIZABLE.
         """
         if level is Level.LINEARIZABLE:
             raise InvalidRequestError("consistency=linearizable: a scan can't be; ask for one, quorum or all")
-        return Scan(self, keys, level or self._default, min(first, MAX_FETCH), deadline)
+        return Scan(self, keys, level or self._default, min(first, MAX_FETCH), deadline, keys_only)
 
     def scan_own(self, keys: KeyRange) -> "OwnScan":
         """Begin a scan of what the node itself holds, whoever owns it."""
@@ -84,11 +92,11 @@ class Scanner:
         return self._replicas.is_reachable(node_url)
 
     async def ask(
-        self, node_url: str, keys: KeyRange, limit: int, coverage: Coverage, deadline: float
+        self, node_url: str, keys: KeyRange, limit: int, coverage: Coverage, deadline: float, keys_only: bool
     ) -> RangePage:
         """A node's page."""
         fence = coverage.layout.topology.fence
-        return await self._replicas.at(node_url).scan_range(keys, limit, fence, deadline)
+        return await self._replicas.at(node_url).scan_range(keys, limit, fence, deadline, keys_only)
 
     def live(self, records: list[Record]) -> list[Record]:
         """Those that have a value now."""
@@ -100,9 +108,15 @@ class Scan:
     """One scan, from `Scanner.scan`."""
 
     def __init__(
-        self, scanner: Scanner, keys: KeyRange, level: Level, fetch: int, deadline: Callable[[], float]
+        self,
+        scanner: Scanner,
+        keys: KeyRange,
+        level: Level,
+        fetch: int,
+        deadline: Callable[[], float],
+        keys_only: bool,
     ) -> None:
-        self._scanner, self._keys, self._level = scanner, keys, level
+        self._scanner, self._keys, self._level, self._keys_only = scanner, keys, level, keys_only
         self._fetch, self._deadline = fetch, deadline
         self._merge: RangeMerge | None = None
         self._missing: dict[str, str] = {}
@@ -158,7 +172,8 @@ class Scan:
 
     async def _ask(self, node: str, keys: KeyRange) -> RangePage | LimeDBError:
         try:
-            return await self._scanner.ask(node, keys, self._fetch, self._coverage, self._deadline())
+            deadline = self._deadline()
+            return await self._scanner.ask(node, keys, self._fetch, self._coverage, deadline, self._keys_only)
         except LimeDBError as error:
             return error
 

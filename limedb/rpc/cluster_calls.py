@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 import grpc
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
@@ -113,7 +114,25 @@ def cluster_client(target: str, timeout: float) -> Iterator[ClusterClient]:
 
 
 def _view(answer: Message) -> View:
-    return MessageToDict(answer, always_print_fields_with_no_presence=True)
+    told = MessageToDict(answer, always_print_fields_with_no_presence=True)
+    return _in_order(told, cast("Descriptor", answer.DESCRIPTOR))
+
+
+def _in_order(told: View, kind: Descriptor) -> View:
+    """The fields of a message in the order of its contract, as REST has them, not what is zero at the end."""
+    return {
+        field.json_name: _parts_in_order(told[field.json_name], field.message_type)
+        for field in kind.fields
+        if field.json_name in told
+    }
+
+
+def _parts_in_order(told: object, kind: Descriptor | None) -> object:
+    if kind is None or kind.file.package != "limedb.v1" or kind.GetOptions().map_entry:
+        return told
+    if isinstance(told, list):
+        return [_in_order(part, kind) for part in told]
+    return _in_order(cast("View", told), kind)
 
 
 def _sample(answer: cluster_pb2.WatchClusterResponse) -> ClusterSample:

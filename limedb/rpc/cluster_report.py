@@ -81,7 +81,7 @@ class ClusterReport:
         """Something that differs whenever something changed that a watcher should hear of at once."""
         topology, sources = self.topology, self._sources
         statuses = tuple(
-            (peer.state.url, peer.status, sources.replicas.is_reachable(peer.state.url))
+            (peer.state.url, peer.state.address, peer.status, sources.replicas.is_reachable(peer.state.url))
             for peer in sources.view.gossip_report().peers
         )
         return topology.fence, sources.phase(), bool(sources.problem()), statuses

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import grpc
 
-from limedb.config import address_of
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.rpc import console_convert as convert
 from limedb.rpc import status
@@ -37,8 +36,8 @@ class ConsoleCalls:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def gossip(self, node_url: str, addresses: Iterable[str]) -> Gossip:
-        """What the node at node_url has heard: asked at its own address, else through Envoy at one of the
-        addresses. UnavailableError: only others answered.
+        """What the node of node_url has heard: asked at one of the addresses, which is its own or Envoy's.
+        UnavailableError: only others answered.
         """
         request, meant = cluster_pb2.GetGossipRequest(), ((NODE_HEADER, node_url),)
 
@@ -49,7 +48,7 @@ class ConsoleCalls:
                 raise UnavailableError(f"{node_url} can't be reached from here")
             return convert.gossip(answer)
 
-        return await self._first((address_of(node_url), *addresses), ask)
+        return await self._first(addresses, ask)
 
     async def page(self, prefix: str, after: str | None, limit: int, addresses: Iterable[str]) -> Page:
         """Up to `limit` keys with a prefix, of all of the cluster, behind the cursor `after`."""

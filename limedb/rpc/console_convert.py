@@ -1,5 +1,6 @@
 """Answers of nodes as the values of console_values.py. It must never ask anything."""
 
+from limedb.config import address_of
 from limedb.rpc.console_values import (
     ChangeSample,
     Entry,
@@ -62,6 +63,7 @@ def _node(node: cluster_pb2.ClusterNode) -> NodeSample:
         virtual_nodes=node.virtual_nodes,
         clock_offset=node.clock_offset_ms if node.HasField("clock_offset_ms") else None,
         load=_load(node.load) if node.HasField("load") else None,
+        address=node.address or address_of(node.url),
     )
 
 

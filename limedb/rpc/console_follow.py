@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import grpc
 
-from limedb.config import address_of
 from limedb.rpc import console_convert as convert
 from limedb.rpc.channels import CHANNEL_OPTIONS
 from limedb.rpc.console_values import Lost, Sample
@@ -33,6 +32,7 @@ class Follower:
     def __init__(self, addresses: tuple[str, ...]) -> None:
         self._seeds, self._others = addresses, addresses[:0]
         self._current = addresses[0]
+        self._by_url: dict[str, str] = {}
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -40,6 +40,11 @@ class Follower:
         addresses given.
         """
         return tuple(dict.fromkeys((self._current, *self._others, *self._seeds)))
+
+    def addresses_to(self, node_url: str) -> tuple[str, ...]:
+        """Where one node may be reached: at its own address, then, through Envoy, at the others."""
+        own = self._by_url.get(node_url)
+        return (own, *self.addresses) if own else self.addresses
 
     async def follow(self) -> AsyncGenerator[Sample | Lost, None]:
         """Samples, for ever. A Lost says that another node is tried now: each that is known, in turn."""
@@ -56,7 +61,8 @@ class Follower:
 
     def _learn(self, told: Sample) -> None:
         live = (n for n in told.nodes if n.status == "active" and n.url != told.node_url)
-        self._current, self._others = told.address, tuple(address_of(node.url) for node in live)
+        self._current, self._others = told.address, tuple(node.address for node in live)
+        self._by_url = {node.url: node.address for node in told.nodes}
 
     async def _through(self, address: str) -> AsyncGenerator[Sample | Lost, None]:
         """Samples of one node, then why there are no more."""

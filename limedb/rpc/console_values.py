@@ -30,7 +30,8 @@ class NodeSample:
     """A node as another sees it. standing: empty for one that is no member. status: active, stale, dead, or
     empty where it was never heard of. share: of all tokens; those of all members add up to the replicas.
     lag: seconds since a heartbeat. generation: when its process started, in ms since 1970. hints: bytes that
-    wait for its return. clock_offset: ms that its clock is ahead. load: None where it isn't known.
+    wait for its return. clock_offset: ms that its clock is ahead. load: None where it isn't known. address:
+    host:port at which it is reached.
     """
 
     url: str
@@ -46,6 +47,7 @@ class NodeSample:
     virtual_nodes: int = 0
     clock_offset: int | None = None
     load: Load | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ def node(
         state = peer.state
         message.url, message.node_id, message.zone = state.url, state.node_id, state.zone
         message.version, message.keys, message.epoch = state.version, state.keys, state.epoch
+        message.address = state.address
         message.generation, message.heartbeat = state.generation, state.heartbeat
         message.lag, message.status = peer.lag, peer.status.value
         load = load or state.load

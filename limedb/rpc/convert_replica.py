@@ -11,7 +11,7 @@ from limedb.core.agreement import Operation, Proposal, State, Terms
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.record import Record
+from limedb.core.record import Record, value_size
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence
 from limedb.errors import InvalidRequestError, StaleEpochError
@@ -86,10 +86,10 @@ def page_from(response: replica_pb2.ScanTokensResponse) -> list[Record]:
     return [*map(received, response.records)]
 
 
-def range_request(keys: KeyRange, limit: int, fence: Fence) -> replica_pb2.ScanKeysRequest:
+def range_request(keys: KeyRange, limit: int, fence: Fence, keys_only: bool) -> replica_pb2.ScanKeysRequest:
     """A page of a range of keys to read at a peer."""
     return replica_pb2.ScanKeysRequest(
-        start=keys.start, end=keys.end, limit=limit, fence=fence_message(fence)
+        start=keys.start, end=keys.end, limit=limit, fence=fence_message(fence), keys_only=keys_only
     )
 
 
@@ -98,17 +98,22 @@ def range_from(request: replica_pb2.ScanKeysRequest) -> KeyRange:
     return KeyRange(request.start, request.end if request.HasField("end") else None)
 
 
-def range_response(page: RangePage) -> replica_pb2.ScanKeysResponse:
+def range_response(page: RangePage, keys_only: bool) -> replica_pb2.ScanKeysResponse:
     """A page of a range of keys, for a peer."""
-    return replica_pb2.ScanKeysResponse(
-        records=[to_message(record) for record in page.records], is_end=page.is_end
-    )
+    records = [_of_size(record, 0) for record in page.records] if keys_only else page.records
+    response = replica_pb2.ScanKeysResponse(records=map(to_message, records), is_end=page.is_end)
+    if keys_only:
+        response.sizes.extend(value_size(record.value or "") for record in page.records)
+    return response
 
 
 def range_page_from(response: replica_pb2.ScanKeysResponse) -> RangePage:
-    """A page of a peer's range of keys. StaleEpochError."""
+    """A page of a peer's range of keys; a value that was left out is as many zeros. StaleEpochError."""
     check_epoch(response)
-    return RangePage([from_message(message) for message in response.records], response.is_end)
+    records = [from_message(message) for message in response.records]
+    if response.sizes:
+        records = [_of_size(*sized) for sized in zip(records, response.sizes, strict=True)]
+    return RangePage(records, response.is_end)
 
 
 def watch_request(what: Selection, since_ms: int | None, fence: Fence) -> replica_pb2.WatchChangesRequest:
@@ -228,6 +233,13 @@ def span_from(message: replica_pb2.Span) -> Span:
 
 def _span(span: Span) -> replica_pb2.Span:
     return replica_pb2.Span(first=span.first, last=span.last)
+
+
+def _of_size(record: Record, size: int) -> Record:
+    """A record with another value, of that size; a tombstone as it is."""
+    if record.value is None:
+        return record
+    return Record(record.key, bytes(size), record.version, record.expires_at)
 
 
 def _entry(entry: Entry) -> replica_pb2.Entry:

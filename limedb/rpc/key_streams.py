@@ -40,7 +40,9 @@ class KeyStreams:
     ) -> AsyncGenerator[kv_pb2.ScanResponse, None]:
         """See KVService.Scan."""
         order = self._checks.scan(request)
-        found = self._scanner.scan(order.keys, order.level, order.first, lambda: self._deadlines.of(context))
+        found = self._scanner.scan(
+            order.keys, order.level, order.first, lambda: self._deadlines.of(context), order.keys_only
+        )
         pages: Pages = self._scanner.scan_own(order.keys) if order.is_local else found
         message = kv_pb2.ScanResponse()
         size, left = 0, order.limit

@@ -103,9 +103,11 @@ class RemoteReplica:
         response = await self._ask(lambda stub, timeout: stub.ScanTokens(request, timeout=timeout), deadline)
         return convert_replica.page_from(response)
 
-    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+    async def scan_range(
+        self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
+    ) -> RangePage:
         """See ports.Replica."""
-        request = convert_replica.range_request(keys, limit, fence)
+        request = convert_replica.range_request(keys, limit, fence, keys_only)
         response = await self._ask(lambda stub, timeout: stub.ScanKeys(request, timeout=timeout), deadline)
         return convert_replica.range_page_from(response)
 

@@ -79,10 +79,11 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
             raise InvalidRequestError("a scan needs a limit from 1 on")
         keys = convert.range_from(request)
         try:
-            page = await self._own.scan_range(keys, request.limit, fence, self._deadlines.of(context))
+            deadline = self._deadlines.of(context)
+            page = await self._own.scan_range(keys, request.limit, fence, deadline, request.keys_only)
         except StaleEpochError as stale:
             return replica_pb2.ScanKeysResponse(newer=topology_message(stale.topology))
-        return convert.range_response(page)
+        return convert.range_response(page, request.keys_only)
 
     async def WatchChanges(
         self, request: replica_pb2.WatchChangesRequest, context: Context

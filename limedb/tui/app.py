@@ -14,12 +14,15 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
+from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, brief
 from limedb.tui import gossip, ring
 from limedb.tui.cluster import Cluster
 from limedb.tui.data_pane import DataPane
-from limedb.tui.dialogs import DeleteDialog, HelpDialog, KeyDialog, SetDialog
+from limedb.tui.dialogs import DeleteDialog, KeyDialog, SetDialog
+from limedb.tui.drafts import Draft, draft_of
 from limedb.tui.figures import Cell, printable, short
+from limedb.tui.help import HelpDialog
 from limedb.tui.panes import EventsPane, LinesPane, NodesTable
 from limedb.tui.session import Session
 from limedb.tui.themes import DARK, LIGHT, content
@@ -40,6 +43,7 @@ class LimeApp(App[None]):
         Binding("slash", "search", "Search", key_display="/"),
         Binding("g", "get", "Get"),
         Binding("s", "set", "Set"),
+        Binding("e", "edit", "Edit"),
         Binding("d", "delete", "Delete"),
         Binding("1", "show('cluster')", "Cluster", show=False),
         Binding("2", "show('data')", "Data", show=False),
@@ -54,6 +58,7 @@ class LimeApp(App[None]):
         super().__init__()
         self._session = Session(target)
         self._clock = clock
+        self._level: Level | None = None  # that was chosen last
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
         self.theme = (LIGHT if light else DARK).name
@@ -141,46 +146,62 @@ class LimeApp(App[None]):
     @work
     async def action_get(self) -> None:
         """Ask for a key, and show its value."""
-        key = await self.push_screen_wait(KeyDialog(self.query_one(DataPane).key))
-        if key is not None:
+        asked = await self.push_screen_wait(KeyDialog(self.query_one(DataPane).key, self._level))
+        if asked is not None:
+            self._level = asked.level
             self.action_show("data")
-            self.query_one(DataPane).read(key)
+            self.query_one(DataPane).read(asked.key, asked.level)
+
+    def action_set(self) -> None:
+        """Ask for a key and a value, and store it."""
+        self._write(Draft(level=self._level))
+
+    def action_edit(self) -> None:
+        """Ask for another value of the key that is shown, beginning with the one that it has."""
+        data = self.query_one(DataPane)
+        draft = draft_of(data.key, data.value, self._level)
+        if not data.key:
+            self._tell("no key is chosen: search one, or get one")
+        elif draft is None:
+            self._tell("its value is too large to be edited here")
+        else:
+            self._write(draft)
 
     @work
-    async def action_set(self) -> None:
-        """Ask for a key and a value, store it, and show it."""
-        data = self.query_one(DataPane)
-        key = "" if isinstance(data.value, bytes) else data.key  # bytes can't be typed in
-        value = data.value if isinstance(data.value, str) else ""
-        write = await self.push_screen_wait(SetDialog(key, value))
-        if write is None:
+    async def _write(self, draft: Draft) -> None:
+        """Ask, store and show; what can't be stored is asked for again."""
+        data, problem = self.query_one(DataPane), ""
+        while (typed := await self.push_screen_wait(SetDialog(draft, problem))) is not None:
+            draft, self._level = typed, typed.level
+            try:
+                receipt = await self._session.set(draft)
+            except LimeDBError as error:
+                problem = printable(str(error))
+                continue
+            name = printable(brief(draft.key))
+            self._tell(f"{name}: {receipt.acked} of {receipt.replicas} replicas have it")
+            self.action_show("data")
+            data.browse(data.place, draft.key)
+            data.read(draft.key)
             return
-        try:
-            receipt = await self._session.set(write.key, write.value, write.ttl)
-        except LimeDBError as error:
-            self._complain(error)
-            return
-        self._tell(f"{printable(brief(write.key))}: {receipt.acked} of {receipt.replicas} replicas have it")
-        self.action_show("data")
-        data.browse(data.place, write.key)
-        data.read(write.key)
 
     @work
     async def action_delete(self) -> None:
         """Delete the key that is shown, when people say yes to it."""
         data = self.query_one(DataPane)
-        key = data.key
-        if not key:
+        if not data.key:
             self._tell("no key is chosen: search one, or get one")
             return
-        if not await self.push_screen_wait(DeleteDialog(key)):
+        asked = await self.push_screen_wait(DeleteDialog(data.key, self._level))
+        if asked is None:
             return
+        self._level = asked.level
         try:
-            deleted = await self._session.delete(key)
+            deleted = await self._session.delete(*asked)
         except LimeDBError as error:
             self._complain(error)
             return
-        self._tell(f"{printable(brief(key))} {'is deleted' if deleted else 'had no value'}")
+        self._tell(f"{printable(brief(asked.key))} {'is deleted' if deleted else 'had no value'}")
         data.browse(data.place)
 
     def _tell(self, text: str) -> None:

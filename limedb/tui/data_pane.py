@@ -15,6 +15,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input
 
+from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
 from limedb.rpc.console_values import Owner
 from limedb.tui.browsing import Place
@@ -32,12 +33,14 @@ TYPING_SECONDS = 0.15
 
 
 class DataPane(Vertical):
-    """The explorer. place: where it is; key, value: what it shows, the key empty while there is none."""
+    """The explorer. place: where it is; key, value: what it shows, the key empty while there is none; level:
+    at which it was read, None: the nodes' default.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "view", "View"),
         Binding("n", "turn(True)", "Next"),
-        Binding("p", "turn(False)", "Prev"),
+        Binding("p", "turn(False)", "Prev", show=False),
         Binding("r", "reload", "Reload", show=False),
         Binding("escape,down", "leave", "To the keys", show=False),
     ]
@@ -47,8 +50,10 @@ class DataPane(Vertical):
         self._session = session
         self.place = Place()
         self.key, self.view = "", View.TEXT
+        self.level: Level | None = None
         self.value: str | bytes | None = None
         self._owners: tuple[Owner, ...] = ()
+        self._trouble = ""
         self._reads, self._is_live = 0, False
 
     def compose(self) -> ComposeResult:
@@ -64,6 +69,10 @@ class DataPane(Vertical):
         """Begin at the first key."""
         self.query_one("#prefix").border_title = "Prefix"
         self.browse(self.place)
+
+    def on_resize(self) -> None:
+        """Use the room that there is now."""
+        self._show()
 
     # --- keys
 
@@ -82,7 +91,7 @@ class DataPane(Vertical):
     def action_reload(self) -> None:
         """Read the page again, and the value."""
         self.browse(self.place, self.key)
-        self.read(self.key)
+        self.read(self.key, self.level)
 
     def action_leave(self) -> None:
         """Go from the prefix to the keys."""
@@ -122,10 +131,10 @@ class DataPane(Vertical):
 
     # --- the value
 
-    def read(self, key: str) -> None:
-        """Read a key and show what it has; empty: show nothing."""
+    def read(self, key: str, level: Level | None = None) -> None:
+        """Read a key at a level and show what it has; empty: show nothing."""
         self._reads += 1
-        self._is_live = False
+        self._is_live, self.level = False, level
         self.run_worker(self._read(key), group="read", exclusive=True)
 
     def action_view(self) -> None:
@@ -153,29 +162,33 @@ class DataPane(Vertical):
     async def _read_once(self, key: str) -> bool:
         """Show a key's value, or why it can't be read; whether it was."""
         try:
-            value = await self._session.get(key)
+            value = await self._session.get(key, self.level)
             owners = await self._session.owners(key)
         except LimeDBError as error:
-            self._tell(key, None, ())
-            self.query_one(ValuePane).show(clip(printable(key), 60), "not read", printable(str(error)))
+            self._tell(key, None, (), printable(str(error)))
             return False
         self._tell(key, value, owners)
         return True
 
-    def _tell(self, key: str, value: str | bytes | None, owners: tuple[Owner, ...]) -> None:
+    def _tell(
+        self, key: str, value: str | bytes | None, owners: tuple[Owner, ...], trouble: str = ""
+    ) -> None:
         if value is not None and (key != self.key or self.value is None):
             self.view = guess(value)
-        self.key, self.value, self._owners = key, value, owners
+        self.key, self.value, self._owners, self._trouble = key, value, owners, trouble
         self._show()
 
     def _show(self) -> None:
         pane, owners = self.query_one(ValuePane), self.query_one(LinesPane)
         title = clip(printable(self.key), 60) or "Value"
-        if self.value is None:
+        if self._trouble:
+            pane.show(title, "not read", self._trouble)
+        elif self.value is None:
             pane.show(title, "", "it has no value" if self.key else "")
         else:
             now_ms = time.time_ns() // 1_000_000
             subtitle = caption(self.value, self.view, expiry(self._owners), now_ms)
+            subtitle += f", at {self.level.name}" if self.level else ""
             subtitle += ", live" if self._is_live else ""
             pane.show(title, subtitle, shown(self.value, self.view, pane.room))
         owners.show(replicas(self._owners, owners.room))

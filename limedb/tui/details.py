@@ -25,12 +25,17 @@ def expiry(owners: Sequence[Owner]) -> int:
 def replicas(owners: Sequence[Owner], width: int) -> list[Line]:
     """A line for each owner of a key, in that many characters: whether it has the newest version."""
     newest = max((owner.version for owner in owners), default=0)
-    return [_replica(owner, newest, max(8, width - 28)) for owner in owners]
+    held = [_holds(owner, newest) for owner in owners]
+    label = max(8, width - 1 - max((len(cell.text) for cell in held), default=0))
+    label = min(label, max((len(_name(owner)) for owner in owners), default=0))
+    return [
+        (Cell(clip(_name(owner), label).ljust(label + 1)), cell)
+        for owner, cell in zip(owners, held, strict=True)
+    ]
 
 
-def _replica(owner: Owner, newest: int, label: int) -> Line:
-    extra = " (extra)" if owner.role == "extra" else ""
-    return (Cell(clip(short(owner.url) + extra, label).ljust(label + 1)), _holds(owner, newest))
+def _name(owner: Owner) -> str:
+    return short(owner.url) + (" (extra)" if owner.role == "extra" else "")
 
 
 def _holds(owner: Owner, newest: int) -> Cell:

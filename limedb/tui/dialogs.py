@@ -1,6 +1,6 @@
-"""What asks people: for a key, a value, a yes; and the help. They ask nothing of the cluster."""
+"""What asks people: for a key, a value, a yes, and at which level. They ask nothing of the cluster."""
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,28 +9,58 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static, TextArea
 
+from limedb.core.quorum import Level
 from limedb.errors import brief
-from limedb.tui.figures import Cell, printable
-from limedb.tui.themes import content
+from limedb.tui.choice import Choice
+from limedb.tui.drafts import Draft
+from limedb.tui.figures import printable
+from limedb.tui.values import View
 
-_CANCEL = Binding("escape", "cancel", "Cancel")
+T = TypeVar("T")
+
+DEFAULT = "default"
+"""The level that the nodes are set to."""
+LEVELS = (DEFAULT, *(level.name for level in Level))
 
 
-class Write(NamedTuple):
-    """What is to be stored. ttl: seconds; None: for ever."""
+class Asked(NamedTuple):
+    """A key, and the level at which it is meant; None: the nodes' default."""
 
     key: str
-    value: str
-    ttl: float | None
+    level: Level | None
 
 
-class KeyDialog(ModalScreen[str | None]):
+class Dialog(ModalScreen[T | None], Generic[T]):
+    """Asks for something and for a level, which is `level` to begin with."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel"),
+        Binding("ctrl+l", "turn('level')", "Level", priority=True),
+    ]
+
+    def __init__(self, level: Level | None) -> None:
+        super().__init__()
+        self._choice = Choice("level", LEVELS, level.name if level else DEFAULT, "level")
+
+    @property
+    def level(self) -> Level | None:
+        """The level that is chosen."""
+        return None if self._choice.chosen == DEFAULT else Level[self._choice.chosen]
+
+    def action_turn(self, what: str) -> None:
+        """Choose the next level, or what else there is to choose."""
+        self.query_one(f"#{what}", Choice).action_turn(1)
+
+    def action_cancel(self) -> None:
+        """Leave."""
+        self.dismiss(None)
+
+
+class KeyDialog(Dialog[Asked]):
     """Asks for a key to read."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
-
-    def __init__(self, key: str) -> None:
-        super().__init__()
+    def __init__(self, key: str, level: Level | None) -> None:
+        super().__init__(level)
         self._key = key
 
     def compose(self) -> ComposeResult:
@@ -38,72 +68,99 @@ class KeyDialog(ModalScreen[str | None]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "Get a key"
             yield Input(self._key, placeholder="key", id="key")
-            yield Label("enter reads it, escape leaves", classes="hint")
+            yield self._choice
+            yield Label("enter reads it, ctrl+l changes the level, escape leaves", classes="hint")
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
         if event.value:
-            self.dismiss(event.value)
-
-    def action_cancel(self) -> None:
-        """Leave."""
-        self.dismiss(None)
+            self.dismiss(Asked(event.value, self.level))
 
 
-class SetDialog(ModalScreen[Write | None]):
-    """Asks for a key, its value, and how long it lives."""
+class SetDialog(Dialog[Draft]):
+    """Asks for a key, its value, and how long it lives; what it gives back makes sense. problem: why the
+    draft could not be stored before.
+    """
 
-    BINDINGS: ClassVar[list[BindingType]] = [_CANCEL, Binding("ctrl+s", "store", "Store", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "store", "Store", priority=True),
+        Binding("ctrl+t", "turn('view')", "Type", priority=True),
+    ]
 
-    def __init__(self, key: str, value: str) -> None:
-        super().__init__()
-        self._key, self._value = key, value
+    def __init__(self, draft: Draft, problem: str = "") -> None:
+        super().__init__(draft.level)
+        self._draft, self._problem = draft, problem
+        self._view = Choice("as", [view.value for view in View], draft.view.value, "view")
 
     def compose(self) -> ComposeResult:
         """The form."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "Set a key"
-            yield Input(self._key, placeholder="key", id="key")
-            yield TextArea(self._value, id="value", tab_behavior="focus", placeholder="value")
-            yield Input(placeholder="seconds to live (empty: for ever)", type="number", id="ttl")
+            yield Input(self._draft.key, placeholder="key", id="key")
+            yield TextArea(self._draft.text, id="value", tab_behavior="focus", placeholder="value")
+            yield Input(
+                self._draft.ttl, placeholder="seconds to live (empty: for ever)", type="number", id="ttl"
+            )
+            yield self._view
+            yield self._choice
+            yield Label(id="problem", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Store", variant="primary", id="store")
                 yield Button("Cancel", id="cancel")
-            yield Label("ctrl+s stores, tab goes on, escape leaves", classes="hint")
+            yield Label("ctrl+s stores, ctrl+t and ctrl+l choose, tab goes on, escape leaves", classes="hint")
+
+    def on_mount(self) -> None:
+        """Tell the problem that there was."""
+        self._tell(self._problem)
+
+    @property
+    def draft(self) -> Draft:
+        """What is typed in."""
+        return Draft(
+            key=self.query_one("#key", Input).value,
+            text=self.query_one("#value", TextArea).text,
+            view=View(self._view.chosen),
+            ttl=self.query_one("#ttl", Input).value,
+            level=self.level,
+        )
 
     @on(Button.Pressed, "#store")
     @on(Input.Submitted, "#ttl")
     def action_store(self) -> None:
-        """Give back what was typed in, unless something is missing."""
-        key, ttl = self.query_one("#key", Input), self.query_one("#ttl", Input)
-        if not key.value:
-            key.focus()
-        elif not ttl.is_valid:
-            ttl.focus()
-        else:
-            seconds = float(ttl.value) if ttl.value else None
-            self.dismiss(Write(key.value, self.query_one("#value", TextArea).text, seconds))
+        """Give back what was typed in, unless something is missing, or isn't what it is to be."""
+        draft = self.draft
+        if (wrong := _problem(draft)) is None:
+            self.dismiss(draft)
+            return
+        field, why = wrong
+        self.query_one(f"#{field}").focus()
+        self._tell(why)
+
+    def _tell(self, problem: str) -> None:
+        label = self.query_one("#problem", Label)
+        label.update(problem)
+        label.display = bool(problem)
 
     @on(Input.Submitted, "#key")
     def _go_on(self) -> None:
         self.query_one("#value").focus()
 
     @on(Button.Pressed, "#cancel")
-    def action_cancel(self) -> None:
-        """Leave."""
-        self.dismiss(None)
+    def _leave(self) -> None:
+        self.action_cancel()
 
 
-class DeleteDialog(ModalScreen[bool]):
+class DeleteDialog(Dialog[Asked]):
     """Asks whether a key is to be deleted; the button that keeps it has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,n", "answer(False)", "Keep"),
-        Binding("y", "answer(True)", "Delete"),
+        Binding("n", "cancel", "Keep"),
+        Binding("y", "delete", "Delete"),
     ]
+    AUTO_FOCUS = "#keep"
 
-    def __init__(self, key: str) -> None:
-        super().__init__()
+    def __init__(self, key: str, level: Level | None) -> None:
+        super().__init__(level)
         self._key = key
 
     def compose(self) -> ComposeResult:
@@ -111,46 +168,28 @@ class DeleteDialog(ModalScreen[bool]):
         with Vertical(classes="dialog danger") as dialog:
             dialog.border_title = "Delete a key"
             yield Static(f"Delete {printable(brief(self._key, 200))}, on all its replicas?", markup=False)
+            yield self._choice
             with Horizontal(classes="buttons"):
                 yield Button("Keep (n)", id="keep")
                 yield Button("Delete (y)", variant="error", id="delete")
 
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "delete")
+    @on(Button.Pressed, "#delete")
+    def action_delete(self) -> None:
+        """Say yes."""
+        self.dismiss(Asked(self._key, self.level))
 
-    def action_answer(self, yes: bool) -> None:
-        """Answer by a key."""
-        self.dismiss(yes)
-
-
-HELP = (
-    ("tab, shift+tab", "from pane to pane"),
-    ("1, 2", "the cluster, the data"),
-    ("arrows, page up/down", "move; the gossip shown is that of the node under the cursor"),
-    ("/", "search keys by prefix"),
-    ("n, p", "the next page of keys, the one before"),
-    ("g, s, d", "get, set, delete a key"),
-    ("v", "show the value as text, JSON, hex"),
-    ("r", "read the page of keys again"),
-    ("t", "dark or light"),
-    ("?", "this help"),
-    ("q", "quit"),
-)
+    @on(Button.Pressed, "#keep")
+    def _keep(self) -> None:
+        self.action_cancel()
 
 
-class HelpDialog(ModalScreen[None]):
-    """The keys."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "close", "Close")]
-
-    def compose(self) -> ComposeResult:
-        """The list."""
-        with Vertical(classes="dialog") as dialog:
-            dialog.border_title = "Keys"
-            yield Static(content((Cell(f"{keys:<22}", "accent"), Cell(what)) for keys, what in HELP))
-            yield Label("escape closes", classes="hint")
-
-    def action_close(self) -> None:
-        """Leave."""
-        self.dismiss(None)
+def _problem(draft: Draft) -> tuple[str, str] | None:
+    """The field that is wrong, and why; None: all is right."""
+    if not draft.key:
+        return "key", "a key is missing"
+    for field, parse in (("value", lambda: draft.value), ("ttl", lambda: draft.seconds)):
+        try:
+            parse()
+        except ValueError as error:
+            return field, str(error)
+    return None

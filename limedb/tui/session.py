@@ -10,9 +10,11 @@ from contextlib import aclosing
 
 from limedb.client import Client, Receipt, connect
 from limedb.client.arguments import addresses_of
+from limedb.core.quorum import Level
 from limedb.rpc.console_calls import ConsoleCalls
 from limedb.rpc.console_follow import Follower
 from limedb.rpc.console_values import Gossip, Lost, Owner, Page, Sample
+from limedb.tui.drafts import Draft
 
 CALL_SECONDS = 3.0
 VALUE_SECONDS = 5.0
@@ -36,7 +38,7 @@ class Session:
 
     async def gossip(self, node_url: str) -> Gossip:
         """What a node has heard of the others, asked of that node."""
-        return await self._calls.gossip(node_url, self._follower.addresses)
+        return await self._calls.gossip(node_url, self._follower.addresses_to(node_url))
 
     async def page(self, prefix: str, after: str | None) -> Page:
         """A page of the keys with a prefix, behind a cursor."""
@@ -46,9 +48,9 @@ class Session:
         """What each owner of a key holds."""
         return await self._calls.owners(key, self._follower.addresses)
 
-    async def get(self, key: str) -> str | bytes | None:
-        """The value of a key; None: it has none."""
-        return await (await self._values()).get(key)
+    async def get(self, key: str, level: Level | None) -> str | bytes | None:
+        """The value of a key, at a level (None: the nodes' default); None: it has none."""
+        return await (await self._values()).get(key, consistency=level)
 
     async def changes(self, key: str) -> AsyncGenerator[None, None]:
         """Comes when no change of a key can be missed any more, and at each of its changes from then on."""
@@ -59,13 +61,14 @@ class Session:
                     stands = True
                     yield
 
-    async def set(self, key: str, value: str, ttl: float | None) -> Receipt:
-        """Store a value. ttl: seconds that it lives; None: for ever."""
-        return await (await self._values()).set(key, value, ttl)
+    async def set(self, draft: Draft) -> Receipt:
+        """Store what was typed in."""
+        client = await self._values()
+        return await client.set(draft.key, draft.value, draft.seconds, consistency=draft.level)
 
-    async def delete(self, key: str) -> bool:
-        """Delete a key; whether it had a value."""
-        return await (await self._values()).delete(key)
+    async def delete(self, key: str, level: Level | None) -> bool:
+        """Delete a key, at a level; whether it had a value."""
+        return await (await self._values()).delete(key, consistency=level)
 
     async def close(self) -> None:
         """End all."""

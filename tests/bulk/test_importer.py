@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from limedb.bulk import importer as importing
-from limedb.bulk.importer import Counts, Importer
+from limedb.bulk import chunks
+from limedb.bulk.importer import IN_FLIGHT, Counts, Importer
 from limedb.bulk.items import Content, Item, Line, Place
 from limedb.client import Receipt, Value
 from limedb.errors import (
@@ -72,7 +72,7 @@ class Run:
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "BATCH", 10)
+    monkeypatch.setattr(chunks, "BATCH", 10)
 
 
 async def test_all_items_are_stored_many_batches_at_once() -> None:
@@ -81,7 +81,7 @@ async def test_all_items_are_stored_many_batches_at_once() -> None:
     await run.importer.run(numbered([Item(f"k{n}", f"v{n}") for n in range(1005)]))
     assert store.values == {f"k{n}": f"v{n}" for n in range(1005)}
     assert (run.importer.counts, run.importer.place) == (Counts(stored=1005), Place(1005, 1005))
-    assert 1 < store.most_under_way <= importing.IN_FLIGHT
+    assert 1 < store.most_under_way <= IN_FLIGHT
 
 
 async def test_of_two_lines_with_one_key_the_later_stands() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.clusters import RunningCluster, limedb, running_cluster
 from tests.support.ports import free_port
+from tests.support.serving import advertised_pair
 
 SMALL = ("--keys", "50", "--concurrency", "8", "--requests", "300")
 
@@ -62,6 +63,20 @@ def test_a_load_spreads_over_all_nodes_and_a_pinned_one_asks_only_its_own(cluste
         grown = [after - was for was, after in zip(before, totals(), strict=True)]
         assert done.returncode == 0, done.stderr
         assert grown[1] >= 10 * max(grown[0], grown[2], 1), grown
+
+
+def test_rest_at_what_is_no_envoy_says_so(cluster: RunningCluster) -> None:
+    done, _ = bench(cluster.nodes[0].address, "read", "--rest", *SMALL)
+    assert (done.returncode, done.stderr.splitlines()[-1].endswith("--rest asks Envoy")) == (1, True), done
+
+
+@pytest.mark.cluster
+def test_a_pinned_node_is_asked_at_the_address_that_it_advertises(tmp_path: Path) -> None:
+    with advertised_pair(tmp_path) as pair:
+        done, told = bench(pair.first, "write", *SMALL, "--pin", pair.url)
+        assert (done.returncode, told["requests"]) == (0, 300), done.stderr
+        health = limedb("health", "-o", "json", "--target", pair.address)
+        assert int(json.loads(health.stdout)["total_requests"]) >= 10
 
 
 def test_a_value_that_is_overwritten_from_outside_is_exit_code_5_and_is_shown(

@@ -4,9 +4,11 @@ import base64
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -44,6 +46,38 @@ def test_json_tells_receipts_values_and_nodes(told: Told, cluster: RunningCluste
     assert told("del", "kv/json")["deleted"] == 1
 
 
+def test_tables_tell_values_and_receipts_too(run: Run) -> None:
+    head, row = run("set", "kv/table", "two words", "-o", "table").stdout.splitlines()
+    assert head.split() == ["KEY", "VERSION", "EPOCH", "ACKED", "REPLICAS"]
+    assert row.split()[0] == "kv/table"
+    assert run("get", "kv/table", "-o", "table").stdout.splitlines()[1].endswith("  two words")
+    assert run("del", "kv/table", "-o", "table").stdout.splitlines()[1].split()[:2] == ["kv/table", "1"]
+
+
+@pytest.mark.parametrize("command", [["status"], ["ring"], ["gossip"], ["locate", "k"], ["top", "-n", "1"]])
+def test_views_are_raw_rows_for_scripts_too(run: Run, command: list[str]) -> None:
+    shown = run(*command, "-o", "table").stdout.splitlines()
+    raw = [line.split("\t") for line in run(*command, "-o", "raw").stdout.splitlines()]
+    assert {len(row) for row in raw} == {len(raw[0])}
+    assert all(any(cell.startswith("http://127.0.0.1:") for cell in row) for row in raw)
+    assert len(raw) == sum("http://127.0.0.1:" in line and "sees" not in line for line in shown)
+
+
+def test_a_value_lives_as_long_as_it_was_told_to(run: Run, told: Told) -> None:
+    for life in (("--ttl", "600"), ("--ttl-ms", "600000")):
+        before = time.time()
+        assert run("set", "kv/ttl", "v", *life).stdout == "OK\n"
+        ends = {int(owner["expiresAtMs"]) / 1000 for owner in told("locate", "kv/ttl")["owners"]} - {0}
+        assert ends
+        assert all(before + 590 < end < time.time() + 610 for end in ends)
+
+
+@pytest.mark.parametrize("command", [["get", ""], ["set", "k" * 5000, "v"], ["locate", ""]])
+def test_what_a_node_can_not_understand_is_exit_code_2_too(run: Run, command: list[str]) -> None:
+    done = run(*command)
+    assert (done.returncode, done.stdout, done.stderr.startswith("Error: node ")) == (2, "", True)
+
+
 def test_bytes_of_a_file_come_back_as_they_were(run: Run, told: Told, tmp_path: Path) -> None:
     file = tmp_path / "blob"
     file.write_bytes(content := bytes(range(256)))
@@ -57,7 +91,12 @@ def test_bytes_of_a_file_come_back_as_they_were(run: Run, told: Told, tmp_path: 
         ["set", "k"],
         ["set", "k", "v", "--file", "-"],
         ["get"],
-        ["get", "k", "-o", "table"],
+        ["get", "k", "-o", "yaml"],
+        ["get", "k", "--timeout", "0"],
+        ["get", "k", "--target", "localhost"],
+        ["status", "--target", "localhost:7001,localhost:7002"],
+        ["set", "k", "v", "--ttl", "1", "--ttl-ms", "1"],
+        ["set", "k", "v", "--ttl", "0"],
         ["get", "k", "--consistency", "most"],
         ["watch"],
         ["watch", "k", "--prefix", "p"],
@@ -115,6 +154,11 @@ def test_the_target_is_taken_from_the_environment(cluster: RunningCluster) -> No
     assert (done.returncode, done.stdout) == (0, "SERVING\n")
 
 
+def test_a_target_may_be_a_url_as_nodes_and_envoy_are_told(cluster: RunningCluster) -> None:
+    for url in (cluster.nodes[1].url, cluster.envoy_url):
+        assert limedb("health", "--target", url).stdout == "SERVING\n"
+
+
 def test_health_is_told_through_envoy_too(cluster: RunningCluster) -> None:
     done = limedb("health", "--target", cluster.envoy_address)
     assert (done.returncode, done.stdout) == (0, "SERVING\n")
@@ -156,6 +200,24 @@ def test_health_shows_rates_and_storage_when_asked_for_more(run: Run, told: Told
     assert "requests_per_second" in shown
     assert "storage keys" in shown
     assert told("health")["status"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("command", "path"), [("health", "health"), ("status", "cluster/state"), ("gossip", "cluster/gossip")]
+)
+def test_json_has_the_fields_of_rest_in_their_order(
+    run: Run, cluster: RunningCluster, command: str, path: str
+) -> None:
+    told = json.loads(run(command, "-o", "json").stdout)
+    with urlopen(f"{cluster.envoy_url}/api/v1/{path}?node={cluster.nodes[0].url}") as answer:
+        assert in_order(told) == in_order(json.load(answer))
+
+
+def in_order(told: Any) -> Any:
+    """The names of all fields, in their order."""
+    if isinstance(told, list):
+        return [in_order(part) for part in told]
+    return [(name, in_order(part)) for name, part in told.items()] if isinstance(told, dict) else None
 
 
 def test_top_shows_a_number_of_samples_in_a_pipe(run: Run, cluster: RunningCluster) -> None:

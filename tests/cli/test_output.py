@@ -27,6 +27,19 @@ def test_text_of_others_stays_in_its_line_and_obeys_nothing() -> None:
     assert output.printable("long text", 5) == "long…"
 
 
+def test_bytes_are_shown_as_text_where_they_are_text() -> None:
+    assert output.shown_value(b"two\nlines") == "<9 bytes> two\\nlines"
+    assert output.shown_value(b"\xff\x00") == "<2 bytes> ff00"
+    assert output.shown_value(b"\xff" * 17) == f"<17 bytes> {'ff' * 16}…"
+
+
+def test_raw_rows_have_tabs_between_cells_and_no_head(capsys: pytest.CaptureFixture[str]) -> None:
+    output.show_rows(output.RAW, ("A", ">B"), [("a b", 0.1 + 0.2), ("c", 1)], "a head")
+    assert capsys.readouterr().out == "a b\t0.3\nc\t1\n"
+    output.show_rows(output.TABLE, ("A", ">B"), [("a b", 1)], "a head")
+    assert capsys.readouterr().out == "a head\nA    B\na b  1\n"
+
+
 @pytest.mark.parametrize(
     ("stream", "env", "coloured"),
     [

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,54 @@ def test_stdin_and_stdout_are_files_like_others(node: str, tmp_path: Path) -> No
     assert set(stored(node)) == {"piped", "named pipe"}
 
 
+@contextmanager
+def piped(target: str) -> Iterator["subprocess.Popen[str]"]:
+    """An import of what is written into its stdin, which stays open."""
+    command = ["import", "-", "--format", "jsonl", "--target", target]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-m", "limedb", *command], stdin=pipe, stderr=pipe, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def send(process: "subprocess.Popen[str]", *keys: str) -> None:
+    assert process.stdin is not None
+    process.stdin.writelines(f'{{"key":"{key}","value":"v"}}\n' for key in keys)
+    process.stdin.flush()
+
+
+def test_lines_of_a_pipe_are_stored_as_they_come_and_ctrl_c_is_heard_though_nothing_comes(node: str) -> None:
+    with piped(node) as process:
+        send(process, "a", "b")
+        wait_for("what was sent", lambda: set(stored(node)) == {"a", "b"}, 30)
+        send(process, "c")
+        wait_for("what was sent later", lambda: set(stored(node)) == {"a", "b", "c"}, 30)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+        assert process.stderr is not None
+        told = "3 keys stored, 0 bad lines: send what comes behind line 3 to go on"
+        assert process.stderr.read() == f"interrupted; {told}\n"
+
+
+def test_a_pipe_cannot_be_resumed() -> None:
+    done = limedb("import", "-", "--format", "csv", "--resume")
+    assert (done.returncode, "can't be resumed" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("data", "code"), [("{}", 0), ('{"a": "v"}', 0), ("[]", 1), ("", 1)])
+def test_a_go_data_file_may_come_through_a_pipe(node: str, data: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "limedb", "import", "-", "--format", "go", "--target", node],
+        input=data, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert set(stored(node)) == ({"a"} if "a" in data else set())
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
 def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     node: str, tmp_path: Path, how: signal.Signals
@@ -149,9 +198,11 @@ def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     ) as first:
         wait_for("the state of the import", state_of(source).exists, 30)
         first.send_signal(how)
-        first.communicate(timeout=30)
+        _, complaint = first.communicate(timeout=30)
     assert first.returncode == (130 if how is signal.SIGINT else -how)
     place = json.loads(state_of(source).read_text())
+    hint = f"0 bad lines: --resume goes on behind line {place['line']}\n"
+    assert complaint.endswith(hint) == (how is signal.SIGINT)
     assert 0 < place["line"] == place["stored"] < count
     before = stored(node)
     done = limedb(*command, "--resume")
@@ -164,8 +215,9 @@ def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     assert not state_of(source).exists()
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
 def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
-    node: str, tmp_path: Path
+    node: str, tmp_path: Path, how: signal.Signals
 ) -> None:
     count = 30_000
     source, copy = tmp_path / "source.jsonl", tmp_path / "copy.jsonl"
@@ -174,9 +226,16 @@ def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     whole = tmp_path / "whole.jsonl"
     assert limedb("export", str(whole), "--target", node).returncode == 0
     command = ["export", str(copy), "--target", node]
-    with subprocess.Popen([sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.DEVNULL) as first:
+    with subprocess.Popen(
+        [sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.PIPE, text=True
+    ) as first:
         wait_for("some of the file", lambda: copy.exists() and copy.stat().st_size > 200_000, 30)
-        first.kill()
+        first.send_signal(how)
+        _, complaint = first.communicate(timeout=30)
+    hint = "keys written: --resume goes on from about there\n"
+    assert (first.returncode, complaint.endswith(hint)) == (
+        (130, True) if how is signal.SIGINT else (-how, False)
+    )
     assert json.loads(state_of(copy).read_text())["written"] < count
     refused = limedb(*command)
     assert (refused.returncode, "--resume or --force" in refused.stderr) == (2, True)

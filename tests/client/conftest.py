@@ -1,24 +1,22 @@
 """Real clusters for the client: one node, three nodes, and Envoy in front of them."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
-import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.clusters import RunningCluster, running_cluster
 from tests.support.ports import free_port
-from tests.support.waiting import wait_for
+from tests.support.serving import NOWHERE, Pair, advertised_pair, running_node
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What starts nodes is marked so."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        uses = fixtures & {"node", "cluster", "broken", "hidden"} or item.path.name == "test_failures.py"
+        uses = (
+            fixtures & {"node", "cluster", "broken", "hidden", "advertised"}
+            or item.path.name == "test_failures.py"
+        )
         if "client" in item.path.parts and uses:
             item.add_marker(pytest.mark.cluster)
 
@@ -46,27 +44,14 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]
 
 @pytest.fixture
 def hidden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a node whose URL leads nowhere from here, as that of one in a container does."""
+    """The address of a node whose URL leads nowhere from here."""
     folder = tmp_path_factory.mktemp("hidden")
-    with free_port() as port, (folder / "node.log").open("w") as log:
-        settings = {
-            "SERVER_PORT": str(port),
-            "NODE_URL": "http://node.invalid:8484",
-            "DATA_DIR": str(folder),
-            "OTEL_ENDPOINT": "",
-        }
-        command = [sys.executable, "-m", "limedb", "serve"]
-        process = subprocess.Popen(command, env={**os.environ, **settings}, stderr=log)
-        try:
-            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                stub = health_pb2_grpc.HealthStub(channel)
-                wait_for(
-                    "the node to serve",
-                    lambda: stub.Check(health_pb2.HealthCheckRequest()).status == 1,
-                    limit=30,
-                    ignore=grpc.RpcError,
-                )
-            yield f"127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(30)
+    with free_port() as port, running_node(folder, port, {"NODE_URL": NOWHERE}) as address:
+        yield address
+
+
+@pytest.fixture
+def advertised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Two nodes, of which one is reached only at the address that it advertises."""
+    with advertised_pair(tmp_path_factory.mktemp("advertised")) as pair:
+        yield pair

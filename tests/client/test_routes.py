@@ -8,7 +8,9 @@ import pytest
 import limedb
 from limedb.errors import UnavailableError
 from tests.support.clusters import RunningCluster
+from tests.support.clusters import limedb as command
 from tests.support.keys import new_key
+from tests.support.serving import Pair
 
 
 def sessions(cluster: RunningCluster) -> dict[str, int]:
@@ -55,3 +57,12 @@ async def test_nodes_that_cannot_be_reached_are_asked_through_the_address(hidden
         assert await db.get(key) == "v"
     with pytest.raises(UnavailableError, match="follow_ring"):
         await limedb.connect(hidden, follow_ring=True, timeout=3).open()
+
+
+async def test_a_node_is_reached_at_the_address_that_it_advertises(advertised: Pair) -> None:
+    async with limedb.connect(advertised.first, follow_ring=True) as db:
+        for _ in range(20):
+            await db.get_many([new_key() for _ in range(60)])
+    told = command("health", "-o", "json", "--target", advertised.address)
+    assert json.loads(told.stdout)["nodeUrl"] == advertised.url
+    assert int(json.loads(told.stdout)["total_requests"]) >= 20

@@ -111,9 +111,11 @@ class Line:
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         return await self._replica.scan(span, limit, fence, deadline)
 
-    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
+    async def scan_range(
+        self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
+    ) -> RangePage:
         await self._begin("range", (keys.start,), deadline)
-        return await self._replica.scan_range(keys, limit, fence, deadline)
+        return await self._replica.scan_range(keys, limit, fence, deadline, keys_only)
 
     async def watch(
         self, what: Selection, since_ms: int | None, fence: Fence

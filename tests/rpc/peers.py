@@ -62,7 +62,9 @@ class FakeReplica:
         await self._take("scan", span, limit, fence)
         return [*self.records.values()]
 
-    async def scan_range(self, keys: Any, limit: int, fence: Fence, deadline: float) -> Any:
+    async def scan_range(
+        self, keys: Any, limit: int, fence: Fence, deadline: float, keys_only: bool = False
+    ) -> Any:
         await self._take("range", keys, limit, fence)
         return RangePage([*self.records.values()], True)
 

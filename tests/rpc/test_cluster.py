@@ -204,6 +204,20 @@ def test_a_watcher_hears_at_once_that_a_link_broke() -> None:
     watch(scenario, interval_ms=30_000)
 
 
+def test_a_watcher_hears_at_once_of_another_address_of_a_node() -> None:
+    async def scenario(cluster: FakeCluster, snapshots: Any) -> None:
+        snapshot, _ = await elapsed(snapshots)
+        assert {n.address for n in snapshot.nodes} == {""}
+        del cluster.statuses[OTHER]
+        moved = NodeState(OTHER, 5, 7, "10.0.0.1:9", node_id="2")
+        cluster.others.append(PeerReport(moved, 0.5, Status.ACTIVE))
+        snapshot, waited = await elapsed(snapshots)
+        assert [n.address for n in snapshot.nodes if n.url == OTHER] == ["10.0.0.1:9"]
+        assert waited <= 0.1 + 1e-6
+
+    watch(scenario, interval_ms=30_000)
+
+
 def test_a_snapshot_tells_rates_and_repair() -> None:
     async def scenario(cluster: FakeCluster, snapshots: Any) -> None:
         snapshot, _ = await elapsed(snapshots)

@@ -10,7 +10,7 @@ import pytest_asyncio
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.record import Record
+from limedb.core.record import Record, value_size
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Member, Topology, found
 from limedb.errors import (
@@ -27,6 +27,7 @@ from limedb.errors import (
     WatchGapError,
 )
 from limedb.ports import Applied, ChangeBatch, Entry, Progress, RangePage
+from limedb.rpc import convert_replica
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.remote import RemoteReplica
 from limedb.rpc.remote_topology import RemoteTopology
@@ -138,6 +139,22 @@ async def test_what_ends_the_stream_of_changes_is_what_it_was(peer: Peer, error:
         await anext(peer.replica.watch(Selection(), None, FENCE))
     assert getattr(caught.value, "topology", None) == getattr(error, "topology", None)
     assert getattr(caught.value, "oldest", 0) == getattr(error, "oldest", 0)
+
+
+async def test_where_only_keys_are_wanted_sizes_stand_for_values(peer: Peer) -> None:
+    records = [
+        Record("a", "é" * 5000, 9, 77),
+        Record("b", b"\xff" * 3, 8),
+        Record("c", None, 7),
+        Record("d", "", 6),
+    ]
+    peer.own.records = {record.key: record for record in records}
+    page = await peer.replica.scan_range(KeyRange(), 9, FENCE, soon(), keys_only=True)
+    assert [(r.key, r.version, r.expires_at, r.is_tombstone) for r in page.records] == [
+        (r.key, r.version, r.expires_at, r.is_tombstone) for r in records
+    ]
+    assert [value_size(r.value) for r in page.records if r.value is not None] == [10_000, 3, 0]
+    assert convert_replica.range_response(page, keys_only=True).ByteSize() < 100
 
 
 async def every_call(peer: Peer, fence: Fence = FENCE) -> list[BaseException]:

@@ -55,6 +55,14 @@ def test_a_node_tells_what_it_holds_itself(cluster: RunningCluster, stored: list
     assert sorted(key for part in parts for key in part) == stored
 
 
+def test_keys_alone_come_with_the_sizes_of_values_that_other_nodes_hold(
+    cluster: RunningCluster, stored: list[str]
+) -> None:
+    (answer,) = scan(cluster.nodes[0].address, prefix=stored[0][:-4], page_size=200, keys_only=True)
+    assert [entry.key for entry in answer.entries] == stored
+    assert {(entry.size, entry.WhichOneof("content")) for entry in answer.entries} == {(20, None)}
+
+
 def test_rest_streams_a_page_a_line(rest: httpx.Client, stored: list[str]) -> None:
     with rest.stream("GET", "/api/v1/scan", params={"prefix": stored[0][:-4], "pageSize": 150}) as answer:
         pages = [json.loads(line) for line in answer.iter_lines() if line]

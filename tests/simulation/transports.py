@@ -41,8 +41,12 @@ class SimReplica:
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         return await self._ask("scan", lambda r: r.scan(span, limit, fence, deadline), deadline)
 
-    async def scan_range(self, keys: KeyRange, limit: int, fence: Fence, deadline: float) -> RangePage:
-        return await self._ask("range", lambda r: r.scan_range(keys, limit, fence, deadline), deadline)
+    async def scan_range(
+        self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
+    ) -> RangePage:
+        return await self._ask(
+            "range", lambda r: r.scan_range(keys, limit, fence, deadline, keys_only), deadline
+        )
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.clusters import RunningCluster, running_cluster
+from tests.support.serving import Pair, advertised_pair
 
 FAST = {"GOSSIP_INTERVAL": "200ms", "STORE": "memory"}
 
@@ -12,7 +13,7 @@ FAST = {"GOSSIP_INTERVAL": "200ms", "STORE": "memory"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What starts nodes is marked so."""
     for item in items:
-        if {"cluster", "broken"} & set(getattr(item, "fixturenames", ())):
+        if {"cluster", "broken", "advertised"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.cluster)
 
 
@@ -28,3 +29,10 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]
     """Three nodes for one test."""
     with running_cluster(tmp_path_factory.mktemp("tui-broken"), nodes=3, env=FAST, envoy=False) as running:
         yield running
+
+
+@pytest.fixture
+def advertised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Two nodes, of which one is reached only at the address that it advertises."""
+    with advertised_pair(tmp_path_factory.mktemp("tui-advertised")) as pair:
+        yield pair

@@ -92,7 +92,7 @@ async def screen(
 ) -> AsyncIterator[Screen]:
     """A terminal UI for the time of the block."""
     app = LimeApp(target, clock=clock)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         try:
             yield Screen(app, pilot)
         finally:

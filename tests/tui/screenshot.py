@@ -52,6 +52,9 @@ async def _draw(shown: Screen, cluster: RunningCluster, db: Client) -> None:
             "a value", lambda: shown.data.key == shown.keys()[2] and ", live" in shown.everything()
         )
         _save(shown.app, "tui-data")
+        await shown.press("e", "tab", "tab", *"86400", *["ctrl+l"] * 2)
+        await shown.until("the form", lambda: "● QUORUM" in shown.everything())
+        _save(shown.app, "tui-set")
     finally:
         load.cancel()
 
@@ -60,9 +63,10 @@ async def _load(db: Client) -> None:
     """Reads and writes that come and go like waves, so that there are rates to see, until cancelled."""
     for i in range(1_000_000):
         names = [f"fruit:{FRUITS[i % 8]}:{(i + k) % 60:03}" for k in range(40)]
-        await db.get_many(names[: round(22 + 18 * math.sin(time.monotonic() / 4))])
+        wave = math.sin(time.monotonic() / 3)
+        await db.get_many(names[: round(22 + 18 * wave)])
         await db.set_many({name: _fruit(FRUITS[i % 8], i) for name in names[:4]})
-        await asyncio.sleep(0.05)  # a load that leaves the machine room
+        await asyncio.sleep(0.2 - 0.15 * wave)  # a load that leaves the machine room
 
 
 def _fruit(name: str, number: int) -> str:

@@ -9,10 +9,13 @@ from textual.widgets import Input, TextArea
 
 import limedb
 from limedb.client import Client
-from limedb.tui.dialogs import DeleteDialog, HelpDialog, SetDialog
+from limedb.tui.dialogs import DeleteDialog, SetDialog
+from limedb.tui.drafts import Draft
+from limedb.tui.help import HelpDialog
 from limedb.tui.values import View
 from tests.support.clusters import RunningCluster
 from tests.support.ports import free_port
+from tests.support.serving import Pair
 from tests.tui.screens import LARGE, SMALL, live, screen
 
 
@@ -61,6 +64,13 @@ async def test_selecting_a_node_shows_its_own_gossip(cluster: RunningCluster) ->
         await shown.until("gossip of the third", lambda: names[0] in shown.pane("gossip"))
         assert names[2] not in shown.pane("gossip")
         assert "healthy" in shown.pane("gossip")
+
+
+async def test_gossip_is_asked_at_the_address_that_a_node_advertises(advertised: Pair) -> None:
+    async with live(advertised.first, LARGE, nodes=2) as shown:
+        assert list(shown.nodes()) == [f"http://{advertised.first}", advertised.url]
+        await shown.press("down")
+        await shown.until("gossip of the second", lambda: advertised.first in shown.pane("gossip"))
 
 
 async def test_what_is_set_in_the_explorer_is_in_the_cluster(
@@ -203,19 +213,94 @@ async def test_bytes_are_shown_as_hex(cluster: RunningCluster, db: Client, prefi
         await shown.until("the bytes", lambda: shown.value.startswith("000000  00 ff 20 6c 69 6d 65 "))
 
 
-async def test_setting_anew_begins_with_the_text_that_is_there_but_not_with_bytes(
+async def test_editing_begins_with_the_value_that_is_there_as_its_kind(
     cluster: RunningCluster, db: Client, prefix: str
 ) -> None:
-    await db.set_many({f"{prefix}a": "text", f"{prefix}b": b"\xff"})
+    kinds = {"a": ("text", "text", "text"), "b": ("[1]", "[1]", "JSON"), "c": (b"\xff\x00", "ff 00", "hex")}
+    await db.set_many({prefix + name: value for name, (value, _, _) in kinds.items()})
     async with live(cluster.nodes[0].address) as shown:
-        for key, typed in ((f"{prefix}a", (f"{prefix}a", "text")), (f"{prefix}b", ("", ""))):
+        for name, (value, typed, kind) in kinds.items():
             await shown.press("g")
-            shown.app.screen.query_one(Input).value = key
+            shown.app.screen.query_one(Input).value = prefix + name
             await shown.press("enter")
-            await shown.until("the value", lambda key=key: shown.data.key == key)
-            await shown.press("s")
-            dialog = shown.app.screen
-            assert (dialog.query_one(Input).value, dialog.query_one(TextArea).text) == typed
+            await shown.until("the value", lambda name=name: shown.data.key == prefix + name)
+            await shown.press("e")
+            await shown.until("the form", lambda: isinstance(shown.app.screen, SetDialog))
+            assert shown.app.screen.query_one(TextArea).text == typed
+            assert f"● {kind}" in shown.everything()
+            await db.delete(prefix + name)
+            await shown.press("ctrl+s")
+            await shown.until("no form", lambda: len(shown.app.screen_stack) == 1)
+            await shown.until("it read", lambda: shown.pane("replicas").count("holds v") == 3)
+            assert await db.get(prefix + name) == value
+
+
+async def test_setting_a_key_begins_with_an_empty_form(
+    cluster: RunningCluster, db: Client, prefix: str
+) -> None:
+    await db.set(f"{prefix}there", "v")
+    async with live(cluster.nodes[0].address) as shown:
+        await shown.press("g")
+        await shown.type(f"{prefix}there")
+        await shown.press("enter")
+        await shown.until("the value", lambda: shown.value == "v")
+        await shown.press("s")
+        assert isinstance(shown.app.screen, SetDialog)
+        assert shown.app.screen.draft == Draft()
+
+
+async def test_json_is_checked_before_it_is_stored(cluster: RunningCluster, db: Client, prefix: str) -> None:
+    async with live(cluster.nodes[0].address) as shown:
+        await shown.press("s")
+        await shown.type(f"{prefix}json")
+        await shown.press("enter", "ctrl+t")
+        await shown.type("[1, 2")
+        await shown.press("ctrl+s")
+        await shown.until("what is wrong", lambda: "this is no JSON: " in shown.everything())
+        assert (shown.focus, isinstance(shown.app.screen, SetDialog)) == ("value", True)
+        await shown.press("end", "]", "ctrl+s")
+        await shown.until("the value", lambda: shown.value == "[\n  1,\n  2\n]")
+        assert await db.get(f"{prefix}json") == "[1, 2]"
+
+
+async def test_bytes_are_typed_in_as_hex(cluster: RunningCluster, db: Client, prefix: str) -> None:
+    async with live(cluster.nodes[0].address) as shown:
+        await shown.press("s")
+        await shown.type(f"{prefix}hex")
+        await shown.press("enter", "ctrl+t", "ctrl+t")
+        await shown.type("00 ff 2")
+        await shown.press("ctrl+s")
+        await shown.until("what is wrong", lambda: "this is no hex" in shown.everything())
+        await shown.type("a")
+        await shown.press("ctrl+s")
+        await shown.until("the bytes", lambda: shown.value.startswith("000000  00 ff 2a "))
+        assert await db.get(f"{prefix}hex") == b"\x00\xff*"
+
+
+async def test_a_key_is_asked_for_and_a_time_that_is_none_is_refused(cluster: RunningCluster) -> None:
+    async with live(cluster.nodes[0].address) as shown:
+        await shown.press("s", "ctrl+s")
+        await shown.until("that a key is missing", lambda: "a key is missing" in shown.everything())
+        await shown.press("k", "enter", "tab", "0", "enter")
+        await shown.until("that it is no time", lambda: "a number above 0" in shown.everything())
+        assert shown.focus == "ttl"
+
+
+async def test_a_level_is_chosen_by_keys_and_stays_chosen(
+    cluster: RunningCluster, db: Client, prefix: str
+) -> None:
+    await db.set(f"{prefix}level", "v")
+    async with live(cluster.nodes[0].address) as shown:
+        await shown.press("g")
+        assert "● default" in shown.everything()
+        await shown.type(f"{prefix}level")
+        await shown.press("tab", "right", "right")
+        assert "● QUORUM" in shown.everything()
+        await shown.press("shift+tab", "ctrl+l", "enter")
+        await shown.until("the value, at that level", lambda: "as text, at ALL" in shown.everything())
+        for key in ("g", "s", "d"):
+            await shown.press(key)
+            assert "● ALL" in shown.everything()
             await shown.press("escape")
 
 
@@ -252,7 +337,7 @@ async def test_all_panes_are_on_the_screen(cluster: RunningCluster, size: tuple[
                 region = shown.app.query_one(f"#{name}").region
                 assert shown.app.screen.region.contains_region(region), name
                 assert region.height >= 3, name
-        for hint in ("/ Search", "g Get", "s Set", "d Delete", "? Help", "q Quit"):
+        for hint in ("/ Search", "g Get", "s Set", "e Edit", "d Delete", "? Help", "q Quit"):
             assert hint in shown.everything().splitlines()[-1]
 
 

@@ -8,7 +8,6 @@ import pytest_asyncio
 
 import limedb
 from limedb.errors import RemoteError, UnavailableError
-from limedb.rpc import console_calls
 from limedb.rpc.console_calls import ConsoleCalls
 from limedb.rpc.console_follow import Follower
 from limedb.rpc.console_values import Lost, Sample
@@ -24,12 +23,11 @@ async def calls() -> AsyncIterator[ConsoleCalls]:
 
 
 async def test_gossip_is_that_of_the_node_asked_though_only_envoy_can_be_reached(
-    cluster: RunningCluster, calls: ConsoleCalls, monkeypatch: pytest.MonkeyPatch
+    cluster: RunningCluster, calls: ConsoleCalls
 ) -> None:
     with free_port() as nowhere:
-        monkeypatch.setattr(console_calls, "address_of", lambda _: f"127.0.0.1:{nowhere}")
         for node in cluster.nodes:
-            told = await calls.gossip(node.url, [cluster.envoy_address])
+            told = await calls.gossip(node.url, [f"127.0.0.1:{nowhere}", cluster.envoy_address])
             assert told.node_url == node.url
             assert {peer.url for peer in told.peers} == {n.url for n in cluster.nodes} - {node.url}
 

@@ -1,5 +1,8 @@
 """What the terminal UI shows when nodes of a real cluster fail."""
 
+from limedb.core.quorum import Level
+from limedb.tui.dialogs import SetDialog
+from limedb.tui.drafts import Draft
 from tests.support.clusters import RunningCluster
 from tests.tui.screens import LARGE, live
 
@@ -40,3 +43,24 @@ async def test_a_node_that_hangs_is_left_for_another(broken: RunningCluster) -> 
         await shown.until("another node's view", lambda: f"via {own.address}" not in shown.headline)
         assert f"lost {own.address}: silent for 3 s; trying others" in shown.pane("events")
         broken.resume(own.name)
+
+
+async def test_what_a_level_asks_for_decides_whether_it_can_be_done(broken: RunningCluster) -> None:
+    victim = broken.nodes[2]
+    async with live(broken.nodes[0].address, LARGE) as shown:
+        broken.kill(victim.name)
+        await shown.until("the node dead", lambda: shown.nodes()[victim.url]["status"] == "dead", limit=30)
+        await shown.press("s", "k", "enter", "v", *["ctrl+l"] * 3, "ctrl+s")
+        await shown.until("why not at ALL", lambda: "at level all" in shown.everything())
+        assert isinstance(shown.app.screen, SetDialog)
+        assert shown.app.screen.draft == Draft("k", "v", level=Level.ALL)
+        await shown.press("ctrl+l", "ctrl+s")
+        await shown.until("it stored", lambda: "2 of 3 replicas have it" in shown.everything())
+        await shown.until("it read", lambda: shown.value == "v")
+        assert "nothing was written" not in shown.everything()
+        await shown.press("d", *["ctrl+l"] * 4, "y")
+        await shown.until("why it can't be deleted", lambda: "nothing was written" in shown.everything())
+        await shown.press("g", "enter")
+        await shown.until("why it can't be read", lambda: "at level all" in shown.value)
+        await shown.press("d", *["ctrl+l"] * 3, "y")
+        await shown.until("it deleted", lambda: "'k' is deleted" in shown.everything())

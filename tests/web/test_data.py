@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import open_live
+from tests.support.browser import open_live, watched_page
+from tests.support.clusters import RunningCluster
 
 pytestmark = pytest.mark.cluster
 
@@ -41,6 +42,21 @@ def run(page: Page) -> Callable[..., None]:
         page.get_by_role("button", name="Run", exact=True).click()
 
     return run
+
+
+def test_on_a_phone_the_key_that_is_chosen_comes_into_view(
+    browser: Browser, cluster: RunningCluster, key: str, rest: httpx.Client
+) -> None:
+    for n in range(30):
+        rest.post("/api/v1/set", json={"key": f"{key}/{n:02}", "value": "v"}).raise_for_status()
+    with watched_page(browser, cluster.envoy_url, viewport={"width": 390, "height": 844}) as page:
+        open_live(page, f"{DATA}#prefix={key}")
+        listed = page.get_by_role("region", name="Key list").get_by_role("button", name=f"{key}/00")
+        expect(listed).to_be_in_viewport()
+        expect(page.get_by_role("heading", name="Key", exact=True)).not_to_be_in_viewport()
+        listed.click()
+        expect(page.get_by_test_id("key-name")).to_be_in_viewport()
+        expect(page.get_by_test_id("key-name")).to_have_text(f"{key}/00")
 
 
 def test_set_get_and_del_with_receipts_and_a_history(

@@ -49,7 +49,7 @@ class GetStateResponse(_message.Message):
     def __init__(self, node_url: _Optional[str] = ..., peers: _Optional[_Iterable[str]] = ..., total_nodes: _Optional[int] = ..., status: _Optional[str] = ..., active_nodes: _Optional[int] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., node_id: _Optional[str] = ..., problem: _Optional[str] = ..., members: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ...) -> None: ...
 
 class ClusterNode(_message.Message):
-    __slots__ = ("url", "node_id", "zone", "version", "standing", "status", "lag", "keys", "clock_offset_ms", "share", "virtual_nodes", "generation", "heartbeat", "epoch", "hint_bytes", "load", "reachable")
+    __slots__ = ("url", "node_id", "zone", "version", "standing", "status", "lag", "keys", "clock_offset_ms", "share", "virtual_nodes", "generation", "heartbeat", "epoch", "hint_bytes", "load", "reachable", "address")
     URL_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +67,7 @@ class ClusterNode(_message.Message):
     HINT_BYTES_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
     REACHABLE_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
     url: str
     node_id: str
     zone: str
@@ -84,7 +85,8 @@ class ClusterNode(_message.Message):
     hint_bytes: int
     load: _gossip_pb2.NodeLoad
     reachable: bool
-    def __init__(self, url: _Optional[str] = ..., node_id: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., standing: _Optional[str] = ..., status: _Optional[str] = ..., lag: _Optional[float] = ..., keys: _Optional[int] = ..., clock_offset_ms: _Optional[int] = ..., share: _Optional[float] = ..., virtual_nodes: _Optional[int] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., epoch: _Optional[int] = ..., hint_bytes: _Optional[int] = ..., load: _Optional[_Union[_gossip_pb2.NodeLoad, _Mapping]] = ..., reachable: _Optional[bool] = ...) -> None: ...
+    address: str
+    def __init__(self, url: _Optional[str] = ..., node_id: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., standing: _Optional[str] = ..., status: _Optional[str] = ..., lag: _Optional[float] = ..., keys: _Optional[int] = ..., clock_offset_ms: _Optional[int] = ..., share: _Optional[float] = ..., virtual_nodes: _Optional[int] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., epoch: _Optional[int] = ..., hint_bytes: _Optional[int] = ..., load: _Optional[_Union[_gossip_pb2.NodeLoad, _Mapping]] = ..., reachable: _Optional[bool] = ..., address: _Optional[str] = ...) -> None: ...
 
 class LocateKeyRequest(_message.Message):
     __slots__ = ("key",)

@@ -26,7 +26,7 @@ from limedbpb.v1 import record_pb2 as limedbpb_dot_v1_dot_record__pb2
 from limedbpb.v1 import topology_pb2 as limedbpb_dot_v1_dot_topology__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19limedbpb/v1/replica.proto\x12\tlimedb.v1\x1a\x18limedbpb/v1/record.proto\x1a\x1alimedbpb/v1/topology.proto\"<\n\x0bReadRequest\x12\x0c\n\x04keys\x18\x01 \x03(\t\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"Z\n\x0cReadResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.limedb.v1.ReadResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"/\n\nReadResult\x12!\n\x06record\x18\x01 \x01(\x0b\x32\x11.limedb.v1.Record\"S\n\x0c\x41pplyRequest\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\rApplyResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"G\n\x0b\x41pplyResult\x12\x15\n\rsuperseded_by\x18\x01 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x12\x10\n\x08previous\x18\x03 \x01(\x06\"#\n\x04Span\x12\r\n\x05\x66irst\x18\x01 \x01(\x06\x12\x0c\n\x04last\x18\x02 \x01(\x06\"b\n\x11ScanTokensRequest\x12\x1d\n\x04span\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.Span\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"I\n\x12ScanTokensResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"j\n\x0fScanKeysRequest\x12\r\n\x05start\x18\x01 \x01(\t\x12\x10\n\x03\x65nd\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x1f\n\x05\x66\x65nce\x18\x04 \x01(\x0b\x32\x10.limedb.v1.FenceB\x06\n\x04_end\"j\n\x10ScanKeysResponse\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x0e\n\x06is_end\x18\x02 \x01(\x08\x12\"\n\x05newer\x18\x03 \x01(\x0b\x32\x13.limedb.v1.Topology\"w\n\x13WatchChangesRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x15\n\x08since_ms\x18\x03 \x01(\x06H\x00\x88\x01\x01\x12\x1f\n\x05\x66\x65nce\x18\x04 \x01(\x0b\x32\x10.limedb.v1.FenceB\x0b\n\t_since_ms\"\x93\x01\n\x14WatchChangesResponse\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x10\n\x08until_ms\x18\x02 \x01(\x06\x12\x10\n\x08\x66loor_ms\x18\x03 \x01(\x06\x12\x0f\n\x07has_gap\x18\x04 \x01(\x08\x12\"\n\x05newer\x18\x05 \x01(\x0b\x32\x13.limedb.v1.Topology\"c\n\rDigestRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x11\n\tcutoff_ms\x18\x02 \x01(\x06\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"E\n\x0e\x44igestResponse\x12\x0f\n\x07\x64igests\x18\x01 \x03(\x06\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"U\n\x12ListEntriesRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\x13ListEntriesResponse\x12!\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x10.limedb.v1.Entry\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"K\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x06\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x06\x12\x12\n\nends_at_ms\x18\x04 \x01(\x06\"6\n\x0c\x43\x61rryRequest\x12&\n\tquestions\x18\x01 \x03(\x0b\x32\x13.limedb.v1.Question\"n\n\x08Question\x12\x0e\n\x06number\x18\x01 \x01(\x07\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x07\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x0c\n\x04keys\x18\x04 \x03(\t\x12\x0f\n\x07records\x18\x05 \x03(\x0c\"3\n\rCarryResponse\x12\"\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Answer\"\x9b\x01\n\x06\x41nswer\x12\x0e\n\x06number\x18\x01 \x01(\x07\x12\x0f\n\x07records\x18\x02 \x03(\x0c\x12\'\n\x07results\x18\x03 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\x12\"\n\x05newer\x18\x04 \x01(\x0b\x32\x13.limedb.v1.Topology\x12#\n\x07refusal\x18\x05 \x01(\x0b\x32\x12.limedb.v1.Refusal\"E\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\t\"W\n\x0c\x41greeRequest\x12&\n\tproposals\x18\x01 \x03(\x0b\x32\x13.limedb.v1.Proposal\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\rAgreeResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.AgreeResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"\x8e\x01\n\x08Proposal\x12\x11\n\toperation\x18\x01 \x01(\x0c\x12\r\n\x05token\x18\x02 \x01(\x06\x12\x13\n\x0b\x62\x65gan_at_ms\x18\x03 \x01(\x06\x12*\n\x06\x62\x61llot\x18\x04 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12\x1f\n\x05terms\x18\x05 \x01(\x0b\x32\x10.limedb.v1.Terms\"2\n\x0fOperationBallot\x12\r\n\x05round\x18\x01 \x01(\r\x12\x10\n\x08proposer\x18\x02 \x01(\t\"@\n\x05Terms\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x15\n\rexpires_at_ms\x18\x02 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x03 \x01(\x08\"\x9c\x01\n\x0b\x41greeResult\x12\x10\n\x08\x63\x61n_tell\x18\x01 \x01(\x08\x12,\n\x08promised\x18\x02 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12,\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12\x1f\n\x05terms\x18\x04 \x01(\x0b\x32\x10.limedb.v1.Terms2\xf1\x04\n\x0eReplicaService\x12\x37\n\x04Read\x12\x16.limedb.v1.ReadRequest\x1a\x17.limedb.v1.ReadResponse\x12:\n\x05\x41pply\x12\x17.limedb.v1.ApplyRequest\x1a\x18.limedb.v1.ApplyResponse\x12I\n\nScanTokens\x12\x1c.limedb.v1.ScanTokensRequest\x1a\x1d.limedb.v1.ScanTokensResponse\x12\x43\n\x08ScanKeys\x12\x1a.limedb.v1.ScanKeysRequest\x1a\x1b.limedb.v1.ScanKeysResponse\x12Q\n\x0cWatchChanges\x12\x1e.limedb.v1.WatchChangesRequest\x1a\x1f.limedb.v1.WatchChangesResponse0\x01\x12=\n\x06\x44igest\x12\x18.limedb.v1.DigestRequest\x1a\x19.limedb.v1.DigestResponse\x12L\n\x0bListEntries\x12\x1d.limedb.v1.ListEntriesRequest\x1a\x1e.limedb.v1.ListEntriesResponse\x12:\n\x05\x41gree\x12\x17.limedb.v1.AgreeRequest\x1a\x18.limedb.v1.AgreeResponse\x12>\n\x05\x43\x61rry\x12\x17.limedb.v1.CarryRequest\x1a\x18.limedb.v1.CarryResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19limedbpb/v1/replica.proto\x12\tlimedb.v1\x1a\x18limedbpb/v1/record.proto\x1a\x1alimedbpb/v1/topology.proto\"<\n\x0bReadRequest\x12\x0c\n\x04keys\x18\x01 \x03(\t\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"Z\n\x0cReadResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.limedb.v1.ReadResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"/\n\nReadResult\x12!\n\x06record\x18\x01 \x01(\x0b\x32\x11.limedb.v1.Record\"S\n\x0c\x41pplyRequest\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\rApplyResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"G\n\x0b\x41pplyResult\x12\x15\n\rsuperseded_by\x18\x01 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x12\x10\n\x08previous\x18\x03 \x01(\x06\"#\n\x04Span\x12\r\n\x05\x66irst\x18\x01 \x01(\x06\x12\x0c\n\x04last\x18\x02 \x01(\x06\"b\n\x11ScanTokensRequest\x12\x1d\n\x04span\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.Span\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"I\n\x12ScanTokensResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"}\n\x0fScanKeysRequest\x12\r\n\x05start\x18\x01 \x01(\t\x12\x10\n\x03\x65nd\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x1f\n\x05\x66\x65nce\x18\x04 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x11\n\tkeys_only\x18\x05 \x01(\x08\x42\x06\n\x04_end\"y\n\x10ScanKeysResponse\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x0e\n\x06is_end\x18\x02 \x01(\x08\x12\"\n\x05newer\x18\x03 \x01(\x0b\x32\x13.limedb.v1.Topology\x12\r\n\x05sizes\x18\x04 \x03(\r\"w\n\x13WatchChangesRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x15\n\x08since_ms\x18\x03 \x01(\x06H\x00\x88\x01\x01\x12\x1f\n\x05\x66\x65nce\x18\x04 \x01(\x0b\x32\x10.limedb.v1.FenceB\x0b\n\t_since_ms\"\x93\x01\n\x14WatchChangesResponse\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x10\n\x08until_ms\x18\x02 \x01(\x06\x12\x10\n\x08\x66loor_ms\x18\x03 \x01(\x06\x12\x0f\n\x07has_gap\x18\x04 \x01(\x08\x12\"\n\x05newer\x18\x05 \x01(\x0b\x32\x13.limedb.v1.Topology\"c\n\rDigestRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x11\n\tcutoff_ms\x18\x02 \x01(\x06\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"E\n\x0e\x44igestResponse\x12\x0f\n\x07\x64igests\x18\x01 \x03(\x06\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"U\n\x12ListEntriesRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\x13ListEntriesResponse\x12!\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x10.limedb.v1.Entry\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"K\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x06\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x06\x12\x12\n\nends_at_ms\x18\x04 \x01(\x06\"6\n\x0c\x43\x61rryRequest\x12&\n\tquestions\x18\x01 \x03(\x0b\x32\x13.limedb.v1.Question\"n\n\x08Question\x12\x0e\n\x06number\x18\x01 \x01(\x07\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x07\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x0c\n\x04keys\x18\x04 \x03(\t\x12\x0f\n\x07records\x18\x05 \x03(\x0c\"3\n\rCarryResponse\x12\"\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Answer\"\x9b\x01\n\x06\x41nswer\x12\x0e\n\x06number\x18\x01 \x01(\x07\x12\x0f\n\x07records\x18\x02 \x03(\x0c\x12\'\n\x07results\x18\x03 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\x12\"\n\x05newer\x18\x04 \x01(\x0b\x32\x13.limedb.v1.Topology\x12#\n\x07refusal\x18\x05 \x01(\x0b\x32\x12.limedb.v1.Refusal\"E\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\t\"W\n\x0c\x41greeRequest\x12&\n\tproposals\x18\x01 \x03(\x0b\x32\x13.limedb.v1.Proposal\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\rAgreeResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.AgreeResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"\x8e\x01\n\x08Proposal\x12\x11\n\toperation\x18\x01 \x01(\x0c\x12\r\n\x05token\x18\x02 \x01(\x06\x12\x13\n\x0b\x62\x65gan_at_ms\x18\x03 \x01(\x06\x12*\n\x06\x62\x61llot\x18\x04 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12\x1f\n\x05terms\x18\x05 \x01(\x0b\x32\x10.limedb.v1.Terms\"2\n\x0fOperationBallot\x12\r\n\x05round\x18\x01 \x01(\r\x12\x10\n\x08proposer\x18\x02 \x01(\t\"@\n\x05Terms\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x15\n\rexpires_at_ms\x18\x02 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x03 \x01(\x08\"\x9c\x01\n\x0b\x41greeResult\x12\x10\n\x08\x63\x61n_tell\x18\x01 \x01(\x08\x12,\n\x08promised\x18\x02 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12,\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12\x1f\n\x05terms\x18\x04 \x01(\x0b\x32\x10.limedb.v1.Terms2\xf1\x04\n\x0eReplicaService\x12\x37\n\x04Read\x12\x16.limedb.v1.ReadRequest\x1a\x17.limedb.v1.ReadResponse\x12:\n\x05\x41pply\x12\x17.limedb.v1.ApplyRequest\x1a\x18.limedb.v1.ApplyResponse\x12I\n\nScanTokens\x12\x1c.limedb.v1.ScanTokensRequest\x1a\x1d.limedb.v1.ScanTokensResponse\x12\x43\n\x08ScanKeys\x12\x1a.limedb.v1.ScanKeysRequest\x1a\x1b.limedb.v1.ScanKeysResponse\x12Q\n\x0cWatchChanges\x12\x1e.limedb.v1.WatchChangesRequest\x1a\x1f.limedb.v1.WatchChangesResponse0\x01\x12=\n\x06\x44igest\x12\x18.limedb.v1.DigestRequest\x1a\x19.limedb.v1.DigestResponse\x12L\n\x0bListEntries\x12\x1d.limedb.v1.ListEntriesRequest\x1a\x1e.limedb.v1.ListEntriesResponse\x12:\n\x05\x41gree\x12\x17.limedb.v1.AgreeRequest\x1a\x18.limedb.v1.AgreeResponse\x12>\n\x05\x43\x61rry\x12\x17.limedb.v1.CarryRequest\x1a\x18.limedb.v1.CarryResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,45 +52,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCANTOKENSRESPONSE']._serialized_start=686
   _globals['_SCANTOKENSRESPONSE']._serialized_end=759
   _globals['_SCANKEYSREQUEST']._serialized_start=761
-  _globals['_SCANKEYSREQUEST']._serialized_end=867
-  _globals['_SCANKEYSRESPONSE']._serialized_start=869
-  _globals['_SCANKEYSRESPONSE']._serialized_end=975
-  _globals['_WATCHCHANGESREQUEST']._serialized_start=977
-  _globals['_WATCHCHANGESREQUEST']._serialized_end=1096
-  _globals['_WATCHCHANGESRESPONSE']._serialized_start=1099
-  _globals['_WATCHCHANGESRESPONSE']._serialized_end=1246
-  _globals['_DIGESTREQUEST']._serialized_start=1248
-  _globals['_DIGESTREQUEST']._serialized_end=1347
-  _globals['_DIGESTRESPONSE']._serialized_start=1349
-  _globals['_DIGESTRESPONSE']._serialized_end=1418
-  _globals['_LISTENTRIESREQUEST']._serialized_start=1420
-  _globals['_LISTENTRIESREQUEST']._serialized_end=1505
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=1507
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=1599
-  _globals['_ENTRY']._serialized_start=1601
-  _globals['_ENTRY']._serialized_end=1676
-  _globals['_CARRYREQUEST']._serialized_start=1678
-  _globals['_CARRYREQUEST']._serialized_end=1732
-  _globals['_QUESTION']._serialized_start=1734
-  _globals['_QUESTION']._serialized_end=1844
-  _globals['_CARRYRESPONSE']._serialized_start=1846
-  _globals['_CARRYRESPONSE']._serialized_end=1897
-  _globals['_ANSWER']._serialized_start=1900
-  _globals['_ANSWER']._serialized_end=2055
-  _globals['_REFUSAL']._serialized_start=2057
-  _globals['_REFUSAL']._serialized_end=2126
-  _globals['_AGREEREQUEST']._serialized_start=2128
-  _globals['_AGREEREQUEST']._serialized_end=2215
-  _globals['_AGREERESPONSE']._serialized_start=2217
-  _globals['_AGREERESPONSE']._serialized_end=2309
-  _globals['_PROPOSAL']._serialized_start=2312
-  _globals['_PROPOSAL']._serialized_end=2454
-  _globals['_OPERATIONBALLOT']._serialized_start=2456
-  _globals['_OPERATIONBALLOT']._serialized_end=2506
-  _globals['_TERMS']._serialized_start=2508
-  _globals['_TERMS']._serialized_end=2572
-  _globals['_AGREERESULT']._serialized_start=2575
-  _globals['_AGREERESULT']._serialized_end=2731
-  _globals['_REPLICASERVICE']._serialized_start=2734
-  _globals['_REPLICASERVICE']._serialized_end=3359
+  _globals['_SCANKEYSREQUEST']._serialized_end=886
+  _globals['_SCANKEYSRESPONSE']._serialized_start=888
+  _globals['_SCANKEYSRESPONSE']._serialized_end=1009
+  _globals['_WATCHCHANGESREQUEST']._serialized_start=1011
+  _globals['_WATCHCHANGESREQUEST']._serialized_end=1130
+  _globals['_WATCHCHANGESRESPONSE']._serialized_start=1133
+  _globals['_WATCHCHANGESRESPONSE']._serialized_end=1280
+  _globals['_DIGESTREQUEST']._serialized_start=1282
+  _globals['_DIGESTREQUEST']._serialized_end=1381
+  _globals['_DIGESTRESPONSE']._serialized_start=1383
+  _globals['_DIGESTRESPONSE']._serialized_end=1452
+  _globals['_LISTENTRIESREQUEST']._serialized_start=1454
+  _globals['_LISTENTRIESREQUEST']._serialized_end=1539
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=1541
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=1633
+  _globals['_ENTRY']._serialized_start=1635
+  _globals['_ENTRY']._serialized_end=1710
+  _globals['_CARRYREQUEST']._serialized_start=1712
+  _globals['_CARRYREQUEST']._serialized_end=1766
+  _globals['_QUESTION']._serialized_start=1768
+  _globals['_QUESTION']._serialized_end=1878
+  _globals['_CARRYRESPONSE']._serialized_start=1880
+  _globals['_CARRYRESPONSE']._serialized_end=1931
+  _globals['_ANSWER']._serialized_start=1934
+  _globals['_ANSWER']._serialized_end=2089
+  _globals['_REFUSAL']._serialized_start=2091
+  _globals['_REFUSAL']._serialized_end=2160
+  _globals['_AGREEREQUEST']._serialized_start=2162
+  _globals['_AGREEREQUEST']._serialized_end=2249
+  _globals['_AGREERESPONSE']._serialized_start=2251
+  _globals['_AGREERESPONSE']._serialized_end=2343
+  _globals['_PROPOSAL']._serialized_start=2346
+  _globals['_PROPOSAL']._serialized_end=2488
+  _globals['_OPERATIONBALLOT']._serialized_start=2490
+  _globals['_OPERATIONBALLOT']._serialized_end=2540
+  _globals['_TERMS']._serialized_start=2542
+  _globals['_TERMS']._serialized_end=2606
+  _globals['_AGREERESULT']._serialized_start=2609
+  _globals['_AGREERESULT']._serialized_end=2765
+  _globals['_REPLICASERVICE']._serialized_start=2768
+  _globals['_REPLICASERVICE']._serialized_end=3393
 # @@protoc_insertion_point(module_scope)

@@ -83,26 +83,30 @@ class ScanTokensResponse(_message.Message):
     def __init__(self, records: _Optional[_Iterable[bytes]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
 
 class ScanKeysRequest(_message.Message):
-    __slots__ = ("start", "end", "limit", "fence")
+    __slots__ = ("start", "end", "limit", "fence", "keys_only")
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
+    KEYS_ONLY_FIELD_NUMBER: _ClassVar[int]
     start: str
     end: str
     limit: int
     fence: _topology_pb2.Fence
-    def __init__(self, start: _Optional[str] = ..., end: _Optional[str] = ..., limit: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+    keys_only: bool
+    def __init__(self, start: _Optional[str] = ..., end: _Optional[str] = ..., limit: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys_only: _Optional[bool] = ...) -> None: ...
 
 class ScanKeysResponse(_message.Message):
-    __slots__ = ("records", "is_end", "newer")
+    __slots__ = ("records", "is_end", "newer", "sizes")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     IS_END_FIELD_NUMBER: _ClassVar[int]
     NEWER_FIELD_NUMBER: _ClassVar[int]
+    SIZES_FIELD_NUMBER: _ClassVar[int]
     records: _containers.RepeatedCompositeFieldContainer[_record_pb2.Record]
     is_end: bool
     newer: _topology_pb2.Topology
-    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., is_end: _Optional[bool] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
+    sizes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., is_end: _Optional[bool] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ..., sizes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class WatchChangesRequest(_message.Message):
     __slots__ = ("key", "prefix", "since_ms", "fence")

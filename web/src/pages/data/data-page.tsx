@@ -1,9 +1,14 @@
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useCluster } from "../../api/use-feed";
 import { go, useRoute } from "../../lib/router";
 import { Browser } from "./browser";
 import { Executor } from "./executor";
 import { KeyDetail } from "./key-detail";
+
+/** Whether a part stands below what a narrow screen shows. */
+function isBelow(part: HTMLElement | null): boolean {
+  return part !== null && part.getBoundingClientRect().top > window.innerHeight - 120;
+}
 
 /** Reading, writing and looking for keys. */
 export function DataPage() {
@@ -15,6 +20,12 @@ export function DataPage() {
   const [changes, setChanges] = useState(0);
   const show = (asked: Record<string, string>) => go("/dashboard/data", { key, prefix, holder, ...asked });
   const onChange = () => setChanges((before) => before + 1);
+  const detail = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (key && isBelow(detail.current)) {
+      detail.current?.scrollIntoView();
+    }
+  }, [key]);
   return (
     <div className="grid items-start gap-3 xl:grid-cols-[minmax(0,6fr)_minmax(0,5fr)]">
       <div className="space-y-3">
@@ -31,7 +42,7 @@ export function DataPage() {
           onChoice={(text) => show({ key: text })}
         />
       </div>
-      <div className="xl:sticky xl:top-16">
+      <div ref={detail} className="scroll-mt-14 xl:sticky xl:top-16">
         <KeyDetail key={key} name={key} urls={urls} changes={changes} onChange={onChange} />
       </div>
     </div>

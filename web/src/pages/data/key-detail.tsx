@@ -41,7 +41,9 @@ export function KeyDetail({ name, urls, changes, onChange }: Props) {
   const endsAt = Number(located?.owners.find((owner) => owner.expiresAtMs > 0n)?.expiresAtMs ?? 0n);
   const buttons = found && doing === undefined && (
     <>
-      <Button onClick={() => setDoing("edit")}>Edit</Button>
+      <Button className="text-ink" onClick={() => setDoing("edit")}>
+        Edit
+      </Button>
       <Button kind="danger" onClick={() => setDoing("delete")}>
         Delete
       </Button>

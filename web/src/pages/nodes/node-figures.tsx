@@ -40,7 +40,7 @@ export function NodeFigures({ url, snapshot, urls, samples }: Props) {
     ["answered", count(rates?.totalRequests ?? 0n)],
     ["requests/s", figure(rates?.requestsPerSecond ?? 0)],
     [
-      "read, set, deleted /s",
+      "gets · sets · deletes /s",
       [rates?.getsPerSecond, rates?.setsPerSecond, rates?.delsPerSecond]
         .map((rate) => figure(rate ?? 0))
         .join(" · "),

@@ -1,0 +1,46 @@
+"""The keys, and the screen that tells them. It asks nothing."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Label, Static
+
+from limedb.tui.figures import Cell
+from limedb.tui.themes import content
+
+KEYS = (
+    ("tab, shift+tab", "from pane to pane"),
+    ("1, 2", "the cluster, the data"),
+    ("arrows, page up/down", "move; the gossip shown is that of the node under the cursor"),
+    ("/", "search keys by prefix"),
+    ("n, p", "the next page of keys, the one before"),
+    ("g, s", "get a key, set a key"),
+    ("e, d", "edit, delete the key that is shown"),
+    ("  ctrl+l", "in their forms: the level of consistency"),
+    ("  ctrl+t, ctrl+s", "in a form with a value: as text, JSON or hex; store it"),
+    ("v", "show the value as text, JSON, hex"),
+    ("r", "read page and value again"),
+    ("t", "dark or light"),
+    ("?", "this help"),
+    ("q", "quit"),
+)
+
+
+class HelpDialog(ModalScreen[None]):
+    """The keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "close", "Close")]
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = "Keys"
+            yield Static(content((Cell(f"{keys:<22}", "accent"), Cell(what)) for keys, what in KEYS))
+            yield Label("escape closes", classes="hint")
+
+    def action_close(self) -> None:
+        """Leave."""
+        self.dismiss(None)
