@@ -4,8 +4,8 @@ It owns writes until they are carried, and who waits for which. It must never jo
 but the cost: each has its record and its outcome, and is answered as soon as its own level is reached,
 however the others do.
 
-While a group is on its way, what comes gathers for the next one, HOLD seconds at most. Who comes alone never
-waits. Source: Nagle 1984, RFC 896.
+While a group is on its way, what comes gathers for the next one, until HOLD seconds after that was sent. Who
+comes alone never waits. Source: Nagle 1984, RFC 896.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from limedb.replication.tasks import Tasks
 from limedb.replication.writing import Job
 
 HOLD = 0.005
-"""Seconds that a write waits for others at most."""
+"""Seconds between two groups, unless the first is answered sooner."""
 LEAST_PATIENCE = 2.0
 """Seconds that a request must have left to share a deadline with others."""
 MAX_TOGETHER = 256
@@ -35,7 +35,7 @@ class Coalescer:
     def __init__(self, carry: Carry, clock: Clock, tasks: Tasks) -> None:
         self._carry, self._clock, self._tasks = carry, clock, tasks
         self._waiting: dict[tuple[Level, int], list[tuple[Job, float]]] = {}
-        self._on_the_way = 0  # groups
+        self._on_the_way, self._sent_at = 0, 0.0  # groups; when the last one was sent
         self._lull: Lull | None = None
         self._release: asyncio.TimerHandle | None = None
 
@@ -51,10 +51,10 @@ class Coalescer:
         self._waiting.setdefault((level, int(deadline)), []).append((job, deadline))
         if self._lull is None:
             self._lull = Lull(loop, self._flush, HOLD)
-        if not self._on_the_way:
+        if not self._on_the_way or loop.time() >= self._sent_at + HOLD:
             self._lull.came()
         elif self._release is None:
-            self._release = loop.call_later(HOLD, self._let_go)
+            self._release = loop.call_at(self._sent_at + HOLD, self._let_go)
         return await waiter
 
     def _let_go(self) -> None:
@@ -63,10 +63,11 @@ class Coalescer:
             self._release.cancel()
             self._release = None
         if self._waiting and self._lull is not None:
-            self._lull.came(len(self._waiting))
+            self._lull.came(sum(map(len, self._waiting.values())))
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, {}
+        self._sent_at = asyncio.get_running_loop().time()
         for (level, _), group in waiting.items():
             for start in range(0, len(group), MAX_TOGETHER):
                 part = group[start : start + MAX_TOGETHER]
