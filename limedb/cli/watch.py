@@ -109,7 +109,10 @@ class Follower:
 
     def _remedy(self, error: LimeDBError) -> str:
         if isinstance(error, RemoteError) and error.code == "OUT_OF_RANGE":
-            return "; changes were missed: read the keys again (limedb scan), and watch from now on"
+            return (
+                "; changes were missed: watch from now on (without --after-version) and, when that watch stands,"
+                " read the keys (limedb scan)"
+            )
         return "" if self._heard is None else f"; go on with --after-version {self._resume}"
 
 

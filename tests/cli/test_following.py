@@ -71,7 +71,7 @@ def test_nobody_there_at_the_begin_is_told_at_once() -> None:
 
 def test_a_gap_ends_it_and_says_what_to_do() -> None:
     gap = RemoteError("node", "WatchGapError", "OUT_OF_RANGE", "some changes are gone")
-    with pytest.raises(LimeDBError, match="some changes are gone; changes were missed: read the keys again"):
+    with pytest.raises(LimeDBError, match="some changes are gone; changes were missed: watch from now on"):
         follow(Streams([STANDS, told(5), AWAY], [gap]), 2)
 
 
