@@ -110,8 +110,8 @@ class Follower:
     def _remedy(self, error: LimeDBError) -> str:
         if isinstance(error, RemoteError) and error.code == "OUT_OF_RANGE":
             return (
-                "; changes were missed: watch from now on (without --after-version) and, when that watch stands,"
-                " read the keys (limedb scan)"
+                "; changes were missed: watch from now on (without --after-version) and, when that watch"
+                " stands, read the keys (limedb scan)"
             )
         return "" if self._heard is None else f"; go on with --after-version {self._resume}"
 
