@@ -62,7 +62,7 @@ def watching(address: str, **request: Any) -> Iterator[Watching]:
     """A watch that stands, or has failed."""
     watch = Watching(address, **request)
     try:
-        assert watch.stands.wait(15), "the watch does not stand"
+        assert watch.stands.wait(30), "the watch does not stand"
         yield watch
     finally:
         watch.end()
@@ -76,7 +76,7 @@ def put(address: str, keys: list[str], value: str = "v") -> list[Change]:
         return [(r.key, stub.Set(r, timeout=20).receipt.version) for r in requests]
 
 
-def wait_heard(watch: Watching, written: list[Change], limit: float = 20) -> None:
+def wait_heard(watch: Watching, written: list[Change], limit: float = 30) -> None:
     wait_for("all changes", lambda: set(written) <= set(watch.changes), limit)
 
 
