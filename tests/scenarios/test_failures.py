@@ -22,7 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from limedb.errors import LimeDBError
 from limedb.rpc.calls import node_client
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
-from tests.support.clusters import limedb, running_cluster
+from tests.support.clusters import QUICK, limedb, running_cluster
 from tests.support.keys import new_key_of
 from tests.support.ports import free_port, free_ports
 from tests.support.waiting import wait_for
@@ -273,6 +273,7 @@ def started_node(
         "NODE_URL": url,
         "DATA_DIR": str(folder),
         "OTEL_ENDPOINT": "",
+        **QUICK,
         **(env or {}),
     }
     with served([], settings) as process:
