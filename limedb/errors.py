@@ -216,8 +216,9 @@ class WatchGapError(LimeDBError):
 
     def __init__(self, oldest: int) -> None:
         super().__init__(
-            f"there is a gap in the changes: they are known from version {oldest} on, so this watch resumes"
-            " after an older one, or reads too slowly; scan the keys, and watch from now on"
+            f"there is a gap in the changes: they are known for sure from version {oldest} on, since nodes"
+            " were restarted or keep no older ones, or this watch reads too slowly; watch from now on and,"
+            " when that watch stands, scan the keys"
         )
         self.oldest = oldest
 

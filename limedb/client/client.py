@@ -224,8 +224,8 @@ class Client:
     ) -> AsyncIterator[Change]:
         """The changes of a key, or of the keys with a prefix, as they come: from now on, or those after a
         version too. It goes on at another node when one fails, and has no end; timeout: how long it waits for
-        nodes that can tell. WatchGapError: some changes are not known any more: scan, and watch from now on.
-        RangeUnreachableError: too few replicas live.
+        nodes that can tell. WatchGapError: some changes are not known any more: watch from now on and,
+        when that stands, scan. RangeUnreachableError: too few replicas live.
         """
         async with aclosing(
             self.watch_pages(

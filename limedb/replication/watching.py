@@ -83,7 +83,8 @@ class Watcher:
 
     def __init__(self, placement: Placement, replicas: Replicas, clock: Clock, max_skew_ms: int) -> None:
         self.placement, self.replicas, self.clock = placement, replicas, clock
-        self.margin_ms = SPREAD_MS + 2 * max_skew_ms
+        self.skew_ms = 2 * max_skew_ms  # two clocks differ so much at most, or one that was set right
+        self.margin_ms = SPREAD_MS + self.skew_ms
 
     def watch(
         self, what: Selection, after_version: int | None, level: Level | None
@@ -111,9 +112,7 @@ class _Watch:
         self._queue: asyncio.Queue[tuple[_Source, ChangeBatch | LimeDBError]] = asyncio.Queue(QUEUE)
         self._told: OrderedDict[str, int] = OrderedDict()
         self._coverage: Coverage | None = None
-        self._since_ms = (
-            None if after_version is None else max(0, wall_ms_of(after_version) - watcher.margin_ms)
-        )
+        self._since_ms = None if after_version is None else self._behind(after_version, watcher.margin_ms)
         self._resume = self._asked_for = after_version or 0
         self._now = watcher.clock.monotonic
         self._is_begun = asyncio.Event()
@@ -145,7 +144,21 @@ class _Watch:
             changes += await self._hear()
             if self._judge() and self._is_settled:
                 self._is_begun.set()
+        self._ask_late_ones_again()
         return changes
+
+    def _ask_late_ones_again(self) -> None:
+        """Who is not heard yet, and would tell from when it is, tells from when the watch stood."""
+        for source in self._sources.values():
+            if source.since_ms is None and not source.stands:
+                if source.task is not None:
+                    source.task.cancel()
+                source.since_ms = self._behind(self._resume, self._watcher.skew_ms)
+                self._start(source)
+
+    @staticmethod
+    def _behind(version: int, margin_ms: int) -> int:
+        return max(0, wall_ms_of(version) - margin_ms)
 
     @property
     def _is_settled(self) -> bool:
@@ -165,14 +178,17 @@ class _Watch:
         for url in sorted(wanted - self._sources.keys()):
             since_ms = self._since_ms
             if self._is_begun.is_set():
-                since_ms = max(0, wall_ms_of(self._resume) - self._watcher.margin_ms)
-            source = self._sources[url] = _Source(url, since_ms)
-            source.task = asyncio.get_running_loop().create_task(self._listen(source))
-            self._tasks.append(source.task)
+                since_ms = self._behind(self._resume, self._watcher.margin_ms)
+            self._sources[url] = _Source(url, since_ms)
+            self._start(self._sources[url])
         for url in self._sources.keys() - wanted:
             source = self._sources.pop(url)
             if source.task is not None:
                 source.task.cancel()
+
+    def _start(self, source: _Source) -> None:
+        source.task = asyncio.get_running_loop().create_task(self._listen(source))
+        self._tasks.append(source.task)
 
     async def _listen(self, source: _Source) -> None:
         """Bring what a node tells, as fast as it is taken; ask it again whenever it is lost."""
@@ -220,7 +236,7 @@ class _Watch:
         if isinstance(error, WatchGapError) and source.stands:
             raise error  # nobody took what it told
         if source.stands:
-            source.since_ms = source.until_ms
+            source.since_ms = max(0, source.until_ms - self._watcher.skew_ms)
         source.stands, source.reason = False, reason(error)
 
     def _note(self, source: _Source, batch: ChangeBatch) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncGenerator, Iterator
 
-from limedb.core.detector import Status
 from limedb.rpc import convert_cluster as convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster_report import ClusterReport
+from limedb.rpc.problems import problems_of
 from limedb.rpc.server import Context
 from limedb.rpc.sources import Changes, ClusterSources, RepairProgress, Repairs
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc
@@ -77,15 +77,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         """What is wrong, a sentence each."""
         if problem := self._sources.problem():
             yield f"{self._sources.view.own_url} takes no requests: {problem}"
-        topology, peers = self._report.topology, self._report.peers()
-        for member in topology.members:
-            peer = peers.get(member.url)
-            if peer is None or peer.status is Status.DEAD:
-                yield f"{member.url} {'is dead' if peer else 'was never heard of'}"
-        for url, peer in sorted(peers.items()):
-            cluster = peer.state.cluster_id
-            if cluster and topology.cluster_id and cluster != topology.cluster_id:
-                yield f"{url} belongs to another cluster, {cluster}"
+        yield from problems_of(self._report.topology, self._report.peers())
         yield from self._sources.conflicts()
 
 

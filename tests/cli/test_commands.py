@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.clusters import RunningCluster, limedb
 from tests.support.ports import free_port
+from tests.support.waiting import wait_for
 
 Told = Callable[..., Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -165,8 +166,9 @@ def test_health_is_told_through_envoy_too(cluster: RunningCluster) -> None:
 
 
 def test_status_shows_all_members(run: Run, told: Told, cluster: RunningCluster) -> None:
-    shown = run("status").stdout
-    assert "3 of 3 nodes active, 3 replicas of each key" in shown
+    all_well = "3 of 3 nodes active, 3 replicas of each key"
+    shown = wait_for("all active", lambda: all_well in (out := run("status").stdout) and out)
+    assert shown
     assert all(node.url in shown for node in cluster.nodes)
     assert [member["url"] for member in told("status")["members"]] == sorted(n.url for n in cluster.nodes)
 
@@ -181,10 +183,11 @@ def test_the_ring_is_owned_in_full(run: Run, told: Told) -> None:
 def test_gossip_shows_the_peers_of_the_node_that_is_asked(
     run: Run, told: Told, cluster: RunningCluster
 ) -> None:
-    shown = run("gossip").stdout
-    assert shown.startswith(f"{cluster.nodes[0].url} sees the cluster as healthy: 2 of 2 peers active")
+    all_well = f"{cluster.nodes[0].url} sees the cluster as healthy: 2 of 2 peers active"
+    shown = wait_for("all well", lambda: (out := run("gossip").stdout).startswith(all_well) and out)
+    assert shown
     assert all(node.url in shown for node in cluster.nodes[1:])
-    assert told("gossip")["cluster_health"] == "healthy"
+    wait_for("all well, as JSON", lambda: told("gossip")["cluster_health"] == "healthy")
 
 
 def test_locate_shows_who_holds_a_key(run: Run, told: Told) -> None:

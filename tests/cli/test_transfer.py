@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.support.clusters import limedb, running_cluster
+from tests.support.clusters import limedb
 from tests.support.waiting import wait_for
 
 HIGH_WATER = (
@@ -23,11 +24,36 @@ HIGH_WATER = (
     "finally: print([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0], file=sys.stderr)"
 )
 """Runs a command, and tells the most memory that it had: ru_maxrss of the kernel counts the parent's too."""
-SAVES_OFTEN = (
-    "from limedb.cli import export, import_; export.SAVE_SECONDS = import_.SAVE_SECONDS = 0;"
-    "from limedb.cli.app import cli; cli()"
+STANDS_STILL = (
+    "import os, signal\n"
+    "from limedb.bulk import progress\n"
+    "from limedb.cli import export, import_\n"
+    "from limedb.cli.app import cli\n"
+    "export.SAVE_SECONDS = import_.SAVE_SECONDS = 0\n"
+    "save = progress.save\n"
+    "def second(*told): progress.save = save; os.kill(os.getpid(), signal.SIGSTOP); save(*told)\n"
+    "def first(*told): progress.save = second; save(*told)\n"
+    "progress.save = first\n"
+    "cli()"
 )
-"""Runs a command that keeps its state at each batch or page, so that it can be interrupted early."""
+"""Runs a command that keeps its state at each batch or page, and stands still before it does so again."""
+
+
+def interrupt(command: list[str], how: signal.Signals) -> tuple[int, str]:
+    """Interrupt a command in its middle; its exit code, and what it complained of."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STANDS_STILL, *command], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        seen = psutil.Process(process.pid)
+        wait_for("it stands still", lambda: seen.status() == psutil.STATUS_STOPPED)
+        process.send_signal(how)
+        process.send_signal(signal.SIGCONT)
+        complaint = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+        process.communicate()
+    return process.returncode, complaint
 
 
 def state_of(file: Path) -> Path:
@@ -50,13 +76,6 @@ def stored(target: str) -> dict[str, dict[str, Any]]:
 
 def contents(told: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
     return {key: (entry.get("value"), entry.get("blob")) for key, entry in told.items()}
-
-
-@pytest.fixture
-def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A second cluster of one node."""
-    with running_cluster(tmp_path_factory.mktemp("two"), 1, {"STORE": "memory"}, envoy=False) as running:
-        yield running.nodes[0].address
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])
@@ -189,17 +208,12 @@ def test_a_go_data_file_may_come_through_a_pipe(node: str, data: str, code: int)
 def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     node: str, tmp_path: Path, how: signal.Signals
 ) -> None:
-    count = 30_000
+    count = 10_000
     source = tmp_path / "source.jsonl"
     write_jsonl(source, count)
     command = ["import", str(source), "--target", node]
-    with subprocess.Popen(
-        [sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.PIPE, text=True
-    ) as first:
-        wait_for("the state of the import", state_of(source).exists, 30)
-        first.send_signal(how)
-        _, complaint = first.communicate(timeout=30)
-    assert first.returncode == (130 if how is signal.SIGINT else -how)
+    code, complaint = interrupt(command, how)
+    assert code == (130 if how is signal.SIGINT else -how)
     place = json.loads(state_of(source).read_text())
     hint = f"0 bad lines: --resume goes on behind line {place['line']}\n"
     assert complaint.endswith(hint) == (how is signal.SIGINT)
@@ -219,23 +233,18 @@ def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
 def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     node: str, tmp_path: Path, how: signal.Signals
 ) -> None:
-    count = 30_000
+    count = 10_000
     source, copy = tmp_path / "source.jsonl", tmp_path / "copy.jsonl"
     write_jsonl(source, count)
     assert limedb("import", str(source), "--target", node).returncode == 0
     whole = tmp_path / "whole.jsonl"
     assert limedb("export", str(whole), "--target", node).returncode == 0
     command = ["export", str(copy), "--target", node]
-    with subprocess.Popen(
-        [sys.executable, "-c", SAVES_OFTEN, *command], stderr=subprocess.PIPE, text=True
-    ) as first:
-        wait_for("some of the file", lambda: copy.exists() and copy.stat().st_size > 200_000, 30)
-        first.send_signal(how)
-        _, complaint = first.communicate(timeout=30)
+    code, complaint = interrupt(command, how)
     hint = "keys written: --resume goes on from about there\n"
-    assert (first.returncode, complaint.endswith(hint)) == (
-        (130, True) if how is signal.SIGINT else (-how, False)
-    )
+    assert (code, complaint.endswith(hint)) == ((130, True) if how is signal.SIGINT else (-how, False))
+    if how is signal.SIGKILL:
+        assert copy.stat().st_size > json.loads(state_of(copy).read_text())["size"]
     assert json.loads(state_of(copy).read_text())["written"] < count
     refused = limedb(*command)
     assert (refused.returncode, "--resume or --force" in refused.stderr) == (2, True)
@@ -300,7 +309,7 @@ def most_memory(*arguments: str) -> int:
 
 @pytest.mark.long
 @pytest.mark.parametrize("ending", ["jsonl", "json"])
-def test_memory_does_not_grow_with_the_number_of_keys(node: str, tmp_path: Path, ending: str) -> None:
+def test_memory_does_not_grow_with_the_number_of_keys(fresh: str, tmp_path: Path, ending: str) -> None:
     peaks = {}
     for count in (20_000, 200_000):
         source, copy = tmp_path / f"{count}.{ending}", tmp_path / f"{count}-copy.{ending}"
@@ -308,8 +317,8 @@ def test_memory_does_not_grow_with_the_number_of_keys(node: str, tmp_path: Path,
             write_jsonl(source, count, 50)
         else:
             source.write_text(json.dumps({f"key/{n:07d}": "v" * 50 for n in range(count)}))
-        peaks[count, "import"] = most_memory("import", str(source), "--target", node)
-        peaks[count, "export"] = most_memory("export", str(copy), "--target", node)
+        peaks[count, "import"] = most_memory("import", str(source), "--target", fresh)
+        peaks[count, "export"] = most_memory("export", str(copy), "--target", fresh)
         assert copy.stat().st_size > count * 50
     for what in ("import", "export"):  # the larger file alone is 14 MiB
         assert peaks[200_000, what] - peaks[20_000, what] < 8 << 10, peaks

@@ -52,10 +52,10 @@ async def silent(news: News, beats: int = 2) -> bool:
     return not any([(await anext(news)).changes for _ in range(beats)])
 
 
-def restart(nodes: Nodes, url: str) -> None:
-    """Let a node forget what has changed."""
-    replica = nodes.replicas[url]
-    replica.changes = ChangeLog(nodes.clock.wall_ms, nodes.clock.wall_ms(), is_fresh=False)
+def restart(nodes: Nodes, url: str, set_back_ms: int = 0) -> None:
+    """Let a node forget what has changed; its clock may have been set back meanwhile."""
+    started_ms = nodes.clock.wall_ms() - set_back_ms
+    nodes.replicas[url].changes = ChangeLog(nodes.clock.wall_ms, started_ms, is_fresh=False)
 
 
 @virtual
@@ -151,6 +151,25 @@ async def test_a_watch_is_resumed_through_another_node() -> None:
 
 
 @virtual
+async def test_what_reached_a_node_that_was_not_heard_is_told_when_the_watch_is_resumed() -> None:
+    """A write takes its time from one replica to another: C has it already, B would have got it next."""
+    nodes = Nodes(A, B, C)
+    seat, other = nodes.coordinator(), nodes.coordinator(A)
+    seat.fail(C, refuses=True)
+    news = await stand(seat)
+    early = Record("k", "v", version_at(nodes.clock.wall_ms()))
+    await nodes.replicas[C].apply([early], nodes.topology.fence, 99.0)
+    assert await silent(news, 1)
+    resume = (await anext(news)).resume_version
+    assert resume > early.version
+    await news.aclose()
+    other.fail(B, refuses=True)
+    again = begin(other, after=resume)
+    assert await heard(again, 1) == ["k"]
+    await again.aclose()
+
+
+@virtual
 async def test_a_watch_that_resumes_before_the_logs_begin_finds_a_gap() -> None:
     nodes = Nodes(A, B, C)
     seat = nodes.coordinator()
@@ -195,6 +214,40 @@ async def test_a_node_that_was_restarted_just_now_does_not_count() -> None:
     seat.fail(C, refuses=True)
     with pytest.raises(RangeUnreachableError, match="restarted"):
         await silent(news, 9)
+
+
+@virtual
+async def test_nor_does_one_whose_clock_was_set_back_meanwhile() -> None:
+    """By its clock it runs since before it was lost."""
+    nodes = Nodes(A, B, C)
+    seat = nodes.coordinator()
+    news = await stand(seat)
+    await put(seat, "k")
+    assert await heard(news, 1) == ["k"]
+    seat.fail(B, refuses=True)
+    await asyncio.sleep(0.5)
+    restart(nodes, B, set_back_ms=900)
+    assert await silent(news, 1)
+    seat.fail(B)
+    assert await silent(news, 1)
+    seat.fail(C, refuses=True)
+    with pytest.raises(RangeUnreachableError, match="restarted"):
+        await silent(news, 9)
+
+
+@virtual
+async def test_who_is_first_heard_later_tells_from_when_the_watch_stood() -> None:
+    """B is heard when it has the write already, and C, which has it too, is lost before it tells."""
+    nodes = Nodes(A, B, C)
+    seat, writer = nodes.coordinator(), nodes.coordinator(B)
+    seat.fail(B, refuses=True)
+    news = await stand(seat)
+    seat.fail(B, C, refuses=True)
+    writer.fail(A, is_down=True)
+    await put(writer, "k")
+    seat.fail(B)
+    assert await heard(news, 1) == ["k"]
+    await news.aclose()
 
 
 @virtual

@@ -41,7 +41,10 @@ class FakeCluster:
     def gossip_report(self) -> GossipReport:
         own = NodeState(OWN, 5, 6, version="1.2", keys=3, node_id="1", cluster_id=STEADY.cluster_id, epoch=1)
         heard = replace(own, load=LOAD)
-        peers = [PeerReport(replace(heard, url=url), 1.5, status) for url, status in self.statuses.items()]
+        peers = [
+            PeerReport(replace(heard, url=url, node_id=url[-6]), 1.5, status)
+            for url, status in self.statuses.items()
+        ]
         return GossipReport(own, (*peers, *self.others))
 
     def adopt(self, topology: Topology) -> None:

@@ -87,7 +87,9 @@ def test_repair_ends_with_figures(replicated: RunningCluster) -> None:
 def test_locate_key_tells_every_owner_through_rest(replicated: RunningCluster) -> None:
     key = f"{new_key()}/with a slash"
     with httpx.Client(base_url=replicated.envoy_url, timeout=20) as rest:
-        rest.post("/api/v1/set", json={"key": key, "value": "four", "consistency": "CONSISTENCY_ALL"})
+        rest.post(
+            "/api/v1/set", json={"key": key, "value": "four", "consistency": "CONSISTENCY_ALL"}
+        ).raise_for_status()
         answer = rest.get(f"/api/v1/replicas/{key}")
         assert answer.status_code == 200
         told = answer.json()
@@ -97,7 +99,7 @@ def test_locate_key_tells_every_owner_through_rest(replicated: RunningCluster) -
         for owner in told["owners"]:
             assert (owner["role"], owner["status"], owner["reachable"]) == ("current", "active", True)
             assert (owner["hasRecord"], owner["size"], owner["tombstone"]) == (True, 4, False)
-        rest.delete(f"/api/v1/del/{key}", params={"consistency": "CONSISTENCY_ALL"})
+        rest.delete(f"/api/v1/del/{key}", params={"consistency": "CONSISTENCY_ALL"}).raise_for_status()
         told = rest.get(f"/api/v1/replicas/{key}").json()
         assert [owner["tombstone"] for owner in told["owners"]] == [True] * 3
 
@@ -214,15 +216,13 @@ def test_a_dead_node_is_removed_on_request(tmp_path: Path) -> None:
         for _ in range(5):
             assert limedb("set", new_key(), "v", "--target", staying[0].address).returncode == 0
         running.kill(dead.name)
-        wait_for(
-            "it is taken for dead", lambda: f"! {dead.url} is dead" in admin(staying[0], "status")[1], 20
-        )
+        wait_for("it is taken for dead", lambda: f"! {dead.url} is dead" in admin(staying[0], "status")[1])
         code, lines, _ = admin(staying[0], "remove", dead.url, "--dry-run")
         assert (code, lines[0].startswith(f"{dead.url} is removed (nothing was changed); ")) == (0, True)
         code, lines, err = admin(staying[0], "remove", dead.url)
         assert (code, err, lines[-1]) == (0, "", f"{dead.url} is no member any more")
         until_members(staying[1], tuple(staying))
-        assert [stored(node) for node in staying] == [5] * 3  # each key is on all that are left
+        wait_for("each key is on all that are left", lambda: [stored(node) for node in staying] == [5] * 3)
         code, _, err = admin(staying[0], "remove", dead.url)
         assert (code, "is no member of the cluster" in err) == (1, True)
 
@@ -241,6 +241,6 @@ def test_a_repair_mends_what_a_node_missed_and_says_who_was_away(tmp_path: Path)
             assert (code, third.url in err) in ((0, False), (1, True))
             return lines if code == 0 else []
 
-        lines = wait_for("both see it again", repaired, 20)
+        lines = wait_for("both see it again", repaired)
         assert lines[-1].endswith(" 0 records pulled, 0 pushed")
         assert stored(second) == 1

@@ -24,11 +24,11 @@ from tests.scenarios.members import (
     state,
     stored,
 )
-from tests.support.clusters import Node, RunningCluster, limedb, running_cluster
+from tests.support.clusters import USUAL, Node, RunningCluster, limedb, running_cluster
 from tests.support.keys import new_key, new_key_of
 from tests.support.waiting import wait_for
 
-ALONE = {"REPLICATION_FACTOR": "1"}
+ALONE = {**USUAL, "REPLICATION_FACTOR": "1"}
 
 by_level = pytest.mark.parametrize("level", LEVELS, ids=record_pb2.Consistency.Name)
 

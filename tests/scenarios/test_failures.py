@@ -22,7 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from limedb.errors import LimeDBError
 from limedb.rpc.calls import node_client
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
-from tests.support.clusters import limedb, running_cluster
+from tests.support.clusters import QUICK, limedb, running_cluster
 from tests.support.keys import new_key_of
 from tests.support.ports import free_port, free_ports
 from tests.support.waiting import wait_for
@@ -50,7 +50,7 @@ def test_a_killed_owner_is_named_and_found_again_when_it_is_back(tmp_path: Path)
         answer = rest.get(f"/api/v1/get/{lost}", params={"node": urls[0]})
         assert answer.status_code == 503
         assert urls[1] in answer.json()["message"]
-        gossip = wait_for("gossip sees node2 dead", lambda: _dead_peers(rest, urls[0]) == [urls[1]], limit=20)
+        gossip = wait_for("gossip sees node2 dead", lambda: _dead_peers(rest, urls[0]) == [urls[1]])
         assert gossip
         cluster.restart("node2")
 
@@ -58,8 +58,8 @@ def test_a_killed_owner_is_named_and_found_again_when_it_is_back(tmp_path: Path)
             answer = rest.get(f"/api/v1/get/{lost}", params={"node": urls[0]})
             return bool(answer.json() == {"value": "v", "nodeUrl": urls[1]})
 
-        wait_for("node1 reaches node2 again", is_found, limit=1.0)
-        wait_for("gossip sees node2 active", lambda: _dead_peers(rest, urls[0]) == [], limit=20)
+        wait_for("node1 reaches node2 again", is_found)
+        wait_for("gossip sees node2 active", lambda: _dead_peers(rest, urls[0]) == [])
 
 
 def test_through_envoy_reads_of_living_owners_go_on_while_a_node_dies(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_through_envoy_reads_of_living_owners_go_on_while_a_node_dies(tmp_path: 
         urls = [node.url for node in cluster.nodes]
         keys = [new_key_of(url, urls) for url in urls[:2] for _ in range(5)]
         for key in keys:
-            rest.post("/api/v1/set", json={"key": key, "value": "v"})
+            rest.post("/api/v1/set", json={"key": key, "value": "v"}).raise_for_status()
         cluster.kill("node3")
         answers = [rest.get(f"/api/v1/get/{key}").status_code for _ in range(10) for key in keys]
         assert set(answers) == {200}
@@ -124,18 +124,18 @@ def test_a_restart_keeps_what_was_acknowledged(tmp_path: Path, how: str) -> None
 def test_nodes_that_know_only_the_next_find_each_other(tmp_path: Path) -> None:
     with free_ports(4) as ports, started_nodes(tmp_path, ports, chained=True) as addresses:
         for address in addresses:
-            wait_for(f"{address} sees all", lambda address=address: _sees(address) == 4, 20, LimeDBError)
+            wait_for(f"{address} sees all", lambda address=address: _sees(address) == 4, 30, LimeDBError)
 
 
 def test_a_first_node_serves_alone_though_its_peers_are_down(tmp_path: Path) -> None:
     with free_ports(2) as ports, started_nodes(tmp_path, ports[:1], peers=[ports[1]]) as (address,):
-        wait_for("it serves", lambda: _is_serving(address), 20, LimeDBError)
+        wait_for("it serves", lambda: _is_serving(address), 30, LimeDBError)
 
 
 def test_sigterm_finishes_running_requests_and_turns_health_off(tmp_path: Path) -> None:
     with free_port() as port, started_node(tmp_path, port, {"STORE": "filesystem"}) as process:
         address = f"127.0.0.1:{port}"
-        wait_for("it serves", lambda: _is_serving(address), 20, LimeDBError)
+        wait_for("it serves", lambda: _is_serving(address), 30, LimeDBError)
         with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(32) as pool:
             watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30)
             next(watch)
@@ -156,7 +156,7 @@ def test_sigterm_finishes_running_requests_and_turns_health_off(tmp_path: Path) 
         started_node(tmp_path, port, {"STORE": "filesystem", "NODE_URL": _url_of(tmp_path)}),
     ):
         address = f"127.0.0.1:{port}"
-        wait_for("it serves again", lambda: _is_serving(address), 20, LimeDBError)
+        wait_for("it serves again", lambda: _is_serving(address), 30, LimeDBError)
         with grpc.insecure_channel(address) as channel:
             listed = kv_pb2_grpc.KVServiceStub(channel).ListKeys(
                 kv_pb2.ListKeysRequest(page_size=1000), timeout=10
@@ -209,7 +209,7 @@ def test_the_flags_of_the_go_limedb_and_long_options_are_taken(tmp_path: Path) -
         ours += ["--virtual-nodes", "0", "--store", "memory"]
         with served(go), served(ours):
             for port in ports:
-                wait_for("both see both", lambda port=port: _sees(f"127.0.0.1:{port}") == 2, 20, LimeDBError)
+                wait_for("both see both", lambda port=port: _sees(f"127.0.0.1:{port}") == 2, 30, LimeDBError)
 
 
 def test_a_taken_port_ends_the_start_with_one_line(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_taken_port_ends_the_start_with_one_line(tmp_path: Path) -> None:
 
 def test_two_nodes_do_not_share_a_data_folder(tmp_path: Path) -> None:
     with free_ports(2) as ports, started_node(tmp_path, ports[0]):
-        wait_for("it serves", lambda: _is_serving(f"127.0.0.1:{ports[0]}"), 20, LimeDBError)
+        wait_for("it serves", lambda: _is_serving(f"127.0.0.1:{ports[0]}"), 30, LimeDBError)
         env = {
             "SERVER_PORT": str(ports[1]),
             "NODE_URL": f"http://127.0.0.1:{ports[0]}",
@@ -243,7 +243,7 @@ def test_a_node_with_a_loopback_name_listens_on_loopback_only(
     tmp_path: Path, host: str, open_to_all: bool
 ) -> None:
     with free_port() as port, started_node(tmp_path, port, {"NODE_URL": f"http://{host}:{port}"}):
-        wait_for("it serves", lambda: _is_serving(f"127.0.0.1:{port}"), 20, LimeDBError)
+        wait_for("it serves", lambda: _is_serving(f"127.0.0.1:{port}"), 30, LimeDBError)
         assert _is_open_at(_own_address(), port) is open_to_all
 
 
@@ -253,7 +253,7 @@ def test_a_file_of_the_go_limedb_opens(tmp_path: Path) -> None:
         (tmp_path / f"{url.replace('/', '%2F')}.json").write_text('{"k": "v", "a/b": "w"}')
         with started_node(tmp_path, port, {"STORE": "filesystem"}):
             address = f"127.0.0.1:{port}"
-            wait_for("it serves", lambda: _is_serving(address), 20, LimeDBError)
+            wait_for("it serves", lambda: _is_serving(address), 30, LimeDBError)
             with node_client(address) as node:
                 assert (node.get("k").value, node.get("a/b").value) == ("v", "w")
                 node.set("k", "new")
@@ -273,6 +273,7 @@ def started_node(
         "NODE_URL": url,
         "DATA_DIR": str(folder),
         "OTEL_ENDPOINT": "",
+        **QUICK,
         **(env or {}),
     }
     with served([], settings) as process:

@@ -12,7 +12,7 @@ import pytest
 from tests.scenarios.history import History, Outcome
 from tests.scenarios.load import Nodes, nodes, use_registers
 from tests.scenarios.test_replication import break_one
-from tests.support.clusters import running_cluster
+from tests.support.clusters import USUAL, running_cluster
 from tests.support.linearizable import Kind, check_history
 from tests.support.netns_clusters import netns_cluster
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.long
 
 async def test_registers_are_linearizable_while_nodes_are_killed_and_paused(tmp_path: Path) -> None:
     rng = Random(SEED)
-    with running_cluster(tmp_path, nodes=5, envoy=False) as running:
+    with running_cluster(tmp_path, nodes=5, env=USUAL, envoy=False) as running:
         async with nodes([node.address for node in running.nodes]) as clients, used(clients) as history:
             for _ in range(FAILURES):
                 await break_one(running, rng)

@@ -33,14 +33,17 @@ from tests.scenarios.members import (
     status,
     stored,
 )
-from tests.support.clusters import Node, RunningCluster, limedb, running_cluster
+from tests.support.clusters import USUAL, Node, RunningCluster, limedb, running_cluster
 from tests.support.waiting import wait_for
 
 REPLICAS = 3
 MANY = 500_000
 SAMPLE = 50_000
 CHANGE_SECONDS = 120.0  # for what takes some ten
-SMOOTH = {"VIRTUAL_NODES": "512"}  # with 256 the shares of one ring in 300 are more than 10 % from even
+SMOOTH = {
+    **USUAL,
+    "VIRTUAL_NODES": "512",
+}  # with 256 the shares of one ring in 300 are more than 10 % from even
 QUICK = {"GOSSIP_INTERVAL": "200ms", "DEAD_NODE_TIMEOUT": "5s"}
 
 
@@ -148,7 +151,7 @@ async def check_all(cluster: Nodes, load: Load, new: Node, keys: Sequence[str]) 
 @pytest.mark.long
 async def test_a_join_that_was_killed_half_way_goes_on_where_it_was(tmp_path: Path) -> None:
     keys = named(150_000)
-    with running_cluster(tmp_path, nodes=3, envoy=False) as running:
+    with running_cluster(tmp_path, nodes=3, env=USUAL, envoy=False) as running:
         async with nodes([node.address for node in running.nodes]) as cluster:
             await fill(cluster, keys)
             new = await asyncio.to_thread(running.add)
@@ -166,7 +169,7 @@ async def test_a_join_that_was_killed_half_way_goes_on_where_it_was(tmp_path: Pa
 @pytest.mark.long
 async def test_a_join_that_is_cancelled_leaves_all_as_it_was(tmp_path: Path) -> None:
     keys = named(100_000)
-    with running_cluster(tmp_path, nodes=3, envoy=False) as running:
+    with running_cluster(tmp_path, nodes=3, env=USUAL, envoy=False) as running:
         async with nodes([node.address for node in running.nodes]) as cluster:
             await fill(cluster, keys)
             async with under_load(cluster, keys) as load:
@@ -258,7 +261,7 @@ async def test_a_dead_node_is_removed_by_itself_and_joins_as_new_when_it_is_back
 async def test_a_node_that_lost_its_disk_counts_only_when_it_has_fetched(tmp_path: Path) -> None:
     """Its keys are on all replicas, so that reading one at ONE misses only at a replica that isn't filled."""
     keys = named(30_000)
-    with running_cluster(tmp_path, nodes=4, envoy=False) as running:
+    with running_cluster(tmp_path, nodes=4, env=USUAL, envoy=False) as running:
         *others, lost = running.nodes
         async with nodes([node.address for node in others]) as cluster:
             await fill(cluster, keys, ALL)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenarios.history import Outcome
 from tests.scenarios.load import Load, complaints, nodes, write_unique
-from tests.support.clusters import RunningCluster, running_cluster
+from tests.support.clusters import USUAL, RunningCluster, running_cluster
 
 SEED = 20260
 SECONDS = 60.0
@@ -18,7 +18,7 @@ LEAST = 5
 @pytest.mark.long
 async def test_no_acknowledged_write_is_lost_while_nodes_are_killed_and_paused(tmp_path: Path) -> None:
     rng, load, stop = Random(SEED), Load(), asyncio.Event()
-    with running_cluster(tmp_path, nodes=5, envoy=False) as running:
+    with running_cluster(tmp_path, nodes=5, env=USUAL, envoy=False) as running:
         async with nodes([node.address for node in running.nodes]) as cluster:
             async with asyncio.TaskGroup() as group:
                 group.create_task(write_unique(cluster, load, stop))

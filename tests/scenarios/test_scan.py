@@ -28,7 +28,9 @@ def stored(cluster: RunningCluster) -> list[str]:
     keys = [f"{prefix}/{n:03}" for n in range(200)]
     writes = [kv_pb2.BatchWrite(key=key, value="v" * 20) for key in keys]
     with grpc.insecure_channel(cluster.nodes[0].address) as channel:
-        kv_pb2_grpc.KVServiceStub(channel).BatchSet(kv_pb2.BatchSetRequest(writes=writes), timeout=30)
+        stub = kv_pb2_grpc.KVServiceStub(channel)
+        answer = stub.BatchSet(kv_pb2.BatchSetRequest(writes=writes), timeout=30)
+    assert not any(result.HasField("error") for result in answer.results)
     return keys
 
 

@@ -17,7 +17,7 @@ def test_a_rest_request_is_one_trace_from_envoy_to_the_owner(tmp_path: Path) -> 
     ):
         asked, owner = (node.url for node in cluster.nodes)
         key = new_key_of(owner, [asked, owner])
-        rest.post("/api/v1/set", params={"node": asked}, json={"key": key, "value": "v"})
+        rest.post("/api/v1/set", params={"node": asked}, json={"key": key, "value": "v"}).raise_for_status()
 
         def trace() -> list:
             spans = receiver.spans()

@@ -15,7 +15,7 @@ import pytest
 
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.scenarios.members import is_settled
-from tests.support.clusters import RunningCluster, limedb, running_cluster
+from tests.support.clusters import USUAL, RunningCluster, limedb, running_cluster
 from tests.support.keys import new_key
 from tests.support.waiting import wait_for
 
@@ -62,7 +62,7 @@ def watching(address: str, **request: Any) -> Iterator[Watching]:
     """A watch that stands, or has failed."""
     watch = Watching(address, **request)
     try:
-        assert watch.stands.wait(15), "the watch does not stand"
+        assert watch.stands.wait(30), "the watch does not stand"
         yield watch
     finally:
         watch.end()
@@ -76,7 +76,7 @@ def put(address: str, keys: list[str], value: str = "v") -> list[Change]:
         return [(r.key, stub.Set(r, timeout=20).receipt.version) for r in requests]
 
 
-def wait_heard(watch: Watching, written: list[Change], limit: float = 20) -> None:
+def wait_heard(watch: Watching, written: list[Change], limit: float = 30) -> None:
     wait_for("all changes", lambda: set(written) <= set(watch.changes), limit)
 
 
@@ -174,7 +174,7 @@ def test_who_reads_too_slowly_finds_a_gap_and_no_writer_waits_for_it(tmp_path: P
 
 
 def test_nodes_that_join_and_leave_in_the_middle_cost_nothing(tmp_path: Path) -> None:
-    with running_cluster(tmp_path, nodes=3, envoy=False) as cluster:
+    with running_cluster(tmp_path, nodes=3, env=USUAL, envoy=False) as cluster:
         written: list[Change] = []
         stop = threading.Event()
 

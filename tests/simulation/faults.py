@@ -7,7 +7,10 @@ import pytest
 
 from limedb.cluster.handoff import Handoff, Job, Part
 from limedb.cluster.transfer import Sources
+from limedb.core.coverage import Coverage
+from limedb.core.quorum import Level
 from limedb.replication import writing
+from limedb.replication.watching import _Source, _Watch
 
 
 def one_source(patch: pytest.MonkeyPatch) -> None:
@@ -23,3 +26,19 @@ def one_source(patch: pytest.MonkeyPatch) -> None:
 def hints_are_acks(patch: pytest.MonkeyPatch) -> None:
     """One replica is enough for a write: the others are left hints."""
     patch.setattr(writing, "needed", lambda level, n: 1)
+
+
+def watch_of_one_owner(patch: pytest.MonkeyPatch) -> None:
+    """A watch takes one owner of each range for enough, as if it were a majority."""
+    one = Level.ONE
+    sound = Coverage.is_enough
+    patch.setattr(Coverage, "is_enough", lambda self, nodes, level: sound(self, nodes, one))
+
+
+def watch_of_restarted(patch: pytest.MonkeyPatch) -> None:
+    """A node that was restarted counts at once, though it has forgotten what it was to tell."""
+
+    def counts(self: _Watch, source: _Source) -> bool:
+        return source.stands
+
+    patch.setattr(_Watch, "_counts", counts)

@@ -20,6 +20,7 @@ class Nemesis:
     """Breaks something, waits, mends it, again and again while `run` runs.
 
     pause, length: the least and most seconds between faults, and of a fault. skew_ms: how far a clock jumps.
+    name: of its random numbers; two of them break two things at a time.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class Nemesis:
         pause: tuple[float, float] = (0.2, 3.0),
         length: tuple[float, float] = (0.1, 6.0),
         skew_ms: float = 400.0,
+        name: str = "nemesis",
     ) -> None:
-        self._sim, self._rng = sim, sim.rng("nemesis")
+        self._sim, self._rng = sim, sim.rng(name)
         self._faults: list[Fault] = [getattr(self, f"_{kind}") for kind in kinds]
         self._pause, self._length, self._skew_ms = pause, length, skew_ms
         self._usual = sim.network.weather

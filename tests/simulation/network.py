@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, TypeVar
 
-from limedb.errors import ClockSkewError, LimeDBError, NotMemberError, RemoteError, StaleEpochError
+from limedb.errors import (
+    ClockSkewError,
+    LimeDBError,
+    NotMemberError,
+    RemoteError,
+    StaleEpochError,
+    WatchGapError,
+)
 from tests.simulation.loop import Process
 from tests.simulation.trace import Trace
 
@@ -20,7 +27,7 @@ T = TypeVar("T")
 PING_AFTER = 0.3  # seconds that a call is outstanding before the peer is pinged
 PING_SECONDS = 0.4  # that the answer may take
 _OUTSIDE = Context()  # of no process
-PASSED_ON = (StaleEpochError, NotMemberError, ClockSkewError)
+PASSED_ON = (StaleEpochError, NotMemberError, ClockSkewError, WatchGapError)
 """Errors that come over the wire as what they are; others of a peer come as a RemoteError."""
 
 
@@ -71,9 +78,10 @@ class _Belief:
 
 
 @dataclass
-class _Call:
+class Call:
     """A call on its way. is_doomed: a message of it was lost. handling: what runs for it at its target."""
 
+    number: int
     source: Host
     target: Host
     what: str
@@ -92,7 +100,7 @@ class SimNetwork:
         self.hosts: dict[str, Host] = {}
         self.cut: set[tuple[str, str]] = set()
         self._beliefs: dict[tuple[str, str], _Belief] = {}
-        self._open: dict[int, _Call] = {}
+        self._open: dict[int, Call] = {}
         self._numbers = 0
 
     # --- what is known
@@ -129,51 +137,62 @@ class SimNetwork:
 
         UnsentError, UnansweredError, TimeoutError, and what the peer raised.
         """
-        process = source.process
-        if process is None or process.is_dead:
+        call = await self.dial(source, url, what)
+        try:
+            self.send(call, handle)
+            async with asyncio.timeout(max(timeout, 0)):
+                return await call.answer
+        finally:
+            self._give_up(call)
+            self.close(call)
+
+    async def dial(self, source: Host, url: str, what: str) -> Call:
+        """A call that is not sent yet; whoever makes it closes it. UnsentError: nothing listens there."""
+        if source.process is None or source.process.is_dead:
             raise asyncio.CancelledError
         target = self.hosts.get(url)
         if target is None or ((target.process is None) and (source.url, url) not in self.cut):
             await asyncio.sleep(self.weather.delay(self.rng))  # the connection is refused
             self._believe(source.url, url, False)
             raise UnsentError(f"nothing listens at {url}")
-        call = _Call(source, target, what, asyncio.get_running_loop().create_future())
-        key = self._numbers = self._numbers + 1
-        self._open[key] = call
-        try:
-            self._send(call, handle)
-            self._watch(call, PING_AFTER)
-            async with asyncio.timeout(max(timeout, 0)):
-                return await call.answer
-        finally:
-            self._open.pop(key, None)
-            self._give_up(call)
-            for timer in call.timers:
-                timer.cancel()
+        self._numbers += 1
+        call = Call(self._numbers, source, target, what, asyncio.get_running_loop().create_future())
+        self._open[call.number] = call
+        return call
+
+    def close(self, call: Call) -> None:
+        """Nobody waits for a call any more."""
+        self._open.pop(call.number, None)
+        for timer in call.timers:
+            timer.cancel()
 
     def reset(self, url: str) -> None:
         """A node's process has ended: the calls to it break, where that can be heard."""
         for call in list(self._open.values()):
             if call.target.url == url:
-                self._after(self.weather.delay(self.rng), self._break, call, "the connection broke")
+                self.after(self.weather.delay(self.rng), self._break, call, "the connection broke")
 
-    def _send(self, call: _Call, handle: Callable[[Any], Awaitable[Any]]) -> None:
-        """Put a request on the wire."""
+    def send(self, call: Call, handle: Callable[[Any], Awaitable[Any]]) -> None:
+        """Put a request on the wire, and watch over its link."""
+        self._put(call, handle)
+        self._watch(call, PING_AFTER)
+
+    def _put(self, call: Call, handle: Callable[[Any], Awaitable[Any]]) -> None:
         rng, weather = self.rng, self.weather
         if rng.random() < weather.lost or (call.source.url, call.target.url) in self.cut:
             call.is_doomed = True
             if rng.random() < 0.5:
                 call.timers.append(
-                    self._after(rng.uniform(0, PING_SECONDS), self._break, call, "not sent", UnsentError)
+                    self.after(rng.uniform(0, PING_SECONDS), self._break, call, "not sent", UnsentError)
                 )
             elif rng.random() < weather.late:
-                self._after(rng.uniform(0, weather.latest), self._arrive, call, handle)
+                self.after(rng.uniform(0, weather.latest), self._arrive, call, handle)
             return
-        self._after(weather.delay(rng), self._arrive, call, handle)
+        self.after(weather.delay(rng), self._arrive, call, handle)
         if rng.random() < weather.twice:
-            self._after(rng.uniform(0, weather.latest), self._arrive, call, handle)
+            self.after(rng.uniform(0, weather.latest), self._arrive, call, handle)
 
-    def _arrive(self, call: _Call, handle: Callable[[Any], Awaitable[Any]]) -> None:
+    def _arrive(self, call: Call, handle: Callable[[Any], Awaitable[Any]]) -> None:
         """A request reaches its node."""
         source, target = call.source.url, call.target.url
         process, program = call.target.process, call.target.program
@@ -184,15 +203,15 @@ class SimNetwork:
         call.handling = task = process.start(self._handle(handle, program), call.what)
         task.add_done_callback(lambda done: self._reply(call, done, process), context=_OUTSIDE)
 
-    def _give_up(self, call: _Call) -> None:
+    def _give_up(self, call: Call) -> None:
         """Who asked waits no more: what runs for it may be cancelled, as gRPC does, or go on."""
         if not call.answer.done() and call.handling is not None and self.rng.random() < 0.5:
-            self._after(self.weather.delay(self.rng), call.handling.cancel)
+            self.after(self.weather.delay(self.rng), call.handling.cancel)
 
     async def _handle(self, handle: Callable[[Any], Awaitable[T]], program: Any) -> T:
         return await handle(program)
 
-    def _reply(self, call: _Call, done: "asyncio.Task[Any]", process: Process) -> None:
+    def _reply(self, call: Call, done: "asyncio.Task[Any]", process: Process) -> None:
         """Put an answer on the wire. It runs outside of any process."""
         if done.cancelled() or process.is_dead:
             return
@@ -202,9 +221,9 @@ class SimNetwork:
         if self.rng.random() < self.weather.lost:
             call.is_doomed = True
             return
-        self._after(self.weather.delay(self.rng), self._return, call, done)
+        self.after(self.weather.delay(self.rng), self._return, call, done)
 
-    def _return(self, call: _Call, done: "asyncio.Task[Any]") -> None:
+    def _return(self, call: Call, done: "asyncio.Task[Any]") -> None:
         """An answer reaches who asked."""
         source, target = call.source.url, call.target.url
         if (target, source) in self.cut:
@@ -220,20 +239,20 @@ class SimNetwork:
         else:
             call.answer.set_exception(_as_told(error, target))
 
-    def _watch(self, call: _Call, after: float) -> None:
-        call.timers.append(self._after(after, self._look, call))
+    def _watch(self, call: Call, after: float) -> None:
+        call.timers.append(self.after(after, self._look, call))
 
-    def _look(self, call: _Call) -> None:
+    def _look(self, call: Call) -> None:
         """The watchdog of the link: a peer that can't answer a ping fails the calls to it."""
         if call.answer.done():
             return
         if call.is_doomed or not self._can_answer(call.source.url, call.target.url):
             wait = self.rng.uniform(0, PING_SECONDS)
-            call.timers.append(self._after(wait, self._break, call, "no answer to a ping"))
+            call.timers.append(self.after(wait, self._break, call, "no answer to a ping"))
         else:
             self._watch(call, PING_AFTER)
 
-    def _break(self, call: _Call, why: str, kind: type[Exception] = UnansweredError) -> None:
+    def _break(self, call: Call, why: str, kind: type[Exception] = UnansweredError) -> None:
         if not call.answer.done():
             self._believe(call.source.url, call.target.url, False)
             self.trace.add(f"{call.source.url} x {call.target.url} {call.what}: {why}")
@@ -242,7 +261,7 @@ class SimNetwork:
     def _believe(self, source: str, target: str, is_reachable: bool) -> None:
         self._beliefs[source, target] = _Belief(is_reachable)
 
-    def _after(self, seconds: float, step: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
+    def after(self, seconds: float, step: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
         """Do something later, as the network and not as the process that asked for it."""
         return asyncio.get_running_loop().call_later(seconds, step, *arguments, context=_OUTSIDE)
 

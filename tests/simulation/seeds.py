@@ -24,6 +24,10 @@ KEPT: dict[str, dict[int, str]] = {
         268: "a node that left and heard of it only afterwards took itself for removed, and joined again",
     },
     "retries": {},
+    "watches": {
+        119: "a node that a watch first heard after it stood told only what came from then on",
+    },
+    "moving_watches": {},
 }
 """Seeds that showed a fault, by scenario."""
 

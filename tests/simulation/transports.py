@@ -4,7 +4,8 @@ It owns what the network's failures are called in the words of the ports. It mus
 than an answer told.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from limedb.core.agreement import Proposal, State
@@ -13,6 +14,7 @@ from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
+from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
 from limedb.errors import (
     OutcomeUnknownError,
@@ -20,8 +22,9 @@ from limedb.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-from limedb.ports import Applied, Entry, Progress, RangePage, Replica
+from limedb.ports import Applied, ChangeBatch, Entry, Progress, RangePage, Replica
 from tests.simulation.network import Host, SimNetwork, UnansweredError, UnsentError
+from tests.simulation.streams import stream
 
 T = TypeVar("T")
 
@@ -47,6 +50,23 @@ class SimReplica:
         return await self._ask(
             "range", lambda r: r.scan_range(keys, limit, fence, deadline, keys_only), deadline
         )
+
+    async def watch(
+        self, what: Selection, since_ms: int | None, fence: Fence
+    ) -> AsyncGenerator[ChangeBatch, None]:
+        told = stream(
+            self._network,
+            self._source,
+            self._url,
+            f"watch {since_ms}",
+            lambda program: program.replica.watch(what, since_ms, fence),
+        )
+        try:
+            async with aclosing(told):
+                async for batch in told:
+                    yield batch
+        except (UnsentError, UnansweredError) as error:
+            raise ReplicaUnreachableError(self._url, str(error)) from None
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float

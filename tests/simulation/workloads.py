@@ -40,7 +40,7 @@ async def use_registers(
     async def run(client: int) -> None:
         rng = sim.rng(f"client {client}")
         count = 0
-        while await _wait_turn(rng, pause, end):
+        while await wait_turn(rng, pause, end):
             count += 1
             node, key = rng.choice(list(sim.nodes.values())), f"r{rng.randrange(keys)}"
             kind = rng.random()
@@ -53,7 +53,7 @@ async def use_registers(
     await _all(run(client) for client in range(clients))
 
 
-async def _wait_turn(rng: Random, pause: float, end: float) -> bool:
+async def wait_turn(rng: Random, pause: float, end: float) -> bool:
     """Wait for a client's next operation, `pause` seconds on average; False: it is over."""
     await asyncio.sleep(rng.expovariate(1 / pause))
     return now() < end
@@ -74,7 +74,7 @@ async def write_unique(
     async def run(writer: int) -> None:
         rng = sim.rng(f"writer {name} {writer}")
         i = 0
-        while await _wait_turn(rng, pause, end):
+        while await wait_turn(rng, pause, end):
             i += 1
             key = f"{name}{writer}.{i}"
             await note(ledger, rng.choice(list(sim.nodes.values())), key, f"value of {key}")
@@ -92,7 +92,7 @@ async def write_again(
 
     async def run(writer: int) -> None:
         rng, key, i = sim.rng(f"writer {writer}"), f"w{writer}", 0
-        while await _wait_turn(rng, pause, end):
+        while await wait_turn(rng, pause, end):
             i += 1
             await note(ledger, rng.choice(list(sim.nodes.values())), key, f"{i}")
             with suppress(LimeDBError, ConnectionError, TimeoutError):
@@ -131,7 +131,7 @@ async def write_expiring(sim: Sim, *, writers: int = 2, seconds: float = 60.0, p
 
     async def run(writer: int) -> None:
         rng, i = sim.rng(f"writer e {writer}"), 0
-        while await _wait_turn(rng, pause, end):
+        while await wait_turn(rng, pause, end):
             i += 1
             key, ttl, begun = f"e{writer}.{i}", rng.uniform(2, 8), now()
             node, other = (rng.choice(list(sim.nodes.values())) for _ in range(2))

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from limedb.rpc.assets import BUILD
 
-WAIT_MS = 10_000
+WAIT_MS = 30_000
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 
 

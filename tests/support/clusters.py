@@ -14,6 +14,10 @@ from pathlib import Path
 
 from tests.support.ports import free_ports
 
+QUICK = {"GOSSIP_INTERVAL": "500ms"}
+"""What a cluster of a test has besides: to form one takes two intervals, and to take a node for dead four."""
+USUAL = {"GOSSIP_INTERVAL": "1s"}
+"""As LimeDB has it: for tests under load, where a node may get no processor for a second."""
 COMMAND_SECONDS = 60
 TAIL_LINES = 40
 
@@ -62,6 +66,16 @@ class RunningCluster:
         """Start a node again; return when it is ready."""
         self._command("restart", name)
 
+    def mend(self) -> None:
+        """Let every node run that was killed or paused."""
+        done = limedb("cluster", "status", "--data-dir", str(self.folder))
+        states = dict(line.split()[:2] for line in done.stdout.splitlines())
+        for node in self.nodes:
+            if states[node.name] == "paused":
+                self.resume(node.name)
+            elif states[node.name] == "dead":
+                self.restart(node.name)
+
     def add(self) -> Node:
         """Start one node more, and return at once: it joins by itself."""
         known = {node.name for node in self.nodes}
@@ -91,9 +105,13 @@ def limedb(
 def running_cluster(
     tmp_path: Path, nodes: int = 4, env: Mapping[str, str] | None = None, envoy: bool = True
 ) -> Iterator[RunningCluster]:
-    """A cluster in tmp_path/cluster, ready, for the time of the block. env: settings of all nodes."""
+    """A cluster in tmp_path/cluster, ready, for the time of the block. env: settings of all nodes, besides
+    QUICK.
+    """
     folder = tmp_path / "cluster"
-    settings = [part for name, value in (env or {}).items() for part in ("-e", f"{name}={value}")]
+    settings = [
+        part for name, value in (QUICK | dict(env or {})).items() for part in ("-e", f"{name}={value}")
+    ]
     with free_ports(nodes + 1) as ports:
         options = ["--nodes", str(nodes), "--port", str(ports[0]), "--base-port", str(ports[1]), *settings]
         options += [] if envoy else ["--no-envoy"]

@@ -22,7 +22,7 @@ class Screen:
     def __init__(self, app: LimeApp, pilot: Pilot[None]) -> None:
         self.app, self.pilot = app, pilot
 
-    async def until(self, what: str, condition: Callable[[], object], limit: float = 20.0) -> None:
+    async def until(self, what: str, condition: Callable[[], object], limit: float = 30.0) -> None:
         """Wait for a condition. AssertionError: it does not come true in `limit` seconds."""
         for _ in range(int(limit / 0.05)):
             if condition():

@@ -63,7 +63,7 @@ async def test_selecting_a_node_shows_its_own_gossip(cluster: RunningCluster) ->
         await shown.press("down", "down")
         await shown.until("gossip of the third", lambda: names[0] in shown.pane("gossip"))
         assert names[2] not in shown.pane("gossip")
-        assert "healthy" in shown.pane("gossip")
+        await shown.until("all well", lambda: "healthy" in shown.pane("gossip"))
 
 
 async def test_gossip_is_asked_at_the_address_that_a_node_advertises(advertised: Pair) -> None:

@@ -81,7 +81,8 @@ def test_the_ring_shows_shares_and_the_range_that_is_pointed_at(page: Page, host
 
 def test_a_key_is_placed_on_the_ring_with_its_replicas(page: Page, rest: httpx.Client) -> None:
     key = f"placed/{uuid.uuid4()}"
-    rest.post("/api/v1/set", json={"key": key, "value": "v"})
+    write = {"key": key, "value": "v", "consistency": "CONSISTENCY_ALL"}  # no copy is on its way then
+    rest.post("/api/v1/set", json=write).raise_for_status()
     located = rest.get(f"/api/v1/replicas/{key}").json()
     open_live(page)
     page.get_by_label("Where is a key?").fill(key)

@@ -58,9 +58,9 @@ class KVServiceStub:
     """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
     message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
     versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
-    come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since the
-    node no longer has all changes from that version on, or the client reads too slowly: scan, and watch
-    from now on.
+    come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
+    nodes have all changes from that version on (those that were restarted have none from before), or the
+    client reads too slowly: watch from now on and, after the first message of that watch, scan.
     """
     Session: _grpc.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]
     """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
@@ -100,9 +100,9 @@ class KVServiceAsyncStub(KVServiceStub):
     """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
     message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
     versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
-    come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since the
-    node no longer has all changes from that version on, or the client reads too slowly: scan, and watch
-    from now on.
+    come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
+    nodes have all changes from that version on (those that were restarted have none from before), or the
+    client reads too slowly: watch from now on and, after the first message of that watch, scan.
     """
     Session: _aio.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]  # type: ignore[assignment]
     """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
@@ -193,9 +193,9 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
         message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
         versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
-        come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since the
-        node no longer has all changes from that version on, or the client reads too slowly: scan, and watch
-        from now on.
+        come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
+        nodes have all changes from that version on (those that were restarted have none from before), or the
+        client reads too slowly: watch from now on and, after the first message of that watch, scan.
         """
 
     @_abc_1.abstractmethod
