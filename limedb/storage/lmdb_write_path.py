@@ -170,6 +170,10 @@ class WritePath:
         except StoreError as error:
             for job in jobs:
                 job.error = type(error)(str(error))
+        except Exception as error:  # a bug: nobody is to wait for ever
+            log.exception("writing to the tables failed")
+            for job in jobs:
+                job.error = StoreError(f"{self._tables.folder}: {error!r}; it isn't known what was written")
         self.high_water = max(self.high_water, self._writer.high_water)
         self._must_plan_again = True  # what came meanwhile may stand on what failed
         self._answer(jobs)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from limedb.core.record import Record
 from limedb.errors import StoreCorruptError
-from limedb.storage.codec import Header, content, decode, encode, peek, to_message
+from limedb.storage.codec import Header, content, decode, encode, peek, received, to_message
 from limedbpb.v1.kv_pb2 import GetResponse
 from limedbpb.v1.record_pb2 import Record as Message
 
@@ -17,6 +17,27 @@ RECORDS = st.builds(
 @given(RECORDS)
 def test_a_record_survives_its_bytes(record: Record) -> None:
     assert decode(encode(record)) == record
+
+
+@given(RECORDS)
+def test_what_a_peer_sends_is_kept_as_it_is(record: Record) -> None:
+    kept = received(encode(record))
+    assert (kept, encode(kept)) == (record, encode(record))
+    assert peek(encode(kept)) == Header(record.version, record.expires_at, record.is_tombstone)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message(),
+        Message(version=1, key="k"),
+        Message(version=1, value="v"),
+        Message(version=1, key="k", value="v", tombstone=True),
+    ],
+)
+def test_what_is_no_record_is_refused_from_a_peer(message: Message) -> None:
+    with pytest.raises(StoreCorruptError, match="not a record"):
+        received(message.SerializeToString())
 
 
 @given(RECORDS)
