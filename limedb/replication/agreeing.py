@@ -35,11 +35,11 @@ from limedb.errors import (
     StaleEpochError,
 )
 from limedb.ports import Clock, Placement, Replicas
+from limedb.replication.job import Job, honest
 from limedb.replication.polling import Poll, Poller, Round
 from limedb.replication.requests import MAX_RESTARTS, Counters, Write
 from limedb.replication.skew import ClockGuard
 from limedb.replication.tasks import Tasks
-from limedb.replication.writing import Job, honest
 
 MAX_AHEAD_MS = MARGIN_MS // 2
 """How far in the future a write may have begun: clients' clocks are not ours."""

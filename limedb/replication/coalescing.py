@@ -15,9 +15,9 @@ from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
 from limedb.lull import Lull
 from limedb.ports import Clock
+from limedb.replication.job import Job
 from limedb.replication.requests import Write, Written
 from limedb.replication.tasks import Tasks
-from limedb.replication.writing import Job
 
 HOLD = 0.005
 """Seconds between two groups, unless the first is answered sooner."""

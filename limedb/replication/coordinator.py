@@ -22,12 +22,13 @@ from limedb.replication.agreeing import Agreement
 from limedb.replication.coalescing import Coalescer
 from limedb.replication.fanout import Fanout
 from limedb.replication.finding import Finder, Read
+from limedb.replication.job import Job, honest
 from limedb.replication.reading import Reader
 from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Written
 from limedb.replication.skew import ClockGuard
 from limedb.replication.tasks import Tasks
 from limedb.replication.write_back import WriteBack
-from limedb.replication.writing import Job, Writer, honest
+from limedb.replication.writing import Writer
 
 __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
 

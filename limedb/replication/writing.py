@@ -10,7 +10,6 @@ one. It is never given a second version, for then it could take effect twice. So
 Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shvartsman 1997 for many writers.
 """
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from operator import itemgetter
@@ -32,69 +31,13 @@ from limedb.errors import (
 from limedb.ports import Applied, Clock, Placement, Replicas
 from limedb.replication.fanout import Fanout, Round, Track, is_own, reason
 from limedb.replication.finding import sole_owner
+from limedb.replication.job import Job, honest
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
 from limedb.replication.skew import ClockGuard
 
 KNOWN_DOWN = "it is known to be down"
 _superseded = itemgetter(0)
 _new_record = _new_written = tuple.__new__  # the same as calling the class, in half of its time
-
-
-class Job:
-    """A write until it has its outcome.
-
-    record: as it is sent; None: it needs a (new) version. is_exact: a newer version is no reason to write
-    again. may_be_stored: an earlier attempt left it, or may have, on some replica. existed: what is known
-    of it so far, by the record of the version `previous`. need of total replicas are to have it. waiter: is
-    told the outcome as soon as there is one.
-    """
-
-    record: Record | None = None
-    outcome: Written | LimeDBError | None = None
-    track: Track | None = None
-    is_exact = may_be_stored = existed = False
-    attempts, previous = 0, -1
-    need = total = 0
-    own: tuple[int, ...] = ()
-    waiter: "asyncio.Future[Written | LimeDBError] | None" = None
-
-    def __init__(self, write: Write, record: Record | None = None) -> None:
-        self.write = write
-        if record is not None:
-            self.give(record)
-
-    @property
-    def sent(self) -> Record:
-        """Its record, once it has one."""
-        if self.record is None:
-            raise AssertionError(f"the write of key {self.write.key!r} has no version")
-        return self.record
-
-    def give(self, record: Record) -> None:
-        """Give it its record, with a version of its own."""
-        self.record = record
-        self.own += (record.version,)
-
-    def settled(self) -> Written | LimeDBError:
-        """What became of it, once it was carried out."""
-        if self.outcome is None:
-            raise AssertionError(f"the write of key {self.write.key!r} has no outcome")
-        return self.outcome
-
-    def tell(self) -> None:
-        """Tell who waits, if there is an outcome."""
-        if self.waiter is not None and self.outcome is not None and not self.waiter.done():
-            self.waiter.set_result(self.outcome)
-
-    def fail(self, error: BaseException) -> None:
-        """Tell who waits that it could not be carried out to the end."""
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_exception(error)
-
-    def learn_previous(self, previous: int, existed: bool) -> None:
-        """What was stored before, as some replica says; what this write itself left doesn't count."""
-        if previous > self.previous and previous not in self.own and not self.is_exact:
-            self.previous, self.existed = previous, existed
 
 
 class Writer:
@@ -320,13 +263,6 @@ def _track_alone(job: Job, url: str) -> Track:
     job.need = job.total = 1
     job.track = Track(job.sent, 1, (url,))
     return job.track
-
-
-def honest(job: Job, error: LimeDBError) -> LimeDBError:
-    """An error that may say that nothing was written, if that is so."""
-    if not job.may_be_stored:
-        return error
-    return OutcomeUnknownError(job.write.key, job.need, 0, {"another attempt": str(error)})
 
 
 def _failure(job: Job, track: Track, level: Level) -> LimeDBError:

@@ -1,0 +1,76 @@
+"""A client's write on its way through the coordinator.
+
+It owns what is known of the write so far, and who waits for its outcome. It must never decide what is tried
+next: `writing.py` and `agreeing.py` do.
+"""
+
+import asyncio
+
+from limedb.core.record import Record
+from limedb.errors import LimeDBError, OutcomeUnknownError
+from limedb.replication.fanout import Track
+from limedb.replication.requests import Write, Written
+
+
+class Job:
+    """A write until it has its outcome.
+
+    record: as it is sent; None: it needs a (new) version. is_exact: a newer version is no reason to write
+    again. may_be_stored: an earlier attempt left it, or may have, on some replica. existed: what is known
+    of it so far, by the record of the version `previous`. need of total replicas are to have it. waiter: is
+    told the outcome as soon as there is one.
+    """
+
+    record: Record | None = None
+    outcome: Written | LimeDBError | None = None
+    track: Track | None = None
+    is_exact = may_be_stored = existed = False
+    attempts, previous = 0, -1
+    need = total = 0
+    own: tuple[int, ...] = ()
+    waiter: "asyncio.Future[Written | LimeDBError] | None" = None
+
+    def __init__(self, write: Write, record: Record | None = None) -> None:
+        self.write = write
+        if record is not None:
+            self.give(record)
+
+    @property
+    def sent(self) -> Record:
+        """Its record, once it has one."""
+        if self.record is None:
+            raise AssertionError(f"the write of key {self.write.key!r} has no version")
+        return self.record
+
+    def give(self, record: Record) -> None:
+        """Give it its record, with a version of its own."""
+        self.record = record
+        self.own += (record.version,)
+
+    def settled(self) -> Written | LimeDBError:
+        """What became of it, once it was carried out."""
+        if self.outcome is None:
+            raise AssertionError(f"the write of key {self.write.key!r} has no outcome")
+        return self.outcome
+
+    def tell(self) -> None:
+        """Tell who waits, if there is an outcome."""
+        if self.waiter is not None and self.outcome is not None and not self.waiter.done():
+            self.waiter.set_result(self.outcome)
+
+    def fail(self, error: BaseException) -> None:
+        """Tell who waits that it could not be carried out to the end."""
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_exception(error)
+
+    def learn_previous(self, previous: int, existed: bool) -> None:
+        """What was stored before, as some replica says; what this write itself left doesn't count."""
+        if previous > self.previous and previous not in self.own and not self.is_exact:
+            self.previous, self.existed = previous, existed
+
+
+def honest(job: Job, error: LimeDBError) -> LimeDBError:
+    """An error that may say that nothing was written, if that is so."""
+    if not job.may_be_stored:
+        return error
+    return OutcomeUnknownError(job.write.key, job.need, 0, {"another attempt": str(error)})
