@@ -202,7 +202,7 @@ class Coordinator:
             return record
         if record is None or record.value is None or not record.is_live(self._skew.now_ms()):
             return KeyNotFoundError(read.key)
-        return Found(record.value, read.node_url)
+        return Found(record.value, read.node_url, record.encoded)
 
 
 T = TypeVar("T", Found, Written)

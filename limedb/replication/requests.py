@@ -29,10 +29,13 @@ class Write(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A value that was read, and the first of the replicas asked that held it."""
+    """A value that was read, and the first of the replicas asked that held it. stored: its record in stored
+    form, where it is at hand; empty: it isn't.
+    """
 
     value: str | bytes
     node_url: str
+    stored: bytes = b""
 
 
 class Written(NamedTuple):

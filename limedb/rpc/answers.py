@@ -12,8 +12,8 @@ from google.protobuf.message import Message
 
 from limedb.core.hlc import MAX_VERSION
 from limedb.errors import KeyNotFoundError, LimeDBError, StoreCorruptError
-from limedb.replication.requests import Written
-from limedb.rpc.convert import batch_get_result, batch_set_result, receipt
+from limedb.replication.requests import Found, Written
+from limedb.rpc.convert import batch_get_result, batch_set_result, get_response, receipt
 from limedb.storage.codec import content, utf8
 from limedb.storage.wire import varint
 from limedbpb.v1 import kv_pb2
@@ -32,6 +32,28 @@ def get_answer(key: str, data: bytes, now_ms: Callable[[], int], node_url: str) 
     if not field:
         raise KeyNotFoundError(key)
     return field + _node_url(node_url)
+
+
+def found_answer(key: str, found: Found) -> bytes:
+    """A GetResponse from what was found of a key."""
+    if not found.stored:
+        return get_response(found).SerializeToString()
+    return content(utf8(key), found.stored, _when_it_was_found) + _node_url(found.node_url)
+
+
+def batch_found_answer(keys: Sequence[str], outcomes: Iterable[Found | LimeDBError]) -> bytes:
+    """A BatchGetResponse from what was found of keys; one without a value is an answer, not an error."""
+    parts: list[bytes] = []
+    for key, outcome in zip(keys, outcomes, strict=True):
+        if isinstance(outcome, KeyNotFoundError):
+            parts.append(_ABSENT)
+        elif isinstance(outcome, LimeDBError) or not outcome.stored:
+            result = batch_get_result(outcome).SerializeToString()
+            parts += (_RESULT, varint(len(result)), result)
+        else:
+            field = content(utf8(key), outcome.stored, _when_it_was_found)
+            parts += (_RESULT, varint(2 + len(field)), _FOUND, field)
+    return b"".join(parts)
 
 
 def batch_get_answer(keys: Sequence[str], found: Iterable[bytes | None], now_ms: Callable[[], int]) -> bytes:
@@ -85,6 +107,11 @@ def _receipt(epoch: int, acked: int, replicas: int, existed: bool | None) -> tup
         answer = kv_pb2.BatchSetResponse(results=[batch_set_result(written)])
     before, _, after = answer.SerializeToString().partition(_FIXED64.pack(version))
     return before, after
+
+
+def _when_it_was_found() -> int:
+    """A time at which nothing has expired: whether it had was judged when it was found."""
+    return 0
 
 
 @lru_cache(maxsize=16)

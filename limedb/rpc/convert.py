@@ -48,10 +48,8 @@ def receipt(written: Written) -> record_pb2.Receipt:
     )
 
 
-def batch_get_result(outcome: Found | LimeDBError | None) -> kv_pb2.BatchGetResult:
-    """The outcome for a key of a BatchGet; None: it has no value."""
-    if outcome is None:
-        return kv_pb2.BatchGetResult()
+def batch_get_result(outcome: Found | LimeDBError) -> kv_pb2.BatchGetResult:
+    """The outcome for a key of a BatchGet."""
     if isinstance(outcome, LimeDBError):
         return kv_pb2.BatchGetResult(error=status.message_of(outcome), failure=failure_of(outcome))
     if isinstance(outcome.value, str):

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Literal, Protocol, cast
 
 from limedb.core.quorum import Level
-from limedb.errors import KeyNotFoundError, LimeDBError, ResponseTooLargeError
+from limedb.errors import LimeDBError, ResponseTooLargeError
 from limedb.replication.at_hand import AtHand
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.replica import LocalReplica
@@ -81,13 +81,14 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._record = counter.record
         self._max_response_size = max_response_size
 
-    async def Get(self, request: kv_pb2.GetRequest, context: Context) -> kv_pb2.GetResponse | bytes:  # type: ignore[override]
+    async def Get(self, request: kv_pb2.GetRequest, context: Context) -> bytes:  # type: ignore[override]
         self._count("get", 1)
         level = self._checks.consistency(request.consistency)
         key = self._checks.key(request.key)
         if (data := self._at_hand.get(key)) is not None:
             return answers.get_answer(key, data, self._at_hand.now_ms, self._node_url)
-        return convert.get_response(await self._coordinator.get(key, level, self._deadlines.of(context)))
+        found = await self._coordinator.get(key, level, self._deadlines.of(context))
+        return answers.found_answer(key, found)
 
     async def Set(self, request: kv_pb2.SetRequest, context: Context) -> bytes:  # type: ignore[override]
         self._count("set", 1)
@@ -113,9 +114,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         page = self._checks.page(request)
         return convert.list_keys_response(await self._own.list_keys(page.number, page.size, page.after))
 
-    async def BatchGet(  # type: ignore[override]
-        self, request: kv_pb2.BatchGetRequest, context: Context
-    ) -> kv_pb2.BatchGetResponse | bytes:
+    async def BatchGet(self, request: kv_pb2.BatchGetRequest, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
         self._checks.batch("keys", len(request.keys))
         keys = [self._checks.key(key) for key in request.keys]
@@ -124,10 +123,10 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             return answers.batch_get_answer(keys, found, self._at_hand.now_ms)
         outcomes = await self._coordinator.get_many(keys, level, self._deadlines.of(context))
         _refuse_too_large(outcomes)
-        response = kv_pb2.BatchGetResponse(results=[convert.batch_get_result(_absent(o)) for o in outcomes])
-        if (size := response.ByteSize()) > self._max_response_size:
-            raise ResponseTooLargeError(size, self._max_response_size, "ask for fewer keys at once")
-        return response
+        answer = answers.batch_found_answer(keys, outcomes)
+        if len(answer) > self._max_response_size:
+            raise ResponseTooLargeError(len(answer), self._max_response_size, "ask for fewer keys at once")
+        return answer
 
     async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
@@ -173,8 +172,3 @@ def _refuse_too_large(outcomes: Sequence[Found | LimeDBError]) -> None:
     for outcome in outcomes:
         if isinstance(outcome, LimeDBError) and kind_of(outcome) == ResponseTooLargeError.__name__:
             raise outcome
-
-
-def _absent(outcome: Found | LimeDBError) -> Found | LimeDBError | None:
-    """In a batch, a key without a value is an answer, not an error."""
-    return None if isinstance(outcome, KeyNotFoundError) else outcome

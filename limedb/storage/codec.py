@@ -94,19 +94,17 @@ def received(data: bytes) -> Record:
     StoreCorruptError: they aren't a record.
     """
     message = _parse(data)
-    key, value = message.key, message.value
-    if not (key and value) or message.tombstone:
-        record = from_message(message)
-    else:  # most, and told sooner so
-        record = _new(Record, (key, value, message.version, message.expires_at_ms))
+    record = _record_of(message)
     has_head = data[:1] == _VERSION and data[9:10] == _KEY
     record.encoded = data if has_head else message.SerializeToString()
     return record
 
 
 def decode(data: bytes) -> Record:
-    """The record of stored bytes. StoreCorruptError: they aren't one."""
-    return from_message(_parse(data))
+    """The record of stored bytes, which it brings along. StoreCorruptError: they aren't one."""
+    record = _record_of(_parse(data))
+    record.encoded = data
+    return record
 
 
 def peek(data: bytes) -> Header:
@@ -161,6 +159,14 @@ def _is_content(field: bytes) -> bool:
     if not (size >= 2 and field[1] == size - 2 < 128) and field[1:3] != varint(max(size - 3, 128)):
         return False
     return field[0] == _BLOB or (field[0] == _VALUE and field.isascii())
+
+
+def _record_of(message: Message) -> Record:
+    """As from_message, in half of its time for most: texts."""
+    key, value = message.key, message.value
+    if not (key and value) or message.tombstone:
+        return from_message(message)
+    return _new(Record, (key, value, message.version, message.expires_at_ms))
 
 
 def _written(record: Record) -> bytes:

@@ -30,6 +30,10 @@ def found(record: Record) -> Found | None:
     return Found(record.value, URL)
 
 
+def result_of(outcome: Found | StoreFullError | None) -> kv_pb2.BatchGetResult:
+    return kv_pb2.BatchGetResult() if outcome is None else convert.batch_get_result(outcome)
+
+
 @given(RECORDS)
 @example(Record("k", "", 1))
 def test_a_get_is_what_protobuf_writes(record: Record) -> None:
@@ -51,8 +55,30 @@ def test_a_batch_of_gets_is_what_protobuf_writes(asked: list[tuple[Record, bool]
     keys = [record.key for record, _ in asked]
     stored = [encode(record) if is_stored else None for record, is_stored in asked]
     told = [found(record) if is_stored else None for record, is_stored in asked]
-    expected = kv_pb2.BatchGetResponse(results=[convert.batch_get_result(each) for each in told])
+    expected = kv_pb2.BatchGetResponse(results=[result_of(each) for each in told])
     assert answers.batch_get_answer(keys, stored, lambda: NOW) == expected.SerializeToString()
+
+
+@given(RECORDS.filter(lambda record: record.value is not None), st.booleans())
+def test_a_get_of_several_replicas_is_what_protobuf_writes(record: Record, is_at_hand: bool) -> None:
+    assert record.value is not None
+    told = Found(record.value, URL, encode(record) if is_at_hand else b"")
+    assert answers.found_answer(record.key, told) == convert.get_response(told).SerializeToString()
+
+
+@given(st.lists(st.tuples(RECORDS, st.booleans()), max_size=5))
+def test_a_batch_of_gets_of_several_replicas_is_what_protobuf_writes(
+    asked: list[tuple[Record, bool]],
+) -> None:
+    told = [
+        StoreFullError("no room") if r.value == "" else KeyNotFoundError(r.key) if r.value is None
+        else Found(r.value, URL, encode(r) if is_at_hand else b"")
+        for r, is_at_hand in asked
+    ]  # fmt: skip
+    keys = [record.key for record, _ in asked]
+    results = [result_of(None if isinstance(each, KeyNotFoundError) else each) for each in told]
+    expected = kv_pb2.BatchGetResponse(results=results)
+    assert answers.batch_found_answer(keys, told) == expected.SerializeToString()
 
 
 def test_what_is_no_record_of_its_key_is_an_error_of_that_key_alone() -> None:
