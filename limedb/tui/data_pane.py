@@ -6,6 +6,7 @@ It owns where people are in the data, and how a value is shown. It must never wr
 import asyncio
 import time
 from contextlib import aclosing
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -78,7 +79,7 @@ class DataPane(Vertical):
 
     def browse(self, place: Place, key: str = "", pause: float = 0.0) -> None:
         """Go to a place, with the cursor on a key where it is there. pause: seconds before."""
-        self.run_worker(self._browse(place, key, pause), group="browse", exclusive=True)
+        self.run_worker(partial(self._browse, place, key, pause), group="browse", exclusive=True)
 
     def action_turn(self, forward: bool) -> None:
         """Go to the next page, or the one before."""
@@ -135,7 +136,7 @@ class DataPane(Vertical):
         """Read a key at a level and show what it has; empty: show nothing."""
         self._reads += 1
         self._is_live, self.level = False, level
-        self.run_worker(self._read(key), group="read", exclusive=True)
+        self.run_worker(partial(self._read, key), group="read", exclusive=True)
 
     def action_view(self) -> None:
         """Show the value another way."""
