@@ -112,7 +112,7 @@ class Council:
             why = "; ".join(f"{url}: {reason}" for url, reason in missing.items())
             raise UnavailableError(
                 f"a change of the topology needs {majority(len(voters))} of {len(voters)} nodes, and these"
-                f" don't answer: {why}"
+                f" don't answer: {why}; `limedb admin status` says what can be done"
             )
 
     def _prepare(self, before: Topology, ballot: Ballot) -> Callable[[str], Awaitable[Answer]]:

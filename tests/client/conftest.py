@@ -35,11 +35,18 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster
         yield running
 
 
-@pytest.fixture
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
-    """Three nodes and Envoy for one test, which may break them."""
+@pytest.fixture(scope="module")
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    """Three nodes and Envoy for the tests of a module that break nodes."""
     with running_cluster(tmp_path_factory.mktemp("broken"), nodes=3) as running:
         yield running
+
+
+@pytest.fixture
+def broken(breakable: RunningCluster) -> Iterator[RunningCluster]:
+    """Three nodes and Envoy for one test, which may break them; they run again afterwards."""
+    yield breakable
+    breakable.mend()
 
 
 @pytest.fixture

@@ -59,6 +59,8 @@ async def _watch(sim: Sim, writes: Writes, work: Awaitable[None]) -> list[Watchi
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(watcher.run()) for watcher in watchers]
             await work
+            for node in sim.nodes.values():  # or those that are too far apart would take no writes
+                node.clock.offset_ms = 0.0
             await asyncio.sleep(SETTLE_SECONDS)
             await wait_formed(sim, sim.nodes)
             await write_some(sim, writes, seconds=5.0, pause=0.2)

@@ -6,11 +6,12 @@ from datetime import datetime
 
 from rich.text import Text
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable, Input, Static, TextArea
 
 from limedb.tui.app import LimeApp
 from limedb.tui.data_pane import DataPane
 from limedb.tui.data_widgets import ValuePane
+from limedb.tui.dialogs import SetDialog
 from limedb.tui.panes import LinesPane, NodesTable
 
 SMALL, LARGE = (80, 24), (140, 40)
@@ -38,6 +39,13 @@ class Screen:
     async def type(self, text: str) -> None:
         """Type text in."""
         await self.press(*text)
+
+    async def open_set(self) -> None:
+        """Open the dialog that sets a key, and empty it: it begins with what is under the cursor by then."""
+        await self.press("s")
+        await self.until("the dialog", lambda: isinstance(self.app.screen, SetDialog))
+        self.app.screen.query_one("#key", Input).value = ""
+        self.app.screen.query_one(TextArea).text = ""
 
     @property
     def headline(self) -> str:

@@ -77,7 +77,7 @@ async def test_what_is_set_in_the_explorer_is_in_the_cluster(
     cluster: RunningCluster, db: Client, prefix: str
 ) -> None:
     async with live(cluster.nodes[0].address) as shown:
-        await shown.press("s")
+        await shown.open_set()
         await shown.type(f"{prefix}lime")
         await shown.press("enter")
         await shown.type('{"colour": "green"}')
@@ -91,7 +91,7 @@ async def test_a_value_with_a_time_to_live_says_when_it_ends(
     cluster: RunningCluster, db: Client, prefix: str
 ) -> None:
     async with live(cluster.nodes[0].address) as shown:
-        await shown.press("s")
+        await shown.open_set()
         await shown.type(f"{prefix}brief")
         await shown.press("enter")
         await shown.type("here")
@@ -306,7 +306,7 @@ async def test_a_level_is_chosen_by_keys_and_stays_chosen(
 
 async def test_it_works_through_envoy(cluster: RunningCluster, db: Client, prefix: str) -> None:
     async with live(cluster.envoy_address) as shown:
-        await shown.press("s")
+        await shown.open_set()
         await shown.type(f"{prefix}envoy")
         await shown.press("enter", "x", "ctrl+s")
         await shown.until("the value", lambda: shown.value == "x")

@@ -32,7 +32,8 @@ async def test_it_goes_on_through_another_node_when_its_own_is_killed(broken: Ru
         events = shown.pane("events")
         assert f"lost {own.address}: nothing answers; trying others" in events
         assert "looking through 127.0.0.1:" in events
-        await shown.press("s", "k", "enter", "v", "ctrl+s")
+        await shown.open_set()
+        await shown.press("k", "enter", "v", "ctrl+s")
         await shown.until("a value, written without that node", lambda: shown.value == "v")
 
 
