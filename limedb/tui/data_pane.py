@@ -6,10 +6,9 @@ It owns where people are in the data, and how a value is shown. It must never wr
 import asyncio
 import time
 from contextlib import aclosing
-from functools import partial
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -79,7 +78,7 @@ class DataPane(Vertical):
 
     def browse(self, place: Place, key: str = "", pause: float = 0.0) -> None:
         """Go to a place, with the cursor on a key where it is there. pause: seconds before."""
-        self.run_worker(partial(self._browse, place, key, pause), group="browse", exclusive=True)
+        self._browse(place, key, pause)
 
     def action_turn(self, forward: bool) -> None:
         """Go to the next page, or the one before."""
@@ -98,6 +97,7 @@ class DataPane(Vertical):
         """Go from the prefix to the keys."""
         self.query_one(KeysTable).focus()
 
+    @work(group="browse", exclusive=True)
     async def _browse(self, place: Place, key: str, pause: float) -> None:
         reads = self._reads
         await asyncio.sleep(pause)
@@ -136,13 +136,14 @@ class DataPane(Vertical):
         """Read a key at a level and show what it has; empty: show nothing."""
         self._reads += 1
         self._is_live, self.level = False, level
-        self.run_worker(partial(self._read, key), group="read", exclusive=True)
+        self._read(key)
 
     def action_view(self) -> None:
         """Show the value another way."""
         self.view = self.view.next
         self._show()
 
+    @work(group="read", exclusive=True)
     async def _read(self, key: str) -> None:
         """Show a key's value, and what becomes of it while it is shown."""
         if not key:
