@@ -91,6 +91,8 @@ class LogWriter:
 
     def _rotate(self, done: Callable[[int], None]) -> None:
         ended: list[int] = []
+        if self._sync_due is not None:  # later nobody would sync the old segment
+            self._sync()
         if self.failure is None:
             self._try(lambda: ended.append(self._log.rotate()))
         self._post(partial(done, ended[0] if ended else 0))
@@ -116,8 +118,10 @@ class LogWriter:
         return None if self._sync_due is None else max(0.0, self._sync_due - time.monotonic())
 
     def _sync_if_due(self, is_ending: bool) -> None:
-        if self._sync_due is None or not (is_ending or self._sync_due <= time.monotonic()):
-            return
+        if self._sync_due is not None and (is_ending or self._sync_due <= time.monotonic()):
+            self._sync()
+
+    def _sync(self) -> None:
         self._sync_due = None
         if self.failure is None and not self._try(self._log.sync):
             self._post(_nothing)  # the event loop looks for a failure whenever something is posted
