@@ -38,7 +38,8 @@ _GROUP_BYTES = 32 << 20  # of the direct way: one transaction holds neither memo
 class WritePath:
     """Merges batches, makes them durable as the setting says, and brings them into the tables.
 
-    memtable: what was acknowledged and is not in the tables. on_fatal: called once, on the event loop, when
+    memtable: what was acknowledged and is not in the tables. count: keys that have a value; high_water: the
+    greatest version, of all that was acknowledged. on_fatal: called once, on the event loop, when
     the disk failed. StoreError, StoreFullError: the log can't be written.
     """
 
@@ -53,7 +54,7 @@ class WritePath:
         self._pending: dict[bytes, Item] = {}  # the newest of each key on its way to the log
         self._is_idle = asyncio.Event()
         self._is_idle.set()
-        self.high_water = self._writer.high_water
+        self.count, self.high_water = self._writer.count, self._writer.high_water
         self._checkpoints: asyncio.Task[None] | None = None
         self._direct: asyncio.Task[None] | None = None
         self._must_plan_again = self._is_fatal_told = False
@@ -63,11 +64,6 @@ class WritePath:
     def commits(self) -> int:
         """Groups that were appended, and transactions."""
         return self._log.appends + self._writer.commits
-
-    @property
-    def count(self) -> int:
-        """Keys that have a value."""
-        return self._writer.count + self.memtable.live_change
 
     def check(self) -> None:
         """StoreError: the disk failed."""
@@ -152,7 +148,7 @@ class WritePath:
         for job in jobs:
             if is_done:
                 self.memtable.add(job.plan, job.size)
-                self.high_water = max([self.high_water, *[item[0][2] for item in job.plan.writes.values()]])
+                self._count(job)
             else:
                 job.error = self._broken()
         self._answer(jobs)
@@ -174,9 +170,15 @@ class WritePath:
             log.exception("writing to the tables failed")
             for job in jobs:
                 job.error = StoreError(f"{self._tables.folder}: {error!r}; it isn't known what was written")
-        self.high_water = max(self.high_water, self._writer.high_water)
+        for job in jobs:
+            if job.error is None:
+                self._count(job)
         self._must_plan_again = True  # what came meanwhile may stand on what failed
         self._answer(jobs)
+
+    def _count(self, job: Job) -> None:
+        self.count += job.plan.live_change
+        self.high_water = max([self.high_water, *[item[0][2] for item in job.plan.writes.values()]])
 
     def _answer(self, jobs: list[Job]) -> None:
         """Tell who waits, and let the next go."""

@@ -18,11 +18,6 @@ class Memtable:
         self._sizes = [0, 0]
 
     @property
-    def live_change(self) -> int:
-        """What to add to the tables' count of keys with a value."""
-        return sum(self._changes)
-
-    @property
     def size(self) -> int:
         """Bytes of all that was added, overwritten items too."""
         return sum(self._sizes)
