@@ -25,7 +25,7 @@ KEPT: dict[str, dict[int, str]] = {
     },
     "retries": {},
     "watches": {
-        119: "a node that a watch first heard after it stood told only what came from then on",
+        51: "a node that a watch first heard after it stood told only what came from then on",
     },
     "moving_watches": {},
 }
