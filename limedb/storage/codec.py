@@ -3,7 +3,7 @@
 It owns the two directions and the cheap look at what decides a merge. It must never know of a store.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import NamedTuple
 
@@ -44,7 +44,10 @@ def key_bytes(key: str) -> bytes:
     """The UTF-8 of a key that is to be found or stored. InvalidKeyError: it is empty."""
     if not key:
         raise InvalidKeyError(0, _KEY_LIMIT)
-    return utf8(key)
+    try:
+        return key.encode()
+    except UnicodeEncodeError as error:
+        raise _not_utf8(error) from None
 
 
 def to_message(record: Record) -> Message:
@@ -70,7 +73,7 @@ def from_message(message: Message) -> Record:
 
 def encode(record: Record) -> bytes:
     """The stored bytes of a record."""
-    return record.encoded or _written(record)
+    return record.encoded or _written(record, utf8(record[0]))
 
 
 def encode_once(record: Record) -> bytes:
@@ -80,11 +83,21 @@ def encode_once(record: Record) -> bytes:
     """
     data = record.encoded
     if not data:
-        try:
-            data = record.encoded = _written(record)
-        except UnicodeEncodeError as error:
-            raise _not_utf8(error) from None
+        data = record.encoded = _written(record, utf8(record[0]))
     return data
+
+
+def encode_all(records: Iterable[Record]) -> list[tuple[bytes, bytes]]:
+    """The UTF-8 of the key and the stored bytes of each record, as `encode_once`. InvalidKeyError: a key is
+    empty.
+    """
+    pairs = []
+    for record in records:
+        name, data = key_bytes(record[0]), record.encoded
+        if not data:
+            data = record.encoded = _written(record, name)
+        pairs.append((name, data))
+    return pairs
 
 
 def received(data: bytes) -> Record:
@@ -169,12 +182,14 @@ def _record_of(message: Message) -> Record:
     return _new(Record, (key, value, message.version, message.expires_at_ms))
 
 
-def _written(record: Record) -> bytes:
-    """The bytes that protobuf writes; those of a text that doesn't expire in half of its time."""
-    key, value, version, expires_at = record
+def _written(record: Record, name: bytes) -> bytes:
+    """The bytes that protobuf writes; those of a text that doesn't expire in half of its time. name: the
+    UTF-8 of its key.
+    """
+    _, value, version, expires_at = record
     if expires_at or not version or not isinstance(value, str):
         return to_message(record).SerializeToString()
-    name, text = key.encode(), value.encode()
+    text = utf8(value)
     version_bytes = _FIXED64.pack(version)
     return b"".join((_VERSION, version_bytes, head(_KEY, len(name)), name, head(_TEXT, len(text)), text))
 

@@ -62,8 +62,13 @@ def decode_for(key: str, data: bytes) -> Record:
     """The record of a key. StoreCorruptError: the bytes are no record, or that of another key."""
     record = decode(data)
     if record.key != key:
-        raise StoreCorruptError(f"the record of key {brief(key)} is stored for key {brief(record.key)}")
+        raise foreign_key(key, record.key)
     return record
+
+
+def foreign_key(key: str, found: str) -> StoreCorruptError:
+    """What to tell where another key's record stands under the stored key of a key."""
+    return StoreCorruptError(f"the record of key {brief(key)} is stored for key {brief(found)}")
 
 
 def decode_at(stored: bytes, data: bytes) -> Record:

@@ -5,19 +5,16 @@ It owns the merge of a batch. It must never write: the plan is carried out by `l
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from limedb.core.record import Record
 from limedb.ports import Applied, Entry
-from limedb.storage.codec import encode_once, key_bytes, peek
+from limedb.storage.codec import encode_all, key_bytes, peek
 from limedb.storage.entries import checksum_of, pack
-from limedb.storage.lmdb_layout import PREFIX_SIZE, decode_for, index_key, is_long, stored_key
+from limedb.storage.lmdb_layout import PREFIX_SIZE, decode_for, foreign_key, index_key, is_long, stored_key
 from limedb.storage.merging import Decision, decide, first, newer
 
 _KEEP: Decision = (False, 0, Applied(0, False))
-
-Lookup = Callable[[bytes], bytes | None]
-"""From a stored key to record bytes."""
 
 
 class Item(NamedTuple):
@@ -37,6 +34,10 @@ class Item(NamedTuple):
         return self.index_key(), pack(self.record, self.data)
 
 
+Lookup = Callable[[bytes], Item | bytes | None]
+"""From a stored key to what is stored under it: an item that isn't in the tables yet, or record bytes."""
+
+
 class Plan(NamedTuple):
     """writes: what is to be put or purged, by stored key. answers: one for each item; of an entry to purge,
     existed says that it is purged. live_change: what to add to
@@ -53,14 +54,10 @@ _new_item = tuple.__new__  # the same as Item(...), in half of its time
 
 def items_of(records: Sequence[Record]) -> list[Item]:
     """Records in their stored form. InvalidKeyError, MalformedRequestError."""
-    items = []
-    for record in records:
-        data = encode_once(record)  # which sees that the key is UTF-8
-        key = record[0].encode() or key_bytes("")
-        items.append(
-            _new_item(Item, (record, key if len(key) <= PREFIX_SIZE else stored_key(key), data, None))
-        )
-    return items
+    return [
+        _new_item(Item, (record, key if len(key) <= PREFIX_SIZE else stored_key(key), data, None))
+        for record, (key, data) in zip(records, encode_all(records), strict=True)
+    ]
 
 
 def purges_of(entries: Sequence[Entry]) -> list[Item]:
@@ -78,14 +75,15 @@ def plan(items: Sequence[Item], now_ms: int, lookup: Lookup) -> Plan:
     live_change = 0
     for item in items:
         record, key, _, purged = item
-        before = writes.get(key)
-        stored = before.data or None if before else lookup(key)
+        found = writes.get(key) or lookup(key)
         if purged is not None:
-            replaces, change, applied = _judge(purged, stored)
-        elif stored is None:
+            replaces, change, applied = _judge(purged, found)
+        elif found is None:
             replaces, change, applied = first(record)
+        elif type(found) is bytes:
+            replaces, change, applied = _decide(record, key, found, now_ms)
         else:
-            replaces, change, applied = _decide(record, key, stored, now_ms)
+            replaces, change, applied = _decide_recent(record, cast("Item", found), now_ms)
         answers.append(applied)
         live_change += change
         if replaces:
@@ -102,8 +100,21 @@ def _decide(record: Record, key: bytes, stored: bytes, now_ms: int) -> Decision:
     return decide(record, header, partial(decode_for, record.key, stored), now_ms)
 
 
-def _judge(entry: Entry, stored: bytes | None) -> Decision:
+def _decide_recent(record: Record, item: Item, now_ms: int) -> Decision:
+    """As _decide, where what is stored is at hand."""
+    held = item.record
+    if not item.data:
+        return first(record)
+    if held[0] != record[0]:
+        raise foreign_key(record.key, held.key)
+    if record[2] > held[2]:
+        return newer(record, held[2], held[3], held[1] is None, now_ms)
+    return decide(record, held, lambda: held, now_ms)
+
+
+def _judge(entry: Entry, found: Item | bytes | None) -> Decision:
     """Whether what is stored is still what is to be purged."""
+    stored = found.data or None if isinstance(found, Item) else found
     header = None if stored is None else peek(stored)
     if stored is None or header is None or header.version != entry.version:
         return _KEEP

@@ -111,9 +111,8 @@ class WritePath:
         with self._tables.env.begin(db=self._tables.main) as txn:
             stored = txn.get
 
-            def lookup(key: bytes) -> bytes | None:
-                item = pending(key) or fresh(key) or frozen(key)
-                return stored(key) if item is None else item[2] or None
+            def lookup(key: bytes) -> Item | bytes | None:
+                return pending(key) or fresh(key) or frozen(key) or stored(key)
 
             return plan(items, now_ms, lookup)
 

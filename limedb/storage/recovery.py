@@ -55,9 +55,8 @@ class _Replay:
     def add(self, items: list[Item]) -> None:
         with self._tables.env.begin(db=self._tables.main) as txn:
 
-            def lookup(key: bytes) -> bytes | None:
-                item = self._writes.get(key)
-                return txn.get(key) if item is None else item.data or None
+            def lookup(key: bytes) -> Item | bytes | None:
+                return self._writes.get(key) or txn.get(key)
 
             # Whether a value had expired changes no outcome here, but only what was answered.
             planned = plan(items, 0, lookup)
