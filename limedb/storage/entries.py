@@ -32,8 +32,10 @@ def ends_at(record: Record) -> int:
 
 def pack(record: Record, data: bytes) -> bytes:
     """The packed entry of a record. data: its stored bytes."""
-    packed = record.version.to_bytes(8, "big") + xxhash.xxh64_digest(data)  # big-endian too
-    return packed + ending.to_bytes(8, "big") if (ending := ends_at(record)) else packed
+    packed = record[2].to_bytes(8, "big") + xxhash.xxh64_digest(data)  # big-endian too
+    if record[1] is not None and not record[3]:  # most: it never ends
+        return packed
+    return packed + ends_at(record).to_bytes(8, "big")
 
 
 def unpack(key: str, packed: bytes) -> Entry:

@@ -51,11 +51,13 @@ def number_of(data: bytes) -> int:
     return int.from_bytes(data, "big")
 
 
+token_prefix = xxhash.xxh64_digest
+"""`number` of the token of a key's UTF-8: the digest is big-endian too."""
+
+
 def index_key(key: str, stored: bytes) -> bytes:
-    """The key in the tokens table of what is at a stored key: `number` of the token (the digest is
-    big-endian too), then the stored key.
-    """
-    return xxhash.xxh64_digest(utf8(key)) + stored
+    """The key in the tokens table of what is at a stored key: `number` of the token, then the stored key."""
+    return token_prefix(utf8(key)) + stored
 
 
 def decode_for(key: str, data: bytes) -> Record:

@@ -11,7 +11,15 @@ from limedb.core.record import Record
 from limedb.ports import Applied, Entry
 from limedb.storage.codec import encode_all, key_bytes, peek
 from limedb.storage.entries import checksum_of, pack
-from limedb.storage.lmdb_layout import PREFIX_SIZE, decode_for, foreign_key, index_key, is_long, stored_key
+from limedb.storage.lmdb_layout import (
+    PREFIX_SIZE,
+    decode_for,
+    foreign_key,
+    index_key,
+    is_long,
+    stored_key,
+    token_prefix,
+)
 from limedb.storage.merging import Decision, decide, first, newer
 
 _KEEP: Decision = (False, 0, Applied(0, False))
@@ -31,7 +39,9 @@ class Item(NamedTuple):
 
     def index_entry(self) -> tuple[bytes, bytes]:
         """Its key and value in the tokens table."""
-        return self.index_key(), pack(self.record, self.data)
+        record, key, data, _ = self
+        place = token_prefix(key) + key if len(key) <= PREFIX_SIZE else index_key(record[0], key)
+        return place, pack(record, data)
 
 
 Lookup = Callable[[bytes], Item | bytes | None]

@@ -120,7 +120,7 @@ class Writer:
         if not writes:
             return
         count = self.count + sum(job.plan.live_change for job in jobs)
-        high_water = max(self.high_water, *[item.record.version for item in writes.values()])
+        high_water = max(self.high_water, *[item[0][2] for item in writes.values()])
         write_items(self._tables, writes, count, high_water)
         self.count, self.high_water = count, high_water
         self.commits += 1
@@ -132,8 +132,8 @@ class Writer:
 
 def write_items(tables: Tables, writes: dict[bytes, Item], count: int, high_water: int) -> None:
     """Write items by their stored keys in one transaction, sorted: neighbours share pages. lmdb.Error."""
-    puts = [item for item in writes.values() if item.data]
-    records = sorted([(item.key, item.data) for item in puts])
+    puts = [item for item in writes.values() if item[2]]
+    records = sorted([item[1:3] for item in puts])
     entries = sorted([item.index_entry() for item in puts])
     with tables.env.begin(write=True) as txn:
         txn.cursor(tables.main).putmulti(records)
