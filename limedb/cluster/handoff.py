@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from limedb.cluster.asking import ask_each
 from limedb.cluster.charter import Charter
 from limedb.cluster.planning import sources_needed
-from limedb.cluster.transfer import Sources, Transfer
+from limedb.cluster.transfer import Sources, Transfer, split
 from limedb.core.layout import Owners, Span, merged, without
+from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence, Topology
 from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
 from limedb.ports import Clock, Progress, Replicas, TopologyTransport
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 WORKERS = 4  # parts that are fetched side by side: the bound on what a change costs those who serve
 SPANS = 16  # in a part
+SLICES = 64  # of all tokens: no range is larger than one, so that few large ones are fetched side by side too
 LEARN_TIMEOUT = 5.0
 RETRY = 0.5  # seconds until what failed is tried again
 SAVE_SECONDS = 1.0  # how often what is done is written down
@@ -135,7 +137,9 @@ class Handoff:
         for span, owners in gains:
             groups.setdefault(Owners(owners.current, (), owners.replicas), []).append(span)
         for owners, spans in groups.items():
-            spans = merged(spans)
+            spans = [
+                piece for span in merged(spans) for piece in split(span, -(-span.size * SLICES // TOKENS))
+            ]
             job.left |= {span: sum(s.size for s in without([span], done)) for span in spans}
             for start in range(0, len(spans), SPANS):
                 part = Part(len(job.parts), owners, spans[start : start + SPANS])
