@@ -21,7 +21,6 @@ MAP_SIZE = 1 << 40
 _LEAST_MAP_SIZE = 1 << 26
 PAGES_A_WRITE = 32 << 10
 """Bytes of tree pages that one record may dirty in both tables, and some more."""
-_SPARE = 1 << 20
 _CORRUPT = (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError, lmdb.PageNotFoundError)
 
 
@@ -100,14 +99,15 @@ def is_no_room(error: Exception, folder: Path, written: int) -> bool:
     if isinstance(error, (lmdb.MapFullError, lmdb.TxnFullError)):
         return True
     code = _code_of(error)
-    return is_full(code) or (code == errno.EIO and _free_space(folder) < written)
+    return is_full(code) or (code == errno.EIO and free_space(folder) < written)
 
 
 def _code_of(error: Exception) -> int:
     return error.code if isinstance(error, lmdb.Error) else getattr(error, "errno", None) or 0
 
 
-def _free_space(folder: Path) -> int:
+def free_space(folder: Path) -> int:
+    """Bytes that are free on the disk of a folder."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
 
@@ -133,15 +133,3 @@ def explain(error: Exception, folder: Path) -> StoreError:
     if isinstance(error, _CORRUPT):
         return StoreCorruptError(f"{folder} isn't what LimeDB stored there: {error}; restore a snapshot")
     return StoreError(f"{folder}: {error}")
-
-
-def has_room(tables: Tables, size: int, count: int) -> bool:
-    """Whether there surely is room to write so many bytes in so many records, to the log and to the tables.
-
-    The tables need new pages for what is written, twice as much where pages split, and for each page that a
-    write touches, since a page in use is copied; no more than there are.
-    """
-    info = tables.env.info()
-    map_used = (info["last_pgno"] + 1) * int(tables.env.stat()["psize"])
-    needed = 4 * size + min(PAGES_A_WRITE * count, map_used) + _SPARE
-    return needed < info["map_size"] - map_used and size + needed < _free_space(tables.folder)

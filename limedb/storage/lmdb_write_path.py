@@ -17,9 +17,10 @@ import lmdb
 
 from limedb.errors import StoreError
 from limedb.ports import Applied
-from limedb.storage.lmdb_env import Tables, broken, explain, has_room
+from limedb.storage.lmdb_env import Tables, broken, explain
 from limedb.storage.lmdb_gather import Gather
 from limedb.storage.lmdb_plan import Item, Plan, plan
+from limedb.storage.lmdb_room import Room
 from limedb.storage.lmdb_writer import Job, Writer
 from limedb.storage.log_writer import LogWriter
 from limedb.storage.memtable import Memtable
@@ -50,6 +51,7 @@ class WritePath:
         self._log = LogWriter(segments, durability == "interval", self._post)
         self._writer = Writer(tables)
         self._gather = Gather(self._loop, self._submit)
+        self._room = Room(tables)
         self.memtable = Memtable()
         self._pending: dict[bytes, Item] = {}  # the newest of each key on its way to the log
         self._is_idle = asyncio.Event()
@@ -134,7 +136,7 @@ class WritePath:
             self._must_plan_again = False
             self._plan_again(jobs)
         size, count = sum(job.size for job in jobs), sum(len(job.items) for job in jobs)
-        if has_room(self._tables, self.memtable.size + size, len(self.memtable) + count):
+        if self._room.is_sure(self.memtable.size + size, len(self.memtable) + count):
             self._log.append(jobs, self._logged)
         else:
             self._direct = self._loop.create_task(self._write_directly(jobs))

@@ -156,10 +156,10 @@ async def test_a_disk_that_others_fill_loses_nothing_acknowledged(small_disk: Sm
     with pytest.raises(OSError, match="No space left"):
         foreign.write_bytes(b"x" * (32 << 20))
     with pytest.raises(StoreFullError):
-        await store.apply([text("more", "x" * 2000)], NOW)
+        await store.apply([text(f"more{n}", "x" * 2000) for n in range(100)], NOW)
     with pytest.raises(StoreFullError):  # the tables can't take what a scan would need
         await store.scan_keys(None, 1000, NOW)
-    assert await store.get_many(["k000", "k299", "more"]) == [
+    assert await store.get_many(["k000", "k299", "more0"]) == [
         text("k000", "x" * 2000),
         text("k299", "x" * 2000),
         None,
