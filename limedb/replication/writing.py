@@ -107,7 +107,13 @@ class Writer:
         if not jobs or (url := self._sole_replica(layout, [job.write.key for job in jobs])) is None:
             return jobs
         records = self._versioned(jobs, self._skew.now_ms())
-        self._settle_alone(jobs, url, await self._apply_alone(url, records, layout, deadline), layout, level)
+        told = await self._apply_alone(url, records, layout, deadline)
+        if isinstance(told, LimeDBError) and is_own(told) and len(jobs) > 1 and jobs[0].waiter is not None:
+            for job in jobs:  # what is wrong with one is not to hurt those that it was joined with
+                told = await self._apply_alone(url, [job.sent], layout, deadline)
+                self._settle_alone([job], url, told, layout, level)
+        else:
+            self._settle_alone(jobs, url, told, layout, level)
         return [job for job in jobs if job.outcome is None]
 
     def _sole_replica(self, layout: Layout, keys: Sequence[str]) -> str | None:

@@ -1,11 +1,15 @@
 """Single writes that come together: one message for many, and to each what it would have had alone."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from limedb.core.quorum import Level
-from limedb.errors import KeyNotFoundError, LimeDBError, OutcomeUnknownError
+from limedb.core.record import Record
+from limedb.core.topology import Fence
+from limedb.errors import KeyNotFoundError, LimeDBError, OutcomeUnknownError, StoreCorruptError
+from limedb.ports import Applied, Replica
 from limedb.replication.coalescing import HOLD, LEAST_PATIENCE
 from limedb.replication.coordinator import Write, Written
 from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, virtual
@@ -92,6 +96,35 @@ async def test_who_has_little_time_goes_alone_and_others_keep_theirs() -> None:
     short, long = await asyncio.gather(ends(LEAST_PATIENCE / 2), ends(30.0))
     assert short <= LEAST_PATIENCE / 2 + 0.1
     assert long >= 29
+    await seat.coordinator.close()
+
+
+class Picky:
+    """A node's only replica, which has foreign bytes under one key."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        if any(record.key == "bad" for record in records):
+            raise StoreCorruptError("not a record")
+        return await self._replica.apply(records, fence, deadline)
+
+
+@virtual
+async def test_what_is_wrong_with_one_write_hurts_none_that_it_was_joined_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat = Nodes(A).coordinator()
+    picky = Picky(seat.wire.at(A))
+    monkeypatch.setattr(seat.wire, "at", lambda url: picky)
+    writes = [seat.coordinator.write(Write(key, "x"), Level.QUORUM, FAR) for key in ("a", "bad", "b")]
+    a, bad, b = await asyncio.gather(*writes, return_exceptions=True)
+    assert isinstance(bad, StoreCorruptError)
+    assert isinstance(a, Written)
+    assert isinstance(b, Written)
+    monkeypatch.undo()
+    assert (await seat.coordinator.get("b", Level.ALL, FAR)).value == "x"
     await seat.coordinator.close()
 
 
