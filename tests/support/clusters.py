@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from tests.support.ports import free_ports
+from tests.support.waiting import wait_for
 
 QUICK = {"GOSSIP_INTERVAL": "500ms"}
 """What a cluster of a test has besides: to form one takes two intervals, and to take a node for dead four."""
@@ -67,7 +70,7 @@ class RunningCluster:
         self._command("restart", name)
 
     def mend(self) -> None:
-        """Let every node run that was killed or paused."""
+        """Let every node run that was killed or paused; return when Envoy, if there is one, finds a node."""
         done = limedb("cluster", "status", "--data-dir", str(self.folder))
         states = dict(line.split()[:2] for line in done.stdout.splitlines())
         for node in self.nodes:
@@ -75,6 +78,8 @@ class RunningCluster:
                 self.resume(node.name)
             elif states[node.name] == "dead":
                 self.restart(node.name)
+        if self.envoy_url:
+            wait_for("Envoy finds a node", lambda: httpx.get(self.envoy_url).is_success)
 
     def add(self) -> Node:
         """Start one node more, and return at once: it joins by itself."""
