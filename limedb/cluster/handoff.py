@@ -28,7 +28,7 @@ SPANS = 16  # in a part
 SLICES = 64  # of all tokens: no range is larger than one, so that few large ones are fetched side by side too
 LEARN_TIMEOUT = 5.0
 RETRY = 0.5  # seconds until what failed is tried again
-SAVE_SECONDS = 1.0  # how often what is done is written down
+SAVE_SECONDS = 0.25  # how often what is done is written down: a node that dies fetches anew what was not
 RATE_SECONDS = 5.0
 
 
