@@ -5,7 +5,7 @@ its own: node.py gives it real ones, the simulation (tests/simulation) simulated
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -21,6 +21,7 @@ from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock
 from limedb.core.membership import NodeLoad, NodeState
 from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.problems import Problem, Problems
 from limedb.core.quorum import Level
 from limedb.core.topology import Standing, Topology
 from limedb.ports import (
@@ -140,6 +141,9 @@ class Engine:
         self.hints, self.replayer = world.hints, self._new_replayer(world)
         self.repairer = self._new_repairer(world)
         self.steward = self._new_steward(world)
+        self.problems = Problems()
+        self.problems.add(self._membership_problems)
+        self.problems.add(self._clock_problems)
 
     def _new_steward(self, world: World) -> Steward:
         settings = self._settings
@@ -234,17 +238,25 @@ class Engine:
     @property
     def problem(self) -> str:
         """Why the node takes no requests now, as a sentence; empty while it does."""
-        topology, own = self.charter.topology, self.charter.node_id
+        return self.problems.blocking
+
+    def _membership_problems(self) -> Iterator[Problem]:
+        topology, conflict = self.charter.topology, self.steward.conflict
+        member = topology.member(self.charter.node_id)
         if self.steward.departed:
-            return _DEPARTED[self.steward.departed]
-        member = topology.member(own)
-        if member is None:
-            return self.steward.conflict or "the node belongs to no cluster yet"
-        if member.standing is Standing.JOINING:
-            return "the node is joining: it fetches its share of the keys"
-        if topology.gives_way:
-            return "the cluster is about to join another"
-        return self.clocks.problem()
+            yield Problem(_DEPARTED[self.steward.departed], stops_serving=True)
+        elif member is None:
+            yield Problem(conflict or "the node belongs to no cluster yet", stops_serving=True)
+        elif member.standing is Standing.JOINING:
+            yield Problem("the node is joining: it fetches its share of the keys", stops_serving=True)
+        elif topology.gives_way:
+            yield Problem("the cluster is about to join another", stops_serving=True)
+        if conflict and member is not None:
+            yield Problem(conflict)
+
+    def _clock_problems(self) -> Iterator[Problem]:
+        if text := self.clocks.problem():
+            yield Problem(text, stops_serving=True)
 
     def is_alive(self, node_url: str) -> bool:
         """Whether gossip takes a node for alive, or has not heard of it yet."""

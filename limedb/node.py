@@ -235,7 +235,7 @@ class Node:
             clock_offsets=lambda: {url: round(ms) for url, ms in engine.clocks.offsets().items()},
             hints=engine.hints.waiting,
             repair=engine.repairer.stats,
-            conflicts=lambda: [text for text in (engine.steward.conflict,) if text],
+            warnings=lambda: engine.problems.warnings,
         )
 
     async def _attend(self, server: Server) -> None:

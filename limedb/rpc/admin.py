@@ -78,7 +78,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         if problem := self._sources.problem():
             yield f"{self._sources.view.own_url} takes no requests: {problem}"
         yield from problems_of(self._report.topology, self._report.peers())
-        yield from self._sources.conflicts()
+        yield from self._sources.warnings()
 
 
 async def _close(repair: object) -> None:

@@ -54,6 +54,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             node_id=gossip.own.node_id,
             problem=self._sources.problem(),
             members=self._report.members(),
+            warnings=self._sources.warnings(),
         )
 
     async def GetRing(
@@ -88,8 +89,8 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def GetHealth(
         self, request: cluster_pb2.GetHealthRequest, context: Context
     ) -> cluster_pb2.GetHealthResponse:
-        health = self._sources.health()
-        serves = self._sources.phase() == "active" and not self._sources.problem()
+        health, problem = self._sources.health(), self._sources.problem()
+        serves = self._sources.phase() == "active" and not problem
         return cluster_pb2.GetHealthResponse(
             status="healthy" if serves else "unhealthy",
             service="limedb-node",
@@ -107,6 +108,8 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             average_latency_ms=health.requests.average_latency_ms,
             error_rate=health.requests.error_rate,
             storage=convert.storage(health.store),
+            problem=problem,
+            warnings=self._sources.warnings(),
         )
 
     async def LocateKey(
@@ -150,6 +153,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             timestamp=self._now(),
             status=sources.phase(),
             problem=sources.problem(),
+            warnings=sources.warnings(),
             cluster_id=topology.cluster_id,
             epoch=topology.epoch,
             phase=topology.phase.value,

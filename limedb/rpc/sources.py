@@ -120,7 +120,7 @@ class ClusterSources:
     load: those of them that it tells the others. change: the change of the topology that runs.
     clock_offsets: how far others' wall clocks are ahead of the own one, in ms, by URL. hints: bytes that wait
     for others, by URL. repair: what was repaired.
-    conflicts: what else an administrator should know, a sentence each.
+    warnings: what is wrong although it takes requests, a sentence each.
     """
 
     view: View
@@ -135,4 +135,4 @@ class ClusterSources:
     clock_offsets: Callable[[], Mapping[str, int]]
     hints: Callable[[], Mapping[str, int]]
     repair: Callable[[], RepairStats]
-    conflicts: Callable[[], Iterable[str]] = tuple
+    warnings: Callable[[], Iterable[str]] = tuple

@@ -33,6 +33,7 @@ class FakeCluster:
         self.stores: dict[str, Any] = {url: FakeReplica() for url in (OWN, OTHER, DEAD, NEW)}
         self.phase: Phase = "active"
         self.problem = ""
+        self.warnings: list[str] = []
         self.others: list[PeerReport] = []
         self.asked: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
@@ -98,6 +99,7 @@ class FakeCluster:
             clock_offsets=lambda: {OTHER: -250},
             hints=lambda: {DEAD: 4096},
             repair=lambda: RepairCounts(),
+            warnings=lambda: self.warnings,
         )
 
 

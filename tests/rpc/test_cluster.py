@@ -90,7 +90,17 @@ async def test_the_health_is_bad_while_there_is_a_problem() -> None:
     cluster = FakeCluster()
     for cluster.problem, status in (("", "healthy"), ("clock off", "unhealthy")):
         told = await servicer(cluster).GetHealth(cluster_pb2.GetHealthRequest(), Context())
-        assert told.status == status
+        assert (told.status, told.problem) == (status, cluster.problem)
+
+
+async def test_a_warning_is_shown_everywhere_and_stops_nothing() -> None:
+    cluster = FakeCluster()
+    cluster.warnings = ["a record is damaged"]
+    health = await servicer(cluster).GetHealth(cluster_pb2.GetHealthRequest(), Context())
+    snapshot = await anext(servicer(cluster).WatchCluster(cluster_pb2.WatchClusterRequest(), Context()))
+    assert health.status == "healthy"
+    for answer in (health, snapshot, await state(cluster)):
+        assert list(answer.warnings) == ["a record is damaged"]
 
 
 async def test_the_ring_is_the_one_that_is_read() -> None:

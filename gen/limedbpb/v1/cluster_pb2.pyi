@@ -17,7 +17,7 @@ class GetStateRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStateResponse(_message.Message):
-    __slots__ = ("node_url", "peers", "total_nodes", "status", "active_nodes", "zone", "version", "cluster_id", "epoch", "phase", "replication_factor", "node_id", "problem", "members")
+    __slots__ = ("node_url", "peers", "total_nodes", "status", "active_nodes", "zone", "version", "cluster_id", "epoch", "phase", "replication_factor", "node_id", "problem", "members", "warnings")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_NODES_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class GetStateResponse(_message.Message):
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     peers: _containers.RepeatedScalarFieldContainer[str]
     total_nodes: int
@@ -46,7 +47,8 @@ class GetStateResponse(_message.Message):
     node_id: str
     problem: str
     members: _containers.RepeatedCompositeFieldContainer[ClusterNode]
-    def __init__(self, node_url: _Optional[str] = ..., peers: _Optional[_Iterable[str]] = ..., total_nodes: _Optional[int] = ..., status: _Optional[str] = ..., active_nodes: _Optional[int] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., node_id: _Optional[str] = ..., problem: _Optional[str] = ..., members: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, node_url: _Optional[str] = ..., peers: _Optional[_Iterable[str]] = ..., total_nodes: _Optional[int] = ..., status: _Optional[str] = ..., active_nodes: _Optional[int] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., node_id: _Optional[str] = ..., problem: _Optional[str] = ..., members: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ClusterNode(_message.Message):
     __slots__ = ("url", "node_id", "zone", "version", "standing", "status", "lag", "keys", "clock_offset_ms", "share", "virtual_nodes", "generation", "heartbeat", "epoch", "hint_bytes", "load", "reachable", "address")
@@ -139,7 +141,7 @@ class WatchClusterRequest(_message.Message):
     def __init__(self, interval_ms: _Optional[int] = ...) -> None: ...
 
 class WatchClusterResponse(_message.Message):
-    __slots__ = ("node_url", "timestamp", "status", "problem", "cluster_id", "epoch", "phase", "replication_factor", "nodes", "change", "rates", "repair")
+    __slots__ = ("node_url", "timestamp", "status", "problem", "cluster_id", "epoch", "phase", "replication_factor", "nodes", "change", "rates", "repair", "warnings")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -152,6 +154,7 @@ class WatchClusterResponse(_message.Message):
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     RATES_FIELD_NUMBER: _ClassVar[int]
     REPAIR_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     timestamp: _timestamp_pb2.Timestamp
     status: str
@@ -164,7 +167,8 @@ class WatchClusterResponse(_message.Message):
     change: Change
     rates: RequestRates
     repair: RepairFigures
-    def __init__(self, node_url: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., problem: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., change: _Optional[_Union[Change, _Mapping]] = ..., rates: _Optional[_Union[RequestRates, _Mapping]] = ..., repair: _Optional[_Union[RepairFigures, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, node_url: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., problem: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., change: _Optional[_Union[Change, _Mapping]] = ..., rates: _Optional[_Union[RequestRates, _Mapping]] = ..., repair: _Optional[_Union[RepairFigures, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("what", "epoch", "phase", "progress")
@@ -332,7 +336,7 @@ class GetHealthRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetHealthResponse(_message.Message):
-    __slots__ = ("status", "service", "version", "node_url", "timestamp", "uptime_seconds", "memory_allocated_mb", "cpu_percent", "total_requests", "requests_per_second", "gets_per_second", "sets_per_second", "dels_per_second", "average_latency_ms", "error_rate", "storage")
+    __slots__ = ("status", "service", "version", "node_url", "timestamp", "uptime_seconds", "memory_allocated_mb", "cpu_percent", "total_requests", "requests_per_second", "gets_per_second", "sets_per_second", "dels_per_second", "average_latency_ms", "error_rate", "storage", "problem", "warnings")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -349,6 +353,8 @@ class GetHealthResponse(_message.Message):
     AVERAGE_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
     ERROR_RATE_FIELD_NUMBER: _ClassVar[int]
     STORAGE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     status: str
     service: str
     version: str
@@ -365,7 +371,9 @@ class GetHealthResponse(_message.Message):
     average_latency_ms: float
     error_rate: float
     storage: Storage
-    def __init__(self, status: _Optional[str] = ..., service: _Optional[str] = ..., version: _Optional[str] = ..., node_url: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., uptime_seconds: _Optional[float] = ..., memory_allocated_mb: _Optional[float] = ..., cpu_percent: _Optional[float] = ..., total_requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., gets_per_second: _Optional[float] = ..., sets_per_second: _Optional[float] = ..., dels_per_second: _Optional[float] = ..., average_latency_ms: _Optional[float] = ..., error_rate: _Optional[float] = ..., storage: _Optional[_Union[Storage, _Mapping]] = ...) -> None: ...
+    problem: str
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, status: _Optional[str] = ..., service: _Optional[str] = ..., version: _Optional[str] = ..., node_url: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., uptime_seconds: _Optional[float] = ..., memory_allocated_mb: _Optional[float] = ..., cpu_percent: _Optional[float] = ..., total_requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., gets_per_second: _Optional[float] = ..., sets_per_second: _Optional[float] = ..., dels_per_second: _Optional[float] = ..., average_latency_ms: _Optional[float] = ..., error_rate: _Optional[float] = ..., storage: _Optional[_Union[Storage, _Mapping]] = ..., problem: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Storage(_message.Message):
     __slots__ = ("type", "keys", "bytes", "path", "durability")

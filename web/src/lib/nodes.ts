@@ -18,12 +18,13 @@ export function conditionOf(node: ClusterNode): Condition {
 
 export type Health = "healthy" | "degraded" | "critical";
 
-/** Critical: half of the members or more are away. Degraded: some are, or the telling node has a problem. */
+/** Critical: half of the members or more are away. Degraded: some are, or the answering node has a problem. */
 export function healthOf(snapshot: WatchClusterResponse): Health {
   const members = snapshot.nodes.filter((node) => node.standing !== "");
   const away = members.filter((node) => ["dead", "unreachable"].includes(conditionOf(node))).length;
   if (members.length === 0 || away * 2 >= members.length) return "critical";
-  const isCalm = members.every((node) => conditionOf(node) === "active") && snapshot.problem === "";
+  const isWell = !snapshot.problem && snapshot.warnings.length === 0;
+  const isCalm = isWell && members.every((node) => conditionOf(node) === "active");
   return isCalm ? "healthy" : "degraded";
 }
 

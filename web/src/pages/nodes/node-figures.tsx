@@ -4,6 +4,7 @@ import { bytes, count, figure, hostOf, percent, seconds } from "../../lib/format
 import { colourOf } from "../../lib/nodes";
 import { Chart } from "../../ui/chart";
 import { type Fact, Facts } from "../../ui/facts";
+import { Trouble } from "../../ui/panel";
 import { useHealth } from "./use-health";
 
 interface Props {
@@ -55,6 +56,11 @@ export function NodeFigures({ url, snapshot, urls, samples }: Props) {
   };
   return (
     <div className="grid gap-x-8 gap-y-5 sm:grid-cols-2">
+      {snapshot.warnings.map((text) => (
+        <div key={text} className="sm:col-span-2">
+          <Trouble>{text}</Trouble>
+        </div>
+      ))}
       {[["Storage", storage] as const, ["Requests", requests] as const, ["Process", process] as const].map(
         ([name, facts]) => (
           <section key={name} aria-label={name}>

@@ -17,7 +17,9 @@ export function OverviewPage() {
   const urls = snapshot.nodes.map((node) => node.url);
   return (
     <div className={`space-y-3 ${feed.state === "lost" ? "opacity-60" : ""}`}>
-      {snapshot.problem && <Trouble>{snapshot.problem}</Trouble>}
+      {[snapshot.problem, ...snapshot.warnings].filter(Boolean).map((text) => (
+        <Trouble key={text}>{text}</Trouble>
+      ))}
       <Summary snapshot={snapshot} />
       <ChangePanel change={snapshot.change} />
       <ul aria-label="Nodes" className="grid gap-3 sm:grid-cols-2 xl:grid-cols-4">

@@ -1,0 +1,17 @@
+from limedb.core.problems import Problem, Problems
+
+
+def test_a_node_without_a_word_from_its_parts_is_well() -> None:
+    problems = Problems()
+    problems.add(tuple)
+    assert (problems.now(), problems.blocking, problems.warnings) == ([], "", [])
+
+
+def test_the_first_part_that_stops_serving_says_why_and_the_rest_are_warnings() -> None:
+    problems, clock = Problems(), [Problem("the clock is off", stops_serving=True)]
+    problems.add(lambda: [Problem("a record is damaged")])
+    problems.add(lambda: clock)
+    problems.add(lambda: [Problem("the disk failed", stops_serving=True)])
+    assert (problems.blocking, problems.warnings) == ("the clock is off", ["a record is damaged"])
+    clock.clear()
+    assert problems.blocking == "the disk failed"
