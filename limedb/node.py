@@ -156,7 +156,7 @@ class Node:
         server = self._new_server(telemetry)
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
-        self._engine.problems.add(self._background_problems)
+        self._engine.problems.add(self._own_problems)
         self._run_in_background(
             {
                 **self._engine.background,
@@ -286,7 +286,9 @@ class Node:
 
         self._stack.push_async_callback(cancel)
 
-    def _background_problems(self) -> Iterator[Problem]:
+    def _own_problems(self) -> Iterator[Problem]:
+        if trouble := self._figures.stored.trouble:
+            yield Problem(trouble)
         for name, error in self._supervisor.failing.items():
             yield Problem(f"{name} fails: {error}; it is started again and again, and the log has more")
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import lmdb
 
-from limedb.errors import StoreError
+from limedb.errors import StoreError, StoreFullError
 from limedb.ports import Applied
 from limedb.storage.lmdb_env import Tables, broken, explain
 from limedb.storage.lmdb_gather import Gather
@@ -45,8 +45,8 @@ class WritePath:
     """Merges batches, makes them durable as the setting says, and brings them into the tables.
 
     memtable: what was acknowledged and is not in the tables. count: keys that have a value; high_water: the
-    greatest version, of all that was acknowledged. on_fatal: called once, on the event loop, when
-    the disk failed. StoreError, StoreFullError: the log can't be written.
+    greatest version, of all that was acknowledged. is_full: the last write found no room. on_fatal: called
+    once, on the event loop, when the disk failed. StoreError, StoreFullError: the log can't be written.
     """
 
     def __init__(self, tables: Tables, durability: str, on_fatal: Callable[[Exception], None]) -> None:
@@ -67,6 +67,7 @@ class WritePath:
         self._must_plan_again = self._is_fatal_told = False
         self._under_way: list[Job] = []  # submitted, and not answered
         self._own_failure: Exception | None = None
+        self.is_full = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -160,6 +161,7 @@ class WritePath:
         if not is_done and self._failure is None:
             self._direct = self._loop.create_task(self._write_directly(jobs))
             return
+        self.is_full = self.is_full and not is_done
         for job in jobs:
             if is_done:
                 self.memtable.add(job.plan, job.size)
@@ -187,6 +189,7 @@ class WritePath:
         for job in jobs:
             if job.error is None:
                 self._count(job)
+        self.is_full = any(isinstance(job.error, StoreFullError) for job in jobs)
         self._must_plan_again = True  # what came meanwhile may stand on what failed
         self._answer(jobs)
 
