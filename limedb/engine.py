@@ -44,7 +44,7 @@ from limedb.replication.repair import Repairer
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scanning import Scanner
 from limedb.replication.skew import ClockGuard
-from limedb.replication.watching import Watcher
+from limedb.replication.watching import MAX_REPORTED, Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Settings:
     """What a node is told about itself; see config.SETTINGS. Times are in seconds.
 
     address: host:port that peers dial. seeds: URLs of other nodes. max_read_size: the most bytes of values in
-    one answer.
+    one answer. max_reported: keys of which watches know what they reported last.
     """
 
     node_url: str
@@ -69,6 +69,7 @@ class Settings:
     max_clock_skew: float = 0.5
     repair_interval: float = 600.0
     max_read_size: int = 4 << 20
+    max_reported: int = MAX_REPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,9 @@ class Engine:
             name=settings.node_url,
         )
         self.scanner = Scanner(self.charter, self.replicas, self.replica, self.skew.now_ms, settings.level)
-        self.watcher = Watcher(self.charter, self.replicas, clock, max_skew_ms)
+        self.watcher = Watcher(
+            self.charter, self.replicas, clock, max_skew_ms, max_reported=settings.max_reported
+        )
         self.gossiper = Gossiper(
             self.view,
             world.gossip,

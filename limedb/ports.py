@@ -68,13 +68,16 @@ class ChangeBatch(NamedTuple):
     1970, by the node's clock.
 
     until_ms: all that arrived before was told. floor_ms: all that arrived since then is told. has_gap: that
-    doesn't reach back as far as was asked for.
+    doesn't reach back as far as was asked for. late: the places of those records that are writes of clients
+    and arrived long after they got their version. started_ms: when the log began, 0: not known.
     """
 
     records: list[Record]
     until_ms: int
     floor_ms: int
     has_gap: bool
+    late: frozenset[int] = frozenset()
+    started_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +201,13 @@ class Replica(Protocol):
     async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
         """The records of keys as stored, in their order."""
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """Merge records, all or none. OutcomeUnknownError: sent, and no answer.
 
-        ClockSkewError: a version is too far in the future.
+        ClockSkewError: a version is too far in the future. copied: they were stored elsewhere before (hints,
+        repair, streaming, a read's write-back), so that they are no writes of clients that arrive first.
         """
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:

@@ -74,7 +74,7 @@ class Courier:
                 size = len(batch) // 2
                 continue
             if records := [record for record in found if record is not None]:
-                await target.apply(records, self._scope.fence, self._deadline())
+                await target.apply(records, self._scope.fence, self._deadline(), copied=True)
             start += len(batch)
             size = min(BATCH, 2 * size)
 

@@ -139,7 +139,9 @@ class LocalReplica:
             found += chunk
         return found
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
         if self._check(fence).gives_way:
             raise NotMemberError("the cluster is about to join another; try again")
@@ -150,13 +152,13 @@ class LocalReplica:
         try:
             applied = await self._store.apply(records, now)
         except asyncio.CancelledError:
-            self._tasks.start(self._outlast(records, now, fence.epoch))
+            self._tasks.start(self._outlast(records, now, fence.epoch, copied))
             raise
         except BaseException:
             self._in_flight.leave(fence.epoch)
             raise
         self._in_flight.leave(fence.epoch)
-        self.changes.add(records, applied, now)
+        self.changes.add(records, applied, now, copied=copied)
         return applied
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
@@ -250,14 +252,15 @@ class LocalReplica:
             raise _misfit(fence, own)
         return own
 
-    async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int) -> None:
+    async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int, copied: bool) -> None:
         """Stay in flight until a write whose caller was cancelled is done.
 
         A store doesn't take such a batch back. The same batch once more changes nothing, and since stores
         take batches in their order, the first is done when the second is.
         """
         try:
-            self.changes.add(records, await self._store.apply(records, now_ms), now_ms, again=True)
+            applied = await self._store.apply(records, now_ms)
+            self.changes.add(records, applied, now_ms, again=True, copied=copied)
         except LimeDBError as error:
             log.info("a write whose caller was gone failed: %s", error)
         finally:

@@ -41,7 +41,9 @@ class Own(Protocol):
     async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
         """As ports.Replica.read."""
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """As ports.Replica.apply."""
 
 
@@ -95,7 +97,7 @@ class Carrier:
             deadline = self._clock.monotonic() + question.timeout_ms / 1000
             if question.records:
                 records = [received(data) for data in question.records]
-                self._start(question.number, self._apply(records, fence, deadline))
+                self._start(question.number, self._apply(records, fence, deadline, question.copied))
                 return
             found = self._own.read_stored(question.keys, fence)
             if found is None:
@@ -118,8 +120,8 @@ class Carrier:
             body = _refusal(error)
         self._put(number, body)
 
-    async def _apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> bytes:
-        return frames.apply_answer(await self._own.apply(records, fence, deadline))
+    async def _apply(self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool) -> bytes:
+        return frames.apply_answer(await self._own.apply(records, fence, deadline, copied))
 
     async def _read_slowly(self, keys: Sequence[str], fence: Fence, deadline: float) -> bytes:
         seconds = deadline - self._clock.monotonic()

@@ -52,10 +52,10 @@ def records_from(response: replica_pb2.ReadResponse) -> list[Record | None]:
     return [from_message(r.record) if r.HasField("record") else None for r in response.results]
 
 
-def apply_request(records: Iterable[Record], fence: Fence) -> replica_pb2.ApplyRequest:
+def apply_request(records: Iterable[Record], fence: Fence, copied: bool) -> replica_pb2.ApplyRequest:
     """Records to merge at a peer."""
     return replica_pb2.ApplyRequest(
-        records=[to_message(record) for record in records], fence=fence_message(fence)
+        records=[to_message(record) for record in records], fence=fence_message(fence), copied=copied
     )
 
 
@@ -130,6 +130,8 @@ def change_batch(batch: ChangeBatch) -> replica_pb2.WatchChangesResponse:
         until_ms=batch.until_ms,
         floor_ms=batch.floor_ms,
         has_gap=batch.has_gap,
+        late=batch.late,
+        started_ms=batch.started_ms,
     )
 
 
@@ -137,7 +139,14 @@ def change_batch_from(response: replica_pb2.WatchChangesResponse) -> ChangeBatch
     """The changes of a peer. StaleEpochError."""
     check_epoch(response)
     records = [from_message(message) for message in response.records]
-    return ChangeBatch(records, response.until_ms, response.floor_ms, response.has_gap)
+    return ChangeBatch(
+        records,
+        response.until_ms,
+        response.floor_ms,
+        response.has_gap,
+        frozenset(response.late),
+        response.started_ms,
+    )
 
 
 def digest_request(spans: Iterable[Span], cutoff_ms: int, fence: Fence) -> replica_pb2.DigestRequest:

@@ -9,7 +9,7 @@ from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.errors import WatchGapError
 from limedb.ports import Applied, ChangeBatch
-from limedb.replication.change_log import BATCH, LATE_MS, ChangeLog
+from limedb.replication.change_log import BATCH, OLD_COPY_MS, ChangeLog
 from tests.replication.nodes import virtual
 
 NOW = 1_700_000_000_000
@@ -37,7 +37,7 @@ async def keys(batches: AsyncGenerator[ChangeBatch, None]) -> list[str]:
 async def test_a_watcher_hears_what_comes_and_a_beat_where_nothing_does() -> None:
     log = ChangeLog(Time(), NOW, is_fresh=False)
     batches = log.follow(Selection(prefix="a"), None)
-    assert await anext(batches) == ChangeBatch([], NOW, NOW, False)
+    assert await anext(batches) == ChangeBatch([], NOW, NOW, False, started_ms=NOW)
     log.add([record("a1"), record("b"), record("a2", None)], [STANDS] * 3, NOW)
     assert (await anext(batches)).records == [record("a1"), record("a2", None)]
     assert await keys(batches) == []
@@ -51,8 +51,8 @@ async def test_what_changed_nothing_or_is_an_old_copy_is_no_news() -> None:
     batches = log.follow(ALL, NOW)
     assert await keys(batches) == []
     overtaken, same = Applied(version_at(NOW, 9), existed=True), Applied(0, True, version_at(NOW))
-    old = Record("old", "v", version_at(NOW - LATE_MS) - 1)
-    late = Record("late", "v", version_at(NOW - LATE_MS))
+    old = Record("old", "v", version_at(NOW - OLD_COPY_MS) - 1)
+    late = Record("late", "v", version_at(NOW - OLD_COPY_MS))
     log.add([record("over"), record("same"), old, late], [overtaken, same, STANDS, STANDS], NOW)
     log.add([record("again")], [same], NOW, again=True)
     assert await keys(batches) == ["late", "again"]

@@ -10,7 +10,7 @@ from limedb.cluster.transfer import Sources
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
 from limedb.replication import writing
-from limedb.replication.watching import _Source, _Watch
+from limedb.replication.feed import Feed, Source
 
 
 def one_source(patch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,7 @@ def watch_of_one_owner(patch: pytest.MonkeyPatch) -> None:
 def watch_of_restarted(patch: pytest.MonkeyPatch) -> None:
     """A node that was restarted counts at once, though it has forgotten what it was to tell."""
 
-    def counts(self: _Watch, source: _Source) -> bool:
+    def counts(self: Feed, source: Source) -> bool:
         return source.stands
 
-    patch.setattr(_Watch, "_counts", counts)
+    patch.setattr(Feed, "_counts", counts)
