@@ -46,6 +46,9 @@ from limedb.replication.scanning import Scanner
 from limedb.replication.skew import ClockGuard
 from limedb.replication.watching import MAX_REPORTED, Watcher
 
+WATCH_LAG_MS = 2000
+"""By which a watch is behind the nodes that it hears at most: a beat, and some time to be heard again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -147,6 +150,7 @@ class Engine:
         self.problems = Problems()
         self.problems.add(self._membership_problems)
         self.problems.add(self._clock_problems)
+        self.problems.add(self._watch_problems)
 
     def _new_steward(self, world: World) -> Steward:
         settings = self._settings
@@ -266,6 +270,23 @@ class Engine:
             yield Problem("the cluster is about to join another", stops_serving=True)
         if conflict and member is not None:
             yield Problem(conflict)
+
+    @property
+    def watch_wait_ms(self) -> int:
+        """How long the node does not count for watches yet: it knows nothing from before its start, and may
+        have got then what another node gets only now. 0: it counts.
+        """
+        counts_at = self.replica.changes.started_ms + self.watcher.margin_ms + WATCH_LAG_MS
+        is_alone = len(self.charter.topology.members) < 2
+        return 0 if is_alone else max(0, counts_at - self.skew.now_ms())
+
+    def _watch_problems(self) -> Iterator[Problem]:
+        if wait_ms := self.watch_wait_ms:
+            yield Problem(
+                f"the node does not count for watches for another {wait_ms / 1000:.0f} s: it lost its log of"
+                " changes, since it was not stopped by SIGTERM; stop no other node until then, or watches end"
+                " with a gap"
+            )
 
     def _clock_problems(self) -> Iterator[Problem]:
         if text := self.clocks.problem():

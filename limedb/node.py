@@ -27,6 +27,7 @@ from limedb.errors import LimeDBError
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
+from limedb.ports import Store
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
@@ -45,7 +46,7 @@ from limedb.rpc.sources import ClusterSources, Phase
 from limedb.rpc.topology import TopologyServicer
 from limedb.storage.data_watch import DataWatch
 from limedb.storage.node_file import open_node_file, set_aside
-from limedb.storage.opening import open_hint_log, open_operation_log, open_store
+from limedb.storage.opening import open_change_tail, open_hint_log, open_operation_log, open_store
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +153,7 @@ class Node:
                 load=self._figures.load,
             ),
         )
+        self._take_over_changes(store)
         self._stack.push_async_callback(self._engine.close)
         server = self._new_server(telemetry)
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
@@ -166,6 +168,21 @@ class Node:
                 "the node's health": lambda: self._attend(server),
             }
         )
+
+    def _take_over_changes(self, store: Store) -> None:
+        """Go on with the log of changes where the last run ended, so that watches count this node at once;
+        and leave it to the next run, when nothing is written any more.
+        """
+        config, changes = self._config, self._engine.replica.changes
+        file = open_change_tail(config.store, config.data_dir, config.node_url)
+        if (tail := file.take(store.high_water())) is not None:
+            changes.take_over(tail)
+
+        async def save() -> None:
+            if self.failure is None:
+                await asyncio.to_thread(file.save, changes.tail(), store.high_water())
+
+        self._stack.push_async_callback(save)
 
     def _settings(self) -> Settings:
         config = self._config
@@ -251,6 +268,7 @@ class Node:
             hints=engine.hints.waiting,
             repair=engine.repairer.stats,
             warnings=lambda: engine.problems.warnings,
+            watch_wait_ms=lambda: engine.watch_wait_ms,
         )
 
     async def _attend(self, server: Server) -> None:

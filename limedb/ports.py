@@ -80,6 +80,20 @@ class ChangeBatch(NamedTuple):
     started_ms: int = 0
 
 
+class ChangeTail(NamedTuple):
+    """A node's log of changes, to be taken over by its next run. Times are milliseconds since 1970, by the
+    node's clock.
+
+    started_ms: when the log began. floor_ms: all that arrived since then is there. until_ms: its last time.
+    changes: when each arrived, the record, and whether it was a late write; in the order of their arrival.
+    """
+
+    started_ms: int
+    floor_ms: int
+    until_ms: int
+    changes: list[tuple[int, Record, bool]]
+
+
 @dataclass(frozen=True, slots=True)
 class StoreStats:
     """Figures of a store. kind: lmdb, memory or filesystem; keys: those with a value; size: bytes of data;

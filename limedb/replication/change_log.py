@@ -19,7 +19,7 @@ from limedb.core.hlc import COUNTER_BITS, version_at
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.errors import WatchGapError
-from limedb.ports import Applied, ChangeBatch
+from limedb.ports import Applied, ChangeBatch, ChangeTail
 
 MAX_CHANGES = 100_000
 MAX_BYTES = 32 << 20
@@ -40,19 +40,6 @@ LOOK_AT = 1000
 """Changes that are looked at before others have their turn."""
 BEAT_SECONDS = 1.0
 """How long a watcher hears nothing at most, whatever is written meanwhile."""
-
-
-class Tail(NamedTuple):
-    """What a log holds, to be taken over by the next run of the node (`ChangeLog.tail`). Times are
-    milliseconds since 1970.
-
-    changes: when each arrived, the record, and whether it was late; in their order.
-    """
-
-    started_ms: int
-    floor_ms: int
-    until_ms: int
-    changes: list[tuple[int, Record, bool]]
 
 
 class ChangeLog:
@@ -126,16 +113,16 @@ class ChangeLog:
 
     # --- from one run of the node to the next
 
-    def tail(self) -> Tail:
+    def tail(self) -> ChangeTail:
         """All that is kept. Nothing may be added any more."""
-        return Tail(self.started_ms, self.floor_ms, self._stamp, list(self._changes()))
+        return ChangeTail(self.started_ms, self.floor_ms, self._stamp, list(self._changes()))
 
     def _changes(self) -> Iterator[tuple[int, Record, bool]]:
         for piece in self._pieces.values():
             for i, record in enumerate(piece.records):
                 yield piece.arrived_ms, record, i in piece.late
 
-    def take_over(self, tail: Tail) -> None:
+    def take_over(self, tail: ChangeTail) -> None:
         """Go on where the run before ended, to be called before anything is added: the store got nothing in
         between, so that nothing is missing.
         """

@@ -55,6 +55,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             problem=self._sources.problem(),
             members=self._report.members(),
             warnings=self._sources.warnings(),
+            watch_wait_ms=self._sources.watch_wait_ms(),
         )
 
     async def GetRing(

@@ -120,7 +120,8 @@ class ClusterSources:
     load: those of them that it tells the others. change: the change of the topology that runs.
     clock_offsets: how far others' wall clocks are ahead of the own one, in ms, by URL. hints: bytes that wait
     for others, by URL. repair: what was repaired.
-    warnings: what is wrong although it takes requests, a sentence each.
+    warnings: what is wrong although it takes requests, a sentence each. watch_wait_ms: how long it does not
+    count for watches yet.
     """
 
     view: View
@@ -136,3 +137,4 @@ class ClusterSources:
     hints: Callable[[], Mapping[str, int]]
     repair: Callable[[], RepairStats]
     warnings: Callable[[], Iterable[str]] = tuple
+    watch_wait_ms: Callable[[], int] = int

@@ -9,6 +9,7 @@ from pathlib import Path
 from limedb.ports import HintLog, OperationLog, Store
 from limedb.replication.memory_hints import MemoryHints
 from limedb.replication.memory_operations import MemoryOperations
+from limedb.storage.change_tail import TailFile
 from limedb.storage.files import node_path
 from limedb.storage.filesystem_store import FilesystemStore
 from limedb.storage.hint_log import LmdbHintLog
@@ -54,3 +55,8 @@ def open_operation_log(kind: str, data_dir: Path, node_url: str, durability: str
     if kind == "memory":
         return MemoryOperations()
     return LmdbOperationLog(node_path(data_dir, node_url, ".operations"), durability)
+
+
+def open_change_tail(kind: str, data_dir: Path, node_url: str) -> TailFile:
+    """The log of changes that a node's last run left. kind: as STORE."""
+    return TailFile(None if kind == "memory" else node_path(data_dir, node_url, ".changes"))
