@@ -179,7 +179,8 @@ class Node:
             changes.take_over(tail)
 
         async def save() -> None:
-            if self.failure is None:
+            is_quiet = self._engine.in_flight.is_empty and changes.is_complete
+            if self.failure is None and is_quiet:
                 await asyncio.to_thread(file.save, changes.tail(), store.high_water())
 
         self._stack.push_async_callback(save)

@@ -47,6 +47,7 @@ class ChangeLog:
 
     now_ms: the cluster's time. started_ms: since when it can tell of changes. is_fresh: the store is empty,
     so that nothing changed in the seconds before. floor_ms: all that arrived since then is kept.
+    is_complete: of no batch it is unknown whether the store took it; set by who adds.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class ChangeLog:
         self._waiting: set[asyncio.Future[None]] = set()
         self._places: set[_Place] = set()
         self._slowest = 0  # no place is before it
+        self.is_complete = True
 
     def add(
         self,

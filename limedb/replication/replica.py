@@ -26,6 +26,7 @@ from limedb.errors import (
     NotMemberError,
     ResponseTooLargeError,
     StaleEpochError,
+    StoreFullError,
 )
 from limedb.ports import Applied, ChangeBatch, Clock, Entry, OperationLog, Placement, RangePage, Store
 from limedb.replication.change_log import ChangeLog
@@ -154,7 +155,8 @@ class LocalReplica:
         except asyncio.CancelledError:
             self._tasks.start(self._outlast(records, now, fence.epoch, copied))
             raise
-        except BaseException:
+        except BaseException as error:
+            self.changes.is_complete &= isinstance(error, StoreFullError)
             self._in_flight.leave(fence.epoch)
             raise
         self._in_flight.leave(fence.epoch)
@@ -258,12 +260,15 @@ class LocalReplica:
         A store doesn't take such a batch back. The same batch once more changes nothing, and since stores
         take batches in their order, the first is done when the second is.
         """
+        is_known = False
         try:
             applied = await self._store.apply(records, now_ms)
             self.changes.add(records, applied, now_ms, again=True, copied=copied)
+            is_known = True
         except LimeDBError as error:
             log.info("a write whose caller was gone failed: %s", error)
         finally:
+            self.changes.is_complete &= is_known
             self._in_flight.leave(epoch)
 
     def _refuse_skewed(self, record: Record) -> None:

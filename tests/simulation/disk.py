@@ -13,7 +13,7 @@ from typing import Any
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
-from limedb.ports import Applied, Entry, RangePage, Saved, StoreStats
+from limedb.ports import Applied, ChangeTail, Entry, RangePage, Saved, StoreStats
 from limedb.storage.memory_store import MemoryStore
 from tests.simulation.loop import Process
 
@@ -34,6 +34,7 @@ class SimDisk:
         self.saved: Saved | None = None
         self.hints: Any = None
         self.operations: Any = None
+        self.tail: tuple[ChangeTail, int] | None = None  # and the high-water mark
 
     def sync_seconds(self) -> float:
         """How long the next sync takes."""

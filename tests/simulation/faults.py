@@ -11,6 +11,7 @@ from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
 from limedb.replication import writing
 from limedb.replication.feed import Feed, Source
+from limedb.replication.reported import Known, Reported
 
 
 def one_source(patch: pytest.MonkeyPatch) -> None:
@@ -42,3 +43,19 @@ def watch_of_restarted(patch: pytest.MonkeyPatch) -> None:
         return source.stands
 
     patch.setattr(Feed, "_counts", counts)
+
+
+def watch_that_forgets(patch: pytest.MonkeyPatch) -> None:
+    """A key that a feed has forgotten is taken for one that it never reported."""
+    sound = Reported.look
+
+    def look(self: Reported, key: str, version: int) -> Known:
+        known = sound(self, key, version)
+        return Known.NEW if known is Known.UNSURE else known
+
+    patch.setattr(Reported, "look", look)
+
+
+def watch_that_drops(patch: pytest.MonkeyPatch) -> None:
+    """What a feed is unsure of is left out, though it may be on its way."""
+    patch.setattr(Feed, "_was_reported", lambda self, version: True)

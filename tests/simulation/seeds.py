@@ -28,6 +28,8 @@ KEPT: dict[str, dict[int, str]] = {
         51: "a node that a watch first heard after it stood told only what came from then on",
     },
     "moving_watches": {},
+    "rolling_watches": {},
+    "forgetful_watches": {},
 }
 """Seeds that showed a fault, by scenario."""
 
