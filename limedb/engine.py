@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from limedb.cluster.charter import Charter, new_id
+from limedb.cluster.clock_lead import ClockLead
 from limedb.cluster.clocks import ClockWatch
 from limedb.cluster.council import Council
 from limedb.cluster.gossiper import Gossiper
@@ -18,7 +19,7 @@ from limedb.cluster.handoff import Handoff
 from limedb.cluster.steward import Steward
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
-from limedb.core.hlc import HybridClock
+from limedb.core.hlc import HybridClock, version_at
 from limedb.core.membership import NodeLoad, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.problems import Problem, Problems
@@ -100,8 +101,21 @@ class Engine:
         self.charter = Charter(saved, world.node_file, self.in_flight.drained)
         max_skew_ms = int(settings.max_clock_skew * 1000)
         self.clocks = ClockWatch(clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members)
+        self.lead = ClockLead(
+            settings.node_url,
+            clock,
+            members=self._members,
+            tolerance_ms=max_skew_ms / 4,
+            interval=interval,
+        )
         self.skew = ClockGuard(
-            clock, max_skew_ms, self.clocks.skew_ms, self.clocks.problem, lambda: len(self._members()) == 1
+            clock,
+            max_skew_ms,
+            self.clocks.skew_ms,
+            self.clocks.problem,
+            self.lead.agreed_ms,
+            world.store.high_water,
+            lambda: self.lead.is_settled,
         )
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._told())
         self.view = ClusterView(own, clock, gossip_interval=interval, tell=self._told)
@@ -117,11 +131,13 @@ class Engine:
         self.at_hand = AtHand(settings.node_url, world.store, self.replica, self.charter, self.skew)
         self.charter.subscribe(self.replica.follow)
         self.replicas = world.connect(self)
+        versions = HybridClock(min(world.store.high_water(), version_at(self.skew.now_ms() + max_skew_ms)))
+        self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
         self.coordinator = Coordinator(
             self.charter,
             self.replicas,
             clock,
-            HybridClock(world.store.high_water()),
+            versions,
             world.hints,
             self.skew,
             settings.level,
@@ -137,6 +153,8 @@ class Engine:
             seeds=settings.seeds,
             rng=rng,
             clocks=self.clocks,
+            lead=self.lead,
+            time_ms=self.skew.now_ms,
         )
         self.hints, self.replayer = world.hints, self._new_replayer(world)
         self.repairer = self._new_repairer(world)
@@ -267,6 +285,7 @@ class Engine:
     def _clock_problems(self) -> Iterator[Problem]:
         if text := self.clocks.problem():
             yield Problem(text, stops_serving=True)
+        yield from self.skew.problems()
 
     def is_alive(self, node_url: str) -> bool:
         """Whether gossip takes a node for alive, or has not heard of it yet."""

@@ -23,6 +23,7 @@ def ack_response(ack: Ack) -> gossip_pb2.ExchangeResponse:
         digests_update=[_state(s) for s in ack.updates],
         digests_request=[_digest(d) for d in ack.requests],
         now_ms=ack.now_ms,
+        time_ms=ack.time_ms,
     )
 
 
@@ -32,6 +33,7 @@ def ack_from(response: gossip_pb2.ExchangeResponse) -> Ack:
         updates=tuple(state_from(s) for s in response.digests_update),
         requests=tuple(digest_from(d) for d in response.digests_request),
         now_ms=response.now_ms,
+        time_ms=response.time_ms,
     )
 
 
