@@ -185,7 +185,7 @@ class Scan:
         return True
 
     async def _answers(self, merge: RangeMerge) -> dict[str, RangePage | LimeDBError]:
-        """What those say whose next page is needed, but for those that are late while the others are enough."""
+        """The pages of those that were asked, but for who is late while the others are enough."""
         asked = {
             node: asyncio.create_task(self._ask(node, self._keys.begin_at(start)))
             for node, start in merge.hungry.items()
