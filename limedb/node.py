@@ -7,17 +7,17 @@ adapters, and stops them in reverse order. It must never hold logic of a request
 import asyncio
 import gc
 import logging
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from random import Random
 
 import uvloop
 
 from limedb import __version__
-from limedb.aio.last_resort import last_resort
+from limedb.aio.last_resort import LastResort
+from limedb.aio.stop_signals import StopSignals
 from limedb.aio.supervisor import Supervisor
 from limedb.config import Config
 from limedb.core.problems import Problem
@@ -27,6 +27,7 @@ from limedb.errors import LimeDBError
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
+from limedb.ports import StoreStats
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
@@ -43,14 +44,16 @@ from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, listen_addresses
 from limedb.rpc.sources import ClusterSources, Phase
 from limedb.rpc.topology import TopologyServicer
-from limedb.storage.data_watch import DataWatch
+from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.node_file import open_node_file, set_aside
-from limedb.storage.opening import open_hint_log, open_operation_log, open_store
+from limedb.storage.opening import open_hint_log, open_operation_log, open_store, side_files
 
 log = logging.getLogger(__name__)
 
 LAST_SECONDS = 15.0
 """How long a stop may take; then the process ends as it is: what was acknowledged is on disk."""
+LAST_SECONDS_OF_A_START = 5.0
+"""The same while the node starts: it has no requests that would have to end."""
 DRAIN_SECONDS = 5.0
 """How long running requests may take once the node is told to stop."""
 MAX_ANSWER = (4 << 20) - (64 << 10)
@@ -95,6 +98,7 @@ class Node:
         self._stopped = asyncio.Event()
         self._stack = AsyncExitStack()
         self._supervisor = Supervisor()
+        self._lost_hints = self._untraced = ""
         self.failure: Exception | None = None
         self.is_removed = False
 
@@ -127,7 +131,9 @@ class Node:
         self._stack.push_async_callback(store.close)
         hints = open_hint_log(config.store, config.data_dir, config.node_url)
         self._stack.push_async_callback(hints.close)
-        operations = open_operation_log(config.store, config.data_dir, config.node_url, config.durability)
+        operations = open_operation_log(
+            config.store, config.data_dir, config.node_url, config.durability, self._fail
+        )
         self._stack.push_async_callback(operations.close)
         self._figures = Figures(self._clock, store)
         telemetry = await self._start_telemetry()
@@ -162,10 +168,28 @@ class Node:
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
                 "the watch over connections": Connections(config.server_port).run,
-                "the watch over the data": DataWatch(store.stats(), self._fail).run,
+                **self._data_watches(store.stats()),
                 "the node's health": lambda: self._attend(server),
             }
         )
+
+    def _data_watches(self, stats: StoreStats) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Without its data a node stops; hints are a lesser loss, which it reports."""
+        config = self._config
+        beside = side_files(config.store, config.data_dir, config.node_url)
+        needed = data_of(stats) | {
+            path: "without it retries of writes get an unknown outcome"
+            for name, path in beside.items()
+            if name == "operations"
+        }
+        hints = {path: "what it held is left to repair" for name, path in beside.items() if name == "hints"}
+        return {
+            "the watch over the data": DataWatch(needed, self._fail).run,
+            "the watch over the hints": DataWatch(hints, self._lose_hints).run,
+        }
+
+    def _lose_hints(self, error: Exception) -> None:
+        self._lost_hints = f"{error}. Until this node is restarted, hints that it keeps are lost with it"
 
     def _settings(self) -> Settings:
         config = self._config
@@ -200,7 +224,12 @@ class Node:
             lambda: figures.peers,
             lambda: figures.stored,
         )
-        telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
+        try:
+            telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
+        except Exception as error:
+            self._untraced = f"telemetry is off, it could not start: {error}; see OTEL_ENDPOINT"
+            log.exception("telemetry could not start; the node goes on without it")
+            return Telemetry()
         self._stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
         if telemetry.enabled:
             configure_logging(
@@ -287,7 +316,9 @@ class Node:
         self._stack.push_async_callback(cancel)
 
     def _own_problems(self) -> Iterator[Problem]:
-        if trouble := self._figures.stored.trouble:
+        stored, hints = self._figures.stored.trouble, self._engine.hints.trouble
+        troubles = (stored, hints, self._lost_hints, self._untraced)
+        for trouble in filter(None, troubles):
             yield Problem(trouble)
         for name, error in self._supervisor.failing.items():
             yield Problem(f"{name} fails: {error}; it is started again and again, and the log has more")
@@ -301,10 +332,12 @@ class Node:
 
 def run(config: Config) -> None:
     """Run a node until SIGTERM or SIGINT. LimeDBError: it could not start, or had to stop."""
+    last = LastResort(LAST_SECONDS_OF_A_START)
+    signals = StopSignals(last)
     configure_logging(config.log_level, config.log_format, config.node_url)
     sys.setswitchinterval(SWITCH_SECONDS)
     raise_descriptor_limit()
-    uvloop.run(_run(config))
+    uvloop.run(_run(config, last, signals))
 
 
 def _spare_collector() -> None:
@@ -316,37 +349,45 @@ def _spare_collector() -> None:
     gc.freeze()
 
 
-async def _run(config: Config) -> None:
+async def _run(config: Config, last: LastResort, signals: StopSignals) -> None:
     """Run a node; start it anew, its data set aside, each time that its cluster has removed it."""
-    while await _run_once(config):
-        moved = set_aside(config.store, config.data_dir, config.node_url)
-        log.warning(
-            "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
-        )
+    try:
+        while await _run_once(config, last, signals):
+            last.call_off()
+            moved = set_aside(config.store, config.data_dir, config.node_url)
+            log.warning(
+                "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
+            )
+    finally:
+        last.begin()  # what is left of the process may hang, too
 
 
-async def _run_once(config: Config) -> bool:
+async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> bool:
     """Run a node until its end; whether it was removed from its cluster."""
-    node = Node(config, Random())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, node.ask_to_stop)
+    node, loop = Node(config, Random()), asyncio.get_running_loop()
+    last.seconds = LAST_SECONDS_OF_A_START
+    signals.tell(lambda: _call(loop, node.ask_to_stop))
     starting = asyncio.create_task(node.start())
     stopping = asyncio.create_task(node.wait_stopped())
-    last = last_resort(LAST_SECONDS)
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
+        last.begin()
         starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
     if starting.cancelled():
         return False
     starting.result()
+    last.seconds = LAST_SECONDS
     _spare_collector()
     await stopping
-    last.start()
+    last.begin()
     await node.stop()
-    if node.is_removed and node.failure is None:
-        last.cancel()
     if node.failure is not None:
         raise LimeDBError(f"the node had to stop: {node.failure}") from node.failure
-    return node.is_removed
+    return node.is_removed and not signals.is_asked
+
+
+def _call(loop: asyncio.AbstractEventLoop, hear: Callable[[], None]) -> None:
+    """Let a loop call something, from another thread."""
+    with suppress(RuntimeError):  # it was closed: all has stopped
+        loop.call_soon_threadsafe(hear)

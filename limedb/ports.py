@@ -276,6 +276,10 @@ class HintLog(Protocol):
     async def forget(self, node_url: str) -> None:
         """Forget all hints for a node."""
 
+    @property
+    def trouble(self) -> str:
+        """Why no hints can be kept, in words; empty while they can."""
+
     def waiting(self) -> dict[str, int]:
         """How many bytes of hints wait, by node URL; nodes without any are left out."""
 

@@ -45,12 +45,22 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
     return LmdbHintLog(node_path(data_dir, node_url, ".hints"))
 
 
-def open_operation_log(kind: str, data_dir: Path, node_url: str, durability: str) -> OperationLog:
+def open_operation_log(
+    kind: str, data_dir: Path, node_url: str, durability: str, on_fatal: Callable[[Exception], None]
+) -> OperationLog:
     """Open what a node remembers of operations: on disk where its data is. Call it inside the running event
     loop.
 
-    kind, durability: as STORE and DURABILITY. StoreError, StoreCorruptError: it can't be opened.
+    kind, durability: as STORE and DURABILITY. on_fatal: as for `open_store`. StoreError,
+    StoreCorruptError: it can't be opened.
     """
     if kind == "memory":
         return MemoryOperations()
-    return LmdbOperationLog(node_path(data_dir, node_url, ".operations"), durability)
+    return LmdbOperationLog(node_path(data_dir, node_url, ".operations"), durability, on_fatal=on_fatal)
+
+
+def side_files(kind: str, data_dir: Path, node_url: str) -> dict[str, Path]:
+    """What a node keeps on disk beside its data, and has open: its hints, and the operations it remembers."""
+    if kind == "memory":
+        return {}
+    return {name: node_path(data_dir, node_url, f".{name}") / "data.mdb" for name in ("hints", "operations")}
