@@ -17,13 +17,16 @@ from random import Random
 import uvloop
 
 from limedb import __version__
+from limedb.cluster.aside import Aside
 from limedb.config import Config
 from limedb.core.quorum import Level
 from limedb.engine import Engine, Settings, World
 from limedb.errors import LimeDBError
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
+from limedb.observability.machine import give_back, machine_memory, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
+from limedb.observability.watchman import Watchman
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
@@ -33,6 +36,7 @@ from limedb.rpc.gossip import GossipServicer
 from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
+from limedb.rpc.memory import Memory
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
 from limedb.rpc.remote_topology import RemoteTopology
 from limedb.rpc.replica import ReplicaServicer
@@ -48,6 +52,8 @@ DRAIN_SECONDS = 5.0
 """How long running requests may take once the node is told to stop."""
 MAX_ANSWER = (4 << 20) - (64 << 10)
 """Bytes of values in one answer: what a gRPC client takes by default, less some room for the keys."""
+LEAST_MEMORY, MOST_MEMORY = 256 << 20, 2 << 30
+"""Bytes between which MAX_MEMORY is an eighth of the machine's, where it isn't set."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
 LOOK_SECONDS = 0.05
@@ -121,6 +127,8 @@ class Node:
         self._stack.push_async_callback(hints.close)
         operations = open_operation_log(config.store, config.data_dir, config.node_url, config.durability)
         self._stack.push_async_callback(operations.close)
+        self._aside = Aside()
+        self._memory = Memory(self._max_memory, self._clock)
         self._figures = Figures(self._clock, store)
         telemetry = await self._start_telemetry()
         links = PeerLinks(
@@ -142,14 +150,21 @@ class Node:
                     config.node_url, engine.replica, links, self._clock, engine.is_alive
                 ),
                 load=self._figures.load,
+                compute=self._aside,
             ),
         )
         self._stack.push_async_callback(self._engine.close)
-        server = self._new_server(telemetry)
+        watchman = Watchman(self._max_memory, own_memory_reader(), give_back)
+        self._engine.problems.add(self._memory.problems)
+        self._engine.problems.add(watchman.problems)
+        server = self._new_server(telemetry, watchman)
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         await self._run_in_background(
-            self._engine.run(), self._figures.run(self._engine.view.gossip_report), self._attend(server)
+            self._engine.run(),
+            self._figures.run(self._engine.view.gossip_report),
+            self._attend(server),
+            watchman.run(),
         )
 
     def _settings(self) -> Settings:
@@ -170,6 +185,11 @@ class Node:
             repair_interval=config.repair_interval,
             max_read_size=self._max_answer,
         )
+
+    @property
+    def _max_memory(self) -> int:
+        derived = min(max(machine_memory() // 8, LEAST_MEMORY), MOST_MEMORY)
+        return self._config.max_memory or derived
 
     @property
     def _max_answer(self) -> int:
@@ -194,12 +214,12 @@ class Node:
             log.info("telemetry goes to %s", telemetry.endpoint)
         return telemetry
 
-    def _new_server(self, telemetry: Telemetry) -> Server:
+    def _new_server(self, telemetry: Telemetry, watchman: Watchman) -> Server:
         config, engine, requests = self._config, self._engine, self._figures.requests
         checks = Checks(config.max_value_size)
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
-        server = Server(telemetry.server_interceptors)
+        server = Server(self._memory, telemetry.server_interceptors, watchman)
         kv = KVServicer(
             config.node_url,
             engine.coordinator,
@@ -210,14 +230,16 @@ class Node:
             requests,
             self._max_answer,
             KeyStreams(engine.scanner, engine.watcher, checks, deadlines),
+            self._memory,
         )
         server.add(kv, requests)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.steward, engine.repairer, checks))
-        server.add(GossipServicer(engine.gossiper, checks, self._clock))
+        server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
-        server.add(TopologyServicer(engine))
-        server.add(ReplicaServicer(engine.replica, deadlines, self._clock))
+        server.add(TopologyServicer(engine), of_peers=True)
+        replica = ReplicaServicer(engine.replica, deadlines, self._clock, self._memory.peers)
+        server.add(replica, of_peers=True)
         return server
 
     def _sources(self) -> ClusterSources:
@@ -236,6 +258,7 @@ class Node:
             hints=engine.hints.waiting,
             repair=engine.repairer.stats,
             warnings=lambda: engine.problems.warnings,
+            compute=self._aside,
         )
 
     async def _attend(self, server: Server) -> None:
