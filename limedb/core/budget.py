@@ -2,11 +2,12 @@
 
 It owns who holds how much. It must never wait, nor know what it counts: bytes mostly.
 
-Law: what is held is the sum of what each holder holds, and never over the limit. A holder may hold at most
-`part` of what is free for all: with part = 1 one alone gets half, and each further one half of what is left;
-with 1/2 a third of it. So who comes later always finds room, if less and less while those before keep all.
-Source: Choudhury and Hahne 1998, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", whose
-alpha is `part`.
+Law: what is held is the sum of what each holder holds, and never over the limit, but for what was taken
+alone: while nothing is held anything may be, for what is larger than its part must have its turn, too. A
+holder may hold at most `part` of what is free for all: with part = 1 one alone gets half, and each further one
+half of what is left; with 1/2 a third of it. So who comes later always finds room, if less and less while
+those before keep all. Source: Choudhury and Hahne 1998, "Dynamic Queue Length Thresholds for Shared-Memory
+Packet Switches", whose alpha is `part`.
 """
 
 
@@ -21,10 +22,10 @@ class Budget:
     def take(self, holder: str, amount: int) -> bool:
         """Hold `amount` more, from 0 on; False: there is no room for it, and nothing has changed.
 
-        What is free is counted before the amount is taken: at once, one alone may get `part` of the limit.
+        What is free is counted before the amount is taken.
         """
         own = self._by_holder.get(holder, 0)
-        if own + amount > self.part * self.free:
+        if self.held and own + amount > self.part * self.free:
             return False
         self._put(holder, own + amount)
         self.held += amount

@@ -60,6 +60,7 @@ class Carrier:
     def __init__(self, own: Own, clock: Clock, memory: Share, holder: str) -> None:
         self._own, self._clock = own, clock
         self._memory, self._holder = memory, holder
+        self._has_ended = False
         self._held = memory.hold(holder, 0)  # answers that the peer hasn't taken
         self._loop = asyncio.get_running_loop()
         self._ready: list[bytes] = []
@@ -87,8 +88,9 @@ class Carrier:
             ending = [reading, *self._running]
             for task in ending:
                 task.cancel()
-            await asyncio.gather(*ending, return_exceptions=True)
+            self._has_ended = True
             self._held.release()
+            await asyncio.gather(*ending, return_exceptions=True)
 
     async def _read(self, requests: AsyncIterator[replica_pb2.CarryRequest]) -> None:
         async for request in requests:
@@ -162,7 +164,7 @@ class Carrier:
     def _put(self, number: int, body: bytes) -> None:
         if len(body) > MAX_ANSWER:
             body = _refusal(_too_large(len(body)))
-        if len(body) > SMALL:
+        if len(body) > SMALL and not self._has_ended:
             body = self._counted(body)
         self._ready.append(frames.answer(number, body))
         self._ready_bytes += len(body)

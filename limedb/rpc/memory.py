@@ -33,14 +33,14 @@ PEER_COPIES = 2
 """The same for what a peer sends, which goes nowhere but to the disk."""
 ANSWER_COPIES = 2
 """How many times the bytes of an answer are in memory while gRPC sends it."""
-HEAVY_READS = 4
+HEAVY_READS = 8
 """How many times the bytes of a batch of large values count while they are gathered: it takes the processor's
 time, too, which others wait for.
 """
 ROOM_SECONDS = 5.0
 """How long a large request waits for room in memory."""
 KEPT_PART = 0.5
-"""Of what is free, how much one client may hold where it decides itself for how long: it need not read."""
+"""Of what is free, how much one client may hold of answers, streams and reads."""
 MOST_WAITING = 1000
 """Requests that may wait for room in a share; one more is refused at once."""
 MOST_LOOKED_AT = 64
@@ -83,10 +83,7 @@ class Held:
 
     def resize(self, amount: int) -> None:
         """Hold that much instead. OverloadedError: there is no room for it; what was held stays held."""
-        if amount > self.amount:
-            self._share.take(self._holder, amount - self.amount)
-        else:
-            self._share.give(self._holder, self.amount - amount)
+        self._share.exchange(self._holder, self.amount, amount)
         self.amount = amount
 
     def __enter__(self) -> "Held":
@@ -147,7 +144,6 @@ class Share:
         """Hold so many bytes as soon as there is room; what is over the whole share, when nobody else holds
         anything. OverloadedError: not within `seconds`, or too many wait.
         """
-        amount = min(amount, self.limit)
         if holder not in self._waiting and self._budget.take(holder, amount):
             return Held(self, holder, amount)
         if len(self._waiting.get(holder, ())) + self._waits >= MOST_WAITING:  # who has most is refused first
@@ -174,6 +170,15 @@ class Share:
         """As `hold`, for what is held already."""
         if not self._budget.take(holder, amount):
             raise self._refusal(amount)
+
+    def exchange(self, holder: str, before: int, amount: int) -> None:
+        """Hold an amount instead of another. OverloadedError: there is no room for it."""
+        self._budget.give(holder, before)
+        if not self._budget.take(holder, amount):
+            self._budget.force(holder, before)
+            raise self._refusal(amount)
+        if self._waiting and amount < before:
+            self._admit()
 
     def give(self, holder: str, amount: int) -> None:
         """Let go of so many bytes, and let in who waited for them."""
@@ -235,7 +240,7 @@ class Memory:
         self.requests = Share("requests", 4 * part, clock)
         self.arrivals = Share("requests that wait", part, clock)
         self.answers = Share("answers", 2 * part, clock, KEPT_PART)
-        self.reads = Share("reads", 2 * part, clock)
+        self.reads = Share("reads", 2 * part, clock, KEPT_PART)
         self.streams = Share("streams", 3 * part, clock, KEPT_PART)
         self.peers = Share("peers", 3 * part, clock)
         self.peer_arrivals = Share("peers that wait", part, clock)

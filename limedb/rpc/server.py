@@ -5,6 +5,7 @@ for one costs a tenth of a request; telemetry brings its own when it is on.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
@@ -201,6 +202,9 @@ class _Method:
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
             raise
+        except grpc.aio.BaseError:  # what was written reached nobody: the client is gone
+            self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
+            return
         except Exception as error:
             await self._refuse(error, context, started)
         finally:
@@ -310,6 +314,11 @@ def _record_nothing(method: str, code: str, seconds: float) -> None:
     pass
 
 
+def is_about_us(record: logging.LogRecord) -> bool:
+    """Whether a line of gRPC's log is more than that a client went away before its answer was sent."""
+    return "ExecuteBatchError raised in core" not in record.getMessage()
+
+
 class Server:
     """A node's server, with health and reflection. interceptors: of telemetry, when it is on. memory: what
     requests, answers and streams may hold. gauge: of the process's
@@ -322,6 +331,7 @@ class Server:
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         gauge: Gauge | None = None,
     ) -> None:
+        logging.getLogger("grpc._cython.cygrpc").addFilter(is_about_us)
         gauge = gauge or NoGauge()
         clock, large = memory.clock, lambda: memory.requests.held // LARGE + memory.arrivals.held // LARGE
         receiving = Receiving(gauge, clock, large)

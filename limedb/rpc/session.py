@@ -116,9 +116,11 @@ class Session:
                 self._leave(self._answers.popleft())
             reading.result()
         finally:
-            await _end({reading, *self._tasks})
-            for answer in self._answers:
-                self._leave(answer)
+            try:
+                await _end({reading, *self._tasks})
+            finally:  # the wait may be cancelled, too
+                for answer in self._answers:
+                    self._leave(answer)
 
     async def _wait_answer(self, reading: "asyncio.Task[None]") -> bool:
         """Whether there is an answer to give; False: there will be none."""

@@ -11,17 +11,18 @@ from limedb.errors import UnavailableError
 
 async def test_the_loop_goes_on_while_work_runs_and_works_run_one_by_one() -> None:
     aside, may_end = Aside(), threading.Event()
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
     running: list[int] = []
 
     def work() -> int:
         running.append(1)
+        loop.call_soon_threadsafe(begun.set)
         assert may_end.wait(10)  # which the loop lets it, so the loop must go on
         return len(running)
 
     first, second = (asyncio.create_task(aside(work)) for _ in range(2))
     async with asyncio.timeout(10):
-        while not running:
-            await asyncio.sleep(0)
+        await begun.wait()
         assert not second.done()
         may_end.set()
         assert [await first, await second] == [1, 2]

@@ -60,9 +60,11 @@ def test_what_is_held_can_grow_and_shrink_and_is_let_go_once() -> None:
     held = shared.hold("a", 10)
     held.resize(40)
     held.resize(20)
+    other = shared.hold("b", 1)
     with pytest.raises(OverloadedError):
-        held.resize(99)
-    assert shared.held == 20
+        held.resize(100)
+    assert shared.held == 21
+    other.release()
     held.release()
     held.release()
     assert shared.held == 0
@@ -96,7 +98,7 @@ async def test_what_is_over_the_whole_share_is_let_in_alone() -> None:
     assert not waiting.done()
     small.release()
     held = await asyncio.wait_for(waiting, PATIENCE)
-    assert shared.held == 100
+    assert shared.held == 1000
     held.release()
 
 
