@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from limedb.cluster.aside import Compute, compute_here
 from limedb.cluster.charter import Charter, new_id
 from limedb.cluster.clock_lead import ClockLead
 from limedb.cluster.clocks import ClockWatch
@@ -75,7 +76,8 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class World:
     """What an engine runs on. connect: makes the directory of all replicas around the own one. operations: in
-    memory where there is none. load: how the node does, None: it isn't told.
+    memory where there is none. load: how the node does, None: it isn't told. compute: does what
+    takes long beside the event loop.
     """
 
     store: Store
@@ -88,6 +90,7 @@ class World:
     connect: "Callable[[Engine], Replicas]"
     operations: OperationLog | None = None
     load: Callable[[], NodeLoad | None] = lambda: None
+    compute: Compute = compute_here
 
 
 class Engine:
@@ -187,6 +190,7 @@ class Engine:
             dead_node_timeout=settings.dead_node_timeout,
             has_data=self._has_data,
             nudge=self.gossiper.nudge,
+            compute=world.compute,
         )
 
     def _new_replayer(self, world: World) -> HintReplayer:

@@ -19,6 +19,7 @@ from limedb import __version__
 from limedb.aio.last_resort import LastResort
 from limedb.aio.stop_signals import StopSignals
 from limedb.aio.supervisor import Supervisor
+from limedb.cluster.aside import Aside
 from limedb.config import Config
 from limedb.core.problems import Problem
 from limedb.core.quorum import Level
@@ -26,7 +27,9 @@ from limedb.engine import Engine, Settings, World
 from limedb.errors import LimeDBError
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
+from limedb.observability.machine import give_back, machine_memory, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
+from limedb.observability.watchman import Watchman
 from limedb.ports import StoreStats
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
@@ -38,6 +41,7 @@ from limedb.rpc.gossip import GossipServicer
 from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
+from limedb.rpc.memory import Memory
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
 from limedb.rpc.remote_topology import RemoteTopology
 from limedb.rpc.replica import ReplicaServicer
@@ -58,6 +62,8 @@ DRAIN_SECONDS = 5.0
 """How long running requests may take once the node is told to stop."""
 MAX_ANSWER = (4 << 20) - (64 << 10)
 """Bytes of values in one answer: what a gRPC client takes by default, less some room for the keys."""
+LEAST_MEMORY, MOST_MEMORY = 256 << 20, 2 << 30
+"""Bytes between which MAX_MEMORY is an eighth of the machine's, where it isn't set."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
 LOOK_SECONDS = 0.05
@@ -135,6 +141,8 @@ class Node:
             config.store, config.data_dir, config.node_url, config.durability, self._fail
         )
         self._stack.push_async_callback(operations.close)
+        self._aside = Aside()
+        self._memory = Memory(self._max_memory, self._clock)
         self._figures = Figures(self._clock, store)
         telemetry = await self._start_telemetry()
         links = PeerLinks(
@@ -156,10 +164,14 @@ class Node:
                     config.node_url, engine.replica, links, self._clock, engine.is_alive
                 ),
                 load=self._figures.load,
+                compute=self._aside,
             ),
         )
         self._stack.push_async_callback(self._engine.close)
-        server = self._new_server(telemetry)
+        watchman = Watchman(self._max_memory, own_memory_reader(), give_back)
+        self._engine.problems.add(self._memory.problems)
+        self._engine.problems.add(watchman.problems)
+        server = self._new_server(telemetry, watchman)
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
@@ -168,6 +180,7 @@ class Node:
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
                 "the watch over connections": Connections(config.server_port).run,
+                "the watch over memory": watchman.run,
                 **self._data_watches(store.stats()),
                 "the node's health": lambda: self._attend(server),
             }
@@ -211,6 +224,11 @@ class Node:
         )
 
     @property
+    def _max_memory(self) -> int:
+        derived = min(max(machine_memory() // 8, LEAST_MEMORY), MOST_MEMORY)
+        return self._config.max_memory or derived
+
+    @property
     def _max_answer(self) -> int:
         return max(MAX_ANSWER, self._config.max_value_size)
 
@@ -238,12 +256,12 @@ class Node:
             log.info("telemetry goes to %s", telemetry.endpoint)
         return telemetry
 
-    def _new_server(self, telemetry: Telemetry) -> Server:
+    def _new_server(self, telemetry: Telemetry, watchman: Watchman) -> Server:
         config, engine, requests = self._config, self._engine, self._figures.requests
         checks = Checks(config.max_value_size)
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
-        server = Server(telemetry.server_interceptors)
+        server = Server(self._memory, telemetry.server_interceptors, watchman)
         kv = KVServicer(
             config.node_url,
             engine.coordinator,
@@ -254,14 +272,16 @@ class Node:
             requests,
             self._max_answer,
             KeyStreams(engine.scanner, engine.watcher, checks, deadlines),
+            self._memory,
         )
         server.add(kv, requests)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.steward, engine.repairer, checks))
-        server.add(GossipServicer(engine.gossiper, checks, self._clock))
+        server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
-        server.add(TopologyServicer(engine))
-        server.add(ReplicaServicer(engine.replica, deadlines, self._clock))
+        server.add(TopologyServicer(engine), of_peers=True)
+        replica = ReplicaServicer(engine.replica, deadlines, self._clock, self._memory.peers)
+        server.add(replica, of_peers=True)
         return server
 
     def _sources(self) -> ClusterSources:
@@ -280,6 +300,7 @@ class Node:
             hints=engine.hints.waiting,
             repair=engine.repairer.stats,
             warnings=lambda: engine.problems.warnings,
+            compute=self._aside,
         )
 
     async def _attend(self, server: Server) -> None:

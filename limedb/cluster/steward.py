@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
+from limedb.cluster.aside import Compute, compute_here
 from limedb.cluster.asking import ASK_TIMEOUT
 from limedb.cluster.attendance import Attendance
 from limedb.cluster.changes import Changes
@@ -35,6 +36,7 @@ BUSY_SECONDS = 0.25
 class Steward:
     """Runs while `run` runs. interval: of gossip, seconds. seeds: URLs that were named. dead_node_timeout: in
     seconds. has_data: whether the own store ever took a write. nudge: spreads what this node tells, at once.
+    compute: does what takes long beside the event loop.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Steward:
         dead_node_timeout: float,
         has_data: Callable[[], bool],
         nudge: Callable[[], None],
+        compute: Compute = compute_here,
     ) -> None:
         self._charter, self._council, self._view = charter, council, view
         self._handoff, self._transport, self._clock = handoff, transport, clock
@@ -62,7 +65,7 @@ class Steward:
         self._leader = Leader(
             charter, council, view, self._attendance, transport, self.progress, dead_node_timeout, clock
         )
-        self._changes = Changes(charter, council, self._attendance, self._leader)
+        self._changes = Changes(charter, council, self._attendance, self._leader, compute)
         self._wake = asyncio.Event()
         self._departed = asyncio.Event()
         self._was_there = False
@@ -99,7 +102,7 @@ class Steward:
 
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
         """As Changes.plan_join."""
-        return self._changes.plan_join(url, zone, virtual_nodes)
+        return await self._changes.plan_join(url, zone, virtual_nodes)
 
     async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
         """As Changes.decommission."""

@@ -232,7 +232,8 @@ class Fanout:
 
 _REFUSALS = frozenset(
     ("StoreFullError", "StoreClosedError", "ClockSkewError", "NotMemberError", "InvalidKeyError",
-     "ValueTooLargeError", "InvalidRequestError", "MalformedRequestError", "UnavailableError")
+     "ValueTooLargeError", "InvalidRequestError", "MalformedRequestError", "OverloadedError",
+     "UnavailableError")
 )  # fmt: skip
 
 
