@@ -104,7 +104,9 @@ class Engine:
             clock, max_skew_ms, self.clocks.skew_ms, self.clocks.problem, lambda: len(self._members()) == 1
         )
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._told())
-        self.view = ClusterView(own, clock, gossip_interval=interval, tell=self._told)
+        self.view = ClusterView(
+            own, clock, gossip_interval=interval, tell=self._told, members=self._member_ids
+        )
         self.replica = LocalReplica(
             world.store,
             clock,
@@ -274,6 +276,11 @@ class Engine:
 
     def _members(self) -> frozenset[str]:
         return frozenset(member.url for member in self.charter.topology.members)
+
+    def _member_ids(self) -> dict[str, str]:
+        """The node_id of each member, by URL; of two at one URL the one that takes the other's place."""
+        members = sorted(self.charter.topology.members, key=lambda m: m.standing is not Standing.REMOVING)
+        return {member.url: member.node_id for member in members}
 
     def _has_data(self) -> bool:
         """Whether the store ever took a write; values of a Go LimeDB have no versions."""

@@ -1,6 +1,8 @@
 """How fresh nodes make a cluster.
 
-It owns the wait for names, the pledges and the founding. It must never found where a cluster was heard of.
+It owns the wait for names, the pledges and the founding. It must never found where a cluster was heard of,
+nor while it has not reached a majority of the nodes that were named to it, itself included: two groups that
+don't reach each other would both found (docs/decisions/who-may-found.md).
 
 When no new name comes any more, the smallest URL of the fresh nodes asks the others for a pledge, which
 binds a node to one founder for some seconds, and founds the cluster with those that gave it: nothing is
@@ -98,20 +100,23 @@ class Forming:
         """Whether all are there that will soon be."""
         if self._view.named_for < self._quiet:
             return False
+        reached = sum(self._view.reached(url) for url in self._seeds)
+        if reached == len(self._seeds):
+            return True
         waited = self._clock.monotonic() - self._started
-        return waited >= SEED_SECONDS or all(self._view.state(url).generation for url in self._seeds)
+        return waited >= SEED_SECONDS and 2 * (reached + 1) > len(self._seeds) + 1
 
     def _is_smallest(self) -> bool:
-        return all(self._view.own_url < state.url for state in self._fresh())
+        """Whether it is this node's turn; who is silent for a moment is waited for, or two found."""
+        return all(self._view.own_url < state.url for state in self._fresh_living())
 
     def _fresh(self) -> list[NodeState]:
         """The other fresh nodes that it could found with."""
+        return [state for state in self._fresh_living() if self._is_active(state.url)]
+
+    def _fresh_living(self) -> list[NodeState]:
         wanted = self._view.own.replication_factor
-        return [
-            state
-            for state in self._view.living()
-            if is_fresh(state) and state.replication_factor == wanted and self._is_active(state.url)
-        ]
+        return [s for s in self._view.living() if is_fresh(s) and s.replication_factor == wanted]
 
     def _is_active(self, url: str) -> bool:
         return self._view.status(url) is Status.ACTIVE
