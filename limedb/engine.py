@@ -258,7 +258,8 @@ class Engine:
         if self.steward.departed:
             yield Problem(_DEPARTED[self.steward.departed], stops_serving=True)
         elif member is None:
-            yield Problem(conflict or "the node belongs to no cluster yet", stops_serving=True)
+            text = conflict or self.steward.lonely or "the node belongs to no cluster yet"
+            yield Problem(text, stops_serving=True)
         elif member.standing is Standing.JOINING:
             yield Problem("the node is joining: it fetches its share of the keys", stops_serving=True)
         elif topology.gives_way:

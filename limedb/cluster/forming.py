@@ -19,6 +19,7 @@ from limedb.cluster.council import Council
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
+from limedb.core.quorum import majority
 from limedb.core.topology import Member, found
 from limedb.ports import Clock, TopologyTransport
 
@@ -27,8 +28,15 @@ log = logging.getLogger(__name__)
 QUIET_INTERVALS = 2  # without a new name
 MAX_QUIET = 3.0  # seconds: enough where the gossip interval is long, as new names spread at once
 SEED_SECONDS = 3.0  # how long named seeds are waited for
+WELCOME_SECONDS = 20.0  # in which a cluster that is heard lets a node in, unless another change runs
 PLEDGE_SECONDS = 5.0
 PLEDGE_TIMEOUT = 1.0
+
+
+_NOT_LET_IN = (
+    "the node belongs to no cluster yet: it hears one that has not let it in; that waits for the change of"
+    " the topology that runs (limedb admin status), or its members can't reach this node at {}"
+)
 
 
 class Forming:
@@ -62,6 +70,24 @@ class Forming:
             return self._pledged
         self._pledged, self._until = founder, now + PLEDGE_SECONDS
         return founder
+
+    @property
+    def waiting_for(self) -> str:
+        """Why no cluster is founded, as a sentence; empty: it may be, or it is soon."""
+        waited = self._clock.monotonic() - self._started
+        if not self._can_found() or waited < SEED_SECONDS:
+            return ""
+        if self._hears_cluster():
+            return (
+                _NOT_LET_IN.format(self._view.address(self._view.own_url)) if waited > WELCOME_SECONDS else ""
+            )
+        if self._reaches_enough():
+            return ""
+        missing = [url for url in self._seeds if not self._view.reached(url)]
+        return (
+            f"the node belongs to no cluster yet: {', '.join(missing)} of NODE_PEERS do not answer, and"
+            " without a majority of the nodes named there and itself it founds none; start them or correct it"
+        )
 
     async def step(self) -> None:
         """Found the cluster, if it is this node's turn. StoreError: it could not be saved."""
@@ -100,11 +126,13 @@ class Forming:
         """Whether all are there that will soon be."""
         if self._view.named_for < self._quiet:
             return False
-        reached = sum(self._view.reached(url) for url in self._seeds)
-        if reached == len(self._seeds):
+        if all(self._view.reached(url) for url in self._seeds):
             return True
-        waited = self._clock.monotonic() - self._started
-        return waited >= SEED_SECONDS and 2 * (reached + 1) > len(self._seeds) + 1
+        return self._clock.monotonic() - self._started >= SEED_SECONDS and self._reaches_enough()
+
+    def _reaches_enough(self) -> bool:
+        """Whether a majority was reached of the nodes that were named, itself included."""
+        return sum(map(self._view.reached, self._seeds)) + 1 >= majority(len(self._seeds) + 1)
 
     def _is_smallest(self) -> bool:
         """Whether it is this node's turn; who is silent for a moment is waited for, or two found."""

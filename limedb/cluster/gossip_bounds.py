@@ -9,11 +9,9 @@ import math
 import re
 from dataclasses import astuple
 
-from limedb.config import LOOPBACK_HOSTS, address_of
+from limedb.config import LOOPBACK_HOSTS, MAX_URL, address_of
 from limedb.core.membership import NodeLoad, NodeState
 
-MAX_URL = 256
-"""Characters of a node's name; it is ASCII."""
 MAX_TEXT = 256
 """Characters of a zone or a version."""
 MAX_ID = 64

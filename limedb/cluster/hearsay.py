@@ -29,14 +29,13 @@ from typing import Any, NamedTuple
 
 from limedb.cluster.gossip_bounds import (
     MAX_ENTRIES,
-    MAX_URL,
     flaw,
     is_address,
     is_generation,
     is_loopback,
     is_name,
 )
-from limedb.config import address_of
+from limedb.config import MAX_URL, address_of
 from limedb.core.membership import Ack, Digest, Membership, NodeState
 from limedb.ports import Clock
 
