@@ -121,7 +121,9 @@ class Engine:
             lambda: self.lead.is_settled,
         )
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._told())
-        self.view = ClusterView(own, clock, gossip_interval=interval, tell=self._told)
+        self.view = ClusterView(
+            own, clock, gossip_interval=interval, tell=self._told, members=self._member_ids
+        )
         self.replica = LocalReplica(
             world.store,
             clock,
@@ -278,7 +280,8 @@ class Engine:
         if self.steward.departed:
             yield Problem(_DEPARTED[self.steward.departed], stops_serving=True)
         elif member is None:
-            yield Problem(conflict or "the node belongs to no cluster yet", stops_serving=True)
+            text = conflict or self.steward.lonely or "the node belongs to no cluster yet"
+            yield Problem(text, stops_serving=True)
         elif member.standing is Standing.JOINING:
             yield Problem("the node is joining: it fetches its share of the keys", stops_serving=True)
         elif topology.gives_way:
@@ -297,6 +300,11 @@ class Engine:
 
     def _members(self) -> frozenset[str]:
         return frozenset(member.url for member in self.charter.topology.members)
+
+    def _member_ids(self) -> dict[str, str]:
+        """The node_id of each member, by URL; of two at one URL the one that takes the other's place."""
+        members = sorted(self.charter.topology.members, key=lambda m: m.standing is not Standing.REMOVING)
+        return {member.url: member.node_id for member in members}
 
     def _has_data(self) -> bool:
         """Whether the store ever took a write; values of a Go LimeDB have no versions."""

@@ -42,12 +42,14 @@ from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.memory import Memory
+from limedb.rpc.own_name import check_own_name
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
 from limedb.rpc.remote_topology import RemoteTopology
 from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, listen_addresses
 from limedb.rpc.sources import ClusterSources, Phase
 from limedb.rpc.topology import TopologyServicer
+from limedb.storage.data_names import check_names
 from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.node_file import open_node_file, set_aside
 from limedb.storage.opening import open_hint_log, open_operation_log, open_store, side_files
@@ -133,6 +135,7 @@ class Node:
 
     async def _start(self) -> None:
         config = self._config
+        check_names(config.store, config.data_dir, config.node_url)
         store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)
         self._stack.push_async_callback(store.close)
         hints = open_hint_log(config.store, config.data_dir, config.node_url)
@@ -149,6 +152,8 @@ class Node:
             lambda url: self._engine.view.address(url), self._clock, telemetry.client_interceptors
         )
         self._stack.push_async_callback(links.close)
+        gossip = RemoteGossip(links)
+        await check_own_name(gossip, config.node_url, config.advertise_address)
         self._engine = Engine(
             self._settings(),
             World(
@@ -158,7 +163,7 @@ class Node:
                 operations=operations,
                 clock=self._clock,
                 rng=self._rng,
-                gossip=RemoteGossip(links),
+                gossip=gossip,
                 topology=RemoteTopology(links),
                 connect=lambda engine: ReplicaDirectory(
                     config.node_url, engine.replica, links, self._clock, engine.is_alive

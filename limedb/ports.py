@@ -395,5 +395,10 @@ class GossipTransport(Protocol):
     async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
         """Send a SYN, return the ACK. UnavailableError, RequestTimeoutError."""
 
+    async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        """Send a SYN to host:port, where that node may be or not, over a connection that is closed then.
+        UnavailableError, RequestTimeoutError.
+        """
+
     async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
         """Send the closing ACK2. UnavailableError, RequestTimeoutError."""

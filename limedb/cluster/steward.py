@@ -82,6 +82,11 @@ class Steward:
         """What is wrong with another cluster in sight, as a sentence; empty while nothing is."""
         return self._giving_way.conflict
 
+    @property
+    def lonely(self) -> str:
+        """As Forming.waiting_for."""
+        return self._forming.waiting_for
+
     def pledge(self, founder: str) -> str:
         """As TopologyTransport.pledge."""
         return self._forming.pledge(founder)
