@@ -217,7 +217,7 @@ class Node:
         server.add(GossipServicer(engine.gossiper, checks, self._clock))
         server.add(DashboardServicer())
         server.add(TopologyServicer(engine))
-        server.add(ReplicaServicer(engine.replica, deadlines, self._clock))
+        server.add(ReplicaServicer(engine.door, deadlines, self._clock))
         return server
 
     def _sources(self) -> ClusterSources:

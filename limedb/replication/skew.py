@@ -40,6 +40,11 @@ class ClockGuard:
         self._skew_ms, self._problem = 0, ""
         self._due, self._lead = float("-inf"), 0.0
 
+    @property
+    def limit_ms(self) -> int:
+        """How far ahead a version may be, milliseconds."""
+        return self._limit
+
     def now_ms(self) -> int:
         """The cluster's time, milliseconds since 1970."""
         wall = self._clock.wall_ms()
