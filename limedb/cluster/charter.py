@@ -272,7 +272,13 @@ class Charter:
         """Say once an epoch that somebody knows another content of it."""
         if self._disputed != topology.epoch:
             self._disputed = topology.epoch
-            log.critical("epoch %d has two contents: %s and %s", topology.epoch, self.topology, topology)
+            log.critical(
+                "somebody claims another content of epoch %d, which can't be: %s, where this node knows %s; it"
+                " keeps what it knows",
+                topology.epoch,
+                ", ".join(member.url for member in topology.members[:20]),
+                ", ".join(member.url for member in self.topology.members[:20]),
+            )
 
     def _recent(self, after: Topology) -> tuple[Topology, ...]:
         """The epochs to keep behind `after`, the newest of them last."""

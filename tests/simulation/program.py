@@ -51,6 +51,7 @@ class EngineProgram:
         if not writes_back:
             self.engine.coordinator.finder.write_back = _WritesNothing()
         self.topology = _TopologyAnswers(self.engine)
+        self.answers: Replica = self.engine.door  # to peers
         self.on_syn, self.on_ack2 = self.engine.gossiper.on_syn, self.engine.gossiper.on_ack2
         charter = self.engine.charter
         node.sim.note_topology(node.url, charter.topology)
@@ -58,7 +59,7 @@ class EngineProgram:
 
     @property
     def replica(self) -> Replica:
-        return self.engine.door
+        return self.answers
 
     async def run(self) -> None:
         self._node.process_start(self._attend(), "attend")
