@@ -5,7 +5,7 @@ its own: node.py gives it real ones, the simulation (tests/simulation) simulated
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -203,11 +203,21 @@ class Engine:
 
     # --- what runs
 
+    @property
+    def background(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """The work that is to run until cancelled, by name."""
+        return {
+            "gossip": self.gossiper.run,
+            "the upkeep of the topology": self.steward.run,
+            "the replay of hints": self.replayer.run,
+            "repair": self.repairer.run,
+        }
+
     async def run(self) -> None:
-        """Do all background work until cancelled."""
+        """Do all background work until cancelled. What one of them fails with ends all."""
         async with asyncio.TaskGroup() as tasks:
-            for work in (self.gossiper, self.steward, self.replayer, self.repairer):
-                tasks.create_task(work.run(), name=type(work).__name__)
+            for name, work in self.background.items():
+                tasks.create_task(_awaited(work), name=name)
 
     async def close(self) -> None:
         """Finish what requests left behind. `run` was cancelled before."""
@@ -303,6 +313,10 @@ class Engine:
             "load": self._load(),
             **self.charter.told(),
         }
+
+
+async def _awaited(work: Callable[[], Awaitable[None]]) -> None:
+    await work()
 
 
 _DEPARTED = {

@@ -81,6 +81,7 @@ class ChangeBatch(NamedTuple):
 class StoreStats:
     """Figures of a store. kind: lmdb, memory or filesystem; keys: those with a value; size: bytes of data;
     path: folder or file, empty in memory; durability: always, interval, none, or empty.
+    trouble: what is wrong with it now, in words; empty: nothing.
     """
 
     kind: str
@@ -88,6 +89,7 @@ class StoreStats:
     size: int
     path: str = ""
     durability: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

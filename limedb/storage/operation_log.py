@@ -149,7 +149,7 @@ class LmdbOperationLog:
         error: StoreError | None = None
         try:
             await loop.run_in_executor(self._thread, self._commit, dirty, self._now_ms)
-        except lmdb.Error as failure:
+        except Exception as failure:  # whatever it is, nobody is to wait for ever
             error = explain(failure, self._folder)
         for place, data in dirty.items():
             state = self._pending.get(place)

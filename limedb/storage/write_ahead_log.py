@@ -10,6 +10,7 @@ is told, and never passed over. A segment that wasn't synced ends at the first g
 Mohan et al. 1992, "ARIES"; redo only, since a group is there as a whole or not at all.
 """
 
+import errno
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ SYNCED, UNSYNCED = b"LimeDB\x01S", b"LimeDB\x01U"
 _MARK_SIZE = len(SYNCED)
 _HEADER = Struct("<IIQ")
 _PREFIX = "log-"
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)  # too many connections: the old segment is still open
 
 
 class NoRoomError(Exception):
@@ -74,7 +76,7 @@ class WriteAheadLog:
         try:
             fd = self._make(self._number + 1)
         except OSError as error:
-            if not is_full(error.errno or 0):
+            if not (is_full(error.errno or 0) or error.errno in _NO_DESCRIPTOR):
                 raise
             raise NoRoomError from error
         os.close(self._fd)
