@@ -18,6 +18,7 @@ from limedb.cluster.council import Council
 from limedb.cluster.gossiper import Gossiper
 from limedb.cluster.handoff import Handoff
 from limedb.cluster.steward import Steward
+from limedb.cluster.verifier import Verifier
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock, version_at
@@ -27,6 +28,7 @@ from limedb.core.problems import Problem, Problems
 from limedb.core.quorum import Level
 from limedb.core.topology import Standing, Topology
 from limedb.ports import (
+    Account,
     Clock,
     GossipTransport,
     HintLog,
@@ -39,9 +41,11 @@ from limedb.ports import (
     TopologyTransport,
 )
 from limedb.replication.at_hand import AtHand
+from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.hints import HintReplayer
 from limedb.replication.in_flight import InFlight
+from limedb.replication.peer_door import PeerDoor
 from limedb.replication.repair import Repairer
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scanning import Scanner
@@ -101,7 +105,7 @@ class Engine:
         clock, rng, interval = world.clock, world.rng, settings.gossip_interval
         self.in_flight = InFlight()
         saved = world.node_file.load() or Saved(new_id(rng))
-        self.charter = Charter(saved, world.node_file, self.in_flight.drained)
+        self.charter = Charter(saved, world.node_file, self.in_flight.drained, clock.wall_ms)
         max_skew_ms = int(settings.max_clock_skew * 1000)
         self.clocks = ClockWatch(clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members)
         self.lead = ClockLead(
@@ -135,9 +139,13 @@ class Engine:
         )
         self.at_hand = AtHand(settings.node_url, world.store, self.replica, self.charter, self.skew)
         self.charter.subscribe(self.replica.follow)
-        self.replicas = world.connect(self)
         versions = HybridClock(min(world.store.high_water(), version_at(self.skew.now_ms() + max_skew_ms)))
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
+        self.verifier = Verifier(settings.node_url, self.charter, world.topology, clock, self._knows)
+        self.replicas = CheckedReplicas(
+            settings.node_url, world.connect(self), self.verifier.follow, self.skew.now_ms
+        )
+        self.door = PeerDoor(self.replica, self.skew)
         self.coordinator = Coordinator(
             self.charter,
             self.replicas,
@@ -167,10 +175,11 @@ class Engine:
         self.problems = Problems()
         self.problems.add(self._membership_problems)
         self.problems.add(self._clock_problems)
+        self.problems.add(self._topology_problems)
 
     def _new_steward(self, world: World) -> Steward:
         settings = self._settings
-        council = Council(settings.node_url, self.charter, world.topology, world.rng)
+        council = Council(settings.node_url, self.charter, world.topology, self.verifier, world.rng)
         handoff = Handoff(
             settings.node_url,
             self.charter,
@@ -182,6 +191,7 @@ class Engine:
         return Steward(
             self.charter,
             council,
+            self.verifier,
             self.view,
             handoff,
             world.topology,
@@ -240,10 +250,9 @@ class Engine:
 
     # --- what peers ask: rpc.topology.TopologyKeeper
 
-    @property
-    def topology(self) -> Topology:
-        """The newest topology that the node knows."""
-        return self.charter.topology
+    def account(self, after: int) -> Account:
+        """As TopologyTransport.account."""
+        return self.charter.account(after)
 
     async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
         """As TopologyTransport.prepare."""
@@ -293,6 +302,13 @@ class Engine:
         if text := self.clocks.problem():
             yield Problem(text, stops_serving=True)
         yield from self.skew.problems()
+
+    def _topology_problems(self) -> Iterator[Problem]:
+        if self.charter.is_behind and self.verifier.trouble:
+            yield Problem(self.verifier.trouble)
+
+    def _knows(self, node_url: str) -> bool:
+        return node_url in self._settings.seeds or node_url in self.view.urls
 
     def is_alive(self, node_url: str) -> bool:
         """Whether gossip takes a node for alive, or has not heard of it yet."""

@@ -285,7 +285,7 @@ class Node:
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
         server.add(TopologyServicer(engine), of_peers=True)
-        replica = ReplicaServicer(engine.replica, deadlines, self._clock, self._memory.peers)
+        replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
         server.add(replica, of_peers=True)
         return server
 

@@ -59,6 +59,11 @@ class ClockGuard:
         now = clock.wall_ms() + skew_ms()
         self._time = SlewedTime(now, clock.monotonic(), self._lead_of_mark(now))
 
+    @property
+    def limit_ms(self) -> int:
+        """How far ahead a version may be, milliseconds."""
+        return self._limit
+
     def now_ms(self) -> int:
         """The cluster's time, milliseconds since 1970. It doesn't go back when clocks do."""
         wall, at = self._clock.wall_ms(), self._clock.monotonic()

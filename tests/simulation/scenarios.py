@@ -20,6 +20,7 @@ from tests.simulation.clusters import (
     start_cluster,
     wait_formed,
 )
+from tests.simulation.liar import Stranger, lie_from_now_on
 from tests.simulation.nemesis import NOTICED_SECONDS, Nemesis
 from tests.simulation.program import EngineProgram
 from tests.simulation.sim import Sim
@@ -172,4 +173,30 @@ async def changes(sim: Sim, *, count: int = 4, **settings: Any) -> Ledger:
     check_replicated(sim, ledger)
     check_owned(sim)
     await check_kept(sim, ledger)
+    return ledger
+
+
+async def lies(sim: Sim, *, count: int = 1, **settings: Any) -> Ledger:
+    """Unique keys, while a stranger sends forged messages to all nodes, one member lies whenever it is asked,
+    and members come and go: nothing that was acknowledged is lost, and all goes on.
+    """
+    options, form = {"dead_node_timeout": 8.0, **settings}, Form(4)
+    await start_cluster(sim, form, **options)
+    ledger = Ledger()
+    lie_from_now_on(sim.up[0])
+    director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
+    director.kinds = [director.join, director.leave]
+    stranger = asyncio.create_task(Stranger(sim).run())
+    writers = asyncio.create_task(write_unique(sim, ledger, writers=4, seconds=1e6, pause=0.3))
+    try:
+        await asyncio.sleep(5.0)
+        await director.run(count)
+    finally:
+        for task in (stranger, writers):
+            task.cancel()
+        await asyncio.wait([stranger, writers])
+    await asyncio.sleep(SETTLE_SECONDS)
+    await wait_formed(sim, director.members)
+    await check_kept(sim, ledger)
+    await check_writable(sim)
     return ledger

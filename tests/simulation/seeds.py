@@ -29,6 +29,7 @@ KEPT: dict[str, dict[int, str]] = {
         51: "a node that a watch first heard after it stood told only what came from then on",
     },
     "moving_watches": {},
+    "lies": {},
 }
 """Seeds that showed a fault, by scenario."""
 
