@@ -11,7 +11,7 @@ Mohan et al. 1992, "ARIES"; redo only, since a group is there as a whole or not 
 
 A group is torn by a crash where the file ends in it, or where one of its sectors was never written and so
 reads as zeros; bytes that are there and don't fit are damage, in the last group too. What was acknowledged is
-there up to the byte that `folder_state` has noted, so that a segment that was cut off is told from a torn one.
+there up to the byte that `folder_state` has noted, so that one that was cut off is told from a torn one.
 """
 
 import logging
