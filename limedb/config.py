@@ -216,9 +216,16 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = No
     values.setdefault("node_url", f"http://localhost:{port}")
     values.setdefault("otel_endpoint", None)
     values["advertise_address"] = values["advertise_address"] or address_of(values["node_url"])
-    values["data_dir"] = values["data_dir"].expanduser()
+    values["data_dir"] = _expanded(values["data_dir"])
     values["node_peers"] = tuple(url for url in values["node_peers"] if url != values["node_url"])
     return Config(**values)
+
+
+def _expanded(folder: Path) -> Path:
+    try:
+        return folder.expanduser()
+    except RuntimeError:
+        raise ConfigError("DATA_DIR", str(folder), "a folder; no user has that name") from None
 
 
 def _given(setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str | None]) -> str | None:

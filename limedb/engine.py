@@ -5,7 +5,7 @@ its own: node.py gives it real ones, the simulation (tests/simulation) simulated
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -193,11 +193,21 @@ class Engine:
 
     # --- what runs
 
+    @property
+    def background(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """The work that is to run until cancelled, by name."""
+        return {
+            "gossip": self.gossiper.run,
+            "the upkeep of the topology": self.steward.run,
+            "the replay of hints": self.replayer.run,
+            "repair": self.repairer.run,
+        }
+
     async def run(self) -> None:
-        """Do all background work until cancelled."""
+        """Do all background work until cancelled. What one of them fails with ends all."""
         async with asyncio.TaskGroup() as tasks:
-            for work in (self.gossiper, self.steward, self.replayer, self.repairer):
-                tasks.create_task(work.run(), name=type(work).__name__)
+            for name, work in self.background.items():
+                tasks.create_task(_awaited(work), name=name)
 
     async def close(self) -> None:
         """Finish what requests left behind. `run` was cancelled before."""
@@ -246,13 +256,21 @@ class Engine:
         if self.steward.departed:
             yield Problem(_DEPARTED[self.steward.departed], stops_serving=True)
         elif member is None:
-            yield Problem(conflict or "the node belongs to no cluster yet", stops_serving=True)
+            yield Problem(conflict or self._why_outside(), stops_serving=True)
         elif member.standing is Standing.JOINING:
             yield Problem("the node is joining: it fetches its share of the keys", stops_serving=True)
         elif topology.gives_way:
             yield Problem("the cluster is about to join another", stops_serving=True)
         if conflict and member is not None:
             yield Problem(conflict)
+
+    def _why_outside(self) -> str:
+        if cluster_id := self.charter.saved.rejoins:
+            return (
+                f"the node's data was damaged and is set aside: cluster {cluster_id} must let it join"
+                " as a new node, for which it needs a majority of its members; it founds no other"
+            )
+        return "the node belongs to no cluster yet"
 
     def _clock_problems(self) -> Iterator[Problem]:
         if text := self.clocks.problem():
@@ -287,6 +305,10 @@ class Engine:
             "load": self._load(),
             **self.charter.told(),
         }
+
+
+async def _awaited(work: Callable[[], Awaitable[None]]) -> None:
+    await work()
 
 
 _DEPARTED = {

@@ -10,23 +10,28 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from random import Random
 
 import uvloop
 
 from limedb import __version__
+from limedb.aio.last_resort import last_resort
+from limedb.aio.supervisor import Supervisor
+from limedb.cluster.charter import new_id
 from limedb.config import Config
+from limedb.core.problems import Problem
 from limedb.core.quorum import Level
 from limedb.engine import Engine, Settings, World
-from limedb.errors import LimeDBError
+from limedb.errors import LimeDBError, StoreDamagedError
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
+from limedb.rpc.connections import Connections, raise_descriptor_limit
 from limedb.rpc.dashboard import DashboardServicer
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.gossip import GossipServicer
@@ -39,11 +44,15 @@ from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, listen_addresses
 from limedb.rpc.sources import ClusterSources, Phase
 from limedb.rpc.topology import TopologyServicer
+from limedb.storage.data_watch import DataWatch
+from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
 from limedb.storage.node_file import open_node_file, set_aside
 from limedb.storage.opening import open_hint_log, open_operation_log, open_store
 
 log = logging.getLogger(__name__)
 
+LAST_SECONDS = 15.0
+"""How long a stop may take; then the process ends as it is: what was acknowledged is on disk."""
 DRAIN_SECONDS = 5.0
 """How long running requests may take once the node is told to stop."""
 MAX_ANSWER = (4 << 20) - (64 << 10)
@@ -87,6 +96,7 @@ class Node:
         self._phase: Phase = "starting"
         self._stopped = asyncio.Event()
         self._stack = AsyncExitStack()
+        self._supervisor = Supervisor()
         self.failure: Exception | None = None
         self.is_removed = False
 
@@ -115,6 +125,9 @@ class Node:
 
     async def _start(self) -> None:
         config = self._config
+        node_file = open_node_file(config.store, config.data_dir, config.node_url)
+        self._damaged_before = damaged_before(config.data_dir, config.node_url)
+        await prepare_node_file(config.store, config.data_dir, config.node_url, node_file, new_id(self._rng))
         store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)
         self._stack.push_async_callback(store.close)
         hints = open_hint_log(config.store, config.data_dir, config.node_url)
@@ -131,7 +144,7 @@ class Node:
             self._settings(),
             World(
                 store=store,
-                node_file=open_node_file(config.store, config.data_dir, config.node_url),
+                node_file=node_file,
                 hints=hints,
                 operations=operations,
                 clock=self._clock,
@@ -148,8 +161,15 @@ class Node:
         server = self._new_server(telemetry)
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
-        await self._run_in_background(
-            self._engine.run(), self._figures.run(self._engine.view.gossip_report), self._attend(server)
+        self._engine.problems.add(self._own_problems)
+        self._run_in_background(
+            {
+                **self._engine.background,
+                "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
+                "the watch over connections": Connections(config.server_port).run,
+                "the watch over the data": DataWatch(store.stats(), self._fail).run,
+                "the node's health": lambda: self._attend(server),
+            }
         )
 
     def _settings(self) -> Settings:
@@ -259,9 +279,10 @@ class Node:
             told = problem
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _run_in_background(self, *work: Coroutine[None, None, None]) -> None:
-        """Run work until the stop, then cancel and await it; work that fails stops the node."""
-        tasks = [asyncio.create_task(self._guard(part)) for part in work]
+    def _run_in_background(self, background: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        """Run work until the stop, then cancel and await it; what fails is started again."""
+        keep = self._supervisor.keep
+        tasks = [asyncio.create_task(keep(name, work), name=name) for name, work in background.items()]
 
         async def cancel() -> None:
             for task in tasks:
@@ -270,11 +291,13 @@ class Node:
 
         self._stack.push_async_callback(cancel)
 
-    async def _guard(self, work: Coroutine[None, None, None]) -> None:
-        try:
-            await work
-        except Exception as error:
-            self._fail(error)
+    def _own_problems(self) -> Iterator[Problem]:
+        for folder in self._damaged_before:
+            yield Problem(f"damaged data of this node stands in {folder}: remove it when nobody needs it")
+        if trouble := self._figures.stored.trouble:
+            yield Problem(trouble)
+        for name, error in self._supervisor.failing.items():
+            yield Problem(f"{name} fails: {error}; it is started again and again, and the log has more")
 
     def _fail(self, error: Exception) -> None:
         """Stop the node, for it can't go on."""
@@ -287,6 +310,7 @@ def run(config: Config) -> None:
     """Run a node until SIGTERM or SIGINT. LimeDBError: it could not start, or had to stop."""
     configure_logging(config.log_level, config.log_format, config.node_url)
     sys.setswitchinterval(SWITCH_SECONDS)
+    raise_descriptor_limit()
     uvloop.run(_run(config))
 
 
@@ -301,11 +325,26 @@ def _spare_collector() -> None:
 
 async def _run(config: Config) -> None:
     """Run a node; start it anew, its data set aside, each time that its cluster has removed it."""
-    while await _run_once(config):
+    while await _run_or_replace(config):
         moved = set_aside(config.store, config.data_dir, config.node_url)
         log.warning(
             "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
         )
+
+
+async def _run_or_replace(config: Config) -> bool:
+    """As _run_once; where its data is found damaged at the start, and other members have all of it, it is set
+    aside and the node runs as a new one. StoreDamagedError: nobody is known to have it.
+    """
+    try:
+        return await _run_once(config)
+    except StoreDamagedError as error:
+        moved = await replace_damaged(config.store, config.data_dir, config.node_url, error, new_id(Random()))
+        log.error(
+            "%s; its data is set aside in %s, and this node joins its cluster as a new one: it gets its share"
+            " of the keys from the others", error, moved,
+        )  # fmt: skip
+    return await _run_once(config)
 
 
 async def _run_once(config: Config) -> bool:
@@ -316,6 +355,7 @@ async def _run_once(config: Config) -> bool:
         loop.add_signal_handler(number, node.ask_to_stop)
     starting = asyncio.create_task(node.start())
     stopping = asyncio.create_task(node.wait_stopped())
+    last = last_resort(LAST_SECONDS)
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         starting.cancel()
@@ -325,7 +365,10 @@ async def _run_once(config: Config) -> bool:
     starting.result()
     _spare_collector()
     await stopping
+    last.start()
     await node.stop()
+    if node.is_removed and node.failure is None:
+        last.cancel()
     if node.failure is not None:
         raise LimeDBError(f"the node had to stop: {node.failure}") from node.failure
     return node.is_removed

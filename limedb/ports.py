@@ -81,6 +81,7 @@ class ChangeBatch(NamedTuple):
 class StoreStats:
     """Figures of a store. kind: lmdb, memory or filesystem; keys: those with a value; size: bytes of data;
     path: folder or file, empty in memory; durability: always, interval, none, or empty.
+    trouble: what is wrong with it now, in words; empty: nothing.
     """
 
     kind: str
@@ -88,6 +89,7 @@ class StoreStats:
     size: int
     path: str = ""
     durability: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +312,8 @@ class Saved:
     node_id: its UUID. topology: the newest it knows (epoch 0: it is fresh). acceptor: its Paxos state for
     the epoch after that. fetched: spans that it has fetched in full as a gaining node in the epoch
     fetched_epoch. cleaned_epoch: the epoch up to which it has dropped what it doesn't own. has_left: it was
-    decommissioned, and must not come back by itself.
+    decommissioned, and must not come back by itself. rejoins: the cluster_id that it may join and found
+    nothing beside, since its data there was damaged and set aside; empty: any.
     """
 
     node_id: str
@@ -320,6 +323,7 @@ class Saved:
     fetched: tuple[Span, ...] = ()
     cleaned_epoch: int = 0
     has_left: bool = False
+    rejoins: str = ""
 
 
 class NodeFile(Protocol):

@@ -175,7 +175,8 @@ class Charter:
     def _is_news(self, topology: Topology) -> bool:
         own = self.topology
         if own.is_fresh:
-            return topology.member(self.node_id) is not None
+            may_join = self._saved.rejoins in ("", topology.cluster_id)
+            return may_join and topology.member(self.node_id) is not None
         return topology.cluster_id == own.cluster_id and topology.epoch > own.epoch
 
     def _become(self, saved: Saved) -> None:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from limedb.errors import StoreError, StoreFullError
@@ -53,6 +54,17 @@ def keep_private(folder: Path) -> None:
         if mode & 0o077 and not path.is_symlink():
             with suppress(PermissionError):
                 path.chmod(mode & 0o700)
+
+
+def set_folder_aside(path: Path, why: str) -> Path:
+    """Rename a file or folder to <name>.<why>-<UTC time>; its name afterwards. StoreError."""
+    target = path.with_name(f"{path.name}.{why}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    try:
+        path.rename(target)
+        sync(path.parent)
+    except OSError as error:
+        raise store_error(f"{path} can't be set aside as {target.name}", error) from error
+    return target
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -15,6 +15,7 @@ where a LimeDB that doesn't know the file had the folder in between: that one's 
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_bytes
@@ -89,9 +90,12 @@ class StateFile:
             raise store_error(f"{self._path} can't be written", error) from error
 
     def note(self, segment: int, end: int) -> None:
-        """Note how far the log is acknowledged, without a sync. OSError."""
+        """Note how far the log is acknowledged, without a sync. Where that fails the older note stands, which
+        accuses of less.
+        """
         self.state = replace(self.state, segment=segment, end=end)
-        os.pwrite(self._fd, _packed(self.state), 0)
+        with suppress(OSError):
+            os.pwrite(self._fd, _packed(self.state), 0)
 
     def close(self, transaction: int, is_clean: bool) -> None:
         """Note the last transaction, durably; is_clean: nothing is left in the log. OSError."""

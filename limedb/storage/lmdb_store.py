@@ -177,7 +177,10 @@ class LmdbStore:
     def stats(self) -> StoreStats:
         """As Store.stats. size: the pages of records and index, and what is in the log alone."""
         size = self._read(self._reader.size) + self._path.memtable.size
-        return StoreStats("lmdb", self._path.count, size, str(self._folder), self._durability)
+        trouble = (
+            f"{self._folder}: there is no room, writes are refused; make room" if self._path.is_full else ""
+        )
+        return StoreStats("lmdb", self._path.count, size, str(self._folder), self._durability, trouble)
 
     async def snapshot(self, path: str) -> None:
         """As Store.snapshot. The folder can be opened as a store, without the pages that were free.

@@ -79,7 +79,12 @@ class Writer:
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:
             jobs, done = work
-            self._carry_out(jobs)
+            try:
+                self._carry_out(jobs)
+            except Exception as error:  # what it meets while it recovers: nobody may wait for a dead thread
+                self.failure = self.failure or error
+                for job in jobs:
+                    job.error = broken(self._tables.folder, self.failure)
             done()
 
     def _carry_out(self, jobs: list[Job]) -> None:

@@ -82,13 +82,15 @@ class LogWriter:
             self._sync_if_due(is_ending)
 
     def _append(self, jobs: list[Job], done: Callable[[list[Job], bool], None]) -> None:
-        is_done = self.failure is None
-        if is_done and (groups := _groups_of(jobs)):
-            is_done = self._try(partial(self._log.append, groups))
-            self.appends += is_done
+        is_done = self.failure is None and self._try(lambda: self._append_groups(jobs))
+        self._post(partial(done, jobs, is_done))
+
+    def _append_groups(self, jobs: list[Job]) -> None:
+        if groups := _groups_of(jobs):
+            self._log.append(groups)
+            self.appends += 1
             if self._is_synced_later and self._sync_due is None:
                 self._sync_due = time.monotonic() + SYNC_INTERVAL
-        self._post(partial(done, jobs, is_done))
 
     def _rotate(self, done: Callable[[int], None]) -> None:
         ended: list[int] = []

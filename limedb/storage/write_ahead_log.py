@@ -14,6 +14,7 @@ reads as zeros; bytes that are there and don't fit are damage, in the last group
 there up to the byte that `folder_state` has noted, so that one that was cut off is told from a torn one.
 """
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ _MARK_SIZE = len(SYNCED)
 _HEADER = Struct("<IIQ")
 _PREFIX = "log-"
 _SECTOR = 512
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)  # too many connections: the old segment is still open
 
 
 class NoRoomError(Exception):
@@ -86,7 +88,7 @@ class WriteAheadLog:
         try:
             fd = self._make(self._number + 1)
         except OSError as error:
-            if not is_full(error.errno or 0):
+            if not (is_full(error.errno or 0) or error.errno in _NO_DESCRIPTOR):
                 raise
             raise NoRoomError from error
         os.close(self._fd)

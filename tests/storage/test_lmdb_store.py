@@ -113,8 +113,10 @@ async def test_a_full_disk_loses_nothing_and_room_lets_writes_go_on(
     with pytest.raises(StoreFullError):
         await store.apply([text(f"more{n}", "x" * 3000) for n in range(400)], NOW)
     assert await _held(store) == sorted(stored)
+    assert "there is no room" in store.stats().trouble
     small_disk.resize("8m")
     assert await store.apply([text("more", "x" * 3000)], NOW)
+    assert store.stats().trouble == ""
     await store.close()
     again = open_lmdb(folder)
     assert await _held(again) == sorted([*stored, "more"])
