@@ -264,6 +264,7 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = No
     port = values["server_port"]
     values.setdefault("node_url", f"http://localhost:{port}")
     values.setdefault("otel_endpoint", None)
+    values["data_dir"] = _expanded(values["data_dir"])
     own = values["node_url"]
     values["node_peers"] = tuple(url for url in values["node_peers"] if url != own.lower())
     if not values["advertise_address"]:
@@ -278,6 +279,13 @@ def _check_port(url: str, port: int) -> None:
         raise ConfigError(
             "NODE_URL", url, f"at SERVER_PORT={port}; where another port leads there, set ADVERTISE_ADDRESS"
         )
+
+
+def _expanded(folder: Path) -> Path:
+    try:
+        return folder.expanduser()
+    except RuntimeError:
+        raise ConfigError("DATA_DIR", str(folder), "a folder; no user has that name") from None
 
 
 def _given(setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str | None]) -> str | None:

@@ -289,7 +289,7 @@ class Engine:
         if self.steward.departed:
             yield Problem(_DEPARTED[self.steward.departed], stops_serving=True)
         elif member is None:
-            text = conflict or self.steward.lonely or "the node belongs to no cluster yet"
+            text = conflict or self.steward.lonely or self._why_outside()
             yield Problem(text, stops_serving=True)
         elif member.standing is Standing.JOINING:
             yield Problem("the node is joining: it fetches its share of the keys", stops_serving=True)
@@ -297,6 +297,14 @@ class Engine:
             yield Problem("the cluster is about to join another", stops_serving=True)
         if conflict and member is not None:
             yield Problem(conflict)
+
+    def _why_outside(self) -> str:
+        if cluster_id := self.charter.saved.rejoins:
+            return (
+                f"the node's data was damaged and is set aside: cluster {cluster_id} must let it join"
+                " as a new node, for which it needs a majority of its members; it founds no other"
+            )
+        return "the node belongs to no cluster yet"
 
     def _clock_problems(self) -> Iterator[Problem]:
         if text := self.clocks.problem():

@@ -303,6 +303,12 @@ class StoreCorruptError(StoreError):
     """Stored bytes that can't be what was stored; the text says where."""
 
 
+class StoreDamagedError(StoreCorruptError):
+    """A file of the node as a whole is damaged, missing, or not the one that was there: what it held can't be
+    trusted. The text says which, and where.
+    """
+
+
 def brief(key: str, limit: int = 64) -> str:
     """A key as an error or log line shows it: quoted, and cut after `limit` characters."""
     return repr(key) if len(key) <= limit else f"{key[:limit]!r}... ({len(key)} characters)"

@@ -20,11 +20,12 @@ from limedb.aio.last_resort import LastResort
 from limedb.aio.stop_signals import StopSignals
 from limedb.aio.supervisor import Supervisor
 from limedb.cluster.aside import Aside
+from limedb.cluster.charter import new_id
 from limedb.config import Config
 from limedb.core.problems import Problem
 from limedb.core.quorum import Level
 from limedb.engine import Engine, Settings, World
-from limedb.errors import LimeDBError
+from limedb.errors import LimeDBError, StoreDamagedError
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
 from limedb.observability.machine import give_back, machine_memory, own_memory_reader
@@ -51,6 +52,7 @@ from limedb.rpc.sources import ClusterSources, Phase
 from limedb.rpc.topology import TopologyServicer
 from limedb.storage.data_names import check_names
 from limedb.storage.data_watch import DataWatch, data_of
+from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
 from limedb.storage.node_file import open_node_file, set_aside
 from limedb.storage.opening import open_hint_log, open_operation_log, open_store, side_files
 
@@ -136,6 +138,9 @@ class Node:
     async def _start(self) -> None:
         config = self._config
         check_names(config.store, config.data_dir, config.node_url)
+        node_file = open_node_file(config.store, config.data_dir, config.node_url)
+        self._damaged_before = damaged_before(config.data_dir, config.node_url)
+        await prepare_node_file(config.store, config.data_dir, config.node_url, node_file, new_id(self._rng))
         store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)
         self._stack.push_async_callback(store.close)
         hints = open_hint_log(config.store, config.data_dir, config.node_url)
@@ -158,7 +163,7 @@ class Node:
             self._settings(),
             World(
                 store=store,
-                node_file=open_node_file(config.store, config.data_dir, config.node_url),
+                node_file=node_file,
                 hints=hints,
                 operations=operations,
                 clock=self._clock,
@@ -342,6 +347,8 @@ class Node:
         self._stack.push_async_callback(cancel)
 
     def _own_problems(self) -> Iterator[Problem]:
+        for folder in self._damaged_before:
+            yield Problem(f"damaged data of this node stands in {folder}: remove it when nobody needs it")
         stored, hints = self._figures.stored.trouble, self._engine.hints.trouble
         troubles = (stored, hints, self._lost_hints, self._untraced)
         for trouble in filter(None, troubles):
@@ -378,7 +385,7 @@ def _spare_collector() -> None:
 async def _run(config: Config, last: LastResort, signals: StopSignals) -> None:
     """Run a node; start it anew, its data set aside, each time that its cluster has removed it."""
     try:
-        while await _run_once(config, last, signals):
+        while await _run_or_replace(config, last, signals):
             last.call_off()
             moved = set_aside(config.store, config.data_dir, config.node_url)
             log.warning(
@@ -386,6 +393,21 @@ async def _run(config: Config, last: LastResort, signals: StopSignals) -> None:
             )
     finally:
         last.begin()  # what is left of the process may hang, too
+
+
+async def _run_or_replace(config: Config, last: LastResort, signals: StopSignals) -> bool:
+    """As _run_once; where its data is found damaged at the start, and other members have all of it, it is set
+    aside and the node runs as a new one. StoreDamagedError: nobody is known to have it.
+    """
+    try:
+        return await _run_once(config, last, signals)
+    except StoreDamagedError as error:
+        moved = await replace_damaged(config.store, config.data_dir, config.node_url, error, new_id(Random()))
+        log.error(
+            "%s; its data is set aside in %s, and this node joins its cluster as a new one: it gets its share"
+            " of the keys from the others", error, moved,
+        )  # fmt: skip
+    return await _run_once(config, last, signals)
 
 
 async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> bool:

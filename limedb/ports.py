@@ -317,7 +317,8 @@ class Saved:
     the epoch after that. recent: the epochs before it, the oldest first, as far as they are kept for those
     who missed them. fetched: spans that it has fetched in full as a gaining node in the epoch
     fetched_epoch. cleaned_epoch: the epoch up to which it has dropped what it doesn't own. has_left: it was
-    decommissioned, and must not come back by itself.
+    decommissioned, and must not come back by itself. rejoins: the cluster_id that it may join and found
+    nothing beside, since its data there was damaged and set aside; empty: any.
     """
 
     node_id: str
@@ -328,6 +329,7 @@ class Saved:
     cleaned_epoch: int = 0
     has_left: bool = False
     recent: tuple[Topology, ...] = ()
+    rejoins: str = ""
 
 
 MAX_RECENT = 8

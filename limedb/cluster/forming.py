@@ -119,7 +119,8 @@ class Forming:
         self._council.push(topology, [state.url for state in states])
 
     def _can_found(self) -> bool:
-        return self._charter.topology.is_fresh and not self._charter.saved.has_left
+        saved = self._charter.saved
+        return saved.topology.is_fresh and not saved.has_left and not saved.rejoins
 
     def _hears_cluster(self) -> bool:
         return any(self._view.state(url).cluster_id for url in self._view.peers())
