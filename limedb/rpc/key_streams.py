@@ -20,8 +20,8 @@ from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.server import Context
 from limedbpb.v1 import kv_pb2
 
-MAX_PAGE_BYTES = 1 << 20
-"""Bytes of keys and values behind which a message of a scan ends."""
+MAX_PAGE_BYTES = 384 << 10
+"""Bytes of keys and values behind which a message ends; who does not read holds some times as many."""
 MAX_OF_CONNECTION = 500
 """Watches of one connection: half of the calls that it carries at a time, so that requests pass."""
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from limedb.cluster.aside import Compute, compute_here
 from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport
 from limedb.core.membership import NodeLoad
 from limedb.ports import Clock, NodeHealth, Placement, Replicas
@@ -120,8 +121,8 @@ class ClusterSources:
     load: those of them that it tells the others. change: the change of the topology that runs.
     clock_offsets: how far others' wall clocks are ahead of the own one, in ms, by URL. hints: bytes that wait
     for others, by URL. repair: what was repaired.
-    warnings: what is wrong although it takes requests, a sentence each. watch_wait_ms: how long it does not
-    count for watches yet.
+    warnings: what is wrong although it takes requests, a sentence each. compute: does what takes long.
+    watch_wait_ms: how long it does not count for watches yet.
     """
 
     view: View
@@ -137,4 +138,5 @@ class ClusterSources:
     hints: Callable[[], Mapping[str, int]]
     repair: Callable[[], RepairStats]
     warnings: Callable[[], Iterable[str]] = tuple
+    compute: Compute = compute_here
     watch_wait_ms: Callable[[], int] = int

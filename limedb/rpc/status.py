@@ -27,6 +27,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.WatchGapError: grpc.StatusCode.OUT_OF_RANGE,
     errors.TooManyWatchesError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ResponseTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreCorruptError: grpc.StatusCode.DATA_LOSS,
     errors.StoreError: grpc.StatusCode.UNAVAILABLE,
