@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from limedb.cluster.charter import Charter, new_id
 from limedb.cluster.clocks import ClockWatch
@@ -17,6 +17,7 @@ from limedb.cluster.gossiper import Gossiper
 from limedb.cluster.handoff import Handoff
 from limedb.cluster.steward import Steward
 from limedb.cluster.view import ClusterView
+from limedb.core.damage import Damage
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock
 from limedb.core.membership import NodeLoad, NodeState
@@ -38,11 +39,13 @@ from limedb.ports import (
 )
 from limedb.replication.at_hand import AtHand
 from limedb.replication.coordinator import Coordinator
+from limedb.replication.healing import Healer
 from limedb.replication.hints import HintReplayer
 from limedb.replication.in_flight import InFlight
 from limedb.replication.repair import Repairer
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scanning import Scanner
+from limedb.replication.scrubbing import Scrubber, ScrubMark
 from limedb.replication.skew import ClockGuard
 from limedb.replication.watching import Watcher
 
@@ -68,13 +71,21 @@ class Settings:
     tombstone_grace: float = 86_400.0
     max_clock_skew: float = 0.5
     repair_interval: float = 600.0
+    scrub_interval: float = 604_800.0
     max_read_size: int = 4 << 20
+
+
+class Worker(Protocol):
+    """Who works in the background."""
+
+    async def run(self) -> None:
+        """Work until it is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What an engine runs on. connect: makes the directory of all replicas around the own one. operations: in
-    memory where there is none. load: how the node does, None: it isn't told.
+    memory where there is none. scrub_mark: where scrubbing is. load: how the node does, None: it isn't told.
     """
 
     store: Store
@@ -87,6 +98,7 @@ class World:
     connect: "Callable[[Engine], Replicas]"
     operations: OperationLog | None = None
     load: Callable[[], NodeLoad | None] = lambda: None
+    scrub_mark: ScrubMark | None = None
 
 
 class Engine:
@@ -117,6 +129,9 @@ class Engine:
         self.at_hand = AtHand(settings.node_url, world.store, self.replica, self.charter, self.skew)
         self.charter.subscribe(self.replica.follow)
         self.replicas = world.connect(self)
+        self.healer = Healer(settings.node_url, world.store, self.replicas, self.charter, clock)
+        self.replica.healer = self.healer
+        self.scrubber = Scrubber(world.store, clock, settings.scrub_interval, world.scrub_mark)
         self.coordinator = Coordinator(
             self.charter,
             self.replicas,
@@ -144,6 +159,7 @@ class Engine:
         self.problems = Problems()
         self.problems.add(self._membership_problems)
         self.problems.add(self._clock_problems)
+        self.problems.add(self.healer.problems)
 
     def _new_steward(self, world: World) -> Steward:
         settings = self._settings
@@ -196,8 +212,11 @@ class Engine:
     async def run(self) -> None:
         """Do all background work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for work in (self.gossiper, self.steward, self.replayer, self.repairer):
+            for work in self._workers():
                 tasks.create_task(work.run(), name=type(work).__name__)
+
+    def _workers(self) -> "tuple[Worker, ...]":
+        return (self.gossiper, self.steward, self.replayer, self.repairer, self.healer, self.scrubber)
 
     async def close(self) -> None:
         """Finish what requests left behind. `run` was cancelled before."""
@@ -257,6 +276,11 @@ class Engine:
     def _clock_problems(self) -> Iterator[Problem]:
         if text := self.clocks.problem():
             yield Problem(text, stops_serving=True)
+
+    @property
+    def damage(self) -> Damage:
+        """What was found damaged in the store."""
+        return self._store.damage
 
     def is_alive(self, node_url: str) -> bool:
         """Whether gossip takes a node for alive, or has not heard of it yet."""

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from limedb.core.digest import compare, cut
 from limedb.core.layout import Span
+from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.errors import LimeDBError, RemoteError, ResponseTooLargeError
-from limedb.ports import Clock, Entry, Replica
+from limedb.errors import LimeDBError, RecordDamagedError, RemoteError, ResponseTooLargeError
+from limedb.ports import Clock, Entry, Held, Replica
 
 BATCH = 1000
 """Records that are read and written at once; fewer where they are large."""
@@ -73,8 +74,9 @@ class Courier:
                     raise
                 size = len(batch) // 2
                 continue
-            if records := [record for record in found if record is not None]:
+            if records := [record for record in found if isinstance(record, Record)]:
                 await target.apply(records, self._scope.fence, self._deadline())
+            check_whole(found)
             start += len(batch)
             size = min(BATCH, 2 * size)
 
@@ -108,6 +110,13 @@ async def _mend(own: Replica, other: Replica, spans: Sequence[Span], courier: Co
     await courier.copy(own, other, difference.push)
     done.pulled += difference.pull
     done.pushed += difference.push
+
+
+def check_whole(found: Sequence[Held]) -> None:
+    """RecordDamagedError: of some keys a replica can't tell, so that not all it has was copied."""
+    for held in found:
+        if isinstance(held, RecordDamagedError):
+            raise held
 
 
 def smaller(spans: Sequence[Span]) -> Iterator[Sequence[Span]]:

@@ -214,7 +214,7 @@ class Fanout:
 
 
 _REFUSALS = frozenset(
-    ("StoreFullError", "StoreClosedError", "ClockSkewError", "NotMemberError", "InvalidKeyError",
+    ("StoreFullError", "StoreClosedError", "RecordDamagedError", "ClockSkewError", "NotMemberError", "InvalidKeyError",
      "ValueTooLargeError", "InvalidRequestError", "MalformedRequestError", "UnavailableError")
 )  # fmt: skip
 

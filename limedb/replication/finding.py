@@ -10,8 +10,8 @@ from limedb.core.layout import Layout, Owners
 from limedb.core.quorum import Level, needed
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.errors import LimeDBError, StaleEpochError
-from limedb.ports import Clock, Placement, Replicas
+from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
+from limedb.ports import Clock, Held, Placement, Replicas
 from limedb.replication.reading import Lookup, Reader
 from limedb.replication.requests import MAX_RESTARTS, Counters
 
@@ -61,7 +61,7 @@ class Finder:
             lookup = Lookup([key], layout.of_key(key), 1)
             lookup.missing[url] = error
             return Read(key, lookup.error(key, level.value, 0.0))
-        return Read(key, record, url)
+        return Read(key, record, "" if isinstance(record, RecordDamagedError) else url)
 
     async def find(
         self, keys: Sequence[str], level: Level, deadline: float, *, writes_back: bool = True
@@ -74,9 +74,9 @@ class Finder:
         writes_back = writes_back and level is not Level.ONE
         for attempt in range(MAX_RESTARTS):
             layout = self._placement.layout
-            lookups, fence = _lookups(keys, layout, level), layout.topology.fence
+            fence = layout.topology.fence
             try:
-                await self._reader.read(lookups, fence, deadline)
+                lookups = await self._reader.read(_lookups(keys, layout, level), fence, deadline)
                 failed = await self.write_back.restore(lookups, level, fence, deadline) if writes_back else {}
             except StaleEpochError as error:
                 self._follow(error, layout, attempt)
@@ -133,7 +133,7 @@ def _reads(lookup: Lookup, failed: Mapping[str, LimeDBError], level: Level, seco
             yield Read(key, record, _holder(lookup, told, i, record))
 
 
-def _holder(lookup: Lookup, told: list[str], i: int, record: Record | None) -> str:
+def _holder(lookup: Lookup, told: list[str], i: int, record: Held) -> str:
     if len(told) == 1:
         return told[0]
     return next((url for url in told if lookup.answers[url][i] == record), "")

@@ -15,6 +15,7 @@ from limedb.storage.hint_log import LmdbHintLog
 from limedb.storage.lmdb_store import LmdbStore
 from limedb.storage.memory_store import MemoryStore
 from limedb.storage.operation_log import LmdbOperationLog
+from limedb.storage.scrub_mark import ScrubMarkFile
 
 
 def open_store(
@@ -43,6 +44,11 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
     if kind == "memory":
         return MemoryHints()
     return LmdbHintLog(node_path(data_dir, node_url, ".hints"))
+
+
+def open_scrub_mark(kind: str, data_dir: Path, node_url: str) -> ScrubMarkFile | None:
+    """Where a node keeps how far scrubbing is: beside its data; None: its store has nothing to scrub."""
+    return None if kind == "memory" else ScrubMarkFile(node_path(data_dir, node_url, ".scrub"))
 
 
 def open_operation_log(kind: str, data_dir: Path, node_url: str, durability: str) -> OperationLog:

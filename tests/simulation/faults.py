@@ -3,14 +3,19 @@
 It owns what is left out or done wrong. A fault is planted for one test and never stays.
 """
 
+from collections.abc import Sequence
+
 import pytest
 
 from limedb.cluster.handoff import Handoff, Job, Part
 from limedb.cluster.transfer import Sources
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
-from limedb.replication import writing
+from limedb.core.record import Record
+from limedb.ports import Held
+from limedb.replication import healing, writing
 from limedb.replication.watching import _Source, _Watch
+from tests.simulation.disk import SimStore
 
 
 def one_source(patch: pytest.MonkeyPatch) -> None:
@@ -26,6 +31,22 @@ def one_source(patch: pytest.MonkeyPatch) -> None:
 def hints_are_acks(patch: pytest.MonkeyPatch) -> None:
     """One replica is enough for a write: the others are left hints."""
     patch.setattr(writing, "needed", lambda level, n: 1)
+
+
+def no_checksums(patch: pytest.MonkeyPatch) -> None:
+    """What has rotted on a disk is taken for what was stored."""
+    patch.setattr(SimStore, "verifies", False)
+
+
+def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
+    """A replica whose record is damaged answers that it has none, and takes any write in its place."""
+    sound = SimStore.get_many
+
+    async def get_many(self: SimStore, keys: Sequence[str]) -> list[Held]:
+        return [held if isinstance(held, Record) else None for held in await sound(self, keys)]
+
+    patch.setattr(SimStore, "get_many", get_many)
+    patch.setattr(healing, "judge", lambda own, owners, answers: healing.Verdict(healing.Outcome.MENDED))
 
 
 def watch_of_one_owner(patch: pytest.MonkeyPatch) -> None:
