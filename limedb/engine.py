@@ -142,6 +142,7 @@ class Engine:
             settings.level,
             name=settings.node_url,
         )
+        self.coordinator.finder.on_conflict = world.store.damage.note_conflict
         self.scanner = Scanner(self.charter, self.replicas, self.replica, self.skew.now_ms, settings.level)
         self.watcher = Watcher(self.charter, self.replicas, clock, max_skew_ms)
         self.gossiper = Gossiper(

@@ -16,12 +16,14 @@ class Damage:
     """Damaged records by key. found: keys that were noted; mended: of them; lost: of them, those that no
     other replica had. index: entries of the index that were mended from their records; checked: records that
     scrubbing has read. conflicts: how often two records of one key had one version; conflict: the last of them.
+    structure: what is wrong with the file as a whole, as a sentence; empty: nothing is.
     """
 
     def __init__(self) -> None:
         self._why: dict[str, str] = {}
         self.found = self.mended = self.lost = self.index = self.checked = 0
         self.conflicts, self.conflict = 0, ("", "")
+        self.structure = ""
         self._listeners: list[Callable[[], None]] = []
 
     def note_conflict(self, key: str, between: str = "this node and another") -> None:

@@ -3,7 +3,7 @@
 It owns the way from keys to records. It must never know what a client is told of them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from limedb.core.layout import Layout, Owners
@@ -34,7 +34,9 @@ class Read(NamedTuple):
 
 
 class Finder:
-    """Reads keys. write_back: what is done where replicas differ; a simulation may replace it."""
+    """Reads keys. write_back: what is done where replicas differ; a simulation may replace it. on_conflict: told
+    a key of which two nodes have different records with one version, and which nodes those are.
+    """
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Finder:
     ) -> None:
         self._placement, self._replicas, self._reader, self._clock = placement, replicas, reader, clock
         self._counters, self.write_back = counters, write_back
+        self.on_conflict: Callable[[str, str], None] = lambda key, between: None
 
     async def find_alone(self, key: str, level: Level, deadline: float) -> Read | None:
         """What stands of a key that has one replica, the short way; None: take the long one."""
@@ -77,6 +80,7 @@ class Finder:
             fence = layout.topology.fence
             try:
                 lookups = await self._reader.read(_lookups(keys, layout, level), fence, deadline)
+                self._tell_conflicts(lookups)
                 failed = await self.write_back.restore(lookups, level, fence, deadline) if writes_back else {}
             except StaleEpochError as error:
                 self._follow(error, layout, attempt)
@@ -84,6 +88,12 @@ class Finder:
                 seconds = self._clock.monotonic() - began
                 return [read for lookup in lookups for read in _reads(lookup, failed, level, seconds)]
         raise AssertionError("unreachable: the last attempt raises")
+
+    def _tell_conflicts(self, lookups: Sequence[Lookup]) -> None:
+        for lookup in lookups:
+            if len(lookup.answers) > 1:
+                for key, urls in lookup.conflicts():
+                    self.on_conflict(key, " and ".join(urls))
 
     def _follow(self, error: StaleEpochError, layout: Layout, attempt: int) -> None:
         """Go over to the newer topology that a replica knows."""

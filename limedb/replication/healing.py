@@ -118,6 +118,8 @@ class Healer:
         """What is wrong with stored records, as a source of `Problems`."""
         self._look()
         now = self._clock.monotonic()
+        if self._damage.structure:
+            yield Problem(self._damage.structure)
         if self._damage:
             yield Problem(self._describe())
         elif now - self._found_at < TOLD_SECONDS:
@@ -160,6 +162,10 @@ class Healer:
         return outcome
 
     async def _ask_and_mend(self, key: str) -> Outcome:
+        (own,) = await self._store.get_many([key])
+        if not isinstance(own, RecordDamagedError):  # it was written anew, or mended from the store itself
+            self._mended(key)
+            return Outcome.MENDED
         owners = self._placement.layout.of_key(key)
         others = [url for url in owners.current if url != self._own_url]
         held = await asyncio.gather(*(self._ask(url, key) for url in others))

@@ -11,7 +11,7 @@ asked.
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from limedb.core.layout import Owners
 from limedb.core.record import Record, merge
@@ -103,6 +103,14 @@ class Lookup:
         if not self.differs:
             return first
         return [_newest(records) for records in zip(first, *others, strict=True)]
+
+    def conflicts(self) -> "Iterator[tuple[str, list[str]]]":
+        """Keys of which two that answered have different records with one version, and which nodes do."""
+        for i, key in enumerate(self.keys if self.differs else ()):
+            held = {url: r for url, records in self.answers.items() if isinstance(r := records[i], Record)}
+            by_version: dict[int, Record] = {}
+            if any(by_version.setdefault(record.version, record) != record for record in held.values()):
+                yield key, sorted(held)
 
     def error(self, key: str, level: str, seconds: float) -> LimeDBError:
         """Why a key could not be read at its level. seconds: how long it was waited."""

@@ -165,7 +165,7 @@ class LocalReplica:
         size = 0
         for start in range(0, len(keys), READ_CHUNK):
             chunk = self._bytes.stored(keys[start : start + READ_CHUNK])
-            size += sum(len(data) for data in chunk if isinstance(data, bytes))
+            size += sum([len(data) for data in chunk if data.__class__ is bytes])
             if size > self._max_read_size:
                 return None  # by their records; `read` counts values alone, and refuses
             found += chunk

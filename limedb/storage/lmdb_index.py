@@ -70,8 +70,9 @@ class TokenIndex:
         """As Index.entries: what is told is true of the records, for what the index remembers may be damaged.
         Places that don't fit are added to `wrong`. lmdb.Error; RecordDamagedError: a record is.
         """
-        checking, found = Checking(self.strays), list[tuple[int, Entry]]()
+        found: list[tuple[int, Entry]] = []
         with self._tables.env.begin(db=self._tables.main) as txn:
+            checking = Checking(self._tables, txn, self.strays)
             for place, _ in items:
                 packed = txn.get(place, db=self._tables.tokens)
                 if packed is not None and (entry := self._checked(txn, place, packed, checking)) is not None:

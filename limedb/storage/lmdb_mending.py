@@ -12,12 +12,13 @@ import lmdb
 from limedb.core.damage import Damage
 from limedb.errors import StoreCorruptError
 from limedb.ports import Scrubbed
-from limedb.storage.codec import decode
+from limedb.storage.codec import decode, encode, utf8
 from limedb.storage.entries import pack_stored
 from limedb.storage.lmdb_env import Tables
 from limedb.storage.lmdb_index import TokenIndex
-from limedb.storage.lmdb_layout import MAIN, index_key, is_long, token_prefix
+from limedb.storage.lmdb_layout import MAIN, META, TOKENS, index_key, is_long, stored_key, token_prefix
 from limedb.storage.lmdb_sound import MISSING, Checking, Unsound, checked, concerned, is_stray
+from limedb.storage.seal import record_of
 
 STEP = 512
 """Entries that a step looks at, at most."""
@@ -53,8 +54,7 @@ class Mender:
             for at in unindexed:
                 self._index_anew(txn, at)
             for at in strays:
-                if (stored := txn.get(at, db=self._tables.main)) is not None and is_stray(at, stored):
-                    txn.delete(at, db=self._tables.main)
+                self._clear(txn, at)
 
     def step(self, place: bytes, size: int) -> Scrubbed:
         """As Store.scrub, on the event loop; what it finds wrong in the index waits for `mend`."""
@@ -66,9 +66,12 @@ class Mender:
 
     def _step_main(self, start: bytes, size: int) -> Scrubbed:
         records = read = 0
+        last = b""
         with self._tables.env.begin(db=self._tables.main) as txn:
             cursor = txn.cursor()
             for at, stored in islice(cursor.iternext(), STEP) if cursor.set_range(start) else ():
+                self._check_order(last, at)
+                last = at
                 self._look_at(txn, at, stored)
                 records, read = records + 1, read + len(at) + len(stored)
                 if read >= size:
@@ -77,13 +80,22 @@ class Mender:
                 return Scrubbed(_RECORDS + at + b"\0", records, read)
         return Scrubbed(_INDEX, records, read)
 
+    def _check_order(self, last: bytes, at: bytes) -> None:
+        """StoreCorruptError: a key of the tree has changed so that lookups go astray."""
+        if at <= last:
+            self._damage.structure = (
+                f"the keys of {self._tables.folder}/data.mdb are out of order behind {last[:64]!r}: the file is damaged"
+                " as a whole; restart the node, which checks it, or let it join anew with an empty folder"
+            )
+            raise StoreCorruptError(self._damage.structure)
+
     def _look_at(self, txn: "lmdb.Transaction[bytes]", at: bytes, stored: bytes) -> None:
         try:
             data = checked(at, stored)
         except Unsound as error:
-            if is_stray(at, stored):
-                self.strays.append(at)
-            self._damage.note(concerned(at, stored), error.why)
+            checking = Checking(self._tables, txn, self.strays)
+            checking.note(at, stored, error.why)
+            self._damage.note(checking.keys, checking.why)
             return
         key = decode(data).key if is_long(at) else at.decode()
         if txn.get(index_key(key, at), db=self._tables.tokens) != pack_stored(data):
@@ -92,11 +104,13 @@ class Mender:
     # --- the index
 
     def _step_tokens(self, start: bytes) -> Scrubbed:
-        read = 0
+        read, last = 0, b""
         with self._tables.env.begin(db=self._tables.tokens) as txn:
             cursor = txn.cursor()
             items = [*islice(cursor.iternext(), STEP)] if cursor.set_range(start or b"\0") else []
             for place, packed in items:
+                self._check_order(last, place)
+                last = place
                 read += len(place) + len(packed)
                 self._look_at_entry(txn, place)
         behind = _INDEX + items[-1][0] + b"\0" if len(items) == STEP else b""
@@ -137,6 +151,21 @@ class Mender:
         if stored is not None:
             self._index_anew(txn, at)
 
+    def _clear(self, txn: "lmdb.Transaction[bytes]", at: bytes) -> None:
+        """Take away what stands where nothing belongs; a record that verifies goes back to its own place, where
+        it is missing and the index remembers just this one.
+        """
+        tables = self._tables
+        stored = txn.get(at, db=tables.main)
+        if stored is None or not is_stray(tables, txn, at, stored):
+            return
+        if (record := record_of(stored)) is not None:
+            own = stored_key(utf8(record.key))
+            remembered = txn.get(index_key(record.key, own), db=tables.tokens)
+            if txn.get(own, db=tables.main) is None and remembered == pack_stored(encode(record)):
+                txn.put(own, stored, db=tables.main)
+        txn.delete(at, db=tables.main)
+
     def _index_anew(self, txn: "lmdb.Transaction[bytes]", at: bytes) -> None:
         """Write the entry of a record anew, where it verifies and the entry isn't right."""
         tables = self._tables
@@ -153,12 +182,12 @@ class Mender:
 def verify_copy(folder: Path) -> None:
     """Read all records of a copy of the tables: for a thread. StoreCorruptError: some are damaged."""
     with lmdb.open(str(folder), readonly=True, lock=False, max_dbs=8, readahead=False) as env:
-        main = env.open_db(MAIN, create=False)
-        checking = Checking([])
+        main, tokens, meta = (env.open_db(name, create=False) for name in (MAIN, TOKENS, META))
         with env.begin(db=main) as txn:
+            checking = Checking(Tables(folder, env, main, tokens, meta), txn, [])
             for _ in checking.open(txn.cursor().iternext()):
                 pass
-    if checking.why:
+    if checking.keys:
         raise StoreCorruptError(
             f"{folder}: the copy holds damaged records ({checking.why}), as the store does: {checking.keys[:10]};"
             " run `limedb admin scrub`, and take it anew"

@@ -119,7 +119,7 @@ class Reader:
         self, after: str | None, limit: int, now_ms: int, skip: int, budget: int = sys.maxsize
     ) -> list[Record]:
         """As Store.scan_keys. budget: records to look at, dead ones too; OverBudgetError beyond."""
-        with self.begin() as txn, self._checking() as checking:
+        with self.begin() as txn, self._checking(txn) as checking:
             start = "" if after is None else behind(after)
             found = checking.open(_bounded(_from(txn.cursor(), start_at(start)), budget))
             items = in_key_order(found, start)
@@ -128,7 +128,7 @@ class Reader:
 
     def scan_range(self, keys: KeyRange, limit: int, max_bytes: int, budget: int = sys.maxsize) -> RangePage:
         """As Store.scan_range. budget: bytes to read; OverBudgetError beyond."""
-        with self.begin() as txn, self._checking() as checking:
+        with self.begin() as txn, self._checking(txn) as checking:
             stored = checking.open(_from(txn.cursor(), start_at(keys.start)))
             items = in_key_order(stored, keys.start)
             found = ((decode(data), len(data)) for _, data in _within(items, budget))
@@ -143,7 +143,7 @@ class Reader:
     def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
         """As `scan_tokens`, as bytes, and keys of one token in no order."""
         found: list[tuple[int, bytes]] = []
-        with self.begin() as txn, self._checking() as checking:
+        with self.begin() as txn, self._checking(txn) as checking:
             for entry, _ in _from(txn.cursor(self._tables.tokens), number(start)):
                 token, place = number_of(entry[:8]), entry[8:]
                 if token > end or (len(found) >= limit and (not found or found[-1][0] != token)):
@@ -155,9 +155,9 @@ class Reader:
         return found
 
     @contextmanager
-    def _checking(self) -> Iterator[Checking]:
+    def _checking(self, txn: "lmdb.Transaction[bytes]") -> Iterator[Checking]:
         """What damage was met in a block is noted and told behind it, so that all of it is mended at once."""
-        checking = Checking(self._strays)
+        checking = Checking(self._tables, txn, self._strays)
         yield checking
         self._damage.note(checking.keys, checking.why)
         checking.finish()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from limedb.core.record import Record
 from limedb.errors import RecordDamagedError
 from limedb.storage.codec import KEY_TAG, key_in, utf8
 from limedb.storage.entries import was_tombstone
@@ -41,7 +42,11 @@ def sound_at(tables: Tables, txn: "lmdb.Transaction[bytes]", place: bytes, key: 
     """
     stored: bytes | None = txn.get(place, db=tables.main)
     if stored is not None:
-        return checked(place, stored)
+        try:
+            return checked(place, stored)
+        except Unsound:
+            if not is_stray(tables, txn, place, stored):
+                raise
     at = token_prefix(utf8(key) if is_long(place) else place) + place
     if txn.get(at, db=tables.tokens) is not None:
         raise Unsound(MISSING)
@@ -82,14 +87,14 @@ def was_live(tables: Tables, txn: "lmdb.Transaction[bytes]", index_place: bytes)
 
 class Checking:
     """Opens what a walk finds and goes on behind what is damaged; at the end it tells of all of that. strays: takes
-    the places at which nothing belongs.
+    the places at which nothing belongs, to be cleared.
 
     A damaged long key (over 480 bytes) whose name can't be read is passed over: it is found when it is asked for.
     """
 
-    def __init__(self, strays: list[bytes]) -> None:
+    def __init__(self, tables: Tables, txn: "lmdb.Transaction[bytes]", strays: list[bytes]) -> None:
+        self._tables, self._txn, self._strays = tables, txn, strays
         self.keys: list[str] = []
-        self._strays = strays
         self.why = ""
 
     def open(self, items: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
@@ -102,10 +107,22 @@ class Checking:
 
     def note(self, place: bytes, stored: bytes | None, why: str) -> None:
         """Take in that something is damaged."""
+        if stored is not None and is_stray(self._tables, self._txn, place, stored):
+            self._strays.append(place)
+            self._look_for(record_of(stored))
+            return
         self.keys += concerned(place, stored)
         self.why = why
-        if stored is not None and is_stray(place, stored):
-            self._strays.append(place)
+
+    def _look_for(self, record: Record | None) -> None:
+        """Look whether a record that has strayed is missing where it belongs."""
+        if record is None:
+            return
+        try:
+            sound_at(self._tables, self._txn, stored_key(utf8(record.key)), record.key)
+        except Unsound as error:
+            self.keys.append(record.key)
+            self.why = error.why
 
     def finish(self) -> None:
         """RecordDamagedError: something was damaged."""
@@ -128,15 +145,17 @@ def concerned(place: bytes, stored: bytes | None) -> list[str]:
     return keys
 
 
-def is_stray(at: bytes, stored: bytes) -> bool:
-    """Whether a place is none that a key has, so that no reader will ever ask for it: a byte of a stored key
-    has changed. What stood there is missing in its own place, which its entry in the index tells.
+def is_stray(tables: Tables, txn: "lmdb.Transaction[bytes]", at: bytes, stored: bytes) -> bool:
+    """Whether what stands at a place of the main table belongs to no key that has this place, for a byte of a
+    stored key has changed: the record verifies and is another key's, while the index knows of none here; or
+    nothing verifies, and the place isn't text. What stood there is missing in its own place, as the index tells.
     """
-    if is_long(at):
-        record = record_of(stored)
-        return record is not None and stored_key(utf8(record.key)) != at
+    record = record_of(stored)
+    if record is not None:
+        is_here = stored_key(utf8(record.key)) == at
+        return not is_here and (is_long(at) or txn.get(token_prefix(at) + at, db=tables.tokens) is None)
     try:
         at.decode()
     except UnicodeDecodeError:
-        return True
+        return not is_long(at)
     return False

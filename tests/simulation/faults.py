@@ -12,8 +12,10 @@ from limedb.cluster.transfer import Sources
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
 from limedb.core.record import Record
+from limedb.core.topology import Fence
 from limedb.ports import Held
 from limedb.replication import healing, writing
+from limedb.replication.replica import LocalReplica
 from limedb.replication.watching import _Source, _Watch
 from tests.simulation.disk import SimStore
 
@@ -40,12 +42,14 @@ def no_checksums(patch: pytest.MonkeyPatch) -> None:
 
 def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
     """A replica whose record is damaged answers that it has none, and takes any write in its place."""
-    sound = SimStore.get_many
+    sound = LocalReplica.read
 
-    async def get_many(self: SimStore, keys: Sequence[str]) -> list[Held]:
-        return [held if isinstance(held, Record) else None for held in await sound(self, keys)]
+    async def read(self: LocalReplica, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+        return [
+            held if isinstance(held, Record) else None for held in await sound(self, keys, fence, deadline)
+        ]
 
-    patch.setattr(SimStore, "get_many", get_many)
+    patch.setattr(LocalReplica, "read", read)
     patch.setattr(healing, "judge", lambda own, owners, answers: healing.Verdict(healing.Outcome.MENDED))
 
 

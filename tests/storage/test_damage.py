@@ -10,8 +10,10 @@ from limedb.core.record import Record
 from limedb.core.ring import TOKENS
 from limedb.errors import RecordDamagedError, StoreCorruptError
 from limedb.ports import Store
+from limedb.storage.codec import encode
 from limedb.storage.lmdb_layout import index_key, stored_key
 from limedb.storage.lmdb_store import LmdbStore
+from limedb.storage.seal import SEAL_SIZE
 from tests.storage.kinds import FILESYSTEM, LMDB, NOW, Kind, open_lmdb, text, tombstone
 from tests.storage.rot import JsonFile, LmdbFolder
 
@@ -239,6 +241,20 @@ async def test_a_damaged_format_is_no_older_one(bit: int, tmp_path: Path) -> Non
     LmdbFolder(tmp_path / "n.lmdb").flip_value(b"format", bit, b"meta")
     with pytest.raises(Exception, match="has format"):
         open_lmdb(tmp_path / "n.lmdb")
+
+
+async def test_keys_that_are_out_of_order_are_damage_of_the_file(tmp_path: Path) -> None:
+    await _filled(LMDB, tmp_path)
+    path = tmp_path / "n.lmdb" / "data.mdb"
+    data, record = bytearray(path.read_bytes()), encode(BY_KEY["e3"])
+    data[data.index(record) - SEAL_SIZE - 1] ^= 0x40
+    path.write_bytes(data)
+    with pytest.raises(StoreCorruptError, match="as a whole|out of order|not in order"):
+        store = open_lmdb(tmp_path / "n.lmdb")  # here, once the file is checked at the start
+        try:
+            await _scrub(store)
+        finally:
+            await store.close()
 
 
 async def test_a_write_in_the_log_goes_over_what_is_damaged(tmp_path: Path) -> None:
