@@ -204,7 +204,8 @@ SETTINGS = (
         refused, and how far a clock may be from most peers' before the node stops serving."""),
     Setting("REPAIR_INTERVAL", _duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares
         all it holds with the other replicas once. A million keys take one core about a second."""),
-    Setting("SCRUB_INTERVAL", _duration_or_off(60, 366 * 24 * 3600), "168h", """The time in which a node reads all
+    Setting("SCRUB_INTERVAL", _duration_or_off(60, 366 * 24 * 3600), "168h", """The time in which a node reads
+    all
         that it has stored, to find what is damaged and fetch it from the other replicas; 0 for never."""),
     Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node
         when its client set no deadline."""),

@@ -43,7 +43,9 @@ class Applied(NamedTuple):
 
 
 Held = Record | RecordDamagedError | None
-"""What a store has of a key: a record; nothing, verified; or that it can't tell, for what it has is damaged."""
+"""What a store has of a key: a record; nothing, verified; or that it can't tell, for what it has is
+damaged.
+"""
 
 
 class Entry(NamedTuple):

@@ -149,8 +149,8 @@ def repair(target: str, timeout: float) -> None:
 @target_option
 @_timeout
 def scrub(target: str, timeout: float) -> None:
-    """Read all that the node at --target has stored, and mend what is damaged from the other replicas. Ctrl-C ends
-    it.
+    """Read all that the node at --target has stored, and mend what is damaged from the other replicas. Ctrl-C
+    ends it.
     """
     with admin_client(target, timeout) as node:
         screen.show_scrub(node.scrub())

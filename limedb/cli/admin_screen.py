@@ -83,12 +83,14 @@ def show_scrub(states: Iterator[ScrubState]) -> None:
     if state is None or not state.is_finished:
         raise LimeDBError("the scrub ended before it was finished")
     click.echo(
-        f"{state.records} records checked, {state.damaged} damaged, {state.mended} mended from other replicas,"
+        f"{state.records} records checked, {state.damaged} damaged, {state.mended} mended from other"
+        f" replicas,"
         f" {state.index_mended} entries of the index mended"
     )
     if state.waiting:
         raise LimeDBError(
-            f"{state.waiting} records are damaged still, {state.lost} of which no replica has; `limedb admin status`"
+            f"{state.waiting} records are damaged still, {state.lost} of which no replica has; `limedb"
+            f" admin status`"
             " names one: bring the other replicas back, or write those keys anew"
         )
 

@@ -12,13 +12,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from contextlib import aclosing
 from typing import NamedTuple
 
+from limedb.core.damage import check_whole
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, ResponseTooLargeError, StaleEpochError, UnavailableError
 from limedb.ports import Clock, Entry, Held, Replica
-from limedb.replication.comparing import check_whole
 
 PAGE = 2000  # records asked for at once, and applied at once
 SMALL = 1 << 20  # bytes: a page of fewer records than asked for is the last one when it has no more of values

@@ -8,6 +8,8 @@ A key that stands here has no answer in this store: neither its value nor its ab
 from collections.abc import Callable, Iterable
 from itertools import islice
 
+from limedb.errors import RecordDamagedError
+
 MOST = 100_000
 """Keys that are listed at most; others are found again."""
 
@@ -15,7 +17,8 @@ MOST = 100_000
 class Damage:
     """Damaged records by key. found: keys that were noted; mended: of them; lost: of them, those that no
     other replica had. index: entries of the index that were mended from their records; checked: records that
-    scrubbing has read. conflicts: how often two records of one key had one version; conflict: the last of them.
+    scrubbing has read. conflicts: how often two records of one key had one version; conflict: the last of
+    them.
     structure: what is wrong with the file as a whole, as a sentence; empty: nothing is.
     """
 
@@ -61,3 +64,10 @@ class Damage:
     def some(self, limit: int) -> list[tuple[str, str]]:
         """Keys of the list and why, the first that were noted."""
         return [*islice(self._why.copy().items(), limit)]
+
+
+def check_whole(found: Iterable[object]) -> None:
+    """RecordDamagedError: of some keys a replica can't tell, so that what was found isn't all that it has."""
+    for held in found:
+        if isinstance(held, RecordDamagedError):
+            raise held

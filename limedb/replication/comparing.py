@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from limedb.core.damage import check_whole
 from limedb.core.digest import compare, cut
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.errors import LimeDBError, RecordDamagedError, RemoteError, ResponseTooLargeError
-from limedb.ports import Clock, Entry, Held, Replica
+from limedb.errors import LimeDBError, RemoteError, ResponseTooLargeError
+from limedb.ports import Clock, Entry, Replica
 
 BATCH = 1000
 """Records that are read and written at once; fewer where they are large."""
@@ -110,13 +111,6 @@ async def _mend(own: Replica, other: Replica, spans: Sequence[Span], courier: Co
     await courier.copy(own, other, difference.push)
     done.pulled += difference.pull
     done.pushed += difference.push
-
-
-def check_whole(found: Sequence[Held]) -> None:
-    """RecordDamagedError: of some keys a replica can't tell, so that not all it has was copied."""
-    for held in found:
-        if isinstance(held, RecordDamagedError):
-            raise held
 
 
 def smaller(spans: Sequence[Span]) -> Iterator[Sequence[Span]]:

@@ -214,7 +214,8 @@ class Fanout:
 
 
 _REFUSALS = frozenset(
-    ("StoreFullError", "StoreClosedError", "RecordDamagedError", "ClockSkewError", "NotMemberError", "InvalidKeyError",
+    ("StoreFullError", "StoreClosedError", "RecordDamagedError", "ClockSkewError", "NotMemberError",
+     "InvalidKeyError",
      "ValueTooLargeError", "InvalidRequestError", "MalformedRequestError", "UnavailableError")
 )  # fmt: skip
 

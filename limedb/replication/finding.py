@@ -34,8 +34,8 @@ class Read(NamedTuple):
 
 
 class Finder:
-    """Reads keys. write_back: what is done where replicas differ; a simulation may replace it. on_conflict: told
-    a key of which two nodes have different records with one version, and which nodes those are.
+    """Reads keys. write_back: what is done where replicas differ; a simulation may replace it. on_conflict:
+    told a key of which two nodes have different records with one version, and which nodes those are.
     """
 
     def __init__(

@@ -3,15 +3,16 @@
 It owns what is read for that, and when it is enough. It must never take damage for absence, nor put back
 something older than what was acknowledged here.
 
-**Why it is safe.** A write at QUORUM was acknowledged by a majority of the key's owners, of which this node may
-have been one. Of the other owners, any `replicas - majority + 1` include one of the rest of that majority: so
-many have to answer with what verifies in their stores before the newest of it, or nothing, takes the place of
-what is damaged. Until then this node has no answer for the key: it counts neither as a holder nor as one that
-lacks it, and takes no write for it, since an older one in its place would pass for its newest. A node that
-isn't read for the key (a new owner, or one that owns it no more) puts back what a majority of those that are
-says, as it would have fetched it. Where all others have answered and too few can tell, since the record is
-damaged there too, nobody knows more: the newest that is left counts. Where none is left the record is lost: the
-key stays unanswered (DATA_LOSS) until it is written anew.
+**Why it is safe.** A write at QUORUM was acknowledged by a majority of the key's owners, of which this node
+may have been one. Of the other owners, any `replicas - majority + 1` include one of the rest of that
+majority: so many have to answer with what verifies in their stores before the newest of it, or nothing, takes
+the place of what is damaged. Until then this node has no answer for the key: it counts neither as a holder
+nor as one that lacks it, and takes no write for it, since an older one in its place would pass for its
+newest. A node that isn't read for the key (a new owner, or one that owns it no more) puts back what a
+majority of those that are says, as it would have fetched it. Where all others have answered and too few can
+tell, since the record is damaged there too, nobody knows more: the newest that is left counts. Where none is
+left the record is lost:
+the key stays unanswered (DATA_LOSS) until it is written anew.
 
 What this doesn't cover: a record that is damaged within the seconds in which its write is still on its way to
 the others; and ONE, which promises that a write is there as long as its one replica is.
@@ -124,14 +125,16 @@ class Healer:
             yield Problem(self._describe())
         elif now - self._found_at < TOLD_SECONDS:
             yield Problem(
-                f"{self._damage.mended} damaged records and {self._damage.index} entries of the index were found"
+                f"{self._damage.mended} damaged records and {self._damage.index} entries of the index"
+                f" were found"
                 " on this node's disk since its start, and mended: check the disk and the memory"
             )
         if now - self._conflict_at < TOLD_SECONDS:
             key, between = self._damage.conflict
             yield Problem(
                 f"key {brief(key)} has two different records of one version, between {between}"
-                f" ({self._damage.conflicts} such cases since the start): two writes in one millisecond, a damaged"
+                f" ({self._damage.conflicts} such cases since the start): two writes in one millisecond,"
+                f" a damaged"
                 " memory, or data that was changed by hand; one of them stands everywhere: read the key"
             )
 
@@ -156,7 +159,8 @@ class Healer:
             self._lost.add(key)
             self._damage.lost += 1
             log.error(
-                "the record of key %s is damaged and no other replica has it: it is lost; write the key anew, or"
+                "the record of key %s is damaged and no other replica has it: it is lost; write the key"
+                " anew, or"
                 " restore a snapshot", brief(key),
             )  # fmt: skip
         return outcome
@@ -241,7 +245,8 @@ class Healer:
             f"; {len(self._lost)} of them no other replica has: write those keys anew" if self._lost else ""
         )
         return (
-            f"{len(self._damage)} records on this node's disk are damaged (key {brief(key)}: {why}): they are fetched"
+            f"{len(self._damage)} records on this node's disk are damaged (key {brief(key)}: {why}): they"
+            f" are fetched"
             f" from the other replicas as soon as enough of those answer{lost}; check the disk"
         )
 

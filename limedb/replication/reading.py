@@ -136,8 +136,8 @@ class Reader:
 
     async def read(self, lookups: Sequence[Lookup], fence: Fence, deadline: float) -> Sequence[Lookup]:
         """Ask until each lookup has enough answers or can't have them any more, or until the deadline. The
-        lookups that stand then: keys of which a replica can't tell, for its record is damaged, are taken out of
-        theirs and asked anew, of the others.
+        lookups that stand then: keys of which a replica can't tell, for its record is damaged, are taken out
+        of theirs and asked anew, of the others.
 
         StaleEpochError: a replica knows a newer topology; nothing of the answers counts.
         """

@@ -86,8 +86,8 @@ class StoredBytes(Protocol):
         """What is stored under a key, as `stored`. RecordDamagedError."""
 
     def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
-        """What is stored under keys, in their order, all of one moment and at once: bytes that verify, or that
-        they don't; whoever decodes them is to check that each is a record of its key.
+        """What is stored under keys, in their order, all of one moment and at once: bytes that verify, or
+        that they don't; whoever decodes them is to check that each is a record of its key.
         """
 
     async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
@@ -281,8 +281,8 @@ class LocalReplica:
     async def _whole(
         self, work: Callable[[], Awaitable[_T]], deadline: float, records: Sequence[Record] = ()
     ) -> _T:
-        """What the store gives once what is damaged of it was mended. records: that are to be written, of which
-        one may take the place of what is lost.
+        """What the store gives once what is damaged of it was mended. records: that are to be written, of
+        which one may take the place of what is lost.
 
         RecordDamagedError: it can't be mended now, so that nothing is told or written here.
         """

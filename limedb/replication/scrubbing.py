@@ -3,8 +3,8 @@
 It owns the pace, and the place that was reached. It must never judge a record: the store does, and
 `healing.py` brings back what is lost here.
 
-Nothing else reads what nobody asks for: damage that is found late may meet a second one, on another replica of
-the same key.
+Nothing else reads what nobody asks for: damage that is found late may meet a second one, on another replica
+of the same key.
 """
 
 import asyncio
@@ -58,8 +58,8 @@ class ScrubProgress:
 
 
 class Scrubber:
-    """Reads all in `interval` seconds, again and again; 0: never by itself. mark: None, it begins anew at each
-    start. ended_ms: when the last pass ended, milliseconds since 1970; 0: none did.
+    """Reads all in `interval` seconds, again and again; 0: never by itself. mark: None, it begins anew at
+    each start. ended_ms: when the last pass ended, milliseconds since 1970; 0: none did.
     """
 
     def __init__(self, store: Store, clock: Clock, interval: float, mark: ScrubMark | None = None) -> None:

@@ -70,7 +70,8 @@ class RepairState:
 
 @dataclass(frozen=True, slots=True)
 class ScrubState:
-    """How far a scrub is. records, size: that were read, of about `total` bytes. damaged, mended, index_mended:
+    """How far a scrub is. records, size: that were read, of about `total` bytes. damaged, mended,
+    index_mended:
     since it began. waiting: records that are damaged now; lost: that no replica has.
     """
 

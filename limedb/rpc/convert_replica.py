@@ -42,8 +42,8 @@ def read_request(keys: Sequence[str], fence: Fence) -> replica_pb2.ReadRequest:
 
 
 def read_response(held: Iterable[Held], marks_damaged: bool) -> replica_pb2.ReadResponse:
-    """What a replica holds, for a peer. marks_damaged: the peer knows of damaged records; else they are raised
-    (RecordDamagedError), lest it takes them for absent.
+    """What a replica holds, for a peer. marks_damaged: the peer knows of damaged records; else they are
+    raised (RecordDamagedError), lest it takes them for absent.
     """
     return replica_pb2.ReadResponse(results=[_read_result(each, marks_damaged) for each in held])
 

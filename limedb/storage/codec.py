@@ -146,7 +146,9 @@ def peek(data: bytes) -> Header:
 
 
 def key_in(data: bytes) -> bytes:
-    """The key's UTF-8 in bytes that begin as those of a record, whatever stands behind it; empty: it isn't found."""
+    """The key's UTF-8 in bytes that begin as those of a record, whatever stands behind it; empty: it isn't
+    found.
+    """
     at = 0
     for tag, size in (_VERSION, 9), (_EXPIRES_AT, 9), (_TOMBSTONE, 2):
         at += size * data.startswith(tag, at)

@@ -4,9 +4,9 @@ It owns the two forms of an entry. It must never touch the file.
 
 An entry that is a string is a value that the Go LimeDB wrote: version 0, older than any write of ours.
 Ours is the protobuf-JSON object of limedb.v1.Record, without the key: {"version": "...", "value": "..."},
-or "blob" in base64, or "tombstone": true, and "expiresAtMs"; and "check", the checksum of the record's bytes in
-hex, which those don't have that were written before there were checksums. Entries stay as they are until their key is
-written, so nothing that the Go LimeDB wrote is lost.
+or "blob" in base64, or "tombstone": true, and "expiresAtMs"; and "check", the checksum of the record's bytes
+in hex, which those don't have that were written before there were checksums. Entries stay as they are until
+their key is written, so nothing that the Go LimeDB wrote is lost.
 """
 
 import json

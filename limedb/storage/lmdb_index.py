@@ -14,7 +14,7 @@ from limedb.storage.codec import decode
 from limedb.storage.entries import pack_stored, unpack
 from limedb.storage.lmdb_env import Tables
 from limedb.storage.lmdb_layout import index_key, is_long, number, number_of, token_prefix
-from limedb.storage.lmdb_sound import MISSING, Checking, Unsound, checked
+from limedb.storage.lmdb_sound import MISSING, Checking, UnsoundError, checked
 from limedb.storage.seal import record_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ _TOKEN_SIZE = 8
 
 class TokenIndex:
     """Reads packed entries. A place is a key of the table. check: called before each read, to refuse it.
-    damage: where damaged records are noted. strays: places of the main table that no key has. wrong: places whose entries were found not to fit their records.
+    damage: where damaged records are noted. strays: places of the main table that no key has. wrong: places
+    whose entries were found not to fit their records.
     """
 
     def __init__(self, tables: Tables, check: Callable[[], None], damage: Damage) -> None:
@@ -87,9 +88,9 @@ class TokenIndex:
         at, stored = place[_TOKEN_SIZE:], txn.get(place[_TOKEN_SIZE:])
         try:
             if stored is None:
-                raise Unsound(MISSING)
+                raise UnsoundError(MISSING)
             data = checked(at, stored)
-        except Unsound as error:
+        except UnsoundError as error:
             if not is_long(at) and token_prefix(at) + at != place:
                 self.wrong.append(place)  # no key has this place
             else:

@@ -1,7 +1,7 @@
 """Mends the index of an LMDB folder from its records, and looks through all of both.
 
-It owns what scrubbing does to the tables. It must never change a record, nor take away one that verifies in its
-place: damaged ones are left to who can fetch them, `replication/healing.py`.
+It owns what scrubbing does to the tables. It must never change a record, nor take away one that verifies in
+its place: damaged ones are left to who can fetch them, `replication/healing.py`.
 """
 
 from itertools import islice
@@ -17,7 +17,7 @@ from limedb.storage.entries import pack_stored
 from limedb.storage.lmdb_env import Tables
 from limedb.storage.lmdb_index import TokenIndex
 from limedb.storage.lmdb_layout import MAIN, META, TOKENS, index_key, is_long, stored_key, token_prefix
-from limedb.storage.lmdb_sound import MISSING, Checking, Unsound, checked, concerned, is_stray
+from limedb.storage.lmdb_sound import MISSING, Checking, UnsoundError, checked, concerned, is_stray
 from limedb.storage.seal import record_of
 
 STEP = 512
@@ -26,8 +26,9 @@ _RECORDS, _INDEX = b"m", b"t"
 
 
 class Mender:
-    """Works on the tables of a store. damage: where damaged records are noted, and the entries that were mended
-    are counted. index: whose `wrong` entries are mended. strays: places in the main table that no key has.
+    """Works on the tables of a store. damage: where damaged records are noted, and the entries that were
+    mended are counted. index: whose `wrong` entries are mended. strays: places in the main table that no key
+    has.
     """
 
     def __init__(self, tables: Tables, index: TokenIndex, damage: Damage) -> None:
@@ -41,7 +42,8 @@ class Mender:
         return bool(self._index.wrong or self.unindexed or self.strays)
 
     def mend(self) -> None:
-        """Write what is wrong in the index anew, and take strays away, in a transaction of its own: for a thread.
+        """Write what is wrong in the index anew, and take strays away, in a transaction of its own: for a
+        thread.
         Everything is looked at again in it. lmdb.Error.
         """
         wrong, self._index.wrong = self._index.wrong, []
@@ -84,7 +86,8 @@ class Mender:
         """StoreCorruptError: a key of the tree has changed so that lookups go astray."""
         if at <= last:
             self._damage.structure = (
-                f"the keys of {self._tables.folder}/data.mdb are out of order behind {last[:64]!r}: the file is damaged"
+                f"the keys of {self._tables.folder}/data.mdb are out of order behind {last[:64]!r}: the"
+                f" file is damaged"
                 " as a whole; restart the node, which checks it, or let it join anew with an empty folder"
             )
             raise StoreCorruptError(self._damage.structure)
@@ -92,7 +95,7 @@ class Mender:
     def _look_at(self, txn: "lmdb.Transaction[bytes]", at: bytes, stored: bytes) -> None:
         try:
             data = checked(at, stored)
-        except Unsound as error:
+        except UnsoundError as error:
             checking = Checking(self._tables, txn, self.strays)
             checking.note(at, stored, error.why)
             self._damage.note(checking.keys, checking.why)
@@ -128,7 +131,7 @@ class Mender:
         """Whether an entry stands where that of its record belongs, or its record can't tell."""
         try:
             key = decode(checked(place[8:], stored)).key
-        except Unsound:
+        except UnsoundError:
             return is_long(place[8:]) or token_prefix(place[8:]) + place[8:] == place
         return index_key(key, place[8:]) == place
 
@@ -152,8 +155,8 @@ class Mender:
             self._index_anew(txn, at)
 
     def _clear(self, txn: "lmdb.Transaction[bytes]", at: bytes) -> None:
-        """Take away what stands where nothing belongs; a record that verifies goes back to its own place, where
-        it is missing and the index remembers just this one.
+        """Take away what stands where nothing belongs; a record that verifies goes back to its own place,
+        where it is missing and the index remembers just this one.
         """
         tables = self._tables
         stored = txn.get(at, db=tables.main)
@@ -171,7 +174,7 @@ class Mender:
         tables = self._tables
         try:
             data = checked(at, txn.get(at, db=tables.main) or b"")
-        except Unsound:
+        except UnsoundError:
             return
         place, packed = index_key(decode(data).key, at), pack_stored(data)
         if txn.get(place, db=tables.tokens) != packed:
@@ -189,6 +192,7 @@ def verify_copy(folder: Path) -> None:
                 pass
     if checking.keys:
         raise StoreCorruptError(
-            f"{folder}: the copy holds damaged records ({checking.why}), as the store does: {checking.keys[:10]};"
+            f"{folder}: the copy holds damaged records ({checking.why}), as the store does:"
+            f" {checking.keys[:10]};"
             " run `limedb admin scrub`, and take it anew"
         )

@@ -21,7 +21,7 @@ from limedb.storage.lmdb_layout import (
     stored_key,
     token_prefix,
 )
-from limedb.storage.lmdb_sound import Unsound
+from limedb.storage.lmdb_sound import UnsoundError
 from limedb.storage.merging import Decision, decide, first, newer
 
 _KEEP: Decision = (False, 0, Applied(0, False))
@@ -47,8 +47,8 @@ class Item(NamedTuple):
 
 
 Lookup = Callable[[bytes, str], Item | bytes | None]
-"""From a stored key and its whole key to what is stored under it: an item that isn't in the tables yet, or record bytes that
-verify. Unsound: it can't tell.
+"""From a stored key and its whole key to what is stored under it: an item that isn't in the tables yet, or
+record bytes that verify. UnsoundError: it can't tell.
 """
 
 
@@ -87,38 +87,38 @@ def plan(items: Sequence[Item], now_ms: int, lookup: Lookup) -> Plan:
     StoreCorruptError: it is that of another key.
     """
     writes: dict[bytes, Item] = {}
-    answers = []
+    answers: list[Applied] = []
+    damage, conflicts = list[tuple[str, str]](), list[str]()
     live_change = 0
-    damaged: list[str] = []
-    conflicts: list[str] = []
-    why = ""
     for item in items:
         record, key, _, purged = item
         try:
             found = writes.get(key) or lookup(key, record[0])
-        except Unsound as error:
-            if purged is None:
-                damaged.append(record[0])
-                why = error.why
+        except UnsoundError as error:
+            damage += [(record[0], error.why)] if purged is None else []
             answers.append(_KEEP[2])
             continue
-        if purged is not None:
-            replaces, change, applied = _judge(purged, found)
-        elif found is None:
-            replaces, change, applied = first(record)
-        elif type(found) is bytes:
-            replaces, change, applied = _decide(record, key, found, now_ms)
-        else:
-            replaces, change, applied = _decide_recent(record, cast("Item", found), now_ms)
+        replaces, change, applied = _decided(item, found, now_ms)
         answers.append(applied)
         live_change += change
         if replaces:
             writes[key] = item
         if applied[2] == record[2] and purged is None and _is_conflict(item, found):
             conflicts.append(record[0])
-    if damaged:
-        raise RecordDamagedError(tuple(damaged), why)
+    if damage:
+        raise RecordDamagedError(tuple(key for key, _ in damage), damage[0][1])
     return Plan(writes, answers, live_change, tuple(conflicts))
+
+
+def _decided(item: Item, found: Item | bytes | None, now_ms: int) -> Decision:
+    record, key, _, purged = item
+    if purged is not None:
+        return _judge(purged, found)
+    if found is None:
+        return first(record)
+    if type(found) is bytes:
+        return _decide(record, key, found, now_ms)
+    return _decide_recent(record, cast("Item", found), now_ms)
 
 
 def plan_mending(item: Item, lookup: Lookup, was_live: bool) -> Plan:
@@ -127,7 +127,7 @@ def plan_mending(item: Item, lookup: Lookup, was_live: bool) -> Plan:
     """
     try:
         lookup(item.key, item.record.key)
-    except Unsound:
+    except UnsoundError:
         is_live = item.purged is None and not item.record.is_tombstone
         return Plan({item.key: item}, [_KEEP[2]], is_live - was_live)
     return plan([item], 0, lookup) if item.purged is None else Plan({}, [_KEEP[2]], 0)

@@ -30,7 +30,7 @@ from limedb.storage.lmdb_layout import (
     stored_key,
     token_prefix,
 )
-from limedb.storage.lmdb_sound import MISSING, Checking, Unsound, sound_at
+from limedb.storage.lmdb_sound import MISSING, Checking, UnsoundError, sound_at
 from limedb.storage.memtable import Memtable
 from limedb.storage.merging import is_live
 from limedb.storage.range_page import cut_page
@@ -104,7 +104,7 @@ class Reader:
         """As `stored`, the long way, of one key."""
         try:
             data = sound_at(self._tables, txn, place, key)
-        except Unsound as error:
+        except UnsoundError as error:
             self._damage.note((key,), error.why)
             return RecordDamagedError((key,), error.why)
         if data is not None and is_long(place):

@@ -3,7 +3,8 @@
 It owns the question whether the tables can be believed about a key. It must never write.
 
 A record is damaged when its checksum doesn't fit, or it belongs under another key. A key is absent only where
-neither table has it: a lookup that misses because a byte of the tree has changed would else pass for an answer.
+neither table has it: a lookup that misses because a byte of the tree has changed would else pass for an
+answer.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +28,7 @@ MISPLACED = "another key's record is in its place"
 _KEY_TAG = KEY_TAG[0]
 
 
-class Unsound(Exception):
+class UnsoundError(Exception):
     """What a table holds at a stored key is damaged. why: in words."""
 
     def __init__(self, why: str) -> None:
@@ -38,30 +39,30 @@ class Unsound(Exception):
 def sound_at(tables: Tables, txn: "lmdb.Transaction[bytes]", place: bytes, key: str) -> bytes | None:
     """The bytes of the record at a key's stored key, as a transaction sees it; None: there is none.
 
-    Unsound: it can't tell.
+    UnsoundError: it can't tell.
     """
     stored: bytes | None = txn.get(place, db=tables.main)
     if stored is not None:
         try:
             return checked(place, stored)
-        except Unsound:
+        except UnsoundError:
             if not is_stray(tables, txn, place, stored):
                 raise
     at = token_prefix(utf8(key) if is_long(place) else place) + place
     if txn.get(at, db=tables.tokens) is not None:
-        raise Unsound(MISSING)
+        raise UnsoundError(MISSING)
     return None
 
 
 def checked(place: bytes, stored: bytes) -> bytes:
-    """The bytes of the sealed record at a stored key. Unsound."""
+    """The bytes of the sealed record at a stored key. UnsoundError."""
     data = stored[SEAL_SIZE:]
     if is_plainly_sound(place, stored, data):
         return data
     if not data or not stored.startswith(seal_of(data)):
-        raise Unsound(CHECKSUM)
+        raise UnsoundError(CHECKSUM)
     if not is_of(place, data):
-        raise Unsound(MISPLACED)
+        raise UnsoundError(MISPLACED)
     return data
 
 
@@ -86,10 +87,11 @@ def was_live(tables: Tables, txn: "lmdb.Transaction[bytes]", index_place: bytes)
 
 
 class Checking:
-    """Opens what a walk finds and goes on behind what is damaged; at the end it tells of all of that. strays: takes
-    the places at which nothing belongs, to be cleared.
+    """Opens what a walk finds and goes on behind what is damaged; at the end it tells of all of that. strays:
+    takes the places at which nothing belongs, to be cleared.
 
-    A damaged long key (over 480 bytes) whose name can't be read is passed over: it is found when it is asked for.
+    A damaged long key (over 480 bytes) whose name can't be read is passed over: it is found when it is asked
+    for.
     """
 
     def __init__(self, tables: Tables, txn: "lmdb.Transaction[bytes]", strays: list[bytes]) -> None:
@@ -102,7 +104,7 @@ class Checking:
         for place, stored in items:
             try:
                 yield place, checked(place, stored)
-            except Unsound as error:
+            except UnsoundError as error:
                 self.note(place, stored, error.why)
 
     def note(self, place: bytes, stored: bytes | None, why: str) -> None:
@@ -120,7 +122,7 @@ class Checking:
             return
         try:
             sound_at(self._tables, self._txn, stored_key(utf8(record.key)), record.key)
-        except Unsound as error:
+        except UnsoundError as error:
             self.keys.append(record.key)
             self.why = error.why
 
@@ -148,7 +150,8 @@ def concerned(place: bytes, stored: bytes | None) -> list[str]:
 def is_stray(tables: Tables, txn: "lmdb.Transaction[bytes]", at: bytes, stored: bytes) -> bool:
     """Whether what stands at a place of the main table belongs to no key that has this place, for a byte of a
     stored key has changed: the record verifies and is another key's, while the index knows of none here; or
-    nothing verifies, and the place isn't text. What stood there is missing in its own place, as the index tells.
+    nothing verifies, and the place isn't text. What stood there is missing in its own place, as the index
+    tells.
     """
     record = record_of(stored)
     if record is not None:

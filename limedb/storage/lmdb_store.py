@@ -209,8 +209,8 @@ class LmdbStore:
     async def snapshot(self, path: str) -> None:
         """As Store.snapshot. The folder can be opened as a store, without the pages that were free.
 
-        StoreError: the folder holds something. StoreFullError: no room there. StoreCorruptError: a record in it
-        is damaged; the copy stays.
+        StoreError: the folder holds something. StoreFullError: no room there. StoreCorruptError: a record in
+        it is damaged; the copy stays.
         """
         await self._settle()
         await self._in_thread(self._copy, Path(path))

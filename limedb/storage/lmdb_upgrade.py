@@ -42,8 +42,8 @@ def upgrade(
     meta: lmdb._Database,
     found: bytes,
 ) -> None:
-    """Bring format 1 or 2 to the present one: some 5 us a record each. A crash on the way is no harm: the next
-    start goes on. lmdb.Error; StoreCorruptError: a record of format 1 isn't one.
+    """Bring format 1 or 2 to the present one: some 5 us a record each. A crash on the way is no harm: the
+    next start goes on. lmdb.Error; StoreCorruptError: a record of format 1 isn't one.
     """
     if found == OLD_FORMATS[0]:
         _index_all(env, main, tokens)
@@ -93,8 +93,8 @@ def _sealed(data: bytes, is_sound: bool) -> bytes:
 
 
 def _index_all(env: lmdb.Environment, main: lmdb._Database, tokens: lmdb._Database) -> None:
-    """Write each record's packed entry to the tokens table. An older LimeDB reads the keys of that table only,
-    and goes on with it.
+    """Write each record's packed entry to the tokens table. An older LimeDB reads the keys of that table
+    only, and goes on with it.
     """
     after = b"\0"
     while True:

@@ -42,8 +42,8 @@ class WritePath:
     """Merges batches, makes them durable as the setting says, and brings them into the tables.
 
     memtable: what was acknowledged and is not in the tables. count: keys that have a value; high_water: the
-    greatest version, of all that was acknowledged. on_conflict: told a key of which another record with the same
-    version was given. on_fatal: called once, on the event loop, when
+    greatest version, of all that was acknowledged. on_conflict: told a key of which another record with the
+    same version was given. on_fatal: called once, on the event loop, when
     the disk failed. StoreError, StoreFullError: the log can't be written.
     """
 

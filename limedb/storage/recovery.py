@@ -19,7 +19,7 @@ from limedb.storage.codec import decode
 from limedb.storage.lmdb_counters import counters
 from limedb.storage.lmdb_env import Tables
 from limedb.storage.lmdb_plan import Item, items_of, plan, purges_of
-from limedb.storage.lmdb_sound import Unsound, sound_at
+from limedb.storage.lmdb_sound import UnsoundError, sound_at
 from limedb.storage.lmdb_writer import write_items
 from limedb.storage.write_ahead_log import groups_in, remove_segments
 from limedbpb.v1.log_pb2 import LogGroup
@@ -76,7 +76,7 @@ class _Replay:
         """
         try:
             return sound_at(self._tables, txn, place, key)
-        except Unsound:
+        except UnsoundError:
             return None
 
     def flush(self) -> None:

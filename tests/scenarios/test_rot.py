@@ -1,5 +1,6 @@
-"""Flipped bits in one node's data.mdb, in a real cluster: no read through any node tells what nobody wrote, and the
-node is mended from the others. The argument and the simulation: `replication/healing.py`, tests/simulation/test_rot.py.
+"""Flipped bits in one node's data.mdb, in a real cluster: no read through any node tells what nobody wrote,
+and the node is mended from the others. The argument and the simulation: `replication/healing.py`,
+tests/simulation/test_rot.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,7 +63,7 @@ def test_a_single_copy_that_is_damaged_is_data_loss_until_it_is_written_anew(tmp
         assert not results[-1].found
         assert not results[-1].error.code
         wait_for("status tells", lambda: any("write those keys anew" in p for p in status(node).problems))
-        _write(node, {key: "new" for key in lost})
+        _write(node, dict.fromkeys(lost, "new"))
         assert _read(node, QUORUM) == KEYS | dict.fromkeys(lost, "new")
         assert _scan(node) == KEYS | dict.fromkeys(lost, "new")
 
@@ -83,8 +84,8 @@ def _version(data: bytes, key: bytes, value: bytes) -> int:
 
 
 def _place(data: bytes, key: bytes, value: bytes) -> int:
-    """A bit of the key in the tree, which stands in front of the checksum and the record; of the last key, so that
-    the tree stays in order: else the file is damaged as a whole.
+    """A bit of the key in the tree, which stands in front of the checksum and the record; of the last key, so
+    that the tree stays in order: else the file is damaged as a whole.
     """
     record = data.index(b"\x22" + bytes((len(key),)) + key) - 9
     assert data[record - 8 - len(key) : record - 8] == key

@@ -137,8 +137,9 @@ class Nemesis:
             node.disk.delay = self._usual_delay
 
     async def _rot(self, length: float) -> None:
-        """Records and entries of the index rot on the disk of one node, up or down; on no other one before all of it
-        is mended. What was written within the last seconds, and may be on its way to others, is left alone.
+        """Records and entries of the index rot on the disk of one node, up or down; on no other one before
+        all of it is mended. What was written within the last seconds, and may be on its way to others, is
+        left alone.
         """
         nodes = [self._sim.nodes[url] for url in sorted(self._sim.nodes)]
         rotten = [node for node in nodes if node.disk.is_rotten]

@@ -93,8 +93,8 @@ async def unique_keys(sim: Sim, **settings: Any) -> Ledger:
 
 
 async def rot(sim: Sim, *, moves: int = 0, **settings: Any) -> Ledger:
-    """Records rot on one disk after the other, while nodes and the network fail and (moves) members come and go: no
-    read tells what nobody wrote, nothing acknowledged is lost, and in the end nothing is rotten.
+    """Records rot on one disk after the other, while nodes and the network fail and (moves) members come and
+    go: no read tells what nobody wrote, nothing acknowledged is lost, and in the end nothing is rotten.
     """
     options = {"scrub_interval": 15.0, "dead_node_timeout": 1e6, **settings}
     form = Form(4 if moves else 5)
@@ -180,7 +180,8 @@ async def changes(sim: Sim, *, count: int = 4, **settings: Any) -> Ledger:
 
 
 async def rot_beside_a_gap(sim: Sim, **settings: Any) -> None:
-    """Of three replicas one was away when a key was written, one has lost its record to rot, and the third is down:
+    """Of three replicas one was away when a key was written, one has lost its record to rot, and the third is
+    down:
     nobody who is left may take that for the key's older value, or for its absence.
     """
     form = Form(3)

@@ -103,8 +103,8 @@ async def write_again(
 
 
 async def read_all(sim: Sim, ledger: Ledger, *, readers: int = 3, seconds: float = 30.0) -> None:
-    """Readers of the ledger's keys at all levels and through any node: what is told was once written, and where
-    the level promises it, is there.
+    """Readers of the ledger's keys at all levels and through any node: what is told was once written, and
+    where the level promises it, is there.
     """
     end = now() + seconds
 

@@ -1,5 +1,6 @@
 """Damaged records: never told, never taken for absent, found by scrubbing, and mended."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -209,7 +210,7 @@ async def test_a_missing_entry_is_written_anew_by_a_scrub(tmp_path: Path) -> Non
     await _is_mended(tmp_path, _scrub)
 
 
-async def _is_mended(path: Path, look) -> None:  # type: ignore[no-untyped-def]
+async def _is_mended(path: Path, look: Callable[[LmdbStore], Awaitable[object]]) -> None:
     """What is wrong with the index is right after a look, without any other replica."""
     before = LMDB.open(path / "model")
     await before.apply(RECORDS, NOW)
@@ -220,7 +221,6 @@ async def _is_mended(path: Path, look) -> None:  # type: ignore[no-untyped-def]
     await _scrub(store)
     assert await store.digests([EVERYTHING], 0) == await before.digests([EVERYTHING], 0)
     await _check(store, dict(BY_KEY))
-    assert isinstance(store, LmdbStore)
     assert store.damage.index or store.damage.found
     await store.close()
     await before.close()
@@ -249,12 +249,16 @@ async def test_keys_that_are_out_of_order_are_damage_of_the_file(tmp_path: Path)
     data, record = bytearray(path.read_bytes()), encode(BY_KEY["e3"])
     data[data.index(record) - SEAL_SIZE - 1] ^= 0x40
     path.write_bytes(data)
-    with pytest.raises(StoreCorruptError, match="as a whole|out of order|not in order"):
-        store = open_lmdb(tmp_path / "n.lmdb")  # here, once the file is checked at the start
-        try:
-            await _scrub(store)
-        finally:
-            await store.close()
+    with pytest.raises(StoreCorruptError):
+        await _open_and_scrub(tmp_path / "n.lmdb")
+
+
+async def _open_and_scrub(folder: Path) -> None:
+    store = open_lmdb(folder)
+    try:
+        await _scrub(store)
+    finally:
+        await store.close()
 
 
 async def test_a_write_in_the_log_goes_over_what_is_damaged(tmp_path: Path) -> None:
