@@ -1,4 +1,4 @@
-"""What takes the place of a damaged record: the rule of `healing.judge`, and its argument held against all cases."""
+"""What takes the place of a damaged record: the rule of `healing.judge`, held against all cases."""
 
 from itertools import combinations, product
 
