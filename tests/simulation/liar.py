@@ -150,7 +150,7 @@ class LyingReplica:
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> list[Applied]:
         self._may_claim()
-        applied = await self._own.apply(records, fence, deadline)
+        applied = await self._own.apply(records, fence, deadline, copied)
         if not self._lies:
             return applied
         return self._rng.choice([[Applied(FAR, False, FAR)] * len(records), [*applied, *applied]])
