@@ -152,6 +152,7 @@ class Node:
                 load=self._figures.load,
             ),
         )
+        self._engine.steward.plan_off_loop(asyncio.to_thread)
         self._stack.push_async_callback(self._engine.close)
         server = self._new_server(telemetry)
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))

@@ -13,7 +13,7 @@ from random import Random
 from limedb.cluster.approval import Approval
 from limedb.cluster.asking import ASK_TIMEOUT
 from limedb.cluster.attendance import Attendance
-from limedb.cluster.changes import Changes
+from limedb.cluster.changes import Changes, Run
 from limedb.cluster.charter import Charter
 from limedb.cluster.council import Council
 from limedb.cluster.forming import Forming
@@ -103,9 +103,13 @@ class Steward:
         await self._departed.wait()
         return self.departed
 
+    def plan_off_loop(self, run: Run) -> None:
+        """Have plans worked out elsewhere, such as by `asyncio.to_thread`."""
+        self._changes.run = run
+
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
         """As Changes.plan_join."""
-        return self._changes.plan_join(url, zone, virtual_nodes)
+        return await self._changes.plan_join(url, zone, virtual_nodes)
 
     async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
         """As Changes.decommission."""
