@@ -122,7 +122,7 @@ class Engine:
         self.charter.subscribe(self.replica.follow)
         self.verifier = Verifier(settings.node_url, self.charter, world.topology, clock, self._knows)
         self.replicas = CheckedReplicas(
-            settings.node_url, world.connect(self), self.verifier.follow, self.skew.now_ms
+            settings.node_url, world.connect(self), self.charter, self.verifier.follow, self.skew.now_ms
         )
         self.door = PeerDoor(self.replica, self.skew)
         self.coordinator = Coordinator(

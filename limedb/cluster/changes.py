@@ -30,8 +30,10 @@ Run = Callable[..., Awaitable[ChangePlan]]
 
 
 class Changes:
-    """Plans changes and starts them. run: how plans are worked out, off the loop where node.py says so. All raise NotMemberError on a node without a cluster,
-    TopologyChangeError when it can't be now, and UnavailableError when too few nodes are there to agree.
+    """Plans changes and starts them. run: how plans are worked out: off the loop, where node.py says so.
+
+    All raise NotMemberError on a node without a cluster, TopologyChangeError when it can't be now, and
+    UnavailableError when too few nodes are there to agree.
     """
 
     def __init__(self, charter: Charter, council: Council, attendance: Attendance, leader: Leader) -> None:
@@ -97,7 +99,7 @@ class Changes:
         return await self._plan(before, during, what, 0 if dry_run else during.epoch)
 
     async def _plan(self, before: Topology, during: Topology, what: str, epoch: int = 0) -> ChangePlan:
-        """What a change would move: some 0.2 s of work in a cluster of ten, so off the loop, one at a time."""
+        """What a change would move: 0.2 s of work with ten nodes, so off the loop, and one at a time."""
         async with self._planning:
             return await self.run(plan, before, during, what, epoch)
 
