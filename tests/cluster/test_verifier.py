@@ -221,3 +221,17 @@ def test_a_removal_that_one_accepted_before_its_node_came_back_binds_nobody() ->
             assert plan.epoch == 2
 
     run_virtual(scenario())
+
+
+def test_pledges_that_strangers_ask_for_keep_no_cluster_from_forming() -> None:
+    async def scenario() -> None:
+        async with Cluster() as cluster:
+            nodes = [cluster.start(i, seeds=[1]) for i in (1, 2, 3)]
+            while not cluster.is_steady(*map(url_of, (1, 2, 3))):
+                assert asyncio.get_running_loop().time() < 60
+                for node in nodes:
+                    for founder in ("http://elsewhere:1", "http://a:1", url_of(3), url_of(2)):
+                        node.steward.pledge(founder)
+                await asyncio.sleep(0.1)
+
+    run_virtual(scenario())
