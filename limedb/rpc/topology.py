@@ -67,7 +67,7 @@ class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
     ) -> topology_pb2.PledgeResponse:
         if not is_url(request.founder):
             raise InvalidRequestError(
-                f"founder={request.founder[:80]!r}: it must be the URL of the node that wants to found a cluster"
+                f"founder={request.founder[:80]!r}: it must be the URL of who wants to found a cluster"
             )
         return topology_pb2.PledgeResponse(founder=await self._keeper.pledge(request.founder))
 
