@@ -276,6 +276,10 @@ class HintLog(Protocol):
     async def forget(self, node_url: str) -> None:
         """Forget all hints for a node."""
 
+    @property
+    def trouble(self) -> str:
+        """Why no hints can be kept, in words; empty while they can."""
+
     def waiting(self) -> dict[str, int]:
         """How many bytes of hints wait, by node URL; nodes without any are left out."""
 
@@ -313,7 +317,8 @@ class Saved:
     the epoch after that. recent: the epochs before it, the oldest first, as far as they are kept for those
     who missed them. fetched: spans that it has fetched in full as a gaining node in the epoch
     fetched_epoch. cleaned_epoch: the epoch up to which it has dropped what it doesn't own. has_left: it was
-    decommissioned, and must not come back by itself.
+    decommissioned, and must not come back by itself. rejoins: the cluster_id that it may join and found
+    nothing beside, since its data there was damaged and set aside; empty: any.
     """
 
     node_id: str
@@ -324,6 +329,7 @@ class Saved:
     cleaned_epoch: int = 0
     has_left: bool = False
     recent: tuple[Topology, ...] = ()
+    rejoins: str = ""
 
 
 MAX_RECENT = 8
@@ -416,6 +422,11 @@ class GossipTransport(Protocol):
 
     async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
         """Send a SYN, return the ACK. UnavailableError, RequestTimeoutError."""
+
+    async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        """Send a SYN to host:port, where that node may be or not, over a connection that is closed then.
+        UnavailableError, RequestTimeoutError.
+        """
 
     async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
         """Send the closing ACK2. UnavailableError, RequestTimeoutError."""

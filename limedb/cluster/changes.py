@@ -3,10 +3,10 @@
 It owns what is refused, and the words for it. It must never decide by itself that a node goes.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
+from limedb.cluster.aside import Compute
 from limedb.cluster.attendance import Attendance
 from limedb.cluster.charter import Charter
 from limedb.cluster.council import Council, describe, only_after
@@ -26,21 +26,19 @@ from limedb.core.topology import (
 )
 from limedb.errors import InvalidRequestError, NotMemberError, TopologyChangeError
 
-Run = Callable[..., Awaitable[ChangePlan]]
-
 
 class Changes:
-    """Plans changes and starts them. run: how plans are worked out: off the loop, where node.py says so.
+    """Plans changes and starts them. compute: works plans out.
 
     All raise NotMemberError on a node without a cluster, TopologyChangeError when it can't be now, and
     UnavailableError when too few nodes are there to agree.
     """
 
-    def __init__(self, charter: Charter, council: Council, attendance: Attendance, leader: Leader) -> None:
-        self._charter, self._council = charter, council
+    def __init__(
+        self, charter: Charter, council: Council, attendance: Attendance, leader: Leader, compute: Compute
+    ) -> None:
+        self._charter, self._council, self._compute = charter, council, compute
         self._attendance, self._leader = attendance, leader
-        self._planning = asyncio.Lock()
-        self.run: Run = _at_once
 
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
         """What would move if such a node joined."""
@@ -50,7 +48,7 @@ class Changes:
         during = join(before, Member("planned", url, zone, virtual_nodes))
         if wrong := flaw(during):
             raise InvalidRequestError(f"{url} can't join so: {wrong}")
-        return await self._plan(before, during, f"{url} joins")
+        return await self._compute(lambda: plan(before, during, f"{url} joins"))
 
     async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
         """Let a node hand its ranges over and leave. InvalidRequestError: it is no member."""
@@ -67,7 +65,8 @@ class Changes:
             raise TopologyChangeError(f"{url} is alive: decommission it, so that it hands its data over")
         step = partial(remove, node_id=member.node_id)
         living = {m.url for m in topology.members if self._attendance.is_there(m)}
-        if share := lacks_sources(step(topology), living):
+        during = step(topology)
+        if share := await self._compute(lambda: lacks_sources(during, living)):
             raise TopologyChangeError(
                 f"too few living nodes have the data of {share:.1%} of all keys: bring {url} back, or if its"
                 " data is lost start an empty node at that URL, which takes its place"
@@ -81,7 +80,7 @@ class Changes:
         what = f"cancelled: {describe(before)}"
         if not dry_run:
             after = await self._council.decide(only_after(before, cancel))
-        return await self._plan(after, after, what, 0 if dry_run else after.epoch)
+        return await self._compute(lambda: plan(after, after, what, 0 if dry_run else after.epoch))
 
     async def status(self) -> ChangeStatus | None:
         """The change that runs, with how its new owners do; None: none runs."""
@@ -96,12 +95,7 @@ class Changes:
         during = step(before)
         if not dry_run:
             during = await self._council.decide(only_after(before, step))
-        return await self._plan(before, during, what, 0 if dry_run else during.epoch)
-
-    async def _plan(self, before: Topology, during: Topology, what: str, epoch: int = 0) -> ChangePlan:
-        """What a change would move: 0.2 s of work with ten nodes, so off the loop, and one at a time."""
-        async with self._planning:
-            return await self.run(plan, before, during, what, epoch)
+        return await self._compute(lambda: plan(before, during, what, 0 if dry_run else during.epoch))
 
     def _topology(self) -> Topology:
         if not self._charter.is_member:
@@ -117,7 +111,3 @@ class Changes:
         if member.standing is not Standing.NORMAL:
             raise TopologyChangeError(f"another change runs: {describe(topology)}; wait for it, or cancel it")
         return member
-
-
-async def _at_once(work: Callable[..., ChangePlan], *arguments: object) -> ChangePlan:
-    return work(*arguments)

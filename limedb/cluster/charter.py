@@ -297,7 +297,8 @@ class Charter:
         """Whether it would be a step ahead, were it proven."""
         own = self.topology
         if own.is_fresh:
-            return topology.member(self.node_id) is not None
+            may_join = self._saved.rejoins in ("", topology.cluster_id)
+            return may_join and topology.member(self.node_id) is not None
         return topology.cluster_id == own.cluster_id and topology.epoch > own.epoch
 
     def _become(self, saved: Saved) -> None:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from random import Random
 
 from limedb.cluster.approval import Approval
+from limedb.cluster.aside import Compute, compute_here
 from limedb.cluster.asking import ASK_TIMEOUT
 from limedb.cluster.attendance import Attendance
-from limedb.cluster.changes import Changes, Run
+from limedb.cluster.changes import Changes
 from limedb.cluster.charter import Charter
 from limedb.cluster.council import Council
 from limedb.cluster.forming import Forming
@@ -37,6 +38,7 @@ BUSY_SECONDS = 0.25
 class Steward:
     """Runs while `run` runs. interval: of gossip, seconds. seeds: URLs that were named. dead_node_timeout: in
     seconds. has_data: whether the own store ever took a write. nudge: spreads what this node tells, at once.
+    compute: does what takes long beside the event loop.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Steward:
         dead_node_timeout: float,
         has_data: Callable[[], bool],
         nudge: Callable[[], None],
+        compute: Compute = compute_here,
     ) -> None:
         self._charter, self._council, self._view = charter, council, view
         self._verifier = verifier
@@ -66,7 +69,7 @@ class Steward:
         self._leader = Leader(
             charter, council, view, self._attendance, transport, self.progress, dead_node_timeout, clock
         )
-        self._changes = Changes(charter, council, self._attendance, self._leader)
+        self._changes = Changes(charter, council, self._attendance, self._leader, compute)
         self._wake = asyncio.Event()
         self._departed = asyncio.Event()
         self._was_there = False
@@ -85,6 +88,11 @@ class Steward:
         """What is wrong with another cluster in sight, as a sentence; empty while nothing is."""
         return self._giving_way.conflict
 
+    @property
+    def lonely(self) -> str:
+        """As Forming.waiting_for."""
+        return self._forming.waiting_for
+
     def pledge(self, founder: str) -> str:
         """As TopologyTransport.pledge."""
         return self._forming.pledge(founder)
@@ -102,10 +110,6 @@ class Steward:
         """
         await self._departed.wait()
         return self.departed
-
-    def plan_off_loop(self, run: Run) -> None:
-        """Have plans worked out elsewhere, such as by `asyncio.to_thread`."""
-        self._changes.run = run
 
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
         """As Changes.plan_join."""

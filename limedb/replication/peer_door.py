@@ -92,9 +92,9 @@ class PeerDoor:
         return await self._own.agree(proposals, fence, deadline)
 
     def _check_version(self, what: str, version: int) -> None:
-        ahead = (version >> COUNTER_BITS) - self._skew.now_ms()
-        if ahead > self._skew.limit_ms:
-            raise ClockSkewError(what, ahead, self._skew.limit_ms)
+        now = self._skew.now_ms()
+        if self._skew.is_ahead(version, now):
+            raise ClockSkewError(what, (version >> COUNTER_BITS) - now, self._skew.limit_ms)
 
 
 def _check_count(what: str, count: int, most: int) -> None:

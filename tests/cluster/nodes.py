@@ -95,7 +95,9 @@ class Node:
             virtual_nodes=setup.virtual_nodes,
             replication_factor=setup.replication_factor,
         )
-        self.view = ClusterView(own, clock, gossip_interval=setup.interval, tell=self.tell)
+        self.view = ClusterView(
+            own, clock, gossip_interval=setup.interval, tell=self.tell, members=self.member_ids
+        )
         self.clocks = ClockWatch(clock, max_skew_ms=500, interval=setup.interval, members=self.members)
         self.gossiper = Gossiper(
             self.view,
@@ -143,6 +145,9 @@ class Node:
 
     def tell(self) -> dict[str, object]:
         return {**self.charter.told(), "has_data": self.has_data(), "keys": self.disk.store.count()}
+
+    def member_ids(self) -> dict[str, str]:
+        return {member.url: member.node_id for member in self.charter.topology.members}
 
     def members(self) -> set[str]:
         return {member.url for member in self.charter.topology.members}

@@ -15,6 +15,7 @@ from limedb.core.bounds import flaw
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
 from limedb.core.record import Record
+from limedb.core.slewed_time import SlewedTime
 from limedb.core.topology import Fence, Topology
 from limedb.ports import Applied
 from limedb.replication import writing
@@ -36,6 +37,11 @@ def one_source(patch: pytest.MonkeyPatch) -> None:
 def hints_are_acks(patch: pytest.MonkeyPatch) -> None:
     """One replica is enough for a write: the others are left hints."""
     patch.setattr(writing, "needed", lambda level, n: 1)
+
+
+def time_steps_back(patch: pytest.MonkeyPatch) -> None:
+    """The cluster's time is that of its clocks, whatever happens to them."""
+    patch.setattr(SlewedTime, "lead", lambda self, now_ms, at: 0.0)
 
 
 def watch_of_one_owner(patch: pytest.MonkeyPatch) -> None:

@@ -21,17 +21,20 @@ from tests.simulation.clusters import (
     wait_formed,
 )
 from tests.simulation.liar import Stranger, lie_from_now_on
-from tests.simulation.nemesis import Nemesis
+from tests.simulation.nemesis import NOTICED_SECONDS, Nemesis
 from tests.simulation.program import EngineProgram
 from tests.simulation.sim import Sim
 from tests.simulation.workloads import (
     beside,
+    check_expired,
     check_kept,
     check_linearizable,
+    check_lives,
     check_writable,
     now,
     use_registers,
     write_again,
+    write_expired,
     write_expiring,
     write_unique,
 )
@@ -100,6 +103,33 @@ async def clock_jumps(sim: Sim, **settings: Any) -> Ledger:
     await wait_formed(sim, sim.nodes)
     await check_kept(sim, ledger)
     await check_writable(sim)
+    return ledger
+
+
+async def clocks_set_right(sim: Sim, **settings: Any) -> Ledger:
+    """All clocks are ahead, by seconds or an hour, and are set right one after another while clients write;
+    some nodes restart then. Writes continue, what had expired stays away, and what is new lives its time.
+    """
+    rng = sim.rng("set right")
+    ahead_ms = rng.choice([3.0, 60.0, 3600.0]) * 1000
+    await start_cluster(sim, form_of(sim), ahead_ms=ahead_ms, **settings)
+    ledger = Ledger()
+    writing = asyncio.create_task(write_again(sim, ledger, seconds=60.0))
+    expired = await write_expired(sim)
+    for node in sim.up:
+        await asyncio.sleep(rng.uniform(0, 0.5))
+        node.clock.offset_ms -= ahead_ms
+        if rng.random() < 0.3:
+            await node.crash()
+            node.start()
+    await asyncio.sleep(NOTICED_SECONDS)
+    await check_expired(sim, expired)
+    await check_writable(sim)
+    await check_lives(sim, "new", 6.0)
+    await writing
+    await check_expired(sim, expired)
+    await wait_formed(sim, sim.nodes)
+    await check_kept(sim, ledger)
     return ledger
 
 

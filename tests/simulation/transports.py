@@ -180,6 +180,9 @@ class SimGossip(_Caller):
         told = tuple(digests)
         return await self._call(node_url, "syn", lambda p: _answer(p.on_syn, told), timeout)
 
+    async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        return await self.syn(f"http://{address}", digests, timeout)
+
     async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
         told = tuple(updates)
         await self._call(node_url, "ack2", lambda p: _answer(p.on_ack2, told), timeout)
