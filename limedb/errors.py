@@ -52,6 +52,19 @@ class ConfigError(LimeDBError):
         self.setting, self.value, self.allowed = setting, value, allowed
 
 
+class NameTakenError(LimeDBError):
+    """A living process answers under the node's name. Attributes: node_url, address (where it does), node_id
+    (empty when not known).
+    """
+
+    def __init__(self, node_url: str, address: str, node_id: str) -> None:
+        super().__init__(
+            f"{node_url} is the name of a node that runs already: it answers at {address}"
+            f" (node_id {node_id or 'not told'}); stop that one first, or give this one a NODE_URL of its own"
+        )
+        self.node_url, self.address, self.node_id = node_url, address, node_id
+
+
 class LaunchError(LimeDBError):
     """A local cluster that can't be started, found or ended; the text says what to do."""
 
@@ -288,6 +301,12 @@ class StoreClosedError(StoreError):
 
 class StoreCorruptError(StoreError):
     """Stored bytes that can't be what was stored; the text says where."""
+
+
+class StoreDamagedError(StoreCorruptError):
+    """A file of the node as a whole is damaged, missing, or not the one that was there: what it held can't be
+    trusted. The text says which, and where.
+    """
 
 
 def brief(key: str, limit: int = 64) -> str:

@@ -7,29 +7,35 @@ adapters, and stops them in reverse order. It must never hold logic of a request
 import asyncio
 import gc
 import logging
-import signal
 import sys
 import time
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, suppress
 from random import Random
 
 import uvloop
 
 from limedb import __version__
+from limedb.aio.last_resort import LastResort
+from limedb.aio.stop_signals import StopSignals
+from limedb.aio.supervisor import Supervisor
 from limedb.cluster.aside import Aside
+from limedb.cluster.charter import new_id
 from limedb.config import Config
+from limedb.core.problems import Problem
 from limedb.core.quorum import Level
 from limedb.engine import Engine, Settings, World
-from limedb.errors import LimeDBError
+from limedb.errors import LimeDBError, StoreDamagedError
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
 from limedb.observability.machine import give_back, machine_memory, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
+from limedb.ports import StoreStats
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
+from limedb.rpc.connections import Connections, raise_descriptor_limit
 from limedb.rpc.dashboard import DashboardServicer
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.gossip import GossipServicer
@@ -37,17 +43,25 @@ from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.memory import Memory
+from limedb.rpc.own_name import check_own_name
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
 from limedb.rpc.remote_topology import RemoteTopology
 from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, listen_addresses
 from limedb.rpc.sources import ClusterSources, Phase
 from limedb.rpc.topology import TopologyServicer
+from limedb.storage.data_names import check_names
+from limedb.storage.data_watch import DataWatch, data_of
+from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
 from limedb.storage.node_file import open_node_file, set_aside
-from limedb.storage.opening import open_hint_log, open_operation_log, open_store
+from limedb.storage.opening import open_hint_log, open_operation_log, open_store, side_files
 
 log = logging.getLogger(__name__)
 
+LAST_SECONDS = 15.0
+"""How long a stop may take; then the process ends as it is: what was acknowledged is on disk."""
+LAST_SECONDS_OF_A_START = 5.0
+"""The same while the node starts: it has no requests that would have to end."""
 DRAIN_SECONDS = 5.0
 """How long running requests may take once the node is told to stop."""
 MAX_ANSWER = (4 << 20) - (64 << 10)
@@ -93,6 +107,8 @@ class Node:
         self._phase: Phase = "starting"
         self._stopped = asyncio.Event()
         self._stack = AsyncExitStack()
+        self._supervisor = Supervisor()
+        self._lost_hints = self._untraced = ""
         self.failure: Exception | None = None
         self.is_removed = False
 
@@ -121,11 +137,17 @@ class Node:
 
     async def _start(self) -> None:
         config = self._config
+        check_names(config.store, config.data_dir, config.node_url)
+        node_file = open_node_file(config.store, config.data_dir, config.node_url)
+        self._damaged_before = damaged_before(config.data_dir, config.node_url)
+        await prepare_node_file(config.store, config.data_dir, config.node_url, node_file, new_id(self._rng))
         store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)
         self._stack.push_async_callback(store.close)
         hints = open_hint_log(config.store, config.data_dir, config.node_url)
         self._stack.push_async_callback(hints.close)
-        operations = open_operation_log(config.store, config.data_dir, config.node_url, config.durability)
+        operations = open_operation_log(
+            config.store, config.data_dir, config.node_url, config.durability, self._fail
+        )
         self._stack.push_async_callback(operations.close)
         self._aside = Aside()
         self._memory = Memory(self._max_memory, self._clock)
@@ -135,16 +157,18 @@ class Node:
             lambda url: self._engine.view.address(url), self._clock, telemetry.client_interceptors
         )
         self._stack.push_async_callback(links.close)
+        gossip = RemoteGossip(links)
+        await check_own_name(gossip, config.node_url, config.advertise_address)
         self._engine = Engine(
             self._settings(),
             World(
                 store=store,
-                node_file=open_node_file(config.store, config.data_dir, config.node_url),
+                node_file=node_file,
                 hints=hints,
                 operations=operations,
                 clock=self._clock,
                 rng=self._rng,
-                gossip=RemoteGossip(links),
+                gossip=gossip,
                 topology=RemoteTopology(links),
                 connect=lambda engine: ReplicaDirectory(
                     config.node_url, engine.replica, links, self._clock, engine.is_alive
@@ -160,12 +184,35 @@ class Node:
         server = self._new_server(telemetry, watchman)
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
-        await self._run_in_background(
-            self._engine.run(),
-            self._figures.run(self._engine.view.gossip_report),
-            self._attend(server),
-            watchman.run(),
+        self._engine.problems.add(self._own_problems)
+        self._run_in_background(
+            {
+                **self._engine.background,
+                "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
+                "the watch over connections": Connections(config.server_port).run,
+                "the watch over memory": watchman.run,
+                **self._data_watches(store.stats()),
+                "the node's health": lambda: self._attend(server),
+            }
         )
+
+    def _data_watches(self, stats: StoreStats) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Without its data a node stops; hints are a lesser loss, which it reports."""
+        config = self._config
+        beside = side_files(config.store, config.data_dir, config.node_url)
+        needed = data_of(stats) | {
+            path: "without it retries of writes get an unknown outcome"
+            for name, path in beside.items()
+            if name == "operations"
+        }
+        hints = {path: "what it held is left to repair" for name, path in beside.items() if name == "hints"}
+        return {
+            "the watch over the data": DataWatch(needed, self._fail).run,
+            "the watch over the hints": DataWatch(hints, self._lose_hints).run,
+        }
+
+    def _lose_hints(self, error: Exception) -> None:
+        self._lost_hints = f"{error}. Until this node is restarted, hints that it keeps are lost with it"
 
     def _settings(self) -> Settings:
         config = self._config
@@ -205,7 +252,12 @@ class Node:
             lambda: figures.peers,
             lambda: figures.stored,
         )
-        telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
+        try:
+            telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
+        except Exception as error:
+            self._untraced = f"telemetry is off, it could not start: {error}; see OTEL_ENDPOINT"
+            log.exception("telemetry could not start; the node goes on without it")
+            return Telemetry()
         self._stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
         if telemetry.enabled:
             configure_logging(
@@ -238,7 +290,7 @@ class Node:
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
         server.add(TopologyServicer(engine), of_peers=True)
-        replica = ReplicaServicer(engine.replica, deadlines, self._clock, self._memory.peers)
+        replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
         server.add(replica, of_peers=True)
         return server
 
@@ -282,9 +334,10 @@ class Node:
             told = problem
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _run_in_background(self, *work: Coroutine[None, None, None]) -> None:
-        """Run work until the stop, then cancel and await it; work that fails stops the node."""
-        tasks = [asyncio.create_task(self._guard(part)) for part in work]
+    def _run_in_background(self, background: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        """Run work until the stop, then cancel and await it; what fails is started again."""
+        keep = self._supervisor.keep
+        tasks = [asyncio.create_task(keep(name, work), name=name) for name, work in background.items()]
 
         async def cancel() -> None:
             for task in tasks:
@@ -293,11 +346,15 @@ class Node:
 
         self._stack.push_async_callback(cancel)
 
-    async def _guard(self, work: Coroutine[None, None, None]) -> None:
-        try:
-            await work
-        except Exception as error:
-            self._fail(error)
+    def _own_problems(self) -> Iterator[Problem]:
+        for folder in self._damaged_before:
+            yield Problem(f"damaged data of this node stands in {folder}: remove it when nobody needs it")
+        stored, hints = self._figures.stored.trouble, self._engine.hints.trouble
+        troubles = (stored, hints, self._lost_hints, self._untraced)
+        for trouble in filter(None, troubles):
+            yield Problem(trouble)
+        for name, error in self._supervisor.failing.items():
+            yield Problem(f"{name} fails: {error}; it is started again and again, and the log has more")
 
     def _fail(self, error: Exception) -> None:
         """Stop the node, for it can't go on."""
@@ -308,9 +365,12 @@ class Node:
 
 def run(config: Config) -> None:
     """Run a node until SIGTERM or SIGINT. LimeDBError: it could not start, or had to stop."""
+    last = LastResort(LAST_SECONDS_OF_A_START)
+    signals = StopSignals(last)
     configure_logging(config.log_level, config.log_format, config.node_url)
     sys.setswitchinterval(SWITCH_SECONDS)
-    uvloop.run(_run(config))
+    raise_descriptor_limit()
+    uvloop.run(_run(config, last, signals))
 
 
 def _spare_collector() -> None:
@@ -322,33 +382,60 @@ def _spare_collector() -> None:
     gc.freeze()
 
 
-async def _run(config: Config) -> None:
+async def _run(config: Config, last: LastResort, signals: StopSignals) -> None:
     """Run a node; start it anew, its data set aside, each time that its cluster has removed it."""
-    while await _run_once(config):
-        moved = set_aside(config.store, config.data_dir, config.node_url)
-        log.warning(
-            "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
-        )
+    try:
+        while await _run_or_replace(config, last, signals):
+            last.call_off()
+            moved = set_aside(config.store, config.data_dir, config.node_url)
+            log.warning(
+                "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
+            )
+    finally:
+        last.begin()  # what is left of the process may hang, too
 
 
-async def _run_once(config: Config) -> bool:
+async def _run_or_replace(config: Config, last: LastResort, signals: StopSignals) -> bool:
+    """As _run_once; where its data is found damaged at the start, and other members have all of it, it is set
+    aside and the node runs as a new one. StoreDamagedError: nobody is known to have it.
+    """
+    try:
+        return await _run_once(config, last, signals)
+    except StoreDamagedError as error:
+        moved = await replace_damaged(config.store, config.data_dir, config.node_url, error, new_id(Random()))
+        log.error(
+            "%s; its data is set aside in %s, and this node joins its cluster as a new one: it gets its share"
+            " of the keys from the others", error, moved,
+        )  # fmt: skip
+    return await _run_once(config, last, signals)
+
+
+async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> bool:
     """Run a node until its end; whether it was removed from its cluster."""
-    node = Node(config, Random())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, node.ask_to_stop)
+    node, loop = Node(config, Random()), asyncio.get_running_loop()
+    last.seconds = LAST_SECONDS_OF_A_START
+    signals.tell(lambda: _call(loop, node.ask_to_stop))
     starting = asyncio.create_task(node.start())
     stopping = asyncio.create_task(node.wait_stopped())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
+        last.begin()
         starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
     if starting.cancelled():
         return False
     starting.result()
+    last.seconds = LAST_SECONDS
     _spare_collector()
     await stopping
+    last.begin()
     await node.stop()
     if node.failure is not None:
         raise LimeDBError(f"the node had to stop: {node.failure}") from node.failure
-    return node.is_removed
+    return node.is_removed and not signals.is_asked
+
+
+def _call(loop: asyncio.AbstractEventLoop, hear: Callable[[], None]) -> None:
+    """Let a loop call something, from another thread."""
+    with suppress(RuntimeError):  # it was closed: all has stopped
+        loop.call_soon_threadsafe(hear)

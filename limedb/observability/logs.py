@@ -1,8 +1,8 @@
 """The node's log lines.
 
 It owns what a line looks like, as text or as JSON, and where lines go. It must never import OpenTelemetry
-(the trace id comes from a callable), and must never raise into the code that logs, whatever becomes of the
-stream.
+(the trace id comes from a callable), and must never raise into the code that logs, nor make it wait, whatever
+becomes of the stream: a reader that stops reading costs lines, never a node (`log_queue.py`).
 """
 
 import json
@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
+
+from limedb.observability.log_queue import LogQueue
 
 TraceIds = Callable[[], "tuple[str, str] | None"]
 """Returns the ids of the current trace and span as 32 and 16 hex digits, or None outside of any."""
@@ -30,9 +32,10 @@ def configure_logging(
     has started, and with trace ids after.
     """
     root = logging.getLogger()
-    for handler in [known for known in root.handlers if isinstance(known, _Handler)]:
+    for handler in [known for known in root.handlers if isinstance(known, QueueHandler)]:
         root.removeHandler(handler)
-    handler = _Handler(stream or sys.stderr)
+        handler.close()
+    handler = QueueHandler(LogQueue(stream or sys.stderr))
     handler.setFormatter(JsonFormatter(node_url, trace_ids) if fmt == "json" else TextFormatter(trace_ids))
     root.addHandler(handler)
     root.setLevel(level.upper())
@@ -127,9 +130,31 @@ class Forward(logging.Handler):
         self._target.warning("%s: %s", self._prefix, message_of(record))
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+class QueueHandler(logging.Handler):
+    """Formats a record where it is logged, and leaves its line to a queue."""
+
+    def __init__(self, queue: LogQueue) -> None:
+        super().__init__()
+        self._queue = queue
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue the line of a record."""
+        try:
+            self._queue.put(self.format(record))
+        except Exception:
+            self.handleError(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        """Drop the line: a stream that is gone must fail no request, and there is nowhere to say so."""
+        """Drop the line: what can't be formatted must fail no request, and there is nowhere to say so."""
+
+    def flush(self) -> None:
+        """Wait until all lines are written, for a moment at most."""
+        self._queue.flush()
+
+    def close(self) -> None:
+        """Write what waits, and end the queue's thread."""
+        self._queue.close()
+        super().close()
 
 
 def message_of(record: logging.LogRecord) -> str:

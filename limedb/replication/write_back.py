@@ -28,17 +28,18 @@ from limedb.replication.requests import Counters
 class Finding:
     """A record that was read, and who has it.
 
-    need: how many have to have it before it is told. holders: who does. lacking: who is to be written first;
-    others: who besides, where those fail.
+    need: how many have to have it before it is told. holders: how many do. lacking: those that are written:
+    who answered without it, and who was not asked. The quickest of them decide, so that a slow one (its disk
+    may take seconds) holds nobody up; it gets the record behind the answer. Where one of those that were not
+    asked has it already, that costs a message and no write.
     """
 
-    __slots__ = ("holders", "lacking", "missing", "need", "others", "record")
+    __slots__ = ("behind", "holders", "lacking", "missing", "need", "record")
 
-    def __init__(
-        self, record: Record, need: int, holders: list[str], lacking: list[str], others: list[str]
-    ) -> None:
-        self.record, self.need = record, need
-        self.holders, self.lacking, self.others = len(holders), lacking, others
+    def __init__(self, record: Record, need: int, holders: int, lacking: list[str], behind: int) -> None:
+        """behind: how many are known to lack it."""
+        self.record, self.need, self.behind = record, need, behind
+        self.holders, self.lacking = holders, lacking
         self.missing: dict[str, LimeDBError] = {}
 
 
@@ -59,19 +60,14 @@ class WriteBack:
         if not findings:
             return {}
         await self._write(findings, fence, deadline)
-        short = [finding for finding in findings if finding.holders < finding.need]
-        for finding in short:
-            finding.lacking, finding.others = finding.others, []
-        if short:
-            await self._write(short, fence, deadline)
-        return {f.record.key: _error(f, level) for f in short if f.holders < f.need}
+        return {f.record.key: _error(f, level) for f in findings if f.holders < f.need}
 
     async def _write(self, findings: list[Finding], fence: Fence, deadline: float) -> None:
         pairs = [(finding, self._track(finding)) for finding in findings]
         sent = [track for _, track in pairs if track.waiting]
         if not sent:
             return
-        self._counters.read_repairs += sum(len(track.waiting) for track in sent)
+        self._counters.read_repairs += sum(finding.behind for finding, track in pairs if track.waiting)
         await self._fanout.run(sent, Round(fence, deadline, superseded_is_ack=True, keeps_hints=False))
         for finding, track in pairs:
             if track.stale is not None:
@@ -97,7 +93,9 @@ def _findings(lookup: Lookup, level: Level) -> Iterator[Finding]:
         holders = [url for url, records in answers.items() if records[i] == record]
         lacking = [url for url in answers if url not in holders]
         if extra or lacking:
-            yield Finding(record, lookup.need + len(extra), holders, [*lacking, *extra], others)
+            targets = [*lacking, *extra, *others]
+            behind = len(lacking) + len(extra)
+            yield Finding(record, lookup.need + len(extra), len(holders), targets, behind)
 
 
 def _error(finding: Finding, level: Level) -> LimeDBError:

@@ -12,6 +12,7 @@ asks alone never waits. Source: Nagle 1984, RFC 896.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from itertools import chain
@@ -25,6 +26,8 @@ from limedb.ports import Clock
 from limedb.rpc.frames import HEAD_SIZE, answers_of, question
 from limedb.rpc.watchdog import Watchdog
 from limedbpb.v1 import replica_pb2
+
+log = logging.getLogger(__name__)
 
 Call = grpc.aio.StreamStreamCall[Any, Any]
 
@@ -138,7 +141,10 @@ class PeerStream:
                     self._idle = self._loop.create_future()
                     await self._idle
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            pass  # the call is done: who reads is told why
+            pass  # the call is done: the reader learns why
+        except Exception as error:  # nobody may wait for a stream that nobody writes to
+            log.exception("the stream to %s failed", self._node_url)
+            self.end(f"this node failed to write to it: {error!r}")
 
     def _next_frame(self) -> bytes:
         """What waits, as far as the bounds let it; empty: nothing may go now."""

@@ -111,12 +111,12 @@ class HintWriter:
                 txn.cursor().putmulti(sorted(puts))
                 for place in removes:
                     txn.delete(place)
-        except lmdb.Error as error:
+        except Exception as error:
             self._note(error, jobs)
             return False
         return True
 
-    def _note(self, error: lmdb.Error, jobs: list[_Job]) -> None:
+    def _note(self, error: Exception, jobs: list[_Job]) -> None:
         size = sum(job.size for job in jobs)
         self.is_broken = not is_no_room(error, self._folder, 2 * size + _OVERHEAD)
         what = "the disk failed, no more are kept" if self.is_broken else "no room"

@@ -63,6 +63,7 @@ def _open(folder: Path, map_size: int) -> lmdb.Environment:
             str(folder),
             map_size=map_size,
             max_dbs=8,
+            mode=0o600,
             writemap=False,  # a full disk would be SIGBUS, the death of the process
             meminit=False,
             readahead=False,  # reads are of single keys: reading ahead would push out what others need
@@ -99,7 +100,14 @@ def is_no_room(error: Exception, folder: Path, written: int) -> bool:
     if isinstance(error, (lmdb.MapFullError, lmdb.TxnFullError)):
         return True
     code = _code_of(error)
-    return is_full(code) or (code == errno.EIO and free_space(folder) < written)
+    return is_full(code) or (code == errno.EIO and _has_less_than(folder, written))
+
+
+def _has_less_than(folder: Path, size: int) -> bool:
+    try:
+        return free_space(folder) < size
+    except OSError:  # the folder is gone: that is no want of room
+        return False
 
 
 def _code_of(error: Exception) -> int:

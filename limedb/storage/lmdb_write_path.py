@@ -2,7 +2,8 @@
 
 It owns the order: a batch is merged, appended to the write-ahead log, answered, and kept in the memtable;
 later, with all that came since, it goes to the tables as one transaction (a checkpoint), and its segments of
-the log go away. It must never block the event loop.
+the log go away. It must never block the event loop, nor leave anybody waiting: whatever raises in a callback,
+a task or a thread is a failure of the disk, which all that wait are answered with.
 
 Where there may be no room for what the log promises, batches take the direct way, after a checkpoint: into
 the tables at once, so that who is answered has what is stored, and who finds no room is told.
@@ -11,11 +12,13 @@ the tables at once, so that who is answered has what is stored, and who finds no
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TypeVar
 
 import lmdb
 
-from limedb.errors import StoreError
+from limedb.errors import StoreError, StoreFullError
 from limedb.ports import Applied
 from limedb.storage.lmdb_env import Tables, broken, explain
 from limedb.storage.lmdb_gather import Gather
@@ -27,6 +30,8 @@ from limedb.storage.memtable import Memtable
 from limedb.storage.write_ahead_log import WriteAheadLog
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CHECKPOINT_SECONDS = 1.0
 """How long a write is in the log alone, at most, while nothing asks for the tables."""
@@ -40,14 +45,15 @@ class WritePath:
     """Merges batches, makes them durable as the setting says, and brings them into the tables.
 
     memtable: what was acknowledged and is not in the tables. count: keys that have a value; high_water: the
-    greatest version, of all that was acknowledged. on_fatal: called once, on the event loop, when
-    the disk failed. StoreError, StoreFullError: the log can't be written.
+    greatest version, of all that was acknowledged. is_full: the last write found no room. on_fatal: called
+    once, on the event loop, when the disk failed. StoreError, StoreFullError: the log can't be written.
     """
 
-    def __init__(self, tables: Tables, durability: str, on_fatal: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, tables: Tables, segments: WriteAheadLog, durability: str, on_fatal: Callable[[Exception], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._tables, self._on_fatal = tables, on_fatal
-        segments = WriteAheadLog(tables.folder, is_synced=durability == "always")
         self._log = LogWriter(segments, durability == "interval", self._post)
         self._writer = Writer(tables)
         self._gather = Gather(self._loop, self._submit)
@@ -60,7 +66,15 @@ class WritePath:
         self._checkpoints: asyncio.Task[None] | None = None
         self._direct: asyncio.Task[None] | None = None
         self._must_plan_again = self._is_fatal_told = False
+        self._under_way: list[Job] = []  # submitted, and not answered
+        self._own_failure: Exception | None = None
+        self.is_full = False
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_log_empty(self) -> bool:
+        """Once it is closed: whether the tables have all."""
+        return self._log.is_empty
 
     @property
     def commits(self) -> int:
@@ -132,6 +146,11 @@ class WritePath:
     # --- to the log, or straight to the tables
 
     def _submit(self, jobs: list[Job]) -> None:
+        self._under_way = jobs
+        with self._failing():
+            self._send(jobs)
+
+    def _send(self, jobs: list[Job]) -> None:
         if self._must_plan_again:
             self._must_plan_again = False
             self._plan_again(jobs)
@@ -143,9 +162,12 @@ class WritePath:
 
     def _logged(self, jobs: list[Job], is_done: bool) -> None:
         """Hear what became of jobs that were to be appended."""
+        if self._own_failure is not None:
+            return  # they were answered with it
         if not is_done and self._failure is None:
             self._direct = self._loop.create_task(self._write_directly(jobs))
             return
+        self.is_full = self.is_full and not is_done
         for job in jobs:
             if is_done:
                 self.memtable.add(job.plan, job.size)
@@ -167,13 +189,13 @@ class WritePath:
         except StoreError as error:
             for job in jobs:
                 job.error = type(error)(str(error))
-        except Exception as error:  # a bug: nobody is to wait for ever
-            log.exception("writing to the tables failed")
-            for job in jobs:
-                job.error = StoreError(f"{self._tables.folder}: {error!r}; it isn't known what was written")
+        except Exception as error:
+            self._fail(error)
+            return
         for job in jobs:
             if job.error is None:
                 self._count(job)
+        self.is_full = any(isinstance(job.error, StoreFullError) for job in jobs)
         self._must_plan_again = True  # what came meanwhile may stand on what failed
         self._answer(jobs)
 
@@ -184,7 +206,7 @@ class WritePath:
     def _answer(self, jobs: list[Job]) -> None:
         """Tell who waits, and let the next go."""
         waiting = self._gather.jobs
-        self._pending = {}
+        self._pending, self._under_way = {}, []
         for job in waiting:
             self._pending.update(job.plan.writes)
         for job in jobs:
@@ -223,11 +245,11 @@ class WritePath:
     async def _checkpoint(self) -> None:
         """Bring all that was acknowledged into the tables, and remove its segments of the log."""
         rotated: asyncio.Future[int] = self._loop.create_future()
-        self._log.rotate(rotated.set_result)
+        self._log.rotate(partial(_resolve, rotated))
         number = await rotated
         self.check()
         frozen, size = self.memtable.freeze(), self.memtable.size
-        job = Job([], 0, frozen, self._loop.create_future(), size)
+        job = Job([], 0, frozen, self._loop.create_future(), size, logged=number)
         await self._commit([job])
         if job.error is not None:
             self.memtable.thaw()
@@ -239,14 +261,14 @@ class WritePath:
     async def _commit(self, jobs: list[Job]) -> None:
         """Write jobs to the tables; they bear their errors afterwards."""
         done: asyncio.Future[None] = self._loop.create_future()
-        self._writer.submit(jobs, lambda: self._post(lambda: done.set_result(None)))
+        self._writer.submit(jobs, lambda: self._post(partial(_resolve, done, None)))
         await done
 
     # --- what the threads tell
 
     @property
     def _failure(self) -> Exception | None:
-        return self._log.failure or self._writer.failure
+        return self._own_failure or self._log.failure or self._writer.failure
 
     def _broken(self) -> StoreError:
         return broken(self._tables.folder, self._failure)
@@ -255,13 +277,41 @@ class WritePath:
         """Let the event loop call something, from a thread."""
 
         def run() -> None:
-            if self._failure is not None and not self._is_fatal_told:
-                self._is_fatal_told = True
-                self._on_fatal(self._broken())
-            call()
+            with self._failing():
+                self._report_failure()
+                call()
 
         with suppress(RuntimeError):  # the loop was closed, so that nobody waits any more
             self._loop.call_soon_threadsafe(run)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Let what is raised in a callback fail the store instead of getting lost, with those that wait."""
+        try:
+            yield
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Give up, for good: what is under way has this as its outcome, and all that comes later too."""
+        if self._own_failure is None:
+            log.error("writing to %s failed", self._tables.folder, exc_info=error)
+        self._own_failure = self._own_failure or error
+        self._report_failure()
+        jobs = self._under_way
+        for job in jobs:
+            job.error = self._broken()
+        self._answer(jobs)
+
+    def _report_failure(self) -> None:
+        if self._failure is not None and not self._is_fatal_told:
+            self._is_fatal_told = True
+            self._on_fatal(self._broken())
+
+
+def _resolve(waiter: "asyncio.Future[T]", value: T) -> None:
+    if not waiter.done():  # it was cancelled
+        waiter.set_result(value)
 
 
 def _groups(jobs: list[Job]) -> Iterator[list[Job]]:

@@ -34,13 +34,14 @@ class LogWriter:
     """Does what it is asked in a thread, in that order, and posts what comes of it. It never waits.
 
     is_synced_later: sync each SYNC_INTERVAL. failure: set once, when the disk failed; nothing is written
-    afterwards. appends: groups that were.
+    afterwards. appends: groups that were. is_empty: once it is finished, whether no segment is left.
     """
 
     def __init__(self, segments: WriteAheadLog, is_synced_later: bool, post: Post) -> None:
         self._log, self._is_synced_later, self._post = segments, is_synced_later, post
         self.failure: Exception | None = None
         self.appends = 0
+        self.is_empty = False
         self._sync_due: float | None = None
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="limedb-log", daemon=True)
@@ -66,7 +67,7 @@ class LogWriter:
         """Do what is queued, then end the thread, and wait for that. Ask for nothing afterwards."""
         self._queue.put(None)
         self._thread.join()
-        self._log.close()
+        self.is_empty = self._log.close()
 
     def _run(self) -> None:
         is_ending = False
@@ -81,13 +82,15 @@ class LogWriter:
             self._sync_if_due(is_ending)
 
     def _append(self, jobs: list[Job], done: Callable[[list[Job], bool], None]) -> None:
-        is_done = self.failure is None
-        if is_done and (groups := _groups_of(jobs)):
-            is_done = self._try(partial(self._log.append, groups))
-            self.appends += is_done
+        is_done = self.failure is None and self._try(lambda: self._append_groups(jobs))
+        self._post(partial(done, jobs, is_done))
+
+    def _append_groups(self, jobs: list[Job]) -> None:
+        if groups := _groups_of(jobs):
+            self._log.append(groups)
+            self.appends += 1
             if self._is_synced_later and self._sync_due is None:
                 self._sync_due = time.monotonic() + SYNC_INTERVAL
-        self._post(partial(done, jobs, is_done))
 
     def _rotate(self, done: Callable[[int], None]) -> None:
         ended: list[int] = []

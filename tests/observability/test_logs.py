@@ -28,6 +28,12 @@ def stream() -> io.StringIO:
     return io.StringIO()
 
 
+def written(stream: io.StringIO) -> str:
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    return stream.getvalue()
+
+
 def _fail() -> None:
     raise ValueError("bad\nnews")
 
@@ -36,7 +42,7 @@ def test_text_line_has_time_level_logger_and_message(stream: io.StringIO) -> Non
     configure_logging("info", "text", NODE, stream)
     logging.getLogger("limedb.node").warning("peer %s is gone", "http://node2:8484")
     line = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING limedb\.node peer http://node2:8484 is gone\n"
-    assert re.fullmatch(line, stream.getvalue())
+    assert re.fullmatch(line, written(stream))
 
 
 def test_text_line_has_the_trace_only_inside_of_one(stream: io.StringIO) -> None:
@@ -45,7 +51,7 @@ def test_text_line_has_the_trace_only_inside_of_one(stream: io.StringIO) -> None
     logging.getLogger("limedb").info("outside")
     current[0] = ("ab" * 16, "cd" * 8)
     logging.getLogger("limedb").info("inside")
-    outside, inside = stream.getvalue().splitlines()
+    outside, inside = written(stream).splitlines()
     assert outside.endswith("limedb outside")
     assert inside.endswith(f"limedb inside trace={'ab' * 16}")
 
@@ -53,8 +59,8 @@ def test_text_line_has_the_trace_only_inside_of_one(stream: io.StringIO) -> None
 def test_text_message_cannot_forge_a_second_line(stream: io.StringIO) -> None:
     configure_logging("info", "text", NODE, stream)
     logging.getLogger("limedb").info("key %s", "a\nERROR b\r")
-    assert stream.getvalue().endswith("key a\\nERROR b\\r\n")
-    assert stream.getvalue().count("\n") == 1
+    assert written(stream).endswith("key a\\nERROR b\\r\n")
+    assert written(stream).count("\n") == 1
 
 
 def test_text_traceback_follows_the_line(stream: io.StringIO) -> None:
@@ -63,7 +69,7 @@ def test_text_traceback_follows_the_line(stream: io.StringIO) -> None:
         _fail()
     except ValueError:
         logging.getLogger("limedb").exception("it broke", stack_info=True)
-    text = stream.getvalue()
+    text = written(stream)
     assert "it broke\nTraceback" in text
     assert "ValueError: bad" in text
     assert "Stack (most recent call last)" in text
@@ -72,7 +78,7 @@ def test_text_traceback_follows_the_line(stream: io.StringIO) -> None:
 def test_json_line_is_one_object(stream: io.StringIO) -> None:
     configure_logging("info", "json", NODE, stream)
     logging.getLogger("limedb.node").info("key %r \ud800 ü\nnew line", "k")
-    line = json.loads(stream.getvalue())
+    line = json.loads(written(stream))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
     assert line == {
         "level": "info",
@@ -80,13 +86,13 @@ def test_json_line_is_one_object(stream: io.StringIO) -> None:
         "message": "key 'k' \ud800 ü\nnew line",
         "nodeUrl": NODE,
     }
-    assert stream.getvalue().count("\n") == 1
+    assert written(stream).count("\n") == 1
 
 
 def test_json_line_has_trace_and_span_ids(stream: io.StringIO) -> None:
     configure_logging("info", "json", NODE, stream, lambda: ("ab" * 16, "cd" * 8))
     logging.getLogger("limedb").info("hello")
-    line = json.loads(stream.getvalue())
+    line = json.loads(written(stream))
     assert (line["traceId"], line["spanId"]) == ("ab" * 16, "cd" * 8)
 
 
@@ -96,7 +102,7 @@ def test_json_exception_stays_on_the_line(stream: io.StringIO) -> None:
         _fail()
     except ValueError:
         logging.getLogger("limedb").exception("it broke", stack_info=True)
-    [text] = stream.getvalue().splitlines()
+    [text] = written(stream).splitlines()
     line = json.loads(text)
     assert line["exception"]["type"] == "ValueError"
     assert line["exception"]["message"] == "bad\nnews"
@@ -107,13 +113,13 @@ def test_json_exception_stays_on_the_line(stream: io.StringIO) -> None:
 def test_exc_info_without_an_exception_is_a_plain_line(stream: io.StringIO) -> None:
     configure_logging("info", "json", NODE, stream)
     logging.getLogger("limedb").error("nothing raised", exc_info=True)  # noqa: LOG014 (the fault meant)
-    assert "exception" not in json.loads(stream.getvalue())
+    assert "exception" not in json.loads(written(stream))
 
 
 def test_below_the_level_nothing_is_logged(stream: io.StringIO) -> None:
     configure_logging("warning", "text", NODE, stream)
     logging.getLogger("limedb").info("too little")
-    assert stream.getvalue() == ""
+    assert written(stream) == ""
 
 
 def test_second_call_replaces_the_first(stream: io.StringIO) -> None:
@@ -121,8 +127,8 @@ def test_second_call_replaces_the_first(stream: io.StringIO) -> None:
     configure_logging("info", "text", NODE, stream)
     configure_logging("info", "json", NODE, later)
     logging.getLogger("limedb").info("once")
-    assert stream.getvalue() == ""
-    assert json.loads(later.getvalue())["message"] == "once"
+    assert written(stream) == ""
+    assert json.loads(written(later))["message"] == "once"
 
 
 def test_closed_stream_does_not_raise(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

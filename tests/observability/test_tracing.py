@@ -201,6 +201,7 @@ async def test_handler_logs_the_trace_that_its_span_has(bench: Bench) -> None:
         configure_logging("info", "json", "http://n:1", stream, bench.at("http://n:1").trace_ids)
         stub = kv_pb2_grpc.KVServiceStub(await bench.channel(await bench.serve_get("http://n:1", get)))
         await stub.Get(kv_pb2.GetRequest(key="k"), timeout=LIMIT)
+        root.handlers[-1].flush()
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -90,7 +90,8 @@ async def test_a_tombstone_is_mended_like_a_value(level: Level) -> None:
     await nodes.put(Record("k", None, NEW), A)
     with pytest.raises(KeyNotFoundError):
         await nodes.coordinator().coordinator.get("k", level, SOON)
-    assert await nodes.values("k") == {A: None, B: None}
+    values = await nodes.values("k")
+    assert (values[A], values[B]) == (None, None)
 
 
 @BOTH
@@ -277,12 +278,30 @@ async def test_a_topology_that_is_newer_only_for_the_mend_is_followed_too() -> N
     nodes = Nodes()
     await nodes.put(Record("k", "new", NEW), A)
     seat = nodes.coordinator()
-    seat.fail(B, delay=0.02)
+    for url in (B, C):
+        seat.fail(url, delay=0.02)
     reading = asyncio.create_task(seat.coordinator.get("k", None, SOON))
     await asyncio.sleep(0.03)
-    nodes.spread(replace(nodes.topology, epoch=7), B)
+    nodes.spread(replace(nodes.topology, epoch=7), B, C)
     assert (await reading).value == "new"
     assert seat.coordinator.counters.stale_restarts == 1
+
+
+@BOTH
+@virtual
+async def test_a_replica_with_a_slow_disk_gets_what_it_lacks_behind_the_answer(level: Level) -> None:
+    nodes = Nodes()
+    await nodes.put(Record("k", "new", NEW), A, C)
+    seat = nodes.coordinator()
+    seat.fail(B, delay=0.02)
+    reading = asyncio.create_task(seat.coordinator.get("k", level, SOON))
+    await asyncio.sleep(0.01)  # A and B are being asked
+    seat.fail(B, delay=SOON - 2)  # from now on
+    began = nodes.clock.monotonic()
+    assert (await reading).value == "new"
+    assert nodes.clock.monotonic() - began <= 1.0
+    await asyncio.sleep(6)
+    assert (await nodes.values("k"))[B] == "new"
 
 
 @virtual

@@ -1,0 +1,139 @@
+"""Keeps descriptors free for the node's own files and peers, however many connections come.
+
+It owns the choice of the connections that are ended. It must never end one while there is room: gRPC accepts
+all that come, up to the last descriptor of the process, and the store could then open no file any more.
+
+A connection that has sent nothing yet goes first, and of equals the one that has sent least; the newest of
+those: so a client that works keeps its connection when somebody opens a thousand and leaves them idle.
+"""
+
+import asyncio
+import logging
+import math
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from struct import Struct
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.1
+RESERVED = 128
+"""Descriptors that stay free: for log segments, peers, files of the dashboard, and what is accepted until the
+next look.
+"""
+LOG_SECONDS = 10.0
+_TCP_INFO = Struct("=120xQQ")  # linux/tcp.h: bytes_acked and bytes_received stand behind 120 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    """A connection that a client opened. received: bytes that came on it."""
+
+    descriptor: int
+    received: int
+
+
+def raise_descriptor_limit() -> None:
+    """Let the process open as many files as the system allows it; its soft limit is often 1,024 only."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # a sandbox may forbid it: then the soft limit stays
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Connections:
+    """Watches over the connections that come to a port. limit: descriptors that the process may open; the one
+    in force where it is None.
+    """
+
+    def __init__(self, port: int, limit: int | None = None) -> None:
+        self._port = port
+        self._limit = limit or resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._ended = 0
+        self._log_at = 0.0
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            self._ended += self.end_surplus()
+            self._report(asyncio.get_running_loop().time())
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def end_surplus(self) -> int:
+        """End as many connections as there are too many; how many. It opens nothing while it looks."""
+        most = self._limit - RESERVED
+        if _lowest_free() < most:
+            return 0
+        descriptors = _descriptors(self._limit)
+        found = [c for d in descriptors if (c := _connection(d, self._port)) is not None]
+        victims = sorted(found, key=lambda c: (c.received, -c.descriptor))
+        return sum(_end(victim.descriptor) for victim in victims[: max(0, len(descriptors) - most)])
+
+    def _report(self, now: float) -> None:
+        if self._ended and now >= self._log_at:
+            log.warning(
+                "%d connections were ended: this process may open %d files, of which %d are kept for the"
+                " store and the peers; raise the limit (ulimit -n), or look who connects",
+                self._ended,
+                self._limit,
+                RESERVED,
+            )
+            self._log_at, self._ended = now + LOG_SECONDS, 0
+
+
+def _lowest_free() -> float:
+    """The number that the next descriptor would get, about as many as there are; infinite: none is left."""
+    try:
+        descriptor = os.dup(2)
+    except OSError:
+        return math.inf
+    os.close(descriptor)
+    return descriptor
+
+
+def _descriptors(limit: int) -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:  # none is left to read the list with
+        return [d for d in range(limit) if _is_open(d)]
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _connection(descriptor: int, port: int) -> _Connection | None:
+    """What stands behind a descriptor, if that is a connection to the port."""
+    try:
+        with _borrowed(descriptor) as connection:
+            if connection.getsockname()[1] != port or not connection.getpeername():
+                return None
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    except (OSError, IndexError, TypeError):  # a file, a listening socket, or closed meanwhile
+        return None
+    return _Connection(descriptor, _TCP_INFO.unpack(info)[1] if len(info) == _TCP_INFO.size else 0)
+
+
+def _end(descriptor: int) -> bool:
+    """Shut a connection down, as its client may do; gRPC then closes it."""
+    with suppress(OSError), _borrowed(descriptor) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
+        return True
+    return False
+
+
+@contextmanager
+def _borrowed(descriptor: int) -> Iterator[socket.socket]:
+    """A socket object for somebody else's descriptor, which stays open. OSError: it is no socket."""
+    borrowed = socket.socket(fileno=descriptor)
+    try:
+        yield borrowed
+    finally:
+        borrowed.detach()

@@ -1,0 +1,112 @@
+"""Whatever raises in a callback or a thread of the store: nobody waits for ever, and the node hears of it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from limedb.core.record import Record
+from limedb.errors import StoreError
+from limedb.storage import lmdb_env, lmdb_writer, log_writer
+from limedb.storage.hint_log import LmdbHintLog
+from limedb.storage.lmdb_room import Room
+from limedb.storage.lmdb_store import LmdbStore
+from limedb.storage.memtable import Memtable
+from limedb.storage.write_ahead_log import WriteAheadLog
+
+LIMIT = 20.0
+
+
+def raises(*_: Any, **__: Any) -> Any:
+    raise FileNotFoundError(2, "No such file or directory")
+
+
+def breaks_room(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Room, "is_sure", raises)
+
+
+def breaks_groups(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(log_writer, "_groups_of", raises)
+
+
+def breaks_append(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(WriteAheadLog, "append", raises)
+
+
+def breaks_memtable(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Memtable, "add", raises)
+
+
+def breaks_direct_write(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Room, "is_sure", lambda *_: False)
+    patch.setattr(lmdb_writer, "write_items", raises)
+
+
+def breaks_the_recovery_of_a_direct_write(patch: pytest.MonkeyPatch) -> None:
+    breaks_direct_write(patch)
+    patch.setattr(lmdb_writer, "is_no_room", raises)
+
+
+BREAKS = [
+    breaks_room,
+    breaks_groups,
+    breaks_append,
+    breaks_memtable,
+    breaks_direct_write,
+    breaks_the_recovery_of_a_direct_write,
+]
+
+
+@pytest.mark.parametrize("breaks", BREAKS)
+async def test_writers_hear_of_a_failure_and_so_does_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    failures: list[Exception] = []
+    store = LmdbStore(tmp_path / "store", "always", failures.append)
+    await store.apply([Record("before", "v", 1)], 0)
+    breaks(monkeypatch)
+    async with asyncio.timeout(LIMIT):
+        writes = [store.apply([Record(f"k{number}", "v", 2)], 0) for number in range(3)]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoreError] * 3
+        assert "No such file or directory" in str(outcomes[0])
+        assert [type(failure) for failure in failures] == [StoreError]
+        with pytest.raises(StoreError, match="no more is written there"):
+            await store.apply([Record("after", "v", 3)], 0)
+        monkeypatch.undo()
+        await store.close()
+
+
+async def test_a_checkpoint_that_fails_ends_the_store_and_not_the_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[Exception] = []
+    store = LmdbStore(tmp_path / "store", "always", failures.append)
+    await store.apply([Record("k", "v", 1)], 0)
+    monkeypatch.setattr(lmdb_writer, "write_items", raises)
+    async with asyncio.timeout(LIMIT):
+        with pytest.raises(StoreError):
+            await store.scan_tokens(0, 2**64 - 1, 10)
+        assert len(failures) == 1
+        monkeypatch.undo()
+        await store.close()
+
+
+async def test_hints_that_can_not_be_written_hold_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hints = LmdbHintLog(tmp_path / "hints")
+    monkeypatch.setattr(lmdb_env, "free_space", raises)
+
+    class Broken:
+        def begin(self, **_: Any) -> Any:
+            raise OSError(5, "Input/output error")
+
+    real, hints._writer._env = hints._writer._env, Broken()
+    async with asyncio.timeout(LIMIT):
+        hints.add("http://b:1", [Record("k", "v", 1)], 0)
+        await hints.done("http://b:1", [Record("k", "v", 1)])
+        hints._writer._env = real
+        await hints.close()
