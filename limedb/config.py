@@ -48,6 +48,7 @@ class Config:
     advertise_address: str
     zone: str
     max_value_size: int
+    max_memory: int
     log_level: str
     log_format: str
 
@@ -168,7 +169,7 @@ def _choice(*allowed: str) -> Callable[[str], str]:
 
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+_BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 def _duration(low: float, high: float) -> Callable[[str], float]:
@@ -184,13 +185,18 @@ def _duration(low: float, high: float) -> Callable[[str], float]:
 
 def _size(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        match = re.fullmatch(r"(\d+) ?(B|KiB|MiB|)", text)
+        match = re.fullmatch(r"(\d+) ?(B|KiB|MiB|GiB|)", text)
         size = int(match[1]) * _BYTES[match[2]] if match else -1
         if not low <= size <= high:
             raise ValueError(f"a size from {low} to {high} bytes: 65536, 512KiB, 1MiB")
         return size
 
     return parse
+
+
+def _size_or_0(low: int, high: int) -> Callable[[str], int]:
+    size = _size(low, high)
+    return lambda text: 0 if text == "0" else size(text)
 
 
 SETTINGS = (
@@ -237,6 +243,10 @@ SETTINGS = (
     Setting("ZONE", _zone, "", "The host or rack that the node stands on."),
     Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "1MiB", """The largest value that clients may store, 16MiB
         at most."""),
+    Setting("MAX_MEMORY", _size_or_0(64 << 20, 1 << 40), "0", """What requests, answers and streams of clients
+        and peers may hold in memory together, at least 64MiB; what is beyond is refused. The node's own
+        caches and logs come on top, some 400MiB. 0: an eighth of the machine's or container's memory, 256MiB
+        to 2GiB."""),
     Setting("LOG_LEVEL", _choice("debug", "info", "warning", "error"), "info", "The least that is logged."),
     Setting("LOG_FORMAT", _choice("text", "json"), "text", "Lines for people, or a JSON object each."),
 )  # fmt: skip
@@ -254,6 +264,7 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = No
     port = values["server_port"]
     values.setdefault("node_url", f"http://localhost:{port}")
     values.setdefault("otel_endpoint", None)
+    values["data_dir"] = _expanded(values["data_dir"])
     own = values["node_url"]
     values["node_peers"] = tuple(url for url in values["node_peers"] if url != own.lower())
     if not values["advertise_address"]:
@@ -268,6 +279,13 @@ def _check_port(url: str, port: int) -> None:
         raise ConfigError(
             "NODE_URL", url, f"at SERVER_PORT={port}; where another port leads there, set ADVERTISE_ADDRESS"
         )
+
+
+def _expanded(folder: Path) -> Path:
+    try:
+        return folder.expanduser()
+    except RuntimeError:
+        raise ConfigError("DATA_DIR", str(folder), "a folder; no user has that name") from None
 
 
 def _given(setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str | None]) -> str | None:

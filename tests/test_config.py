@@ -27,6 +27,7 @@ DEFAULTS = {
     "advertise_address": "localhost:8484",
     "zone": "",
     "max_value_size": 1 << 20,
+    "max_memory": 0,
     "log_level": "info",
     "log_format": "text",
 }
@@ -51,6 +52,7 @@ GIVEN = {
     "ADVERTISE_ADDRESS": ("10.0.0.1:9", "10.0.0.1:9", "[::1]:9", "[::1]:9"),
     "ZONE": ("rack-1", "rack-1", "", ""),
     "MAX_VALUE_SIZE": ("512KiB", 512 << 10, "65536", 65536),
+    "MAX_MEMORY": ("1GiB", 1 << 30, "0", 0),
     "LOG_LEVEL": ("debug", "debug", "ERROR", "error"),
     "LOG_FORMAT": ("json", "json", "text", "text"),
 }
@@ -89,6 +91,7 @@ BAD = [
     ("ADVERTISE_ADDRESS", "10.0.0.1", "host:port"),
     ("MAX_VALUE_SIZE", "17MiB", "a size from 1 to 16777216 bytes"),
     ("MAX_VALUE_SIZE", "1GB", "a size from 1 to 16777216 bytes"),
+    ("MAX_MEMORY", "1MiB", "a size from 67108864 to"),
     ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
     ("LOG_FORMAT", "xml", "one of text, json"),
 ]

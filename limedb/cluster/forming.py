@@ -66,6 +66,8 @@ class Forming:
         if not self._can_found() or self._hears_cluster():
             return ""
         now = self._clock.monotonic()
+        if founder != min([self._view.own_url, *(state.url for state in self._fresh())]):
+            return ""  # whoever asks, only the one whose turn it is by what is known here can found
         if founder != self._pledged and now < self._until:
             return self._pledged
         self._pledged, self._until = founder, now + PLEDGE_SECONDS
@@ -111,13 +113,14 @@ class Forming:
             self._view.own.replication_factor,
             [self._own_member(), *map(member_of, states)],
         )
-        self._charter.adopt(topology)
+        self._charter.go_over(topology)
         await self._charter.save()
         log.info("founded cluster %s of %d nodes", topology.cluster_id, len(topology.members))
         self._council.push(topology, [state.url for state in states])
 
     def _can_found(self) -> bool:
-        return self._charter.topology.is_fresh and not self._charter.saved.has_left
+        saved = self._charter.saved
+        return saved.topology.is_fresh and not saved.has_left and not saved.rejoins
 
     def _hears_cluster(self) -> bool:
         return any(self._view.state(url).cluster_id for url in self._view.peers())

@@ -6,10 +6,11 @@ never merge or judge (`cluster/view.py` does), nor let a peer that hangs delay t
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
+from limedb.cluster.clock_lead import ClockLead
 from limedb.cluster.clocks import ClockWatch
 from limedb.cluster.hearsay import Check
 from limedb.cluster.picker import PeerPicker
@@ -33,8 +34,9 @@ class Gossiper:
     """Beats and gossips while `run` runs; answers peers at any time.
 
     view: what gossip changes. interval: seconds between rounds. seeds: URLs that are known from the start.
-    rng: makes the choices. clocks: told what time the peers have. A round starts exchanges and does not wait
-    for them; each ends within max(interval, 1) seconds, whatever the transport does.
+    rng: makes the choices. clocks, lead: hear what time the peers have. time_ms: the cluster's, here. A round
+    starts exchanges and does not wait for them; each ends within max(interval, 1) seconds, whatever the
+    transport does.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class Gossiper:
         seeds: Sequence[str],
         rng: Random,
         clocks: ClockWatch | None = None,
+        lead: ClockLead | None = None,
+        time_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self._view, self._transport, self._clock = view, transport, clock
-        self._clocks = clocks
+        self._clocks, self._lead, self._time_ms = clocks, lead, time_ms
         self._interval, self._rng = interval, rng
         self._quick = min(QUICK, interval)
         self._timeout = max(interval, MIN_TIMEOUT)
@@ -75,7 +79,7 @@ class Gossiper:
         """The ACK to a peer's SYN."""
         ack = self._view.on_syn(digests)
         self._notice()
-        return replace(ack, now_ms=self._clock.wall_ms())
+        return replace(ack, now_ms=self._clock.wall_ms(), time_ms=self._time_ms())
 
     def on_ack2(self, updates: Iterable[NodeState]) -> None:
         """Take a peer's ACK2."""
@@ -176,8 +180,8 @@ class Gossiper:
         sent = self._clock.monotonic()
         address = self._view.address(url)
         ack = await self._transport.syn(url, self._view.digests(url), self._timeout)
-        if self._clocks is not None and ack.name in ("", url):
-            self._clocks.measured(url, ack.now_ms, self._clock.monotonic() - sent)
+        if ack.name in ("", url):
+            self._measure(url, ack, self._clock.monotonic() - sent)
         updates = self._view.on_ack(ack, url, address)
         self._notice()
         if updates:
@@ -223,6 +227,13 @@ class Gossiper:
             log.exception("the question who is at %s failed", address)
         self._notice()
         return self._view.is_sure(url)
+
+    def _measure(self, url: str, ack: Ack, round_trip: float) -> None:
+        """Take in what time a peer has."""
+        if self._clocks is not None:
+            self._clocks.measured(url, ack.now_ms, round_trip)
+        if self._lead is not None:
+            self._lead.measured(url, ack.time_ms, round_trip)
 
     # --- what became of it
 

@@ -83,12 +83,14 @@ class NodeState:
 class Ack:
     """The answer to a SYN: states that its sender lacks, and digests of those that the receiver wants.
 
-    now_ms: the wall clock of who answers, 0 when it isn't told. name: its URL, empty when it isn't told.
+    now_ms: the wall clock of who answers, 0 when it isn't told; time_ms: the cluster's time there
+    (`core/slewed_time.py`), likewise. name: its URL, empty when it isn't told.
     """
 
     updates: tuple[NodeState, ...]
     requests: tuple[Digest, ...]
     now_ms: int = 0
+    time_ms: int = 0
     name: str = ""
 
 

@@ -73,7 +73,7 @@ class Checks:
     """Refuses what is over the limits with an InvalidRequestError. max_value_size: bytes."""
 
     def __init__(self, max_value_size: int) -> None:
-        self._max_value_size = max_value_size
+        self.max_value_size = self._max_value_size = max_value_size
 
     def key(self, key: str) -> str:
         """Pass a key on when it has 1 to 4096 bytes of UTF-8."""

@@ -24,6 +24,7 @@ def ack_response(ack: Ack) -> gossip_pb2.ExchangeResponse:
         digests_update=[_state(s) for s in ack.updates],
         digests_request=[_digest(d) for d in ack.requests],
         now_ms=ack.now_ms,
+        time_ms=ack.time_ms,
         node_url=ack.name,
     )
 
@@ -34,6 +35,7 @@ def ack_from(response: gossip_pb2.ExchangeResponse) -> Ack:
         updates=tuple(state_from(s) for s in response.digests_update[:MAX_ENTRIES]),
         requests=tuple(digest_from(d) for d in response.digests_request[:MAX_ENTRIES]),
         now_ms=response.now_ms,
+        time_ms=response.time_ms,
         name=response.node_url,
     )
 

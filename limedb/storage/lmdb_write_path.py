@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import lmdb
 
-from limedb.errors import StoreError
+from limedb.errors import StoreError, StoreFullError
 from limedb.ports import Applied
 from limedb.storage.lmdb_env import Tables, broken, explain
 from limedb.storage.lmdb_gather import Gather
@@ -45,14 +45,15 @@ class WritePath:
     """Merges batches, makes them durable as the setting says, and brings them into the tables.
 
     memtable: what was acknowledged and is not in the tables. count: keys that have a value; high_water: the
-    greatest version, of all that was acknowledged. on_fatal: called once, on the event loop, when
-    the disk failed. StoreError, StoreFullError: the log can't be written.
+    greatest version, of all that was acknowledged. is_full: the last write found no room. on_fatal: called
+    once, on the event loop, when the disk failed. StoreError, StoreFullError: the log can't be written.
     """
 
-    def __init__(self, tables: Tables, durability: str, on_fatal: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, tables: Tables, segments: WriteAheadLog, durability: str, on_fatal: Callable[[Exception], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._tables, self._on_fatal = tables, on_fatal
-        segments = WriteAheadLog(tables.folder, is_synced=durability == "always")
         self._log = LogWriter(segments, durability == "interval", self._post)
         self._writer = Writer(tables)
         self._gather = Gather(self._loop, self._submit)
@@ -67,7 +68,13 @@ class WritePath:
         self._must_plan_again = self._is_fatal_told = False
         self._under_way: list[Job] = []  # submitted, and not answered
         self._own_failure: Exception | None = None
+        self.is_full = False
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_log_empty(self) -> bool:
+        """Once it is closed: whether the tables have all."""
+        return self._log.is_empty
 
     @property
     def commits(self) -> int:
@@ -160,6 +167,7 @@ class WritePath:
         if not is_done and self._failure is None:
             self._direct = self._loop.create_task(self._write_directly(jobs))
             return
+        self.is_full = self.is_full and not is_done
         for job in jobs:
             if is_done:
                 self.memtable.add(job.plan, job.size)
@@ -187,6 +195,7 @@ class WritePath:
         for job in jobs:
             if job.error is None:
                 self._count(job)
+        self.is_full = any(isinstance(job.error, StoreFullError) for job in jobs)
         self._must_plan_again = True  # what came meanwhile may stand on what failed
         self._answer(jobs)
 
@@ -240,7 +249,7 @@ class WritePath:
         number = await rotated
         self.check()
         frozen, size = self.memtable.freeze(), self.memtable.size
-        job = Job([], 0, frozen, self._loop.create_future(), size)
+        job = Job([], 0, frozen, self._loop.create_future(), size, logged=number)
         await self._commit([job])
         if job.error is not None:
             self.memtable.thaw()

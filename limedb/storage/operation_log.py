@@ -1,11 +1,17 @@
 """What a replica remembers of operations, on disk: an LMDB environment of its own.
 
 It owns how states get to disk and how they are forgotten. It must never judge a proposal
-(`core/agreement.py`), nor answer before a state is as durable as the data is (setting DURABILITY).
+(`core/agreement.py`), nor answer before a state is as durable as the data is (setting DURABILITY), nor go on
+after the disk has failed: then nobody knows which promises it kept.
 
 Table: when the operation began (8 bytes of milliseconds, big-endian) and its id, 16 bytes, to its packed
 state; so the oldest stand in front, and each transaction forgets some that are too old. Under `note`, that is
 behind all of them: cluster id, epoch and since, as JSON.
+
+Each state, and what stands behind them, ends with a checksum of its place and itself (XXH3, 8 bytes), which
+an older LimeDB didn't write. All are verified when the log is opened, as are its pages, and that it isn't an
+older copy: a promise that is lost must not be given anew. Whoever opens it sets a damaged one aside: a log
+that is new notes no topology, so that the replica can tell of nothing from before (`replication/tenures.py`).
 
 States of one moment are one transaction in a thread: a state is looked at and changed on the event loop, in
 order, and is on disk when the transaction is that was begun behind it.
@@ -13,22 +19,27 @@ order, and is on disk when the transaction is that was begun behind it.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from struct import Struct
 
 import lmdb
+import xxhash
 
 from limedb.core.agreement import Proposal, State, Terms, moved
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence
-from limedb.errors import StoreClosedError, StoreCorruptError, StoreError
+from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
 from limedb.replication.memory_operations import KEPT_MS, MAX_OPERATIONS
-from limedb.storage.files import FileLock, make_folder
-from limedb.storage.lmdb_env import explain
+from limedb.storage.files import FileLock, make_private_folder
+from limedb.storage.folder_state import StateFile, check_state, new_state, read_state
+from limedb.storage.lmdb_env import broken, explain, full_error, is_no_room
 from limedb.storage.lmdb_layout import number, number_of
+from limedb.storage.lmdb_pages import check_file
 
 MAP_SIZE = 1 << 34
 """Address space: far over what MAX_OPERATIONS take."""
@@ -38,20 +49,39 @@ _META = 2
 _STATE = Struct(">I16sI16sBQQB")
 """Round and proposer promised, those accepted, and the terms: whether there are any, version, expiry,
 existed."""
+_SEAL = 8
 _SPARE = 8  # that a transaction forgets beyond as many as it writes
+_ROOM_A_STATE = 4096 * 8  # bytes of pages that one state may dirty, and some more
+
+
+def _ignore(_: Exception) -> None:
+    pass
 
 
 class LmdbOperationLog:
     """As ports.OperationLog. Made inside the running event loop, the only one that may use it."""
 
-    def __init__(self, folder: Path, durability: str, max_operations: int = MAX_OPERATIONS) -> None:
-        """Open the log in a folder, made where missing. StoreError, StoreCorruptError."""
-        make_folder(folder)
-        self._folder, self._max = folder, max_operations
+    def __init__(
+        self,
+        folder: Path,
+        durability: str,
+        max_operations: int = MAX_OPERATIONS,
+        on_fatal: Callable[[Exception], None] = _ignore,
+    ) -> None:
+        """Open the log in a folder, made where missing. on_fatal: called once, on the event loop, when the
+        disk failed. StoreError, StoreCorruptError.
+        """
+        make_private_folder(folder)
+        self._folder, self._max, self._on_fatal = folder, max_operations, on_fatal
+        self._failure: Exception | None = None
         self._lock = FileLock(folder / "limedb.lock", folder)
         try:
+            meta, state = check_file(folder / "data.mdb"), read_state(folder)
+            if state is not None:
+                check_state(folder, state, meta.txn if meta else None)
             self._env = lmdb.open(
                 str(folder),
+                mode=0o600,
                 map_size=MAP_SIZE,
                 sync=durability == "always",
                 writemap=False,
@@ -60,8 +90,15 @@ class LmdbOperationLog:
             )
             self._env.reader_check()
             with self._env.begin() as txn:
-                self._noted = txn.get(_NOTE)
-                self.forgotten_ms = number_of(txn.get(_FORGOTTEN, b""))
+                _verify(folder, txn)
+                self._noted = _opened(_NOTE, txn.get(_NOTE))
+                self.forgotten_ms = number_of(_opened(_FORGOTTEN, txn.get(_FORGOTTEN)) or b"")
+            self._state = StateFile(
+                folder, replace(state or new_state(), transaction=meta.txn if meta else 0)
+            )
+        except StoreError:
+            self._lock.release()
+            raise
         except (lmdb.Error, OSError) as error:
             self._lock.release()
             raise explain(error, folder) from error
@@ -87,6 +124,8 @@ class LmdbOperationLog:
         """As OperationLog.move. StoreFullError: no room; the disk may have it later all the same."""
         if self._is_closed:
             raise StoreClosedError
+        if self._failure is not None:
+            raise broken(self._folder, self._failure)
         self._now_ms = now_ms
         try:
             states = [self._move(proposal) for proposal in proposals]
@@ -102,7 +141,10 @@ class LmdbOperationLog:
         while self._committing is not None:
             await asyncio.wait([self._committing])
         await asyncio.to_thread(self._thread.shutdown)
+        transaction = int(self._env.info()["last_txnid"])
         self._env.close()
+        with suppress(OSError):  # the older note holds too
+            self._state.close(transaction, is_clean=True)
         self._lock.release()
 
     def _move(self, proposal: Proposal) -> State:
@@ -117,7 +159,8 @@ class LmdbOperationLog:
     def _read(self, place: bytes) -> State:
         with self._env.begin() as txn:
             data = txn.get(place)
-        return Acceptor() if data is None else unpack(data)
+        opened = _opened(place, data)
+        return Acceptor() if opened is None else unpack(opened)
 
     # --- to disk
 
@@ -129,7 +172,7 @@ class LmdbOperationLog:
         await waiter
 
     def _commit_soon(self) -> None:
-        if self._committing is None:
+        if self._committing is None and self._failure is None:
             self._committing = asyncio.get_running_loop().create_task(self._commit_all())
 
     async def _commit_all(self) -> None:
@@ -150,7 +193,7 @@ class LmdbOperationLog:
         try:
             await loop.run_in_executor(self._thread, self._commit, dirty, self._now_ms)
         except Exception as failure:  # whatever it is, nobody is to wait for ever
-            error = explain(failure, self._folder)
+            error = self._understood(failure, len(dirty))
         for place, data in dirty.items():
             state = self._pending.get(place)
             if error is not None:
@@ -163,13 +206,24 @@ class LmdbOperationLog:
             if error is None:
                 waiter.set_result(None)
             else:
-                waiter.set_exception(error)
+                waiter.set_exception(type(error)(str(error)))
         return error
+
+    def _understood(self, failure: Exception, count: int) -> StoreError:
+        """What the failure of a transaction of so many states means; more room mends no disk that failed."""
+        if self._failure is None:
+            if is_no_room(failure, self._folder, (count + _SPARE) * _ROOM_A_STATE + (1 << 20)):
+                return full_error(failure, self._folder)
+            self._failure = failure
+            self._on_fatal(broken(self._folder, failure))
+        return broken(self._folder, self._failure)
 
     def _commit(self, dirty: dict[bytes, bytes], now_ms: int) -> None:
         """One transaction, in the thread."""
+        if self._failure is not None:
+            raise self._failure
         with self._env.begin(write=True) as txn:
-            txn.cursor().putmulti(sorted(dirty.items()))
+            txn.cursor().putmulti(sorted((place, _sealed(place, data)) for place, data in dirty.items()))
             self._forget(txn, len(dirty) + _SPARE, now_ms)
 
     def _forget(self, txn: "lmdb.Transaction[bytes]", limit: int, now_ms: int) -> None:
@@ -183,12 +237,44 @@ class LmdbOperationLog:
                 break
             if i < surplus:
                 self.forgotten_ms = max(self.forgotten_ms, began + 1)
-                txn.put(_FORGOTTEN, number(self.forgotten_ms))
+                txn.put(_FORGOTTEN, _sealed(_FORGOTTEN, number(self.forgotten_ms)))
             txn.delete(place)
 
 
 def _place(proposal: Proposal) -> bytes:
     return number(proposal.operation.began_ms) + proposal.operation.id
+
+
+def _sealed(place: bytes, data: bytes) -> bytes:
+    return data + xxhash.xxh3_64_digest(place + data)
+
+
+def _opened(place: bytes, stored: bytes | None) -> bytes | None:
+    """What stands at a place, without its checksum; None: nothing. StoreDamagedError: it doesn't fit."""
+    if stored is None or stored == _sealed(place, stored[:-_SEAL]):
+        return stored and stored[:-_SEAL]
+    size = len(stored)
+    if size == (_STATE.size if place < _FORGOTTEN else _SEAL) or (place == _NOTE and _is_list(stored)):
+        return stored  # of an older LimeDB
+    raise StoreDamagedError(f"what is remembered of operation {place.hex()} is damaged")
+
+
+def _is_list(data: bytes) -> bool:
+    try:
+        return len(json.loads(data)) == len(Fence._fields) + 1
+    except (ValueError, TypeError):
+        return False
+
+
+def _verify(folder: Path, txn: "lmdb.Transaction[bytes]") -> None:
+    """Look at all that is remembered; some 1 us each. StoreDamagedError: something of it doesn't fit."""
+    try:
+        for place, stored in txn.cursor():
+            opened = _opened(place, stored)
+            if place < _FORGOTTEN and opened is not None:
+                unpack(opened)
+    except (StoreCorruptError, ValueError) as error:
+        raise StoreDamagedError(f"{folder}: {error}") from error
 
 
 def pack(state: State) -> bytes:

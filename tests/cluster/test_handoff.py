@@ -11,7 +11,7 @@ from limedb.core.record import Record
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence
 from limedb.errors import ReplicaUnreachableError, UnavailableError
-from limedb.ports import Entry, Saved
+from limedb.ports import Entry
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
 from limedb.replication.skew import ClockGuard
@@ -124,7 +124,8 @@ def test_what_was_fetched_is_not_fetched_again_after_a_restart() -> None:
             nodes = await formed(cluster, 4)
             await Client(cluster).write_many(nodes[0], "k", 400)
             fifth = cluster.start(5, seeds=[1])
-            await wait_until(lambda: bool((fifth.disk.load() or Saved("")).fetched), limit=10, step=0.001)
+            disk = cluster.disks[fifth.url]
+            await wait_until(lambda: disk.saved and disk.saved.fetched, limit=10, step=0.001)
             cluster.cut |= {frozenset((fifth.url, node.url)) for node in nodes}
             before = sum(span.size for span in fifth.charter.saved.fetched)
             again = await cluster.restart(fifth)

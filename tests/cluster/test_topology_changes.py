@@ -184,7 +184,8 @@ def test_a_join_whose_node_dies_is_cancelled() -> None:
             client = Client(cluster)
             await client.write_many(nodes[0], "before", 100)
             fifth = cluster.start(5, seeds=[1], dead_node_timeout=20.0)
-            await wait_until(lambda: fifth.charter.is_member, limit=10, step=0.002)
+            disk = cluster.disks[fifth.url]
+            await wait_until(lambda: disk.saved and disk.saved.topology.epoch, limit=10, step=0.002)
             await cluster.kill(fifth.url)
             await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=60)
             await client.check(nodes[2])
@@ -225,7 +226,7 @@ def test_a_node_that_leaves_while_it_is_cut_off_for_a_moment_knows_afterwards_th
             cluster.cut.clear()
             await wait_until(lambda: bool(leaver.steward.departed), limit=20)
             assert leaver.steward.departed == "left"
-            await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=10)
+            await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=20)
 
     run_virtual(scenario())
 
