@@ -6,10 +6,14 @@ It owns what all stores need of the file system. It must never know what is insi
 import errno
 import fcntl
 import os
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from limedb.errors import StoreError, StoreFullError
 
+_PID_SIZE = 20  # bytes of a lock file in which its holder signs
+_MARK = b"noted\n"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -21,21 +25,52 @@ def node_path(data_dir: Path, node_url: str, suffix: str) -> Path:
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where missing. StoreError: it can't be made."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise store_error(f"folder {folder} can't be made; check DATA_DIR", error) from error
 
 
 def make_empty_folder(folder: Path) -> None:
-    """Make a folder, or take one that is empty. StoreError: it holds something."""
+    """Make a folder, or take one that is empty, for the node's user alone. StoreError: it holds something."""
     make_folder(folder)
     if any(folder.iterdir()):
         raise StoreError(f"folder {folder} is not empty: give one that is empty or doesn't exist")
+    keep_private(folder)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that holds a node's data, and keep it and what is in it from other users. StoreError."""
+    make_folder(folder)
+    keep_private(folder)
+
+
+def keep_private(folder: Path) -> None:
+    """Take a folder and its files from other users: 0700 and 0600, where they were made with wider rights.
+
+    What isn't this user's can't be changed, and is left as it is.
+    """
+    for path in (folder, *folder.iterdir()):
+        mode = path.stat().st_mode
+        if mode & 0o077 and not path.is_symlink():
+            with suppress(PermissionError):
+                path.chmod(mode & 0o700)
+
+
+def set_folder_aside(path: Path, why: str) -> Path:
+    """Rename a file or folder to <name>.<why>-<UTC time>; its name afterwards. StoreError."""
+    target = path.with_name(f"{path.name}.{why}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    try:
+        path.rename(target)
+        sync(path.parent)
+    except OSError as error:
+        raise store_error(f"{path} can't be set aside as {target.name}", error) from error
+    return target
 
 
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file and wait until it is on disk, its name in the folder apart. OSError."""
-    with path.open("wb") as file:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -80,24 +115,32 @@ class FileLock:
     def __init__(self, path: Path, guarded: Path) -> None:
         """Take the lock at path. guarded: the data, for words. StoreError: another holds it."""
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise store_error(f"lock {path} can't be opened", error) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.pread(self._fd, 20, 0).decode(errors="replace").strip()
+            holder = os.pread(self._fd, _PID_SIZE, 0).decode(errors="replace").strip()
             os.close(self._fd)
             raise StoreError(
-                f"{guarded} is in use by process {holder or '?'}:"
-                " stop that node, or give this one another NODE_URL or DATA_DIR"
+                f"{guarded} is in use by process {holder or '?'}: this node runs already; stop that process"
+                " first, or, if this is to be another node, give it a NODE_URL and SERVER_PORT of its own"
             ) from None
+        self.was_marked = os.pread(self._fd, len(_MARK), _PID_SIZE) == _MARK
         self._sign()
+
+    def mark(self) -> None:
+        """Note that whoever takes the lock next may believe what this process noted of the data (was_marked):
+        a LimeDB that notes nothing (`folder_state`) signs the lock without this.
+        """
+        with suppress(OSError):
+            os.pwrite(self._fd, _MARK, _PID_SIZE)
 
     def _sign(self) -> None:
         try:
             os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".ljust(_PID_SIZE).encode(), 0)
         except OSError:  # a full disk: the lock holds, only its words lack the process
             return
 

@@ -3,8 +3,10 @@
 It owns what a node keeps for others. It must never fail or delay a client's write: a hint that finds no room
 is dropped, with a line in the log, and left to repair.
 
-Table: node URL, 0, and 8 bytes of sequence (big-endian), to 8 bytes of when it was kept (ms) and the record's
-stored bytes. Hints reach the disk within a second, synced; a crash before that costs those of that second.
+Table: node URL, 0, and 8 bytes of sequence (big-endian), to 8 bytes of when it was kept (ms), 8 of checksum
+(XXH3 of all else, the place too) and the record's stored bytes. The first byte says that there is a checksum:
+an older LimeDB wrote 0 there, and none. What fails it is dropped, and left to repair. Hints reach the disk
+within a second, synced; a crash before that costs those of that second.
 """
 
 import asyncio
@@ -15,14 +17,16 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 import lmdb
+import xxhash
 
 from limedb.core.record import Record
-from limedb.errors import StoreClosedError, StoreError
+from limedb.errors import StoreClosedError, StoreDamagedError, StoreError
 from limedb.storage.codec import decode, encode, utf8
-from limedb.storage.files import FileLock, make_folder
+from limedb.storage.files import FileLock, make_private_folder
 from limedb.storage.hint_writer import HintWriter
 from limedb.storage.lmdb_env import explain
 from limedb.storage.lmdb_layout import number, number_of
+from limedb.storage.lmdb_pages import check_file
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ MAP_SIZE = 1 << 36
 """Address space, far over what all nodes' hints may take."""
 _MAX_URL = 480
 _NUMBER = 8
+_CHECKED = 0xC3  # no single bit away from 0
 _PAGE = 1000
 
 
@@ -46,15 +51,23 @@ class LmdbHintLog:
 
         StoreError: it can't be opened, or is open elsewhere. StoreCorruptError: it isn't such a log.
         """
-        make_folder(folder)
+        make_private_folder(folder)
         self._folder, self._bound = folder, max_bytes_per_node
         self._lock = FileLock(folder / "limedb.lock", folder)
         try:
+            check_file(folder / "data.mdb")
             self._env = _open(folder, map_size)
             self._sizes, self._next = _measure(self._env)
+        except StoreError:
+            self._lock.release()
+            raise
         except (lmdb.Error, OSError) as error:
             self._lock.release()
             raise explain(error, folder) from error
+        except ValueError as error:  # a damaged URL
+            self._env.close()
+            self._lock.release()
+            raise StoreDamagedError(f"{folder} is damaged: {error}") from error
         self._loop = asyncio.get_running_loop()
         self._writer = HintWriter(self._env, folder, self._loop, self._lost)
         self._taken: dict[str, dict[tuple[str, int], list[bytes]]] = {}
@@ -63,7 +76,10 @@ class LmdbHintLog:
     def add(self, node_url: str, records: Sequence[Record], now_ms: int) -> bool:
         """As HintLog.add; after close it is False."""
         prefix = _prefix(node_url)
-        values = [number(now_ms) + encode(record) for record in records]
+        first = self._next
+        values = [
+            pack_hint(prefix + number(first + i), now_ms, encode(record)) for i, record in enumerate(records)
+        ]
         size = sum(map(len, values)) + len(values) * (len(prefix) + _NUMBER)
         held = self._sizes.get(node_url, 0)
         if self._is_closed or self._writer.is_broken or len(prefix) > _MAX_URL or held + size > self._bound:
@@ -80,9 +96,12 @@ class LmdbHintLog:
         start, found = _prefix(node_url), list[tuple[bytes, bytes]]()
         while len(found) < limit:
             page = self._page(node_url, start, min(_PAGE, limit))
-            expired = [item for item in page if number_of(item[1][:_NUMBER]) < oldest_ms]
-            found += [item for item in page if number_of(item[1][:_NUMBER]) >= oldest_ms]
-            await self._remove(node_url, expired)
+            kept_ms = [_kept_ms(*item) for item in page]
+            gone = [item for item, ms in zip(page, kept_ms, strict=True) if ms is None or ms < oldest_ms]
+            found += [item for item, ms in zip(page, kept_ms, strict=True) if ms and ms >= oldest_ms]
+            if damaged := kept_ms.count(None):
+                log.error("%s: %d hints are damaged; they are left to repair", self._folder, damaged)
+            await self._remove(node_url, gone)
             if len(page) < min(_PAGE, limit):
                 break
             start = page[-1][0] + b"\0"
@@ -143,7 +162,7 @@ class LmdbHintLog:
 
     def _remember(self, node_url: str, items: list[tuple[bytes, bytes]]) -> list[Record]:
         taken = self._taken[node_url] = {}
-        records = [decode(value[_NUMBER:]) for _, value in items]
+        records = [decode(_record_of(value)) for _, value in items]
         for (place, _), record in zip(items, records, strict=True):
             taken.setdefault((record.key, record.version), []).append(place)
         return records
@@ -166,12 +185,33 @@ class LmdbHintLog:
             raise explain(error, self._folder) from error
 
 
+def pack_hint(place: bytes, now_ms: int, data: bytes) -> bytes:
+    """The value of a hint that stands at a place: a record's stored bytes, with when it is kept."""
+    head = bytes((_CHECKED,)) + number(now_ms)[1:]
+    return head + xxhash.xxh3_64_digest(head + place + data) + data
+
+
+def _kept_ms(place: bytes, value: bytes) -> int | None:
+    """When a hint was kept; None: it is damaged."""
+    head, data = value[:_NUMBER], _record_of(value)
+    if value[:1] == b"\0":
+        return number_of(head)
+    is_whole = value[_NUMBER : 2 * _NUMBER] == xxhash.xxh3_64_digest(head + place + data)
+    return number_of(head[1:]) if is_whole and value[0] == _CHECKED else None
+
+
+def _record_of(value: bytes) -> bytes:
+    return value[_NUMBER if value[:1] == b"\0" else 2 * _NUMBER :]
+
+
 def _prefix(node_url: str) -> bytes:
     return utf8(node_url) + b"\0"
 
 
 def _open(folder: Path, map_size: int) -> lmdb.Environment:
-    env = lmdb.open(str(folder), map_size=map_size, writemap=False, meminit=False, readahead=False)
+    env = lmdb.open(
+        str(folder), map_size=map_size, mode=0o600, writemap=False, meminit=False, readahead=False
+    )
     env.reader_check()
     return env
 

@@ -81,7 +81,7 @@ def parse(path: Path, data: bytes) -> Content:
             raise TypeError(f"it holds a {type(entries).__name__}")
         "".join(entries).encode()  # JSON can spell half of a surrogate pair, which is no text
         headers = [_header(entry) for entry in entries.values()]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _corrupt(path, f"it isn't a JSON object of keys and values: {error}") from error
     count = sum(not header.is_tombstone for header in headers)
     return Content(path, entries, count, max((header.version for header in headers), default=0))

@@ -63,6 +63,7 @@ def _open(folder: Path, map_size: int) -> lmdb.Environment:
             str(folder),
             map_size=map_size,
             max_dbs=8,
+            mode=0o600,
             writemap=False,  # a full disk would be SIGBUS, the death of the process
             meminit=False,
             readahead=False,  # reads are of single keys: reading ahead would push out what others need

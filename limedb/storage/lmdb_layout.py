@@ -22,6 +22,7 @@ from limedb.storage.codec import decode, is_plain_of, utf8
 
 MAIN, TOKENS, META = b"main", b"tokens", b"meta"
 COUNT, HIGH_WATER, FORMAT = b"count", b"high_water", b"format"
+LOGGED, STAMP = b"logged", b"stamp"  # the segment up to which the tables have the log; `folder_state`
 FORMAT_VERSION = b"2"
 
 PREFIX_SIZE = 480

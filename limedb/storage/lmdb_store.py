@@ -20,13 +20,13 @@ from limedb.core.record import Record
 from limedb.errors import StoreClosedError, StoreError
 from limedb.ports import Applied, Entry, RangePage, StoreStats
 from limedb.storage import walking
-from limedb.storage.files import FileLock, make_empty_folder, make_folder, sync
-from limedb.storage.lmdb_env import MAP_SIZE, Tables, explain, open_tables
+from limedb.storage.files import FileLock, make_empty_folder, make_private_folder, sync
+from limedb.storage.lmdb_env import MAP_SIZE, explain
+from limedb.storage.lmdb_folder import close_folder, open_folder
 from limedb.storage.lmdb_index import TokenIndex
 from limedb.storage.lmdb_plan import Item, items_of, purges_of
 from limedb.storage.lmdb_reader import OverBudgetError, Reader
 from limedb.storage.lmdb_write_path import WritePath
-from limedb.storage.recovery import recover
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -61,13 +61,14 @@ class LmdbStore:
         to stop, since writes are refused from then on. map_size: bytes that the data may grow to.
 
         StoreError: it can't be opened, or is open elsewhere. StoreCorruptError: it isn't a store.
+        StoreDamagedError: something of it is damaged, missing, or older than what stood there.
         """
-        make_folder(folder)
+        make_private_folder(folder)
         self._folder, self._durability = folder, durability
         self._lock = FileLock(folder / "limedb.lock", folder)
         try:
-            self._tables = _open(folder, map_size)
-            self._path = WritePath(self._tables, durability, on_fatal)
+            self._tables, segments, self._state = open_folder(folder, map_size, durability, self._lock)
+            self._path = WritePath(self._tables, segments, durability, on_fatal)
         except StoreError:
             self._lock.release()
             raise
@@ -198,7 +199,7 @@ class LmdbStore:
     async def _close(self) -> None:
         await self._path.close()
         await asyncio.to_thread(self._threads.shutdown)  # closing under a read would crash the process
-        self._tables.env.close()
+        close_folder(self._tables, self._state, is_clean=self._path.is_log_empty)
         self._lock.release()
 
     def _check_open(self) -> None:
@@ -248,21 +249,9 @@ class LmdbStore:
         data = folder / "data.mdb"
         try:
             self._tables.env.copy(str(folder), compact=True)
+            data.chmod(0o600)
             sync(data)
             sync(folder)
         except (OSError, lmdb.Error) as error:
             data.unlink(missing_ok=True)  # a part of a copy would look like one
             raise explain(error, folder) from error
-
-
-def _open(folder: Path, map_size: int) -> Tables:
-    """Open the tables, with all that the log holds. Errors of LmdbStore."""
-    tables = open_tables(folder, map_size)
-    try:
-        recover(folder, tables)
-    except BaseException as error:
-        tables.env.close()
-        if isinstance(error, lmdb.Error | OSError):
-            raise explain(error, folder) from error
-        raise
-    return tables

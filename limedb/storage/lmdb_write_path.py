@@ -49,10 +49,11 @@ class WritePath:
     once, on the event loop, when the disk failed. StoreError, StoreFullError: the log can't be written.
     """
 
-    def __init__(self, tables: Tables, durability: str, on_fatal: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, tables: Tables, segments: WriteAheadLog, durability: str, on_fatal: Callable[[Exception], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._tables, self._on_fatal = tables, on_fatal
-        segments = WriteAheadLog(tables.folder, is_synced=durability == "always")
         self._log = LogWriter(segments, durability == "interval", self._post)
         self._writer = Writer(tables)
         self._gather = Gather(self._loop, self._submit)
@@ -69,6 +70,11 @@ class WritePath:
         self._own_failure: Exception | None = None
         self.is_full = False
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_log_empty(self) -> bool:
+        """Once it is closed: whether the tables have all."""
+        return self._log.is_empty
 
     @property
     def commits(self) -> int:
@@ -243,7 +249,7 @@ class WritePath:
         number = await rotated
         self.check()
         frozen, size = self.memtable.freeze(), self.memtable.size
-        job = Job([], 0, frozen, self._loop.create_future(), size)
+        job = Job([], 0, frozen, self._loop.create_future(), size, logged=number)
         await self._commit([job])
         if job.error is not None:
             self.memtable.thaw()

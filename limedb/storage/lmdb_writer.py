@@ -20,14 +20,14 @@ from threading import Thread
 from limedb.errors import StoreError
 from limedb.ports import Applied
 from limedb.storage.lmdb_env import PAGES_A_WRITE, Tables, broken, full_error, is_no_room
-from limedb.storage.lmdb_layout import COUNT, HIGH_WATER, number, number_of
+from limedb.storage.lmdb_layout import COUNT, HIGH_WATER, LOGGED, number, number_of
 from limedb.storage.lmdb_plan import Item, Plan, plan
 
 
 @dataclass(slots=True)
 class Job:
     """A batch to write. waiter: whom to tell, only handed on. size: bytes of its records. error: set when it
-    failed.
+    failed. logged: the segment of the log up to which the tables have all with it; 0: it doesn't say.
     """
 
     items: list[Item]
@@ -36,6 +36,7 @@ class Job:
     waiter: "asyncio.Future[list[Applied]]"
     size: int
     error: StoreError | None = None
+    logged: int = 0
 
     def answer(self) -> None:
         """Tell who waits, unless that one was cancelled."""
@@ -122,11 +123,12 @@ class Writer:
         writes: dict[bytes, Item] = {}
         for job in jobs:
             writes.update(job.plan.writes)
-        if not writes:
+        logged = max(job.logged for job in jobs)
+        if not writes and not logged:
             return
         count = self.count + sum(job.plan.live_change for job in jobs)
-        high_water = max(self.high_water, *[item[0][2] for item in writes.values()])
-        write_items(self._tables, writes, count, high_water)
+        high_water = max([self.high_water, *[item[0][2] for item in writes.values()]])
+        write_items(self._tables, writes, count, high_water, logged)
         self.count, self.high_water = count, high_water
         self.commits += 1
 
@@ -135,8 +137,12 @@ class Writer:
             return plan(job.items, job.now_ms, txn.get)
 
 
-def write_items(tables: Tables, writes: dict[bytes, Item], count: int, high_water: int) -> None:
-    """Write items by their stored keys in one transaction, sorted: neighbours share pages. lmdb.Error."""
+def write_items(
+    tables: Tables, writes: dict[bytes, Item], count: int, high_water: int, logged: int = 0
+) -> None:
+    """Write items by their stored keys in one transaction, sorted: neighbours share pages. logged: as in Job.
+    lmdb.Error.
+    """
     puts = [item for item in writes.values() if item[2]]
     records = sorted([item[1:3] for item in puts])
     entries = sorted([item.index_entry() for item in puts])
@@ -148,3 +154,5 @@ def write_items(tables: Tables, writes: dict[bytes, Item], count: int, high_wate
                 txn.delete(item.key, db=tables.main)
                 txn.delete(item.index_key(), db=tables.tokens)
         txn.cursor(tables.meta).putmulti([(COUNT, number(count)), (HIGH_WATER, number(high_water))])
+        if logged:
+            txn.put(LOGGED, number(logged), db=tables.meta)

@@ -34,13 +34,14 @@ class LogWriter:
     """Does what it is asked in a thread, in that order, and posts what comes of it. It never waits.
 
     is_synced_later: sync each SYNC_INTERVAL. failure: set once, when the disk failed; nothing is written
-    afterwards. appends: groups that were.
+    afterwards. appends: groups that were. is_empty: once it is finished, whether no segment is left.
     """
 
     def __init__(self, segments: WriteAheadLog, is_synced_later: bool, post: Post) -> None:
         self._log, self._is_synced_later, self._post = segments, is_synced_later, post
         self.failure: Exception | None = None
         self.appends = 0
+        self.is_empty = False
         self._sync_due: float | None = None
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="limedb-log", daemon=True)
@@ -66,7 +67,7 @@ class LogWriter:
         """Do what is queued, then end the thread, and wait for that. Ask for nothing afterwards."""
         self._queue.put(None)
         self._thread.join()
-        self._log.close()
+        self.is_empty = self._log.close()
 
     def _run(self) -> None:
         is_ending = False

@@ -1,26 +1,40 @@
 """What a node must not forget beside its data (`ports.NodeFile`): a JSON file, or memory.
 
 It owns the form of that file and how it gets to disk. It must never judge what it keeps.
+
+The file has a checksum, a number that each save raises, and a copy, written first: so the copy is never older
+than what was answered for, and stands in where the file is damaged, gone, or an older one was put in its
+place. That is safe for the promises of Paxos in it too: none was answered that the copy doesn't have. A file
+without a checksum is one of an older LimeDB, which knows no copy: it is taken as it is.
 """
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import xxhash
+
+from limedb.core.bounds import flaw
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Member, Phase, Standing, Topology
-from limedb.errors import StoreCorruptError
+from limedb.errors import StoreDamagedError
 from limedb.ports import NodeFile, Saved
-from limedb.storage.files import make_folder, node_path, replace_durably, store_error, sync
+from limedb.storage.files import make_folder, node_path, replace_durably, set_folder_aside, store_error
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
-_DATA = {"lmdb": (".lmdb",), "filesystem": (".json", ".node.json")}  # what a node's data is called
+_CHECKSUM = "checksum"
+_DATA = {
+    "lmdb": (".lmdb",),
+    "filesystem": (".json", ".node.json", ".node.json.copy"),
+}  # what a node's data is called
 
 
 class MemoryNodeFile:
@@ -43,24 +57,43 @@ class JsonNodeFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._copy = path.with_name(path.name + ".copy")
+        self._sequence = 0
         self._turn = asyncio.Lock()
         self._door = threading.Lock()
         self._newest: Saved | None = None
         self._asked = self._written = self._on_disk = 0
 
     def load(self) -> Saved | None:
-        """As NodeFile.load."""
+        """As NodeFile.load. StoreDamagedError: neither the file nor its copy is what was saved."""
+        found = [self._read(path) for path in (self._path, self._copy)]
+        written = [each for each in found if isinstance(each, _Written)]
+        broken = [each for each in found if isinstance(each, StoreDamagedError)]
+        if not written:
+            if broken:
+                raise broken[0]
+            return None
+        main = found[0]
+        is_older = isinstance(main, _Written) and main.sequence is None
+        newest = written[0] if is_older else max(written, key=lambda each: each.sequence or 0)
+        if newest is not main:
+            reason = main if isinstance(main, StoreDamagedError) else "it is gone, or an older one"
+            log.warning("%s is taken from its copy: %s", self._path, reason)
+        self._sequence = newest.sequence or 0
+        return newest.saved
+
+    def _read(self, path: Path) -> "_Written | StoreDamagedError | None":
         try:
-            return parse(self._path.read_bytes())
+            return _checked(path.read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise store_error(f"{self._path} can't be read", error) from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise StoreCorruptError(
-                f"{self._path} isn't what a LimeDB wrote: {error!r}; nothing was overwritten: restore it, or"
+            raise store_error(f"{path} can't be read", error) from error
+        except _UNREADABLE as error:
+            return StoreDamagedError(
+                f"{path} isn't what a LimeDB wrote: {error!r}; nothing was overwritten: restore it, or"
                 " move it and the node's data away, so that the node joins anew and gets its data from others"
-            ) from error
+            )
 
     async def save(self, saved: Saved) -> None:
         """As NodeFile.save. StoreFullError: no room; the file is as it was."""
@@ -71,7 +104,8 @@ class JsonNodeFile:
             if self._written >= mine:
                 return
             number = self._asked
-            await asyncio.to_thread(self._replace, number, serialize(self._newest))
+            self._sequence += 1
+            await asyncio.to_thread(self._replace, number, serialize(self._newest, self._sequence))
             self._written = number
 
     def _replace(self, number: int, data: bytes) -> None:
@@ -81,6 +115,7 @@ class JsonNodeFile:
                 return
             make_folder(self._path.parent)
             try:
+                replace_durably(self._copy, data)
                 replace_durably(self._path, data)
             except OSError as error:
                 raise store_error(f"{self._path} can't be written", error) from error
@@ -96,42 +131,60 @@ def open_node_file(kind: str, data_dir: Path, node_url: str) -> NodeFile:
     return JsonNodeFile(node_path(data_dir, node_url, ".node.json"))
 
 
-def set_aside(kind: str, data_dir: Path, node_url: str) -> Path | None:
-    """Rename the data of a node, its node file with it, to <name>.removed-<UTC time>; nothing is deleted.
+def set_aside(kind: str, data_dir: Path, node_url: str, why: str = "removed") -> Path | None:
+    """Rename the data of a node, its node file with it, to <name>.<why>-<UTC time>; nothing is deleted.
 
     The store must be closed. Returns where the data is now, None where there was none. StoreError.
     """
     moved: Path | None = None
-    suffix = f".removed-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     for ending in _DATA.get(kind, ()):
         path = node_path(data_dir, node_url, ending)
         if path.exists():
-            target = path.with_name(path.name + suffix)
-            _rename(path, target)
+            target = set_folder_aside(path, why)
             moved = moved or target
     return moved
-
-
-def _rename(path: Path, target: Path) -> None:
-    try:
-        path.rename(target)
-        sync(path.parent)
-    except OSError as error:
-        raise store_error(f"{path} can't be set aside as {target.name}", error) from error
 
 
 # --- the form
 
 
-def serialize(saved: Saved) -> bytes:
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+
+
+class _Written(NamedTuple):
+    """What a file holds. sequence: the number of the save; None: an older LimeDB wrote it."""
+
+    saved: Saved
+    sequence: int | None
+
+
+def serialize(saved: Saved, sequence: int = 0) -> bytes:
     """The bytes of the file."""
-    fields = asdict(saved)  # named tuples stay what they are, which JSON writes as lists
-    return json.dumps({"format": FORMAT, **fields}, indent=1).encode()
+    # Named tuples stay what they are, which JSON writes as lists.
+    fields = {"format": FORMAT, **asdict(saved), "sequence": sequence}
+    return json.dumps({**fields, _CHECKSUM: _checksum_of(fields)}, indent=1).encode()
 
 
 def parse(data: bytes) -> Saved:
-    """What was saved. ValueError, TypeError, KeyError, AttributeError: it isn't such a file."""
+    """What was saved. ValueError and others of _UNREADABLE: it isn't such a file."""
+    return _checked(data).saved
+
+
+def _checked(data: bytes) -> _Written:
     fields = json.loads(data)
+    checksum = fields.pop(_CHECKSUM, None)
+    if checksum is None and "sequence" in fields:
+        raise ValueError("its checksum is gone")
+    if checksum is not None and checksum != _checksum_of(fields):
+        raise ValueError("its checksum doesn't fit what it holds")
+    return _Written(_saved_of(fields), fields.get("sequence"))
+
+
+def _checksum_of(fields: Mapping[str, Any]) -> str:
+    return xxhash.xxh3_128_hexdigest(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _saved_of(fields: Mapping[str, Any]) -> Saved:
     if fields["format"] != FORMAT:
         raise ValueError(f"its format is {fields['format']}, this LimeDB reads {FORMAT}")
     return Saved(
@@ -142,6 +195,8 @@ def parse(data: bytes) -> Saved:
         fetched=tuple(Span(int(first), int(last)) for first, last in fields["fetched"]),
         cleaned_epoch=int(fields["cleaned_epoch"]),
         has_left=fields["has_left"] is True,
+        recent=tuple(_topology(each) for each in fields.get("recent", ())),
+        rejoins=_text(fields.get("rejoins", "")),
     )
 
 
@@ -159,7 +214,7 @@ def _acceptor(fields: Mapping[str, Any]) -> Acceptor[Topology]:
 
 
 def _topology(fields: Mapping[str, Any]) -> Topology:
-    return Topology(
+    topology = Topology(
         _text(fields["cluster_id"]),
         int(fields["epoch"]),
         int(fields["replication_factor"]),
@@ -167,6 +222,9 @@ def _topology(fields: Mapping[str, Any]) -> Topology:
         Phase(fields["phase"]),
         fields["gives_way"] is True,
     )
+    if wrong := flaw(topology):
+        raise ValueError(f"its topology is damaged: {wrong}; `limedb repair-topology` mends that")
+    return topology
 
 
 def _member(fields: Mapping[str, Any]) -> Member:

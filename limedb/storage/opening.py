@@ -3,18 +3,22 @@
 It owns the names of the stores (setting STORE). It must never use one.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from limedb.errors import StoreCorruptError
 from limedb.ports import HintLog, OperationLog, Store
 from limedb.replication.memory_hints import MemoryHints
 from limedb.replication.memory_operations import MemoryOperations
-from limedb.storage.files import node_path
+from limedb.storage.files import node_path, set_folder_aside
 from limedb.storage.filesystem_store import FilesystemStore
 from limedb.storage.hint_log import LmdbHintLog
 from limedb.storage.lmdb_store import LmdbStore
 from limedb.storage.memory_store import MemoryStore
 from limedb.storage.operation_log import LmdbOperationLog
+
+log = logging.getLogger(__name__)
 
 
 def open_store(
@@ -38,11 +42,17 @@ def open_store(
 def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
     """Open a node's hints for others: on disk where its data is. Call it inside the running event loop.
 
-    kind: as STORE. StoreError, StoreCorruptError: it can't be opened.
+    kind: as STORE. StoreError: it can't be opened. Damaged hints are set aside, and left to repair.
     """
     if kind == "memory":
         return MemoryHints()
-    return LmdbHintLog(node_path(data_dir, node_url, ".hints"))
+    folder = node_path(data_dir, node_url, ".hints")
+    try:
+        return LmdbHintLog(folder)
+    except StoreCorruptError as error:
+        moved = set_folder_aside(folder, "damaged")
+        log.error("%s; it is set aside in %s: repair brings what these hints would have", error, moved)
+    return LmdbHintLog(folder)
 
 
 def open_operation_log(
@@ -51,12 +61,21 @@ def open_operation_log(
     """Open what a node remembers of operations: on disk where its data is. Call it inside the running event
     loop.
 
-    kind, durability: as STORE and DURABILITY. on_fatal: as for `open_store`. StoreError,
-    StoreCorruptError: it can't be opened.
+    kind, durability: as STORE and DURABILITY. on_fatal: as for `open_store`. StoreError: it can't be opened.
+    Where what was remembered is damaged it is set aside, and the node counts as having forgotten all until now.
     """
     if kind == "memory":
         return MemoryOperations()
-    return LmdbOperationLog(node_path(data_dir, node_url, ".operations"), durability, on_fatal=on_fatal)
+    folder = node_path(data_dir, node_url, ".operations")
+    try:
+        return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
+    except StoreCorruptError as error:
+        moved = set_folder_aside(folder, "damaged")
+        log.error(
+            "%s; it is set aside in %s: of writes that were begun before and are sent again, this node says"
+            " that it can't tell", error, moved,
+        )  # fmt: skip
+    return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
 
 
 def side_files(kind: str, data_dir: Path, node_url: str) -> dict[str, Path]:

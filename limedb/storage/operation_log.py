@@ -8,6 +8,11 @@ Table: when the operation began (8 bytes of milliseconds, big-endian) and its id
 state; so the oldest stand in front, and each transaction forgets some that are too old. Under `note`, that is
 behind all of them: cluster id, epoch and since, as JSON.
 
+Each state, and what stands behind them, ends with a checksum of its place and itself (XXH3, 8 bytes), which
+an older LimeDB didn't write. All are verified when the log is opened, as are its pages, and that it isn't an
+older copy: a promise that is lost must not be given anew. Whoever opens it sets a damaged one aside: a log
+that is new notes no topology, so that the replica can tell of nothing from before (`replication/tenures.py`).
+
 States of one moment are one transaction in a thread: a state is looked at and changed on the event loop, in
 order, and is on disk when the transaction is that was begun behind it.
 """
@@ -16,20 +21,25 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from struct import Struct
 
 import lmdb
+import xxhash
 
 from limedb.core.agreement import Proposal, State, Terms, moved
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence
-from limedb.errors import StoreClosedError, StoreCorruptError, StoreError
+from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
 from limedb.replication.memory_operations import KEPT_MS, MAX_OPERATIONS
-from limedb.storage.files import FileLock, make_folder
+from limedb.storage.files import FileLock, make_private_folder
+from limedb.storage.folder_state import StateFile, check_state, new_state, read_state
 from limedb.storage.lmdb_env import broken, explain, full_error, is_no_room
 from limedb.storage.lmdb_layout import number, number_of
+from limedb.storage.lmdb_pages import check_file
 
 MAP_SIZE = 1 << 34
 """Address space: far over what MAX_OPERATIONS take."""
@@ -39,6 +49,7 @@ _META = 2
 _STATE = Struct(">I16sI16sBQQB")
 """Round and proposer promised, those accepted, and the terms: whether there are any, version, expiry,
 existed."""
+_SEAL = 8
 _SPARE = 8  # that a transaction forgets beyond as many as it writes
 _ROOM_A_STATE = 4096 * 8  # bytes of pages that one state may dirty, and some more
 
@@ -60,13 +71,17 @@ class LmdbOperationLog:
         """Open the log in a folder, made where missing. on_fatal: called once, on the event loop, when the
         disk failed. StoreError, StoreCorruptError.
         """
-        make_folder(folder)
+        make_private_folder(folder)
         self._folder, self._max, self._on_fatal = folder, max_operations, on_fatal
         self._failure: Exception | None = None
         self._lock = FileLock(folder / "limedb.lock", folder)
         try:
+            meta, state = check_file(folder / "data.mdb"), read_state(folder)
+            if state is not None:
+                check_state(folder, state, meta.txn if meta else None)
             self._env = lmdb.open(
                 str(folder),
+                mode=0o600,
                 map_size=MAP_SIZE,
                 sync=durability == "always",
                 writemap=False,
@@ -75,8 +90,15 @@ class LmdbOperationLog:
             )
             self._env.reader_check()
             with self._env.begin() as txn:
-                self._noted = txn.get(_NOTE)
-                self.forgotten_ms = number_of(txn.get(_FORGOTTEN, b""))
+                _verify(folder, txn)
+                self._noted = _opened(_NOTE, txn.get(_NOTE))
+                self.forgotten_ms = number_of(_opened(_FORGOTTEN, txn.get(_FORGOTTEN)) or b"")
+            self._state = StateFile(
+                folder, replace(state or new_state(), transaction=meta.txn if meta else 0)
+            )
+        except StoreError:
+            self._lock.release()
+            raise
         except (lmdb.Error, OSError) as error:
             self._lock.release()
             raise explain(error, folder) from error
@@ -119,7 +141,10 @@ class LmdbOperationLog:
         while self._committing is not None:
             await asyncio.wait([self._committing])
         await asyncio.to_thread(self._thread.shutdown)
+        transaction = int(self._env.info()["last_txnid"])
         self._env.close()
+        with suppress(OSError):  # the older note holds too
+            self._state.close(transaction, is_clean=True)
         self._lock.release()
 
     def _move(self, proposal: Proposal) -> State:
@@ -134,7 +159,8 @@ class LmdbOperationLog:
     def _read(self, place: bytes) -> State:
         with self._env.begin() as txn:
             data = txn.get(place)
-        return Acceptor() if data is None else unpack(data)
+        opened = _opened(place, data)
+        return Acceptor() if opened is None else unpack(opened)
 
     # --- to disk
 
@@ -197,7 +223,7 @@ class LmdbOperationLog:
         if self._failure is not None:
             raise self._failure
         with self._env.begin(write=True) as txn:
-            txn.cursor().putmulti(sorted(dirty.items()))
+            txn.cursor().putmulti(sorted((place, _sealed(place, data)) for place, data in dirty.items()))
             self._forget(txn, len(dirty) + _SPARE, now_ms)
 
     def _forget(self, txn: "lmdb.Transaction[bytes]", limit: int, now_ms: int) -> None:
@@ -211,12 +237,44 @@ class LmdbOperationLog:
                 break
             if i < surplus:
                 self.forgotten_ms = max(self.forgotten_ms, began + 1)
-                txn.put(_FORGOTTEN, number(self.forgotten_ms))
+                txn.put(_FORGOTTEN, _sealed(_FORGOTTEN, number(self.forgotten_ms)))
             txn.delete(place)
 
 
 def _place(proposal: Proposal) -> bytes:
     return number(proposal.operation.began_ms) + proposal.operation.id
+
+
+def _sealed(place: bytes, data: bytes) -> bytes:
+    return data + xxhash.xxh3_64_digest(place + data)
+
+
+def _opened(place: bytes, stored: bytes | None) -> bytes | None:
+    """What stands at a place, without its checksum; None: nothing. StoreDamagedError: it doesn't fit."""
+    if stored is None or stored == _sealed(place, stored[:-_SEAL]):
+        return stored and stored[:-_SEAL]
+    size = len(stored)
+    if size == (_STATE.size if place < _FORGOTTEN else _SEAL) or (place == _NOTE and _is_list(stored)):
+        return stored  # of an older LimeDB
+    raise StoreDamagedError(f"what is remembered of operation {place.hex()} is damaged")
+
+
+def _is_list(data: bytes) -> bool:
+    try:
+        return len(json.loads(data)) == len(Fence._fields) + 1
+    except (ValueError, TypeError):
+        return False
+
+
+def _verify(folder: Path, txn: "lmdb.Transaction[bytes]") -> None:
+    """Look at all that is remembered; some 1 us each. StoreDamagedError: something of it doesn't fit."""
+    try:
+        for place, stored in txn.cursor():
+            opened = _opened(place, stored)
+            if place < _FORGOTTEN and opened is not None:
+                unpack(opened)
+    except (StoreCorruptError, ValueError) as error:
+        raise StoreDamagedError(f"{folder}: {error}") from error
 
 
 def pack(state: State) -> bytes:

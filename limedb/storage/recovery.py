@@ -19,7 +19,7 @@ from limedb.storage.lmdb_env import Tables
 from limedb.storage.lmdb_layout import COUNT, HIGH_WATER, number_of
 from limedb.storage.lmdb_plan import Item, items_of, plan, purges_of
 from limedb.storage.lmdb_writer import write_items
-from limedb.storage.write_ahead_log import groups_in, remove_segments
+from limedb.storage.write_ahead_log import groups_in, newest_segment, remove_segments
 from limedbpb.v1.log_pb2 import LogGroup
 
 log = logging.getLogger(__name__)
@@ -28,16 +28,18 @@ BATCH = 50_000
 """Items a transaction."""
 
 
-def recover(folder: Path, tables: Tables) -> None:
-    """Replay the segments of a folder into its tables, and remove them. StoreCorruptError: a segment is
-    damaged; lmdb.Error, OSError: there is no room, or the disk failed; the log stays, and nothing is lost.
+def recover(folder: Path, tables: Tables, known: tuple[int, int] = (0, 0)) -> None:
+    """Replay the segments of a folder into its tables, and remove them. known: as of groups_in.
+
+    StoreDamagedError: a segment is damaged; lmdb.Error, OSError: there is no room, or the disk failed; the
+    log stays, and nothing is lost.
     """
-    replay, total = _Replay(tables), 0
-    for group in groups_in(folder):
+    replay, total, newest = _Replay(tables), 0, newest_segment(folder)
+    for group in groups_in(folder, known):
         for items in _batches(group, folder):
             replay.add(items)
             total += len(items)
-    replay.flush()
+    replay.flush(newest)
     remove_segments(folder)
     if total:
         log.info("%s: %d writes came from the write-ahead log", folder, total)
@@ -66,9 +68,10 @@ class _Replay:
         if len(self._writes) >= BATCH:
             self.flush()
 
-    def flush(self) -> None:
-        if self._writes:
-            write_items(self._tables, self._writes, self._count, self._high_water)
+    def flush(self, logged: int = 0) -> None:
+        """Write what was added. logged: the segment that ends with it."""
+        if self._writes or logged:
+            write_items(self._tables, self._writes, self._count, self._high_water, logged)
             self._writes = {}
 
 

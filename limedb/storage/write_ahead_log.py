@@ -8,19 +8,24 @@ of the group's (xxh64), all little-endian, and the group. What is appended is on
 only the end of the last segment may be torn, and then nobody was told that it is stored. Damage anywhere else
 is told, and never passed over. A segment that wasn't synced ends at the first group that is torn. Source:
 Mohan et al. 1992, "ARIES"; redo only, since a group is there as a whole or not at all.
+
+A group is torn by a crash where the file ends in it, or where one of its sectors was never written and so
+reads as zeros; bytes that are there and don't fit are damage, in the last group too. What was acknowledged is
+there up to the byte that `folder_state` has noted, so that one that was cut off is told from a torn one.
 """
 
 import errno
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from struct import Struct
 
 import xxhash
 
-from limedb.errors import StoreCorruptError, StoreError
+from limedb.errors import StoreDamagedError, StoreError
 from limedb.storage.files import is_full, store_error, sync
 
 log = logging.getLogger(__name__)
@@ -29,6 +34,7 @@ SYNCED, UNSYNCED = b"LimeDB\x01S", b"LimeDB\x01U"
 _MARK_SIZE = len(SYNCED)
 _HEADER = Struct("<IIQ")
 _PREFIX = "log-"
+_SECTOR = 512
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)  # too many connections: the old segment is still open
 
 
@@ -39,17 +45,22 @@ class NoRoomError(Exception):
 class WriteAheadLog:
     """Appends to the newest segment of a folder. is_synced: what is appended is on disk then.
 
-    Made with a new segment, behind those that are there. StoreError, StoreFullError: it can't be.
+    Made with a new segment, behind those that are there and the number `after`. note: told the newest segment
+    and its end whenever that is surely on disk. StoreError, StoreFullError: it can't be made.
     """
 
-    def __init__(self, folder: Path, is_synced: bool) -> None:
-        self._folder, self._is_synced = folder, is_synced
-        self._number = max(map(_number_of, _segments(folder)), default=0) + 1
+    def __init__(
+        self, folder: Path, is_synced: bool, after: int = 0, note: Callable[[int, int], None] | None = None
+    ) -> None:
+        self._folder, self._is_synced, self._note = folder, is_synced, note
+        self._number = max(map(_number_of, _segments(folder)), default=0)
+        self._number = max(self._number, after) + 1
         self._end = _MARK_SIZE
         try:
             self._fd = self._make(self._number)
         except OSError as error:
             raise store_error(f"{folder}: the write-ahead log can't be written", error) from error
+        self._noted()
 
     def append(self, groups: Sequence[bytes]) -> None:
         """Append groups, all or none. NoRoomError: none was; OSError: the disk failed."""
@@ -64,6 +75,7 @@ class WriteAheadLog:
         if self._is_synced:
             os.fdatasync(self._fd)
         self._end += len(data)
+        self._noted()
 
     def sync(self) -> None:
         """Wait until all that was appended is on disk. OSError: the disk failed."""
@@ -82,17 +94,23 @@ class WriteAheadLog:
         os.close(self._fd)
         self._fd, self._end = fd, _MARK_SIZE
         self._number += 1
+        self._noted()
         return self._number - 1
 
     def drop(self, number: int) -> None:
         """Remove the segments up to a number: all of them stands in the tables, on disk. OSError."""
         remove_segments(self._folder, number)
 
-    def close(self) -> None:
-        """Close it; nothing is left of a segment that holds nothing."""
+    def close(self) -> bool:
+        """Close it; nothing is left of a segment that holds nothing. Whether nothing is left at all."""
         os.close(self._fd)
         if self._end == _MARK_SIZE:
             self._path(self._number).unlink(missing_ok=True)
+        return not _segments(self._folder)
+
+    def _noted(self) -> None:
+        if self._note is not None:
+            self._note(self._number, self._end if self._is_synced else _MARK_SIZE)
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{_PREFIX}{number:010}"
@@ -100,7 +118,7 @@ class WriteAheadLog:
     def _make(self, number: int) -> int:
         """A new segment's descriptor. OSError: there is none."""
         path = self._path(number)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             _write_at(fd, SYNCED if self._is_synced else UNSYNCED, 0)
             sync(self._folder)  # else a power cut may take the whole file away
@@ -112,9 +130,20 @@ class WriteAheadLog:
         return fd
 
 
-def groups_in(folder: Path) -> Iterator[bytes]:
-    """All groups of a folder's segments, in their order. StoreCorruptError: one is damaged, and not by a
-    crash; StoreError: they can't be read.
+def check_segments(folder: Path, logged: int, newest: int) -> None:
+    """Whether all segments are there behind the one up to which the tables have all. newest: as it was noted;
+    0: nothing was left. StoreDamagedError: one is gone.
+    """
+    there = {*map(_number_of, _segments(folder))}
+    wanted = {*range(logged + 1, max(newest, *there, logged) + 1)} if newest else set[int]()
+    if missing := wanted - there:
+        name = f"{_PREFIX}{min(missing):010}"
+        raise StoreDamagedError(f"{folder / name} is missing: the tables have the log up to {logged} only")
+
+
+def groups_in(folder: Path, known: tuple[int, int] = (0, 0)) -> Iterator[bytes]:
+    """All groups of a folder's segments, in their order. known: a segment, and where it ends at least.
+    StoreDamagedError: one is damaged, and not by a crash; StoreError: they can't be read.
     """
     paths = _segments(folder)
     for path in paths:
@@ -122,7 +151,13 @@ def groups_in(folder: Path) -> Iterator[bytes]:
             data = path.read_bytes()
         except OSError as error:
             raise store_error(f"{path} can't be read", error) from error
-        yield from _groups_of(path, data, is_last=path == paths[-1])
+        end = known[1] if _number_of(path) == known[0] else 0
+        yield from _groups_of(path, data, end, is_last=path == paths[-1])
+
+
+def newest_segment(folder: Path) -> int:
+    """The number of the newest segment; 0: there is none."""
+    return max(map(_number_of, _segments(folder)), default=0)
 
 
 def remove_segments(folder: Path, number: int | None = None) -> None:
@@ -132,32 +167,43 @@ def remove_segments(folder: Path, number: int | None = None) -> None:
             path.unlink()
 
 
-def _groups_of(path: Path, data: bytes, is_last: bool) -> Iterator[bytes]:
+def _groups_of(path: Path, data: bytes, known_end: int, is_last: bool) -> Iterator[bytes]:
     mark, at = data[:_MARK_SIZE], _MARK_SIZE
     if mark not in (SYNCED, UNSYNCED):
-        if is_last and (not any(mark) or SYNCED.startswith(mark) or UNSYNCED.startswith(mark)):
+        is_new = is_last and (not any(mark) or SYNCED.startswith(mark) or UNSYNCED.startswith(mark))
+        if is_new and known_end <= _MARK_SIZE:
             return  # a crash came as it was made
+        if is_new:
+            raise _damaged(path, 0)
         raise StoreError(
-            f"{path} is no write-ahead log that this LimeDB reads: start the version that wrote it"
+            f"{path} is no write-ahead log that this LimeDB reads: start the version that wrote it; if"
+            " none did, its first bytes are damaged: see docs/damage.md"
         )
     while at < len(data):
         begin, end = at + _HEADER.size, _end_of(data, at)
         group = data[begin:end]
         if end > len(data) or data[at:begin] != _header(group):
-            is_at_end = end >= len(data) or not any(data[at:])
-            if not (mark == UNSYNCED or (is_last and is_at_end)):
+            may_be_torn = mark == UNSYNCED or (is_last and (end >= len(data) or not any(data[at:])))
+            if at < known_end or not may_be_torn or not _is_torn(data, at, end):
                 raise _damaged(path, at)
             log.warning("%s was cut off by a crash at byte %d; nobody was told that more is there", path, at)
             return
         yield group
         at = end
+    if at < known_end:
+        raise _damaged(path, at)
 
 
-def _damaged(path: Path, at: int) -> StoreCorruptError:
-    return StoreCorruptError(
-        f"{path} is damaged at byte {at}: restore a snapshot; or move this file away and run `limedb admin"
-        " repair`, which fetches from the other replicas what is lost with it"
-    )
+def _is_torn(data: bytes, begin: int, end: int) -> bool:
+    """Whether a group was not written as a whole: the file ends in it, or one of its sectors is zeros."""
+    if end > len(data):
+        return True
+    edges = [begin, *range(begin - begin % _SECTOR + _SECTOR, end, _SECTOR), end]
+    return any(not any(data[a:b]) for a, b in pairwise(edges))
+
+
+def _damaged(path: Path, at: int) -> StoreDamagedError:
+    return StoreDamagedError(f"{path} is damaged at byte {at}")
 
 
 def _segments(folder: Path) -> list[Path]:

@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from limedb.errors import StoreCorruptError, StoreError
-from limedb.storage.write_ahead_log import NoRoomError, WriteAheadLog, groups_in, remove_segments
+from limedb.errors import StoreCorruptError, StoreDamagedError, StoreError
+from limedb.storage.write_ahead_log import (
+    NoRoomError,
+    WriteAheadLog,
+    check_segments,
+    groups_in,
+    remove_segments,
+)
 from tests.storage.disks import SmallDisk
 
 GROUPS = [b"one", b"two" * 100, b"", b"\0" * 40, b"last" * 7]
@@ -70,14 +76,59 @@ def test_space_that_was_never_written_is_no_group(tmp_path: Path) -> None:
     assert [*groups_in(tmp_path)] == GROUPS
 
 
-def test_any_changed_byte_before_the_last_group_is_told(tmp_path: Path) -> None:
-    path = _written(tmp_path)
+@pytest.mark.parametrize("is_synced", [True, False])
+def test_any_changed_bit_is_told_of_the_last_group_too(tmp_path: Path, is_synced: bool) -> None:
+    path = _written(tmp_path, is_synced)
     data = path.read_bytes()
-    last = len(data) - len(GROUPS[-1]) - 16
-    for at in range(8, last):
-        path.write_bytes(data[:at] + bytes((data[at] ^ 0x41,)) + data[at + 1 :])
-        with pytest.raises(StoreCorruptError, match=r"log-0000000001 is damaged at byte \d+: restore"):
+    for at in range(8, len(data)):
+        path.write_bytes(data[:at] + bytes((data[at] ^ 1 << at % 8,)) + data[at + 1 :])
+        with pytest.raises(StoreDamagedError, match=r"log-0000000001 is damaged at byte \d+"):
             list(groups_in(tmp_path))
+
+
+def test_a_sector_of_the_last_group_that_was_never_written_is_the_end(tmp_path: Path) -> None:
+    segments = WriteAheadLog(tmp_path, is_synced=True)
+    segments.append([b"first"])
+    segments.append([b"x" * 3000])
+    segments.close()
+    path = tmp_path / "log-0000000001"
+    data = path.read_bytes()
+    path.write_bytes(data[:1024] + b"\0" * 512 + data[1536:])
+    assert [*groups_in(tmp_path)] == [b"first"]
+
+
+def test_a_segment_cut_off_before_what_was_acknowledged_is_told(tmp_path: Path) -> None:
+    noted: list[tuple[int, int]] = []
+    segments = WriteAheadLog(tmp_path, is_synced=True, note=lambda number, end: noted.append((number, end)))
+    for group in GROUPS:
+        segments.append([group])
+    segments.close()
+    path = tmp_path / "log-0000000001"
+    data = path.read_bytes()
+    assert noted[-1] == (1, len(data))
+    for end in range(len(data)):
+        path.write_bytes(data[:end])
+        with pytest.raises(StoreDamagedError):
+            list(groups_in(tmp_path, noted[-1]))
+    path.write_bytes(data + b"\1\2")  # a group that was begun
+    assert [*groups_in(tmp_path, noted[-1])] == GROUPS
+
+
+def test_a_segment_that_is_gone_is_told(tmp_path: Path) -> None:
+    segments = WriteAheadLog(tmp_path, is_synced=True, after=4)
+    for group in (b"a", b"b", b"c"):
+        segments.append([group])
+        segments.rotate()
+    segments.close()
+    check_segments(tmp_path, 4, 7)
+    check_segments(tmp_path, 4, 0)  # nothing is known
+    for number in (5, 6, 7):
+        path = tmp_path / f"log-{number:010}"
+        data = path.read_bytes()
+        path.unlink()
+        with pytest.raises(StoreDamagedError, match=f"log-{number:010} is missing"):
+            check_segments(tmp_path, 4, 7)
+        path.write_bytes(data)
 
 
 def test_a_torn_group_with_a_segment_behind_it_is_told(tmp_path: Path) -> None:
@@ -86,14 +137,15 @@ def test_a_torn_group_with_a_segment_behind_it_is_told(tmp_path: Path) -> None:
     segments.append([b"behind"])
     segments.close()
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(StoreCorruptError, match=r"log-0000000001 is damaged at byte \d+: restore a snapshot"):
+    with pytest.raises(StoreCorruptError, match=r"log-0000000001 is damaged at byte \d+"):
         list(groups_in(tmp_path))
 
 
 def test_a_segment_that_was_not_synced_ends_where_it_is_torn(tmp_path: Path) -> None:
     path = _written(tmp_path, is_synced=False)
     data = bytearray(path.read_bytes())
-    data[8 + 16 + 3 + 16 + 5] ^= 1  # in the second group
+    second = 8 + 16 + 3
+    data[second:512] = b"\0" * (512 - second)  # a sector that never reached the disk
     path.write_bytes(data)
     assert [*groups_in(tmp_path)] == GROUPS[:1]
 

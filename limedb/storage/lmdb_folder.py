@@ -1,0 +1,92 @@
+"""A store's folder as a whole: that all of it is there, whole, and not older than what stood there.
+
+It owns the order in which a folder is opened and closed. It must never repair: what is damaged is reported,
+and whoever runs the node decides what becomes of it.
+
+First the pages of data.mdb are checked without LMDB (`lmdb_pages`), then it is held against what was noted
+(`folder_state`), then LMDB may open it, then the log is replayed. What was noted is written anew last, and
+only then is the lock marked, so that a crash on the way leaves a folder that is believed as it is.
+"""
+
+import logging
+from pathlib import Path
+
+import lmdb
+
+from limedb.errors import StoreDamagedError
+from limedb.storage.files import FileLock
+from limedb.storage.folder_state import State, StateFile, check_state, new_state, read_state
+from limedb.storage.lmdb_env import Tables, explain, open_tables
+from limedb.storage.lmdb_layout import LOGGED, STAMP, number_of
+from limedb.storage.lmdb_pages import check_file
+from limedb.storage.recovery import recover
+from limedb.storage.write_ahead_log import WriteAheadLog, check_segments, newest_segment
+
+log = logging.getLogger(__name__)
+
+
+def open_folder(
+    folder: Path, map_size: int, durability: str, lock: FileLock
+) -> tuple[Tables, WriteAheadLog, StateFile]:
+    """Open the tables of a folder, with all that its log holds, and a new segment of the log. lock: taken.
+
+    Errors of LmdbStore.
+    """
+    state = read_state(folder)
+    meta = check_file(folder / "data.mdb")
+    if state is not None:
+        check_state(folder, state, meta.txn if meta else None)
+    elif meta is None and newest_segment(folder):
+        raise StoreDamagedError(f"{folder / 'data.mdb'} is missing: a part of its log is there")
+    tables = open_tables(folder, map_size)
+    try:
+        return tables, *_replay(tables, state if lock.was_marked else None, state, durability, lock)
+    except BaseException as error:
+        tables.env.close()
+        if isinstance(error, lmdb.Error | OSError):
+            raise explain(error, folder) from error
+        raise
+
+
+def close_folder(tables: Tables, file: StateFile, is_clean: bool) -> None:
+    """Close the tables, and note how they were left. is_clean: nothing is left in the log."""
+    transaction = int(tables.env.info()["last_txnid"])
+    tables.env.close()
+    try:
+        file.close(transaction, is_clean)
+    except OSError as error:  # what was noted at the start holds too: it accuses of less
+        log.warning("%s: it can't be noted how it was left: %s", tables.folder, error)
+
+
+def _replay(
+    tables: Tables, noted: State | None, state: State | None, durability: str, lock: FileLock
+) -> tuple[WriteAheadLog, StateFile]:
+    """noted: what may be believed of the log too. state: what may be believed of the tables."""
+    folder = tables.folder
+    logged, stamp = _known(tables)
+    if state is not None and stamp != state.stamp:
+        raise StoreDamagedError(
+            f"{folder / 'data.mdb'} is not the one that stood here: it is of another folder"
+        )
+    if noted is not None:
+        check_segments(folder, logged, noted.segment)
+    recover(folder, tables, (noted.segment, noted.end) if noted else (0, 0))
+    logged, _ = _known(tables)
+    file = _new_file(tables, stamp)
+    segments = WriteAheadLog(folder, durability == "always", logged, file.note)
+    lock.mark()
+    return segments, file
+
+
+def _known(tables: Tables) -> tuple[int, bytes]:
+    """The segment up to which the tables have the log, and their stamp; 0 and empty: none."""
+    with tables.env.begin(db=tables.meta) as txn:
+        return number_of(txn.get(LOGGED, b"")), txn.get(STAMP, b"")
+
+
+def _new_file(tables: Tables, stamp: bytes) -> StateFile:
+    state = State(stamp) if stamp else new_state()
+    if not stamp:
+        with tables.env.begin(write=True) as txn:
+            txn.put(STAMP, state.stamp, db=tables.meta)
+    return StateFile(tables.folder, State(state.stamp, int(tables.env.info()["last_txnid"])))

@@ -1,0 +1,205 @@
+"""A node whose files are damaged, gone or another's serves again with all keys, or says why it doesn't.
+
+One cluster of three for many cases: of one node, killed or stopped, some files are changed; then it is
+started again, and each key is read through each node. TORTURE_DAMAGE=1 (`make torture`) takes all cases, else
+a few.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.scenarios.load import nodes
+from tests.scenarios.members import ONE, fill, is_settled, is_whole, locate, missing
+from tests.support.clusters import QUICK, RunningCluster, limedb, running_cluster
+from tests.support.ports import free_port
+from tests.support.waiting import wait_for
+
+PAGE = 4096
+KEYS = [f"file-{i}" for i in range(400)]
+Damage = Callable[[Path, Random], None]
+"""Damages a node's data; given its .lmdb folder, beside which stand its other folders."""
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    with running_cluster(tmp_path_factory.mktemp("damage"), nodes=3, envoy=False) as cluster:
+        yield cluster
+
+
+def zero_pages(folder: Path, rng: Random) -> None:
+    data = bytearray((folder / "data.mdb").read_bytes())
+    for page in range(2, len(data) // PAGE, 2):
+        data[page * PAGE : (page + 1) * PAGE] = bytes(PAGE)
+    (folder / "data.mdb").write_bytes(data)
+
+
+def swap_pages(folder: Path, rng: Random) -> None:
+    data = (folder / "data.mdb").read_bytes()
+    pages = [data[at : at + PAGE] for at in range(2 * PAGE, len(data), PAGE)]
+    (folder / "data.mdb").write_bytes(data[: 2 * PAGE] + b"".join(reversed(pages)))
+
+
+def cut(folder: Path, rng: Random) -> None:
+    os.truncate(folder / "data.mdb", 5 * PAGE)
+
+
+def empty(folder: Path, rng: Random) -> None:
+    os.truncate(folder / "data.mdb", 0)
+
+
+def flip_meta(folder: Path, rng: Random) -> None:
+    flip(folder / "data.mdb", PAGE * rng.randrange(2) + 16 + 128)
+
+
+def remove_data(folder: Path, rng: Random) -> None:
+    (folder / "data.mdb").unlink()
+
+
+def take_anothers(folder: Path, rng: Random) -> None:
+    other = next(path for path in sorted(folder.parent.parent.rglob("data.mdb")) if is_other(path, folder))
+    shutil.copyfile(other, folder / "data.mdb")
+
+
+def remove_all(folder: Path, rng: Random) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def remove_log(folder: Path, rng: Random) -> None:
+    for path in folder.glob("log-*"):
+        path.unlink()
+
+
+def cut_log(folder: Path, rng: Random) -> None:
+    for path in folder.glob("log-*"):
+        os.truncate(path, max(8, path.stat().st_size - 30))
+
+
+def flip_log(folder: Path, rng: Random) -> None:
+    path = max(folder.glob("log-*"))
+    flip(path, rng.randrange(8, path.stat().st_size))
+
+
+def lose_small_files(folder: Path, rng: Random) -> None:
+    """What the node does without: it keeps its data."""
+    (folder / "node.json").unlink()
+    (folder / "state").unlink()
+    (folder / "lock.mdb").write_bytes(b"\xff" * 100)
+    flip(beside(folder, ".hints") / "data.mdb", 40)
+    shutil.rmtree(beside(folder, ".operations"))
+
+
+def flip_small_files(folder: Path, rng: Random) -> None:
+    flip(folder / "node.json", rng.randrange((folder / "node.json").stat().st_size))
+    flip(folder / "state", rng.randrange(48))
+    flip(beside(folder, ".operations") / "data.mdb", 40)
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 4
+    path.write_bytes(data)
+
+
+def beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(folder.name.removesuffix(".lmdb") + suffix)
+
+
+def is_other(path: Path, folder: Path) -> bool:
+    return path.parent.name.endswith(".lmdb") and path.parent.name != folder.name
+
+
+# Each with the signal that ends the node before, and whether it is to come back as a new node.
+CASES: list[tuple[Damage, signal.Signals, bool]] = [
+    (zero_pages, signal.SIGKILL, True),
+    (lose_small_files, signal.SIGTERM, False),
+    (cut_log, signal.SIGKILL, True),
+    (remove_data, signal.SIGTERM, True),
+    (swap_pages, signal.SIGTERM, True),
+    (cut, signal.SIGTERM, True),
+    (empty, signal.SIGTERM, True),
+    (flip_meta, signal.SIGTERM, True),
+    (take_anothers, signal.SIGKILL, True),
+    (remove_all, signal.SIGTERM, True),
+    (remove_log, signal.SIGKILL, True),
+    (flip_log, signal.SIGKILL, True),
+    (flip_small_files, signal.SIGTERM, False),
+]
+CHOSEN = CASES if os.environ.get("TORTURE_DAMAGE") else CASES[:3]
+
+
+@pytest.mark.parametrize(
+    ("damage", "ends_by", "is_new"), CHOSEN, ids=lambda value: getattr(value, "__name__", "")
+)
+async def test_a_node_with_damaged_files_serves_again_with_every_key(
+    three: RunningCluster, damage: Damage, ends_by: signal.Signals, is_new: bool
+) -> None:
+    rng, victim = Random(damage.__name__), three.nodes[1]
+    async with nodes([node.address for node in three.nodes]) as addressed:
+        await fill(addressed, KEYS)
+        folder = folder_of(three, victim.url)
+        before = {*folder.parent.glob("*.damaged-*")}
+        end(three, victim.name, ends_by)
+        damage(folder, rng)
+        three.restart(victim.name)
+        aside = {path.name for path in {*folder.parent.glob("*.damaged-*")} - before}
+        wait_for("the cluster to settle", lambda: is_settled(three.nodes[0], three.nodes), 60)
+        for node in three.nodes:
+            assert await missing(addressed, node.address, KEYS) == []
+        assert await missing(addressed, victim.address, KEYS, ONE) == []
+    if damage is not remove_all:
+        assert any(".lmdb.damaged-" in name for name in aside) == is_new, aside
+    if not is_new:
+        return
+    wait_for("three replicas", lambda: all(map(is_whole, locate(three.nodes[0], *KEYS[:20]))), 60)
+
+
+def end(cluster: RunningCluster, name: str, by: signal.Signals) -> None:
+    """End a node and wait until it is gone."""
+    pid = cluster.pid(name)
+    os.kill(pid, by)
+    wait_for(f"{name} to end", lambda: not Path(f"/proc/{pid}/cmdline").exists() or is_zombie(pid))
+
+
+def is_zombie(pid: int) -> bool:
+    return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+
+
+def folder_of(cluster: RunningCluster, url: str) -> Path:
+    """Where a node keeps its records."""
+    return next(cluster.folder.rglob(url.replace("/", "%2F") + ".lmdb"))
+
+
+@pytest.mark.parametrize("damage", [zero_pages, remove_data])
+def test_the_only_copy_is_never_set_aside(tmp_path: Path, damage: Damage) -> None:
+    with free_port() as port:
+        env = {"SERVER_PORT": str(port), "DATA_DIR": str(tmp_path), "OTEL_ENDPOINT": "", **QUICK}
+        address = f"127.0.0.1:{port}"
+        process = subprocess.Popen([sys.executable, "-m", "limedb", "serve"], env={**os.environ, **env})
+        try:
+            set_one = ("set", "--target", address, "key", "value")
+            wait_for("a write", lambda: limedb(*set_one).returncode == 0)
+            process.terminate()
+            assert process.wait(30) == 0
+            folder = next(tmp_path.glob("*.lmdb"))
+            damage(folder, Random(1))
+            names = {path.name for path in tmp_path.rglob("*")}
+            done = limedb("serve", env=env)
+        finally:
+            process.kill()
+            process.wait()
+    assert done.returncode != 0
+    assert (
+        "this node doesn't start, and nothing was changed: the other members (none) are too few"
+        in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in tmp_path.rglob("*")} == names
