@@ -4,6 +4,7 @@ It owns their names, defaults, units and limits, and is the one reader of the en
 act on them. A flag wins over the environment, the environment over the default.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from limedb.errors import ConfigError
 DEFAULT_PORT = 8484
 DEFAULT_OTEL_ENDPOINT = "localhost:4317"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+MAX_URL = 256
+MAX_ZONE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Config:
     advertise_address: str
     zone: str
     max_value_size: int
+    max_memory: int
     log_level: str
     log_format: str
 
@@ -55,8 +59,8 @@ class Config:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether NODE_URL is a loopback name; then the node listens on loopback only."""
-        return self.host in LOOPBACK_HOSTS or self.host.startswith("127.")
+        """Whether the node is reached by a loopback name only; then it listens on loopback only."""
+        return _is_loopback(self.host) and _is_loopback(_split_url(f"http://{self.advertise_address}")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +100,54 @@ def _split_url(url: str) -> tuple[str, int]:
     return parts.hostname, port
 
 
+def _is_loopback(host: str) -> bool:
+    return host in LOOPBACK_HOSTS or host.startswith("127.")
+
+
 def _url(text: str) -> str:
-    _split_url(text)
-    return text
+    """A node's name, as it is written: data is kept under it. Only a slash at its end is left out."""
+    url = text.rstrip("/")
+    host, port = _split_url(url)
+    if port == 0 or _is_unspecified(host) or len(url) > MAX_URL:
+        raise ValueError(
+            f"a URL of {MAX_URL} characters at most that others can dial, like http://node1:8484: not port 0,"
+            " and not an address such as 0.0.0.0, which only says where to listen"
+        )
+    return url
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return not host.strip("0.")
 
 
 def _urls(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_url(part.strip().rstrip("/")) for part in text.split(",") if part.strip()))
+    """Where others are reached: hosts are the same in any case."""
+    return tuple(dict.fromkeys(_url(part.strip()).lower() for part in text.split(",") if part.strip()))
 
 
 def _address(text: str) -> str:
     try:
-        return address_of(f"http://{text}") if text else ""
+        return address_of(_url(f"http://{text}")) if text else ""
     except ValueError:
-        raise ValueError("host:port") from None
+        raise ValueError("host:port that others can dial") from None
+
+
+def _folder(text: str) -> Path:
+    try:
+        if text:
+            return Path(text).expanduser()
+    except RuntimeError:  # ~nobody
+        pass
+    raise ValueError("a folder, such as /var/lib/limedb")
+
+
+def _zone(text: str) -> str:
+    if len(text) > MAX_ZONE or (text and not text.isprintable()):
+        raise ValueError(f"{MAX_ZONE} printable characters at most")
+    return text
 
 
 def _number(low: int, high: int) -> Callable[[str], int]:
@@ -131,7 +169,7 @@ def _choice(*allowed: str) -> Callable[[str], str]:
 
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+_BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 def _duration(low: float, high: float) -> Callable[[str], float]:
@@ -147,7 +185,7 @@ def _duration(low: float, high: float) -> Callable[[str], float]:
 
 def _size(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        match = re.fullmatch(r"(\d+) ?(B|KiB|MiB|)", text)
+        match = re.fullmatch(r"(\d+) ?(B|KiB|MiB|GiB|)", text)
         size = int(match[1]) * _BYTES[match[2]] if match else -1
         if not low <= size <= high:
             raise ValueError(f"a size from {low} to {high} bytes: 65536, 512KiB, 1MiB")
@@ -156,17 +194,24 @@ def _size(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _size_or_0(low: int, high: int) -> Callable[[str], int]:
+    size = _size(low, high)
+    return lambda text: 0 if text == "0" else size(text)
+
+
 SETTINGS = (
     Setting("SERVER_PORT", _number(1, 65535), str(DEFAULT_PORT), "The port of all services.", "-server.port"),
     Setting("NODE_URL", _url, "", """The node's name on the ring, and where peers reach it:
-        http://node1:8484. Never change it while the node holds data. Default: http://localhost:<port>.""",
+        http://node1:8484. Never change it while the node holds data: a node that moves keeps it, and sets
+        ADVERTISE_ADDRESS. Default: http://localhost:<port>.""",
         "-node.url"),
-    Setting("NODE_PEERS", _urls, "", """URLs of some other nodes, comma-separated. One that runs is enough;
-        gossip finds the rest.""", "-node.peers"),
+    Setting("NODE_PEERS", _urls, "", """URLs of some other nodes, comma-separated. One that runs is enough to
+        join a cluster; gossip finds the rest. A new cluster is founded when a majority of the nodes named,
+        itself included, is reached.""", "-node.peers"),
     Setting("VIRTUAL_NODES", _number(0, 4096), "256", """Points on the ring; 0 for one at the hash of the
         URL. More balance better (the deviation falls with the root) and make the ring larger to send and
         draw; a node with more points takes a larger share.""", "-node.routing.virtual-nodes"),
-    Setting("DATA_DIR", Path, "~/.limedb", "The folder of the node's data.", "-data.dir"),
+    Setting("DATA_DIR", _folder, "~/.limedb", "The folder of the node's data.", "-data.dir"),
     Setting("OTEL_ENDPOINT", str, DEFAULT_OTEL_ENDPOINT, """Where traces and metrics go (OTLP over gRPC);
         empty for off. When unset, the default is used only if something listens there at start.""",
         "-otel.endpoint"),
@@ -194,10 +239,14 @@ SETTINGS = (
     Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node
         when its client set no deadline."""),
     Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers and clients dial, where it isn't
-        that of NODE_URL (sidecar, NAT)."""),
-    Setting("ZONE", str, "", "The host or rack that the node stands on."),
+        that of NODE_URL (sidecar, NAT, a node that moved)."""),
+    Setting("ZONE", _zone, "", "The host or rack that the node stands on."),
     Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "1MiB", """The largest value that clients may store, 16MiB
         at most."""),
+    Setting("MAX_MEMORY", _size_or_0(64 << 20, 1 << 40), "0", """What requests, answers and streams of clients
+        and peers may hold in memory together, at least 64MiB; what is beyond is refused. The node's own
+        caches and logs come on top, some 400MiB. 0: an eighth of the machine's or container's memory, 256MiB
+        to 2GiB."""),
     Setting("LOG_LEVEL", _choice("debug", "info", "warning", "error"), "info", "The least that is logged."),
     Setting("LOG_FORMAT", _choice("text", "json"), "text", "Lines for people, or a JSON object each."),
 )  # fmt: skip
@@ -215,10 +264,21 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = No
     port = values["server_port"]
     values.setdefault("node_url", f"http://localhost:{port}")
     values.setdefault("otel_endpoint", None)
-    values["advertise_address"] = values["advertise_address"] or address_of(values["node_url"])
     values["data_dir"] = _expanded(values["data_dir"])
-    values["node_peers"] = tuple(url for url in values["node_peers"] if url != values["node_url"])
+    own = values["node_url"]
+    values["node_peers"] = tuple(url for url in values["node_peers"] if url != own.lower())
+    if not values["advertise_address"]:
+        _check_port(own, port)
+    values["advertise_address"] = values["advertise_address"] or address_of(own)
     return Config(**values)
+
+
+def _check_port(url: str, port: int) -> None:
+    """Refuse a name at which nobody listens."""
+    if _split_url(url)[1] != port:
+        raise ConfigError(
+            "NODE_URL", url, f"at SERVER_PORT={port}; where another port leads there, set ADVERTISE_ADDRESS"
+        )
 
 
 def _expanded(folder: Path) -> Path:

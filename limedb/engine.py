@@ -10,21 +10,25 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from limedb.cluster.aside import Compute, compute_here
 from limedb.cluster.charter import Charter, new_id
+from limedb.cluster.clock_lead import ClockLead
 from limedb.cluster.clocks import ClockWatch
 from limedb.cluster.council import Council
 from limedb.cluster.gossiper import Gossiper
 from limedb.cluster.handoff import Handoff
 from limedb.cluster.steward import Steward
+from limedb.cluster.verifier import Verifier
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
-from limedb.core.hlc import HybridClock
+from limedb.core.hlc import HybridClock, version_at
 from limedb.core.membership import NodeLoad, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.problems import Problem, Problems
 from limedb.core.quorum import Level
 from limedb.core.topology import Standing, Topology
 from limedb.ports import (
+    Account,
     Clock,
     GossipTransport,
     HintLog,
@@ -37,9 +41,11 @@ from limedb.ports import (
     TopologyTransport,
 )
 from limedb.replication.at_hand import AtHand
+from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.hints import HintReplayer
 from limedb.replication.in_flight import InFlight
+from limedb.replication.peer_door import PeerDoor
 from limedb.replication.repair import Repairer
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scanning import Scanner
@@ -74,7 +80,8 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class World:
     """What an engine runs on. connect: makes the directory of all replicas around the own one. operations: in
-    memory where there is none. load: how the node does, None: it isn't told.
+    memory where there is none. load: how the node does, None: it isn't told. compute: does what
+    takes long beside the event loop.
     """
 
     store: Store
@@ -87,6 +94,7 @@ class World:
     connect: "Callable[[Engine], Replicas]"
     operations: OperationLog | None = None
     load: Callable[[], NodeLoad | None] = lambda: None
+    compute: Compute = compute_here
 
 
 class Engine:
@@ -97,14 +105,29 @@ class Engine:
         clock, rng, interval = world.clock, world.rng, settings.gossip_interval
         self.in_flight = InFlight()
         saved = world.node_file.load() or Saved(new_id(rng))
-        self.charter = Charter(saved, world.node_file, self.in_flight.drained)
+        self.charter = Charter(saved, world.node_file, self.in_flight.drained, clock.wall_ms)
         max_skew_ms = int(settings.max_clock_skew * 1000)
         self.clocks = ClockWatch(clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members)
+        self.lead = ClockLead(
+            settings.node_url,
+            clock,
+            members=self._members,
+            tolerance_ms=max_skew_ms / 4,
+            interval=interval,
+        )
         self.skew = ClockGuard(
-            clock, max_skew_ms, self.clocks.skew_ms, self.clocks.problem, lambda: len(self._members()) == 1
+            clock,
+            max_skew_ms,
+            self.clocks.skew_ms,
+            self.clocks.problem,
+            self.lead.agreed_ms,
+            world.store.high_water,
+            lambda: self.lead.is_settled,
         )
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._told())
-        self.view = ClusterView(own, clock, gossip_interval=interval, tell=self._told)
+        self.view = ClusterView(
+            own, clock, gossip_interval=interval, tell=self._told, members=self._member_ids
+        )
         self.replica = LocalReplica(
             world.store,
             clock,
@@ -116,12 +139,18 @@ class Engine:
         )
         self.at_hand = AtHand(settings.node_url, world.store, self.replica, self.charter, self.skew)
         self.charter.subscribe(self.replica.follow)
-        self.replicas = world.connect(self)
+        versions = HybridClock(min(world.store.high_water(), version_at(self.skew.now_ms() + max_skew_ms)))
+        self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
+        self.verifier = Verifier(settings.node_url, self.charter, world.topology, clock, self._knows)
+        self.replicas = CheckedReplicas(
+            settings.node_url, world.connect(self), self.verifier.follow, self.skew.now_ms
+        )
+        self.door = PeerDoor(self.replica, self.skew)
         self.coordinator = Coordinator(
             self.charter,
             self.replicas,
             clock,
-            HybridClock(world.store.high_water()),
+            versions,
             world.hints,
             self.skew,
             settings.level,
@@ -137,6 +166,8 @@ class Engine:
             seeds=settings.seeds,
             rng=rng,
             clocks=self.clocks,
+            lead=self.lead,
+            time_ms=self.skew.now_ms,
         )
         self.hints, self.replayer = world.hints, self._new_replayer(world)
         self.repairer = self._new_repairer(world)
@@ -144,10 +175,11 @@ class Engine:
         self.problems = Problems()
         self.problems.add(self._membership_problems)
         self.problems.add(self._clock_problems)
+        self.problems.add(self._topology_problems)
 
     def _new_steward(self, world: World) -> Steward:
         settings = self._settings
-        council = Council(settings.node_url, self.charter, world.topology, world.rng)
+        council = Council(settings.node_url, self.charter, world.topology, self.verifier, world.rng)
         handoff = Handoff(
             settings.node_url,
             self.charter,
@@ -159,6 +191,7 @@ class Engine:
         return Steward(
             self.charter,
             council,
+            self.verifier,
             self.view,
             handoff,
             world.topology,
@@ -169,6 +202,7 @@ class Engine:
             dead_node_timeout=settings.dead_node_timeout,
             has_data=self._has_data,
             nudge=self.gossiper.nudge,
+            compute=world.compute,
         )
 
     def _new_replayer(self, world: World) -> HintReplayer:
@@ -216,10 +250,9 @@ class Engine:
 
     # --- what peers ask: rpc.topology.TopologyKeeper
 
-    @property
-    def topology(self) -> Topology:
-        """The newest topology that the node knows."""
-        return self.charter.topology
+    def account(self, after: int) -> Account:
+        """As TopologyTransport.account."""
+        return self.charter.account(after)
 
     async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
         """As TopologyTransport.prepare."""
@@ -256,7 +289,8 @@ class Engine:
         if self.steward.departed:
             yield Problem(_DEPARTED[self.steward.departed], stops_serving=True)
         elif member is None:
-            yield Problem(conflict or self._why_outside(), stops_serving=True)
+            text = conflict or self.steward.lonely or self._why_outside()
+            yield Problem(text, stops_serving=True)
         elif member.standing is Standing.JOINING:
             yield Problem("the node is joining: it fetches its share of the keys", stops_serving=True)
         elif topology.gives_way:
@@ -275,6 +309,14 @@ class Engine:
     def _clock_problems(self) -> Iterator[Problem]:
         if text := self.clocks.problem():
             yield Problem(text, stops_serving=True)
+        yield from self.skew.problems()
+
+    def _topology_problems(self) -> Iterator[Problem]:
+        if self.charter.is_behind and self.verifier.trouble:
+            yield Problem(self.verifier.trouble)
+
+    def _knows(self, node_url: str) -> bool:
+        return node_url in self._settings.seeds or node_url in self.view.urls
 
     def is_alive(self, node_url: str) -> bool:
         """Whether gossip takes a node for alive, or has not heard of it yet."""
@@ -282,6 +324,11 @@ class Engine:
 
     def _members(self) -> frozenset[str]:
         return frozenset(member.url for member in self.charter.topology.members)
+
+    def _member_ids(self) -> dict[str, str]:
+        """The node_id of each member, by URL; of two at one URL the one that takes the other's place."""
+        members = sorted(self.charter.topology.members, key=lambda m: m.standing is not Standing.REMOVING)
+        return {member.url: member.node_id for member in members}
 
     def _has_data(self) -> bool:
         """Whether the store ever took a write; values of a Go LimeDB have no versions."""

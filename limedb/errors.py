@@ -27,6 +27,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
     ├── RequestTimeoutError          the deadline passed
     ├── WatchGapError                changes that a watch should tell are not known any more
     ├── ResponseTooLargeError        ask for less at once
+    ├── OverloadedError              the node has no memory left for it; nothing was done
     ├── RemoteError                  a peer's own error, passed on
     ├── PartialFailureError          some of many keys failed; each has its own error
     ├── UnsupportedError             what the server, or this version, can't do
@@ -49,6 +50,19 @@ class ConfigError(LimeDBError):
     def __init__(self, setting: str, value: object, allowed: str) -> None:
         super().__init__(f"{setting}={value}: must be {allowed}")
         self.setting, self.value, self.allowed = setting, value, allowed
+
+
+class NameTakenError(LimeDBError):
+    """A living process answers under the node's name. Attributes: node_url, address (where it does), node_id
+    (empty when not known).
+    """
+
+    def __init__(self, node_url: str, address: str, node_id: str) -> None:
+        super().__init__(
+            f"{node_url} is the name of a node that runs already: it answers at {address}"
+            f" (node_id {node_id or 'not told'}); stop that one first, or give this one a NODE_URL of its own"
+        )
+        self.node_url, self.address, self.node_id = node_url, address, node_id
 
 
 class LaunchError(LimeDBError):
@@ -229,6 +243,20 @@ class ResponseTooLargeError(LimeDBError):
     def __init__(self, size: int, limit: int, remedy: str) -> None:
         super().__init__(f"the answer would hold {size} bytes or more, over the limit of {limit}: {remedy}")
         self.size, self.limit = size, limit
+
+
+class OverloadedError(LimeDBError):
+    """The node has no memory left for a request; nothing was done. Attributes: share (what the memory is
+    for), size (bytes that it needed), held and limit (bytes of that share).
+    """
+
+    def __init__(self, share: str, size: int, held: int, limit: int) -> None:
+        super().__init__(
+            f"the node's memory for {share} is full: {held} of {limit} bytes are held, {size} more were"
+            " needed; nothing was written. Try again in a moment, send or ask for less at once and read what"
+            " was asked for, or raise MAX_MEMORY"
+        )
+        self.share, self.size, self.held, self.limit = share, size, held, limit
 
 
 class RemoteError(LimeDBError):

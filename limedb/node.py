@@ -7,18 +7,19 @@ adapters, and stops them in reverse order. It must never hold logic of a request
 import asyncio
 import gc
 import logging
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from random import Random
 
 import uvloop
 
 from limedb import __version__
-from limedb.aio.last_resort import last_resort
+from limedb.aio.last_resort import LastResort
+from limedb.aio.stop_signals import StopSignals
 from limedb.aio.supervisor import Supervisor
+from limedb.cluster.aside import Aside
 from limedb.cluster.charter import new_id
 from limedb.config import Config
 from limedb.core.problems import Problem
@@ -27,7 +28,10 @@ from limedb.engine import Engine, Settings, World
 from limedb.errors import LimeDBError, StoreDamagedError
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
+from limedb.observability.machine import give_back, machine_memory, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
+from limedb.observability.watchman import Watchman
+from limedb.ports import StoreStats
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
@@ -38,25 +42,32 @@ from limedb.rpc.gossip import GossipServicer
 from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
+from limedb.rpc.memory import Memory
+from limedb.rpc.own_name import check_own_name
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
 from limedb.rpc.remote_topology import RemoteTopology
 from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, listen_addresses
 from limedb.rpc.sources import ClusterSources, Phase
 from limedb.rpc.topology import TopologyServicer
-from limedb.storage.data_watch import DataWatch
+from limedb.storage.data_names import check_names
+from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
 from limedb.storage.node_file import open_node_file, set_aside
-from limedb.storage.opening import open_hint_log, open_operation_log, open_store
+from limedb.storage.opening import open_hint_log, open_operation_log, open_store, side_files
 
 log = logging.getLogger(__name__)
 
 LAST_SECONDS = 15.0
 """How long a stop may take; then the process ends as it is: what was acknowledged is on disk."""
+LAST_SECONDS_OF_A_START = 5.0
+"""The same while the node starts: it has no requests that would have to end."""
 DRAIN_SECONDS = 5.0
 """How long running requests may take once the node is told to stop."""
 MAX_ANSWER = (4 << 20) - (64 << 10)
 """Bytes of values in one answer: what a gRPC client takes by default, less some room for the keys."""
+LEAST_MEMORY, MOST_MEMORY = 256 << 20, 2 << 30
+"""Bytes between which MAX_MEMORY is an eighth of the machine's, where it isn't set."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
 LOOK_SECONDS = 0.05
@@ -97,6 +108,7 @@ class Node:
         self._stopped = asyncio.Event()
         self._stack = AsyncExitStack()
         self._supervisor = Supervisor()
+        self._lost_hints = self._untraced = ""
         self.failure: Exception | None = None
         self.is_removed = False
 
@@ -125,6 +137,7 @@ class Node:
 
     async def _start(self) -> None:
         config = self._config
+        check_names(config.store, config.data_dir, config.node_url)
         node_file = open_node_file(config.store, config.data_dir, config.node_url)
         self._damaged_before = damaged_before(config.data_dir, config.node_url)
         await prepare_node_file(config.store, config.data_dir, config.node_url, node_file, new_id(self._rng))
@@ -132,14 +145,20 @@ class Node:
         self._stack.push_async_callback(store.close)
         hints = open_hint_log(config.store, config.data_dir, config.node_url)
         self._stack.push_async_callback(hints.close)
-        operations = open_operation_log(config.store, config.data_dir, config.node_url, config.durability)
+        operations = open_operation_log(
+            config.store, config.data_dir, config.node_url, config.durability, self._fail
+        )
         self._stack.push_async_callback(operations.close)
+        self._aside = Aside()
+        self._memory = Memory(self._max_memory, self._clock)
         self._figures = Figures(self._clock, store)
         telemetry = await self._start_telemetry()
         links = PeerLinks(
             lambda url: self._engine.view.address(url), self._clock, telemetry.client_interceptors
         )
         self._stack.push_async_callback(links.close)
+        gossip = RemoteGossip(links)
+        await check_own_name(gossip, config.node_url, config.advertise_address)
         self._engine = Engine(
             self._settings(),
             World(
@@ -149,16 +168,20 @@ class Node:
                 operations=operations,
                 clock=self._clock,
                 rng=self._rng,
-                gossip=RemoteGossip(links),
+                gossip=gossip,
                 topology=RemoteTopology(links),
                 connect=lambda engine: ReplicaDirectory(
                     config.node_url, engine.replica, links, self._clock, engine.is_alive
                 ),
                 load=self._figures.load,
+                compute=self._aside,
             ),
         )
         self._stack.push_async_callback(self._engine.close)
-        server = self._new_server(telemetry)
+        watchman = Watchman(self._max_memory, own_memory_reader(), give_back)
+        self._engine.problems.add(self._memory.problems)
+        self._engine.problems.add(watchman.problems)
+        server = self._new_server(telemetry, watchman)
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
@@ -167,10 +190,29 @@ class Node:
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
                 "the watch over connections": Connections(config.server_port).run,
-                "the watch over the data": DataWatch(store.stats(), self._fail).run,
+                "the watch over memory": watchman.run,
+                **self._data_watches(store.stats()),
                 "the node's health": lambda: self._attend(server),
             }
         )
+
+    def _data_watches(self, stats: StoreStats) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Without its data a node stops; hints are a lesser loss, which it reports."""
+        config = self._config
+        beside = side_files(config.store, config.data_dir, config.node_url)
+        needed = data_of(stats) | {
+            path: "without it retries of writes get an unknown outcome"
+            for name, path in beside.items()
+            if name == "operations"
+        }
+        hints = {path: "what it held is left to repair" for name, path in beside.items() if name == "hints"}
+        return {
+            "the watch over the data": DataWatch(needed, self._fail).run,
+            "the watch over the hints": DataWatch(hints, self._lose_hints).run,
+        }
+
+    def _lose_hints(self, error: Exception) -> None:
+        self._lost_hints = f"{error}. Until this node is restarted, hints that it keeps are lost with it"
 
     def _settings(self) -> Settings:
         config = self._config
@@ -192,6 +234,11 @@ class Node:
         )
 
     @property
+    def _max_memory(self) -> int:
+        derived = min(max(machine_memory() // 8, LEAST_MEMORY), MOST_MEMORY)
+        return self._config.max_memory or derived
+
+    @property
     def _max_answer(self) -> int:
         return max(MAX_ANSWER, self._config.max_value_size)
 
@@ -205,7 +252,12 @@ class Node:
             lambda: figures.peers,
             lambda: figures.stored,
         )
-        telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
+        try:
+            telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
+        except Exception as error:
+            self._untraced = f"telemetry is off, it could not start: {error}; see OTEL_ENDPOINT"
+            log.exception("telemetry could not start; the node goes on without it")
+            return Telemetry()
         self._stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
         if telemetry.enabled:
             configure_logging(
@@ -214,12 +266,12 @@ class Node:
             log.info("telemetry goes to %s", telemetry.endpoint)
         return telemetry
 
-    def _new_server(self, telemetry: Telemetry) -> Server:
+    def _new_server(self, telemetry: Telemetry, watchman: Watchman) -> Server:
         config, engine, requests = self._config, self._engine, self._figures.requests
         checks = Checks(config.max_value_size)
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
-        server = Server(telemetry.server_interceptors)
+        server = Server(self._memory, telemetry.server_interceptors, watchman)
         kv = KVServicer(
             config.node_url,
             engine.coordinator,
@@ -230,14 +282,16 @@ class Node:
             requests,
             self._max_answer,
             KeyStreams(engine.scanner, engine.watcher, checks, deadlines),
+            self._memory,
         )
         server.add(kv, requests)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.steward, engine.repairer, checks))
-        server.add(GossipServicer(engine.gossiper, checks, self._clock))
+        server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
-        server.add(TopologyServicer(engine))
-        server.add(ReplicaServicer(engine.replica, deadlines, self._clock))
+        server.add(TopologyServicer(engine), of_peers=True)
+        replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
+        server.add(replica, of_peers=True)
         return server
 
     def _sources(self) -> ClusterSources:
@@ -256,6 +310,7 @@ class Node:
             hints=engine.hints.waiting,
             repair=engine.repairer.stats,
             warnings=lambda: engine.problems.warnings,
+            compute=self._aside,
         )
 
     async def _attend(self, server: Server) -> None:
@@ -294,7 +349,9 @@ class Node:
     def _own_problems(self) -> Iterator[Problem]:
         for folder in self._damaged_before:
             yield Problem(f"damaged data of this node stands in {folder}: remove it when nobody needs it")
-        if trouble := self._figures.stored.trouble:
+        stored, hints = self._figures.stored.trouble, self._engine.hints.trouble
+        troubles = (stored, hints, self._lost_hints, self._untraced)
+        for trouble in filter(None, troubles):
             yield Problem(trouble)
         for name, error in self._supervisor.failing.items():
             yield Problem(f"{name} fails: {error}; it is started again and again, and the log has more")
@@ -308,10 +365,12 @@ class Node:
 
 def run(config: Config) -> None:
     """Run a node until SIGTERM or SIGINT. LimeDBError: it could not start, or had to stop."""
+    last = LastResort(LAST_SECONDS_OF_A_START)
+    signals = StopSignals(last)
     configure_logging(config.log_level, config.log_format, config.node_url)
     sys.setswitchinterval(SWITCH_SECONDS)
     raise_descriptor_limit()
-    uvloop.run(_run(config))
+    uvloop.run(_run(config, last, signals))
 
 
 def _spare_collector() -> None:
@@ -323,52 +382,60 @@ def _spare_collector() -> None:
     gc.freeze()
 
 
-async def _run(config: Config) -> None:
+async def _run(config: Config, last: LastResort, signals: StopSignals) -> None:
     """Run a node; start it anew, its data set aside, each time that its cluster has removed it."""
-    while await _run_or_replace(config):
-        moved = set_aside(config.store, config.data_dir, config.node_url)
-        log.warning(
-            "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
-        )
+    try:
+        while await _run_or_replace(config, last, signals):
+            last.call_off()
+            moved = set_aside(config.store, config.data_dir, config.node_url)
+            log.warning(
+                "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
+            )
+    finally:
+        last.begin()  # what is left of the process may hang, too
 
 
-async def _run_or_replace(config: Config) -> bool:
+async def _run_or_replace(config: Config, last: LastResort, signals: StopSignals) -> bool:
     """As _run_once; where its data is found damaged at the start, and other members have all of it, it is set
     aside and the node runs as a new one. StoreDamagedError: nobody is known to have it.
     """
     try:
-        return await _run_once(config)
+        return await _run_once(config, last, signals)
     except StoreDamagedError as error:
         moved = await replace_damaged(config.store, config.data_dir, config.node_url, error, new_id(Random()))
         log.error(
             "%s; its data is set aside in %s, and this node joins its cluster as a new one: it gets its share"
             " of the keys from the others", error, moved,
         )  # fmt: skip
-    return await _run_once(config)
+    return await _run_once(config, last, signals)
 
 
-async def _run_once(config: Config) -> bool:
+async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> bool:
     """Run a node until its end; whether it was removed from its cluster."""
-    node = Node(config, Random())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, node.ask_to_stop)
+    node, loop = Node(config, Random()), asyncio.get_running_loop()
+    last.seconds = LAST_SECONDS_OF_A_START
+    signals.tell(lambda: _call(loop, node.ask_to_stop))
     starting = asyncio.create_task(node.start())
     stopping = asyncio.create_task(node.wait_stopped())
-    last = last_resort(LAST_SECONDS)
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
+        last.begin()
         starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
     if starting.cancelled():
         return False
     starting.result()
+    last.seconds = LAST_SECONDS
     _spare_collector()
     await stopping
-    last.start()
+    last.begin()
     await node.stop()
-    if node.is_removed and node.failure is None:
-        last.cancel()
     if node.failure is not None:
         raise LimeDBError(f"the node had to stop: {node.failure}") from node.failure
-    return node.is_removed
+    return node.is_removed and not signals.is_asked
+
+
+def _call(loop: asyncio.AbstractEventLoop, hear: Callable[[], None]) -> None:
+    """Let a loop call something, from another thread."""
+    with suppress(RuntimeError):  # it was closed: all has stopped
+        loop.call_soon_threadsafe(hear)

@@ -276,6 +276,10 @@ class HintLog(Protocol):
     async def forget(self, node_url: str) -> None:
         """Forget all hints for a node."""
 
+    @property
+    def trouble(self) -> str:
+        """Why no hints can be kept, in words; empty while they can."""
+
     def waiting(self) -> dict[str, int]:
         """How many bytes of hints wait, by node URL; nodes without any are left out."""
 
@@ -310,7 +314,8 @@ class Saved:
     """What a node must not forget beside its data.
 
     node_id: its UUID. topology: the newest it knows (epoch 0: it is fresh). acceptor: its Paxos state for
-    the epoch after that. fetched: spans that it has fetched in full as a gaining node in the epoch
+    the epoch after that. recent: the epochs before it, the oldest first, as far as they are kept for those
+    who missed them. fetched: spans that it has fetched in full as a gaining node in the epoch
     fetched_epoch. cleaned_epoch: the epoch up to which it has dropped what it doesn't own. has_left: it was
     decommissioned, and must not come back by itself. rejoins: the cluster_id that it may join and found
     nothing beside, since its data there was damaged and set aside; empty: any.
@@ -323,7 +328,32 @@ class Saved:
     fetched: tuple[Span, ...] = ()
     cleaned_epoch: int = 0
     has_left: bool = False
+    recent: tuple[Topology, ...] = ()
     rejoins: str = ""
+
+
+MAX_RECENT = 8
+"""Epochs that a node keeps for those who missed them: two changes, and what came between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a node says of the epochs of its cluster. since: the topologies after the epoch that was asked
+    for, as far as it keeps them, the newest (which is always there) last. acceptor: its votes for the one
+    after that.
+    """
+
+    since: tuple[Topology, ...]
+    acceptor: Acceptor[Topology] = Acceptor()  # noqa: RUF009 (frozen)
+
+    @property
+    def newest(self) -> Topology:
+        """The newest topology that the node knows."""
+        return self.since[-1]
+
+    def at(self, epoch: int) -> Topology | None:
+        """What it says that epoch is; None: nothing."""
+        return next((topology for topology in self.since if topology.epoch == epoch), None)
 
 
 class NodeFile(Protocol):
@@ -380,8 +410,8 @@ class TopologyTransport(Protocol):
         write made under an older one runs there any more.
         """
 
-    async def fetch(self, node_url: str, timeout: float) -> Topology:
-        """The newest topology that it knows."""
+    async def account(self, node_url: str, after: int, timeout: float) -> Account:
+        """What it says of the epochs after that one. A node of an older version says the newest alone."""
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
         """How it does its part of the change that runs."""
@@ -392,6 +422,11 @@ class GossipTransport(Protocol):
 
     async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
         """Send a SYN, return the ACK. UnavailableError, RequestTimeoutError."""
+
+    async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        """Send a SYN to host:port, where that node may be or not, over a connection that is closed then.
+        UnavailableError, RequestTimeoutError.
+        """
 
     async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
         """Send the closing ACK2. UnavailableError, RequestTimeoutError."""

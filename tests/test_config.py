@@ -27,14 +27,15 @@ DEFAULTS = {
     "advertise_address": "localhost:8484",
     "zone": "",
     "max_value_size": 1 << 20,
+    "max_memory": 0,
     "log_level": "info",
     "log_format": "text",
 }
 # Of each setting: a text, what it means, another text, and what that means.
 GIVEN = {
     "SERVER_PORT": ("7001", 7001, "65535", 65535),
-    "NODE_URL": ("http://node1:8484", "http://node1:8484", "http://[::1]:7", "http://[::1]:7"),
-    "NODE_PEERS": ("http://b:1, http://c:2/,http://b:1", ("http://b:1", "http://c:2"), "", ()),
+    "NODE_URL": ("http://node1:8484", "http://node1:8484", "http://[::1]:8484/", "http://[::1]:8484"),
+    "NODE_PEERS": ("http://B:1, http://c:2/,http://b:1", ("http://b:1", "http://c:2"), "", ()),
     "VIRTUAL_NODES": ("0", 0, "4096", 4096),
     "DATA_DIR": ("/var/lib/limedb", Path("/var/lib/limedb"), "~/x", Path.home() / "x"),
     "OTEL_ENDPOINT": ("collector:4317", "collector:4317", "", ""),
@@ -51,6 +52,7 @@ GIVEN = {
     "ADVERTISE_ADDRESS": ("10.0.0.1:9", "10.0.0.1:9", "[::1]:9", "[::1]:9"),
     "ZONE": ("rack-1", "rack-1", "", ""),
     "MAX_VALUE_SIZE": ("512KiB", 512 << 10, "65536", 65536),
+    "MAX_MEMORY": ("1GiB", 1 << 30, "0", 0),
     "LOG_LEVEL": ("debug", "debug", "ERROR", "error"),
     "LOG_FORMAT": ("json", "json", "text", "text"),
 }
@@ -61,7 +63,17 @@ BAD = [
     ("SERVER_PORT", "http", "a whole number from 1 to 65535"),
     ("NODE_URL", "node1:8484", URL),
     ("NODE_URL", "http://node1", URL),
-    ("NODE_URL", "http://node1:8484/", URL),
+    ("NODE_URL", "http://node1:8484/x", URL),
+    ("NODE_URL", "http://node1:8485", "at SERVER_PORT=8484; where another port leads there, set ADVERTISE"),
+    ("NODE_URL", "http://0.0.0.0:8484", "that others can dial"),
+    ("NODE_URL", "http://[::]:8484", "that others can dial"),
+    ("NODE_URL", "http://node1:0", "that others can dial"),
+    ("NODE_URL", f"http://{'n' * 300}:8484", "256 characters"),
+    ("ADVERTISE_ADDRESS", "0.0.0.0:8484", "host:port that others can dial"),
+    ("ADVERTISE_ADDRESS", "node1:0", "host:port that others can dial"),
+    ("DATA_DIR", "", "a folder"),
+    ("DATA_DIR", "~nobody-of-that-name/x", "a folder"),
+    ("ZONE", "\x1b[31mred", "printable"),
     ("NODE_URL", "https://node1:8484", URL),
     ("NODE_URL", "http://user@node1:8484", URL),
     ("NODE_URL", "http://node1:99999", ""),
@@ -79,6 +91,7 @@ BAD = [
     ("ADVERTISE_ADDRESS", "10.0.0.1", "host:port"),
     ("MAX_VALUE_SIZE", "17MiB", "a size from 1 to 16777216 bytes"),
     ("MAX_VALUE_SIZE", "1GB", "a size from 1 to 16777216 bytes"),
+    ("MAX_MEMORY", "1MiB", "a size from 67108864 to"),
     ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
     ("LOG_FORMAT", "xml", "one of text, json"),
 ]
@@ -134,7 +147,7 @@ def test_peers_reach_a_node_at_its_url_unless_it_says_otherwise() -> None:
 
 
 def test_a_node_is_no_peer_of_itself() -> None:
-    config = load({"NODE_URL": "http://a:1", "NODE_PEERS": "http://a:1,http://b:1"})
+    config = load({"NODE_URL": "http://A:8484", "NODE_PEERS": "http://a:8484,http://b:1"})
 
     assert config.node_peers == ("http://b:1",)
 
@@ -142,11 +155,11 @@ def test_a_node_is_no_peer_of_itself() -> None:
 @pytest.mark.parametrize(
     ("url", "loopback"),
     [
-        ("http://localhost:1", True),
-        ("http://127.0.0.3:1", True),
-        ("http://[::1]:1", True),
-        ("http://node1:1", False),
-        ("http://10.0.0.1:1", False),
+        ("http://localhost:8484", True),
+        ("http://127.0.0.3:8484", True),
+        ("http://[::1]:8484", True),
+        ("http://node1:8484", False),
+        ("http://10.0.0.1:8484", False),
     ],
 )
 def test_loopback_is_told_by_the_host(url: str, loopback: bool) -> None:

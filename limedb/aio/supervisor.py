@@ -37,12 +37,20 @@ class Supervisor:
             try:
                 await work()
                 log.error("%s ended, although it should not; it starts again in %g s", name, pause)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_cancelled():
+                    raise
                 if name not in self._failing:
                     pause = FIRST_PAUSE_SECONDS
-                self._failing[name] = str(error) or type(error).__name__
-                log.error("%s failed: %s; it starts again in %g s", name, error, pause, exc_info=error)
+                text = self._failing[name] = str(error) or type(error).__name__
+                log.error("%s failed: %s; it starts again in %g s", name, text, pause, exc_info=error)
             finally:
                 well.cancel()
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _is_cancelled() -> bool:
+    """Whether it was the running task that somebody cancelled, and not a call that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -14,6 +14,7 @@ from limedb.launch import cluster as launcher
 from limedb.launch import foreground
 from limedb.launch.plan import MAX_NODES, Plan
 from limedb.launch.records import Folder, Launch
+from limedb.observability.log_queue import LogQueue
 
 _in_folder = click.option(
     "--data-dir",
@@ -83,26 +84,30 @@ def start(folder: Folder, detach: bool, **options: Any) -> None:  # noqa: ANN401
     if detach:
         click.echo(f"{len(launch.nodes)} nodes are ready; {folder.cluster_file} says where")
         return
-    _show(launch)
-    foreground.stay(folder, lambda line: click.echo(line, err=True))
+    # Who reads this may stop to: the cluster must neither stand still for that, nor be left behind.
+    out, err = LogQueue(sys.stdout), LogQueue(sys.stderr)
+    try:
+        _show(launch, out.put)
+        foreground.stay(folder, err.put)
+    finally:
+        out.close()
+        err.close()
 
 
-def _show(launch: Launch) -> None:
+def _show(launch: Launch, tell: Callable[[str], None]) -> None:
     """Where everything is, and what to try."""
     target = launch.envoy or launch.nodes[0]
     if launch.envoy:
-        click.echo(f"Dashboard  {launch.envoy.url}/")
-        click.echo(f"REST       {launch.envoy.url}/api/v1/")
-    click.echo(f"gRPC       {target.address}")
+        tell(f"Dashboard  {launch.envoy.url}/")
+        tell(f"REST       {launch.envoy.url}/api/v1/")
+    tell(f"gRPC       {target.address}")
     for node in launch.nodes:
-        click.echo(f"{node.name:<10} {node.url}  {node.log}")
-    click.echo("Try:")
+        tell(f"{node.name:<10} {node.url}  {node.log}")
+    tell("Try:")
     if launch.envoy:
-        click.echo(f"""  curl -d '{{"key":"lime","value":"green"}}' {launch.envoy.url}/api/v1/set""")
-    click.echo(
-        f"""  grpcurl -plaintext -d '{{"key":"lime"}}' {launch.nodes[0].address} limedb.v1.KVService/Get"""
-    )
-    click.echo("Ctrl-C stops the cluster.")
+        tell(f"""  curl -d '{{"key":"lime","value":"green"}}' {launch.envoy.url}/api/v1/set""")
+    tell(f"""  grpcurl -plaintext -d '{{"key":"lime"}}' {launch.nodes[0].address} limedb.v1.KVService/Get""")
+    tell("Ctrl-C stops the cluster.")
 
 
 @cluster.command(

@@ -46,10 +46,15 @@ def paint(word: str) -> str:
     return click.style(word, colour) if colour and has_colour(sys.stdout) else word
 
 
+def error_line(text: str) -> str:
+    """An error as it looks on stderr."""
+    label = click.style("Error:", "red", bold=True) if has_colour(sys.stderr) else "Error:"
+    return f"{label} {text}"
+
+
 def tell_error(text: str) -> None:
     """An error on stderr."""
-    label = click.style("Error:", "red", bold=True) if has_colour(sys.stderr) else "Error:"
-    click.echo(f"{label} {text}", err=True, color=True)
+    click.echo(error_line(text), err=True, color=True)
 
 
 def echo(text: str) -> None:

@@ -1,12 +1,16 @@
 """`limedb serve`: one node in the foreground."""
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from limedb.cli.codes import code_of
+from limedb.cli.output import error_line
 from limedb.config import SETTINGS, Setting, load
+from limedb.errors import LimeDBError
 
 
 def _option(setting: Setting) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -38,5 +42,12 @@ def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
       limedb serve --server-port 7003 --node-peers http://localhost:7001
     """  # noqa: D301 (click reads the \b)
     from limedb.node import run
+    from limedb.observability.log_queue import LogQueue
 
-    run(load(os.environ, flags))
+    try:
+        run(load(os.environ, flags))
+    except LimeDBError as error:
+        lines = LogQueue(sys.stderr)  # a pipe that nobody reads must not keep a node from ending
+        lines.put(error_line(str(error)))
+        lines.close()
+        sys.exit(code_of(error))

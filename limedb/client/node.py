@@ -5,6 +5,7 @@ never try a batch again: whoever asked does that, mostly elsewhere.
 """
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from limedb.client.outcomes import Lost, Outcome
 from limedb.client.stream import Stream
 from limedb.rpc.channels import CHANNEL_OPTIONS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
+
+log = logging.getLogger(__name__)
 
 IN_FLIGHT = 3
 """Batches unanswered on a session from which on calls wait for company: batches grow as a node gets busy."""
@@ -146,6 +149,13 @@ class Node:
     def _flush(self, held: bool = False) -> None:
         """Send what waits, unless enough is under way that it should wait for company."""
         self._flushing = None
+        try:
+            self._flush_now(held)
+        except Exception as error:  # it is called by the loop: who waits must hear of it
+            log.exception("nothing can be sent to %s", self.address)
+            self._fail_waiting(f"this client failed to send: {error!r}")
+
+    def _flush_now(self, held: bool) -> None:
         if not self.is_up:
             self._fail_waiting(self.reason)
         elif not self._send_waiting(MAX_IN_FLIGHT if held else IN_FLIGHT) and self._hold is None:

@@ -5,6 +5,7 @@ or when it is closed. It must never choose where to send, or send anything twice
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -13,8 +14,11 @@ from google.protobuf.message import DecodeError
 
 from limedb.client.batches import Batch
 from limedb.client.outcomes import Lost
+from limedb.errors import InvalidRequestError
 from limedb.rpc.status import remote_error
 from limedbpb.v1 import kv_pb2
+
+log = logging.getLogger(__name__)
 
 METHOD = "/limedb.v1.KVService/Session"
 
@@ -88,7 +92,12 @@ class Stream:
                     continue
                 sent.written = True
                 try:
-                    await self._call.write(sent.batch.request(number))
+                    request = sent.batch.request(number)
+                except Exception as error:  # it fails alone: the next ones may be sent
+                    self._refuse(number, InvalidRequestError(f"it can't be sent: {error!r}"))
+                    continue
+                try:
+                    await self._call.write(request)
                 except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
                     return  # the reader learns why
             self._wake = self._loop.create_future()
@@ -112,6 +121,10 @@ class Stream:
         except DecodeError as error:
             reason = f"what it answers is no SessionResponse: {error}"
             self._call.cancel()
+        except Exception as error:  # nobody may wait for a session that nobody reads
+            log.exception("the session with %s failed", self._address)
+            reason = f"this client failed to read it: {error!r}"
+            self._call.cancel()
         self._tasks[0].cancel()
         self._fail(reason, unread)
         self._ended(self, reason)
@@ -125,6 +138,12 @@ class Stream:
             for part in sent.batch.take(self._address, response):
                 self.send(part)
         self.answered()
+
+    def _refuse(self, number: int, error: InvalidRequestError) -> None:
+        """Fail a batch that was not sent."""
+        sent = self._sent.pop(number)
+        sent.timer.cancel()
+        sent.batch.tell_all(error)
 
     def _late(self, number: int) -> None:
         sent = self._sent.pop(number)

@@ -6,6 +6,7 @@ It owns what is refused, and the words for it. It must never decide by itself th
 from collections.abc import Callable
 from functools import partial
 
+from limedb.cluster.aside import Compute
 from limedb.cluster.attendance import Attendance
 from limedb.cluster.charter import Charter
 from limedb.cluster.council import Council, describe, only_after
@@ -30,17 +31,19 @@ class Changes:
     TopologyChangeError when it can't be now, and UnavailableError when too few nodes are there to agree.
     """
 
-    def __init__(self, charter: Charter, council: Council, attendance: Attendance, leader: Leader) -> None:
-        self._charter, self._council = charter, council
+    def __init__(
+        self, charter: Charter, council: Council, attendance: Attendance, leader: Leader, compute: Compute
+    ) -> None:
+        self._charter, self._council, self._compute = charter, council, compute
         self._attendance, self._leader = attendance, leader
 
-    def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
+    async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
         """What would move if such a node joined."""
         before = self._topology()
         if before.at(url):
             raise InvalidRequestError(f"{url} is a member already")
         during = join(before, Member("planned", url, zone, virtual_nodes))
-        return plan(before, during, f"{url} joins")
+        return await self._compute(lambda: plan(before, during, f"{url} joins"))
 
     async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
         """Let a node hand its ranges over and leave. InvalidRequestError: it is no member."""
@@ -57,7 +60,8 @@ class Changes:
             raise TopologyChangeError(f"{url} is alive: decommission it, so that it hands its data over")
         step = partial(remove, node_id=member.node_id)
         living = {m.url for m in topology.members if self._attendance.is_there(m)}
-        if share := lacks_sources(step(topology), living):
+        during = step(topology)
+        if share := await self._compute(lambda: lacks_sources(during, living)):
             raise TopologyChangeError(
                 f"too few living nodes have the data of {share:.1%} of all keys: bring {url} back, or if its"
                 " data is lost start an empty node at that URL, which takes its place"
@@ -71,7 +75,7 @@ class Changes:
         what = f"cancelled: {describe(before)}"
         if not dry_run:
             after = await self._council.decide(only_after(before, cancel))
-        return plan(after, after, what, 0 if dry_run else after.epoch)
+        return await self._compute(lambda: plan(after, after, what, 0 if dry_run else after.epoch))
 
     async def status(self) -> ChangeStatus | None:
         """The change that runs, with how its new owners do; None: none runs."""
@@ -86,7 +90,7 @@ class Changes:
         during = step(before)
         if not dry_run:
             during = await self._council.decide(only_after(before, step))
-        return plan(before, during, what, 0 if dry_run else during.epoch)
+        return await self._compute(lambda: plan(before, during, what, 0 if dry_run else during.epoch))
 
     def _topology(self) -> Topology:
         if not self._charter.is_member:

@@ -1,7 +1,9 @@
 """The topology as this node knows it, kept on its disk, and its voice in deciding the next.
 
 It owns the node's newest topology, its layout and its acceptor. It must never confirm what isn't on disk,
-nor go back to an older epoch.
+nor go back to an older epoch; nor go over to one because somebody says so: what others say is a claim, which
+`verifier.py` proves or doesn't. A vote is given only for a valid step, of which `approval.py` has found that
+it loses nothing, and in a ballot that time allows: so nobody can use up the numbers.
 """
 
 import asyncio
@@ -15,23 +17,44 @@ from uuid import UUID
 from limedb.core.layout import Layout
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence, Standing, Topology, is_successor
-from limedb.errors import InvalidRequestError
-from limedb.ports import NodeFile, Saved
+from limedb.errors import InvalidRequestError, UnavailableError
+from limedb.ports import MAX_RECENT, Account, NodeFile, Saved
 
 log = logging.getLogger(__name__)
 
 Listener = Callable[[Topology, Topology], None]
+Prove = Callable[[Topology], Awaitable[None]]
+Approve = Callable[[Topology, Topology], Awaitable[None]]
+
+BALLOT_AHEAD_MS = 3_600_000
+"""By how much the round of a ballot may be above the milliseconds since 1970, for clocks differ. Rounds begin
+at 1 and go up by one an attempt, so an honest one is far below; and whoever takes the highest allowed has it
+for a millisecond.
+"""
+MAX_RECENT_MEMBERS = 2000
+"""Members of all epochs together that are kept for those who missed them."""
 
 
 class Charter:
     """A node's topology. It is a `ports.Placement`.
 
     saved: what the node file held, or `Saved(<new id>)`. drained: returns when no write made under an epoch
-    below the one given runs on this node any more.
+    below the one given runs on this node any more. now_ms: the wall clock.
     """
 
-    def __init__(self, saved: Saved, node_file: NodeFile, drained: Callable[[int], Awaitable[None]]) -> None:
-        self._saved, self._node_file, self._drained = saved, node_file, drained
+    def __init__(
+        self,
+        saved: Saved,
+        node_file: NodeFile,
+        drained: Callable[[int], Awaitable[None]],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._node_file, self._drained, self._now_ms = node_file, drained, now_ms
+        self._saved = self._without_void_promise(saved)
+        self._prove: Prove = _nothing_proven
+        self._approve: Approve = _nothing_known
+        self._claimed = asyncio.Event()
+        self._disputed = 0
         self._durable: Saved | None = None
         self._confirmed = saved.topology.fence
         self._layout = Layout(saved.topology)
@@ -80,6 +103,23 @@ class Charter:
             "has_left": self._saved.has_left,
         }
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether somebody claims that there is a newer epoch, which isn't proven yet."""
+        return self._claimed.is_set()
+
+    def account(self, after: int) -> Account:
+        """As TopologyTransport.account."""
+        since = tuple(topology for topology in self._saved.recent if topology.epoch > after > 0)
+        return Account((*since, self.topology), self._saved.acceptor)
+
+    def ask_first(self, prove: Prove, approve: Approve) -> None:
+        """Have claims proven, and steps approved before a vote: whoever makes the node sets these.
+
+        prove: goes over to what it finds proven. approve: raises InvalidRequestError where it can't.
+        """
+        self._prove, self._approve = prove, approve
+
     def subscribe(self, listener: Listener) -> None:
         """Call the listener with the topology before and the one after, whenever it changes."""
         self._listeners.append(listener)
@@ -93,8 +133,21 @@ class Charter:
     # --- going on
 
     def adopt(self, topology: Topology) -> None:
-        """Go over to a newer topology of the own cluster; a fresh node only to one that it is in."""
-        if self._is_news(topology):
+        """Take in that somebody claims a topology, as ports.Placement; `prove` goes over to it."""
+        if self.is_news(topology):
+            self._claimed.set()
+        elif topology.fence == self.topology.fence and topology != self.topology:
+            self._dispute(topology)
+
+    def settle_claims(self) -> None:
+        """Take it that there is no newer epoch, until it is claimed again."""
+        self._claimed.clear()
+
+    def go_over(self, topology: Topology) -> None:
+        """Go over to a newer topology of the own cluster, which was proven or decided; a fresh node only to
+        one that it is in.
+        """
+        if self.is_news(topology):
             member = self.topology.member(self.node_id)
             was_leaving = member is not None and member.standing is Standing.LEAVING
             has_left = was_leaving and topology.member(self.node_id) is None
@@ -104,18 +157,21 @@ class Charter:
                     topology=topology,
                     acceptor=Acceptor(),
                     has_left=self._saved.has_left or has_left,
+                    recent=self._recent(topology),
                 )
             )
-        elif topology.fence == self.topology.fence and topology != self.topology:
-            log.critical("epoch %d has two contents: %s and %s", topology.epoch, self.topology, topology)
 
     def forget(self, node_id: str) -> None:
         """Belong to no cluster any more, as the new node of that id. The store must be empty."""
         self._become(Saved(node_id))
 
     async def learn(self, topology: Topology) -> Topology:
-        """Adopt, as TopologyTransport.learn. StoreError: it could not be saved, so nothing is confirmed."""
-        self.adopt(topology)
+        """Prove it and go over, as TopologyTransport.learn; what can't be proven (yet) stays a claim.
+        StoreError: it could not be saved, so nothing is confirmed.
+        """
+        if self.is_news(topology):
+            self.adopt(topology)
+            await self._prove(topology)
         return await self.confirm()
 
     async def confirm(self) -> Topology:
@@ -144,35 +200,101 @@ class Charter:
     # --- the acceptor
 
     async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
-        """As TopologyTransport.prepare. InvalidRequestError: not this node's vote. StoreError: no answer."""
-        return await self._vote(before, lambda acceptor: acceptor.on_prepare(ballot))
+        """As TopologyTransport.prepare. InvalidRequestError: not this node's vote. StoreError: no answer.
+        UnavailableError: `before` isn't proven here yet.
+        """
+        return await self._vote(before, ballot, lambda acceptor: acceptor.on_prepare(ballot))
 
     async def accept(
         self, before: Topology, ballot: Ballot, after: Topology
     ) -> Acceptor[Topology] | Topology:
-        """As TopologyTransport.accept. InvalidRequestError: not this node's vote, or no valid step."""
+        """As TopologyTransport.accept. InvalidRequestError: not this node's vote, no valid step, or not
+        approved. UnavailableError: `before` isn't proven here yet.
+        """
         if not is_successor(before, after):
             raise InvalidRequestError(f"epoch {after.epoch} as proposed can't follow epoch {before.epoch}")
-        return await self._vote(before, lambda acceptor: acceptor.on_accept(ballot, after))
+        await self._meet(before)
+        if before == self.topology and self._saved.acceptor.value != after:
+            self._check_vote(before, ballot)
+            await self._approve(before, after)
+        return await self._vote(before, ballot, lambda acceptor: acceptor.on_accept(ballot, after))
 
     async def _vote(
-        self, before: Topology, move: Callable[[Acceptor[Topology]], Acceptor[Topology]]
+        self, before: Topology, ballot: Ballot, move: Callable[[Acceptor[Topology]], Acceptor[Topology]]
     ) -> Acceptor[Topology] | Topology:
-        self.adopt(before)
+        await self._meet(before)
         own = self.topology
         if before.cluster_id == own.cluster_id and own.epoch > before.epoch:
             return own
-        if before != own or self.node_id not in {voter.node_id for voter in own.voters}:
-            raise InvalidRequestError(f"this node has no vote on what follows epoch {before.epoch}")
+        self._check_vote(before, ballot)
         acceptor = move(self._saved.acceptor)
         if acceptor != self._saved.acceptor:
             self._saved = replace(self._saved, acceptor=acceptor)
         await self.save()
         return acceptor
 
+    async def _meet(self, before: Topology) -> None:
+        """Have it proven that the epoch on which a vote is asked is the newest, where it isn't known here."""
+        if not self.topology.is_fresh and self.is_news(before):
+            self.adopt(before)
+            await self._prove(before)
+
+    def _check_vote(self, before: Topology, ballot: Ballot) -> None:
+        own = self.topology
+        if self.is_news(before):
+            raise UnavailableError(
+                f"epoch {before.epoch} isn't proven to this node yet, which knows epoch {own.epoch}; it asks"
+                " the members that it knows"
+            )
+        if before != own or self.node_id not in {voter.node_id for voter in own.voters}:
+            raise InvalidRequestError(f"this node has no vote on what follows epoch {before.epoch}")
+        if self._is_void(ballot):
+            raise InvalidRequestError(f"the ballot's round {ballot.round} is above what time allows")
+        if own.member(ballot.proposer.partition("/")[0]) is None:
+            raise InvalidRequestError(f"the ballot is of {ballot.proposer[:80]!r}, which is no member")
+
     # --- how
 
-    def _is_news(self, topology: Topology) -> bool:
+    def _is_void(self, ballot: Ballot) -> bool:
+        return ballot.round > self._now_ms() + BALLOT_AHEAD_MS
+
+    def _without_void_promise(self, saved: Saved) -> Saved:
+        """What was saved, without the promise of a ballot that nobody can use: an older version gave such to
+        whoever asked, and then no change was possible any more. Nothing is accepted in such a ballot.
+        """
+        acceptor = saved.acceptor
+        if not self._is_void(acceptor.promised) or self._is_void(acceptor.accepted):
+            return saved
+        log.warning("the promise of ballot %d is void: no round can be so high", acceptor.promised.round)
+        return replace(saved, acceptor=replace(acceptor, promised=acceptor.accepted))
+
+    def _dispute(self, topology: Topology) -> None:
+        """Say once an epoch that somebody knows another content of it."""
+        if self._disputed != topology.epoch:
+            self._disputed = topology.epoch
+            log.critical(
+                "somebody claims another content of epoch %d, which can't be: %s, where this node knows %s; it"
+                " keeps what it knows",
+                topology.epoch,
+                ", ".join(member.url for member in topology.members[:20]),
+                ", ".join(member.url for member in self.topology.members[:20]),
+            )
+
+    def _recent(self, after: Topology) -> tuple[Topology, ...]:
+        """The epochs to keep behind `after`, the newest of them last."""
+        if self.topology.is_fresh:
+            return ()
+        kept: list[Topology] = []
+        room = MAX_RECENT_MEMBERS
+        for topology in (self.topology, *reversed(self._saved.recent)):
+            room -= len(topology.members)
+            if len(kept) == MAX_RECENT or room < 0:
+                break
+            kept.insert(0, topology)
+        return tuple(kept)
+
+    def is_news(self, topology: Topology) -> bool:
+        """Whether it would be a step ahead, were it proven."""
         own = self.topology
         if own.is_fresh:
             may_join = self._saved.rejoins in ("", topology.cluster_id)
@@ -186,6 +308,14 @@ class Charter:
         changed.set()
         for listener in self._listeners:
             listener(before, saved.topology)
+
+
+async def _nothing_proven(claim: Topology) -> None:
+    """Who can't ask others believes nothing."""
+
+
+async def _nothing_known(before: Topology, after: Topology) -> None:
+    """Who can't ask others votes for any valid step."""
 
 
 def new_id(rng: Random) -> str:

@@ -12,9 +12,10 @@ from random import Random
 
 from limedb.cluster.asking import ASK_TIMEOUT, ask_each
 from limedb.cluster.charter import Charter
+from limedb.cluster.verifier import Verifier
 from limedb.core.paxos import Acceptor, Ballot, Proposer
 from limedb.core.quorum import majority
-from limedb.core.topology import Topology
+from limedb.core.topology import Topology, is_successor
 from limedb.errors import LimeDBError, TopologyChangeError, UnavailableError
 from limedb.ports import TopologyTransport
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 Step = Callable[[Topology], Topology]
 Answer = Acceptor[Topology] | Topology
+"""A voter's state; or what it says was decided, where it has gone on."""
 
 ATTEMPTS = 12
 BACKOFF = 0.05  # seconds: the longest first pause after a lost duel; it doubles, to a second
@@ -29,10 +31,15 @@ PUSH_TIMEOUT = 5.0
 
 
 class Council:
-    """Has steps decided by the voters, this node among them or not."""
+    """Has steps decided by the voters, this node among them or not. verifier: finds out what was decided,
+    when others were first.
+    """
 
-    def __init__(self, own_url: str, charter: Charter, transport: TopologyTransport, rng: Random) -> None:
+    def __init__(
+        self, own_url: str, charter: Charter, transport: TopologyTransport, verifier: Verifier, rng: Random
+    ) -> None:
         self._own_url, self._charter, self._transport, self._rng = own_url, charter, transport, rng
+        self._verifier = verifier
         self._telling: set[asyncio.Task[None]] = set()
 
     async def decide(self, step: Step) -> Topology:
@@ -41,10 +48,7 @@ class Council:
         The step is taken anew when another one came first. TopologyChangeError: it can't be taken (any more).
         UnavailableError: too few voters answer, or the duels don't end; it may be decided all the same.
         """
-        proposer = (
-            f"{self._charter.node_id}/{self._rng.getrandbits(64):016x}"  # never twice, even after a crash
-        )
-        ballot = Ballot(self._charter.saved.acceptor.promised.round + 1, proposer)
+        ballot = self._new_ballot()
         for attempt in range(ATTEMPTS):
             before = self._charter.topology
             after = step(before)
@@ -55,6 +59,20 @@ class Council:
             if self._charter.topology == before:
                 await asyncio.sleep(self._rng.uniform(0, min(1.0, BACKOFF * 2**attempt)))
         raise UnavailableError("others kept proposing changes of the topology; try again")
+
+    async def finish_open(self, before: Topology, value: Topology) -> None:
+        """Have a decision finished that a voter says was made, where too few are left of those who know. It is
+        an attempt like any other: whatever was decided, or may have been, is what it comes to.
+
+        UnavailableError: too few voters answer.
+        """
+        if is_successor(before, value):
+            await self._attempt(before, Proposer(self._new_ballot(), value, _ids(before)))
+
+    def _new_ballot(self) -> Ballot:
+        """A ballot above what this node promised, of a name that comes never twice, even after a crash."""
+        name = f"{self._charter.node_id}/{self._rng.getrandbits(64):016x}"
+        return Ballot(self._charter.saved.acceptor.promised.round + 1, name)
 
     def push(self, topology: Topology, urls: Iterable[str]) -> None:
         """Tell nodes of a topology, soon and once; gossip is for those whom it doesn't reach."""
@@ -72,48 +90,62 @@ class Council:
     async def _attempt(self, before: Topology, proposer: Proposer[Topology]) -> Ballot:
         """One attempt; what was decided or is newer is adopted. The ballot for another one."""
         ballot = proposer.ballot
-        await self._poll(
-            before, self._prepare(before, ballot), proposer.on_promise, lambda: proposer.is_promised
-        )
+        prepare = self._prepare(before, ballot)
+        await self._poll(before, prepare, proposer, proposer.on_promise, lambda: proposer.is_promised)
         if proposer.is_promised and self._charter.topology == before:
             proposal = proposer.proposal
             accept = self._accept(before, ballot, proposal)
-            await self._poll(before, accept, proposer.on_accepted, lambda: proposer.is_decided)
-            if proposer.is_decided:
-                self._adopt(before, proposal)
+            await self._poll(before, accept, proposer, proposer.on_accepted, lambda: proposer.is_decided)
+            if proposer.is_decided and self._charter.topology == before:
+                self._go_over(before, proposal)
         return proposer.next_ballot()
 
     async def _poll(
         self,
         before: Topology,
         ask: Callable[[str], Awaitable[Answer]],
+        proposer: Proposer[Topology],
         count: Callable[[str, Acceptor[Topology]], None],
         is_enough: Callable[[], bool],
     ) -> None:
-        """Ask all voters until enough said yes, one knows a newer topology, or all have answered.
+        """Ask all voters until enough said yes, or too few are left that could.
 
+        A voter that has gone on says what was decided, and what a majority says is gone over to.
         UnavailableError: fewer than a majority answered.
         """
         voters = {voter.url: voter.node_id for voter in before.voters}
         missing: dict[str, str] = {}
+        gone_on: dict[str, Topology] = {}
 
         def take(url: str, answer: Answer | LimeDBError) -> bool:
             if isinstance(answer, LimeDBError):
                 missing[url] = str(answer)
-            elif isinstance(answer, Topology):
-                self._charter.adopt(answer)
-                return self._charter.topology != before
-            else:
+            elif isinstance(answer, Acceptor):
                 count(voters[url], answer)
-            return is_enough() or len(voters) - len(missing) < majority(len(voters))
+            else:
+                self._charter.adopt(answer)
+                gone_on[url] = answer
+                if is_successor(before, answer):
+                    proposer.on_learned(voters[url], answer)
+            return is_enough() or len(voters) - len(missing) - len(gone_on) < majority(len(voters))
 
-        await ask_each(voters, ask, take)
+        await ask_each(voters, lambda url: self._heard(before, url, ask), take)
+        if gone_on and not is_enough():
+            await self._verifier.follow(max(gone_on.values(), key=lambda topology: topology.epoch))
         if self._charter.topology == before and len(voters) - len(missing) < majority(len(voters)):
             why = "; ".join(f"{url}: {reason}" for url, reason in missing.items())
             raise UnavailableError(
                 f"a change of the topology needs {majority(len(voters))} of {len(voters)} nodes, and these"
                 f" don't answer: {why}; `limedb admin status` says what can be done"
             )
+
+    async def _heard(self, before: Topology, url: str, ask: Callable[[str], Awaitable[Answer]]) -> Answer:
+        """A voter's answer; of one that has gone on what it says of the very next epoch, if it knows."""
+        answer = await ask(url)
+        if isinstance(answer, Acceptor) or answer.epoch == before.epoch + 1 or url == self._own_url:
+            return answer
+        account = await self._transport.account(url, before.epoch, ASK_TIMEOUT)
+        return account.at(before.epoch + 1) or answer
 
     def _prepare(self, before: Topology, ballot: Ballot) -> Callable[[str], Awaitable[Answer]]:
         def ask(url: str) -> Awaitable[Answer]:
@@ -133,9 +165,9 @@ class Council:
 
         return ask
 
-    def _adopt(self, before: Topology, decided: Topology) -> None:
+    def _go_over(self, before: Topology, decided: Topology) -> None:
         log.info("epoch %d is decided: %s", decided.epoch, describe(decided))
-        self._charter.adopt(decided)
+        self._charter.go_over(decided)
         self.push(decided, {member.url for member in (*before.members, *decided.members)})
 
     async def _tell(self, url: str, topology: Topology) -> None:

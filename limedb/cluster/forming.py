@@ -1,6 +1,8 @@
 """How fresh nodes make a cluster.
 
-It owns the wait for names, the pledges and the founding. It must never found where a cluster was heard of.
+It owns the wait for names, the pledges and the founding. It must never found where a cluster was heard of,
+nor while it has not reached a majority of the nodes that were named to it, itself included: two groups that
+don't reach each other would both found (docs/decisions/who-may-found.md).
 
 When no new name comes any more, the smallest URL of the fresh nodes asks the others for a pledge, which
 binds a node to one founder for some seconds, and founds the cluster with those that gave it: nothing is
@@ -17,6 +19,7 @@ from limedb.cluster.council import Council
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
+from limedb.core.quorum import majority
 from limedb.core.topology import Member, found
 from limedb.ports import Clock, TopologyTransport
 
@@ -25,8 +28,15 @@ log = logging.getLogger(__name__)
 QUIET_INTERVALS = 2  # without a new name
 MAX_QUIET = 3.0  # seconds: enough where the gossip interval is long, as new names spread at once
 SEED_SECONDS = 3.0  # how long named seeds are waited for
+WELCOME_SECONDS = 20.0  # in which a cluster that is heard lets a node in, unless another change runs
 PLEDGE_SECONDS = 5.0
 PLEDGE_TIMEOUT = 1.0
+
+
+_NOT_LET_IN = (
+    "the node belongs to no cluster yet: it hears one that has not let it in; that waits for the change of"
+    " the topology that runs (limedb admin status), or its members can't reach this node at {}"
+)
 
 
 class Forming:
@@ -56,10 +66,30 @@ class Forming:
         if not self._can_found() or self._hears_cluster():
             return ""
         now = self._clock.monotonic()
+        if founder != min([self._view.own_url, *(state.url for state in self._fresh())]):
+            return ""  # whoever asks, only the one whose turn it is by what is known here can found
         if founder != self._pledged and now < self._until:
             return self._pledged
         self._pledged, self._until = founder, now + PLEDGE_SECONDS
         return founder
+
+    @property
+    def waiting_for(self) -> str:
+        """Why no cluster is founded, as a sentence; empty: it may be, or it is soon."""
+        waited = self._clock.monotonic() - self._started
+        if not self._can_found() or waited < SEED_SECONDS:
+            return ""
+        if self._hears_cluster():
+            return (
+                _NOT_LET_IN.format(self._view.address(self._view.own_url)) if waited > WELCOME_SECONDS else ""
+            )
+        if self._reaches_enough():
+            return ""
+        missing = [url for url in self._seeds if not self._view.reached(url)]
+        return (
+            f"the node belongs to no cluster yet: {', '.join(missing)} of NODE_PEERS do not answer, and"
+            " without a majority of the nodes named there and itself it founds none; start them or correct it"
+        )
 
     async def step(self) -> None:
         """Found the cluster, if it is this node's turn. StoreError: it could not be saved."""
@@ -83,7 +113,7 @@ class Forming:
             self._view.own.replication_factor,
             [self._own_member(), *map(member_of, states)],
         )
-        self._charter.adopt(topology)
+        self._charter.go_over(topology)
         await self._charter.save()
         log.info("founded cluster %s of %d nodes", topology.cluster_id, len(topology.members))
         self._council.push(topology, [state.url for state in states])
@@ -99,20 +129,25 @@ class Forming:
         """Whether all are there that will soon be."""
         if self._view.named_for < self._quiet:
             return False
-        waited = self._clock.monotonic() - self._started
-        return waited >= SEED_SECONDS or all(self._view.state(url).generation for url in self._seeds)
+        if all(self._view.reached(url) for url in self._seeds):
+            return True
+        return self._clock.monotonic() - self._started >= SEED_SECONDS and self._reaches_enough()
+
+    def _reaches_enough(self) -> bool:
+        """Whether a majority was reached of the nodes that were named, itself included."""
+        return sum(map(self._view.reached, self._seeds)) + 1 >= majority(len(self._seeds) + 1)
 
     def _is_smallest(self) -> bool:
-        return all(self._view.own_url < state.url for state in self._fresh())
+        """Whether it is this node's turn; who is silent for a moment is waited for, or two found."""
+        return all(self._view.own_url < state.url for state in self._fresh_living())
 
     def _fresh(self) -> list[NodeState]:
         """The other fresh nodes that it could found with."""
+        return [state for state in self._fresh_living() if self._is_active(state.url)]
+
+    def _fresh_living(self) -> list[NodeState]:
         wanted = self._view.own.replication_factor
-        return [
-            state
-            for state in self._view.living()
-            if is_fresh(state) and state.replication_factor == wanted and self._is_active(state.url)
-        ]
+        return [s for s in self._view.living() if is_fresh(s) and s.replication_factor == wanted]
 
     def _is_active(self, url: str) -> bool:
         return self._view.status(url) is Status.ACTIVE

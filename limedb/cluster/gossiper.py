@@ -1,16 +1,18 @@
 """Gossip in motion: when to beat, whom to meet, and the exchange of SYN, ACK and ACK2.
 
-It owns the rounds and the tasks that run them. It must never merge or judge (`cluster/view.py` does), nor
-let a peer that hangs delay the own heartbeat.
+It owns the rounds and the tasks that run them, and the questions to nodes of which hearsay speaks. It must
+never merge or judge (`cluster/view.py` does), nor let a peer that hangs delay the own heartbeat.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
+from limedb.cluster.clock_lead import ClockLead
 from limedb.cluster.clocks import ClockWatch
+from limedb.cluster.hearsay import Check
 from limedb.cluster.picker import PeerPicker
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
@@ -25,14 +27,16 @@ MIN_TIMEOUT = 1.0  # seconds for an exchange, where the interval is shorter
 QUICK = 0.1  # seconds to the first retry, and between the extra rounds
 EXTRA_ROUNDS = 3  # after a new name: twelve nodes have heard it when they end
 MAX_EXCHANGES = 8  # at once; one with each peer
+MAX_CHECKS = 8  # at once, beside them
 
 
 class Gossiper:
     """Beats and gossips while `run` runs; answers peers at any time.
 
     view: what gossip changes. interval: seconds between rounds. seeds: URLs that are known from the start.
-    rng: makes the choices. clocks: told what time the peers have. A round starts exchanges and does not wait
-    for them; each ends within max(interval, 1) seconds, whatever the transport does.
+    rng: makes the choices. clocks, lead: hear what time the peers have. time_ms: the cluster's, here. A round
+    starts exchanges and does not wait for them; each ends within max(interval, 1) seconds, whatever the
+    transport does.
     """
 
     def __init__(
@@ -45,9 +49,11 @@ class Gossiper:
         seeds: Sequence[str],
         rng: Random,
         clocks: ClockWatch | None = None,
+        lead: ClockLead | None = None,
+        time_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self._view, self._transport, self._clock = view, transport, clock
-        self._clocks = clocks
+        self._clocks, self._lead, self._time_ms = clocks, lead, time_ms
         self._interval, self._rng = interval, rng
         self._quick = min(QUICK, interval)
         self._timeout = max(interval, MIN_TIMEOUT)
@@ -58,6 +64,8 @@ class Gossiper:
         self._extra = 0
         self._news = asyncio.Event()
         self._running: set[str] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._checking: set[Check] = set()
         self._errors: dict[str, str] = {}
         self._statuses: dict[str, Status] = {}
         view.know(self._seeds)
@@ -71,7 +79,7 @@ class Gossiper:
         """The ACK to a peer's SYN."""
         ack = self._view.on_syn(digests)
         self._notice()
-        return replace(ack, now_ms=self._clock.wall_ms())
+        return replace(ack, now_ms=self._clock.wall_ms(), time_ms=self._time_ms())
 
     def on_ack2(self, updates: Iterable[NodeState]) -> None:
         """Take a peer's ACK2."""
@@ -96,9 +104,12 @@ class Gossiper:
 
     async def run(self) -> None:
         """Gossip until cancelled; then all that was started is cancelled and awaited."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                await self._run_interval(tasks)
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                while True:
+                    await self._run_interval(self._tasks)
+        finally:
+            self._tasks = None
 
     async def _run_interval(self, tasks: asyncio.TaskGroup) -> None:
         """A heartbeat and its round, then quick rounds as long as they are needed, until the next is due."""
@@ -106,6 +117,7 @@ class Gossiper:
         self._view.beat()
         self._judge()
         self._start_round(tasks)
+        self._start_checks()
         while (left := due - self._clock.monotonic()) > 0:
             if await self._pause(left):
                 self._start_round(tasks)
@@ -166,13 +178,62 @@ class Gossiper:
 
     async def _talk(self, url: str) -> None:
         sent = self._clock.monotonic()
-        ack = await self._transport.syn(url, self._view.digests(), self._timeout)
-        if self._clocks is not None:
-            self._clocks.measured(url, ack.now_ms, self._clock.monotonic() - sent)
-        updates = self._view.on_ack(ack)
+        address = self._view.address(url)
+        ack = await self._transport.syn(url, self._view.digests(url), self._timeout)
+        if ack.name in ("", url):
+            self._measure(url, ack, self._clock.monotonic() - sent)
+        updates = self._view.on_ack(ack, url, address)
         self._notice()
         if updates:
             await self._transport.ack2(url, updates, self._timeout)
+
+    # --- who is who
+
+    def _start_checks(self) -> None:
+        """Ask those of whom hearsay speaks, some at a time."""
+        while self._tasks is not None and len(self._checking) < MAX_CHECKS:
+            if (check := self._view.next_check()) is None:
+                return
+            self._checking.add(check)
+            self._tasks.create_task(self._check(check), name=f"who is {check.url}")
+
+    async def _check(self, check: Check) -> None:
+        """Ask a node who it is: where it is believed to be, else where it is said to be."""
+        try:
+            if check.address:
+                await self._dial(check.url, check.address)
+            else:
+                await self._exchange(check.url)
+                await self._try_hint(check.url)
+        finally:
+            self._view.checked(check)
+            self._checking.discard(check)
+        self._start_checks()
+
+    async def _try_hint(self, url: str) -> None:
+        hint = "" if self._view.is_sure(url) else self._view.hint(url)
+        if hint and not await self._dial(url, hint):
+            self._view.hint_failed(url)
+
+    async def _dial(self, url: str, address: str) -> bool:
+        """Ask who is at an address; whether it is the node."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                ack = await self._transport.dial(url, address, self._view.digests(url), self._timeout)
+            self._view.on_ack(ack, url, address)
+        except (LimeDBError, TimeoutError) as error:
+            log.debug("%s is not at %s: %s", url, address, error)
+        except Exception:
+            log.exception("the question who is at %s failed", address)
+        self._notice()
+        return self._view.is_sure(url)
+
+    def _measure(self, url: str, ack: Ack, round_trip: float) -> None:
+        """Take in what time a peer has."""
+        if self._clocks is not None:
+            self._clocks.measured(url, ack.now_ms, round_trip)
+        if self._lead is not None:
+            self._lead.measured(url, ack.time_ms, round_trip)
 
     # --- what became of it
 
@@ -188,6 +249,7 @@ class Gossiper:
                 "gossip knew a newer %s: did the clock go back, or do two use it?", self._view.own_url
             )
         self._known, self._generation = known, generation
+        self._start_checks()
 
     def _note(self, url: str, error: str) -> bool:
         """Log how a peer answers, if that changed; whether it did."""

@@ -28,10 +28,18 @@ class PeerReport:
 
 @dataclass(frozen=True, slots=True)
 class GossipReport:
-    """What a node has heard of the others. own: its own state. peers: the others, by URL."""
+    """What a node has heard of the others. own: its own state. peers: the others, by URL. members: URLs of
+    the topology's members, which alone count for the cluster's health; empty: there is none, and all count.
+    """
 
     own: NodeState
     peers: tuple[PeerReport, ...]
+    members: frozenset[str] = frozenset()
+
+    @property
+    def counted(self) -> tuple[PeerReport, ...]:
+        """The peers that count for the cluster's health."""
+        return tuple(p for p in self.peers if not self.members or p.state.url in self.members)
 
     def count(self, status: Status) -> int:
         """How many peers are taken for that."""
@@ -40,14 +48,16 @@ class GossipReport:
     @property
     def cluster_health(self) -> Health:
         """healthy: no peer is stale or dead; critical: half of the nodes or more are dead; else degraded."""
-        if self.count(Status.ACTIVE) == len(self.peers):
+        statuses = [peer.status for peer in self.counted]
+        if statuses.count(Status.ACTIVE) == len(statuses):
             return "healthy"
-        return "critical" if 2 * self.count(Status.DEAD) >= len(self.peers) + 1 else "degraded"
+        return "critical" if 2 * statuses.count(Status.DEAD) >= len(statuses) + 1 else "degraded"
 
     @property
     def convergence_rate(self) -> float:
         """The share of peers that are active, 0 to 1; 1 when there are none."""
-        return self.count(Status.ACTIVE) / len(self.peers) if self.peers else 1.0
+        counted = self.counted
+        return sum(peer.status is Status.ACTIVE for peer in counted) / len(counted) if counted else 1.0
 
     @property
     def average_lag(self) -> float:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
+from limedb.cluster.approval import Approval
+from limedb.cluster.aside import Compute, compute_here
 from limedb.cluster.asking import ASK_TIMEOUT
 from limedb.cluster.attendance import Attendance
 from limedb.cluster.changes import Changes
@@ -20,6 +22,7 @@ from limedb.cluster.giving_way import GivingWay
 from limedb.cluster.handoff import Handoff
 from limedb.cluster.leader import Leader
 from limedb.cluster.report import ChangePlan, ChangeStatus
+from limedb.cluster.verifier import Verifier
 from limedb.cluster.view import ClusterView
 from limedb.core.membership import NodeState
 from limedb.core.topology import Phase, Standing, Topology
@@ -35,12 +38,14 @@ BUSY_SECONDS = 0.25
 class Steward:
     """Runs while `run` runs. interval: of gossip, seconds. seeds: URLs that were named. dead_node_timeout: in
     seconds. has_data: whether the own store ever took a write. nudge: spreads what this node tells, at once.
+    compute: does what takes long beside the event loop.
     """
 
     def __init__(
         self,
         charter: Charter,
         council: Council,
+        verifier: Verifier,
         view: ClusterView,
         handoff: Handoff,
         transport: TopologyTransport,
@@ -52,8 +57,10 @@ class Steward:
         dead_node_timeout: float,
         has_data: Callable[[], bool],
         nudge: Callable[[], None],
+        compute: Compute = compute_here,
     ) -> None:
         self._charter, self._council, self._view = charter, council, view
+        self._verifier = verifier
         self._handoff, self._transport, self._clock = handoff, transport, clock
         self._interval, self._nudge = interval, nudge
         self._attendance = Attendance(charter, view, clock)
@@ -62,7 +69,7 @@ class Steward:
         self._leader = Leader(
             charter, council, view, self._attendance, transport, self.progress, dead_node_timeout, clock
         )
-        self._changes = Changes(charter, council, self._attendance, self._leader)
+        self._changes = Changes(charter, council, self._attendance, self._leader, compute)
         self._wake = asyncio.Event()
         self._departed = asyncio.Event()
         self._was_there = False
@@ -71,6 +78,8 @@ class Steward:
         if not charter.topology.is_fresh and not charter.is_member:
             self._depart("left" if charter.saved.has_left else "removed")
         charter.subscribe(self._on_change)
+        approval = Approval(charter, view, self._attendance, transport, self.progress, has_data)
+        charter.ask_first(verifier.follow, approval.check)
 
     # --- what others ask
 
@@ -78,6 +87,11 @@ class Steward:
     def conflict(self) -> str:
         """What is wrong with another cluster in sight, as a sentence; empty while nothing is."""
         return self._giving_way.conflict
+
+    @property
+    def lonely(self) -> str:
+        """As Forming.waiting_for."""
+        return self._forming.waiting_for
 
     def pledge(self, founder: str) -> str:
         """As TopologyTransport.pledge."""
@@ -99,7 +113,7 @@ class Steward:
 
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
         """As Changes.plan_join."""
-        return self._changes.plan_join(url, zone, virtual_nodes)
+        return await self._changes.plan_join(url, zone, virtual_nodes)
 
     async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
         """As Changes.decommission."""
@@ -128,6 +142,7 @@ class Steward:
                 tasks.create_task(self._keep_going())
         finally:
             await self._council.close()
+            await self._verifier.close()
 
     async def _keep_confirmed(self) -> None:
         """Have each topology on disk and older writes done soon, and tell so."""
@@ -168,7 +183,7 @@ class Steward:
                 await self._leader.step()
 
     async def _pause(self) -> None:
-        is_busy = self._charter.topology.phase is not Phase.STEADY
+        is_busy = self._charter.topology.phase is not Phase.STEADY or self._charter.is_behind
         pause = min(self._interval, BUSY_SECONDS) if is_busy else self._interval
         try:
             async with asyncio.timeout(pause):
@@ -177,14 +192,26 @@ class Steward:
             return
 
     async def _catch_up(self) -> None:
-        """Fetch a newer topology that gossip tells of."""
+        """Find out whether there is a newer topology, when gossip or a message says so."""
         own = self._charter.topology
         newer = [state for state in self._view.living() if self._is_newer(state, own)]
-        for state in sorted(newer, key=lambda state: state.epoch, reverse=True)[: 1 if own.epoch else None]:
+        if own.is_fresh:
+            await self._look_for_first(newer)
+        elif newer or self._charter.is_behind:
+            await self._verifier.follow(replace(own, epoch=own.epoch + 1))
+            if self._charter.topology == own and self._verifier.open is not None:
+                await self._council.finish_open(own, self._verifier.open)
+
+    async def _look_for_first(self, told: Sequence[NodeState]) -> None:
+        for state in sorted(told, key=lambda state: state.epoch, reverse=True):
             try:
-                self._charter.adopt(await self._transport.fetch(state.url, ASK_TIMEOUT))
+                account = await self._transport.account(state.url, 0, ASK_TIMEOUT)
             except LimeDBError as error:
                 log.debug("no topology from %s: %s", state.url, error)
+                continue
+            await self._verifier.follow(account.newest)
+            if not self._charter.topology.is_fresh:
+                return
 
     def _is_newer(self, state: NodeState, own: Topology) -> bool:
         if own.is_fresh:

@@ -8,12 +8,16 @@ no ownership.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from limedb.cluster.hearsay import Check, Hearsay
 from limedb.cluster.report import GossipReport, PeerReport, StateReport
 from limedb.config import address_of
 from limedb.core.detector import Detector, Status
 from limedb.core.membership import Ack, Digest, Membership, NodeState
 from limedb.errors import StoreError
 from limedb.ports import Clock
+
+FORGET_SECONDS = 30.0
+"""How long a node that is no member may be dead before it is forgotten."""
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -24,7 +28,8 @@ class ClusterView:
     """All nodes that gossip knows.
 
     own: this node; its generation is the start of the process. gossip_interval: in seconds, the same on all
-    nodes. tell: asked at each heartbeat for the fields of the own NodeState that change.
+    nodes. tell: asked at each heartbeat for the fields of the own NodeState that change. members: the node_id
+    of each member of the topology, by URL; empty while there is none.
     """
 
     def __init__(
@@ -34,10 +39,12 @@ class ClusterView:
         *,
         gossip_interval: float,
         tell: Callable[[], Mapping[str, Any]] = _nothing,
+        members: Callable[[], Mapping[str, str]] = _nothing,
     ) -> None:
         self.own_url = own.url
         self._clock, self._tell = clock, tell
-        self._membership = Membership(own)
+        self._membership, self._members = Membership(own), members
+        self._hearsay = Hearsay(self._membership, clock, own.address or address_of(own.url), members)
         self._detector = Detector(gossip_interval)
         self._dead_since: dict[str, float] = {}
         self._named_at = clock.monotonic()
@@ -64,7 +71,11 @@ class ClusterView:
 
     def address(self, url: str) -> str:
         """The host:port to dial a node: what it told, else what its URL says. ValueError: no node URL."""
-        return self.state(url).address or address_of(url)
+        return self._hearsay.address(url)
+
+    def reached(self, url: str) -> bool:
+        """Whether a node that was named has answered since the start, be it under another name."""
+        return self._hearsay.reached(url)
 
     def status(self, url: str) -> Status:
         """What a node is taken for; oneself is active. LookupError: it isn't known."""
@@ -84,7 +95,8 @@ class ClusterView:
 
     def gossip_report(self) -> GossipReport:
         """What was heard of the others."""
-        return GossipReport(self._membership.own, tuple(self._peer(url) for url in self.peers()))
+        peers = tuple(self._peer(url) for url in self.peers())
+        return GossipReport(self._membership.own, peers, frozenset(self._members()))
 
     def state_report(self) -> StateReport:
         """The cluster in short."""
@@ -119,7 +131,16 @@ class ClusterView:
                 self._dead_since.setdefault(url, now)
             else:
                 self._dead_since.pop(url, None)
+        self._forget_dead(now)
         return statuses
+
+    def _forget_dead(self, now: float) -> None:
+        """Forget who is no member and has been dead for long; while there is a topology."""
+        if members := self._members():
+            for url in [u for u, since in self._dead_since.items() if now - since >= FORGET_SECONDS]:
+                if url not in members:
+                    self._hearsay.forget(url)
+            self._absorb()
 
     def know(self, urls: Iterable[str]) -> None:
         """Make nodes known by their names."""
@@ -127,26 +148,59 @@ class ClusterView:
             self._membership.know(url)
         self._absorb()
 
-    def digests(self) -> tuple[Digest, ...]:
-        """What a SYN carries."""
-        return self._membership.digests()
+    def digests(self, to: str = "") -> tuple[Digest, ...]:
+        """What a SYN to a node carries: how new the knowledge is of each node that has answered for itself.
+        Of the node that is asked nothing is known, if what is known isn't sure: then it answers with all.
+        """
+        known = [digest for digest in self._membership.digests() if digest.generation and digest.url != to]
+        if to and to != self.own_url:
+            is_sure = self._hearsay.is_proven(to)
+            state = self.state(to)
+            known.append(Digest(to, state.generation, state.heartbeat) if is_sure else Digest(to, 0, 0))
+        return tuple(known)
 
     def on_syn(self, digests: Iterable[Digest]) -> Ack:
-        """The answer to a SYN."""
-        ack = self._membership.on_syn(digests)
+        """The answer to a SYN: of those nodes that have answered for themselves."""
+        told = tuple(digests)
+        ack = self._membership.on_syn(self._hearsay.digests(told))
         self._absorb()
-        return ack
+        updates = tuple(state for state in ack.updates if state.generation)
+        return Ack(updates, ack.requests + self._hearsay.wanted(told), name=self.own_url)
 
-    def on_ack(self, ack: Ack) -> tuple[NodeState, ...]:
-        """Merge an ACK; what the ACK2 carries."""
-        updates = self._membership.on_ack(ack)
+    def on_ack(self, ack: Ack, url: str, dialled: str) -> tuple[NodeState, ...]:
+        """Merge the ACK of a node, by the URL and at the address that were dialled; what the ACK2 carries."""
+        self._hearsay.answered(url, dialled, ack)
+        states, requests = self._hearsay.states(ack.updates), self._hearsay.digests(ack.requests)
+        updates = self._membership.on_ack(Ack(tuple(states), tuple(requests)))
         self._absorb()
         return updates
 
     def on_ack2(self, updates: Iterable[NodeState]) -> None:
         """Merge the states of an ACK2."""
-        self._membership.on_ack2(updates)
+        self._membership.on_ack2(self._hearsay.states(updates))
         self._absorb()
+
+    # --- who is to be asked who it is
+
+    def next_check(self) -> Check | None:
+        """As Hearsay.next_check."""
+        return self._hearsay.next_check()
+
+    def checked(self, check: Check) -> None:
+        """As Hearsay.checked."""
+        self._hearsay.checked(check)
+
+    def is_sure(self, url: str) -> bool:
+        """Whether the node has answered for itself, and nobody says otherwise since."""
+        return self._hearsay.is_proven(url)
+
+    def hint(self, url: str) -> str:
+        """As Hearsay.hint."""
+        return self._hearsay.hint(url)
+
+    def hint_failed(self, url: str) -> None:
+        """As Hearsay.hint_failed."""
+        self._hearsay.hint_failed(url)
 
     def _absorb(self) -> None:
         """Let the detector follow what gossip brought."""
@@ -157,3 +211,7 @@ class ClusterView:
         for url in news.advanced:
             self._detector.heard(url, now)
             self._dead_since.pop(url, None)
+        if len(self._detector.watched) >= len(self._membership):  # one was forgotten; oneself isn't watched
+            for url in set(self._detector.watched) - set(self._membership.urls):
+                self._detector.forget(url)
+                self._dead_since.pop(url, None)

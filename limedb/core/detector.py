@@ -48,6 +48,15 @@ class Detector:
         if url not in self._histories:
             self._histories[url] = _History(self._interval, now)
 
+    def forget(self, url: str) -> None:
+        """Watch a node no more."""
+        self._histories.pop(url, None)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """All nodes that are watched."""
+        return tuple(self._histories)
+
     def heard(self, url: str, now: float) -> None:
         """A new heartbeat of a node arrived."""
         self.watch(url, now)

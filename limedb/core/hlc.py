@@ -46,6 +46,10 @@ class HybridClock:
             self._last = first + count - 1
         return range(first, first + count)
 
+    def lower(self, version: int) -> None:
+        """Give versions from there on again, where it was led above: by a clock that was ahead alone."""
+        self._last = min(self._last, version)
+
     def observe(self, version: int) -> None:
         """Make later versions greater than one that was seen elsewhere."""
         self._last = max(self._last, version)

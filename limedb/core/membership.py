@@ -83,12 +83,15 @@ class NodeState:
 class Ack:
     """The answer to a SYN: states that its sender lacks, and digests of those that the receiver wants.
 
-    now_ms: the wall clock of who answers, 0 when it isn't told.
+    now_ms: the wall clock of who answers, 0 when it isn't told; time_ms: the cluster's time there
+    (`core/slewed_time.py`), likewise. name: its URL, empty when it isn't told.
     """
 
     updates: tuple[NodeState, ...]
     requests: tuple[Digest, ...]
     now_ms: int = 0
+    time_ms: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,21 @@ class Membership:
             if state.url != self._own and _age(state) > _age(self._states[state.url]):
                 self._states[state.url] = state
                 self._advanced.add(state.url)
+
+    def take(self, state: NodeState) -> None:
+        """Take what a node itself said, whatever was told of it before."""
+        before = self._states.get(state.url, NodeState(state.url))
+        self.know(state.url)
+        if _age(before) != _age(state):
+            self._advanced.add(state.url)
+        self._states[state.url] = state
+
+    def forget(self, url: str) -> None:
+        """Know a node no more; oneself is always known."""
+        if url != self._own:
+            self._states.pop(url, None)
+            self._joined.discard(url)
+            self._advanced.discard(url)
 
     def take_news(self) -> News:
         """What has changed since the last call."""

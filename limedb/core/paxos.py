@@ -5,6 +5,13 @@ returned, and is durable before the answer is sent; the proposer is told what wa
 
 Source: Lamport 2001, "Paxos Made Simple". Law: once a majority of voters has accepted a value in one ballot,
 every value accepted in a higher ballot is the same (tests/core/test_paxos.py).
+
+Two additions, both within that law. A voter that has heard the decision votes no more: it says what was
+decided (`on_learned`), which is as good as its vote for it in any ballot, for in every ballot from then on it
+would be asked to accept the same. And a value that some voters had accepted binds nobody once it is known that
+it was not decided: when so many voters, all of whom promised this ballot, hold another value or none that no
+majority is left for it. For if it had been decided in some ballot, a majority would have accepted it there,
+and, as every value since would be the same, each of them would still hold it.
 """
 
 from dataclasses import dataclass, replace
@@ -58,12 +65,25 @@ class Proposer(Generic[V]):
         self._value, self._newest = value, NONE
         self._promised: set[str] = set()
         self._accepted: set[str] = set()
-        self._highest = ballot
+        self._held: dict[str, V | None] = {}
+        self._learned: V | None = None
+        self._fixed: V | None = None
+        self._own, self._highest = value, ballot
 
     @property
     def proposal(self) -> V:
-        """What to ask the voters to accept, once they promised."""
-        return self._value
+        """What to ask the voters to accept, once they promised; one ballot has one, whatever is heard later."""
+        if self._fixed is None:
+            self._fixed = self._choose()
+        return self._fixed
+
+    def _choose(self) -> V:
+        if self._learned is not None:
+            return self._learned
+        missing = len(self._voters) - len(self._held)
+        holders = sum(value == self._value for value in self._held.values())
+        is_bound = self._newest != NONE and holders + missing >= majority(len(self._voters))
+        return self._value if is_bound else self._own
 
     @property
     def is_promised(self) -> bool:
@@ -81,6 +101,7 @@ class Proposer(Generic[V]):
         if voter not in self._voters or state.promised != self.ballot:
             return
         self._promised.add(voter)
+        self._held[voter] = state.value
         if state.accepted > self._newest and state.value is not None:
             self._newest, self._value = state.accepted, state.value
 
@@ -89,6 +110,14 @@ class Proposer(Generic[V]):
         self._highest = max(self._highest, state.promised)
         if voter in self._voters and state.accepted == self.ballot:
             self._accepted.add(voter)
+
+    def on_learned(self, voter: str, value: V) -> None:
+        """Take it that a voter knows the decision: it votes for that and nothing else, in this ballot too."""
+        if voter not in self._voters or (self._fixed or self._learned) not in (None, value):
+            return
+        self._learned = value
+        self._promised.add(voter)
+        self._accepted.add(voter)
 
     def next_ballot(self) -> Ballot:
         """The ballot of another attempt, above all that was heard of."""

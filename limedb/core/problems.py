@@ -35,7 +35,7 @@ class Problems:
 
     def now(self) -> list[Problem]:
         """What is wrong at this moment."""
-        return [problem for source in self._sources for problem in source()]
+        return [problem for source in self._sources for problem in _asked(source)]
 
     @property
     def blocking(self) -> str:
@@ -46,3 +46,14 @@ class Problems:
     def warnings(self) -> list[str]:
         """What is wrong although the node serves."""
         return [problem.text for problem in self.now() if not problem.stops_serving]
+
+
+def _asked(source: Source) -> list[Problem]:
+    """What a source says. One that fails is a problem itself: it must not hide the others, nor end health,
+    status and the streams of reports with it.
+    """
+    try:
+        return list(source())
+    except Exception as error:
+        name = getattr(source, "__qualname__", repr(source))
+        return [Problem(f"{name}, which looks for problems of this node, failed itself: {error!r}")]

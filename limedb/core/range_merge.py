@@ -4,7 +4,7 @@ It owns the k-way merge: how far all nodes were read, and whose records count. I
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from functools import reduce
 
 from limedb.core.key_range import KeyRange, behind
@@ -41,7 +41,7 @@ class RangeMerge:
         self.start = keys.start  # from here on nothing was taken
 
     @property
-    def nodes(self) -> Collection[str]:
+    def nodes(self) -> Set[str]:
         """The nodes that are read."""
         return self._sources.keys()
 

@@ -19,6 +19,9 @@ LOOPBACK = "127.0.0.1"
 BODY_LIMIT = 8 << 20
 """The largest JSON body by default, in bytes: a value of 1 MiB that is all escapes has 6."""
 
+MAX_HEAP = 1 << 30
+"""Bytes that Envoy may hold in memory, most of it what clients don't read, before it ends requests."""
+
 # The gRPC code that a body has when Envoy answers by itself, by HTTP status.
 _LOCAL_CODES = {
     400: 3, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 431: 8,
@@ -136,6 +139,7 @@ def render(options: EnvoyOptions) -> str:
         access_log=options.access_log,
         descriptor=options.descriptor,
         max_body=options.max_body,
+        max_heap=MAX_HEAP,
         local_codes=_LOCAL_CODES,
         obeyed_headers=_OBEYED_HEADERS,
         page_policy=_PAGE_POLICY,

@@ -1,13 +1,15 @@
 """A local cluster in the foreground: it stays until Ctrl-C, SIGTERM or `limedb cluster stop`.
 
 It owns the signals of the command and the news of processes that ended. It must never end one that merely
-saw another end: a `limedb cluster restart` may follow.
+saw another end: a `limedb cluster restart` may follow. It must never end and leave processes behind.
 """
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import psutil
 
 from limedb.errors import LaunchError
 from limedb.launch import cluster
@@ -41,18 +43,30 @@ def interruptible() -> Iterator[None]:
 
 
 def stay(folder: Folder, tell: Callable[[str], None]) -> None:
-    """Tell of each process that ends, until a signal or the end of the cluster; then end all of it."""
+    """Tell of each process that ends, until a signal or the end of the cluster; then end all of it, whatever
+    this command itself fails with. tell: takes a line, and must neither wait nor raise.
+    """
     told: set[Pid] = set()
     with stop_signals() as asked:
-        while not asked.wait(LOOK_SECONDS):
-            try:
-                launch = folder.read()
-            except LaunchError:
-                return
-            for line in _news(launch, told):
-                tell(line)
-        tell("stopping")
-        cluster.stop(folder)
+        try:
+            while not asked.wait(LOOK_SECONDS):
+                if not folder.launch_file.exists():  # `limedb cluster stop` has ended it
+                    return
+                _look(folder, told, tell)
+        finally:
+            if folder.launch_file.exists():
+                tell("stopping")
+                cluster.stop(folder)
+
+
+def _look(folder: Folder, told: set[Pid], tell: Callable[[str], None]) -> None:
+    try:
+        for line in _news(folder.read(), told):
+            tell(line)
+    except (LaunchError, psutil.Error, OSError) as error:  # the next look may see more
+        if not folder.launch_file.exists():
+            return
+        tell(f"the cluster's processes can't be looked at now: {error}")
 
 
 def _news(launch: Launch, told: set[Pid]) -> Iterator[str]:

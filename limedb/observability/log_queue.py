@@ -5,6 +5,7 @@ It must never make the code that logs wait: a pipe that nobody empties blocks it
 """
 
 import os
+import select
 import time
 from collections import deque
 from threading import Condition, Thread
@@ -105,4 +106,9 @@ def _descriptor_of(stream: TextIO) -> int | None:
 
 def _write_whole(descriptor: int, data: bytes) -> None:
     while data:
-        data = data[os.write(descriptor, data) :]
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:  # somebody who shares the terminal or pipe has made it so
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT)
+            poll.poll()

@@ -60,7 +60,7 @@ class Coordinator:
         self._skew, self._default = skew, default_level
         self.counters = Counters()
         self._tasks = Tasks()
-        fanout = Fanout(replicas, hints, clock, self._tasks, self.counters)
+        fanout = Fanout(replicas, hints, clock, self._tasks, self.counters, skew.check_stored)
         reader = Reader(replicas, clock, self._tasks, self.counters)
         write_back = WriteBack(replicas, fanout, self.counters)
         self.finder = Finder(placement, replicas, reader, clock, self.counters, write_back)
@@ -126,7 +126,7 @@ class Coordinator:
             if not applied.superseded_by:
                 job.learn_previous(applied.previous, applied.existed)
                 return Written(record.version, job.existed, 1, 1, topology.epoch)
-            self._writer.observe(applied.superseded_by)
+            self._writer.rise(job, applied.superseded_by)
         raise ContendedError(write.key, MAX_ATTEMPTS)
 
     async def close(self) -> None:
@@ -191,7 +191,7 @@ class Coordinator:
         if isinstance(read.record, LimeDBError):
             raise read.record
         if read.record is not None:
-            self._writer.observe(read.record.version)
+            self._writer.rise(job, read.record.version)
             job.learn_previous(read.record.version, read.record.is_live(self._skew.now_ms()))
         self._writer.version(job, self._skew.now_ms())
         job.is_exact = True

@@ -130,9 +130,16 @@ class Fanout:
     """Sends rounds to replicas."""
 
     def __init__(
-        self, replicas: Replicas, hints: HintLog, clock: Clock, tasks: Tasks, counters: Counters
+        self,
+        replicas: Replicas,
+        hints: HintLog,
+        clock: Clock,
+        tasks: Tasks,
+        counters: Counters,
+        check_stored: Callable[[int], None],
     ) -> None:
-        self._replicas, self._hints, self._clock = replicas, hints, clock
+        """check_stored: raises a LimeDBError where a version that a replica says it has can't be believed."""
+        self._replicas, self._hints, self._clock, self._check_stored = replicas, hints, clock, check_stored
         self._tasks, self._counters = tasks, counters
 
     async def run(self, tracks: Sequence[Track], round_: Round) -> None:
@@ -183,9 +190,19 @@ class Fanout:
             raise
         else:
             for track, result in zip(tracks, applied, strict=True):
-                track.answer(node_url, result, round_.superseded_is_ack)
+                self._take(track, node_url, result, round_.superseded_is_ack)
         self._keep_hints(tracks, round_)
         round_.settle(tracks)
+
+    def _take(self, track: Track, node_url: str, applied: Applied, superseded_is_ack: bool) -> None:
+        """Count an answer. A newer record that nothing can go above is a refusal: others may still do."""
+        try:
+            if applied.superseded_by and not superseded_is_ack:
+                self._check_stored(applied.superseded_by)
+        except LimeDBError as error:
+            track.fail(node_url, error)
+        else:
+            track.answer(node_url, applied, superseded_is_ack)
 
     def _give_up(self, node_url: str, tracks: list[Track], round_: Round) -> None:
         """The node stops: what was sent may have been taken, and nobody will hear of it."""
@@ -215,7 +232,8 @@ class Fanout:
 
 _REFUSALS = frozenset(
     ("StoreFullError", "StoreClosedError", "ClockSkewError", "NotMemberError", "InvalidKeyError",
-     "ValueTooLargeError", "InvalidRequestError", "MalformedRequestError", "UnavailableError")
+     "ValueTooLargeError", "InvalidRequestError", "MalformedRequestError", "OverloadedError",
+     "UnavailableError")
 )  # fmt: skip
 
 

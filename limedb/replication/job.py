@@ -15,10 +15,10 @@ from limedb.replication.requests import Write, Written
 class Job:
     """A write until it has its outcome.
 
-    record: as it is sent; None: it needs a (new) version. is_exact: a newer version is no reason to write
-    again. may_be_stored: an earlier attempt left it, or may have, on some replica. existed: what is known
-    of it so far, by the record of the version `previous`. need of total replicas are to have it. waiter: is
-    told the outcome as soon as there is one.
+    record: as it is sent; None: it needs a (new) version. above: its next version is to be greater.
+    is_exact: a newer version is no reason to write again. may_be_stored: an earlier attempt left it, or may
+    have, on some replica. existed: what is known of it so far, by the record of the version `previous`.
+    need of total replicas are to have it. waiter: is given the outcome as soon as there is one.
     """
 
     record: Record | None = None
@@ -26,6 +26,7 @@ class Job:
     track: Track | None = None
     is_exact = may_be_stored = existed = False
     attempts, previous = 0, -1
+    above = -1
     need = total = 0
     own: tuple[int, ...] = ()
     waiter: "asyncio.Future[Written | LimeDBError] | None" = None

@@ -48,6 +48,11 @@ class MemoryHints:
         self._kept.pop(node_url, None)
         self._sizes.pop(node_url, None)
 
+    @property
+    def trouble(self) -> str:
+        """As HintLog.trouble: none."""
+        return ""
+
     def waiting(self) -> dict[str, int]:
         """As HintLog.waiting."""
         return dict(self._sizes)

@@ -102,7 +102,7 @@ class LocalReplica:
         self._bytes = store if isinstance(store, StoredBytes) else None
         self._operations = operations or MemoryOperations()
         self._tenures = Tenures(placement, self._operations, skew.now_ms)
-        self.changes = ChangeLog(skew.now_ms, clock.wall_ms(), is_fresh=store.high_water() == 0)
+        self.changes = ChangeLog(skew.now_ms, skew.now_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
         self._told_at = float("-inf")
         self.skewed = 0
@@ -234,7 +234,7 @@ class LocalReplica:
         skip = 0 if after is not None else (page - 1) * page_size
         total = self._store.count()
         records = (
-            await self._store.scan_keys(after, page_size, self._clock.wall_ms(), skip) if skip < total else []
+            await self._store.scan_keys(after, page_size, self._skew.now_ms(), skip) if skip < total else []
         )
         self._checked_size(0, records)
         return KeyPage(records, total, page, page_size)

@@ -6,10 +6,15 @@ each node at most, and must never run ahead of who takes what it finds.
 All current owners that can be reached are asked; of every range at least as many must answer, up to the same
 key, as the level needs, so that a scan at QUORUM sees every write that was acknowledged before it began. A
 scan isn't one moment, and mends nothing: replicas that differ are left to reads and repair.
+
+A node that is late is left out for the rest of the scan where the others are enough: a page waits for a
+checkpoint, and a slow disk takes seconds for one. That changes nothing of the rule above. Where the others
+are no longer enough later, the scan begins again behind what was taken, and waits for all.
 """
 
 import asyncio
-from collections.abc import Callable
+from asyncio import FIRST_COMPLETED
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from limedb.core.coverage import Coverage
@@ -25,6 +30,9 @@ from limedb.replication.writing import KNOWN_DOWN
 
 MAX_FETCH = 512
 """Records that a node is asked for at once: more take their time on its event loop."""
+LATE_SECONDS = 0.25
+"""After so long without a further page, the nodes that were asked and still owe theirs are late."""
+LATE = "it was late"
 
 
 class OwnStore(Protocol):
@@ -121,6 +129,7 @@ class Scan:
         self._merge: RangeMerge | None = None
         self._missing: dict[str, str] = {}
         self._restarts = 0
+        self._is_patient = level is Level.ALL  # waits for those that are late
 
     async def page(self) -> list[Record]:
         """The next live records, in the order of their keys; none: the range is at its end.
@@ -133,9 +142,12 @@ class Scan:
             if merge.is_done:
                 break
             try:
-                await self._feed(merge)
+                is_fed = await self._feed(merge)
             except StaleEpochError as stale:
-                self._start_over(merge, stale)
+                self._follow(stale)
+                is_fed = False
+            if not is_fed:
+                self._keys, self._merge = self._keys.begin_at(merge.start), None
                 continue
             records = merge.take()
             self._restarts = 0 if records else self._restarts
@@ -151,14 +163,9 @@ class Scan:
         self._check(nodes)
         return RangeMerge(self._keys, nodes, lambda key: layout.of_key(key).current)
 
-    async def _feed(self, merge: RangeMerge) -> None:
-        """Ask those whose next page is needed, all at once."""
-        async with asyncio.TaskGroup() as group:
-            asked = {
-                node: group.create_task(self._ask(node, self._keys.begin_at(start)))
-                for node, start in merge.hungry.items()
-            }
-        answers = {node: task.result() for node, task in asked.items()}
+    async def _feed(self, merge: RangeMerge) -> bool:
+        """Ask those whose next page is needed, all at once; False: it has to begin again."""
+        answers = await self._answers(merge)
         self._fetch = min(MAX_FETCH, 2 * self._fetch)
         for node, answer in answers.items():
             if isinstance(answer, StaleEpochError):
@@ -168,7 +175,35 @@ class Scan:
                 merge.drop(node)
             else:
                 merge.feed(node, answer.records, answer.is_end)
-        self._check([*merge.nodes])
+        for node in merge.hungry.keys() - answers.keys():
+            self._missing[node] = LATE
+            merge.drop(node)
+        if LATE in self._missing.values() and not self._is_enough(merge.nodes):
+            self._is_patient = True
+            return False
+        self._check(merge.nodes)
+        return True
+
+    async def _answers(self, merge: RangeMerge) -> dict[str, RangePage | LimeDBError]:
+        """The pages of those that were asked, but for who is late while the others are enough."""
+        asked = {
+            node: asyncio.create_task(self._ask(node, self._keys.begin_at(start)))
+            for node, start in merge.hungry.items()
+        }
+        fed = merge.nodes - asked.keys()
+        try:
+            while waiting := [task for task in asked.values() if not task.done()]:
+                found, _ = await asyncio.wait(
+                    waiting, timeout=None if self._is_patient else LATE_SECONDS, return_when=FIRST_COMPLETED
+                )
+                come = [n for n, t in asked.items() if t.done() and not isinstance(t.result(), LimeDBError)]
+                if not found and self._is_enough({*fed, *come}):
+                    break
+            return {node: task.result() for node, task in asked.items() if task.done()}
+        finally:
+            for task in asked.values():
+                task.cancel()
+            await asyncio.gather(*asked.values(), return_exceptions=True)
 
     async def _ask(self, node: str, keys: KeyRange) -> RangePage | LimeDBError:
         try:
@@ -177,17 +212,19 @@ class Scan:
         except LimeDBError as error:
             return error
 
-    def _check(self, nodes: list[str]) -> None:
-        if not self._coverage.is_enough(nodes, self._level):
+    def _is_enough(self, nodes: Collection[str]) -> bool:
+        return self._coverage.is_enough(nodes, self._level)
+
+    def _check(self, nodes: Collection[str]) -> None:
+        if not self._is_enough(nodes):
             raise RangeUnreachableError("a scan", self._level.value, self._missing)
 
-    def _start_over(self, merge: RangeMerge, stale: StaleEpochError) -> None:
-        """Go on, behind what was taken, under the newer topology that a node knows."""
+    def _follow(self, stale: StaleEpochError) -> None:
+        """Go over to the newer topology that a node knows."""
         self._restarts += 1
         if self._restarts >= MAX_RESTARTS:
             raise stale
         self._scanner.follow(stale)
-        self._keys, self._merge = self._keys.begin_at(merge.start), None
 
 
 class OwnScan:

@@ -1,14 +1,21 @@
 """What time the cluster has, and which versions are too far ahead of it.
 
-It owns the refusal. It must never find out whose clock is off: `cluster` does, and says it here.
+It owns the refusal. It must never find out whose clock is off, nor by how much the cluster's time leads its
+clocks: `cluster` does, and says it here.
 
 A version that is far in the future would win over every write of the years until then; so it is refused
-before it is merged, by replicas and by coordinators alike.
+before it is merged, by replicas and by coordinators alike. Two things vouch for one that is further ahead:
+the cluster's time itself, which goes on where it was when clocks that were ahead are set right; and what is
+stored here already, for a write that is above it by a little makes nothing worse, and else that key could not
+be written until the clocks have caught up. What is more than a day ahead vouches for nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from limedb.core.hlc import COUNTER_BITS, wall_ms_of
+from limedb.core.problems import Problem
+from limedb.core.slewed_time import RATE, SlewedTime
 from limedb.errors import ClockSkewError, UnavailableError
 from limedb.ports import Clock
 
@@ -16,15 +23,21 @@ RECHECK_SECONDS = 0.2
 """How long an opinion of the own clock is kept: asking for it looks at all peers."""
 JUMP_MS = 20.0
 """A wall clock that leaves the monotonic one by so much is judged at once."""
+ABOVE_MS = 10
+"""Milliseconds of version by which a record may be above all that are stored: 655,360 writes."""
+BRIDGED_MS = 24 * 3600 * 1000
+"""A day: versions further ahead are no work of a clock that was ahead."""
 
 
 class ClockGuard:
     """Judges versions by the cluster's time.
 
-    limit_ms: MAX_CLOCK_SKEW, milliseconds. skew_ms: what to add to the own wall clock for the cluster's time,
-    0 unless the own clock is known to be off. problem: what is wrong with the own clock, in words for the
-    client; empty while nothing is. is_alone: whether there is no other node, so that whatever is ahead was
-    given by the own clock, which was set back since.
+    limit_ms: MAX_CLOCK_SKEW, milliseconds. skew_ms: what to add to the own wall clock for the clock that the
+    cluster agrees on, 0 unless the own one is known to be off. problem: what is wrong with the own clock, in
+    words for the client; empty while nothing is. agree: the lead over the clock that the node is to have
+    (`cluster/clock_lead.py`), given its own and the clock's time. mark: the greatest version that is stored
+    here. is_settled: the others had the time to say what time they have. on_drop: called with the time when
+    it is lowered, since the lead was this node's alone.
     """
 
     def __init__(
@@ -33,26 +46,63 @@ class ClockGuard:
         limit_ms: int,
         skew_ms: Callable[[], int] = lambda: 0,
         problem: Callable[[], str] = lambda: "",
-        is_alone: Callable[[], bool] = lambda: False,
+        agree: Callable[[float, float], float] = lambda own, now_ms: own,
+        mark: Callable[[], int] = lambda: 0,
+        is_settled: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._clock, self._limit, self._is_alone = clock, limit_ms, is_alone
-        self._ask_skew_ms, self._ask_problem = skew_ms, problem
+        self.on_drop: Callable[[int], None] = lambda now_ms: None
+        self._clock, self._limit, self._agree, self._mark = clock, limit_ms, agree, mark
+        self._ask_skew_ms, self._ask_problem, self._is_settled = skew_ms, problem, is_settled
         self._skew_ms, self._problem = 0, ""
-        self._due, self._lead = float("-inf"), 0.0
+        self._due, self._ahead = float("-inf"), 0.0
+        self._is_established = False
+        now = clock.wall_ms() + skew_ms()
+        self._time = SlewedTime(now, clock.monotonic(), self._lead_of_mark(now))
+
+    @property
+    def limit_ms(self) -> int:
+        """How far ahead a version may be, milliseconds."""
+        return self._limit
 
     def now_ms(self) -> int:
-        """The cluster's time, milliseconds since 1970."""
-        wall = self._clock.wall_ms()
-        now = self._clock.monotonic()
-        lead = wall - now * 1000
-        if now >= self._due or not -JUMP_MS < lead - self._lead < JUMP_MS:
-            self._due, self._lead = now + RECHECK_SECONDS, lead
+        """The cluster's time, milliseconds since 1970. It doesn't go back when clocks do."""
+        wall, at = self._clock.wall_ms(), self._clock.monotonic()
+        ahead = wall - at * 1000
+        is_due = at >= self._due or not -JUMP_MS < ahead - self._ahead < JUMP_MS
+        if is_due:
+            self._due, self._ahead = at + RECHECK_SECONDS, ahead
             self._skew_ms, self._problem = self._ask_skew_ms(), self._ask_problem()
-        return wall + self._skew_ms
+        now = wall + self._skew_ms
+        lead = self._time.lead(now, at)
+        if not self._is_established:  # what a wrong clock showed since the start was nobody's time
+            lead = self._lead_of_mark(now)
+        own = lead
+        if is_due:
+            lead = self._agree(own, now)
+            self._is_established = self._is_established or (self._is_settled() and not self._problem)
+        now += int(lead)
+        self._time.set(now, at)
+        if lead < own:
+            self.on_drop(now)
+        return now
+
+    @property
+    def lead_ms(self) -> int:
+        """By how many ms the cluster's time leads the clock."""
+        now = self.now_ms()
+        return max(0, now - self._clock.wall_ms() - self._skew_ms)
 
     def is_ahead(self, version: int, now_ms: int) -> bool:
-        """Whether a version is too far ahead of the cluster's time."""
-        return (version >> COUNTER_BITS) - now_ms > self._limit and not self._is_alone()
+        """Whether a version is too far ahead of the cluster's time, and of all that is stored here."""
+        at = version >> COUNTER_BITS
+        if at - now_ms <= self._limit:
+            return False
+        mark = self._mark() >> COUNTER_BITS
+        return not (at <= mark + ABOVE_MS and mark - now_ms <= BRIDGED_MS)
+
+    def is_about_now(self, version: int) -> bool:
+        """Whether a version is no further ahead of the cluster's time than clocks may differ."""
+        return (version >> COUNTER_BITS) - self.now_ms() <= self._limit
 
     def check_version(self, version: int) -> None:
         """ClockSkewError: a version is too far ahead."""
@@ -60,9 +110,64 @@ class ClockGuard:
         if self.is_ahead(version, now):
             raise ClockSkewError("the version of a record", wall_ms_of(version) - now, self._limit)
 
+    def check_stored(self, version: int) -> None:
+        """ClockSkewError: a version that a replica has is so far ahead that no write goes above it."""
+        now = self.now_ms()
+        if (version >> COUNTER_BITS) - now > BRIDGED_MS:
+            raise ClockSkewError("the stored record", wall_ms_of(version) - now, BRIDGED_MS)
+
     def check_own(self) -> int:
         """The cluster's time, as now_ms. UnavailableError: the own clock is too far off to give versions."""
         now = self.now_ms()
-        if self._problem:
-            raise UnavailableError(self._problem)
+        if self._problem or not self._is_established:
+            raise UnavailableError(self._problem or _STARTING)
         return now
+
+    def problems(self) -> Iterator[Problem]:
+        """What an operator should know of the cluster's time."""
+        self.now_ms()
+        if not (self._problem or self._is_established):
+            yield Problem(_STARTING, stops_serving=True)
+        if (lead := self.lead_ms) > self._limit:
+            end = self._clock.wall_ms() + int(lead / (1 - RATE))
+            yield Problem(
+                f"the cluster's time is {_duration(lead)} ahead of its clocks, which were ahead and were set"
+                f" right: they catch up until {_moment(end)}; values with a time to live last a ninth longer"
+                " meanwhile, and all else is as usual"
+            )
+        if (over := (self._mark() >> COUNTER_BITS) - self.now_ms()) > BRIDGED_MS:
+            yield Problem(
+                f"records are stored here whose versions are up to {_duration(over)} ahead of the clocks:"
+                f" keys that have them refuse writes until {_moment(self.now_ms() + over)}. To write them"
+                " earlier, export all keys, start the nodes with empty data folders, and import them"
+            )
+
+    def _lead_of_mark(self, now_ms: int) -> float:
+        """By how many ms what is stored is ahead of the clock: it showed that once."""
+        lead = (self._mark() >> COUNTER_BITS) - now_ms
+        return float(lead) if self._limit < lead <= BRIDGED_MS else 0.0
+
+
+_STARTING = (
+    "this node has just started, and what it holds is ahead of its clock: it waits for its peers to say what"
+    " time the cluster has"
+)
+
+
+def _duration(ms: float) -> str:
+    seconds = round(ms / 1000)
+    hours, minutes = divmod(seconds // 60, 60)
+    return (
+        f"{hours} h {minutes} min"
+        if hours
+        else f"{minutes} min {seconds % 60} s"
+        if minutes
+        else f"{seconds} s"
+    )
+
+
+def _moment(ms: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):
+        return "a time beyond the calendar"

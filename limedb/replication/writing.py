@@ -178,14 +178,22 @@ class Writer:
         for job, version in zip(jobs, self._versions.tick_many(now_ms, len(jobs)), strict=True):
             if job.record is None:
                 key, value, ttl_ms, _, _ = job.write
+                version = max(version, job.above + 1)
                 job.give(Record(key, value, version, now_ms + ttl_ms if ttl_ms else 0))
             records.append(job.sent)
         return records
 
-    def observe(self, version: int) -> None:
-        """Give later versions above one that was seen. ClockSkewError: it is too far in the future."""
-        self._skew.check_version(version)
-        self._versions.observe(version)
+    def rise(self, job: Job, version: int) -> None:
+        """Give a job's next version above one that a replica has, and all later ones if that is about now.
+
+        A version that is further ahead was given while clocks were ahead: the write of that key goes above
+        it, and its replicas judge whether they have what vouches for that (`skew.py`); the versions of other
+        keys stay where the time is. ClockSkewError: it is so far in the future that nothing may go above it.
+        """
+        self._skew.check_stored(version)
+        job.above = max(job.above, version)
+        if self._skew.is_about_now(version):
+            self._versions.observe(version)
 
     def _track(self, job: Job, layout: Layout, level: Level, is_live: "_Live", now_ms: int) -> Track | None:
         """What to send of a job; None: nothing can be, and it has its outcome."""
@@ -239,7 +247,7 @@ class Writer:
         job.attempts += 1
         job.record = None
         try:
-            self.observe(version)
+            self.rise(job, version)
         except ClockSkewError as error:
             job.outcome = honest(job, error)
         if job.attempts == MAX_ATTEMPTS:

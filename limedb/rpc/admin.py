@@ -27,7 +27,8 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.GetStatusRequest, context: Context
     ) -> admin_pb2.GetStatusResponse:
         change = await self._report.change()
-        topology, nodes = self._report.topology, self._report.nodes()
+        nodes = await self._report.nodes()
+        topology = self._report.topology
         return admin_pb2.GetStatusResponse(
             node_url=self._sources.view.own_url,
             cluster_id=topology.cluster_id,

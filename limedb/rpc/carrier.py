@@ -9,15 +9,22 @@ When the node stops, no more is read, what runs is finished and answered, and th
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Sequence
 from typing import Protocol
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.errors import LimeDBError, RequestTimeoutError, ResponseTooLargeError, StaleEpochError
+from limedb.errors import (
+    LimeDBError,
+    OverloadedError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
+    StaleEpochError,
+)
 from limedb.ports import Applied, Clock
 from limedb.rpc import frames
 from limedb.rpc.convert_topology import fence_from
+from limedb.rpc.memory import PEER_COPIES, ROOM_SECONDS, SMALL, Share
 from limedb.rpc.status import facts_of, kind_of, number_of, status_of
 from limedb.storage.codec import encode, received
 from limedbpb.v1 import replica_pb2
@@ -28,6 +35,8 @@ FRAME_BYTES = 1 << 20
 """A frame ends behind as many bytes."""
 MAX_READY = 16 << 20
 """Bytes of answers that may wait to be sent; no more questions are read until the peer has taken some."""
+MAX_RUNNING = 2048
+"""Questions of one stream that may be worked on; no more are begun until some are done. A peer asks half."""
 MAX_ANSWER = 63 << 20
 """Bytes of one answer. A frame over what the peer accepts would end the stream."""
 
@@ -46,10 +55,13 @@ class Own(Protocol):
 
 
 class Carrier:
-    """Answers one stream."""
+    """Answers one stream. memory: where its large questions and answers count, for the peer `holder`."""
 
-    def __init__(self, own: Own, clock: Clock) -> None:
+    def __init__(self, own: Own, clock: Clock, memory: Share, holder: str) -> None:
         self._own, self._clock = own, clock
+        self._memory, self._holder = memory, holder
+        self._has_ended = False
+        self._held = memory.hold(holder, 0)  # answers that the peer hasn't taken
         self._loop = asyncio.get_running_loop()
         self._ready: list[bytes] = []
         self._ready_bytes = 0
@@ -76,15 +88,17 @@ class Carrier:
             ending = [reading, *self._running]
             for task in ending:
                 task.cancel()
+            self._has_ended = True
+            self._held.release()
             await asyncio.gather(*ending, return_exceptions=True)
 
     async def _read(self, requests: AsyncIterator[replica_pb2.CarryRequest]) -> None:
         async for request in requests:
             for question in request.questions:
+                while self._ready_bytes > MAX_READY or len(self._running) >= MAX_RUNNING:
+                    self._has_room.clear()
+                    await self._has_room.wait()
                 self._begin(question)
-            if self._ready_bytes > MAX_READY:
-                self._has_room.clear()
-                await self._has_room.wait()
 
     def _begin(self, question: replica_pb2.Question) -> None:
         """Work on a question; the reads of a store that is at hand are done when this returns."""
@@ -95,7 +109,9 @@ class Carrier:
             deadline = self._clock.monotonic() + question.timeout_ms / 1000
             if question.records:
                 records = [received(data) for data in question.records]
-                self._start(question.number, self._apply(records, fence, deadline))
+                work = self._apply(records, fence, deadline)
+                size = question.ByteSize()
+                self._start(question.number, work if size <= SMALL else self._in_room(work, size))
                 return
             found = self._own.read_stored(question.keys, fence)
             if found is None:
@@ -109,7 +125,20 @@ class Carrier:
     def _start(self, number: int, work: Awaitable[bytes]) -> None:
         task = self._loop.create_task(self._finish(number, work))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        if self._ready_bytes <= MAX_READY:
+            self._has_room.set()
+
+    async def _in_room(self, work: Coroutine[None, None, bytes], size: int) -> bytes:
+        """Work on much when there is room for it. OverloadedError: there is none."""
+        try:
+            with await self._memory.wait(self._holder, PEER_COPIES * size, ROOM_SECONDS):
+                return await work
+        finally:
+            work.close()  # where it was never begun
 
     async def _finish(self, number: int, work: Awaitable[bytes]) -> None:
         try:
@@ -135,9 +164,19 @@ class Carrier:
     def _put(self, number: int, body: bytes) -> None:
         if len(body) > MAX_ANSWER:
             body = _refusal(_too_large(len(body)))
+        if len(body) > SMALL and not self._has_ended:
+            body = self._counted(body)
         self._ready.append(frames.answer(number, body))
         self._ready_bytes += len(body)
         self._nudge()
+
+    def _counted(self, body: bytes) -> bytes:
+        """A large answer, or what refuses it."""
+        try:
+            self._held.resize(self._held.amount + len(body))
+        except OverloadedError as error:
+            return _refusal(error)
+        return body
 
     def _nudge(self, _task: object = None) -> None:
         if self._idle is not None and not self._idle.done():
@@ -153,6 +192,7 @@ class Carrier:
         if not self._ready:
             self._ready_bytes = 0
             self._has_room.set()
+            self._held.resize(min(self._held.amount, len(frame)))
         return frame
 
 

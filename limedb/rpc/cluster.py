@@ -21,6 +21,8 @@ from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 LOOK_SECONDS = 0.1
 """How often a watched cluster is looked at for a change: it costs some microseconds a node."""
+SHARED_SECONDS = 0.05
+"""How old a report may be that a watched cluster is told."""
 LOCATE_SECONDS = 1.0
 """How long LocateKey waits for each owner."""
 
@@ -33,11 +35,13 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     def __init__(self, sources: ClusterSources, checks: Checks, deadlines: Deadlines) -> None:
         self._sources, self._checks, self._deadlines = sources, checks, deadlines
         self._report = ClusterReport(sources)
-        self._told: tuple[Ring, cluster_pb2.GetRingResponse] | None = None
+        self._told: tuple[Ring, bytes] | None = None
+        self._snapshot_at: tuple[float, object, cluster_pb2.WatchClusterResponse] | None = None
 
     async def GetState(
         self, request: cluster_pb2.GetStateRequest, context: Context
     ) -> cluster_pb2.GetStateResponse:
+        members = await self._report.members()
         gossip, topology = self._sources.view.gossip_report(), self._report.topology
         return cluster_pb2.GetStateResponse(
             node_url=gossip.own.url,
@@ -53,17 +57,19 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             replication_factor=topology.replication_factor,
             node_id=gossip.own.node_id,
             problem=self._sources.problem(),
-            members=self._report.members(),
+            members=members,
             warnings=self._sources.warnings(),
         )
 
-    async def GetRing(
+    async def GetRing(  # type: ignore[override]
         self, request: cluster_pb2.GetRingRequest, context: Context
-    ) -> cluster_pb2.GetRingResponse:
-        """The ring's answer is large, so it is kept until the ring is replaced."""
-        ring = self._sources.placement.layout.ring
+    ) -> bytes:
+        """The ring's answer is large, so it is kept until the ring is replaced, as it is sent."""
+        ring, own = self._sources.placement.layout.ring, self._sources.view.own_url
         if self._told is None or self._told[0] is not ring:
-            self._told = (ring, ring_response(ring, self._sources.view.own_url))
+            made = await self._sources.compute(lambda: ring_response(ring, own).SerializeToString())
+            self._told = (ring, made)
+            return made
         return self._told[1]
 
     async def GetGossip(
@@ -142,11 +148,19 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             mark, now = self._report.mark(), clock.monotonic()
             if mark != told or now >= due:
                 told, due = mark, now + interval
-                yield await self._snapshot()
+                yield await self._shared_snapshot(mark, now)
             await asyncio.sleep(max(0.0, min(LOOK_SECONDS, due - clock.monotonic())))
+
+    async def _shared_snapshot(self, mark: object, now: float) -> cluster_pb2.WatchClusterResponse:
+        """What all who watch are told at about one moment, made once."""
+        last = self._snapshot_at
+        if last is None or last[1] != mark or now - last[0] > SHARED_SECONDS:
+            last = self._snapshot_at = (now, mark, await self._snapshot())
+        return last[2]
 
     async def _snapshot(self) -> cluster_pb2.WatchClusterResponse:
         change = await self._report.change()
+        nodes = await self._report.nodes()
         topology, sources = self._report.topology, self._sources
         return cluster_pb2.WatchClusterResponse(
             node_url=sources.view.own_url,
@@ -158,7 +172,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             epoch=topology.epoch,
             phase=topology.phase.value,
             replication_factor=topology.replication_factor,
-            nodes=self._report.nodes(),
+            nodes=nodes,
             change=convert.change(change) if change else None,
             rates=convert.rates(sources.health().requests),
             repair=convert.repair(sources.repair()),

@@ -31,15 +31,17 @@ class ClusterReport:
         """The newest topology that is known."""
         return self._sources.placement.layout.topology
 
-    def members(self) -> list[cluster_pb2.ClusterNode]:
+    async def members(self) -> list[cluster_pb2.ClusterNode]:
         """The nodes of the topology, by URL."""
+        nodes = await self.nodes()
         urls = {member.url for member in self.topology.members}
-        return [node for node in self.nodes() if node.url in urls]
+        return [node for node in nodes if node.url in urls]
 
-    def nodes(self) -> list[cluster_pb2.ClusterNode]:
+    async def nodes(self) -> list[cluster_pb2.ClusterNode]:
         """All nodes that gossip or the topology knows, by URL."""
+        shares = await self._share_by_url()
         topology, peers, sources = self.topology, self.peers(), self._sources
-        shares, offsets, hints = self._share_by_url(), sources.clock_offsets(), sources.hints()
+        offsets, hints = sources.clock_offsets(), sources.hints()
         return [
             convert.node(
                 peers.get(url),
@@ -86,12 +88,18 @@ class ClusterReport:
         )
         return topology.fence, sources.phase(), bool(sources.problem()), statuses
 
-    def _share_by_url(self) -> dict[str, float]:
+    async def _share_by_url(self) -> dict[str, float]:
         layout = self._sources.placement.layout
         if self._shares is None or self._shares[0] is not layout:
-            shares: dict[str, float] = {}
-            for span, owners in layout.segments():
-                for url in owners.current:
-                    shares[url] = shares.get(url, 0.0) + span.size / TOKENS
-            self._shares = (layout, shares)
+            found = await self._sources.compute(lambda: _shares_of(layout))
+            self._shares = (layout, found)
+            return found
         return self._shares[1]
+
+
+def _shares_of(layout: Layout) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for span, owners in layout.segments():
+        for url in owners.current:
+            shares[url] = shares.get(url, 0.0) + span.size / TOKENS
+    return shares

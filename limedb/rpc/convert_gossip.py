@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from limedb.cluster.gossip_bounds import MAX_ENTRIES
 from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
 from limedb.rpc.convert_topology import cluster_id_from, cluster_number
 from limedbpb.v1 import gossip_pb2
@@ -23,15 +24,19 @@ def ack_response(ack: Ack) -> gossip_pb2.ExchangeResponse:
         digests_update=[_state(s) for s in ack.updates],
         digests_request=[_digest(d) for d in ack.requests],
         now_ms=ack.now_ms,
+        time_ms=ack.time_ms,
+        node_url=ack.name,
     )
 
 
 def ack_from(response: gossip_pb2.ExchangeResponse) -> Ack:
     """The ACK as a peer answered it."""
     return Ack(
-        updates=tuple(state_from(s) for s in response.digests_update),
-        requests=tuple(digest_from(d) for d in response.digests_request),
+        updates=tuple(state_from(s) for s in response.digests_update[:MAX_ENTRIES]),
+        requests=tuple(digest_from(d) for d in response.digests_request[:MAX_ENTRIES]),
         now_ms=response.now_ms,
+        time_ms=response.time_ms,
+        name=response.node_url,
     )
 
 

@@ -5,10 +5,11 @@ ballot: the state machines behind it take only whole ones. It must never decide 
 """
 
 from limedb.config import address_of
+from limedb.core.bounds import MAX_MEMBERS, flaw
 from limedb.core.paxos import NONE, Acceptor, Ballot
 from limedb.core.topology import Fence, Member, Phase, Standing, Topology
 from limedb.errors import InvalidRequestError
-from limedb.ports import Progress
+from limedb.ports import MAX_RECENT, Account, Progress
 from limedbpb.v1 import topology_pb2
 
 _PHASES = {
@@ -66,14 +67,17 @@ def topology_from(message: topology_pb2.Topology) -> Topology:
         raise InvalidRequestError(f"topology is not set, or its phase is unknown ({message.phase})")
     if (message.epoch == 0) != (message.cluster_id == 0):
         raise InvalidRequestError(f"epoch={message.epoch} of cluster {message.cluster_id}: both or none is 0")
-    return Topology(
+    topology = Topology(
         cluster_id=cluster_id_from(message.cluster_id),
         epoch=message.epoch,
         replication_factor=message.replication_factor,
-        members=tuple(_member_from(m) for m in message.members),
+        members=tuple(_member_from(m) for m in message.members[: MAX_MEMBERS + 1]),
         phase=_PHASE_OF[message.phase],
         gives_way=message.gives_way,
     )
+    if wrong := flaw(topology):
+        raise InvalidRequestError(f"the topology is refused: {wrong}")
+    return topology
 
 
 def ballot_message(ballot: Ballot) -> topology_pb2.Ballot | None:
@@ -104,6 +108,23 @@ def acceptor_from(message: topology_pb2.Acceptor) -> Acceptor[Topology]:
         accepted=ballot_from(message.accepted) if message.HasField("accepted") else NONE,
         value=topology_from(message.value) if message.HasField("value") else None,
     )
+
+
+def account_message(account: Account) -> topology_pb2.FetchResponse:
+    """What a node says of the epochs, as it is sent."""
+    return topology_pb2.FetchResponse(
+        topology=topology_message(account.newest),
+        since=[topology_message(topology) for topology in account.since[:-1]],
+        acceptor=acceptor_message(account.acceptor) if account.acceptor != Acceptor() else None,
+    )
+
+
+def account_from(message: topology_pb2.FetchResponse) -> Account:
+    """What a peer says of the epochs. InvalidRequestError."""
+    newest = topology_from(message.topology)
+    since = [topology_from(each) for each in message.since[:MAX_RECENT]]
+    acceptor = acceptor_from(message.acceptor) if message.HasField("acceptor") else Acceptor[Topology]()
+    return Account((*since, newest), acceptor)
 
 
 def progress_message(progress: Progress) -> topology_pb2.GetProgressResponse:

@@ -34,7 +34,7 @@ class GossipServicer(gossip_pb2_grpc.GossipServiceServicer):
     async def Exchange(
         self, request: gossip_pb2.ExchangeRequest, context: Context
     ) -> gossip_pb2.ExchangeResponse:
-        self._checks.gossip(request.payload, self._clock.wall_ms())
+        self._checks.gossip(request.payload)
         match request.type:
             case gossip_pb2.GOSSIP_SYN:
                 digests = [convert.digest_from(d) for d in request.payload.digests]

@@ -17,8 +17,8 @@ from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.server import Context
 from limedbpb.v1 import kv_pb2
 
-MAX_PAGE_BYTES = 1 << 20
-"""Bytes of keys and values behind which a message ends."""
+MAX_PAGE_BYTES = 384 << 10
+"""Bytes of keys and values behind which a message ends; who does not read holds some times as many."""
 
 
 class Pages(Protocol):

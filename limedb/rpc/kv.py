@@ -1,6 +1,7 @@
 """KVService: check, call, convert."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol, cast
 
 from limedb.core.quorum import Level
@@ -12,10 +13,16 @@ from limedb.rpc import answers, convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.key_streams import KeyStreams
+from limedb.rpc.memory import HEAVY_READS, ROOM_SECONDS, Memory
 from limedb.rpc.server import Context
 from limedb.rpc.session import Method, Session
 from limedb.rpc.status import kind_of
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
+
+HEAVY_BYTES = 1 << 20
+"""A batch of values that is expected to have more is heavy."""
+FADING = 0.95
+"""What is expected of a value's size falls to so much of itself with each batch of smaller ones."""
 
 
 class OperationCounter(Protocol):
@@ -58,6 +65,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     hand; the node's own list from its replica.
 
     max_response_size: the most bytes of an answer that holds many keys. streams: serve scans and watches.
+    memory: what is gathered from replicas counts there, before it is known how much it is.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -73,8 +81,11 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         counter: OperationCounter,
         max_response_size: int,
         streams: KeyStreams,
+        memory: Memory,
     ) -> None:
-        self._streams = streams
+        self._streams, self._memory = streams, memory
+        self._value_size = 0.0  # of a key of late batches
+        self._largest = 2 * checks.max_value_size  # of two replicas
         self._node_url, self._coordinator, self._own = node_url, coordinator, own
         self._at_hand = at_hand
         self._checks, self._deadlines, self._count = checks, deadlines, counter.count_operations
@@ -87,8 +98,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         key = self._checks.key(request.key)
         if (data := self._at_hand.get(key)) is not None:
             return answers.get_answer(key, data, self._at_hand.now_ms, self._node_url)
-        found = await self._coordinator.get(key, level, self._deadlines.of(context))
-        return answers.found_answer(key, found)
+        async with self._reading(context, self._largest):
+            found = await self._coordinator.get(key, level, self._deadlines.of(context))
+            return answers.found_answer(key, found)
 
     async def Set(self, request: kv_pb2.SetRequest, context: Context) -> bytes:  # type: ignore[override]
         self._count("set", 1)
@@ -121,12 +133,28 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._count("get", len(keys))
         if (found := self._at_hand.get_many(keys)) is not None:
             return answers.batch_get_answer(keys, found, self._at_hand.now_ms)
-        outcomes = await self._coordinator.get_many(keys, level, self._deadlines.of(context))
-        _refuse_too_large(outcomes)
-        answer = answers.batch_found_answer(keys, outcomes)
+        async with self._reading(context, self._gathered(len(keys))):
+            outcomes = await self._coordinator.get_many(keys, level, self._deadlines.of(context))
+            _refuse_too_large(outcomes)
+            answer = answers.batch_found_answer(keys, outcomes)
+        self._value_size = max(len(answer) // len(keys), self._value_size * FADING)
         if len(answer) > self._max_response_size:
             raise ResponseTooLargeError(len(answer), self._max_response_size, "ask for fewer keys at once")
         return answer
+
+    def _gathered(self, keys: int) -> int:
+        """The most bytes that replicas may answer for so many keys, more where batches are known to be
+        large.
+        """
+        most = min(keys * self._largest, 2 * self._max_response_size)
+        return HEAVY_READS * most if keys * self._value_size > HEAVY_BYTES else most
+
+    def _reading(self, context: Context, most: int) -> AbstractAsyncContextManager[None]:
+        """Room for what replicas may answer, in bytes."""
+        seconds = context.time_remaining()
+        return self._memory.reading(
+            context, most, ROOM_SECONDS if seconds is None else min(seconds, ROOM_SECONDS)
+        )
 
     async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
@@ -163,7 +191,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             "set": self.Set,
             "delete": self.Delete,
         }
-        answers = Session(methods, context, self._record).run(request)
+        answers = Session(methods, context, self._record, self._memory).run(request)
         return cast("AsyncIterator[kv_pb2.SessionResponse]", answers)  # some come as bytes
 
 

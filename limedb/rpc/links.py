@@ -224,6 +224,10 @@ class PeerLinks:
             link = self._links[node_url] = PeerLink(node_url, address, self._clock, self._interceptors)
         return link
 
+    def aside(self, node_url: str, address: str) -> PeerLink:
+        """A link to an address, which the caller closes."""
+        return PeerLink(node_url, address, self._clock, self._interceptors)
+
     async def close(self) -> None:
         """Close all links; calls under way on them end."""
         links, self._links = list(self._links.values()), {}

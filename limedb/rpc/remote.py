@@ -233,6 +233,16 @@ class RemoteGossip:
         request = gossip_pb2.ExchangeRequest(type=gossip_pb2.GOSSIP_SYN, payload=payload)
         return convert_gossip.ack_from(await self._exchange(node_url, request, timeout))
 
+    async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        """See ports.GossipTransport."""
+        payload = convert_gossip.syn_payload(digests)
+        request = gossip_pb2.ExchangeRequest(type=gossip_pb2.GOSSIP_SYN, payload=payload)
+        link = self._links.aside(node_url, address)
+        try:
+            return convert_gossip.ack_from(await self._exchange_over(link, request, timeout))
+        finally:
+            await link.close()
+
     async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
         """See ports.GossipTransport."""
         payload = convert_gossip.ack2_payload(updates)
@@ -242,7 +252,12 @@ class RemoteGossip:
     async def _exchange(
         self, node_url: str, request: gossip_pb2.ExchangeRequest, timeout: float
     ) -> gossip_pb2.ExchangeResponse:
-        link = self._links.to(node_url)
+        return await self._exchange_over(self._links.to(node_url), request, timeout)
+
+    @staticmethod
+    async def _exchange_over(
+        link: PeerLink, request: gossip_pb2.ExchangeRequest, timeout: float
+    ) -> gossip_pb2.ExchangeResponse:
         await link.wait_ready(timeout)
         return await ask(link, lambda: link.stub(_gossip_stub).Exchange(request, timeout=timeout), timeout)
 

@@ -10,7 +10,7 @@ import grpc
 
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Topology
-from limedb.ports import Progress
+from limedb.ports import Account, Progress
 from limedb.rpc import convert_topology as convert
 from limedb.rpc.asking import ask
 from limedb.rpc.links import PeerLinks
@@ -59,11 +59,11 @@ class RemoteTopology:
         response = await self._ask(node_url, lambda s: s.Learn(request, timeout=timeout), timeout)
         return convert.topology_from(response.topology)
 
-    async def fetch(self, node_url: str, timeout: float) -> Topology:
+    async def account(self, node_url: str, after: int, timeout: float) -> Account:
         """See ports.TopologyTransport."""
-        request = topology_pb2.FetchRequest()
+        request = topology_pb2.FetchRequest(after_epoch=after)
         response = await self._ask(node_url, lambda s: s.Fetch(request, timeout=timeout), timeout)
-        return convert.topology_from(response.topology)
+        return convert.account_from(response)
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
         """See ports.TopologyTransport."""

@@ -13,6 +13,7 @@ from limedb.rpc import convert_replica as convert
 from limedb.rpc.carrier import Carrier, Own
 from limedb.rpc.convert_topology import fence_from, topology_message
 from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.memory import Share, holder_of
 from limedb.rpc.server import Context
 from limedb.storage.codec import encode, from_message
 from limedbpb.v1 import replica_pb2, replica_pb2_grpc
@@ -30,13 +31,14 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
 
     service = replica_pb2.DESCRIPTOR.services_by_name["ReplicaService"]
 
-    def __init__(self, own: OwnReplica, deadlines: Deadlines, clock: Clock) -> None:
+    def __init__(self, own: OwnReplica, deadlines: Deadlines, clock: Clock, memory: Share) -> None:
+        self._memory = memory
         self._own, self._deadlines, self._clock = own, deadlines, clock
 
     def Carry(
         self, requests: AsyncIterator[replica_pb2.CarryRequest], context: Context
     ) -> AsyncGenerator[Any, None]:  # of bytes: they are written already
-        return Carrier(self._own, self._clock).answer(requests)
+        return Carrier(self._own, self._clock, self._memory, holder_of(context)).answer(requests)
 
     async def Read(self, request: replica_pb2.ReadRequest, context: Context) -> replica_pb2.ReadResponse:
         fence = fence_from(request.fence)

@@ -5,11 +5,13 @@ for one costs a tenth of a request; telemetry brings its own when it is on.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from time import perf_counter
-from typing import Any, Protocol
+from traceback import clear_frames
+from typing import Any, NamedTuple, Protocol
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -23,6 +25,18 @@ from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
 from limedb.rpc.channels import MAX_MESSAGE
+from limedb.rpc.memory import (
+    ANSWER_COPIES,
+    COPIES,
+    PEER_COPIES,
+    ROOM_SECONDS,
+    SMALL,
+    Held,
+    Memory,
+    Share,
+    holder_of,
+)
+from limedb.rpc.receiving import Gauge, NoGauge, Receiving, running_task
 from limedb.rpc.status import status_of, trailers_of
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -32,14 +46,38 @@ Behaviour = Callable[[Any, Context], Any]
 MAX_CONCURRENT_RPCS = 10_000
 """Requests that one node works on at a time; one more gets RESOURCE_EXHAUSTED."""
 
+LARGE = 32 << 20
+"""Bytes of large requests that are worked on, or wait, and count as one of the few that may be on their
+way.
+"""
+STREAM_BYTES = 64 << 10
+"""What a stream is counted with at least: what gRPC may hold of it, and the objects that serve it."""
+STREAM_COPIES = 4
+"""How many times the bytes of a stream's last message may be in memory: as it is sent, and as pages of
+nodes.
+"""
+WATCH_BYTES = 1 << 20
+"""What a stream that is filled anew all the time is counted with: it takes the processor's time, too."""
+BUSY_STREAMS = frozenset({"ClusterService/WatchCluster", "AdminService/Repair"})
+DONE = frozenset({"KVService/BatchSet", "ReplicaService/Apply", "ReplicaService/Agree"})
+"""Methods whose answer can't be refused any more: what it tells of was done. It is small beside the
+request.
+"""
+
 LAST_WRITE_SECONDS = 1.0
 """How long a stream that ends waits for its client to take what is on its way."""
+
+UNASKED_BYTES = 256 << 10
+"""Bytes of a call that may have come before the node reads them."""
 
 SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a forgotten node must not share the port in silence
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
     ("grpc.max_concurrent_streams", 1000),
+    # What may have come of a call before it is read. gRPC would let it grow with the speed of the connection.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", UNASKED_BYTES),
     ("grpc.keepalive_permit_without_calls", 1),
     # Envoy pings an idle connection every 2 s; a server that expects fewer answers by GOAWAY.
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
@@ -63,7 +101,8 @@ class Servicer(Protocol):
 class _Method:
     """One method, from bytes to bytes: a key that isn't UTF-8 is then the client's error, not ours.
 
-    streams: the limits of the streams that run, to end them when the server stops.
+    streams: the limits of the streams that run, to end them when the server stops. room: what its requests
+    and answers may hold.
     """
 
     def __init__(
@@ -72,32 +111,70 @@ class _Method:
         behaviour: Behaviour,
         recorder: Recorder | None,
         streams: "_Streams",
+        room: "Room",
     ) -> None:
         self._name = f"{method.containing_service.name}/{method.name}"
         self._request_class = GetMessageClass(method.input_type)
         self._behaviour, self._streams = behaviour, streams
         self._record = recorder.record if recorder else _record_nothing
+        self._room, self._receive = room, room.receiving.message
 
-    async def answer(self, data: bytes, context: Context) -> bytes:
-        """Serve a unary call."""
-        started = perf_counter()
+    async def answer(self, _requests: object, context: Context) -> bytes:
+        """Serve a unary call. It reads its message by itself: what is too much is not even received."""
+        started, held = perf_counter(), None
+        data: object = None
+        response: Message | bytes = b""
+        answer = b""
         try:
-            response: Message | bytes = await self._behaviour(_parse(self._request_class, data), context)
+            data = await self._receive(context)
+            if not isinstance(data, bytes):
+                raise MalformedRequestError("the call has no message")
+            if len(data) > SMALL:
+                held = await self._hold(data, context)
+            response = await self._behaviour(_parse(self._request_class, data), context)
             answer = response if isinstance(response, bytes) else response.SerializeToString()
+            if len(answer) > SMALL:
+                self._hold_answer(answer, context)
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", perf_counter() - started)
             raise
         except Exception as error:  # here and in `stream` errors become statuses, and nowhere else
+            data = response = answer = b""  # gRPC keeps the error, and with it this frame
             await self._refuse(error, context, started)
             raise AssertionError("abort returned") from error
+        finally:
+            if held is not None:
+                held.release()
         self._record(self._name, "OK", perf_counter() - started)
         return answer
 
-    async def stream(self, data: bytes, context: Context) -> None:
+    async def _hold(self, data: bytes, context: Context) -> Held:
+        """Room for a large request while it is worked on. OverloadedError: there is none soon enough."""
+        seconds = context.time_remaining()
+        seconds = ROOM_SECONDS if seconds is None else min(seconds, ROOM_SECONDS)
+        holder = holder_of(context)
+        with self._room.arrivals.hold(holder, len(data)):
+            return await self._room.requests.wait(holder, self._room.copies * len(data), seconds)
+
+    def _hold_answer(self, answer: bytes, context: Context) -> None:
+        """Count a large answer until its client took it, or is gone."""
+        holder, answers = holder_of(context), self._room.answers
+        held = (answers.force if self._name in DONE else answers.hold)(holder, ANSWER_COPIES * len(answer))
+        running_task().add_done_callback(held.release)
+
+    async def stream(self, _requests: object, context: Context) -> None:
         """Serve a call that is answered by a stream. When the client goes away, or the server stops, what
         the behaviour holds is closed before this returns.
         """
-        await self._stream(lambda: self._behaviour(_parse(self._request_class, data), context), context, True)
+        await self._stream(lambda: self._answers_to_one(context), context, True)
+
+    async def _answers_to_one(self, context: Context) -> AsyncGenerator[Message | bytes, None]:
+        data = await self._receive(context)
+        if not isinstance(data, bytes):
+            raise MalformedRequestError("the call has no message")
+        async with aclosing(self._behaviour(_parse(self._request_class, data), context)) as responses:
+            async for response in responses:
+                yield response
 
     async def converse(self, _requests: object, context: Context) -> None:
         """Serve a call of two streams. The behaviour gets an iterator of messages, which raises
@@ -111,22 +188,35 @@ class _Method:
         self, behave: Callable[[], AsyncGenerator[Message | bytes, None]], context: Context, bounded: bool
     ) -> None:
         """It counts with the time to its first message: how long it goes on is for its client to say."""
-        started, first = perf_counter(), 0.0
+        started, first, held = perf_counter(), 0.0, None
+        least = WATCH_BYTES if self._name in BUSY_STREAMS else STREAM_BYTES
         try:
+            held = self._room.streams.hold(holder_of(context), least)
             async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
                 async for response in responses:
                     data = response if isinstance(response, bytes) else response.SerializeToString()
+                    if bounded and (size := max(least, STREAM_COPIES * len(data))) != held.amount:
+                        held.resize(size)
                     await (_write_whole(context, data) if bounded else context.write(data))
                     first = first or perf_counter()
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
             raise
+        except grpc.aio.BaseError:  # what was written reached nobody: the client is gone
+            self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
+            return
         except Exception as error:
             await self._refuse(error, context, started)
+        finally:
+            if held is not None:
+                held.release()
         self._record(self._name, "OK", (first or perf_counter()) - started)
 
     async def _refuse(self, error: Exception, context: Context, started: float) -> None:
         code, text = status_of(error, self._name)
+        clear_frames(
+            error.__traceback__
+        )  # else what is large and was refused stays until the collector's next full pass
         self._record(self._name, code.name, perf_counter() - started)
         await context.abort(code, text, trailers_of(error))
 
@@ -142,6 +232,17 @@ async def _write_whole(context: Context, data: bytes) -> None:
         with suppress(Exception):  # what ends the stream is told, not what the write met
             await asyncio.wait_for(writing, LAST_WRITE_SECONDS)
         raise
+
+
+class Room(NamedTuple):
+    """What the methods of a service may hold in memory, and how their messages come."""
+
+    requests: Share
+    arrivals: Share
+    answers: Share
+    streams: Share
+    receiving: Receiving
+    copies: int = COPIES
 
 
 class _Streams:
@@ -190,14 +291,15 @@ class _Requests:
 
 
 def _handler(
-    method: MethodDescriptor, behaviour: Behaviour, recorder: Recorder | None, streams: _Streams
+    method: MethodDescriptor, behaviour: Behaviour, recorder: Recorder | None, streams: _Streams, room: Room
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    served = _Method(method, behaviour, recorder, streams)
+    """On the wire a call of one message is a stream of one: as such its message is read when it may be."""
+    served = _Method(method, behaviour, recorder, streams, room)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(served.converse)
     if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(served.stream)
-    return grpc.unary_unary_rpc_method_handler(served.answer)
+        return grpc.stream_stream_rpc_method_handler(served.stream)
+    return grpc.stream_unary_rpc_method_handler(served.answer)
 
 
 def _parse(request_class: type[Message], data: bytes) -> Message:
@@ -212,10 +314,36 @@ def _record_nothing(method: str, code: str, seconds: float) -> None:
     pass
 
 
-class Server:
-    """A node's server, with health and reflection. interceptors: of telemetry, when it is on."""
+def is_about_us(record: logging.LogRecord) -> bool:
+    """Whether a line of gRPC's log is more than that a client went away before its answer was sent."""
+    return "ExecuteBatchError raised in core" not in record.getMessage()
 
-    def __init__(self, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> None:
+
+class Server:
+    """A node's server, with health and reflection. interceptors: of telemetry, when it is on. memory: what
+    requests, answers and streams may hold. gauge: of the process's
+    memory.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        gauge: Gauge | None = None,
+    ) -> None:
+        logging.getLogger("grpc._cython.cygrpc").addFilter(is_about_us)
+        gauge = gauge or NoGauge()
+        clock, large = memory.clock, lambda: memory.requests.held // LARGE + memory.arrivals.held // LARGE
+        receiving = Receiving(gauge, clock, large)
+        self._clients = Room(memory.requests, memory.arrivals, memory.answers, memory.streams, receiving)
+        self._peers = Room(
+            memory.peers,
+            memory.peer_arrivals,
+            memory.peers,
+            memory.peers,
+            Receiving(gauge, clock, lambda: 0),
+            PEER_COPIES,
+        )
         self._grpc = grpc.aio.server(
             interceptors=list(interceptors),
             options=SERVER_OPTIONS,
@@ -226,11 +354,14 @@ class Server:
         self._names: list[str] = []
         self._streams = _Streams()
 
-    def add(self, servicer: Servicer, recorder: Recorder | None = None) -> None:
-        """Serve a service. recorder: counts its requests; None for services that clients don't call."""
-        service = servicer.service
+    def add(self, servicer: Servicer, recorder: Recorder | None = None, of_peers: bool = False) -> None:
+        """Serve a service. recorder: counts its requests; None for services that clients don't call.
+        of_peers: whether it is for other nodes, whose share of the memory is their own.
+        """
+        service, room = servicer.service, self._peers if of_peers else self._clients
         handlers = {
-            m.name: _handler(m, getattr(servicer, m.name), recorder, self._streams) for m in service.methods
+            m.name: _handler(m, getattr(servicer, m.name), recorder, self._streams, room)
+            for m in service.methods
         }
         self._grpc.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(service.full_name, handlers),)

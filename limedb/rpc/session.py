@@ -2,6 +2,9 @@
 
 It owns what a session has unanswered, and how an answer is put together; a request is carried out as a call
 of its own would be. It must never know what a request asks. At its end, however it came, nothing runs on.
+
+A read is begun when there is room for its answer, which is expected to be as large as those before it. Where
+it turns out to be too large for what is left, it is dropped, and read again when the client has taken enough.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ from google.rpc import status_pb2
 from limedb.errors import InvalidRequestError, LimeDBError
 from limedb.rpc.answers import serialized
 from limedb.rpc.failures import failure_of
+from limedb.rpc.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL, Held, Memory, holder_of
 from limedb.rpc.server import Context
 from limedb.rpc.status import code_of, number_of, status_of
 from limedb.storage.wire import varint
@@ -45,8 +49,14 @@ LIMITS = Limits(requests=64, items=20_000, size=16 << 20)
 """What clients have: batches of hundreds keep a core busy long before these bounds."""
 
 
+READS = frozenset({"get", "batch_get"})
+"""What can be carried out again."""
+FADING = 0.9
+"""What is expected of an answer falls to so much of itself with each that is smaller."""
+
+
 class _Turn:
-    """The context of one request: when its client gives up."""
+    """The context of one request: when its client gives up, and who that is."""
 
     def __init__(self, context: Context, timeout_ms: int) -> None:
         self._context, self._timeout = context, timeout_ms / 1000 if timeout_ms else None
@@ -56,21 +66,39 @@ class _Turn:
         whole = self._context.time_remaining()
         return whole if self._timeout is None else min(self._timeout, whole or self._timeout)
 
+    def peer(self) -> str:
+        """The address of the client."""
+        return self._context.peer()
+
+    def invocation_metadata(self) -> object:
+        """The headers of the session."""
+        return self._context.invocation_metadata()
+
 
 class _Answer(NamedTuple):
+    """data: unread until it is written. items, size: of its request. held: of the node's memory."""
+
     data: bytes
     items: int
     size: int
+    held: Held | None
 
 
 class Session:
-    """One session. methods: by the name of the operation in a request."""
+    """One session. methods: by the name of the operation in a request. memory: where what is large counts."""
 
     def __init__(
-        self, methods: dict[str, Method], context: Context, record: Recorder, limits: Limits = LIMITS
+        self,
+        methods: dict[str, Method],
+        context: Context,
+        record: Recorder,
+        memory: Memory,
+        limits: Limits = LIMITS,
     ) -> None:
         self._methods, self._context, self._record, self._limits = methods, context, record, limits
+        self._memory, self._holder = memory, holder_of(context)
         self._requests = self._items = self._size = 0
+        self._unread = self._reading = self._expected = 0
         self._answers: deque[_Answer] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._change = asyncio.Event()
@@ -84,12 +112,15 @@ class Session:
         reading.add_done_callback(lambda _: self._change.set())
         try:
             while await self._wait_answer(reading):
-                answer = self._answers.popleft()
-                yield answer.data
-                self._leave(answer)
+                yield self._answers[0].data
+                self._leave(self._answers.popleft())
             reading.result()
         finally:
-            await _end({reading, *self._tasks})
+            try:
+                await _end({reading, *self._tasks})
+            finally:  # the wait may be cancelled, too
+                for answer in self._answers:
+                    self._leave(answer)
 
     async def _wait_answer(self, reading: "asyncio.Task[None]") -> bool:
         """Whether there is an answer to give; False: there will be none."""
@@ -131,18 +162,64 @@ class Session:
         self._requests -= 1
         self._items -= answer.items
         self._size -= answer.size
+        self._unread -= len(answer.data)
+        if answer.held is not None:
+            answer.held.release()
         self._room.set()
 
     async def _answer(self, request: kv_pb2.SessionRequest, items: int, size: int) -> None:
-        started, code = perf_counter(), "OK"
+        started, code, held = perf_counter(), "OK", None
         try:
-            data = await self._outcome(request)
+            data = await (self._carried_out(request) if size <= SMALL else self._in_room(request, size))
+            if len(data) > SMALL:
+                answers = self._memory.answers
+                hold = answers.hold if _is_read(request) else answers.force  # what was written is told
+                held = hold(self._holder, ANSWER_COPIES * len(data))
         except Exception as error:
             code = code_of(error).name
             data = _refusal(request.id, error)
         self._record(METHOD, code, perf_counter() - started)
         self._size += len(data)
-        self._answers.append(_Answer(data, items, size + len(data)))
+        self._unread += len(data)
+        self._answers.append(_Answer(data, items, size + len(data), held))
+
+    async def _in_room(self, request: kv_pb2.SessionRequest, size: int) -> bytes:
+        """A large request, carried out when there is room for it. OverloadedError: there is none."""
+        with await self._memory.requests.wait(self._holder, COPIES * size, ROOM_SECONDS):
+            return await self._carried_out(request)
+
+    async def _carried_out(self, request: kv_pb2.SessionRequest) -> bytes:
+        return await (self._read_outcome if _is_read(request) else self._outcome)(request)
+
+    async def _read_outcome(self, request: kv_pb2.SessionRequest) -> bytes:
+        """The answer to a read, made when there is room for it. OverloadedError: the node has none."""
+        await self._wait_room(self._expected)
+        while True:
+            self._reading += 1
+            try:
+                data = await self._outcome(request)
+            finally:
+                self._reading -= 1
+            self._expected = max(len(data), int(FADING * self._expected))
+            if self._fits(len(data)):
+                return data
+            size = len(data)
+            del data  # while it waits, nothing is held
+            await self._wait_room(size)
+
+    async def _wait_room(self, size: int) -> None:
+        if size > SMALL:
+            self._memory.answers.check(self._holder, ANSWER_COPIES * size)
+        while not self._fits(size):
+            self._room.clear()
+            await self._room.wait()
+
+    def _fits(self, size: int) -> bool:
+        """Whether an answer may be made, beside those that are unread and those that are being made. Of what
+        nobody holds up, one is.
+        """
+        ahead = self._unread + self._reading * self._expected
+        return size <= SMALL or not ahead or ahead + size <= self._limits.size
 
     async def _outcome(self, request: kv_pb2.SessionRequest) -> bytes:
         operation = request.WhichOneof("operation")
@@ -151,6 +228,10 @@ class Session:
         turn = cast("Context", _Turn(self._context, request.timeout_ms))
         answer = await self._methods[operation](getattr(request, operation), turn)
         return _framed(request.id, operation, answer)
+
+
+def _is_read(request: kv_pb2.SessionRequest) -> bool:
+    return request.WhichOneof("operation") in READS
 
 
 def _items(request: kv_pb2.SessionRequest) -> int:

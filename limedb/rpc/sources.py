@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from limedb.cluster.aside import Compute, compute_here
 from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport
 from limedb.core.membership import NodeLoad
 from limedb.ports import Clock, NodeHealth, Placement, Replicas
@@ -120,7 +121,7 @@ class ClusterSources:
     load: those of them that it tells the others. change: the change of the topology that runs.
     clock_offsets: how far others' wall clocks are ahead of the own one, in ms, by URL. hints: bytes that wait
     for others, by URL. repair: what was repaired.
-    warnings: what is wrong although it takes requests, a sentence each.
+    warnings: what is wrong although it takes requests, a sentence each. compute: does what takes long.
     """
 
     view: View
@@ -136,3 +137,4 @@ class ClusterSources:
     hints: Callable[[], Mapping[str, int]]
     repair: Callable[[], RepairStats]
     warnings: Callable[[], Iterable[str]] = tuple
+    compute: Compute = compute_here

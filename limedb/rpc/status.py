@@ -26,6 +26,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
     errors.WatchGapError: grpc.StatusCode.OUT_OF_RANGE,
     errors.ResponseTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreCorruptError: grpc.StatusCode.DATA_LOSS,
     errors.StoreError: grpc.StatusCode.UNAVAILABLE,

@@ -5,7 +5,7 @@ from typing import Protocol
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Topology
 from limedb.errors import InvalidRequestError
-from limedb.ports import Progress
+from limedb.ports import Account, Progress
 from limedb.rpc import convert_topology as convert
 from limedb.rpc.server import Context
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
@@ -14,9 +14,8 @@ from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 class TopologyKeeper(Protocol):
     """The node's own part in agreeing: what it knows, and its acceptor."""
 
-    @property
-    def topology(self) -> Topology:
-        """The newest that it knows."""
+    def account(self, after: int) -> Account:
+        """What it knows of the epochs after that one."""
 
     async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
         """Promise a ballot for the epoch after `before`; the newer topology where it knows one."""
@@ -74,7 +73,7 @@ class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
         return topology_pb2.LearnResponse(topology=convert.topology_message(newest))
 
     async def Fetch(self, request: topology_pb2.FetchRequest, context: Context) -> topology_pb2.FetchResponse:
-        return topology_pb2.FetchResponse(topology=convert.topology_message(self._keeper.topology))
+        return convert.account_message(self._keeper.account(request.after_epoch))
 
     async def GetProgress(
         self, request: topology_pb2.GetProgressRequest, context: Context

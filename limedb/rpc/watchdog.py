@@ -7,10 +7,13 @@ or is cut off, and runs on where it is only slow. It must never know what the ca
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
 
 from limedb.ports import Clock
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 """How often the oldest call is looked at, while there is one."""
@@ -113,10 +116,18 @@ class Watchdog:
         self._task = asyncio.get_running_loop().create_task(work)
         self._task.add_done_callback(self._finished)
 
-    def _finished(self, _task: asyncio.Task[None]) -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
         self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the watch over a link failed", exc_info=error)
+        if self.trouble and not self._closed:  # else nobody would ever find the peer again
+            asyncio.get_running_loop().call_later(PROBE_SECONDS, self._probe_again)
         if self._timer is None and self._calls:
             self._arm()
+
+    def _probe_again(self) -> None:
+        if self._task is None and self.trouble and not self._closed:
+            self._start(self._probe())
 
     async def _check(self) -> None:
         """Ping the peer; where it gives no sign of life, end what it owes and probe it."""

@@ -123,8 +123,8 @@ class FileLock:
             holder = os.pread(self._fd, _PID_SIZE, 0).decode(errors="replace").strip()
             os.close(self._fd)
             raise StoreError(
-                f"{guarded} is in use by process {holder or '?'}:"
-                " stop that node, or give this one another NODE_URL or DATA_DIR"
+                f"{guarded} is in use by process {holder or '?'}: this node runs already; stop that process"
+                " first, or, if this is to be another node, give it a NODE_URL and SERVER_PORT of its own"
             ) from None
         self.was_marked = os.pread(self._fd, len(_MARK), _PID_SIZE) == _MARK
         self._sign()

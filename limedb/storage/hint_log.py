@@ -125,6 +125,15 @@ class LmdbHintLog:
             if not await self._remove(node_url, page):
                 raise StoreError(f"{self._folder}: the hints for {node_url} can't be removed; see the log")
 
+    @property
+    def trouble(self) -> str:
+        """As HintLog.trouble."""
+        if not self._writer.is_broken:
+            return ""
+        return (
+            f"{self._folder}: the disk failed, no more hints are kept: check the disk, then restart the node"
+        )
+
     def waiting(self) -> dict[str, int]:
         """As HintLog.waiting."""
         return {url: size for url, size in self._sizes.items() if size}

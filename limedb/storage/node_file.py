@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from limedb.core.bounds import flaw
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Member, Phase, Standing, Topology
@@ -194,6 +195,7 @@ def _saved_of(fields: Mapping[str, Any]) -> Saved:
         fetched=tuple(Span(int(first), int(last)) for first, last in fields["fetched"]),
         cleaned_epoch=int(fields["cleaned_epoch"]),
         has_left=fields["has_left"] is True,
+        recent=tuple(_topology(each) for each in fields.get("recent", ())),
         rejoins=_text(fields.get("rejoins", "")),
     )
 
@@ -212,7 +214,7 @@ def _acceptor(fields: Mapping[str, Any]) -> Acceptor[Topology]:
 
 
 def _topology(fields: Mapping[str, Any]) -> Topology:
-    return Topology(
+    topology = Topology(
         _text(fields["cluster_id"]),
         int(fields["epoch"]),
         int(fields["replication_factor"]),
@@ -220,6 +222,9 @@ def _topology(fields: Mapping[str, Any]) -> Topology:
         Phase(fields["phase"]),
         fields["gives_way"] is True,
     )
+    if wrong := flaw(topology):
+        raise ValueError(f"its topology is damaged: {wrong}; `limedb repair-topology` mends that")
+    return topology
 
 
 def _member(fields: Mapping[str, Any]) -> Member:

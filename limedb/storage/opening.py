@@ -55,22 +55,31 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
     return LmdbHintLog(folder)
 
 
-def open_operation_log(kind: str, data_dir: Path, node_url: str, durability: str) -> OperationLog:
+def open_operation_log(
+    kind: str, data_dir: Path, node_url: str, durability: str, on_fatal: Callable[[Exception], None]
+) -> OperationLog:
     """Open what a node remembers of operations: on disk where its data is. Call it inside the running event
     loop.
 
-    kind, durability: as STORE and DURABILITY. StoreError: it can't be opened. Where what was remembered is
-    damaged it is set aside, and the node counts as having forgotten all until now.
+    kind, durability: as STORE and DURABILITY. on_fatal: as for `open_store`. StoreError: it can't be opened.
+    Where what was remembered is damaged it is set aside, and the node counts as having forgotten all until now.
     """
     if kind == "memory":
         return MemoryOperations()
     folder = node_path(data_dir, node_url, ".operations")
     try:
-        return LmdbOperationLog(folder, durability)
+        return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
     except StoreCorruptError as error:
         moved = set_folder_aside(folder, "damaged")
         log.error(
             "%s; it is set aside in %s: of writes that were begun before and are sent again, this node says"
             " that it can't tell", error, moved,
         )  # fmt: skip
-    return LmdbOperationLog(folder, durability)
+    return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
+
+
+def side_files(kind: str, data_dir: Path, node_url: str) -> dict[str, Path]:
+    """What a node keeps on disk beside its data, and has open: its hints, and the operations it remembers."""
+    if kind == "memory":
+        return {}
+    return {name: node_path(data_dir, node_url, f".{name}") / "data.mdb" for name in ("hints", "operations")}

@@ -1,7 +1,8 @@
 """What a replica remembers of operations, on disk: an LMDB environment of its own.
 
 It owns how states get to disk and how they are forgotten. It must never judge a proposal
-(`core/agreement.py`), nor answer before a state is as durable as the data is (setting DURABILITY).
+(`core/agreement.py`), nor answer before a state is as durable as the data is (setting DURABILITY), nor go on
+after the disk has failed: then nobody knows which promises it kept.
 
 Table: when the operation began (8 bytes of milliseconds, big-endian) and its id, 16 bytes, to its packed
 state; so the oldest stand in front, and each transaction forgets some that are too old. Under `note`, that is
@@ -18,7 +19,7 @@ order, and is on disk when the transaction is that was begun behind it.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -36,7 +37,7 @@ from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError
 from limedb.replication.memory_operations import KEPT_MS, MAX_OPERATIONS
 from limedb.storage.files import FileLock, make_private_folder
 from limedb.storage.folder_state import StateFile, check_state, new_state, read_state
-from limedb.storage.lmdb_env import explain
+from limedb.storage.lmdb_env import broken, explain, full_error, is_no_room
 from limedb.storage.lmdb_layout import number, number_of
 from limedb.storage.lmdb_pages import check_file
 
@@ -50,15 +51,29 @@ _STATE = Struct(">I16sI16sBQQB")
 existed."""
 _SEAL = 8
 _SPARE = 8  # that a transaction forgets beyond as many as it writes
+_ROOM_A_STATE = 4096 * 8  # bytes of pages that one state may dirty, and some more
+
+
+def _ignore(_: Exception) -> None:
+    pass
 
 
 class LmdbOperationLog:
     """As ports.OperationLog. Made inside the running event loop, the only one that may use it."""
 
-    def __init__(self, folder: Path, durability: str, max_operations: int = MAX_OPERATIONS) -> None:
-        """Open the log in a folder, made where missing. StoreError, StoreCorruptError."""
+    def __init__(
+        self,
+        folder: Path,
+        durability: str,
+        max_operations: int = MAX_OPERATIONS,
+        on_fatal: Callable[[Exception], None] = _ignore,
+    ) -> None:
+        """Open the log in a folder, made where missing. on_fatal: called once, on the event loop, when the
+        disk failed. StoreError, StoreCorruptError.
+        """
         make_private_folder(folder)
-        self._folder, self._max = folder, max_operations
+        self._folder, self._max, self._on_fatal = folder, max_operations, on_fatal
+        self._failure: Exception | None = None
         self._lock = FileLock(folder / "limedb.lock", folder)
         try:
             meta, state = check_file(folder / "data.mdb"), read_state(folder)
@@ -109,6 +124,8 @@ class LmdbOperationLog:
         """As OperationLog.move. StoreFullError: no room; the disk may have it later all the same."""
         if self._is_closed:
             raise StoreClosedError
+        if self._failure is not None:
+            raise broken(self._folder, self._failure)
         self._now_ms = now_ms
         try:
             states = [self._move(proposal) for proposal in proposals]
@@ -155,7 +172,7 @@ class LmdbOperationLog:
         await waiter
 
     def _commit_soon(self) -> None:
-        if self._committing is None:
+        if self._committing is None and self._failure is None:
             self._committing = asyncio.get_running_loop().create_task(self._commit_all())
 
     async def _commit_all(self) -> None:
@@ -176,7 +193,7 @@ class LmdbOperationLog:
         try:
             await loop.run_in_executor(self._thread, self._commit, dirty, self._now_ms)
         except Exception as failure:  # whatever it is, nobody is to wait for ever
-            error = explain(failure, self._folder)
+            error = self._understood(failure, len(dirty))
         for place, data in dirty.items():
             state = self._pending.get(place)
             if error is not None:
@@ -189,11 +206,22 @@ class LmdbOperationLog:
             if error is None:
                 waiter.set_result(None)
             else:
-                waiter.set_exception(error)
+                waiter.set_exception(type(error)(str(error)))
         return error
+
+    def _understood(self, failure: Exception, count: int) -> StoreError:
+        """What the failure of a transaction of so many states means; more room mends no disk that failed."""
+        if self._failure is None:
+            if is_no_room(failure, self._folder, (count + _SPARE) * _ROOM_A_STATE + (1 << 20)):
+                return full_error(failure, self._folder)
+            self._failure = failure
+            self._on_fatal(broken(self._folder, failure))
+        return broken(self._folder, self._failure)
 
     def _commit(self, dirty: dict[bytes, bytes], now_ms: int) -> None:
         """One transaction, in the thread."""
+        if self._failure is not None:
+            raise self._failure
         with self._env.begin(write=True) as txn:
             txn.cursor().putmulti(sorted((place, _sealed(place, data)) for place, data in dirty.items()))
             self._forget(txn, len(dirty) + _SPARE, now_ms)

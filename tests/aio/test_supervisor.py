@@ -66,6 +66,24 @@ async def test_each_failure_is_logged_with_its_error(caplog: pytest.LogCaptureFi
 
 
 @virtual
+async def test_work_whose_call_was_cancelled_by_others_starts_again() -> None:
+    work, supervisor = Work(), Supervisor()
+
+    async def lost() -> None:
+        work.starts.append(asyncio.get_running_loop().time())
+        call = asyncio.get_running_loop().create_future()
+        call.cancel()  # as gRPC does with a call whose channel is closed
+        await call
+
+    task = asyncio.create_task(supervisor.keep("gossip", lost))
+    await asyncio.sleep(2)
+    assert (len(work.starts), dict(supervisor.failing)) == (3, {"gossip": "CancelledError"})
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@virtual
 async def test_cancelling_ends_the_work() -> None:
     ended = asyncio.Event()
 

@@ -143,5 +143,8 @@ class Transport:
         finally:
             self.open -= 1
 
+    async def dial(self, url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        return await self.syn(f"http://{address}", digests, timeout)
+
     async def ack2(self, url: str, updates: Sequence[NodeState], timeout: float) -> None:
         (await self._network.carry(self._url, url)).gossiper.on_ack2(updates)

@@ -17,6 +17,7 @@ from limedb.cluster.council import Council
 from limedb.cluster.gossiper import Gossiper
 from limedb.cluster.handoff import Handoff
 from limedb.cluster.steward import Steward
+from limedb.cluster.verifier import Verifier
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock
@@ -34,7 +35,7 @@ from limedb.errors import (
     StaleEpochError,
     UnavailableError,
 )
-from limedb.ports import Applied, Entry, Progress, RangePage, Saved
+from limedb.ports import Account, Applied, Entry, Progress, RangePage, Saved
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
 from limedb.replication.skew import ClockGuard
@@ -86,7 +87,7 @@ class Node:
         rng = Random(f"{cluster.seed} {url} {clock.wall_ms()}")
         self.in_flight = InFlight()
         saved = disk.load() or Saved(str(UUID(int=rng.getrandbits(128), version=4)))
-        self.charter = Charter(saved, disk, self.in_flight.drained)
+        self.charter = Charter(saved, disk, self.in_flight.drained, clock.wall_ms)
         own = NodeState(
             url,
             clock.wall_ms(),
@@ -94,7 +95,9 @@ class Node:
             virtual_nodes=setup.virtual_nodes,
             replication_factor=setup.replication_factor,
         )
-        self.view = ClusterView(own, clock, gossip_interval=setup.interval, tell=self.tell)
+        self.view = ClusterView(
+            own, clock, gossip_interval=setup.interval, tell=self.tell, members=self.member_ids
+        )
         self.clocks = ClockWatch(clock, max_skew_ms=500, interval=setup.interval, members=self.members)
         self.gossiper = Gossiper(
             self.view,
@@ -110,11 +113,13 @@ class Node:
             disk.store, clock, self.charter, self.in_flight, 4 << 20, ClockGuard(clock, 500)
         )
         self.replicas = ReplicaWires(self)
-        self.council = Council(url, self.charter, self.topology, rng)
+        self.verifier = Verifier(url, self.charter, self.topology, clock, lambda peer: peer in self.view.urls)
+        self.council = Council(url, self.charter, self.topology, self.verifier, rng)
         self.handoff = Handoff(url, self.charter, self.replicas, self.topology, clock, _nothing_is_stale)
         self.steward = Steward(
             self.charter,
             self.council,
+            self.verifier,
             self.view,
             self.handoff,
             self.topology,
@@ -140,6 +145,9 @@ class Node:
 
     def tell(self) -> dict[str, object]:
         return {**self.charter.told(), "has_data": self.has_data(), "keys": self.disk.store.count()}
+
+    def member_ids(self) -> dict[str, str]:
+        return {member.url: member.node_id for member in self.charter.topology.members}
 
     def members(self) -> set[str]:
         return {member.url for member in self.charter.topology.members}
@@ -251,11 +259,11 @@ class TopologyWire:
     async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
         return await self._cluster.call(self._url, node_url, lambda n: n.charter.learn(topology), timeout)
 
-    async def fetch(self, node_url: str, timeout: float) -> Topology:
-        async def fetch(node: Node) -> Topology:
-            return node.charter.topology
+    async def account(self, node_url: str, after: int, timeout: float) -> Account:
+        async def account(node: Node) -> Account:
+            return node.charter.account(after)
 
-        return await self._cluster.call(self._url, node_url, fetch, timeout)
+        return await self._cluster.call(self._url, node_url, account, timeout)
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
         async def progress(node: Node) -> Progress:
@@ -368,7 +376,7 @@ class Client:
         answers = await asyncio.gather(*calls, return_exceptions=True)
         for answer in answers:
             if isinstance(answer, StaleEpochError):
-                node.charter.adopt(answer.topology)
+                await node.verifier.follow(answer.topology)
                 return None
         return [answer for answer in answers if not isinstance(answer, BaseException)]
 

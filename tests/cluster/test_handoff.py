@@ -124,7 +124,8 @@ def test_what_was_fetched_is_not_fetched_again_after_a_restart() -> None:
             nodes = await formed(cluster, 4)
             await Client(cluster).write_many(nodes[0], "k", 400)
             fifth = cluster.start(5, seeds=[1])
-            await wait_until(lambda: bool(fifth.charter.saved.fetched), limit=10, step=0.001)
+            disk = cluster.disks[fifth.url]
+            await wait_until(lambda: disk.saved and disk.saved.fetched, limit=10, step=0.001)
             cluster.cut |= {frozenset((fifth.url, node.url)) for node in nodes}
             before = sum(span.size for span in fifth.charter.saved.fetched)
             again = await cluster.restart(fifth)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from limedb.cluster.hearsay import Check
 from limedb.cluster.report import GossipReport, PeerReport
 from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
-from limedb.core.membership import Digest, NodeState
+from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import StoreClosedError
 
 A, B, C, D = (f"http://{name}:8484" for name in "abcd")
@@ -35,14 +36,22 @@ def view(clock: HandClock) -> ClusterView:
     return ClusterView(own, clock, gossip_interval=1.0, tell=lambda: {"keys": 3, "has_data": True})
 
 
-def test_all_nodes_that_gossip_names_are_known(view: ClusterView) -> None:
+def answer(view: ClusterView, state: NodeState) -> None:
+    """Let a node answer for itself, where it was dialled."""
+    view.on_ack(Ack((state,), (), name=state.url), state.url, state.address or view.address(state.url))
+
+
+def test_nodes_that_were_named_or_have_answered_are_known_and_others_are_asked_first(
+    view: ClusterView,
+) -> None:
     view.know([B])
     view.on_syn([Digest(C, 1, 1)])
-    view.on_ack2([NodeState(D, 1, 1)])
+    answer(view, NodeState(D, 1, 1))
 
-    assert view.urls == (A, B, C, D)
-    assert view.peers() == (B, C, D)
+    assert view.urls == (A, B, D)
+    assert view.peers() == (B, D)
     assert [state.url for state in view.living()] == [D]
+    assert view.next_check() == Check(C, "c:8484")
 
 
 def test_how_long_no_new_name_came_is_told(view: ClusterView, clock: HandClock) -> None:
@@ -64,13 +73,13 @@ def test_a_node_is_dead_from_when_it_was_found_so_until_it_is_heard(
     clock.now += 7
     view.judge()
     assert view.dead_for(B) == 7
-    view.on_ack2([NodeState(B, 1, 1)])
+    answer(view, NodeState(B, 1, 1))
     assert view.dead_for(B) == 0
 
 
 def test_a_node_is_dialled_where_it_says_or_where_its_url_says(view: ClusterView) -> None:
     view.know([B])
-    view.on_ack2([NodeState(C, 1, 1, address="10.0.0.3:99")])
+    answer(view, NodeState(C, 1, 1, address="10.0.0.3:99"))
 
     assert view.address(A) == "10.0.0.1:8484"
     assert view.address(B) == "b:8484"
@@ -107,7 +116,7 @@ def test_the_gossip_report_tells_of_each_peer_what_was_heard_and_when(
 ) -> None:
     view.know([B])
     clock.now += 3
-    view.on_ack2([NodeState(C, 7, 9)])
+    answer(view, NodeState(C, 7, 9))
     clock.now += 0.5
 
     report = view.gossip_report()
@@ -123,7 +132,7 @@ def test_the_gossip_report_tells_of_each_peer_what_was_heard_and_when(
 def test_the_state_report_counts_this_node_too(view: ClusterView, clock: HandClock) -> None:
     view.know([C, B])
     clock.now += 60
-    view.on_ack2([NodeState(C, 7, 9)])
+    answer(view, NodeState(C, 7, 9))
 
     report = view.state_report()
 

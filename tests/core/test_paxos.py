@@ -8,7 +8,11 @@ from limedb.core.quorum import majority
 
 # What happens next: (kind, proposer, voter). A message may be sent again and again, late, or never.
 EVENTS = st.lists(
-    st.tuples(st.sampled_from(["prepare", "accept", "again", "crash"]), st.integers(0, 2), st.integers(0, 4)),
+    st.tuples(
+        st.sampled_from(["prepare", "accept", "again", "crash", "learn"]),
+        st.integers(0, 2),
+        st.integers(0, 4),
+    ),
     max_size=120,
 )
 
@@ -21,13 +25,18 @@ class World:
         self.acceptors: dict[str, Acceptor[str]] = {voter: Acceptor() for voter in self.voters}
         self.proposers = [self.propose(Ballot(1, f"p{p}")) for p in range(3)]
         self.accepted: dict[Ballot, tuple[str, set[str]]] = {}
+        self.gone_on: set[str] = set()  # voters that have heard the decision, and vote no more
 
     def propose(self, ballot: Ballot) -> Proposer[str]:
         return Proposer(ballot, f"value of {ballot}", frozenset(self.voters))
 
     def step(self, kind: str, p: int, v: int) -> None:
         proposer, voter = self.proposers[p], self.voters[v % len(self.voters)]
-        if kind == "prepare":
+        if kind == "learn" and self.decided:
+            self.gone_on.add(voter)
+        elif voter in self.gone_on and kind in ("prepare", "accept"):
+            proposer.on_learned(voter, *self.decided)
+        elif kind == "prepare":
             self.acceptors[voter] = self.acceptors[voter].on_prepare(proposer.ballot)
             proposer.on_promise(voter, self.acceptors[voter])
         elif kind == "accept" and proposer.is_promised:
@@ -59,7 +68,7 @@ def test_duelling_proposers_never_decide_two_values(voters: int, events: list[tu
         world.step(*event)
         assert len(world.decided) <= 1
     for proposer in world.proposers:
-        if proposer.is_decided:
+        if proposer.is_promised and proposer.is_decided:
             assert {proposer.proposal} == world.decided
 
 
@@ -99,6 +108,36 @@ def test_a_proposer_learns_of_higher_ballots_and_goes_above_them() -> None:
 
     assert not proposer.is_promised
     assert proposer.next_ballot() == Ballot(8, "a")
+
+
+def test_what_was_not_decided_binds_nobody_and_what_may_have_been_does() -> None:
+    """v1 accepted `old` in the first ballot; the others say that they did not, or say nothing."""
+    ballot, voters = Ballot(2, "b"), frozenset({"v1", "v2", "v3"})
+    held = Acceptor(ballot, Ballot(1, "a"), "old")
+    all_there, one_away = Proposer(ballot, "new", voters), Proposer(ballot, "new", voters)
+    for proposer, others in ((all_there, ("v2", "v3")), (one_away, ("v2",))):
+        proposer.on_promise("v1", held)
+        for voter in others:
+            proposer.on_promise(voter, Acceptor(ballot))
+
+    assert all_there.proposal == "new"
+    assert one_away.proposal == "old"
+    one_away.on_promise("v3", Acceptor(ballot))
+    assert one_away.proposal == "old", "one ballot, one value"
+
+
+def test_a_voter_that_has_gone_on_counts_for_what_was_decided_alone() -> None:
+    ballot, voters = Ballot(2, "b"), frozenset({"v1", "v2", "v3"})
+    proposer = Proposer(ballot, "own", voters)
+    proposer.on_learned("v1", "decided")
+    proposer.on_promise("v2", Acceptor(ballot))
+    assert proposer.is_promised
+    assert proposer.proposal == "decided"
+    assert not proposer.is_decided
+    proposer.on_learned("v3", "something else")
+    assert not proposer.is_decided
+    proposer.on_accepted("v2", Acceptor(ballot, ballot, "decided"))
+    assert proposer.is_decided
 
 
 def test_only_voters_count() -> None:

@@ -15,3 +15,15 @@ def test_the_first_part_that_stops_serving_says_why_and_the_rest_are_warnings() 
     assert (problems.blocking, problems.warnings) == ("the clock is off", ["a record is damaged"])
     clock.clear()
     assert problems.blocking == "the disk failed"
+
+
+def test_a_part_that_fails_when_it_is_asked_hides_no_other_and_is_named() -> None:
+    def samples() -> list[Problem]:
+        raise OSError(24, "Too many open files")
+
+    problems = Problems()
+    problems.add(samples)
+    problems.add(lambda: [Problem("the disk failed", stops_serving=True)])
+    assert problems.blocking == "the disk failed"
+    (warning,) = problems.warnings
+    assert "samples" in warning and "Too many open files" in warning

@@ -103,6 +103,42 @@ async def test_a_scan_goes_on_when_a_node_fails_in_its_middle_and_ends_at_the_se
 
 
 @virtual
+async def test_a_scan_leaves_out_a_node_with_a_slow_disk_and_waits_for_it_where_it_is_needed() -> None:
+    nodes = Nodes(A, B, C)
+    await fill(nodes)
+    seat = nodes.coordinator()
+    seat.fail(B, delay=0.9)
+    scan, began = begin(seat), seat.clock.monotonic()
+    found = [record.key for record in await scan.page()]
+    found += [record.key for record in await scan.page()]
+    assert seat.clock.monotonic() - began < 0.5
+    assert found == KEYS[: len(found)]
+    seat.fail(C, refuses=True)
+    assert [*found, *await rest(scan)] == KEYS
+    seat = nodes.coordinator()
+    seat.fail(B, delay=0.9)
+    seat.fail(C, refuses=True)
+    assert await rest(begin(seat)) == KEYS
+    seat = nodes.coordinator()
+    seat.fail(B, delay=0.9)
+    began = seat.clock.monotonic()
+    assert await rest(begin(seat, level=Level.ALL, first=100)) == KEYS
+    assert seat.clock.monotonic() - began >= 0.9
+
+
+@virtual
+async def test_what_only_late_nodes_were_told_is_seen_all_the_same() -> None:
+    """Of an acknowledged write one of any two owners has heard: whoever is late, a scan finds it."""
+    nodes = Nodes(A, B, C)
+    for number, pair in enumerate(((A, B), (B, C), (A, C))):
+        await fill(nodes, [f"k{number}"], at=pair)
+    for late in ((A,), (B,), (C,), (A, B), (B, C), (A, C)):
+        seat = nodes.coordinator()
+        seat.fail(*late, delay=0.9)
+        assert await rest(begin(seat)) == ["k0", "k1", "k2"]
+
+
+@virtual
 async def test_a_scan_follows_the_topology_behind_what_it_told() -> None:
     """The keys move to a node that was not asked at first, and the old owners drop them."""
     nodes = Nodes(A, B, C, replication_factor=1)

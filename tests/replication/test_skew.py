@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from limedb.core.hlc import version_at
+from limedb.core.hlc import COUNTER_BITS, MAX_VERSION, version_at
 from limedb.errors import ClockSkewError, UnavailableError
-from limedb.replication.skew import RECHECK_SECONDS, ClockGuard
+from limedb.replication.skew import ABOVE_MS, BRIDGED_MS, RECHECK_SECONDS, ClockGuard
 
 
 @dataclass
@@ -56,11 +56,79 @@ def test_the_opinion_is_asked_for_now_and_then_and_at_once_when_the_clock_jumps(
     guard.check_own()
 
 
-def test_a_node_that_is_alone_takes_what_its_own_clock_gave_before_it_was_set_back() -> None:
-    clock, others = HandClock(), [0]
-    guard = ClockGuard(clock, 500, is_alone=lambda: not others[0])
-    version = version_at(clock.wall + 600_000)
-    guard.check_version(version)
-    others[0] = 1
+def test_time_does_not_step_back_with_a_clock_that_is_set_right() -> None:
+    clock = HandClock()
+    guard = ClockGuard(clock, 500)
+    before = guard.now_ms()
+    clock.wall -= 60_000
+    assert guard.now_ms() == pytest.approx(before, abs=1)
+    assert guard.lead_ms == pytest.approx(60_000, abs=1)
+    clock.pass_seconds(10)
+    assert guard.now_ms() == pytest.approx(before + 9_000, abs=2)
+    clock.pass_seconds(595)
+    assert (guard.lead_ms, guard.now_ms()) == (0, clock.wall)
+
+
+def test_a_lead_that_nobody_shares_is_given_up_and_the_versions_follow() -> None:
+    clock, dropped = HandClock(), []
+    guard = ClockGuard(clock, 500, agree=lambda own, now_ms: 0.0)
+    guard.on_drop = dropped.append
+    guard.now_ms()
+    clock.wall -= 60_000
+    assert guard.now_ms() == clock.wall
+    assert dropped == [clock.wall]
+
+
+def test_what_is_stored_vouches_for_what_is_a_little_above_it() -> None:
+    clock = HandClock()
+    stored = version_at(clock.wall + 60_000)
+    guard = ClockGuard(clock, 500, agree=lambda own, now_ms: 0.0, mark=lambda: stored)
+    guard.check_version(stored + 1)
+    guard.check_version(stored + (ABOVE_MS << COUNTER_BITS))
     with pytest.raises(ClockSkewError):
-        guard.check_version(version)
+        guard.check_version(stored + (ABOVE_MS + 1 << COUNTER_BITS))
+
+
+def test_what_is_stored_more_than_a_day_ahead_vouches_for_nothing_and_is_a_problem() -> None:
+    clock = HandClock()
+    stored = version_at(clock.wall + BRIDGED_MS + 60_000)
+    guard = ClockGuard(clock, 500, mark=lambda: stored)
+    assert guard.now_ms() == clock.wall
+    with pytest.raises(ClockSkewError):
+        guard.check_version(stored + 1)
+    with pytest.raises(ClockSkewError):
+        guard.check_stored(stored)
+    (problem,) = guard.problems()
+    assert "24 h 1 min ahead" in problem.text
+    assert "1970-01-02 00:17:40 UTC" in problem.text
+
+
+@pytest.mark.parametrize("stored", [0, MAX_VERSION])
+def test_no_version_makes_a_guard_fail(stored: int) -> None:
+    guard = ClockGuard(HandClock(), 500, mark=lambda: stored)
+    guard.now_ms()
+    assert len(list(guard.problems())) == (stored > 0)
+    guard.check_version(version_at(1_000_000))
+
+
+def test_what_a_wrong_clock_showed_before_it_was_compared_is_nobodys_time() -> None:
+    clock, opinion = HandClock(), [(0, "not compared yet")]
+    guard = ClockGuard(clock, 500, lambda: opinion[0][0], lambda: opinion[0][1])
+    assert guard.now_ms() == clock.wall
+    opinion[0] = (-600_000, "ahead")
+    clock.pass_seconds(1)
+    assert guard.now_ms() == clock.wall - 600_000
+    clock.wall -= 600_000
+    opinion[0] = (0, "")
+    assert guard.now_ms() == clock.wall
+    clock.wall -= 600_000  # from now on it served under that time
+    assert guard.lead_ms == pytest.approx(600_000, abs=1)
+
+
+def test_after_a_restart_time_begins_where_the_stored_versions_are() -> None:
+    clock = HandClock()
+    guard = ClockGuard(clock, 500, mark=lambda: version_at(clock.wall + 60_000))
+    assert guard.now_ms() == clock.wall + 60_000
+    (problem,) = guard.problems()
+    assert "1 min 0 s ahead of its clocks" in problem.text
+    assert not problem.stops_serving

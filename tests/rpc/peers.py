@@ -15,6 +15,7 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.ports import Applied, ChangeBatch, RangePage
 from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.memory import Memory
 from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, Servicer
 from limedb.rpc.topology import TopologyServicer
@@ -95,10 +96,15 @@ class FakeReplica:
             await asyncio.sleep(self.delay)  # what a slow disk does
 
 
+def new_memory(size: int = 1 << 30) -> Memory:
+    """What a server's requests, answers and streams may hold."""
+    return Memory(size, SystemClock())
+
+
 @asynccontextmanager
 async def serving(address: str, *servicers: Servicer) -> AsyncIterator[Server]:
     """A server of some services, for the time of the block."""
-    server = Server()
+    server = Server(new_memory())
     for servicer in servicers:
         server.add(servicer)
     await server.start([address])
@@ -110,7 +116,8 @@ async def serving(address: str, *servicers: Servicer) -> AsyncIterator[Server]:
 
 def servicers(replica: Any, keeper: Any = None) -> tuple[Servicer, Servicer]:
     """What a peer serves to peers."""
-    return ReplicaServicer(replica, Deadlines(SystemClock(), 10.0), SystemClock()), TopologyServicer(keeper)
+    deadlines, memory = Deadlines(SystemClock(), 10.0), new_memory()
+    return ReplicaServicer(replica, deadlines, SystemClock(), memory.peers), TopologyServicer(keeper)
 
 
 class Process:

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from limedb.cluster.gossip_bounds import MAX_ENTRIES
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
-from limedb.rpc.checks import MAX_AHEAD_MS, MAX_TTL_MS, Checks
+from limedb.rpc.checks import MAX_GOSSIP_SIZE, MAX_TTL_MS, Checks
 from limedb.rpc.convert import batch_write_from
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
@@ -105,22 +106,13 @@ def test_levels_outside_the_contract_are_refused() -> None:
         checks.consistency(9)
 
 
-@pytest.mark.parametrize(
-    "url", ["", "node1", "ftp://node1:1", "http://node1", "http://node1:8484/x", "http://n:99999"]
-)
-def test_names_that_cannot_be_nodes_are_refused(url: str) -> None:
-    with pytest.raises(InvalidRequestError, match="node_url="):
-        checks.gossip(gossip_pb2.GossipPayload(digests=[gossip_pb2.Digest(node_url=url)]), 0)
-    with pytest.raises(InvalidRequestError, match="node_url="):
-        checks.gossip(gossip_pb2.GossipPayload(digests_update=[gossip_pb2.NodeState(node_url=url)]), 0)
+def test_gossip_that_no_node_sends_is_refused_by_its_size() -> None:
+    def names(count: int, length: int = 0) -> gossip_pb2.GossipPayload:
+        url = "http://n:1" + "1" * length
+        return gossip_pb2.GossipPayload(digests=[gossip_pb2.Digest(node_url=url)] * count)
 
-
-def test_a_start_in_the_far_future_is_refused() -> None:
-    def syn(generation: int) -> gossip_pb2.GossipPayload:
-        return gossip_pb2.GossipPayload(
-            digests=[gossip_pb2.Digest(node_url="http://n:1", generation=generation)]
-        )
-
-    checks.gossip(syn(1_000 + MAX_AHEAD_MS), now_ms=1_000)
-    with pytest.raises(InvalidRequestError, match="generation="):
-        checks.gossip(syn(1_001 + MAX_AHEAD_MS), now_ms=1_000)
+    checks.gossip(names(MAX_ENTRIES))
+    with pytest.raises(InvalidRequestError, match="2001 entries"):
+        checks.gossip(names(MAX_ENTRIES + 1))
+    with pytest.raises(InvalidRequestError, match="bytes"):
+        checks.gossip(names(3, MAX_GOSSIP_SIZE))

@@ -107,7 +107,8 @@ async def test_the_ring_is_the_one_that_is_read() -> None:
     cluster = FakeCluster()
     for topology, nodes in ((STEADY, 3), (STREAMING, 3), (HANDOVER, 4)):
         cluster.adopt(topology)
-        told = await servicer(cluster).GetRing(cluster_pb2.GetRingRequest(), Context())
+        data = await servicer(cluster).GetRing(cluster_pb2.GetRingRequest(), Context())
+        told = cluster_pb2.GetRingResponse.FromString(data)
         assert told.total_nodes == nodes
 
 

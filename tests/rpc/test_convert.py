@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from limedb.core.bounds import MAX_EPOCH, flaw
 from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
 from limedb.core.paxos import NONE, Acceptor, Ballot
@@ -18,20 +19,22 @@ CLUSTERS = U64.map(lambda n: f"{n:016x}")
 MEMBERS = st.builds(
     Member,
     node_id=st.uuids().map(str),
-    url=st.integers(1, 9).map(lambda n: f"http://node{n}:8484"),
-    zone=st.text(max_size=3),
-    virtual_nodes=st.integers(0, 1000),
+    url=st.integers(1, 65535).map(lambda n: f"http://node:{n}"),
+    zone=st.text("abc é", max_size=3),
+    virtual_nodes=st.integers(0, 4096),
     standing=st.sampled_from(Standing),
 )
 TOPOLOGIES = st.just(Topology()) | st.builds(
     Topology,
     cluster_id=CLUSTERS,
-    epoch=U64,
-    replication_factor=st.integers(1, 9),
-    members=st.lists(MEMBERS, max_size=4).map(tuple),
+    epoch=st.integers(1, MAX_EPOCH),
+    replication_factor=st.integers(1, 16),
+    members=st.lists(MEMBERS, min_size=1, max_size=4, unique_by=(lambda m: m.node_id, lambda m: m.url)).map(
+        lambda members: tuple(sorted(members, key=lambda m: m.node_id))
+    ),
     phase=st.sampled_from(Phase),
     gives_way=st.booleans(),
-)
+).filter(lambda topology: not flaw(topology))
 BALLOTS = st.builds(Ballot, round=U64, proposer=st.uuids().map(str))
 
 

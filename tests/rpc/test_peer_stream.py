@@ -28,7 +28,7 @@ from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.topology import TopologyServicer
 from limedb.storage.codec import encode
 from limedbpb.v1 import replica_pb2
-from tests.rpc.peers import URL, SystemClock, serving
+from tests.rpc.peers import URL, SystemClock, new_memory, serving
 from tests.support.ports import free_port
 
 FENCE = Fence("00000000000000aa", 3)
@@ -83,7 +83,7 @@ class Servicer(ReplicaServicer):
     """Notes how many questions each frame has, and which calls came alone."""
 
     def __init__(self, own: Any) -> None:
-        super().__init__(own, Deadlines(SystemClock(), 10.0), SystemClock())
+        super().__init__(own, Deadlines(SystemClock(), 10.0), SystemClock(), new_memory().peers)
         self.frames: list[int] = []
         self.alone: list[str] = []
 

@@ -26,7 +26,7 @@ from limedb.errors import (
     TopologyChangeError,
     WatchGapError,
 )
-from limedb.ports import Applied, ChangeBatch, Entry, Progress, RangePage
+from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage
 from limedb.rpc import convert_replica
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.remote import RemoteReplica
@@ -43,7 +43,9 @@ RECORDS = [Record("k", "v", 5), Record("gone", None, 6), Record("b", b"\xff", 2*
 class FakeKeeper:
     """A node's part in agreeing, which answers what it is told to."""
 
-    topology = BEFORE
+    def account(self, after: int) -> Account:
+        votes = Acceptor(Ballot(2, "b"), Ballot(1, "a"), AFTER)
+        return Account((BEFORE, AFTER) if after else (AFTER,), votes)
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
@@ -227,7 +229,8 @@ async def test_everything_about_the_topology_arrives(peer: Peer) -> None:
     assert await peer.topology.pledge(URL, "http://b:1", 5) == "http://a:1"
     peer.keeper.outcome = AFTER
     assert await peer.topology.learn(URL, BEFORE, 5) == AFTER
-    assert await peer.topology.fetch(URL, 5) == BEFORE
+    for after in (0, 1):
+        assert await peer.topology.account(URL, after, 5) == peer.keeper.account(after)
     peer.keeper.outcome = Progress(epoch=4, dead={"http://c:1": 2.5})
     assert await peer.topology.progress(URL, 5) == peer.keeper.outcome
 

@@ -12,6 +12,7 @@ import pytest
 from limedb.errors import InvalidRequestError
 from limedb.rpc.server import Server
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
+from tests.rpc.peers import new_memory
 from tests.support.ports import free_port
 
 
@@ -62,7 +63,7 @@ class Recorder:
 @asynccontextmanager
 async def served(watched: Watched) -> AsyncIterator[tuple[Server, Recorder, Any, grpc.aio.Channel]]:
     """A server with the service, its counters, and a client's multi-callable and channel."""
-    recorder, server = Recorder(), Server()
+    recorder, server = Recorder(), Server(new_memory())
     server.add(watched, recorder)
     with free_port() as port:
         await server.start([f"127.0.0.1:{port}"])

@@ -10,9 +10,11 @@ import pytest
 
 from limedb.errors import OutcomeUnknownError, ValueTooLargeError
 from limedb.rpc.failures import error_from
+from limedb.rpc.memory import Memory
 from limedb.rpc.server import Server
 from limedb.rpc.session import Limits, Session
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
+from tests.rpc.peers import new_memory
 from tests.support.ports import free_port
 
 WIDE = Limits(requests=64, items=1000, size=1 << 20)
@@ -25,8 +27,8 @@ class Gated:
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, memory: Memory) -> None:
+        self.limits, self.memory = limits, memory
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.remaining: list[float | None] = []
@@ -50,7 +52,7 @@ class Gated:
             "get": self._get,
             "batch_get": self._batch,
         }
-        return Session(methods, context, self._count, self.limits).run(request)
+        return Session(methods, context, self._count, self.memory, self.limits).run(request)
 
     def _count(self, _method: str, code: str, _seconds: float) -> None:
         self.counted.append(code)
@@ -128,8 +130,9 @@ class Talk:
 
 
 @asynccontextmanager
-async def talking(limits: Limits = WIDE) -> AsyncIterator[Talk]:
-    service, server = Gated(limits), Server()
+async def talking(limits: Limits = WIDE, memory: Memory | None = None) -> AsyncIterator[Talk]:
+    memory = memory or new_memory()
+    service, server = Gated(limits, memory), Server(memory)
     server.add(service)
     with free_port() as port:
         await server.start([f"127.0.0.1:{port}"])

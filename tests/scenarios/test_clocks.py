@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from limedb.rpc.calls import node_client
-from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2
 from tests.scenarios.history import Outcome
 from tests.scenarios.load import Load, Nodes, complaints, nodes, write_one
 from tests.scenarios.test_partitions import addresses, channels, locate, wait_replicas_agree, wait_until
-from tests.support.faketime import faketime_env
+from tests.support.faketime import faketime_env, faketime_file_env
 from tests.support.netns_clusters import NetnsCluster, netns_cluster
 
 RIGHT, AHEAD, BEHIND = ("node1", "node2", "node3"), "node4", "node5"
@@ -129,3 +129,48 @@ def _tell(load: Load) -> None:
         f"{len(load.operations)} writes in turn: {counts[Outcome.DONE]} acknowledged and read by all,"
         f" {counts[Outcome.FAILED]} refused, {counts[Outcome.UNKNOWN]} unknown"
     )
+
+
+@pytest.mark.parametrize("seconds", [3600])
+async def test_clocks_that_were_ahead_and_are_set_right_stop_no_write(tmp_path: Path, seconds: int) -> None:
+    setting = tmp_path / "clock"
+    setting.write_text(f"+{seconds}\n")
+    with netns_cluster(tmp_path, 3, env=faketime_file_env(setting)) as cluster:
+        async with nodes(addresses(cluster)) as clients:
+            load = Load()
+            await write_in_turn(clients, clients.addresses, load)
+            await set_short(clients, "lived", 1500)
+            await wait_until("it expires", lambda: _is_gone(clients, "short"))
+            setting.write_text("+0\n")
+            await wait_until("nodes see it", lambda: _all_warn(cluster, "ahead of its clocks"))
+            begun = len(load.operations)
+            await write_in_turn(clients, clients.addresses, load)
+            assert _failures(load, begun) == []
+            assert await _is_gone(clients, "short")
+            await set_short(clients, "again", 3000)
+            assert await clients.get(clients.addresses[1], "short", timeout=PATIENCE) == "again"
+            await wait_until("it expires again", lambda: _is_gone(clients, "short"))
+            cluster.kill("node3")
+            cluster.restart("node3")
+            begun = len(load.operations)
+            await write_in_turn(clients, clients.addresses, load)
+            assert _failures(load, begun) == []
+            assert await complaints(clients, load.ledger) == []
+
+
+async def set_short(clients: Nodes, value: str, ttl_ms: int) -> None:
+    request = kv_pb2.SetRequest(key="short", value=value, ttl_ms=ttl_ms)
+    await clients.stubs[clients.addresses[0]].Set(request, timeout=PATIENCE)
+
+
+async def _is_gone(clients: Nodes, key: str) -> bool:
+    return all([await clients.get(at, key, timeout=PATIENCE) is None for at in clients.addresses])
+
+
+async def _all_warn(cluster: NetnsCluster, text: str) -> bool:
+    """Whether each node has such a warning."""
+    by_address = {node.address: node for node in cluster.nodes.values()}
+    async with channels(list(by_address)) as found:
+        stubs = [cluster_pb2_grpc.ClusterServiceStub(channel) for channel in found.values()]
+        states = [await stub.GetState(cluster_pb2.GetStateRequest(), timeout=PATIENCE) for stub in stubs]
+    return all(any(text in warning for warning in state.warnings) for state in states)

@@ -48,15 +48,18 @@ def form_of(sim: Sim, nodes: int = 5) -> Form:
     return Form(rng.randint(1, 6), rng.choice([1, 2, 3]), factor, rng.choice([0, 0, 2, 3]))
 
 
-async def start_cluster(sim: Sim, form: Form = USUAL, **settings: Any) -> None:
-    """Start nodes that know each other's names, and wait until they are one cluster."""
+async def start_cluster(sim: Sim, form: Form = USUAL, *, ahead_ms: float = 0.0, **settings: Any) -> None:
+    """Start nodes that know each other's names, and wait until they are one cluster. ahead_ms: of true time,
+    by which all their clocks are ahead.
+    """
     build = partial(EngineProgram, replication_factor=form.factor, **settings)
     seeds = tuple(url_of(i) for i in range(form.nodes))
     for i in range(form.nodes):
         sim.add(i, build, seeds, form.zone(i))
     skew = sim.rng("clocks")
     for node in sim.nodes.values():
-        node.clock.offset_ms, node.clock.drift = skew.uniform(-150, 150), skew.uniform(-1e-4, 1e-4)
+        node.clock.offset_ms = ahead_ms + skew.uniform(-150, 150)
+        node.clock.drift = skew.uniform(-1e-4, 1e-4)
         node.start()
     await wait_formed(sim, sim.nodes)
 

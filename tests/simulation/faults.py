@@ -3,13 +3,24 @@
 It owns what is left out or done wrong. A fault is planted for one test and never stays.
 """
 
+from collections.abc import Sequence
+
 import pytest
 
+from limedb.cluster.approval import Approval
 from limedb.cluster.handoff import Handoff, Job, Part
 from limedb.cluster.transfer import Sources
+from limedb.cluster.verifier import Verifier
+from limedb.core.bounds import flaw
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
+from limedb.core.record import Record
+from limedb.core.slewed_time import SlewedTime
+from limedb.core.topology import Fence, Topology
+from limedb.ports import Applied
 from limedb.replication import writing
+from limedb.replication.checked_replicas import CheckedReplicas
+from limedb.replication.peer_door import PeerDoor
 from limedb.replication.watching import _Source, _Watch
 
 
@@ -28,6 +39,11 @@ def hints_are_acks(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(writing, "needed", lambda level, n: 1)
 
 
+def time_steps_back(patch: pytest.MonkeyPatch) -> None:
+    """The cluster's time is that of its clocks, whatever happens to them."""
+    patch.setattr(SlewedTime, "lead", lambda self, now_ms, at: 0.0)
+
+
 def watch_of_one_owner(patch: pytest.MonkeyPatch) -> None:
     """A watch takes one owner of each range for enough, as if it were a majority."""
     one = Level.ONE
@@ -42,3 +58,38 @@ def watch_of_restarted(patch: pytest.MonkeyPatch) -> None:
         return source.stands
 
     patch.setattr(_Watch, "_counts", counts)
+
+
+def believes_anybody(patch: pytest.MonkeyPatch) -> None:
+    """A claim is gone over to because somebody says so, as before there was a proof."""
+
+    async def follow(self: Verifier, claim: Topology) -> None:
+        if not flaw(claim):
+            self._charter.go_over(claim)
+
+    patch.setattr(Verifier, "follow", follow)
+
+
+def votes_for_anything(patch: pytest.MonkeyPatch) -> None:
+    """A voter takes any valid step for right, without looking whether it is time for it."""
+
+    async def check(self: Approval, before: Topology, after: Topology) -> None:
+        pass
+
+    patch.setattr(Approval, "check", check)
+
+
+def records_of_any_time(patch: pytest.MonkeyPatch) -> None:
+    """What peers send is stored unseen."""
+
+    async def apply(
+        self: PeerDoor, records: Sequence[Record], fence: Fence, deadline: float
+    ) -> list[Applied]:
+        return await self._own.apply(records, fence, deadline)
+
+    patch.setattr(PeerDoor, "apply", apply)
+
+
+def answers_of_any_time(patch: pytest.MonkeyPatch) -> None:
+    """What peers answer is counted unseen."""
+    patch.setattr(CheckedReplicas, "at", lambda self, node_url: self._replicas.at(node_url))

@@ -13,7 +13,7 @@ from limedb.core.record import Record
 from limedb.core.topology import Topology
 from limedb.engine import Engine, Settings, World
 from limedb.errors import KeyNotFoundError, LimeDBError
-from limedb.ports import Progress, Replica
+from limedb.ports import Account, Progress, Replica
 from limedb.replication.coordinator import Write
 from limedb.replication.reading import Lookup
 from tests.simulation.node import SimNode, Value
@@ -51,6 +51,7 @@ class EngineProgram:
         if not writes_back:
             self.engine.coordinator.finder.write_back = _WritesNothing()
         self.topology = _TopologyAnswers(self.engine)
+        self.answers: Replica = self.engine.door  # to peers
         self.on_syn, self.on_ack2 = self.engine.gossiper.on_syn, self.engine.gossiper.on_ack2
         charter = self.engine.charter
         node.sim.note_topology(node.url, charter.topology)
@@ -58,7 +59,7 @@ class EngineProgram:
 
     @property
     def replica(self) -> Replica:
-        return self.engine.replica
+        return self.answers
 
     async def run(self) -> None:
         self._node.process_start(self._attend(), "attend")
@@ -101,8 +102,8 @@ class _TopologyAnswers:
     async def learn(self, topology: Topology) -> Topology:
         return await self._charter.learn(topology)
 
-    async def fetch(self) -> Topology:
-        return self._charter.topology
+    async def account(self, after: int) -> Account:
+        return self._charter.account(after)
 
     async def progress(self) -> Progress:
         return self._steward.progress()

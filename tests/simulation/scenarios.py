@@ -20,17 +20,21 @@ from tests.simulation.clusters import (
     start_cluster,
     wait_formed,
 )
-from tests.simulation.nemesis import Nemesis
+from tests.simulation.liar import Stranger, lie_from_now_on
+from tests.simulation.nemesis import NOTICED_SECONDS, Nemesis
 from tests.simulation.program import EngineProgram
 from tests.simulation.sim import Sim
 from tests.simulation.workloads import (
     beside,
+    check_expired,
     check_kept,
     check_linearizable,
+    check_lives,
     check_writable,
     now,
     use_registers,
     write_again,
+    write_expired,
     write_expiring,
     write_unique,
 )
@@ -102,6 +106,33 @@ async def clock_jumps(sim: Sim, **settings: Any) -> Ledger:
     return ledger
 
 
+async def clocks_set_right(sim: Sim, **settings: Any) -> Ledger:
+    """All clocks are ahead, by seconds or an hour, and are set right one after another while clients write;
+    some nodes restart then. Writes continue, what had expired stays away, and what is new lives its time.
+    """
+    rng = sim.rng("set right")
+    ahead_ms = rng.choice([3.0, 60.0, 3600.0]) * 1000
+    await start_cluster(sim, form_of(sim), ahead_ms=ahead_ms, **settings)
+    ledger = Ledger()
+    writing = asyncio.create_task(write_again(sim, ledger, seconds=60.0))
+    expired = await write_expired(sim)
+    for node in sim.up:
+        await asyncio.sleep(rng.uniform(0, 0.5))
+        node.clock.offset_ms -= ahead_ms
+        if rng.random() < 0.3:
+            await node.crash()
+            node.start()
+    await asyncio.sleep(NOTICED_SECONDS)
+    await check_expired(sim, expired)
+    await check_writable(sim)
+    await check_lives(sim, "new", 6.0)
+    await writing
+    await check_expired(sim, expired)
+    await wait_formed(sim, sim.nodes)
+    await check_kept(sim, ledger)
+    return ledger
+
+
 async def purges(sim: Sim, *, count: int = 3, **settings: Any) -> Ledger:
     """Deleted and expired keys are purged while nodes are away for longer than the grace and members come
     and go: they don't come back, all of them go at last, and nobody keeps what is not its own.
@@ -142,4 +173,30 @@ async def changes(sim: Sim, *, count: int = 4, **settings: Any) -> Ledger:
     check_replicated(sim, ledger)
     check_owned(sim)
     await check_kept(sim, ledger)
+    return ledger
+
+
+async def lies(sim: Sim, *, count: int = 1, **settings: Any) -> Ledger:
+    """Unique keys, while a stranger sends forged messages to all nodes, one member lies whenever it is asked,
+    and members come and go: nothing that was acknowledged is lost, and all goes on.
+    """
+    options, form = {"dead_node_timeout": 8.0, **settings}, Form(4)
+    await start_cluster(sim, form, **options)
+    ledger = Ledger()
+    lie_from_now_on(sim.up[0])
+    director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
+    director.kinds = [director.join, director.leave]
+    stranger = asyncio.create_task(Stranger(sim).run())
+    writers = asyncio.create_task(write_unique(sim, ledger, writers=4, seconds=1e6, pause=0.3))
+    try:
+        await asyncio.sleep(5.0)
+        await director.run(count)
+    finally:
+        for task in (stranger, writers):
+            task.cancel()
+        await asyncio.wait([stranger, writers])
+    await asyncio.sleep(SETTLE_SECONDS)
+    await wait_formed(sim, director.members)
+    await check_kept(sim, ledger)
+    await check_writable(sim)
     return ledger

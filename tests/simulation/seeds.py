@@ -18,6 +18,7 @@ KEPT: dict[str, dict[int, str]] = {
         11: "the clock of a node that is alone was set back: it refused its own writes for as long",
         16: "measurements from before a peer's clock was set right hid that the own clock jumped",
     },
+    "clocks_set_right": {},
     "purges": {},
     "changes": {
         264: "a join was cancelled later than whoever asked for it waited; now it is restarted then",
@@ -28,6 +29,7 @@ KEPT: dict[str, dict[int, str]] = {
         51: "a node that a watch first heard after it stood told only what came from then on",
     },
     "moving_watches": {},
+    "lies": {},
 }
 """Seeds that showed a fault, by scenario."""
 

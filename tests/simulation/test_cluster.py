@@ -1,7 +1,7 @@
 """The real node, simulated: what is acknowledged stays, whatever fails."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -9,10 +9,11 @@ import pytest
 
 from limedb.core.quorum import Level
 from tests.simulation.clusters import Form
-from tests.simulation.faults import hints_are_acks, one_source
+from tests.simulation.faults import hints_are_acks, one_source, time_steps_back
 from tests.simulation.scenarios import (
     changes,
     clock_jumps,
+    clocks_set_right,
     moving_registers,
     purges,
     registers,
@@ -57,6 +58,11 @@ def test_no_write_is_lost_to_an_older_one_when_a_clock_is_off_by_minutes(seed: i
     run_sim(seed, clock_jumps)
 
 
+@pytest.mark.parametrize("seed", seeds_of("clocks_set_right", share=5))
+def test_clocks_that_were_ahead_and_are_set_right_stop_no_write_and_bring_nothing_back(seed: int) -> None:
+    run_sim(seed, clocks_set_right)
+
+
 @pytest.mark.parametrize("seed", seeds_of("purges", share=14))
 def test_what_was_deleted_or_expired_is_purged_and_stays_away(seed: int) -> None:
     run_sim(seed, purges)
@@ -82,10 +88,22 @@ def test_a_handoff_from_one_owner_only_is_found() -> None:
         assert not all(_passes(seed, scenario) for seed in seeds)
 
 
+def test_a_time_that_steps_back_with_the_clocks_is_found() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        time_steps_back(patch)
+        with pytest.raises(SimulationError, match=r"is there again|can't write"):
+            run_sims(range(3, 9), clocks_set_right)  # in some the clocks were ahead by 3 s only
+
+
 def test_hints_that_count_as_acknowledgements_are_found() -> None:
     with pytest.MonkeyPatch.context() as patch:
         hints_are_acks(patch)
         assert not _passes(1, registers)
+
+
+def run_sims(seeds: Iterable[int], scenario: Callable[[Sim], Awaitable[Any]]) -> None:
+    for seed in seeds:
+        run_sim(seed, scenario)
 
 
 def _passes(seed: int, scenario: Callable[[Sim], Awaitable[Any]]) -> bool:

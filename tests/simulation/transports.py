@@ -22,7 +22,7 @@ from limedb.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-from limedb.ports import Applied, ChangeBatch, Entry, Progress, RangePage, Replica
+from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage, Replica
 from tests.simulation.network import Host, SimNetwork, UnansweredError, UnsentError
 from tests.simulation.streams import stream
 
@@ -166,8 +166,8 @@ class SimTopologyTransport(_Caller):
         what = f"learn {topology.epoch}"
         return await self._call(node_url, what, lambda p: p.topology.learn(topology), timeout)
 
-    async def fetch(self, node_url: str, timeout: float) -> Topology:
-        return await self._call(node_url, "fetch", lambda p: p.topology.fetch(), timeout)
+    async def account(self, node_url: str, after: int, timeout: float) -> Account:
+        return await self._call(node_url, f"account {after}", lambda p: p.topology.account(after), timeout)
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
         return await self._call(node_url, "progress", lambda p: p.topology.progress(), timeout)
@@ -179,6 +179,9 @@ class SimGossip(_Caller):
     async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
         told = tuple(digests)
         return await self._call(node_url, "syn", lambda p: _answer(p.on_syn, told), timeout)
+
+    async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        return await self.syn(f"http://{address}", digests, timeout)
 
     async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
         told = tuple(updates)

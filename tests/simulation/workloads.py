@@ -145,6 +145,41 @@ async def write_expiring(sim: Sim, *, writers: int = 2, seconds: float = 60.0, p
     await _all(run(writer) for writer in range(writers))
 
 
+async def write_expired(sim: Sim, count: int = 8) -> list[str]:
+    """Write keys with a time to live, and wait until each node has found them expired; the keys."""
+    keys, nodes = [f"expired {i}" for i in range(count)], sim.up
+    for i, key in enumerate(keys):
+        await _again(nodes[i % len(nodes)], "write", partial(_write_short, nodes[i % len(nodes)], key, 2000))
+    await asyncio.sleep(2 + SKEW)
+    await check_expired(sim, keys)
+    return keys
+
+
+async def check_expired(sim: Sim, keys: Iterable[str]) -> None:
+    """No node reads any of the keys at QUORUM. AssertionError: one is there."""
+    for node in sim.up:
+        for key in keys:
+            found = await _again(node, f"read {key!r}", partial(read, node, key, Level.QUORUM))
+            assert found is None, f"{key} is there again, read through {node.url}"
+
+
+async def check_lives(sim: Sim, key: str, ttl: float) -> None:
+    """A new key lives its time to live (s), and a sixth longer at most. AssertionError."""
+    node, other = sim.up[0], sim.up[-1]
+    await _again(node, "write", partial(_write_short, node, key, int(ttl * 1000)))
+    begun = now()
+    found = await _again(other, "read", partial(read, other, key, Level.QUORUM))
+    assert found == "short" or now() > begun + ttl - SKEW
+    await asyncio.sleep(ttl * 7 / 6 + SKEW)
+    assert await _again(other, "read", partial(read, other, key, Level.QUORUM)) is None, (
+        f"{key} is still there"
+    )
+
+
+async def _write_short(node: SimNode, key: str, ttl_ms: int) -> int:
+    return await write(node, key, "short", Level.QUORUM, ttl_ms)
+
+
 async def check_writable(sim: Sim) -> None:
     """Every node takes writes, of any key. AssertionError: one refuses."""
     for node in sim.up:

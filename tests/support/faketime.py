@@ -27,5 +27,14 @@ def faketime_env(seconds: float) -> dict[str, str]:
     }
 
 
+def faketime_file_env(setting: Path) -> dict[str, str]:
+    """What to set for processes whose clocks are off by what a file says (as +60), from now on or later: they
+    look at it once a second.
+    """
+    env = faketime_env(0)
+    del env["FAKETIME"]
+    return env | {"FAKETIME_TIMESTAMP_FILE": str(setting), "FAKETIME_CACHE_DURATION": "1"}
+
+
 def _find() -> Path | None:
     return next((path for place in PLACES for path in Path("/").glob(place[1:])), None)

@@ -34,14 +34,18 @@ class GossipPayload(_message.Message):
     def __init__(self, digests: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., digests_update: _Optional[_Iterable[_Union[NodeState, _Mapping]]] = ...) -> None: ...
 
 class ExchangeResponse(_message.Message):
-    __slots__ = ("digests_update", "digests_request", "now_ms")
+    __slots__ = ("digests_update", "digests_request", "now_ms", "time_ms", "node_url")
     DIGESTS_UPDATE_FIELD_NUMBER: _ClassVar[int]
     DIGESTS_REQUEST_FIELD_NUMBER: _ClassVar[int]
     NOW_MS_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    NODE_URL_FIELD_NUMBER: _ClassVar[int]
     digests_update: _containers.RepeatedCompositeFieldContainer[NodeState]
     digests_request: _containers.RepeatedCompositeFieldContainer[Digest]
     now_ms: int
-    def __init__(self, digests_update: _Optional[_Iterable[_Union[NodeState, _Mapping]]] = ..., digests_request: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., now_ms: _Optional[int] = ...) -> None: ...
+    time_ms: int
+    node_url: str
+    def __init__(self, digests_update: _Optional[_Iterable[_Union[NodeState, _Mapping]]] = ..., digests_request: _Optional[_Iterable[_Union[Digest, _Mapping]]] = ..., now_ms: _Optional[int] = ..., time_ms: _Optional[int] = ..., node_url: _Optional[str] = ...) -> None: ...
 
 class Digest(_message.Message):
     __slots__ = ("node_url", "generation", "heartbeat")

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alimedbpb/v1/topology.proto\x12\tlimedb.v1\"\xa1\x01\n\x08Topology\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x1a\n\x12replication_factor\x18\x03 \x01(\r\x12\"\n\x07members\x18\x04 \x03(\x0b\x32\x11.limedb.v1.Member\x12\x1f\n\x05phase\x18\x05 \x01(\x0e\x32\x10.limedb.v1.Phase\x12\x11\n\tgives_way\x18\x06 \x01(\x08\"r\n\x06Member\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12\x15\n\rvirtual_nodes\x18\x04 \x01(\r\x12%\n\x08standing\x18\x05 \x01(\x0e\x32\x13.limedb.v1.Standing\"*\n\x05\x46\x65nce\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\")\n\x06\x42\x61llot\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x10\n\x08proposer\x18\x02 \x01(\t\"x\n\x08\x41\x63\x63\x65ptor\x12#\n\x08promised\x18\x01 \x01(\x0b\x32\x11.limedb.v1.Ballot\x12#\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x11.limedb.v1.Ballot\x12\"\n\x05value\x18\x03 \x01(\x0b\x32\x13.limedb.v1.Topology\"X\n\x0ePrepareRequest\x12#\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\x12!\n\x06\x62\x61llot\x18\x02 \x01(\x0b\x32\x11.limedb.v1.Ballot\"k\n\x0fPrepareResponse\x12\'\n\x08\x61\x63\x63\x65ptor\x18\x01 \x01(\x0b\x32\x13.limedb.v1.AcceptorH\x00\x12$\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.TopologyH\x00\x42\t\n\x07outcome\"{\n\rAcceptRequest\x12#\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\x12!\n\x06\x62\x61llot\x18\x02 \x01(\x0b\x32\x11.limedb.v1.Ballot\x12\"\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x13.limedb.v1.Topology\"j\n\x0e\x41\x63\x63\x65ptResponse\x12\'\n\x08\x61\x63\x63\x65ptor\x18\x01 \x01(\x0b\x32\x13.limedb.v1.AcceptorH\x00\x12$\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.TopologyH\x00\x42\t\n\x07outcome\" \n\rPledgeRequest\x12\x0f\n\x07\x66ounder\x18\x01 \x01(\t\"!\n\x0ePledgeResponse\x12\x0f\n\x07\x66ounder\x18\x01 \x01(\t\"5\n\x0cLearnRequest\x12%\n\x08topology\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\"6\n\rLearnResponse\x12%\n\x08topology\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\"\x0e\n\x0c\x46\x65tchRequest\"6\n\rFetchResponse\x12%\n\x08topology\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\"\x14\n\x12GetProgressRequest\"\x8d\x02\n\x13GetProgressResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\r\n\x05spans\x18\x02 \x01(\r\x12\x12\n\nspans_done\x18\x03 \x01(\r\x12\x0c\n\x04keys\x18\x04 \x01(\x04\x12\x17\n\x0fkeys_per_second\x18\x05 \x01(\x01\x12\x13\n\x0bwaiting_for\x18\x06 \x01(\t\x12\x0f\n\x07is_done\x18\x07 \x01(\x08\x12\x36\n\x04\x64\x65\x61\x64\x18\x08 \x03(\x0b\x32(.limedb.v1.GetProgressResponse.DeadEntry\x12\x12\n\ncluster_id\x18\t \x01(\x06\x1a+\n\tDeadEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\r\n\x0bPingRequest\"\x0e\n\x0cPingResponse*Y\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_STEADY\x10\x01\x12\x13\n\x0fPHASE_STREAMING\x10\x02\x12\x12\n\x0ePHASE_HANDOVER\x10\x03*|\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x14\n\x10STANDING_JOINING\x10\x01\x12\x13\n\x0fSTANDING_NORMAL\x10\x02\x12\x14\n\x10STANDING_LEAVING\x10\x03\x12\x15\n\x11STANDING_REMOVING\x10\x04\x32\xd0\x03\n\x0fTopologyService\x12@\n\x07Prepare\x12\x19.limedb.v1.PrepareRequest\x1a\x1a.limedb.v1.PrepareResponse\x12=\n\x06\x41\x63\x63\x65pt\x12\x18.limedb.v1.AcceptRequest\x1a\x19.limedb.v1.AcceptResponse\x12=\n\x06Pledge\x12\x18.limedb.v1.PledgeRequest\x1a\x19.limedb.v1.PledgeResponse\x12:\n\x05Learn\x12\x17.limedb.v1.LearnRequest\x1a\x18.limedb.v1.LearnResponse\x12:\n\x05\x46\x65tch\x12\x17.limedb.v1.FetchRequest\x1a\x18.limedb.v1.FetchResponse\x12L\n\x0bGetProgress\x12\x1d.limedb.v1.GetProgressRequest\x1a\x1e.limedb.v1.GetProgressResponse\x12\x37\n\x04Ping\x12\x16.limedb.v1.PingRequest\x1a\x17.limedb.v1.PingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alimedbpb/v1/topology.proto\x12\tlimedb.v1\"\xa1\x01\n\x08Topology\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x1a\n\x12replication_factor\x18\x03 \x01(\r\x12\"\n\x07members\x18\x04 \x03(\x0b\x32\x11.limedb.v1.Member\x12\x1f\n\x05phase\x18\x05 \x01(\x0e\x32\x10.limedb.v1.Phase\x12\x11\n\tgives_way\x18\x06 \x01(\x08\"r\n\x06Member\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12\x15\n\rvirtual_nodes\x18\x04 \x01(\r\x12%\n\x08standing\x18\x05 \x01(\x0e\x32\x13.limedb.v1.Standing\"*\n\x05\x46\x65nce\x12\x12\n\ncluster_id\x18\x01 \x01(\x06\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\")\n\x06\x42\x61llot\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x10\n\x08proposer\x18\x02 \x01(\t\"x\n\x08\x41\x63\x63\x65ptor\x12#\n\x08promised\x18\x01 \x01(\x0b\x32\x11.limedb.v1.Ballot\x12#\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x11.limedb.v1.Ballot\x12\"\n\x05value\x18\x03 \x01(\x0b\x32\x13.limedb.v1.Topology\"X\n\x0ePrepareRequest\x12#\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\x12!\n\x06\x62\x61llot\x18\x02 \x01(\x0b\x32\x11.limedb.v1.Ballot\"k\n\x0fPrepareResponse\x12\'\n\x08\x61\x63\x63\x65ptor\x18\x01 \x01(\x0b\x32\x13.limedb.v1.AcceptorH\x00\x12$\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.TopologyH\x00\x42\t\n\x07outcome\"{\n\rAcceptRequest\x12#\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\x12!\n\x06\x62\x61llot\x18\x02 \x01(\x0b\x32\x11.limedb.v1.Ballot\x12\"\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x13.limedb.v1.Topology\"j\n\x0e\x41\x63\x63\x65ptResponse\x12\'\n\x08\x61\x63\x63\x65ptor\x18\x01 \x01(\x0b\x32\x13.limedb.v1.AcceptorH\x00\x12$\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.TopologyH\x00\x42\t\n\x07outcome\" \n\rPledgeRequest\x12\x0f\n\x07\x66ounder\x18\x01 \x01(\t\"!\n\x0ePledgeResponse\x12\x0f\n\x07\x66ounder\x18\x01 \x01(\t\"5\n\x0cLearnRequest\x12%\n\x08topology\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\"6\n\rLearnResponse\x12%\n\x08topology\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\"#\n\x0c\x46\x65tchRequest\x12\x13\n\x0b\x61\x66ter_epoch\x18\x01 \x01(\x04\"\x81\x01\n\rFetchResponse\x12%\n\x08topology\x18\x01 \x01(\x0b\x32\x13.limedb.v1.Topology\x12\"\n\x05since\x18\x02 \x03(\x0b\x32\x13.limedb.v1.Topology\x12%\n\x08\x61\x63\x63\x65ptor\x18\x03 \x01(\x0b\x32\x13.limedb.v1.Acceptor\"\x14\n\x12GetProgressRequest\"\x8d\x02\n\x13GetProgressResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\r\n\x05spans\x18\x02 \x01(\r\x12\x12\n\nspans_done\x18\x03 \x01(\r\x12\x0c\n\x04keys\x18\x04 \x01(\x04\x12\x17\n\x0fkeys_per_second\x18\x05 \x01(\x01\x12\x13\n\x0bwaiting_for\x18\x06 \x01(\t\x12\x0f\n\x07is_done\x18\x07 \x01(\x08\x12\x36\n\x04\x64\x65\x61\x64\x18\x08 \x03(\x0b\x32(.limedb.v1.GetProgressResponse.DeadEntry\x12\x12\n\ncluster_id\x18\t \x01(\x06\x1a+\n\tDeadEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\r\n\x0bPingRequest\"\x0e\n\x0cPingResponse*Y\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_STEADY\x10\x01\x12\x13\n\x0fPHASE_STREAMING\x10\x02\x12\x12\n\x0ePHASE_HANDOVER\x10\x03*|\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x14\n\x10STANDING_JOINING\x10\x01\x12\x13\n\x0fSTANDING_NORMAL\x10\x02\x12\x14\n\x10STANDING_LEAVING\x10\x03\x12\x15\n\x11STANDING_REMOVING\x10\x04\x32\xd0\x03\n\x0fTopologyService\x12@\n\x07Prepare\x12\x19.limedb.v1.PrepareRequest\x1a\x1a.limedb.v1.PrepareResponse\x12=\n\x06\x41\x63\x63\x65pt\x12\x18.limedb.v1.AcceptRequest\x1a\x19.limedb.v1.AcceptResponse\x12=\n\x06Pledge\x12\x18.limedb.v1.PledgeRequest\x1a\x19.limedb.v1.PledgeResponse\x12:\n\x05Learn\x12\x17.limedb.v1.LearnRequest\x1a\x18.limedb.v1.LearnResponse\x12:\n\x05\x46\x65tch\x12\x17.limedb.v1.FetchRequest\x1a\x18.limedb.v1.FetchResponse\x12L\n\x0bGetProgress\x12\x1d.limedb.v1.GetProgressRequest\x1a\x1e.limedb.v1.GetProgressResponse\x12\x37\n\x04Ping\x12\x16.limedb.v1.PingRequest\x1a\x17.limedb.v1.PingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETPROGRESSRESPONSE_DEADENTRY']._loaded_options = None
   _globals['_GETPROGRESSRESPONSE_DEADENTRY']._serialized_options = b'8\001'
-  _globals['_PHASE']._serialized_start=1539
-  _globals['_PHASE']._serialized_end=1628
-  _globals['_STANDING']._serialized_start=1630
-  _globals['_STANDING']._serialized_end=1754
+  _globals['_PHASE']._serialized_start=1636
+  _globals['_PHASE']._serialized_end=1725
+  _globals['_STANDING']._serialized_start=1727
+  _globals['_STANDING']._serialized_end=1851
   _globals['_TOPOLOGY']._serialized_start=42
   _globals['_TOPOLOGY']._serialized_end=203
   _globals['_MEMBER']._serialized_start=205
@@ -64,19 +64,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEARNRESPONSE']._serialized_start=1086
   _globals['_LEARNRESPONSE']._serialized_end=1140
   _globals['_FETCHREQUEST']._serialized_start=1142
-  _globals['_FETCHREQUEST']._serialized_end=1156
-  _globals['_FETCHRESPONSE']._serialized_start=1158
-  _globals['_FETCHRESPONSE']._serialized_end=1212
-  _globals['_GETPROGRESSREQUEST']._serialized_start=1214
-  _globals['_GETPROGRESSREQUEST']._serialized_end=1234
-  _globals['_GETPROGRESSRESPONSE']._serialized_start=1237
-  _globals['_GETPROGRESSRESPONSE']._serialized_end=1506
-  _globals['_GETPROGRESSRESPONSE_DEADENTRY']._serialized_start=1463
-  _globals['_GETPROGRESSRESPONSE_DEADENTRY']._serialized_end=1506
-  _globals['_PINGREQUEST']._serialized_start=1508
-  _globals['_PINGREQUEST']._serialized_end=1521
-  _globals['_PINGRESPONSE']._serialized_start=1523
-  _globals['_PINGRESPONSE']._serialized_end=1537
-  _globals['_TOPOLOGYSERVICE']._serialized_start=1757
-  _globals['_TOPOLOGYSERVICE']._serialized_end=2221
+  _globals['_FETCHREQUEST']._serialized_end=1177
+  _globals['_FETCHRESPONSE']._serialized_start=1180
+  _globals['_FETCHRESPONSE']._serialized_end=1309
+  _globals['_GETPROGRESSREQUEST']._serialized_start=1311
+  _globals['_GETPROGRESSREQUEST']._serialized_end=1331
+  _globals['_GETPROGRESSRESPONSE']._serialized_start=1334
+  _globals['_GETPROGRESSRESPONSE']._serialized_end=1603
+  _globals['_GETPROGRESSRESPONSE_DEADENTRY']._serialized_start=1560
+  _globals['_GETPROGRESSRESPONSE_DEADENTRY']._serialized_end=1603
+  _globals['_PINGREQUEST']._serialized_start=1605
+  _globals['_PINGREQUEST']._serialized_end=1618
+  _globals['_PINGRESPONSE']._serialized_start=1620
+  _globals['_PINGRESPONSE']._serialized_end=1634
+  _globals['_TOPOLOGYSERVICE']._serialized_start=1854
+  _globals['_TOPOLOGYSERVICE']._serialized_end=2318
 # @@protoc_insertion_point(module_scope)

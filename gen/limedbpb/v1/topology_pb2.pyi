@@ -146,14 +146,20 @@ class LearnResponse(_message.Message):
     def __init__(self, topology: _Optional[_Union[Topology, _Mapping]] = ...) -> None: ...
 
 class FetchRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("after_epoch",)
+    AFTER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    after_epoch: int
+    def __init__(self, after_epoch: _Optional[int] = ...) -> None: ...
 
 class FetchResponse(_message.Message):
-    __slots__ = ("topology",)
+    __slots__ = ("topology", "since", "acceptor")
     TOPOLOGY_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTOR_FIELD_NUMBER: _ClassVar[int]
     topology: Topology
-    def __init__(self, topology: _Optional[_Union[Topology, _Mapping]] = ...) -> None: ...
+    since: _containers.RepeatedCompositeFieldContainer[Topology]
+    acceptor: Acceptor
+    def __init__(self, topology: _Optional[_Union[Topology, _Mapping]] = ..., since: _Optional[_Iterable[_Union[Topology, _Mapping]]] = ..., acceptor: _Optional[_Union[Acceptor, _Mapping]] = ...) -> None: ...
 
 class GetProgressRequest(_message.Message):
     __slots__ = ()

@@ -1,0 +1,34 @@
+"""How much one message between nodes may hold, and what a record may be.
+
+It owns these numbers. They leave room for whatever a node's own settings allow: another node's may be others,
+and what is stored was taken under older ones.
+"""
+
+from limedb.core.record import Record, value_size
+
+MAX_KEY_SIZE = 4096
+"""Bytes of a key's UTF-8, for clients and peers."""
+MAX_STORED_VALUE = 16 << 20
+"""Bytes of a value between peers: the most that the setting MAX_VALUE_SIZE can be."""
+MAX_RECORDS = 20_000
+"""Records or keys of one message; a client's batch has half of it at most."""
+MAX_PAGE = 10_000
+"""Records of a page, beside those of its last token."""
+MAX_SPANS = 4096
+"""Ranges in one question."""
+ABSURD_AHEAD_MS = 24 * 3600 * 1000
+"""A version or time further ahead is no clock's, whatever is wrong with it: who says it is not believed."""
+
+
+def record_flaw(record: Record) -> str:
+    """Why a record can't be one of this cluster's; empty: it can. Values from before there were versions have
+    version 0, tombstones never.
+    """
+    key, value, version, _ = record
+    if len(key) > MAX_KEY_SIZE // 4 and (size := len(key.encode())) > MAX_KEY_SIZE:
+        return f"a key of {size} bytes, over the limit of {MAX_KEY_SIZE}"
+    if value is None:
+        return "" if version else "a tombstone without a version"
+    if len(value) > MAX_STORED_VALUE // 4 and (size := value_size(value)) > MAX_STORED_VALUE:
+        return f"a value of {size} bytes, over the limit of {MAX_STORED_VALUE}"
+    return ""

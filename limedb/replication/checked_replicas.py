@@ -1,0 +1,196 @@
+"""The replicas of peers, whose answers are looked at before anybody counts them.
+
+It owns what an answer must be to be one: as many as were asked, of the keys and ranges that were asked, in
+their order, with no version of a time that can't be. Another answer fails the replica (RemoteError; a write
+that it was to take is in doubt), never the request: other replicas have the answer too. A peer that says that
+it knows a newer topology isn't believed: the claim is followed as far as it can be proven
+(`cluster/verifier.py`), before the asker hears of it and starts over.
+
+It must never judge what is stored: a replica that forges a record of a key that it holds, or an
+acknowledgement of its own, is not found out here.
+"""
+
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import TypeVar
+
+from limedb.core.agreement import Proposal, State
+from limedb.core.hlc import COUNTER_BITS
+from limedb.core.key_range import KeyRange
+from limedb.core.layout import Span
+from limedb.core.limits import ABSURD_AHEAD_MS, record_flaw
+from limedb.core.record import Record
+from limedb.core.ring import token_of
+from limedb.core.selection import Selection
+from limedb.core.topology import Fence, Topology
+from limedb.errors import OutcomeUnknownError, RemoteError, StaleEpochError
+from limedb.ports import Applied, ChangeBatch, Entry, RangePage, Replica, Replicas
+
+T = TypeVar("T")
+
+Follow = Callable[[Topology], Awaitable[None]]
+
+
+class CheckedReplicas:
+    """`ports.Replicas`; the own replica is passed on as it is. follow: proves claims of newer topologies.
+    now_ms: the cluster's time, milliseconds since 1970.
+    """
+
+    def __init__(self, own_url: str, replicas: Replicas, follow: Follow, now_ms: Callable[[], int]) -> None:
+        self._own_url, self._replicas, self._follow, self._now_ms = own_url, replicas, follow, now_ms
+        self._checked: dict[str, CheckedReplica] = {}
+
+    def at(self, node_url: str) -> Replica:
+        """See ports.Replicas."""
+        peer = self._replicas.at(node_url)
+        if node_url == self._own_url:
+            return peer
+        kept = self._checked.get(node_url)
+        if kept is None or kept.peer is not peer:
+            kept = self._checked[node_url] = CheckedReplica(node_url, peer, self._follow, self._now_ms)
+        return kept
+
+    def is_reachable(self, node_url: str) -> bool:
+        """See ports.Replicas."""
+        return self._replicas.is_reachable(node_url)
+
+
+class CheckedReplica:
+    """See ports.Replica. RemoteError also where the peer's answer is none."""
+
+    def __init__(self, url: str, peer: Replica, follow: Follow, now_ms: Callable[[], int]) -> None:
+        self.peer = peer
+        self._url, self._follow, self._now_ms = url, follow, now_ms
+
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+        """See ports.Replica."""
+        try:
+            records = await self.peer.read(keys, fence, deadline)
+        except StaleEpochError as stale:
+            await self._follow(stale.topology)
+            raise
+        most = self._latest()
+        if len(records) != len(keys) or any(
+            record is not None and (record[0] != key or record[2] > most)
+            for key, record in zip(keys, records, strict=True)
+        ):
+            self._check(False, "records of other keys than were asked for, or of a time that can't be")
+        return records
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        """See ports.Replica."""
+        try:
+            applied = await self.peer.apply(records, fence, deadline)
+        except StaleEpochError as stale:
+            await self._follow(stale.topology)
+            raise
+        most = self._latest()
+        if len(applied) != len(records) or any(a[0] > most or a[2] > most for a in applied):
+            wrong = f"{len(applied)} outcomes of {len(records)} records, or of a time that can't be"
+            raise OutcomeUnknownError(records[0].key, 1, 0, {self._url: wrong})
+        return applied
+
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
+        """See ports.Replica."""
+        records = await self._asked(self.peer.scan(span, limit, fence, deadline))
+        last = span.first
+        for i, record in enumerate(records):
+            token = token_of(record.key)
+            self._check(last <= token <= span.last, "records out of the range or of their order")
+            self._check(i < limit or token == last, f"more than the {limit} records asked for")
+            self._check_record(record)
+            last = token
+        return records
+
+    async def scan_range(
+        self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
+    ) -> RangePage:
+        """See ports.Replica."""
+        page = await self._asked(self.peer.scan_range(keys, limit, fence, deadline, keys_only))
+        names = [record.key for record in page.records]
+        self._check(names == sorted(set(names)), "keys out of their order")
+        self._check(len(names) <= limit, f"{len(names)} records instead of {limit}")
+        self._check(bool(names) or page.is_end, "an empty page that is no end")
+        if names:
+            self._check(keys.holds(names[0]) and keys.holds(names[-1]), "keys out of the range")
+        for record in page.records:
+            self._check_version(record.version)
+        return page
+
+    async def watch(
+        self, what: Selection, since_ms: int | None, fence: Fence
+    ) -> AsyncGenerator[ChangeBatch, None]:
+        """See ports.Replica."""
+        try:
+            async with aclosing(self.peer.watch(what, since_ms, fence)) as batches:
+                async for batch in batches:
+                    self._check_batch(what, batch)
+                    yield batch
+        except StaleEpochError as stale:
+            await self._follow(stale.topology)
+            raise
+
+    async def digests(
+        self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
+    ) -> list[int]:
+        """See ports.Replica."""
+        digests = await self._asked(self.peer.digests(spans, cutoff_ms, fence, deadline))
+        self._check(len(digests) == len(spans), f"{len(digests)} digests of {len(spans)} ranges")
+        return digests
+
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+        """See ports.Replica."""
+        entries = await self._asked(self.peer.entries(spans, fence, deadline))
+        ordered = sorted(spans)
+        firsts, most = [span.first for span in ordered], self._latest()
+        for entry in entries:
+            token = token_of(entry.key)
+            at = bisect_right(firsts, token) - 1
+            if at < 0 or token > ordered[at].last or entry.version > most:
+                self._check(False, "entries out of the ranges, or of a time that can't be")
+        return entries
+
+    async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
+        """See ports.Replica."""
+        states = await self._asked(self.peer.agree(proposals, fence, deadline))
+        self._check(len(states) == len(proposals), f"{len(states)} answers to {len(proposals)} proposals")
+        for state in states:
+            if state is not None and state.value is not None:
+                self._check_version(state.value.version)
+        return states
+
+    # --- how
+
+    async def _asked(self, answer: Awaitable[T]) -> T:
+        try:
+            return await answer
+        except StaleEpochError as stale:
+            await self._follow(stale.topology)
+            raise
+
+    def _check_batch(self, what: Selection, batch: ChangeBatch) -> None:
+        most = self._now_ms() + ABSURD_AHEAD_MS
+        self._check(batch.until_ms <= most and batch.floor_ms <= most, "a time that can't be")
+        for record in batch.records:
+            self._check(what.holds(record.key), "a change of another key")
+            self._check_record(record)
+
+    def _check_record(self, record: Record) -> None:
+        wrong = record_flaw(record)
+        self._check(not wrong, wrong)
+        self._check_version(record.version)
+
+    def _check_version(self, version: int) -> None:
+        if version > self._latest():
+            self._check(False, f"version {version}, of a time that can't be")
+
+    def _latest(self) -> int:
+        """The highest version that is a clock's."""
+        return (self._now_ms() + ABSURD_AHEAD_MS) << COUNTER_BITS
+
+    def _check(self, is_sound: bool, wrong: str) -> None:
+        if not is_sound:
+            raise RemoteError(
+                self._url, "InvalidAnswer", "INTERNAL", f"its answer can't be: it holds {wrong}"
+            )

@@ -1,0 +1,102 @@
+"""The own replica as peers reach it: what they send is bounded before it is looked at.
+
+It owns the refusals. It must never pass on what the node itself would not have sent. What the own coordinator
+asks doesn't come this way: it was checked when a client asked it.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from operator import itemgetter
+
+from limedb.core.agreement import Proposal, State
+from limedb.core.hlc import COUNTER_BITS
+from limedb.core.key_range import KeyRange
+from limedb.core.layout import Span
+from limedb.core.limits import MAX_PAGE, MAX_RECORDS, MAX_SPANS, record_flaw
+from limedb.core.record import Record
+from limedb.core.selection import Selection
+from limedb.core.topology import Fence
+from limedb.errors import ClockSkewError, InvalidRequestError
+from limedb.ports import Applied, ChangeBatch, Entry, RangePage
+from limedb.replication.replica import LocalReplica
+from limedb.replication.skew import ClockGuard
+
+_version = itemgetter(2)  # of a Record
+
+
+class PeerDoor:
+    """`ports.Replica` for peers, with the two short ways of `LocalReplica`.
+
+    Each refusal is an InvalidRequestError, but for a version too far ahead: ClockSkewError. That binds peers
+    also where the node is alone in its cluster, and its own clock may have been set back.
+    """
+
+    def __init__(self, own: LocalReplica, skew: ClockGuard) -> None:
+        self._own, self._skew = own, skew
+
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+        """See ports.Replica."""
+        _check_count("keys", len(keys), MAX_RECORDS)
+        return await self._own.read(keys, fence, deadline)
+
+    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+        """See LocalReplica."""
+        _check_count("keys", len(keys), MAX_RECORDS)
+        return self._own.read_stored(keys, fence)
+
+    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+        """See ports.Replica. All or none: the sender is told which record is wrong."""
+        _check_count("records", len(records), MAX_RECORDS)
+        for record in records:
+            if wrong := record_flaw(record):
+                raise InvalidRequestError(f"the records hold {wrong}: no node would send it")
+        if records:
+            self._check_version("the version of a record", max(map(_version, records)))
+        return await self._own.apply(records, fence, deadline)
+
+    async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
+        """See ports.Replica."""
+        return await self._own.scan(span, min(limit, MAX_PAGE), fence, deadline)
+
+    async def scan_stored(self, span: Span, limit: int, fence: Fence) -> list[bytes] | None:
+        """See LocalReplica."""
+        return await self._own.scan_stored(span, min(limit, MAX_PAGE), fence)
+
+    async def scan_range(
+        self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
+    ) -> RangePage:
+        """See ports.Replica."""
+        return await self._own.scan_range(keys, min(limit, MAX_PAGE), fence, deadline, keys_only)
+
+    def watch(self, what: Selection, since_ms: int | None, fence: Fence) -> AsyncGenerator[ChangeBatch, None]:
+        """See ports.Replica."""
+        return self._own.watch(what, since_ms, fence)
+
+    async def digests(
+        self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
+    ) -> list[int]:
+        """See ports.Replica."""
+        _check_count("ranges", len(spans), MAX_SPANS)
+        return await self._own.digests(spans, cutoff_ms, fence, deadline)
+
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+        """See ports.Replica."""
+        _check_count("ranges", len(spans), MAX_SPANS)
+        return await self._own.entries(spans, fence, deadline)
+
+    async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
+        """See ports.Replica."""
+        _check_count("proposals", len(proposals), MAX_RECORDS)
+        for _, _, terms in proposals:
+            if terms is not None:
+                self._check_version("the version of a proposal", terms.version)
+        return await self._own.agree(proposals, fence, deadline)
+
+    def _check_version(self, what: str, version: int) -> None:
+        now = self._skew.now_ms()
+        if self._skew.is_ahead(version, now):
+            raise ClockSkewError(what, (version >> COUNTER_BITS) - now, self._skew.limit_ms)
+
+
+def _check_count(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise InvalidRequestError(f"{count} {what} in one message: {most} at most")

@@ -1,0 +1,267 @@
+"""The bytes that requests, answers and streams hold in a node, each kind within its share of MAX_MEMORY.
+
+It owns the shares, who waits for room in one, and the words that refuse. It must never look at a message.
+What is held is given back when its holder lets go: at the end of a request, when an answer was written, at
+the end of a stream, whichever way it came.
+
+Who holds is a client, as far as it can be told (`holder_of`): one that takes all it can get leaves room for
+the others (`core/budget.py`). Peers have a share of their own, so that what clients do never stops
+replication.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+from limedb.core.budget import Budget
+from limedb.core.problems import Problem
+from limedb.errors import OverloadedError
+from limedb.ports import Clock
+
+SMALL = 16 << 10
+"""Bytes of a request or an answer that aren't counted: 10,000 requests, which is what a node works on at a
+time, hold no more than 160 MiB of them.
+"""
+COPIES = 5
+"""How many times the bytes of a large request are in memory while it is worked on: as they came, as a
+message, as records, and on their way to the disk and to two replicas.
+"""
+PEER_COPIES = 2
+"""The same for what a peer sends, which goes nowhere but to the disk."""
+ANSWER_COPIES = 2
+"""How many times the bytes of an answer are in memory while gRPC sends it."""
+HEAVY_READS = 8
+"""How many times the bytes of a batch of large values count while they are gathered: it takes the processor's
+time, too, which others wait for.
+"""
+ROOM_SECONDS = 5.0
+"""How long a large request waits for room in memory."""
+KEPT_PART = 0.5
+"""Of what is free, how much one client may hold of answers, streams and reads."""
+MOST_WAITING = 1000
+"""Requests that may wait for room in a share; one more is refused at once."""
+MOST_LOOKED_AT = 64
+"""Of the clients who wait, how many are looked at each time that something is given back."""
+FULL_SECONDS = 3.0
+"""How long a share refuses before that is a problem to tell of."""
+FORGET_SECONDS = 10.0
+"""How long after the last refusal it still is one, so that it doesn't flap."""
+
+
+class Context(Protocol):
+    """Whoever asks, as gRPC knows it."""
+
+    def peer(self) -> str:
+        """Its address."""
+
+    def invocation_metadata(self) -> object:
+        """The headers of its call: pairs of name and value."""
+
+
+def holder_of(context: Context) -> str:
+    """Who asks: the client that Envoy tells of, else the connection."""
+    named = [value for name, value in context.invocation_metadata() or () if name == "x-forwarded-for"]  # type: ignore[attr-defined]
+    return str(named[-1]).rpartition(",")[2].strip() if named else context.peer()
+
+
+class Held:
+    """What one holds of a share, until it lets go. Letting go twice changes nothing."""
+
+    __slots__ = ("_holder", "_share", "amount")
+
+    def __init__(self, share: "Share", holder: str, amount: int) -> None:
+        self._share, self._holder, self.amount = share, holder, amount
+
+    def release(self, _done: object = None) -> None:
+        """Let go of all of it."""
+        amount, self.amount = self.amount, 0
+        if amount:
+            self._share.give(self._holder, amount)
+
+    def resize(self, amount: int) -> None:
+        """Hold that much instead. OverloadedError: there is no room for it; what was held stays held."""
+        self._share.exchange(self._holder, self.amount, amount)
+        self.amount = amount
+
+    def __enter__(self) -> "Held":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class _Waiting(NamedTuple):
+    holder: str
+    amount: int
+    admitted: "asyncio.Future[None]"
+
+
+class Share:
+    """A share of MAX_MEMORY. name: of what it is for; limit: bytes. part: of what is
+    free, that one may hold. refused: how often there was no room.
+    """
+
+    def __init__(self, name: str, limit: int, clock: Clock, part: float = 1.0) -> None:
+        self.name, self.refused = name, 0
+        self._budget, self._clock = Budget(limit, part), clock
+        self._waiting: dict[str, deque[_Waiting]] = {}  # by holder; each waits for its own alone
+        self._waits = 0
+        self._full_since = self._refused_at = float("-inf")
+
+    @property
+    def held(self) -> int:
+        """Bytes that are held."""
+        return self._budget.held
+
+    @property
+    def limit(self) -> int:
+        """Bytes that may be held."""
+        return self._budget.limit
+
+    @property
+    def is_roomy(self) -> bool:
+        """Whether so little is held that it doesn't matter who holds it."""
+        return 3 * self._budget.held < self._budget.limit
+
+    def hold(self, holder: str, amount: int) -> Held:
+        """Hold so many bytes, now. OverloadedError: there is no room for them."""
+        self.take(holder, amount)
+        return Held(self, holder, amount)
+
+    def force(self, holder: str, amount: int) -> Held:
+        """Hold them although there may be no room: they are in memory already, and can't be refused."""
+        self._budget.force(holder, amount)
+        return Held(self, holder, amount)
+
+    def check(self, holder: str, amount: int) -> None:
+        """Raise OverloadedError where `hold` would."""
+        self.hold(holder, amount).release()
+
+    async def wait(self, holder: str, amount: int, seconds: float) -> Held:
+        """Hold so many bytes as soon as there is room; what is over the whole share, when nobody else holds
+        anything. OverloadedError: not within `seconds`, or too many wait.
+        """
+        if holder not in self._waiting and self._budget.take(holder, amount):
+            return Held(self, holder, amount)
+        if len(self._waiting.get(holder, ())) + self._waits >= MOST_WAITING:  # who has most is refused first
+            raise self._refusal(amount)
+        await self._admitted(_Waiting(holder, amount, asyncio.get_running_loop().create_future()), seconds)
+        return Held(self, holder, amount)
+
+    async def _admitted(self, waiting: _Waiting, seconds: float) -> None:
+        self._waiting.setdefault(waiting.holder, deque()).append(waiting)
+        self._waits += 1
+        try:
+            async with asyncio.timeout(seconds):
+                await waiting.admitted
+        except BaseException as error:
+            if waiting.admitted.done() and not waiting.admitted.cancelled():
+                self.give(waiting.holder, waiting.amount)  # it came in the same turn as the end of the wait
+            else:
+                self._leave(waiting)
+            if isinstance(error, TimeoutError):
+                raise self._refusal(waiting.amount) from None
+            raise
+
+    def take(self, holder: str, amount: int) -> None:
+        """As `hold`, for what is held already."""
+        if not self._budget.take(holder, amount):
+            raise self._refusal(amount)
+
+    def exchange(self, holder: str, before: int, amount: int) -> None:
+        """Hold an amount instead of another. OverloadedError: there is no room for it."""
+        self._budget.give(holder, before)
+        if not self._budget.take(holder, amount):
+            self._budget.force(holder, before)
+            raise self._refusal(amount)
+        if self._waiting and amount < before:
+            self._admit()
+
+    def give(self, holder: str, amount: int) -> None:
+        """Let go of so many bytes, and let in who waited for them."""
+        self._budget.give(holder, amount)
+        if self._waiting:
+            self._admit()
+
+    def _admit(self) -> None:
+        """Let in those for whom there is room now: the holders in turn, each one's in their order."""
+        for holder in [*islice(self._waiting, MOST_LOOKED_AT)]:
+            queue = self._waiting.pop(holder)
+            while queue and (queue[0].admitted.done() or self._budget.take(holder, queue[0].amount)):
+                waiting = queue.popleft()
+                self._waits -= 1
+                if not waiting.admitted.done():
+                    waiting.admitted.set_result(None)
+            if queue:
+                self._waiting[holder] = queue  # behind the others
+
+    def _leave(self, waiting: _Waiting) -> None:
+        queue = self._waiting.get(waiting.holder)
+        if queue is None or waiting not in queue:
+            return
+        queue.remove(waiting)
+        self._waits -= 1
+        if not queue:
+            del self._waiting[waiting.holder]
+
+    def _refusal(self, amount: int) -> OverloadedError:
+        now = self._clock.monotonic()
+        if now - self._refused_at > FULL_SECONDS:
+            self._full_since = now
+        self._refused_at, self.refused = now, self.refused + 1
+        return OverloadedError(self.name, amount, self.held, self.limit)
+
+    def problems(self) -> Iterator[Problem]:
+        """That it refuses, and has for a while."""
+        now = self._clock.monotonic()
+        if now - self._refused_at < FORGET_SECONDS and self._refused_at - self._full_since >= FULL_SECONDS:
+            holder, most = self._budget.most()
+            yield Problem(
+                f"requests are refused for {now - self._full_since:.0f} s, since the memory for {self.name}"
+                f" is full: {self.held} of {self.limit} bytes are held by {self._budget.holders} clients"
+                + (f", {most} of them by {holder}" if holder else "")
+                + "; end the client that does not read or sends too much, or raise MAX_MEMORY"
+            )
+
+
+class Memory:
+    """The shares of a node. size: MAX_MEMORY, in bytes.
+
+    requests: of clients, while they are worked on. arrivals: large ones that wait for that. answers: that
+    clients have not taken. reads: what is being gathered from replicas. streams: scans, watches and sessions.
+    peers, peer_arrivals: all that other nodes send and ask, and what of it waits.
+    """
+
+    def __init__(self, size: int, clock: Clock) -> None:
+        self.clock, part = clock, size // 16
+        self.requests = Share("requests", 4 * part, clock)
+        self.arrivals = Share("requests that wait", part, clock)
+        self.answers = Share("answers", 2 * part, clock, KEPT_PART)
+        self.reads = Share("reads", 2 * part, clock, KEPT_PART)
+        self.streams = Share("streams", 3 * part, clock, KEPT_PART)
+        self.peers = Share("peers", 3 * part, clock)
+        self.peer_arrivals = Share("peers that wait", part, clock)
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """All of them."""
+        clients = (self.requests, self.arrivals, self.answers, self.reads, self.streams)
+        return (*clients, self.peers, self.peer_arrivals)
+
+    def problems(self) -> Iterator[Problem]:
+        """Which shares refuse, and have for a while."""
+        for share in self.shares:
+            yield from share.problems()
+
+    @asynccontextmanager
+    async def reading(self, context: Context, amount: int, seconds: float) -> AsyncIterator[None]:
+        """Hold what a read may gather, for the time of the block. OverloadedError: no room within
+        `seconds`.
+        """
+        share = self.reads
+        holder = "" if share.is_roomy else holder_of(context)
+        with await share.wait(holder, amount, seconds):
+            yield

@@ -1,0 +1,124 @@
+"""What others notice of a flood: their requests' times and failures, and the memory that nodes take.
+
+It owns the measuring. It must never flood.
+"""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+
+from limedbpb.v1 import kv_pb2, kv_pb2_grpc
+
+TIMEOUT = 5.0
+PAUSE = 0.02
+
+
+@dataclass
+class Noticed:
+    """times: of each request, in ms, failed ones included. failures: their texts."""
+
+    times: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def percentile(self, share: float) -> float:
+        """The time, in ms, that so many requests (0 to 1) took at most."""
+        ordered = sorted(self.times)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+    def __str__(self) -> str:
+        many = f"{len(self.times)} requests, p50 {self.percentile(0.5):.0f} ms"
+        failed = f", {len(self.failures)} failed ({self.failures[0]})" if self.failures else ""
+        return f"{many}, p99 {self.percentile(0.99):.0f} ms{failed}"
+
+
+class Other:
+    """A client with manners: it sets and gets a key, one after the other, until it is stopped."""
+
+    def __init__(self, address: str) -> None:
+        self.noticed = Noticed()
+        self._address, self._stopping = address, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> Noticed:
+        """What it noticed."""
+        self._stopping.set()
+        self._thread.join()
+        return self.noticed
+
+    def _run(self) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(self._address, options) as channel:
+            stub = kv_pb2_grpc.KVServiceStub(channel)
+            n = 0
+            while not self._stopping.wait(PAUSE):
+                n += 1
+                self._time(
+                    lambda k=f"other-{n % 100}": stub.Set(
+                        kv_pb2.SetRequest(key=k, value="v"), timeout=TIMEOUT
+                    )
+                )
+                self._time(lambda k=f"other-{n % 100}": stub.Get(kv_pb2.GetRequest(key=k), timeout=TIMEOUT))
+
+    def _time(self, ask: object) -> None:
+        begun = time.monotonic()
+        try:
+            ask()  # type: ignore[operator]
+        except grpc.RpcError as error:
+            self.noticed.failures.append(f"{error.code().name}: {error.details()}")  # type: ignore[attr-defined]
+        self.noticed.times.append(1000 * (time.monotonic() - begun))
+
+
+class Memory:
+    """The resident memory of processes, looked at until it is stopped. peak: MiB, of the largest."""
+
+    def __init__(self, pids: list[int]) -> None:
+        self._pids, self.peak = pids, 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def now(self) -> float:
+        """MiB, of the largest."""
+        return max(resident(pid) for pid in self._pids)
+
+    def stop(self) -> float:
+        """The peak."""
+        self._stopping.set()
+        self._thread.join()
+        return self.peak
+
+    def _run(self) -> None:
+        while not self._stopping.wait(0.05):
+            self.peak = max(self.peak, self.now())
+
+
+def resident(pid: int) -> float:
+    """MiB that a process holds for itself: what it maps of files is the kernel's to take back."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("RssAnon")) / 1024
+
+
+@contextmanager
+def flooding(name: str, address: str) -> Iterator[None]:
+    """A flood, all of it on its way, for the time of the block."""
+    command = [sys.executable, "-m", "tests.floods.attack", name, address]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "flooding\n", f"the flood {name} did not begin"
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

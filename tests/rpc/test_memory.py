@@ -1,0 +1,178 @@
+"""Shares of the memory: who waits, who is refused, and that nothing leaks, whenever it is cancelled."""
+
+import asyncio
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from limedb.errors import OverloadedError
+from limedb.rpc.memory import FORGET_SECONDS, FULL_SECONDS, MOST_WAITING, Memory, Share, holder_of
+
+PATIENCE = 5
+
+
+class HandClock:
+    now = 100.0
+
+    def wall_ms(self) -> int:
+        return int(self.now * 1000)
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Caller:
+    def __init__(self, peer: str, *headers: tuple[str, str]) -> None:
+        self._peer, self._headers = peer, headers
+
+    def peer(self) -> str:
+        return self._peer
+
+    def invocation_metadata(self) -> object:
+        return self._headers
+
+
+def share(limit: int = 100) -> Share:
+    return Share("tests", limit, HandClock())
+
+
+def test_a_client_is_who_envoy_names_last_else_its_connection() -> None:
+    assert holder_of(Caller("ipv4:1.2.3.4:5")) == "ipv4:1.2.3.4:5"
+    forwarded = Caller("ipv4:1.2.3.4:5", ("user-agent", "x"), ("x-forwarded-for", "9.9.9.9, 10.0.0.7"))
+    assert holder_of(forwarded) == "10.0.0.7"
+
+
+def test_a_refusal_says_what_is_full_that_nothing_was_written_and_what_to_do() -> None:
+    shared = share()
+    shared.hold("a", 60)
+    with pytest.raises(OverloadedError) as caught:
+        shared.hold("b", 50)
+    assert (caught.value.held, caught.value.limit, caught.value.size) == (60, 100, 50)
+    for words in ("memory for tests is full", "nothing was written", "Try again", "MAX_MEMORY"):
+        assert words in str(caught.value)
+    assert (shared.held, shared.refused) == (60, 1)
+
+
+def test_what_is_held_can_grow_and_shrink_and_is_let_go_once() -> None:
+    shared = share()
+    held = shared.hold("a", 10)
+    held.resize(40)
+    held.resize(20)
+    other = shared.hold("b", 1)
+    with pytest.raises(OverloadedError):
+        held.resize(100)
+    assert shared.held == 21
+    other.release()
+    held.release()
+    held.release()
+    assert shared.held == 0
+
+
+async def test_who_waits_gets_room_as_soon_as_there_is_some_others_before_who_holds_much() -> None:
+    shared, order = share(), list[str]()
+
+    async def wait(holder: str, amount: int) -> None:
+        with await shared.wait(holder, amount, PATIENCE):
+            order.append(holder)
+
+    large = await shared.wait("hog", 90, PATIENCE)
+    waiting = [asyncio.create_task(wait(who, 60)) for who in ("hog", "hog", "other")]
+    small = await shared.wait("newcomer", 5, PATIENCE)  # there is room for it, so it waits for nobody
+    await asyncio.sleep(0)
+    assert order == []
+    large.release()
+    small.release()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*waiting)
+    assert sorted(order) == ["hog", "hog", "other"]
+    assert shared.held == 0
+
+
+async def test_what_is_over_the_whole_share_is_let_in_alone() -> None:
+    shared = share()
+    small = shared.hold("a", 1)
+    waiting = asyncio.create_task(shared.wait("b", 1000, PATIENCE))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    small.release()
+    held = await asyncio.wait_for(waiting, PATIENCE)
+    assert shared.held == 1000
+    held.release()
+
+
+async def test_a_wait_ends_with_a_refusal_when_its_time_is_over_and_leaves_nothing() -> None:
+    shared = share()
+    held = shared.hold("a", 100)
+    with pytest.raises(OverloadedError):
+        await shared.wait("b", 1, 0.01)
+    held.release()
+    assert shared.held == 0
+    assert (await shared.wait("b", 100, 0)).amount == 100
+
+
+async def test_too_many_who_wait_are_refused_at_once() -> None:
+    shared = share()
+    held = shared.hold("a", 100)
+    waiting = [asyncio.create_task(shared.wait("hog", 1, PATIENCE)) for _ in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+    refused = [task for task in waiting if task.done()]
+    assert refused
+    assert all(isinstance(task.exception(), OverloadedError) for task in refused)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    held.release()
+    assert shared.held == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 80), st.integers(0, 6)), max_size=12))
+async def test_nothing_leaks_wherever_a_holder_is_cancelled(work: list[tuple[str, int, int]]) -> None:
+    """Each takes some turns, and is cancelled after as many as it was dealt."""
+    shared = share()
+
+    async def use(holder: str, amount: int) -> None:
+        with await shared.wait(holder, amount, PATIENCE):
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(use(holder, amount)) for holder, amount, _ in work]
+    for turn in count():
+        for task, (_, _, end) in zip(tasks, work, strict=True):
+            if end == turn:
+                task.cancel()
+        if all(task.done() for task in tasks):
+            break
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert shared.held == 0
+    assert (await shared.wait("last", 100, 0)).amount == 100  # nobody waits any more, either
+
+
+def test_a_share_that_refuses_for_seconds_is_a_problem_for_a_while() -> None:
+    clock = HandClock()
+    memory = Memory(64 << 20, clock)
+    memory.reads.hold("ipv4:10.0.0.1:7", memory.reads.limit)
+
+    def refused() -> None:
+        with pytest.raises(OverloadedError):
+            memory.reads.hold("b", 1)
+
+    refused()
+    assert not [*memory.problems()]  # once is no problem yet
+    for _ in range(4):
+        clock.now += FULL_SECONDS / 3
+        refused()
+    (problem,) = memory.problems()
+    assert "memory for reads is full" in problem.text
+    assert "by ipv4:10.0.0.1:7" in problem.text
+    assert not problem.stops_serving
+    clock.now += FORGET_SECONDS + 1
+    assert not [*memory.problems()]
+
+
+def test_the_shares_are_parts_of_the_whole() -> None:
+    memory = Memory(1 << 30, HandClock())
+    assert sum(shared.limit for shared in memory.shares) == 1 << 30
