@@ -37,7 +37,7 @@ class FilesystemStore:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, which need not exist; its folder is made. Beside it stands PATH.lock.
+        """Open the file, which is made where there is none, as is its folder. Beside it stands PATH.lock.
 
         StoreError: it can't be read, or is open elsewhere. StoreCorruptError: it isn't a LimeDB's.
         """
@@ -47,6 +47,8 @@ class FilesystemStore:
         self._count = self._high_water = self._size = 0
         try:
             self._load()
+            if not path.exists():  # so that one that is gone later is missed
+                self._replace(Content(path, {}))
         except StoreError:
             self._lock.release()
             raise

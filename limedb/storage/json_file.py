@@ -16,7 +16,7 @@ from typing import TypeAlias
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from limedb.core.record import Record
-from limedb.errors import StoreCorruptError, brief
+from limedb.errors import StoreCorruptError, StoreDamagedError, brief
 from limedb.storage.codec import Header, from_message, to_message
 from limedb.storage.merging import is_live
 from limedbpb.v1.record_pb2 import Record as Message
@@ -82,7 +82,10 @@ def parse(path: Path, data: bytes) -> Content:
         "".join(entries).encode()  # JSON can spell half of a surrogate pair, which is no text
         headers = [_header(entry) for entry in entries.values()]
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise _corrupt(path, f"it isn't a JSON object of keys and values: {error}") from error
+        raise StoreDamagedError(
+            f"{path}: it isn't a JSON object of keys and values: {error}; nothing was overwritten: restore"
+            " the file, or move it away"
+        ) from error
     count = sum(not header.is_tombstone for header in headers)
     return Content(path, entries, count, max((header.version for header in headers), default=0))
 

@@ -9,6 +9,7 @@ from limedb.core.topology import Member, Topology, found, join
 from limedb.errors import StoreDamagedError
 from limedb.ports import Saved
 from limedb.storage.files import node_path
+from limedb.storage.filesystem_store import FilesystemStore
 from limedb.storage.folder_state import StateFile, new_state
 from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
 from limedb.storage.node_file import JsonNodeFile, open_node_file
@@ -78,9 +79,26 @@ async def test_what_may_be_the_only_copy_stays_where_it_is(
     assert names(tmp_path) == before
 
 
-async def test_only_lmdb_is_set_aside(tmp_path: Path) -> None:
-    with pytest.raises(StoreDamagedError, match="only with STORE=lmdb"):
-        await replace_damaged("filesystem", tmp_path, URL, DAMAGE, "fresh")
+async def test_of_a_filesystem_store_the_file_is_set_aside_and_the_node_file_replaced(tmp_path: Path) -> None:
+    data, node_file = tmp_path / "http:%2F%2Fn0:1.json", open_node_file("filesystem", tmp_path, URL)
+    for number in range(3):
+        await node_file.save(Saved("id-0", cluster(3), cleaned_epoch=number))
+    data.write_text("{")
+    moved = await replace_damaged("filesystem", tmp_path, URL, DAMAGE, "fresh")
+    assert moved.read_text() == "{"
+    assert open_node_file("filesystem", tmp_path, URL).load() == Saved("fresh", rejoins="00000000000000ab")
+    assert damaged_before(tmp_path, URL) == [moved]
+
+
+async def test_a_member_whose_json_file_is_gone_has_lost_its_disk(tmp_path: Path) -> None:
+    node_file = open_node_file("filesystem", tmp_path, URL)
+    await prepare_node_file("filesystem", tmp_path, URL, node_file, "id-0")
+    await FilesystemStore(tmp_path / "http:%2F%2Fn0:1.json").close()
+    await node_file.save(Saved("id-0", cluster(3)))
+    await prepare_node_file("filesystem", tmp_path, URL, node_file, "id-0")
+    (tmp_path / "http:%2F%2Fn0:1.json").unlink()
+    with pytest.raises(StoreDamagedError, match="is missing or empty"):
+        await prepare_node_file("filesystem", tmp_path, URL, node_file, "id-0")
 
 
 async def prepared(tmp_path: Path) -> Saved | None:

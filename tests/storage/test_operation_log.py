@@ -150,17 +150,17 @@ async def test_of_any_flipped_bit_no_state_comes_that_was_not_kept_and_none_is_m
 
 async def test_an_older_copy_is_refused_and_a_new_log_knows_of_no_topology(tmp_path: Path) -> None:
     folder = tmp_path / "http:%2F%2Fn:1.operations"
-    log = open_operation_log("lmdb", tmp_path, "http://n:1", "always")
+    log = open_operation_log("lmdb", tmp_path, "http://n:1", "always", lambda error: None)
     log.note(FENCE, NOW)
     await log.move([proposal()], NOW)
     await log.close()
     old = (folder / "data.mdb").read_bytes()
-    log = open_operation_log("lmdb", tmp_path, "http://n:1", "always")
+    log = open_operation_log("lmdb", tmp_path, "http://n:1", "always", lambda error: None)
     assert log.noted(FENCE) == NOW
     await log.move([proposal("later")], NOW)
     await log.close()
     (folder / "data.mdb").write_bytes(old)
-    log = open_operation_log("lmdb", tmp_path, "http://n:1", "always")
+    log = open_operation_log("lmdb", tmp_path, "http://n:1", "always", lambda error: None)
     assert log.noted(FENCE) is None
     await log.close()
     assert len([name for name in os.listdir(tmp_path) if ".operations.damaged-" in name]) == 1
