@@ -35,6 +35,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
         ├── StoreFullError           no room; what was stored stays, reads and deletes go on
         ├── StoreClosedError
         └── StoreCorruptError        bytes that can't be what was stored
+            └── RecordDamagedError   the record of some keys is damaged here; other replicas may have it
 """
 
 from typing import Any
@@ -307,6 +308,20 @@ class StoreDamagedError(StoreCorruptError):
     """A file of the node as a whole is damaged, missing, or not the one that was there: what it held can't be
     trusted. The text says which, and where.
     """
+
+
+class RecordDamagedError(StoreCorruptError):
+    """The records of some keys are damaged in this store, so that it can't tell what they hold: neither a
+    value nor its absence. Nothing was written. Attributes: keys, why.
+    """
+
+    def __init__(self, keys: "tuple[str, ...]", why: str) -> None:
+        more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+        super().__init__(
+            f"the record of key {brief(keys[0])}{more} is damaged on disk ({why}); it is fetched"
+            " from the other replicas where they have it: try again, or write the key anew"
+        )
+        self.keys, self.why = keys, why
 
 
 def brief(key: str, limit: int = 64) -> str:

@@ -48,13 +48,19 @@ from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
 from limedb.rpc.remote_topology import RemoteTopology
 from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, listen_addresses
-from limedb.rpc.sources import ClusterSources, Phase
+from limedb.rpc.sources import ClusterSources, Phase, RotFigures
 from limedb.rpc.topology import TopologyServicer
 from limedb.storage.data_names import check_names
 from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
 from limedb.storage.node_file import open_node_file, set_aside
-from limedb.storage.opening import open_hint_log, open_operation_log, open_store, side_files
+from limedb.storage.opening import (
+    open_hint_log,
+    open_operation_log,
+    open_scrub_mark,
+    open_store,
+    side_files,
+)
 
 log = logging.getLogger(__name__)
 
@@ -174,6 +180,7 @@ class Node:
                     config.node_url, engine.replica, links, self._clock, engine.is_alive
                 ),
                 load=self._figures.load,
+                scrub_mark=open_scrub_mark(config.store, config.data_dir, config.node_url),
                 compute=self._aside,
             ),
         )
@@ -230,6 +237,7 @@ class Node:
             tombstone_grace=config.tombstone_grace,
             max_clock_skew=config.max_clock_skew,
             repair_interval=config.repair_interval,
+            scrub_interval=config.scrub_interval,
             max_read_size=self._max_answer,
         )
 
@@ -286,7 +294,7 @@ class Node:
         )
         server.add(kv, requests)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
-        server.add(AdminServicer(sources, engine.steward, engine.repairer, checks))
+        server.add(AdminServicer(sources, engine.steward, engine.repairer, checks, engine.scrubber))
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
         server.add(TopologyServicer(engine), of_peers=True)
@@ -309,6 +317,7 @@ class Node:
             clock_offsets=lambda: {url: round(ms) for url, ms in engine.clocks.offsets().items()},
             hints=engine.hints.waiting,
             repair=engine.repairer.stats,
+            rot=lambda: RotFigures(engine.damage, engine.scrubber.ended_ms),
             warnings=lambda: engine.problems.warnings,
             compute=self._aside,
         )

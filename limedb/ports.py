@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from limedb.core.agreement import Proposal, State
+from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
 from limedb.core.membership import Ack, Digest, NodeState
@@ -16,6 +17,7 @@ from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
+from limedb.errors import RecordDamagedError
 
 
 class Clock(Protocol):
@@ -38,6 +40,12 @@ class Applied(NamedTuple):
     superseded_by: int
     existed: bool
     previous: int = 0
+
+
+Held = Record | RecordDamagedError | None
+"""What a store has of a key: a record; nothing, verified; or that it can't tell, for what it has is
+damaged.
+"""
 
 
 class Entry(NamedTuple):
@@ -119,17 +127,48 @@ class NodeHealth:
     store: StoreStats
 
 
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """A step of scrubbing. place: where the next one begins; empty: it was the last. records: that were
+    checked, of so many bytes.
+    """
+
+    place: bytes
+    records: int
+    size: int
+
+
 class Store(Protocol):
-    """Records by key. Any method raises StoreClosedError after close, StoreCorruptError on foreign bytes."""
+    """Records by key. Any method raises StoreClosedError after close, StoreCorruptError on foreign bytes, and
+    RecordDamagedError where it can't tell what it has: a record that doesn't verify is never given out, nor
+    taken for absent.
+
+    damage: what was found damaged, and is not mended.
+    """
+
+    @property
+    def damage(self) -> Damage:
+        """As above."""
 
     async def get(self, key: str) -> Record | None:
         """The record of a key as it is stored, expired ones and tombstones included."""
 
-    async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
-        """The records of many keys, in their order, all of one moment."""
+    async def get_many(self, keys: Sequence[str]) -> list[Held]:
+        """The records of many keys, in their order, all of one moment; an error where one is damaged."""
+
+    async def mend(self, key: str, record: Record | None) -> None:
+        """Put a record in the place of a damaged one, or nothing (None). Where what is stored isn't damaged
+        (any more), a record is merged and None does nothing.
+        """
+
+    async def scrub(self, place: bytes, size: int) -> Scrubbed:
+        """Check what stands from a place on (empty: from the first), about `size` bytes of it: records,
+        index and counters. What is damaged is noted, what can be mended from here is.
+        """
 
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         """Merge records into the store, all or none; durable as the setting says when it returns.
+        RecordDamagedError: what is stored under some of the keys is damaged, nothing was merged.
 
         Of two records of one key the later sees what the earlier left. StoreFullError: nothing changed.
         """
@@ -195,8 +234,8 @@ class Replica(Protocol):
     no cluster, or another), and RemoteError for an error of the replica's own.
     """
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
-        """The records of keys as stored, in their order."""
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+        """The records of keys as stored, in their order; an error where one is damaged there."""
 
     async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
         """Merge records, all or none. OutcomeUnknownError: sent, and no answer.

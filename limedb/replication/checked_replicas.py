@@ -25,7 +25,7 @@ from limedb.core.ring import token_of
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
 from limedb.errors import OutcomeUnknownError, RemoteError, StaleEpochError
-from limedb.ports import Applied, ChangeBatch, Entry, RangePage, Replica, Replicas
+from limedb.ports import Applied, ChangeBatch, Entry, Held, RangePage, Replica, Replicas
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class CheckedReplica:
         self.peer = peer
         self._url, self._follow, self._now_ms = url, follow, now_ms
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """See ports.Replica."""
         try:
             records = await self.peer.read(keys, fence, deadline)
@@ -72,7 +72,7 @@ class CheckedReplica:
             raise
         most = self._latest()
         if len(records) != len(keys) or any(
-            record is not None and (record[0] != key or record[2] > most)
+            isinstance(record, Record) and (record[0] != key or record[2] > most)
             for key, record in zip(keys, records, strict=True)
         ):
             self._check(False, "records of other keys than were asked for, or of a time that can't be")

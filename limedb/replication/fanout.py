@@ -231,9 +231,9 @@ class Fanout:
 
 
 _REFUSALS = frozenset(
-    ("StoreFullError", "StoreClosedError", "ClockSkewError", "NotMemberError", "InvalidKeyError",
-     "ValueTooLargeError", "InvalidRequestError", "MalformedRequestError", "OverloadedError",
-     "UnavailableError")
+    ("StoreFullError", "StoreClosedError", "RecordDamagedError", "ClockSkewError", "NotMemberError",
+     "InvalidKeyError", "ValueTooLargeError", "InvalidRequestError", "MalformedRequestError",
+     "OverloadedError", "UnavailableError")
 )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from limedb.core.limits import MAX_PAGE, MAX_RECORDS, MAX_SPANS, record_flaw
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence
-from limedb.errors import ClockSkewError, InvalidRequestError
-from limedb.ports import Applied, ChangeBatch, Entry, RangePage
+from limedb.errors import ClockSkewError, InvalidRequestError, RecordDamagedError
+from limedb.ports import Applied, ChangeBatch, Entry, Held, RangePage
 from limedb.replication.replica import LocalReplica
 from limedb.replication.skew import ClockGuard
 
@@ -33,12 +33,14 @@ class PeerDoor:
     def __init__(self, own: LocalReplica, skew: ClockGuard) -> None:
         self._own, self._skew = own, skew
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """See ports.Replica."""
         _check_count("keys", len(keys), MAX_RECORDS)
         return await self._own.read(keys, fence, deadline)
 
-    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+    def read_stored(
+        self, keys: Sequence[str], fence: Fence
+    ) -> list[bytes | RecordDamagedError | None] | None:
         """See LocalReplica."""
         _check_count("keys", len(keys), MAX_RECORDS)
         return self._own.read_stored(keys, fence)

@@ -88,7 +88,7 @@ def _findings(lookup: Lookup, level: Level) -> Iterator[Finding]:
         return
     others = [url for url in owners.current if url not in answers]
     for i, record in enumerate(lookup.winners()):
-        if record is None:
+        if not isinstance(record, Record):
             continue
         holders = [url for url, records in answers.items() if records[i] == record]
         lacking = [url for url in answers if url not in holders]

@@ -7,7 +7,7 @@ from limedb.rpc.checks import Checks
 from limedb.rpc.cluster_report import ClusterReport
 from limedb.rpc.problems import problems_of
 from limedb.rpc.server import Context
-from limedb.rpc.sources import Changes, ClusterSources, RepairProgress, Repairs
+from limedb.rpc.sources import Changes, ClusterSources, RepairProgress, Repairs, ScrubProgress, Scrubs
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc
 
 DEFAULT_VIRTUAL_NODES = 256
@@ -19,7 +19,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
     service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
-    def __init__(self, sources: ClusterSources, changes: Changes, repairs: Repairs, checks: Checks) -> None:
+    def __init__(
+        self, sources: ClusterSources, changes: Changes, repairs: Repairs, checks: Checks, scrubs: Scrubs
+    ) -> None:
+        self._scrubs = scrubs
         self._sources, self._changes, self._repairs, self._checks = sources, changes, repairs, checks
         self._report = ClusterReport(sources)
 
@@ -73,6 +76,19 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         finally:
             await _close(repair)
         yield convert.repair_progress(last, True) if last else admin_pb2.RepairResponse(finished=True)
+
+    async def Scrub(
+        self, request: admin_pb2.ScrubRequest, context: Context
+    ) -> AsyncGenerator[admin_pb2.ScrubResponse, None]:
+        """As Repair."""
+        last: ScrubProgress | None = None
+        scrub = self._scrubs.scrub_all()
+        try:
+            async for last in scrub:
+                yield convert.scrub_progress(last, finished=False)
+        finally:
+            await _close(scrub)
+        yield convert.scrub_progress(last, True) if last else admin_pb2.ScrubResponse(finished=True)
 
     def _problems(self) -> Iterator[str]:
         """What is wrong, a sentence each."""

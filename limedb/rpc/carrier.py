@@ -17,11 +17,12 @@ from limedb.core.topology import Fence
 from limedb.errors import (
     LimeDBError,
     OverloadedError,
+    RecordDamagedError,
     RequestTimeoutError,
     ResponseTooLargeError,
     StaleEpochError,
 )
-from limedb.ports import Applied, Clock
+from limedb.ports import Applied, Clock, Held
 from limedb.rpc import frames
 from limedb.rpc.convert_topology import fence_from
 from limedb.rpc.memory import PEER_COPIES, ROOM_SECONDS, SMALL, Share
@@ -44,10 +45,12 @@ MAX_ANSWER = 63 << 20
 class Own(Protocol):
     """The node's own replica, as far as a stream asks it; see `replication.replica.LocalReplica`."""
 
-    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+    def read_stored(
+        self, keys: Sequence[str], fence: Fence
+    ) -> list[bytes | RecordDamagedError | None] | None:
         """The stored bytes of keys, at once; None: the store can't."""
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """As ports.Replica.read."""
 
     async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
@@ -157,7 +160,7 @@ class Carrier:
                 found = await self._own.read(keys, fence, deadline)
         except TimeoutError:
             raise RequestTimeoutError(seconds, "the store") from None
-        return frames.read_answer(record and encode(record) for record in found)
+        return frames.read_answer(encode(held) if isinstance(held, Record) else held for held in found)
 
     # --- out
 

@@ -123,7 +123,9 @@ def account_from(message: topology_pb2.FetchResponse) -> Account:
     """What a peer says of the epochs. InvalidRequestError."""
     newest = topology_from(message.topology)
     since = [topology_from(each) for each in message.since[:MAX_RECENT]]
-    acceptor = acceptor_from(message.acceptor) if message.HasField("acceptor") else Acceptor[Topology]()
+    # Acceptor[Topology]() can't be called: it is frozen and has slots, and typing sets an attribute.
+    none: Acceptor[Topology] = Acceptor()
+    acceptor = acceptor_from(message.acceptor) if message.HasField("acceptor") else none
     return Account((*since, newest), acceptor)
 
 

@@ -26,7 +26,7 @@ from limedb.errors import (
     RequestTimeoutError,
     StoreCorruptError,
 )
-from limedb.ports import Applied, ChangeBatch, Clock, Entry, RangePage, Replica
+from limedb.ports import Applied, ChangeBatch, Clock, Entry, Held, RangePage, Replica
 from limedb.rpc import convert_gossip, convert_replica, frames
 from limedb.rpc.asking import ask
 from limedb.rpc.change_stream import changes_of
@@ -52,13 +52,13 @@ class RemoteReplica:
     def __init__(self, link: PeerLink, clock: Clock) -> None:
         self._link, self._clock = link, clock
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """See ports.Replica."""
         body = frames.read_body(keys, fence)
         if self._stands_alone(body):
             request = convert_replica.read_request(keys, fence)
             response = await self._ask(lambda stub, timeout: stub.Read(request, timeout=timeout), deadline)
-            return convert_replica.records_from(response)
+            return convert_replica.records_from(keys, response)
         asked = await self._carry(body, deadline)
         return self._checked(keys, self._answer_of(await asked.answer))
 
@@ -159,15 +159,17 @@ class RemoteReplica:
         convert_replica.check_epoch(answer)
         return answer
 
-    def _checked(self, keys: Sequence[str], answer: replica_pb2.Answer) -> list[Record | None]:
+    def _checked(self, keys: Sequence[str], answer: replica_pb2.Answer) -> list[Held]:
         """The records of keys. The peer sends what it has stored unread, so what is wrong with it is found
         here, and is its error.
         """
         try:
-            records = frames.records_of(answer)
+            records = frames.records_of(keys, answer)
         except StoreCorruptError as error:
             raise self._corrupt(str(error)) from None
-        if len(records) != len(keys) or any(r and r.key != k for r, k in zip(records, keys, strict=True)):
+        if len(records) != len(keys) or any(
+            isinstance(r, Record) and r.key != k for r, k in zip(records, keys, strict=True)
+        ):
             raise self._corrupt("it answered with records of other keys")
         return records
 

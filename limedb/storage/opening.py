@@ -17,6 +17,7 @@ from limedb.storage.hint_log import LmdbHintLog
 from limedb.storage.lmdb_store import LmdbStore
 from limedb.storage.memory_store import MemoryStore
 from limedb.storage.operation_log import LmdbOperationLog
+from limedb.storage.scrub_mark import ScrubMarkFile
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,11 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
         moved = set_folder_aside(folder, "damaged")
         log.error("%s; it is set aside in %s: repair brings what these hints would have", error, moved)
     return LmdbHintLog(folder)
+
+
+def open_scrub_mark(kind: str, data_dir: Path, node_url: str) -> ScrubMarkFile | None:
+    """Where a node keeps how far scrubbing is: beside its data; None: its store has nothing to scrub."""
+    return None if kind == "memory" else ScrubMarkFile(node_path(data_dir, node_url, ".scrub"))
 
 
 def open_operation_log(

@@ -17,11 +17,13 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.slewed_time import SlewedTime
 from limedb.core.topology import Fence, Topology
-from limedb.ports import Applied
-from limedb.replication import writing
+from limedb.ports import Applied, Held
+from limedb.replication import healing, writing
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.peer_door import PeerDoor
+from limedb.replication.replica import LocalReplica
 from limedb.replication.watching import _Source, _Watch
+from tests.simulation.disk import SimStore
 
 
 def one_source(patch: pytest.MonkeyPatch) -> None:
@@ -37,6 +39,24 @@ def one_source(patch: pytest.MonkeyPatch) -> None:
 def hints_are_acks(patch: pytest.MonkeyPatch) -> None:
     """One replica is enough for a write: the others are left hints."""
     patch.setattr(writing, "needed", lambda level, n: 1)
+
+
+def no_checksums(patch: pytest.MonkeyPatch) -> None:
+    """What has rotted on a disk is taken for what was stored."""
+    patch.setattr(SimStore, "verifies", False)
+
+
+def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
+    """A replica whose record is damaged answers that it has none, and takes any write in its place."""
+    sound = LocalReplica.read
+
+    async def read(self: LocalReplica, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+        return [
+            held if isinstance(held, Record) else None for held in await sound(self, keys, fence, deadline)
+        ]
+
+    patch.setattr(LocalReplica, "read", read)
+    patch.setattr(healing, "judge", lambda own, owners, answers: healing.Verdict(healing.Outcome.MENDED))
 
 
 def time_steps_back(patch: pytest.MonkeyPatch) -> None:

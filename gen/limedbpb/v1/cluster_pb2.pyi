@@ -219,7 +219,7 @@ class RequestRates(_message.Message):
     def __init__(self, total_requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., gets_per_second: _Optional[float] = ..., sets_per_second: _Optional[float] = ..., dels_per_second: _Optional[float] = ..., average_latency_ms: _Optional[float] = ..., error_rate: _Optional[float] = ...) -> None: ...
 
 class RepairFigures(_message.Message):
-    __slots__ = ("passes", "compared", "differing", "pulled", "pushed", "purged", "dropped", "skipped")
+    __slots__ = ("passes", "compared", "differing", "pulled", "pushed", "purged", "dropped", "skipped", "damaged", "mended", "lost", "index_mended", "scrubbed", "scrubbed_at_ms", "conflicts")
     PASSES_FIELD_NUMBER: _ClassVar[int]
     COMPARED_FIELD_NUMBER: _ClassVar[int]
     DIFFERING_FIELD_NUMBER: _ClassVar[int]
@@ -228,6 +228,13 @@ class RepairFigures(_message.Message):
     PURGED_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_FIELD_NUMBER: _ClassVar[int]
+    MENDED_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    INDEX_MENDED_FIELD_NUMBER: _ClassVar[int]
+    SCRUBBED_FIELD_NUMBER: _ClassVar[int]
+    SCRUBBED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    CONFLICTS_FIELD_NUMBER: _ClassVar[int]
     passes: int
     compared: int
     differing: int
@@ -236,7 +243,14 @@ class RepairFigures(_message.Message):
     purged: int
     dropped: int
     skipped: int
-    def __init__(self, passes: _Optional[int] = ..., compared: _Optional[int] = ..., differing: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., purged: _Optional[int] = ..., dropped: _Optional[int] = ..., skipped: _Optional[int] = ...) -> None: ...
+    damaged: int
+    mended: int
+    lost: int
+    index_mended: int
+    scrubbed: int
+    scrubbed_at_ms: int
+    conflicts: int
+    def __init__(self, passes: _Optional[int] = ..., compared: _Optional[int] = ..., differing: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., purged: _Optional[int] = ..., dropped: _Optional[int] = ..., skipped: _Optional[int] = ..., damaged: _Optional[int] = ..., mended: _Optional[int] = ..., lost: _Optional[int] = ..., index_mended: _Optional[int] = ..., scrubbed: _Optional[int] = ..., scrubbed_at_ms: _Optional[int] = ..., conflicts: _Optional[int] = ...) -> None: ...
 
 class GetRingRequest(_message.Message):
     __slots__ = ()

@@ -9,12 +9,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ReadRequest(_message.Message):
-    __slots__ = ("keys", "fence")
+    __slots__ = ("keys", "fence", "marks_damaged")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
+    MARKS_DAMAGED_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedScalarFieldContainer[str]
     fence: _topology_pb2.Fence
-    def __init__(self, keys: _Optional[_Iterable[str]] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+    marks_damaged: bool
+    def __init__(self, keys: _Optional[_Iterable[str]] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., marks_damaged: _Optional[bool] = ...) -> None: ...
 
 class ReadResponse(_message.Message):
     __slots__ = ("results", "newer")
@@ -25,10 +27,12 @@ class ReadResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[ReadResult, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
 
 class ReadResult(_message.Message):
-    __slots__ = ("record",)
+    __slots__ = ("record", "is_damaged")
     RECORD_FIELD_NUMBER: _ClassVar[int]
+    IS_DAMAGED_FIELD_NUMBER: _ClassVar[int]
     record: _record_pb2.Record
-    def __init__(self, record: _Optional[_Union[_record_pb2.Record, _Mapping]] = ...) -> None: ...
+    is_damaged: bool
+    def __init__(self, record: _Optional[_Union[_record_pb2.Record, _Mapping]] = ..., is_damaged: _Optional[bool] = ...) -> None: ...
 
 class ApplyRequest(_message.Message):
     __slots__ = ("records", "fence")
