@@ -157,6 +157,19 @@ async def test_the_file_of_another_folder_is_refused(tmp_path: Path) -> None:
         opened(tmp_path / "a")
 
 
+@pytest.mark.parametrize("name", [b"logged", b"stamp"])
+async def test_a_flipped_bit_in_what_data_says_of_itself_loses_nothing(tmp_path: Path, name: bytes) -> None:
+    folder = tmp_path / "n"
+    await crashed(folder, "a", "b")
+    with lmdb.open(str(folder), max_dbs=8) as env, env.begin(write=True) as txn:
+        table = env.open_db(b"meta", txn=txn)
+        value = txn.get(name, db=table)
+        txn.put(name, value[:3] + bytes((value[3] ^ 4,)) + value[4:], db=table)
+    assert await keys(folder) == 100
+    await crashed(folder, "c", "d")
+    assert await keys(folder) == 200
+
+
 async def test_a_lost_state_file_loses_nothing(tmp_path: Path) -> None:
     await crashed(tmp_path / "n", "a", "b")
     (tmp_path / "n" / "state").write_bytes(b"\0" * 56)
