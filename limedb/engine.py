@@ -148,7 +148,7 @@ class Engine:
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
         self.verifier = Verifier(settings.node_url, self.charter, world.topology, clock, self._knows)
         self.replicas = CheckedReplicas(
-            settings.node_url, world.connect(self), self.verifier.follow, self.skew.now_ms
+            settings.node_url, world.connect(self), self.charter, self.verifier.follow, self.skew.now_ms
         )
         self.healer = Healer(settings.node_url, world.store, self.replicas, self.charter, clock)
         self.replica.healer = self.healer

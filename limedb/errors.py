@@ -248,12 +248,12 @@ class ResponseTooLargeError(LimeDBError):
 
 class OverloadedError(LimeDBError):
     """The node has no memory left for a request; nothing was done. Attributes: share (what the memory is
-    for), size (bytes that it needed), held and limit (bytes of that share).
+    for), size (that it needed), held and limit (of that share), in bytes or in what `unit` says.
     """
 
-    def __init__(self, share: str, size: int, held: int, limit: int) -> None:
+    def __init__(self, share: str, size: int, held: int, limit: int, unit: str = "bytes") -> None:
         super().__init__(
-            f"the node's memory for {share} is full: {held} of {limit} bytes are held, {size} more were"
+            f"the node's memory for {share} is full: {held} of {limit} {unit} are held, {size} more were"
             " needed; nothing was written. Try again in a moment, send or ask for less at once and read what"
             " was asked for, or raise MAX_MEMORY"
         )

@@ -289,7 +289,7 @@ class Node:
             deadlines,
             requests,
             self._max_answer,
-            KeyStreams(engine.scanner, engine.watcher, checks, deadlines),
+            KeyStreams(engine.scanner, engine.watcher, checks, deadlines, self._memory),
             self._memory,
         )
         server.add(kv, requests)

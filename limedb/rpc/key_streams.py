@@ -14,11 +14,18 @@ from limedb.replication.watching import Watcher
 from limedb.rpc.checks import Checks, ScanOrder
 from limedb.rpc.convert import scan_entry, watch_event
 from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.memory import ROOM_SECONDS, Memory
 from limedb.rpc.server import Context
 from limedbpb.v1 import kv_pb2
 
 MAX_PAGE_BYTES = 384 << 10
 """Bytes of keys and values behind which a message ends; who does not read holds some times as many."""
+
+
+PAGE_READS = 16 << 20
+"""What the pages of all nodes count while they are gathered, in bytes: a MiB each, and the processor's
+time.
+"""
 
 
 class Pages(Protocol):
@@ -31,8 +38,10 @@ class Pages(Protocol):
 class KeyStreams:
     """Serves scans and watches."""
 
-    def __init__(self, scanner: Scanner, watcher: Watcher, checks: Checks, deadlines: Deadlines) -> None:
-        self._scanner, self._watcher = scanner, watcher
+    def __init__(
+        self, scanner: Scanner, watcher: Watcher, checks: Checks, deadlines: Deadlines, memory: Memory
+    ) -> None:
+        self._scanner, self._watcher, self._memory = scanner, watcher, memory
         self._checks, self._deadlines = checks, deadlines
 
     async def scan(
@@ -46,7 +55,7 @@ class KeyStreams:
         pages: Pages = self._scanner.scan_own(order.keys) if order.is_local else found
         message = kv_pb2.ScanResponse()
         size, left = 0, order.limit
-        while records := await pages.page():
+        while records := await self._page(pages, context):
             for record in records:
                 if left == 0 or len(message.entries) >= order.page_size or size >= MAX_PAGE_BYTES:
                     message.after = message.entries[-1].key
@@ -58,6 +67,11 @@ class KeyStreams:
                 size += _told_size(record, order)
                 left = None if left is None else left - 1
         yield message
+
+    async def _page(self, pages: Pages, context: Context) -> list[Record]:
+        """What a scan finds next, gathered when there is room for it. OverloadedError: there is none."""
+        async with self._memory.reading(context, PAGE_READS, ROOM_SECONDS):
+            return await pages.page()
 
     async def watch(self, request: kv_pb2.WatchRequest) -> AsyncGenerator[kv_pb2.WatchResponse, None]:
         """See KVService.Watch."""

@@ -68,8 +68,7 @@ def open_operation_log(
     loop.
 
     kind, durability: as STORE and DURABILITY. on_fatal: as for `open_store`. StoreError: it can't be opened.
-    Where what was remembered is damaged it is set aside, and the node counts as having forgotten all until
-    now.
+    Where what was remembered is damaged it is set aside, and the node counts as having forgotten all so far.
     """
     if kind == "memory":
         return MemoryOperations()
