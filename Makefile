@@ -154,6 +154,10 @@ check-fresh: $(READY) googleapis
 test: $(READY) ## Run every test
 	$(BIN)/python -m pytest
 
+.PHONY: torture
+torture: $(READY) ## Run what takes too long for every test run: all floods, each measured
+	$(BIN)/python -m pytest -q -m torture
+
 .PHONY: tui-screenshot
 tui-screenshot: $(READY) ## Draw the pictures of the terminal UI in docs/images anew
 	$(BIN)/python -m pytest -q tests/tui/screenshot.py

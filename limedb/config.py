@@ -44,6 +44,7 @@ class Config:
     tombstone_grace: float
     max_clock_skew: float
     repair_interval: float
+    scrub_interval: float
     request_timeout: float
     advertise_address: str
     zone: str
@@ -183,6 +184,18 @@ def _duration(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def _duration_or_off(low: float, high: float) -> Callable[[str], float]:
+    parse_on = _duration(low, high)
+
+    def parse(text: str) -> float:
+        try:
+            return 0.0 if text == "0" else parse_on(text)
+        except ValueError as error:
+            raise ValueError(f"0, or {error}") from None
+
+    return parse
+
+
 def _size(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         match = re.fullmatch(r"(\d+) ?(B|KiB|MiB|GiB|)", text)
@@ -236,6 +249,9 @@ SETTINGS = (
         refused, and how far a clock may be from most peers' before the node stops serving."""),
     Setting("REPAIR_INTERVAL", _duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares
         all it holds with the other replicas once. A million keys take one core about a second."""),
+    Setting("SCRUB_INTERVAL", _duration_or_off(60, 366 * 24 * 3600), "168h", """The time in which a node reads
+    all
+        that it has stored, to find what is damaged and fetch it from the other replicas; 0 for never."""),
     Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node
         when its client set no deadline."""),
     Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers and clients dial, where it isn't

@@ -20,6 +20,7 @@ from limedb.cluster.handoff import Handoff
 from limedb.cluster.steward import Steward
 from limedb.cluster.verifier import Verifier
 from limedb.cluster.view import ClusterView
+from limedb.core.damage import Damage
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock, version_at
 from limedb.core.membership import NodeLoad, NodeState
@@ -43,14 +44,19 @@ from limedb.ports import (
 from limedb.replication.at_hand import AtHand
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.coordinator import Coordinator
+from limedb.replication.healing import Healer
 from limedb.replication.hints import HintReplayer
 from limedb.replication.in_flight import InFlight
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.repair import Repairer
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scanning import Scanner
+from limedb.replication.scrubbing import Scrubber, ScrubMark
 from limedb.replication.skew import ClockGuard
-from limedb.replication.watching import Watcher
+from limedb.replication.watching import MAX_REPORTED, Watcher
+
+WATCH_LAG_MS = 2000
+"""By which a watch is behind the nodes that it hears at most: a beat, and some time to be heard again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class Settings:
     """What a node is told about itself; see config.SETTINGS. Times are in seconds.
 
     address: host:port that peers dial. seeds: URLs of other nodes. max_read_size: the most bytes of values in
-    one answer.
+    one answer. max_reported: keys of which watches know what they reported last.
     """
 
     node_url: str
@@ -74,14 +80,16 @@ class Settings:
     tombstone_grace: float = 86_400.0
     max_clock_skew: float = 0.5
     repair_interval: float = 600.0
+    scrub_interval: float = 604_800.0
     max_read_size: int = 4 << 20
+    max_reported: int = MAX_REPORTED
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What an engine runs on. connect: makes the directory of all replicas around the own one. operations: in
-    memory where there is none. load: how the node does, None: it isn't told. compute: does what
-    takes long beside the event loop.
+    memory where there is none. scrub_mark: where scrubbing is. load: how the node does, None: it isn't told.
+    compute: does what takes long beside the event loop.
     """
 
     store: Store
@@ -94,6 +102,7 @@ class World:
     connect: "Callable[[Engine], Replicas]"
     operations: OperationLog | None = None
     load: Callable[[], NodeLoad | None] = lambda: None
+    scrub_mark: ScrubMark | None = None
     compute: Compute = compute_here
 
 
@@ -143,8 +152,11 @@ class Engine:
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
         self.verifier = Verifier(settings.node_url, self.charter, world.topology, clock, self._knows)
         self.replicas = CheckedReplicas(
-            settings.node_url, world.connect(self), self.verifier.follow, self.skew.now_ms
+            settings.node_url, world.connect(self), self.charter, self.verifier.follow, self.skew.now_ms
         )
+        self.healer = Healer(settings.node_url, world.store, self.replicas, self.charter, clock)
+        self.replica.healer = self.healer
+        self.scrubber = Scrubber(world.store, clock, settings.scrub_interval, world.scrub_mark)
         self.door = PeerDoor(self.replica, self.skew)
         self.coordinator = Coordinator(
             self.charter,
@@ -156,8 +168,11 @@ class Engine:
             settings.level,
             name=settings.node_url,
         )
+        self.coordinator.finder.on_conflict = world.store.damage.note_conflict
         self.scanner = Scanner(self.charter, self.replicas, self.replica, self.skew.now_ms, settings.level)
-        self.watcher = Watcher(self.charter, self.replicas, clock, max_skew_ms)
+        self.watcher = Watcher(
+            self.charter, self.replicas, clock, max_skew_ms, max_reported=settings.max_reported
+        )
         self.gossiper = Gossiper(
             self.view,
             world.gossip,
@@ -175,6 +190,8 @@ class Engine:
         self.problems = Problems()
         self.problems.add(self._membership_problems)
         self.problems.add(self._clock_problems)
+        self.problems.add(self._watch_problems)
+        self.problems.add(self.healer.problems)
         self.problems.add(self._topology_problems)
 
     def _new_steward(self, world: World) -> Steward:
@@ -235,6 +252,8 @@ class Engine:
             "the upkeep of the topology": self.steward.run,
             "the replay of hints": self.replayer.run,
             "repair": self.repairer.run,
+            "the mending of damaged records": self.healer.run,
+            "scrubbing": self.scrubber.run,
         }
 
     async def run(self) -> None:
@@ -298,6 +317,23 @@ class Engine:
         if conflict and member is not None:
             yield Problem(conflict)
 
+    @property
+    def watch_wait_ms(self) -> int:
+        """How long the node does not count for watches yet: it knows nothing from before its start, and may
+        have got then what another node gets only now. 0: it counts.
+        """
+        counts_at = self.replica.changes.started_ms + self.watcher.margin_ms + WATCH_LAG_MS
+        is_alone = len(self.charter.topology.members) < 2
+        return 0 if is_alone else max(0, counts_at - self.skew.now_ms())
+
+    def _watch_problems(self) -> Iterator[Problem]:
+        if wait_ms := self.watch_wait_ms:
+            yield Problem(
+                f"the node does not count for watches for another {wait_ms / 1000:.0f} s: it lost its log of"
+                " changes, since it was not stopped by SIGTERM; stop no other node until then, or watches end"
+                " with a gap"
+            )
+
     def _why_outside(self) -> str:
         if cluster_id := self.charter.saved.rejoins:
             return (
@@ -317,6 +353,11 @@ class Engine:
 
     def _knows(self, node_url: str) -> bool:
         return node_url in self._settings.seeds or node_url in self.view.urls
+
+    @property
+    def damage(self) -> Damage:
+        """What was found damaged in the store."""
+        return self._store.damage
 
     def is_alive(self, node_url: str) -> bool:
         """Whether gossip takes a node for alive, or has not heard of it yet."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from limedb.core.agreement import Proposal, State
+from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
 from limedb.core.membership import Ack, Digest, NodeState
@@ -16,6 +17,7 @@ from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
+from limedb.errors import RecordDamagedError
 
 
 class Clock(Protocol):
@@ -38,6 +40,12 @@ class Applied(NamedTuple):
     superseded_by: int
     existed: bool
     previous: int = 0
+
+
+Held = Record | RecordDamagedError | None
+"""What a store has of a key: a record; nothing, verified; or that it can't tell, for what it has is
+damaged.
+"""
 
 
 class Entry(NamedTuple):
@@ -68,13 +76,30 @@ class ChangeBatch(NamedTuple):
     1970, by the node's clock.
 
     until_ms: all that arrived before was told. floor_ms: all that arrived since then is told. has_gap: that
-    doesn't reach back as far as was asked for.
+    doesn't reach back as far as was asked for. late: the places of those records that are writes of clients
+    and arrived long after they got their version. started_ms: when the log began, 0: not known.
     """
 
     records: list[Record]
     until_ms: int
     floor_ms: int
     has_gap: bool
+    late: frozenset[int] = frozenset()
+    started_ms: int = 0
+
+
+class ChangeTail(NamedTuple):
+    """A node's log of changes, to be taken over by its next run. Times are milliseconds since 1970, by the
+    node's clock.
+
+    started_ms: when the log began. floor_ms: all that arrived since then is there. until_ms: its last time.
+    changes: when each arrived, the record, and whether it was a late write; in the order of their arrival.
+    """
+
+    started_ms: int
+    floor_ms: int
+    until_ms: int
+    changes: list[tuple[int, Record, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +144,48 @@ class NodeHealth:
     store: StoreStats
 
 
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """A step of scrubbing. place: where the next one begins; empty: it was the last. records: that were
+    checked, of so many bytes.
+    """
+
+    place: bytes
+    records: int
+    size: int
+
+
 class Store(Protocol):
-    """Records by key. Any method raises StoreClosedError after close, StoreCorruptError on foreign bytes."""
+    """Records by key. Any method raises StoreClosedError after close, StoreCorruptError on foreign bytes, and
+    RecordDamagedError where it can't tell what it has: a record that doesn't verify is never given out, nor
+    taken for absent.
+
+    damage: what was found damaged, and is not mended.
+    """
+
+    @property
+    def damage(self) -> Damage:
+        """As above."""
 
     async def get(self, key: str) -> Record | None:
         """The record of a key as it is stored, expired ones and tombstones included."""
 
-    async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
-        """The records of many keys, in their order, all of one moment."""
+    async def get_many(self, keys: Sequence[str]) -> list[Held]:
+        """The records of many keys, in their order, all of one moment; an error where one is damaged."""
+
+    async def mend(self, key: str, record: Record | None) -> None:
+        """Put a record in the place of a damaged one, or nothing (None). Where what is stored isn't damaged
+        (any more), a record is merged and None does nothing.
+        """
+
+    async def scrub(self, place: bytes, size: int) -> Scrubbed:
+        """Check what stands from a place on (empty: from the first), about `size` bytes of it: records,
+        index and counters. What is damaged is noted, what can be mended from here is.
+        """
 
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         """Merge records into the store, all or none; durable as the setting says when it returns.
+        RecordDamagedError: what is stored under some of the keys is damaged, nothing was merged.
 
         Of two records of one key the later sees what the earlier left. StoreFullError: nothing changed.
         """
@@ -195,13 +251,16 @@ class Replica(Protocol):
     no cluster, or another), and RemoteError for an error of the replica's own.
     """
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
-        """The records of keys as stored, in their order."""
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+        """The records of keys as stored, in their order; an error where one is damaged there."""
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """Merge records, all or none. OutcomeUnknownError: sent, and no answer.
 
-        ClockSkewError: a version is too far in the future.
+        ClockSkewError: a version is too far in the future. copied: they were stored elsewhere before (hints,
+        repair, streaming, a read's write-back), so that they are no writes of clients that arrive first.
         """
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:

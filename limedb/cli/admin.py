@@ -138,3 +138,19 @@ def repair(target: str, timeout: float) -> None:
     """Make all ranges of the node at --target equal to those of their other owners. Ctrl-C ends it."""
     with admin_client(target, timeout) as node:
         screen.show_repair(node.repair())
+
+
+@admin.command(
+    cls=Command,
+    examples="""
+    limedb admin scrub --target localhost:7001
+    """,
+)
+@target_option
+@_timeout
+def scrub(target: str, timeout: float) -> None:
+    """Read all that the node at --target has stored, and mend what is damaged from the other replicas. Ctrl-C
+    ends it.
+    """
+    with admin_client(target, timeout) as node:
+        screen.show_scrub(node.scrub())

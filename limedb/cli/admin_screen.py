@@ -9,7 +9,7 @@ import click
 
 from limedb.cluster.report import ChangePlan, ChangeStatus
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
-from limedb.rpc.admin_calls import AdminClient, AdminStatus, RepairState
+from limedb.rpc.admin_calls import AdminClient, AdminStatus, RepairState, ScrubState
 
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 30.0
@@ -72,6 +72,27 @@ def show_repair(states: Iterator[RepairState]) -> None:
     if state.missing:
         why = "; ".join(f"{url}: {reason}" for url, reason in sorted(state.missing.items()))
         raise LimeDBError(f"some owners could not be compared ({why}); repair again when they are back")
+
+
+def show_scrub(states: Iterator[ScrubState]) -> None:
+    """Show progress until a scrub is finished. LimeDBError: it ended before, or records are damaged still."""
+    state = None
+    with _progress("scrubbing") as advance:
+        for state in states:
+            advance(state.size >> 10, state.total >> 10, f"{state.records} records, {state.damaged} damaged")
+    if state is None or not state.is_finished:
+        raise LimeDBError("the scrub ended before it was finished")
+    click.echo(
+        f"{state.records} records checked, {state.damaged} damaged, {state.mended} mended from other"
+        f" replicas,"
+        f" {state.index_mended} entries of the index mended"
+    )
+    if state.waiting:
+        raise LimeDBError(
+            f"{state.waiting} records are damaged still, {state.lost} of which no replica has; `limedb"
+            f" admin status`"
+            " names one: bring the other replicas back, or write those keys anew"
+        )
 
 
 def _statuses(node: AdminClient) -> Iterator[AdminStatus]:

@@ -12,12 +12,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from contextlib import aclosing
 from typing import NamedTuple
 
+from limedb.core.damage import check_whole
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, ResponseTooLargeError, StaleEpochError, UnavailableError
-from limedb.ports import Clock, Entry, Replica
+from limedb.ports import Clock, Entry, Held, Replica
 
 PAGE = 2000  # records asked for at once, and applied at once
 SMALL = 1 << 20  # bytes: a page of fewer records than asked for is the last one when it has no more of values
@@ -108,9 +109,10 @@ class Transfer:
             )
             for i in range(0, len(keys), READ):
                 found = await self._read(source, keys[i : i + READ])
-                await self._apply([record for record in found if record is not None])
+                await self._apply([record for record in found if isinstance(record, Record)])
+                check_whole(found)
 
-    async def _read(self, source: Replica, keys: Sequence[str]) -> list[Record | None]:
+    async def _read(self, source: Replica, keys: Sequence[str]) -> list[Held]:
         """Read keys, by halves where their values are too large for one answer."""
         try:
             return await source.read(keys, self._fence, self._deadline())
@@ -122,7 +124,7 @@ class Transfer:
 
     async def _apply(self, records: Sequence[Record]) -> None:
         if records:
-            await self._own.apply(records, self._fence, self._deadline())
+            await self._own.apply(records, self._fence, self._deadline(), copied=True)
 
     def _deadline(self) -> float:
         return self._clock.monotonic() + CALL_SECONDS

@@ -6,6 +6,7 @@ done, the coordinator reads.
 
 from collections.abc import Sequence
 
+from limedb.errors import RecordDamagedError
 from limedb.ports import Placement, Store
 from limedb.replication.finding import sole_owner
 from limedb.replication.replica import LocalReplica, StoredBytes
@@ -27,13 +28,13 @@ class AtHand:
 
     def get(self, key: str) -> bytes | None:
         """What is stored under a key, empty where nothing is; None: ask the coordinator. NotMemberError:
-        there is no cluster yet.
+        there is no cluster yet; RecordDamagedError.
         """
         if self._bytes is None or sole_owner(self._placement.layout, (key,)) != self._own_url:
             return None
         return self._bytes.stored_at(key) or b""
 
-    def get_many(self, keys: Sequence[str]) -> list[bytes | None] | None:
+    def get_many(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None] | None:
         """What is stored under keys, in their order; None: ask the coordinator. Errors of
         LocalReplica.read_stored.
         """

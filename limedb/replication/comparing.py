@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from limedb.core.damage import check_whole
 from limedb.core.digest import compare, cut
 from limedb.core.layout import Span
+from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, RemoteError, ResponseTooLargeError
 from limedb.ports import Clock, Entry, Replica
@@ -73,8 +75,9 @@ class Courier:
                     raise
                 size = len(batch) // 2
                 continue
-            if records := [record for record in found if record is not None]:
-                await target.apply(records, self._scope.fence, self._deadline())
+            if records := [record for record in found if isinstance(record, Record)]:
+                await target.apply(records, self._scope.fence, self._deadline(), copied=True)
+            check_whole(found)
             start += len(batch)
             size = min(BATCH, 2 * size)
 

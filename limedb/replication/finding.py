@@ -3,15 +3,15 @@
 It owns the way from keys to records. It must never know what a client is told of them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from limedb.core.layout import Layout, Owners
 from limedb.core.quorum import Level, needed
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.errors import LimeDBError, StaleEpochError
-from limedb.ports import Clock, Placement, Replicas
+from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
+from limedb.ports import Clock, Held, Placement, Replicas
 from limedb.replication.reading import Lookup, Reader
 from limedb.replication.requests import MAX_RESTARTS, Counters
 
@@ -34,7 +34,9 @@ class Read(NamedTuple):
 
 
 class Finder:
-    """Reads keys. write_back: what is done where replicas differ; a simulation may replace it."""
+    """Reads keys. write_back: what is done where replicas differ; a simulation may replace it. on_conflict:
+    told a key of which two nodes have different records with one version, and which nodes those are.
+    """
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Finder:
     ) -> None:
         self._placement, self._replicas, self._reader, self._clock = placement, replicas, reader, clock
         self._counters, self.write_back = counters, write_back
+        self.on_conflict: Callable[[str, str], None] = lambda key, between: None
 
     async def find_alone(self, key: str, level: Level, deadline: float) -> Read | None:
         """What stands of a key that has one replica, the short way; None: take the long one."""
@@ -61,7 +64,7 @@ class Finder:
             lookup = Lookup([key], layout.of_key(key), 1)
             lookup.missing[url] = error
             return Read(key, lookup.error(key, level.value, 0.0))
-        return Read(key, record, url)
+        return Read(key, record, "" if isinstance(record, RecordDamagedError) else url)
 
     async def find(
         self, keys: Sequence[str], level: Level, deadline: float, *, writes_back: bool = True
@@ -74,9 +77,10 @@ class Finder:
         writes_back = writes_back and level is not Level.ONE
         for attempt in range(MAX_RESTARTS):
             layout = self._placement.layout
-            lookups, fence = _lookups(keys, layout, level), layout.topology.fence
+            fence = layout.topology.fence
             try:
-                await self._reader.read(lookups, fence, deadline)
+                lookups = await self._reader.read(_lookups(keys, layout, level), fence, deadline)
+                self._tell_conflicts(lookups)
                 failed = await self.write_back.restore(lookups, level, fence, deadline) if writes_back else {}
             except StaleEpochError as error:
                 self._follow(error, layout, attempt)
@@ -84,6 +88,12 @@ class Finder:
                 seconds = self._clock.monotonic() - began
                 return [read for lookup in lookups for read in _reads(lookup, failed, level, seconds)]
         raise AssertionError("unreachable: the last attempt raises")
+
+    def _tell_conflicts(self, lookups: Sequence[Lookup]) -> None:
+        for lookup in lookups:
+            if len(lookup.answers) > 1:
+                for key, urls in lookup.conflicts():
+                    self.on_conflict(key, " and ".join(urls))
 
     def _follow(self, error: StaleEpochError, layout: Layout, attempt: int) -> None:
         """Go over to the newer topology that a replica knows."""
@@ -133,7 +143,7 @@ def _reads(lookup: Lookup, failed: Mapping[str, LimeDBError], level: Level, seco
             yield Read(key, record, _holder(lookup, told, i, record))
 
 
-def _holder(lookup: Lookup, told: list[str], i: int, record: Record | None) -> str:
+def _holder(lookup: Lookup, told: list[str], i: int, record: Held) -> str:
     if len(told) == 1:
         return told[0]
     return next((url for url in told if lookup.answers[url][i] == record), "")

@@ -11,13 +11,20 @@ asked.
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from limedb.core.layout import Owners
 from limedb.core.record import Record, merge
 from limedb.core.topology import Fence
-from limedb.errors import LevelUnreachableError, LimeDBError, RequestTimeoutError, StaleEpochError, brief
-from limedb.ports import Clock, Replicas
+from limedb.errors import (
+    LevelUnreachableError,
+    LimeDBError,
+    RecordDamagedError,
+    RequestTimeoutError,
+    StaleEpochError,
+    brief,
+)
+from limedb.ports import Clock, Held, Replicas
 from limedb.replication.fanout import is_own, reason
 from limedb.replication.latency import Latencies
 from limedb.replication.requests import Counters
@@ -33,18 +40,39 @@ class Lookup:
 
     need: how many replicas are to answer. spare: who may still be asked, the quickest first. waiting: who
     was asked and has not answered. answers: the records of each, in the order of the keys. missing: who
-    can't tell, and why.
+    can't tell, and why. damaged: who can't since its record is damaged; it isn't asked.
     """
 
-    __slots__ = ("answers", "is_settled", "keys", "missing", "need", "owners", "spare", "waiting")
+    __slots__ = ("answers", "damaged", "is_settled", "keys", "missing", "need", "owners", "spare", "waiting")
 
     def __init__(self, keys: list[str], owners: Owners, need: int) -> None:
         self.keys, self.owners, self.need = keys, owners, need
         self.spare: list[str] = []
         self.waiting = 0
-        self.answers: dict[str, list[Record | None]] = {}
+        self.answers: dict[str, list[Held]] = {}
+        self.damaged: dict[str, LimeDBError] = {}
         self.missing: dict[str, LimeDBError | str] = {}
         self.is_settled = False
+
+    def without_damaged(self) -> "list[Lookup]":
+        """Take out the keys of which a replica that answered can't tell; they are to be asked anew of the
+        others. What is left is as if they had never been asked.
+        """
+        if not any(RecordDamagedError in map(type, held) for held in self.answers.values()):
+            return []
+        apart: dict[int, Lookup] = {}
+        for url, held in self.answers.items():
+            for i, each in enumerate(held):
+                if isinstance(each, RecordDamagedError):
+                    one = apart.setdefault(i, Lookup([self.keys[i]], self.owners, self.need))
+                    one.damaged[url] = one.missing[url] = each
+        kept = [i for i in range(len(self.keys)) if i not in apart]
+        for lookup in apart.values():
+            lookup.damaged = {**self.damaged, **lookup.damaged}
+            lookup.missing = {**self.damaged, **lookup.missing}
+        self.keys = [self.keys[i] for i in kept]
+        self.answers = {url: [held[i] for i in kept] for url, held in self.answers.items()}
+        return [*apart.values()]
 
     @property
     def is_enough(self) -> bool:
@@ -69,12 +97,20 @@ class Lookup:
         first, *others = self.answers.values()
         return any(other != first for other in others)
 
-    def winners(self) -> list[Record | None]:
+    def winners(self) -> list[Held]:
         """What stands of each key among the answers."""
         first, *others = self.answers.values()
         if not self.differs:
             return first
         return [_newest(records) for records in zip(first, *others, strict=True)]
+
+    def conflicts(self) -> "Iterator[tuple[str, list[str]]]":
+        """Keys of which two that answered have different records with one version, and which nodes do."""
+        for i, key in enumerate(self.keys if self.differs else ()):
+            held = {url: r for url, records in self.answers.items() if isinstance(r := records[i], Record)}
+            by_version: dict[int, Record] = {}
+            if any(by_version.setdefault(record.version, record) != record for record in held.values()):
+                yield key, sorted(held)
 
     def error(self, key: str, level: str, seconds: float) -> LimeDBError:
         """Why a key could not be read at its level. seconds: how long it was waited."""
@@ -98,11 +134,22 @@ class Reader:
         self._replicas, self._clock, self._tasks, self._counters = replicas, clock, tasks, counters
         self._single, self._many = Latencies(), Latencies()
 
-    async def read(self, lookups: Sequence[Lookup], fence: Fence, deadline: float) -> None:
-        """Ask until each lookup has enough answers or can't have them any more, or until the deadline.
+    async def read(self, lookups: Sequence[Lookup], fence: Fence, deadline: float) -> Sequence[Lookup]:
+        """Ask until each lookup has enough answers or can't have them any more, or until the deadline. The
+        lookups that stand then: keys of which a replica can't tell, for its record is damaged, are taken out
+        of theirs and asked anew, of the others.
 
         StaleEpochError: a replica knows a newer topology; nothing of the answers counts.
         """
+        await self._read(lookups, fence, deadline)
+        whole, apart = list(lookups), [one for lookup in lookups for one in lookup.without_damaged()]
+        while apart:
+            await self._read(apart, fence, deadline)
+            whole += apart
+            apart = [one for lookup in apart for one in lookup.without_damaged()]
+        return [lookup for lookup in whole if lookup.keys]
+
+    async def _read(self, lookups: Sequence[Lookup], fence: Fence, deadline: float) -> None:
         is_single = len(lookups) == 1 and len(lookups[0].keys) == 1
         latencies = self._single if is_single else self._many
         for lookup in lookups:
@@ -145,7 +192,7 @@ class Reader:
         self._set_alarm(asking, lookups, left)
 
     def _rank(self, lookup: Lookup, latencies: Latencies) -> None:
-        current = lookup.owners.current
+        current = [url for url in lookup.owners.current if url not in lookup.damaged]
         live = [url for url in current if self._replicas.is_reachable(url)]
         if len(live) < len(current):
             lookup.missing.update({url: "it is known to be down" for url in current if url not in live})
@@ -218,7 +265,7 @@ class _Asking:
         if self.done is not None and not self.done.done():
             self.done.set_result(None)
 
-    def _answer(self, node_url: str, lookups: list[Lookup], records: list[Record | None]) -> None:
+    def _answer(self, node_url: str, lookups: list[Lookup], records: list[Held]) -> None:
         first = 0
         for lookup in lookups:
             last = first + len(lookup.keys)
@@ -259,9 +306,9 @@ def _stands_alone(error: LimeDBError) -> bool:
     return is_own(error) or isinstance(error, RequestTimeoutError)
 
 
-def _newest(records: Sequence[Record | None]) -> Record | None:
+def _newest(records: Sequence[Held]) -> Record | None:
     newest: Record | None = None
     for record in records:
-        if record is not None:
+        if isinstance(record, Record):
             newest = record if newest is None else merge(newest, record)
     return newest

@@ -7,12 +7,13 @@ refuses; what would win over years of later writes, too.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from itertools import compress
 from operator import itemgetter
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from limedb.core.agreement import Proposal, State
 from limedb.core.key_range import KeyRange
@@ -24,10 +25,22 @@ from limedb.errors import (
     ClockSkewError,
     LimeDBError,
     NotMemberError,
+    RecordDamagedError,
     ResponseTooLargeError,
     StaleEpochError,
+    StoreFullError,
 )
-from limedb.ports import Applied, ChangeBatch, Clock, Entry, OperationLog, Placement, RangePage, Store
+from limedb.ports import (
+    Applied,
+    ChangeBatch,
+    Clock,
+    Entry,
+    Held,
+    OperationLog,
+    Placement,
+    RangePage,
+    Store,
+)
 from limedb.replication.change_log import ChangeLog
 from limedb.replication.in_flight import InFlight
 from limedb.replication.memory_operations import MemoryOperations
@@ -37,12 +50,16 @@ from limedb.replication.tasks import Tasks
 from limedb.replication.tenures import Tenures
 
 log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 _version = itemgetter(2)  # of a Record
 
 READ_CHUNK = 64
 """Keys that are read at once, so that a batch of large values is refused before it fills the memory."""
 RANGE_BYTES = 1 << 20
 """Bytes of records behind which a page of a range ends."""
+HEAL_SECONDS = 2.0
+"""How long a request waits for damaged records to be mended."""
+HEAL_ATTEMPTS = 8
 LOG_SECONDS = 10.0
 """Refused versions are told at most so often."""
 
@@ -67,15 +84,28 @@ class StoredBytes(Protocol):
     """A store that has records at hand in the form in which they are sent."""
 
     def stored_at(self, key: str) -> bytes | None:
-        """What is stored under a key, as `stored`."""
+        """What is stored under a key, as `stored`. RecordDamagedError."""
 
-    def stored(self, keys: Sequence[str]) -> list[bytes | None]:
-        """What is stored under keys, in their order, all of one moment and at once; whoever decodes it is to
-        check that each is a record of its key.
+    def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
+        """What is stored under keys, in their order, all of one moment and at once: bytes that verify, or
+        that they don't; whoever decodes them is to check that each is a record of its key.
         """
 
     async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
         """As Store.scan_tokens, for some hundreds at most; keys of one token in no order."""
+
+
+class Heals(Protocol):
+    """Who mends what is damaged in the store; see `healing.Healer`."""
+
+    async def heal(self, keys: Iterable[str], deadline: float) -> bool:
+        """Mend keys; whether all are."""
+
+    def is_lost(self, key: str) -> bool:
+        """Whether a write may take the place of a damaged record."""
+
+    async def overwrite(self, record: Record) -> None:
+        """Put a record there."""
 
 
 class LocalReplica:
@@ -84,7 +114,7 @@ class LocalReplica:
     max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
     operations: what it remembers of agreements; in memory by default.
     changes: what was applied lately, for those who watch. skewed: how many batches were refused for a version
-    too far in the future.
+    too far in the future. healer: mends what is damaged; None: nobody does.
     """
 
     def __init__(
@@ -105,14 +135,15 @@ class LocalReplica:
         self.changes = ChangeLog(skew.now_ms, skew.now_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
         self._told_at = float("-inf")
+        self.healer: Heals | None = None
         self.skewed = 0
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """See ports.Replica; ResponseTooLargeError: the values together are over the limit."""
         self._check(fence)
         if len(keys) == 1:
-            return [await self._store.get(keys[0])]
-        records: list[Record | None] = []
+            return await self._store.get_many(keys)
+        records: list[Held] = []
         size = 0
         for start in range(0, len(keys), READ_CHUNK):
             chunk = await self._store.get_many(keys[start : start + READ_CHUNK])
@@ -120,7 +151,9 @@ class LocalReplica:
             records += chunk
         return records
 
-    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+    def read_stored(
+        self, keys: Sequence[str], fence: Fence
+    ) -> list[bytes | RecordDamagedError | None] | None:
         """As `read`, at once and in stored form (see StoredBytes); None: the store can't, or they may be too
         large together.
         """
@@ -129,17 +162,19 @@ class LocalReplica:
             return None
         if len(keys) == 1:
             return self._bytes.stored(keys)
-        found: list[bytes | None] = []
+        found: list[bytes | RecordDamagedError | None] = []
         size = 0
         for start in range(0, len(keys), READ_CHUNK):
             chunk = self._bytes.stored(keys[start : start + READ_CHUNK])
-            size += sum(len(data) for data in chunk if data is not None)
+            size += sum([len(data) for data in chunk if data.__class__ is bytes])
             if size > self._max_read_size:
                 return None  # by their records; `read` counts values alone, and refuses
             found += chunk
         return found
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
         if self._check(fence).gives_way:
             raise NotMemberError("the cluster is about to join another; try again")
@@ -148,15 +183,16 @@ class LocalReplica:
             self._refuse_skewed(max(records, key=_version))
         self._in_flight.enter(fence.epoch)
         try:
-            applied = await self._store.apply(records, now)
+            applied = await self._whole(lambda: self._store.apply(records, now), deadline, records)
         except asyncio.CancelledError:
-            self._tasks.start(self._outlast(records, now, fence.epoch))
+            self._tasks.start(self._outlast(records, now, fence.epoch, copied))
             raise
-        except BaseException:
+        except BaseException as error:
+            self.changes.is_complete &= isinstance(error, StoreFullError)
             self._in_flight.leave(fence.epoch)
             raise
         self._in_flight.leave(fence.epoch)
-        self.changes.add(records, applied, now)
+        self.changes.add(records, applied, now, copied=copied)
         return applied
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
@@ -164,7 +200,8 @@ class LocalReplica:
         self._check(fence)
         page = Page[Record](span, limit, lambda r: 0 if r.value is None else value_size(r.value))
         while wanted := page.wanted:
-            page.add(await self._store.scan_tokens(page.first, span.last, wanted), wanted)
+            read = partial(self._store.scan_tokens, page.first, span.last, wanted)
+            page.add(await self._whole(read, deadline), wanted)
         return page.items
 
     async def scan_stored(self, span: Span, limit: int, fence: Fence) -> list[bytes] | None:
@@ -176,7 +213,8 @@ class LocalReplica:
             return None
         page = Page[bytes](span, limit, len)
         while wanted := page.wanted:
-            page.add(await self._bytes.stored_tokens(page.first, span.last, wanted), wanted)
+            read = partial(self._bytes.stored_tokens, page.first, span.last, wanted)
+            page.add(await self._whole(read, self._clock.monotonic() + HEAL_SECONDS), wanted)
             await asyncio.sleep(0)
         return page.items
 
@@ -185,11 +223,12 @@ class LocalReplica:
     ) -> RangePage:
         """See ports.Replica."""
         self._check(fence)
-        return await self.own_range(keys, limit)
+        return await self._whole(partial(self._store.scan_range, keys, limit, RANGE_BYTES), deadline)
 
     async def own_range(self, keys: KeyRange, limit: int) -> RangePage:
         """As `scan_range`, for whom it is of no matter who owns what."""
-        return await self._store.scan_range(keys, limit, RANGE_BYTES)
+        read = partial(self._store.scan_range, keys, limit, RANGE_BYTES)
+        return await self._whole(read, self._clock.monotonic() + HEAL_SECONDS)
 
     async def watch(
         self, what: Selection, since_ms: int | None, fence: Fence
@@ -210,7 +249,7 @@ class LocalReplica:
     async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
         """See ports.Replica."""
         self._check(fence)
-        return await self._store.entries(spans)
+        return await self._whole(partial(self._store.entries, spans), deadline)
 
     async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
         """See ports.Replica."""
@@ -243,6 +282,36 @@ class LocalReplica:
         """Wait for writes whose callers are gone. The store is open until then."""
         await self._tasks.close(grace=5.0)
 
+    async def _whole(
+        self, work: Callable[[], Awaitable[_T]], deadline: float, records: Sequence[Record] = ()
+    ) -> _T:
+        """What the store gives once what is damaged of it was mended. records: that are to be written, of
+        which one may take the place of what is lost.
+
+        RecordDamagedError: it can't be mended now, so that nothing is told or written here.
+        """
+        for _ in range(HEAL_ATTEMPTS):
+            try:
+                return await work()
+            except RecordDamagedError as error:
+                if self.healer is None:
+                    raise
+                is_mended = await self.healer.heal(error.keys, min(deadline, self._latest()))
+                if not is_mended and not await self._overwrite(self.healer, error.keys, records):
+                    raise
+        return await work()
+
+    def _latest(self) -> float:
+        return self._clock.monotonic() + HEAL_SECONDS
+
+    async def _overwrite(self, healer: Heals, damaged: Sequence[str], records: Sequence[Record]) -> bool:
+        """Write over what is lost; whether nothing else is in the way."""
+        by_key = {record.key: record for record in records}
+        lost = [by_key[key] for key in damaged if key in by_key and healer.is_lost(key)]
+        for record in lost:
+            await healer.overwrite(record)
+        return bool(lost)
+
     def _check(self, fence: Fence) -> Topology:
         """The own topology, if a message made under that fence may be served."""
         own = self._placement.layout.topology
@@ -250,17 +319,21 @@ class LocalReplica:
             raise _misfit(fence, own)
         return own
 
-    async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int) -> None:
+    async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int, copied: bool) -> None:
         """Stay in flight until a write whose caller was cancelled is done.
 
         A store doesn't take such a batch back. The same batch once more changes nothing, and since stores
         take batches in their order, the first is done when the second is.
         """
+        is_known = False
         try:
-            self.changes.add(records, await self._store.apply(records, now_ms), now_ms, again=True)
+            applied = await self._store.apply(records, now_ms)
+            self.changes.add(records, applied, now_ms, again=True, copied=copied)
+            is_known = True
         except LimeDBError as error:
             log.info("a write whose caller was gone failed: %s", error)
         finally:
+            self.changes.is_complete &= is_known
             self._in_flight.leave(epoch)
 
     def _refuse_skewed(self, record: Record) -> None:
@@ -274,8 +347,8 @@ class LocalReplica:
                 log.warning("refused a write (%d so far): %s", self.skewed, error)
             raise
 
-    def _checked_size(self, size: int, records: Sequence[Record | None]) -> int:
-        size += sum(value_size(r.value) for r in records if r is not None and r.value is not None)
+    def _checked_size(self, size: int, records: Sequence[Held]) -> int:
+        size += sum(value_size(r.value) for r in records if isinstance(r, Record) and r.value is not None)
         if size > self._max_read_size:
             raise ResponseTooLargeError(size, self._max_read_size, "ask for fewer keys at once")
         return size

@@ -109,7 +109,10 @@ class Visitor:
         self, url: str, section: Section, digests: Sequence[int], scope: Scope, visit: Visit
     ) -> None:
         try:
-            self._count(await self._mend(url, section, digests, scope), visit)
+            done = await self._mend(url, section, digests, scope)
+            for key in sorted(set(done.pulled).intersection(done.pushed)):  # equal versions, unequal records
+                self._store.damage.note_conflict(key, f"{self._own_url} and {url}")
+            self._count(done, visit)
         except StaleEpochError as error:
             known = self._placement.layout
             self._placement.adopt(error.topology)

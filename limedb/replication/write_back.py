@@ -68,7 +68,9 @@ class WriteBack:
         if not sent:
             return
         self._counters.read_repairs += sum(finding.behind for finding, track in pairs if track.waiting)
-        await self._fanout.run(sent, Round(fence, deadline, superseded_is_ack=True, keeps_hints=False))
+        await self._fanout.run(
+            sent, Round(fence, deadline, superseded_is_ack=True, keeps_hints=False, copied=True)
+        )
         for finding, track in pairs:
             if track.stale is not None:
                 raise track.stale
@@ -88,7 +90,7 @@ def _findings(lookup: Lookup, level: Level) -> Iterator[Finding]:
         return
     others = [url for url in owners.current if url not in answers]
     for i, record in enumerate(lookup.winners()):
-        if record is None:
+        if not isinstance(record, Record):
             continue
         holders = [url for url, records in answers.items() if records[i] == record]
         lacking = [url for url in answers if url not in holders]

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncGenerator, Iterator
 
+from limedb.core.bounds import MAX_VIRTUAL_NODES, MAX_ZONE, is_zone
+from limedb.errors import InvalidRequestError
 from limedb.rpc import convert_cluster as convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster_report import ClusterReport
 from limedb.rpc.problems import problems_of
 from limedb.rpc.server import Context
-from limedb.rpc.sources import Changes, ClusterSources, RepairProgress, Repairs
+from limedb.rpc.sources import Changes, ClusterSources, RepairProgress, Repairs, ScrubProgress, Scrubs
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc
 
 DEFAULT_VIRTUAL_NODES = 256
@@ -19,7 +21,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
     service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
-    def __init__(self, sources: ClusterSources, changes: Changes, repairs: Repairs, checks: Checks) -> None:
+    def __init__(
+        self, sources: ClusterSources, changes: Changes, repairs: Repairs, checks: Checks, scrubs: Scrubs
+    ) -> None:
+        self._scrubs = scrubs
         self._sources, self._changes, self._repairs, self._checks = sources, changes, repairs, checks
         self._report = ClusterReport(sources)
 
@@ -45,6 +50,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.PlanJoinRequest, context: Context
     ) -> admin_pb2.PlanJoinResponse:
         points = request.virtual_nodes if request.HasField("virtual_nodes") else DEFAULT_VIRTUAL_NODES
+        if points > MAX_VIRTUAL_NODES:
+            raise InvalidRequestError(f"virtual_nodes={points}: must be 0 to {MAX_VIRTUAL_NODES}")
+        if not is_zone(request.zone):
+            raise InvalidRequestError(f"zone={request.zone[:80]!r}: must be {MAX_ZONE} printable characters")
         plan = await self._changes.plan_join(self._checks.node_url(request.url), request.zone, points)
         return admin_pb2.PlanJoinResponse(plan=convert.plan(plan))
 
@@ -73,6 +82,19 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         finally:
             await _close(repair)
         yield convert.repair_progress(last, True) if last else admin_pb2.RepairResponse(finished=True)
+
+    async def Scrub(
+        self, request: admin_pb2.ScrubRequest, context: Context
+    ) -> AsyncGenerator[admin_pb2.ScrubResponse, None]:
+        """As Repair."""
+        last: ScrubProgress | None = None
+        scrub = self._scrubs.scrub_all()
+        try:
+            async for last in scrub:
+                yield convert.scrub_progress(last, finished=False)
+        finally:
+            await _close(scrub)
+        yield convert.scrub_progress(last, True) if last else admin_pb2.ScrubResponse(finished=True)
 
     def _problems(self) -> Iterator[str]:
         """What is wrong, a sentence each."""

@@ -68,6 +68,24 @@ class RepairState:
     is_finished: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ScrubState:
+    """How far a scrub is. records, size: that were read, of about `total` bytes. damaged, mended,
+    index_mended:
+    since it began. waiting: records that are damaged now; lost: that no replica has.
+    """
+
+    records: int
+    size: int
+    total: int
+    damaged: int
+    mended: int
+    index_mended: int
+    waiting: int
+    lost: int
+    is_finished: bool
+
+
 class AdminClient(Caller):
     """An administrator's calls. A change that can't be made is RemoteError of kind TopologyChangeError."""
 
@@ -106,6 +124,27 @@ class AdminClient(Caller):
         try:
             for r in call:
                 yield RepairState(r.spans, r.spans_done, r.pulled, r.pushed, dict(r.missing), r.finished)
+        except grpc.RpcError as error:
+            raise self._error_of(cast("grpc.Call", error)) from None
+        finally:
+            call.cancel()
+
+    def scrub(self) -> Iterator[ScrubState]:
+        """Scrub the node that is asked, however long it takes; the last state says that it is finished."""
+        call = self._stub.Scrub(admin_pb2.ScrubRequest())
+        try:
+            for r in call:
+                yield ScrubState(
+                    r.records,
+                    r.size,
+                    r.total,
+                    r.damaged,
+                    r.mended,
+                    r.index_mended,
+                    r.waiting,
+                    r.lost,
+                    r.finished,
+                )
         except grpc.RpcError as error:
             raise self._error_of(cast("grpc.Call", error)) from None
         finally:

@@ -11,7 +11,7 @@ from struct import Struct
 from google.protobuf.message import Message
 
 from limedb.core.hlc import MAX_VERSION
-from limedb.errors import KeyNotFoundError, LimeDBError, StoreCorruptError
+from limedb.errors import KeyNotFoundError, LimeDBError, RecordDamagedError, StoreCorruptError
 from limedb.replication.requests import Found, Written
 from limedb.rpc.convert import batch_get_result, batch_set_result, get_response, receipt
 from limedb.storage.codec import content, utf8
@@ -56,18 +56,31 @@ def batch_found_answer(keys: Sequence[str], outcomes: Iterable[Found | LimeDBErr
     return b"".join(parts)
 
 
-def batch_get_answer(keys: Sequence[str], found: Iterable[bytes | None], now_ms: Callable[[], int]) -> bytes:
+def batch_get_answer(
+    keys: Sequence[str], found: Iterable[bytes | RecordDamagedError | None], now_ms: Callable[[], int]
+) -> bytes:
     """A BatchGetResponse from the stored bytes of keys; what isn't a record is an error of its key."""
     parts: list[bytes] = []
     for key, data in zip(keys, found, strict=True):
+        if data is None:
+            parts.append(_ABSENT)
+            continue
         try:
-            field = content(utf8(key), data, now_ms) if data is not None else b""
+            if isinstance(data, RecordDamagedError):
+                raise data
+            field = content(utf8(key), data, now_ms)
         except StoreCorruptError as error:
             result = batch_get_result(error).SerializeToString()
             parts += (_RESULT, varint(len(result)), result)
             continue
-        parts += (_RESULT, varint(2 + len(field)), _FOUND, field) if field else (_ABSENT,)
+        parts += (_found_head(len(field)), field) if field else (_ABSENT,)
     return b"".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _found_head(size: int) -> bytes:
+    """What stands in front of the content of so many bytes in a result of BatchGet."""
+    return b"".join((_RESULT, varint(2 + size), _FOUND))
 
 
 def set_answer(written: Written) -> bytes:

@@ -17,11 +17,12 @@ from limedb.core.topology import Fence
 from limedb.errors import (
     LimeDBError,
     OverloadedError,
+    RecordDamagedError,
     RequestTimeoutError,
     ResponseTooLargeError,
     StaleEpochError,
 )
-from limedb.ports import Applied, Clock
+from limedb.ports import Applied, Clock, Held
 from limedb.rpc import frames
 from limedb.rpc.convert_topology import fence_from
 from limedb.rpc.memory import PEER_COPIES, ROOM_SECONDS, SMALL, Share
@@ -44,13 +45,17 @@ MAX_ANSWER = 63 << 20
 class Own(Protocol):
     """The node's own replica, as far as a stream asks it; see `replication.replica.LocalReplica`."""
 
-    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+    def read_stored(
+        self, keys: Sequence[str], fence: Fence
+    ) -> list[bytes | RecordDamagedError | None] | None:
         """The stored bytes of keys, at once; None: the store can't."""
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """As ports.Replica.read."""
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """As ports.Replica.apply."""
 
 
@@ -109,7 +114,7 @@ class Carrier:
             deadline = self._clock.monotonic() + question.timeout_ms / 1000
             if question.records:
                 records = [received(data) for data in question.records]
-                work = self._apply(records, fence, deadline)
+                work = self._apply(records, fence, deadline, question.copied)
                 size = question.ByteSize()
                 self._start(question.number, work if size <= SMALL else self._in_room(work, size))
                 return
@@ -147,8 +152,8 @@ class Carrier:
             body = _refusal(error)
         self._put(number, body)
 
-    async def _apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> bytes:
-        return frames.apply_answer(await self._own.apply(records, fence, deadline))
+    async def _apply(self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool) -> bytes:
+        return frames.apply_answer(await self._own.apply(records, fence, deadline, copied))
 
     async def _read_slowly(self, keys: Sequence[str], fence: Fence, deadline: float) -> bytes:
         seconds = deadline - self._clock.monotonic()
@@ -157,7 +162,7 @@ class Carrier:
                 found = await self._own.read(keys, fence, deadline)
         except TimeoutError:
             raise RequestTimeoutError(seconds, "the store") from None
-        return frames.read_answer(record and encode(record) for record in found)
+        return frames.read_answer(encode(held) if isinstance(held, Record) else held for held in found)
 
     # --- out
 

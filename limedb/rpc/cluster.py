@@ -9,7 +9,7 @@ from limedb import __version__
 from limedb.core.detector import Status
 from limedb.core.ring import Ring, token_of
 from limedb.core.topology import Fence
-from limedb.errors import LimeDBError, StaleEpochError
+from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
 from limedb.rpc import convert_cluster as convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster_report import ClusterReport
@@ -59,6 +59,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             problem=self._sources.problem(),
             members=members,
             warnings=self._sources.warnings(),
+            watch_wait_ms=self._sources.watch_wait_ms(),
         )
 
     async def GetRing(  # type: ignore[override]
@@ -175,7 +176,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             nodes=nodes,
             change=convert.change(change) if change else None,
             rates=convert.rates(sources.health().requests),
-            repair=convert.repair(sources.repair()),
+            repair=convert.repair(sources.repair(), sources.rot()),
         )
 
     async def _owner(
@@ -198,7 +199,10 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         except LimeDBError as error:
             owner.error = str(error)
         else:
-            convert.fill_record(owner, record)
+            if isinstance(record, RecordDamagedError):
+                owner.error = str(record)
+            else:
+                convert.fill_record(owner, record)
         return owner
 
     def _now(self) -> Timestamp:

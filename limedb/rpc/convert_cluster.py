@@ -9,7 +9,7 @@ from limedb.core.record import Record, value_size
 from limedb.core.topology import Member
 from limedb.ports import Progress, RequestFigures, StoreStats
 from limedb.rpc.convert_gossip import load_message
-from limedb.rpc.sources import RepairProgress, RepairStats
+from limedb.rpc.sources import RepairProgress, RepairStats, RotFigures, ScrubProgress
 from limedbpb.v1 import admin_pb2, cluster_pb2
 
 
@@ -69,8 +69,9 @@ def rates(figures: RequestFigures) -> cluster_pb2.RequestRates:
     )
 
 
-def repair(stats: RepairStats) -> cluster_pb2.RepairFigures:
-    """What a node did to make replicas equal."""
+def repair(stats: RepairStats, rot: RotFigures) -> cluster_pb2.RepairFigures:
+    """What a node did to make replicas equal, and whole."""
+    damage = rot.damage
     return cluster_pb2.RepairFigures(
         passes=stats.passes,
         compared=stats.compared,
@@ -80,6 +81,28 @@ def repair(stats: RepairStats) -> cluster_pb2.RepairFigures:
         purged=stats.purged,
         dropped=stats.dropped,
         skipped=stats.skipped,
+        damaged=len(damage),
+        mended=damage.mended,
+        lost=damage.lost,
+        index_mended=damage.index,
+        scrubbed=damage.checked,
+        scrubbed_at_ms=rot.scrubbed_at_ms,
+        conflicts=damage.conflicts,
+    )
+
+
+def scrub_progress(progress: ScrubProgress, finished: bool) -> admin_pb2.ScrubResponse:
+    """How far a scrub is."""
+    return admin_pb2.ScrubResponse(
+        records=progress.records,
+        size=progress.size,
+        total=progress.total,
+        damaged=progress.damaged,
+        mended=progress.mended,
+        index_mended=progress.index,
+        waiting=progress.waiting,
+        lost=progress.lost,
+        finished=finished,
     )
 
 

@@ -14,9 +14,10 @@ from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record, value_size
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence
-from limedb.errors import InvalidRequestError, StaleEpochError
-from limedb.ports import Applied, ChangeBatch, Entry, RangePage
+from limedb.errors import InvalidRequestError, RecordDamagedError, StaleEpochError, StoreCorruptError
+from limedb.ports import Applied, ChangeBatch, Entry, Held, RangePage
 from limedb.rpc.convert_topology import fence_message, topology_from
+from limedb.rpc.frames import AT_PEER
 from limedb.storage.codec import from_message, received, to_message
 from limedbpb.v1 import replica_pb2, topology_pb2
 
@@ -37,25 +38,42 @@ def check_epoch(response: Fenced) -> None:
 
 def read_request(keys: Sequence[str], fence: Fence) -> replica_pb2.ReadRequest:
     """Keys to read at a peer."""
-    return replica_pb2.ReadRequest(keys=keys, fence=fence_message(fence))
+    return replica_pb2.ReadRequest(keys=keys, fence=fence_message(fence), marks_damaged=True)
 
 
-def read_response(records: Iterable[Record | None]) -> replica_pb2.ReadResponse:
-    """What a replica holds, for a peer."""
-    results = [replica_pb2.ReadResult(record=to_message(r) if r else None) for r in records]
-    return replica_pb2.ReadResponse(results=results)
+def read_response(held: Iterable[Held], marks_damaged: bool) -> replica_pb2.ReadResponse:
+    """What a replica holds, for a peer. marks_damaged: the peer knows of damaged records; else they are
+    raised (RecordDamagedError), lest it takes them for absent.
+    """
+    return replica_pb2.ReadResponse(results=[_read_result(each, marks_damaged) for each in held])
 
 
-def records_from(response: replica_pb2.ReadResponse) -> list[Record | None]:
-    """What a peer holds. StaleEpochError."""
+def _read_result(held: Held, marks_damaged: bool) -> replica_pb2.ReadResult:
+    if isinstance(held, RecordDamagedError):
+        if not marks_damaged:
+            raise held
+        return replica_pb2.ReadResult(is_damaged=True)
+    return replica_pb2.ReadResult(record=to_message(held) if held else None)
+
+
+def records_from(keys: Sequence[str], response: replica_pb2.ReadResponse) -> list[Held]:
+    """What a peer holds of keys. StaleEpochError; StoreCorruptError: not as many answers."""
     check_epoch(response)
-    return [from_message(r.record) if r.HasField("record") else None for r in response.results]
+    if len(keys) != len(response.results):
+        raise StoreCorruptError(f"{len(response.results)} answers to {len(keys)} keys")
+    return [_held(key, result) for key, result in zip(keys, response.results, strict=True)]
 
 
-def apply_request(records: Iterable[Record], fence: Fence) -> replica_pb2.ApplyRequest:
+def _held(key: str, result: replica_pb2.ReadResult) -> Held:
+    if result.is_damaged:
+        return RecordDamagedError((key,), AT_PEER)
+    return from_message(result.record) if result.HasField("record") else None
+
+
+def apply_request(records: Iterable[Record], fence: Fence, copied: bool) -> replica_pb2.ApplyRequest:
     """Records to merge at a peer."""
     return replica_pb2.ApplyRequest(
-        records=[to_message(record) for record in records], fence=fence_message(fence)
+        records=[to_message(record) for record in records], fence=fence_message(fence), copied=copied
     )
 
 
@@ -130,6 +148,8 @@ def change_batch(batch: ChangeBatch) -> replica_pb2.WatchChangesResponse:
         until_ms=batch.until_ms,
         floor_ms=batch.floor_ms,
         has_gap=batch.has_gap,
+        late=batch.late,
+        started_ms=batch.started_ms,
     )
 
 
@@ -137,7 +157,14 @@ def change_batch_from(response: replica_pb2.WatchChangesResponse) -> ChangeBatch
     """The changes of a peer. StaleEpochError."""
     check_epoch(response)
     records = [from_message(message) for message in response.records]
-    return ChangeBatch(records, response.until_ms, response.floor_ms, response.has_gap)
+    return ChangeBatch(
+        records,
+        response.until_ms,
+        response.floor_ms,
+        response.has_gap,
+        frozenset(response.late),
+        response.started_ms,
+    )
 
 
 def digest_request(spans: Iterable[Span], cutoff_ms: int, fence: Fence) -> replica_pb2.DigestRequest:

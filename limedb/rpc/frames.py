@@ -13,8 +13,8 @@ from google.protobuf.message import DecodeError
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence, Topology
-from limedb.errors import MalformedRequestError
-from limedb.ports import Applied
+from limedb.errors import MalformedRequestError, RecordDamagedError, StoreCorruptError
+from limedb.ports import Applied, Held
 from limedb.rpc.convert_topology import fence_message, topology_message
 from limedb.storage.codec import decode, encode_once, utf8
 from limedb.storage.wire import varint
@@ -23,12 +23,19 @@ from limedbpb.v1 import replica_pb2
 # Tags, of Question and Answer. Both begin with their number, a fixed32; it is known when they are sent.
 _FRAME_ITEM = b"\x0a"
 _NUMBER, _TIMEOUT, _FENCE, _KEY, _RECORD = 0x0D, 0x15, b"\x1a", b"\x22", b"\x2a"
+_COPIED = b"\x30\x01"
 _FOUND, _RESULT, _NEWER, _REFUSAL = b"\x12", b"\x1a", b"\x22", b"\x2a"
 # Tags of ApplyResult.
 _SUPERSEDED_BY, _EXISTED, _PREVIOUS = b"\x09", b"\x10\x01", b"\x19"
 
 _QUESTION_HEAD, _ANSWER_HEAD = Struct("<BIBI"), Struct("<BI")
 _FIXED64 = Struct("<Q")
+
+DAMAGED = b"\x07"
+"""What stands in an answer for a record that is damaged: bytes that are no message, so that a version that
+doesn't know them refuses the answer, rather than taking the key for absent.
+"""
+AT_PEER = "as that node says"
 
 HEAD_SIZE = 20
 """Bytes that a question or an answer may take in a frame besides its body."""
@@ -46,12 +53,14 @@ def read_body(keys: Iterable[str], fence: Fence) -> bytes:
     return b"".join(parts)
 
 
-def apply_body(records: Iterable[Record], fence: Fence) -> bytes:
+def apply_body(records: Iterable[Record], fence: Fence, copied: bool = False) -> bytes:
     """An apply, all but its head. MalformedRequestError: a key or value isn't UTF-8."""
     parts = [_fence(fence)]
     for record in records:
         data = encode_once(record)
         parts += (_RECORD, varint(len(data)), data)
+    if copied:
+        parts.append(_COPIED)
     return b"".join(parts)
 
 
@@ -64,10 +73,13 @@ def question(number: int, timeout_ms: int, body: bytes) -> bytes:
 # --- answers
 
 
-def read_answer(found: Iterable[bytes | None]) -> bytes:
-    """What is stored, all but its head."""
+def read_answer(found: Iterable[bytes | RecordDamagedError | None]) -> bytes:
+    """What is stored, all but its head. A damaged record is DAMAGED."""
     parts: list[bytes] = []
     for data in found:
+        if isinstance(data, RecordDamagedError):
+            parts += (_FOUND, varint(len(DAMAGED)), DAMAGED)
+            continue
         parts += (_FOUND, varint(len(data)), data) if data else (_FOUND, b"\0")
     return b"".join(parts)
 
@@ -108,9 +120,17 @@ def answers_of(frame: bytes) -> Sequence[replica_pb2.Answer]:
         raise MalformedRequestError("the frame is not a CarryResponse") from None
 
 
-def records_of(message: replica_pb2.Answer) -> list[Record | None]:
-    """What a peer holds. StoreCorruptError: it sent no records."""
-    return [decode(data) if data else None for data in message.records]
+def records_of(keys: Sequence[str], message: replica_pb2.Answer) -> list[Held]:
+    """What a peer holds of keys. StoreCorruptError: it sent no records, or not as many."""
+    held = message.records
+    if DAMAGED not in held:
+        return [decode(data) if data else None for data in held]
+    if len(held) != len(keys):
+        raise StoreCorruptError(f"{len(held)} answers to {len(keys)} keys")
+    return [
+        RecordDamagedError((key,), AT_PEER) if data == DAMAGED else decode(data) if data else None
+        for key, data in zip(keys, held, strict=True)
+    ]
 
 
 def applied_of(message: replica_pb2.Answer) -> list[Applied]:

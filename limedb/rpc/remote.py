@@ -26,7 +26,7 @@ from limedb.errors import (
     RequestTimeoutError,
     StoreCorruptError,
 )
-from limedb.ports import Applied, ChangeBatch, Clock, Entry, RangePage, Replica
+from limedb.ports import Applied, ChangeBatch, Clock, Entry, Held, RangePage, Replica
 from limedb.rpc import convert_gossip, convert_replica, frames
 from limedb.rpc.asking import ask
 from limedb.rpc.change_stream import changes_of
@@ -52,23 +52,25 @@ class RemoteReplica:
     def __init__(self, link: PeerLink, clock: Clock) -> None:
         self._link, self._clock = link, clock
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """See ports.Replica."""
         body = frames.read_body(keys, fence)
         if self._stands_alone(body):
             request = convert_replica.read_request(keys, fence)
             response = await self._ask(lambda stub, timeout: stub.Read(request, timeout=timeout), deadline)
-            return convert_replica.records_from(response)
+            return convert_replica.records_from(keys, response)
         asked = await self._carry(body, deadline)
         return self._checked(keys, self._answer_of(await asked.answer))
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """See ports.Replica. Once sent, a write without an answer may have taken effect."""
         if not records:
             return []
-        body = frames.apply_body(records, fence)
+        body = frames.apply_body(records, fence, copied)
         if self._stands_alone(body):
-            return await self._apply_alone(records, fence, deadline)
+            return await self._apply_alone(records, fence, deadline, copied)
         asked = await self._carry(body, deadline)
         try:
             answer = await asked.answer
@@ -83,8 +85,10 @@ class RemoteReplica:
             raise self._unknown(records, f"{len(applied)} answers to {len(records)} records")
         return applied
 
-    async def _apply_alone(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
-        request = convert_replica.apply_request(records, fence)
+    async def _apply_alone(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
+        request = convert_replica.apply_request(records, fence, copied)
         await self._link.wait_ready(self._remaining(deadline))
         timeout = self._remaining(deadline)
         try:
@@ -159,15 +163,17 @@ class RemoteReplica:
         convert_replica.check_epoch(answer)
         return answer
 
-    def _checked(self, keys: Sequence[str], answer: replica_pb2.Answer) -> list[Record | None]:
+    def _checked(self, keys: Sequence[str], answer: replica_pb2.Answer) -> list[Held]:
         """The records of keys. The peer sends what it has stored unread, so what is wrong with it is found
         here, and is its error.
         """
         try:
-            records = frames.records_of(answer)
+            records = frames.records_of(keys, answer)
         except StoreCorruptError as error:
             raise self._corrupt(str(error)) from None
-        if len(records) != len(keys) or any(r and r.key != k for r, k in zip(records, keys, strict=True)):
+        if len(records) != len(keys) or any(
+            isinstance(r, Record) and r.key != k for r, k in zip(records, keys, strict=True)
+        ):
             raise self._corrupt("it answered with records of other keys")
         return records
 

@@ -46,13 +46,14 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
             records = await self._own.read(request.keys, fence, self._deadlines.of(context))
         except StaleEpochError as stale:
             return replica_pb2.ReadResponse(newer=topology_message(stale.topology))
-        return convert.read_response(records)
+        return convert.read_response(records, request.marks_damaged)
 
     async def Apply(self, request: replica_pb2.ApplyRequest, context: Context) -> replica_pb2.ApplyResponse:
         fence = fence_from(request.fence)
         records = [from_message(message) for message in request.records]
         try:
-            applied = await self._own.apply(records, fence, self._deadlines.of(context))
+            deadline = self._deadlines.of(context)
+            applied = await self._own.apply(records, fence, deadline, request.copied)
         except StaleEpochError as stale:
             return replica_pb2.ApplyResponse(newer=topology_message(stale.topology))
         return convert.apply_response(applied)

@@ -6,7 +6,7 @@ that does anything.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from limedb.cluster.aside import Compute, compute_here
 from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport
@@ -61,6 +61,69 @@ class RepairStats(Protocol):
     @property
     def skipped(self) -> int:
         """Comparisons that failed."""
+
+
+class DamageFigures(Protocol):
+    """What was found damaged on a node's disk, since the start: see `core.damage.Damage`."""
+
+    mended: int
+    lost: int
+    index: int
+    checked: int
+    conflicts: int
+
+    def __len__(self) -> int:
+        """Records that are damaged now."""
+
+
+class RotFigures(NamedTuple):
+    """damage; scrubbed_at_ms: when everything was last checked, ms since 1970, 0: never."""
+
+    damage: DamageFigures
+    scrubbed_at_ms: int
+
+
+class ScrubProgress(Protocol):
+    """How far a scrub is: see `replication.scrubbing.ScrubProgress`."""
+
+    @property
+    def records(self) -> int:
+        """That were checked."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that were read."""
+
+    @property
+    def total(self) -> int:
+        """Bytes there are, about."""
+
+    @property
+    def damaged(self) -> int:
+        """Records found damaged."""
+
+    @property
+    def mended(self) -> int:
+        """Records fetched from others."""
+
+    @property
+    def index(self) -> int:
+        """Entries of the index written anew."""
+
+    @property
+    def waiting(self) -> int:
+        """Records that are damaged now."""
+
+    @property
+    def lost(self) -> int:
+        """Records that no replica has."""
+
+
+class Scrubs(Protocol):
+    """Who reads all that is stored."""
+
+    def scrub_all(self) -> AsyncIterator[ScrubProgress]:
+        """Read everything now; tell how far it is."""
 
 
 class RepairProgress(Protocol):
@@ -120,8 +183,9 @@ class ClusterSources:
     phase: of the node's life. problem: why it takes no requests, empty while it does. health: its figures.
     load: those of them that it tells the others. change: the change of the topology that runs.
     clock_offsets: how far others' wall clocks are ahead of the own one, in ms, by URL. hints: bytes that wait
-    for others, by URL. repair: what was repaired.
+    for others, by URL. repair: what was repaired. rot: what was found damaged.
     warnings: what is wrong although it takes requests, a sentence each. compute: does what takes long.
+    watch_wait_ms: how long it does not count for watches yet.
     """
 
     view: View
@@ -136,5 +200,7 @@ class ClusterSources:
     clock_offsets: Callable[[], Mapping[str, int]]
     hints: Callable[[], Mapping[str, int]]
     repair: Callable[[], RepairStats]
+    rot: Callable[[], RotFigures]
     warnings: Callable[[], Iterable[str]] = tuple
     compute: Compute = compute_here
+    watch_wait_ms: Callable[[], int] = int

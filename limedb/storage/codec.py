@@ -17,7 +17,11 @@ from limedbpb.v1.record_pb2 import Record as Message
 # Tags of proto/limedbpb/v1/record.proto, in the order in which they are written.
 _VERSION, _EXPIRES_AT, _TOMBSTONE, _KEY = b"\x09", b"\x11", b"\x18\x01", b"\x22"
 _VALUE, _BLOB, _TEXT = 0x2A, 0x32, b"\x2a"
+_SHORT_KEY = [_KEY + bytes((size,)) for size in range(128)]
+_FIRST = _VERSION[0]
 _FIXED64 = Struct("<Q")
+KEY_TAG = _KEY
+"""What stands in front of a key, in the tenth byte of most records."""
 _KEY_LIMIT = 4096  # what clients may use; told in the error, enforced by the services
 
 
@@ -141,6 +145,21 @@ def peek(data: bytes) -> Header:
     return Header(whole.version, whole.expires_at, whole.is_tombstone)
 
 
+def key_in(data: bytes) -> bytes:
+    """The key's UTF-8 in bytes that begin as those of a record, whatever stands behind it; empty: it isn't
+    found.
+    """
+    at = 0
+    for tag, size in (_VERSION, 9), (_EXPIRES_AT, 9), (_TOMBSTONE, 2):
+        at += size * data.startswith(tag, at)
+    if not data.startswith(_KEY, at) or len(data) < at + 3:
+        return b""
+    size, begin = data[at + 1], at + 2
+    if size > 127:
+        size, begin = (size & 127) | data[at + 2] << 7, at + 3
+    return data[begin : begin + size]
+
+
 def content(key: bytes, data: bytes, now_ms: Callable[[], int]) -> bytes:
     """The content field of the stored bytes of a key (its UTF-8), tag and length included, as GetResponse and
     BatchGetResult have it too; empty: there is no value, for it was deleted or has expired. now_ms: tells
@@ -148,8 +167,14 @@ def content(key: bytes, data: bytes, now_ms: Callable[[], int]) -> bytes:
 
     StoreCorruptError: the bytes don't come to a record of that key.
     """
-    if is_plain_of(key, data):
-        return data[10 + len(varint(len(key))) + len(key) :]
+    size = len(key)
+    if size < 128:
+        if data[9:11] == _SHORT_KEY[size] and data.startswith(key, 11) and data[0] == _FIRST:
+            field = data[11 + size :]
+            if _is_content(field):
+                return field
+    elif is_plain_of(key, data):
+        return data[12 + size :]
     record = decode(data)
     if utf8(record.key) != key:
         raise StoreCorruptError(f"the record of key {brief(record.key)} is stored for {brief(key.decode())}")

@@ -16,6 +16,7 @@ from limedb.core.digest import added
 from limedb.core.hlc import wall_ms_of
 from limedb.core.record import Record
 from limedb.ports import Entry
+from limedb.storage.codec import peek
 
 _PLAIN, _ENDING = Struct(">QQ"), Struct(">QQQ")
 
@@ -38,6 +39,14 @@ def pack(record: Record, data: bytes) -> bytes:
     return packed + ends_at(record).to_bytes(8, "big")
 
 
+def pack_stored(data: bytes) -> bytes:
+    """The packed entry of a record by its stored bytes. StoreCorruptError: they aren't one."""
+    version, expires_at, is_tombstone = peek(data)
+    packed = version.to_bytes(8, "big") + xxhash.xxh64_digest(data)
+    ends = max(1, wall_ms_of(version)) if is_tombstone else expires_at
+    return packed + ends.to_bytes(8, "big") if ends else packed
+
+
 def unpack(key: str, packed: bytes) -> Entry:
     """The entry of a key."""
     version, checksum = _PLAIN.unpack_from(packed)
@@ -52,6 +61,12 @@ def is_of(packed: bytes, version: int, checksum: int) -> bool:
 def has_ended(packed: bytes, cutoff_ms: int) -> bool:
     """Whether a packed entry ended before a time."""
     return len(packed) == _ENDING.size and int.from_bytes(packed[_PLAIN.size :], "big") < cutoff_ms
+
+
+def was_tombstone(packed: bytes) -> bool:
+    """Whether a packed entry is that of a tombstone, by when it ended."""
+    ends = int.from_bytes(packed[_PLAIN.size :], "big")
+    return ends == max(1, wall_ms_of(int.from_bytes(packed[:8], "big")))
 
 
 def digest(before: int, packed: Sequence[bytes], cutoff_ms: int) -> int:

@@ -13,12 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
-from limedb.errors import StoreClosedError, StoreError
-from limedb.ports import Applied, Entry, RangePage, StoreStats
+from limedb.errors import RecordDamagedError, StoreClosedError, StoreError
+from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
 from limedb.storage import walking
 from limedb.storage.codec import encode, key_bytes, utf8
 from limedb.storage.entries import is_of, pack
@@ -45,6 +46,7 @@ class FilesystemStore:
         self._path = path
         self._lock = FileLock(path.with_name(path.name + ".lock"), path)
         self._count = self._high_water = self._size = 0
+        self.damage = Damage()
         try:
             self._load()
         except StoreError:
@@ -55,14 +57,17 @@ class FilesystemStore:
 
     async def get(self, key: str) -> Record | None:
         """As Store.get; the file is read. InvalidKeyError: the key is empty."""
-        return (await self.get_many((key,)))[0]
+        (found,) = await self.get_many((key,))
+        if isinstance(found, RecordDamagedError):
+            raise found
+        return found
 
-    async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
+    async def get_many(self, keys: Sequence[str]) -> list[Held]:
         """As Store.get_many; the file is read once. InvalidKeyError: a key is empty."""
         self._check_open()
         for key in keys:
             key_bytes(key)
-        return await self._in_thread(lambda: [*map(self._load().get, keys)])
+        return await self._in_thread(partial(self._held, tuple(keys)))
 
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         """As Store.apply; the file is read, and replaced where something changed. InvalidKeyError: a key
@@ -72,6 +77,16 @@ class FilesystemStore:
         for record in records:
             key_bytes(record.key)
         return await self._in_thread(partial(self._apply, tuple(records), now_ms))
+
+    async def mend(self, key: str, record: Record | None) -> None:
+        """As Store.mend."""
+        await self._in_thread(partial(self._mend, key, record))
+
+    async def scrub(self, place: bytes, size: int) -> Scrubbed:
+        """As Store.scrub: all of the file in one step."""
+        records = await self._in_thread(self._check_all)
+        self.damage.checked += records
+        return Scrubbed(b"", records, self._size)
 
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
         """As Store.scan_keys, but O(n)."""
@@ -141,7 +156,11 @@ class FilesystemStore:
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except RecordDamagedError as error:
+            self.damage.note(error.keys, error.why)
+            raise
 
     def _load(self) -> Content:
         try:
@@ -156,8 +175,39 @@ class FilesystemStore:
         self._count, self._size = content.count, size
         self._high_water = max(self._high_water, content.high_water)  # it may have been purged
 
+    def _held(self, keys: Sequence[str]) -> list[Held]:
+        content = self._load()
+        return [self._held_in(content, key) for key in keys]
+
+    def _held_in(self, content: Content, key: str) -> Held:
+        try:
+            return content.get(key)
+        except RecordDamagedError as error:
+            self.damage.note(error.keys, error.why)
+            return error
+
+    def _check_all(self) -> int:
+        content = self._load()
+        for key in content.entries:
+            self._held_in(content, key)
+        return len(content.entries)
+
+    def _mend(self, key: str, record: Record | None) -> None:
+        content = self._load()
+        is_damaged = isinstance(self._held_in(content, key), RecordDamagedError)
+        if is_damaged:
+            content.remove(key)
+        if record is not None:
+            replaces, change, _ = decide(record, content.header(key), partial(content.at, key), 0)
+            if replaces:
+                content.put(record, change)
+        if is_damaged or record is not None:
+            self._replace(content)
+
     def _apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         content = self._load()
+        for record in records:
+            content.get(record.key)  # what is damaged must not be merged with
         answers = []
         is_changed = False
         for record in records:
@@ -180,7 +230,8 @@ class FilesystemStore:
 
     def _purge(self, entries: Sequence[Entry]) -> int:
         content = self._load()
-        gone = {e.key for e in entries if e.key in content.entries and _is_still(content.at(e.key), e)}
+        known = {e.key: self._held_in(content, e.key) for e in entries}
+        gone = {e.key for e in entries if isinstance(held := known[e.key], Record) and _is_still(held, e)}
         for key in gone:
             content.remove(key)
         if gone:

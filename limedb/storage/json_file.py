@@ -4,8 +4,9 @@ It owns the two forms of an entry. It must never touch the file.
 
 An entry that is a string is a value that the Go LimeDB wrote: version 0, older than any write of ours.
 Ours is the protobuf-JSON object of limedb.v1.Record, without the key: {"version": "...", "value": "..."},
-or "blob" in base64, or "tombstone": true, and "expiresAtMs". Entries stay as they are until their key is
-written, so nothing that the Go LimeDB wrote is lost.
+or "blob" in base64, or "tombstone": true, and "expiresAtMs"; and "check", the checksum of the record's bytes
+in hex, which those don't have that were written before there were checksums. Entries stay as they are until
+their key is written, so nothing that the Go LimeDB wrote is lost.
 """
 
 import json
@@ -16,12 +17,14 @@ from typing import TypeAlias
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from limedb.core.record import Record
-from limedb.errors import StoreCorruptError, brief
-from limedb.storage.codec import Header, from_message, to_message
+from limedb.errors import RecordDamagedError, StoreCorruptError
+from limedb.storage.codec import Header, encode, from_message, to_message
 from limedb.storage.merging import is_live
+from limedb.storage.seal import seal_of
 from limedbpb.v1.record_pb2 import Record as Message
 
 Entry: TypeAlias = str | dict[str, object]
+_CHECK = "check"
 
 
 @dataclass(slots=True)
@@ -41,20 +44,24 @@ class Content:
         return None if entry is None else _header(entry)
 
     def get(self, key: str) -> Record | None:
-        """The record of a key. StoreCorruptError: its entry isn't one."""
+        """The record of a key. RecordDamagedError: its entry isn't one, or doesn't fit its checksum."""
         return self.at(key) if key in self.entries else None
 
     def at(self, key: str) -> Record:
-        """The record of a key that is there. StoreCorruptError: its entry isn't one."""
+        """The record of a key that is there. RecordDamagedError: as of get."""
         entry = self.entries[key]
         if isinstance(entry, str):
             return Record(key, entry, 0)
+        fields = {name: value for name, value in entry.items() if name != _CHECK}
         try:
-            message = ParseDict(entry, Message())
+            message = ParseDict(fields, Message())
             message.key = key
-            return from_message(message)
+            record = from_message(message)
         except (ParseError, StoreCorruptError) as error:
-            raise _corrupt(self.path, f"the entry of key {brief(key)} isn't a record: {error}") from error
+            raise RecordDamagedError((key,), f"its entry isn't a record: {error}") from error
+        if _CHECK in entry and entry[_CHECK] != _check_of(record):
+            raise RecordDamagedError((key,), "its checksum doesn't fit")
+        return record
 
     def is_live(self, key: str, now_ms: int) -> bool:
         """Whether a key that is there has a value at that time."""
@@ -64,7 +71,7 @@ class Content:
         """Write a record over what its key had. live_change: what to add to the count."""
         message = to_message(record)
         message.ClearField("key")
-        self.entries[record.key] = MessageToDict(message)
+        self.entries[record.key] = {**MessageToDict(message), _CHECK: _check_of(record)}
         self.high_water = max(self.high_water, record.version)
         self.count += live_change
 
@@ -90,6 +97,10 @@ def parse(path: Path, data: bytes) -> Content:
 def serialize(content: Content) -> bytes:
     """The file of a content, in lines, so that people can read and compare it."""
     return json.dumps(content.entries, ensure_ascii=False, indent=0).encode()
+
+
+def _check_of(record: Record) -> str:
+    return seal_of(encode(record)).hex()
 
 
 def _header(entry: object) -> Header:

@@ -13,7 +13,7 @@ import lmdb
 from limedb.errors import StoreCorruptError, StoreError, StoreFullError
 from limedb.storage.files import is_full
 from limedb.storage.lmdb_layout import FORMAT, FORMAT_VERSION, MAIN, META, TOKENS
-from limedb.storage.lmdb_upgrade import OLD_FORMAT, upgrade
+from limedb.storage.lmdb_upgrade import OLD_FORMATS, finish_sealing, upgrade
 
 # Address space, not memory or disk: the file is as long as what was written. It can't grow while others
 # have it open, so it is huge from the start.
@@ -78,16 +78,25 @@ def _check_format(tables: Tables) -> None:
     with tables.env.begin() as txn:
         found = txn.get(FORMAT, db=tables.meta)
     if found == FORMAT_VERSION:
+        finish_sealing(tables.env, tables.main, tables.tokens, tables.meta)
         return
-    if found is not None and found != OLD_FORMAT:
+    if found is None and _has_records(tables):
+        raise StoreCorruptError(f"{tables.folder} holds records and no format: it is damaged")
+    if found is not None and found not in OLD_FORMATS:
         raise StoreError(
             f"{tables.folder} has format {found.decode(errors='replace')}, this LimeDB reads"
             f" {FORMAT_VERSION.decode()}: start the version that wrote it"
         )
     if found is not None:
-        upgrade(tables.env, tables.main, tables.tokens)
+        upgrade(tables.env, tables.main, tables.tokens, tables.meta, found)
+        return
     with tables.env.begin(write=True) as txn:
         txn.put(FORMAT, FORMAT_VERSION, db=tables.meta)
+
+
+def _has_records(tables: Tables) -> bool:
+    with tables.env.begin() as txn:
+        return txn.stat(tables.main)["entries"] > 0
 
 
 def is_no_room(error: Exception, folder: Path, written: int) -> bool:

@@ -4,22 +4,36 @@ It owns how packed entries are found and named. It must never write, nor keep a 
 the event loop: in another thread each step of a cursor would wait for the interpreter's lock.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice, takewhile
+from typing import TYPE_CHECKING
 
+from limedb.core.damage import Damage
+from limedb.ports import Entry
 from limedb.storage.codec import decode
+from limedb.storage.entries import pack_stored, unpack
 from limedb.storage.lmdb_env import Tables
-from limedb.storage.lmdb_layout import is_long, number, number_of
+from limedb.storage.lmdb_layout import index_key, is_long, number, number_of, token_prefix
+from limedb.storage.lmdb_sound import MISSING, Checking, UnsoundError, checked
+from limedb.storage.seal import record_of
+
+if TYPE_CHECKING:
+    import lmdb
 
 _NO_KEY = b"\xff"  # behind the keys of a token: no UTF-8 has it
 _TOKEN_SIZE = 8
 
 
 class TokenIndex:
-    """Reads packed entries. A place is a key of the table. check: called before each read, to refuse it."""
+    """Reads packed entries. A place is a key of the table. check: called before each read, to refuse it.
+    damage: where damaged records are noted. strays: places of the main table that no key has. wrong: places
+    whose entries were found not to fit their records.
+    """
 
-    def __init__(self, tables: Tables, check: Callable[[], None]) -> None:
-        self._tables, self._check = tables, check
+    def __init__(self, tables: Tables, check: Callable[[], None], damage: Damage) -> None:
+        self._tables, self._check, self.damage = tables, check, damage
+        self.wrong: list[bytes] = []
+        self.strays: list[bytes] = []
 
     def start(self, token: int) -> bytes:
         """As Index.start."""
@@ -49,5 +63,41 @@ class TokenIndex:
         if not is_long(stored):
             return stored.decode()
         with self._tables.env.begin(db=self._tables.main) as txn:
-            data = txn.get(stored)
-        return None if data is None else decode(data).key
+            found = txn.get(stored)
+        record = None if found is None else record_of(found)
+        return None if record is None else record.key
+
+    def entries(self, items: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, Entry]]:
+        """As Index.entries: what is told is true of the records, for what the index remembers may be damaged.
+        Places that don't fit are added to `wrong`. lmdb.Error; RecordDamagedError: a record is.
+        """
+        found: list[tuple[int, Entry]] = []
+        with self._tables.env.begin(db=self._tables.main) as txn:
+            checking = Checking(self._tables, txn, self.strays)
+            for place, _ in items:
+                packed = txn.get(place, db=self._tables.tokens)
+                if packed is not None and (entry := self._checked(txn, place, packed, checking)) is not None:
+                    found.append((self.token(place), entry))
+        self.damage.note(checking.keys, checking.why)
+        checking.finish()
+        return found
+
+    def _checked(
+        self, txn: "lmdb.Transaction[bytes]", place: bytes, packed: bytes, checking: Checking
+    ) -> Entry | None:
+        at, stored = place[_TOKEN_SIZE:], txn.get(place[_TOKEN_SIZE:])
+        try:
+            if stored is None:
+                raise UnsoundError(MISSING)
+            data = checked(at, stored)
+        except UnsoundError as error:
+            if not is_long(at) and token_prefix(at) + at != place:
+                self.wrong.append(place)  # no key has this place
+            else:
+                checking.note(at, stored, error.why)
+            return None
+        key = decode(data).key if is_long(at) else at.decode()
+        is_in_place, right = index_key(key, at) == place, pack_stored(data)
+        if not is_in_place or packed != right:
+            self.wrong.append(place)
+        return unpack(key, right) if is_in_place else None

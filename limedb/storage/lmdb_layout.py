@@ -2,9 +2,12 @@
 
 It owns the stored keys and the order of what is read. It must never open an environment.
 
-Tables: main, stored key to limedb.v1.Record; tokens, 8 bytes of token (big-endian) and stored key to the
-packed entry (`entries.py`; in format 1 the version alone: `lmdb_upgrade.py`), so that replicas are compared
-without a look at records; meta, "count", "high_water" and "format". LMDB keys have 511 bytes at most, ours
+Tables: main, stored key to limedb.v1.Record behind its checksum (`seal.py`; in format 2 without one); tokens,
+8 bytes of token (big-endian) and stored key to the packed entry (`entries.py`; in format 1 the version alone:
+`lmdb_upgrade.py`), so that replicas are compared without a look at records; meta, "count" and "high_water"
+(with a checksum behind: `packed_count`) and "format".
+What of it is damaged is told, and never taken for what was stored: a record by its checksum and its key, an
+absent one by the index, an entry of the index by its record. LMDB keys have 511 bytes at most, ours
 4 KiB: up to 480 bytes a stored key is the key; beyond, its first 480 bytes, 0xFF (no UTF-8 has it, so that
 it is no key of a user) and 16 bytes of BLAKE2b of the whole key. Keys that share 480 bytes stand together,
 right behind the one that ends there, in the order of their digests: they are sorted when they are read.
@@ -23,7 +26,8 @@ from limedb.storage.codec import decode, is_plain_of, utf8
 MAIN, TOKENS, META = b"main", b"tokens", b"meta"
 COUNT, HIGH_WATER, FORMAT = b"count", b"high_water", b"format"
 LOGGED, STAMP = b"logged", b"stamp"  # the segment up to which the tables have the log; `folder_state`
-FORMAT_VERSION = b"2"
+FORMAT_VERSION = b"3:sealed"
+"""No other format is few flipped bits from it."""
 
 PREFIX_SIZE = 480
 _DIGEST_SIZE = 16
@@ -50,6 +54,17 @@ def number(value: int) -> bytes:
 def number_of(data: bytes) -> int:
     """The number of such 8 bytes."""
     return int.from_bytes(data, "big")
+
+
+def packed_count(value: int) -> bytes:
+    """A counter with its checksum."""
+    return number(value) + xxhash.xxh32_digest(number(value))
+
+
+def count_of(data: bytes) -> int | None:
+    """The counter of `packed_count`; None: it is damaged, or missing."""
+    value = number_of(data[:8])
+    return value if len(data) == 12 and data == packed_count(value) else None
 
 
 token_prefix = xxhash.xxh64_digest
@@ -82,11 +97,14 @@ def decode_at(stored: bytes, data: bytes) -> Record:
     return record
 
 
-def checked_at(stored: bytes, data: bytes) -> bytes:
-    """The bytes of a record at a stored key. StoreCorruptError: as decode_at."""
-    if is_long(stored) or not is_plain_of(stored, data):
-        decode_at(stored, data)
-    return data
+def is_of(stored: bytes, data: bytes) -> bool:
+    """Whether bytes that verify come to the record that belongs at a stored key."""
+    if not is_long(stored) and is_plain_of(stored, data):
+        return True
+    try:
+        return stored_key(utf8(decode(data).key)) == stored
+    except StoreCorruptError:
+        return False
 
 
 def start_at(start: str) -> bytes:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import NamedTuple, cast
 
 from limedb.core.record import Record
+from limedb.errors import RecordDamagedError
 from limedb.ports import Applied, Entry
 from limedb.storage.codec import encode_all, key_bytes, peek
 from limedb.storage.entries import checksum_of, pack
@@ -20,6 +21,7 @@ from limedb.storage.lmdb_layout import (
     stored_key,
     token_prefix,
 )
+from limedb.storage.lmdb_sound import UnsoundError
 from limedb.storage.merging import Decision, decide, first, newer
 
 _KEEP: Decision = (False, 0, Applied(0, False))
@@ -44,19 +46,22 @@ class Item(NamedTuple):
         return place, pack(record, data)
 
 
-Lookup = Callable[[bytes], Item | bytes | None]
-"""From a stored key to what is stored under it: an item that isn't in the tables yet, or record bytes."""
+Lookup = Callable[[bytes, str], Item | bytes | None]
+"""From a stored key and its whole key to what is stored under it: an item that isn't in the tables yet, or
+record bytes that verify. UnsoundError: it can't tell.
+"""
 
 
 class Plan(NamedTuple):
     """writes: what is to be put or purged, by stored key. answers: one for each item; of an entry to purge,
     existed says that it is purged. live_change: what to add to
-    the count of keys with a value.
+    the count of keys with a value. conflicts: keys of which another record with the same version is stored.
     """
 
     writes: dict[bytes, Item]
     answers: list[Applied]
     live_change: int
+    conflicts: tuple[str, ...] = ()
 
 
 _new_item = tuple.__new__  # the same as Item(...), in half of its time
@@ -78,27 +83,64 @@ def purges_of(entries: Sequence[Entry]) -> list[Item]:
 def plan(items: Sequence[Item], now_ms: int, lookup: Lookup) -> Plan:
     """Merge a batch with what is stored; of two records of one key the later sees the earlier's outcome.
 
-    StoreCorruptError: what is stored is no record, or that of another key.
+    RecordDamagedError: what is stored under some of the keys is damaged; a purge leaves that alone.
+    StoreCorruptError: it is that of another key.
     """
     writes: dict[bytes, Item] = {}
-    answers = []
+    answers: list[Applied] = []
+    damage, conflicts = list[tuple[str, str]](), list[str]()
     live_change = 0
     for item in items:
         record, key, _, purged = item
-        found = writes.get(key) or lookup(key)
-        if purged is not None:
-            replaces, change, applied = _judge(purged, found)
-        elif found is None:
-            replaces, change, applied = first(record)
-        elif type(found) is bytes:
-            replaces, change, applied = _decide(record, key, found, now_ms)
-        else:
-            replaces, change, applied = _decide_recent(record, cast("Item", found), now_ms)
+        try:
+            found = writes.get(key) or lookup(key, record[0])
+        except UnsoundError as error:
+            damage += [(record[0], error.why)] if purged is None else []
+            answers.append(_KEEP[2])
+            continue
+        replaces, change, applied = _decided(item, found, now_ms)
         answers.append(applied)
         live_change += change
         if replaces:
             writes[key] = item
-    return Plan(writes, answers, live_change)
+        if applied[2] == record[2] and purged is None and _is_conflict(item, found):
+            conflicts.append(record[0])
+    if damage:
+        raise RecordDamagedError(tuple(key for key, _ in damage), damage[0][1])
+    return Plan(writes, answers, live_change, tuple(conflicts))
+
+
+def _decided(item: Item, found: Item | bytes | None, now_ms: int) -> Decision:
+    record, key, _, purged = item
+    if purged is not None:
+        return _judge(purged, found)
+    if found is None:
+        return first(record)
+    if type(found) is bytes:
+        return _decide(record, key, found, now_ms)
+    return _decide_recent(record, cast("Item", found), now_ms)
+
+
+def plan_mending(item: Item, lookup: Lookup, was_live: bool) -> Plan:
+    """Put an item in the place of what is damaged; what isn't (any more) is merged with a record, and not
+    purged. was_live: whether the damaged record was counted.
+    """
+    try:
+        lookup(item.key, item.record.key)
+    except UnsoundError:
+        is_live = item.purged is None and not item.record.is_tombstone
+        return Plan({item.key: item}, [_KEEP[2]], is_live - was_live)
+    return plan([item], 0, lookup) if item.purged is None else Plan({}, [_KEEP[2]], 0)
+
+
+def _is_conflict(item: Item, found: Item | bytes | None) -> bool:
+    """Whether another record of the same version is stored."""
+    stored = found.data if isinstance(found, Item) else found
+    return (
+        bool(stored)
+        and stored != item.data
+        and decode_for(item.record[0], cast("bytes", stored)) != item.record
+    )
 
 
 def _decide(record: Record, key: bytes, stored: bytes, now_ms: int) -> Decision:

@@ -6,30 +6,35 @@ using freed pages again. Any thread may call it.
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import TypeVar
 
 import lmdb
 
+from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange, behind
 from limedb.core.record import Record
-from limedb.errors import StoreCorruptError
-from limedb.ports import RangePage
-from limedb.storage.codec import key_bytes, peek
+from limedb.errors import RecordDamagedError
+from limedb.ports import Held, RangePage
+from limedb.storage.codec import decode, key_bytes, peek
 from limedb.storage.lmdb_env import Tables
 from limedb.storage.lmdb_layout import (
-    checked_at,
-    decode_at,
+    PREFIX_SIZE,
     decode_for,
     in_key_order,
+    is_long,
     number,
     number_of,
     start_at,
     stored_key,
+    token_prefix,
 )
+from limedb.storage.lmdb_sound import MISSING, Checking, UnsoundError, sound_at
 from limedb.storage.memtable import Memtable
 from limedb.storage.merging import is_live
 from limedb.storage.range_page import cut_page
+from limedb.storage.seal import SEAL_SIZE, seal_of
 
 _T = TypeVar("_T")
 
@@ -40,11 +45,12 @@ class OverBudgetError(Exception):
 
 class Reader:
     """Reads records: single keys from the memtable too, ranges from the tables alone. Any method may raise
-    lmdb.Error, and StoreCorruptError on foreign bytes.
+    lmdb.Error, and RecordDamagedError where it can't tell. damage: where what is damaged is noted;
+    strays: places that no key has.
     """
 
-    def __init__(self, tables: Tables, memtable: Memtable) -> None:
-        self._tables, self._memtable = tables, memtable
+    def __init__(self, tables: Tables, memtable: Memtable, damage: Damage, strays: list[bytes]) -> None:
+        self._tables, self._memtable, self._damage, self._strays = tables, memtable, damage, strays
 
     def get(self, key: str) -> Record | None:
         """The record of a key."""
@@ -52,31 +58,58 @@ class Reader:
         return None if data is None else decode_for(key, data)
 
     def stored_at(self, key: str) -> bytes | None:
-        """What is stored under a key as bytes, unread."""
-        stored = stored_key(key_bytes(key))
-        if self._memtable and (item := self._memtable.get(stored)) is not None:
-            return item.data or None
-        with self._tables.env.begin(db=self._tables.main) as txn:
-            return txn.get(stored)
+        """The bytes of a key's record, verified."""
+        (found,) = self.stored((key,))
+        if isinstance(found, RecordDamagedError):
+            raise found
+        return found
 
-    def get_many(self, keys: Sequence[str]) -> list[Record | None]:
-        """The records of keys, all of one moment."""
-        found = self.stored(keys)
+    def get_many(self, keys: Sequence[str]) -> list[Held]:
+        """The records of keys, all of one moment; or that one is damaged."""
         return [
-            data if data is None else decode_for(key, data) for key, data in zip(keys, found, strict=True)
+            decode_for(key, data) if isinstance(data, bytes) else data
+            for key, data in zip(keys, self.stored(keys), strict=True)
         ]
 
-    def stored(self, keys: Sequence[str]) -> list[bytes | None]:
-        """What is stored under keys as bytes, unread, all of one moment."""
-        stored = [stored_key(key_bytes(key)) for key in keys]
+    def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
+        """The bytes of the records of keys, verified, all of one moment; or that one is damaged."""
+        places, tokens = _places_of(keys), self._tables.tokens
+        found: list[bytes | RecordDamagedError | None] = []
+        take, recent = found.append, self._memtable.get if self._memtable else None
         with self.begin() as txn:  # getmulti is slower, and leaves out what is missing
-            if not self._memtable:
-                return [txn.get(key) for key in stored]
-            items = map(self._memtable.get, stored)
-            return [
-                txn.get(key) if item is None else item.data or None
-                for key, item in zip(stored, items, strict=True)
-            ]
+            get = txn.get
+            for place in places:
+                if recent is not None and (item := recent(place)) is not None:
+                    take(item.data or None)
+                    continue
+                # The ways of most, as lmdb_sound.sound_at: the call would cost more than it does.
+                if (stored := get(place)) is not None:
+                    data = stored[SEAL_SIZE:]
+                    if (
+                        stored.startswith(seal_of(data))
+                        and data.startswith(place, 11)
+                        and data[10] == len(place)
+                    ):
+                        take(data)
+                        continue
+                elif len(place) <= PREFIX_SIZE and get(token_prefix(place) + place, None, tokens) is None:
+                    take(None)
+                    continue
+                take(self._looked_at(txn, keys[len(found)], place))
+        return found
+
+    def _looked_at(
+        self, txn: "lmdb.Transaction[bytes]", key: str, place: bytes
+    ) -> bytes | RecordDamagedError | None:
+        """As `stored`, the long way, of one key."""
+        try:
+            data = sound_at(self._tables, txn, place, key)
+        except UnsoundError as error:
+            self._damage.note((key,), error.why)
+            return RecordDamagedError((key,), error.why)
+        if data is not None and is_long(place):
+            decode_for(key, data)  # of two long keys with one digest, the other may stand there
+        return data
 
     def begin(self) -> "lmdb.Transaction[bytes]":
         """A read transaction on the main table; keep it short, for it stops the reuse of pages."""
@@ -86,39 +119,48 @@ class Reader:
         self, after: str | None, limit: int, now_ms: int, skip: int, budget: int = sys.maxsize
     ) -> list[Record]:
         """As Store.scan_keys. budget: records to look at, dead ones too; OverBudgetError beyond."""
-        with self.begin() as txn:
+        with self.begin() as txn, self._checking(txn) as checking:
             start = "" if after is None else behind(after)
-            items = in_key_order(_bounded(_from(txn.cursor(), start_at(start)), budget), start)
+            found = checking.open(_bounded(_from(txn.cursor(), start_at(start)), budget))
+            items = in_key_order(found, start)
             live = (item for item in items if is_live(peek(item[1]), now_ms))
-            return [decode_at(*item) for item in islice(live, skip, skip + limit)]
+            return [decode(data) for _, data in islice(live, skip, skip + limit)]
 
     def scan_range(self, keys: KeyRange, limit: int, max_bytes: int, budget: int = sys.maxsize) -> RangePage:
         """As Store.scan_range. budget: bytes to read; OverBudgetError beyond."""
-        with self.begin() as txn:
-            items = in_key_order(_from(txn.cursor(), start_at(keys.start)), keys.start)
-            found = ((decode_at(*item), len(item[1])) for item in _within(items, budget))
+        with self.begin() as txn, self._checking(txn) as checking:
+            stored = checking.open(_from(txn.cursor(), start_at(keys.start)))
+            items = in_key_order(stored, keys.start)
+            found = ((decode(data), len(data)) for _, data in _within(items, budget))
             return cut_page(takewhile(lambda pair: keys.holds(pair[0].key), found), limit, max_bytes)
 
     def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens."""
-        found = [(t, decode_at(stored, data)) for t, stored, data in self._tokens(start, end, limit)]
+        found = [(t, decode(data)) for t, data in self.stored_tokens(start, end, limit)]
         found.sort(key=lambda pair: (pair[0], pair[1].key))  # long keys of one token stand by their digests
         return found
 
     def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
         """As `scan_tokens`, as bytes, and keys of one token in no order."""
-        return [(t, checked_at(stored, data)) for t, stored, data in self._tokens(start, end, limit)]
-
-    def _tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes, bytes]]:
-        """Token, stored key and record bytes of start <= token <= end, whole tokens only."""
-        found: list[tuple[int, bytes, bytes]] = []
-        with self.begin() as txn:
+        found: list[tuple[int, bytes]] = []
+        with self.begin() as txn, self._checking(txn) as checking:
             for entry, _ in _from(txn.cursor(self._tables.tokens), number(start)):
-                token, stored = number_of(entry[:8]), entry[8:]
+                token, place = number_of(entry[:8]), entry[8:]
                 if token > end or (len(found) >= limit and (not found or found[-1][0] != token)):
                     break
-                found.append((token, stored, _indexed(stored, txn.get(stored))))
+                if (stored := txn.get(place)) is None:
+                    checking.note(place, None, MISSING)
+                else:
+                    found += [(token, data) for _, data in checking.open([(place, stored)])]
         return found
+
+    @contextmanager
+    def _checking(self, txn: "lmdb.Transaction[bytes]") -> Iterator[Checking]:
+        """What damage was met in a block is noted and told behind it, so that all of it is mended at once."""
+        checking = Checking(self._tables, txn, self._strays)
+        yield checking
+        self._damage.note(checking.keys, checking.why)
+        checking.finish()
 
     def size(self) -> int:
         """Bytes of the pages that hold records and their index."""
@@ -127,15 +169,20 @@ class Reader:
         return sum(s["psize"] * (s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"]) for s in found)
 
 
+def _places_of(keys: Sequence[str]) -> list[bytes]:
+    """The stored keys of keys. InvalidKeyError, MalformedRequestError."""
+    try:
+        places = [key.encode() for key in keys]
+    except UnicodeEncodeError:
+        return [*map(key_bytes, keys)]  # it raises
+    if not all(places) or max(map(len, places), default=0) > PREFIX_SIZE:
+        return [stored_key(key_bytes(key)) for key in keys]
+    return places
+
+
 def _from(cursor: "lmdb.Cursor[bytes]", start: bytes) -> Iterator[tuple[bytes, bytes]]:
     """What a table holds from a key on. A cursor that found nothing would iterate from the first."""
     return cursor.iternext() if cursor.set_range(start) else iter(())
-
-
-def _indexed(stored: bytes, data: bytes | None) -> bytes:
-    if data is None:
-        raise StoreCorruptError(f"the index has {stored[:64]!r}, the main table has not; restore a snapshot")
-    return data
 
 
 def _within(items: Iterable[tuple[bytes, bytes]], budget: int) -> Iterator[tuple[bytes, bytes]]:

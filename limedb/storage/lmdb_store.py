@@ -14,16 +14,18 @@ from typing import ParamSpec, TypeVar
 
 import lmdb
 
+from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
-from limedb.errors import StoreClosedError, StoreError
-from limedb.ports import Applied, Entry, RangePage, StoreStats
+from limedb.errors import RecordDamagedError, StoreClosedError, StoreError
+from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
 from limedb.storage import walking
 from limedb.storage.files import FileLock, make_empty_folder, make_private_folder, sync
 from limedb.storage.lmdb_env import MAP_SIZE, explain
 from limedb.storage.lmdb_folder import close_folder, open_folder
 from limedb.storage.lmdb_index import TokenIndex
+from limedb.storage.lmdb_mending import Mender, verify_copy
 from limedb.storage.lmdb_plan import Item, items_of, purges_of
 from limedb.storage.lmdb_reader import OverBudgetError, Reader
 from limedb.storage.lmdb_write_path import WritePath
@@ -41,7 +43,7 @@ _THREADS = 2
 
 
 class LmdbStore:
-    """Records in LMDB (`ports.Store`).
+    """Records in LMDB (`ports.Store`). damage: what of it was found damaged.
 
     Made inside the running event loop, which is the only one that may use it. Opening takes some
     milliseconds.
@@ -73,8 +75,11 @@ class LmdbStore:
             self._lock.release()
             raise
         self._loop = asyncio.get_running_loop()
-        self._reader = Reader(self._tables, self._path.memtable)
-        self._index = TokenIndex(self._tables, self._check_open)
+        self.damage = Damage()
+        self._path.on_conflict = self.damage.note_conflict
+        self._index = TokenIndex(self._tables, self._check_open, self.damage)
+        self._reader = Reader(self._tables, self._path.memtable, self.damage, self._index.strays)
+        self._mender = Mender(self._tables, self._index, self.damage)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="limedb-lmdb")
         self._closing: asyncio.Task[None] | None = None
 
@@ -87,7 +92,7 @@ class LmdbStore:
         """As Store.get. InvalidKeyError: the key is empty."""
         return self._read(self._reader.get, key)
 
-    async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
+    async def get_many(self, keys: Sequence[str]) -> list[Held]:
         """As Store.get_many. InvalidKeyError: a key is empty."""
         return self._read(self._reader.get_many, keys)
 
@@ -95,7 +100,7 @@ class LmdbStore:
         """As replication.replica.StoredBytes. InvalidKeyError: the key is empty."""
         return self._read(self._reader.stored_at, key)
 
-    def stored(self, keys: Sequence[str]) -> list[bytes | None]:
+    def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
         """As replication.replica.StoredBytes. InvalidKeyError: a key is empty."""
         return self._read(self._reader.stored, keys)
 
@@ -105,7 +110,27 @@ class LmdbStore:
         InvalidKeyError: a key is empty. StoreFullError: map or disk is full. StoreError: the disk failed.
         """
         self._check_open()
-        return await self._write(items_of(records), now_ms)
+        try:
+            return await self._write(items_of(records), now_ms)
+        except RecordDamagedError as error:
+            self.damage.note(error.keys, error.why)
+            raise
+
+    async def mend(self, key: str, record: Record | None) -> None:
+        """As Store.mend. Errors of apply."""
+        self._check_open()
+        (item,) = items_of([record]) if record else purges_of([Entry(key, 0, 0, 0)])
+        with self._explained():
+            await self._path.mend(item)
+        await self._mend_index()
+
+    async def scrub(self, place: bytes, size: int) -> Scrubbed:
+        """As Store.scrub."""
+        await self._settle()
+        step = self._read(self._mender.step, place, size)
+        await self._mend_index()
+        self.damage.checked += step.records
+        return step
 
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
         """As Store.scan_keys; keys that share their first 480 bytes are read together, whatever the limit."""
@@ -144,8 +169,11 @@ class LmdbStore:
     async def entries(self, spans: Sequence[Span]) -> list[Entry]:
         """As Store.entries. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
         await self._settle()
-        with self._explained():
-            return await walking.entries(self._index, spans)
+        try:
+            with self._explained():
+                return await walking.entries(self._index, spans)
+        finally:
+            await self._mend_index()
 
     async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
         """As Store.garbage."""
@@ -185,10 +213,12 @@ class LmdbStore:
     async def snapshot(self, path: str) -> None:
         """As Store.snapshot. The folder can be opened as a store, without the pages that were free.
 
-        StoreError: the folder holds something. StoreFullError: no room there.
+        StoreError: the folder holds something. StoreFullError: no room there. StoreCorruptError: a record in
+        it is damaged; the copy stays.
         """
         await self._settle()
         await self._in_thread(self._copy, Path(path))
+        await self._in_thread(verify_copy, Path(path))
 
     async def close(self) -> None:
         """As Store.close. A second call waits for the first."""
@@ -205,6 +235,11 @@ class LmdbStore:
     def _check_open(self) -> None:
         if self._closing is not None:
             raise StoreClosedError
+
+    async def _mend_index(self) -> None:
+        """Write what was found wrong in the index anew."""
+        if self._mender.has_work:
+            await self._in_thread(self._mender.mend)
 
     async def _settle(self) -> None:
         """Wait until the tables have all that was acknowledged."""

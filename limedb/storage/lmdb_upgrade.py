@@ -1,25 +1,100 @@
 """Brings a folder of an older format to the present one, when it is opened.
 
-It owns the way from format 1, whose tokens table held versions alone. It must never change a record.
+It owns the way from format 1, whose tokens table held versions alone, and from format 2, whose records had no
+checksum of their own. It must never change a record.
+
+What a folder of format 1 had lost before can't be known. In one of format 2 the index has a checksum of each
+record: one that doesn't fit it is sealed as damaged, so that it is fetched from the other replicas.
 """
 
+import logging
 from itertools import islice
 
 import lmdb
 
-from limedb.storage.codec import decode
-from limedb.storage.entries import pack
-from limedb.storage.lmdb_layout import index_key
+from limedb.errors import StoreCorruptError
+from limedb.storage.codec import decode, utf8
+from limedb.storage.entries import pack, pack_stored
+from limedb.storage.lmdb_layout import (
+    COUNT,
+    FORMAT,
+    FORMAT_VERSION,
+    HIGH_WATER,
+    index_key,
+    number_of,
+    packed_count,
+    stored_key,
+)
+from limedb.storage.seal import seal_of
 
-OLD_FORMAT = b"1"
+log = logging.getLogger(__name__)
+
+OLD_FORMATS = (b"1", b"2")
 _BATCH = 10_000  # records a transaction, so that the map need not hold both forms of all of them
+_SEALING = b"sealing"
+"""In the meta table, while records are sealed: 1 byte, and the stored key that was the last."""
 
 
-def upgrade(env: lmdb.Environment, main: lmdb._Database, tokens: lmdb._Database) -> None:
-    """Write each record's packed entry to the tokens table; some 5 us a record.
+def upgrade(
+    env: lmdb.Environment,
+    main: lmdb._Database,
+    tokens: lmdb._Database,
+    meta: lmdb._Database,
+    found: bytes,
+) -> None:
+    """Bring format 1 or 2 to the present one: some 5 us a record each. A crash on the way is no harm: the
+    next start goes on. lmdb.Error; StoreCorruptError: a record of format 1 isn't one.
+    """
+    if found == OLD_FORMATS[0]:
+        _index_all(env, main, tokens)
+    with env.begin(write=True, db=meta) as txn:
+        for name in (COUNT, HIGH_WATER):
+            txn.put(name, packed_count(number_of(txn.get(name, b"")[:8])))
+        txn.put(_SEALING, b".")
+        txn.put(FORMAT, FORMAT_VERSION)
+    finish_sealing(env, main, tokens, meta)
 
-    Whoever calls notes the format afterwards: a crash on the way leaves the old one, which begins again; an
-    older LimeDB reads the keys of that table only, and goes on with it. lmdb.Error, StoreCorruptError.
+
+def finish_sealing(
+    env: lmdb.Environment, main: lmdb._Database, tokens: lmdb._Database, meta: lmdb._Database
+) -> None:
+    """Seal what is not sealed yet; nothing, mostly. lmdb.Error."""
+    damaged = total = 0
+    while True:
+        with env.begin(write=True) as txn:
+            if (mark := txn.get(_SEALING, db=meta)) is None:
+                break
+            cursor = txn.cursor(main)
+            items = list(islice(cursor.iternext(), _BATCH)) if cursor.set_range(mark[1:] + b"\0") else []
+            sound = [_is_indexed(txn, tokens, *item) for item in items]
+            pairs = [(at, _sealed(data, ok)) for (at, data), ok in zip(items, sound, strict=True)]
+            txn.cursor(main).putmulti(pairs)
+            if len(items) < _BATCH:
+                txn.delete(_SEALING, db=meta)
+            else:
+                txn.put(_SEALING, b"." + items[-1][0], db=meta)
+        total, damaged = total + len(items), damaged + sound.count(False)
+    if total:
+        log.info("%s: %d records were given checksums; %d were damaged before", env.path(), total, damaged)
+
+
+def _is_indexed(txn: "lmdb.Transaction[bytes]", tokens: lmdb._Database, at: bytes, data: bytes) -> bool:
+    """Whether a record is what its entry in the index remembers."""
+    try:
+        key = decode(data).key
+        return stored_key(utf8(key)) == at and txn.get(index_key(key, at), db=tokens) == pack_stored(data)
+    except StoreCorruptError:
+        return False
+
+
+def _sealed(data: bytes, is_sound: bool) -> bytes:
+    seal = seal_of(data)
+    return (seal if is_sound else bytes(byte ^ 0xFF for byte in seal)) + data
+
+
+def _index_all(env: lmdb.Environment, main: lmdb._Database, tokens: lmdb._Database) -> None:
+    """Write each record's packed entry to the tokens table. An older LimeDB reads the keys of that table
+    only, and goes on with it.
     """
     after = b"\0"
     while True:

@@ -22,9 +22,10 @@ from limedb.errors import StoreError, StoreFullError
 from limedb.ports import Applied
 from limedb.storage.lmdb_env import Tables, broken, explain
 from limedb.storage.lmdb_gather import Gather
-from limedb.storage.lmdb_plan import Item, Plan, plan
+from limedb.storage.lmdb_plan import Item, Lookup, Plan
 from limedb.storage.lmdb_room import Room
-from limedb.storage.lmdb_writer import Job, Writer
+from limedb.storage.lmdb_sound import sound_at
+from limedb.storage.lmdb_writer import Job, Writer, plan_of
 from limedb.storage.log_writer import LogWriter
 from limedb.storage.memtable import Memtable
 from limedb.storage.write_ahead_log import WriteAheadLog
@@ -38,6 +39,7 @@ CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_ITEMS = 50_000
 """Bytes of log, and keys, at which a checkpoint begins; at twice as many, writes wait for it."""
+_NOTHING = Plan({}, [], 0)
 _GROUP_BYTES = 32 << 20  # of the direct way: one transaction holds neither memory nor callers long
 
 
@@ -45,8 +47,9 @@ class WritePath:
     """Merges batches, makes them durable as the setting says, and brings them into the tables.
 
     memtable: what was acknowledged and is not in the tables. count: keys that have a value; high_water: the
-    greatest version, of all that was acknowledged. is_full: the last write found no room. on_fatal: called
-    once, on the event loop, when the disk failed. StoreError, StoreFullError: the log can't be written.
+    greatest version, of all that was acknowledged. is_full: the last write found no room. on_conflict: told a
+    key of which another record with the same version was given. on_fatal: called once, on the event loop,
+    when the disk failed. StoreError, StoreFullError: the log can't be written.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class WritePath:
         self._own_failure: Exception | None = None
         self.is_full = False
         self._timer: asyncio.TimerHandle | None = None
+        self.on_conflict: Callable[[str], None] = lambda key: None
 
     @property
     def is_log_empty(self) -> bool:
@@ -91,9 +95,20 @@ class WritePath:
         self.check()
         while self._is_over(2):
             await asyncio.shield(self._begin_checkpoint())
-        planned = self._plan(items, now_ms)
         size = sum([len(item[2]) for item in items])
-        job = Job(items, now_ms, planned, self._loop.create_future(), size)
+        return await self._do(Job(items, now_ms, _NOTHING, self._loop.create_future(), size))
+
+    async def mend(self, item: Item) -> None:
+        """Put a record, or nothing (an item to purge), in the place of a damaged one. Errors of `write`."""
+        self.check()
+        waiter: asyncio.Future[list[Applied]] = self._loop.create_future()
+        await self._do(Job([item], 0, _NOTHING, waiter, len(item.data), is_mending=True))
+
+    async def _do(self, job: Job) -> list[Applied]:
+        """Plan a job, and make it durable."""
+        planned = job.plan = self._plan(job)
+        for key in planned.conflicts:
+            self.on_conflict(key)
         self._pending.update(planned.writes)
         self._is_idle.clear()
         self._gather.add(job)
@@ -121,23 +136,25 @@ class WritePath:
 
     # --- merging
 
-    def _plan(self, items: list[Item], now_ms: int) -> Plan:
+    def _plan(self, job: Job) -> Plan:
         """Merge with what is on its way, else with what is stored."""
-        pending, fresh, frozen = (d.get for d in (self._pending, self.memtable.fresh, self.memtable.frozen))
         with self._tables.env.begin(db=self._tables.main) as txn:
-            stored = txn.get
+            return plan_of(job, self._tables, txn, self._lookup(txn))
 
-            def lookup(key: bytes) -> Item | bytes | None:
-                return pending(key) or fresh(key) or frozen(key) or stored(key)
+    def _lookup(self, txn: "lmdb.Transaction[bytes]") -> Lookup:
+        pending, fresh, frozen = (d.get for d in (self._pending, self.memtable.fresh, self.memtable.frozen))
 
-            return plan(items, now_ms, lookup)
+        def lookup(place: bytes, key: str) -> Item | bytes | None:
+            return pending(place) or fresh(place) or frozen(place) or sound_at(self._tables, txn, place, key)
+
+        return lookup
 
     def _plan_again(self, jobs: list[Job]) -> None:
         """Plan jobs behind which nothing is on its way, since what they were planned on was not stored."""
         self._pending.clear()
         for job in jobs:
             try:
-                job.plan = self._plan(job.items, job.now_ms)
+                job.plan = self._plan(job)
             except (StoreError, lmdb.Error) as error:
                 job.plan = Plan({}, [], 0)
                 job.error = explain(error, self._tables.folder) if isinstance(error, lmdb.Error) else error

@@ -14,20 +14,29 @@ other, so where jobs are tried one by one they are planned again, here.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from limedb.errors import StoreError
 from limedb.ports import Applied
+from limedb.storage.lmdb_counters import counters, put_counters
 from limedb.storage.lmdb_env import PAGES_A_WRITE, Tables, broken, full_error, is_no_room
-from limedb.storage.lmdb_layout import COUNT, HIGH_WATER, LOGGED, number, number_of
-from limedb.storage.lmdb_plan import Item, Plan, plan
+from limedb.storage.lmdb_layout import LOGGED, number
+from limedb.storage.lmdb_plan import Item, Lookup, Plan, plan, plan_mending
+from limedb.storage.lmdb_sound import sound_at, was_live
+from limedb.storage.seal import sealed
+
+if TYPE_CHECKING:
+    import lmdb
 
 
 @dataclass(slots=True)
 class Job:
     """A batch to write. waiter: whom to tell, only handed on. size: bytes of its records. error: set when it
     failed. logged: the segment of the log up to which the tables have all with it; 0: it doesn't say.
+    is_mending: its one item goes in the place of what is damaged.
     """
 
     items: list[Item]
@@ -37,6 +46,7 @@ class Job:
     size: int
     error: StoreError | None = None
     logged: int = 0
+    is_mending: bool = False
 
     def answer(self) -> None:
         """Tell who waits, unless that one was cancelled."""
@@ -48,6 +58,14 @@ class Job:
             self.waiter.set_exception(self.error)
 
 
+def plan_of(job: Job, tables: Tables, txn: "lmdb.Transaction[bytes]", lookup: Lookup) -> Plan:
+    """What a job changes, as a transaction sees the tables. RecordDamagedError, StoreCorruptError."""
+    if not job.is_mending:
+        return plan(job.items, job.now_ms, lookup)
+    (item,) = job.items
+    return plan_mending(item, lookup, was_live(tables, txn, item.index_key()))
+
+
 class Writer:
     """Carries out jobs in a thread, in their order.
 
@@ -57,8 +75,7 @@ class Writer:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        with tables.env.begin(db=tables.meta) as txn:
-            self.count, self.high_water = (number_of(txn.get(key, b"")) for key in (COUNT, HIGH_WATER))
+        self.count, self.high_water = counters(tables)
         self.commits = 0
         self.failure: Exception | None = None
         self._queue: SimpleQueue[tuple[list[Job], Callable[[], None]] | None] = SimpleQueue()
@@ -134,7 +151,7 @@ class Writer:
 
     def _planned(self, job: Job) -> Plan:
         with self._tables.env.begin(db=self._tables.main) as txn:
-            return plan(job.items, job.now_ms, txn.get)
+            return plan_of(job, self._tables, txn, partial(sound_at, self._tables, txn))
 
 
 def write_items(
@@ -144,7 +161,7 @@ def write_items(
     lmdb.Error.
     """
     puts = [item for item in writes.values() if item[2]]
-    records = sorted([item[1:3] for item in puts])
+    records = sorted([(item[1], sealed(item[2])) for item in puts])
     entries = sorted([item.index_entry() for item in puts])
     with tables.env.begin(write=True) as txn:
         txn.cursor(tables.main).putmulti(records)
@@ -153,6 +170,6 @@ def write_items(
             if not item.data:
                 txn.delete(item.key, db=tables.main)
                 txn.delete(item.index_key(), db=tables.tokens)
-        txn.cursor(tables.meta).putmulti([(COUNT, number(count)), (HIGH_WATER, number(high_water))])
+        put_counters(tables, txn, count, high_water)
         if logged:
             txn.put(LOGGED, number(logged), db=tables.meta)

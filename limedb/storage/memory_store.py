@@ -12,12 +12,13 @@ from pathlib import Path
 
 from google.protobuf.proto import parse_length_prefixed, serialize_length_prefixed
 
+from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.errors import StoreClosedError, StoreCorruptError
-from limedb.ports import Applied, Entry, RangePage, StoreStats
+from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
 from limedb.storage import walking
 from limedb.storage.codec import encode, from_message, key_bytes, to_message, utf8
 from limedb.storage.entries import is_of, pack
@@ -36,6 +37,7 @@ class MemoryStore:
     def __init__(self, records: Iterable[Record] = ()) -> None:
         """records: what it holds from the start, one of each key, as `read_snapshot` gives them."""
         self._records: dict[str, Record] = {}
+        self.damage = Damage()
         self._keys: SortedLazily[str] = SortedLazily()  # text sorts by code points, as its UTF-8 does
         self._tokens: SortedLazily[tuple[int, str]] = SortedLazily()
         self._packed: dict[str, bytes] = {}  # packed entries, once asked for
@@ -48,7 +50,7 @@ class MemoryStore:
         """As Store.get. InvalidKeyError: the key is empty."""
         return self._find(key)
 
-    async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
+    async def get_many(self, keys: Sequence[str]) -> list[Held]:
         """As Store.get_many. InvalidKeyError: a key is empty."""
         self._check_open()
         return [self._find(key) for key in keys]
@@ -105,6 +107,17 @@ class MemoryStore:
         for key in gone:
             self._forget(key)
         return len(gone)
+
+    async def mend(self, key: str, record: Record | None) -> None:
+        """As Store.mend: nothing here is ever found damaged."""
+        self._check_open()
+        if record is not None:
+            self._merge([record], 0)
+
+    async def scrub(self, place: bytes, size: int) -> Scrubbed:
+        """As Store.scrub: what is in memory has no checksums, so there is nothing to check."""
+        self._check_open()
+        return Scrubbed(b"", 0, 0)
 
     def count(self) -> int:
         """As Store.count; O(1)."""

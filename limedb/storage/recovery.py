@@ -9,18 +9,23 @@ newer, is left alone, and a purge removes only the record that it names.
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
 from limedb.errors import StoreCorruptError
 from limedb.ports import Entry
 from limedb.storage.codec import decode
+from limedb.storage.lmdb_counters import counters
 from limedb.storage.lmdb_env import Tables
-from limedb.storage.lmdb_layout import COUNT, HIGH_WATER, number_of
 from limedb.storage.lmdb_plan import Item, items_of, plan, purges_of
+from limedb.storage.lmdb_sound import UnsoundError, sound_at
 from limedb.storage.lmdb_writer import write_items
 from limedb.storage.write_ahead_log import groups_in, newest_segment, remove_segments
 from limedbpb.v1.log_pb2 import LogGroup
+
+if TYPE_CHECKING:
+    import lmdb
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +55,14 @@ class _Replay:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        with tables.env.begin(db=tables.meta) as txn:
-            self._count, self._high_water = (number_of(txn.get(key, b"")) for key in (COUNT, HIGH_WATER))
+        self._count, self._high_water = counters(tables)
         self._writes: dict[bytes, Item] = {}
 
     def add(self, items: list[Item]) -> None:
         with self._tables.env.begin(db=self._tables.main) as txn:
 
-            def lookup(key: bytes) -> Item | bytes | None:
-                return self._writes.get(key) or txn.get(key)
+            def lookup(place: bytes, key: str) -> Item | bytes | None:
+                return self._writes.get(place) or self._sound(txn, place, key)
 
             # Whether a value had expired changes no outcome here, but only what was answered.
             planned = plan(items, 0, lookup)
@@ -67,6 +71,15 @@ class _Replay:
         self._high_water = max([self._high_water, *(item.record.version for item in items)])
         if len(self._writes) >= BATCH:
             self.flush()
+
+    def _sound(self, txn: "lmdb.Transaction[bytes]", place: bytes, key: str) -> bytes | None:
+        """What is stored, where it verifies. What doesn't was once merged into what the log holds of the key:
+        of all that was written of it since the last checkpoint, the last is there.
+        """
+        try:
+            return sound_at(self._tables, txn, place, key)
+        except UnsoundError:
+            return None
 
     def flush(self, logged: int = 0) -> None:
         """Write what was added. logged: the segment that ends with it."""

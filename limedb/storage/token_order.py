@@ -7,6 +7,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
+from limedb.ports import Entry
+from limedb.storage.entries import unpack
+
 _T = TypeVar("_T", str, tuple[int, str])
 
 Place = tuple[int, str]
@@ -67,3 +70,7 @@ class TokenOrder:
     def key(self, place: Place) -> str:
         """As Index.key."""
         return place[1]
+
+    def entries(self, items: Sequence[tuple[Place, bytes]]) -> list[tuple[int, Entry]]:
+        """As Index.entries."""
+        return [(place[0], unpack(place[1], packed)) for place, packed in items]

@@ -44,6 +44,11 @@ class Index(Protocol[P]):
     def key(self, place: P) -> str | None:
         """The whole key of a place that was read; None: the record has gone meanwhile."""
 
+    def entries(self, items: Sequence[tuple[P, bytes]]) -> list[tuple[int, Entry]]:
+        """Tokens and entries of what was read, as their records are now, where they stand apart. Without
+        those that have gone meanwhile.
+        """
+
 
 class Turns:
     """Gives the event loop a turn whenever some hundred entries were looked at."""
@@ -78,10 +83,9 @@ async def entries(index: Index[P], spans: Sequence[Span]) -> list[Entry]:
     size = 0
     for span in spans:
         async for items in _slices(index, span, turns):
-            for place, packed in items:
-                if (key := index.key(place)) is not None:
-                    found.append((index.token(place), unpack(key, packed)))
-                    size += len(key) + _ENTRY_SIZE
+            listed = index.entries(items)
+            found += listed
+            size += sum(len(entry.key) + _ENTRY_SIZE for _, entry in listed)
             if size > MAX_LIST_SIZE:
                 raise ResponseTooLargeError(size, MAX_LIST_SIZE, "ask for smaller spans")
     found.sort()  # in order already, but for long keys of one token in LMDB

@@ -16,6 +16,7 @@ from limedb.cli import admin_screen
 from limedb.cli.app import cli
 from limedb.core.topology import cancel, finish, hand_over, leave
 from limedb.errors import TopologyChangeError
+from limedb.replication.scrubbing import ScrubProgress
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from tests.rpc.cluster_sources import DEAD, NEW, OTHER, OWN, STEADY, STREAMING, FakeCluster
@@ -47,11 +48,22 @@ class Repairs:
             yield Progress(3, done, done * 10, done, self.missing)
 
 
+class Scrubs:
+    """A scrub of two steps, which finds what it was told to."""
+
+    last = ScrubProgress(20, 4096, 4096)
+
+    async def scrub_all(self) -> AsyncIterator[ScrubProgress]:
+        yield ScrubProgress(10, 2048, 4096)
+        yield self.last
+
+
 class Admin:
     """A cluster, its repairs, and the command line in front of them."""
 
     def __init__(self, target: str) -> None:
         self.cluster, self.repairs, self._target = FakeCluster(), Repairs(), target
+        self.scrubs = Scrubs()
 
     async def run(self, *arguments: str) -> Result:
         """Run a command, in a thread of its own, for it blocks."""
@@ -62,7 +74,7 @@ class Admin:
 @asynccontextmanager
 async def _serving(target: str) -> AsyncIterator[Admin]:
     admin = Admin(target)
-    servicer = AdminServicer(admin.cluster.sources(), admin.cluster, admin.repairs, Checks(10))
+    servicer = AdminServicer(admin.cluster.sources(), admin.cluster, admin.repairs, Checks(10), admin.scrubs)
     async with serving(target, servicer):
         yield admin
 
@@ -183,6 +195,23 @@ async def test_a_repair_that_could_not_compare_with_all_says_with_whom_not(admin
     admin.repairs.missing = {DEAD: "unreachable"}
     shown = await admin.run("repair")
     assert (shown.exit_code, f"{DEAD}: unreachable" in shown.stderr) == (1, True)
+
+
+async def test_a_scrub_tells_what_it_found(admin: Admin) -> None:
+    admin.scrubs.last = ScrubProgress(20, 4096, 4096, damaged=2, mended=2, index=1)
+    shown = await admin.run("scrub")
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines() == [
+        "scrubbing: 2/4 10 records, 0 damaged",
+        "scrubbing: 4/4 20 records, 2 damaged",
+        "20 records checked, 2 damaged, 2 mended from other replicas, 1 entries of the index mended",
+    ]
+
+
+async def test_a_scrub_fails_while_records_are_damaged(admin: Admin) -> None:
+    admin.scrubs.last = ScrubProgress(20, 4096, 4096, damaged=2, waiting=2, lost=1)
+    shown = await admin.run("scrub")
+    assert (shown.exit_code, "2 records are damaged still, 1 of which" in shown.stderr) == (1, True)
 
 
 async def test_nobody_there_is_one_line_and_exit_code_1() -> None:

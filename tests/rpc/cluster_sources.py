@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport, Move, PeerReport
+from limedb.core.damage import Damage
 from limedb.core.detector import Status
 from limedb.core.layout import Layout
 from limedb.core.membership import NodeLoad, NodeState
 from limedb.core.topology import Member, Topology, found, hand_over, join
 from limedb.ports import NodeHealth, Progress, Replica, RequestFigures, StoreStats
-from limedb.rpc.sources import ClusterSources, Phase
+from limedb.rpc.sources import ClusterSources, Phase, RotFigures
 from tests.rpc.peers import FakeReplica, SystemClock
 
 OWN, OTHER, DEAD, NEW = (f"http://node{i}:8484" for i in range(1, 5))
@@ -99,6 +100,7 @@ class FakeCluster:
             clock_offsets=lambda: {OTHER: -250},
             hints=lambda: {DEAD: 4096},
             repair=lambda: RepairCounts(),
+            rot=lambda: RotFigures(Damage(), 5),
             warnings=lambda: self.warnings,
         )
 

@@ -6,14 +6,18 @@ when the node crashes a part is kept, the first ones. Nothing reaches the disk f
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
 
+from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
-from limedb.ports import Applied, Entry, RangePage, Saved, StoreStats
+from limedb.core.ring import token_of
+from limedb.errors import RecordDamagedError
+from limedb.ports import Applied, ChangeTail, Entry, Held, RangePage, Saved, Scrubbed, StoreStats
+from limedb.storage.entries import unpack
 from limedb.storage.memory_store import MemoryStore
 from tests.simulation.loop import Process
 
@@ -30,10 +34,29 @@ class SimDisk:
     def wipe(self) -> None:
         """Lose everything. Only while no process uses it."""
         self.records: dict[str, Record] = {}
+        self.rot: dict[str, Record] = {}
+        self.rotten_index: set[str] = set()
         self.high_water = 0
         self.saved: Saved | None = None
         self.hints: Any = None
         self.operations: Any = None
+        self.tail: tuple[ChangeTail, int] | None = None  # and the high-water mark
+
+    @property
+    def is_rotten(self) -> bool:
+        """Whether something on it is damaged, and not mended yet."""
+        return bool(self.rot or self.rotten_index)
+
+    def rot_record(self, key: str) -> None:
+        """Damage the record of a key: its value, or its version by one bit."""
+        record = self.records[key]
+        if self.rng.random() < 0.5:
+            record = Record(key, f"~rot of {key}", record.version, record.expires_at)
+        else:
+            record = Record(
+                key, record.value, record.version ^ 1 << self.rng.randrange(16, 40), record.expires_at
+            )
+        self.rot[key] = record
 
     def sync_seconds(self) -> float:
         """How long the next sync takes."""
@@ -78,10 +101,17 @@ class _Queue:
 
 
 class SimStore:
-    """`ports.Store` on a SimDisk: what can be read is durable, as with LMDB."""
+    """`ports.Store` on a SimDisk: what can be read is durable, as with LMDB.
+
+    What has rotted on the disk is found whenever it is read, unless `verifies` is false: then it is taken for
+    what was stored, as it would be without checksums.
+    """
+
+    verifies = True
 
     def __init__(self, disk: SimDisk, process: Process) -> None:
         self._disk = disk
+        self.damage = Damage()
         self._inner = MemoryStore(disk.records.values())
         self._queue = _Queue(disk, process, "store")
 
@@ -89,21 +119,69 @@ class SimStore:
         self._queue.crash()
 
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
-        applied: list[Applied] = await self._queue.do(lambda: self._apply(tuple(records), now_ms))
+        applied: list[Applied] | RecordDamagedError = await self._queue.do(
+            lambda: self._apply(tuple(records), now_ms)
+        )
+        if isinstance(applied, RecordDamagedError):
+            raise applied
         return applied
+
+    async def mend(self, key: str, record: Record | None) -> None:
+        await self._queue.do(lambda: self._mend(key, record))
+
+    async def scrub(self, place: bytes, size: int) -> Scrubbed:
+        self._found(self._disk.rot)
+        self._disk.rotten_index.clear()
+        return Scrubbed(b"", len(self._disk.records), 100 * len(self._disk.records))
 
     async def purge(self, entries: Sequence[Entry]) -> int:
         purged: int = await self._queue.do(lambda: self._purge(tuple(entries)))
         return purged
 
-    def _apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
-        applied = _run(self._inner.apply(records, now_ms))
+    def _found(self, keys: Iterable[str]) -> RecordDamagedError | None:
+        """What is damaged of some keys, noted."""
+        if not self.verifies:
+            self._believe()
+        if damaged := tuple(key for key in keys if key in self._disk.rot):
+            self.damage.note(damaged, "rotten")
+            return RecordDamagedError(damaged, "rotten")
+        return None
+
+    def _believe(self) -> None:
+        """Take what has rotted for what was stored."""
+        for key, record in [*self._disk.rot.items()]:
+            del self._disk.rot[key]
+            self._replace(key, record)
+
+    def _replace(self, key: str, record: Record | None) -> None:
+        _run(self._inner.purge([unpack(key, self._inner._pack(key))]))
+        if record is not None:
+            _run(self._inner.apply([record], 0))
+        self._keep([key])
+
+    def _mend(self, key: str, record: Record | None) -> None:
+        if self._disk.rot.pop(key, None) is not None:
+            self._replace(key, record)
+        elif record is not None:
+            self._apply([record], 0)
+
+    def _whole(self, records: Iterable[Record]) -> None:
+        """RecordDamagedError: some of what was found is damaged."""
+        if error := self._found([record.key for record in records]):
+            raise error
+
+    def _apply(self, records: Sequence[Record], now_ms: int) -> list[Applied] | RecordDamagedError:
+        if error := self._found(record.key for record in records):
+            return error
+        applied: list[Applied] = _run(self._inner.apply(records, now_ms))
         self._keep(record.key for record in records)
         self._disk.high_water = max(self._disk.high_water, self._inner.high_water())
         return applied
 
     def _purge(self, entries: Sequence[Entry]) -> int:
-        purged = _run(self._inner.purge(entries))
+        self._found(())
+        entries = [entry for entry in entries if entry.key not in self._disk.rot]
+        purged: int = _run(self._inner.purge(entries))
         self._keep(entry.key for entry in entries)
         return purged
 
@@ -116,25 +194,53 @@ class SimStore:
                 self._disk.records[key] = record
 
     async def get(self, key: str) -> Record | None:
+        if error := self._found([key]):
+            raise error
         return await self._inner.get(key)
 
-    async def get_many(self, keys: Sequence[str]) -> list[Record | None]:
-        return await self._inner.get_many(keys)
+    async def get_many(self, keys: Sequence[str]) -> list[Held]:
+        return [
+            self._found([key]) or held
+            for key, held in zip(keys, await self._inner.get_many(keys), strict=True)
+        ]
 
     async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
-        return await self._inner.scan_range(keys, limit, max_bytes)
+        self._found(())
+        page = await self._inner.scan_range(keys, limit, max_bytes)
+        self._whole(page.records)
+        return page
 
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
-        return await self._inner.scan_keys(after, limit, now_ms, skip)
+        self._found(())
+        records = await self._inner.scan_keys(after, limit, now_ms, skip)
+        self._whole(records)
+        return records
 
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
-        return await self._inner.scan_tokens(start, end, limit)
+        self._found(())
+        found = await self._inner.scan_tokens(start, end, limit)
+        self._whole(record for _, record in found)
+        return found
 
     async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
-        return await self._inner.digests(spans, cutoff_ms)
+        """The index is believed here: where an entry of it has rotted, the digest is another."""
+        self._found(())
+        digests = await self._inner.digests(spans, cutoff_ms)
+        return [digest ^ self._rotten_in(span) for span, digest in zip(spans, digests, strict=True)]
+
+    def _rotten_in(self, span: Span) -> int:
+        tokens = [token_of(key) for key in self._disk.rotten_index]
+        return sum(span.first <= token <= span.last for token in tokens)
 
     async def entries(self, spans: Sequence[Span]) -> list[Entry]:
-        return await self._inner.entries(spans)
+        """Entries are told from their records, so that rotten ones are found, and mended."""
+        self._found(())
+        entries = await self._inner.entries(spans)
+        listed = {entry.key for entry in entries}
+        if error := self._found(listed):
+            raise error
+        self._disk.rotten_index -= listed
+        return entries
 
     async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
         return await self._inner.garbage(span, cutoff_ms, limit)

@@ -153,9 +153,11 @@ class LyingReplica:
         far = [Record(key, "lie", FAR) for key in keys]
         return self._rng.choice([far, [Record("x", "lie", 5)] * len(keys), [*found, None]])
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         self._may_claim()
-        applied = await self._own.apply(records, fence, deadline)
+        applied = await self._own.apply(records, fence, deadline, copied)
         if not self._lies:
             return applied
         return self._rng.choice([[Applied(FAR, False, FAR)] * len(records), [*applied, *applied]])

@@ -7,10 +7,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from limedb.core.hlc import wall_ms_of
 from tests.simulation.node import SimNode
 from tests.simulation.sim import Sim
 
 JUMP_MS = 600_000.0
+ROT_AFTER_MS = 8000
+"""Beyond what a client's write may be on its way."""
 NOTICED_SECONDS = 8.0  # some intervals of gossip, in which each node meets each
 
 Fault = Callable[[float], Awaitable[None]]
@@ -39,7 +42,7 @@ class Nemesis:
         self._usual = sim.network.weather
         self._crashed: set[str] = set()
         self._usual_delay = min(node.disk.delay for node in sim.nodes.values())
-        self.faults = 0
+        self.faults = self.rotted = 0
 
     async def run(self) -> None:
         while True:
@@ -132,6 +135,25 @@ class Nemesis:
             node.disk.delay = self._rng.uniform(0.2, 4.0)
             await asyncio.sleep(length)
             node.disk.delay = self._usual_delay
+
+    async def _rot(self, length: float) -> None:
+        """Records and entries of the index rot on the disk of one node, up or down; on no other one before
+        all of it is mended. What was written within the last seconds, and may be on its way to others, is
+        left alone.
+        """
+        nodes = [self._sim.nodes[url] for url in sorted(self._sim.nodes)]
+        rotten = [node for node in nodes if node.disk.is_rotten]
+        node = rotten[0] if rotten else self._rng.choice(nodes)
+        latest = node.clock.wall_ms() - ROT_AFTER_MS
+        old = sorted(key for key, r in node.disk.records.items() if 0 < wall_ms_of(r.version) < latest)
+        for key in self._rng.sample(old, min(len(old), self._rng.randint(1, 8))):
+            if self._rng.random() < 0.2:
+                node.disk.rotten_index.add(key)
+            elif key not in node.disk.rot:
+                node.disk.rot_record(key)
+            self._sim.trace.add(f"rot {node.url} {key}")
+            self.rotted += 1
+        await asyncio.sleep(length / 10)
 
     async def _loss(self, length: float) -> None:
         network = self._sim.network

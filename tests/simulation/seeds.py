@@ -14,6 +14,8 @@ KEPT: dict[str, dict[int, str]] = {
     },
     "unique_keys": {},
     "moving_registers": {},
+    "rot": {},
+    "moving_rot": {},
     "clock_jumps": {
         11: "the clock of a node that is alone was set back: it refused its own writes for as long",
         16: "measurements from before a peer's clock was set right hid that the own clock jumped",
@@ -29,6 +31,8 @@ KEPT: dict[str, dict[int, str]] = {
         51: "a node that a watch first heard after it stood told only what came from then on",
     },
     "moving_watches": {},
+    "rolling_watches": {},
+    "forgetful_watches": {},
     "lies": {},
 }
 """Seeds that showed a fault, by scenario."""

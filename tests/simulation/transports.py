@@ -22,7 +22,7 @@ from limedb.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage, Replica
+from limedb.ports import Account, Applied, ChangeBatch, Entry, Held, Progress, RangePage, Replica
 from tests.simulation.network import Host, SimNetwork, UnansweredError, UnsentError
 from tests.simulation.streams import stream
 
@@ -37,7 +37,7 @@ class SimReplica:
     def __init__(self, network: SimNetwork, source: Host, url: str) -> None:
         self._network, self._source, self._url = network, source, url
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         keys = tuple(keys)
         return await self._ask(f"read {','.join(keys)}", lambda r: r.read(keys, fence, deadline), deadline)
 
@@ -84,11 +84,13 @@ class SimReplica:
         sent = tuple(proposals)
         return await self._ask("agree", lambda r: r.agree(sent, fence, deadline), deadline)
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         sent = tuple(records)
         what = "apply " + ",".join(f"{r.key}@{r.version}" for r in sent)
         try:
-            return await self._call(what, lambda r: r.apply(sent, fence, deadline), deadline)
+            return await self._call(what, lambda r: r.apply(sent, fence, deadline, copied), deadline)
         except UnansweredError as error:
             raise OutcomeUnknownError(sent[0].key, 1, 0, {self._url: str(error)}) from None
 

@@ -102,6 +102,25 @@ async def write_again(
     await _all(run(writer) for writer in range(writers))
 
 
+async def read_all(sim: Sim, ledger: Ledger, *, readers: int = 3, seconds: float = 30.0) -> None:
+    """Readers of the ledger's keys at all levels and through any node: what is told was once written, and
+    where the level promises it, is there.
+    """
+    end = now() + seconds
+
+    async def run(reader: int) -> None:
+        rng = sim.rng(f"reader {reader}")
+        while await wait_turn(rng, 0.2, end):
+            if not ledger.keys:
+                continue
+            key, level = rng.choice(sorted(ledger.keys)), rng.choice([Level.ONE, Level.QUORUM, Level.ALL])
+            with suppress(LimeDBError, ConnectionError, TimeoutError):
+                found = await read(rng.choice(list(sim.nodes.values())), key, level)
+                assert found is None or "rot" not in str(found), f"{key} at {level}: {found}"
+
+    await _all(run(reader) for reader in range(readers))
+
+
 async def note(ledger: Ledger, node: SimNode, key: str, value: Value) -> None:
     """Write or delete a key at QUORUM, and note the outcome."""
     outcome = Outcome.UNKNOWN

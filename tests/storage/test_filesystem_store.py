@@ -5,7 +5,9 @@ import pytest
 
 from limedb.core.record import Record
 from limedb.errors import StoreCorruptError, StoreFullError
+from limedb.storage.codec import encode
 from limedb.storage.filesystem_store import FilesystemStore
+from limedb.storage.seal import seal_of
 from tests.storage.disks import SmallDisk
 from tests.storage.kinds import NOW, text, tombstone
 
@@ -45,17 +47,25 @@ async def test_a_write_keeps_what_the_go_limedb_wrote(file: Path) -> None:
     [applied] = await store.apply([text("k", "new", 7)], NOW)
     assert (applied.superseded_by, applied.existed) == (0, True)
     await store.close()
-    assert json.loads(_read(file)) == {"k": {"version": "7", "value": "new"}, "other": "stays"}
+    assert json.loads(_read(file)) == {
+        "k": {"version": "7", "value": "new", "check": _check(text("k", "new", 7))},
+        "other": "stays",
+    }
+
+
+def _check(record: Record) -> str:
+    return seal_of(encode(record)).hex()
 
 
 async def test_records_are_written_as_protobuf_json(file: Path) -> None:
     store = FilesystemStore(file)
-    await store.apply([Record("a", b"\xff", 7, NOW), tombstone("b", 8), text("ü", "", 9)], NOW)
+    records = [Record("a", b"\xff", 7, NOW), tombstone("b", 8), text("ü", "", 9)]
+    await store.apply(records, NOW)
     await store.close()
     assert json.loads(_read(file)) == {
-        "a": {"version": "7", "expiresAtMs": str(NOW), "blob": "/w=="},
-        "b": {"version": "8", "tombstone": True},
-        "ü": {"version": "9", "value": ""},
+        "a": {"version": "7", "expiresAtMs": str(NOW), "blob": "/w==", "check": _check(records[0])},
+        "b": {"version": "8", "tombstone": True, "check": _check(records[1])},
+        "ü": {"version": "9", "value": "", "check": _check(records[2])},
     }
 
 
@@ -92,7 +102,7 @@ async def test_an_entry_that_is_no_record_is_named(file: Path) -> None:
     _write(file, '{"a":{"version":"1","color":"red"},"b":"v"}')
     store = FilesystemStore(file)
     assert await store.get("b") == Record("b", "v", 0)
-    with pytest.raises(StoreCorruptError, match="the entry of key 'a' isn't a record"):
+    with pytest.raises(StoreCorruptError, match="its entry isn't a record"):
         await store.get("a")
     await store.close()
 

@@ -1,4 +1,4 @@
-"""Opening a folder of format 1, whose index held versions alone."""
+"""Opening folders of format 1, whose index held versions alone, and 2, whose records had no checksums."""
 
 from pathlib import Path
 
@@ -8,10 +8,11 @@ import pytest
 from limedb.core.layout import EVERYTHING
 from limedb.core.record import Record
 from limedb.core.ring import token_of
-from limedb.errors import StoreError
+from limedb.errors import RecordDamagedError, StoreError
 from limedb.storage import lmdb_upgrade
-from limedb.storage.lmdb_layout import number
+from limedb.storage.lmdb_layout import FORMAT_VERSION, number
 from limedb.storage.memory_store import MemoryStore
+from limedb.storage.seal import SEAL_SIZE
 from tests.storage.kinds import NOW, open_lmdb, text, tombstone
 
 RECORDS = [text(f"k{n}", str(n), n + 1) for n in range(50)] + [
@@ -22,16 +23,22 @@ RECORDS = [text(f"k{n}", str(n), n + 1) for n in range(50)] + [
 ]
 
 
-async def _downgrade(folder: Path) -> None:
-    """Make a store that format 1 would have."""
+async def _downgrade(folder: Path, version: bytes = b"1") -> None:
+    """Make a store that an older format would have."""
     store = open_lmdb(folder)
     await store.apply(RECORDS, NOW)
     await store.close()
     with lmdb.open(str(folder), max_dbs=8, map_size=1 << 30) as env, env.begin(write=True) as txn:
         tokens = env.open_db(b"tokens", txn=txn)
-        for place, packed in list(txn.cursor(tokens).iternext()):
-            txn.put(place, packed[:8], db=tokens)
-        txn.put(b"format", b"1", db=env.open_db(b"meta", txn=txn))
+        if version == b"1":
+            for place, packed in list(txn.cursor(tokens).iternext()):
+                txn.put(place, packed[:8], db=tokens)
+        main, meta = env.open_db(b"main", txn=txn), env.open_db(b"meta", txn=txn)
+        for place, stored in list(txn.cursor(main).iternext()):
+            txn.put(place, stored[SEAL_SIZE:], db=main)
+        for name in (b"count", b"high_water"):
+            txn.put(name, (txn.get(name, db=meta) or b"")[:8], db=meta)
+        txn.put(b"format", version, db=meta)
 
 
 async def _check(folder: Path, records: list[Record]) -> None:
@@ -43,15 +50,16 @@ async def _check(folder: Path, records: list[Record]) -> None:
     await store.close()
 
 
+@pytest.mark.parametrize("version", [b"1", b"2"])
 @pytest.mark.parametrize("batch", [1, 7, 10_000])
 async def test_an_old_folder_is_brought_up_to_date(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, version: bytes
 ) -> None:
     monkeypatch.setattr(lmdb_upgrade, "_BATCH", batch)
-    await _downgrade(tmp_path / "n.lmdb")
+    await _downgrade(tmp_path / "n.lmdb", version)
     await _check(tmp_path / "n.lmdb", RECORDS)
     with lmdb.open(str(tmp_path / "n.lmdb"), max_dbs=8) as env, env.begin() as txn:
-        assert txn.get(b"format", db=env.open_db(b"meta", txn=txn)) == b"2"
+        assert txn.get(b"format", db=env.open_db(b"meta", txn=txn)) == FORMAT_VERSION
 
 
 async def test_an_upgrade_that_was_cut_short_begins_again(
@@ -79,3 +87,38 @@ async def test_an_upgrade_that_was_cut_short_begins_again(
         assert {len(packed) for _, packed in txn.cursor(tokens).iternext()} > {8}
         assert txn.get(number(token_of("k1")) + b"k1", db=tokens)
     await _check(tmp_path / "n.lmdb", RECORDS)
+
+
+async def test_sealing_that_was_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _downgrade(tmp_path / "n.lmdb", b"2")
+    seal, calls = lmdb_upgrade._sealed, 0
+
+    def dies(data: bytes, is_sound: bool) -> bytes:
+        nonlocal calls
+        calls += 1
+        if calls > 30:
+            raise StoreError("the disk failed")
+        return seal(data, is_sound)
+
+    monkeypatch.setattr(lmdb_upgrade, "_BATCH", 10)
+    monkeypatch.setattr(lmdb_upgrade, "_sealed", dies)
+    with pytest.raises(StoreError, match="the disk failed"):
+        open_lmdb(tmp_path / "n.lmdb")
+    monkeypatch.undo()
+    await _check(tmp_path / "n.lmdb", RECORDS)
+
+
+async def test_what_was_damaged_before_is_found_by_the_index(tmp_path: Path) -> None:
+    await _downgrade(tmp_path / "n.lmdb", b"2")
+    with (
+        lmdb.open(str(tmp_path / "n.lmdb"), max_dbs=8, map_size=1 << 30) as env,
+        env.begin(write=True) as txn,
+    ):
+        main = env.open_db(b"main", txn=txn)
+        data = txn.get(b"k7", db=main) or b""
+        txn.put(b"k7", data[:-1] + bytes((data[-1] ^ 1,)), db=main)
+    store = open_lmdb(tmp_path / "n.lmdb")
+    with pytest.raises(RecordDamagedError):
+        await store.get("k7")
+    assert await store.get("k8") == RECORDS[8]
+    await store.close()

@@ -138,3 +138,29 @@ class RepairResponse(_message.Message):
     missing: _containers.ScalarMap[str, str]
     finished: bool
     def __init__(self, spans: _Optional[int] = ..., spans_done: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., missing: _Optional[_Mapping[str, str]] = ..., finished: _Optional[bool] = ...) -> None: ...
+
+class ScrubRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ScrubResponse(_message.Message):
+    __slots__ = ("records", "size", "total", "damaged", "mended", "index_mended", "waiting", "lost", "finished")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_FIELD_NUMBER: _ClassVar[int]
+    MENDED_FIELD_NUMBER: _ClassVar[int]
+    INDEX_MENDED_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    records: int
+    size: int
+    total: int
+    damaged: int
+    mended: int
+    index_mended: int
+    waiting: int
+    lost: int
+    finished: bool
+    def __init__(self, records: _Optional[int] = ..., size: _Optional[int] = ..., total: _Optional[int] = ..., damaged: _Optional[int] = ..., mended: _Optional[int] = ..., index_mended: _Optional[int] = ..., waiting: _Optional[int] = ..., lost: _Optional[int] = ..., finished: _Optional[bool] = ...) -> None: ...

@@ -66,6 +66,11 @@ class AdminServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_admin__pb2.RepairRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_admin__pb2.RepairResponse.FromString,
                 _registered_method=True)
+        self.Scrub = channel.unary_stream(
+                '/limedb.v1.AdminService/Scrub',
+                request_serializer=limedbpb_dot_v1_dot_admin__pb2.ScrubRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_admin__pb2.ScrubResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -119,6 +124,15 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Scrub(self, request, context):
+        """Scrub reads all that the node that is asked has stored, and has what is damaged fetched from the other
+        replicas. It tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one
+        JSON object a line.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -151,6 +165,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Repair,
                     request_deserializer=limedbpb_dot_v1_dot_admin__pb2.RepairRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_admin__pb2.RepairResponse.SerializeToString,
+            ),
+            'Scrub': grpc.unary_stream_rpc_method_handler(
+                    servicer.Scrub,
+                    request_deserializer=limedbpb_dot_v1_dot_admin__pb2.ScrubRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_admin__pb2.ScrubResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -317,6 +336,33 @@ class AdminService:
             '/limedb.v1.AdminService/Repair',
             limedbpb_dot_v1_dot_admin__pb2.RepairRequest.SerializeToString,
             limedbpb_dot_v1_dot_admin__pb2.RepairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Scrub(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/limedb.v1.AdminService/Scrub',
+            limedbpb_dot_v1_dot_admin__pb2.ScrubRequest.SerializeToString,
+            limedbpb_dot_v1_dot_admin__pb2.ScrubResponse.FromString,
             options,
             channel_credentials,
             insecure,

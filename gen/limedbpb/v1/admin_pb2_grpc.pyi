@@ -54,6 +54,11 @@ class AdminServiceStub:
     tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one JSON
     object a line.
     """
+    Scrub: _grpc.UnaryStreamMultiCallable[_admin_pb2.ScrubRequest, _admin_pb2.ScrubResponse]
+    """Scrub reads all that the node that is asked has stored, and has what is damaged fetched from the other
+    replicas. It tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one
+    JSON object a line.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -80,6 +85,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Repair compares all ranges of the node that is asked with their other owners, and makes them equal. It
     tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one JSON
     object a line.
+    """
+    Scrub: _aio.UnaryStreamMultiCallable[_admin_pb2.ScrubRequest, _admin_pb2.ScrubResponse]  # type: ignore[assignment]
+    """Scrub reads all that the node that is asked has stored, and has what is damaged fetched from the other
+    replicas. It tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one
+    JSON object a line.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -140,6 +150,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Repair compares all ranges of the node that is asked with their other owners, and makes them equal. It
         tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one JSON
         object a line.
+        """
+
+    @_abc_1.abstractmethod
+    def Scrub(
+        self,
+        request: _admin_pb2.ScrubRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.ScrubResponse], _abc.AsyncIterator[_admin_pb2.ScrubResponse]]:
+        """Scrub reads all that the node that is asked has stored, and has what is damaged fetched from the other
+        replicas. It tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one
+        JSON object a line.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

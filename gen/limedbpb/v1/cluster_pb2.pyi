@@ -17,7 +17,7 @@ class GetStateRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStateResponse(_message.Message):
-    __slots__ = ("node_url", "peers", "total_nodes", "status", "active_nodes", "zone", "version", "cluster_id", "epoch", "phase", "replication_factor", "node_id", "problem", "members", "warnings")
+    __slots__ = ("node_url", "peers", "total_nodes", "status", "active_nodes", "zone", "version", "cluster_id", "epoch", "phase", "replication_factor", "node_id", "problem", "members", "warnings", "watch_wait_ms")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_NODES_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,7 @@ class GetStateResponse(_message.Message):
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    WATCH_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     peers: _containers.RepeatedScalarFieldContainer[str]
     total_nodes: int
@@ -48,7 +49,8 @@ class GetStateResponse(_message.Message):
     problem: str
     members: _containers.RepeatedCompositeFieldContainer[ClusterNode]
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_url: _Optional[str] = ..., peers: _Optional[_Iterable[str]] = ..., total_nodes: _Optional[int] = ..., status: _Optional[str] = ..., active_nodes: _Optional[int] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., node_id: _Optional[str] = ..., problem: _Optional[str] = ..., members: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    watch_wait_ms: int
+    def __init__(self, node_url: _Optional[str] = ..., peers: _Optional[_Iterable[str]] = ..., total_nodes: _Optional[int] = ..., status: _Optional[str] = ..., active_nodes: _Optional[int] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., node_id: _Optional[str] = ..., problem: _Optional[str] = ..., members: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., watch_wait_ms: _Optional[int] = ...) -> None: ...
 
 class ClusterNode(_message.Message):
     __slots__ = ("url", "node_id", "zone", "version", "standing", "status", "lag", "keys", "clock_offset_ms", "share", "virtual_nodes", "generation", "heartbeat", "epoch", "hint_bytes", "load", "reachable", "address")
@@ -219,7 +221,7 @@ class RequestRates(_message.Message):
     def __init__(self, total_requests: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., gets_per_second: _Optional[float] = ..., sets_per_second: _Optional[float] = ..., dels_per_second: _Optional[float] = ..., average_latency_ms: _Optional[float] = ..., error_rate: _Optional[float] = ...) -> None: ...
 
 class RepairFigures(_message.Message):
-    __slots__ = ("passes", "compared", "differing", "pulled", "pushed", "purged", "dropped", "skipped")
+    __slots__ = ("passes", "compared", "differing", "pulled", "pushed", "purged", "dropped", "skipped", "damaged", "mended", "lost", "index_mended", "scrubbed", "scrubbed_at_ms", "conflicts")
     PASSES_FIELD_NUMBER: _ClassVar[int]
     COMPARED_FIELD_NUMBER: _ClassVar[int]
     DIFFERING_FIELD_NUMBER: _ClassVar[int]
@@ -228,6 +230,13 @@ class RepairFigures(_message.Message):
     PURGED_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_FIELD_NUMBER: _ClassVar[int]
+    MENDED_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    INDEX_MENDED_FIELD_NUMBER: _ClassVar[int]
+    SCRUBBED_FIELD_NUMBER: _ClassVar[int]
+    SCRUBBED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    CONFLICTS_FIELD_NUMBER: _ClassVar[int]
     passes: int
     compared: int
     differing: int
@@ -236,7 +245,14 @@ class RepairFigures(_message.Message):
     purged: int
     dropped: int
     skipped: int
-    def __init__(self, passes: _Optional[int] = ..., compared: _Optional[int] = ..., differing: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., purged: _Optional[int] = ..., dropped: _Optional[int] = ..., skipped: _Optional[int] = ...) -> None: ...
+    damaged: int
+    mended: int
+    lost: int
+    index_mended: int
+    scrubbed: int
+    scrubbed_at_ms: int
+    conflicts: int
+    def __init__(self, passes: _Optional[int] = ..., compared: _Optional[int] = ..., differing: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., purged: _Optional[int] = ..., dropped: _Optional[int] = ..., skipped: _Optional[int] = ..., damaged: _Optional[int] = ..., mended: _Optional[int] = ..., lost: _Optional[int] = ..., index_mended: _Optional[int] = ..., scrubbed: _Optional[int] = ..., scrubbed_at_ms: _Optional[int] = ..., conflicts: _Optional[int] = ...) -> None: ...
 
 class GetRingRequest(_message.Message):
     __slots__ = ()

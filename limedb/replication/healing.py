@@ -1,0 +1,269 @@
+"""Brings back from the other replicas what is damaged in this node's store.
+
+It owns what is read for that, and when it is enough. It must never take damage for absence, nor put back
+something older than what was acknowledged here.
+
+**Why it is safe.** A write at QUORUM was acknowledged by a majority of the key's owners, of which this node
+may have been one. Of the other owners, any `replicas - majority + 1` include one of the rest of that
+majority: so many have to answer with what verifies in their stores before the newest of it, or nothing, takes
+the place of what is damaged. Until then this node has no answer for the key: it counts neither as a holder
+nor as one that lacks it, and takes no write for it, since an older one in its place would pass for its
+newest. A node that isn't read for the key (a new owner, or one that owns it no more) puts back what a
+majority of those that are says, as it would have fetched it. Where all others have answered and too few can
+tell, since the record is damaged there too, nobody knows more: the newest that is left counts. Where none is
+left the record is lost:
+the key stays unanswered (DATA_LOSS) until it is written anew.
+
+What this doesn't cover: a record that is damaged within the seconds in which its write is still on its way to
+the others; and ONE, which promises that a write is there as long as its one replica is.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from enum import Enum
+from typing import NamedTuple
+
+from limedb.core.damage import Damage
+from limedb.core.layout import Owners
+from limedb.core.problems import Problem
+from limedb.core.quorum import majority
+from limedb.core.record import Record, merge
+from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError, brief
+from limedb.ports import Clock, Held, Placement, Replicas, Store
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+"""How often what could not be mended is tried again, at first."""
+LONGEST_PAUSE = 30.0
+READ_SECONDS = 5.0
+BATCH = 32
+"""Keys that are mended side by side."""
+LOGGED = 20
+"""Keys that get a line in the log each, at most, until all is mended."""
+TOLD_SECONDS = 3600.0
+"""How long status tells of damage that was mended, and of two records with one version."""
+
+
+class Outcome(Enum):
+    """What comes of mending a key."""
+
+    MENDED = "mended"
+    WAITING = "waiting"
+    LOST = "lost"
+
+
+class Verdict(NamedTuple):
+    """outcome, and what takes the place of the damaged record; None: nothing does."""
+
+    outcome: Outcome
+    record: Record | None = None
+
+
+def judge(own_url: str, owners: Owners, answers: Mapping[str, Held | LimeDBError]) -> Verdict:
+    """What follows from what the other owners that are read answered; see the module's argument. One that
+    could not answer is an error that isn't RecordDamagedError.
+    """
+    others = [url for url in owners.current if url != own_url]
+    told = {url: held for url in others if not isinstance(held := answers[url], LimeDBError)}
+    need = majority(owners.replicas)
+    enough = owners.replicas - need + 1 if own_url in owners.current else need
+    records = [record for record in told.values() if record is not None]
+    if len(told) >= enough and told:
+        return Verdict(Outcome.MENDED, _newest(records))
+    if any(_is_silent(answers[url]) for url in others) or len(others) < owners.replicas - 1:
+        return Verdict(Outcome.WAITING)
+    return Verdict(Outcome.MENDED, _newest(records)) if records else Verdict(Outcome.LOST)
+
+
+class Healer:
+    """Mends the own store. run: for ever; heal: now."""
+
+    def __init__(
+        self, own_url: str, store: Store, replicas: Replicas, placement: Placement, clock: Clock
+    ) -> None:
+        self._own_url, self._store, self._replicas = own_url, store, replicas
+        self._placement, self._clock = placement, clock
+        self._damage: Damage = store.damage
+        self._running: dict[str, asyncio.Task[Outcome]] = {}
+        self._lost: set[str] = set()
+        self._noted = asyncio.Event()
+        self._logged = 0
+        self._found_at = self._conflict_at = float("-inf")
+        self._known = (0, 0)
+
+    def is_lost(self, key: str) -> bool:
+        """Whether no replica has a damaged record any more, so that a write may take its place."""
+        return key in self._lost
+
+    async def heal(self, keys: Iterable[str], deadline: float) -> bool:
+        """Mend keys whose records are damaged; whether all are."""
+        outcomes = await asyncio.gather(*(self._heal_once(key, deadline) for key in keys))
+        return all(outcome is Outcome.MENDED for outcome in outcomes)
+
+    async def run(self) -> None:
+        """Mend what is noted, until it is cancelled."""
+        pause, loop = LOOK_SECONDS, asyncio.get_running_loop()
+        self._damage.listen(lambda: _wake(loop, self._noted))
+        while True:
+            self._noted.clear()
+            self._look()
+            waiting = await self._pass()
+            pause = min(2 * pause, LONGEST_PAUSE) if waiting else LOOK_SECONDS
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._noted.wait(), pause if waiting else None)
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong with stored records, as a source of `Problems`."""
+        self._look()
+        now = self._clock.monotonic()
+        if self._damage.structure:
+            yield Problem(self._damage.structure)
+        if self._damage:
+            yield Problem(self._describe())
+        elif now - self._found_at < TOLD_SECONDS:
+            yield Problem(
+                f"{self._damage.mended} damaged records and {self._damage.index} entries of the index"
+                f" were found"
+                " on this node's disk since its start, and mended: check the disk and the memory"
+            )
+        if now - self._conflict_at < TOLD_SECONDS:
+            key, between = self._damage.conflict
+            yield Problem(
+                f"key {brief(key)} has two different records of one version, between {between}"
+                f" ({self._damage.conflicts} such cases since the start): two writes in one millisecond,"
+                f" a damaged"
+                " memory, or data that was changed by hand; one of them stands everywhere: read the key"
+            )
+
+    # --- one key
+
+    async def _heal_once(self, key: str, deadline: float) -> Outcome:
+        """Mend a key, or wait for who is at it; not longer than until the deadline."""
+        task = self._running.get(key)
+        if task is None:
+            task = self._running[key] = asyncio.get_running_loop().create_task(self._heal(key))
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        done, _ = await asyncio.wait([task], timeout=max(0.0, deadline - self._clock.monotonic()))
+        return task.result() if done else Outcome.WAITING
+
+    async def _heal(self, key: str) -> Outcome:
+        try:
+            outcome = await self._ask_and_mend(key)
+        except LimeDBError as error:
+            log.info("the damaged record of key %s can't be mended yet: %s", brief(key), error)
+            return Outcome.WAITING
+        if outcome is Outcome.LOST and key not in self._lost:
+            self._lost.add(key)
+            self._damage.lost += 1
+            log.error(
+                "the record of key %s is damaged and no other replica has it: it is lost; write the key"
+                " anew, or"
+                " restore a snapshot", brief(key),
+            )  # fmt: skip
+        return outcome
+
+    async def _ask_and_mend(self, key: str) -> Outcome:
+        (own,) = await self._store.get_many([key])
+        if not isinstance(own, RecordDamagedError):  # it was written anew, or mended from the store itself
+            self._mended(key)
+            return Outcome.MENDED
+        owners = self._placement.layout.of_key(key)
+        others = [url for url in owners.current if url != self._own_url]
+        held = await asyncio.gather(*(self._ask(url, key) for url in others))
+        verdict = judge(self._own_url, owners, dict(zip(others, held, strict=True)))
+        if verdict.outcome is Outcome.MENDED:
+            await self._store.mend(key, verdict.record)
+            self._mended(key)
+        return verdict.outcome
+
+    async def _ask(self, url: str, key: str) -> Held | LimeDBError:
+        if not self._replicas.is_reachable(url):
+            return LimeDBError("it is away")
+        fence, deadline = self._placement.layout.topology.fence, self._clock.monotonic() + READ_SECONDS
+        try:
+            (held,) = await self._replicas.at(url).read((key,), fence, deadline)
+        except StaleEpochError as error:
+            self._placement.adopt(error.topology)
+            return error
+        except LimeDBError as error:
+            return error
+        return held
+
+    async def overwrite(self, record: Record) -> None:
+        """Put a record in the place of a lost one."""
+        await self._store.mend(record.key, record)
+        self._mended(record.key)
+
+    def _mended(self, key: str) -> None:
+        self._lost.discard(key)
+        self._damage.drop(key, is_mended=True)
+        if self._logged <= LOGGED:
+            log.warning("the record of key %s, damaged on this node's disk, was mended", brief(key))
+
+    # --- all that is listed
+
+    async def _pass(self) -> bool:
+        """Try to mend everything that is listed, once; whether something is left."""
+        seen = 0
+        listed = self._damage.some(len(self._damage))
+        while batch := listed[seen : seen + BATCH]:
+            seen += len(batch)
+            for key, why in batch:
+                self._tell(key, why)
+            await self.heal([key for key, _ in batch], self._clock.monotonic() + 2 * READ_SECONDS)
+        if not self._damage:
+            self._logged = 0
+        return bool(self._damage)
+
+    def _tell(self, key: str, why: str) -> None:
+        if key in self._lost:
+            return
+        self._logged += 1
+        if self._logged <= LOGGED:
+            log.warning("the record of key %s is damaged on this node's disk (%s)", brief(key), why)
+        elif self._logged == LOGGED + 1:
+            log.warning("more records are damaged: status counts them, and no more are named here")
+
+    def _look(self) -> None:
+        """Note when something was found last, and tell of two records with one version."""
+        damage, now = self._damage, self._clock.monotonic()
+        found, conflicts = damage.found + damage.index, damage.conflicts
+        if found > self._known[0]:
+            self._found_at = now
+        if conflicts > self._known[1]:
+            if now - self._conflict_at > LOOK_SECONDS * 10:
+                log.error("key %s: two different records of one version, between %s", *damage.conflict)
+            self._conflict_at = now
+        self._known = (found, conflicts)
+
+    def _describe(self) -> str:
+        key, why = self._damage.some(1)[0]
+        lost = (
+            f"; {len(self._lost)} of them no other replica has: write those keys anew" if self._lost else ""
+        )
+        return (
+            f"{len(self._damage)} records on this node's disk are damaged (key {brief(key)}: {why}): they"
+            f" are fetched"
+            f" from the other replicas as soon as enough of those answer{lost}; check the disk"
+        )
+
+
+def _wake(loop: asyncio.AbstractEventLoop, noted: asyncio.Event) -> None:
+    """Set an event of the loop's, in whatever thread this is."""
+    with suppress(RuntimeError):  # the loop was closed
+        loop.call_soon_threadsafe(noted.set)
+
+
+def _is_silent(held: Held | LimeDBError) -> bool:
+    """Whether an owner gave no answer, so that it may know more later."""
+    return isinstance(held, LimeDBError) and not isinstance(held, RecordDamagedError)
+
+
+def _newest(records: Sequence[Record]) -> Record | None:
+    newest: Record | None = None
+    for record in records:
+        newest = record if newest is None else merge(newest, record)
+    return newest

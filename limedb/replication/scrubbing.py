@@ -1,0 +1,141 @@
+"""Reads everything that this node stores, and has what is damaged mended.
+
+It owns the pace, and the place that was reached. It must never judge a record: the store does, and
+`healing.py` brings back what is lost here.
+
+Nothing else reads what nobody asks for: damage that is found late may meet a second one, on another replica
+of the same key.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+from limedb.core.damage import Damage
+from limedb.errors import LimeDBError
+from limedb.ports import Clock, Store
+
+log = logging.getLogger(__name__)
+
+STEP_BYTES = 256 << 10
+"""Bytes of a step: some 0.3 ms of the event loop."""
+FAST_BYTES = 64 << 20
+"""Bytes a second at which a scrub on demand reads, at most."""
+SAVE_SECONDS = 60.0
+RETRY_SECONDS = 60.0
+MEND_SECONDS = 30.0
+"""How long a scrub on demand waits at its end for what it found to be mended."""
+PROGRESS_SECONDS = 0.2
+
+
+class ScrubMark(Protocol):
+    """Where a scrubber keeps how far it is, over a restart."""
+
+    def load(self) -> tuple[bytes, int]:
+        """The place where it is to go on, and when the last pass ended (ms since 1970; 0: never)."""
+
+    async def save(self, place: bytes, ended_ms: int) -> None:
+        """Keep both. It may fail silently: then more is read twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubProgress:
+    """How far a scrub on demand is. records, size: that were read, of about `total` bytes. damaged: records
+    found damaged since it began; mended: of all that were; index: entries mended; waiting: records that are
+    damaged now; lost: of these, no replica has them.
+    """
+
+    records: int = 0
+    size: int = 0
+    total: int = 0
+    damaged: int = 0
+    mended: int = 0
+    index: int = 0
+    waiting: int = 0
+    lost: int = 0
+
+
+class Scrubber:
+    """Reads all in `interval` seconds, again and again; 0: never by itself. mark: None, it begins anew at
+    each start. ended_ms: when the last pass ended, milliseconds since 1970; 0: none did.
+    """
+
+    def __init__(self, store: Store, clock: Clock, interval: float, mark: ScrubMark | None = None) -> None:
+        self._store, self._clock, self._interval, self._mark = store, clock, interval, mark
+        self._place, self.ended_ms = mark.load() if mark else (b"", 0)
+        self._saved_at = clock.monotonic()
+
+    async def run(self) -> None:
+        """Scrub until it is cancelled."""
+        if not self._interval:
+            return
+        while True:
+            await asyncio.sleep(self._pause())
+            try:
+                await self._pass()
+            except LimeDBError as error:
+                log.warning("scrubbing can't go on: %s; it is tried again", error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def scrub_all(self) -> AsyncGenerator[ScrubProgress, None]:
+        """Read everything now; tells how far it is, first before anything is read. LimeDBError."""
+        damage = self._store.damage
+        before = (damage.found, damage.mended, damage.index)
+        progress = _progress(damage, before, 0, 0, self._store.stats().size)
+        told = self._clock.monotonic()
+        yield progress
+        place, is_first, records, size = b"", True, 0, 0
+        while place or is_first:
+            step = await self._store.scrub(place, STEP_BYTES)
+            place, is_first = step.place, False
+            records, size = records + step.records, size + step.size
+            await asyncio.sleep(step.size / FAST_BYTES)
+            if self._clock.monotonic() - told >= PROGRESS_SECONDS:
+                told = self._clock.monotonic()
+                yield _progress(damage, before, records, size, progress.total)
+        patience = self._clock.monotonic() + MEND_SECONDS
+        while len(damage) > damage.lost and self._clock.monotonic() < patience:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            yield _progress(damage, before, records, size, progress.total)
+        await self._reach(b"", ended=True)
+        yield _progress(damage, before, records, size, size)
+
+    # --- in the background
+
+    def _pause(self) -> float:
+        """Seconds until the next pass is due."""
+        if self._place or not self.ended_ms:
+            return 0.0
+        since = (self._clock.wall_ms() - self.ended_ms) / 1000
+        return min(self._interval, max(0.0, self._interval - since))
+
+    async def _pass(self) -> None:
+        """Go on from the place that was reached to the end, spread over the interval."""
+        is_done = False
+        while not is_done:
+            step = await self._store.scrub(self._place, STEP_BYTES)
+            is_done = not step.place
+            await self._reach(step.place, ended=is_done)
+            share = step.size / max(self._store.stats().size, step.size, 1)
+            await asyncio.sleep(0.0 if is_done else 0.8 * self._interval * share)
+
+    async def _reach(self, place: bytes, *, ended: bool) -> None:
+        self._place = place
+        if ended:
+            self.ended_ms = self._clock.wall_ms()
+        now = self._clock.monotonic()
+        if self._mark is not None and (ended or now - self._saved_at >= SAVE_SECONDS):
+            self._saved_at = now
+            await self._mark.save(place, self.ended_ms)
+
+
+def _progress(
+    damage: Damage, before: tuple[int, int, int], records: int, size: int, total: int
+) -> ScrubProgress:
+    found, mended, index = before
+    return ScrubProgress(
+        records, size, max(size, total), damage.found - found, damage.mended - mended, damage.index - index,
+        len(damage), damage.lost,
+    )  # fmt: skip
