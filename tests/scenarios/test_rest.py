@@ -306,7 +306,7 @@ class TestGossip:
     def test_a_syn_is_answered_by_updates_and_requests(self, rest: httpx.Client, urls: list[str]) -> None:
         syn = {"type": "GOSSIP_SYN", "payload": {"digests": [{"nodeUrl": urls[0], "heartbeat": 0}]}}
         ack = rest.post("/gossip", params={"node": urls[0]}, json=syn).json()
-        assert set(ack) == {"digestsUpdate", "digestsRequest", "nowMs", "nodeUrl"}
+        assert set(ack) == {"digestsUpdate", "digestsRequest", "nowMs", "timeMs", "nodeUrl"}
         assert [state["nodeUrl"] for state in ack["digestsUpdate"]] == urls
         assert all(state["heartbeat"] > 0 for state in ack["digestsUpdate"])
         assert ack["digestsRequest"] == []
