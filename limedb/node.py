@@ -277,6 +277,7 @@ class Node:
             figures.requests,
             lambda: figures.peers,
             lambda: figures.stored,
+            lambda: {share.name: (share.held, share.refused) for share in self._memory.shares},
         )
         try:
             telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
