@@ -45,7 +45,9 @@ class PeerDoor:
         _check_count("keys", len(keys), MAX_RECORDS)
         return self._own.read_stored(keys, fence)
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """See ports.Replica. All or none: the sender is told which record is wrong."""
         _check_count("records", len(records), MAX_RECORDS)
         for record in records:
@@ -56,7 +58,7 @@ class PeerDoor:
                 raise InvalidRequestError(f"the records hold {wrong}: no node would send it")
         if records:
             self._check_version("the version of a record", max(map(_version, records)))
-        return await self._own.apply(records, fence, deadline)
+        return await self._own.apply(records, fence, deadline, copied)
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         """See ports.Replica."""

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation.faults import answers_of_any_time, records_of_any_time
+from tests.simulation.faults import answers_of_any_time, gossip_of_anybody, records_of_any_time
 from tests.simulation.scenarios import lies
 from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import SimulationError, run_sim
@@ -16,7 +16,9 @@ def test_no_lie_loses_a_key_or_stops_the_others(seed: int) -> None:
     run_sim(seed, lies)
 
 
-@pytest.mark.parametrize(("fault", "count"), [(records_of_any_time, 1), (answers_of_any_time, 0)])
+@pytest.mark.parametrize(
+    ("fault", "count"), [(records_of_any_time, 1), (answers_of_any_time, 0), (gossip_of_anybody, 1)]
+)
 def test_messages_that_are_believed_unseen_are_found(
     fault: Callable[[pytest.MonkeyPatch], None], count: int
 ) -> None:
