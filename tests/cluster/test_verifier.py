@@ -235,3 +235,21 @@ def test_pledges_that_strangers_ask_for_keep_no_cluster_from_forming() -> None:
                 await asyncio.sleep(0.1)
 
     run_virtual(scenario())
+
+
+def test_without_proof_one_message_would_set_data_aside() -> None:
+    async def scenario() -> None:
+        async with Cluster() as cluster:
+            node = (await formed(cluster, 3))[1]
+
+            async def believe(claim: Topology) -> None:
+                node.charter.go_over(claim)
+
+            async def approve(before: Topology, after: Topology) -> None:
+                pass
+
+            node.charter.ask_first(believe, approve)
+            await node.charter.learn(without(node))
+            assert node.steward.departed
+
+    run_virtual(scenario())

@@ -7,16 +7,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from limedb.cluster.approval import Approval
 from limedb.cluster.handoff import Handoff, Job, Part
 from limedb.cluster.transfer import Sources
-from limedb.cluster.verifier import Verifier
-from limedb.core.bounds import flaw
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.slewed_time import SlewedTime
-from limedb.core.topology import Fence, Topology
+from limedb.core.topology import Fence
 from limedb.ports import Applied, Held
 from limedb.replication import healing, writing
 from limedb.replication.checked_replicas import CheckedReplicas
@@ -95,25 +92,6 @@ def watch_that_forgets(patch: pytest.MonkeyPatch) -> None:
 def watch_that_drops(patch: pytest.MonkeyPatch) -> None:
     """What a feed is unsure of is left out, though it may be on its way."""
     patch.setattr(Feed, "_was_reported", lambda self, version: True)
-
-
-def believes_anybody(patch: pytest.MonkeyPatch) -> None:
-    """A claim is gone over to because somebody says so, as before there was a proof."""
-
-    async def follow(self: Verifier, claim: Topology) -> None:
-        if not flaw(claim):
-            self._charter.go_over(claim)
-
-    patch.setattr(Verifier, "follow", follow)
-
-
-def votes_for_anything(patch: pytest.MonkeyPatch) -> None:
-    """A voter takes any valid step for right, without looking whether it is time for it."""
-
-    async def check(self: Approval, before: Topology, after: Topology) -> None:
-        pass
-
-    patch.setattr(Approval, "check", check)
 
 
 def records_of_any_time(patch: pytest.MonkeyPatch) -> None:
