@@ -83,7 +83,8 @@ class Stranger:
                     continue
                 self.sent += 1
                 lie = self._rng.choice(lies)(program.engine.charter.topology)
-                self._sim.start(self._send(node, self._gossip(node)), f"gossip to {node.url}")
+                if self._rng.random() < 0.2:
+                    self._sim.start(self._send(node, self._gossip(node)), f"gossip to {node.url}")
                 self._sim.start(self._send(node, lie), f"lie to {node.url}")
 
     async def _send(self, node: SimNode, lie: Callable[[Any], Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.simulation.faults import answers_of_any_time, gossip_of_anybody, records_of_any_time
+from tests.simulation.faults import answers_of_any_time, records_of_any_time
 from tests.simulation.scenarios import lies
 from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import SimulationError, run_sim
@@ -15,7 +15,7 @@ def test_no_lie_loses_a_key_or_stops_the_others(seed: int) -> None:
     run_sim(seed, lies)
 
 
-@pytest.mark.parametrize("fault", [records_of_any_time, answers_of_any_time, gossip_of_anybody])
+@pytest.mark.parametrize("fault", [records_of_any_time, answers_of_any_time])
 def test_messages_that_are_believed_unseen_are_found(fault: Callable[[pytest.MonkeyPatch], None]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         fault(patch)
