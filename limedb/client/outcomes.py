@@ -10,6 +10,7 @@ from limedb.errors import (
     ContendedError,
     LimeDBError,
     OutcomeUnknownError,
+    OverloadedError,
     RemoteError,
     RequestTimeoutError,
     StoreClosedError,
@@ -73,7 +74,7 @@ def again(outcome: Outcome, is_write: bool, repeatable: bool) -> Again:
         return Again.ANYWHERE if may else Again.NO
     if isinstance(outcome, OutcomeUnknownError):
         return Again.ELSEWHERE if repeatable else Again.NO
-    if isinstance(outcome, UnavailableError | StoreClosedError):  # nothing was written
+    if isinstance(outcome, UnavailableError | StoreClosedError | OverloadedError):  # nothing was written
         return Again.NO if isinstance(outcome, ContendedError) else Again.ELSEWHERE
     if isinstance(outcome, RemoteError) and outcome.code == "UNAVAILABLE" and not is_write:
         return Again.ELSEWHERE

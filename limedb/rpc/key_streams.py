@@ -27,7 +27,7 @@ MAX_OF_CONNECTION = 500
 """Watches of one connection: half of the calls that it carries at a time, so that requests pass."""
 
 
-PAGE_READS = 16 << 20
+PAGE_READS = 32 << 20
 """What the pages of all nodes count while they are gathered, in bytes: a MiB each, and the processor's
 time.
 """
