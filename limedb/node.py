@@ -31,7 +31,7 @@ from limedb.observability.logs import configure_logging
 from limedb.observability.machine import give_back, machine_memory, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
-from limedb.ports import StoreStats
+from limedb.ports import Store, StoreStats
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
@@ -158,7 +158,7 @@ class Node:
         self._aside = Aside()
         self._memory = Memory(self._max_memory, self._clock)
         self._figures = Figures(self._clock, store)
-        telemetry = await self._start_telemetry()
+        telemetry = await self._start_telemetry(store)
         links = PeerLinks(
             lambda url: self._engine.view.address(url), self._clock, telemetry.client_interceptors
         )
@@ -250,7 +250,7 @@ class Node:
     def _max_answer(self) -> int:
         return max(MAX_ANSWER, self._config.max_value_size)
 
-    async def _start_telemetry(self) -> Telemetry:
+    async def _start_telemetry(self, store: Store) -> Telemetry:
         config, figures = self._config, self._figures
         source = Source(
             config.node_url,
@@ -259,6 +259,7 @@ class Node:
             figures.requests,
             lambda: figures.peers,
             lambda: figures.stored,
+            store.damage.counts,
         )
         try:
             telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)

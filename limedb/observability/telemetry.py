@@ -26,7 +26,8 @@ PROBE_TIMEOUT = 0.25  # seconds; the default endpoint is on this machine
 class Source:
     """Whose telemetry it is, and where its figures come from.
 
-    peers gives the number of peers by status, store the store's figures. The exporter's thread calls both,
+    peers gives the number of peers by status, store the store's figures, damage how many stored records were
+    found damaged, by what became of them. The exporter's thread calls both,
     so they return what the loop has put aside and touch nothing that the loop is changing.
     """
 
@@ -36,6 +37,7 @@ class Source:
     requests: "RequestStats"
     peers: Callable[[], Mapping[str, int]]
     store: "Callable[[], StoreStats]"
+    damage: Callable[[], Mapping[str, int]] = dict
 
 
 def _nothing() -> None:
