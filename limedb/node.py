@@ -159,7 +159,7 @@ class Node:
         self._aside = Aside()
         self._memory = Memory(self._max_memory, self._clock)
         self._figures = Figures(self._clock, store)
-        telemetry = await self._start_telemetry()
+        telemetry = await self._start_telemetry(store)
         links = PeerLinks(
             lambda url: self._engine.view.address(url), self._clock, telemetry.client_interceptors
         )
@@ -268,7 +268,7 @@ class Node:
     def _max_answer(self) -> int:
         return max(MAX_ANSWER, self._config.max_value_size)
 
-    async def _start_telemetry(self) -> Telemetry:
+    async def _start_telemetry(self, store: Store) -> Telemetry:
         config, figures = self._config, self._figures
         source = Source(
             config.node_url,
@@ -278,6 +278,7 @@ class Node:
             lambda: figures.peers,
             lambda: figures.stored,
             lambda: {share.name: (share.held, share.refused) for share in self._memory.shares},
+            store.damage.counts,
         )
         try:
             telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)

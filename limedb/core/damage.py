@@ -61,6 +61,16 @@ class Damage:
         if self._why.pop(key, None) is not None:
             self.mended += is_mended
 
+    def counts(self) -> dict[str, int]:
+        """Records by what became of them: waiting, mended, lost; and entries of the index, and conflicts."""
+        return {
+            "waiting": len(self._why),
+            "mended": self.mended,
+            "lost": self.lost,
+            "index": self.index,
+            "conflict": self.conflicts,
+        }
+
     def some(self, limit: int) -> list[tuple[str, str]]:
         """Keys of the list and why, the first that were noted."""
         return [*islice(self._why.copy().items(), limit)]

@@ -71,6 +71,16 @@ def create_instruments(provider: MeterProvider, source: Source) -> None:
         "By",
         "Size of the store's data.",
     )
+    meter.create_observable_gauge(
+        "limedb.store.damage",
+        [callback(lambda: _damage(source))],
+        "{record}",
+        "Stored records found damaged since the start.",
+    )
+
+
+def _damage(source: Source) -> list[tuple[float, Mapping[str, str]]]:
+    return [(count, {"limedb.damage": kind}) for kind, count in source.damage().items()]
 
 
 def _observe(read: Read, node_url: str) -> list[Observation]:

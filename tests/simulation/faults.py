@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from limedb.cluster.handoff import Handoff, Job, Part
+from limedb.cluster.hearsay import Hearsay
 from limedb.cluster.transfer import Sources
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
@@ -108,3 +109,9 @@ def records_of_any_time(patch: pytest.MonkeyPatch) -> None:
 def answers_of_any_time(patch: pytest.MonkeyPatch) -> None:
     """What peers answer is counted unseen."""
     patch.setattr(CheckedReplicas, "at", lambda self, node_url: self._replicas.at(node_url))
+
+
+def gossip_of_anybody(patch: pytest.MonkeyPatch) -> None:
+    """What anybody says of a node is taken for the node's own word."""
+    patch.setattr(Hearsay, "digests", lambda self, digests: [d for d in digests if d.url])
+    patch.setattr(Hearsay, "states", lambda self, states: [s for s in states if s.url])

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation.faults import answers_of_any_time, records_of_any_time
+from tests.simulation.faults import answers_of_any_time, gossip_of_anybody, records_of_any_time
 from tests.simulation.scenarios import lies
 from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import SimulationError, run_sim
