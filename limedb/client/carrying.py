@@ -13,13 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
 from limedb.client.node import Node
 from limedb.client.outcomes import Again, Lost, Outcome, again, error_of, is_unknown
+from limedb.client.retrying import Retries
 from limedb.client.routes import Routes
 from limedb.errors import LimeDBError
 from limedbpb.v1 import kv_pb2, record_pb2
-
-PAUSE_SECONDS = 0.02
-"""Before a call is tried again at a node that did not answer; it doubles."""
-LONGEST_PAUSE = 0.5
 
 
 class Job:
@@ -94,7 +91,8 @@ class Carrier:
         """Carry calls for different keys, all of one kind, to their last outcomes, by the deadline (seconds
         of the loop's clock). avoid: nodes that have refused them.
         """
-        left, avoid, pause = list(jobs), set() if avoid is None else avoid, PAUSE_SECONDS
+        left, avoid = list(jobs), set() if avoid is None else avoid
+        retries = Retries(self._routes.budget)
         while left and self._loop.time() < deadline:
             by_node = self._placed(left, avoid)
             if not by_node:
@@ -104,8 +102,7 @@ class Carrier:
             await self._send(by_node, level, deadline)
             left, lost = _again(by_node, avoid)
             if lost:
-                await asyncio.sleep(min(pause, max(0.0, deadline - self._loop.time())))
-                pause = min(LONGEST_PAUSE, pause * 2)
+                await asyncio.sleep(min(retries.pause(), max(0.0, deadline - self._loop.time())))
 
     def _placed(self, jobs: Iterable[Job], avoid: set[Node]) -> dict[Node, list[Job]]:
         """Jobs by where they go; those are missing that have nowhere to go."""
