@@ -21,19 +21,23 @@ from limedbpb.v1 import kv_pb2, record_pb2
 
 class Job:
     """A call for one key. write: what to store or delete; None: it reads. repeatable: nodes take the write
-    once, however often it is sent. outcome: the last one; unknown: the first that left open whether it was
-    written.
+    once, however often it is sent. tries: outcomes so far. outcome: the last one; unknown: the first that
+    left open whether it was written.
     """
 
-    __slots__ = ("key", "outcome", "repeatable", "unknown", "write")
+    __slots__ = ("key", "outcome", "repeatable", "tries", "unknown", "write")
 
     def __init__(self, key: str, write: kv_pb2.BatchWrite | None = None, repeatable: bool = False) -> None:
         self.key, self.write, self.repeatable = key, write, repeatable
         self.outcome: Outcome = Lost("", "there was no time to send it", begun=False)
         self.unknown: Outcome | None = None
+        self.tries = 0
 
     def take(self, outcome: Outcome) -> Again:
         """Take the outcome of a try; whether to try again."""
+        self.tries += 1
+        if isinstance(outcome, Lost) and self.tries > 1:
+            outcome = outcome._replace(reason=f"{outcome.reason} (tried {self.tries} times)")
         self.outcome = outcome
         if self.write is None:
             return again(outcome, is_write=False, repeatable=False)
