@@ -168,6 +168,12 @@ SEEDS ?= 300
 sim: $(READY) ## Run that many seeds (SEEDS=300) of the simulated cluster, and all that failed once
 	PYTHONHASHSEED=0 SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation
 
+# What CI takes a share of, in full.
+.PHONY: torture
+torture: $(READY) ## Damage files in every way that tests know, many times (minutes)
+	TORTURE_CASES=20000 $(BIN)/python -m pytest -q tests/storage/test_lmdb_pages.py
+	TORTURE_DAMAGE=1 $(BIN)/python -m pytest -q tests/scenarios/test_damaged_files.py
+
 .PHONY: format
 format: $(READY) ## Format the code and the protos
 	$(BIN)/ruff check --fix .

@@ -89,10 +89,12 @@ class CheckedReplica:
             self._check(False, "records of other keys than were asked for, or of a time that can't be")
         return records
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """See ports.Replica."""
         try:
-            applied = await self.peer.apply(records, fence, deadline)
+            applied = await self.peer.apply(records, fence, deadline, copied)
         except StaleEpochError as stale:
             await self._heed(stale, fence)
             raise

@@ -4,11 +4,14 @@ It owns how what is found is cut into messages. A message is made when the one b
 runs ahead of the client.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Protocol
 
 from limedb.core.record import Record, value_size
+from limedb.errors import TooManyWatchesError
+from limedb.replication.channel import Piece
 from limedb.replication.scanning import Scanner
 from limedb.replication.watching import Watcher
 from limedb.rpc.checks import Checks, ScanOrder
@@ -20,6 +23,8 @@ from limedbpb.v1 import kv_pb2
 
 MAX_PAGE_BYTES = 384 << 10
 """Bytes of keys and values behind which a message ends; who does not read holds some times as many."""
+MAX_OF_CONNECTION = 500
+"""Watches of one connection: half of the calls that it carries at a time, so that requests pass."""
 
 
 PAGE_READS = 16 << 20
@@ -43,6 +48,7 @@ class KeyStreams:
     ) -> None:
         self._scanner, self._watcher, self._memory = scanner, watcher, memory
         self._checks, self._deadlines = checks, deadlines
+        self._watches: Counter[str] = Counter()  # by connection
 
     async def scan(
         self, request: kv_pb2.ScanRequest, context: Context
@@ -73,15 +79,42 @@ class KeyStreams:
         async with self._memory.reading(context, PAGE_READS, ROOM_SECONDS):
             return await pages.page()
 
-    async def watch(self, request: kv_pb2.WatchRequest) -> AsyncGenerator[kv_pb2.WatchResponse, None]:
+    async def watch(
+        self, request: kv_pb2.WatchRequest, context: Context
+    ) -> AsyncGenerator[kv_pb2.WatchResponse | bytes, None]:
         """See KVService.Watch."""
         what, level = self._checks.watch(request), self._checks.consistency(request.consistency)
         after = request.after_version if request.HasField("after_version") else None
-        async with aclosing(self._watcher.watch(what, after, level)) as news:
-            async for changes, resume_version in news:
-                yield kv_pb2.WatchResponse(
-                    events=[watch_event(record) for record in changes], resume_version=resume_version
-                )
+        with self._one_of(context.peer()):
+            async with aclosing(self._watcher.watch(what, after, level)) as news:
+                async for pieces, resume_version in news:
+                    yield b"".join([*map(_encoded, pieces), _resume(resume_version)])
+
+    @contextmanager
+    def _one_of(self, connection: str) -> Iterator[None]:
+        """Count a watch of a connection. TooManyWatchesError."""
+        if self._watches[connection] >= MAX_OF_CONNECTION:
+            raise TooManyWatchesError("this connection", MAX_OF_CONNECTION)
+        self._watches[connection] += 1
+        try:
+            yield
+        finally:
+            self._watches[connection] -= 1
+            if not self._watches[connection]:
+                del self._watches[connection]
+
+
+def _encoded(piece: Piece) -> bytes:
+    """The events of a piece, as they stand in a WatchResponse: made once, for all that watch."""
+    if not piece.encoded:
+        response = kv_pb2.WatchResponse(events=map(watch_event, piece.records))
+        piece.encoded = response.SerializeToString()
+    return piece.encoded
+
+
+def _resume(version: int) -> bytes:
+    """The rest of a WatchResponse: protobuf joins messages whose bytes are joined."""
+    return kv_pb2.WatchResponse(resume_version=version).SerializeToString()
 
 
 def _told_size(record: Record, order: ScanOrder) -> int:

@@ -22,8 +22,8 @@ from limedb.errors import OverloadedError
 from limedb.ports import Clock
 
 SMALL = 16 << 10
-"""Bytes of a request or an answer that aren't counted: 10,000 requests, which is what a node works on at a
-time, hold no more than 160 MiB of them.
+"""Bytes of a request or an answer that aren't counted: what `Calls` lets clients have at a time holds no more
+than 128 MiB of either.
 """
 COPIES = 5
 """How many times the bytes of a large request are in memory while it is worked on: as they came, as a
@@ -46,7 +46,7 @@ MOST_WAITING = 1000
 MOST_LOOKED_AT = 64
 """Of the clients who wait, how many are looked at each time that something is given back."""
 FEW_CALLS, MOST_CALLS = 2_000, 6_000
-"""Calls at a time that are nobody's, and of those beyond, how many. gRPC takes no more than 10,000."""
+"""Calls at a time that are nobody's, and of those beyond, how many. gRPC takes no more than 20,000."""
 FULL_SECONDS = 3.0
 """How long a share refuses before that is a problem to tell of."""
 FORGET_SECONDS = 10.0

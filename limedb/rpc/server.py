@@ -44,8 +44,10 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
 """A unary method's returns an awaitable message, a streaming one's an async generator of messages."""
 
-MAX_CONCURRENT_RPCS = 10_000
-"""Requests that one node works on at a time; one more gets RESOURCE_EXHAUSTED."""
+MAX_CONCURRENT_RPCS = 20_000
+"""Calls that gRPC takes at a time, of clients and peers; one more is refused. `memory.Calls` has fewer for
+clients.
+"""
 
 LARGE = 32 << 20
 """Bytes of large requests that are worked on, or wait, and count as one of the few that may be on their

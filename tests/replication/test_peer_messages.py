@@ -41,9 +41,9 @@ DEADLINE = 1e12
 
 
 def door() -> tuple[PeerDoor, MemoryStore]:
-    """The way in of a node that is alone in its cluster, whose clock may have been set back."""
+    """The way in of a node that is alone in its cluster."""
     store, clock = MemoryStore(), VirtualClock()
-    skew = ClockGuard(clock, 500, is_alone=lambda: True)
+    skew = ClockGuard(clock, 500)
     return PeerDoor(LocalReplica(store, clock, Place(ALONE), InFlight(), 1000, skew), skew), store
 
 

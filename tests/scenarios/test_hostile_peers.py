@@ -218,3 +218,23 @@ def poison(files: list[Path]) -> None:
         if i == 0:
             saved["topology"]["members"] = [saved["topology"]["members"][0] | {"virtual_nodes": 10**6}]
         file.write_text(json.dumps(saved))
+
+
+def test_those_who_are_left_of_a_lost_majority_become_a_cluster_with_all_keys(
+    cluster: RunningCluster,
+) -> None:
+    """Of three nodes two are lost for good, with their data."""
+    keys = [new_key("kept") for _ in range(100)]
+    asyncio.run(keep(cluster, keys))
+    for node in cluster.nodes:
+        cluster.kill(node.name)
+    left = cluster.nodes[0]
+    [folder] = [
+        f for f in cluster.folder.glob("**/*.lmdb") if f.name.endswith(f"{left.url.rpartition(':')[2]}.lmdb")
+    ]
+    done = limedb("repair-topology", str(folder))
+    assert done.returncode == 0, done.stderr
+    cluster.restart(left.name)
+    wait_for("it serves alone", lambda: is_settled(left, [left]), 60)
+    only = RunningCluster(cluster.folder, (left,), "")
+    assert asyncio.run(lost(only, keys)) == []

@@ -83,11 +83,11 @@ def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
 
 def test_a_node_that_fails_ends_although_nobody_reads_its_log(tmp_path: Path) -> None:
     with full_pipe() as pipe, served(tmp_path, stderr=pipe) as node:
-        shutil.rmtree(node.data)
+        node.data.rename(tmp_path / "gone")
         assert node.process.wait(60) == 1
 
 
-def test_quorum_reads_of_new_keys_notice_no_slow_disk(tmp_path: Path) -> None:
+def test_quorum_reads_of_new_keys_and_scans_notice_no_slow_disk(tmp_path: Path) -> None:
     disks = SlowDisks(tmp_path)
     with running_cluster(tmp_path, nodes=3, env=disks.env, envoy=False) as cluster, ExitStack() as stack:
         stubs = [
@@ -103,3 +103,8 @@ def test_quorum_reads_of_new_keys_notice_no_slow_disk(tmp_path: Path) -> None:
                     began = time.monotonic()
                     assert stub.Get(kv_pb2.GetRequest(key=key), timeout=SECONDS).value == "new"
                     assert time.monotonic() - began < slow_disk.SECONDS / 2
+            for stub in stubs:
+                stubs[0].Set(kv_pb2.SetRequest(key=new_key(), value="new"), timeout=SECONDS)
+                began = time.monotonic()
+                assert sum(1 for _ in stub.Scan(kv_pb2.ScanRequest(), timeout=SECONDS))
+                assert time.monotonic() - began < slow_disk.SECONDS / 2

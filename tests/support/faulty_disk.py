@@ -1,7 +1,5 @@
 """Disks that fail, or never answer, in real processes."""
 
-import errno
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +31,12 @@ static int fails(const char *call) {
     ssize_t size = read(fd, content, sizeof content - 1);
     close(fd);
     if (size <= 0 || sscanf(content, "%31s %d", name, &code) != 2 || strcmp(name, call)) return 0;
-    if (!code) for (;;) sleep(1000);
+    if (!code) {
+        char seen[4096];
+        snprintf(seen, sizeof seen, "%s.hangs", getenv("FAULT_FLAG"));
+        close(really_open(seen, O_WRONLY | O_CREAT, 0600));
+        for (;;) sleep(1000);
+    }
     errno = code;
     return 1;
 }
@@ -78,6 +81,11 @@ class FaultyDisks:
             pytest.skip("gcc is not installed: make system-tools")
         self.env = {"LD_PRELOAD": str(library), "FAULT_FLAG": str(self._flag)}
 
+    @property
+    def is_hanging(self) -> bool:
+        """Whether some call has not returned."""
+        return self._flag.with_suffix(".hangs").exists()
+
     @contextmanager
     def failing(self, call: str, code: int) -> Iterator[None]:
         """For the time of the block sync, write (of what is there) or create (of a segment of the log) fails
@@ -90,8 +98,3 @@ class FaultyDisks:
             yield
         finally:
             self._flag.unlink()
-
-
-def words(code: int) -> str:
-    """What an error number means, in words."""
-    return f"{os.strerror(code)} ({errno.errorcode[code]})"
