@@ -13,30 +13,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
 from limedb.client.node import Node
 from limedb.client.outcomes import Again, Lost, Outcome, again, error_of, is_unknown
+from limedb.client.retrying import Retries
 from limedb.client.routes import Routes
 from limedb.errors import LimeDBError
 from limedbpb.v1 import kv_pb2, record_pb2
 
-PAUSE_SECONDS = 0.02
-"""Before a call is tried again at a node that did not answer; it doubles."""
-LONGEST_PAUSE = 0.5
-
 
 class Job:
     """A call for one key. write: what to store or delete; None: it reads. repeatable: nodes take the write
-    once, however often it is sent. outcome: the last one; unknown: the first that left open whether it was
-    written.
+    once, however often it is sent. tries: outcomes so far. outcome: the last one; unknown: the first that
+    left open whether it was written.
     """
 
-    __slots__ = ("key", "outcome", "repeatable", "unknown", "write")
+    __slots__ = ("key", "outcome", "repeatable", "tries", "unknown", "write")
 
     def __init__(self, key: str, write: kv_pb2.BatchWrite | None = None, repeatable: bool = False) -> None:
         self.key, self.write, self.repeatable = key, write, repeatable
         self.outcome: Outcome = Lost("", "there was no time to send it", begun=False)
         self.unknown: Outcome | None = None
+        self.tries = 0
 
     def take(self, outcome: Outcome) -> Again:
         """Take the outcome of a try; whether to try again."""
+        self.tries += 1
+        if isinstance(outcome, Lost) and self.tries > 1:
+            outcome = outcome._replace(reason=f"{outcome.reason} (tried {self.tries} times)")
         self.outcome = outcome
         if self.write is None:
             return again(outcome, is_write=False, repeatable=False)
@@ -94,7 +95,8 @@ class Carrier:
         """Carry calls for different keys, all of one kind, to their last outcomes, by the deadline (seconds
         of the loop's clock). avoid: nodes that have refused them.
         """
-        left, avoid, pause = list(jobs), set() if avoid is None else avoid, PAUSE_SECONDS
+        left, avoid = list(jobs), set() if avoid is None else avoid
+        retries = Retries(self._routes.budget)
         while left and self._loop.time() < deadline:
             by_node = self._placed(left, avoid)
             if not by_node:
@@ -104,8 +106,7 @@ class Carrier:
             await self._send(by_node, level, deadline)
             left, lost = _again(by_node, avoid)
             if lost:
-                await asyncio.sleep(min(pause, max(0.0, deadline - self._loop.time())))
-                pause = min(LONGEST_PAUSE, pause * 2)
+                await asyncio.sleep(min(retries.pause(), max(0.0, deadline - self._loop.time())))
 
     def _placed(self, jobs: Iterable[Job], avoid: set[Node]) -> dict[Node, list[Job]]:
         """Jobs by where they go; those are missing that have nowhere to go."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from limedb.client.node import Node
+from limedb.client.retrying import Retries
 from limedb.client.routes import Routes
 from limedb.errors import (
     LimeDBError,
@@ -26,10 +27,6 @@ from limedbpb.v1 import kv_pb2_grpc
 M = TypeVar("M")
 Begin = Callable[["kv_pb2_grpc.KVServiceAsyncStub"], "grpc.aio.UnaryStreamCall[Any, M]"]
 
-PAUSE_SECONDS = 0.05
-"""Before a stream is begun anew; it doubles."""
-LONGEST_PAUSE = 1.0
-
 
 async def follow(
     routes: Routes, begin: "Begin[M]", silence: float, timeout: float
@@ -43,7 +40,7 @@ async def follow(
     loop = asyncio.get_running_loop()
     avoid: tuple[Node, ...] = ()
     told: LimeDBError | None = None
-    deadline, pause = loop.time() + timeout, PAUSE_SECONDS
+    deadline, retries = loop.time() + timeout, Retries(routes.budget)
     while True:
         node = await _way(routes, avoid, deadline)
         call = begin(kv_pb2_grpc.KVServiceStub(node.channel))
@@ -52,16 +49,17 @@ async def follow(
                 if message is None:
                     return
                 yield message
-                deadline, pause, told = loop.time() + timeout, PAUSE_SECONDS, None
+                deadline, retries, told = loop.time() + timeout, Retries(routes.budget), None
         finally:
             call.cancel()
         if not isinstance(message, UnavailableError | TooManyWatchesError):
             raise message
         told = told if type(message) is UnavailableError else message
+        pause = retries.pause()
         if loop.time() + pause >= deadline:
             raise told or message
         await asyncio.sleep(pause)
-        avoid, pause = (node,), min(2 * pause, LONGEST_PAUSE)
+        avoid = (node,)
 
 
 async def _way(routes: Routes, avoid: tuple[Node, ...], deadline: float) -> Node:

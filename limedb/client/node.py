@@ -14,8 +14,10 @@ import grpc
 
 from limedb.client.batches import MAX_ITEMS, Batch, Reads, Writes
 from limedb.client.outcomes import Lost, Outcome
+from limedb.client.retrying import Budget
 from limedb.client.stream import Stream
-from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedb.rpc.channels import CHANNEL_OPTIONS, CONNECT_MS
+from limedb.rpc.patience import RoundTrips
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
 
 log = logging.getLogger(__name__)
@@ -29,8 +31,16 @@ MAX_IN_FLIGHT = 48
 PATIENCE = 0.5
 """Seconds without an answer after which a node that owes one is pinged."""
 PING_TIMEOUT = 0.5
-"""Seconds in which a ping is to be answered."""
+"""Seconds in which a ping is to be answered, by a node that was never seen to need longer."""
+LONGEST_PING = 3.0
+"""Seconds in which any node is to answer one."""
+PROBE_TIMEOUT = 5.0
+"""Seconds that a probe of a node that is down waits: a refusal comes at once, a late answer is one too."""
+REFUSED_SECONDS = 0.8 * CONNECT_MS / 1000
+"""An address that can't be connected to by then has not refused: it does not answer, which may pass."""
 LOOK_SECONDS = 0.1
+STALL_SECONDS = 0.2
+"""A ping that ends later than that after its time ended in a process that stood still itself."""
 FIRST_PROBE, LONGEST_PROBE = 0.05, 5.0
 """Seconds between probes of a node that is down: they double."""
 
@@ -41,14 +51,17 @@ class Node:
     """The node, or proxy, at an address (host:port), with some sessions. changed: is told when is_up changes.
 
     is_up: it answered its last ping, and no session has broken since. url: whom it said to be; behind a proxy
-    any of several. reason: why it is down; pings_failed: how often it did not answer.
+    any of several. reason: why it is down; pings_failed: how often it did not answer; has_refused: nothing
+    listens there, or it said so, soon after the client began.
     """
 
-    def __init__(self, address: str, sessions: int, changed: Callable[[], None]) -> None:
+    def __init__(self, address: str, sessions: int, changed: Callable[[], None], budget: Budget) -> None:
         self.address, self.url, self.is_up, self.reason = address, "", False, "not reached yet"
-        self.pings_failed = 0
+        self.pings_failed, self.has_refused = 0, False
+        self._budget, self._trips = budget, RoundTrips(PING_TIMEOUT, LONGEST_PING)
         self._sessions, self._changed = sessions, changed
         self._loop = asyncio.get_running_loop()
+        self._made = self._loop.time()
         self.channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
         self._stub = cluster_pb2_grpc.ClusterServiceStub(self.channel)
         self._streams: list[Stream] = []
@@ -99,12 +112,16 @@ class Node:
 
     async def ping(self, timeout: float) -> bool:
         """Whether it answers that it takes requests; url and reason are as it says. timeout: seconds."""
+        began = self._loop.time()
         try:
             state = await self._stub.GetState(cluster_pb2.GetStateRequest(), timeout=timeout)
         except grpc.aio.AioRpcError as error:
             self.reason = f"{error.code().name}: {error.details()}"
             self.pings_failed += 1
+            is_late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            self.has_refused = not is_late and self._loop.time() - self._made < REFUSED_SECONDS
             return False
+        self._trips.measured(self._loop.time() - began)
         self.url = state.node_url
         if state.status != "active":
             self.reason = f"{state.node_url} is {state.status}: {state.problem or 'it takes no requests now'}"
@@ -184,6 +201,7 @@ class Node:
 
     def _answered(self) -> None:
         """Calls that an answer woke up may add to what waits before it goes."""
+        self._budget.earn()
         if self._reads or self._writes or self._full:
             self._flush_soon()
 
@@ -223,8 +241,8 @@ class Node:
             self._look = self._loop.call_later(LOOK_SECONDS, self._watch)
 
     async def _check(self) -> None:
-        """Ping it; when it doesn't answer, end its sessions and probe it."""
-        if not await self.ping(PING_TIMEOUT):
+        """Ping it; when it gives no sign of life, end its sessions and probe it."""
+        if not await self._gives_sign():
             reason = f"no answer to a ping: {self.reason}"
             streams, self._streams = self._streams, []
             self.suspect(reason)
@@ -238,10 +256,18 @@ class Node:
         self._probing = None
         self._look = self._look or self._loop.call_later(LOOK_SECONDS, self._watch)
 
+    async def _gives_sign(self) -> bool:
+        """Whether it answers a ping, or anything else meanwhile, or it is this process that stood still."""
+        began, patience = self._loop.time(), self._trips.patience
+        if await self.ping(patience):
+            return True
+        stalled = self._loop.time() - began > patience + STALL_SECONDS
+        return stalled or any(stream.heard > began for stream in self._streams)
+
     async def _probe(self) -> None:
         """Ping it until it answers."""
         pause = FIRST_PROBE
-        while not await self.ping(max(PING_TIMEOUT, pause)):
+        while not await self.ping(PROBE_TIMEOUT):
             self._changed()
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(LONGEST_PROBE, pause * 2)

@@ -11,6 +11,7 @@ from typing import Literal
 import grpc
 
 from limedb.client.node import Node
+from limedb.client.retrying import Budget, Retries
 from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, Phase, Standing, Topology
@@ -25,7 +26,8 @@ WATCH_TIMEOUT = 3 * WATCH_MS / 1000
 """Seconds of silence after which another node is asked."""
 DIRECT_SECONDS = 0.5
 """How long a start waits for nodes that might be reached directly."""
-PAUSE_SECONDS = 0.2
+FIRST_WATCH = 0.2
+"""Seconds before the cluster is followed anew, about; they grow where nothing comes."""
 SESSIONS_DIRECT, SESSIONS_SEED = 1, 3
 """Sessions with a node, and through an address given: a proxy spreads them over nodes."""
 
@@ -37,7 +39,8 @@ class Routes:
         self._follow = follow
         self._loop = asyncio.get_running_loop()
         self._change: asyncio.Future[None] = self._loop.create_future()
-        self._seeds = {a: Node(a, SESSIONS_SEED, self._changed) for a in addresses}
+        self.budget = Budget()
+        self._seeds = {a: Node(a, SESSIONS_SEED, self._changed, self.budget) for a in addresses}
         self._members: dict[str, Node] = {}
         self._layout: Layout | None = None
         self._chosen: dict[tuple[str, ...], Node] = {}
@@ -47,7 +50,9 @@ class Routes:
         self._is_closed = False
 
     async def start(self, deadline: float) -> None:
-        """Return when calls have a way. UnavailableError: each address was tried and none answers."""
+        """Return when calls have a way. UnavailableError: each address has refused, or none has answered
+        by the deadline.
+        """
         while not any(node.is_up for node in self._seeds.values()):
             if not await self._wait_change(deadline) or self._all_refused():
                 raise UnavailableError(
@@ -55,7 +60,8 @@ class Routes:
                 )
         if self._follow is not False:
             self._task = self._loop.create_task(self._watch())
-            await self._wait_direct(min(deadline, self._loop.time() + DIRECT_SECONDS))
+            some = deadline if self._follow is True else self._loop.time() + DIRECT_SECONDS
+            await self._wait_direct(min(deadline, some))
         if self._follow is True and not self._direct():
             raise UnavailableError("no node can be reached at its own address, as follow_ring=True asks")
 
@@ -130,7 +136,7 @@ class Routes:
         return bool(done)
 
     def _all_refused(self) -> bool:
-        return all(not node.is_up and node.pings_failed for node in self._seeds.values())
+        return all(not node.is_up and node.has_refused for node in self._seeds.values())
 
     async def _wait_direct(self, deadline: float) -> None:
         """Wait until each member was reached or has refused once."""
@@ -142,13 +148,16 @@ class Routes:
 
     async def _watch(self) -> None:
         """Follow the cluster, through whichever node is up."""
+        retries = Retries(Budget(), first=FIRST_WATCH)
         while True:
             node = self.any(())
-            if node is not None:
-                await self._watch_through(node)
-            await asyncio.sleep(PAUSE_SECONDS)
+            if node is not None and await self._watch_through(node):
+                retries = Retries(Budget(), first=FIRST_WATCH)
+            await asyncio.sleep(retries.pause())
 
-    async def _watch_through(self, node: Node) -> None:
+    async def _watch_through(self, node: Node) -> bool:
+        """Follow it to the end of the stream; whether anything came."""
+        came = False
         stub = cluster_pb2_grpc.ClusterServiceStub(node.channel)
         call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=WATCH_MS))
         try:
@@ -156,10 +165,11 @@ class Routes:
                 async with asyncio.timeout(WATCH_TIMEOUT):
                     told = await call.read()
                 if not isinstance(told, cluster_pb2.WatchClusterResponse):
-                    return
+                    return came
                 self._adopt(told)
+                came = True
         except (grpc.aio.AioRpcError, TimeoutError):
-            return
+            return came
         finally:
             call.cancel()
 
@@ -181,7 +191,7 @@ class Routes:
                 self._left.append(self._members.pop(url))
         for url, address in addresses.items():
             if url not in self._members:
-                self._members[url] = Node(address, SESSIONS_DIRECT, self._changed)
+                self._members[url] = Node(address, SESSIONS_DIRECT, self._changed, self.budget)
         for node in [node for node in self._left if node.is_idle]:
             self._left.remove(node)
             task = self._loop.create_task(node.close("it left the cluster"))

@@ -16,7 +16,7 @@ from limedb.cluster.report import ChangePlan, ChangeStatus, Move
 from limedb.core.topology import Phase
 from limedb.ports import Progress
 from limedb.rpc.calls import Caller
-from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedb.rpc.channels import options_for
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc, cluster_pb2
 
 
@@ -154,7 +154,7 @@ class AdminClient(Caller):
 @contextmanager
 def admin_client(target: str, timeout: float) -> Iterator[AdminClient]:
     """A client of the node or Envoy at target (host:port), for the time of the block."""
-    with grpc.insecure_channel(target, CHANNEL_OPTIONS) as channel:
+    with grpc.insecure_channel(target, options_for(timeout)) as channel:
         yield AdminClient(target, channel, timeout)
 
 

@@ -13,7 +13,7 @@ import grpc
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError, UnsupportedError
 from limedb.rpc import status
-from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedb.rpc.channels import options_for
 from limedb.rpc.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
@@ -152,5 +152,5 @@ def _receipt(receipt: record_pb2.Receipt) -> Receipt:
 @contextmanager
 def node_client(target: str, timeout: float = 5.0) -> Iterator[NodeClient]:
     """A client of the node or Envoy at target (host:port), for the time of the block."""
-    with grpc.insecure_channel(target, CHANNEL_OPTIONS) as channel:
+    with grpc.insecure_channel(target, options_for(timeout)) as channel:
         yield NodeClient(target, channel, timeout)

@@ -6,22 +6,33 @@ It owns the options of channels. It must never open one.
 MAX_MESSAGE = 64 << 20
 """The largest message that nodes accept, in bytes: a batch of clients' values, or a chunk between peers."""
 
+CONNECT_MS = 5_000
+"""Milliseconds that a connection has to come about: some round trips across the world, or a node's pause."""
+
 CHANNEL_OPTIONS = (
     # A new channel starts anew, and does not share an old one's backoff.
     ("grpc.use_local_subchannel_pool", 1),
-    # A peer that restarts is found again within half a second, instead of after gRPC's default backoff.
+    # A peer that restarts is found again within half a second, instead of after gRPC's default backoff. The
+    # "minimal" one is no pause: it is the time that a connection has to come about, so distance needs it.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", CONNECT_MS),
     ("grpc.max_reconnect_backoff_ms", 500),
     # A peer that restarts elsewhere keeps its name and changes its IP address: ask for it again as soon, for
     # gRPC does so every 30 s.
     ("grpc.dns_min_time_between_resolutions_ms", 500),
-    # A peer that vanished without a FIN is noticed by pings, also while nothing is asked of it.
+    # A peer that vanished without a FIN is noticed by pings, also while nothing is asked of it. It is
+    # ping_timeout that ends the connection, a minute by default: keepalive_timeout has no effect in gRPC.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
     ("grpc.enable_http_proxy", 0),
 )
+
+
+def options_for(timeout: float) -> tuple[tuple[str, int], ...]:
+    """The options of a channel for one who waits `timeout` seconds: a connection may take as long."""
+    return (*CHANNEL_OPTIONS, ("grpc.min_reconnect_backoff_ms", max(CONNECT_MS, round(timeout * 1000))))

@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from limedb.rpc.calls import Caller
-from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedb.rpc.channels import options_for
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 View: TypeAlias = dict[str, Any]
@@ -109,7 +109,7 @@ class ClusterClient(Caller):
 @contextmanager
 def cluster_client(target: str, timeout: float) -> Iterator[ClusterClient]:
     """A client of the node or Envoy at target (host:port), for the time of the block."""
-    with grpc.insecure_channel(target, CHANNEL_OPTIONS) as channel:
+    with grpc.insecure_channel(target, options_for(timeout)) as channel:
         yield ClusterClient(target, channel, timeout)
 
 

@@ -12,7 +12,7 @@ import grpc
 
 from limedb.core.quorum import Level
 from limedb.rpc.calls import Caller
-from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedb.rpc.channels import options_for
 from limedb.rpc.levels import consistency_of
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
@@ -126,7 +126,7 @@ class ScanClient(Caller):
 @contextmanager
 def scan_client(target: str, timeout: float = 5.0) -> Iterator[ScanClient]:
     """A client of the node or Envoy at target (host:port), for the time of the block."""
-    with grpc.insecure_channel(target, CHANNEL_OPTIONS) as channel:
+    with grpc.insecure_channel(target, options_for(timeout)) as channel:
         yield ScanClient(target, channel, timeout)
 
 

@@ -3,7 +3,8 @@
 It owns what is outstanding on one link, and the judgement: a peer that leaves a call unanswered for PATIENCE
 is pinged, and one that answers neither the ping nor anything else meanwhile is in trouble: all that is
 outstanding ends at once, and it is probed until it answers. So a call fails within 0.8 s where a peer hangs
-or is cut off, and runs on where it is only slow. It must never know what the calls ask.
+or is cut off, and runs on where it is only slow; a peer that is far away has the time that its pings take.
+It must never know what the calls ask.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
 
 from limedb.ports import Clock
+from limedb.rpc.patience import RoundTrips
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +22,11 @@ LOOK_SECONDS = 0.1
 PATIENCE = 0.3
 """Seconds without any answer after which a peer that owes one is pinged."""
 PING_TIMEOUT = 0.4
-"""Seconds in which a ping is to be answered."""
+"""Seconds in which a ping is to be answered, by a peer that was never seen to need longer."""
+LONGEST_PING = 2.5
+"""Seconds in which any peer is to answer one: over a new connection, three round trips."""
+GROWTH = 1.5
+"""By how much longer each probe waits than the one before it that was not answered."""
 STALL_SECONDS = 0.2
 """A ping that ends later than that after its time ended in a process that stood still itself."""
 PROBE_SECONDS = 0.25
@@ -53,6 +59,7 @@ class Watchdog:
         self._clock, self._ping, self._renew = clock, ping, renew
         self._calls: dict[Call, float] = {}  # in the order of their start
         self._answers = self._seen = 0
+        self._trips = RoundTrips(PING_TIMEOUT, LONGEST_PING)
         self._heard = self._wanted = clock.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -144,8 +151,12 @@ class Watchdog:
         stands still but this process.
         """
         started, answers = self._clock.monotonic(), self._answers
-        answered = await self._ping(PING_TIMEOUT)
-        stalled = self._clock.monotonic() - started > PING_TIMEOUT + STALL_SECONDS
+        patience = self._trips.patience
+        answered = await self._ping(patience)
+        took = self._clock.monotonic() - started
+        stalled = took > patience + STALL_SECONDS
+        if answered and not stalled:
+            self._trips.measured(took)
         if answered or stalled or self._answers != answers:
             self._heard = self._clock.monotonic()
             return True
@@ -154,13 +165,16 @@ class Watchdog:
     async def _probe(self) -> None:
         """Return when the peer gave a sign of life, or when nobody has asked for it for long."""
         began = renewed = self._clock.monotonic()
+        patience = self._trips.patience
         while (now := self._clock.monotonic()) - self._wanted < LAPSE_SECONDS:
             pace = 4 if now - began > LONG_TROUBLE else 1
-            if now - renewed >= RENEW_SECONDS * pace:
+            if now - renewed >= max(RENEW_SECONDS * pace, patience):
                 self._renew()
                 renewed = now
-            if await self._ping(PING_TIMEOUT):
+            if await self._ping(patience):
+                self._trips.measured(self._clock.monotonic() - now)
                 break
+            patience = min(LONGEST_PING, patience * GROWTH)
             await asyncio.sleep(PROBE_SECONDS * pace)
         self._heard = self._clock.monotonic()
         self.trouble = ""

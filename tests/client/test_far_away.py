@@ -1,0 +1,72 @@
+"""The client where answers take their time: far away, or from a node that pauses."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import limedb
+from limedb.errors import UnavailableError
+from tests.support.clusters import RunningCluster
+from tests.support.clusters import limedb as command
+from tests.support.delaying import delaying_proxy
+from tests.support.keys import new_key
+from tests.support.ports import free_port
+
+
+@contextmanager
+def far(address: str, seconds: float) -> Iterator[str]:
+    """A way to a node that takes `seconds` one way."""
+    with free_port() as port, delaying_proxy(port, address, seconds) as proxy:
+        yield proxy
+
+
+@contextmanager
+def stopped(broken: RunningCluster, name: str, seconds: float) -> Iterator[None]:
+    """Stop a node now, and let it go on after that time, by the machine's `sleep`."""
+    pid = broken.pid(name)
+    os.kill(pid, signal.SIGSTOP)
+    waker = subprocess.Popen(["sh", "-c", f"sleep {seconds}; kill -CONT {pid}"])
+    try:
+        yield
+    finally:
+        waker.wait()
+
+
+@pytest.mark.parametrize("seconds", [0.005, 0.1, 0.4])
+async def test_a_node_far_away_is_connected_and_answers(node: str, seconds: float) -> None:
+    key = new_key()
+    with far(node, seconds) as address:
+        async with limedb.connect(address, timeout=30, follow_ring=False) as db:
+            await db.set(key, "v")
+            assert await db.get(key) == "v"
+            assert len(await asyncio.gather(*(db.set(new_key(), "v") for _ in range(20)))) == 20
+
+
+def test_the_command_line_connects_to_a_node_far_away(node: str) -> None:
+    with far(node, 0.2) as address:
+        done = command("set", new_key(), "v", "--target", address)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("seconds", [0.3])
+async def test_one_who_connects_waits_for_a_node_that_pauses(broken: RunningCluster, seconds: float) -> None:
+    key, first = new_key(), broken.nodes[0]
+    with stopped(broken, first.name, seconds):
+        async with limedb.connect(first.address, timeout=30, follow_ring=False, idempotent=True) as db:
+            await db.set(key, "v")
+            assert await db.get(key) == "v"
+
+
+async def test_an_address_where_nothing_listens_is_refused_at_once() -> None:
+    with free_port() as port:
+        began = time.monotonic()
+        with pytest.raises(UnavailableError, match="nothing answers"):
+            async with limedb.connect(f"127.0.0.1:{port}", timeout=30):
+                pass
+        assert time.monotonic() - began < 10

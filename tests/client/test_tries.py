@@ -1,0 +1,24 @@
+"""What an error says of a call that was tried more than once."""
+
+from limedb.client.carrying import Job
+from limedb.client.outcomes import Lost
+from limedb.errors import UnavailableError
+
+
+def lost() -> Lost:
+    return Lost("n:1", "the connection broke", begun=False)
+
+
+def test_an_error_says_how_often_a_call_was_tried() -> None:
+    job = Job("k")
+    for _ in range(3):
+        job.take(lost())
+    error = job.error()
+    assert isinstance(error, UnavailableError)
+    assert str(error) == "nothing answers at n:1: the connection broke (tried 3 times)"
+
+
+def test_an_error_of_the_only_try_does_not_count_it() -> None:
+    job = Job("k")
+    job.take(lost())
+    assert "tried" not in str(job.error())

@@ -1,0 +1,85 @@
+"""A TCP proxy that delays: a network as wide as a test wants it.
+
+It owns the delay of each direction, and keeps the order of bytes. It must never change or drop any.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+CHUNK = 1 << 16
+Sent = tuple[float, bytes]
+
+
+@contextmanager
+def delaying_proxy(port: int, target: str, seconds: float) -> Iterator[str]:
+    """The address of a proxy at `port` of 127.0.0.1 that leads to `target` (host:port), with `seconds` of
+    delay each way, for the time of the block. It runs on a thread of its own.
+    """
+    loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+    thread = threading.Thread(
+        target=loop.run_until_complete, args=(_serve(port, target, seconds, ready, over),)
+    )
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield f"127.0.0.1:{port}"
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
+
+
+async def _serve(port: int, target: str, seconds: float, ready: threading.Event, over: asyncio.Event) -> None:
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        with suppress(OSError, asyncio.CancelledError):
+            await _carry(reader, writer, target, seconds)
+        writer.close()
+        tasks.discard(task)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", port)
+    ready.set()
+    await over.wait()
+    server.close()
+    for task in list(tasks):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _carry(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str, seconds: float
+) -> None:
+    host, port = target.rsplit(":", 1)
+    await asyncio.sleep(2 * seconds)  # what TCP's handshake would take
+    there, back = await asyncio.open_connection(host, int(port))
+    try:
+        await asyncio.gather(_pump(reader, back, seconds), _pump(there, writer, seconds))
+    finally:
+        back.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
+    """Write what is read, later by the delay; end both when one side ends."""
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Sent]()
+
+    async def read() -> None:
+        data = b"-"
+        while data:
+            data = await reader.read(CHUNK)
+            queue.put_nowait((loop.time() + seconds, data))
+
+    reading = loop.create_task(read())
+    try:
+        while (sent := await queue.get())[1]:
+            await asyncio.sleep(sent[0] - loop.time())  # the delay itself
+            writer.write(sent[1])
+            await writer.drain()
+    finally:
+        reading.cancel()
+        writer.close()
