@@ -27,8 +27,8 @@ class Source:
     """Whose telemetry it is, and where its figures come from.
 
     peers gives the number of peers by status, store the store's figures, shares what requests hold of each
-    share of the memory, and how often it had no room, damage how many stored records were found damaged, by what
-    became of them. The exporter's thread calls them, so they return what the loop has put aside and touch
+    share of the memory, and how often it had no room, damage how many stored records were found damaged, by
+    what became of them. The exporter's thread calls them, so they return what the loop has put aside and touch
     nothing that the loop is changing.
     """
 
