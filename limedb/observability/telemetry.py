@@ -28,8 +28,8 @@ class Source:
 
     peers gives the number of peers by status, store the store's figures, shares what requests hold of each
     share of the memory, and how often it had no room, damage how many stored records were found damaged, by
-    what became of them. The exporter's thread calls them, so they return what the loop has put aside and touch
-    nothing that the loop is changing.
+    what became of them. The exporter's thread calls them, so they return what the loop has put aside and
+    touch nothing that the loop is changing.
     """
 
     node_url: str

@@ -284,7 +284,7 @@ class TestCluster:
         assert set(health) == {
             "status", "service", "version", "nodeUrl", "timestamp", "uptime_seconds", "memory_allocated_mb",
             "cpu_percent", "total_requests", "requests_per_second", "gets_per_second", "sets_per_second",
-            "dels_per_second", "average_latency_ms", "error_rate", "storage",
+            "dels_per_second", "average_latency_ms", "error_rate", "storage", "problem", "warnings",
         }  # fmt: skip
         assert (health["status"], health["service"], health["nodeUrl"]) == ("healthy", "limedb-node", urls[0])
         told = datetime.fromisoformat(health["timestamp"])
