@@ -23,7 +23,7 @@ from limedb.ports import Clock
 
 SMALL = 16 << 10
 """Bytes of a request or an answer that aren't counted: what `Calls` lets clients have at a time holds no more
-than 128 MiB of either.
+than 660 MiB of either.
 """
 COPIES = 5
 """How many times the bytes of a large request are in memory while it is worked on: as they came, as a
@@ -45,8 +45,8 @@ MOST_WAITING = 1000
 """Requests that may wait for room in a share; one more is refused at once."""
 MOST_LOOKED_AT = 64
 """Of the clients who wait, how many are looked at each time that something is given back."""
-FEW_CALLS, MOST_CALLS = 2_000, 6_000
-"""Calls at a time that are nobody's, and of those beyond, how many. gRPC takes no more than 20,000."""
+FEW_CALLS, MOST_CALLS = 2_000, 40_000
+"""Calls at a time that are nobody's, and of those beyond, how many. gRPC takes no more than 50,000."""
 FULL_SECONDS = 3.0
 """How long a share refuses before that is a problem to tell of."""
 FORGET_SECONDS = 10.0

@@ -44,7 +44,7 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
 """A unary method's returns an awaitable message, a streaming one's an async generator of messages."""
 
-MAX_CONCURRENT_RPCS = 20_000
+MAX_CONCURRENT_RPCS = 50_000
 """Calls that gRPC takes at a time, of clients and peers; one more is refused. `memory.Calls` has fewer for
 clients.
 """
@@ -77,7 +77,7 @@ SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a forgotten node must not share the port in silence
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
-    ("grpc.max_concurrent_streams", 1000),
+    ("grpc.max_concurrent_streams", 200),
     # What may have come of a call before it is read. gRPC would let it grow with the speed of the connection.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", UNASKED_BYTES),
