@@ -154,6 +154,10 @@ check-fresh: $(READY) googleapis
 test: $(READY) ## Run every test
 	$(BIN)/python -m pytest
 
+.PHONY: torture
+torture: $(READY) ## Run what takes too long for every test run: all floods, each measured
+	$(BIN)/python -m pytest -q -m torture
+
 .PHONY: tui-screenshot
 tui-screenshot: $(READY) ## Draw the pictures of the terminal UI in docs/images anew
 	$(BIN)/python -m pytest -q tests/tui/screenshot.py
@@ -163,6 +167,12 @@ SEEDS ?= 300
 .PHONY: sim
 sim: $(READY) ## Run that many seeds (SEEDS=300) of the simulated cluster, and all that failed once
 	PYTHONHASHSEED=0 SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation
+
+# What CI takes a share of, in full.
+.PHONY: torture
+torture: $(READY) ## Damage files in every way that tests know, many times (minutes)
+	TORTURE_CASES=20000 $(BIN)/python -m pytest -q tests/storage/test_lmdb_pages.py
+	TORTURE_DAMAGE=1 $(BIN)/python -m pytest -q tests/scenarios/test_damaged_files.py
 
 .PHONY: format
 format: $(READY) ## Format the code and the protos

@@ -53,7 +53,10 @@ from limedb.replication.replica import LocalReplica
 from limedb.replication.scanning import Scanner
 from limedb.replication.scrubbing import Scrubber, ScrubMark
 from limedb.replication.skew import ClockGuard
-from limedb.replication.watching import Watcher
+from limedb.replication.watching import MAX_REPORTED, Watcher
+
+WATCH_LAG_MS = 2000
+"""By which a watch is behind the nodes that it hears at most: a beat, and some time to be heard again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Settings:
     """What a node is told about itself; see config.SETTINGS. Times are in seconds.
 
     address: host:port that peers dial. seeds: URLs of other nodes. max_read_size: the most bytes of values in
-    one answer.
+    one answer. max_reported: keys of which watches know what they reported last.
     """
 
     node_url: str
@@ -79,6 +82,7 @@ class Settings:
     repair_interval: float = 600.0
     scrub_interval: float = 604_800.0
     max_read_size: int = 4 << 20
+    max_reported: int = MAX_REPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ class Engine:
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
         self.verifier = Verifier(settings.node_url, self.charter, world.topology, clock, self._knows)
         self.replicas = CheckedReplicas(
-            settings.node_url, world.connect(self), self.verifier.follow, self.skew.now_ms
+            settings.node_url, world.connect(self), self.charter, self.verifier.follow, self.skew.now_ms
         )
         self.healer = Healer(settings.node_url, world.store, self.replicas, self.charter, clock)
         self.replica.healer = self.healer
@@ -166,7 +170,9 @@ class Engine:
         )
         self.coordinator.finder.on_conflict = world.store.damage.note_conflict
         self.scanner = Scanner(self.charter, self.replicas, self.replica, self.skew.now_ms, settings.level)
-        self.watcher = Watcher(self.charter, self.replicas, clock, max_skew_ms)
+        self.watcher = Watcher(
+            self.charter, self.replicas, clock, max_skew_ms, max_reported=settings.max_reported
+        )
         self.gossiper = Gossiper(
             self.view,
             world.gossip,
@@ -184,6 +190,7 @@ class Engine:
         self.problems = Problems()
         self.problems.add(self._membership_problems)
         self.problems.add(self._clock_problems)
+        self.problems.add(self._watch_problems)
         self.problems.add(self.healer.problems)
         self.problems.add(self._topology_problems)
 
@@ -309,6 +316,23 @@ class Engine:
             yield Problem("the cluster is about to join another", stops_serving=True)
         if conflict and member is not None:
             yield Problem(conflict)
+
+    @property
+    def watch_wait_ms(self) -> int:
+        """How long the node does not count for watches yet: it knows nothing from before its start, and may
+        have got then what another node gets only now. 0: it counts.
+        """
+        counts_at = self.replica.changes.started_ms + self.watcher.margin_ms + WATCH_LAG_MS
+        is_alone = len(self.charter.topology.members) < 2
+        return 0 if is_alone else max(0, counts_at - self.skew.now_ms())
+
+    def _watch_problems(self) -> Iterator[Problem]:
+        if wait_ms := self.watch_wait_ms:
+            yield Problem(
+                f"the node does not count for watches for another {wait_ms / 1000:.0f} s: it lost its log of"
+                " changes, since it was not stopped by SIGTERM; stop no other node until then, or watches end"
+                " with a gap"
+            )
 
     def _why_outside(self) -> str:
         if cluster_id := self.charter.saved.rejoins:

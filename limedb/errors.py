@@ -26,6 +26,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
     ├── TopologyChangeError          a change of the topology that can't be made now
     ├── RequestTimeoutError          the deadline passed
     ├── WatchGapError                changes that a watch should tell are not known any more
+    ├── TooManyWatchesError          a node serves no more watches
     ├── ResponseTooLargeError        ask for less at once
     ├── OverloadedError              the node has no memory left for it; nothing was done
     ├── RemoteError                  a peer's own error, passed on
@@ -229,13 +230,24 @@ class WatchGapError(LimeDBError):
     they are.
     """
 
-    def __init__(self, oldest: int) -> None:
+    def __init__(self, oldest: int, why: str = "") -> None:
+        why = why or "nodes were restarted or keep no older ones, or this watch reads too slowly"
         super().__init__(
-            f"there is a gap in the changes: they are known for sure from version {oldest} on, since nodes"
-            " were restarted or keep no older ones, or this watch reads too slowly; watch from now on and,"
-            " when that watch stands, scan the keys"
+            f"there is a gap in the changes: they are known for sure from version {oldest} on ({why}); watch"
+            " from now on and, when that watch stands, scan the keys"
         )
         self.oldest = oldest
+
+
+class TooManyWatchesError(LimeDBError):
+    """A node serves no more watches. Attributes: whose (of this node, or of one connection), limit."""
+
+    def __init__(self, whose: str, limit: int) -> None:
+        super().__init__(
+            f"{whose} has {limit} watches already, as many as it may: end some, watch a prefix in place of"
+            " many keys, or ask another node"
+        )
+        self.whose, self.limit = whose, limit
 
 
 class ResponseTooLargeError(LimeDBError):
@@ -248,12 +260,12 @@ class ResponseTooLargeError(LimeDBError):
 
 class OverloadedError(LimeDBError):
     """The node has no memory left for a request; nothing was done. Attributes: share (what the memory is
-    for), size (bytes that it needed), held and limit (bytes of that share).
+    for), size (that it needed), held and limit (of that share), in bytes or in what `unit` says.
     """
 
-    def __init__(self, share: str, size: int, held: int, limit: int) -> None:
+    def __init__(self, share: str, size: int, held: int, limit: int, unit: str = "bytes") -> None:
         super().__init__(
-            f"the node's memory for {share} is full: {held} of {limit} bytes are held, {size} more were"
+            f"the node's memory for {share} is full: {held} of {limit} {unit} are held, {size} more were"
             " needed; nothing was written. Try again in a moment, send or ask for less at once and read what"
             " was asked for, or raise MAX_MEMORY"
         )

@@ -55,6 +55,7 @@ from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
 from limedb.storage.node_file import open_node_file, set_aside
 from limedb.storage.opening import (
+    open_change_tail,
     open_hint_log,
     open_operation_log,
     open_scrub_mark,
@@ -184,6 +185,7 @@ class Node:
                 compute=self._aside,
             ),
         )
+        self._take_over_changes(store)
         self._stack.push_async_callback(self._engine.close)
         watchman = Watchman(self._max_memory, own_memory_reader(), give_back)
         self._engine.problems.add(self._memory.problems)
@@ -202,6 +204,22 @@ class Node:
                 "the node's health": lambda: self._attend(server),
             }
         )
+
+    def _take_over_changes(self, store: Store) -> None:
+        """Go on with the log of changes where the last run ended, so that watches count this node at once;
+        and leave it to the next run, when nothing is written any more.
+        """
+        config, changes = self._config, self._engine.replica.changes
+        file = open_change_tail(config.store, config.data_dir, config.node_url)
+        if (tail := file.take(store.high_water())) is not None:
+            changes.take_over(tail)
+
+        async def save() -> None:
+            is_quiet = self._engine.in_flight.is_empty and changes.is_complete
+            if self.failure is None and is_quiet:
+                await asyncio.to_thread(file.save, changes.tail(), store.high_water())
+
+        self._stack.push_async_callback(save)
 
     def _data_watches(self, stats: StoreStats) -> dict[str, Callable[[], Awaitable[None]]]:
         """Without its data a node stops; hints are a lesser loss, which it reports."""
@@ -259,6 +277,7 @@ class Node:
             figures.requests,
             lambda: figures.peers,
             lambda: figures.stored,
+            lambda: {share.name: (share.held, share.refused) for share in self._memory.shares},
             store.damage.counts,
         )
         try:
@@ -290,7 +309,7 @@ class Node:
             deadlines,
             requests,
             self._max_answer,
-            KeyStreams(engine.scanner, engine.watcher, checks, deadlines),
+            KeyStreams(engine.scanner, engine.watcher, checks, deadlines, self._memory),
             self._memory,
         )
         server.add(kv, requests)
@@ -320,6 +339,7 @@ class Node:
             repair=engine.repairer.stats,
             rot=lambda: RotFigures(engine.damage, engine.scrubber.ended_ms),
             warnings=lambda: engine.problems.warnings,
+            watch_wait_ms=lambda: engine.watch_wait_ms,
             compute=self._aside,
         )
 

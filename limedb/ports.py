@@ -76,13 +76,30 @@ class ChangeBatch(NamedTuple):
     1970, by the node's clock.
 
     until_ms: all that arrived before was told. floor_ms: all that arrived since then is told. has_gap: that
-    doesn't reach back as far as was asked for.
+    doesn't reach back as far as was asked for. late: the places of those records that are writes of clients
+    and arrived long after they got their version. started_ms: when the log began, 0: not known.
     """
 
     records: list[Record]
     until_ms: int
     floor_ms: int
     has_gap: bool
+    late: frozenset[int] = frozenset()
+    started_ms: int = 0
+
+
+class ChangeTail(NamedTuple):
+    """A node's log of changes, to be taken over by its next run. Times are milliseconds since 1970, by the
+    node's clock.
+
+    started_ms: when the log began. floor_ms: all that arrived since then is there. until_ms: its last time.
+    changes: when each arrived, the record, and whether it was a late write; in the order of their arrival.
+    """
+
+    started_ms: int
+    floor_ms: int
+    until_ms: int
+    changes: list[tuple[int, Record, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +254,13 @@ class Replica(Protocol):
     async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """The records of keys as stored, in their order; an error where one is damaged there."""
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """Merge records, all or none. OutcomeUnknownError: sent, and no answer.
 
-        ClockSkewError: a version is too far in the future.
+        ClockSkewError: a version is too far in the future. copied: they were stored elsewhere before (hints,
+        repair, streaming, a read's write-back), so that they are no writes of clients that arrive first.
         """
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:

@@ -180,3 +180,8 @@ def test_settings_tell_their_flags_and_what_they_are() -> None:
     assert len(flags) == len(SETTINGS) + 6
     assert {"--node-url", "-node.url", "-node.routing.virtual-nodes"} <= flags
     assert all(s.help for s in SETTINGS)
+
+
+def test_the_folder_of_a_user_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"DATA_DIR.*~nobody-of-that-name"):
+        load({"DATA_DIR": "~nobody-of-that-name/data"})

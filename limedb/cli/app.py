@@ -39,6 +39,10 @@ _COMMANDS = {
     "export": ("limedb.cli.export:export", "Write keys to a file."),
     "bench": ("limedb.cli.bench:bench", "Put load on a cluster, and measure or verify."),
     "admin": ("limedb.cli.admin:admin", "See and change who belongs to the cluster; repair it."),
+    "repair-topology": (
+        "limedb.cli.repair_topology:repair_topology",
+        "Give stopped nodes a sound topology, where theirs is damaged or too few are left.",
+    ),
     "completion": ("limedb.cli.completion:completion", "Print the completion script of a shell."),
 }
 

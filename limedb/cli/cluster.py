@@ -163,6 +163,26 @@ def _node_command(name: str, action: Callable[[Folder, str], None], text: str) -
 _node_command("kill", launcher.kill, "End NODE (node1..) at once, as a crash would.")
 _node_command("pause", launcher.pause, "Make NODE stand still, its connections open.")
 _node_command("resume", launcher.resume, "Let a paused NODE go on.")
-_node_command(
-    "restart", launcher.restart, "Start NODE again, after ending it if it runs; return when it is ready."
+
+
+@cluster.command(
+    cls=Command,
+    examples="""
+    limedb cluster restart node2
+    limedb cluster restart --all
+    """,
 )
+@click.argument("node", metavar="[NODE]", required=False)
+@click.option("--all", "is_all", is_flag=True, help="All nodes, one after the other.")
+@_in_folder
+def restart(folder: Folder, node: str | None, is_all: bool) -> None:
+    """Start NODE again, after ending it if it runs; return when it is ready.
+
+    A node that runs is ended only once all others count for watches: so clients that watch miss nothing.
+    """
+    if (node is not None) == is_all:
+        raise click.UsageError("give a node (node1..) or --all")
+    if node is None:
+        launcher.restart_all(folder, click.echo)
+    else:
+        launcher.restart(folder, node)

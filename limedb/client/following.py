@@ -12,7 +12,13 @@ import grpc
 
 from limedb.client.node import Node
 from limedb.client.routes import Routes
-from limedb.errors import LimeDBError, RemoteError, UnavailableError, UnsupportedError
+from limedb.errors import (
+    LimeDBError,
+    RemoteError,
+    TooManyWatchesError,
+    UnavailableError,
+    UnsupportedError,
+)
 from limedb.rpc.failures import named_error
 from limedb.rpc.status import peer_error
 from limedbpb.v1 import kv_pb2_grpc
@@ -49,7 +55,7 @@ async def follow(
                 deadline, pause, told = loop.time() + timeout, PAUSE_SECONDS, None
         finally:
             call.cancel()
-        if not isinstance(message, UnavailableError):
+        if not isinstance(message, UnavailableError | TooManyWatchesError):
             raise message
         told = told if type(message) is UnavailableError else message
         if loop.time() + pause >= deadline:

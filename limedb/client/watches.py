@@ -15,7 +15,7 @@ from limedbpb.v1 import kv_pb2, record_pb2
 
 SILENCE_SECONDS = 15.0
 """After which another node is asked: one that is heard tells something every few seconds."""
-MAX_TOLD = 50_000
+MAX_TOLD = 200_000
 """Keys whose last version is known, so that what comes twice where a watch goes on is told once."""
 
 

@@ -3,9 +3,9 @@
 It owns the conditions of each step as far as a voter can see them. It must never take the proposer's word:
 whoever proposes may be wrong, or no member at all, and a step that is taken too soon loses keys.
 
-A majority votes, so it is enough that honest voters look. What holds once holds for the rest of the epoch
-(who has fetched has fetched), or concerns a node that is alive after all; a value that was accepted before that
-binds nobody unless it may have been decided (`core/paxos.py`).
+A majority votes, so it is enough that honest voters look. What holds once holds for the rest of the epoch: a
+node that has fetched has fetched. Only whether a member is dead may change; a removal that some had accepted
+before it was seen alive again binds nobody, unless it may have been decided (`core/paxos.py`).
 """
 
 from collections.abc import Callable

@@ -13,6 +13,7 @@ from limedb.cluster.council import Council, describe, only_after
 from limedb.cluster.leader import Leader
 from limedb.cluster.planning import lacks_sources, plan
 from limedb.cluster.report import ChangePlan, ChangeStatus
+from limedb.core.bounds import flaw
 from limedb.core.topology import (
     Member,
     Phase,
@@ -27,8 +28,10 @@ from limedb.errors import InvalidRequestError, NotMemberError, TopologyChangeErr
 
 
 class Changes:
-    """Plans changes and starts them. All raise NotMemberError on a node without a cluster,
-    TopologyChangeError when it can't be now, and UnavailableError when too few nodes are there to agree.
+    """Plans changes and starts them. compute: works plans out.
+
+    All raise NotMemberError on a node without a cluster, TopologyChangeError when it can't be now, and
+    UnavailableError when too few nodes are there to agree.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class Changes:
         if before.at(url):
             raise InvalidRequestError(f"{url} is a member already")
         during = join(before, Member("planned", url, zone, virtual_nodes))
+        if wrong := flaw(during):
+            raise InvalidRequestError(f"{url} can't join so: {wrong}")
         return await self._compute(lambda: plan(before, during, f"{url} joins"))
 
     async def decommission(self, url: str, dry_run: bool) -> ChangePlan:

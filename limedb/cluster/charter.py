@@ -273,8 +273,8 @@ class Charter:
         if self._disputed != topology.epoch:
             self._disputed = topology.epoch
             log.critical(
-                "somebody claims another content of epoch %d, which can't be: %s, where this node knows %s; it"
-                " keeps what it knows",
+                "somebody claims another content of epoch %d: members %s, where this node knows %s; it keeps"
+                " what it knows",
                 topology.epoch,
                 ", ".join(member.url for member in topology.members[:20]),
                 ", ".join(member.url for member in self.topology.members[:20]),

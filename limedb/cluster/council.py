@@ -61,8 +61,9 @@ class Council:
         raise UnavailableError("others kept proposing changes of the topology; try again")
 
     async def finish_open(self, before: Topology, value: Topology) -> None:
-        """Have a decision finished that a voter says was made, where too few are left of those who know. It is
-        an attempt like any other: whatever was decided, or may have been, is what it comes to.
+        """Have a decision finished that a voter says was made, where too few are left of those who know.
+
+        It is an attempt like any other: whatever was decided, or may have been, is what it comes to.
 
         UnavailableError: too few voters answer.
         """

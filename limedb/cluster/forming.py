@@ -62,12 +62,17 @@ class Forming:
         self._pledged, self._until = "", 0.0
 
     def pledge(self, founder: str) -> str:
-        """As TopologyTransport.pledge: whom this node is pledged to now; "": it can't be founded with."""
+        """As TopologyTransport.pledge: whom this node is pledged to now; "": it can't be founded with, or not
+        by that one. Whoever asks for it, a pledge is given only to the fresh node that is to found by what is
+        known here: to no stranger, nor to one whose turn it isn't.
+        """
+        is_first = founder == min((state.url for state in self._fresh()), default="")
+        return self._pledge(founder) if is_first and founder < self._view.own_url else ""
+
+    def _pledge(self, founder: str) -> str:
         if not self._can_found() or self._hears_cluster():
             return ""
         now = self._clock.monotonic()
-        if founder != min([self._view.own_url, *(state.url for state in self._fresh())]):
-            return ""  # whoever asks, only the one whose turn it is by what is known here can found
         if founder != self._pledged and now < self._until:
             return self._pledged
         self._pledged, self._until = founder, now + PLEDGE_SECONDS
@@ -99,7 +104,7 @@ class Forming:
     async def _found(self) -> None:
         await self._charter.save()  # the node_id, before others count on it
         own = self._view.own_url
-        if self.pledge(own) != own:
+        if self._pledge(own) != own:
             return
         answers = await ask_all(
             [state.url for state in self._fresh()],

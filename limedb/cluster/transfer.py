@@ -124,7 +124,7 @@ class Transfer:
 
     async def _apply(self, records: Sequence[Record]) -> None:
         if records:
-            await self._own.apply(records, self._fence, self._deadline())
+            await self._own.apply(records, self._fence, self._deadline(), copied=True)
 
     def _deadline(self) -> float:
         return self._clock.monotonic() + CALL_SECONDS

@@ -142,7 +142,7 @@ class Verifier:
         silent = sorted(voter.url for voter in known.voters if voter.node_id not in accounts)
         said = max(len(_gone_on(candidate, accounts)) for candidate in candidates)
         self.trouble = (
-            f"a member says that the cluster has gone on to epoch {candidates[-1].epoch}, and this node, which"
+            f"a member says that the cluster has gone on to epoch {candidates[-1].epoch}; this node, which"
             f" knows epoch {known.epoch}, follows only when {majority(len(known.voters))} of its"
             f" {len(known.voters)} voters say so: {said} do, and {', '.join(silent) or 'none'} of them don't"
             " answer. Bring them back; where they are gone for good, stop this node and see 'limedb"

@@ -62,8 +62,8 @@ def _member_flaws(member: Member) -> Iterator[str]:
     if not 1 <= len(member.node_id) <= MAX_ID or not _is_plain(member.node_id):
         yield f"a member's id is {member.node_id[:80]!r}: it must be 1 to {MAX_ID} printable characters"
     if len(member.url) > MAX_URL or not is_url(member.url):
-        yield f"a member's url is {member.url[:80]!r}: it must be as http://node1:8484, {MAX_URL} bytes at most"
-    if len(member.zone) > MAX_ZONE or not _is_plain(member.zone):
+        yield f"a member's url is {member.url[:80]!r}: it must be http://HOST:PORT of at most {MAX_URL} bytes"
+    if not is_zone(member.zone):
         yield f"the zone of {member.url} is {member.zone[:80]!r}: {MAX_ZONE} printable characters at most"
     if not 0 <= member.virtual_nodes <= MAX_VIRTUAL_NODES:
         yield f"{member.url} has {member.virtual_nodes} virtual nodes: 0 to {MAX_VIRTUAL_NODES} may be"
@@ -91,6 +91,11 @@ def is_url(url: str) -> bool:
     """Whether it has the form of a node's URL."""
     found = _URL.fullmatch(url)
     return found is not None and 0 < int(url.rpartition(":")[2]) < 1 << 16
+
+
+def is_zone(zone: str) -> bool:
+    """Whether it can be the name of a zone."""
+    return len(zone) <= MAX_ZONE and _is_plain(zone)
 
 
 def _is_plain(text: str) -> bool:

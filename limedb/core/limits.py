@@ -10,6 +10,8 @@ MAX_KEY_SIZE = 4096
 """Bytes of a key's UTF-8, for clients and peers."""
 MAX_STORED_VALUE = 16 << 20
 """Bytes of a value between peers: the most that the setting MAX_VALUE_SIZE can be."""
+SURE_KEY, SURE_VALUE = MAX_KEY_SIZE // 4, MAX_STORED_VALUE // 4
+"""Characters that surely take no more bytes than the limits."""
 MAX_RECORDS = 20_000
 """Records or keys of one message; a client's batch has half of it at most."""
 MAX_PAGE = 10_000
@@ -25,10 +27,10 @@ def record_flaw(record: Record) -> str:
     version 0, tombstones never.
     """
     key, value, version, _ = record
-    if len(key) > MAX_KEY_SIZE // 4 and (size := len(key.encode())) > MAX_KEY_SIZE:
+    if len(key) > SURE_KEY and (size := len(key.encode())) > MAX_KEY_SIZE:
         return f"a key of {size} bytes, over the limit of {MAX_KEY_SIZE}"
     if value is None:
         return "" if version else "a tombstone without a version"
-    if len(value) > MAX_STORED_VALUE // 4 and (size := value_size(value)) > MAX_STORED_VALUE:
+    if len(value) > SURE_VALUE and (size := value_size(value)) > MAX_STORED_VALUE:
         return f"a value of {size} bytes, over the limit of {MAX_STORED_VALUE}"
     return ""

@@ -7,11 +7,11 @@ Source: Lamport 2001, "Paxos Made Simple". Law: once a majority of voters has ac
 every value accepted in a higher ballot is the same (tests/core/test_paxos.py).
 
 Two additions, both within that law. A voter that has heard the decision votes no more: it says what was
-decided (`on_learned`), which is as good as its vote for it in any ballot, for in every ballot from then on it
-would be asked to accept the same. And a value that some voters had accepted binds nobody once it is known that
-it was not decided: when so many voters, all of whom promised this ballot, hold another value or none that no
-majority is left for it. For if it had been decided in some ballot, a majority would have accepted it there,
-and, as every value since would be the same, each of them would still hold it.
+decided (`on_learned`), which is as good as its vote for it in any ballot, for in every ballot from then on
+it would be asked to accept the same. And a value that some voters had accepted binds nobody once it is
+known that it was not decided: when so many voters, all of whom promised this ballot, hold another value or
+none that no majority is left for it. For if it had been decided in some ballot, a majority would have
+accepted it there, and, as every value since would be the same, each of them would still hold it.
 """
 
 from dataclasses import dataclass, replace
@@ -72,7 +72,7 @@ class Proposer(Generic[V]):
 
     @property
     def proposal(self) -> V:
-        """What to ask the voters to accept, once they promised; one ballot has one, whatever is heard later."""
+        """What to ask the voters to accept, once they promised. It stays: one ballot, one value."""
         if self._fixed is None:
             self._fixed = self._choose()
         return self._fixed

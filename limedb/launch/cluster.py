@@ -4,13 +4,14 @@ It owns the order of things: what is started, waited for, signalled and ended, a
 It must never print.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from limedb.errors import LaunchError
 from limedb.launch.plan import Plan, environment, make_launch, next_node
 from limedb.launch.processes import Pid, end_all, spawn
-from limedb.launch.readiness import wait_ready
+from limedb.launch.readiness import wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
 
 STOP_SECONDS = 15.0
@@ -76,14 +77,24 @@ def resume(folder: Folder, name: str) -> None:
 
 def restart(folder: Folder, name: str) -> None:
     """Start a node again with the same command and environment, after ending it if it still runs, and return
-    when it is ready.
+    when it is ready. A node that runs is ended only once the others count for watches, so that no watch ends
+    with a gap. LaunchError.
     """
-    node = folder.read().node(name)
-    if node.pid:
+    launch = folder.read()
+    node = launch.node(name)
+    if node.pid and node.pid.state != "dead":
+        wait_watchable([other for other in launch.nodes if other.name != name and other.state == "running"])
         end_all([node.pid], STOP_SECONDS)
     starts = {node.log: _size(node.log)}
     folder.update(_spawn(node))
     wait_ready(folder, folder.read(), starts)
+
+
+def restart_all(folder: Folder, say: Callable[[str], None]) -> None:
+    """Restart all nodes, one after the other, each once the one before is ready. LaunchError."""
+    for node in folder.read().nodes:
+        restart(folder, node.name)
+        say(f"{node.name} is ready again")
 
 
 def _refuse_second(folder: Folder) -> None:

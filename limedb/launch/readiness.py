@@ -5,6 +5,7 @@ It owns the questions and the waiting. It must never start or end a process.
 
 import http.client
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from limedb.errors import LaunchError, LimeDBError
@@ -37,6 +38,27 @@ def wait_ready(folder: Folder, launch: Launch, log_starts: dict[Path, int] | Non
                 _with_log(f"{names} not ready within {READY_SECONDS:g} s", folder, waiting[0], starts)
             )
         time.sleep(POLL_SECONDS)
+
+
+def wait_watchable(nodes: Sequence[Service]) -> None:
+    """Return when all these nodes count for watches, those that don't answer left alone. LaunchError: it took
+    over READY_SECONDS.
+    """
+    end = time.monotonic() + READY_SECONDS
+    while waiting := {node.name: ms for node in nodes if (ms := _watch_wait_ms(node))}:
+        if time.monotonic() > end:
+            waits = ", ".join(f"{name} for another {ms / 1000:.0f} s" for name, ms in waiting.items())
+            raise LaunchError(
+                f"within {READY_SECONDS:g} s not all nodes count for watches ({waits}); try again then"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _watch_wait_ms(node: Service) -> int:
+    try:
+        return fetch_state(node.address, CALL_SECONDS).watch_wait_ms
+    except LimeDBError:
+        return 0
 
 
 def _is_ready(node: Service, envoy: Service | None, count: int, whole: bool) -> bool:

@@ -29,6 +29,7 @@ SCOPE = "limedb"
 NODE_URL = "limedb.node.url"
 METHOD = "rpc.method"
 CODE = "rpc.response.status_code"
+SHARE = "limedb.memory.share"
 
 Read = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
 
@@ -48,6 +49,18 @@ def create_instruments(provider: MeterProvider, source: Source) -> None:
     )
     meter.create_observable_gauge(
         "limedb.gossip.peers", [callback(lambda: _peers(source))], "{node}", "Known peers by status."
+    )
+    meter.create_observable_gauge(
+        "limedb.memory.held",
+        [callback(lambda: [(held, {SHARE: name}) for name, (held, _) in source.shares().items()])],
+        "By",
+        "Bytes that requests, answers and streams hold, by share of MAX_MEMORY.",
+    )
+    meter.create_observable_counter(
+        "limedb.memory.refused",
+        [callback(lambda: [(refused, {SHARE: name}) for name, (_, refused) in source.shares().items()])],
+        "{request}",
+        "Requests that were refused since a share of MAX_MEMORY was full.",
     )
     meter.create_observable_gauge(
         "limedb.store.keys", [callback(lambda: [(source.store().keys, {})])], "{key}", "Keys with a value."

@@ -4,6 +4,7 @@ It owns what is read of the kernel for it. It must never decide what is too much
 """
 
 import ctypes
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -45,10 +46,13 @@ def own_memory_reader() -> Callable[[], int]:
 
 
 def give_back() -> None:
-    """Let the C library return what it keeps of freed memory to the kernel, where it can (glibc).
+    """Free what only refers to itself, as calls do that were refused, and let the C library return what it
+    keeps of freed memory to the kernel, where it can (glibc).
 
-    It takes up to some hundred milliseconds, without the interpreter's lock: call it in a thread.
+    The first takes some ten milliseconds, the second some hundred, without the interpreter's lock: call it in
+    a thread.
     """
+    gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

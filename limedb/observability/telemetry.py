@@ -26,9 +26,10 @@ PROBE_TIMEOUT = 0.25  # seconds; the default endpoint is on this machine
 class Source:
     """Whose telemetry it is, and where its figures come from.
 
-    peers gives the number of peers by status, store the store's figures, damage how many stored records were
-    found damaged, by what became of them. The exporter's thread calls both,
-    so they return what the loop has put aside and touch nothing that the loop is changing.
+    peers gives the number of peers by status, store the store's figures, shares what requests hold of each
+    share of the memory, and how often it had no room, damage how many stored records were found damaged, by
+    what became of them. The exporter's thread calls them, so they return what the loop has put aside and touch
+    nothing that the loop is changing.
     """
 
     node_url: str
@@ -37,6 +38,7 @@ class Source:
     requests: "RequestStats"
     peers: Callable[[], Mapping[str, int]]
     store: "Callable[[], StoreStats]"
+    shares: Callable[[], Mapping[str, tuple[int, int]]] = dict
     damage: Callable[[], Mapping[str, int]] = dict
 
 

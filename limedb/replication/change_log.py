@@ -1,45 +1,53 @@
 """What has changed in the own store lately, for those who watch.
 
 It owns the order in which changes arrived, and how many are kept. A watcher reads the one log at a place of
-its own: nothing is kept for it, and nobody waits for it; who falls behind what is kept finds a gap.
+its own: nothing is kept for it, and nobody waits for it; a watcher that falls behind what is kept finds a
+gap. Changes of keys that it doesn't watch never cost it its place.
 
-What arrives long after it was written is no news but a copy of an old record (by hints, repair, handoff) and
-isn't kept. A write may be sent again for ten minutes under its version, so a copy is older than that.
+A record that arrives long after it was written is a copy of an old record (by hints, repair, streaming) and
+isn't kept. A write may be sent again for ten minutes under its version, so a copy is older than that. A
+client's write that arrives late, because it was sent again, is marked: it may be acknowledged only now. It
+is kept though the store has it already, since what the store had may have been a copy that no watch reported.
 """
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from limedb.core.hlc import COUNTER_BITS, version_at
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.errors import WatchGapError
-from limedb.ports import Applied, ChangeBatch
+from limedb.ports import Applied, ChangeBatch, ChangeTail
 
 MAX_CHANGES = 100_000
 MAX_BYTES = 32 << 20
 """Changes, and bytes of keys and values, that are kept."""
 OVERHEAD = 500
 """Bytes that a change takes besides: its objects, and its stored form."""
-LATE_MS = 11 * 60_000
+OLD_COPY_MS = 11 * 60_000
 """The age at which a record that arrives is an old one's copy."""
+SPREAD_MS = 10_000
+"""How long after it got its version a write may reach a replica: as long as a request takes. One that
+arrives later was sent again.
+"""
 FRESH_MS = 15_000
-"""How far before the start of an empty store a watch may ask: it does so by a margin (`watching.py`)."""
+"""How far before the start of an empty store a watch may ask: it does so by a margin (`feed.py`)."""
 BATCH, BATCH_BYTES = 256, 1 << 20
 """Changes, and bytes of them, that are told at once."""
 LOOK_AT = 1000
 """Changes that are looked at before others have their turn."""
 BEAT_SECONDS = 1.0
-"""How long a watcher hears nothing at most."""
+"""How long a watcher hears nothing at most, whatever is written meanwhile."""
 
 
 class ChangeLog:
-    """The changes of one node since its start.
+    """The changes of one node since its start, and those of the run before that it took over.
 
     now_ms: the cluster's time. started_ms: since when it can tell of changes. is_fresh: the store is empty,
     so that nothing changed in the seconds before. floor_ms: all that arrived since then is kept.
+    is_complete: of no batch it is unknown whether the store took it; set by who adds.
     """
 
     def __init__(
@@ -56,70 +64,123 @@ class ChangeLog:
         self._first = self._next = 0
         self._count = self._bytes = 0
         self._stamp = started_ms
-        self.floor_ms = self._stamp - (FRESH_MS if is_fresh else 0)
+        self.started_ms = self.floor_ms = self._stamp - (FRESH_MS if is_fresh else 0)
         self._waiting: set[asyncio.Future[None]] = set()
+        self._places: set[_Place] = set()
+        self._slowest = 0  # no place is before it
+        self.is_complete = True
 
     def add(
-        self, records: Sequence[Record], applied: Sequence[Applied], now_ms: int, again: bool = False
+        self,
+        records: Sequence[Record],
+        applied: Sequence[Applied],
+        now_ms: int,
+        *,
+        again: bool = False,
+        copied: bool = False,
     ) -> None:
         """Take in what the store was given at a time. again: it was given before, and nobody knows what came
-        of it.
+        of it. copied: see ports.Replica.apply.
         """
         now = self._stamp = max(self._stamp, now_ms)
-        oldest = (now - LATE_MS) << COUNTER_BITS
+        oldest = (now - OLD_COPY_MS) << COUNTER_BITS
+        prompt = 0 if copied else (now - SPREAD_MS) << COUNTER_BITS
         kept = [
             record
             for record, (superseded_by, _, previous) in zip(records, applied, strict=True)
-            if record[2] >= oldest and not superseded_by and (again or previous != record[2])
+            if record[2] >= oldest
+            and not superseded_by
+            and (again or previous != record[2] or record[2] < prompt)
         ]
         size = sum([len(record[0]) + len(record[1] or "") for record in kept]) + OVERHEAD * len(kept)
         if len(kept) <= BATCH and size <= BATCH_BYTES:
-            self._keep(now, kept, size)
+            self._keep(now, kept, size, prompt)
         else:  # in pieces that can be told at once
             for record in kept:
-                self._keep(now, [record], _size(record))
-        while self._bytes > self._max_bytes or self._count > self._max_changes:
-            self._forget_first()
+                self._keep(now, [record], _size(record), prompt)
+        self._forget_surplus()
         if self._waiting:
             self._wake()
 
-    def _keep(self, now: int, records: list[Record], size: int) -> None:
+    def _keep(self, now: int, records: list[Record], size: int, prompt: int) -> None:
+        """prompt: the version below which a record is late."""
         if records:
-            self._pieces[self._next] = _Piece(now, records, size)
+            late = (
+                frozenset([i for i, record in enumerate(records) if record[2] < prompt]) if prompt else NONE
+            )
+            self._pieces[self._next] = _Piece(now, records, size, late)
             self._next += 1
             self._count += len(records)
             self._bytes += size
 
+    # --- from one run of the node to the next
+
+    def tail(self) -> ChangeTail:
+        """All that is kept. Nothing may be added any more."""
+        return ChangeTail(self.started_ms, self.floor_ms, self._stamp, list(self._changes()))
+
+    def _changes(self) -> Iterator[tuple[int, Record, bool]]:
+        for piece in self._pieces.values():
+            for i, record in enumerate(piece.records):
+                yield piece.arrived_ms, record, i in piece.late
+
+    def take_over(self, tail: ChangeTail) -> None:
+        """Go on where the run before ended, to be called before anything is added: the store got nothing in
+        between, so that nothing is missing.
+        """
+        self.started_ms, self.floor_ms = tail.started_ms, tail.floor_ms
+        self._stamp = max(self._stamp, tail.until_ms)
+        for arrived_ms, record, is_late in tail.changes:
+            prompt = record.version + 1 if is_late else 0
+            self._keep(arrived_ms, [record], _size(record), prompt)
+        self._forget_surplus()
+
+    # --- who watches
+
     async def follow(self, what: Selection, since_ms: int | None) -> AsyncGenerator[ChangeBatch, None]:
-        """The changes that arrived from a time on (None: now), in their order; the first batch comes at once.
+        """The changes that arrived from a time on (None: now), in their order; the first batch comes at once,
+        and then one at least every BEAT_SECONDS.
 
         WatchGapError: the watcher fell behind what is kept.
         """
-        at = self._next if since_ms is None else self._find(since_ms)
+        place = _Place(what, self._next if since_ms is None else self._find(since_ms))
         has_gap = since_ms is not None and since_ms < self.floor_ms
-        floor_ms, is_begun, is_due = self.floor_ms, False, False
-        while True:
-            if at < self._first:
-                raise WatchGapError(version_at(self.floor_ms))
-            records, at = self._collect(what, at)
-            if records or is_due or not is_begun:
-                is_begun = True
-                yield ChangeBatch(records, self._until_ms(at), floor_ms, has_gap)
-            is_due = at >= self._next and not await self._wait()
-            await asyncio.sleep(0)
+        floor_ms, now = self.floor_ms, asyncio.get_running_loop().time
+        self._places.add(place)
+        self._slowest = min(self._slowest, place.at)
+        try:
+            due = now()
+            while True:
+                if place.at < self._first:
+                    raise WatchGapError(version_at(self.floor_ms))
+                records, late = self._collect(place)
+                if records or now() >= due:
+                    yield ChangeBatch(
+                        records, self._until_ms(place.at), floor_ms, has_gap, late, self.started_ms
+                    )
+                    due = now() + BEAT_SECONDS
+                if place.at >= self._next:
+                    await self._wait(due - now())
+                await asyncio.sleep(0)
+        finally:
+            self._places.discard(place)
 
-    def _collect(self, what: Selection, at: int) -> tuple[list[Record], int]:
-        """Those of the next changes that are wanted, and the place behind the last piece looked at."""
+    def _collect(self, place: "_Place") -> tuple[list[Record], frozenset[int]]:
+        """Those of the next changes that are wanted; the place moves behind the last piece looked at."""
         found: list[Record] = []
+        late: list[int] = []
         looked, size = 0, 0
-        while at < self._next and looked < LOOK_AT and len(found) < BATCH and size < BATCH_BYTES:
-            piece = self._pieces[at]
-            at += 1
+        while place.at < self._next and looked < LOOK_AT and len(found) < BATCH and size < BATCH_BYTES:
+            piece = self._pieces[place.at]
+            place.at += 1
             looked += len(piece.records)
-            if wanted := [record for record in piece.records if what.holds(record.key)]:
-                found += wanted
-                size += piece.size
-        return found, at
+            for i, record in enumerate(piece.records):
+                if place.what.holds(record.key):
+                    if i in piece.late:
+                        late.append(len(found))
+                    found.append(record)
+                    size += _size(record)
+        return found, frozenset(late) if late else NONE
 
     def _until_ms(self, at: int) -> int:
         """A time before which nothing more arrived, or will, than what stands before a place."""
@@ -132,25 +193,39 @@ class ChangeLog:
         numbers = range(self._first, self._next)
         return self._first + bisect_left(numbers, since_ms, key=lambda n: self._pieces[n].arrived_ms)
 
+    def _forget_surplus(self) -> None:
+        while self._bytes > self._max_bytes or self._count > self._max_changes:
+            self._forget_first()
+
     def _forget_first(self) -> None:
+        if self._slowest <= self._first:
+            self._move_places()
         piece = self._pieces.pop(self._first)
         self._first += 1
         self._count -= len(piece.records)
         self._bytes -= piece.size
         self.floor_ms = piece.arrived_ms + 1  # of what arrived in the same millisecond, some may be left
 
-    async def _wait(self) -> bool:
-        """Whether something came before the next beat."""
+    def _move_places(self) -> None:
+        """Watchers that have not looked at the first piece yet, and want nothing of it, needn't look."""
+        records = self._pieces[self._first].records
+        for place in self._places:
+            if place.at == self._first and not any(place.what.holds(record.key) for record in records):
+                place.at += 1
+        ahead = [place.at for place in self._places if place.at > self._first]
+        self._slowest = min(ahead, default=self._next)
+
+    async def _wait(self, seconds: float) -> None:
+        """Return when something came, or after some seconds."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.add(waiter)
         try:
-            async with asyncio.timeout(BEAT_SECONDS):
+            async with asyncio.timeout(max(0.0, seconds)):
                 await waiter
         except TimeoutError:
-            return False
+            pass
         finally:
             self._waiting.discard(waiter)
-        return True
 
     def _wake(self) -> None:
         for waiter in self._waiting:
@@ -158,12 +233,25 @@ class ChangeLog:
                 waiter.set_result(None)
 
 
+NONE: frozenset[int] = frozenset()
+
+
+class _Place:
+    """Where a watcher is: the number of the piece that it looks at next."""
+
+    __slots__ = ("at", "what")
+
+    def __init__(self, what: Selection, at: int) -> None:
+        self.what, self.at = what, at
+
+
 class _Piece(NamedTuple):
-    """Changes that arrived together. size: about their bytes."""
+    """Changes that arrived together. size: about their bytes. late: the places of late writes."""
 
     arrived_ms: int
     records: list[Record]
     size: int
+    late: frozenset[int]
 
 
 def _size(record: Record) -> int:

@@ -4,7 +4,7 @@ It owns what an answer must be to be one: as many as were asked, of the keys and
 their order, with no version of a time that can't be. Another answer fails the replica (RemoteError; a write
 that it was to take is in doubt), never the request: other replicas have the answer too. A peer that says that
 it knows a newer topology isn't believed: the claim is followed as far as it can be proven
-(`cluster/verifier.py`), before the asker hears of it and starts over.
+(`cluster/verifier.py`), before the asker hears of it and starts over; a claim that isn't fails the replica.
 
 It must never judge what is stored: a replica that forges a record of a key that it holds, or an
 acknowledgement of its own, is not found out here.
@@ -25,7 +25,7 @@ from limedb.core.ring import token_of
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
 from limedb.errors import OutcomeUnknownError, RemoteError, StaleEpochError
-from limedb.ports import Applied, ChangeBatch, Entry, Held, RangePage, Replica, Replicas
+from limedb.ports import Applied, ChangeBatch, Entry, Held, Placement, RangePage, Replica, Replicas
 
 T = TypeVar("T")
 
@@ -37,8 +37,16 @@ class CheckedReplicas:
     now_ms: the cluster's time, milliseconds since 1970.
     """
 
-    def __init__(self, own_url: str, replicas: Replicas, follow: Follow, now_ms: Callable[[], int]) -> None:
-        self._own_url, self._replicas, self._follow, self._now_ms = own_url, replicas, follow, now_ms
+    def __init__(
+        self,
+        own_url: str,
+        replicas: Replicas,
+        placement: Placement,
+        follow: Follow,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._own_url, self._replicas, self._now_ms = own_url, replicas, now_ms
+        self._placement, self._follow = placement, follow
         self._checked: dict[str, CheckedReplica] = {}
 
     def at(self, node_url: str) -> Replica:
@@ -48,7 +56,8 @@ class CheckedReplicas:
             return peer
         kept = self._checked.get(node_url)
         if kept is None or kept.peer is not peer:
-            kept = self._checked[node_url] = CheckedReplica(node_url, peer, self._follow, self._now_ms)
+            kept = CheckedReplica(node_url, peer, self._placement, self._follow, self._now_ms)
+            self._checked[node_url] = kept
         return kept
 
     def is_reachable(self, node_url: str) -> bool:
@@ -59,16 +68,18 @@ class CheckedReplicas:
 class CheckedReplica:
     """See ports.Replica. RemoteError also where the peer's answer is none."""
 
-    def __init__(self, url: str, peer: Replica, follow: Follow, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, url: str, peer: Replica, placement: Placement, follow: Follow, now_ms: Callable[[], int]
+    ) -> None:
         self.peer = peer
-        self._url, self._follow, self._now_ms = url, follow, now_ms
+        self._url, self._placement, self._follow, self._now_ms = url, placement, follow, now_ms
 
     async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """See ports.Replica."""
         try:
             records = await self.peer.read(keys, fence, deadline)
         except StaleEpochError as stale:
-            await self._follow(stale.topology)
+            await self._heed(stale, fence)
             raise
         most = self._latest()
         if len(records) != len(keys) or any(
@@ -78,12 +89,14 @@ class CheckedReplica:
             self._check(False, "records of other keys than were asked for, or of a time that can't be")
         return records
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """See ports.Replica."""
         try:
-            applied = await self.peer.apply(records, fence, deadline)
+            applied = await self.peer.apply(records, fence, deadline, copied)
         except StaleEpochError as stale:
-            await self._follow(stale.topology)
+            await self._heed(stale, fence)
             raise
         most = self._latest()
         if len(applied) != len(records) or any(a[0] > most or a[2] > most for a in applied):
@@ -93,7 +106,7 @@ class CheckedReplica:
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         """See ports.Replica."""
-        records = await self._asked(self.peer.scan(span, limit, fence, deadline))
+        records = await self._asked(self.peer.scan(span, limit, fence, deadline), fence)
         last = span.first
         for i, record in enumerate(records):
             token = token_of(record.key)
@@ -107,7 +120,7 @@ class CheckedReplica:
         self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
     ) -> RangePage:
         """See ports.Replica."""
-        page = await self._asked(self.peer.scan_range(keys, limit, fence, deadline, keys_only))
+        page = await self._asked(self.peer.scan_range(keys, limit, fence, deadline, keys_only), fence)
         names = [record.key for record in page.records]
         self._check(names == sorted(set(names)), "keys out of their order")
         self._check(len(names) <= limit, f"{len(names)} records instead of {limit}")
@@ -128,20 +141,20 @@ class CheckedReplica:
                     self._check_batch(what, batch)
                     yield batch
         except StaleEpochError as stale:
-            await self._follow(stale.topology)
+            await self._heed(stale, fence)
             raise
 
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
     ) -> list[int]:
         """See ports.Replica."""
-        digests = await self._asked(self.peer.digests(spans, cutoff_ms, fence, deadline))
+        digests = await self._asked(self.peer.digests(spans, cutoff_ms, fence, deadline), fence)
         self._check(len(digests) == len(spans), f"{len(digests)} digests of {len(spans)} ranges")
         return digests
 
     async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
         """See ports.Replica."""
-        entries = await self._asked(self.peer.entries(spans, fence, deadline))
+        entries = await self._asked(self.peer.entries(spans, fence, deadline), fence)
         ordered = sorted(spans)
         firsts, most = [span.first for span in ordered], self._latest()
         for entry in entries:
@@ -153,7 +166,7 @@ class CheckedReplica:
 
     async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
         """See ports.Replica."""
-        states = await self._asked(self.peer.agree(proposals, fence, deadline))
+        states = await self._asked(self.peer.agree(proposals, fence, deadline), fence)
         self._check(len(states) == len(proposals), f"{len(states)} answers to {len(proposals)} proposals")
         for state in states:
             if state is not None and state.value is not None:
@@ -162,12 +175,22 @@ class CheckedReplica:
 
     # --- how
 
-    async def _asked(self, answer: Awaitable[T]) -> T:
+    async def _asked(self, answer: Awaitable[T], fence: Fence) -> T:
         try:
             return await answer
         except StaleEpochError as stale:
-            await self._follow(stale.topology)
+            await self._heed(stale, fence)
             raise
+
+    async def _heed(self, stale: StaleEpochError, fence: Fence) -> None:
+        """Follow a claim of a newer topology. RemoteError: it isn't proven, so that only this replica fails,
+        and not the request.
+        """
+        await self._follow(stale.topology)
+        known = self._placement.layout.topology.fence
+        if known.cluster_id == fence.cluster_id and known.epoch <= fence.epoch:
+            claim = f"it claims epoch {stale.topology.epoch}, which isn't proven to this node"
+            raise RemoteError(self._url, type(stale).__name__, "UNAVAILABLE", claim)
 
     def _check_batch(self, what: Selection, batch: ChangeBatch) -> None:
         most = self._now_ms() + ABSURD_AHEAD_MS

@@ -76,7 +76,7 @@ class Courier:
                 size = len(batch) // 2
                 continue
             if records := [record for record in found if isinstance(record, Record)]:
-                await target.apply(records, self._scope.fence, self._deadline())
+                await target.apply(records, self._scope.fence, self._deadline(), copied=True)
             check_whole(found)
             start += len(batch)
             size = min(BATCH, 2 * size)

@@ -96,15 +96,21 @@ class Track:
 
 class Round:
     """Sends that are made together. superseded_is_ack: a replica with a newer record counts as one that has
-    it. keeps_hints: who misses a record that another has is left a hint.
+    it. keeps_hints: who misses a record that another has is left a hint. copied: see ports.Replica.apply.
     """
 
-    __slots__ = ("deadline", "done", "fence", "keeps_hints", "superseded_is_ack", "undecided")
+    __slots__ = ("copied", "deadline", "done", "fence", "keeps_hints", "superseded_is_ack", "undecided")
 
     def __init__(
-        self, fence: Fence, deadline: float, *, superseded_is_ack: bool = False, keeps_hints: bool = True
+        self,
+        fence: Fence,
+        deadline: float,
+        *,
+        superseded_is_ack: bool = False,
+        keeps_hints: bool = True,
+        copied: bool = False,
     ) -> None:
-        self.fence, self.deadline = fence, deadline
+        self.fence, self.deadline, self.copied = fence, deadline, copied
         self.superseded_is_ack, self.keeps_hints = superseded_is_ack, keeps_hints
         self.undecided = 0
         self.done: asyncio.Future[None] | None = None
@@ -178,7 +184,9 @@ class Fanout:
     async def _send(self, node_url: str, tracks: list[Track], round_: Round) -> None:
         try:
             records = [track.record for track in tracks]
-            applied = await self._replicas.at(node_url).apply(records, round_.fence, round_.deadline)
+            applied = await self._replicas.at(node_url).apply(
+                records, round_.fence, round_.deadline, round_.copied
+            )
         except LimeDBError as error:
             for track in tracks:
                 track.fail(node_url, error)

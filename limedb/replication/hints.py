@@ -110,7 +110,7 @@ class HintReplayer:
         ]
         if wanted:
             deadline = self._clock.monotonic() + SEND_SECONDS
-            await self._replicas.at(node_url).apply(wanted, layout.topology.fence, deadline)
+            await self._replicas.at(node_url).apply(wanted, layout.topology.fence, deadline, copied=True)
             self.replayed += len(wanted)
 
     def _pause(self, node_url: str, error: LimeDBError) -> None:

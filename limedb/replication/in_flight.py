@@ -31,6 +31,11 @@ class InFlight:
         if self._waiting:
             self._wake()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no write runs."""
+        return not self._running
+
     def is_drained(self, epoch: int) -> bool:
         """Whether no write made under an epoch below this one runs."""
         return all(running >= epoch for running in self._running)

@@ -11,7 +11,7 @@ from limedb.core.agreement import Proposal, State
 from limedb.core.hlc import COUNTER_BITS
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
-from limedb.core.limits import MAX_PAGE, MAX_RECORDS, MAX_SPANS, record_flaw
+from limedb.core.limits import MAX_PAGE, MAX_RECORDS, MAX_SPANS, SURE_KEY, SURE_VALUE, record_flaw
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence
@@ -45,15 +45,20 @@ class PeerDoor:
         _check_count("keys", len(keys), MAX_RECORDS)
         return self._own.read_stored(keys, fence)
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """See ports.Replica. All or none: the sender is told which record is wrong."""
         _check_count("records", len(records), MAX_RECORDS)
         for record in records:
+            key, value = record[0], record[1]
+            if value is not None and len(key) <= SURE_KEY and len(value) <= SURE_VALUE:
+                continue  # most, and told sooner so
             if wrong := record_flaw(record):
                 raise InvalidRequestError(f"the records hold {wrong}: no node would send it")
         if records:
             self._check_version("the version of a record", max(map(_version, records)))
-        return await self._own.apply(records, fence, deadline)
+        return await self._own.apply(records, fence, deadline, copied)
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         """See ports.Replica."""

@@ -28,6 +28,7 @@ from limedb.errors import (
     RecordDamagedError,
     ResponseTooLargeError,
     StaleEpochError,
+    StoreFullError,
 )
 from limedb.ports import (
     Applied,
@@ -171,7 +172,9 @@ class LocalReplica:
             found += chunk
         return found
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
         if self._check(fence).gives_way:
             raise NotMemberError("the cluster is about to join another; try again")
@@ -182,13 +185,14 @@ class LocalReplica:
         try:
             applied = await self._whole(lambda: self._store.apply(records, now), deadline, records)
         except asyncio.CancelledError:
-            self._tasks.start(self._outlast(records, now, fence.epoch))
+            self._tasks.start(self._outlast(records, now, fence.epoch, copied))
             raise
-        except BaseException:
+        except BaseException as error:
+            self.changes.is_complete &= isinstance(error, StoreFullError)
             self._in_flight.leave(fence.epoch)
             raise
         self._in_flight.leave(fence.epoch)
-        self.changes.add(records, applied, now)
+        self.changes.add(records, applied, now, copied=copied)
         return applied
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
@@ -315,17 +319,21 @@ class LocalReplica:
             raise _misfit(fence, own)
         return own
 
-    async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int) -> None:
+    async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int, copied: bool) -> None:
         """Stay in flight until a write whose caller was cancelled is done.
 
         A store doesn't take such a batch back. The same batch once more changes nothing, and since stores
         take batches in their order, the first is done when the second is.
         """
+        is_known = False
         try:
-            self.changes.add(records, await self._store.apply(records, now_ms), now_ms, again=True)
+            applied = await self._store.apply(records, now_ms)
+            self.changes.add(records, applied, now_ms, again=True, copied=copied)
+            is_known = True
         except LimeDBError as error:
             log.info("a write whose caller was gone failed: %s", error)
         finally:
+            self.changes.is_complete &= is_known
             self._in_flight.leave(epoch)
 
     def _refuse_skewed(self, record: Record) -> None:

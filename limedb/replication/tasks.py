@@ -7,6 +7,8 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
+from limedb.aio.sparing import Sparing
+
 log = logging.getLogger(__name__)
 
 
@@ -15,6 +17,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self._running: dict[asyncio.Task[None], None] = {}  # in the order of their starts
+        self._log = Sparing(log)  # what fails for one request fails for all of them
 
     def __len__(self) -> int:
         return len(self._running)
@@ -39,4 +42,5 @@ class Tasks:
     def _end(self, task: "asyncio.Task[None]") -> None:
         self._running.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("work in the background failed", exc_info=error)
+            kind = f"{getattr(task.get_coro(), '__qualname__', '')} {type(error).__name__}"
+            self._log.log(kind, logging.ERROR, "work in the background failed: %r", error, error=error)

@@ -68,7 +68,9 @@ class WriteBack:
         if not sent:
             return
         self._counters.read_repairs += sum(finding.behind for finding, track in pairs if track.waiting)
-        await self._fanout.run(sent, Round(fence, deadline, superseded_is_ack=True, keeps_hints=False))
+        await self._fanout.run(
+            sent, Round(fence, deadline, superseded_is_ack=True, keeps_hints=False, copied=True)
+        )
         for finding, track in pairs:
             if track.stale is not None:
                 raise track.stale

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, Iterator
 
+from limedb.core.bounds import MAX_VIRTUAL_NODES, MAX_ZONE, is_zone
+from limedb.errors import InvalidRequestError
 from limedb.rpc import convert_cluster as convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster_report import ClusterReport
@@ -48,6 +50,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.PlanJoinRequest, context: Context
     ) -> admin_pb2.PlanJoinResponse:
         points = request.virtual_nodes if request.HasField("virtual_nodes") else DEFAULT_VIRTUAL_NODES
+        if points > MAX_VIRTUAL_NODES:
+            raise InvalidRequestError(f"virtual_nodes={points}: must be 0 to {MAX_VIRTUAL_NODES}")
+        if not is_zone(request.zone):
+            raise InvalidRequestError(f"zone={request.zone[:80]!r}: must be {MAX_ZONE} printable characters")
         plan = await self._changes.plan_join(self._checks.node_url(request.url), request.zone, points)
         return admin_pb2.PlanJoinResponse(plan=convert.plan(plan))
 

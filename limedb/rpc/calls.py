@@ -41,7 +41,8 @@ class Receipt:
 @dataclass(frozen=True, slots=True)
 class ClusterState:
     """The cluster as a node sees it. status: starting, active or draining. total_nodes: members of the
-    topology, active_nodes: those that live. is_settled: no change of the topology runs.
+    topology, active_nodes: those that live. is_settled: no change of the topology runs. watch_wait_ms: how
+    long the node does not count for watches yet.
     """
 
     node_url: str
@@ -49,6 +50,7 @@ class ClusterState:
     active_nodes: int
     status: str
     is_settled: bool = True
+    watch_wait_ms: int = 0
 
 
 class Caller:
@@ -133,7 +135,14 @@ class NodeClient(Caller):
         settled = answer.phase == Phase.STEADY and all(
             member.standing == Standing.NORMAL for member in answer.members
         )
-        return ClusterState(answer.node_url, answer.total_nodes, answer.active_nodes, answer.status, settled)
+        return ClusterState(
+            answer.node_url,
+            answer.total_nodes,
+            answer.active_nodes,
+            answer.status,
+            settled,
+            answer.watch_wait_ms,
+        )
 
 
 def _receipt(receipt: record_pb2.Receipt) -> Receipt:

@@ -53,7 +53,9 @@ class Own(Protocol):
     async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
         """As ports.Replica.read."""
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """As ports.Replica.apply."""
 
 
@@ -112,7 +114,7 @@ class Carrier:
             deadline = self._clock.monotonic() + question.timeout_ms / 1000
             if question.records:
                 records = [received(data) for data in question.records]
-                work = self._apply(records, fence, deadline)
+                work = self._apply(records, fence, deadline, question.copied)
                 size = question.ByteSize()
                 self._start(question.number, work if size <= SMALL else self._in_room(work, size))
                 return
@@ -150,8 +152,8 @@ class Carrier:
             body = _refusal(error)
         self._put(number, body)
 
-    async def _apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> bytes:
-        return frames.apply_answer(await self._own.apply(records, fence, deadline))
+    async def _apply(self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool) -> bytes:
+        return frames.apply_answer(await self._own.apply(records, fence, deadline, copied))
 
     async def _read_slowly(self, keys: Sequence[str], fence: Fence, deadline: float) -> bytes:
         seconds = deadline - self._clock.monotonic()

@@ -59,6 +59,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             problem=self._sources.problem(),
             members=members,
             warnings=self._sources.warnings(),
+            watch_wait_ms=self._sources.watch_wait_ms(),
         )
 
     async def GetRing(  # type: ignore[override]

@@ -70,10 +70,10 @@ def _held(key: str, result: replica_pb2.ReadResult) -> Held:
     return from_message(result.record) if result.HasField("record") else None
 
 
-def apply_request(records: Iterable[Record], fence: Fence) -> replica_pb2.ApplyRequest:
+def apply_request(records: Iterable[Record], fence: Fence, copied: bool) -> replica_pb2.ApplyRequest:
     """Records to merge at a peer."""
     return replica_pb2.ApplyRequest(
-        records=[to_message(record) for record in records], fence=fence_message(fence)
+        records=[to_message(record) for record in records], fence=fence_message(fence), copied=copied
     )
 
 
@@ -148,6 +148,8 @@ def change_batch(batch: ChangeBatch) -> replica_pb2.WatchChangesResponse:
         until_ms=batch.until_ms,
         floor_ms=batch.floor_ms,
         has_gap=batch.has_gap,
+        late=batch.late,
+        started_ms=batch.started_ms,
     )
 
 
@@ -155,7 +157,14 @@ def change_batch_from(response: replica_pb2.WatchChangesResponse) -> ChangeBatch
     """The changes of a peer. StaleEpochError."""
     check_epoch(response)
     records = [from_message(message) for message in response.records]
-    return ChangeBatch(records, response.until_ms, response.floor_ms, response.has_gap)
+    return ChangeBatch(
+        records,
+        response.until_ms,
+        response.floor_ms,
+        response.has_gap,
+        frozenset(response.late),
+        response.started_ms,
+    )
 
 
 def digest_request(spans: Iterable[Span], cutoff_ms: int, fence: Fence) -> replica_pb2.DigestRequest:

@@ -123,8 +123,7 @@ def account_from(message: topology_pb2.FetchResponse) -> Account:
     """What a peer says of the epochs. InvalidRequestError."""
     newest = topology_from(message.topology)
     since = [topology_from(each) for each in message.since[:MAX_RECENT]]
-    acceptor = acceptor_from(message.acceptor) if message.HasField("acceptor") else Acceptor[Topology]()
-    return Account((*since, newest), acceptor)
+    return Account((*since, newest), acceptor_from(message.acceptor))  # one that isn't set reads as empty
 
 
 def progress_message(progress: Progress) -> topology_pb2.GetProgressResponse:

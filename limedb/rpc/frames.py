@@ -23,6 +23,7 @@ from limedbpb.v1 import replica_pb2
 # Tags, of Question and Answer. Both begin with their number, a fixed32; it is known when they are sent.
 _FRAME_ITEM = b"\x0a"
 _NUMBER, _TIMEOUT, _FENCE, _KEY, _RECORD = 0x0D, 0x15, b"\x1a", b"\x22", b"\x2a"
+_COPIED = b"\x30\x01"
 _FOUND, _RESULT, _NEWER, _REFUSAL = b"\x12", b"\x1a", b"\x22", b"\x2a"
 # Tags of ApplyResult.
 _SUPERSEDED_BY, _EXISTED, _PREVIOUS = b"\x09", b"\x10\x01", b"\x19"
@@ -52,12 +53,14 @@ def read_body(keys: Iterable[str], fence: Fence) -> bytes:
     return b"".join(parts)
 
 
-def apply_body(records: Iterable[Record], fence: Fence) -> bytes:
+def apply_body(records: Iterable[Record], fence: Fence, copied: bool = False) -> bytes:
     """An apply, all but its head. MalformedRequestError: a key or value isn't UTF-8."""
     parts = [_fence(fence)]
     for record in records:
         data = encode_once(record)
         parts += (_RECORD, varint(len(data)), data)
+    if copied:
+        parts.append(_COPIED)
     return b"".join(parts)
 
 

@@ -4,21 +4,33 @@ It owns how what is found is cut into messages. A message is made when the one b
 runs ahead of the client.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Protocol
 
 from limedb.core.record import Record, value_size
+from limedb.errors import TooManyWatchesError
+from limedb.replication.channel import Piece
 from limedb.replication.scanning import Scanner
 from limedb.replication.watching import Watcher
 from limedb.rpc.checks import Checks, ScanOrder
 from limedb.rpc.convert import scan_entry, watch_event
 from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.memory import ROOM_SECONDS, Memory
 from limedb.rpc.server import Context
 from limedbpb.v1 import kv_pb2
 
 MAX_PAGE_BYTES = 384 << 10
 """Bytes of keys and values behind which a message ends; who does not read holds some times as many."""
+MAX_OF_CONNECTION = 500
+"""Watches of one connection: half of the calls that it carries at a time, so that requests pass."""
+
+
+PAGE_READS = 16 << 20
+"""What the pages of all nodes count while they are gathered, in bytes: a MiB each, and the processor's
+time.
+"""
 
 
 class Pages(Protocol):
@@ -31,9 +43,12 @@ class Pages(Protocol):
 class KeyStreams:
     """Serves scans and watches."""
 
-    def __init__(self, scanner: Scanner, watcher: Watcher, checks: Checks, deadlines: Deadlines) -> None:
-        self._scanner, self._watcher = scanner, watcher
+    def __init__(
+        self, scanner: Scanner, watcher: Watcher, checks: Checks, deadlines: Deadlines, memory: Memory
+    ) -> None:
+        self._scanner, self._watcher, self._memory = scanner, watcher, memory
         self._checks, self._deadlines = checks, deadlines
+        self._watches: Counter[str] = Counter()  # by connection
 
     async def scan(
         self, request: kv_pb2.ScanRequest, context: Context
@@ -46,7 +61,7 @@ class KeyStreams:
         pages: Pages = self._scanner.scan_own(order.keys) if order.is_local else found
         message = kv_pb2.ScanResponse()
         size, left = 0, order.limit
-        while records := await pages.page():
+        while records := await self._page(pages, context):
             for record in records:
                 if left == 0 or len(message.entries) >= order.page_size or size >= MAX_PAGE_BYTES:
                     message.after = message.entries[-1].key
@@ -59,15 +74,47 @@ class KeyStreams:
                 left = None if left is None else left - 1
         yield message
 
-    async def watch(self, request: kv_pb2.WatchRequest) -> AsyncGenerator[kv_pb2.WatchResponse, None]:
+    async def _page(self, pages: Pages, context: Context) -> list[Record]:
+        """What a scan finds next, gathered when there is room for it. OverloadedError: there is none."""
+        async with self._memory.reading(context, PAGE_READS, ROOM_SECONDS):
+            return await pages.page()
+
+    async def watch(
+        self, request: kv_pb2.WatchRequest, context: Context
+    ) -> AsyncGenerator[kv_pb2.WatchResponse | bytes, None]:
         """See KVService.Watch."""
         what, level = self._checks.watch(request), self._checks.consistency(request.consistency)
         after = request.after_version if request.HasField("after_version") else None
-        async with aclosing(self._watcher.watch(what, after, level)) as news:
-            async for changes, resume_version in news:
-                yield kv_pb2.WatchResponse(
-                    events=[watch_event(record) for record in changes], resume_version=resume_version
-                )
+        with self._one_of(context.peer()):
+            async with aclosing(self._watcher.watch(what, after, level)) as news:
+                async for pieces, resume_version in news:
+                    yield b"".join([*map(_encoded, pieces), _resume(resume_version)])
+
+    @contextmanager
+    def _one_of(self, connection: str) -> Iterator[None]:
+        """Count a watch of a connection. TooManyWatchesError."""
+        if self._watches[connection] >= MAX_OF_CONNECTION:
+            raise TooManyWatchesError("this connection", MAX_OF_CONNECTION)
+        self._watches[connection] += 1
+        try:
+            yield
+        finally:
+            self._watches[connection] -= 1
+            if not self._watches[connection]:
+                del self._watches[connection]
+
+
+def _encoded(piece: Piece) -> bytes:
+    """The events of a piece, as they stand in a WatchResponse: made once, for all that watch."""
+    if not piece.encoded:
+        response = kv_pb2.WatchResponse(events=map(watch_event, piece.records))
+        piece.encoded = response.SerializeToString()
+    return piece.encoded
+
+
+def _resume(version: int) -> bytes:
+    """The rest of a WatchResponse: protobuf joins messages whose bytes are joined."""
+    return kv_pb2.WatchResponse(resume_version=version).SerializeToString()
 
 
 def _told_size(record: Record, order: ScanOrder) -> int:

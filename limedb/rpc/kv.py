@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, ResponseTooLargeError
@@ -178,8 +178,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 
     def Watch(
         self, request: kv_pb2.WatchRequest, context: Context
-    ) -> AsyncGenerator[kv_pb2.WatchResponse, None]:
-        return self._streams.watch(request)
+    ) -> AsyncGenerator[Any, None]:  # of bytes: they are written already
+        return self._streams.watch(request, context)
 
     def Session(
         self, request: AsyncIterator[kv_pb2.SessionRequest], context: Context

@@ -22,8 +22,8 @@ from limedb.errors import OverloadedError
 from limedb.ports import Clock
 
 SMALL = 16 << 10
-"""Bytes of a request or an answer that aren't counted: 10,000 requests, which is what a node works on at a
-time, hold no more than 160 MiB of them.
+"""Bytes of a request or an answer that aren't counted: what `Calls` lets clients have at a time holds no more
+than 128 MiB of either.
 """
 COPIES = 5
 """How many times the bytes of a large request are in memory while it is worked on: as they came, as a
@@ -45,6 +45,8 @@ MOST_WAITING = 1000
 """Requests that may wait for room in a share; one more is refused at once."""
 MOST_LOOKED_AT = 64
 """Of the clients who wait, how many are looked at each time that something is given back."""
+FEW_CALLS, MOST_CALLS = 2_000, 6_000
+"""Calls at a time that are nobody's, and of those beyond, how many. gRPC takes no more than 20,000."""
 FULL_SECONDS = 3.0
 """How long a share refuses before that is a problem to tell of."""
 FORGET_SECONDS = 10.0
@@ -101,11 +103,12 @@ class _Waiting(NamedTuple):
 
 class Share:
     """A share of MAX_MEMORY. name: of what it is for; limit: bytes. part: of what is
-    free, that one may hold. refused: how often there was no room.
+    free, that one may hold. unit: of what is
+    counted. refused: how often there was no room.
     """
 
-    def __init__(self, name: str, limit: int, clock: Clock, part: float = 1.0) -> None:
-        self.name, self.refused = name, 0
+    def __init__(self, name: str, limit: int, clock: Clock, part: float = 1.0, unit: str = "bytes") -> None:
+        self.name, self.unit, self.refused = name, unit, 0
         self._budget, self._clock = Budget(limit, part), clock
         self._waiting: dict[str, deque[_Waiting]] = {}  # by holder; each waits for its own alone
         self._waits = 0
@@ -120,11 +123,6 @@ class Share:
     def limit(self) -> int:
         """Bytes that may be held."""
         return self._budget.limit
-
-    @property
-    def is_roomy(self) -> bool:
-        """Whether so little is held that it doesn't matter who holds it."""
-        return 3 * self._budget.held < self._budget.limit
 
     def hold(self, holder: str, amount: int) -> Held:
         """Hold so many bytes, now. OverloadedError: there is no room for them."""
@@ -212,7 +210,7 @@ class Share:
         if now - self._refused_at > FULL_SECONDS:
             self._full_since = now
         self._refused_at, self.refused = now, self.refused + 1
-        return OverloadedError(self.name, amount, self.held, self.limit)
+        return OverloadedError(self.name, amount, self.held, self.limit, self.unit)
 
     def problems(self) -> Iterator[Problem]:
         """That it refuses, and has for a while."""
@@ -220,11 +218,39 @@ class Share:
         if now - self._refused_at < FORGET_SECONDS and self._refused_at - self._full_since >= FULL_SECONDS:
             holder, most = self._budget.most()
             yield Problem(
-                f"requests are refused for {now - self._full_since:.0f} s, since the memory for {self.name}"
-                f" is full: {self.held} of {self.limit} bytes are held by {self._budget.holders} clients"
+                f"for {now - self._full_since:.0f} s requests are refused, since the memory for"
+                f" {self.name} is full: {self.held} of {self.limit} {self.unit} are held by"
+                f" {self._budget.holders} clients"
                 + (f", {most} of them by {holder}" if holder else "")
                 + "; end the client that does not read or sends too much, or raise MAX_MEMORY"
             )
+
+
+class Calls:
+    """The calls of clients at a time, until their answer is sent: one that nobody reads stays, too.
+
+    While there are few, nobody asks whose they are. Of those beyond, each client has its part, so that one
+    alone does not take all that gRPC serves at a time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._few, self.counted = 0, Share("calls", MOST_CALLS, clock, KEPT_PART, "calls")
+
+    @property
+    def running(self) -> int:
+        """How many there are."""
+        return self._few + self.counted.held
+
+    def begin(self, context: Context, task: "asyncio.Task[object]") -> None:
+        """Count a call until its task is done. OverloadedError: its client has too many."""
+        if self._few < FEW_CALLS:
+            self._few += 1
+            task.add_done_callback(self._end)
+        else:
+            task.add_done_callback(self.counted.hold(holder_of(context), 1).release)
+
+    def _end(self, _task: object) -> None:
+        self._few -= 1
 
 
 class Memory:
@@ -243,6 +269,7 @@ class Memory:
         self.reads = Share("reads", 2 * part, clock, KEPT_PART)
         self.streams = Share("streams", 3 * part, clock, KEPT_PART)
         self.peers = Share("peers", 3 * part, clock)
+        self.calls = Calls(clock)
         self.peer_arrivals = Share("peers that wait", part, clock)
 
     @property
@@ -255,13 +282,12 @@ class Memory:
         """Which shares refuse, and have for a while."""
         for share in self.shares:
             yield from share.problems()
+        yield from self.calls.counted.problems()
 
     @asynccontextmanager
     async def reading(self, context: Context, amount: int, seconds: float) -> AsyncIterator[None]:
         """Hold what a read may gather, for the time of the block. OverloadedError: no room within
         `seconds`.
         """
-        share = self.reads
-        holder = "" if share.is_roomy else holder_of(context)
-        with await share.wait(holder, amount, seconds):
+        with await self.reads.wait(holder_of(context), amount, seconds):
             yield

@@ -89,7 +89,7 @@ class Receiving:
 
     def __init__(self, gauge: "Gauge", clock: Clock, large: Callable[[], int]) -> None:
         self._gauge, self._calm, self._large = gauge, gauge.used, large
-        self._gate, self._clock = Share("requests on their way", AT_A_TIME, clock), clock
+        self._gate, self._clock = Share("requests on their way", AT_A_TIME, clock, unit="requests"), clock
         self._flooded_until = float("-inf")
         self._begun: dict[asyncio.Task[object], _Begun] = {}
         self._slow: dict[asyncio.Task[object], _Slow] = {}
@@ -172,7 +172,9 @@ class Receiving:
         while len(self._slow) > few:
             holder, _ = self._budget.most()
             last = next(task for task in reversed(self._slow) if self._slow[task].holder == holder)
-            self._give_up(last, OverloadedError("large requests on their way", 1, len(self._slow), few))
+            self._give_up(
+                last, OverloadedError("large requests on their way", 1, len(self._slow), few, "requests")
+            )
 
     def _give_up(self, task: "asyncio.Task[object]", error: Exception) -> None:
         if slow := self._slow.pop(task, None):
@@ -182,4 +184,4 @@ class Receiving:
         task.cancel()
 
     def _refusal(self) -> OverloadedError:
-        return OverloadedError("requests on their way", 1, self._budget.held, MOST_SLOW)
+        return OverloadedError("requests on their way", 1, self._budget.held, MOST_SLOW, "requests")

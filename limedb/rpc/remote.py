@@ -62,13 +62,15 @@ class RemoteReplica:
         asked = await self._carry(body, deadline)
         return self._checked(keys, self._answer_of(await asked.answer))
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         """See ports.Replica. Once sent, a write without an answer may have taken effect."""
         if not records:
             return []
-        body = frames.apply_body(records, fence)
+        body = frames.apply_body(records, fence, copied)
         if self._stands_alone(body):
-            return await self._apply_alone(records, fence, deadline)
+            return await self._apply_alone(records, fence, deadline, copied)
         asked = await self._carry(body, deadline)
         try:
             answer = await asked.answer
@@ -83,8 +85,10 @@ class RemoteReplica:
             raise self._unknown(records, f"{len(applied)} answers to {len(records)} records")
         return applied
 
-    async def _apply_alone(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
-        request = convert_replica.apply_request(records, fence)
+    async def _apply_alone(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
+        request = convert_replica.apply_request(records, fence, copied)
         await self._link.wait_ready(self._remaining(deadline))
         timeout = self._remaining(deadline)
         try:

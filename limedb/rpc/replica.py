@@ -52,7 +52,8 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
         fence = fence_from(request.fence)
         records = [from_message(message) for message in request.records]
         try:
-            applied = await self._own.apply(records, fence, self._deadlines.of(context))
+            deadline = self._deadlines.of(context)
+            applied = await self._own.apply(records, fence, deadline, request.copied)
         except StaleEpochError as stale:
             return replica_pb2.ApplyResponse(newer=topology_message(stale.topology))
         return convert.apply_response(applied)

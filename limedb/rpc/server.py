@@ -31,6 +31,7 @@ from limedb.rpc.memory import (
     PEER_COPIES,
     ROOM_SECONDS,
     SMALL,
+    Calls,
     Held,
     Memory,
     Share,
@@ -43,8 +44,10 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
 """A unary method's returns an awaitable message, a streaming one's an async generator of messages."""
 
-MAX_CONCURRENT_RPCS = 10_000
-"""Requests that one node works on at a time; one more gets RESOURCE_EXHAUSTED."""
+MAX_CONCURRENT_RPCS = 20_000
+"""Calls that gRPC takes at a time, of clients and peers; one more is refused. `memory.Calls` has fewer for
+clients.
+"""
 
 LARGE = 32 << 20
 """Bytes of large requests that are worked on, or wait, and count as one of the few that may be on their
@@ -117,7 +120,7 @@ class _Method:
         self._request_class = GetMessageClass(method.input_type)
         self._behaviour, self._streams = behaviour, streams
         self._record = recorder.record if recorder else _record_nothing
-        self._room, self._receive = room, room.receiving.message
+        self._room, self._receive, self._calls = room, room.receiving.message, room.calls
 
     async def answer(self, _requests: object, context: Context) -> bytes:
         """Serve a unary call. It reads its message by itself: what is too much is not even received."""
@@ -126,6 +129,8 @@ class _Method:
         response: Message | bytes = b""
         answer = b""
         try:
+            if self._calls is not None:
+                self._calls.begin(context, running_task())
             data = await self._receive(context)
             if not isinstance(data, bytes):
                 raise MalformedRequestError("the call has no message")
@@ -189,6 +194,8 @@ class _Method:
     ) -> None:
         """It counts with the time to its first message: how long it goes on is for its client to say."""
         started, first, held = perf_counter(), 0.0, None
+        response: Message | bytes = b""
+        data = b""
         least = WATCH_BYTES if self._name in BUSY_STREAMS else STREAM_BYTES
         try:
             held = self._room.streams.hold(holder_of(context), least)
@@ -206,6 +213,7 @@ class _Method:
             self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
             return
         except Exception as error:
+            response = data = b""
             await self._refuse(error, context, started)
         finally:
             if held is not None:
@@ -243,6 +251,7 @@ class Room(NamedTuple):
     streams: Share
     receiving: Receiving
     copies: int = COPIES
+    calls: Calls | None = None
 
 
 class _Streams:
@@ -335,7 +344,9 @@ class Server:
         gauge = gauge or NoGauge()
         clock, large = memory.clock, lambda: memory.requests.held // LARGE + memory.arrivals.held // LARGE
         receiving = Receiving(gauge, clock, large)
-        self._clients = Room(memory.requests, memory.arrivals, memory.answers, memory.streams, receiving)
+        self._clients = Room(
+            memory.requests, memory.arrivals, memory.answers, memory.streams, receiving, calls=memory.calls
+        )
         self._peers = Room(
             memory.peers,
             memory.peer_arrivals,

@@ -185,6 +185,7 @@ class ClusterSources:
     clock_offsets: how far others' wall clocks are ahead of the own one, in ms, by URL. hints: bytes that wait
     for others, by URL. repair: what was repaired. rot: what was found damaged.
     warnings: what is wrong although it takes requests, a sentence each. compute: does what takes long.
+    watch_wait_ms: how long it does not count for watches yet.
     """
 
     view: View
@@ -202,3 +203,4 @@ class ClusterSources:
     rot: Callable[[], RotFigures]
     warnings: Callable[[], Iterable[str]] = tuple
     compute: Compute = compute_here
+    watch_wait_ms: Callable[[], int] = int

@@ -25,6 +25,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.RequestTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
     errors.WatchGapError: grpc.StatusCode.OUT_OF_RANGE,
+    errors.TooManyWatchesError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ResponseTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from limedb.core.bounds import is_url
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Topology
 from limedb.errors import InvalidRequestError
@@ -64,8 +65,10 @@ class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
     async def Pledge(
         self, request: topology_pb2.PledgeRequest, context: Context
     ) -> topology_pb2.PledgeResponse:
-        if not request.founder:
-            raise InvalidRequestError("founder is empty: it is the URL of who wants to found a cluster")
+        if not is_url(request.founder):
+            raise InvalidRequestError(
+                f"founder={request.founder[:80]!r}: it must be the URL of who wants to found a cluster"
+            )
         return topology_pb2.PledgeResponse(founder=await self._keeper.pledge(request.founder))
 
     async def Learn(self, request: topology_pb2.LearnRequest, context: Context) -> topology_pb2.LearnResponse:

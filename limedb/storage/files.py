@@ -50,10 +50,9 @@ def keep_private(folder: Path) -> None:
     What isn't this user's can't be changed, and is left as it is.
     """
     for path in (folder, *folder.iterdir()):
-        mode = path.stat().st_mode
-        if mode & 0o077 and not path.is_symlink():
+        if not path.is_symlink() and path.stat().st_mode & 0o077:
             with suppress(PermissionError):
-                path.chmod(mode & 0o700)
+                path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def set_folder_aside(path: Path, why: str) -> Path:
@@ -139,7 +138,8 @@ class FileLock:
 
     def _sign(self) -> None:
         try:
-            os.ftruncate(self._fd, 0)
+            if not self.was_marked:  # a mark stays until somebody signs who doesn't know it
+                os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, f"{os.getpid()}\n".ljust(_PID_SIZE).encode(), 0)
         except OSError:  # a full disk: the lock holds, only its words lack the process
             return

@@ -38,7 +38,7 @@ class FilesystemStore:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, which need not exist; its folder is made. Beside it stands PATH.lock.
+        """Open the file, which is made where there is none, as is its folder. Beside it stands PATH.lock.
 
         StoreError: it can't be read, or is open elsewhere. StoreCorruptError: it isn't a LimeDB's.
         """
@@ -49,6 +49,8 @@ class FilesystemStore:
         self.damage = Damage()
         try:
             self._load()
+            if not path.exists():  # so that one that is gone later is missed
+                self._replace(Content(path, {}))
         except StoreError:
             self._lock.release()
             raise

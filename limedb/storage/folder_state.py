@@ -27,6 +27,7 @@ from limedb.errors import StoreDamagedError
 from limedb.storage.files import replace_durably, store_error
 
 _NAME = "state"
+STAMP_SIZE = 16
 _FORM = Struct("<8s16sQQQ")
 _MAGIC = b"LimeDB\x01M"
 
@@ -45,7 +46,7 @@ class State:
 
 def new_state() -> State:
     """That of a folder which is made now."""
-    return State(token_bytes(16))
+    return State(token_bytes(STAMP_SIZE))
 
 
 def read_state(folder: Path) -> State | None:

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from limedb.core.record import Record
-from limedb.errors import RecordDamagedError, StoreCorruptError
+from limedb.errors import RecordDamagedError, StoreCorruptError, StoreDamagedError
 from limedb.storage.codec import Header, encode, from_message, to_message
 from limedb.storage.merging import is_live
 from limedb.storage.seal import seal_of
@@ -89,7 +89,10 @@ def parse(path: Path, data: bytes) -> Content:
         "".join(entries).encode()  # JSON can spell half of a surrogate pair, which is no text
         headers = [_header(entry) for entry in entries.values()]
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise _corrupt(path, f"it isn't a JSON object of keys and values: {error}") from error
+        raise StoreDamagedError(
+            f"{path}: it isn't a JSON object of keys and values: {error}; nothing was overwritten: restore"
+            " the file, or move it away"
+        ) from error
     count = sum(not header.is_tombstone for header in headers)
     return Content(path, entries, count, max((header.version for header in headers), default=0))
 

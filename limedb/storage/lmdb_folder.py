@@ -12,12 +12,13 @@ import logging
 from pathlib import Path
 
 import lmdb
+import xxhash
 
 from limedb.errors import StoreDamagedError
 from limedb.storage.files import FileLock
-from limedb.storage.folder_state import State, StateFile, check_state, new_state, read_state
+from limedb.storage.folder_state import STAMP_SIZE, State, StateFile, check_state, new_state, read_state
 from limedb.storage.lmdb_env import Tables, explain, open_tables
-from limedb.storage.lmdb_layout import LOGGED, STAMP, number_of
+from limedb.storage.lmdb_layout import LOGGED, STAMP, count_of
 from limedb.storage.lmdb_pages import check_file
 from limedb.storage.recovery import recover
 from limedb.storage.write_ahead_log import WriteAheadLog, check_segments, newest_segment
@@ -64,29 +65,38 @@ def _replay(
     """noted: what may be believed of the log too. state: what may be believed of the tables."""
     folder = tables.folder
     logged, stamp = _known(tables)
-    if state is not None and stamp != state.stamp:
+    if state is not None and stamp is not None and stamp != state.stamp:
         raise StoreDamagedError(
             f"{folder / 'data.mdb'} is not the one that stood here: it is of another folder"
         )
-    if noted is not None:
+    if noted is not None and logged is not None:
         check_segments(folder, logged, noted.segment)
     recover(folder, tables, (noted.segment, noted.end) if noted else (0, 0))
     logged, _ = _known(tables)
     file = _new_file(tables, stamp)
-    segments = WriteAheadLog(folder, durability == "always", logged, file.note)
+    after = max(logged or 0, noted.segment if noted else 0)
+    segments = WriteAheadLog(folder, durability == "always", after, file.note)
     lock.mark()
     return segments, file
 
 
-def _known(tables: Tables) -> tuple[int, bytes]:
-    """The segment up to which the tables have the log, and their stamp; 0 and empty: none."""
+def _known(tables: Tables) -> tuple[int | None, bytes | None]:
+    """The segment up to which the tables have the log, and their stamp; 0 and empty: none was noted. None:
+    its checksum fails, so that nothing can be held against it.
+    """
     with tables.env.begin(db=tables.meta) as txn:
-        return number_of(txn.get(LOGGED, b"")), txn.get(STAMP, b"")
+        logged, stamp = txn.get(LOGGED), txn.get(STAMP, b"")
+    is_whole = stamp == _sealed(stamp[:STAMP_SIZE]) or not stamp
+    return 0 if logged is None else count_of(logged), stamp[:STAMP_SIZE] if is_whole else None
 
 
-def _new_file(tables: Tables, stamp: bytes) -> StateFile:
+def _sealed(stamp: bytes) -> bytes:
+    return stamp + xxhash.xxh64_digest(stamp)
+
+
+def _new_file(tables: Tables, stamp: bytes | None) -> StateFile:
     state = State(stamp) if stamp else new_state()
     if not stamp:
         with tables.env.begin(write=True) as txn:
-            txn.put(STAMP, state.stamp, db=tables.meta)
+            txn.put(STAMP, _sealed(state.stamp), db=tables.meta)
     return StateFile(tables.folder, State(state.stamp, int(tables.env.info()["last_txnid"])))

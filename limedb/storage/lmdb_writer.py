@@ -23,7 +23,7 @@ from limedb.errors import StoreError
 from limedb.ports import Applied
 from limedb.storage.lmdb_counters import counters, put_counters
 from limedb.storage.lmdb_env import PAGES_A_WRITE, Tables, broken, full_error, is_no_room
-from limedb.storage.lmdb_layout import LOGGED, number
+from limedb.storage.lmdb_layout import LOGGED, packed_count
 from limedb.storage.lmdb_plan import Item, Lookup, Plan, plan, plan_mending
 from limedb.storage.lmdb_sound import sound_at, was_live
 from limedb.storage.seal import sealed
@@ -172,4 +172,4 @@ def write_items(
                 txn.delete(item.index_key(), db=tables.tokens)
         put_counters(tables, txn, count, high_water)
         if logged:
-            txn.put(LOGGED, number(logged), db=tables.meta)
+            txn.put(LOGGED, packed_count(logged), db=tables.meta)

@@ -17,7 +17,7 @@ from pathlib import Path
 from limedb.core.quorum import majority
 from limedb.errors import StoreDamagedError, StoreError
 from limedb.ports import NodeFile, Saved
-from limedb.storage.files import make_private_folder, node_path, store_error, sync
+from limedb.storage.files import make_private_folder, node_path, set_folder_aside, store_error, sync
 from limedb.storage.folder_state import read_state
 from limedb.storage.node_file import JsonNodeFile, open_node_file, set_aside
 
@@ -38,18 +38,19 @@ async def prepare_node_file(
     if kind == "lmdb":
         _finish_replacement(data_dir, node_url)
     saved = node_file.load()
-    folder = node_path(data_dir, node_url, ".lmdb")
-    if kind != "lmdb":
+    data = _data_path(kind, data_dir, node_url)
+    if data is None:
         return
-    if saved is None and read_state(folder) is not None:
-        raise StoreDamagedError(f"{folder / 'node.json'} and its copy are gone, although data is there")
-    if saved is not None and not saved.topology.is_fresh and not _has_bytes(folder / "data.mdb"):
+    if saved is None and kind == "lmdb" and read_state(data.parent) is not None:
+        raise StoreDamagedError(f"{data.parent / 'node.json'} and its copy are gone, although data is there")
+    # An older LimeDB made the JSON file with the first write, so that a member may have none.
+    may_lack = kind == "filesystem" and isinstance(node_file, JsonNodeFile) and node_file.is_old
+    if saved is not None and not saved.topology.is_fresh and not may_lack and not _has_bytes(data):
         raise StoreDamagedError(
-            f"{folder / 'data.mdb'} is missing or empty, although this node is a member of cluster"
+            f"{data} is missing or empty, although this node is a member of cluster"
             f" {saved.topology.cluster_id}"
         )
     if saved is None:
-        make_private_folder(folder)
         await node_file.save(Saved(node_id))
 
 
@@ -60,26 +61,39 @@ async def replace_damaged(
 
     Returns where the data is now. StoreDamagedError: others may not have what is in it; nothing was changed.
     """
-    folder = node_path(data_dir, node_url, ".lmdb")
-    saved = _saved(kind, data_dir, node_url)
-    if reason := _why_not(kind, saved):
+    node_file = open_node_file(kind, data_dir, node_url)
+    saved = _saved(node_file)
+    if reason := _why_not(saved):
         raise StoreDamagedError(
             f"{damage}; this node doesn't start, and nothing was changed: {reason}. See docs/damage.md for"
-            f" what can be done with {folder}"
+            f" what can be done with the data in {data_dir}"
         )
     cluster_id = saved.topology.cluster_id or saved.rejoins if saved else ""
-    following = node_path(data_dir, node_url, _NEXT)
-    make_private_folder(following)
-    await JsonNodeFile(following / "node.json").save(Saved(node_id, rejoins=cluster_id))
+    following = Saved(node_id, rejoins=cluster_id)
+    if kind == "filesystem":
+        return await _replace_file(data_dir, node_url, node_file, following)
+    folder = node_path(data_dir, node_url, _NEXT)
+    make_private_folder(folder)
+    await JsonNodeFile(folder / "node.json").save(following)
     moved = set_aside(kind, data_dir, node_url, _WHY)
     _finish_replacement(data_dir, node_url)
     return moved or folder
 
 
+async def _replace_file(data_dir: Path, node_url: str, node_file: NodeFile, following: Saved) -> Path:
+    """As replace_damaged, for STORE=filesystem: the JSON file is renamed, then the node file replaced. A
+    crash in between leaves a member without data, which is found at the next start.
+    """
+    path = node_path(data_dir, node_url, ".json")
+    moved = set_folder_aside(path, _WHY) if path.exists() else path
+    await node_file.save(following)
+    return moved
+
+
 def damaged_before(data_dir: Path, node_url: str) -> list[Path]:
     """The data of a node that was set aside since it was damaged, and is still there."""
-    folder = node_path(data_dir, node_url, ".lmdb")
-    return sorted(folder.parent.glob(f"{_escaped(folder.name)}.{_WHY}-*"))
+    names = [node_path(data_dir, node_url, ending).name for ending in (".lmdb", ".json")]
+    return sorted(path for name in names for path in data_dir.glob(f"{_escaped(name)}.{_WHY}-*"))
 
 
 def _escaped(name: str) -> str:
@@ -97,18 +111,23 @@ def _finish_replacement(data_dir: Path, node_url: str) -> None:
             raise store_error(f"{following} can't take the place of {folder.name}", error) from error
 
 
-def _saved(kind: str, data_dir: Path, node_url: str) -> Saved | None:
+def _data_path(kind: str, data_dir: Path, node_url: str) -> Path | None:
+    """The file that has a node's records; None: they are in memory."""
+    if kind == "lmdb":
+        return node_path(data_dir, node_url, ".lmdb") / "data.mdb"
+    return node_path(data_dir, node_url, ".json") if kind == "filesystem" else None
+
+
+def _saved(node_file: NodeFile) -> Saved | None:
     try:
-        return open_node_file(kind, data_dir, node_url).load()
+        return node_file.load()
     except StoreError as error:
         log.error("%s", error)
         return None
 
 
-def _why_not(kind: str, saved: Saved | None) -> str:
+def _why_not(saved: Saved | None) -> str:
     """Why the data must stay; empty: others have it."""
-    if kind != "lmdb":
-        return "only with STORE=lmdb is data set aside"
     if saved is None:
         return "node.json isn't there or is damaged too, so that it isn't known whether others have its data"
     topology = saved.topology

@@ -59,6 +59,7 @@ class JsonNodeFile:
         self._path = path
         self._copy = path.with_name(path.name + ".copy")
         self._sequence = 0
+        self.is_old = False  # whether an older LimeDB wrote what was loaded
         self._turn = asyncio.Lock()
         self._door = threading.Lock()
         self._newest: Saved | None = None
@@ -79,7 +80,7 @@ class JsonNodeFile:
         if newest is not main:
             reason = main if isinstance(main, StoreDamagedError) else "it is gone, or an older one"
             log.warning("%s is taken from its copy: %s", self._path, reason)
-        self._sequence = newest.sequence or 0
+        self._sequence, self.is_old = newest.sequence or 0, newest.sequence is None
         return newest.saved
 
     def _read(self, path: Path) -> "_Written | StoreDamagedError | None":

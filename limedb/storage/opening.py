@@ -11,6 +11,7 @@ from limedb.errors import StoreCorruptError
 from limedb.ports import HintLog, OperationLog, Store
 from limedb.replication.memory_hints import MemoryHints
 from limedb.replication.memory_operations import MemoryOperations
+from limedb.storage.change_tail import TailFile
 from limedb.storage.files import node_path, set_folder_aside
 from limedb.storage.filesystem_store import FilesystemStore
 from limedb.storage.hint_log import LmdbHintLog
@@ -68,7 +69,7 @@ def open_operation_log(
     loop.
 
     kind, durability: as STORE and DURABILITY. on_fatal: as for `open_store`. StoreError: it can't be opened.
-    Where what was remembered is damaged it is set aside, and the node counts as having forgotten all until now.
+    Where what was remembered is damaged it is set aside, and the node counts as having forgotten all so far.
     """
     if kind == "memory":
         return MemoryOperations()
@@ -89,3 +90,8 @@ def side_files(kind: str, data_dir: Path, node_url: str) -> dict[str, Path]:
     if kind == "memory":
         return {}
     return {name: node_path(data_dir, node_url, f".{name}") / "data.mdb" for name in ("hints", "operations")}
+
+
+def open_change_tail(kind: str, data_dir: Path, node_url: str) -> TailFile:
+    """The log of changes that a node's last run left. kind: as STORE."""
+    return TailFile(None if kind == "memory" else node_path(data_dir, node_url, ".changes"))

@@ -95,7 +95,8 @@ def test_a_gap_is_told_with_what_to_do(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=1, envoy=False) as alone:
         target = ("--target", alone.nodes[0].address)
         version = json.loads(limedb("set", "gap/a", "1", "-o", "json", *target).stdout)["version"]
-        alone.restart("node1")  # what it knows of changes is in memory
+        alone.kill("node1")  # what it knows of changes is in memory
+        alone.restart("node1")
         done = limedb("watch", "gap/a", "--after-version", version, *target)
     assert (done.returncode, "when that watch stands, scan the keys; `limedb scan`" in done.stderr) == (
         1,

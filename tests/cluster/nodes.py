@@ -302,8 +302,10 @@ class ReplicaWire:
     async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
         return await self._call(lambda r: r.read(keys, fence, deadline))
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
-        return await self._call(lambda r: r.apply(records, fence, deadline))
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
+        return await self._call(lambda r: r.apply(records, fence, deadline, copied))
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         return await self._call(lambda r: r.scan(span, limit, fence, deadline))

@@ -26,4 +26,5 @@ def test_a_part_that_fails_when_it_is_asked_hides_no_other_and_is_named() -> Non
     problems.add(lambda: [Problem("the disk failed", stops_serving=True)])
     assert problems.blocking == "the disk failed"
     (warning,) = problems.warnings
-    assert "samples" in warning and "Too many open files" in warning
+    assert "samples" in warning
+    assert "Too many open files" in warning

@@ -1,5 +1,6 @@
 """`limedb cluster` on real nodes, as a user runs it."""
 
+import fcntl
 import json
 import signal
 import socket
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from tests.support.clusters import RunningCluster, limedb, running_cluster
+from tests.support.pipes import closed_pipe, full_pipe
 from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.cluster
@@ -167,13 +169,18 @@ def test_where_no_cluster_is_there_is_none_to_ask(tmp_path: Path, command: str) 
 
 
 @contextmanager
-def in_foreground(folder: Path, nodes: int) -> Iterator["subprocess.Popen[str]"]:
-    """`limedb cluster start` in the foreground; it is ended with the block."""
+def in_foreground(folder: Path, nodes: int, output: int | None = None) -> Iterator["subprocess.Popen[str]"]:
+    """`limedb cluster start` in the foreground; it is ended with the block. output: where it prints, the file
+    screen if None.
+    """
     with free_ports(nodes) as ports, (folder / "screen").open("w") as screen:
         command = ["cluster", "start", "--no-envoy", "--nodes", str(nodes), "--data-dir", str(folder)]
         command += ["--base-port", str(ports[0]), "-e", "GOSSIP_INTERVAL=100ms"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "limedb", *command], stdout=screen, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", "limedb", *command],
+            stdout=screen if output is None else output,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         try:
             yield process
@@ -200,6 +207,37 @@ def test_in_the_foreground_it_stays_until_a_signal(tmp_path: Path, number: signa
         process.send_signal(number)
         assert process.wait(LIMIT_SECONDS) == 0
     assert not any(is_running(pid) for pid in nodes)
+
+
+@pytest.mark.parametrize("pipe", [full_pipe, closed_pipe])
+def test_in_the_foreground_nobody_has_to_read_what_it_prints(
+    tmp_path: Path, pipe: Callable[[], AbstractContextManager[int]]
+) -> None:
+    with pipe() as output, in_foreground(tmp_path, 1, output) as process:
+        wait_until(lambda: states_in(tmp_path) == ["running"], "the cluster to run")
+        wait_until(lambda: is_free(tmp_path / ".start.lock"), "the cluster to be ready")
+        nodes = children_of(process)
+        assert limedb("cluster", "kill", "node1", "--data-dir", str(tmp_path)).returncode == 0
+        assert limedb("cluster", "restart", "node1", "--data-dir", str(tmp_path)).returncode == 0
+        nodes += [json.loads((tmp_path / "cluster.json").read_text())["nodes"][0]["pid"]]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_SECONDS) == 0
+    assert not any(is_running(pid) for pid in nodes)
+
+
+def states_in(folder: Path) -> list[str]:
+    done = limedb("cluster", "status", "--data-dir", str(folder))
+    return [line.split()[1] for line in done.stdout.splitlines()]
+
+
+def is_free(lock: Path) -> bool:
+    """Whether no command holds a lock."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def test_it_leaves_the_foreground_when_it_is_stopped_from_elsewhere(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def source(requests: RequestStats | None = None) -> Source:
         requests=requests or RequestStats(now=0.0),
         peers=lambda: {"active": 2, "stale": 0, "dead": 1},
         store=lambda: StoreStats("memory", keys=7, size=4096),
+        shares=lambda: {"answers": (500, 3)},
     )
 
 
@@ -110,6 +111,9 @@ def test_metrics_arrive_with_their_values(receiver: OtlpReceiver) -> None:
     assert _one(receiver.metrics("limedb.gossip.peers"), {"limedb.peer.status": "dead"}).value == 1
     assert [point.value for point in receiver.metrics("limedb.store.keys")] == [7]
     assert [point.value for point in receiver.metrics("limedb.store.bytes")] == [4096]
+    answers = {"limedb.memory.share": "answers"}
+    assert _one(receiver.metrics("limedb.memory.held"), answers).value == 500
+    assert _one(receiver.metrics("limedb.memory.refused"), answers).value == 3
     assert all(point.attributes["limedb.node.url"] == NODE for point in receiver.metrics())
 
 

@@ -98,15 +98,17 @@ class Line:
         await self._begin("read", keys, deadline)
         return await self._replica.read(keys, fence, deadline)
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         fault = self._wire.faults.get(self._url, FINE)
         try:
             await self._begin("apply", [record.key for record in records], deadline)
         except RequestTimeoutError:
             if fault.is_lost:
-                await self._replica.apply(records, fence, deadline)
+                await self._replica.apply(records, fence, deadline, copied)
             raise OutcomeUnknownError(records[0].key, 1, 0, {self._url: "no answer"}) from None
-        return await self._replica.apply(records, fence, deadline)
+        return await self._replica.apply(records, fence, deadline, copied)
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         return await self._replica.scan(span, limit, fence, deadline)

@@ -1,5 +1,7 @@
 """The log of changes of a node."""
 
+import asyncio
+import itertools
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -9,7 +11,7 @@ from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.errors import WatchGapError
 from limedb.ports import Applied, ChangeBatch
-from limedb.replication.change_log import BATCH, LATE_MS, ChangeLog
+from limedb.replication.change_log import BATCH, BEAT_SECONDS, OLD_COPY_MS, SPREAD_MS, ChangeLog
 from tests.replication.nodes import virtual
 
 NOW = 1_700_000_000_000
@@ -37,7 +39,7 @@ async def keys(batches: AsyncGenerator[ChangeBatch, None]) -> list[str]:
 async def test_a_watcher_hears_what_comes_and_a_beat_where_nothing_does() -> None:
     log = ChangeLog(Time(), NOW, is_fresh=False)
     batches = log.follow(Selection(prefix="a"), None)
-    assert await anext(batches) == ChangeBatch([], NOW, NOW, False)
+    assert await anext(batches) == ChangeBatch([], NOW, NOW, False, started_ms=NOW)
     log.add([record("a1"), record("b"), record("a2", None)], [STANDS] * 3, NOW)
     assert (await anext(batches)).records == [record("a1"), record("a2", None)]
     assert await keys(batches) == []
@@ -51,8 +53,8 @@ async def test_what_changed_nothing_or_is_an_old_copy_is_no_news() -> None:
     batches = log.follow(ALL, NOW)
     assert await keys(batches) == []
     overtaken, same = Applied(version_at(NOW, 9), existed=True), Applied(0, True, version_at(NOW))
-    old = Record("old", "v", version_at(NOW - LATE_MS) - 1)
-    late = Record("late", "v", version_at(NOW - LATE_MS))
+    old = Record("old", "v", version_at(NOW - OLD_COPY_MS) - 1)
+    late = Record("late", "v", version_at(NOW - OLD_COPY_MS))
     log.add([record("over"), record("same"), old, late], [overtaken, same, STANDS, STANDS], NOW)
     log.add([record("again")], [same], NOW, again=True)
     assert await keys(batches) == ["late", "again"]
@@ -110,3 +112,71 @@ async def test_many_changes_come_in_batches_in_their_order() -> None:
     heard = [await keys(batches) for _ in range(3)]
     assert [len(part) for part in heard] == [BATCH] * 3
     assert [key for part in heard for key in part] == wanted
+
+
+@virtual
+async def test_a_beat_comes_while_others_write_without_a_pause() -> None:
+    """The watched keys don't change; others do at every moment."""
+    now = Time()
+    log = ChangeLog(now, NOW, is_fresh=False, max_changes=50)
+    batches, loop = log.follow(Selection(key="quiet"), None), asyncio.get_running_loop()
+    await anext(batches)
+
+    async def write() -> None:
+        for n in itertools.count():
+            now.ms = NOW + n
+            log.add([record(f"k{n}")], [STANDS], now.ms)
+            await asyncio.sleep(0.01)
+
+    writer = asyncio.create_task(write())
+    for _ in range(5):
+        began = loop.time()
+        batch = await anext(batches)
+        assert batch.records == []
+        assert loop.time() - began <= BEAT_SECONDS + 0.1
+        assert batch.until_ms >= now.ms - 20
+    writer.cancel()
+
+
+@virtual
+async def test_keys_that_it_does_not_watch_never_cost_a_watcher_its_place() -> None:
+    log = ChangeLog(Time(), NOW, is_fresh=False, max_changes=10)
+    quiet, loud = log.follow(Selection(prefix="q"), None), log.follow(Selection(prefix="k"), None)
+    await anext(quiet)
+    await anext(loud)
+    for n in range(100):  # both have no turn in between
+        log.add([record(f"k{n}")], [STANDS], NOW)
+    log.add([record("q")], [STANDS], NOW)
+    assert await keys(quiet) == ["q"]
+    with pytest.raises(WatchGapError):
+        await anext(loud)
+
+
+@virtual
+async def test_a_clients_write_that_was_sent_again_is_told_again_and_marked() -> None:
+    """The store has it, perhaps as a copy that no watch reported; a copy that comes late is none of that."""
+    log = ChangeLog(Time(), NOW, is_fresh=False)
+    batches = log.follow(ALL, NOW)
+    await anext(batches)
+    old = Record("old", "v", version_at(NOW - SPREAD_MS) - 1)
+    has_it = Applied(0, existed=True, previous=old.version)
+    log.add([old], [has_it], NOW, copied=True)
+    log.add([record("new"), old], [STANDS, has_it], NOW)
+    batch = await anext(batches)
+    assert ([r.key for r in batch.records], batch.late) == (["new", "old"], {1})
+
+
+@virtual
+async def test_the_next_run_goes_on_where_a_log_ended() -> None:
+    now = Time()
+    before = ChangeLog(now, NOW, is_fresh=False)
+    late = Record("late", "v", version_at(NOW - SPREAD_MS) - 1)
+    before.add([record("k1"), late], [STANDS] * 2, NOW + 5)
+    now.ms = NOW - 1000  # the clock was set back
+    log = ChangeLog(now, now.ms, is_fresh=False)
+    log.take_over(before.tail())
+    log.add([record("k2")], [STANDS], now.ms)
+    batch = await anext(log.follow(ALL, NOW))
+    assert ([r.key for r in batch.records], batch.late) == (["k1", "late", "k2"], {1})
+    assert (batch.has_gap, batch.until_ms, log.started_ms) == (False, NOW + 5, NOW)
+    assert (await anext(log.follow(ALL, NOW - 1))).has_gap

@@ -105,10 +105,12 @@ class Picky:
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         if any(record.key == "bad" for record in records):
             raise StoreCorruptError("not a record")
-        return await self._replica.apply(records, fence, deadline)
+        return await self._replica.apply(records, fence, deadline, copied)
 
 
 @virtual

@@ -47,7 +47,9 @@ class FakeReplica:
         await self._take("read", list(keys), fence)
         return [self.records.get(key) for key in keys]
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         await self._take("apply", list(records), fence)
         return [Applied(7, True, 5) for _ in records]
 

@@ -37,10 +37,12 @@ def test_reads_are_what_protobuf_writes(asked: list[tuple[int, int, Fence, list[
     assert frame == expected.SerializeToString()
 
 
-@given(U32, U32, FENCES, st.lists(RECORDS, max_size=5))
-def test_applies_are_what_protobuf_writes(number: int, ms: int, fence: Fence, records: list[Record]) -> None:
-    frame = frames.question(number, ms, frames.apply_body(records, fence))
-    expected = replica_pb2.Question(number=number, timeout_ms=ms, fence=fence_message(fence))
+@given(U32, U32, FENCES, st.lists(RECORDS, max_size=5), st.booleans())
+def test_applies_are_what_protobuf_writes(
+    number: int, ms: int, fence: Fence, records: list[Record], copied: bool
+) -> None:
+    frame = frames.question(number, ms, frames.apply_body(records, fence, copied))
+    expected = replica_pb2.Question(number=number, timeout_ms=ms, fence=fence_message(fence), copied=copied)
     expected.records.extend(encode(Record(*record)) for record in records)
     assert frame == replica_pb2.CarryRequest(questions=[expected]).SerializeToString()
     (question,) = replica_pb2.CarryRequest.FromString(frame).questions

@@ -60,7 +60,9 @@ class Own:
         await self._work(keys[0])
         return [None for _ in keys]
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         self.deadlines.append(deadline)
         await self._work(records[0].key)
         return [Applied(0, False) for _ in records]

@@ -243,6 +243,6 @@ async def test_errors_about_the_topology_come_back_as_they_were(peer: Peer, erro
 
 
 async def test_what_is_malformed_comes_back_as_a_remote_error(peer: Peer) -> None:
-    with pytest.raises(RemoteError, match="founder is empty") as caught:
+    with pytest.raises(RemoteError, match="founder=''") as caught:
         await peer.topology.pledge(URL, "", 5)
     assert caught.value.kind == "InvalidRequestError"

@@ -7,7 +7,9 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import grpc
+import pytest
 
+from limedb.rpc import memory as memory_module
 from limedb.rpc.memory import Memory
 from limedb.rpc.server import STREAM_BYTES, Server
 from limedb.rpc.session import Session
@@ -164,3 +166,20 @@ async def test_a_session_that_ends_lets_go_of_what_nobody_read() -> None:
             await until(lambda: answers.held > 0)
             call.cancel()
         await until(lambda: answers.held == service.memory.streams.held == 0)
+
+
+async def test_calls_whose_answers_nobody_reads_leave_room_for_those_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory_module, "FEW_CALLS", 10)
+    monkeypatch.setattr(memory_module, "MOST_CALLS", 40)
+    async with serving(64 * MIB) as (service, address):
+        calls = service.memory.calls
+        async with unread(address, "Get", [kv_pb2.GetRequest(key="10") for _ in range(200)]):
+            await until(lambda: calls.counted.refused > 100)
+            assert 10 < calls.running <= 10 + 40 / 2
+            async with grpc.aio.insecure_channel(address) as channel:
+                stub = kv_pb2_grpc.KVServiceStub(channel)
+                for _ in range(20):
+                    assert (await stub.Get(kv_pb2.GetRequest(key="10"), timeout=PATIENCE)).value
+        await until(lambda: calls.running == 0)

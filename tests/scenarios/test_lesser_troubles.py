@@ -1,83 +1,27 @@
 """What only measures, logs or waits takes no real node down and hangs none."""
 
-import os
 import resource
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import grpc
 import pytest
 
-from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
+from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.support import slow_disk
-from tests.support.clusters import QUICK, running_cluster
+from tests.support.clusters import running_cluster
 from tests.support.keys import new_key
-from tests.support.ports import free_port
+from tests.support.pipes import full_pipe
+from tests.support.served import SECONDS, served
 from tests.support.slow_disk import SlowDisks
 from tests.support.waiting import wait_for
 
-SECONDS = 20
 DESCRIPTORS = 1024
-
-
-@dataclass
-class Served:
-    """A node that runs by itself."""
-
-    process: "subprocess.Popen[bytes]"
-    port: int
-    data: Path
-    log: Path
-    channel: grpc.Channel
-
-    @property
-    def kv(self) -> "kv_pb2_grpc.KVServiceStub":
-        return kv_pb2_grpc.KVServiceStub(self.channel)
-
-    def set(self, key: str, timeout: float = SECONDS) -> None:
-        self.kv.Set(kv_pb2.SetRequest(key=key, value=key), timeout=timeout)
-
-    def get(self, key: str) -> str:
-        return self.kv.Get(kv_pb2.GetRequest(key=key), timeout=SECONDS).value
-
-    def health(self) -> "cluster_pb2.GetHealthResponse":
-        stub = cluster_pb2_grpc.ClusterServiceStub(self.channel)
-        return stub.GetHealth(cluster_pb2.GetHealthRequest(), timeout=SECONDS)
-
-
-@contextmanager
-def served(
-    folder: Path, stderr: int | None = None, before: Callable[[], None] | None = None
-) -> Iterator[Served]:
-    """A node of its own for the time of the block. before: called in its process before it starts."""
-    with ExitStack() as stack:
-        port, log = stack.enter_context(free_port()), folder / "node.log"
-        own = {
-            "SERVER_PORT": str(port), "NODE_URL": f"http://127.0.0.1:{port}",
-            "DATA_DIR": str(folder / "data"), "OTEL_ENDPOINT": "", **QUICK,
-        }  # fmt: skip
-        process = subprocess.Popen(
-            [sys.executable, "-m", "limedb", "serve"],
-            env={**os.environ, **own},
-            stderr=stack.enter_context(log.open("wb")) if stderr is None else stderr,
-            preexec_fn=before,
-        )
-        try:
-            channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
-            node = Served(process, port, folder / "data", log, channel)
-            wait_for("a first write", lambda: node.set("first", 1) is None, ignore=grpc.RpcError)
-            yield node
-        finally:
-            process.kill()
-            process.wait()
 
 
 def limit_descriptors() -> None:
@@ -128,22 +72,6 @@ def test_a_data_folder_that_is_taken_away_stops_the_node_with_the_reason(
         assert f"the node had to stop: {folder}" in node.log.read_text()
 
 
-@contextmanager
-def full_pipe() -> Iterator[int]:
-    """The writing end of a pipe that is full, and that nobody reads."""
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    with suppress(BlockingIOError):
-        while True:
-            os.write(writing, b"." * 4096)
-    os.set_blocking(writing, True)
-    try:
-        yield writing
-    finally:
-        os.close(writing)
-        os.close(reading)
-
-
 def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
     with full_pipe() as pipe, served(tmp_path, stderr=pipe) as node:
         for number in range(20):
@@ -155,11 +83,11 @@ def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
 
 def test_a_node_that_fails_ends_although_nobody_reads_its_log(tmp_path: Path) -> None:
     with full_pipe() as pipe, served(tmp_path, stderr=pipe) as node:
-        shutil.rmtree(node.data)
+        node.data.rename(tmp_path / "gone")
         assert node.process.wait(60) == 1
 
 
-def test_quorum_reads_of_new_keys_notice_no_slow_disk(tmp_path: Path) -> None:
+def test_quorum_reads_of_new_keys_and_scans_notice_no_slow_disk(tmp_path: Path) -> None:
     disks = SlowDisks(tmp_path)
     with running_cluster(tmp_path, nodes=3, env=disks.env, envoy=False) as cluster, ExitStack() as stack:
         stubs = [
@@ -175,3 +103,8 @@ def test_quorum_reads_of_new_keys_notice_no_slow_disk(tmp_path: Path) -> None:
                     began = time.monotonic()
                     assert stub.Get(kv_pb2.GetRequest(key=key), timeout=SECONDS).value == "new"
                     assert time.monotonic() - began < slow_disk.SECONDS / 2
+            for stub in stubs:
+                stubs[0].Set(kv_pb2.SetRequest(key=new_key(), value="new"), timeout=SECONDS)
+                began = time.monotonic()
+                assert sum(1 for _ in stub.Scan(kv_pb2.ScanRequest(), timeout=SECONDS))
+                assert time.monotonic() - began < slow_disk.SECONDS / 2

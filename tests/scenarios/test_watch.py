@@ -1,10 +1,12 @@
 """Watches on real processes: what writers do at many nodes is told by any one of them."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,9 +15,12 @@ import grpc
 import httpx
 import pytest
 
+import limedb
+from limedb.errors import LimeDBError
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.scenarios.members import is_settled
-from tests.support.clusters import USUAL, RunningCluster, limedb, running_cluster
+from tests.support.clusters import USUAL, RunningCluster, running_cluster
+from tests.support.clusters import limedb as limedb_command
 from tests.support.keys import new_key
 from tests.support.waiting import wait_for
 
@@ -191,7 +196,7 @@ def test_nodes_that_join_and_leave_in_the_middle_cost_nothing(tmp_path: Path) ->
             try:
                 added, (first, second, third) = cluster.add(), cluster.nodes
                 wait_for("the join", lambda: is_settled(first, (*cluster.nodes, added)), 60)
-                left = limedb("admin", "decommission", third.url, "--target", first.address)
+                left = limedb_command("admin", "decommission", third.url, "--target", first.address)
                 assert left.returncode == 0, left.stderr
                 wait_for("the leave", lambda: is_settled(first, (first, second, added)), 60)
                 count = len(written)
@@ -202,3 +207,51 @@ def test_nodes_that_join_and_leave_in_the_middle_cost_nothing(tmp_path: Path) ->
             wait_heard(watch, written)
             assert watch.error is None
             assert len(watch.changes) == len(set(watch.changes))
+
+
+async def test_a_rolling_restart_costs_watches_nothing(tmp_path: Path) -> None:
+    """Each node is restarted as soon as the one before is ready, while others write. A watch through a node
+    that stays is never broken off; one of a client goes on through whichever node is there.
+    """
+    with running_cluster(tmp_path, nodes=3, envoy=False) as cluster:
+        first, *others = cluster.nodes
+        addresses = ",".join(node.address for node in cluster.nodes)
+        async with limedb.connect(addresses, timeout=30, idempotent=True) as db:
+            written: list[Change] = []
+            told: list[Change] = []
+            stands = asyncio.Event()
+
+            async def write() -> None:
+                for n in count(1):
+                    with suppress(LimeDBError):  # of an unknown outcome: it may be told or not
+                        key = f"k{n % 200}"
+                        written.append((key, (await db.set(key, f"v{n}")).version))
+                    await asyncio.sleep(0)
+
+            async def watch() -> None:
+                async for changes in db.watch_pages(prefix="k"):
+                    told.extend((change.key, change.version) for change in changes)
+                    stands.set()
+
+            tasks = [asyncio.create_task(watch())]
+            await asyncio.wait_for(stands.wait(), 30)
+            with watching(first.address, prefix="k") as uninterrupted:
+                tasks.append(asyncio.create_task(write()))
+                for node in others:
+                    await asyncio.to_thread(cluster.restart, node.name)
+                heard = list(written)
+                await asyncio.to_thread(wait_heard, uninterrupted, heard)
+                assert uninterrupted.error is None
+                assert len(uninterrupted.changes) == len(set(uninterrupted.changes))
+            done = await asyncio.to_thread(
+                limedb_command, "cluster", "restart", "--all", "--data-dir", str(cluster.folder)
+            )
+            assert done.returncode == 0, done.stderr
+            assert not any(task.done() for task in tasks)
+            tasks[1].cancel()
+            await asyncio.wait([tasks[1]])
+            await asyncio.to_thread(wait_for, "all changes", lambda: set(written) <= set(told), 60)
+            assert not tasks[0].done()
+            tasks[0].cancel()
+            assert len(told) == len(set(told))
+            assert len(written) > 100

@@ -16,7 +16,7 @@ from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.errors import RecordDamagedError
-from limedb.ports import Applied, Entry, Held, RangePage, Saved, Scrubbed, StoreStats
+from limedb.ports import Applied, ChangeTail, Entry, Held, RangePage, Saved, Scrubbed, StoreStats
 from limedb.storage.entries import unpack
 from limedb.storage.memory_store import MemoryStore
 from tests.simulation.loop import Process
@@ -40,6 +40,7 @@ class SimDisk:
         self.saved: Saved | None = None
         self.hints: Any = None
         self.operations: Any = None
+        self.tail: tuple[ChangeTail, int] | None = None  # and the high-water mark
 
     @property
     def is_rotten(self) -> bool:

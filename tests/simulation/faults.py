@@ -20,9 +20,10 @@ from limedb.core.topology import Fence, Topology
 from limedb.ports import Applied, Held
 from limedb.replication import healing, writing
 from limedb.replication.checked_replicas import CheckedReplicas
+from limedb.replication.feed import Feed, Source
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
-from limedb.replication.watching import _Source, _Watch
+from limedb.replication.reported import Known, Reported
 from tests.simulation.disk import SimStore
 
 
@@ -74,10 +75,26 @@ def watch_of_one_owner(patch: pytest.MonkeyPatch) -> None:
 def watch_of_restarted(patch: pytest.MonkeyPatch) -> None:
     """A node that was restarted counts at once, though it has forgotten what it was to tell."""
 
-    def counts(self: _Watch, source: _Source) -> bool:
+    def counts(self: Feed, source: Source) -> bool:
         return source.stands
 
-    patch.setattr(_Watch, "_counts", counts)
+    patch.setattr(Feed, "_counts", counts)
+
+
+def watch_that_forgets(patch: pytest.MonkeyPatch) -> None:
+    """A key that a feed has forgotten is taken for one that it never reported."""
+    sound = Reported.look
+
+    def look(self: Reported, key: str, version: int) -> Known:
+        known = sound(self, key, version)
+        return Known.NEW if known is Known.UNSURE else known
+
+    patch.setattr(Reported, "look", look)
+
+
+def watch_that_drops(patch: pytest.MonkeyPatch) -> None:
+    """What a feed is unsure of is left out, though it may be on its way."""
+    patch.setattr(Feed, "_was_reported", lambda self, version: True)
 
 
 def believes_anybody(patch: pytest.MonkeyPatch) -> None:
@@ -103,9 +120,9 @@ def records_of_any_time(patch: pytest.MonkeyPatch) -> None:
     """What peers send is stored unseen."""
 
     async def apply(
-        self: PeerDoor, records: Sequence[Record], fence: Fence, deadline: float
+        self: PeerDoor, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> list[Applied]:
-        return await self._own.apply(records, fence, deadline)
+        return await self._own.apply(records, fence, deadline, copied)
 
     patch.setattr(PeerDoor, "apply", apply)
 

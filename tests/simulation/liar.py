@@ -20,6 +20,7 @@ from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Member, Phase, Standing, Topology, hand_over, remove
 from limedb.errors import LimeDBError, StaleEpochError, TopologyChangeError
 from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage, Replica
+from tests.simulation.gossip_lies import false_gossip
 from tests.simulation.loop import Process
 from tests.simulation.network import UnansweredError, UnsentError
 from tests.simulation.node import SimNode
@@ -82,11 +83,17 @@ class Stranger:
                     continue
                 self.sent += 1
                 lie = self._rng.choice(lies)(program.engine.charter.topology)
+                if self._rng.random() < 0.2:
+                    self._sim.start(self._send(node, self._gossip(node)), f"gossip to {node.url}")
                 self._sim.start(self._send(node, lie), f"lie to {node.url}")
 
     async def _send(self, node: SimNode, lie: Callable[[Any], Any]) -> None:
         with suppress(LimeDBError, UnsentError, UnansweredError, TimeoutError, ConnectionError):
             await self._sim.network.call(self, node.url, "lie", lie, 5.0)
+
+    def _gossip(self, node: SimNode) -> Callable[[Any], Any]:
+        program: Any = node.program
+        return false_gossip(self._rng, program.engine.view, node.clock.wall_ms())
 
     def _learn(self, true: Topology) -> Callable[[Any], Any]:
         topology = forged(self._rng, true)
@@ -146,9 +153,11 @@ class LyingReplica:
         far = [Record(key, "lie", FAR) for key in keys]
         return self._rng.choice([far, [Record("x", "lie", 5)] * len(keys), [*found, None]])
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         self._may_claim()
-        applied = await self._own.apply(records, fence, deadline)
+        applied = await self._own.apply(records, fence, deadline, copied)
         if not self._lies:
             return applied
         return self._rng.choice([[Applied(FAR, False, FAR)] * len(records), [*applied, *applied]])

@@ -22,6 +22,7 @@ T = TypeVar("T")
 Value = str | bytes | None
 
 HINTS_LOST = 0.3  # the share of crashes in which the hints are lost
+END_LOOKS = 400  # for a moment in which no write runs
 
 
 class Program(Protocol):
@@ -140,6 +141,17 @@ class SimNode:
         self.sim.network.reset(self.url)
         if stuck := await process.kill():
             self.sim.bug(f"{self.url} can't be cancelled", AssertionError(f"{stuck}"))
+
+    async def end(self) -> None:
+        """End the process as SIGTERM would: writes that run are done, and the log of changes is kept."""
+        engine = getattr(self.program, "engine", None)
+        for _ in range(END_LOOKS):
+            if engine is not None and engine.in_flight.is_empty:
+                changes = engine.replica.changes
+                self.disk.tail = (changes.tail(), self.disk.high_water) if changes.is_complete else None
+                break
+            await asyncio.sleep(0.005)
+        await self.crash()
 
     def be_born_again(self) -> None:
         """End the process, set the data aside, and start as a new node, soon."""

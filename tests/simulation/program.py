@@ -48,6 +48,9 @@ class EngineProgram:
                 connect=lambda engine: node.connect(engine.replica, engine.is_alive),
             ),
         )
+        if (left := node.disk.tail) is not None and left[1] == node.store.high_water():
+            self.engine.replica.changes.take_over(left[0])
+        node.disk.tail = None
         if not writes_back:
             self.engine.coordinator.finder.write_back = _WritesNothing()
         self.topology = _TopologyAnswers(self.engine)

@@ -10,7 +10,7 @@ from typing import Any
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
-from tests.scenarios.history import History, Ledger
+from tests.scenarios.history import History, Ledger, Outcome
 from tests.simulation.changes import Director
 from tests.simulation.clusters import (
     Form,
@@ -264,4 +264,6 @@ async def lies(sim: Sim, *, count: int = 1, **settings: Any) -> Ledger:
     await wait_formed(sim, director.members)
     await check_kept(sim, ledger)
     await check_writable(sim)
+    done = ledger.counts[Outcome.DONE]
+    assert done >= 0.8 * sum(ledger.counts.values()), f"{ledger.counts}: the others were stopped"
     return ledger

@@ -31,6 +31,8 @@ KEPT: dict[str, dict[int, str]] = {
         51: "a node that a watch first heard after it stood told only what came from then on",
     },
     "moving_watches": {},
+    "rolling_watches": {},
+    "forgetful_watches": {},
     "lies": {},
 }
 """Seeds that showed a fault, by scenario."""

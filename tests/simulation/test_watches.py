@@ -1,15 +1,28 @@
 """Watches of the real node, simulated: nothing is missed without a gap, whatever fails."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 import pytest
 
-from tests.simulation.faults import watch_of_one_owner, watch_of_restarted
+from limedb.replication import reported
+from tests.simulation.faults import (
+    watch_of_one_owner,
+    watch_of_restarted,
+    watch_that_drops,
+    watch_that_forgets,
+)
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import SimulationError, run_sim
-from tests.simulation.watches import moving_watches, watches
+from tests.simulation.sim import Sim, SimulationError, run_sim
+from tests.simulation.watches import forgetful_watches, moving_watches, rolling_watches, watches
 
 MUTANT_SEEDS = 20
+
+
+@pytest.fixture
+def one_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forgotten key may have been any other, so that much is unsure."""
+    monkeypatch.setattr(reported, "BUCKETS", 1)
 
 
 @pytest.mark.parametrize("seed", seeds_of("watches", share=5))
@@ -24,6 +37,18 @@ def test_it_is_while_members_come_and_go(seed: int) -> None:
     assert all(watcher.owed for watcher in watchers)
 
 
+@pytest.mark.parametrize("seed", seeds_of("rolling_watches", share=20))
+def test_restarts_one_after_the_other_make_no_gap(seed: int) -> None:
+    watchers, _ = run_sim(seed, rolling_watches)
+    assert all(watcher.owed and not watcher.gaps for watcher in watchers)
+
+
+@pytest.mark.parametrize("seed", seeds_of("forgetful_watches", share=20))
+def test_each_version_is_told_once_in_little_memory(seed: int, one_bucket: None) -> None:
+    watchers, _ = run_sim(seed, forgetful_watches)
+    assert any(watcher.owed for watcher in watchers)
+
+
 @pytest.mark.parametrize("fault", [watch_of_one_owner, watch_of_restarted])
 def test_a_planted_fault_is_found(fault: Callable[[pytest.MonkeyPatch], None]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -32,6 +57,18 @@ def test_a_planted_fault_is_found(fault: Callable[[pytest.MonkeyPatch], None]) -
             run_all(range(MUTANT_SEEDS))
 
 
-def run_all(seeds: Iterable[int]) -> None:
+@pytest.mark.parametrize(
+    ("fault", "shows"), [(watch_that_forgets, "told twice, or too late"), (watch_that_drops, "not told")]
+)
+def test_a_fault_in_the_memory_is_found(
+    fault: Callable[[pytest.MonkeyPatch], None], shows: str, one_bucket: None
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        fault(patch)
+        with pytest.raises(SimulationError, match=shows):
+            run_all(range(MUTANT_SEEDS), forgetful_watches)
+
+
+def run_all(seeds: Iterable[int], scenario: Callable[[Sim], Awaitable[Any]] = watches) -> None:
     for seed in seeds:
-        run_sim(seed, watches)
+        run_sim(seed, scenario)

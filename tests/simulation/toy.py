@@ -26,7 +26,9 @@ class _Replica:
     async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
         return await self._node.store.get_many(keys)
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         return await self._node.store.apply(records, self._node.clock.wall_ms())
 
 

@@ -84,11 +84,13 @@ class SimReplica:
         sent = tuple(proposals)
         return await self._ask("agree", lambda r: r.agree(sent, fence, deadline), deadline)
 
-    async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> list[Applied]:
         sent = tuple(records)
         what = "apply " + ",".join(f"{r.key}@{r.version}" for r in sent)
         try:
-            return await self._call(what, lambda r: r.apply(sent, fence, deadline), deadline)
+            return await self._call(what, lambda r: r.apply(sent, fence, deadline, copied), deadline)
         except UnansweredError as error:
             raise OutcomeUnknownError(sent[0].key, 1, 0, {self._url: str(error)}) from None
 

@@ -11,11 +11,12 @@ from typing import Any
 from tests.simulation.changes import Director
 from tests.simulation.clusters import form_of, start_cluster, wait_formed
 from tests.simulation.nemesis import Nemesis
+from tests.simulation.node import SimNode
 from tests.simulation.program import EngineProgram
 from tests.simulation.scenarios import MILD
 from tests.simulation.sim import Sim
 from tests.simulation.watchers import Watching, Writes, wait_all_told, write_some
-from tests.simulation.workloads import beside
+from tests.simulation.workloads import beside, wait_until
 
 WATCHERS = 3
 NETWORK = ("stop", "partition", "one_way", "isolate", "disk", "loss", "clock")
@@ -50,6 +51,37 @@ async def moving_watches(sim: Sim, *, count: int = 3, **settings: Any) -> list[W
             await asyncio.wait([writers])
 
     return await _watch(sim, writes, beside(nemesis, change()))
+
+
+async def rolling_watches(sim: Sim, *, rounds: int = 2, **settings: Any) -> list[Watching]:
+    """Nodes are stopped and started in turn, each as soon as the one before takes requests."""
+    await start_cluster(sim, form_of(sim), **settings)
+    rng, writes = sim.rng("restarts"), Writes()
+
+    async def restart() -> None:
+        writers = asyncio.create_task(write_some(sim, writes, seconds=1e6, pause=0.1))
+        try:
+            for url in sorted(sim.nodes) * rounds:
+                await sim.nodes[url].end()
+                await asyncio.sleep(rng.uniform(0.05, 2.0))
+                sim.nodes[url].start()
+                await wait_until(f"{url} to serve", partial(_serves, sim.nodes[url]), 60)
+                await asyncio.sleep(rng.uniform(0.0, 2.0))
+        finally:
+            writers.cancel()
+            await asyncio.wait([writers])
+
+    return await _watch(sim, writes, restart())
+
+
+def _serves(node: SimNode) -> bool:
+    program: Any = node.program
+    return program is not None and not program.engine.problem
+
+
+async def forgetful_watches(sim: Sim, **settings: Any) -> list[Watching]:
+    """As `watches`, where a feed remembers few of the keys that it reported."""
+    return await watches(sim, seconds=30.0, max_reported=sim.rng("memory").choice([4, 8, 12]), **settings)
 
 
 async def _watch(sim: Sim, writes: Writes, work: Awaitable[None]) -> list[Watching]:

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from limedb.core.agreement import FIRST, Operation, Proposal
+from limedb.core.paxos import Ballot
 from limedb.core.record import Record
 from limedb.errors import StoreError
 from limedb.storage import lmdb_env, lmdb_writer, log_writer
@@ -14,6 +16,7 @@ from limedb.storage.hint_log import LmdbHintLog
 from limedb.storage.lmdb_room import Room
 from limedb.storage.lmdb_store import LmdbStore
 from limedb.storage.memtable import Memtable
+from limedb.storage.operation_log import LmdbOperationLog
 from limedb.storage.write_ahead_log import WriteAheadLog
 
 LIMIT = 20.0
@@ -110,3 +113,34 @@ async def test_hints_that_can_not_be_written_hold_nobody_up(
         await hints.done("http://b:1", [Record("k", "v", 1)])
         hints._writer._env = real
         await hints.close()
+
+
+class BrokenDisk:
+    """An environment whose transactions fail."""
+
+    def begin(self, **_: Any) -> Any:
+        raise OSError(5, "Input/output error")
+
+
+async def test_a_log_of_operations_whose_disk_fails_answers_all_that_wait_and_ends(tmp_path: Path) -> None:
+    failures: list[Exception] = []
+    log = LmdbOperationLog(tmp_path / "operations", "always", on_fatal=failures.append)
+    steps = [Proposal(Operation(bytes([i] * 16), 0, 1), Ballot(FIRST, "p" * 16), None) for i in range(3)]
+    real, commit = log._env, log._commit
+
+    def breaks(*arguments: Any) -> None:
+        log._env = cast("Any", BrokenDisk())
+        try:
+            commit(*arguments)
+        finally:
+            log._env = real
+
+    log._commit = breaks  # type: ignore[method-assign]
+    async with asyncio.timeout(LIMIT):
+        outcomes = await asyncio.gather(*(log.move([s], 1) for s in steps), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoreError] * 3
+        assert [str(failure) for failure in failures] == [str(outcomes[0])]
+        log._commit = commit  # type: ignore[method-assign]
+        with pytest.raises(StoreError, match="no more is written there"):
+            await log.move(steps, 1)
+        await log.close()

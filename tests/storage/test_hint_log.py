@@ -1,12 +1,18 @@
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 
+import lmdb
 import pytest
 
 from limedb.core.record import Record
-from limedb.errors import StoreClosedError, StoreCorruptError, StoreError
+from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
+from limedb.storage.codec import encode
 from limedb.storage.hint_log import LmdbHintLog
+from limedb.storage.lmdb_layout import number
+from limedb.storage.opening import open_hint_log
 from tests.storage.disks import SmallDisk
 from tests.storage.kinds import NOW, text, tombstone
 from tests.support.waiting import wait_for
@@ -176,3 +182,48 @@ async def test_hints_reach_the_disk_without_being_asked_for(tmp_path: Path) -> N
     data = tmp_path / "n.hints" / "data.mdb"
     await asyncio.to_thread(wait_for, "the hints are written", lambda: data.stat().st_size > 5 << 20)
     await hints.close()
+
+
+async def test_of_any_flipped_bit_no_hint_comes_that_nobody_gave(tmp_path: Path) -> None:
+    folder = tmp_path / "n.hints"
+    given = [text(f"key {n}", "v" * 40) for n in range(40)]
+    log = LmdbHintLog(folder)
+    log.add(B, given, NOW)
+    await log.close()
+    data, rng, dropped = (folder / "data.mdb").read_bytes(), Random(1), 0
+    places = [at for at in range(len(data)) if data[at]]
+    for at in rng.sample(places, 60):
+        (folder / "data.mdb").write_bytes(data[:at] + bytes((data[at] ^ 1 << at % 8,)) + data[at + 1 :])
+        try:
+            log = LmdbHintLog(folder)
+        except StoreDamagedError:
+            dropped += 1
+            continue
+        taken = await log.take(B, 99, 0)
+        assert [record for record in taken if record not in given] == []
+        assert len(taken) >= len(given) - 1
+        dropped += len(taken) < len(given)
+        await log.close()
+    assert dropped > 10
+
+
+async def test_hints_of_an_older_limedb_are_still_given(tmp_path: Path) -> None:
+    await LmdbHintLog(tmp_path / "n").close()
+    with lmdb.open(str(tmp_path / "n")) as env, env.begin(write=True) as txn:
+        txn.put(B.encode() + b"\0" + number(7), number(NOW) + encode(text("a")))
+    log = LmdbHintLog(tmp_path / "n")
+    log.add(B, [text("b")], NOW)
+    assert await log.take(B, 9, NOW) == [text("a"), text("b")]
+    await log.close()
+
+
+async def test_a_damaged_log_is_set_aside_and_a_new_one_is_opened(tmp_path: Path) -> None:
+    log = open_hint_log("lmdb", tmp_path, B)
+    log.add(C, [text("a")], NOW)
+    await log.close()
+    (tmp_path / "http:%2F%2Fb:1.hints" / "data.mdb").write_bytes(b"x" * 4096)
+    log = open_hint_log("lmdb", tmp_path, B)
+    assert log.waiting() == {}
+    await log.close()
+    (moved,) = (name for name in os.listdir(tmp_path) if ".hints.damaged-" in name)
+    assert (tmp_path / moved / "data.mdb").read_bytes() == b"x" * 4096

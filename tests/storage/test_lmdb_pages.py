@@ -25,6 +25,7 @@ for line in sys.stdin:
             table = env.open_db(name)
             with env.begin(db=table) as txn:
                 out.append([key.hex() for key in txn.cursor().iternext(values=False)])
+                out[-1] = [key for key in out[-1] if txn.get(bytes.fromhex(key)) is not None]
                 sum(len(value) for _, value in txn.cursor())
         with env.begin(write=True) as txn:
             for i in range(100):
@@ -144,6 +145,55 @@ def test_any_page_in_use_that_is_zeroed_or_cut_off_is_found(
             continue
         with pytest.raises(StoreDamagedError, match=r"data\.mdb is damaged: page"):
             check_file(path)
+
+
+def first_page(data: bytes, flags: int) -> int:
+    """Where the first page of that kind begins that has more than two nodes."""
+
+    def number(at: int) -> int:
+        return int.from_bytes(data[at : at + 2], "little")
+
+    pages = range(2 * PAGE, len(data), PAGE)
+    return next(at for at in pages if number(at + 10) == flags and number(at + 12) > 20)
+
+
+@pytest.mark.parametrize(
+    ("flags", "to", "of", "what"),
+    [
+        (2, 16, 18, "its nodes don't fill it without a gap"),  # a leaf's first node, and its second one again
+        (1, 0, 0, "it is referred to twice"),  # a branch's second child, and its first one
+    ],
+)
+def test_a_node_or_page_that_is_there_twice_is_found(
+    tmp_path: Path, flags: int, to: int, of: int, what: str
+) -> None:
+    data = ordered(tmp_path)
+    page = first_page(data, flags)
+    if flags == 1:
+        to, of = (int.from_bytes(data[page + at : page + at + 2], "little") for at in (18, 16))
+    size = 2 if flags == 2 else 6
+    data[page + to : page + to + size] = data[page + of : page + of + size]
+    (tmp_path / "data.mdb").write_bytes(data)
+    with pytest.raises(StoreDamagedError, match=what):
+        check_file(tmp_path / "data.mdb")
+
+
+def test_keys_out_of_order_are_found(tmp_path: Path) -> None:
+    data = ordered(tmp_path)
+    page = first_page(data, 2)
+    data[page + 16 : page + 20] = data[page + 18 : page + 20] + data[page + 16 : page + 18]
+    (tmp_path / "data.mdb").write_bytes(data)
+    with pytest.raises(StoreDamagedError, match="its keys are not in order"):
+        check_file(tmp_path / "data.mdb")
+
+
+def ordered(folder: Path) -> bytearray:
+    """A file of one transaction, all of whose pages are in use."""
+    with lmdb.open(str(folder), map_size=1 << 30, max_dbs=4) as env, env.begin(write=True) as txn:
+        for i in range(500):
+            txn.put(b"%06d" % i, b"x" * 100, db=env.open_db(b"main", txn=txn))
+    assert check_file(folder / "data.mdb") is not None
+    return bytearray((folder / "data.mdb").read_bytes())
 
 
 def test_the_older_of_two_meta_pages_never_passes_for_the_newer(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Member, Topology, found, join
-from limedb.errors import StoreCorruptError, StoreFullError
+from limedb.errors import StoreCorruptError, StoreDamagedError, StoreFullError
 from limedb.ports import NodeFile, Saved
 from limedb.storage.node_file import JsonNodeFile, MemoryNodeFile, open_node_file, set_aside
 from tests.storage.disks import SmallDisk
@@ -18,6 +19,7 @@ from tests.storage.disks import SmallDisk
 URL = "http://node1:8484"
 STEADY = found("00000000000000ab", 3, [Member("id-a", URL, "z1"), Member("id-b", "http://b:1", "", 0)])
 JOINING = join(STEADY, Member("id-c", "http://c:1"))
+INFINITE = b'{"format": 1, "node_id": "a", "topology": {"cluster_id": "a", "epoch": Infinity}}'
 FULL = Saved(
     "id-a",
     STEADY,
@@ -61,13 +63,56 @@ async def test_a_cancelled_save_never_overwrites_a_later_one(tmp_path: Path) -> 
         assert file.load() == Saved("id", cleaned_epoch=epoch + 1)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"format": 99}', b'{"format": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"{}", b'{"format": 99}', b'{"format": 1}', b"\xff", INFINITE, b"[" * 9000],
+)
 def test_a_file_that_is_not_ours_is_refused_with_a_remedy_and_kept(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "node.json"
     path.write_bytes(content)
     with pytest.raises(StoreCorruptError, match=r"node\.json.*nothing was overwritten: restore it, or"):
         JsonNodeFile(path).load()
     assert path.read_bytes() == content
+
+
+async def test_any_flipped_bit_is_healed_from_the_copy_and_in_both_is_told(tmp_path: Path) -> None:
+    path, copy = tmp_path / "node.json", tmp_path / "node.json.copy"
+    await JsonNodeFile(path).save(FULL)
+    data = path.read_bytes()
+    assert copy.read_bytes() == data
+    for at in range(0, len(data), 3):
+        flipped = data[:at] + bytes((data[at] ^ 1 << at % 7,)) + data[at + 1 :]
+        path.write_bytes(flipped)
+        assert JsonNodeFile(path).load() == FULL
+        copy.write_bytes(flipped)
+        with suppress(StoreDamagedError):
+            assert JsonNodeFile(path).load() == FULL  # space between two fields, say
+        copy.write_bytes(data)
+
+
+async def test_a_file_that_is_gone_or_an_older_one_is_taken_from_the_copy(tmp_path: Path) -> None:
+    path = tmp_path / "node.json"
+    file = JsonNodeFile(path)
+    await file.save(Saved("id", cleaned_epoch=1))
+    old = path.read_bytes()
+    await file.save(Saved("id", cleaned_epoch=2))
+    path.write_bytes(old)
+    assert JsonNodeFile(path).load() == Saved("id", cleaned_epoch=2)
+    path.unlink()
+    again = JsonNodeFile(path)
+    assert again.load() == Saved("id", cleaned_epoch=2)
+    await again.save(Saved("id", cleaned_epoch=3))
+    (tmp_path / "node.json.copy").unlink()
+    assert JsonNodeFile(path).load() == Saved("id", cleaned_epoch=3)
+
+
+async def test_a_file_that_an_older_limedb_wrote_is_taken_whatever_the_copy_says(tmp_path: Path) -> None:
+    path = tmp_path / "node.json"
+    await JsonNodeFile(path).save(Saved("id", cleaned_epoch=1))
+    fields = json.loads(path.read_bytes())
+    del fields["checksum"], fields["sequence"], fields["rejoins"]
+    path.write_text(json.dumps({**fields, "cleaned_epoch": 7}))
+    assert JsonNodeFile(path).load() == Saved("id", cleaned_epoch=7)
 
 
 @pytest.mark.root

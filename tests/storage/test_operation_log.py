@@ -1,17 +1,24 @@
 """What replicas remember of operations: in memory and on disk."""
 
 import asyncio
+import json
+import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 
+import lmdb
 import pytest
 
 from limedb.core.agreement import FIRST, MAX_AGE_MS, Operation, Proposal, State, Terms
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence
-from limedb.errors import StoreClosedError, StoreCorruptError, StoreError
+from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
 from limedb.ports import OperationLog
 from limedb.replication.memory_operations import KEPT_MS, MemoryOperations
+from limedb.storage.lmdb_layout import number
+from limedb.storage.opening import open_operation_log
 from limedb.storage.operation_log import LmdbOperationLog, pack, unpack
 
 NOW = 1_700_000_000_000
@@ -115,3 +122,58 @@ def test_a_state_comes_back_as_it_was(state: State) -> None:
 def test_foreign_bytes_are_refused() -> None:
     with pytest.raises(StoreCorruptError, match="not the state"):
         unpack(b"foreign")
+
+
+async def test_of_any_flipped_bit_no_state_comes_that_was_not_kept_and_none_is_missed(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    kept = [proposal(f"o{n}", NOW + n) for n in range(30)]
+    log = LmdbOperationLog(folder, "always")
+    log.note(FENCE, NOW)
+    await log.move(kept, NOW)
+    await log.close()
+    data, rng, found = (folder / "data.mdb").read_bytes(), Random(1), 0
+    asked = [proposal(f"o{n}", NOW + n, attempt=1, version=None) for n in range(30)]
+    for at in rng.sample([at for at in range(len(data)) if data[at]], 60):
+        (folder / "data.mdb").write_bytes(data[:at] + bytes((data[at] ^ 1 << at % 8,)) + data[at + 1 :])
+        try:
+            log = LmdbOperationLog(folder, "always")
+        except StoreDamagedError:
+            found += 1
+            continue
+        states = await log.move(asked, NOW)
+        assert [(s.accepted, s.value) for s in states] == [(p.ballot, p.terms) for p in kept]
+        await log.close()
+        shutil.rmtree(folder)
+        folder.mkdir()
+    assert found > 20
+
+
+async def test_an_older_copy_is_refused_and_a_new_log_knows_of_no_topology(tmp_path: Path) -> None:
+    folder = tmp_path / "http:%2F%2Fn:1.operations"
+    log = open_operation_log("lmdb", tmp_path, "http://n:1", "always", lambda error: None)
+    log.note(FENCE, NOW)
+    await log.move([proposal()], NOW)
+    await log.close()
+    old = (folder / "data.mdb").read_bytes()
+    log = open_operation_log("lmdb", tmp_path, "http://n:1", "always", lambda error: None)
+    assert log.noted(FENCE) == NOW
+    await log.move([proposal("later")], NOW)
+    await log.close()
+    (folder / "data.mdb").write_bytes(old)
+    log = open_operation_log("lmdb", tmp_path, "http://n:1", "always", lambda error: None)
+    assert log.noted(FENCE) is None
+    await log.close()
+    assert len([name for name in os.listdir(tmp_path) if ".operations.damaged-" in name]) == 1
+
+
+async def test_what_an_older_limedb_kept_is_still_known(tmp_path: Path) -> None:
+    await LmdbOperationLog(tmp_path / "log", "always").close()
+    one = proposal()
+    with lmdb.open(str(tmp_path / "log")) as env, env.begin(write=True) as txn:
+        txn.put(number(NOW) + one.operation.id, pack(accepted(one)))
+        txn.put(b"\xff" * 8 + b"note", json.dumps([*FENCE, NOW]).encode())
+        txn.put(b"\xff" * 8 + b"forgotten", number(NOW - 5))
+    log = LmdbOperationLog(tmp_path / "log", "always")
+    assert (log.noted(FENCE), log.forgotten_ms) == (NOW, NOW - 5)
+    assert await log.move([one], NOW) == [accepted(one)]
+    await log.close()

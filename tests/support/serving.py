@@ -34,13 +34,20 @@ class Pair(NamedTuple):
 @contextmanager
 def running_node(folder: Path, port: int, settings: Mapping[str, str]) -> Iterator[str]:
     """The address of a node that serves, for the time of the block."""
+    with starting_node(folder, port, settings) as address:
+        _wait_serving(address)
+        yield address
+
+
+@contextmanager
+def starting_node(folder: Path, port: int, settings: Mapping[str, str]) -> Iterator[str]:
+    """The address of a node that was started, for the time of the block."""
     own = {"SERVER_PORT": str(port), "DATA_DIR": str(folder), "STORE": "memory", "OTEL_ENDPOINT": ""}
     command = [sys.executable, "-m", "limedb", "serve"]
     folder.mkdir(exist_ok=True)
-    with (folder / "node.log").open("w") as log:
+    with (folder / "node.log").open("a") as log:
         process = subprocess.Popen(command, env={**os.environ, **own, **settings}, stderr=log)
         try:
-            _wait_serving(f"127.0.0.1:{port}")
             yield f"127.0.0.1:{port}"
         finally:
             process.terminate()

@@ -152,11 +152,12 @@ class KVServiceServicer:
 
     def Watch(self, request, context):
         """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
-        message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
-        versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
+        message comes as soon as nothing can be missed any more. Of a key, changes come once and in the order of
+        their versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
         come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
-        nodes have all changes from that version on (those that were restarted have none from before), or the
-        client reads too slowly: watch from now on and, after the first message of that watch, scan.
+        nodes have all changes from that version on (those that crashed have none from before), or the client
+        reads too slowly: watch from now on and, after the first message of that watch, scan.
+        RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -56,11 +56,12 @@ class KVServiceStub:
     """
     Watch: _grpc.UnaryStreamMultiCallable[_kv_pb2.WatchRequest, _kv_pb2.WatchResponse]
     """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
-    message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
-    versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
+    message comes as soon as nothing can be missed any more. Of a key, changes come once and in the order of
+    their versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
     come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
-    nodes have all changes from that version on (those that were restarted have none from before), or the
-    client reads too slowly: watch from now on and, after the first message of that watch, scan.
+    nodes have all changes from that version on (those that crashed have none from before), or the client
+    reads too slowly: watch from now on and, after the first message of that watch, scan.
+    RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may.
     """
     Session: _grpc.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]
     """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
@@ -98,11 +99,12 @@ class KVServiceAsyncStub(KVServiceStub):
     """
     Watch: _aio.UnaryStreamMultiCallable[_kv_pb2.WatchRequest, _kv_pb2.WatchResponse]  # type: ignore[assignment]
     """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
-    message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
-    versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
+    message comes as soon as nothing can be missed any more. Of a key, changes come once and in the order of
+    their versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
     come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
-    nodes have all changes from that version on (those that were restarted have none from before), or the
-    client reads too slowly: watch from now on and, after the first message of that watch, scan.
+    nodes have all changes from that version on (those that crashed have none from before), or the client
+    reads too slowly: watch from now on and, after the first message of that watch, scan.
+    RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may.
     """
     Session: _aio.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]  # type: ignore[assignment]
     """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
@@ -191,11 +193,12 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_kv_pb2.WatchResponse], _abc.AsyncIterator[_kv_pb2.WatchResponse]]:
         """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
-        message comes as soon as nothing can be missed any more. Of a key, changes come in the order of their
-        versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
+        message comes as soon as nothing can be missed any more. Of a key, changes come once and in the order of
+        their versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
         come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
-        nodes have all changes from that version on (those that were restarted have none from before), or the
-        client reads too slowly: watch from now on and, after the first message of that watch, scan.
+        nodes have all changes from that version on (those that crashed have none from before), or the client
+        reads too slowly: watch from now on and, after the first message of that watch, scan.
+        RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may.
         """
 
     @_abc_1.abstractmethod

@@ -35,12 +35,14 @@ class ReadResult(_message.Message):
     def __init__(self, record: _Optional[_Union[_record_pb2.Record, _Mapping]] = ..., is_damaged: _Optional[bool] = ...) -> None: ...
 
 class ApplyRequest(_message.Message):
-    __slots__ = ("records", "fence")
+    __slots__ = ("records", "fence", "copied")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
+    COPIED_FIELD_NUMBER: _ClassVar[int]
     records: _containers.RepeatedCompositeFieldContainer[_record_pb2.Record]
     fence: _topology_pb2.Fence
-    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+    copied: bool
+    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., copied: _Optional[bool] = ...) -> None: ...
 
 class ApplyResponse(_message.Message):
     __slots__ = ("results", "newer")
@@ -125,18 +127,22 @@ class WatchChangesRequest(_message.Message):
     def __init__(self, key: _Optional[str] = ..., prefix: _Optional[str] = ..., since_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
 
 class WatchChangesResponse(_message.Message):
-    __slots__ = ("records", "until_ms", "floor_ms", "has_gap", "newer")
+    __slots__ = ("records", "until_ms", "floor_ms", "has_gap", "newer", "late", "started_ms")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     FLOOR_MS_FIELD_NUMBER: _ClassVar[int]
     HAS_GAP_FIELD_NUMBER: _ClassVar[int]
     NEWER_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    STARTED_MS_FIELD_NUMBER: _ClassVar[int]
     records: _containers.RepeatedCompositeFieldContainer[_record_pb2.Record]
     until_ms: int
     floor_ms: int
     has_gap: bool
     newer: _topology_pb2.Topology
-    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., until_ms: _Optional[int] = ..., floor_ms: _Optional[int] = ..., has_gap: _Optional[bool] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
+    late: _containers.RepeatedScalarFieldContainer[int]
+    started_ms: int
+    def __init__(self, records: _Optional[_Iterable[_Union[_record_pb2.Record, _Mapping]]] = ..., until_ms: _Optional[int] = ..., floor_ms: _Optional[int] = ..., has_gap: _Optional[bool] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ..., late: _Optional[_Iterable[int]] = ..., started_ms: _Optional[int] = ...) -> None: ...
 
 class DigestRequest(_message.Message):
     __slots__ = ("spans", "cutoff_ms", "fence")
@@ -191,18 +197,20 @@ class CarryRequest(_message.Message):
     def __init__(self, questions: _Optional[_Iterable[_Union[Question, _Mapping]]] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("number", "timeout_ms", "fence", "keys", "records")
+    __slots__ = ("number", "timeout_ms", "fence", "keys", "records", "copied")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
+    COPIED_FIELD_NUMBER: _ClassVar[int]
     number: int
     timeout_ms: int
     fence: _topology_pb2.Fence
     keys: _containers.RepeatedScalarFieldContainer[str]
     records: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, number: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    copied: bool
+    def __init__(self, number: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[bytes]] = ..., copied: _Optional[bool] = ...) -> None: ...
 
 class CarryResponse(_message.Message):
     __slots__ = ("answers",)

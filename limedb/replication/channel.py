@@ -1,0 +1,157 @@
+"""What a feed has reported of one selection of keys, and the subscribers that read it.
+
+It owns the order of what was reported, and how much of it is kept. Each change is kept once, whoever reads
+it: a subscriber is a place in the channel. It must never wait for a subscriber: one that falls behind what
+is kept finds a gap.
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from limedb.core.record import Record, value_size
+from limedb.core.selection import Selection
+from limedb.errors import LimeDBError
+
+PIECE_BYTES = 32 << 10
+"""Bytes of keys and values behind which a piece ends."""
+TAKE_BYTES = 64 << 10
+"""Bytes that a subscriber takes at once, but one piece at least: as much as may wait for each that doesn't
+read.
+"""
+OVERHEAD = 300
+
+
+class Piece:
+    """Some changes, as they were reported.
+
+    at: the feed's count before they were. resume: the version to resume after, before they were. newest_ms:
+    the feed's latest time when they were. echo_of: where the change was reported before; it is for
+    subscribers that began after that. None: it is for all. encoded: what a server makes of it to send it,
+    made once for all; empty: not yet.
+    """
+
+    __slots__ = ("at", "echo_of", "encoded", "newest_ms", "records", "resume", "size")
+
+    def __init__(
+        self, records: list[Record], at: int, resume: int, newest_ms: int, echo_of: int | None = None
+    ) -> None:
+        self.records, self.at, self.echo_of = records, at, echo_of
+        self.resume, self.newest_ms = resume, newest_ms
+        self.size = sum(map(_size, records))
+        self.encoded = b""
+
+
+class Channel:
+    """The changes of one selection.
+
+    max_bytes: how much is kept. reach_ms: all that was heard of after that time is there. begun_at: the
+    feed's count when the channel began. error: why it ended before its feed did. subscribers: how many.
+    """
+
+    def __init__(self, what: Selection, max_bytes: Callable[[], int], reach_ms: int, begun_at: int) -> None:
+        self.what, self._max_bytes = what, max_bytes
+        self.reach_ms, self.begun_at = reach_ms, begun_at
+        self._pieces: deque[Piece] = deque()
+        self._first, self._bytes = 0, 0
+        self._is_whole = True
+        self._news = asyncio.Event()
+        self.subscribers = 0
+        self.error: LimeDBError | None = None
+
+    @property
+    def end(self) -> int:
+        """The number behind the last piece."""
+        return self._first + len(self._pieces)
+
+    def add(self, records: Sequence[Record], at: int, resume: int, newest_ms: int) -> None:
+        """Keep changes that are for all."""
+        part: list[Record] = []
+        size = 0
+        for record in records:
+            part.append(record)
+            size += _size(record)
+            if size >= PIECE_BYTES:
+                self._keep(Piece(part, at, resume, newest_ms))
+                part, size = [], 0
+        if part:
+            self._keep(Piece(part, at, resume, newest_ms))
+
+    def echo(self, record: Record, at: int, resume: int, newest_ms: int, echo_of: int) -> None:
+        """Keep a change for those that began after it was reported first."""
+        self._keep(Piece([record], at, resume, newest_ms, echo_of))
+
+    def _keep(self, piece: Piece) -> None:
+        self._pieces.append(piece)
+        self._bytes += piece.size
+        self._forget_surplus()
+        self.wake()
+
+    def _forget_surplus(self) -> None:
+        limit = self._max_bytes()
+        while self._bytes > limit and len(self._pieces) > 1:
+            first = self._pieces.popleft()
+            self._bytes -= first.size
+            self._first += 1
+            self.reach_ms, self._is_whole = first.newest_ms, False
+
+    def fill(self, other: "Channel") -> None:
+        """Take what another one, of all keys, holds from before this one began; if it is whole."""
+        if not self._is_whole or other.reach_ms >= self.reach_ms:
+            return
+        before: list[Piece] = []
+        for piece in other._pieces:
+            records = [record for record in piece.records if self.what.holds(record.key)]
+            if records and piece.at < self.begun_at:
+                before.append(Piece(records, piece.at, piece.resume, piece.newest_ms, piece.echo_of))
+        self._pieces.extendleft(reversed(before))
+        self._bytes += sum(piece.size for piece in before)
+        self._first -= len(before)
+        self.reach_ms, self.begun_at = other.reach_ms, other.begun_at
+        self._forget_surplus()
+
+    def find(self, newest_ms: int) -> int | None:
+        """The first piece that was reported when the latest time was newest_ms or later. None: pieces that
+        might have been are not there.
+        """
+        if self.reach_ms >= newest_ms:
+            return None
+        return self._first + bisect_left(self._pieces, newest_ms, key=lambda piece: piece.newest_ms)
+
+    def holds(self, at: int) -> bool:
+        """Whether nothing from a number on is forgotten."""
+        return at >= self._first
+
+    def take(self, at: int, since: int) -> tuple[list[Piece], int]:
+        """Some pieces from a number on, and the number behind them. since: the feed's count when the
+        subscriber began.
+        """
+        taken: list[Piece] = []
+        size = 0
+        while at < self.end and size < TAKE_BYTES:
+            piece = self._pieces[at - self._first]
+            if taken and size + piece.size > TAKE_BYTES:
+                break
+            at += 1
+            if piece.echo_of is None or piece.echo_of < since:
+                taken.append(piece)
+                size += piece.size
+        return taken, at
+
+    def piece(self, at: int) -> Piece:
+        """A piece by its number."""
+        return self._pieces[at - self._first]
+
+    async def wait(self) -> None:
+        """Return when something is added, or the feed has ended."""
+        await self._news.wait()
+
+    def wake(self) -> None:
+        """Wake all that wait."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+def _size(record: Record) -> int:
+    return value_size(record.key) + (0 if record.value is None else value_size(record.value)) + OVERHEAD

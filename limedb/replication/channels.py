@@ -1,0 +1,89 @@
+"""The channels of a feed: which of them gets a change.
+
+It owns that choice. A narrow feed has one channel, of its own selection. A wide one, of all keys, has one
+for each selection that somebody watches, and one of all keys, from which the others are filled where a watch
+is resumed.
+"""
+
+from collections.abc import Callable, Iterator
+
+from limedb.core.selection import Selection
+from limedb.errors import LimeDBError
+from limedb.replication.channel import Channel
+
+ALL = Selection()
+
+
+class Channels:
+    """Channels by their selection. what: all that the feed reports. reach_ms: as Channel's, of the first one.
+    max_bytes: how much each may keep.
+    """
+
+    def __init__(self, what: Selection, reach_ms: int, max_bytes: Callable[[], int]) -> None:
+        self._what, self._max_bytes = what, max_bytes
+        self._by_what: dict[Selection, Channel] = {}
+        self._lengths: list[int] = []  # of the prefixes
+        self._add(Channel(what, max_bytes, reach_ms, 0))
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there may be others than the first."""
+        return self._what == ALL
+
+    @property
+    def first(self) -> Channel:
+        """The one of all that the feed reports."""
+        return self._by_what[self._what]
+
+    def __len__(self) -> int:
+        return len(self._by_what)
+
+    def of_selection(self, what: Selection, reach_ms: int, count: int) -> Channel:
+        """The channel of a selection; a new one holds what is heard after reach_ms. count: the feed's."""
+        channel = self._by_what.get(what)
+        if channel is None:
+            channel = Channel(what, self._max_bytes, reach_ms, count)
+            self._add(channel)
+        return channel
+
+    def _add(self, channel: Channel) -> None:
+        self._by_what[channel.what] = channel
+        self._lengths = sorted({len(what.prefix) for what in self._by_what if not what.key})
+
+    def drop(self, channel: Channel) -> None:
+        """Nobody reads it any more; the first one stays."""
+        if channel.what != self._what and self._by_what.get(channel.what) is channel:
+            del self._by_what[channel.what]
+            self._lengths = sorted({len(what.prefix) for what in self._by_what if not what.key})
+
+    def of(self, key: str) -> Iterator[Channel]:
+        """The channels that a key belongs to."""
+        if not self.is_wide:
+            yield self._by_what[self._what]
+            return
+        if (channel := self._by_what.get(Selection(key=key))) is not None:
+            yield channel
+        for length in self._lengths:
+            if (
+                length <= len(key)
+                and (found := self._by_what.get(Selection(prefix=key[:length]))) is not None
+            ):
+                yield found
+
+    def begin(self, reach_ms: int) -> None:
+        """What was heard up to reach_ms need not all be there."""
+        for channel in self._by_what.values():
+            channel.reach_ms = max(channel.reach_ms, reach_ms)
+
+    def end(self, key: str, error: LimeDBError, reach_ms: int, count: int) -> None:
+        """End the channels of a key with an error; the first one begins anew."""
+        for channel in list(self.of(key)):
+            channel.error = error
+            channel.wake()
+            del self._by_what[channel.what]
+        self._add(Channel(self._what, self._max_bytes, reach_ms, count))
+
+    def wake(self) -> None:
+        """Wake all who wait for news."""
+        for channel in self._by_what.values():
+            channel.wake()

@@ -1,0 +1,432 @@
+"""What changes in the whole cluster, of some keys, for all on this node who watch them.
+
+It owns which nodes are listened to, when they are enough, and what is reported of what they send. It must
+never hold a writer up, wait for a subscriber, or keep more than its bounds.
+
+Each owner sends what changes in its store (`change_log.py`), self being just another. Of every range as many
+current owners must be heard as the level needs: at QUORUM one of them has heard of each write that a quorum
+acknowledged. A node that was lost is asked from where it was lost. One whose log doesn't reach back so far,
+as after a crash, counts again once all that came before is reported for sure.
+
+Each version is reported once, and those of a key in their order. Why this holds in bounded memory, and why
+nothing is missed: `Reported` knows the last version of so many keys exactly. For a key that it has forgotten
+it knows a bound: a version above it is newer than all that was reported. Let a version v be at or below it
+(UNSURE), so that it may have been reported or not.
+
+1. `resume` is a time such that all that had arrived before it at the nodes that count (of each range enough
+   to share one with every quorum) is reported, or was before the feed began.
+2. A write that is no late one reaches every replica that acknowledges it within SPREAD_MS of v, by a clock
+   that differs from the others by MAX_CLOCK_SKEW at most. So if v + SPREAD_MS + 2 * MAX_CLOCK_SKEW <= resume,
+   a node that counts had it by then, if it was ever acknowledged, and it is reported, or a newer version of
+   the key is. What arrives now is a repeat or a copy (a hint, a repair, a range that is streamed, a lost node
+   that is heard again), and is left out.
+3. A late write (sent again under its version, `change_log.py` marks it) may be acknowledged only now, and a
+   version younger than that may be on its way. There nothing can be said: the channel ends with a gap.
+
+What a write of unknown outcome left on one node only, and a copy brings to others after its key was
+forgotten, is left out too: it was never acknowledged.
+
+A subscriber that begins in a feed that runs is owed what is acknowledged from then on. A write may have been
+reported before, and be acknowledged after: it then reaches another node that is heard after, and is reported
+again to those that began in between (an echo), as long as 2. doesn't say that it was acknowledged before.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from typing import NamedTuple
+
+from limedb.core.coverage import Coverage
+from limedb.core.hlc import version_at, wall_ms_of
+from limedb.core.layout import Layout
+from limedb.core.quorum import Level
+from limedb.core.record import Record
+from limedb.core.selection import Selection
+from limedb.errors import (
+    LimeDBError,
+    RangeUnreachableError,
+    ReplicaUnreachableError,
+    StaleEpochError,
+    WatchGapError,
+)
+from limedb.ports import ChangeBatch, Clock, Placement, Replicas
+from limedb.replication.change_log import SPREAD_MS
+from limedb.replication.channel import Channel
+from limedb.replication.channels import Channels
+from limedb.replication.fanout import reason
+from limedb.replication.reported import Known, Reported
+
+SILENCE_SECONDS = 4.0
+"""After which a node that sends nothing, not even that nothing changed, is lost."""
+RETRY_SECONDS = 0.2
+START_SECONDS = 2.0
+"""How long a feed waits at first for nodes that don't answer."""
+GRACE_SECONDS = 5.0
+"""How long too few nodes may be heard before a feed ends: what they tell meanwhile comes later."""
+LOOK_SECONDS = 0.1
+QUEUE = 4
+"""Batches of all nodes together that wait for the feed."""
+
+
+class World:
+    """What feeds run on. max_skew_ms: MAX_CLOCK_SKEW."""
+
+    def __init__(self, placement: Placement, replicas: Replicas, clock: Clock, max_skew_ms: int) -> None:
+        self.placement, self.replicas, self.clock = placement, replicas, clock
+        self.skew_ms = 2 * max_skew_ms  # two clocks differ so much at most, or one that was set right
+        self.margin_ms = SPREAD_MS + self.skew_ms
+
+
+class Source:
+    """A node that is listened to.
+
+    since_ms: from when on it is asked; None: from now. until_ms: until when it has told all. floor_ms: from
+    when on it tells for sure, None where that is all that was asked for. stands: it is heard. reason: why
+    not. gap: why it doesn't tell all. is_tried: it has answered once, or failed to.
+    """
+
+    __slots__ = ("floor_ms", "gap", "is_tried", "reason", "since_ms", "stands", "task", "until_ms", "url")
+
+    def __init__(self, url: str, since_ms: int | None) -> None:
+        self.url, self.since_ms = url, since_ms
+        self.until_ms = 0
+        self.floor_ms: int | None = None
+        self.stands = self.is_tried = False
+        self.reason, self.gap = "it has not answered yet", ""
+        self.task: asyncio.Task[None] | None = None
+
+
+class Place(NamedTuple):
+    """Where a subscriber begins: the number of a piece, and the feed's count before it."""
+
+    feed: "Feed"
+    channel: Channel
+    at: int
+    since: int
+
+
+class Feed:
+    """The changes of a selection at a level. since_ms: from when on; None: from now.
+
+    resume: the version after which a watch may be resumed when it has all that was reported. newest_ms: the
+    latest time of any node that was heard. count: changes reported so far. error: why it has ended.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        what: Selection,
+        since_ms: int | None,
+        level: Level,
+        reported: Reported,
+        max_bytes: Callable[[], int],
+    ) -> None:
+        self._world, self.what, self.since_ms, self.level = world, what, since_ms, level
+        self._sources: dict[str, Source] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._queue: asyncio.Queue[tuple[Source, ChangeBatch | LimeDBError]] = asyncio.Queue(QUEUE)
+        self._reported = reported
+        self._coverage: Coverage | None = None
+        self._now = world.clock.monotonic
+        self._is_begun = asyncio.Event()
+        self._began = self._enough_at = self._now()
+        self._began_ms = world.clock.wall_ms()
+        self.resume = 0 if since_ms is None else version_at(since_ms + world.margin_ms)
+        self.newest_ms = -1
+        self.count = 0
+        self.error: LimeDBError | None = None
+        self.subscribers = 0
+        self.channels = Channels(what, -1 if since_ms is None else since_ms - 1, max_bytes)
+        self._joined_at, self._joined_ms = 0, -1
+        self._passed: dict[str, tuple[int, int]] = {}  # see _echo_passed
+        self.work: asyncio.Task[None] | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it stands: nothing is missed from now on."""
+        return self._is_begun.is_set()
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether it reports what is new, not what was before it began."""
+        return self.since_ms is None or (self.is_begun and wall_ms_of(self.resume) >= self._began_ms)
+
+    def join(self, what: Selection, after_ms: int | None) -> "Place | None":
+        """Where a subscriber begins: with what was heard from after_ms on; None: now. No place: this feed
+        doesn't know all of it.
+        """
+        is_late = after_ms is not None and self.since_ms is None and not self.is_begun
+        if self.error is not None or is_late or (after_ms is None and not self.is_caught_up):
+            return None
+        reach_ms = self.newest_ms if self.is_begun else self.channels.first.reach_ms
+        channel = self.channels.of_selection(what, reach_ms, self.count)
+        if after_ms is not None:
+            channel.fill(self.channels.first)
+            at = channel.find(after_ms)
+            if at is None:
+                return None
+            return Place(self, channel, at, channel.piece(at).at if at < channel.end else self.count)
+        if self.is_begun:
+            self._joined_at, self._joined_ms = self.count, self.newest_ms
+        return Place(self, channel, channel.end, self.count)
+
+    async def run(self) -> None:
+        """Listen until it is cancelled, or can't go on: then `error` says why."""
+        try:
+            await self._begin()
+            while True:
+                self._follow_topology()
+                await self._hear()
+                self._judge()
+        except LimeDBError as error:
+            self.error = error
+        finally:
+            self._is_begun.set()
+            self.channels.wake()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def wait_begun(self) -> None:
+        """Return when it stands. LimeDBError: it can't."""
+        await self._is_begun.wait()
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+
+    async def close(self) -> None:
+        """End it."""
+        if self.work is not None:
+            self.work.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.work
+
+    async def _begin(self) -> None:
+        """Wait until the feed stands; of each node a batch at most is reported until then."""
+        while not self._is_begun.is_set():
+            self._follow_topology()
+            await self._hear()
+            if self._judge() and self._is_settled:
+                if self.since_ms is None:
+                    self.channels.begin(self.newest_ms)
+                self._is_begun.set()
+        self._ask_late_ones_again()
+
+    def _ask_late_ones_again(self) -> None:
+        """A node that is not heard yet, and would tell from when it is, tells from when the feed stood."""
+        for source in self._sources.values():
+            if source.since_ms is None and not source.stands:
+                if source.task is not None:
+                    source.task.cancel()
+                source.since_ms = self._behind(self._world.skew_ms)
+                self._start(source)
+
+    def _behind(self, margin_ms: int) -> int:
+        return max(0, wall_ms_of(self.resume) - margin_ms)
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether nobody else is worth waiting for at first."""
+        is_late = self._now() - self._began > START_SECONDS
+        return is_late or all(source.is_tried for source in self._sources.values())
+
+    # --- the nodes
+
+    def _follow_topology(self) -> None:
+        """Listen to all that hold keys, those that come and go too."""
+        layout = self._world.placement.layout
+        if self._coverage is not None and self._coverage.layout is layout:
+            return
+        self._coverage = Coverage(layout)
+        wanted = _holders(layout)
+        for url in sorted(wanted - self._sources.keys()):
+            since_ms = self.since_ms
+            if self._is_begun.is_set():
+                since_ms = self._behind(self._world.margin_ms)
+            self._sources[url] = Source(url, since_ms)
+            self._start(self._sources[url])
+        for url in self._sources.keys() - wanted:
+            source = self._sources.pop(url)
+            if source.task is not None:
+                source.task.cancel()
+
+    def _start(self, source: Source) -> None:
+        source.task = asyncio.get_running_loop().create_task(self._listen(source))
+        self._tasks.append(source.task)
+
+    async def _listen(self, source: Source) -> None:
+        """Bring what a node tells, as fast as it is taken; ask it again whenever it is lost."""
+        while True:
+            try:
+                await self._listen_once(source)
+            except StaleEpochError as stale:
+                self._world.placement.adopt(stale.topology)
+                await self._queue.put((source, stale))
+            except LimeDBError as error:
+                await self._queue.put((source, error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen_once(self, source: Source) -> None:
+        fence = self._world.placement.layout.topology.fence
+        batches = self._world.replicas.at(source.url).watch(self.what, source.since_ms, fence)
+        async with aclosing(batches):
+            while True:
+                try:
+                    async with asyncio.timeout(SILENCE_SECONDS):
+                        batch = await anext(batches)
+                except (TimeoutError, StopAsyncIteration):
+                    raise ReplicaUnreachableError(source.url, "it tells nothing") from None
+                await self._queue.put((source, batch))
+                await self._is_begun.wait()
+
+    # --- what they tell
+
+    async def _hear(self) -> None:
+        """Report what is new in the next batch."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                source, news = await self._queue.get()
+        except TimeoutError:
+            return
+        source.is_tried = True
+        if isinstance(news, LimeDBError):
+            self._lose(source, news)
+        elif self._sources.get(source.url) is source:
+            self._note(source, news)
+            self._report(source, news)
+
+    def _lose(self, source: Source, error: LimeDBError) -> None:
+        if source.stands:
+            source.since_ms = max(0, source.until_ms - self._world.skew_ms)
+        source.stands, source.reason = False, reason(error)
+
+    def _note(self, source: Source, batch: ChangeBatch) -> None:
+        if not source.stands:
+            assert self._coverage is not None  # noqa: S101 (it is found before anybody is heard)
+            is_counted = source.url in self._coverage.nodes
+            source.floor_ms = batch.floor_ms if batch.has_gap and is_counted else None
+            source.gap = _gap_of(batch)
+        source.stands, source.until_ms = True, batch.until_ms
+        self.newest_ms = max(self.newest_ms, batch.until_ms)
+
+    def _report(self, source: Source, batch: ChangeBatch) -> None:
+        layout, count = self._world.placement.layout, self.count
+        found: dict[Channel, list[Record]] = defaultdict(list)
+        for i, record in enumerate(batch.records):
+            if source.url in layout.of_key(record.key).written and self._is_new(record, i in batch.late):
+                self._reported.note(record.key, record.version, self.count)
+                self.count += 1
+                for channel in self.channels.of(record.key):
+                    found[channel].append(record)
+        for channel, records in found.items():
+            channel.add(records, count, self.resume, self.newest_ms)
+
+    def _is_new(self, record: Record, is_late: bool) -> bool:
+        """Whether a change is to be reported to all."""
+        known = self._reported.look(record.key, record.version)
+        if known is Known.LAST:
+            self._echo_last(record)
+        elif known is Known.PASSED:
+            self._echo_passed(record)
+        elif known is Known.UNSURE and (is_late or not self._was_reported(record.version)):
+            self._break(record)
+        return known is Known.NEW
+
+    def _was_reported(self, version: int) -> bool:
+        """Whether a write of that version, if acknowledged, is reported: see 2. of the argument above."""
+        return wall_ms_of(version) + self._world.margin_ms <= wall_ms_of(self.resume)
+
+    def _break(self, record: Record) -> None:
+        """It can't be said whether a change was reported."""
+        why = f"key {record.key!r} at version {record.version} may have been reported or not"
+        error = WatchGapError(self.resume, f"{why}: more keys changed since than a node remembers")
+        if not self.channels.is_wide:
+            raise error
+        self.channels.end(record.key, error, self.newest_ms, self.count)
+
+    # --- echoes
+
+    def _may_echo(self, version: int) -> bool:
+        return wall_ms_of(version) + self._world.margin_ms >= self._joined_ms
+
+    def _echo_last(self, record: Record) -> None:
+        before = self._reported.position(record.key)
+        if before < self._joined_at and self._may_echo(record.version):
+            self._reported.note(record.key, record.version, self.count)
+            self._echo(record, before)
+
+    def _echo_passed(self, record: Record) -> None:
+        """Of a key a newer version was reported, but not to those that began later: of them each is to have
+        this one once. `_passed`: the version of a key that they had last, and where.
+        """
+        before = self._reported.position(record.key)
+        if before >= self._joined_at or not self._may_echo(record.version):
+            self._passed.pop(record.key, None)
+            return
+        version, at = self._passed.get(record.key, (0, -1))
+        if record.version >= version and (record.version > version or at < self._joined_at):
+            self._passed[record.key] = (record.version, self.count)
+            self._echo(record, at if record.version == version else before)
+
+    def _echo(self, record: Record, before: int) -> None:
+        for channel in self.channels.of(record.key):
+            channel.echo(record, self.count, self.resume, self.newest_ms, before)
+        self.count += 1
+
+    # --- whether they are enough
+
+    def _judge(self) -> bool:
+        """Whether enough is heard: then move the version to resume after. Or say why it can't go on."""
+        assert self._coverage is not None  # noqa: S101
+        for source in self._sources.values():
+            if source.task is not None and source.task.done():
+                source.task.result()  # it has no end: raises what is a bug
+        now = self._now()
+        counted = [source for source in self._sources.values() if self._counts(source)]
+        if not self._coverage.is_enough([source.url for source in counted], self.level):
+            self._check_patience(now)
+            return False
+        self._enough_at = now
+        self.resume = max(self.resume, version_at(min(source.until_ms for source in counted)))
+        if self._passed and self.newest_ms > self._joined_ms + self._world.margin_ms:
+            self._passed.clear()
+        return True
+
+    def _counts(self, source: Source) -> bool:
+        """Whether nothing can be missed of what a node hears."""
+        if source.floor_ms is not None:
+            safe_ms = wall_ms_of(self.resume) if self._is_begun.is_set() else 0
+            if safe_ms < source.floor_ms + self._world.margin_ms:
+                return False
+            source.floor_ms = None
+        return source.stands
+
+    def _check_patience(self, now: float) -> None:
+        patience = GRACE_SECONDS if self._is_begun.is_set() else START_SECONDS
+        if now - self._enough_at <= patience:
+            return
+        gapped = [s for s in self._sources.values() if s.stands and s.floor_ms is not None]
+        missing = {source.url: source.reason for source in self._sources.values() if not source.stands}
+        missing |= {source.url: source.gap for source in gapped}
+        if gapped and not self._is_begun.is_set():
+            oldest = max(source.floor_ms or 0 for source in gapped)
+            raise WatchGapError(version_at(oldest), _listed(missing))
+        raise RangeUnreachableError("a watch", self.level.value, missing)
+
+
+def _listed(reasons: dict[str, str]) -> str:
+    return "; ".join(f"{url}: {why}" for url, why in sorted(reasons.items()))
+
+
+def _gap_of(batch: ChangeBatch) -> str:
+    """Why a node's log doesn't reach back as far as it was asked for."""
+    if not batch.started_ms:
+        return "it was restarted, or its log of changes is too short"
+    if batch.floor_ms <= batch.started_ms:
+        return "it was restarted"
+    return "its log of changes keeps no older ones: too much was written meanwhile"
+
+
+def _holders(layout: Layout) -> set[str]:
+    """All that are written under a layout."""
+    return {url for _, owners in layout.segments() for url in owners.written}

@@ -1,0 +1,75 @@
+"""Which version of each key a feed has reported last, in bounded memory.
+
+It owns that memory. It must never decide what becomes of a version of which it can't say: the feed does.
+
+The keys reported last are known exactly. Of those forgotten, each of BUCKETS groups of keys has the highest
+version that was forgotten: a version above it is new for certain, one up to it may have been reported or not.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from zlib import crc32
+
+BUCKETS = 1 << 14
+_POSITION_BITS = 64
+_POSITION_MASK = (1 << _POSITION_BITS) - 1
+
+
+class Known(Enum):
+    """What is known of a version of a key."""
+
+    NEW = auto()  # it is newer than all that was reported of the key
+    LAST = auto()  # it is what was reported last
+    PASSED = auto()  # it is older than what was reported
+    UNSURE = auto()  # the key was forgotten, or never reported
+
+
+class Reported:
+    """The versions that were reported. limit: how many keys may be known exactly."""
+
+    def __init__(self, limit: Callable[[], int]) -> None:
+        self._limit = limit
+        self._last: dict[str, int] = {}  # version and position in one number
+        self._order: deque[tuple[str, int]] = deque()
+        self._forgotten: array[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def look(self, key: str, version: int) -> Known:
+        """What is known of a version."""
+        packed = self._last.get(key)
+        if packed is not None:
+            last = packed >> _POSITION_BITS
+            return Known.NEW if version > last else Known.LAST if version == last else Known.PASSED
+        if self._forgotten is None or version > self._forgotten[_bucket(key)]:
+            return Known.NEW
+        return Known.UNSURE
+
+    def position(self, key: str) -> int:
+        """Where the last version of a key that is known was reported."""
+        return self._last[key] & _POSITION_MASK
+
+    def note(self, key: str, version: int, position: int) -> None:
+        """A version of a key is reported, at a position (counted from 0)."""
+        packed = version << _POSITION_BITS | position
+        self._last[key] = packed
+        self._order.append((key, packed))
+        while len(self._order) > self._limit():
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        key, packed = self._order.popleft()
+        if self._last.get(key) != packed:
+            return  # it was reported again since
+        del self._last[key]
+        if self._forgotten is None:
+            self._forgotten = array("Q", bytes(8 * BUCKETS))
+        bucket = _bucket(key)
+        self._forgotten[bucket] = max(self._forgotten[bucket], packed >> _POSITION_BITS)
+
+
+def _bucket(key: str) -> int:
+    return crc32(key.encode("utf-8", "surrogatepass")) % BUCKETS

@@ -1,0 +1,155 @@
+"""A topology made anew from what stopped nodes have on disk: for a cluster that can't go on by itself.
+
+It owns what is taken over of damaged node files, and what is not. It must never touch records, nor run while
+a node does (the lock of its data says so). Nobody agrees here, so a person vouches for it.
+
+Nothing that may be poisoned is taken over: not the epoch, the votes, nor what is known of the change that
+ran. Members are the nodes whose folders are given, steady, under a new cluster id, so that no node that was
+left out, and no message of the old cluster, can mix with them. The id follows from the members: the same
+folders give the same topology, on whatever machine, in whatever order.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from limedb.core.bounds import MAX_REPLICATION_FACTOR, MAX_VIRTUAL_NODES, flaw, is_zone
+from limedb.core.topology import Member, Topology, found
+from limedb.errors import InvalidRequestError, StoreError
+from limedb.ports import Saved
+from limedb.storage.files import FileLock
+from limedb.storage.node_file import JsonNodeFile
+
+_ENDINGS = (".lmdb", ".node.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A node's file as it is, sound or not. fields: what could be read of it. wrong: why it is not sound."""
+
+    path: Path
+    url: str
+    fields: Mapping[str, Any]
+    wrong: str
+
+
+def read(path: Path) -> Found:
+    """What a node has on disk. path: its folder (DATA_DIR/<NODE_URL>.lmdb), or <NODE_URL>.node.json of the
+    filesystem store. InvalidRequestError: it is neither.
+    """
+    name = path.name
+    ending = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
+    if ending is None or not path.exists():
+        raise InvalidRequestError(
+            f"{path} is no node's data: give folders such as DATA_DIR/http:%2F%2Fnode1:8484.lmdb"
+        )
+    file = path / "node.json" if ending == ".lmdb" else path
+    wrong = ""
+    try:
+        JsonNodeFile(file).load()
+    except StoreError as error:
+        wrong = str(error)
+    return Found(file, name.removesuffix(ending).replace("%2F", "/"), _fields(file), wrong)
+
+
+def plan(nodes: Sequence[Found], replication_factor: int | None, virtual_nodes: int) -> Topology:
+    """The topology that these nodes are to have. replication_factor: None: what most files say.
+    virtual_nodes: of nodes of which no file says it.
+
+    InvalidRequestError: it can't be told, or the nodes can't be one cluster.
+    """
+    if len({node.url for node in nodes}) != len(nodes):
+        raise InvalidRequestError("one node was given twice")
+    told = [_number(_topology(node).get("replication_factor")) for node in nodes]
+    factor = replication_factor or _most(n for n in told if n and n <= MAX_REPLICATION_FACTOR)
+    if not factor:
+        raise InvalidRequestError(
+            f"no replication factor of 1 to {MAX_REPLICATION_FACTOR} is in these files: say it with"
+            " --replication-factor, as it was when the cluster was formed"
+        )
+    members = [_member(node, nodes, virtual_nodes) for node in nodes]
+    topology = found(_cluster_id(members, factor), factor, members)
+    if wrong := flaw(topology):
+        raise InvalidRequestError(f"these nodes can't be a cluster: {wrong}")
+    return topology
+
+
+def write(nodes: Sequence[Found], topology: Topology) -> None:
+    """Give the nodes that topology; the files from before are kept beside the new ones (*.before-repair).
+
+    StoreError: a node runs, or a file can't be written.
+    """
+    with ExitStack() as locks:
+        for node in nodes:
+            lock = FileLock(_lock_path(node), node.path.parent)
+            locks.callback(lock.release)
+        for node in nodes:
+            if node.path.exists():
+                kept = node.path.with_name(node.path.name + ".before-repair")
+                kept.write_bytes(node.path.read_bytes())
+            member = next(m for m in topology.members if m.url == node.url)
+            saved = replace(Saved(member.node_id), topology=topology)
+            asyncio.run(JsonNodeFile(node.path).save(saved))
+
+
+def _lock_path(node: Found) -> Path:
+    """The lock of the node's store."""
+    if node.path.name == "node.json":
+        return node.path.with_name("limedb.lock")
+    return node.path.with_name(node.path.name.removesuffix(".node.json") + ".json.lock")
+
+
+def _fields(file: Path) -> Mapping[str, Any]:
+    try:
+        fields = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _topology(node: Found) -> Mapping[str, Any]:
+    topology = node.fields.get("topology")
+    return topology if isinstance(topology, dict) else {}
+
+
+def _member(node: Found, nodes: Sequence[Found], virtual_nodes: int) -> Member:
+    """The member that a node is: points and zone as most files have them, within their bounds."""
+    known = [member for other in nodes for member in _members(other) if member.get("url") == node.url]
+    points = [_number(member.get("virtual_nodes")) for member in known]
+    sound = [number for number in points if number is not None and number <= MAX_VIRTUAL_NODES]
+    zones = [zone for member in known if isinstance(zone := member.get("zone"), str) and is_zone(zone)]
+    node_id = node.fields.get("node_id")
+    chosen = _most(sound)
+    return Member(
+        node_id if isinstance(node_id, str) and node_id else str(uuid5(NAMESPACE_URL, node.url)),
+        node.url,
+        _most(zones) or "",
+        virtual_nodes if chosen is None else chosen,
+    )
+
+
+def _members(node: Found) -> list[Mapping[str, Any]]:
+    members = _topology(node).get("members")
+    return [m for m in members if isinstance(m, dict)] if isinstance(members, list) else []
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _most(values: Iterable[Any]) -> Any:  # noqa: ANN401 (of what it was given)
+    """What most of them are, None left out; of as many the smallest. None: there are none."""
+    counts = Counter(value for value in values if value is not None)
+    return min(counts, key=lambda value: (-counts[value], value), default=None)
+
+
+def _cluster_id(members: Iterable[Member], factor: int) -> str:
+    text = repr((factor, sorted((m.node_id, m.url, m.zone, m.virtual_nodes) for m in members)))
+    return blake2b(text.encode(), digest_size=8).hexdigest()

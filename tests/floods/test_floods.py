@@ -1,0 +1,62 @@
+"""Floods against real nodes: others are served meanwhile, memory is bounded, and comes back.
+
+CI runs a few, each for a moment; `make torture` runs all.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.floods.attack import FLOODS
+from tests.floods.measure import THROUGH_ENVOY, fill
+from tests.floods.others import Memory, Other, flooding
+from tests.support.clusters import USUAL, RunningCluster, running_cluster
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.cluster
+
+MAX_MEMORY_MIB = 256
+KEPT_MIB = 450
+"""What a node may hold besides: its own start, caches, and what the C library keeps for a while."""
+SHORTLY = 3.0
+AGAIN_SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    env = USUAL | {"MAX_MEMORY": f"{MAX_MEMORY_MIB}MiB"}
+    with running_cluster(tmp_path_factory.mktemp("floods"), nodes=3, env=env) as running:
+        fill(running.nodes[0].address)
+        yield running
+
+
+@pytest.mark.parametrize("name", ["sessions", "unread-gets", "half-open"])
+def test_others_are_served_during_a_flood_and_memory_is_bounded(cluster: RunningCluster, name: str) -> None:
+    address = cluster.nodes[0].address
+    memory, other = Memory([cluster.pid("node1")]), Other(address)
+    with flooding(name, address):
+        time.sleep(SHORTLY)  # what is measured, not what is waited for
+        noticed = other.stop()
+    assert memory.stop() < MAX_MEMORY_MIB + KEPT_MIB
+    assert len(noticed.failures) <= len(noticed.times) / 10, noticed
+    assert noticed.percentile(0.5) < 500, noticed
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", sorted(FLOODS))
+def test_each_flood_leaves_others_in_peace(tmp_path: Path, name: str) -> None:
+    with running_cluster(tmp_path, nodes=3, env=USUAL) as cluster:
+        fill(cluster.nodes[0].address)
+        target = cluster.envoy_address if name in THROUGH_ENVOY else cluster.nodes[0].address
+        memory, other = Memory([cluster.pid(node.name) for node in cluster.nodes]), Other(target)
+        before, peer = memory.now(), Other(cluster.nodes[1].address)
+        with flooding(name, target):
+            time.sleep(10)  # what is measured, not what is waited for
+            noticed, by_peer = other.stop(), peer.stop()
+        assert not by_peer.failures, by_peer
+        assert noticed.percentile(0.99) < 500, noticed
+        kept = before * 1.1 + 64  # a node remembers the last changes, 32 MiB, and what waits for its tables
+        wait_for("memory to come back", lambda: memory.now() < kept, limit=AGAIN_SECONDS)
+        memory.stop()

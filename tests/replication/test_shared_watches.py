@@ -1,0 +1,188 @@
+"""Watches that share a feed: each is told each version once, in order, whatever comes again."""
+
+import asyncio
+
+import pytest
+
+from limedb.core.hlc import version_at
+from limedb.core.record import Record
+from limedb.core.selection import Selection
+from limedb.errors import TooManyWatchesError, WatchGapError
+from limedb.ports import Replica
+from limedb.replication.feed import Feed
+from limedb.replication.watching import MAX_NARROW, Watcher
+from tests.replication.nodes import SKEW_MS, A, B, C, Nodes, Seat, left_tasks, virtual
+from tests.replication.test_watching import begin, heard, put, silent, stand
+
+OLD_SECONDS = 15.0
+"""After which a write that is no late one is on its way no more."""
+
+
+def limited(seat: Seat, **limits: int) -> Seat:
+    """A seat whose watches have limits of their own."""
+    seat.watcher = Watcher(seat.place, seat.wire, seat.clock, SKEW_MS, **limits)
+    return seat
+
+
+async def give(nodes: Nodes, url: str, *records: Record, copied: bool = True) -> None:
+    """Bring a node records; by default as a hint would."""
+    replica: Replica = nodes.replicas[url]
+    await replica.apply(records, nodes.topology.fence, 99.0, copied)
+
+
+def streams(seat: Seat) -> int:
+    """How many streams of changes nodes were asked for."""
+    return sum(kind == "watch" for kind, _, _ in seat.wire.calls)
+
+
+@virtual
+async def test_watches_of_the_same_keys_share_one_stream_of_each_node() -> None:
+    nodes = Nodes(A, B, C)
+    seat = nodes.coordinator()
+    watches = [await stand(seat) for _ in range(50)]
+    assert streams(seat) == 3
+    await put(seat, "a", "b")
+    assert [await heard(news, 2) for news in watches] == [["a", "b"]] * 50
+    for news in watches:
+        await news.aclose()
+    await seat.coordinator.close()
+    assert left_tasks() == []
+
+
+@virtual
+async def test_many_selections_share_one_feed_of_all_keys_and_are_told_their_own() -> None:
+    nodes = Nodes(A, B, C)
+    seat = nodes.coordinator()
+    keys = [f"k{n:03}" for n in range(100)]
+    watches = [begin(seat, what=Selection(key=key)) for key in keys]
+    prefix = begin(seat, what=Selection(prefix="k09"))
+    for news in (*watches, prefix):
+        assert (await anext(news)).changes == []
+    assert streams(seat) == 3 * (MAX_NARROW + 1)
+    await put(seat, *keys, "other")
+    assert [await heard(news, 1) for news in watches] == [[key] for key in keys]
+    assert await heard(prefix, 10) == keys[90:]
+    assert await silent(prefix, 1)
+    for news in (*watches, prefix):
+        await news.aclose()
+    await seat.coordinator.close()
+    assert left_tasks() == []
+
+
+@virtual
+async def test_a_watch_of_many_is_resumed_from_what_the_shared_feed_holds() -> None:
+    nodes = Nodes(A, B, C)
+    seat = nodes.coordinator()
+    others = [await stand(seat)]
+    resume = (await anext(others[0])).resume_version
+    await asyncio.sleep(20)
+    await put(seat, "k1", "x", "k2")
+    asked = streams(seat)
+    again = begin(seat, after=resume + (10_000 << 16), what=Selection(prefix="k"))
+    assert (await anext(again)).changes == []
+    assert await heard(again, 2) == ["k1", "k2"]
+    assert streams(seat) == asked
+    early = begin(seat, after=resume, what=Selection(prefix="k"))  # before the feed began: one of its own
+    assert await heard(early, 2) == ["k1", "k2"]
+    assert streams(seat) > asked
+    for news in (*others, again, early):
+        await news.aclose()
+
+
+@virtual
+async def test_watches_are_bounded_and_refused_in_words() -> None:
+    seat = limited(Nodes(A, B, C).coordinator(), max_watches=2)
+    first, second = await stand(seat), await stand(seat)
+    with pytest.raises(TooManyWatchesError, match="has 2 watches already"):
+        await stand(seat)
+    await first.aclose()
+    third = await stand(seat)
+    await second.aclose()
+    await third.aclose()
+
+
+@virtual
+async def test_who_begins_between_two_replicas_of_a_write_is_told_it_and_others_once() -> None:
+    """A has the write before the second watch begins; B, which makes it acknowledged, after."""
+    nodes = Nodes(A, B, C)
+    seat = nodes.coordinator()
+    first = await stand(seat)
+    record = Record("k", "v", version_at(nodes.clock.wall_ms()))
+    await give(nodes, A, record, copied=False)
+    assert await heard(first, 1) == ["k"]
+    second = await stand(seat)
+    await give(nodes, B, record, copied=False)
+    assert await heard(second, 1) == ["k"]
+    third = await stand(seat)
+    await give(nodes, C, record, copied=False)
+    assert await heard(third, 1) == ["k"]
+    assert [await silent(news) for news in (first, second, third)] == [True] * 3
+    for news in (first, second, third):
+        await news.aclose()
+
+
+@virtual
+async def test_copies_of_more_keys_than_are_remembered_are_told_once() -> None:
+    """As when a node returns and is brought what it missed, or fetches a range."""
+    nodes = Nodes(A, B, C)
+    seat = limited(nodes.coordinator(), max_reported=10)
+    news = await stand(seat)
+    seat.fail(C, is_down=True)
+    keys = [f"k{n:02}" for n in range(50)]
+    for key in keys:
+        await put(seat, key)
+        assert await heard(news, 1) == [key]
+    await asyncio.sleep(OLD_SECONDS)
+    seat.fail(C)
+    assert await silent(news, 2)
+    copies = [record for record in [await nodes.stores[B].get(key) for key in keys] if record is not None]
+    assert len(copies) == 50
+    await give(nodes, C, *copies)
+    await put(seat, "last")
+    assert await heard(news, 1) == ["last"]
+    assert await silent(news)
+    await news.aclose()
+
+
+@virtual
+async def test_where_it_can_not_be_said_whether_a_version_was_told_there_is_a_gap() -> None:
+    """A client sends a write again whose key is forgotten: it may be acknowledged only now."""
+    nodes = Nodes(A, B, C)
+    seat = limited(nodes.coordinator(), max_reported=5)
+    news = await stand(seat)
+    late = Record("k00", "v", version_at(nodes.clock.wall_ms()) - 1)
+    for n in range(20):
+        await put(seat, f"k{n:02}")
+        await heard(news, 1)
+    await asyncio.sleep(OLD_SECONDS)
+    assert await silent(news, 1)
+    fresh = Record("new key", "v", late.version)
+    await give(nodes, B, fresh, copied=False)
+    bucket = _same_bucket("k00")
+    await give(nodes, B, Record(bucket, "v", late.version), copied=False)
+    with pytest.raises(WatchGapError, match="may have been reported"):
+        await silent(news, 9)
+
+
+def _same_bucket(key: str) -> str:
+    from limedb.replication.reported import _bucket
+
+    return next(other for n in range(1_000_000) if _bucket(other := f"other{n}") == _bucket(key))
+
+
+@virtual
+async def test_the_end_of_a_feed_ends_all_of_its_watches() -> None:
+    nodes = Nodes(A, B, C)
+    seat = nodes.coordinator()
+    watches = [await stand(seat) for _ in range(3)]
+    with pytest.MonkeyPatch.context() as patch:
+
+        def breaks(self: Feed) -> bool:
+            raise WatchGapError(1, "of a test")
+
+        patch.setattr(Feed, "_judge", breaks)
+        for news in watches:
+            with pytest.raises(WatchGapError, match="of a test"):
+                await anext(news)
+    again = await stand(seat)
+    await again.aclose()

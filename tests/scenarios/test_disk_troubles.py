@@ -1,0 +1,72 @@
+"""A disk that fails, is read-only, has no room or never answers: a real node says so and ends, or goes on."""
+
+import errno
+import os
+import shutil
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.support.faulty_disk import HANGS, FaultyDisks
+from tests.support.served import SECONDS, served
+from tests.support.waiting import wait_for
+
+
+@pytest.mark.parametrize(
+    ("call", "code"), [("sync", errno.EIO), ("write", errno.EROFS), ("create", errno.EROFS)]
+)
+def test_a_disk_that_fails_stops_the_node_with_the_reason(tmp_path: Path, call: str, code: int) -> None:
+    disks = FaultyDisks(tmp_path)
+    with served(tmp_path, env=disks.env) as node, disks.failing(call, code):
+        with suppress(grpc.RpcError):  # whatever comes of it: it is answered
+            node.set("second")
+        assert node.process.wait(SECONDS) == 1
+        log = node.log.read_text()
+        assert "the node had to stop: " in log
+        assert os.strerror(code) in log
+
+
+def test_no_room_for_a_segment_of_the_log_stops_nothing(tmp_path: Path) -> None:
+    disks = FaultyDisks(tmp_path)
+    with served(tmp_path, env=disks.env) as node:
+        with disks.failing("create", errno.ENOSPC):
+            began, writes = time.monotonic(), 0
+            while time.monotonic() - began < 2.5:  # some checkpoints are due
+                node.set(f"key {writes}")
+                writes += 1
+            assert node.get("key 0") == "key 0"
+        wait_for("no trouble", lambda: not node.health().warnings, limit=SECONDS)
+        assert node.process.poll() is None
+
+
+def test_a_node_ends_while_its_disk_answers_nothing_at_its_start(tmp_path: Path) -> None:
+    """The loop itself stands still: it opens the store."""
+    disks = FaultyDisks(tmp_path)
+    with disks.failing("sync", HANGS), served(tmp_path, env=disks.env, is_awaited=False) as node:
+        wait_for("the disk to be asked", lambda: disks.is_hanging, limit=60)
+        node.process.send_signal(signal.SIGTERM)
+        assert node.process.wait(60) == 1
+        assert "did not stop within 5 s" in node.log.read_text()
+        assert "limedb/storage/files.py" in node.log.read_text()  # where it hangs
+
+
+def test_what_is_remembered_of_operations_is_missed_as_data_is(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        (folder,) = node.data.glob("*.operations")
+        shutil.rmtree(folder)
+        assert node.process.wait(SECONDS) == 1
+        assert f"the node had to stop: {folder}" in node.log.read_text()
+
+
+def test_hints_that_are_taken_away_are_reported_and_stop_nothing(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        (folder,) = node.data.glob("*.hints")
+        shutil.rmtree(folder)
+        wait_for("a warning", lambda: [w for w in node.health().warnings if str(folder) in w], limit=SECONDS)
+        node.set("second")
+        node.process.send_signal(signal.SIGTERM)
+        assert node.process.wait(SECONDS) == 0

@@ -1,0 +1,77 @@
+"""One real node by itself, which a test may hurt."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
+from tests.support.clusters import QUICK
+from tests.support.ports import free_port
+from tests.support.waiting import wait_for
+
+SECONDS = 20
+
+
+@dataclass
+class Served:
+    """A node that runs by itself."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    data: Path
+    log: Path
+    channel: grpc.Channel
+
+    @property
+    def kv(self) -> "kv_pb2_grpc.KVServiceStub":
+        return kv_pb2_grpc.KVServiceStub(self.channel)
+
+    def set(self, key: str, timeout: float = SECONDS) -> None:
+        self.kv.Set(kv_pb2.SetRequest(key=key, value=key), timeout=timeout)
+
+    def get(self, key: str) -> str:
+        return self.kv.Get(kv_pb2.GetRequest(key=key), timeout=SECONDS).value
+
+    def health(self) -> "cluster_pb2.GetHealthResponse":
+        stub = cluster_pb2_grpc.ClusterServiceStub(self.channel)
+        return stub.GetHealth(cluster_pb2.GetHealthRequest(), timeout=SECONDS)
+
+
+@contextmanager
+def served(
+    folder: Path,
+    stderr: int | None = None,
+    before: Callable[[], None] | None = None,
+    env: Mapping[str, str] | None = None,
+    is_awaited: bool = True,
+) -> Iterator[Served]:
+    """A node of its own for the time of the block. before: called in its process before it starts.
+    is_awaited: it serves when the block begins.
+    """
+    with ExitStack() as stack:
+        port, log = stack.enter_context(free_port()), folder / "node.log"
+        own = {
+            "SERVER_PORT": str(port), "NODE_URL": f"http://127.0.0.1:{port}",
+            "DATA_DIR": str(folder / "data"), "OTEL_ENDPOINT": "", **QUICK,
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-m", "limedb", "serve"],
+            env={**os.environ, **own, **(env or {})},
+            stderr=stack.enter_context(log.open("wb")) if stderr is None else stderr,
+            preexec_fn=before,
+        )
+        try:
+            channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
+            node = Served(process, port, folder / "data", log, channel)
+            if is_awaited:
+                wait_for("a first write", lambda: node.set("first", 1) is None, ignore=grpc.RpcError)
+            yield node
+        finally:
+            process.kill()
+            process.wait()
