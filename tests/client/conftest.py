@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.clusters import RunningCluster, running_cluster
-from tests.support.ports import free_port
+from tests.support.ports import free_ports
 from tests.support.serving import NOWHERE, Pair, advertised_pair, running_node
 
 
@@ -53,8 +53,10 @@ def broken(breakable: RunningCluster) -> Iterator[RunningCluster]:
 def hidden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a node whose URL leads nowhere from here."""
     folder = tmp_path_factory.mktemp("hidden")
-    with free_port() as port, running_node(folder, port, {"NODE_URL": NOWHERE}) as address:
-        yield address
+    with free_ports(2) as (port, nobodys):  # it says that it is reached at a port where nobody listens
+        settings = {"NODE_URL": NOWHERE, "ADVERTISE_ADDRESS": f"127.0.0.1:{nobodys}"}
+        with running_node(folder, port, settings) as address:
+            yield address
 
 
 @pytest.fixture
