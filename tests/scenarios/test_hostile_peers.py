@@ -212,6 +212,9 @@ def poison(files: list[Path]) -> None:
     """Do to node files what hostile messages did to those of older versions."""
     for i, file in enumerate(files):
         saved = json.loads(file.read_bytes())
+        for later in ("checksum", "sequence"):  # they had neither, nor a copy
+            del saved[later]
+        file.with_name("node.json.copy").unlink()
         saved["topology"]["replication_factor"] = 0
         saved["topology"]["epoch"] = FAR
         saved["acceptor"]["promised"] = [FAR, "evil"]
