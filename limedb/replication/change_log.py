@@ -40,6 +40,8 @@ LOOK_AT = 1000
 """Changes that are looked at before others have their turn."""
 BEAT_SECONDS = 1.0
 """How long a watcher hears nothing at most, whatever is written meanwhile."""
+MOMENT = 0.001
+"""Seconds before a beat is due that are not worth another wait: a timer may come a rounding too early."""
 
 
 class ChangeLog:
@@ -154,13 +156,13 @@ class ChangeLog:
                 if place.at < self._first:
                     raise WatchGapError(version_at(self.floor_ms))
                 records, late = self._collect(place)
-                if records or now() >= due:
+                if records or now() + MOMENT >= due:
                     yield ChangeBatch(
                         records, self._until_ms(place.at), floor_ms, has_gap, late, self.started_ms
                     )
                     due = now() + BEAT_SECONDS
                 if place.at >= self._next:
-                    await self._wait(due - now())
+                    await self._wait(due)
                 await asyncio.sleep(0)
         finally:
             self._places.discard(place)
@@ -215,12 +217,12 @@ class ChangeLog:
         ahead = [place.at for place in self._places if place.at > self._first]
         self._slowest = min(ahead, default=self._next)
 
-    async def _wait(self, seconds: float) -> None:
-        """Return when something came, or after some seconds."""
+    async def _wait(self, due: float) -> None:
+        """Return when something came, or when it is due (seconds of the loop's clock)."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.add(waiter)
         try:
-            async with asyncio.timeout(max(0.0, seconds)):
+            async with asyncio.timeout_at(due):
                 await waiter
         except TimeoutError:
             pass

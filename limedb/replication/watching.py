@@ -25,7 +25,9 @@ from limedb.replication.feed import Feed, Place, World
 from limedb.replication.reported import Reported
 
 BEAT_SECONDS = 3.0
-"""How long who watches hears nothing at most."""
+"""How long a watch hears nothing at most."""
+MOMENT = 0.001
+"""Seconds before something is due that are not worth another wait: a timer may come a rounding too early."""
 MAX_WATCHES = 2_000
 """Watches of one node. Each costs some ten kB, and the messages that wait for a client that doesn't read."""
 MAX_NARROW, MAX_WIDE = 16, 4
@@ -158,22 +160,22 @@ class Watcher:
             if not channel.holds(at):
                 raise WatchGapError(feed.resume, "this watch reads too slowly")
             pieces, at = channel.take(at, since)
-            if pieces or now() >= due:
+            if pieces or now() + MOMENT >= due:
                 resume = feed.resume if at >= channel.end else channel.piece(at).resume
                 yield Told(pieces, max(resume, after or 0))
                 due = now() + BEAT_SECONDS
             if at >= channel.end:
                 if (error := channel.error or feed.error) is not None:
                     raise error.with_traceback(None)
-                await _wait(channel, due - now())
+                await _wait(channel, due)
                 async with self._turn:
                     await asyncio.sleep(0)
 
 
-async def _wait(channel: Channel, seconds: float) -> None:
-    """Return when something came, or after some seconds."""
+async def _wait(channel: Channel, due: float) -> None:
+    """Return when something came, or when it is due (seconds of the loop's clock)."""
     try:
-        async with asyncio.timeout(max(0.0, seconds)):
+        async with asyncio.timeout_at(due):
             await channel.wait()
     except TimeoutError:
         pass
