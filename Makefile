@@ -154,10 +154,6 @@ check-fresh: $(READY) googleapis
 test: $(READY) ## Run every test
 	$(BIN)/python -m pytest
 
-.PHONY: torture
-torture: $(READY) ## Run what takes too long for every test run: all floods, each measured
-	$(BIN)/python -m pytest -q -m torture
-
 .PHONY: tui-screenshot
 tui-screenshot: $(READY) ## Draw the pictures of the terminal UI in docs/images anew
 	$(BIN)/python -m pytest -q tests/tui/screenshot.py
@@ -170,7 +166,8 @@ sim: $(READY) ## Run that many seeds (SEEDS=300) of the simulated cluster, and a
 
 # What CI takes a share of, in full.
 .PHONY: torture
-torture: $(READY) ## Damage files in every way that tests know, many times (minutes)
+torture: $(READY) ## All floods, each measured, and damaged files in every way that tests know (many minutes)
+	$(BIN)/python -m pytest -q -m torture
 	TORTURE_CASES=20000 $(BIN)/python -m pytest -q tests/storage/test_lmdb_pages.py
 	TORTURE_DAMAGE=1 $(BIN)/python -m pytest -q tests/scenarios/test_damaged_files.py
 
