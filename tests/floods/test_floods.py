@@ -40,8 +40,17 @@ def test_others_are_served_during_a_flood_and_memory_is_bounded(cluster: Running
         time.sleep(SHORTLY)  # what is measured, not what is waited for
         noticed = other.stop()
     assert memory.stop() < MAX_MEMORY_MIB + KEPT_MIB
-    assert len(noticed.failures) <= len(noticed.times) / 10, noticed
-    assert noticed.percentile(0.5) < 500, noticed
+    # How many are refused, and how long the rest takes, depends on the machine: `make torture` measures it.
+    assert len(noticed.failures) < len(noticed.times) / 2, noticed
+    assert {failure.partition(":")[0] for failure in noticed.failures} <= {
+        "RESOURCE_EXHAUSTED",
+        "DEADLINE_EXCEEDED",
+    }, noticed
+    afterwards = Other(address)
+    wait_for("the next requests", lambda: len(afterwards.noticed.times) >= 20)
+    assert len(afterwards.stop().failures) <= 5, (
+        afterwards.noticed
+    )  # the first may come while it is cleared up
 
 
 @pytest.mark.torture
