@@ -49,12 +49,16 @@ def wait_gone(node: AdminClient, url: str, epoch: int) -> None:
     """Show progress of the change that began in `epoch` until a node is no member any more. LimeDBError: the
     change was given up.
     """
+    total, words = 1, ""
     with _progress("streaming") as advance:
         for status in _statuses(node):
             if status.member(url) is None:
+                advance(total, total, words)
                 break
             if status.change is not None:
-                advance(*_counts(status.change), _words(status.change))
+                if status.change.progress:  # for a moment nobody may have anything to report
+                    (done, total), words = _counts(status.change), _words(status.change)
+                    advance(done, total, words)
             elif status.epoch > epoch:  # before that, the node that was asked has not heard of it
                 raise LimeDBError(f"{url} is still a member: the change was cancelled")
     click.echo(f"{url} is no member any more")
@@ -134,8 +138,9 @@ def _progress(label: str) -> Iterator[Advance]:
     with click.progressbar(length=1, label=label, item_show_func=lambda words: words) as bar:
 
         def advance(done: int, total: int, words: str) -> None:
-            bar.length = max(total, 1)
-            bar.update(done - bar.pos, words)
+            if total >= done:  # what reports less than before is a new account, and not more than all
+                bar.length = max(total, bar.pos, 1)
+                bar.update(done - bar.pos, words)
 
         yield advance
         bar.update((bar.length or 0) - bar.pos)  # what ended well between two looks has come to its end
