@@ -42,15 +42,10 @@ def test_others_are_served_during_a_flood_and_memory_is_bounded(cluster: Running
     assert memory.stop() < MAX_MEMORY_MIB + KEPT_MIB
     # How many are refused, and how long the rest takes, depends on the machine: `make torture` measures it.
     assert len(noticed.failures) < len(noticed.times) / 2, noticed
-    assert {failure.partition(":")[0] for failure in noticed.failures} <= {
-        "RESOURCE_EXHAUSTED",
-        "DEADLINE_EXCEEDED",
-    }, noticed
     afterwards = Other(address)
     wait_for("the next requests", lambda: len(afterwards.noticed.times) >= 20)
-    assert len(afterwards.stop().failures) <= 5, (
-        afterwards.noticed
-    )  # the first may come while it is cleared up
+    served = afterwards.stop()
+    assert len(served.failures) <= 5, served  # the first may come while the flood is cleared up
 
 
 @pytest.mark.torture
