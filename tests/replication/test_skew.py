@@ -51,8 +51,17 @@ def test_the_opinion_is_asked_for_now_and_then_and_at_once_when_the_clock_jumps(
     assert guard.now_ms() == clock.wall - 700
     with pytest.raises(UnavailableError, match="off"):
         guard.check_own()
-    opinion[0] = 0
     clock.pass_seconds(RECHECK_SECONDS)
+    opinion[0] = 0
+    guard.check_own()
+
+
+def test_writes_are_taken_as_soon_as_health_finds_nothing_wrong() -> None:
+    clock, problem = HandClock(), ["not compared yet"]
+    guard = ClockGuard(clock, 500, problem=lambda: problem[0])
+    with pytest.raises(UnavailableError, match="not compared yet"):
+        guard.check_own()
+    problem[0] = ""
     guard.check_own()
 
 
