@@ -47,6 +47,9 @@ class _RealClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def elapsed(self) -> float:
+        return time.monotonic()
+
 
 class _Place:
     def __init__(self, topology: Topology) -> None:

@@ -17,6 +17,7 @@ import uvloop
 
 from limedb import __version__
 from limedb.aio.last_resort import LastResort
+from limedb.aio.running_time import RunningTime
 from limedb.aio.stop_signals import StopSignals
 from limedb.aio.supervisor import Supervisor
 from limedb.cluster.aside import Aside
@@ -77,6 +78,8 @@ LEAST_MEMORY, MOST_MEMORY = 256 << 20, 2 << 30
 """Bytes between which MAX_MEMORY is an eighth of the machine's, where it isn't set."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
+LONG_STAND_SECONDS = 1.0
+"""A process that stood still for so long says so in its log."""
 LOOK_SECONDS = 0.05
 """How often a node looks whether it may serve."""
 SWITCH_SECONDS = 0.0005
@@ -90,15 +93,29 @@ few cycles, and a thousand at once keep many objects that are not garbage yet.
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's clocks. running: the time in which this process ran."""
+
+    def __init__(self) -> None:
+        self.running = RunningTime(stood_still=_note_stand)
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970."""
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
+        """See ports.Clock."""
+        return self.running.now()
+
+    def elapsed(self) -> float:
+        """See ports.Clock."""
         return time.monotonic()
+
+
+def _note_stand(seconds: float) -> None:
+    level = logging.WARNING if seconds >= LONG_STAND_SECONDS else logging.DEBUG
+    log.log(
+        level, "this process stood still for %.1f s: that time counts for no judgement of others", seconds
+    )
 
 
 class Node:
@@ -156,6 +173,8 @@ class Node:
             config.store, config.data_dir, config.node_url, config.durability, self._fail
         )
         self._stack.push_async_callback(operations.close)
+        self._clock.running.start()  # what was opened just now may have taken its time
+        self._stack.callback(self._clock.running.stop)
         self._aside = Aside()
         self._memory = Memory(self._max_memory, self._clock)
         self._figures = Figures(self._clock, store)

@@ -21,13 +21,18 @@ from limedb.errors import RecordDamagedError
 
 
 class Clock(Protocol):
-    """The two clocks of a node."""
+    """The clocks of a node."""
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970; it may jump."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; it never runs backwards."""
+        """Seconds since some moment; it never runs backwards. For waiting, and for judging the silence of
+        others: time in which this process stood still hardly counts (`aio/running_time.py`).
+        """
+
+    def elapsed(self) -> float:
+        """Seconds since some moment, whatever this process did. For comparing clocks."""
 
 
 class Applied(NamedTuple):

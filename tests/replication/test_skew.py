@@ -20,6 +20,9 @@ class HandClock:
     def monotonic(self) -> float:
         return self.now
 
+    def elapsed(self) -> float:
+        return self.now
+
     def pass_seconds(self, seconds: float) -> None:
         self.now += seconds
         self.wall += int(seconds * 1000)

@@ -33,6 +33,9 @@ class SystemClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def elapsed(self) -> float:
+        return time.monotonic()
+
 
 class FakeReplica:
     """A replica that answers what it is told to, after a time. error: raised instead."""

@@ -22,6 +22,9 @@ class HandClock:
     def monotonic(self) -> float:
         return self.now
 
+    def elapsed(self) -> float:
+        return self.now
+
 
 class Caller:
     def __init__(self, peer: str, *headers: tuple[str, str]) -> None:

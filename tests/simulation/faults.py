@@ -22,6 +22,7 @@ from limedb.replication.feed import Feed, Source
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
 from limedb.replication.reported import Known, Reported
+from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimStore
 
 
@@ -56,6 +57,11 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(LocalReplica, "read", read)
     patch.setattr(healing, "judge", lambda own, owners, answers: healing.Verdict(healing.Outcome.MENDED))
+
+
+def time_of_the_machine(patch: pytest.MonkeyPatch) -> None:
+    """A node takes the time in which it stood still for the others' silence."""
+    patch.setattr(SimClock, "stand_still", lambda self, seconds: None)
 
 
 def time_steps_back(patch: pytest.MonkeyPatch) -> None:

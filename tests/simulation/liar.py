@@ -20,6 +20,7 @@ from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Member, Phase, Standing, Topology, hand_over, remove
 from limedb.errors import LimeDBError, StaleEpochError, TopologyChangeError
 from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage, Replica
+from tests.simulation.clock import SimClock
 from tests.simulation.gossip_lies import false_gossip
 from tests.simulation.loop import Process
 from tests.simulation.network import UnansweredError, UnsentError
@@ -69,7 +70,7 @@ class Stranger:
 
     def __init__(self, sim: Sim, pause: float = 0.2) -> None:
         self._sim, self._rng, self._pause = sim, sim.rng("stranger"), pause
-        self.url, self.program = "http://elsewhere:1", None
+        self.url, self.clock, self.program = "http://elsewhere:1", SimClock(), None
         self.process: Process | None = Process(self.url)
         self.sent = 0
 
