@@ -15,13 +15,14 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.slewed_time import SlewedTime
 from limedb.core.topology import Fence
-from limedb.ports import Applied, Held
+from limedb.ports import Applied, Held, Saved
 from limedb.replication import healing, writing
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.feed import Feed, Source
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
 from limedb.replication.reported import Known, Reported
+from limedb.storage import node_damage
 from tests.simulation.disk import SimStore
 
 
@@ -56,6 +57,16 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(LocalReplica, "read", read)
     patch.setattr(healing, "judge", lambda own, owners, answers: healing.Verdict(healing.Outcome.MENDED))
+
+
+def set_aside_and_still_a_member(patch: pytest.MonkeyPatch) -> None:
+    """A node whose data was set aside remains who it was, instead of joining as a new one."""
+    patch.setattr(node_damage, "successor", lambda saved, node_id: saved)
+
+
+def set_aside_and_free(patch: pytest.MonkeyPatch) -> None:
+    """A node whose data was set aside begins as if there had never been a cluster."""
+    patch.setattr(node_damage, "successor", lambda saved, node_id: Saved(node_id))
 
 
 def time_steps_back(patch: pytest.MonkeyPatch) -> None:
