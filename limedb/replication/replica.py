@@ -87,8 +87,8 @@ class StoredBytes(Protocol):
         """What is stored under a key, as `stored`. RecordDamagedError."""
 
     def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
-        """What is stored under keys, in their order, all of one moment and at once: bytes that verify, or
-        that they don't; whoever decodes them is to check that each is a record of its key.
+        """What is stored under keys, in their order, all of one moment and at once: bytes that verify and are
+        a record of their key, or that they aren't.
         """
 
     async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:

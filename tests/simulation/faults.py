@@ -15,7 +15,7 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.slewed_time import SlewedTime
 from limedb.core.topology import Fence
-from limedb.ports import Applied, Held
+from limedb.ports import Applied, Held, Saved
 from limedb.replication import healing, writing
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.feed import Feed, Source
@@ -23,6 +23,7 @@ from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
 from limedb.replication.reported import Known, Reported
 from tests.simulation.clock import SimClock
+from limedb.storage import node_damage
 from tests.simulation.disk import SimStore
 
 
@@ -62,6 +63,16 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
 def time_of_the_machine(patch: pytest.MonkeyPatch) -> None:
     """A node takes the time in which it stood still for the others' silence."""
     patch.setattr(SimClock, "stand_still", lambda self, seconds: None)
+
+
+def set_aside_and_still_a_member(patch: pytest.MonkeyPatch) -> None:
+    """A node whose data was set aside remains who it was, instead of joining as a new one."""
+    patch.setattr(node_damage, "successor", lambda saved, node_id: saved)
+
+
+def set_aside_and_free(patch: pytest.MonkeyPatch) -> None:
+    """A node whose data was set aside begins as if there had never been a cluster."""
+    patch.setattr(node_damage, "successor", lambda saved, node_id: Saved(node_id))
 
 
 def time_steps_back(patch: pytest.MonkeyPatch) -> None:
