@@ -49,9 +49,12 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
     """A replica whose record is damaged answers that it has none, and takes any write in its place."""
     sound = LocalReplica.read
 
-    async def read(self: LocalReplica, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self: LocalReplica, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         return [
-            held if isinstance(held, Record) else None for held in await sound(self, keys, fence, deadline)
+            held if isinstance(held, Record) else None
+            for held in await sound(self, keys, fence, deadline, most)
         ]
 
     patch.setattr(LocalReplica, "read", read)

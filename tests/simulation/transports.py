@@ -37,9 +37,13 @@ class SimReplica:
     def __init__(self, network: SimNetwork, source: Host, url: str) -> None:
         self._network, self._source, self._url = network, source, url
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         keys = tuple(keys)
-        return await self._ask(f"read {','.join(keys)}", lambda r: r.read(keys, fence, deadline), deadline)
+        return await self._ask(
+            f"read {','.join(keys)}", lambda r: r.read(keys, fence, deadline, most), deadline
+        )
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         return await self._ask("scan", lambda r: r.scan(span, limit, fence, deadline), deadline)
