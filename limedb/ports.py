@@ -256,8 +256,14 @@ class Replica(Protocol):
     no cluster, or another), and RemoteError for an error of the replica's own.
     """
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
-        """The records of keys as stored, in their order; an error where one is damaged there."""
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
+        """The records of keys as stored, in their order; an error where one is damaged there.
+
+        most: bytes of values. ResponseTooLargeError, or RemoteError of that kind: they have more; None: more
+        than the replica lets one read have.
+        """
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False

@@ -71,22 +71,24 @@ class Coordinator:
         )
         self._versions, self._name = versions, name
 
-    async def get(self, key: str, level: Level | None, deadline: float) -> Found:
-        """The value of a key. KeyNotFoundError, UnavailableError, RequestTimeoutError."""
+    async def get(self, key: str, level: Level | None, deadline: float, most: int | None = None) -> Found:
+        """The value of a key. KeyNotFoundError, UnavailableError, RequestTimeoutError. most: bytes of values
+        that a replica may answer; ResponseTooLargeError, or RemoteError of that kind: it has more.
+        """
         level = level or self._default
-        read = await self.finder.find_alone(key, level, deadline)
+        read = await self.finder.find_alone(key, level, deadline, most)
         if read is None:
-            (read,) = await self.finder.find((key,), level, deadline)
+            (read,) = await self.finder.find((key,), level, deadline, most=most)
         return _told(self._found(read))
 
     async def get_many(
-        self, keys: Sequence[str], level: Level | None, deadline: float
+        self, keys: Sequence[str], level: Level | None, deadline: float, most: int | None = None
     ) -> list[Found | LimeDBError]:
-        """The outcome for each key, in their order."""
+        """The outcome for each key, in their order. most: as in `get`."""
         if not keys:
             return []
         different = [*dict.fromkeys(keys)]
-        reads = await self.finder.find(different, level or self._default, deadline)
+        reads = await self.finder.find(different, level or self._default, deadline, most=most)
         outcomes = {read.key: self._found(read) for read in reads}
         return [outcomes[key] for key in keys]
 

@@ -29,13 +29,13 @@ from limedb.rpc.memory import (
     ANSWER_COPIES,
     COPIES,
     PEER_COPIES,
-    ROOM_SECONDS,
     SMALL,
     Calls,
     Held,
     Memory,
     Share,
     holder_of,
+    room_seconds,
 )
 from limedb.rpc.receiving import Gauge, NoGauge, Receiving, running_task
 from limedb.rpc.status import status_of, trailers_of
@@ -155,11 +155,11 @@ class _Method:
 
     async def _hold(self, data: bytes, context: Context) -> Held:
         """Room for a large request while it is worked on. OverloadedError: there is none soon enough."""
-        seconds = context.time_remaining()
-        seconds = ROOM_SECONDS if seconds is None else min(seconds, ROOM_SECONDS)
         holder = holder_of(context)
         with self._room.arrivals.hold(holder, len(data)):
-            return await self._room.requests.wait(holder, self._room.copies * len(data), seconds)
+            return await self._room.requests.wait(
+                holder, self._room.copies * len(data), room_seconds(context)
+            )
 
     def _hold_answer(self, answer: bytes, context: Context) -> None:
         """Count a large answer until its client took it, or is gone."""

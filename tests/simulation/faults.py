@@ -22,8 +22,8 @@ from limedb.replication.feed import Feed, Source
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
 from limedb.replication.reported import Known, Reported
-from tests.simulation.clock import SimClock
 from limedb.storage import node_damage
+from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimStore
 
 
@@ -51,9 +51,12 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
     """A replica whose record is damaged answers that it has none, and takes any write in its place."""
     sound = LocalReplica.read
 
-    async def read(self: LocalReplica, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self: LocalReplica, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         return [
-            held if isinstance(held, Record) else None for held in await sound(self, keys, fence, deadline)
+            held if isinstance(held, Record) else None
+            for held in await sound(self, keys, fence, deadline, most)
         ]
 
     patch.setattr(LocalReplica, "read", read)

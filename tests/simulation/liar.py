@@ -146,9 +146,11 @@ class LyingReplica:
         if self._rng.random() < self._share / 2:
             raise StaleEpochError(forged(self._rng, self._known()))
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Record | None]:
         self._may_claim()
-        found = await self._own.read(keys, fence, deadline)
+        found = await self._own.read(keys, fence, deadline, most)
         if not self._lies:
             return found
         far = [Record(key, "lie", FAR) for key in keys]

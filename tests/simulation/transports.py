@@ -37,10 +37,14 @@ class SimReplica:
     def __init__(self, network: SimNetwork, source: Host, url: str) -> None:
         self._network, self._source, self._url = network, source, url
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         keys = tuple(keys)
         return await self._ask(
-            f"read {','.join(keys)}", lambda r: r.read(keys, fence, self._there(deadline)), deadline
+            f"read {','.join(keys)}",
+            lambda r: r.read(keys, fence, self._there(deadline), most),
+            deadline,
         )
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
