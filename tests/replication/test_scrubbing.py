@@ -43,8 +43,10 @@ class Mark:
         self._kept = place, ended_ms
 
 
-async def _begun(scrubber: Scrubber, store: PagedStore, seconds: float) -> list[float]:
-    task = asyncio.create_task(scrubber.run())
+async def begun(steps: int, seconds: float, mark: Mark | None = None) -> list[float]:
+    """When passes begin within so many seconds."""
+    store = PagedStore(steps)
+    task = asyncio.create_task(Scrubber(store, VirtualClock(), INTERVAL, mark).run())
     await asyncio.sleep(seconds)
     task.cancel()
     return store.begun
@@ -52,20 +54,15 @@ async def _begun(scrubber: Scrubber, store: PagedStore, seconds: float) -> list[
 
 @pytest.mark.parametrize("steps", [1, 2, 50])
 def test_all_is_read_once_in_an_interval_however_much_it_is(steps: int) -> None:
-    store = PagedStore(steps)
-    begun = run_virtual(_begun(Scrubber(store, VirtualClock(), INTERVAL), store, 3.5 * INTERVAL))
-    assert begun == pytest.approx([0, INTERVAL, 2 * INTERVAL, 3 * INTERVAL], abs=1)
+    found = run_virtual(begun(steps, 3.5 * INTERVAL))
+    assert found == pytest.approx([0, INTERVAL, 2 * INTERVAL, 3 * INTERVAL], abs=1)
 
 
 def test_after_a_restart_no_more_than_an_interval_passes_between_two_passes() -> None:
-    store = PagedStore(50)
     mark = Mark(b"", START_MS - 100_000)  # so one that took its time began 900 s ago
-    begun = run_virtual(_begun(Scrubber(store, VirtualClock(), INTERVAL, mark), store, 0.5 * INTERVAL))
-    assert begun == pytest.approx([100], abs=1)
+    assert run_virtual(begun(50, 0.5 * INTERVAL, mark)) == pytest.approx([100], abs=1)
 
 
 def test_a_clock_that_was_set_back_delays_a_pass_by_an_interval_at_most() -> None:
-    store = PagedStore(50)
     mark = Mark(b"", START_MS + 86_400_000)
-    begun = run_virtual(_begun(Scrubber(store, VirtualClock(), INTERVAL, mark), store, 1.5 * INTERVAL))
-    assert begun == pytest.approx([INTERVAL], abs=1)
+    assert run_virtual(begun(50, 1.5 * INTERVAL, mark)) == pytest.approx([INTERVAL], abs=1)
