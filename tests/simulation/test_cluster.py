@@ -73,6 +73,11 @@ def test_a_node_that_never_heard_that_it_was_in_and_out_again_is_let_in() -> Non
     run_sim(3, partial(without_pause, form=Form(4, 2, 1), keys=12))
 
 
+def test_members_that_are_there_by_turns_agree_that_another_is_gone() -> None:
+    """Three of four must agree, one is dead, and one of the others is nearly always held."""
+    run_sim(172, partial(without_pause, form=Form(4), count=1, keys=30, repair_interval=1e6))
+
+
 def test_reads_that_do_not_write_back_are_found() -> None:
     """The checker sees it when the step is left out that makes reads linearizable."""
     assert not all(_passes(seed, partial(registers, writes_back=False)) for seed in range(MUTANT_SEEDS))
