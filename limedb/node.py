@@ -44,7 +44,7 @@ from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.memory import Memory
-from limedb.rpc.own_name import check_own_name
+from limedb.rpc.own_name import NameWatch, check_own_name
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
 from limedb.rpc.remote_topology import RemoteTopology
 from limedb.rpc.replica import ReplicaServicer
@@ -213,12 +213,22 @@ class Node:
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
+        charter = self._engine.charter
+        name_watch = NameWatch(
+            gossip,
+            config.node_url,
+            config.advertise_address,
+            charter.node_id,
+            lambda: charter.topology.is_fresh,
+            self._fail,
+        )
         self._run_in_background(
             {
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
                 "the watch over connections": Connections(config.server_port).run,
                 "the watch over memory": watchman.run,
+                "the watch over the node's name": name_watch.run,
                 **self._data_watches(store.stats()),
                 "the node's health": lambda: self._attend(server),
             }

@@ -3,6 +3,7 @@
 It owns what is left out or done wrong. A fault is planted for one test and never stays.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -19,6 +20,7 @@ from limedb.ports import Applied, Held, Saved
 from limedb.replication import healing, writing
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.feed import Feed, Source
+from limedb.replication.hints import HintReplayer
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
 from limedb.replication.reported import Known, Reported
@@ -35,6 +37,15 @@ def one_source(patch: pytest.MonkeyPatch) -> None:
         return sound(self, job, part)._replace(others={}, needed=1)
 
     patch.setattr(Handoff, "_sources", sources)
+
+
+def no_hints(patch: pytest.MonkeyPatch) -> None:
+    """What a replica missed is never sent to it: no fault, for hints may be lost."""
+
+    async def run(self: HintReplayer) -> None:
+        await asyncio.Event().wait()
+
+    patch.setattr(HintReplayer, "run", run)
 
 
 def hints_are_acks(patch: pytest.MonkeyPatch) -> None:
