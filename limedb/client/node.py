@@ -248,20 +248,27 @@ class Node:
             self._look = self._loop.call_later(LOOK_SECONDS, self._watch)
 
     async def _check(self) -> None:
-        """Ping it; when it gives no sign of life, end its sessions and probe it."""
+        """Ping it; when it gives no sign of life, take what it owes elsewhere and probe it."""
         if not await self._gives_sign():
             reason = f"no answer to a ping: {self.reason}"
-            streams, self._streams = self._streams, []
             self.suspect(reason)
-            for stream in streams:
-                task = self._loop.create_task(stream.close(reason))
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+            self._give_up(reason)
             await self._probe()
         for stream in self._streams:
             stream.heard = self._loop.time()
         self._probing = None
         self._look = self._look or self._loop.call_later(LOOK_SECONDS, self._watch)
+
+    def _give_up(self, reason: str) -> None:
+        """End the sessions, but for those that owe an answer which only this node can give."""
+        streams, self._streams = self._streams, []
+        for stream in streams:
+            if stream.shed(reason):
+                self._streams.append(stream)
+                continue
+            task = self._loop.create_task(stream.close(reason))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def _gives_sign(self) -> bool:
         """Whether it answers a ping, or anything else meanwhile, or it is this process that stood still."""

@@ -30,7 +30,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Three nodes with some keys."""
     folder = tmp_path_factory.mktemp("pauses")
     with running_cluster(folder, nodes=3, env={"STORE": "memory"}, envoy=False) as running:
-        with connect_sync(running.nodes[0].address, timeout=60) as db:
+        with connect_sync(running.nodes[0].address, timeout=60, idempotent=True) as db:
             db.set_many({f"old/{n:05d}": "v" * 200 for n in range(COUNT)})
         yield running
 

@@ -55,6 +55,22 @@ async def test_what_a_node_holds_that_pauses_is_sent_once(broken: RunningCluster
     assert (len(sent), set(sent.values())) == (4001, {1})
 
 
+async def test_a_write_that_only_one_node_can_answer_waits_for_it_as_long_as_its_caller(
+    broken: RunningCluster, sent: Counter[str]
+) -> None:
+    asked, key = broken.nodes[0], new_key()
+    async with limedb.connect(asked.address, timeout=60, follow_ring=False) as db:
+        await db.set(key, "old")
+        with stopped(broken.pid(asked.name), 2.5):
+            writing = [asyncio.create_task(db.set(new_key(), "v")) for _ in range(20)]
+            await asyncio.wait(writing, timeout=0.1)
+            reading = asyncio.create_task(db.get(key))
+            await asyncio.gather(*writing)
+            assert await reading == "old"
+    del sent[key]
+    assert set(sent.values()) == {1}
+
+
 async def test_what_every_node_refuses_is_tried_until_the_deadline_and_no_more_often_than_pauses_allow(
     broken: RunningCluster, sent: Counter[str]
 ) -> None:
@@ -70,7 +86,7 @@ async def test_what_every_node_refuses_is_tried_until_the_deadline_and_no_more_o
 async def test_what_every_node_refuses_is_carried_out_when_they_are_back(broken: RunningCluster) -> None:
     for node in broken.nodes[1:]:
         await asyncio.to_thread(broken.kill, node.name)
-    async with limedb.connect(broken.nodes[0].address, timeout=60, idempotent=True, patient=True) as db:
+    async with limedb.connect(broken.nodes[0].address, timeout=120, idempotent=True, patient=True) as db:
         writes = [asyncio.create_task(db.set_many(values(50))) for _ in range(4)]
         for node in broken.nodes[1:]:
             await asyncio.to_thread(broken.restart, node.name)
