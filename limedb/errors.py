@@ -43,7 +43,16 @@ from typing import Any
 
 
 class LimeDBError(Exception):
-    """The root: catch this to catch all that LimeDB raises on purpose."""
+    """The root: catch this to catch all that LimeDB raises on purpose.
+
+    Attribute: tried: for how long and how often it was tried before it failed, where that was more than once:
+    "tried 3 times in 1.2 s".
+    """
+
+    tried = ""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} ({self.tried})" if self.tried else super().__str__()
 
 
 class ConfigError(LimeDBError):

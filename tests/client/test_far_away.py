@@ -14,16 +14,9 @@ import limedb
 from limedb.errors import UnavailableError
 from tests.support.clusters import RunningCluster
 from tests.support.clusters import limedb as command
-from tests.support.delaying import delaying_proxy
+from tests.support.delaying import far
 from tests.support.keys import new_key
 from tests.support.ports import free_port
-
-
-@contextmanager
-def far(address: str, seconds: float) -> Iterator[str]:
-    """A way to a node that takes `seconds` one way."""
-    with free_port() as port, delaying_proxy(port, address, seconds) as proxy:
-        yield proxy
 
 
 @contextmanager
