@@ -80,6 +80,10 @@ SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
     ("grpc.max_concurrent_streams", 200),
+    # Of calls that the event loop has not come to yet gRPC would cancel some beyond 1,000, and all beyond
+    # 3,000, anybody's, without a word. So the limit is that of all calls, which refuses in words.
+    ("grpc.server.max_pending_requests", MAX_CONCURRENT_RPCS),
+    ("grpc.server.max_pending_requests_hard_limit", MAX_CONCURRENT_RPCS),
     # What may have come of a call before it is read. gRPC would let it grow with the speed of the connection.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", UNASKED_BYTES),
