@@ -17,6 +17,7 @@ import uvloop
 
 from limedb import __version__
 from limedb.aio.last_resort import LastResort
+from limedb.aio.last_words import leave_last_words
 from limedb.aio.running_time import RunningTime
 from limedb.aio.stop_signals import StopSignals
 from limedb.aio.supervisor import Supervisor
@@ -429,6 +430,7 @@ def run(config: Config) -> None:
     configure_logging(config.log_level, config.log_format, config.node_url)
     sys.setswitchinterval(SWITCH_SECONDS)
     raise_descriptor_limit()
+    leave_last_words()
     uvloop.run(_run(config, last, signals))
 
 
