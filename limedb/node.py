@@ -483,6 +483,9 @@ async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> b
         last.begin()
         starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
+    if starting.cancelled() or starting.exception() is not None:
+        stopping.cancel()
+        await asyncio.wait((stopping,))
     if starting.cancelled():
         return False
     starting.result()
