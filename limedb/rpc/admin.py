@@ -101,7 +101,8 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         if problem := self._sources.problem():
             yield f"{self._sources.view.own_url} takes no requests: {problem}"
         yield from problems_of(self._report.topology, self._report.peers())
-        yield from self._sources.warnings()
+        for warning in self._sources.warnings():
+            yield f"{self._sources.view.own_url}: {warning}"
 
 
 async def _close(repair: object) -> None:

@@ -120,6 +120,7 @@ class Caller:
             return RequestTimeoutError(self._timeout, self._target)
         return UnavailableError(
             f"nothing answers at {self._target} ({code.name}); is a node or Envoy running there?"
+            " --target or LIMEDB_TARGET names another address"
         )
 
 

@@ -106,7 +106,7 @@ async def test_status_is_told_as_json_too(admin: Admin) -> None:
     told = json.loads((await admin.run("status", "-o", "json")).stdout)
     assert (told["epoch"], told["phase"], len(told["members"])) == ("1", "steady", 3)
     assert f"{OWN} takes no requests: its clock is off" in told["problems"]
-    assert "a record is damaged" in told["problems"]
+    assert f"{OWN}: a record is damaged" in told["problems"]
 
 
 async def test_a_plan_tells_what_would_move(admin: Admin) -> None:
