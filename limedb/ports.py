@@ -450,7 +450,9 @@ class Progress:
 
 
 class TopologyTransport(Protocol):
-    """How nodes agree, by URL. Each raises UnavailableError and RequestTimeoutError, and RemoteError."""
+    """How nodes agree, by URL. Each raises UnavailableError and RequestTimeoutError, and RemoteError.
+    timeout: as GossipTransport's.
+    """
 
     async def prepare(
         self, node_url: str, before: Topology, ballot: Ballot, timeout: float
@@ -482,7 +484,9 @@ class TopologyTransport(Protocol):
 
 
 class GossipTransport(Protocol):
-    """How gossip reaches a peer, by its URL."""
+    """How gossip reaches a peer, by its URL. timeout: seconds that the peer may take for its answer; the way
+    there and back comes on top, as far as the transport knows it.
+    """
 
     async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
         """Send a SYN, return the ACK. UnavailableError, RequestTimeoutError."""

@@ -264,8 +264,14 @@ class RemoteGossip:
     async def _exchange_over(
         link: PeerLink, request: gossip_pb2.ExchangeRequest, timeout: float
     ) -> gossip_pb2.ExchangeResponse:
-        await link.wait_ready(timeout)
-        return await ask(link, lambda: link.stub(_gossip_stub).Exchange(request, timeout=timeout), timeout)
+        await link.wait_ready()
+        allowed = link.allow(timeout)
+        return await ask(
+            link,
+            lambda: link.stub(_gossip_stub).Exchange(request, timeout=allowed),
+            allowed,
+            is_quick=True,
+        )
 
 
 def _gossip_stub(channel: grpc.aio.Channel) -> "gossip_pb2_grpc.GossipServiceAsyncStub":

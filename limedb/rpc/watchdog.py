@@ -23,8 +23,12 @@ PATIENCE = 0.3
 """Seconds without any answer after which a peer that owes one is pinged."""
 PING_TIMEOUT = 0.4
 """Seconds in which a ping is to be answered, by a peer that was never seen to need longer."""
-LONGEST_PING = 2.5
-"""Seconds in which any peer is to answer one: over a new connection, three round trips."""
+FIRST_PING = 2.5
+"""The same, of a peer that has not answered anything yet: nobody knows how far away it is. And the longest
+that a probe waits, where what was measured doesn't say more.
+"""
+LONGEST_PING = 5.0
+"""Seconds in which any peer is to answer one, however far away it is."""
 GROWTH = 1.5
 """By how much longer each probe waits than the one before it that was not answered."""
 STALL_SECONDS = 0.2
@@ -59,7 +63,7 @@ class Watchdog:
         self._clock, self._ping, self._renew = clock, ping, renew
         self._calls: dict[Call, float] = {}  # in the order of their start
         self._answers = self._seen = 0
-        self._trips = RoundTrips(PING_TIMEOUT, LONGEST_PING)
+        self.trips = RoundTrips(PING_TIMEOUT, LONGEST_PING, FIRST_PING)
         self._heard = self._wanted = clock.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -72,14 +76,21 @@ class Watchdog:
         if self._timer is None and self._task is None:
             self._arm()
 
-    def end(self, call: Call, answered: bool) -> None:
-        """Watch it no more. answered: the peer gave an answer, of any kind."""
+    def end(self, call: Call, answered: bool, is_quick: bool = False) -> None:
+        """Watch it no more. answered: the peer gave an answer, of any kind. is_quick: it answers such calls
+        at once, so that what they take is the way.
+        """
+        if answered:
+            self.heard(call, is_quick)
         self._calls.pop(call, None)
-        self._answers += answered
 
-    def heard(self) -> None:
-        """Hear an answer of any kind, to a call that goes on."""
+    def heard(self, call: Call, is_quick: bool = False) -> None:
+        """Hear an answer of any kind, to a call that may go on. The first one says how far away the peer is,
+        at most.
+        """
         self._answers += 1
+        if (is_quick or not self.trips.is_known) and call in self._calls:
+            self.trips.measured(self._clock.monotonic() - self._calls[call])
 
     def want(self) -> None:
         """Say that somebody would use the link if it weren't in trouble."""
@@ -151,12 +162,12 @@ class Watchdog:
         stands still but this process.
         """
         started, answers = self._clock.elapsed(), self._answers
-        patience = self._trips.patience
+        patience = self.trips.patience
         answered = await self._ping(patience)
         took = self._clock.elapsed() - started
         stalled = took > patience + STALL_SECONDS
         if answered and not stalled:
-            self._trips.measured(took)
+            self.trips.measured(took)
         if answered or stalled or self._answers != answers:
             self._heard = self._clock.monotonic()
             return True
@@ -165,16 +176,16 @@ class Watchdog:
     async def _probe(self) -> None:
         """Return when the peer gave a sign of life, or when nobody has asked for it for long."""
         began = renewed = self._clock.monotonic()
-        patience = self._trips.patience
+        patience = self.trips.fresh_patience if self.trips.is_known else PING_TIMEOUT
+        longest = max(FIRST_PING, patience)
         while (now := self._clock.monotonic()) - self._wanted < LAPSE_SECONDS:
             pace = 4 if now - began > LONG_TROUBLE else 1
             if now - renewed >= max(RENEW_SECONDS * pace, patience):
                 self._renew()
                 renewed = now
             if await self._ping(patience):
-                self._trips.measured(self._clock.monotonic() - now)
                 break
-            patience = min(LONGEST_PING, patience * GROWTH)
+            patience = min(longest, patience * GROWTH)
             await asyncio.sleep(PROBE_SECONDS * pace)
         self._heard = self._clock.monotonic()
         self.trouble = ""
