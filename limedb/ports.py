@@ -308,6 +308,9 @@ class Replicas(Protocol):
     def is_reachable(self, node_url: str) -> bool:
         """Whether a request to the node has a chance: it is alive for all that gossip and links know."""
 
+    def absence(self, node_url: str) -> str:
+        """What is known of a node that isn't reachable, as text: for how long, how often it was tried."""
+
 
 class Placement(Protocol):
     """Who owns what, at this moment."""

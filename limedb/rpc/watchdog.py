@@ -54,7 +54,8 @@ class Watchdog:
     """Watches one link. ping: asks the peer for a sign of life, with a timeout in seconds; True: it gave one.
     renew: makes later calls and pings go over a new connection.
 
-    trouble: why the peer counts as unreachable; empty while it doesn't.
+    trouble: why the peer counts as unreachable, for how long, and how often it was tried since; empty while
+    it doesn't.
     """
 
     def __init__(
@@ -68,7 +69,16 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
-        self.trouble = ""
+        self._reason, self._since, self._tries = "", 0.0, 0
+
+    @property
+    def trouble(self) -> str:
+        """See the class."""
+        if not self._reason or not self._tries:
+            return self._reason
+        tries = "1 try" if self._tries == 1 else f"{self._tries} tries"
+        seconds = self._clock.monotonic() - self._since
+        return f"{self._reason}; {tries} without an answer in {seconds:.1f} s since"
 
     def begin(self, call: Call) -> None:
         """Watch a call."""
@@ -98,10 +108,9 @@ class Watchdog:
 
     def doubt(self, reason: str) -> None:
         """Take the peer for unreachable until a probe says otherwise. Calls that run go on."""
-        if self.trouble or self._closed:
+        if self._reason or self._closed:
             return
-        self.trouble = reason
-        self.want()
+        self._take_amiss(reason)
         if self._task is None:
             self._start(self._probe())
 
@@ -138,31 +147,35 @@ class Watchdog:
         self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the watch over a link failed", exc_info=error)
-        if self.trouble and not self._closed:  # else nobody would ever find the peer again
+        if self._reason and not self._closed:  # else nobody would ever find the peer again
             asyncio.get_running_loop().call_later(PROBE_SECONDS, self._probe_again)
         if self._timer is None and self._calls:
             self._arm()
 
     def _probe_again(self) -> None:
-        if self._task is None and self.trouble and not self._closed:
+        if self._task is None and self._reason and not self._closed:
             self._start(self._probe())
 
     async def _check(self) -> None:
         """Ping the peer; where it gives no sign of life, end what it owes and probe it."""
-        if not await self._gives_sign():
-            self.trouble = self.trouble or "no answer to a ping"
-            self.want()
+        patience = self.trips.patience
+        if not await self._gives_sign(patience):
+            self._take_amiss(f"no answer to a ping within {patience:.2g} s")
             for call in list(self._calls):
                 call.cancel()
-        if self.trouble:
+        if self._reason:
             await self._probe()
 
-    async def _gives_sign(self) -> bool:
+    def _take_amiss(self, reason: str) -> None:
+        if not self._reason:
+            self._reason, self._since, self._tries = reason, self._clock.monotonic(), 0
+        self.want()
+
+    async def _gives_sign(self, patience: float) -> bool:
         """Whether a ping was answered, or something else meanwhile (it is busy), or it isn't the peer that
         stands still but this process.
         """
         started, answers = self._clock.elapsed(), self._answers
-        patience = self.trips.patience
         answered = await self._ping(patience)
         took = self._clock.elapsed() - started
         stalled = took > patience + STALL_SECONDS
@@ -185,7 +198,8 @@ class Watchdog:
                 renewed = now
             if await self._ping(patience):
                 break
+            self._tries += 1
             patience = min(longest, patience * GROWTH)
             await asyncio.sleep(PROBE_SECONDS * pace)
         self._heard = self._clock.monotonic()
-        self.trouble = ""
+        self._reason = ""
