@@ -7,20 +7,20 @@ import pytest
 
 from tests.scenarios.load import LINEARIZABLE, QUORUM, nodes
 from tests.scenarios.members import ALL
+from tests.support.clusters import USUAL
 from tests.support.far_nodes import FarCluster, far_cluster
 
 WAYS = [0.1, *(pytest.param(seconds, marks=pytest.mark.torture) for seconds in (0.005, 0.4))]
-WRITE_SECONDS = 10.0
+WRITE_SECONDS = 30.0
 STILL_SECONDS = 10.0
 
 
 @pytest.mark.parametrize("seconds", WAYS)
 async def test_nodes_far_apart_are_one_cluster_and_serve_every_level(tmp_path: Path, seconds: float) -> None:
-    with far_cluster(tmp_path, seconds) as far:
+    with far_cluster(tmp_path, seconds, env=USUAL) as far:
         await asyncio.to_thread(far.wait_whole)
-        told = _told(far)
         await _use(far, "first")
-        assert _since(told, far) == []
+        assert not any(" is decided: " in line for line in _told(far))  # it was founded with all of them
 
 
 @pytest.mark.torture
@@ -28,7 +28,7 @@ async def test_nodes_far_apart_are_one_cluster_and_serve_every_level(tmp_path: P
 async def test_a_cluster_of_nodes_far_apart_keeps_still_and_takes_a_join(
     tmp_path: Path, seconds: float
 ) -> None:
-    with far_cluster(tmp_path, seconds, spare=1) as far:
+    with far_cluster(tmp_path, seconds, spare=1, env=USUAL) as far:
         await asyncio.to_thread(far.wait_whole)
         told = _told(far)
         await _use(far, "before", count=20)
