@@ -110,6 +110,9 @@ class _Directory:
     def is_reachable(self, node_url: str) -> bool:
         return True
 
+    def absence(self, node_url: str) -> str:
+        return "it is known to be down"
+
 
 async def fill(store: LmdbStore, records: Sequence[Record]) -> None:
     for start in range(0, len(records), BATCH):

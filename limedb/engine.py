@@ -363,6 +363,10 @@ class Engine:
         """Whether gossip takes a node for alive, or has not heard of it yet."""
         return node_url not in self.view.urls or self.view.status(node_url) is not Status.DEAD
 
+    def silence(self, node_url: str) -> float:
+        """For how many seconds gossip has brought no news of a peer; 0: it isn't known."""
+        return self.view.silence(node_url) if node_url in self.view.peers() else 0.0
+
     def _members(self) -> frozenset[str]:
         return frozenset(member.url for member in self.charter.topology.members)
 

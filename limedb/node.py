@@ -198,7 +198,7 @@ class Node:
                 gossip=gossip,
                 topology=RemoteTopology(links),
                 connect=lambda engine: ReplicaDirectory(
-                    config.node_url, engine.replica, links, self._clock, engine.is_alive
+                    config.node_url, engine.replica, links, self._clock, engine.is_alive, engine.silence
                 ),
                 load=self._figures.load,
                 scrub_mark=open_scrub_mark(config.store, config.data_dir, config.node_url),

@@ -314,6 +314,9 @@ class Replicas(Protocol):
     def is_reachable(self, node_url: str) -> bool:
         """Whether a request to the node has a chance: it is alive for all that gossip and links know."""
 
+    def absence(self, node_url: str) -> str:
+        """What is known of a node that isn't reachable, as text: for how long, how often it was tried."""
+
 
 class Placement(Protocol):
     """Who owns what, at this moment."""
@@ -456,7 +459,9 @@ class Progress:
 
 
 class TopologyTransport(Protocol):
-    """How nodes agree, by URL. Each raises UnavailableError and RequestTimeoutError, and RemoteError."""
+    """How nodes agree, by URL. Each raises UnavailableError and RequestTimeoutError, and RemoteError.
+    timeout: as GossipTransport's.
+    """
 
     async def prepare(
         self, node_url: str, before: Topology, ballot: Ballot, timeout: float
@@ -488,7 +493,9 @@ class TopologyTransport(Protocol):
 
 
 class GossipTransport(Protocol):
-    """How gossip reaches a peer, by its URL."""
+    """How gossip reaches a peer, by its URL. timeout: seconds that the peer may take for its answer; the way
+    there and back comes on top, as far as the transport knows it.
+    """
 
     async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
         """Send a SYN, return the ACK. UnavailableError, RequestTimeoutError."""

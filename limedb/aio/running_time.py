@@ -5,6 +5,10 @@ slept, or it got no processor. It must never be used to compare clocks: there, a
 
 A node that stood still heard nothing in that time, for it didn't listen. So whatever measures the silence of
 others, or how long they owe an answer, measures it by this time: the peers are as alive as they were.
+
+Why that is safe: this time never runs faster than real time, so a wait by it is at least as long as it says.
+It may stand wherever acting late is safe (to take a node for dead, to remove it, to purge, to give up), and
+must not where a right ends by itself after so long: no node has such a right, for no leases are given.
 """
 
 import asyncio

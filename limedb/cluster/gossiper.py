@@ -7,6 +7,7 @@ never merge or judge (`cluster/view.py` does), nor let a peer that hangs delay t
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
@@ -23,7 +24,8 @@ from limedb.ports import Clock, GossipTransport
 log = logging.getLogger(__name__)
 
 JITTER = 0.1  # of the interval, either way, so that nodes that start together don't stay in step
-MIN_TIMEOUT = 1.0  # seconds for an exchange, where the interval is shorter
+MIN_TIMEOUT = 1.0  # seconds for an answer, where the interval is shorter
+MAX_WAY = 3.0  # seconds that the way to a peer may add: the transport knows how far away it is
 QUICK = 0.1  # seconds to the first retry, and between the extra rounds
 MOMENT = 0.001  # a round that is due so soon is due: a timer may come a rounding too early
 EXTRA_ROUNDS = 3  # after a new name: twelve nodes have heard it when they end
@@ -36,8 +38,8 @@ class Gossiper:
 
     view: what gossip changes. interval: seconds between rounds. seeds: URLs that are known from the start.
     rng: makes the choices. clocks, lead: hear what time the peers have. time_ms: the cluster's, here. A round
-    starts exchanges and does not wait for them; each ends within max(interval, 1) seconds, whatever the
-    transport does.
+    starts exchanges and does not wait for them; a peer has max(interval, 1) seconds for its answer, and the
+    way there and back; the exchange ends 3 s later whatever the transport does.
     """
 
     def __init__(
@@ -166,11 +168,11 @@ class Gossiper:
     async def _exchange(self, url: str) -> None:
         """One exchange with a peer; its failure is noted, whatever it is."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout + MAX_WAY):
                 await self._talk(url)
             self._note(url, "")
         except (LimeDBError, TimeoutError) as error:
-            self._note(url, str(error) or f"no answer within {self._timeout:.3g} s")
+            self._note(url, str(error) or f"no answer within {self._timeout + MAX_WAY:.3g} s")
         except Exception as error:
             if self._note(url, repr(error)):
                 log.exception("gossip with %s failed", url)
@@ -185,8 +187,13 @@ class Gossiper:
             self._measure(url, ack, self._clock.elapsed() - sent)
         updates = self._view.on_ack(ack, url, address)
         self._notice()
-        if updates:
-            await self._transport.ack2(url, updates, self._timeout)
+        if updates and self._tasks is not None:  # nobody waits for it: the way may be long
+            self._tasks.create_task(self._close(url, updates), name=f"ACK2 to {url}")
+
+    async def _close(self, url: str, updates: tuple[NodeState, ...]) -> None:
+        with suppress(LimeDBError, TimeoutError):
+            async with asyncio.timeout(self._timeout + MAX_WAY):
+                await self._transport.ack2(url, updates, self._timeout)
 
     # --- who is who
 
@@ -219,7 +226,7 @@ class Gossiper:
     async def _dial(self, url: str, address: str) -> bool:
         """Ask who is at an address; whether it is the node."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout + MAX_WAY):
                 ack = await self._transport.dial(url, address, self._view.digests(url), self._timeout)
             self._view.on_ack(ack, url, address)
         except (LimeDBError, TimeoutError) as error:

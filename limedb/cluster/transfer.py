@@ -8,6 +8,7 @@ majority is compared with what has arrived, by digests of about a hundred keys a
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
@@ -22,6 +23,8 @@ from limedb.ports import Clock, Entry, Held, Replica
 
 PAGE = 2000  # records asked for at once, and applied at once
 SMALL = 1 << 20  # bytes: a page of fewer records than asked for is the last one when it has no more of values
+LITTLE = 1 << 16  # bytes of values in a page
+MOST_AHEAD = 8  # ranges that hold little and are asked for side by side
 LEAF = 100  # keys that a digest covers
 LEAVES = 500  # digests asked for at once
 DIFFERING = 20  # leaves whose entries are asked for at once
@@ -67,16 +70,29 @@ class Transfer:
         await self._take(waiting)
 
     async def _pieces(self, spans: Iterable[Span]) -> AsyncIterator[_Piece]:
-        """What the first source has, page by page; the pieces cover the spans."""
-        for span in spans:
-            first = span.first
-            while first <= span.last:
-                records = await self._sources.first.scan(
-                    Span(first, span.last), PAGE, self._fence, self._deadline()
-                )
+        """What the first source has, page by page; the pieces cover the spans. As long as spans hold little,
+        ever more are asked for side by side, for what they then take is the way there and back.
+        """
+        left, coming, depth = deque(spans), deque[tuple[Span, asyncio.Task[list[Record]]]](), 1
+        try:
+            while left or coming:
+                while left and len(coming) < depth:
+                    span = left.popleft()
+                    coming.append((span, asyncio.ensure_future(self._scan(span))))
+                span, task = coming.popleft()
+                records = await task
+                depth = min(2 * depth, MOST_AHEAD) if _is_little(records) else 1
                 last = span.last if _is_last(records) else token_of(records[-1].key)
-                yield _Piece(Span(first, last), records)
-                first = last + 1
+                if last < span.last:
+                    left.appendleft(Span(last + 1, span.last))
+                yield _Piece(Span(span.first, last), records)
+        finally:
+            for _, task in coming:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in coming), return_exceptions=True)
+
+    async def _scan(self, span: Span) -> list[Record]:
+        return await self._sources.first.scan(span, PAGE, self._fence, self._deadline())
 
     async def _take(self, pieces: Sequence[_Piece]) -> None:
         """Apply what came, and complete it from the other sources."""
@@ -153,9 +169,15 @@ def split(span: Span, parts: int) -> list[Span]:
 
 def _is_last(records: Sequence[Record]) -> bool:
     """Whether a page ends its span. One that is short may have been cut for its size."""
-    if len(records) >= PAGE:
-        return False
-    return sum(value_size(r.value) for r in records if r.value is not None) < SMALL
+    return len(records) < PAGE and _bytes_of(records) < SMALL
+
+
+def _is_little(records: Sequence[Record]) -> bool:
+    return len(records) < PAGE // MOST_AHEAD and _bytes_of(records) < LITTLE
+
+
+def _bytes_of(records: Sequence[Record]) -> int:
+    return sum(value_size(r.value) for r in records if r.value is not None)
 
 
 async def _ahead(pieces: AsyncIterator[_Piece]) -> AsyncGenerator[_Piece, None]:

@@ -83,6 +83,10 @@ class ClusterView:
             return Status.ACTIVE
         return self._detector.status(url, self._clock.monotonic())
 
+    def silence(self, url: str) -> float:
+        """For how many seconds a peer's heartbeat has not advanced. LookupError: it isn't known."""
+        return self._detector.lag(url, self._clock.monotonic())
+
     def dead_for(self, url: str) -> float:
         """For how many seconds `judge` has found a node dead; 0: it isn't, or isn't known."""
         since = self._dead_since.get(url)
@@ -105,7 +109,7 @@ class ClusterView:
         return StateReport(self._membership.own, peers, len(peers) + 1, active)
 
     def _peer(self, url: str) -> PeerReport:
-        return PeerReport(self.state(url), self._detector.lag(url, self._clock.monotonic()), self.status(url))
+        return PeerReport(self.state(url), self.silence(url), self.status(url))
 
     # --- what gossip does
 

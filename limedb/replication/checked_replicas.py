@@ -64,6 +64,10 @@ class CheckedReplicas:
         """See ports.Replicas."""
         return self._replicas.is_reachable(node_url)
 
+    def absence(self, node_url: str) -> str:
+        """See ports.Replicas."""
+        return self._replicas.absence(node_url)
+
 
 class CheckedReplica:
     """See ports.Replica. RemoteError also where the peer's answer is none."""

@@ -16,7 +16,6 @@ from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownErro
 from limedb.ports import Clock, Replicas
 from limedb.replication.fanout import reason
 from limedb.replication.tasks import Tasks
-from limedb.replication.writing import KNOWN_DOWN
 
 
 class Poll:
@@ -93,7 +92,7 @@ class Poller:
                     poll.waiting += 1
                     shares[url].append(poll)
                 else:
-                    poll.missing[url] = KNOWN_DOWN
+                    poll.missing[url] = self._replicas.absence(url)
         round_.settle()
         left = round_.deadline - self._clock.monotonic()
         if round_.done.done():  # too few can be reached: nothing is begun that can't be finished

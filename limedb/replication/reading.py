@@ -198,7 +198,7 @@ class Reader:
         current = [url for url in lookup.owners.current if url not in lookup.damaged]
         live = [url for url in current if self._replicas.is_reachable(url)]
         if len(live) < len(current):
-            lookup.missing.update({url: "it is known to be down" for url in current if url not in live})
+            lookup.missing.update({url: self._replicas.absence(url) for url in current if url not in live})
         lookup.spare = live if len(live) == 1 else latencies.ranked(live, self._clock.monotonic())
 
     def _ask_more(self, asking: "_Asking", lookups: Sequence[Lookup]) -> None:

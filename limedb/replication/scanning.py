@@ -26,7 +26,6 @@ from limedb.errors import InvalidRequestError, LimeDBError, RangeUnreachableErro
 from limedb.ports import Placement, RangePage, Replicas
 from limedb.replication.fanout import reason
 from limedb.replication.requests import MAX_RESTARTS
-from limedb.replication.writing import KNOWN_DOWN
 
 MAX_FETCH = 512
 """Records that a node is asked for at once: more take their time on its event loop."""
@@ -99,6 +98,10 @@ class Scanner:
         """Whether a node is worth asking."""
         return self._replicas.is_reachable(node_url)
 
+    def absence(self, node_url: str) -> str:
+        """Why it isn't."""
+        return self._replicas.absence(node_url)
+
     async def ask(
         self, node_url: str, keys: KeyRange, limit: int, coverage: Coverage, deadline: float, keys_only: bool
     ) -> RangePage:
@@ -159,7 +162,8 @@ class Scan:
         self._coverage = self._scanner.coverage
         layout = self._coverage.layout
         nodes = [url for url in sorted(self._coverage.nodes) if self._scanner.is_reachable(url)]
-        self._missing = {url: KNOWN_DOWN for url in sorted(self._coverage.nodes) if url not in nodes}
+        away = [url for url in sorted(self._coverage.nodes) if url not in nodes]
+        self._missing = {url: self._scanner.absence(url) for url in away}
         self._check(nodes)
         return RangeMerge(self._keys, nodes, lambda key: layout.of_key(key).current)
 

@@ -208,7 +208,7 @@ class Writer:
         job.total = owners.replicas + len(owners.extra)
         live = [url for url in written if is_live[url]]
         if len(live) < need:
-            missing = {url: KNOWN_DOWN for url in written if url not in live}
+            missing = {url: self._replicas.absence(url) for url in written if url not in live}
             unreachable = LevelUnreachableError(
                 job.write.key, level.value, need, len(live), job.total, missing
             )

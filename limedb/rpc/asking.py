@@ -18,8 +18,8 @@ T = TypeVar("T")
 Send = Callable[[], "grpc.aio.UnaryUnaryCall[Any, T]"]
 
 
-async def ask(link: PeerLink, send: "Send[T]", timeout: float) -> T:
-    """Send a call over a connected link and wait for its answer.
+async def ask(link: PeerLink, send: "Send[T]", timeout: float, is_quick: bool = False) -> T:
+    """Send a call over a connected link and wait for its answer. is_quick: see Watchdog.end.
 
     ReplicaUnreachableError: nobody answered; RequestTimeoutError: not within `timeout` seconds; else what the
     peer answered (see status.peer_error).
@@ -39,7 +39,7 @@ async def ask(link: PeerLink, send: "Send[T]", timeout: float) -> T:
             raise
         raise ReplicaUnreachableError(link.node_url, link.trouble or "the link was closed") from None
     finally:
-        link.end(call, answered)
+        link.end(call, answered, is_quick)
     return answer
 
 

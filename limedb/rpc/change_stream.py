@@ -17,14 +17,12 @@ from limedb.rpc.links import PeerLink
 from limedb.rpc.status import peer_error
 from limedbpb.v1 import replica_pb2, replica_pb2_grpc
 
-CONNECT_SECONDS = 1.0
-
 
 async def changes_of(
     link: PeerLink, what: Selection, since_ms: int | None, fence: Fence
 ) -> AsyncGenerator[ChangeBatch, None]:
     """As ports.Replica.watch, of the peer behind a link."""
-    await link.wait_ready(CONNECT_SECONDS)
+    await link.wait_ready()
     call = link.stub(_stub).WatchChanges(convert_replica.watch_request(what, since_ms, fence))
     try:
         while isinstance(message := await call.read(), replica_pb2.WatchChangesResponse):

@@ -21,7 +21,10 @@ from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 S = TypeVar("S")
 
 CONNECT_TIMEOUT = 0.75
-"""Seconds to wait for a connection to a peer before it counts as unreachable."""
+"""Seconds that a connection to a peer may take before it counts as unreachable, where its way is short."""
+
+FIRST_CONNECT_TIMEOUT = 3.0
+"""The same, while nobody knows how long the way is."""
 
 RETRY_SECONDS = 0.3
 """Seconds that a refused connection has for gRPC's next try, before a request on it fails."""
@@ -108,27 +111,35 @@ class PeerLink:
         """Watch a call: it is cancelled when the peer gives no sign of life."""
         self._watchdog.begin(call)
 
-    def end(self, call: Call, answered: bool) -> None:
-        """Watch it no more. answered: the peer gave an answer, of any kind."""
-        self._watchdog.end(call, answered)
+    def end(self, call: Call, answered: bool, is_quick: bool = False) -> None:
+        """Watch it no more. answered: the peer gave an answer, of any kind. is_quick: see Watchdog.end."""
+        self._watchdog.end(call, answered, is_quick)
+
+    def allow(self, seconds: float) -> float:
+        """How long to wait for what the peer may take `seconds` for: the way there and back comes on top."""
+        return seconds + self._watchdog.trips.expected
 
     def doubt(self, reason: str) -> None:
         """Take the peer for unreachable until it gives a sign of life."""
         self._watchdog.doubt(reason)
 
-    async def wait_ready(self, timeout: float) -> None:
-        """Return when the peer is connected; at once, mostly. ReplicaUnreachableError: nothing was sent."""
+    async def wait_ready(self, timeout: float = float("inf")) -> None:
+        """Return when the peer is connected; at once, mostly. ReplicaUnreachableError: it isn't within
+        `timeout` seconds, or within what a connection to it may take; nothing was sent.
+        """
         if trouble := self.trouble:
             raise ReplicaUnreachableError(self.node_url, trouble)
-        channel = self._channel
+        channel, patience = self._channel, self._connect_patience
         try:
             if channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
-                async with attended(self._clock, min(timeout, CONNECT_TIMEOUT)):
+                async with attended(self._clock, min(timeout, patience)):
                     await self._connected(channel)
         except TimeoutError:
-            if timeout >= CONNECT_TIMEOUT:  # else it was the caller who had no time
-                self.doubt("no connection in time")
-            raise ReplicaUnreachableError(self.node_url, "no connection in time") from None
+            if timeout >= patience:  # else it was the caller who had no time
+                self.doubt(f"no connection within {patience:.3g} s")
+            raise ReplicaUnreachableError(
+                self.node_url, f"no connection within {min(timeout, patience):.3g} s"
+            ) from None
         except grpc.aio.UsageError:  # the channel was closed meanwhile
             raise ReplicaUnreachableError(self.node_url, "the link was renewed meanwhile") from None
         if channel is not self._channel or self._is_closed:
@@ -142,6 +153,11 @@ class PeerLink:
             await self._stream.close()
         await self._channel.close(None)
         await asyncio.gather(*self._closing)
+
+    @property
+    def _connect_patience(self) -> float:
+        trips = self._watchdog.trips
+        return max(CONNECT_TIMEOUT, trips.fresh_patience) if trips.is_known else FIRST_CONNECT_TIMEOUT
 
     async def _connected(self, channel: grpc.aio.Channel) -> None:
         while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:

@@ -200,7 +200,7 @@ class PeerStream:
             self._sent_bytes -= len(asked.body) + HEAD_SIZE
             if not asked.answer.done():
                 asked.answer.set_result(answer)
-        self._watchdog.heard()
+        self._watchdog.heard(self)
         self._look_idle()
         self._let_go()
 

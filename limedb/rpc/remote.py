@@ -197,7 +197,7 @@ def _stub(channel: grpc.aio.Channel) -> Stub:
 class ReplicaDirectory:
     """The replicas of all nodes: one's own store for one's own URL, a link for every other.
 
-    is_alive: what gossip takes a node for, by its URL.
+    is_alive: what gossip takes a node for, by its URL. silence: the seconds since gossip heard of one.
     """
 
     def __init__(
@@ -207,9 +207,10 @@ class ReplicaDirectory:
         links: PeerLinks,
         clock: Clock,
         is_alive: Callable[[str], bool] = lambda _: True,
+        silence: Callable[[str], float] = lambda _: 0.0,
     ) -> None:
         self._own_url, self._own, self._links, self._clock = own_url, own, links, clock
-        self._is_alive = is_alive
+        self._is_alive, self._silence = is_alive, silence
         self._remote: dict[str, tuple[PeerLink, RemoteReplica]] = {}
 
     def at(self, node_url: str) -> Replica:
@@ -227,6 +228,12 @@ class ReplicaDirectory:
         if node_url == self._own_url:
             return True
         return self._is_alive(node_url) and self._links.to(node_url).is_reachable
+
+    def absence(self, node_url: str) -> str:
+        """See ports.Replicas."""
+        if trouble := self._links.to(node_url).trouble:
+            return f"it is known to be down: {trouble}"
+        return f"it is known to be down: nobody has heard of it for {self._silence(node_url):.1f} s"
 
 
 class RemoteGossip:
@@ -266,8 +273,14 @@ class RemoteGossip:
     async def _exchange_over(
         link: PeerLink, request: gossip_pb2.ExchangeRequest, timeout: float
     ) -> gossip_pb2.ExchangeResponse:
-        await link.wait_ready(timeout)
-        return await ask(link, lambda: link.stub(_gossip_stub).Exchange(request, timeout=timeout), timeout)
+        await link.wait_ready()
+        allowed = link.allow(timeout)
+        return await ask(
+            link,
+            lambda: link.stub(_gossip_stub).Exchange(request, timeout=allowed),
+            allowed,
+            is_quick=True,
+        )
 
 
 def _gossip_stub(channel: grpc.aio.Channel) -> "gossip_pb2_grpc.GossipServiceAsyncStub":

@@ -33,7 +33,7 @@ class RemoteTopology:
         request = topology_pb2.PrepareRequest(
             before=convert.topology_message(before), ballot=convert.ballot_message(ballot)
         )
-        response = await self._ask(node_url, lambda s: s.Prepare(request, timeout=timeout), timeout)
+        response = await self._ask(node_url, lambda s, t: s.Prepare(request, timeout=t), timeout)
         return _outcome(response)
 
     async def accept(
@@ -45,41 +45,42 @@ class RemoteTopology:
             ballot=convert.ballot_message(ballot),
             after=convert.topology_message(after),
         )
-        response = await self._ask(node_url, lambda s: s.Accept(request, timeout=timeout), timeout)
+        response = await self._ask(node_url, lambda s, t: s.Accept(request, timeout=t), timeout)
         return _outcome(response)
 
     async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
         """See ports.TopologyTransport."""
         request = topology_pb2.PledgeRequest(founder=founder)
-        return (await self._ask(node_url, lambda s: s.Pledge(request, timeout=timeout), timeout)).founder
+        return (await self._ask(node_url, lambda s, t: s.Pledge(request, timeout=t), timeout)).founder
 
     async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
         """See ports.TopologyTransport."""
         request = topology_pb2.LearnRequest(topology=convert.topology_message(topology))
-        response = await self._ask(node_url, lambda s: s.Learn(request, timeout=timeout), timeout)
+        response = await self._ask(node_url, lambda s, t: s.Learn(request, timeout=t), timeout)
         return convert.topology_from(response.topology)
 
     async def account(self, node_url: str, after: int, timeout: float) -> Account:
         """See ports.TopologyTransport."""
         request = topology_pb2.FetchRequest(after_epoch=after)
-        response = await self._ask(node_url, lambda s: s.Fetch(request, timeout=timeout), timeout)
+        response = await self._ask(node_url, lambda s, t: s.Fetch(request, timeout=t), timeout)
         return convert.account_from(response)
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
         """See ports.TopologyTransport."""
         request = topology_pb2.GetProgressRequest()
-        response = await self._ask(node_url, lambda s: s.GetProgress(request, timeout=timeout), timeout)
+        response = await self._ask(node_url, lambda s, t: s.GetProgress(request, timeout=t), timeout)
         return convert.progress_from(response)
 
     async def _ask(
         self,
         node_url: str,
-        send: "Callable[[Stub], grpc.aio.UnaryUnaryCall[Any, T]]",
+        send: "Callable[[Stub, float], grpc.aio.UnaryUnaryCall[Any, T]]",
         timeout: float,
     ) -> T:
         link = self._links.to(node_url)
-        await link.wait_ready(timeout)
-        return await ask(link, lambda: send(link.stub(_stub)), timeout)
+        await link.wait_ready()
+        allowed = link.allow(timeout)
+        return await ask(link, lambda: send(link.stub(_stub), allowed), allowed)
 
 
 def _stub(channel: grpc.aio.Channel) -> Stub:

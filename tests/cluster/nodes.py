@@ -287,6 +287,9 @@ class ReplicaWires:
             cluster.reaches(view.own_url, node_url) and view.status(node_url) is not Status.DEAD
         )
 
+    def absence(self, node_url: str) -> str:
+        return "it is known to be down"
+
 
 class ReplicaWire:
     """A `Replica` over the wires."""

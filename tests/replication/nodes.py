@@ -180,6 +180,9 @@ class Wire:
     def is_reachable(self, node_url: str) -> bool:
         return not self.faults.get(node_url, FINE).is_down
 
+    def absence(self, node_url: str) -> str:
+        return "it is known to be down"
+
     def called(self, kind: str) -> list[str]:
         """Whom calls of a kind went to."""
         return [url for what, url, _ in self.calls if what == kind]

@@ -134,6 +134,9 @@ class OnePeer:
     def is_reachable(self, node_url: str) -> bool:
         return True
 
+    def absence(self, node_url: str) -> str:
+        return "it is known to be down"
+
 
 def ask(peer: Peer, place: Place, follow: Any = None) -> Any:
     async def nothing(claim: Topology) -> None:

@@ -59,6 +59,9 @@ class FakeCluster:
     def is_reachable(self, node_url: str) -> bool:
         return self.statuses.get(node_url) is not Status.DEAD and node_url not in self.cut
 
+    def absence(self, node_url: str) -> str:
+        return "it is known to be down"
+
     async def change_status(self) -> ChangeStatus | None:
         if self.error:
             raise self.error

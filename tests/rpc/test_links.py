@@ -1,6 +1,7 @@
 """Links to peers: kept while they work; a peer that gives no sign of life is found out, and found again."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -125,7 +126,7 @@ async def test_a_peer_that_stands_still_ends_all_that_it_owes_and_is_found_again
         assert "no answer to a ping" in str(read)
         assert isinstance(write, OutcomeUnknownError)
         assert (write.key, write.needed, write.acked, write.missing) == (
-            "k", 1, 0, {URL: "no answer to a ping"},
+            "k", 1, 0, {URL: "no answer to a ping within 0.4 s"},
         )  # fmt: skip
         assert not links.to(URL).is_reachable
         late, took = await error_of(replica.apply([Record("k", "v", 1)], FENCE, soon()))
@@ -133,6 +134,13 @@ async def test_a_peer_that_stands_still_ends_all_that_it_owes_and_is_found_again
         assert took < 0.05
         await asyncio.sleep(1.0)  # long enough for new connections, which nobody accepts either
         assert not links.to(URL).is_reachable
+        tried = re.fullmatch(
+            r"no answer to a ping within 0.4 s; (\d+) tr(y|ies) without an answer in (\d\.\d) s since",
+            links.to(URL).trouble,
+        )
+        assert tried, links.to(URL).trouble
+        assert 1 <= int(tried[1]) <= 4
+        assert float(tried[3]) >= 0.9
         peer.resume()
         assert await wait_reachable(links) < BACK
         assert await replica.read(["k"], FENCE, soon()) == [None]
@@ -195,11 +203,16 @@ async def test_the_directory_knows_who_can_be_reached() -> None:
     with free_port() as port:
         async with links_to(f"127.0.0.1:{port}") as links:
             directory = ReplicaDirectory(
-                "http://own:1", own, links, SystemClock(), is_alive=lambda url: url not in dead
+                "http://own:1", own, links, SystemClock(), lambda url: url not in dead, lambda url: 3.21
             )
             assert directory.at("http://own:1") is own
             assert directory.is_reachable("http://own:1")
             assert not directory.is_reachable("http://dead:1")
+            assert (
+                directory.absence("http://dead:1")
+                == "it is known to be down: nobody has heard of it for 3.2 s"
+            )
             assert directory.is_reachable(URL)  # nobody has tried yet
             await error_of(directory.at(URL).read(["k"], FENCE, soon()))
             assert not directory.is_reachable(URL)
+            assert directory.absence(URL).startswith("it is known to be down: ")

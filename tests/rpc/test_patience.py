@@ -66,3 +66,20 @@ async def test_a_peer_far_away_is_connected_and_keeps_its_calls(seconds: float) 
         for _ in range(2):
             assert await replica.read(["k"], FENCE, time.monotonic() + 30) == [None]
             assert not link.trouble
+
+
+def test_who_has_not_answered_yet_may_be_anywhere() -> None:
+    trips = RoundTrips(0.4, 5.0, 2.5)
+    assert not trips.is_known
+    assert trips.patience == trips.fresh_patience == 2.5
+    trips.measured(0.01)
+    assert trips.is_known
+    assert trips.patience == trips.fresh_patience == 0.4
+
+
+def test_a_new_connection_takes_more_round_trips_than_an_answer() -> None:
+    trips = RoundTrips(0.4, 5.0, 2.5)
+    for _ in range(50):
+        trips.measured(0.8)
+    assert 2.4 < trips.fresh_patience < 3 * 1.2
+    assert trips.fresh_patience == pytest.approx(3 * trips.patience)

@@ -144,6 +144,9 @@ class SimReplicas:
             return True
         return self._network.is_reachable(self._source.url, node_url) and self._is_alive(node_url)
 
+    def absence(self, node_url: str) -> str:
+        return "it is known to be down"
+
 
 class _Caller:
     """Calls of which the caller learns only that they failed."""

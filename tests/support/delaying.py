@@ -41,24 +41,19 @@ def delaying_proxy(port: int, target: str, seconds: float) -> Iterator[str]:
 
 
 async def _serve(port: int, target: str, seconds: float, ready: threading.Event, over: asyncio.Event) -> None:
-    tasks: set[asyncio.Task[None]] = set()
-
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         with suppress(OSError, asyncio.CancelledError):
             await _carry(reader, writer, target, seconds)
         writer.close()
-        tasks.discard(task)
 
     server = await asyncio.start_server(accept, "127.0.0.1", port)
     ready.set()
     await over.wait()
     server.close()
-    for task in list(tasks):
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _carry(
