@@ -289,6 +289,12 @@ class RemoteError(LimeDBError):
         self.node_url, self.kind, self.code = node_url, kind, code
 
 
+def is_too_large(error: LimeDBError) -> bool:
+    """Whether less has to be asked for at once, here or at a peer."""
+    kind = error.kind if isinstance(error, RemoteError) else type(error).__name__
+    return kind == ResponseTooLargeError.__name__
+
+
 class PartialFailureError(LimeDBError):
     """Some of many keys failed; the others were carried out. Attributes: errors (by key), total (keys)."""
 

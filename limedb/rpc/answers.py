@@ -14,7 +14,7 @@ from limedb.core.hlc import MAX_VERSION
 from limedb.errors import KeyNotFoundError, LimeDBError, RecordDamagedError, StoreCorruptError
 from limedb.replication.requests import Found, Written
 from limedb.rpc.convert import batch_get_result, batch_set_result, get_response, receipt
-from limedb.storage.codec import content, utf8
+from limedb.storage.codec import content, own_content, utf8
 from limedb.storage.wire import varint
 from limedbpb.v1 import kv_pb2
 
@@ -28,7 +28,7 @@ def get_answer(key: str, data: bytes, now_ms: Callable[[], int], node_url: str) 
     """A GetResponse from the stored bytes of a key, empty where nothing is stored. now_ms: asked where the
     value may have expired. KeyNotFoundError: there is no value; StoreCorruptError.
     """
-    field = data and content(utf8(key), data, now_ms)
+    field = data and own_content(key, data, now_ms)
     if not field:
         raise KeyNotFoundError(key)
     return field + _node_url(node_url)
@@ -68,7 +68,7 @@ def batch_get_answer(
         try:
             if isinstance(data, RecordDamagedError):
                 raise data
-            field = content(utf8(key), data, now_ms)
+            field = own_content(key, data, now_ms)
         except StoreCorruptError as error:
             result = batch_get_result(error).SerializeToString()
             parts += (_RESULT, varint(len(result)), result)

@@ -18,7 +18,7 @@ from limedbpb.v1.record_pb2 import Record as Message
 _VERSION, _EXPIRES_AT, _TOMBSTONE, _KEY = b"\x09", b"\x11", b"\x18\x01", b"\x22"
 _VALUE, _BLOB, _TEXT = 0x2A, 0x32, b"\x2a"
 _SHORT_KEY = [_KEY + bytes((size,)) for size in range(128)]
-_FIRST = _VERSION[0]
+_FIRST, _KEY_TAG = _VERSION[0], _KEY[0]
 _FIXED64 = Struct("<Q")
 KEY_TAG = _KEY
 """What stands in front of a key, in the tenth byte of most records."""
@@ -179,6 +179,18 @@ def content(key: bytes, data: bytes, now_ms: Callable[[], int]) -> bytes:
     if utf8(record.key) != key:
         raise StoreCorruptError(f"the record of key {brief(record.key)} is stored for {brief(key.decode())}")
     return _content(record.value) if record.value is not None and record.is_live(now_ms()) else b""
+
+
+def own_content(key: str, data: bytes, now_ms: Callable[[], int]) -> bytes:
+    """As `content`, of bytes that the store found to be that key's record: nobody looks at the key again.
+
+    StoreCorruptError.
+    """
+    if len(data) > 11 and data[9] == _KEY_TAG and (size := data[10]) < 128 and data[0] == _FIRST:
+        field = data[11 + size :]
+        if _is_content(field):
+            return field
+    return content(utf8(key), data, now_ms)
 
 
 def is_plain_of(key: bytes, data: bytes) -> bool:

@@ -1,12 +1,14 @@
 """Notices that a node's data is taken away while it runs.
 
 It owns the look at the path. It must never touch what stands there: what the node holds open is nobody's file
-any more, so that writes would be acknowledged into nothing.
+any more, so that writes would be acknowledged into nothing. A file that was cut is lost, too: LMDB maps it
+and never makes it shorter, so that the first look at what isn't there any more kills the process.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from stat import S_ISREG
 
 from limedb.errors import StoreError
 from limedb.ports import StoreStats
@@ -16,8 +18,8 @@ _STARTS_EMPTY = "without it the node starts empty and gets its share of the keys
 
 
 class DataWatch:
-    """Watches files and folders. watched: each with what its loss means, for words. fail: called when one is
-    gone, or something else is there, and again as long as it is so.
+    """Watches files of LMDB, and folders. watched: each with what its loss means, for words. fail: called
+    when one is gone, something else is there, or it was cut, and again as long as it is so.
     """
 
     def __init__(self, watched: Mapping[Path, str], fail: Callable[[Exception], None]) -> None:
@@ -27,13 +29,24 @@ class DataWatch:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            for path in await asyncio.to_thread(self._gone):
-                self._fail(_error(path, self._watched[path]))
+            if error := await asyncio.to_thread(self._look):
+                self._fail(error)
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _gone(self) -> list[Path]:
-        """What isn't there any more; a folder that was made anew under the same name is another one."""
-        return [path for path, found in self._found.items() if _identity(path) != found][:1]
+    def _look(self) -> StoreError | None:
+        """What was lost, if something was; a folder made anew under the same name is another one."""
+        for path, before in self._found.items():
+            now = _identity(path)
+            if now is None or before is None or now[:-1] != before[:-1]:
+                what = "is gone: it was moved, deleted or replaced while this node ran. Put it back"
+                return StoreError(f"{path} {what} before the next start; {self._watched[path]}")
+            if now < before:
+                return StoreError(
+                    f"{path} was cut from {before[-1]} to {now[-1]} bytes while this node ran; the next start"
+                    f" finds what that has damaged: see docs/damage.md"
+                )
+            self._found[path] = now
+        return None
 
 
 def data_of(stats: StoreStats) -> dict[Path, str]:
@@ -46,17 +59,10 @@ def data_of(stats: StoreStats) -> dict[Path, str]:
     return {}
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and number of a file or folder; None: there is none."""
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Device and number of a file or folder, and a file's size; None: there is none."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
-
-
-def _error(path: Path, loss: str) -> StoreError:
-    return StoreError(
-        f"{path} is gone: it was moved, deleted or replaced while this node ran. Put it back before the next"
-        f" start; {loss}"
-    )
+    return found.st_dev, found.st_ino, found.st_size if S_ISREG(found.st_mode) else 0

@@ -22,6 +22,9 @@ _LEAST_MAP_SIZE = 1 << 26
 PAGES_A_WRITE = 32 << 10
 """Bytes of tree pages that one record may dirty in both tables, and some more."""
 _CORRUPT = (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError, lmdb.PageNotFoundError)
+_BROKEN_TREE = (
+    lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.BadTxnError, lmdb.CursorFullError, lmdb.PanicError
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,11 @@ def full_error(error: Exception, folder: Path) -> StoreFullError:
 def broken(folder: Path, failure: Exception | None) -> StoreError:
     """What to tell after the disk failed; a new error each time, since each gets a traceback."""
     return StoreError(f"{folder}: the disk failed ({failure}); no more is written there")
+
+
+def is_broken_tree(error: Exception) -> bool:
+    """Whether LMDB met pages that are no tree of its own, so that it can tell nothing more."""
+    return isinstance(error, _BROKEN_TREE)
 
 
 def explain(error: Exception, folder: Path) -> StoreError:

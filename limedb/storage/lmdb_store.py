@@ -18,11 +18,11 @@ from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
-from limedb.errors import RecordDamagedError, StoreClosedError, StoreError
+from limedb.errors import RecordDamagedError, StoreClosedError, StoreDamagedError, StoreError
 from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
 from limedb.storage import walking
 from limedb.storage.files import FileLock, make_empty_folder, make_private_folder, sync
-from limedb.storage.lmdb_env import MAP_SIZE, explain
+from limedb.storage.lmdb_env import MAP_SIZE, explain, is_broken_tree
 from limedb.storage.lmdb_folder import close_folder, open_folder
 from limedb.storage.lmdb_index import TokenIndex
 from limedb.storage.lmdb_mending import Mender, verify_copy
@@ -258,7 +258,14 @@ class LmdbStore:
         try:
             yield
         except lmdb.Error as error:
-            raise explain(error, self._folder) from error
+            raise self._explain(error) from error
+
+    def _explain(self, error: lmdb.Error) -> StoreError:
+        """What an error means; where the file is damaged as a whole this is the end of the store."""
+        if is_broken_tree(error):
+            damage = f"{self._folder / 'data.mdb'} was damaged while it was in use: {error}"
+            self._path.give_up(StoreDamagedError(f"{damage}; the next start looks at it: see docs/damage.md"))
+        return explain(error, self._folder)
 
     def _read(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         if self._closing is not None:
@@ -266,7 +273,7 @@ class LmdbStore:
         try:
             return read(*args, **kwargs)
         except lmdb.Error as error:
-            raise explain(error, self._folder) from error
+            raise self._explain(error) from error
 
     async def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         self._check_open()
@@ -277,7 +284,7 @@ class LmdbStore:
         try:
             return await self._loop.run_in_executor(self._threads, run)
         except lmdb.Error as error:
-            raise explain(error, self._folder) from error
+            raise self._explain(error) from error
 
     def _copy(self, folder: Path) -> None:
         make_empty_folder(folder)

@@ -8,7 +8,6 @@ record: one that doesn't fit it is sealed as damaged, so that it is fetched from
 """
 
 import logging
-from itertools import islice
 
 import lmdb
 
@@ -30,7 +29,10 @@ from limedb.storage.seal import seal_of
 log = logging.getLogger(__name__)
 
 OLD_FORMATS = (b"1", b"2")
-_BATCH = 10_000  # records a transaction, so that the map need not hold both forms of all of them
+_BATCH = 10_000
+"""Records a transaction, so that the map need not hold both forms of all of them."""
+_BATCH_BYTES = 16 << 20
+"""Bytes of records a transaction, which are in memory together."""
 _SEALING = b"sealing"
 """In the meta table, while records are sealed: 1 byte, and the stored key that was the last."""
 
@@ -64,15 +66,14 @@ def finish_sealing(
         with env.begin(write=True) as txn:
             if (mark := txn.get(_SEALING, db=meta)) is None:
                 break
-            cursor = txn.cursor(main)
-            items = list(islice(cursor.iternext(), _BATCH)) if cursor.set_range(mark[1:] + b"\0") else []
+            items = _some(txn.cursor(main), mark[1:] + b"\0")
             sound = [_is_indexed(txn, tokens, *item) for item in items]
             pairs = [(at, _sealed(data, ok)) for (at, data), ok in zip(items, sound, strict=True)]
             txn.cursor(main).putmulti(pairs)
-            if len(items) < _BATCH:
-                txn.delete(_SEALING, db=meta)
-            else:
+            if items:
                 txn.put(_SEALING, b"." + items[-1][0], db=meta)
+            else:
+                txn.delete(_SEALING, db=meta)
         total, damaged = total + len(items), damaged + sound.count(False)
     if total:
         log.info("%s: %d records were given checksums; %d were damaged before", env.path(), total, damaged)
@@ -99,13 +100,23 @@ def _index_all(env: lmdb.Environment, main: lmdb._Database, tokens: lmdb._Databa
     after = b"\0"
     while True:
         with env.begin(write=True) as txn:
-            cursor = txn.cursor(main)
-            found = cursor.set_range(after)
-            items = list(islice(cursor.iternext(), _BATCH)) if found else []
+            items = _some(txn.cursor(main), after)
             txn.cursor(tokens).putmulti(sorted(_index_entry(*item) for item in items))
-        if len(items) < _BATCH:
+        if not items:
             return
         after = items[-1][0] + b"\0"
+
+
+def _some(cursor: "lmdb.Cursor[bytes]", start: bytes) -> list[tuple[bytes, bytes]]:
+    """The next records from a stored key on, as many as one transaction takes; empty: there are no more."""
+    items: list[tuple[bytes, bytes]] = []
+    size = 0
+    for item in cursor.iternext() if cursor.set_range(start) else ():
+        items.append(item)
+        size += len(item[1])
+        if len(items) >= _BATCH or size >= _BATCH_BYTES:
+            break
+    return items
 
 
 def _index_entry(stored: bytes, data: bytes) -> tuple[bytes, bytes]:

@@ -168,6 +168,7 @@ class WritePath:
             self._send(jobs)
 
     def _send(self, jobs: list[Job]) -> None:
+        self.check()
         if self._must_plan_again:
             self._must_plan_again = False
             self._plan_again(jobs)
@@ -207,7 +208,7 @@ class WritePath:
             for job in jobs:
                 job.error = type(error)(str(error))
         except Exception as error:
-            self._fail(error)
+            self.give_up(error)
             return
         for job in jobs:
             if job.error is None:
@@ -307,9 +308,9 @@ class WritePath:
         try:
             yield
         except Exception as error:
-            self._fail(error)
+            self.give_up(error)
 
-    def _fail(self, error: Exception) -> None:
+    def give_up(self, error: Exception) -> None:
         """Give up, for good: what is under way has this as its outcome, and all that comes later too."""
         if self._own_failure is None:
             log.error("writing to %s failed", self._tables.folder, exc_info=error)

@@ -63,13 +63,13 @@ async def replace_damaged(
     """
     node_file = open_node_file(kind, data_dir, node_url)
     saved = _saved(node_file)
-    if reason := _why_not(saved):
+    reason = why_not(saved)
+    if saved is None or reason:
         raise StoreDamagedError(
             f"{damage}; this node doesn't start, and nothing was changed: {reason}. See docs/damage.md for"
             f" what can be done with the data in {data_dir}"
         )
-    cluster_id = saved.topology.cluster_id or saved.rejoins if saved else ""
-    following = Saved(node_id, rejoins=cluster_id)
+    following = successor(saved, node_id)
     if kind == "filesystem":
         return await _replace_file(data_dir, node_url, node_file, following)
     folder = node_path(data_dir, node_url, _NEXT)
@@ -126,8 +126,13 @@ def _saved(node_file: NodeFile) -> Saved | None:
         return None
 
 
-def _why_not(saved: Saved | None) -> str:
-    """Why the data must stay; empty: others have it."""
+def successor(saved: Saved, node_id: str) -> Saved:
+    """What the node that takes the place of a damaged one begins with. node_id: its own, a new one."""
+    return Saved(node_id, rejoins=saved.topology.cluster_id or saved.rejoins)
+
+
+def why_not(saved: Saved | None) -> str:
+    """Why the data must stay, by what the node last knew; empty: others have it."""
     if saved is None:
         return "node.json isn't there or is damaged too, so that it isn't known whether others have its data"
     topology = saved.topology

@@ -4,7 +4,8 @@ It owns the names of the stores (setting STORE). It must never use one.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from limedb.errors import StoreCorruptError
@@ -12,7 +13,7 @@ from limedb.ports import HintLog, OperationLog, Store
 from limedb.replication.memory_hints import MemoryHints
 from limedb.replication.memory_operations import MemoryOperations
 from limedb.storage.change_tail import TailFile
-from limedb.storage.files import node_path, set_folder_aside
+from limedb.storage.files import node_path, set_folder_aside, store_error
 from limedb.storage.filesystem_store import FilesystemStore
 from limedb.storage.hint_log import LmdbHintLog
 from limedb.storage.lmdb_store import LmdbStore
@@ -37,7 +38,9 @@ def open_store(
     if kind == "filesystem":
         return FilesystemStore(node_path(data_dir, node_url, ".json"))
     if kind == "lmdb":
-        return LmdbStore(node_path(data_dir, node_url, ".lmdb"), durability, on_fatal)
+        folder = node_path(data_dir, node_url, ".lmdb")
+        with _explained(folder):
+            return LmdbStore(folder, durability, on_fatal)
     raise ValueError(f"no store is called {kind!r}: lmdb, memory, filesystem")
 
 
@@ -49,12 +52,13 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
     if kind == "memory":
         return MemoryHints()
     folder = node_path(data_dir, node_url, ".hints")
-    try:
+    with _explained(folder):
+        try:
+            return LmdbHintLog(folder)
+        except StoreCorruptError as error:
+            moved = set_folder_aside(folder, "damaged")
+            log.error("%s; it is set aside in %s: repair brings what these hints would have", error, moved)
         return LmdbHintLog(folder)
-    except StoreCorruptError as error:
-        moved = set_folder_aside(folder, "damaged")
-        log.error("%s; it is set aside in %s: repair brings what these hints would have", error, moved)
-    return LmdbHintLog(folder)
 
 
 def open_scrub_mark(kind: str, data_dir: Path, node_url: str) -> ScrubMarkFile | None:
@@ -74,15 +78,25 @@ def open_operation_log(
     if kind == "memory":
         return MemoryOperations()
     folder = node_path(data_dir, node_url, ".operations")
-    try:
+    with _explained(folder):
+        try:
+            return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
+        except StoreCorruptError as error:
+            moved = set_folder_aside(folder, "damaged")
+            log.error(
+                "%s; it is set aside in %s: of writes that were begun before and are sent again, this node"
+                " says that it can't tell", error, moved,
+            )  # fmt: skip
         return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
-    except StoreCorruptError as error:
-        moved = set_folder_aside(folder, "damaged")
-        log.error(
-            "%s; it is set aside in %s: of writes that were begun before and are sent again, this node says"
-            " that it can't tell", error, moved,
-        )  # fmt: skip
-    return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """StoreError: the disk, or the rights there, don't let it be opened."""
+    try:
+        yield
+    except OSError as error:
+        raise store_error(f"{error.filename or path} can't be opened or read", error) from error
 
 
 def side_files(kind: str, data_dir: Path, node_url: str) -> dict[str, Path]:

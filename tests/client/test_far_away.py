@@ -47,7 +47,7 @@ def test_the_command_line_connects_to_a_node_far_away(node: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("seconds", [0.3])
+@pytest.mark.parametrize("seconds", [0.3, 3.0])
 async def test_one_who_connects_waits_for_a_node_that_pauses(broken: RunningCluster, seconds: float) -> None:
     key, first = new_key(), broken.nodes[0]
     with stopped(broken, first.name, seconds):

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from limedb.core.record import Record
-from limedb.errors import KeyNotFoundError, StoreCorruptError, StoreFullError
+from limedb.errors import KeyNotFoundError, RecordDamagedError, StoreFullError
 from limedb.replication.requests import Found, Written
 from limedb.rpc import answers, convert
 from limedb.storage.codec import encode
@@ -81,12 +81,12 @@ def test_a_batch_of_gets_of_several_replicas_is_what_protobuf_writes(
     assert answers.batch_found_answer(keys, told) == expected.SerializeToString()
 
 
-def test_what_is_no_record_of_its_key_is_an_error_of_that_key_alone() -> None:
-    stored = [encode(Record("a", "1", 1)), encode(Record("foreign", "2", 1)), b"\xff", None]
+def test_what_is_damaged_is_an_error_of_its_key_alone() -> None:
+    stored = [encode(Record("a", "1", 1)), RecordDamagedError(("b",), "rotten"), b"\xff", None]
     answer = answers.batch_get_answer(["a", "b", "c", "d"], stored, lambda: NOW)
     results = kv_pb2.BatchGetResponse.FromString(answer).results
     assert [(r.found, r.value) for r in results] == [(True, "1"), (False, ""), (False, ""), (False, "")]
-    assert [r.failure.kind for r in results] == ["", *[StoreCorruptError.__name__] * 2, ""]
+    assert [r.failure.kind for r in results] == ["", "RecordDamagedError", "StoreCorruptError", ""]
 
 
 @given(WRITTEN)

@@ -30,6 +30,16 @@ def replicated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClus
         yield running
 
 
+@pytest.fixture(scope="session")
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    """Shared by tests that damage one node's data, each with keys of its own, and leave it whole: three nodes
+    without Envoy, compared every two seconds.
+    """
+    env = {"REPAIR_INTERVAL": "2s"}
+    with running_cluster(tmp_path_factory.mktemp("breakable"), nodes=3, env=env, envoy=False) as running:
+        yield running
+
+
 @pytest.fixture
 def rest(cluster: RunningCluster) -> Iterator[httpx.Client]:
     """REST through Envoy."""

@@ -1,16 +1,14 @@
 """A node whose files are damaged, gone or another's serves again with all keys, or says why it doesn't.
 
-One cluster of three for many cases: of one node, killed or stopped, some files are changed; then it is
-started again, and each key is read through each node. TORTURE_DAMAGE=1 (`make torture`) takes all cases, else
+Of one node, killed or stopped, some files are changed; then it is started again, and each key is read through
+each node. TORTURE_DAMAGE=1 (`make torture`) takes all cases, else
 a few.
 """
 
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -18,8 +16,9 @@ import pytest
 
 from tests.scenarios.load import nodes
 from tests.scenarios.members import ONE, fill, is_settled, is_whole, locate, missing
-from tests.support.clusters import QUICK, RunningCluster, limedb, running_cluster
-from tests.support.ports import free_port
+from tests.support.clusters import RunningCluster, limedb
+from tests.support.processes import is_gone
+from tests.support.served import served
 from tests.support.waiting import wait_for
 
 PAGE = 4096
@@ -27,12 +26,6 @@ TRIES = 20
 KEYS = [f"file-{i}" for i in range(400)]
 Damage = Callable[[Path, Random], None]
 """Damages a node's data; given its .lmdb folder, beside which stand its other folders."""
-
-
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
-    with running_cluster(tmp_path_factory.mktemp("damage"), nodes=3, envoy=False) as cluster:
-        yield cluster
 
 
 def zero_pages(folder: Path, rng: Random) -> None:
@@ -141,9 +134,9 @@ CHOSEN = CASES if os.environ.get("TORTURE_DAMAGE") else CASES[:3]
     ("damage", "ends_by", "is_new"), CHOSEN, ids=lambda value: getattr(value, "__name__", "")
 )
 async def test_a_node_with_damaged_files_serves_again_with_every_key(
-    three: RunningCluster, damage: Damage, ends_by: signal.Signals, is_new: bool
+    breakable: RunningCluster, damage: Damage, ends_by: signal.Signals, is_new: bool
 ) -> None:
-    rng, victim = Random(damage.__name__), three.nodes[1]
+    three, rng, victim = breakable, Random(damage.__name__), breakable.nodes[1]
     async with nodes([node.address for node in three.nodes]) as addressed:
         folder = folder_of(three, victim.url)
         before = {*folder.parent.glob("*.damaged-*")}
@@ -176,11 +169,7 @@ def end(cluster: RunningCluster, name: str, by: signal.Signals) -> None:
     """End a node and wait until it is gone."""
     pid = cluster.pid(name)
     os.kill(pid, by)
-    wait_for(f"{name} to end", lambda: not Path(f"/proc/{pid}/cmdline").exists() or is_zombie(pid))
-
-
-def is_zombie(pid: int) -> bool:
-    return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    wait_for(f"{name} to end", lambda: is_gone(pid))
 
 
 def folder_of(cluster: RunningCluster, url: str) -> Path:
@@ -188,28 +177,20 @@ def folder_of(cluster: RunningCluster, url: str) -> Path:
     return next(cluster.folder.rglob(url.replace("/", "%2F") + ".lmdb"))
 
 
-@pytest.mark.parametrize("damage", [zero_pages, remove_data])
-def test_the_only_copy_is_never_set_aside(tmp_path: Path, damage: Damage) -> None:
-    with free_port() as port:
-        env = {"SERVER_PORT": str(port), "DATA_DIR": str(tmp_path), "OTEL_ENDPOINT": "", **QUICK}
-        address = f"127.0.0.1:{port}"
-        process = subprocess.Popen([sys.executable, "-m", "limedb", "serve"], env={**os.environ, **env})
-        try:
-            set_one = ("set", "--target", address, "key", "value")
-            wait_for("a write", lambda: limedb(*set_one).returncode == 0)
-            process.terminate()
-            assert process.wait(30) == 0
-            folder = next(tmp_path.glob("*.lmdb"))
-            damage(folder, Random(1))
-            names = {path.name for path in tmp_path.rglob("*")}
-            done = limedb("serve", env=env)
-        finally:
-            process.kill()
-            process.wait()
-    assert done.returncode != 0
-    assert (
-        "this node doesn't start, and nothing was changed: the other members (none) are too few"
-        in done.stderr
-    )
-    assert "Traceback" not in done.stderr
-    assert {path.name for path in tmp_path.rglob("*")} == names
+def test_the_only_copy_is_never_set_aside(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        node.process.terminate()
+        assert node.process.wait(30) == 0
+        for damage in zero_pages, remove_data:
+            copy = tmp_path / damage.__name__
+            shutil.copytree(node.data, copy)
+            damage(next(copy.glob("*.lmdb")), Random(1))
+            names = {path.name for path in copy.rglob("*")}
+            done = limedb("serve", env={**node.env, "DATA_DIR": str(copy)})
+            assert done.returncode != 0
+            assert (
+                "this node doesn't start, and nothing was changed: the other members (none) are too few"
+                in done.stderr
+            )
+            assert "Traceback" not in done.stderr
+            assert {path.name for path in copy.rglob("*")} == names

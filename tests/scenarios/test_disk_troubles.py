@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.support.clusters import limedb
 from tests.support.faulty_disk import HANGS, FaultyDisks
 from tests.support.served import SECONDS, served
 from tests.support.waiting import wait_for
@@ -52,6 +54,32 @@ def test_a_node_ends_while_its_disk_answers_nothing_at_its_start(tmp_path: Path)
         assert node.process.wait(60) == 1
         assert "did not stop within 5 s" in node.log.read_text()
         assert "limedb/storage/files.py" in node.log.read_text()  # where it hangs
+
+
+def test_a_file_that_cant_be_read_ends_a_start_and_is_named(tmp_path: Path) -> None:
+    disks = FaultyDisks(tmp_path)
+    with served(tmp_path, env=disks.env) as node:
+        node.process.kill()
+        node.process.wait()
+        names = {path.name for path in node.data.rglob("*")}
+        for part in "lmdb/data.mdb", "lmdb/log-", "lmdb/limedb.lock":
+            with disks.failing(f"read:{part}", errno.EIO):
+                done = limedb("serve", env={**node.env, "LOG_LEVEL": "WARNING"})
+            assert done.returncode == 1
+            assert re.search(f"^Error: .*lmdb.*{os.strerror(errno.EIO)}$", done.stderr, re.MULTILINE)
+            assert "Traceback" not in done.stderr
+        assert {path.name for path in node.data.rglob("*")} == names
+
+
+def test_a_file_that_is_cut_under_a_node_ends_it_with_a_word(tmp_path: Path) -> None:
+    """By a read of what isn't there any more (SIGBUS), or by the watch over the file, whichever is first."""
+    with served(tmp_path) as node:
+        (path,) = node.data.glob("*.lmdb/data.mdb")
+        os.truncate(path, 2 * 4096)
+        with suppress(grpc.RpcError):
+            assert node.get("first") == "first"
+        assert node.process.wait(SECONDS) != 0
+        assert re.search("Fatal Python error: Bus error|data.mdb was cut from", node.log.read_text())
 
 
 def test_what_is_remembered_of_operations_is_missed_as_data_is(tmp_path: Path) -> None:

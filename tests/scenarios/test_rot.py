@@ -3,6 +3,8 @@ and the node is mended from the others. The argument and the simulation: `replic
 tests/simulation/test_rot.py.
 """
 
+import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,38 +15,54 @@ from limedb.rpc.admin_calls import admin_client
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.scenarios.members import LEVELS, ONE, QUORUM, SECONDS, is_settled, status
 from tests.support.clusters import Node, RunningCluster, limedb, running_cluster
+from tests.support.processes import is_gone
 from tests.support.waiting import wait_for
 
 KEYS = {f"rot-{i:03}": f"the value of {i:03}, and some more of it" for i in range(150)}
 DATA_LOSS = 15
+PAGE = 4096
 
 
-def test_flipped_bits_of_one_node_are_told_to_nobody_and_mended(tmp_path: Path) -> None:
-    with running_cluster(tmp_path, nodes=3, env={"REPAIR_INTERVAL": "2s"}, envoy=False) as cluster:
-        first, *_ = cluster.nodes
-        _write(first, KEYS)
-        _stop_settled(cluster, first)
-        _flip(cluster, first, {"rot-003": _value, "rot-007": _version, "rot-149": _place, "rot-013": _index})
-        cluster.restart("node1")
-        for node in cluster.nodes:
-            for level in LEVELS:
-                _check_read(node, level)
-        for node in cluster.nodes:
-            wait_for("a whole scan", lambda node=node: _scan(node) == KEYS, ignore=grpc.RpcError)
-        done = limedb("admin", "scrub", "--target", first.address)
-        assert done.returncode == 0, done.stderr
-        assert "entries of the index mended" in done.stdout
-        done = limedb("admin", "scrub", "--target", first.address)
-        assert "150 records checked, 0 damaged, 0 mended from other replicas, 0 entries" in done.stdout
-        wait_for("everything is mended", lambda: _scan(first, local=True) == KEYS, ignore=grpc.RpcError)
-        assert any("damaged" in problem for problem in status(first).problems)
-        joined = cluster.add()
-        wait_for(
-            "the join is through", lambda: is_settled(first, [*cluster.nodes, joined]), 60.0, LimeDBError
-        )
-        for node in (*cluster.nodes, joined):
-            assert _read(node, QUORUM) == KEYS
-            assert _scan(node) == KEYS
+def test_flipped_bits_of_one_node_are_told_to_nobody_and_mended(breakable: RunningCluster) -> None:
+    first, *_ = breakable.nodes
+    _write(first, KEYS)
+    _stop_settled(breakable, first)
+    _flip(breakable, first, {"rot-003": _value, "rot-007": _version, "rot-149": _place, "rot-013": _index})
+    breakable.restart(first.name)
+    for node in breakable.nodes:
+        for level in LEVELS:
+            _check_read(node, level)
+    for node in breakable.nodes:
+        wait_for("a whole scan", lambda node=node: _scan(node) == KEYS, ignore=grpc.RpcError)
+    assert "entries of the index mended" in _scrub(first)
+    assert re.search(
+        r"\d+ records checked, 0 damaged, 0 mended from other replicas, 0 entries", _scrub(first)
+    )
+    wait_for("everything is mended", lambda: _scan(first, local=True) == KEYS, ignore=grpc.RpcError)
+    assert any("damaged" in problem for problem in status(first).problems)
+
+
+def test_what_is_damaged_under_a_running_node_is_told_to_nobody_and_mended(breakable: RunningCluster) -> None:
+    """Through another descriptor, while LMDB has it mapped: first some values, then every second page."""
+    *others, victim = breakable.nodes
+    _write(victim, KEYS)
+    assert _scan(victim, local=True) == KEYS  # the tables have everything
+    path = _folder(breakable, victim) / "data.mdb"
+    _flip_running(path, [*KEYS.values()][:20])
+    for node in breakable.nodes:
+        for level in LEVELS:
+            _check_read(node, level)
+    _flip_running(path, [*KEYS.values()][20:30])
+    assert "10 damaged" in _scrub(victim)
+    assert _scan(victim, local=True) == KEYS
+    _zero_running(path)
+    wait_for("the node to end", lambda: not _reads(victim) and is_gone(breakable.pid(victim.name)))
+    assert re.search("was damaged while it was in use|Fatal Python error", victim.log.read_text())
+    for node in others:
+        assert _read(node, QUORUM) == KEYS
+    breakable.restart(victim.name)
+    wait_for("the node to be back", lambda: is_settled(victim, breakable.nodes), 60.0, LimeDBError)
+    assert _read(victim, QUORUM) == _scan(victim) == KEYS
 
 
 def test_a_single_copy_that_is_damaged_is_data_loss_until_it_is_written_anew(tmp_path: Path) -> None:
@@ -53,7 +71,7 @@ def test_a_single_copy_that_is_damaged_is_data_loss_until_it_is_written_anew(tmp
         _write(node, KEYS)
         _stop_settled(cluster, node)
         _flip(cluster, node, {"rot-003": _value, "rot-149": _place})
-        cluster.restart("node1")
+        cluster.restart(node.name)
         lost = {"rot-003", "rot-149"}
         results = _batch_get(node, [*KEYS, "absent"], ONE)
         assert {
@@ -110,7 +128,7 @@ def _only(data: bytes, part: bytes) -> int:
 
 
 def _flip(cluster: RunningCluster, node: Node, bits: dict[str, Place]) -> None:
-    (path,) = cluster.folder.rglob(f"*{node.address.rpartition(':')[2]}*.lmdb/data.mdb")
+    path = _folder(cluster, node) / "data.mdb"
     data = bytearray(path.read_bytes())
     for key, place in bits.items():
         bit = place(bytes(data), key.encode(), KEYS[key].encode())
@@ -118,12 +136,32 @@ def _flip(cluster: RunningCluster, node: Node, bits: dict[str, Place]) -> None:
     path.write_bytes(data)
 
 
+def _flip_running(path: Path, values: Sequence[str]) -> None:
+    """Flip a bit of values wherever they stand, in the file itself."""
+    data = path.read_bytes()
+    with path.open("r+b", buffering=0) as file:
+        for value in values:
+            for found in re.finditer(re.escape(value.encode()), data):
+                os.pwrite(file.fileno(), bytes((data[found.start() + 9] ^ 4,)), found.start() + 9)
+
+
+def _zero_running(path: Path) -> None:
+    with path.open("r+b", buffering=0) as file:
+        for page in range(2, path.stat().st_size // PAGE, 2):
+            os.pwrite(file.fileno(), bytes(PAGE), page * PAGE)
+
+
+def _folder(cluster: RunningCluster, node: Node) -> Path:
+    """Where a node keeps its records."""
+    return next(cluster.folder.rglob(node.url.replace("/", "%2F") + ".lmdb"))
+
+
 def _stop_settled(cluster: RunningCluster, node: Node) -> None:
     """Kill a node whose tables have everything, so that its log doesn't bring it back."""
     assert _scan(node, local=True) == KEYS
-    folder = next(cluster.folder.rglob(f"*{node.address.rpartition(':')[2]}*.lmdb"))
+    folder = _folder(cluster, node)
     wait_for("the log is empty", lambda: sum(p.stat().st_size for p in folder.glob("log-*")) <= 8)
-    cluster.kill("node1")
+    cluster.kill(node.name)
 
 
 # --- what clients do
@@ -151,6 +189,20 @@ def _read(node: Node, level: int) -> dict[str, str]:
     return _values(KEYS, _batch_get(node, [*KEYS], level))
 
 
+def _reads(node: Node) -> bool:
+    """Whether a node still answers."""
+    try:
+        return bool(_batch_get(node, [*KEYS], ONE))
+    except grpc.RpcError:
+        return False
+
+
+def _scrub(node: Node) -> str:
+    done = limedb("admin", "scrub", "--target", node.address)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def _check_read(node: Node, level: int) -> None:
     """All values are right; ALL may lack a replica until that is mended, and says so."""
     results = _batch_get(node, [*KEYS], level)
@@ -161,7 +213,7 @@ def _check_read(node: Node, level: int) -> None:
 
 def _scan(node: Node, local: bool = False) -> dict[str, str]:
     with grpc.insecure_channel(node.address) as channel:
-        request = kv_pb2.ScanRequest(page_size=1000, local=local)
+        request = kv_pb2.ScanRequest(prefix="rot-", page_size=1000, local=local)
         pages = kv_pb2_grpc.KVServiceStub(channel).Scan(request, timeout=SECONDS)
         return {entry.key: entry.value for page in pages for entry in page.entries}
 

@@ -85,6 +85,16 @@ class Director:
         if not node.is_up:
             node.start()
 
+    async def set_aside(self) -> None:
+        """A file of a node is damaged as a whole: it sets its data aside, and joins its cluster anew."""
+        node = self._pick()
+        if node.is_up:
+            await node.crash()
+        await asyncio.sleep(self._rng.uniform(0, 2))
+        if not node.is_up:
+            node.set_data_aside()
+            node.start()
+
     async def join_and_cancel(self) -> None:
         node = self._new()
         with suppress(TimeoutError):

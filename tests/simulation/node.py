@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from limedb.core.quorum import Level
 from limedb.ports import HintLog, OperationLog, Replica
+from limedb.storage import node_damage
 from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimDisk, SimNodeFile, SimStore
 from tests.simulation.loop import Process
@@ -55,9 +56,9 @@ class SimNode:
     ) -> None:
         self.sim, self.url, self.seeds, self.zone = sim, url, seeds, zone
         self._build = build
-        self.disk = SimDisk(sim.rng(f"disk {url}"))
+        self.disk = self._aside = SimDisk(sim.rng(f"disk {url}"))
         self.clock = SimClock()
-        self.starts = 0
+        self.starts, self._stopped_at = 0, 0.0
         self.is_held_down = False  # whoever starts crashed nodes again leaves this one alone
         self.process: Process | None = None
         self.program: Program | None = None
@@ -166,16 +167,36 @@ class SimNode:
         if not self.is_up and self.url in self.sim.nodes:
             self.start()
 
+    def set_data_aside(self) -> bool:
+        """Do as a start does that finds a file of the node damaged, once the process has ended; whether it
+        may. What was there is kept by `put_data_back`.
+        """
+        saved = self.disk.saved
+        if saved is None or node_damage.why_not(saved):
+            return False
+        self.sim.trace.add(f"{self.url} sets its data aside")
+        self._aside, self.disk = self.disk, SimDisk(self.disk.rng)
+        self.disk.saved = node_damage.successor(saved, f"{self.disk.rng.getrandbits(64):016x}")
+        return True
+
+    def put_data_back(self) -> None:
+        """Undo `set_data_aside`, once the process has ended: the damage was none."""
+        self.sim.trace.add(f"{self.url} gets its data back")
+        self.disk = self._aside
+
     def stop(self) -> None:
         """Let it stand still, as SIGSTOP would."""
-        if self.process is not None:
+        if self.process is not None and not self.process.is_stopped:
             self.sim.trace.add(f"stop {self.url}")
             self.process.stop()
+            self._stopped_at = self.clock.elapsed()
 
     def resume(self) -> None:
         """Let it go on."""
         if self.process is not None:
             self.sim.trace.add(f"resume {self.url}")
+            if self.process.is_stopped:
+                self.clock.stand_still(self.clock.elapsed() - self._stopped_at)
             self.process.resume()
 
     # --- what its clients do

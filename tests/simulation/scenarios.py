@@ -10,6 +10,7 @@ from typing import Any
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
+from limedb.replication.healing import LONGEST_PAUSE
 from tests.scenarios.history import History, Ledger, Outcome
 from tests.simulation.changes import Director
 from tests.simulation.clusters import (
@@ -23,6 +24,7 @@ from tests.simulation.clusters import (
 )
 from tests.simulation.liar import Stranger, lie_from_now_on
 from tests.simulation.nemesis import NOTICED_SECONDS, Nemesis
+from tests.simulation.node import SimNode
 from tests.simulation.program import EngineProgram
 from tests.simulation.sim import Sim
 from tests.simulation.workloads import (
@@ -98,7 +100,8 @@ async def unique_keys(sim: Sim, **settings: Any) -> Ledger:
 
 async def rot(sim: Sim, *, moves: int = 0, **settings: Any) -> Ledger:
     """Records rot on one disk after the other, while nodes and the network fail and (moves) members come and
-    go: no read tells what nobody wrote, nothing acknowledged is lost, and in the end nothing is rotten.
+    go, or set their data aside: no read tells what nobody wrote, nothing acknowledged is lost, and in the end
+    nothing is rotten.
     """
     options = {"scrub_interval": 15.0, "dead_node_timeout": 1e6, **settings}
     form = Form(4 if moves else 5)
@@ -106,13 +109,13 @@ async def rot(sim: Sim, *, moves: int = 0, **settings: Any) -> Ledger:
     ledger = Ledger()
     nemesis = Nemesis(sim, (*["rot"] * 6, *MILD), pause=(0.2, 2.0), length=(0.1, 4.0))
     director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
-    director.kinds = [kind for kind in director.kinds if kind not in (director.die, director.join_and_cancel)]
+    director.kinds = [director.join, director.leave, director.set_aside, director.set_aside]
     async with asyncio.TaskGroup() as clients:
         clients.create_task(write_unique(sim, ledger, writers=4, seconds=40.0, pause=0.3))
         clients.create_task(write_again(sim, ledger, seconds=40.0, pause=0.3))
         clients.create_task(read_all(sim, ledger, seconds=40.0))
         await beside(nemesis, _both(director.run(moves), asyncio.sleep(40.0)))
-    await asyncio.sleep(SETTLE_SECONDS)
+    await asyncio.sleep(SETTLE_SECONDS + LONGEST_PAUSE)  # those that were away are asked again by then
     await wait_formed(sim, director.members if moves else sim.nodes)
     left = [f"{node.url}: {sorted(node.disk.rot)}" for node in sim.up if node.disk.rot]
     assert not left, f"rotten still: {left}"
@@ -210,10 +213,10 @@ async def changes(sim: Sim, *, count: int = 4, **settings: Any) -> Ledger:
     return ledger
 
 
-async def rot_beside_a_gap(sim: Sim, **settings: Any) -> None:
-    """Of three replicas one was away when a key was written, one has lost its record to rot, and the third is
-    down:
-    nobody who is left may take that for the key's older value, or for its absence.
+async def rot_beside_a_gap(sim: Sim, *, is_whole: bool = False, **settings: Any) -> None:
+    """Of three replicas one was away when a key was written, one has lost its record to rot, or (is_whole)
+    has set its data aside, and the third is down: nobody who is left may take that for the key's older value,
+    or for its absence.
     """
     form = Form(3)
     await start_cluster(sim, form, **settings)
@@ -223,22 +226,54 @@ async def rot_beside_a_gap(sim: Sim, **settings: Any) -> None:
     await write(second, "k", "new", Level.QUORUM)
     await second.crash()
     third.start()
-    first.disk.rot_record("k")
+    if is_whole:
+        await first.crash()
+        assert first.set_data_aside()
+        first.start()
+    else:
+        first.disk.rot_record("k")
     await asyncio.sleep(10.0)
     for node in first, third:
-        for ask in partial(read, node, "k"), partial(write, node, "k", "newer"):
-            try:
-                found = await ask(Level.QUORUM)
-            except (LimeDBError, TimeoutError):
-                continue
-            raise AssertionError(
-                f"complaint: one whole replica is told at QUORUM through {node.url}: {found}"
-            )
+        await _check_refused(node, Level.QUORUM)
     second.start()
     await wait_formed(sim, sim.nodes)
     await asyncio.sleep(SETTLE_SECONDS)
     for node in sim.up:
         assert await read(node, "k", Level.ALL) in ("new", "newer")
+
+
+async def all_set_aside(sim: Sim, **settings: Any) -> None:
+    """Files of all nodes are damaged at once, and all set their data aside: nobody founds an empty cluster in
+    the place of that one. Two get their data back, and all is there.
+    """
+    await start_cluster(sim, Form(3), **settings)
+    nodes = [sim.nodes[url] for url in sorted(sim.nodes)]
+    await write(nodes[0], "k", "kept", Level.ALL)
+    for node in nodes:
+        await node.crash()
+    for node in nodes:
+        assert node.set_data_aside()
+        node.start()
+    await asyncio.sleep(60.0)
+    for node in nodes:
+        await _check_refused(node, Level.ONE)
+    for node in nodes[:2]:
+        await node.crash()
+        node.put_data_back()
+        node.start()
+    await wait_formed(sim, sim.nodes)
+    for node in nodes:
+        assert await read(node, "k", Level.ALL) == "kept", "replicas lack keys"
+
+
+async def _check_refused(node: SimNode, level: Level) -> None:
+    """A node answers no read and takes no write of "k" at a level. AssertionError."""
+    for ask in partial(read, node, "k"), partial(write, node, "k", "newer"):
+        try:
+            found = await ask(level)
+        except (LimeDBError, TimeoutError):
+            continue
+        raise AssertionError(f"complaint: {node.url} can't know, and answers at {level}: {found}")
 
 
 async def lies(sim: Sim, *, count: int = 1, **settings: Any) -> Ledger:

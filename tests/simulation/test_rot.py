@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.faults import no_checksums, rot_is_absence
-from tests.simulation.scenarios import rot, rot_beside_a_gap
+from tests.simulation.faults import (
+    no_checksums,
+    rot_is_absence,
+    set_aside_and_free,
+    set_aside_and_still_a_member,
+)
+from tests.simulation.scenarios import all_set_aside, rot, rot_beside_a_gap
 from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import Sim, SimulationError, run_sim
 
@@ -26,9 +31,15 @@ def test_rot_never_spreads_while_members_come_and_go(seed: int) -> None:
     run_sim(seed, partial(rot, moves=2))
 
 
+@pytest.mark.parametrize("is_whole", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_rot_is_neither_absence_nor_an_older_value(seed: int) -> None:
-    run_sim(seed, rot_beside_a_gap)
+def test_rot_is_neither_absence_nor_an_older_value(seed: int, is_whole: bool) -> None:
+    run_sim(seed, partial(rot_beside_a_gap, is_whole=is_whole))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_nodes_that_all_set_their_data_aside_found_nothing(seed: int) -> None:
+    run_sim(seed, all_set_aside)
 
 
 def test_the_same_without_checksums_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +50,16 @@ def test_the_same_without_checksums_is_found(monkeypatch: pytest.MonkeyPatch) ->
 def test_rot_that_counts_as_absence_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     rot_is_absence(monkeypatch)
     assert not _passes(0, rot_beside_a_gap)
+
+
+def test_a_node_without_its_data_that_remains_a_member_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_aside_and_still_a_member(monkeypatch)
+    assert not _passes(0, partial(rot_beside_a_gap, is_whole=True))
+
+
+def test_a_node_without_its_data_that_may_found_a_cluster_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_aside_and_free(monkeypatch)
+    assert not _passes(0, all_set_aside)
 
 
 def _passes(seed: int, scenario: Callable[[Sim], Awaitable[Any]]) -> bool:

@@ -41,6 +41,11 @@ class LmdbFolder:
         with self._main(table) as (txn, main):
             txn.put(at, flip(txn.get(at, db=main) or b"", bit), db=main)
 
+    def copy_record(self, source: bytes, target: bytes) -> None:
+        """Let a stored key have what another one has."""
+        with self._main() as (txn, main):
+            txn.put(target, txn.get(source, db=main) or b"", db=main)
+
     def places(self, table: bytes) -> list[bytes]:
         """The keys of a table."""
         with self._main(table) as (txn, main):

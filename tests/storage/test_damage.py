@@ -186,6 +186,20 @@ async def test_a_record_under_a_changed_key_is_missing_and_not_absent(
     await store.close()
 
 
+@keys
+async def test_a_whole_record_of_another_key_is_never_given_out(key: str, tmp_path: Path) -> None:
+    """Answers trust the store in this: they don't look at the key again."""
+    places = {name: stored_key(name.encode()) for name in BY_KEY if name != key}
+    await _filled(LMDB, tmp_path)
+    folder = LmdbFolder(tmp_path / "n.lmdb")
+    for place in places.values():
+        folder.copy_record(stored_key(key.encode()), place)
+    store = open_lmdb(tmp_path / "n.lmdb")
+    assert all(isinstance(found, RecordDamagedError) for found in store.stored([*places]))
+    assert await store.get(key) == BY_KEY[key]
+    await store.close()
+
+
 @pytest.mark.parametrize("bit", range(0, 8 * 16, 11))
 async def test_a_damaged_entry_of_the_index_is_mended_when_it_is_compared(bit: int, tmp_path: Path) -> None:
     await _filled(LMDB, tmp_path)

@@ -51,11 +51,12 @@ async def _check(folder: Path, records: list[Record]) -> None:
 
 
 @pytest.mark.parametrize("version", [b"1", b"2"])
-@pytest.mark.parametrize("batch", [1, 7, 10_000])
+@pytest.mark.parametrize(("batch", "size"), [(1, 1 << 24), (7, 1 << 24), (10_000, 1 << 24), (10_000, 100)])
 async def test_an_old_folder_is_brought_up_to_date(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, version: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, size: int, version: bytes
 ) -> None:
     monkeypatch.setattr(lmdb_upgrade, "_BATCH", batch)
+    monkeypatch.setattr(lmdb_upgrade, "_BATCH_BYTES", size)
     await _downgrade(tmp_path / "n.lmdb", version)
     await _check(tmp_path / "n.lmdb", RECORDS)
     with lmdb.open(str(tmp_path / "n.lmdb"), max_dbs=8) as env, env.begin() as txn:

@@ -5,6 +5,7 @@ import pytest
 
 from limedb.core.record import Record
 from limedb.errors import StoreError
+from limedb.storage.files import node_path
 from limedb.storage.opening import open_hint_log, open_store
 from tests.storage.kinds import NOW, fail, text
 
@@ -30,6 +31,19 @@ async def test_a_folder_that_cannot_be_made_is_named(kind: str, tmp_path: Path) 
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"file.* can't be made; check DATA_DIR"):
         open_store(kind, tmp_path / "file" / "data", "http://node1:8484", "always", fail)
+
+
+@pytest.mark.parametrize("name", ["data.mdb", "state", "limedb.lock", "log-0000000007"])
+async def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
+    """A folder in its place can't be read, either."""
+    store = open_store("lmdb", tmp_path, "http://node1:8484", "always", fail)
+    await store.close()
+    path = node_path(tmp_path, "http://node1:8484", ".lmdb") / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    with pytest.raises(StoreError, match=f"{name} can't be .*: Is a directory") as caught:
+        open_store("lmdb", tmp_path, "http://node1:8484", "always", fail)
+    assert type(caught.value) is StoreError  # no damage: nothing is set aside for it
 
 
 async def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:

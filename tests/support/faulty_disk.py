@@ -22,15 +22,25 @@ _SHIM = r"""
 #include <unistd.h>
 #include <sys/uio.h>
 
-/* Whether a call is to fail now; errno is set. The flag holds the call's name and the error number. */
-static int fails(const char *call) {
-    char content[64] = "", name[32] = "";
-    int code = 0, (*really_open)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
+static ssize_t really_read(int fd, void *data, size_t size) {
+    ssize_t (*real)(int, void *, size_t) = dlsym(RTLD_NEXT, "read");
+    return real(fd, data, size);
+}
+/* Whether there is a flag; it holds the name of a call, and an error number. */
+static int is_flagged(char *name, int *code) {
+    char content[64] = "";
+    int (*really_open)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
     int fd = really_open(getenv("FAULT_FLAG"), O_RDONLY);
     if (fd < 0) return 0;
-    ssize_t size = read(fd, content, sizeof content - 1);
+    ssize_t size = really_read(fd, content, sizeof content - 1);
     close(fd);
-    if (size <= 0 || sscanf(content, "%31s %d", name, &code) != 2 || strcmp(name, call)) return 0;
+    return size > 0 && sscanf(content, "%31s %d", name, code) == 2;
+}
+/* Whether a call is to fail now; errno is set. */
+static int fails(const char *call) {
+    char name[32];
+    int code, (*really_open)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
+    if (!is_flagged(name, &code) || strcmp(name, call)) return 0;
     if (!code) {
         char seen[4096];
         snprintf(seen, sizeof seen, "%s.hangs", getenv("FAULT_FLAG"));
@@ -40,6 +50,27 @@ static int fails(const char *call) {
     errno = code;
     return 1;
 }
+/* Whether a file is not to be read now: a part of its path stands behind "read:". */
+static int fails_to_read(int fd) {
+    char name[32], link[64], path[4096];
+    int code;
+    if (!is_flagged(name, &code) || strncmp(name, "read:", 5)) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, path, sizeof path - 1);
+    path[size < 0 ? 0 : size] = 0;
+    if (!strstr(path, name + 5)) return 0;
+    errno = code;
+    return 1;
+}
+ssize_t read(int fd, void *data, size_t size) {
+    return fails_to_read(fd) ? -1 : really_read(fd, data, size);
+}
+ssize_t pread64(int fd, void *data, size_t size, off64_t at) {
+    if (fails_to_read(fd)) return -1;
+    ssize_t (*real)(int, void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pread64");
+    return real(fd, data, size, at);
+}
+ssize_t pread(int fd, void *data, size_t size, off_t at) { return pread64(fd, data, size, at); }
 int fdatasync(int fd) {
     if (fails("sync")) return -1;
     int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
@@ -88,8 +119,8 @@ class FaultyDisks:
 
     @contextmanager
     def failing(self, call: str, code: int) -> Iterator[None]:
-        """For the time of the block sync, write (of what is there) or create (of a segment of the log) fails
-        with an error number, or HANGS.
+        """For the time of the block sync, write (of what is there), create (of a segment of the log) or read
+        (as "read:<a part of the path>") fails with an error number; the others also with HANGS.
         """
         temporary = self._flag.with_suffix(".new")
         temporary.write_text(f"{call} {code}")

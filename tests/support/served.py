@@ -20,13 +20,14 @@ SECONDS = 20
 
 @dataclass
 class Served:
-    """A node that runs by itself."""
+    """A node that runs by itself. env: its settings."""
 
     process: "subprocess.Popen[bytes]"
     port: int
     data: Path
     log: Path
     channel: grpc.Channel
+    env: Mapping[str, str]
 
     @property
     def kv(self) -> "kv_pb2_grpc.KVServiceStub":
@@ -58,17 +59,17 @@ def served(
         port, log = stack.enter_context(free_port()), folder / "node.log"
         own = {
             "SERVER_PORT": str(port), "NODE_URL": f"http://127.0.0.1:{port}",
-            "DATA_DIR": str(folder / "data"), "OTEL_ENDPOINT": "", **QUICK,
+            "DATA_DIR": str(folder / "data"), "OTEL_ENDPOINT": "", **QUICK, **(env or {}),
         }  # fmt: skip
         process = subprocess.Popen(
             [sys.executable, "-m", "limedb", "serve"],
-            env={**os.environ, **own, **(env or {})},
+            env={**os.environ, **own},
             stderr=stack.enter_context(log.open("wb")) if stderr is None else stderr,
             preexec_fn=before,
         )
         try:
             channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
-            node = Served(process, port, folder / "data", log, channel)
+            node = Served(process, port, folder / "data", log, channel, own)
             if is_awaited:
                 wait_for("a first write", lambda: node.set("first", 1) is None, ignore=grpc.RpcError)
             yield node
