@@ -131,6 +131,7 @@ class Carrier:
             return True
         for job in jobs:
             job.outcome = Lost("", self._routes.trouble(), begun=False)
+            job.tries += 1  # to find a way, in vain
         return False
 
     async def _send(

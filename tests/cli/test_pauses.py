@@ -3,10 +3,12 @@ there twice.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +32,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Three nodes with some keys."""
     folder = tmp_path_factory.mktemp("pauses")
     with running_cluster(folder, nodes=3, env={"STORE": "memory"}, envoy=False) as running:
-        with connect_sync(running.nodes[0].address, timeout=60, idempotent=True) as db:
+        with connect_sync(running.nodes[0].address, timeout=90, idempotent=True, patient=True) as db:
             db.set_many({f"old/{n:05d}": "v" * 200 for n in range(COUNT)})
         yield running
 
@@ -84,3 +86,21 @@ def test_a_node_that_pauses_fails_no_import_export_or_watch(three: RunningCluste
     assert len(told) == len(set(told))
     with connect_sync(three.nodes[1].address, timeout=60) as db:
         assert len(db.get_many([*before, *meanwhile])) == 2000
+
+
+def test_an_import_of_a_cluster_that_stays_away_ends_with_its_place_and_how_often_it_tried(
+    tmp_path: Path,
+) -> None:
+    with running_cluster(tmp_path, nodes=1, env={"STORE": "memory"}, envoy=False) as alone:
+        address = alone.nodes[0].address
+        with piped(address, "--timeout", "1.5") as importing:
+            send(importing, "a", "b")
+            with connect_sync(address, timeout=60) as db:
+                wait_for("what was sent", lambda: len(db.get_many(["a", "b"])) == 2)
+            alone.kill("node1")
+            send(importing, "c", "d")
+            complaint = importing.communicate(timeout=60)[1]
+    assert importing.returncode == 1
+    hint, error = complaint.splitlines()
+    assert hint == "broken off; 2 keys stored, 0 bad lines: send what comes behind line 2 to go on"
+    assert re.search(r"tried \d+ times in [1-9]\.\d s", error), error

@@ -157,9 +157,9 @@ def test_stdin_and_stdout_are_files_like_others(node: str, tmp_path: Path) -> No
 
 
 @contextmanager
-def piped(target: str) -> Iterator["subprocess.Popen[str]"]:
+def piped(target: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
     """An import of what is written into its stdin, which stays open."""
-    command = ["import", "-", "--format", "jsonl", "--target", target]
+    command = ["import", "-", "--format", "jsonl", "--target", target, *options]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [sys.executable, "-m", "limedb", *command], stdin=pipe, stderr=pipe, text=True
