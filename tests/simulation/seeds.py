@@ -32,6 +32,7 @@ KEPT: dict[str, dict[int, str]] = {
     },
     "moving_watches": {},
     "rolling_watches": {},
+    "crashing_watches": {},
     "forgetful_watches": {},
     "lies": {},
 }
