@@ -53,6 +53,7 @@ from limedb.replication.replica import LocalReplica
 from limedb.replication.scanning import Scanner
 from limedb.replication.scrubbing import Scrubber, ScrubMark
 from limedb.replication.skew import ClockGuard
+from limedb.replication.watch_drain import wait_watchable
 from limedb.replication.watching import MAX_REPORTED, Watcher
 
 WATCH_LAG_MS = 2000
@@ -325,6 +326,14 @@ class Engine:
         counts_at = self.replica.changes.started_ms + self.watcher.margin_ms + WATCH_LAG_MS
         is_alone = len(self.charter.topology.members) < 2
         return 0 if is_alone else max(0, counts_at - self.skew.now_ms())
+
+    async def wait_watchable(self, wait_ms_of: Callable[[str], Awaitable[int]]) -> None:
+        """Return when the node may stop as far as watches are concerned; see `watch_drain.wait_watchable`."""
+        await wait_watchable(
+            lambda: [state.url for state in self.view.living()],
+            wait_ms_of,
+            lambda: self.replica.changes.is_followed,
+        )
 
     def _watch_problems(self) -> Iterator[Problem]:
         if wait_ms := self.watch_wait_ms:

@@ -34,6 +34,7 @@ from limedb.observability.machine import give_back, machine_memory, own_memory_r
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
 from limedb.ports import Store, StoreStats
+from limedb.replication.watch_drain import LONGEST_SECONDS
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
 from limedb.rpc.cluster import ClusterServicer
@@ -52,6 +53,7 @@ from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, listen_addresses
 from limedb.rpc.sources import ClusterSources, Phase, RotFigures
 from limedb.rpc.topology import TopologyServicer
+from limedb.rpc.watch_waits import WatchWaits
 from limedb.storage.data_names import check_names
 from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
@@ -130,7 +132,7 @@ class Node:
         self._config, self._rng = config, rng
         self._clock = SystemClock()
         self._phase: Phase = "starting"
-        self._stopped = asyncio.Event()
+        self._stopped, self._hurried = asyncio.Event(), asyncio.Event()
         self._stack = AsyncExitStack()
         self._supervisor = Supervisor()
         self._lost_hints = self._untraced = ""
@@ -147,13 +149,28 @@ class Node:
             await self._stack.aclose()
             raise
 
+    async def wait_watchable(self) -> None:
+        """Serve until the node may stop without costing watches anything, for some seconds at most; or until
+        it is asked again, or can't go on.
+        """
+        self._phase = "draining"
+        if self.failure is None and not self.is_removed:
+            waiting = asyncio.create_task(self._engine.wait_watchable(self._watch_waits.of))
+            hurry = asyncio.create_task(self._hurried.wait())
+            await asyncio.wait((waiting, hurry), return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            hurry.cancel()
+            await asyncio.gather(waiting, hurry, return_exceptions=True)
+
     async def stop(self) -> None:
         """Take no more requests, finish those that run, and close everything in reverse order."""
         self._phase = "draining"
         await self._stack.aclose()
 
     def ask_to_stop(self) -> None:
-        """Let `wait_stopped` return."""
+        """Let `wait_stopped` return; asked again, `wait_watchable` too."""
+        if self._stopped.is_set():
+            self._hurried.set()
         self._stopped.set()
 
     async def wait_stopped(self) -> None:
@@ -184,7 +201,7 @@ class Node:
             lambda url: self._engine.view.address(url), self._clock, telemetry.client_interceptors
         )
         self._stack.push_async_callback(links.close)
-        gossip = RemoteGossip(links)
+        gossip, self._watch_waits = RemoteGossip(links), WatchWaits(links)
         await check_own_name(gossip, config.node_url, config.advertise_address)
         self._engine = Engine(
             self._settings(),
@@ -421,6 +438,7 @@ class Node:
         log.critical("the node stops: %s", error, exc_info=None if isinstance(error, LimeDBError) else error)
         self.failure = self.failure or error
         self._stopped.set()
+        self._hurried.set()
 
 
 def run(config: Config) -> None:
@@ -492,11 +510,22 @@ async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> b
     last.seconds = LAST_SECONDS
     _spare_collector()
     await stopping
-    last.begin()
-    await node.stop()
+    await _stop(node, last)
     if node.failure is not None:
         raise LimeDBError(f"the node had to stop: {node.failure}") from node.failure
     return node.is_removed and not signals.is_asked
+
+
+async def _stop(node: Node, last: LastResort) -> None:
+    """Stop a node, each of the two steps in its time."""
+    for seconds, step in (
+        (LONGEST_SECONDS + LAST_SECONDS, node.wait_watchable),
+        (LAST_SECONDS, node.stop),
+    ):
+        last.call_off()
+        last.seconds = seconds
+        last.begin()
+        await step()
 
 
 def _call(loop: asyncio.AbstractEventLoop, hear: Callable[[], None]) -> None:

@@ -139,6 +139,11 @@ class ChangeLog:
 
     # --- who watches
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._places)
+
     async def follow(self, what: Selection, since_ms: int | None) -> AsyncGenerator[ChangeBatch, None]:
         """The changes that arrived from a time on (None: now), in their order; the first batch comes at once,
         and then one at least every BEAT_SECONDS.

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
-from tests.support.clusters import QUICK, limedb, running_cluster
+from tests.support.clusters import QUICK, Node, limedb, running_cluster
 from tests.support.ports import free_port, free_ports
 from tests.support.serving import NOWHERE, running_node, starting_node
 from tests.support.waiting import wait_for
@@ -208,3 +208,46 @@ def pair(folder: Path, ports: list[int], names: list[str]) -> Iterator[list[str]
 @pytest.mark.parametrize("name", ["http://0.0.0.0:8484", "http://node1:0"])
 def test_a_name_that_nobody_can_dial_is_refused(name: str) -> None:
     assert "that others can dial" in refused({"NODE_URL": name})
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("dead", [0, 1, 2])
+def test_of_four_nodes_two_leave_and_nothing_is_left_of_them(tmp_path: Path, dead: int) -> None:
+    """Some are dead when they leave, and one that stays is restarted meanwhile. The others are well at once,
+    and after half a minute nobody knows those that left. Two of four were critical for ever.
+    """
+    with running_cluster(tmp_path, nodes=4, envoy=False) as cluster:
+        first, second, *leaving = cluster.nodes
+        for number, node in enumerate(leaving):
+            if number < dead:
+                cluster.kill(node.name)
+                wait_for("it is dead", lambda n=node: status_at(first, n) == "dead")  # type: ignore[misc]
+            done = limedb(
+                "admin", "remove" if number < dead else "decommission", node.url, "--target", first.address
+            )
+            assert done.returncode == 0, done.stderr
+        for node in (first, second):
+            wait_for("it is well", lambda n=node: gossip_of(n).cluster_health == "healthy")  # type: ignore[misc]
+        for node in (*leaving[dead:], second):
+            cluster.kill(node.name)
+        cluster.restart(second.name)
+        for node, other in ((first, second), (second, first)):
+            wait_for("no others are known", lambda n=node, o=other: knows_only(n, o), limit=60)  # type: ignore[misc]
+            state = state_of(node.address)
+            assert (state.status, state.total_nodes, state.active_nodes) == ("active", 2, 2)
+            assert gossip_of(node).cluster_health == "healthy"
+
+
+def gossip_of(node: Node) -> Any:
+    with grpc.insecure_channel(node.address) as channel:
+        return cluster_pb2_grpc.ClusterServiceStub(channel).GetGossip(cluster_pb2.GetGossipRequest())
+
+
+def status_at(node: Node, peer: Node) -> str:
+    return next((str(p.status) for p in gossip_of(node).peer_details if p.url == peer.url), "")
+
+
+def knows_only(node: Node, other: Node) -> bool:
+    """Whether a node has one peer and no warning."""
+    state = state_of(node.address)
+    return list(state.peers) == [other.url] and not state.warnings

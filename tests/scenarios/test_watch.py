@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import signal
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +21,7 @@ import pytest
 import limedb
 from limedb.errors import LimeDBError
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
-from tests.scenarios.members import is_settled
+from tests.scenarios.members import is_settled, state
 from tests.support.clusters import USUAL, RunningCluster, running_cluster
 from tests.support.clusters import limedb as limedb_command
 from tests.support.keys import new_key
@@ -207,6 +210,32 @@ def test_nodes_that_join_and_leave_in_the_middle_cost_nothing(tmp_path: Path) ->
             wait_heard(watch, written)
             assert watch.error is None
             assert len(watch.changes) == len(set(watch.changes))
+
+
+@pytest.mark.torture
+def test_a_stop_waits_until_a_node_that_crashed_counts_again(tmp_path: Path) -> None:
+    """It takes 13 s. Else the one that crashed and the one that is stopped would both be missing."""
+    with running_cluster(tmp_path, nodes=3, envoy=False) as cluster:
+        first, crashed, stopped = cluster.nodes
+        put(first.address, [f"before{i}" for i in range(50)])
+        with watching(first.address) as watch:
+            cluster.kill(crashed.name)
+            cluster.restart(crashed.name)
+            assert state(crashed).watch_wait_ms
+            os.kill(cluster.pid(stopped.name), signal.SIGTERM)
+            wait_for("it waits", lambda: state(stopped).status == "draining")
+            written = put(stopped.address, [f"meanwhile{i}" for i in range(50)])
+            wait_for("it is gone", lambda: not listens(stopped.address))
+            assert not state(crashed).watch_wait_ms
+            written += put(first.address, [f"after{i}" for i in range(50)])
+            wait_heard(watch, written)
+            assert watch.error is None
+
+
+def listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
 
 
 async def test_a_rolling_restart_costs_watches_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.slewed_time import SlewedTime
 from limedb.core.topology import Fence
+from limedb.engine import Engine
 from limedb.ports import Applied, Held, Saved
 from limedb.replication import healing, writing
 from limedb.replication.checked_replicas import CheckedReplicas
@@ -108,6 +109,15 @@ def watch_of_restarted(patch: pytest.MonkeyPatch) -> None:
         return source.stands
 
     patch.setattr(Feed, "_counts", counts)
+
+
+def stop_at_once(patch: pytest.MonkeyPatch) -> None:
+    """A node stops though a peer that crashed does not count for watches yet."""
+
+    async def wait_watchable(self: Engine, wait_ms_of: object) -> None:
+        """Wait for nothing."""
+
+    patch.setattr(Engine, "wait_watchable", wait_watchable)
 
 
 def watch_that_forgets(patch: pytest.MonkeyPatch) -> None:

@@ -144,8 +144,12 @@ class SimNode:
             self.sim.bug(f"{self.url} can't be cancelled", AssertionError(f"{stuck}"))
 
     async def end(self) -> None:
-        """End the process as SIGTERM would: writes that run are done, and the log of changes is kept."""
+        """End the process as SIGTERM would: peers that don't count for watches are waited for, writes that
+        run are done, and the log of changes is kept.
+        """
         engine = getattr(self.program, "engine", None)
+        if engine is not None:
+            await engine.wait_watchable(self._watch_wait_ms_of)
         for _ in range(END_LOOKS):
             if engine is not None and engine.in_flight.is_empty:
                 changes = engine.replica.changes
@@ -153,6 +157,11 @@ class SimNode:
                 break
             await asyncio.sleep(0.005)
         await self.crash()
+
+    async def _watch_wait_ms_of(self, url: str) -> int:
+        node = self.sim.nodes.get(url)
+        engine = getattr(node.program, "engine", None) if node is not None else None
+        return engine.watch_wait_ms if engine is not None else 0
 
     def be_born_again(self) -> None:
         """End the process, set the data aside, and start as a new node, soon."""

@@ -33,6 +33,7 @@ KEPT: dict[str, dict[int, str]] = {
     },
     "moving_watches": {},
     "rolling_watches": {},
+    "crashing_watches": {},
     "forgetful_watches": {},
     "lies": {},
 }

@@ -7,6 +7,7 @@ import pytest
 
 from limedb.replication import reported
 from tests.simulation.faults import (
+    stop_at_once,
     watch_of_one_owner,
     watch_of_restarted,
     watch_that_drops,
@@ -14,7 +15,13 @@ from tests.simulation.faults import (
 )
 from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import Sim, SimulationError, run_sim
-from tests.simulation.watches import forgetful_watches, moving_watches, rolling_watches, watches
+from tests.simulation.watches import (
+    crashing_watches,
+    forgetful_watches,
+    moving_watches,
+    rolling_watches,
+    watches,
+)
 
 MUTANT_SEEDS = 20
 
@@ -41,6 +48,20 @@ def test_it_is_while_members_come_and_go(seed: int) -> None:
 def test_restarts_one_after_the_other_make_no_gap(seed: int) -> None:
     watchers, _ = run_sim(seed, rolling_watches)
     assert all(watcher.owed and not watcher.gaps for watcher in watchers)
+
+
+@pytest.mark.parametrize("seed", seeds_of("crashing_watches", share=20))
+def test_a_stop_after_a_crash_makes_no_gap(seed: int) -> None:
+    watchers, _ = run_sim(seed, crashing_watches)
+    assert all(watcher.owed and not watcher.gaps for watcher in watchers)
+
+
+def test_a_stop_that_waits_for_nobody_is_found() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at_once(patch)
+        assert any(
+            watcher.gaps for seed in range(MUTANT_SEEDS) for watcher in run_sim(seed, crashing_watches)[0]
+        )
 
 
 def test_each_version_is_told_once_in_little_memory(one_bucket: None) -> None:

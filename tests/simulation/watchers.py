@@ -91,10 +91,11 @@ class Watching:
 
     since: virtual time from which on nothing may be missed, None while it doesn't stand. resume: the version
     after which it can go on. gaps: how often it was told of one; asked: of how many nodes;
-    owed: changes that it had to be told.
+    owed: changes that it had to be told. is_prompt: it takes at once what it is told.
     """
 
-    def __init__(self, sim: Sim, writes: Writes, name: str) -> None:
+    def __init__(self, sim: Sim, writes: Writes, name: str, *, is_prompt: bool = False) -> None:
+        self._is_prompt = is_prompt
         self._sim, self._writes, self._rng = sim, writes, sim.rng(f"watcher {name}")
         self.name, self.gaps, self.asked, self.owed = name, 0, 0, 0
         self.since: float | None = None
@@ -132,7 +133,7 @@ class Watching:
             self._check((wall_ms_of(self.resume) - START_MS) / 1000 - CLOCK_SECONDS)
             if now() > until:
                 return
-            await asyncio.sleep(_slowness(self._rng))
+            await asyncio.sleep(0.0 if self._is_prompt else _slowness(self._rng))
 
     def _begin(self) -> None:
         """Nothing may be missed from now on."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from tests.simulation.changes import Director
-from tests.simulation.clusters import form_of, start_cluster, wait_formed
+from tests.simulation.clusters import Form, form_of, start_cluster, wait_formed
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.node import SimNode
 from tests.simulation.program import EngineProgram
@@ -74,6 +74,41 @@ async def rolling_watches(sim: Sim, *, rounds: int = 2, **settings: Any) -> list
     return await _watch(sim, writes, restart())
 
 
+async def crashing_watches(sim: Sim, *, rounds: int = 2, **settings: Any) -> list[Watching]:
+    """Nodes crash or are stopped in turn, each as soon as the one before takes requests. What crashes does so
+    only when all others count for watches; what is stopped waits for that itself. Clients that are behind may
+    have a gap all the same, when they change to another node: these are not.
+    """
+    await start_cluster(sim, Form(3), **settings)
+    rng, writes = sim.rng("restarts"), Writes()
+
+    async def restart() -> None:
+        writers = asyncio.create_task(write_some(sim, writes, seconds=1e6, pause=0.1))
+        try:
+            for url in sorted(sim.nodes) * rounds:
+                node = sim.nodes[url]
+                if rng.random() < 0.5:
+                    await wait_until("all count", partial(_all_count, sim), 60)
+                    await node.crash()
+                    await asyncio.sleep(rng.uniform(0.05, 2.0))
+                else:
+                    await node.end()
+                    await asyncio.sleep(rng.uniform(0.05, 8.0))
+                node.start()
+                await wait_until(f"{url} to serve", partial(_serves, node), 60)
+                await asyncio.sleep(rng.uniform(0.0, 2.0))
+        finally:
+            writers.cancel()
+            await asyncio.wait([writers])
+
+    return await _watch(sim, writes, restart(), are_prompt=True)
+
+
+def _all_count(sim: Sim) -> bool:
+    programs: list[Any] = [node.program for node in sim.nodes.values()]
+    return all(program is not None and not program.engine.watch_wait_ms for program in programs)
+
+
 def _serves(node: SimNode) -> bool:
     program: Any = node.program
     return program is not None and not program.engine.problem
@@ -84,9 +119,11 @@ async def forgetful_watches(sim: Sim, **settings: Any) -> list[Watching]:
     return await watches(sim, seconds=30.0, max_reported=sim.rng("memory").choice([4, 8, 12]), **settings)
 
 
-async def _watch(sim: Sim, writes: Writes, work: Awaitable[None]) -> list[Watching]:
+async def _watch(
+    sim: Sim, writes: Writes, work: Awaitable[None], *, are_prompt: bool = False
+) -> list[Watching]:
     """Watch while the work is done; then everything is told."""
-    watchers = [Watching(sim, writes, str(i)) for i in range(WATCHERS)]
+    watchers = [Watching(sim, writes, str(i), is_prompt=are_prompt) for i in range(WATCHERS)]
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(watcher.run()) for watcher in watchers]
