@@ -47,6 +47,9 @@ class _RealClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def elapsed(self) -> float:
+        return time.monotonic()
+
 
 class _Place:
     def __init__(self, topology: Topology) -> None:
@@ -69,7 +72,9 @@ class _Wire:
         self.messages += 1
         return type(message).FromString(data)
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Record | None]:
         request = self._pass(convert.read_request(keys, fence))
         records = await self._replica.read(request.keys, fence, deadline)
         return convert.records_from(self._pass(convert.read_response(records)))

@@ -201,10 +201,19 @@ def _size(low: int, high: int) -> Callable[[str], int]:
         match = re.fullmatch(r"(\d+) ?(B|KiB|MiB|GiB|)", text)
         size = int(match[1]) * _BYTES[match[2]] if match else -1
         if not low <= size <= high:
-            raise ValueError(f"a size from {low} to {high} bytes: 65536, 512KiB, 1MiB")
+            raise ValueError(
+                f"a size from {_spelled(low)} to {_spelled(high)}, in bytes or with a unit (KiB, MiB, GiB):"
+                f" {min(2 * low, high)} or {_spelled(min(2 * low, high))}"
+            )
         return size
 
     return parse
+
+
+def _spelled(size: int) -> str:
+    """A size as a setting has it, in the largest unit that fits."""
+    unit = max((unit for unit in _BYTES if unit and size % _BYTES[unit] == 0), key=_BYTES.__getitem__)
+    return f"{size // _BYTES[unit]}{unit}"
 
 
 def _size_or_0(low: int, high: int) -> Callable[[str], int]:

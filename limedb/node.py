@@ -18,6 +18,7 @@ import uvloop
 from limedb import __version__
 from limedb.aio.last_resort import LastResort
 from limedb.aio.last_words import leave_last_words
+from limedb.aio.running_time import RunningTime
 from limedb.aio.stop_signals import StopSignals
 from limedb.aio.supervisor import Supervisor
 from limedb.cluster.aside import Aside
@@ -44,7 +45,7 @@ from limedb.rpc.key_streams import KeyStreams
 from limedb.rpc.kv import KVServicer
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.memory import Memory
-from limedb.rpc.own_name import check_own_name
+from limedb.rpc.own_name import NameWatch, check_own_name
 from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
 from limedb.rpc.remote_topology import RemoteTopology
 from limedb.rpc.replica import ReplicaServicer
@@ -78,6 +79,8 @@ LEAST_MEMORY, MOST_MEMORY = 256 << 20, 2 << 30
 """Bytes between which MAX_MEMORY is an eighth of the machine's, where it isn't set."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
+LONG_STAND_SECONDS = 1.0
+"""A process that stood still for so long says so in its log."""
 LOOK_SECONDS = 0.05
 """How often a node looks whether it may serve."""
 SWITCH_SECONDS = 0.0005
@@ -91,15 +94,29 @@ few cycles, and a thousand at once keep many objects that are not garbage yet.
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's clocks. running: the time in which this process ran."""
+
+    def __init__(self) -> None:
+        self.running = RunningTime(stood_still=_note_stand)
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970."""
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
+        """See ports.Clock."""
+        return self.running.now()
+
+    def elapsed(self) -> float:
+        """See ports.Clock."""
         return time.monotonic()
+
+
+def _note_stand(seconds: float) -> None:
+    level = logging.WARNING if seconds >= LONG_STAND_SECONDS else logging.DEBUG
+    log.log(
+        level, "this process stood still for %.1f s: that time counts for no judgement of others", seconds
+    )
 
 
 class Node:
@@ -157,6 +174,8 @@ class Node:
             config.store, config.data_dir, config.node_url, config.durability, self._fail
         )
         self._stack.push_async_callback(operations.close)
+        self._clock.running.start()  # what was opened just now may have taken its time
+        self._stack.callback(self._clock.running.stop)
         self._aside = Aside()
         self._memory = Memory(self._max_memory, self._clock)
         self._figures = Figures(self._clock, store)
@@ -195,12 +214,22 @@ class Node:
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
+        charter = self._engine.charter
+        name_watch = NameWatch(
+            gossip,
+            config.node_url,
+            config.advertise_address,
+            charter.node_id,
+            lambda: charter.topology.is_fresh,
+            self._fail,
+        )
         self._run_in_background(
             {
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
                 "the watch over connections": Connections(config.server_port).run,
                 "the watch over memory": watchman.run,
+                "the watch over the node's name": name_watch.run,
                 **self._data_watches(store.stats()),
                 "the node's health": lambda: self._attend(server),
             }
@@ -454,6 +483,9 @@ async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> b
         last.begin()
         starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
+    if starting.cancelled() or starting.exception() is not None:
+        stopping.cancel()
+        await asyncio.wait((stopping,))
     if starting.cancelled():
         return False
     starting.result()

@@ -21,13 +21,18 @@ from limedb.errors import RecordDamagedError
 
 
 class Clock(Protocol):
-    """The two clocks of a node."""
+    """The clocks of a node."""
 
     def wall_ms(self) -> int:
         """Milliseconds since 1970; it may jump."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; it never runs backwards."""
+        """Seconds since some moment; it never runs backwards. For waiting, and for judging the silence of
+        others: time in which this process stood still hardly counts (`aio/running_time.py`).
+        """
+
+    def elapsed(self) -> float:
+        """Seconds since some moment, whatever this process did. For comparing clocks."""
 
 
 class Applied(NamedTuple):
@@ -251,8 +256,14 @@ class Replica(Protocol):
     no cluster, or another), and RemoteError for an error of the replica's own.
     """
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
-        """The records of keys as stored, in their order; an error where one is damaged there."""
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
+        """The records of keys as stored, in their order; an error where one is damaged there.
+
+        most: bytes of values. ResponseTooLargeError, or RemoteError of that kind: they have more; None: more
+        than the replica lets one read have.
+        """
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False

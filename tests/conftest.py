@@ -1,10 +1,22 @@
 """What all tests share."""
 
 import os
+import signal
 
 import pytest
 
 from tests.support import browser
+
+
+def pytest_configure() -> None:
+    """Hear signals although whoever started the tests did not (`nohup make test &` ignores SIGINT): what is
+    ignored here would be ignored by all processes that tests start.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

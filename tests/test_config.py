@@ -92,9 +92,9 @@ BAD = [
     ("SCRUB_INTERVAL", "1s", "0, or a time from 60s"),
     ("REQUEST_TIMEOUT", "1h", "a time from 0.01s to 600s"),
     ("ADVERTISE_ADDRESS", "10.0.0.1", "host:port"),
-    ("MAX_VALUE_SIZE", "17MiB", "a size from 1 to 16777216 bytes"),
-    ("MAX_VALUE_SIZE", "1GB", "a size from 1 to 16777216 bytes"),
-    ("MAX_MEMORY", "1MiB", "a size from 67108864 to"),
+    ("MAX_VALUE_SIZE", "17MiB", "a size from 1B to 16MiB"),
+    ("MAX_VALUE_SIZE", "1GB", "a size from 1B to 16MiB"),
+    ("MAX_MEMORY", "1MiB", "a size from 64MiB to 1024GiB"),
     ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
     ("LOG_FORMAT", "xml", "one of text, json"),
 ]
@@ -126,6 +126,14 @@ def test_a_flag_wins_over_the_environment(name: str) -> None:
     assert getattr(load({name: other}, {name.lower(): text}), name.lower()) == meaning
     assert getattr(load({name: text}, {name.lower(): other}), name.lower()) == other_meaning
     assert getattr(load({name: text}, {name.lower(): None}), name.lower()) == meaning
+
+
+@pytest.mark.parametrize("name", ["MAX_VALUE_SIZE", "MAX_MEMORY"])
+def test_the_examples_of_an_error_are_allowed(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({name: "x"})
+    for example in str(caught.value).rpartition(": ")[2].split(" or "):
+        load({name: example})
 
 
 @pytest.mark.parametrize(("name", "value", "allowed"), BAD)

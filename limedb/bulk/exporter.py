@@ -3,19 +3,16 @@
 It owns the progress: after each page the file is a whole number of items. It must never hold more than one.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from limedb.aio.retrying import Patience
 from limedb.bulk import csv_file, go_file, jsonl
 from limedb.bulk.items import Format, Item
-from limedb.errors import BadItemError, LimeDBError, RemoteError, RequestTimeoutError, UnavailableError
+from limedb.errors import BadItemError, LimeDBError, UnavailableError
+from limedb.rpc.calls import may_pass
 from limedb.rpc.scan_calls import Page
-
-PATIENCE_SECONDS = 30.0
-"""How long a scan that broke off may take to go on."""
-PAUSE_SECONDS = 0.5
 
 Scan = Callable[[str | None], Iterator[Page]]
 """The pages behind a cursor."""
@@ -33,7 +30,8 @@ class Progress:
 class Exporter:
     """An export into a file that stands where it is to go on.
 
-    report: told of each key that the form can't hold. moved: told when a page is in the file.
+    report: told of each key that the form can't hold. moved: told when a page is in the file. patience: with
+    a scan that broke off; one that never brought a page fails at once.
     """
 
     def __init__(
@@ -43,9 +41,11 @@ class Exporter:
         progress: Progress,
         report: Callable[[BadItemError], None],
         moved: Callable[[], None],
+        patience: Patience,
     ) -> None:
         self.progress = progress
         self._form, self._out, self._report, self._moved = form, out, report, moved
+        self._patience = patience
 
     def run(self, scan: Scan) -> None:
         """Write all pages. LimeDBError: the scan broke off, and did not go on in time."""
@@ -62,18 +62,21 @@ class Exporter:
 
     def _pages(self, scan: Scan) -> Iterator[Page]:
         """The pages to the end, also where a node that was asked goes away meanwhile."""
-        heard = float("-inf")
+        has_come = False
         while True:
+            error: LimeDBError = UnavailableError("the scan ended before its range did")
             try:
                 for page in scan(self.progress.after):
                     yield page
-                    heard = time.monotonic()
+                    self._patience.heard()
+                    has_come = True
                     if page.after is None:
                         return
-            except (UnavailableError, RequestTimeoutError, RemoteError) as error:
-                if time.monotonic() - heard > PATIENCE_SECONDS or not _may_pass(error):
-                    raise
-            time.sleep(PAUSE_SECONDS)
+            except LimeDBError as failed:
+                error = failed
+            if not (has_come and may_pass(error)):
+                raise error
+            self._patience.wait(error)
 
     def _write(self, item: Item) -> None:
         try:
@@ -91,8 +94,3 @@ class Exporter:
         if self._form is Format.CSV:
             return csv_file.write(item)
         return (b",\n" if self.progress.written else b"\n") + go_file.write(item)
-
-
-def _may_pass(error: LimeDBError) -> bool:
-    """Whether a scan may work later: of what a node answers, only that it can't now."""
-    return not isinstance(error, RemoteError) or error.code == "UNAVAILABLE"

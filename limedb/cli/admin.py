@@ -88,7 +88,7 @@ def decommission(url: str, dry_run: bool, no_wait: bool, target: str, timeout: f
         plan = node.decommission(url, dry_run)
         screen.show_plan(plan)
         if not (dry_run or no_wait):
-            screen.wait_gone(node, url, plan.epoch)
+            screen.wait_gone(node, url, plan.epoch, timeout)
 
 
 @admin.command(
@@ -108,7 +108,7 @@ def remove(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) 
         plan = node.remove(url, dry_run)
         screen.show_plan(plan)
         if not (dry_run or no_wait):
-            screen.wait_gone(node, url, plan.epoch)
+            screen.wait_gone(node, url, plan.epoch, timeout)
 
 
 @admin.command(

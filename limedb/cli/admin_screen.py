@@ -7,13 +7,14 @@ from contextlib import contextmanager
 
 import click
 
+from limedb.aio.retrying import Patience
 from limedb.cluster.report import ChangePlan, ChangeStatus
-from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
+from limedb.errors import LimeDBError
 from limedb.rpc.admin_calls import AdminClient, AdminStatus, RepairState, ScrubState
+from limedb.rpc.calls import may_pass
 
-POLL_SECONDS = 0.5
-PATIENCE_SECONDS = 30.0
-"""How long a node that is asked for progress may be away."""
+LOOK_SECONDS = 0.5
+"""Between two looks at the progress of a change."""
 
 Advance = Callable[[int, int, str], None]
 """Tells how many of how many parts are done, and a few words."""
@@ -45,13 +46,13 @@ def show_plan(plan: ChangePlan) -> None:
         click.echo(f"{move.node_url:<32} {move.share_before:>7.2%} -> {move.share_after:>7.2%}")
 
 
-def wait_gone(node: AdminClient, url: str, epoch: int) -> None:
-    """Show progress of the change that began in `epoch` until a node is no member any more. LimeDBError: the
-    change was given up.
+def wait_gone(node: AdminClient, url: str, epoch: int, timeout: float) -> None:
+    """Show progress of the change that began in `epoch` until a node is no member any more. timeout: how long
+    the node that is asked may be away, in seconds. LimeDBError: the change was given up.
     """
     total, words = 1, ""
     with _progress("streaming") as advance:
-        for status in _statuses(node):
+        for status in _statuses(node, Patience(timeout)):
             if status.member(url) is None:
                 advance(total, total, words)
                 break
@@ -99,19 +100,19 @@ def show_scrub(states: Iterator[ScrubState]) -> None:
         )
 
 
-def _statuses(node: AdminClient) -> Iterator[AdminStatus]:
+def _statuses(node: AdminClient, patience: Patience) -> Iterator[AdminStatus]:
     """The status again and again; the node that is asked may be away for a while."""
-    heard = time.monotonic()
     while True:
         try:
             status = node.status()
-        except (UnavailableError, RequestTimeoutError):
-            if time.monotonic() - heard > PATIENCE_SECONDS:
+        except LimeDBError as error:
+            if not may_pass(error):
                 raise
-        else:
-            heard = time.monotonic()
-            yield status
-        time.sleep(POLL_SECONDS)
+            patience.wait(error)
+            continue
+        patience.heard()
+        yield status
+        time.sleep(LOOK_SECONDS)
 
 
 def _counts(change: ChangeStatus) -> tuple[int, int]:

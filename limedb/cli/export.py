@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import click
 
+from limedb.aio.retrying import Patience
 from limedb.bulk import progress
 from limedb.bulk.exporter import Exporter, Progress
 from limedb.bulk.items import Format
@@ -18,7 +19,7 @@ from limedb.bulk.progress import Exported
 from limedb.cli.bars import bar
 from limedb.cli.codes import IN_PART
 from limedb.cli.files import form_of, form_option
-from limedb.cli.options import command, consistency_option, target_option
+from limedb.cli.options import command, consistency_option, patience_option, target_option
 from limedb.core.quorum import Level
 from limedb.errors import BadItemError, BulkError, LimeDBError
 from limedb.rpc.scan_calls import Selection, scan_client
@@ -45,6 +46,7 @@ PAGE = 500
 @click.option("--force", is_flag=True, help="Begin anew, over what the file holds.")
 @consistency_option
 @target_option
+@patience_option
 def export(
     file: Path,
     form: Format | None,
@@ -55,6 +57,7 @@ def export(
     force: bool,
     level: Level | None,
     target: str,
+    patience: float,
 ) -> None:
     """Write the keys of the cluster to FILE (- is stdout), in order; exit with 4 when it can't hold some.
 
@@ -78,12 +81,16 @@ def export(
         def report(error: BadItemError) -> None:
             say(str(error))
 
-        run = Exporter(form, out, replace(begun), report, moved)
+        run = Exporter(form, out, replace(begun), report, moved, Patience(patience))
         try:
-            with scan_client(target) as node:
+            with scan_client(target, patience) as node:
                 run.run(lambda after: node.scan(keys, after=after, level=level, page_size=PAGE))
         except KeyboardInterrupt:
             say(f"interrupted; {run.progress.written:,} keys written{sink.hint}")
+            raise
+        except LimeDBError:
+            if run.progress.after is not None:
+                say(f"broken off; {run.progress.written:,} keys written{sink.hint}")
             raise
     sink.forget()
     click.echo(f"{run.progress.written:,} keys written, {run.progress.failed:,} left out", err=True)

@@ -40,7 +40,12 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
 @click.option("--stop-on-error", is_flag=True, help="End at the first bad line. Default: tell it, and go on.")
 @consistency_option
 @click.option(
-    "--timeout", default=30.0, show_default=True, type=SECONDS, metavar="SECONDS", help="Of each batch."
+    "--timeout",
+    default=30.0,
+    show_default=True,
+    type=SECONDS,
+    metavar="SECONDS",
+    help="How long each batch is tried when the cluster is away.",
 )
 @target_option
 def import_(
@@ -69,6 +74,10 @@ def import_(
             except KeyboardInterrupt:
                 say(f"interrupted; {run.left_off()}")
                 raise
+            except LimeDBError:
+                if run.has_begun:
+                    say(f"broken off; {run.left_off()}")
+                raise
             finally:
                 run.keep()
     source.forget()
@@ -76,7 +85,7 @@ def import_(
 
 
 class _Run:
-    """An import that runs. importer: there is one once it has begun."""
+    """An import that runs. has_begun: there is an importer."""
 
     importer: Importer
 
@@ -86,7 +95,7 @@ class _Run:
         self._counts = Counts(state.stored, state.failed, state.expired)
         self._saved = self._began = time.monotonic()
         self._before = state.stored
-        self._has_begun = False
+        self.has_begun = False
 
     async def carry_out(
         self, lines: Iterator[Line], target: str, level: Level | None, timeout: float, stop_on_error: bool
@@ -94,9 +103,9 @@ class _Run:
         """Store all lines."""
         from limedb.client import connect
 
-        async with connect(target, consistency=level, timeout=timeout, idempotent=True) as db:
+        async with connect(target, consistency=level, timeout=timeout, idempotent=True, patient=True) as db:
             self.importer = Importer(db, self._start, self._counts, self._bad, self._moved, stop_on_error)
-            self._has_begun = True
+            self.has_begun = True
             try:
                 await self.importer.run(lines)
             finally:
@@ -104,7 +113,7 @@ class _Run:
 
     def left_off(self) -> str:
         """How far it came, and how to go on."""
-        line = self.importer.place.line if self._has_begun else 0
+        line = self.importer.place.line if self.has_begun else 0
         if not line:
             return "nothing was stored"
         if self._source.has_state:
@@ -113,7 +122,7 @@ class _Run:
 
     def keep(self) -> None:
         """Keep how far it came."""
-        if self._has_begun:
+        if self.has_begun:
             self._source.save(self.importer)
 
     def _bad(self, number: int, error: LimeDBError) -> None:

@@ -34,6 +34,15 @@ timeout_option = click.option(
     metavar="SECONDS",
     help="How long to wait for the answer.",
 )
+patience_option = click.option(
+    "--timeout",
+    "patience",
+    default=30.0,
+    show_default=True,
+    type=SECONDS,
+    metavar="SECONDS",
+    help="How long to try again when the cluster is away.",
+)
 consistency_option = click.option(
     "--consistency",
     "level",

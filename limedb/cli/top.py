@@ -7,14 +7,15 @@ from itertools import islice
 
 import click
 
-from limedb.cli.options import command, target_option
+from limedb.aio.retrying import Patience
+from limedb.cli.options import command, patience_option, target_option
 from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, show_rows, size, table
-from limedb.errors import RequestTimeoutError, UnavailableError
+from limedb.errors import LimeDBError, UnavailableError
+from limedb.rpc.calls import may_pass
 from limedb.rpc.cluster_calls import ClusterSample, NodeSample, cluster_client
 
-PAUSE_SECONDS = 0.5
-"""Before a node that went away is asked again."""
-PATIENCE_SECONDS = 30.0
+ANSWER_SECONDS = 5.0
+"""How long a sample may be late."""
 _CLEAR = "\x1b[H\x1b[J"
 _COLUMNS = (
     "NODE", "STATUS", ">KEYS", ">OWNS", ">REQ/S", ">GET/S", ">SET/S", ">DEL/S", ">MEAN MS", ">ERRORS",
@@ -34,14 +35,15 @@ _COLUMNS = (
 @click.option("-n", "--count", type=click.IntRange(1), help="End after so many samples. Default: never.")
 @output_option(TABLE)
 @target_option
-def top(interval: float, count: int | None, shape: str, target: str) -> None:
+@patience_option
+def top(interval: float, count: int | None, shape: str, target: str, patience: float) -> None:
     """Show the nodes with their rates, until Ctrl-C: live on a terminal, elsewhere sample by sample.
 
     -o raw prints a line a node, which begins with the sample's time in seconds.
     """
     live = shape == TABLE and sys.stdout.isatty()
-    with cluster_client(target, interval) as node:
-        samples = _lasting(lambda: node.watch(round(interval * 1000)))
+    with cluster_client(target, ANSWER_SECONDS) as node:
+        samples = _lasting(lambda: node.watch(round(interval * 1000)), Patience(patience))
         for sample in islice(_paced(samples, interval), count):
             if shape == JSON:
                 echo_json(sample.as_view, None)
@@ -52,18 +54,21 @@ def top(interval: float, count: int | None, shape: str, target: str) -> None:
             sys.stdout.flush()
 
 
-def _lasting(watch: Callable[[], Iterator[ClusterSample]]) -> Iterator[ClusterSample]:
+def _lasting(watch: Callable[[], Iterator[ClusterSample]], patience: Patience) -> Iterator[ClusterSample]:
     """Samples, also when the node that is asked goes away for a while."""
-    heard = float("-inf")
+    has_come = False
     while True:
+        error: LimeDBError = UnavailableError("the stream of samples ended")
         try:
             for sample in watch():
-                heard = time.monotonic()
+                patience.heard()
+                has_come = True
                 yield sample
-        except (UnavailableError, RequestTimeoutError):
-            if time.monotonic() - heard > PATIENCE_SECONDS:
-                raise
-        time.sleep(PAUSE_SECONDS)
+        except LimeDBError as failed:
+            error = failed
+        if not (has_come and may_pass(error)):
+            raise error
+        patience.wait(error)
 
 
 def _paced(samples: Iterable[ClusterSample], interval: float) -> Iterator[ClusterSample]:

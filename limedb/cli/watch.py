@@ -1,12 +1,12 @@
 """`limedb watch`: changes of keys as they happen."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 import click
 
-from limedb.cli.options import command, target_option
+from limedb.aio.retrying import Patience
+from limedb.cli.options import command, patience_option, target_option
 from limedb.cli.output import (
     JSON,
     RAW,
@@ -20,11 +20,9 @@ from limedb.cli.output import (
     value_fields,
 )
 from limedb.errors import LimeDBError, RemoteError, UnavailableError
+from limedb.rpc.calls import may_pass
 from limedb.rpc.scan_calls import Change, Changes, scan_client
 
-PAUSE_SECONDS = 0.5
-"""Before a watch that broke off is resumed."""
-PATIENCE_SECONDS = 30.0
 REMEMBERED = 10_000
 """Keys of which it is known what was shown last: a watch that is resumed may tell some changes twice."""
 
@@ -43,6 +41,7 @@ REMEMBERED = 10_000
 @click.option("-n", "--count", type=click.IntRange(1), help="End after so many changes. Default: never.")
 @output_option(TABLE)
 @target_option
+@patience_option
 def watch(
     key: str | None,
     prefix: str | None,
@@ -50,6 +49,7 @@ def watch(
     count: int | None,
     shape: str,
     target: str,
+    patience: float,
 ) -> None:
     """Show changes of KEY, or of the keys with a prefix, as they happen, until Ctrl-C.
 
@@ -61,7 +61,9 @@ def watch(
         raise click.UsageError("give either KEY or --prefix")
     with scan_client(target) as node:
         follower = Follower(
-            lambda resume: node.watch(key=key, prefix=prefix or "", after_version=resume), after_version
+            lambda resume: node.watch(key=key, prefix=prefix or "", after_version=resume),
+            after_version,
+            Patience(patience),
         )
         for number, change in enumerate(follower.changes(), 1):
             _show(change, shape)
@@ -70,30 +72,46 @@ def watch(
 
 
 class Follower:
-    """A watch that is resumed where it breaks off. after_version: where it begins; None: now."""
+    """A watch that is resumed where it breaks off. after_version: where it begins; None: now. patience: with
+    nodes that are away; a watch that never stood fails at once.
+    """
 
-    def __init__(self, watch: Callable[[int | None], Iterator[Changes]], after_version: int | None) -> None:
-        self._watch, self._resume = watch, after_version
+    def __init__(
+        self,
+        watch: Callable[[int | None], Iterator[Changes]],
+        after_version: int | None,
+        patience: Patience,
+    ) -> None:
+        self._watch, self._resume, self._patience = watch, after_version, patience
         self._shown: dict[str, int] = {}
-        self._heard: float | None = None
+        self._has_stood = False
 
     def changes(self) -> Iterator[Change]:
         """The changes, each once. LimeDBError: some may be missing."""
         while True:
+            error: LimeDBError = UnavailableError("the watch ended")
             try:
                 for heard in self._watch(self._resume):
                     self._stands()
                     yield from filter(self._is_new, heard.changes)
                     self._resume = heard.resume_version
-            except (UnavailableError, RemoteError) as error:
-                if self._heard is None or not self._may_go_on(error):
-                    raise LimeDBError(f"{error}{self._remedy(error)}") from None
-            time.sleep(PAUSE_SECONDS)
+            except LimeDBError as failed:
+                error = failed
+            self._wait(error)
+
+    def _wait(self, error: LimeDBError) -> None:
+        try:
+            if not (self._has_stood and may_pass(error)):
+                raise error
+            self._patience.wait(error)
+        except LimeDBError:
+            raise LimeDBError(f"{error}{self._remedy(error)}") from None
 
     def _stands(self) -> None:
-        if self._heard is None:
+        if not self._has_stood:
             click.echo("watching", err=True)
-        self._heard = time.monotonic()
+        self._has_stood = True
+        self._patience.heard()
 
     def _is_new(self, change: Change) -> bool:
         last = self._shown.pop(change.key, -1)
@@ -102,15 +120,10 @@ class Follower:
             del self._shown[next(iter(self._shown))]
         return change.version > last
 
-    def _may_go_on(self, error: LimeDBError) -> bool:
-        if isinstance(error, RemoteError) and error.code != "UNAVAILABLE":
-            return False
-        return time.monotonic() - (self._heard or 0) < PATIENCE_SECONDS
-
     def _remedy(self, error: LimeDBError) -> str:
         if isinstance(error, RemoteError) and error.code == "OUT_OF_RANGE":
             return "; `limedb scan` reads the keys"
-        return "" if self._heard is None else f"; go on with --after-version {self._resume}"
+        return "" if not self._has_stood else f"; go on with --after-version {self._resume}"
 
 
 def _show(change: Change, shape: str) -> None:

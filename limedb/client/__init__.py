@@ -28,6 +28,7 @@ def connect(
     timeout: Duration = DEFAULT_TIMEOUT,
     follow_ring: Follow = "auto",
     idempotent: bool = False,
+    patient: bool = False,
 ) -> Client:
     """A client of the cluster behind some addresses, "host:port,host:port": of nodes, or of Envoy. To be
     used by `async with`, or between `open` and `close`.
@@ -36,9 +37,11 @@ def connect(
     timedelta, of calls that name none. follow_ring: "auto": calls go straight to a key's replicas where
     these can be reached, else through the addresses; True: as "auto", but it is an error when no node can
     be reached; False: through the addresses only. idempotent: writes are marked, so that nodes take each
-    once, and one whose outcome is unknown is tried again; it costs the nodes an agreement a write.
+    once, and one whose outcome is unknown is tried again; it costs the nodes an agreement a write. patient:
+    a call that every node refused, since too few replicas live or nodes have too much to do, is tried again
+    until its timeout, instead of failing at once, and a slow node has 3 s to answer a ping, instead of 0.5 s.
     """
-    return Client(addresses, consistency, timeout, follow_ring, idempotent)
+    return Client(addresses, consistency, timeout, follow_ring, idempotent, patient)
 
 
 def connect_sync(
@@ -48,6 +51,7 @@ def connect_sync(
     timeout: Duration = DEFAULT_TIMEOUT,
     follow_ring: Follow = "auto",
     idempotent: bool = False,
+    patient: bool = False,
 ) -> SyncClient:
     """As `connect`, for code without asyncio: to be used by `with`, from any number of threads."""
-    return SyncClient(lambda: Client(addresses, consistency, timeout, follow_ring, idempotent))
+    return SyncClient(lambda: Client(addresses, consistency, timeout, follow_ring, idempotent, patient))

@@ -55,6 +55,11 @@ class Batch:
         """Whether nothing is to be added."""
         return len(self.keys) >= MAX_ITEMS or self.size >= MAX_BYTES
 
+    @property
+    def may_repeat(self) -> bool:
+        """Whether it does no harm to send it again, though it may have been carried out."""
+        raise NotImplementedError
+
     def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Give each item its outcome."""
         if self.gathering is not None:
@@ -105,6 +110,11 @@ class Reads(Batch):
 
     __slots__ = ()
 
+    @property
+    def may_repeat(self) -> bool:
+        """See Batch."""
+        return True
+
     def add(self, key: str, future: "asyncio.Future[Outcome]") -> None:
         """Add a key with a future of its own."""
         self.keys.append(key)
@@ -144,6 +154,11 @@ class Writes(Batch):
         super().__init__(level, timeout, gathering)
         self.messages: list[kv_pb2.BatchWrite] = []
         self.known: set[str] = set()
+
+    @property
+    def may_repeat(self) -> bool:
+        """See Batch."""
+        return all(write.idempotency_key for write in self.messages)
 
     def add(self, write: kv_pb2.BatchWrite, future: "asyncio.Future[Outcome] | None" = None) -> None:
         """Add a write, with a future of its own unless there is a gathering."""

@@ -10,10 +10,10 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from limedb.aio.retrying import Retries, tried_words
 from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
 from limedb.client.node import Node
 from limedb.client.outcomes import Again, Lost, Outcome, again, error_of, is_unknown
-from limedb.client.retrying import Retries
 from limedb.client.routes import Routes
 from limedb.errors import LimeDBError
 from limedbpb.v1 import kv_pb2, record_pb2
@@ -21,23 +21,21 @@ from limedbpb.v1 import kv_pb2, record_pb2
 
 class Job:
     """A call for one key. write: what to store or delete; None: it reads. repeatable: nodes take the write
-    once, however often it is sent. tries: outcomes so far. outcome: the last one; unknown: the first that
-    left open whether it was written.
+    once, however often it is sent. tries: outcomes so far, since `began` (seconds, monotonic). outcome: the
+    last one; unknown: the first that left open whether it was written.
     """
 
-    __slots__ = ("key", "outcome", "repeatable", "tries", "unknown", "write")
+    __slots__ = ("began", "key", "outcome", "repeatable", "tries", "unknown", "write")
 
     def __init__(self, key: str, write: kv_pb2.BatchWrite | None = None, repeatable: bool = False) -> None:
         self.key, self.write, self.repeatable = key, write, repeatable
         self.outcome: Outcome = Lost("", "there was no time to send it", begun=False)
         self.unknown: Outcome | None = None
-        self.tries = 0
+        self.tries, self.began = 0, time.monotonic()
 
     def take(self, outcome: Outcome) -> Again:
         """Take the outcome of a try; whether to try again."""
         self.tries += 1
-        if isinstance(outcome, Lost) and self.tries > 1:
-            outcome = outcome._replace(reason=f"{outcome.reason} (tried {self.tries} times)")
         self.outcome = outcome
         if self.write is None:
             return again(outcome, is_write=False, repeatable=False)
@@ -61,7 +59,9 @@ class Job:
         """The error that the caller gets; None: it was carried out."""
         error = error_of(self.key, self.outcome, self.write is not None)
         if error is not None and self.unknown is not None:
-            return error_of(self.key, self.unknown, is_write=True)
+            error = error_of(self.key, self.unknown, is_write=True)
+        if error is not None:
+            error.tried = tried_words(self.tries, time.monotonic() - self.began)
         return error
 
 
@@ -71,10 +71,13 @@ def new_key() -> bytes:
 
 
 class Carrier:
-    """Carries calls over routes."""
+    """Carries calls over routes. patient: a call that every node refused, or whose outcome none knows, is
+    tried again until its deadline, after a pause each time.
+    """
 
-    def __init__(self, routes: Routes) -> None:
-        self._routes, self._loop = routes, asyncio.get_running_loop()
+    def __init__(self, routes: Routes, patient: bool) -> None:
+        self._routes, self._patient = routes, patient
+        self._loop = asyncio.get_running_loop()
 
     async def carry_on(
         self, job: Job, tried: Node | None, level: record_pb2.Consistency, deadline: float
@@ -100,12 +103,12 @@ class Carrier:
         while left and self._loop.time() < deadline:
             by_node = self._placed(left, avoid)
             if not by_node:
-                if avoid or not await self._wait_way(left, deadline):
+                if not await self._may_wait(left, avoid, deadline):
                     return
                 continue
             await self._send(by_node, level, deadline)
             left, lost = _again(by_node, avoid)
-            if lost:
+            if lost or (left and self._patient):
                 await asyncio.sleep(min(retries.pause(), max(0.0, deadline - self._loop.time())))
 
     def _placed(self, jobs: Iterable[Job], avoid: set[Node]) -> dict[Node, list[Job]]:
@@ -117,7 +120,13 @@ class Carrier:
                 by_node.setdefault(node, []).append(job)
         return by_node
 
-    async def _wait_way(self, jobs: Iterable[Job], deadline: float) -> bool:
+    async def _may_wait(self, jobs: Iterable[Job], avoid: set[Node], deadline: float) -> bool:
+        """Whether jobs that have nowhere to go may be placed once more: there is a way now, or they may go to
+        nodes again that have refused them.
+        """
+        if avoid:
+            avoid.clear()
+            return self._patient
         if await self._routes.wait_way(deadline):
             return True
         for job in jobs:

@@ -53,10 +53,11 @@ class Client:
         timeout: Duration,
         follow_ring: Follow,
         idempotent: bool,
+        patient: bool = False,
     ) -> None:
         self._addresses = addresses_of(addresses)
         self._level, self._timeout = level_of(consistency), seconds_of(timeout)
-        self._follow, self._idempotent = follow_ring, idempotent
+        self._follow, self._idempotent, self._patient = follow_ring, idempotent, patient
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -70,8 +71,8 @@ class Client:
     async def open(self) -> None:
         """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses."""
         self._loop = asyncio.get_running_loop()
-        self._routes = Routes(self._addresses, self._follow)
-        self._carrier = Carrier(self._routes)
+        self._routes = Routes(self._addresses, self._follow, self._patient)
+        self._carrier = Carrier(self._routes, self._patient)
         try:
             await self._routes.start(self._loop.time() + self._timeout)
         except BaseException:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 
 import grpc
 
+from limedb.aio.retrying import Retries
 from limedb.client.node import Node
-from limedb.client.retrying import Retries
 from limedb.client.routes import Routes
 from limedb.errors import (
     LimeDBError,

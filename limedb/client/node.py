@@ -6,15 +6,14 @@ never try a batch again: whoever asked does that, mostly elsewhere.
 
 import asyncio
 import logging
-import random
 from collections import deque
 from collections.abc import Callable
 
 import grpc
 
+from limedb.aio.retrying import Budget, Pauses
 from limedb.client.batches import MAX_ITEMS, Batch, Reads, Writes
 from limedb.client.outcomes import Lost, Outcome
-from limedb.client.retrying import Budget
 from limedb.client.stream import Stream
 from limedb.rpc.channels import CHANNEL_OPTIONS, CONNECT_MS
 from limedb.rpc.patience import RoundTrips
@@ -41,8 +40,8 @@ REFUSED_SECONDS = 0.8 * CONNECT_MS / 1000
 LOOK_SECONDS = 0.1
 STALL_SECONDS = 0.2
 """A ping that ends later than that after its time ended in a process that stood still itself."""
-FIRST_PROBE, LONGEST_PROBE = 0.05, 5.0
-"""Seconds between probes of a node that is down: they double."""
+FIRST_PROBE = 0.05
+"""Seconds before a node that is down is probed again, about; they grow."""
 
 Key = tuple[record_pb2.Consistency, float]
 
@@ -52,13 +51,21 @@ class Node:
 
     is_up: it answered its last ping, and no session has broken since. url: whom it said to be; behind a proxy
     any of several. reason: why it is down; pings_failed: how often it did not answer; has_refused: nothing
-    listens there, or it said so, soon after the client began.
+    listens there, or it said so, soon after the client began. ping_seconds: for the answer to a ping, at
+    least.
     """
 
-    def __init__(self, address: str, sessions: int, changed: Callable[[], None], budget: Budget) -> None:
+    def __init__(
+        self,
+        address: str,
+        sessions: int,
+        changed: Callable[[], None],
+        budget: Budget,
+        ping_seconds: float = PING_TIMEOUT,
+    ) -> None:
         self.address, self.url, self.is_up, self.reason = address, "", False, "not reached yet"
         self.pings_failed, self.has_refused = 0, False
-        self._budget, self._trips = budget, RoundTrips(PING_TIMEOUT, LONGEST_PING)
+        self._budget, self._trips = budget, RoundTrips(ping_seconds, LONGEST_PING)
         self._sessions, self._changed = sessions, changed
         self._loop = asyncio.get_running_loop()
         self._made = self._loop.time()
@@ -241,20 +248,27 @@ class Node:
             self._look = self._loop.call_later(LOOK_SECONDS, self._watch)
 
     async def _check(self) -> None:
-        """Ping it; when it gives no sign of life, end its sessions and probe it."""
+        """Ping it; when it gives no sign of life, take what it owes elsewhere and probe it."""
         if not await self._gives_sign():
             reason = f"no answer to a ping: {self.reason}"
-            streams, self._streams = self._streams, []
             self.suspect(reason)
-            for stream in streams:
-                task = self._loop.create_task(stream.close(reason))
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+            self._give_up(reason)
             await self._probe()
         for stream in self._streams:
             stream.heard = self._loop.time()
         self._probing = None
         self._look = self._look or self._loop.call_later(LOOK_SECONDS, self._watch)
+
+    def _give_up(self, reason: str) -> None:
+        """End the sessions, but for those that owe an answer which only this node can give."""
+        streams, self._streams = self._streams, []
+        for stream in streams:
+            if stream.shed(reason):
+                self._streams.append(stream)
+                continue
+            task = self._loop.create_task(stream.close(reason))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def _gives_sign(self) -> bool:
         """Whether it answers a ping, or anything else meanwhile, or it is this process that stood still."""
@@ -266,11 +280,10 @@ class Node:
 
     async def _probe(self) -> None:
         """Ping it until it answers."""
-        pause = FIRST_PROBE
+        pauses = Pauses(FIRST_PROBE)
         while not await self.ping(PROBE_TIMEOUT):
             self._changed()
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
-            pause = min(LONGEST_PROBE, pause * 2)
+            await asyncio.sleep(pauses.pause())
         self._probing = None
         self.is_up, self.reason = True, ""
         self._changed()

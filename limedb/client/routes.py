@@ -10,8 +10,8 @@ from typing import Literal
 
 import grpc
 
-from limedb.client.node import Node
-from limedb.client.retrying import Budget, Retries
+from limedb.aio.retrying import Budget, Pauses
+from limedb.client.node import LONGEST_PING, PING_TIMEOUT, Node
 from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, Phase, Standing, Topology
@@ -33,14 +33,16 @@ SESSIONS_DIRECT, SESSIONS_SEED = 1, 3
 
 
 class Routes:
-    """The ways into a cluster. addresses: where to begin; follow: see `connect`."""
+    """The ways into a cluster. addresses: where to begin; follow, patient: see `connect`. The
+    patient also give a busy node more time before what it has not answered yet is sent to another one.
+    """
 
-    def __init__(self, addresses: Iterable[str], follow: Follow) -> None:
-        self._follow = follow
+    def __init__(self, addresses: Iterable[str], follow: Follow, patient: bool = False) -> None:
+        self._follow, self._ping = follow, LONGEST_PING if patient else PING_TIMEOUT
         self._loop = asyncio.get_running_loop()
         self._change: asyncio.Future[None] = self._loop.create_future()
         self.budget = Budget()
-        self._seeds = {a: Node(a, SESSIONS_SEED, self._changed, self.budget) for a in addresses}
+        self._seeds = {a: self._node(a, SESSIONS_SEED) for a in addresses}
         self._members: dict[str, Node] = {}
         self._layout: Layout | None = None
         self._chosen: dict[tuple[str, ...], Node] = {}
@@ -102,6 +104,9 @@ class Routes:
         nodes = (*self._seeds.values(), *self._members.values(), *self._left)
         await asyncio.gather(*(node.close() for node in nodes), *self._closing)
 
+    def _node(self, address: str, sessions: int) -> Node:
+        return Node(address, sessions, self._changed, self.budget, self._ping)
+
     # --- choosing
 
     def _first(self, urls: Iterable[str], avoid: Collection[Node]) -> Node | None:
@@ -148,12 +153,12 @@ class Routes:
 
     async def _watch(self) -> None:
         """Follow the cluster, through whichever node is up."""
-        retries = Retries(Budget(), first=FIRST_WATCH)
+        pauses = Pauses(first=FIRST_WATCH)
         while True:
             node = self.any(())
             if node is not None and await self._watch_through(node):
-                retries = Retries(Budget(), first=FIRST_WATCH)
-            await asyncio.sleep(retries.pause())
+                pauses.begin_anew()
+            await asyncio.sleep(pauses.pause())
 
     async def _watch_through(self, node: Node) -> bool:
         """Follow it to the end of the stream; whether anything came."""
@@ -191,7 +196,7 @@ class Routes:
                 self._left.append(self._members.pop(url))
         for url, address in addresses.items():
             if url not in self._members:
-                self._members[url] = Node(address, SESSIONS_DIRECT, self._changed, self.budget)
+                self._members[url] = self._node(address, SESSIONS_DIRECT)
         for node in [node for node in self._left if node.is_idle]:
             self._left.remove(node)
             task = self._loop.create_task(node.close("it left the cluster"))

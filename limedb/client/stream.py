@@ -74,6 +74,17 @@ class Stream:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
+    def shed(self, reason: str) -> bool:
+        """Fail what may be tried elsewhere, for the node gives no answer; whether anything is left. That is
+        writes of which nobody else can say what became of them: they wait, by their callers' deadlines.
+        """
+        kept = {n: sent for n, sent in self._sent.items() if sent.written and not sent.batch.may_repeat}
+        failed = {n: sent for n, sent in self._sent.items() if n not in kept}
+        self._sent = failed
+        self._fail(reason, unread=False)
+        self._sent = kept | self._sent  # who was told may have sent something anew
+        return bool(kept)
+
     async def close(self, reason: str) -> None:
         """End it; what is unanswered fails."""
         self._call.cancel()

@@ -8,7 +8,7 @@ node that has fetched has fetched. Only whether a member is dead may change; a r
 before it was seen alive again binds nobody, unless it may have been decided (`core/paxos.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from limedb.cluster.asking import ask_all
@@ -18,16 +18,33 @@ from limedb.cluster.planning import gainers, sources_needed
 from limedb.cluster.view import ClusterView
 from limedb.core.layout import Layout
 from limedb.core.topology import Fence, Phase, Standing, Topology
-from limedb.errors import InvalidRequestError
+from limedb.errors import InvalidRequestError, UnavailableError
 from limedb.ports import Progress, TopologyTransport
 
 ASK_SECONDS = 1.0
 """How long a node may take for an answer: the proposer waits meanwhile."""
 
 
+class Seen:
+    """The nodes that were seen to have done their part of the newest epoch."""
+
+    def __init__(self) -> None:
+        self._fence: Fence | None = None
+        self._urls: set[str] = set()
+
+    def of(self, topology: Topology) -> frozenset[str]:
+        """Those of an epoch, by URL."""
+        return frozenset(self._urls) if self._fence == topology.fence else frozenset()
+
+    def note(self, topology: Topology, urls: Iterable[str]) -> None:
+        """Remember nodes; what was seen in other epochs is forgotten."""
+        self._urls = {*self.of(topology), *urls}
+        self._fence = topology.fence
+
+
 class Approval:
     """One voter's look at steps. progress: the own part of a change. has_data: whether the own store ever
-    took a write.
+    took a write. seen: what the leader's part of this node sees is seen here, too.
     """
 
     def __init__(
@@ -38,13 +55,16 @@ class Approval:
         transport: TopologyTransport,
         progress: Callable[[], Progress],
         has_data: Callable[[], bool],
+        seen: Seen,
     ) -> None:
         self._charter, self._view, self._attendance = charter, view, attendance
         self._transport, self._progress, self._has_data = transport, progress, has_data
-        self._seen: set[tuple[Fence, str]] = set()  # nodes that were seen to have done their part
+        self._seen = seen
 
     async def check(self, before: Topology, after: Topology) -> None:
-        """InvalidRequestError: this node sees that the step can't be taken yet, or not at all."""
+        """InvalidRequestError: this node sees that the step can't be taken. UnavailableError: not yet, or it
+        can't see that it can.
+        """
         if after.gives_way and self._has_data():
             raise InvalidRequestError("the cluster holds data and gives way to none")
         if before.phase is Phase.STREAMING and after.phase is Phase.HANDOVER:
@@ -68,36 +88,28 @@ class Approval:
         """Reads move when all that fetch have done so."""
         busy = gainers(self._charter.layout)
         busy |= {m.url for m in topology.members if m.standing is Standing.JOINING}
-        waiting = self._unseen(topology, busy)
+        waiting = busy - self._seen.of(topology)
         answers = await ask_all(sorted(waiting), self._ask_progress)
         done = {
             url
             for url, progress in answers.items()
             if progress.is_done and (progress.cluster_id, progress.epoch) == topology.fence
         }
-        self._note(topology, done)
+        self._seen.note(topology, done)
         if left := waiting - done:
-            raise InvalidRequestError(f"{', '.join(sorted(left))} have not fetched all yet, or don't answer")
+            raise UnavailableError(f"{', '.join(sorted(left))} have not fetched all yet, or don't answer")
 
     async def _check_handed_over(self, topology: Topology) -> None:
         """A change ends when so many old owners of each range refuse those who read as before."""
         ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
         current = {url for owners in ranges for url in owners.current}
-        waiting = self._unseen(topology, current)
+        waiting = current - self._seen.of(topology)
         answers = await ask_all(sorted(waiting), lambda url: self._learn(url, topology))
-        self._note(topology, {url for url, newest in answers.items() if _knows(newest, topology)})
-        left = self._unseen(topology, current)
+        self._seen.note(topology, {url for url, newest in answers.items() if _knows(newest, topology)})
+        left = current - self._seen.of(topology)
         for owners in ranges:
             if len(set(owners.current) - left) < sources_needed(owners):
-                raise InvalidRequestError(f"{', '.join(sorted(left))} don't know of the handover yet")
-
-    def _unseen(self, topology: Topology, urls: set[str]) -> set[str]:
-        """Those who were not seen to be done; what was seen in other epochs is forgotten."""
-        self._seen = {(fence, url) for fence, url in self._seen if fence == topology.fence}
-        return urls - {url for _, url in self._seen}
-
-    def _note(self, topology: Topology, urls: set[str]) -> None:
-        self._seen |= {(topology.fence, url) for url in urls}
+                raise UnavailableError(f"{', '.join(sorted(left))} don't know of the handover yet")
 
     async def _ask_progress(self, url: str) -> Progress:
         if url == self._view.own_url:

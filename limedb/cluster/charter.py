@@ -116,7 +116,7 @@ class Charter:
     def ask_first(self, prove: Prove, approve: Approve) -> None:
         """Have claims proven, and steps approved before a vote: whoever makes the node sets these.
 
-        prove: goes over to what it finds proven. approve: raises InvalidRequestError where it can't.
+        prove: goes over to what it finds proven. approve: raises where it can't, as Approval.check.
         """
         self._prove, self._approve = prove, approve
 
@@ -209,7 +209,7 @@ class Charter:
         self, before: Topology, ballot: Ballot, after: Topology
     ) -> Acceptor[Topology] | Topology:
         """As TopologyTransport.accept. InvalidRequestError: not this node's vote, no valid step, or not
-        approved. UnavailableError: `before` isn't proven here yet.
+        approved. UnavailableError: not approved yet, or `before` isn't proven here yet.
         """
         if not is_successor(before, after):
             raise InvalidRequestError(f"epoch {after.epoch} as proposed can't follow epoch {before.epoch}")

@@ -46,13 +46,13 @@ class ClockLead:
         self._own_url, self._clock, self._members = own_url, clock, members
         self._tolerance, self._interval = tolerance_ms, interval
         self._samples: dict[str, _Sample] = {}
-        self._started = clock.monotonic()
+        self._started = clock.elapsed()
         self.is_settled = False
 
     def measured(self, url: str, time_ms: int, round_trip: float) -> None:
         """A peer's time was time_ms (0: not told) within the round_trip seconds until now."""
         if time_ms:
-            now = self._clock.monotonic()
+            now = self._clock.elapsed()
             self._samples[url] = _Sample(time_ms, now - round_trip / 2)
 
     def agreed_ms(self, own: float, now_ms: float) -> float:
@@ -62,7 +62,7 @@ class ClockLead:
         leads = sorted([own, *self._leads(now_ms)], reverse=True)
         need = majority(len(self._members()) or 1)
         if len(leads) < need:
-            waited = self._clock.monotonic() - self._started
+            waited = self._clock.elapsed() - self._started
             self.is_settled = own <= self._tolerance or waited > RECENT * self._interval
             return min(own, MAX_LEAD_MS)
         self.is_settled = True
@@ -71,7 +71,7 @@ class ClockLead:
 
     def _leads(self, now_ms: float) -> Iterator[float]:
         """By how much the other members are ahead of now_ms, by what was heard of them lately."""
-        now, members = self._clock.monotonic(), self._members()
+        now, members = self._clock.elapsed(), self._members()
         oldest = now - self._interval * (RECENT + PER_PEER * len(members))
         for url, sample in self._samples.items():
             if url in members and url != self._own_url and sample.at >= oldest:

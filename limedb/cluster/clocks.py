@@ -41,13 +41,13 @@ class ClockWatch:
     ) -> None:
         self._clock, self._max_skew_ms, self._interval, self._members = clock, max_skew_ms, interval, members
         self._samples: dict[str, list[_Sample]] = {}
-        self._started = clock.monotonic()
+        self._started = clock.elapsed()
 
     def measured(self, url: str, remote_ms: int, round_trip: float) -> None:
         """A peer's wall clock showed remote_ms (0: not told) within the round_trip seconds until now."""
         if remote_ms == 0:
             return
-        now = self._clock.monotonic()
+        now = self._clock.elapsed()
         half = round_trip / 2
         sample = _Sample(remote_ms - (now - half) * 1000, half * 1000, now)
         same = [kept for kept in self._recent(url) if _agree(kept, sample)]  # else its clock was set since
@@ -82,7 +82,7 @@ class ClockWatch:
 
     def _is_starting(self) -> bool:
         """Whether peers are to be heard first: what is written by a wrong clock can't be taken back."""
-        is_new = self._clock.monotonic() - self._started < START * self._interval
+        is_new = self._clock.elapsed() - self._started < START * self._interval
         return is_new and len(self._members()) > 1
 
     def _judged(self) -> tuple[int, list[float]]:
@@ -102,11 +102,11 @@ class ClockWatch:
         return {url: min(of, key=lambda s: s.uncertainty) for url, of in recent.items() if of}
 
     def _recent(self, url: str) -> list[_Sample]:
-        oldest = self._clock.monotonic() - self._interval * (RECENT + PER_PEER * len(self._samples))
+        oldest = self._clock.elapsed() - self._interval * (RECENT + PER_PEER * len(self._samples))
         return [sample for sample in self._samples.get(url, []) if sample.at >= oldest]
 
     def _ahead(self, sample: _Sample) -> float:
-        return sample.ahead + self._clock.monotonic() * 1000 - self._clock.wall_ms()
+        return sample.ahead + self._clock.elapsed() * 1000 - self._clock.wall_ms()
 
 
 def _agree(one: _Sample, other: _Sample) -> bool:

@@ -16,7 +16,13 @@ from limedb.cluster.verifier import Verifier
 from limedb.core.paxos import Acceptor, Ballot, Proposer
 from limedb.core.quorum import majority
 from limedb.core.topology import Topology, is_successor
-from limedb.errors import LimeDBError, TopologyChangeError, UnavailableError
+from limedb.errors import (
+    LimeDBError,
+    RemoteError,
+    RequestTimeoutError,
+    TopologyChangeError,
+    UnavailableError,
+)
 from limedb.ports import TopologyTransport
 
 log = logging.getLogger(__name__)
@@ -28,6 +34,11 @@ Answer = Acceptor[Topology] | Topology
 ATTEMPTS = 12
 BACKOFF = 0.05  # seconds: the longest first pause after a lost duel; it doubles, to a second
 PUSH_TIMEOUT = 5.0
+PATIENCE = 4.0
+"""Seconds for which a voter that can't be reached is asked again in the same ballot: voters that are there by
+turns, never enough at one moment, can decide all the same, for what each said stays said.
+"""
+AGAIN_SECONDS = 0.25
 
 
 class Council:
@@ -142,7 +153,7 @@ class Council:
 
     async def _heard(self, before: Topology, url: str, ask: Callable[[str], Awaitable[Answer]]) -> Answer:
         """A voter's answer; of one that has gone on what it says of the very next epoch, if it knows."""
-        answer = await ask(url)
+        answer = await _patiently(url, ask)
         if isinstance(answer, Acceptor) or answer.epoch == before.epoch + 1 or url == self._own_url:
             return answer
         account = await self._transport.account(url, before.epoch, ASK_TIMEOUT)
@@ -174,6 +185,26 @@ class Council:
     async def _tell(self, url: str, topology: Topology) -> None:
         with suppress(LimeDBError):
             self._charter.adopt(await self._transport.learn(url, topology, PUSH_TIMEOUT))
+
+
+async def _patiently(url: str, ask: Callable[[str], Awaitable[Answer]]) -> Answer:
+    """A voter's answer, as soon as it can be reached within PATIENCE. LimeDBError."""
+    now = asyncio.get_running_loop().time
+    until = now() + PATIENCE
+    while True:
+        try:
+            return await ask(url)
+        except LimeDBError as error:
+            if not _may_pass(error) or now() + AGAIN_SECONDS >= until:
+                raise
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _may_pass(error: LimeDBError) -> bool:
+    """Whether the voter may answer otherwise in a moment: it is not there, or it says so itself."""
+    if isinstance(error, RemoteError):
+        return error.code == "UNAVAILABLE"
+    return isinstance(error, UnavailableError | RequestTimeoutError)
 
 
 def only_after(expected: Topology, step: Step) -> Step:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 JITTER = 0.1  # of the interval, either way, so that nodes that start together don't stay in step
 MIN_TIMEOUT = 1.0  # seconds for an exchange, where the interval is shorter
 QUICK = 0.1  # seconds to the first retry, and between the extra rounds
+MOMENT = 0.001  # a round that is due so soon is due: a timer may come a rounding too early
 EXTRA_ROUNDS = 3  # after a new name: twelve nodes have heard it when they end
 MAX_EXCHANGES = 8  # at once; one with each peer
 MAX_CHECKS = 8  # at once, beside them
@@ -118,7 +119,7 @@ class Gossiper:
         self._judge()
         self._start_round(tasks)
         self._start_checks()
-        while (left := due - self._clock.monotonic()) > 0:
+        while (left := due - self._clock.monotonic()) > MOMENT:
             if await self._pause(left):
                 self._start_round(tasks)
 
@@ -177,11 +178,11 @@ class Gossiper:
             self._running.discard(url)
 
     async def _talk(self, url: str) -> None:
-        sent = self._clock.monotonic()
+        sent = self._clock.elapsed()
         address = self._view.address(url)
         ack = await self._transport.syn(url, self._view.digests(url), self._timeout)
         if ack.name in ("", url):
-            self._measure(url, ack, self._clock.monotonic() - sent)
+            self._measure(url, ack, self._clock.elapsed() - sent)
         updates = self._view.on_ack(ack, url, address)
         self._notice()
         if updates:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from limedb.cluster.approval import Seen
 from limedb.cluster.asking import ASK_TIMEOUT, ask_all, ask_each
 from limedb.cluster.attendance import Attendance
 from limedb.cluster.charter import Charter
@@ -43,7 +44,7 @@ fresh node that was a member is left alone, so that it may hear of it."""
 
 class Leader:
     """The leader's duties, one step at a time. progress: the own part of a change.
-    dead_node_timeout: seconds after which a dead member is removed.
+    dead_node_timeout: seconds after which a dead member is removed. seen: those who have done their part.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Leader:
         progress: Callable[[], Progress],
         dead_node_timeout: float,
         clock: Clock,
+        seen: Seen,
     ) -> None:
         self._charter, self._council, self._view = charter, council, view
+        self._seen = seen
         self._attendance, self._transport, self._progress = attendance, transport, progress
         self._dead_node_timeout, self._clock = dead_node_timeout, clock
         self._refused: set[tuple[str, int]] = set()
@@ -93,8 +96,10 @@ class Leader:
 
     async def _stream(self, topology: Topology) -> None:
         busy = _busy(topology, self._charter.layout)
-        progress = await self._ask_progress(sorted(busy))
-        if all(url in progress and _is_done(progress[url], topology) for url in busy):
+        progress = await self._ask_progress(sorted(busy - self._seen.of(topology)))
+        self._seen.note(topology, [url for url, own in progress.items() if _is_done(own, topology)])
+        there = {member.url for member in topology.members if self._attendance.is_there(member)}
+        if busy <= self._seen.of(topology) & there:  # reads never move to a node that was lost meanwhile
             await self._decide(topology, hand_over)
             return
         for member in topology.members:
@@ -117,18 +122,18 @@ class Leader:
         changing = topology.changing
         leaving = {m.url for m in changing if m.standing is Standing.LEAVING and self._attendance.is_there(m)}
         ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
-        learned: set[str] = set()
 
         def is_enough() -> bool:
+            learned = self._seen.of(topology)
             enough = all(len(learned.intersection(o.current)) >= sources_needed(o) for o in ranges)
             return enough and leaving <= learned
 
         def take(url: str, known: Topology | LimeDBError) -> bool:
             if isinstance(known, Topology) and _knows(known, topology):
-                learned.add(url)
+                self._seen.note(topology, [url])
             return is_enough()
 
-        urls = sorted(leaving.union(*(owners.current for owners in ranges)))
+        urls = sorted(leaving.union(*(owners.current for owners in ranges)) - self._seen.of(topology))
         await ask_each(urls, partial(self._learn, topology), take)
         if is_enough():
             await self._decide(topology, finish)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from limedb.cluster.approval import Approval
+from limedb.cluster.approval import Approval, Seen
 from limedb.cluster.aside import Compute, compute_here
 from limedb.cluster.asking import ASK_TIMEOUT
 from limedb.cluster.attendance import Attendance
@@ -66,8 +66,9 @@ class Steward:
         self._attendance = Attendance(charter, view, clock)
         self._forming = Forming(charter, council, view, transport, clock, rng, interval=interval, seeds=seeds)
         self._giving_way = GivingWay(charter, council, view, self._attendance, clock, rng, has_data)
+        seen = Seen()
         self._leader = Leader(
-            charter, council, view, self._attendance, transport, self.progress, dead_node_timeout, clock
+            charter, council, view, self._attendance, transport, self.progress, dead_node_timeout, clock, seen
         )
         self._changes = Changes(charter, council, self._attendance, self._leader, compute)
         self._wake = asyncio.Event()
@@ -78,7 +79,7 @@ class Steward:
         if not charter.topology.is_fresh and not charter.is_member:
             self._depart("left" if charter.saved.has_left else "removed")
         charter.subscribe(self._on_change)
-        approval = Approval(charter, view, self._attendance, transport, self.progress, has_data)
+        approval = Approval(charter, view, self._attendance, transport, self.progress, has_data, seen)
         charter.ask_first(verifier.follow, approval.check)
 
     # --- what others ask

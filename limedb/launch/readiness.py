@@ -8,13 +8,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from limedb.aio.retrying import Pauses
 from limedb.errors import LaunchError, LimeDBError
 from limedb.launch.records import Folder, Launch, Service
 from limedb.rpc.remote_cluster import fetch_state
 
 READY_SECONDS = 30.0
-POLL_SECONDS = 0.05
-CALL_SECONDS = 0.5
+FIRST_LOOK, LONGEST_LOOK = 0.05, 0.5
+"""Seconds between two looks; they grow."""
+CALL_SECONDS = 2.0
+"""Seconds for an answer: a busy machine gives one late, and where no node runs it is refused at once."""
 
 
 def wait_ready(folder: Folder, launch: Launch, log_starts: dict[Path, int] | None = None) -> None:
@@ -25,6 +28,7 @@ def wait_ready(folder: Folder, launch: Launch, log_starts: dict[Path, int] | Non
     """
     starts, end = log_starts or {}, time.monotonic() + READY_SECONDS
     waiting = [service for service in launch.nodes if service.state == "running"]
+    pauses = Pauses(FIRST_LOOK, LONGEST_LOOK)
     count, whole = len(waiting), len(waiting) == len(launch.nodes)
     while waiting := [node for node in waiting if not _is_ready(node, launch.envoy, count, whole)]:
         for service in launch.services:
@@ -37,21 +41,21 @@ def wait_ready(folder: Folder, launch: Launch, log_starts: dict[Path, int] | Non
             raise LaunchError(
                 _with_log(f"{names} not ready within {READY_SECONDS:g} s", folder, waiting[0], starts)
             )
-        time.sleep(POLL_SECONDS)
+        time.sleep(pauses.pause())
 
 
 def wait_watchable(nodes: Sequence[Service]) -> None:
     """Return when all these nodes count for watches, those that don't answer left alone. LaunchError: it took
     over READY_SECONDS.
     """
-    end = time.monotonic() + READY_SECONDS
+    pauses, end = Pauses(FIRST_LOOK, LONGEST_LOOK), time.monotonic() + READY_SECONDS
     while waiting := {node.name: ms for node in nodes if (ms := _watch_wait_ms(node))}:
         if time.monotonic() > end:
             waits = ", ".join(f"{name} for another {ms / 1000:.0f} s" for name, ms in waiting.items())
             raise LaunchError(
                 f"within {READY_SECONDS:g} s not all nodes count for watches ({waits}); try again then"
             )
-        time.sleep(POLL_SECONDS)
+        time.sleep(pauses.pause())
 
 
 def _watch_wait_ms(node: Service) -> int:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
 
+from limedb.aio.retrying import Pauses
 from limedb.errors import LimeDBError
 from limedb.load.ledger import Ledger
 from limedb.load.plan import Mode, Plan
@@ -17,8 +18,8 @@ from limedb.load.tally import Sample, Tally
 from limedb.load.target import Target, wrote_nothing
 
 SAMPLE_SECONDS = 1.0
-FAILURE_PAUSE = 0.05
-"""Seconds that a worker rests after a failure, so that a cluster that is away isn't hammered."""
+FIRST_REST, LONGEST_REST = 0.05, 1.0
+"""Seconds that a worker rests after a failure, so that a cluster that is away isn't hammered; they grow."""
 
 Show = Callable[[Sample], None]
 
@@ -70,13 +71,13 @@ class Runner:
 
     async def _work(self, worker: int) -> None:
         random = self._plan.random(worker)
-        numbers = self._numbers(worker, random)
+        numbers, rests = self._numbers(worker, random), Pauses(FIRST_REST, LONGEST_REST)
         while self._goes_on():
             number = next(numbers)
-            if self._reads(random):
-                await self._read(number)
+            if await (self._read(number) if self._reads(random) else self._write(number)):
+                rests.begin_anew()
             else:
-                await self._write(number)
+                await asyncio.sleep(rests.pause())
 
     def _numbers(self, worker: int, random: Random) -> Iterator[int]:
         """Keys to ask for: any, or the worker's own where values are compared."""
@@ -95,19 +96,22 @@ class Runner:
             return random.random() < self._plan.read_share
         return self._plan.mode is Mode.READ
 
-    async def _read(self, number: int) -> None:
+    async def _read(self, number: int) -> bool:
+        """Ask for a key; whether it was answered."""
         began = time.perf_counter()
         try:
             found = await self._target.read(self._plan.key(number))
         except LimeDBError as error:
-            await self._failed(error)
-            return
+            self.tally.failed(error)
+            return False
         self._took(began)
         self.tally.reads += 1
         self.tally.missing += found is None
         self._compare(number, found)
+        return True
 
-    async def _write(self, number: int) -> None:
+    async def _write(self, number: int) -> bool:
+        """Store a key; whether that was answered."""
         version = self._ledger.next_version(number) if self._ledger else 1
         began = time.perf_counter()
         try:
@@ -115,21 +119,25 @@ class Runner:
         except LimeDBError as error:
             if self._ledger and not wrote_nothing(error):
                 self._ledger.unknown(number, version)
-            await self._failed(error)
-            return
+            self.tally.failed(error)
+            return False
         self._took(began)
         self.tally.writes += 1
         if self._ledger:
             self._ledger.stored(number, version)
+        return True
 
     async def _sweep(self, ledger: Ledger, worker: int) -> None:
         """Compare the worker's keys, once each; it counts as no request."""
+        rests = Pauses(FIRST_REST, LONGEST_REST)
         for number in filter(ledger.has, self._plan.share_of(worker)):
             try:
                 found = await self._target.read(self._plan.key(number))
             except LimeDBError as error:
-                await self._failed(error)
+                self.tally.failed(error)
+                await asyncio.sleep(rests.pause())
             else:
+                rests.begin_anew()
                 self._compare(number, found)
 
     def _compare(self, number: int, found: str | bytes | None) -> None:
@@ -141,10 +149,6 @@ class Runner:
 
     def _took(self, began: float) -> None:
         self.tally.recent.record(round((time.perf_counter() - began) * 1e6))
-
-    async def _failed(self, error: LimeDBError) -> None:
-        self.tally.failed(error)
-        await asyncio.sleep(FAILURE_PAUSE)
 
     @asynccontextmanager
     async def _sampling(self, start: float) -> AsyncIterator[None]:

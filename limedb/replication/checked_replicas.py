@@ -74,10 +74,12 @@ class CheckedReplica:
         self.peer = peer
         self._url, self._placement, self._follow, self._now_ms = url, placement, follow, now_ms
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         """See ports.Replica."""
         try:
-            records = await self.peer.read(keys, fence, deadline)
+            records = await self.peer.read(keys, fence, deadline, most)
         except StaleEpochError as stale:
             await self._heed(stale, fence)
             raise

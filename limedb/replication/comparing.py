@@ -12,7 +12,7 @@ from limedb.core.digest import compare, cut
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.errors import LimeDBError, RemoteError, ResponseTooLargeError
+from limedb.errors import LimeDBError, is_too_large
 from limedb.ports import Clock, Entry, Replica
 
 BATCH = 1000
@@ -121,9 +121,3 @@ def smaller(spans: Sequence[Span]) -> Iterator[Sequence[Span]]:
     else:
         for part in cut(spans[0], _CUT):
             yield [part]
-
-
-def is_too_large(error: LimeDBError) -> bool:
-    """Whether less has to be asked for at once, here or at a peer."""
-    kind = error.kind if isinstance(error, RemoteError) else type(error).__name__
-    return kind == ResponseTooLargeError.__name__

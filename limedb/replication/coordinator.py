@@ -9,6 +9,7 @@ is, and what a read returns is held as an acknowledged write is, whichever epoch
 and LINEARIZABLE reads write back what they find before they answer (`write_back.py`).
 """
 
+import asyncio
 from collections.abc import Sequence
 from hashlib import blake2b
 from operator import itemgetter
@@ -16,14 +17,15 @@ from typing import TypeVar
 
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
-from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError
+from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError, RequestTimeoutError
 from limedb.ports import Clock, HintLog, Placement, Replicas
 from limedb.replication.agreeing import Agreement
 from limedb.replication.coalescing import Coalescer
 from limedb.replication.fanout import Fanout
 from limedb.replication.finding import Finder, Read
 from limedb.replication.job import Job, honest
-from limedb.replication.reading import Reader
+from limedb.replication.portions import is_large, portions
+from limedb.replication.reading import MOMENT, Reader
 from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Written
 from limedb.replication.skew import ClockGuard
 from limedb.replication.tasks import Tasks
@@ -71,22 +73,24 @@ class Coordinator:
         )
         self._versions, self._name = versions, name
 
-    async def get(self, key: str, level: Level | None, deadline: float) -> Found:
-        """The value of a key. KeyNotFoundError, UnavailableError, RequestTimeoutError."""
+    async def get(self, key: str, level: Level | None, deadline: float, most: int | None = None) -> Found:
+        """The value of a key. KeyNotFoundError, UnavailableError, RequestTimeoutError. most: bytes of values
+        that a replica may answer; ResponseTooLargeError, or RemoteError of that kind: it has more.
+        """
         level = level or self._default
-        read = await self.finder.find_alone(key, level, deadline)
+        read = await self.finder.find_alone(key, level, deadline, most)
         if read is None:
-            (read,) = await self.finder.find((key,), level, deadline)
+            (read,) = await self.finder.find((key,), level, deadline, most=most)
         return _told(self._found(read))
 
     async def get_many(
-        self, keys: Sequence[str], level: Level | None, deadline: float
+        self, keys: Sequence[str], level: Level | None, deadline: float, most: int | None = None
     ) -> list[Found | LimeDBError]:
-        """The outcome for each key, in their order."""
+        """The outcome for each key, in their order. most: as in `get`."""
         if not keys:
             return []
         different = [*dict.fromkeys(keys)]
-        reads = await self.finder.find(different, level or self._default, deadline)
+        reads = await self.finder.find(different, level or self._default, deadline, most=most)
         outcomes = {read.key: self._found(read) for read in reads}
         return [outcomes[key] for key in keys]
 
@@ -110,10 +114,13 @@ class Coordinator:
         if not writes:
             return []
         level, by_key = level or self._default, {write[0]: write for write in writes}
-        if len(by_key) == len(writes):
-            return await self._outcomes(writes, level, deadline)
-        outcomes = dict(zip(by_key, await self._outcomes([*by_key.values()], level, deadline), strict=True))
-        return [outcomes[write.key] for write in writes]
+        different = writes if len(by_key) == len(writes) else [*by_key.values()]
+        write = self._in_portions if is_large(different) else self._outcomes
+        outcomes = await write(different, level, deadline)
+        if different is writes:
+            return outcomes
+        by_name = dict(zip(by_key, outcomes, strict=True))
+        return [by_name[write[0]] for write in writes]
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
         """Store at the node that is named, whoever owns the key. Errors of Replica.apply; ContendedError."""
@@ -132,6 +139,26 @@ class Coordinator:
     async def close(self) -> None:
         """End what is still being sent: soon, or else cut off and left as hints. All has ended then."""
         await self._tasks.close(CLOSING_SECONDS)
+
+    async def _in_portions(
+        self, writes: Sequence[Write], level: Level, deadline: float
+    ) -> list[Written | LimeDBError]:
+        """As _outcomes; others have their turns between portions. What fails a portion is raised only where
+        nothing was written before, and none is begun after the deadline.
+        """
+        outcomes: list[Written | LimeDBError] = []
+        began = self._clock.monotonic()
+        for portion in portions(writes):
+            try:
+                if outcomes and (now := self._clock.monotonic()) + MOMENT > deadline:
+                    raise RequestTimeoutError(now - began, "the writes of the batch before this one")
+                outcomes += await self._outcomes(portion, level, deadline)
+            except LimeDBError as error:
+                if not outcomes:
+                    raise
+                outcomes += [_not_begun(write, error) for write in portion]
+            await asyncio.sleep(0)
+        return outcomes
 
     async def _outcomes(
         self, writes: Sequence[Write], level: Level, deadline: float
@@ -203,6 +230,13 @@ class Coordinator:
         if record is None or record.value is None or not record.is_live(self._skew.now_ms()):
             return KeyNotFoundError(read.key)
         return Found(record.value, read.node_url, record.encoded)
+
+
+def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:
+    """The outcome of a write that this attempt did nothing of."""
+    job = Job(write)
+    job.may_be_stored = write.attempt > 0
+    return honest(job, error)
 
 
 T = TypeVar("T", Found, Written)

@@ -18,9 +18,9 @@ from limedb.core.hlc import wall_ms_of
 from limedb.core.layout import Layout, Span
 from limedb.core.quorum import majority
 from limedb.core.ring import TOKENS
-from limedb.errors import LimeDBError, StaleEpochError
+from limedb.errors import LimeDBError, StaleEpochError, is_too_large
 from limedb.ports import Clock, Entry, Placement, Replicas, Store
-from limedb.replication.comparing import LISTED_LEAVES, Courier, Scope, is_too_large, smaller
+from limedb.replication.comparing import LISTED_LEAVES, Courier, Scope, smaller
 from limedb.replication.sections import Section, foreign, gained
 
 log = logging.getLogger(__name__)

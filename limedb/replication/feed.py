@@ -37,6 +37,7 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import NamedTuple
 
+from limedb.aio.running_time import timeout
 from limedb.core.coverage import Coverage
 from limedb.core.hlc import version_at, wall_ms_of
 from limedb.core.layout import Layout
@@ -272,7 +273,7 @@ class Feed:
         async with aclosing(batches):
             while True:
                 try:
-                    async with asyncio.timeout(SILENCE_SECONDS):
+                    async with timeout(self._world.clock, SILENCE_SECONDS):
                         batch = await anext(batches)
                 except (TimeoutError, StopAsyncIteration):
                     raise ReplicaUnreachableError(source.url, "it tells nothing") from None

@@ -51,13 +51,17 @@ class Finder:
         self._counters, self.write_back = counters, write_back
         self.on_conflict: Callable[[str, str], None] = lambda key, between: None
 
-    async def find_alone(self, key: str, level: Level, deadline: float) -> Read | None:
-        """What stands of a key that has one replica, the short way; None: take the long one."""
+    async def find_alone(
+        self, key: str, level: Level, deadline: float, most: int | None = None
+    ) -> Read | None:
+        """What stands of a key that has one replica, the short way; None: take the long one. most: as in
+        Replica.read.
+        """
         layout = self._placement.layout
         if (url := sole_owner(layout, (key,))) is None or not self._replicas.is_reachable(url):
             return None
         try:
-            (record,) = await self._replicas.at(url).read((key,), layout.topology.fence, deadline)
+            (record,) = await self._replicas.at(url).read((key,), layout.topology.fence, deadline, most)
         except StaleEpochError:
             return None
         except LimeDBError as error:
@@ -67,9 +71,16 @@ class Finder:
         return Read(key, record, "" if isinstance(record, RecordDamagedError) else url)
 
     async def find(
-        self, keys: Sequence[str], level: Level, deadline: float, *, writes_back: bool = True
+        self,
+        keys: Sequence[str],
+        level: Level,
+        deadline: float,
+        *,
+        most: int | None = None,
+        writes_back: bool = True,
     ) -> list[Read]:
-        """What stands of different keys, in no order. writes_back: it is to be told to a client.
+        """What stands of different keys, in no order. writes_back: it is to be told to a client. most: as in
+        Reader.read.
 
         NotMemberError, StaleEpochError: the node can't follow the topology.
         """
@@ -79,7 +90,7 @@ class Finder:
             layout = self._placement.layout
             fence = layout.topology.fence
             try:
-                lookups = await self._reader.read(_lookups(keys, layout, level), fence, deadline)
+                lookups = await self._reader.read(_lookups(keys, layout, level), fence, deadline, most)
                 self._tell_conflicts(lookups)
                 failed = await self.write_back.restore(lookups, level, fence, deadline) if writes_back else {}
             except StaleEpochError as error:

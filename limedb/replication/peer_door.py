@@ -33,17 +33,19 @@ class PeerDoor:
     def __init__(self, own: LocalReplica, skew: ClockGuard) -> None:
         self._own, self._skew = own, skew
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         """See ports.Replica."""
         _check_count("keys", len(keys), MAX_RECORDS)
-        return await self._own.read(keys, fence, deadline)
+        return await self._own.read(keys, fence, deadline, most)
 
     def read_stored(
-        self, keys: Sequence[str], fence: Fence
+        self, keys: Sequence[str], fence: Fence, most: int | None = None
     ) -> list[bytes | RecordDamagedError | None] | None:
         """See LocalReplica."""
         _check_count("keys", len(keys), MAX_RECORDS)
-        return self._own.read_stored(keys, fence)
+        return self._own.read_stored(keys, fence, most)
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False

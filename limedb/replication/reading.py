@@ -23,6 +23,7 @@ from limedb.errors import (
     RequestTimeoutError,
     StaleEpochError,
     brief,
+    is_too_large,
 )
 from limedb.ports import Clock, Held, Replicas
 from limedb.replication.fanout import is_own, reason
@@ -30,7 +31,6 @@ from limedb.replication.latency import Latencies
 from limedb.replication.requests import Counters
 from limedb.replication.tasks import Tasks
 
-TOO_LARGE = "ResponseTooLargeError"
 MOMENT = 0.001
 """Seconds before a deadline that are not worth another question."""
 
@@ -116,7 +116,7 @@ class Lookup:
         """Why a key could not be read at its level. seconds: how long it was waited."""
         errors = [error for error in self.missing.values() if isinstance(error, LimeDBError)]
         for error in errors:  # the others would say the same
-            if TOO_LARGE in (type(error).__name__, getattr(error, "kind", "")):
+            if is_too_large(error):
                 return error
         if errors and len(errors) == len(self.missing) and all(map(_stands_alone, errors)):
             return errors[0]
@@ -134,27 +134,30 @@ class Reader:
         self._replicas, self._clock, self._tasks, self._counters = replicas, clock, tasks, counters
         self._single, self._many = Latencies(), Latencies()
 
-    async def read(self, lookups: Sequence[Lookup], fence: Fence, deadline: float) -> Sequence[Lookup]:
+    async def read(
+        self, lookups: Sequence[Lookup], fence: Fence, deadline: float, most: int | None = None
+    ) -> Sequence[Lookup]:
         """Ask until each lookup has enough answers or can't have them any more, or until the deadline. The
         lookups that stand then: keys of which a replica can't tell, for its record is damaged, are taken out
-        of theirs and asked anew, of the others.
+        of theirs and asked anew, of the others. most: bytes of values that each may answer, as
+        Replica.read has it; a refusal is no answer, so that a read never sees less for it.
 
         StaleEpochError: a replica knows a newer topology; nothing of the answers counts.
         """
-        await self._read(lookups, fence, deadline)
+        await self._read(lookups, fence, deadline, most)
         whole, apart = list(lookups), [one for lookup in lookups for one in lookup.without_damaged()]
         while apart:
-            await self._read(apart, fence, deadline)
+            await self._read(apart, fence, deadline, most)
             whole += apart
             apart = [one for lookup in apart for one in lookup.without_damaged()]
         return [lookup for lookup in whole if lookup.keys]
 
-    async def _read(self, lookups: Sequence[Lookup], fence: Fence, deadline: float) -> None:
+    async def _read(self, lookups: Sequence[Lookup], fence: Fence, deadline: float, most: int | None) -> None:
         is_single = len(lookups) == 1 and len(lookups[0].keys) == 1
         latencies = self._single if is_single else self._many
         for lookup in lookups:
             self._rank(lookup, latencies)
-        asking = _Asking(self._replicas, self._clock, latencies, self._tasks, fence, deadline)
+        asking = _Asking(self._replicas, self._clock, latencies, self._tasks, fence, deadline, most)
         shares = asking.begin(lookups)
         if len(shares) == 1 and not any(lookup.spare for lookup in lookups):
             ((node_url, share),) = shares.items()
@@ -220,9 +223,10 @@ class _Asking:
         tasks: Tasks,
         fence: Fence,
         deadline: float,
+        most: int | None,
     ) -> None:
         self._replicas, self._clock, self.latencies, self._tasks = replicas, clock, latencies, tasks
-        self._fence, self.deadline = fence, deadline
+        self._fence, self.deadline, self._most = fence, deadline, most
         self._undecided = 0
         self.done: asyncio.Future[None] | None = None
         self.alarm: asyncio.TimerHandle | None = None
@@ -244,7 +248,7 @@ class _Asking:
         keys = lookups[0].keys if len(lookups) == 1 else [key for lookup in lookups for key in lookup.keys]
         began = self._clock.monotonic()
         try:
-            records = await self._replicas.at(node_url).read(keys, self._fence, self.deadline)
+            records = await self._replicas.at(node_url).read(keys, self._fence, self.deadline, self._most)
         except LimeDBError as error:
             if not is_own(error):
                 now = self._clock.monotonic()

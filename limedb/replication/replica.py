@@ -8,7 +8,7 @@ refuses; what would win over years of later writes, too.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
@@ -138,21 +138,25 @@ class LocalReplica:
         self.healer: Heals | None = None
         self.skewed = 0
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
-        """See ports.Replica; ResponseTooLargeError: the values together are over the limit."""
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
+        """See ports.Replica."""
         self._check(fence)
-        if len(keys) == 1:
+        if most is not None:
+            self.check_size(keys, most)
+        elif len(keys) == 1:
             return await self._store.get_many(keys)
         records: list[Held] = []
         size = 0
         for start in range(0, len(keys), READ_CHUNK):
             chunk = await self._store.get_many(keys[start : start + READ_CHUNK])
-            size = self._checked_size(size, chunk)
+            size = self._checked_size(size, chunk, most)
             records += chunk
         return records
 
     def read_stored(
-        self, keys: Sequence[str], fence: Fence
+        self, keys: Sequence[str], fence: Fence, most: int | None = None
     ) -> list[bytes | RecordDamagedError | None] | None:
         """As `read`, at once and in stored form (see StoredBytes); None: the store can't, or they may be too
         large together.
@@ -160,6 +164,8 @@ class LocalReplica:
         self._check(fence)
         if self._bytes is None:
             return None
+        if most is not None:
+            self.check_size(keys, most)
         if len(keys) == 1:
             return self._bytes.stored(keys)
         found: list[bytes | RecordDamagedError | None] = []
@@ -171,6 +177,19 @@ class LocalReplica:
                 return None  # by their records; `read` counts values alone, and refuses
             found += chunk
         return found
+
+    def check_size(self, keys: Sequence[str], most: int) -> None:
+        """ResponseTooLargeError: what is stored under keys has more bytes than that, where the store has it
+        at hand. Nothing is kept of it, and no more read than it takes to know.
+        """
+        size = 0
+        if self._bytes is None:
+            return
+        for key in keys:
+            with suppress(RecordDamagedError):  # told when it is read
+                size += len(self._bytes.stored_at(key) or b"")
+            if size > most:
+                raise ResponseTooLargeError(size, most, "ask for fewer keys at once")
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
@@ -347,10 +366,11 @@ class LocalReplica:
                 log.warning("refused a write (%d so far): %s", self.skewed, error)
             raise
 
-    def _checked_size(self, size: int, records: Sequence[Held]) -> int:
+    def _checked_size(self, size: int, records: Sequence[Held], most: int | None = None) -> int:
+        most = self._max_read_size if most is None else most
         size += sum(value_size(r.value) for r in records if isinstance(r, Record) and r.value is not None)
-        if size > self._max_read_size:
-            raise ResponseTooLargeError(size, self._max_read_size, "ask for fewer keys at once")
+        if size > most:
+            raise ResponseTooLargeError(size, most, "ask for fewer keys at once")
         return size
 
 

@@ -25,6 +25,8 @@ FAST_BYTES = 64 << 20
 """Bytes a second at which a scrub on demand reads, at most; it takes half of the event loop at most, too."""
 SAVE_SECONDS = 60.0
 RETRY_SECONDS = 60.0
+SPREAD = 0.8
+"""The share of the interval over which a pass is spread; the rest of it is a pause."""
 MEND_SECONDS = 30.0
 """How long a scrub on demand waits at its end for what it found to be mended."""
 PROGRESS_SECONDS = 0.2
@@ -58,14 +60,15 @@ class ScrubProgress:
 
 
 class Scrubber:
-    """Reads all in `interval` seconds, again and again; 0: never by itself. mark: None, it begins anew at
-    each start. ended_ms: when the last pass ended, milliseconds since 1970; 0: none did.
+    """Reads all once in `interval` seconds; 0: never by itself. mark: None, it begins anew at each start.
+    ended_ms: when the last pass ended, milliseconds since 1970; 0: none did.
     """
 
     def __init__(self, store: Store, clock: Clock, interval: float, mark: ScrubMark | None = None) -> None:
         self._store, self._clock, self._interval, self._mark = store, clock, interval, mark
         self._place, self.ended_ms = mark.load() if mark else (b"", 0)
         self._saved_at = clock.monotonic()
+        self._began_ms: int | None = None
 
     async def run(self) -> None:
         """Scrub until it is cancelled."""
@@ -106,21 +109,27 @@ class Scrubber:
     # --- in the background
 
     def _pause(self) -> float:
-        """Seconds until the next pass is due."""
+        """Seconds until the next pass is due: an interval after the last one began. Where that was in another
+        run of the node, it took as long as a pass may.
+        """
         if self._place or not self.ended_ms:
             return 0.0
-        since = (self._clock.wall_ms() - self.ended_ms) / 1000
+        spread_ms = SPREAD * self._interval * 1000
+        began_ms = self.ended_ms - spread_ms if self._began_ms is None else self._began_ms
+        since = (self._clock.wall_ms() - began_ms) / 1000
         return min(self._interval, max(0.0, self._interval - since))
 
     async def _pass(self) -> None:
         """Go on from the place that was reached to the end, spread over the interval."""
         is_done = False
+        if not self._place:
+            self._began_ms = self._clock.wall_ms()
         while not is_done:
             step = await self._store.scrub(self._place, STEP_BYTES)
             is_done = not step.place
             await self._reach(step.place, ended=is_done)
             share = step.size / max(self._store.stats().size, step.size, 1)
-            await asyncio.sleep(0.0 if is_done else 0.8 * self._interval * share)
+            await asyncio.sleep(0.0 if is_done else SPREAD * self._interval * share)
 
     async def _reach(self, place: bytes, *, ended: bool) -> None:
         self._place = place

@@ -57,7 +57,7 @@ class ClockGuard:
         self._due, self._ahead = float("-inf"), 0.0
         self._is_established = False
         now = clock.wall_ms() + skew_ms()
-        self._time = SlewedTime(now, clock.monotonic(), self._lead_of_mark(now))
+        self._time = SlewedTime(now, clock.elapsed(), self._lead_of_mark(now))
 
     @property
     def limit_ms(self) -> int:
@@ -66,9 +66,10 @@ class ClockGuard:
 
     def now_ms(self) -> int:
         """The cluster's time, milliseconds since 1970. It doesn't go back when clocks do."""
-        wall, at = self._clock.wall_ms(), self._clock.monotonic()
+        wall, at = self._clock.wall_ms(), self._clock.elapsed()
         ahead = wall - at * 1000
-        is_due = at >= self._due or not -JUMP_MS < ahead - self._ahead < JUMP_MS
+        is_sound = self._is_established and not self._problem  # else each call looks whether it is by now
+        is_due = not is_sound or at >= self._due or not -JUMP_MS < ahead - self._ahead < JUMP_MS
         if is_due:
             self._due, self._ahead = at + RECHECK_SECONDS, ahead
             self._skew_ms, self._problem = self._ask_skew_ms(), self._ask_problem()

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
 
 import grpc
 from google.protobuf.json_format import MessageToDict
@@ -120,35 +119,23 @@ class AdminClient(Caller):
 
     def repair(self) -> Iterator[RepairState]:
         """Repair the node that is asked, however long it takes; the last state says that it is finished."""
-        call = self._stub.Repair(admin_pb2.RepairRequest())
-        try:
-            for r in call:
-                yield RepairState(r.spans, r.spans_done, r.pulled, r.pushed, dict(r.missing), r.finished)
-        except grpc.RpcError as error:
-            raise self._error_of(cast("grpc.Call", error)) from None
-        finally:
-            call.cancel()
+        for r in self._stream(lambda: self._stub.Repair(admin_pb2.RepairRequest())):
+            yield RepairState(r.spans, r.spans_done, r.pulled, r.pushed, dict(r.missing), r.finished)
 
     def scrub(self) -> Iterator[ScrubState]:
         """Scrub the node that is asked, however long it takes; the last state says that it is finished."""
-        call = self._stub.Scrub(admin_pb2.ScrubRequest())
-        try:
-            for r in call:
-                yield ScrubState(
-                    r.records,
-                    r.size,
-                    r.total,
-                    r.damaged,
-                    r.mended,
-                    r.index_mended,
-                    r.waiting,
-                    r.lost,
-                    r.finished,
-                )
-        except grpc.RpcError as error:
-            raise self._error_of(cast("grpc.Call", error)) from None
-        finally:
-            call.cancel()
+        for r in self._stream(lambda: self._stub.Scrub(admin_pb2.ScrubRequest())):
+            yield ScrubState(
+                r.records,
+                r.size,
+                r.total,
+                r.damaged,
+                r.mended,
+                r.index_mended,
+                r.waiting,
+                r.lost,
+                r.finished,
+            )
 
 
 @contextmanager

@@ -3,21 +3,33 @@
 It owns a short-lived channel and the errors of a call on it; it blocks, and must never run in a node.
 """
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from types import TracebackType
+from typing import Self, TypeVar, cast
 
 import grpc
 
 from limedb.core.quorum import Level
-from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError, UnsupportedError
+from limedb.errors import (
+    LimeDBError,
+    OverloadedError,
+    RemoteError,
+    RequestTimeoutError,
+    TooManyWatchesError,
+    UnavailableError,
+    UnsupportedError,
+)
 from limedb.rpc import status
 from limedb.rpc.channels import options_for
 from limedb.rpc.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
 T = TypeVar("T")
+PASSING = frozenset((OverloadedError.__name__, TooManyWatchesError.__name__))
+"""Refusals of a node that has too much to do now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,13 @@ class ClusterState:
     watch_wait_ms: int = 0
 
 
+def may_pass(error: LimeDBError) -> bool:
+    """Whether a call may work later: of what a node answers, only that it can't now."""
+    if isinstance(error, RemoteError):
+        return error.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") or error.kind in PASSING
+    return isinstance(error, UnavailableError | RequestTimeoutError)
+
+
 class Caller:
     """Calls a node, or Envoy, at target (host:port). timeout: seconds for each call.
 
@@ -69,6 +88,26 @@ class Caller:
         except grpc.RpcError as error:
             raise self._error_of(cast("grpc.Call", error)) from None  # what a call raises is itself
 
+    def _stream(self, call: Callable[[], Iterable[T]], silence: float | None = None) -> Iterator[T]:
+        """The messages of a stream, which ends when it is left. silence: seconds without one after which it
+        is given up (RequestTimeoutError); None: never.
+        """
+        stream = call()
+        messages, ending = iter(stream), cast("grpc.Call", stream)
+        try:
+            while True:
+                with _Alarm(silence, ending.cancel) as alarm:
+                    message = next(messages, None)
+                if message is None:
+                    return
+                yield message
+        except grpc.RpcError as error:
+            if alarm.rang:
+                raise RequestTimeoutError(silence or 0.0, self._target) from None
+            raise self._error_of(cast("grpc.Call", error)) from None
+        finally:
+            ending.cancel()
+
     def _error_of(self, error: grpc.Call) -> LimeDBError:
         if (told := status.remote_error(self._target, error)) is not None:
             return told
@@ -82,6 +121,30 @@ class Caller:
         return UnavailableError(
             f"nothing answers at {self._target} ({code.name}); is a node or Envoy running there?"
         )
+
+
+class _Alarm:
+    """Calls a function when the block takes longer than `seconds`, unless that is None."""
+
+    def __init__(self, seconds: float | None, call: Callable[[], object]) -> None:
+        self.rang, self._call = False, call
+        self._timer = None if seconds is None else threading.Timer(seconds, self._ring)
+
+    def __enter__(self) -> Self:
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ring(self) -> None:
+        self.rang = True
+        self._call()
 
 
 class NodeClient(Caller):

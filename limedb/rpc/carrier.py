@@ -46,11 +46,13 @@ class Own(Protocol):
     """The node's own replica, as far as a stream asks it; see `replication.replica.LocalReplica`."""
 
     def read_stored(
-        self, keys: Sequence[str], fence: Fence
+        self, keys: Sequence[str], fence: Fence, most: int | None = None
     ) -> list[bytes | RecordDamagedError | None] | None:
-        """The stored bytes of keys, at once; None: the store can't."""
+        """The stored bytes of keys, at once; None: the store can't, or they may be too large together."""
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         """As ports.Replica.read."""
 
     async def apply(
@@ -118,9 +120,10 @@ class Carrier:
                 size = question.ByteSize()
                 self._start(question.number, work if size <= SMALL else self._in_room(work, size))
                 return
-            found = self._own.read_stored(question.keys, fence)
+            most = question.most_bytes or None
+            found = self._own.read_stored(question.keys, fence, most)
             if found is None:
-                self._start(question.number, self._read_slowly(question.keys, fence, deadline))
+                self._start(question.number, self._read_slowly(question.keys, fence, deadline, most))
                 return
             body = frames.read_answer(found)
         except Exception as error:  # each becomes an answer
@@ -155,11 +158,13 @@ class Carrier:
     async def _apply(self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool) -> bytes:
         return frames.apply_answer(await self._own.apply(records, fence, deadline, copied))
 
-    async def _read_slowly(self, keys: Sequence[str], fence: Fence, deadline: float) -> bytes:
+    async def _read_slowly(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None
+    ) -> bytes:
         seconds = deadline - self._clock.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                found = await self._own.read(keys, fence, deadline)
+                found = await self._own.read(keys, fence, deadline, most)
         except TimeoutError:
             raise RequestTimeoutError(seconds, "the store") from None
         return frames.read_answer(encode(held) if isinstance(held, Record) else held for held in found)

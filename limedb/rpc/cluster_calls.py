@@ -97,13 +97,9 @@ class ClusterClient(Caller):
 
     def watch(self, interval_ms: int) -> Iterator[ClusterSample]:
         """The cluster now, then at each change and each interval, without end."""
-        call = self._stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=interval_ms))
-        try:
-            yield from map(_sample, call)
-        except grpc.RpcError as error:
-            raise self._error_of(cast("grpc.Call", error)) from None
-        finally:
-            call.cancel()
+        request = cluster_pb2.WatchClusterRequest(interval_ms=interval_ms)
+        silence = interval_ms / 1000 + self._timeout
+        yield from map(_sample, self._stream(lambda: self._stub.WatchCluster(request), silence))
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 import grpc
 
+from limedb.aio.retrying import LONGEST_LOOK, Pauses
 from limedb.rpc import console_convert as convert
-from limedb.rpc.channels import CHANNEL_OPTIONS
+from limedb.rpc.channels import CHANNEL_OPTIONS, CONNECT_MS
 from limedb.rpc.console_values import Lost, Sample
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
@@ -22,8 +23,10 @@ INTERVAL_MS = 1000
 """Milliseconds between two samples of a cluster in which nothing changes."""
 SILENCE_SECONDS = 3.0
 """Without a sample for so long, a node counts as lost: it may hang, its connection open."""
-PAUSE_SECONDS = 0.5
-"""Between two rounds in which none of the known nodes told anything."""
+CONNECT_SECONDS = CONNECT_MS / 1000
+"""Seconds for the first sample, before which a connection has to come about."""
+FIRST_PAUSE = 0.5
+"""Seconds after the first round in which none of the known nodes told anything; further pauses grow."""
 
 
 class Follower:
@@ -48,6 +51,7 @@ class Follower:
 
     async def follow(self) -> AsyncGenerator[Sample | Lost, None]:
         """Samples, for ever. A Lost says that another node is tried now: each that is known, in turn."""
+        pauses = Pauses(FIRST_PAUSE, LONGEST_LOOK)
         while True:
             tried: set[str] = set()
             while address := next((a for a in self.addresses if a not in tried), None):
@@ -55,9 +59,10 @@ class Follower:
                 async for told in self._through(address):
                     if isinstance(told, Sample):
                         self._learn(told)
+                        pauses.begin_anew()
                         tried = {address}
                     yield told
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(pauses.pause())
 
     def _learn(self, told: Sample) -> None:
         live = (n for n in told.nodes if n.status == "active" and n.url != told.node_url)
@@ -66,24 +71,25 @@ class Follower:
 
     async def _through(self, address: str) -> AsyncGenerator[Sample | Lost, None]:
         """Samples of one node, then why there are no more."""
-        reason = "it ended the stream"
+        reason, limit = "it ended the stream", CONNECT_SECONDS
         async with grpc.aio.insecure_channel(address, CHANNEL_OPTIONS) as channel:
             stub = cluster_pb2_grpc.ClusterServiceStub(channel)
             call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=INTERVAL_MS))
             try:
-                while isinstance(told := await _read(call), cluster_pb2.WatchClusterResponse):
+                while isinstance(told := await _read(call, limit), cluster_pb2.WatchClusterResponse):
                     yield convert.sample(address, told)
+                    limit = SILENCE_SECONDS
             except grpc.aio.AioRpcError as error:
                 gone = error.code() is grpc.StatusCode.UNAVAILABLE
                 reason = "nothing answers" if gone else f"{error.code().name}: {error.details()}"
             except TimeoutError:
-                reason = f"silent for {SILENCE_SECONDS:g} s"
+                reason = f"silent for {limit:g} s"
             finally:
                 call.cancel()
         yield Lost(address, reason)
 
 
-async def _read(call: Call) -> object:
-    """The next message, or the end of the stream. TimeoutError: neither comes in time."""
-    async with asyncio.timeout(SILENCE_SECONDS):
+async def _read(call: Call, limit: float) -> object:
+    """The next message, or the end of the stream. TimeoutError: neither comes within `limit` seconds."""
+    async with asyncio.timeout(limit):
         return await call.read()

@@ -36,9 +36,11 @@ def check_epoch(response: Fenced) -> None:
         raise StaleEpochError(topology_from(response.newer))
 
 
-def read_request(keys: Sequence[str], fence: Fence) -> replica_pb2.ReadRequest:
-    """Keys to read at a peer."""
-    return replica_pb2.ReadRequest(keys=keys, fence=fence_message(fence), marks_damaged=True)
+def read_request(keys: Sequence[str], fence: Fence, most: int | None = None) -> replica_pb2.ReadRequest:
+    """Keys to read at a peer. most: bytes of values."""
+    return replica_pb2.ReadRequest(
+        keys=keys, fence=fence_message(fence), marks_damaged=True, most_bytes=most or 0
+    )
 
 
 def read_response(held: Iterable[Held], marks_damaged: bool) -> replica_pb2.ReadResponse:

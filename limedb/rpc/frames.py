@@ -23,7 +23,7 @@ from limedbpb.v1 import replica_pb2
 # Tags, of Question and Answer. Both begin with their number, a fixed32; it is known when they are sent.
 _FRAME_ITEM = b"\x0a"
 _NUMBER, _TIMEOUT, _FENCE, _KEY, _RECORD = 0x0D, 0x15, b"\x1a", b"\x22", b"\x2a"
-_COPIED = b"\x30\x01"
+_COPIED, _MOST = b"\x30\x01", b"\x38"
 _FOUND, _RESULT, _NEWER, _REFUSAL = b"\x12", b"\x1a", b"\x22", b"\x2a"
 # Tags of ApplyResult.
 _SUPERSEDED_BY, _EXISTED, _PREVIOUS = b"\x09", b"\x10\x01", b"\x19"
@@ -44,12 +44,14 @@ HEAD_SIZE = 20
 # --- questions
 
 
-def read_body(keys: Iterable[str], fence: Fence) -> bytes:
-    """A read, all but its head. MalformedRequestError: a key isn't UTF-8."""
+def read_body(keys: Iterable[str], fence: Fence, most: int | None = None) -> bytes:
+    """A read, all but its head. most: bytes of values. MalformedRequestError: a key isn't UTF-8."""
     parts = [_fence(fence)]
     for key in keys:
         data = utf8(key)
         parts += (_KEY, varint(len(data)), data)
+    if most:
+        parts += (_MOST, varint(most))
     return b"".join(parts)
 
 

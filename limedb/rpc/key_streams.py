@@ -17,7 +17,7 @@ from limedb.replication.watching import Watcher
 from limedb.rpc.checks import Checks, ScanOrder
 from limedb.rpc.convert import scan_entry, watch_event
 from limedb.rpc.deadlines import Deadlines
-from limedb.rpc.memory import ROOM_SECONDS, Memory
+from limedb.rpc.memory import Memory
 from limedb.rpc.server import Context
 from limedbpb.v1 import kv_pb2
 
@@ -76,7 +76,7 @@ class KeyStreams:
 
     async def _page(self, pages: Pages, context: Context) -> list[Record]:
         """What a scan finds next, gathered when there is room for it. OverloadedError: there is none."""
-        async with self._memory.reading(context, PAGE_READS, ROOM_SECONDS):
+        async with self._memory.paging(context, PAGE_READS):
             return await pages.page()
 
     async def watch(

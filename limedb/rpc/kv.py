@@ -1,11 +1,10 @@
 """KVService: check, call, convert."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, cast
 
 from limedb.core.quorum import Level
-from limedb.errors import LimeDBError, ResponseTooLargeError
+from limedb.errors import LimeDBError, ResponseTooLargeError, is_too_large
 from limedb.replication.at_hand import AtHand
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.replica import LocalReplica
@@ -13,10 +12,9 @@ from limedb.rpc import answers, convert
 from limedb.rpc.checks import Checks
 from limedb.rpc.deadlines import Deadlines
 from limedb.rpc.key_streams import KeyStreams
-from limedb.rpc.memory import HEAVY_READS, ROOM_SECONDS, Memory
+from limedb.rpc.memory import HEAVY_READS, Memory
 from limedb.rpc.server import Context
 from limedb.rpc.session import Method, Session
-from limedb.rpc.status import kind_of
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 HEAVY_BYTES = 1 << 20
@@ -36,15 +34,15 @@ class OperationCounter(Protocol):
 
 
 class Coordinator(Protocol):
-    """Carries requests to the replicas of their keys. level None: the node's default. See
+    """Carries requests to the replicas of their keys. level None: the node's default. most: see there. See
     `replication/coordinator.py` for what each raises.
     """
 
-    async def get(self, key: str, level: Level | None, deadline: float) -> Found:
+    async def get(self, key: str, level: Level | None, deadline: float, most: int | None = None) -> Found:
         """The value of a key."""
 
     async def get_many(
-        self, keys: Sequence[str], level: Level | None, deadline: float
+        self, keys: Sequence[str], level: Level | None, deadline: float, most: int | None = None
     ) -> list[Found | LimeDBError]:
         """The outcome for each key, in their order."""
 
@@ -98,9 +96,14 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         key = self._checks.key(request.key)
         if (data := self._at_hand.get(key)) is not None:
             return answers.get_answer(key, data, self._at_hand.now_ms, self._node_url)
-        async with self._reading(context, self._largest):
-            found = await self._coordinator.get(key, level, self._deadlines.of(context))
+
+        async def read(most: int | None) -> bytes:
+            if most is not None:  # what the node itself holds says at once whether to ask others
+                self._own.check_size((key,), most)
+            found = await self._coordinator.get(key, level, self._deadlines.of(context), most)
             return answers.found_answer(key, found)
+
+        return await self._memory.reading(context, self._largest, read)
 
     async def Set(self, request: kv_pb2.SetRequest, context: Context) -> bytes:  # type: ignore[override]
         self._count("set", 1)
@@ -133,10 +136,15 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._count("get", len(keys))
         if (found := self._at_hand.get_many(keys)) is not None:
             return answers.batch_get_answer(keys, found, self._at_hand.now_ms)
-        async with self._reading(context, self._gathered(len(keys))):
-            outcomes = await self._coordinator.get_many(keys, level, self._deadlines.of(context))
+
+        async def read(most: int | None) -> bytes:
+            if most is not None:
+                self._own.check_size(keys, most)
+            outcomes = await self._coordinator.get_many(keys, level, self._deadlines.of(context), most)
             _refuse_too_large(outcomes)
-            answer = answers.batch_found_answer(keys, outcomes)
+            return answers.batch_found_answer(keys, outcomes)
+
+        answer = await self._memory.reading(context, self._gathered(len(keys)), read)
         self._value_size = max(len(answer) // len(keys), self._value_size * FADING)
         if len(answer) > self._max_response_size:
             raise ResponseTooLargeError(len(answer), self._max_response_size, "ask for fewer keys at once")
@@ -148,13 +156,6 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         """
         most = min(keys * self._largest, 2 * self._max_response_size)
         return HEAVY_READS * most if keys * self._value_size > HEAVY_BYTES else most
-
-    def _reading(self, context: Context, most: int) -> AbstractAsyncContextManager[None]:
-        """Room for what replicas may answer, in bytes."""
-        seconds = context.time_remaining()
-        return self._memory.reading(
-            context, most, ROOM_SECONDS if seconds is None else min(seconds, ROOM_SECONDS)
-        )
 
     async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
@@ -198,5 +199,5 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 def _refuse_too_large(outcomes: Sequence[Found | LimeDBError]) -> None:
     """What is too much at one owner is too much for the whole batch: it has the same remedy."""
     for outcome in outcomes:
-        if isinstance(outcome, LimeDBError) and kind_of(outcome) == ResponseTooLargeError.__name__:
+        if isinstance(outcome, LimeDBError) and is_too_large(outcome):
             raise outcome

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 import grpc
 
+from limedb.aio.running_time import timeout as attended
 from limedb.errors import ReplicaUnreachableError
 from limedb.ports import Clock
 from limedb.rpc.channels import CHANNEL_OPTIONS
@@ -122,7 +123,7 @@ class PeerLink:
         channel = self._channel
         try:
             if channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
-                async with asyncio.timeout(min(timeout, CONNECT_TIMEOUT)):
+                async with attended(self._clock, min(timeout, CONNECT_TIMEOUT)):
                     await self._connected(channel)
         except TimeoutError:
             if timeout >= CONNECT_TIMEOUT:  # else it was the caller who had no time

@@ -11,15 +11,17 @@ replication.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from limedb.core.budget import Budget
 from limedb.core.problems import Problem
-from limedb.errors import OverloadedError
+from limedb.errors import OverloadedError, RemoteError, ResponseTooLargeError, is_too_large
 from limedb.ports import Clock
+
+T = TypeVar("T")
 
 SMALL = 16 << 10
 """Bytes of a request or an answer that aren't counted: what `Calls` lets clients have at a time holds no more
@@ -62,11 +64,20 @@ class Context(Protocol):
     def invocation_metadata(self) -> object:
         """The headers of its call: pairs of name and value."""
 
+    def time_remaining(self) -> float | None:
+        """Seconds that it waits; None: it said nothing."""
+
 
 def holder_of(context: Context) -> str:
     """Who asks: the client that Envoy tells of, else the connection."""
     named = [value for name, value in context.invocation_metadata() or () if name == "x-forwarded-for"]  # type: ignore[attr-defined]
     return str(named[-1]).rpartition(",")[2].strip() if named else context.peer()
+
+
+def room_seconds(context: Context) -> float:
+    """How long a request waits for room: no longer than its client does."""
+    seconds = context.time_remaining()
+    return ROOM_SECONDS if seconds is None else min(seconds, ROOM_SECONDS)
 
 
 class Held:
@@ -138,12 +149,18 @@ class Share:
         """Raise OverloadedError where `hold` would."""
         self.hold(holder, amount).release()
 
+    def hold_now(self, holder: str, amount: int) -> Held | None:
+        """Hold so many bytes, now; None: there is no room, or the holder waits for some already."""
+        if holder not in self._waiting and self._budget.take(holder, amount):
+            return Held(self, holder, amount)
+        return None
+
     async def wait(self, holder: str, amount: int, seconds: float) -> Held:
         """Hold so many bytes as soon as there is room; what is over the whole share, when nobody else holds
         anything. OverloadedError: not within `seconds`, or too many wait.
         """
-        if holder not in self._waiting and self._budget.take(holder, amount):
-            return Held(self, holder, amount)
+        if (held := self.hold_now(holder, amount)) is not None:
+            return held
         if len(self._waiting.get(holder, ())) + self._waits >= MOST_WAITING:  # who has most is refused first
             raise self._refusal(amount)
         await self._admitted(_Waiting(holder, amount, asyncio.get_running_loop().create_future()), seconds)
@@ -284,10 +301,30 @@ class Memory:
             yield from share.problems()
         yield from self.calls.counted.problems()
 
-    @asynccontextmanager
-    async def reading(self, context: Context, amount: int, seconds: float) -> AsyncIterator[None]:
-        """Hold what a read may gather, for the time of the block. OverloadedError: no room within
-        `seconds`.
+    async def reading(self, context: Context, amount: int, read: "Callable[[int | None], Awaitable[T]]") -> T:
+        """What a read finds, within room for all that it may gather (bytes). Where there is none at once it
+        is asked for what is small, which isn't counted: else floods of large answers would refuse small ones
+        to others. Only what turns out to be large waits.
+
+        read: is told how many bytes a replica may answer at most; None: as many as it lets a read have.
+        OverloadedError: it is large, and there was no room soon enough.
         """
-        with await self.reads.wait(holder_of(context), amount, seconds):
+        holder = holder_of(context)
+        held = self.reads.hold_now(holder, amount)
+        if held is None:
+            try:
+                return await read(SMALL)
+            except (ResponseTooLargeError, RemoteError) as error:
+                if not is_too_large(error):
+                    raise
+            held = await self.reads.wait(holder, amount, room_seconds(context))
+        with held:
+            return await read(None)
+
+    @asynccontextmanager
+    async def paging(self, context: Context, amount: int) -> AsyncIterator[None]:
+        """Hold what a page may gather (bytes) for the time of the block. OverloadedError: no room soon
+        enough.
+        """
+        with await self.reads.wait(holder_of(context), amount, ROOM_SECONDS):
             yield

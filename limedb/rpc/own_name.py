@@ -1,11 +1,12 @@
 """Whether a node may take its own name: nobody else answers under it, and it can be looked up.
 
-It owns these questions, asked once at the start. It must never change anything.
+It owns these questions: asked at the start, and as long as the node is in no cluster, since the process that
+has the name may have stood still at the start. It must never change anything.
 """
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from limedb.config import address_of
@@ -17,6 +18,8 @@ TRIES = 12
 LOOK_UPS = 3
 PAUSE = 0.25
 """Seconds between two tries."""
+LOOK_SECONDS = 2.0
+"""How often a node in no cluster asks."""
 CONNECT_SECONDS = 0.5
 ASK_SECONDS = 1.0
 
@@ -26,6 +29,38 @@ class Dialler(Protocol):
 
     async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
         """See ports.GossipTransport."""
+
+
+class NameWatch:
+    """The question of a node that runs, where it isn't reached at its NODE_URL: whether another process is.
+
+    node_id: the own one. is_outside: whether the node is in no cluster; as a member it has the name. fail: is
+    called with a NameTakenError.
+    """
+
+    def __init__(
+        self,
+        dialler: Dialler,
+        node_url: str,
+        advertised: str,
+        node_id: str,
+        is_outside: Callable[[], bool],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._dialler, self._node_url, self._node_id = dialler, node_url, node_id
+        self._is_outside, self._fail = is_outside, fail
+        self._address = address_of(node_url)
+        self._is_elsewhere = self._address != advertised
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._is_elsewhere or not self._is_outside():
+                continue
+            holder = await _holder(self._dialler, self._node_url, self._address)
+            if holder and holder != self._node_id:
+                self._fail(NameTakenError(self._node_url, self._address, holder))
 
 
 async def check_own_name(dialler: Dialler, node_url: str, advertised: str) -> None:

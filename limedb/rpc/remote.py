@@ -52,11 +52,13 @@ class RemoteReplica:
     def __init__(self, link: PeerLink, clock: Clock) -> None:
         self._link, self._clock = link, clock
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         """See ports.Replica."""
-        body = frames.read_body(keys, fence)
+        body = frames.read_body(keys, fence, most)
         if self._stands_alone(body):
-            request = convert_replica.read_request(keys, fence)
+            request = convert_replica.read_request(keys, fence, most)
             response = await self._ask(lambda stub, timeout: stub.Read(request, timeout=timeout), deadline)
             return convert_replica.records_from(keys, response)
         asked = await self._carry(body, deadline)

@@ -43,7 +43,9 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
     async def Read(self, request: replica_pb2.ReadRequest, context: Context) -> replica_pb2.ReadResponse:
         fence = fence_from(request.fence)
         try:
-            records = await self._own.read(request.keys, fence, self._deadlines.of(context))
+            records = await self._own.read(
+                request.keys, fence, self._deadlines.of(context), request.most_bytes or None
+            )
         except StaleEpochError as stale:
             return replica_pb2.ReadResponse(newer=topology_message(stale.topology))
         return convert.read_response(records, request.marks_damaged)

@@ -3,10 +3,9 @@
 It owns their messages. As `limedb.rpc.calls`, it must never run in a node.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar, cast
 
 import grpc
 
@@ -17,7 +16,9 @@ from limedb.rpc.levels import consistency_of
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 Value = str | bytes
-M = TypeVar("M", kv_pb2.ScanResponse, kv_pb2.WatchResponse)
+
+SILENCE_SECONDS = 15.0
+"""After which a watch is given up: a node that serves one sends something every few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ class Changes:
 
 
 class ScanClient(Caller):
-    """Streams of a node. Errors as those of every Caller, raised between two messages."""
+    """Streams of a node. timeout: seconds for each page of a scan. Errors as those of every Caller, raised
+    between two messages.
+    """
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
@@ -99,7 +102,7 @@ class ScanClient(Caller):
             local=local,
             page_size=page_size,
         )
-        for answer in self._stream(lambda: self._kv.Scan(request)):
+        for answer in self._stream(lambda: self._kv.Scan(request), self._timeout):
             entries = tuple(_entry(entry, keys_only) for entry in answer.entries)
             yield Page(entries, answer.after if answer.HasField("after") else None)
 
@@ -110,17 +113,8 @@ class ScanClient(Caller):
         request = kv_pb2.WatchRequest(
             key=key, prefix=prefix if key is None else None, after_version=after_version
         )
-        for answer in self._stream(lambda: self._kv.Watch(request)):
+        for answer in self._stream(lambda: self._kv.Watch(request), SILENCE_SECONDS):
             yield Changes(tuple(_change(event) for event in answer.events), answer.resume_version)
-
-    def _stream(self, call: Callable[[], Iterable[M]]) -> Iterator[M]:
-        stream = call()
-        try:
-            yield from stream
-        except grpc.RpcError as error:
-            raise self._error_of(cast("grpc.Call", error)) from None
-        finally:
-            cast("grpc.Call", stream).cancel()
 
 
 @contextmanager

@@ -150,10 +150,10 @@ class Watchdog:
         """Whether a ping was answered, or something else meanwhile (it is busy), or it isn't the peer that
         stands still but this process.
         """
-        started, answers = self._clock.monotonic(), self._answers
+        started, answers = self._clock.elapsed(), self._answers
         patience = self._trips.patience
         answered = await self._ping(patience)
-        took = self._clock.monotonic() - started
+        took = self._clock.elapsed() - started
         stalled = took > patience + STALL_SECONDS
         if answered and not stalled:
             self._trips.measured(took)

@@ -63,6 +63,7 @@ class JsonNodeFile:
         self._turn = asyncio.Lock()
         self._door = threading.Lock()
         self._newest: Saved | None = None
+        self._is_noted = False  # that the copy stood in
         self._asked = self._written = self._on_disk = 0
 
     def load(self) -> Saved | None:
@@ -72,14 +73,15 @@ class JsonNodeFile:
         broken = [each for each in found if isinstance(each, StoreDamagedError)]
         if not written:
             if broken:
-                raise broken[0]
+                raise StoreDamagedError(f"{broken[0]}; {_ADVICE}")
             return None
         main = found[0]
         is_older = isinstance(main, _Written) and main.sequence is None
         newest = written[0] if is_older else max(written, key=lambda each: each.sequence or 0)
-        if newest is not main:
-            reason = main if isinstance(main, StoreDamagedError) else "it is gone, or an older one"
-            log.warning("%s is taken from its copy: %s", self._path, reason)
+        if newest is not main and not self._is_noted:
+            reason = main if isinstance(main, StoreDamagedError) else f"{self._path} is gone, or an older one"
+            log.warning("%s; its copy is whole and is used instead, and the file is written anew", reason)
+            self._is_noted = True
         self._sequence, self.is_old = newest.sequence or 0, newest.sequence is None
         return newest.saved
 
@@ -91,10 +93,7 @@ class JsonNodeFile:
         except OSError as error:
             raise store_error(f"{path} can't be read", error) from error
         except _UNREADABLE as error:
-            return StoreDamagedError(
-                f"{path} isn't what a LimeDB wrote: {error!r}; nothing was overwritten: restore it, or"
-                " move it and the node's data away, so that the node joins anew and gets its data from others"
-            )
+            return StoreDamagedError(f"{path} isn't what a LimeDB wrote: {_flaw(error)}")
 
     async def save(self, saved: Saved) -> None:
         """As NodeFile.save. StoreFullError: no room; the file is as it was."""
@@ -149,7 +148,20 @@ def set_aside(kind: str, data_dir: Path, node_url: str, why: str = "removed") ->
 # --- the form
 
 
+_ADVICE = (
+    "nothing was overwritten: restore it, or move the node's data folder away, so that the node joins anew"
+    " and gets its data from the others"
+)
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+
+
+def _flaw(error: Exception) -> str:
+    """What makes a file unreadable, in words."""
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return f"it is no JSON ({error})"
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return str(error) if isinstance(error, ValueError) else repr(error)
 
 
 class _Written(NamedTuple):

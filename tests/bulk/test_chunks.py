@@ -24,7 +24,8 @@ async def collect(source: Chunks, taken: list[Line]) -> None:
         taken += chunk
 
 
-async def test_all_lines_come_in_order_and_in_chunks_of_a_size() -> None:
+async def test_all_lines_come_in_order_and_in_chunks_of_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "IDLE_SECONDS", 60)  # a reading thread that is held up isn't idle
     lines = [line(n) for n in range(1234)]
     taken = [chunk async for chunk in Chunks(iter(lines)).read() if chunk]
     assert [one for chunk in taken for one in chunk] == lines

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from limedb.bulk import exporter as exporting
+from limedb.aio.retrying import Patience
 from limedb.bulk.exporter import Exporter, Progress
 from limedb.bulk.items import Format
 from limedb.errors import BadItemError, UnavailableError
@@ -32,20 +32,22 @@ class Scans:
                 raise UnavailableError("the node is gone")
 
 
-def export(form: Format, scans: Scans, progress: Progress | None = None) -> tuple[bytes, Progress, list[str]]:
+def export(
+    form: Format, scans: Scans, progress: Progress | None = None, patience: float = 30
+) -> tuple[bytes, Progress, list[str]]:
     out, told = io.BytesIO(), list[str]()
 
     def report(error: BadItemError) -> None:
         told.append(str(error))
 
-    run = Exporter(form, out, progress or Progress(), report, lambda: None)
+    run = Exporter(form, out, progress or Progress(), report, lambda: None, at_once(patience))
     run.run(scans)
     return out.getvalue(), run.progress, told
 
 
-@pytest.fixture(autouse=True)
-def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "PAUSE_SECONDS", 0)
+def at_once(seconds: float) -> Patience:
+    """A patience that waits no time."""
+    return Patience(seconds, sleep=lambda _seconds: None)
 
 
 def test_all_keys_are_written_once_in_order_though_the_scan_breaks_off() -> None:
@@ -54,10 +56,19 @@ def test_all_keys_are_written_once_in_order_though_the_scan_breaks_off() -> None
     assert progress.written == 25
 
 
-def test_it_gives_up_when_the_scan_does_not_go_on_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "PATIENCE_SECONDS", -1)
+def test_it_gives_up_when_the_scan_does_not_go_on_in_time() -> None:
     with pytest.raises(UnavailableError):
-        export(Format.JSONL, Scans(breaks=1))
+        export(Format.JSONL, Scans(breaks=1), patience=0)
+
+
+def test_it_fails_at_once_where_no_page_ever_came() -> None:
+    def nobody(_after: str | None) -> Iterator[Page]:
+        raise UnavailableError("nobody there")
+        yield
+
+    run = Exporter(Format.JSONL, io.BytesIO(), Progress(), lambda _: None, lambda: None, Patience(1000))
+    with pytest.raises(UnavailableError, match=r"^nobody there$"):
+        run.run(nobody)
 
 
 def test_it_goes_on_behind_a_cursor_without_a_second_header() -> None:

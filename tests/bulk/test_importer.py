@@ -24,15 +24,18 @@ RECEIPT = Receipt(1, 1, 1, 1)
 
 
 class Keys:
-    """A store in a dict. Batches take turns; fails_at: the number of the batch that finds nobody."""
+    """A store in a dict. Batches take turns; at_once: none ends before so many have begun, however slowly the
+    file is read; fails_at: the number of the batch that finds nobody.
+    """
 
-    def __init__(self, fails_at: int | None = None) -> None:
+    def __init__(self, fails_at: int | None = None, at_once: int = 1) -> None:
         self.values: dict[str, Value] = {}
         self.ttls: dict[str, float | None] = {}
         self.bad: set[str] = set()
         self.batches = self.under_way = self.most_under_way = 0
         self._busy: set[str] = set()
-        self._fails_at = fails_at
+        self._fails_at, self._at_once = fails_at, at_once
+        self._are_many = asyncio.Event()
 
     async def set_many(self, values: Mapping[str, Value], ttl: float | None = None) -> dict[str, Receipt]:
         assert self._busy.isdisjoint(values), "two writes of one key under way"
@@ -41,6 +44,9 @@ class Keys:
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         number = self.batches
+        if number == self._at_once:
+            self._are_many.set()
+        await self._are_many.wait()
         for _ in range(3 + number % 4):  # batches end in another order than they began
             await asyncio.sleep(0)
         self._busy.difference_update(values)
@@ -76,12 +82,18 @@ def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_all_items_are_stored_many_batches_at_once() -> None:
-    store = Keys()
+    store = Keys(at_once=2)
     run = Run(store)
     await run.importer.run(numbered([Item(f"k{n}", f"v{n}") for n in range(1005)]))
     assert store.values == {f"k{n}": f"v{n}" for n in range(1005)}
     assert (run.importer.counts, run.importer.place) == (Counts(stored=1005), Place(1005, 1005))
-    assert 1 < store.most_under_way <= IN_FLIGHT
+    assert 2 <= store.most_under_way <= IN_FLIGHT
+
+
+async def test_no_more_than_some_batches_are_under_way() -> None:
+    store = Keys(at_once=IN_FLIGHT)
+    await Run(store).importer.run(numbered([Item(f"k{n}", "v") for n in range(205)]))
+    assert store.most_under_way == IN_FLIGHT
 
 
 async def test_of_two_lines_with_one_key_the_later_stands() -> None:
@@ -133,7 +145,7 @@ async def test_times_to_live_are_kept_and_what_has_expired_is_left_out() -> None
 @pytest.mark.parametrize("fails_at", range(1, 31, 3))
 async def test_what_was_interrupted_goes_on_and_loses_nothing(fails_at: int) -> None:
     contents: list[Content] = [Item(f"k{n}", f"v{n}") for n in range(300)]
-    store = Keys(fails_at)
+    store = Keys(fails_at, at_once=2)
     first = Run(store)
     with pytest.raises(UnavailableError):
         await first.importer.run(numbered(contents))

@@ -134,7 +134,7 @@ async def test_without_waiting_it_returns_when_the_change_has_begun(admin: Admin
 async def test_a_decommission_waits_until_the_node_is_gone(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_screen, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(admin_screen, "LOOK_SECONDS", 0.01)
     leaving = leave(STEADY, STEADY.members[1].node_id)
     url = STEADY.members[1].url
     waiting = asyncio.create_task(admin.run("decommission", url))
@@ -150,7 +150,7 @@ async def test_a_decommission_waits_until_the_node_is_gone(
 async def test_a_decommission_that_is_cancelled_meanwhile_fails(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_screen, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(admin_screen, "LOOK_SECONDS", 0.01)
     topology = STEADY
     for _ in range(5):  # to epochs behind that of the plan, 7
         topology = cancel(leave(topology, topology.members[1].node_id))

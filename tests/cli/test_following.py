@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from limedb.aio.retrying import Patience
 from limedb.cli import watch as watching
 from limedb.cli.watch import Follower
 from limedb.errors import LimeDBError, RemoteError, UnavailableError
@@ -14,9 +15,9 @@ AWAY = UnavailableError("nobody there")
 Step = Changes | LimeDBError
 
 
-@pytest.fixture(autouse=True)
-def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "PAUSE_SECONDS", 0)
+def at_once(seconds: float = 30) -> Patience:
+    """A patience that waits no time."""
+    return Patience(seconds, sleep=lambda _seconds: None)
 
 
 class Streams:
@@ -37,8 +38,8 @@ def told(*versions: int, key: str = "k") -> Changes:
     return Changes(tuple(Change(key, str(version), version, 0) for version in versions), max(versions))
 
 
-def follow(streams: Streams, count: int, after: int | None = None) -> list[int]:
-    changes = Follower(streams, after).changes()
+def follow(streams: Streams, count: int, after: int | None = None, patience: float = 30) -> list[int]:
+    changes = Follower(streams, after, at_once(patience)).changes()
     return [next(changes).version for _ in range(count)]
 
 
@@ -75,15 +76,20 @@ def test_a_gap_ends_it_and_says_what_to_do() -> None:
         follow(Streams([STANDS, told(5), AWAY], [gap]), 2)
 
 
-def test_it_gives_up_in_time_and_says_where_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "PATIENCE_SECONDS", -1)
+def test_it_gives_up_in_time_and_says_where_to_go_on() -> None:
     with pytest.raises(LimeDBError, match=r"nobody there; go on with --after-version 5$"):
-        follow(Streams([told(5), AWAY]), 2)
+        follow(Streams([told(5), AWAY]), 2, patience=0)
+
+
+@pytest.mark.parametrize("kind", ["TooManyWatchesError", "OverloadedError"])
+def test_a_node_that_has_too_much_to_do_is_asked_again(kind: str) -> None:
+    busy = RemoteError("node", kind, "RESOURCE_EXHAUSTED", "not now")
+    assert follow(Streams([told(5), AWAY], [busy], [told(6)]), 2) == [5, 6]
 
 
 def test_what_it_remembers_of_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "REMEMBERED", 2)
-    follower = Follower(Streams([told(n, key=f"k{n}") for n in range(1, 6)]), None)
+    follower = Follower(Streams([told(n, key=f"k{n}") for n in range(1, 6)]), None, at_once())
     changes = follower.changes()
     assert [next(changes).version for _ in range(5)] == [1, 2, 3, 4, 5]
     assert len(follower._shown) == 2

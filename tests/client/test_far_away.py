@@ -14,16 +14,9 @@ import limedb
 from limedb.errors import UnavailableError
 from tests.support.clusters import RunningCluster
 from tests.support.clusters import limedb as command
-from tests.support.delaying import delaying_proxy
+from tests.support.delaying import far
 from tests.support.keys import new_key
 from tests.support.ports import free_port
-
-
-@contextmanager
-def far(address: str, seconds: float) -> Iterator[str]:
-    """A way to a node that takes `seconds` one way."""
-    with free_port() as port, delaying_proxy(port, address, seconds) as proxy:
-        yield proxy
 
 
 @contextmanager
@@ -54,7 +47,7 @@ def test_the_command_line_connects_to_a_node_far_away(node: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("seconds", [0.3])
+@pytest.mark.parametrize("seconds", [0.3, 3.0])
 async def test_one_who_connects_waits_for_a_node_that_pauses(broken: RunningCluster, seconds: float) -> None:
     key, first = new_key(), broken.nodes[0]
     with stopped(broken, first.name, seconds):

@@ -9,16 +9,19 @@ def lost() -> Lost:
     return Lost("n:1", "the connection broke", begun=False)
 
 
-def test_an_error_says_how_often_a_call_was_tried() -> None:
+def test_an_error_says_for_how_long_and_how_often_a_call_was_tried() -> None:
     job = Job("k")
     for _ in range(3):
         job.take(lost())
     error = job.error()
     assert isinstance(error, UnavailableError)
-    assert str(error) == "nothing answers at n:1: the connection broke (tried 3 times)"
+    assert error.tried == "tried 3 times in 0.0 s"
+    assert str(error) == f"nothing answers at n:1: the connection broke ({error.tried})"
 
 
 def test_an_error_of_the_only_try_does_not_count_it() -> None:
     job = Job("k")
     job.take(lost())
-    assert "tried" not in str(job.error())
+    error = job.error()
+    assert error is not None
+    assert (error.tried, "tried" in str(error)) == ("", False)

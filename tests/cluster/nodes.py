@@ -299,8 +299,10 @@ class ReplicaWire:
             return await work(self._cluster.nodes[self._target].replica)
         return await self._cluster.call(self._source, self._target, lambda node: work(node.replica), 1.0)
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
-        return await self._call(lambda r: r.read(keys, fence, deadline))
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Record | None]:
+        return await self._call(lambda r: r.read(keys, fence, deadline, most))
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False

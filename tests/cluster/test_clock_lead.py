@@ -15,6 +15,9 @@ class HandClock:
     def monotonic(self) -> float:
         return self.now
 
+    def elapsed(self) -> float:
+        return self.now
+
     def wall_ms(self) -> int:
         return NOW + int(self.now * 1000)
 

@@ -17,6 +17,9 @@ class HandClock:
     def monotonic(self) -> float:
         return self.now
 
+    def elapsed(self) -> float:
+        return self.now
+
     def wall_ms(self) -> int:
         return int(self.now * 1000) + 1_000_000 + self.offset_ms
 

@@ -54,6 +54,24 @@ def test_without_a_majority_nothing_is_decided_and_who_is_missing_is_named() -> 
     run_virtual(scenario())
 
 
+def test_voters_that_are_there_by_turns_decide() -> None:
+    """Three of four must say yes, one is dead, and of the others one is cut off at each moment."""
+
+    async def scenario() -> None:
+        async with Cluster() as cluster:
+            nodes = await formed(cluster, 4)
+            await cluster.kill(url_of(4))
+            first, second = ({frozenset((nodes[0].url, nodes[i].url))} for i in (1, 2))
+            cluster.cut |= first
+            task = leaving(nodes[0], nodes[1])
+            while not task.done():
+                await asyncio.sleep(1.0)
+                cluster.cut ^= first | second
+            assert (await task).epoch == 2
+
+    run_virtual(scenario())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_proposer_that_dies_half_way_leaves_what_it_may_have_decided_to_the_next(seed: int) -> None:
     async def scenario() -> None:

@@ -29,6 +29,9 @@ class HandClock:
     def monotonic(self) -> float:
         return self.now
 
+    def elapsed(self) -> float:
+        return self.now
+
     def wall_ms(self) -> int:
         return NOW_MS + int(self.now * 1000)
 

@@ -10,7 +10,7 @@ import pytest
 from limedb.cluster.approval import Approval
 from limedb.core.paxos import Ballot
 from limedb.core.topology import Phase, Topology, cancel, finish, hand_over, leave, remove
-from limedb.errors import InvalidRequestError
+from limedb.errors import InvalidRequestError, UnavailableError
 from limedb.ports import Account
 from tests.cluster.network import url_of
 from tests.cluster.nodes import Client, Cluster, Node
@@ -144,7 +144,7 @@ async def is_refused(nodes: list[Node], after: Topology) -> bool:
     for node in nodes:
         try:
             await node.charter.accept(before, ballot, after)
-        except InvalidRequestError:
+        except (InvalidRequestError, UnavailableError):
             refused += 1
     return refused > len(nodes) // 2
 

@@ -48,6 +48,9 @@ class VirtualClock:
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def elapsed(self) -> float:
+        return asyncio.get_running_loop().time()
+
     def wall_ms(self) -> int:
         return START_MS + self.offset_ms + int(self.monotonic() * 1000)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,11 +39,13 @@ class Noticed:
 
 
 class Other:
-    """A client with manners: it sets and gets a key, one after the other, until it is stopped."""
+    """A client with manners: it sets a key, gets it, and gets ten in a batch, one after the other, until it
+    is stopped. timeout: seconds of each request.
+    """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, timeout: float = TIMEOUT) -> None:
         self.noticed = Noticed()
-        self._address, self._stopping = address, threading.Event()
+        self._address, self._timeout, self._stopping = address, timeout, threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -60,17 +62,15 @@ class Other:
             n = 0
             while not self._stopping.wait(PAUSE):
                 n += 1
-                self._time(
-                    lambda k=f"other-{n % 100}": stub.Set(
-                        kv_pb2.SetRequest(key=k, value="v"), timeout=TIMEOUT
-                    )
-                )
-                self._time(lambda k=f"other-{n % 100}": stub.Get(kv_pb2.GetRequest(key=k), timeout=TIMEOUT))
+                keys = [f"other-{m % 100}" for m in range(n, n + 10)]
+                self._time(stub.Set, kv_pb2.SetRequest(key=keys[0], value="v"))
+                self._time(stub.Get, kv_pb2.GetRequest(key=keys[0]))
+                self._time(stub.BatchGet, kv_pb2.BatchGetRequest(keys=keys))
 
-    def _time(self, ask: object) -> None:
+    def _time(self, ask: Callable[..., object], request: object) -> None:
         begun = time.monotonic()
         try:
-            ask()  # type: ignore[operator]
+            ask(request, timeout=self._timeout)
         except grpc.RpcError as error:
             self.noticed.failures.append(f"{error.code().name}: {error.details()}")  # type: ignore[attr-defined]
         self.noticed.times.append(1000 * (time.monotonic() - begun))

@@ -21,6 +21,8 @@ MAX_MEMORY_MIB = 256
 KEPT_MIB = 450
 """What a node may hold besides: its own start, caches, and what the C library keeps for a while."""
 SHORTLY = 3.0
+PATIENCE = 30.0
+"""Seconds of a request: none may be refused, however long it takes on a loaded machine."""
 AGAIN_SECONDS = 90
 
 
@@ -35,17 +37,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster
 @pytest.mark.parametrize("name", ["sessions", "unread-gets", "half-open"])
 def test_others_are_served_during_a_flood_and_memory_is_bounded(cluster: RunningCluster, name: str) -> None:
     address = cluster.nodes[0].address
-    memory, other = Memory([cluster.pid("node1")]), Other(address)
+    memory, other = Memory([cluster.pid("node1")]), Other(address, PATIENCE)
     with flooding(name, address):
         time.sleep(SHORTLY)  # what is measured, not what is waited for
         noticed = other.stop()
     assert memory.stop() < MAX_MEMORY_MIB + KEPT_MIB
-    # How many are refused, and how long the rest takes, depends on the machine: `make torture` measures it.
-    assert len(noticed.failures) < len(noticed.times) / 2, noticed
-    afterwards = Other(address)
+    # How long they take depends on the machine: `make torture` measures it.
+    assert not noticed.failures, noticed
+    afterwards = Other(address, PATIENCE)
     wait_for("the next requests", lambda: len(afterwards.noticed.times) >= 20)
-    served = afterwards.stop()
-    assert len(served.failures) <= 5, served  # the first may come while the flood is cleared up
+    assert not afterwards.stop().failures, afterwards.noticed
 
 
 @pytest.mark.torture

@@ -25,7 +25,7 @@ async def run(mode: Mode, cluster: Cluster, **options: int) -> Tally:
 
 @pytest.fixture(autouse=True)
 def _without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "FAILURE_PAUSE", 0)
+    monkeypatch.setattr(running, "FIRST_REST", 0)
 
 
 async def test_writes_are_counted_and_timed() -> None:

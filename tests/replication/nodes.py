@@ -94,9 +94,11 @@ class Line:
     def __init__(self, wire: "Wire", url: str) -> None:
         self._wire, self._url = wire, url
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Record | None]:
         await self._begin("read", keys, deadline)
-        return await self._replica.read(keys, fence, deadline)
+        return await self._replica.read(keys, fence, deadline, most)
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False

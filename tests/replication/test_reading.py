@@ -409,3 +409,20 @@ async def test_with_one_replica_a_read_makes_no_task() -> None:
     seat.fail(B, error=RequestTimeoutError(1.0, B))
     with pytest.raises(RequestTimeoutError):
         await seat.coordinator.get(key, None, SOON)
+
+
+@virtual
+async def test_a_replica_that_has_more_than_is_wanted_is_none_that_answered() -> None:
+    """So a read of what is small never tells an old value, because the new one is large."""
+    nodes = Nodes()
+    await nodes.put(Record("k", "old", OLD), A)
+    await nodes.put(Record("k", "new" * 100, NEW), B, C)
+    await nodes.put(Record("short", "x", OLD), A, B, C)
+    for level in (Level.QUORUM, Level.ALL, Level.LINEARIZABLE):
+        coordinator = nodes.coordinator().coordinator
+        with pytest.raises(ResponseTooLargeError):
+            await coordinator.get("k", level, SOON, 100)
+        told = await coordinator.get_many(["k", "short"], level, SOON, 100)
+        assert isinstance(told[0], ResponseTooLargeError)
+        assert (await coordinator.get("short", level, SOON, 100)).value == "x"
+        assert (await coordinator.get("k", level, SOON)).value == "new" * 100

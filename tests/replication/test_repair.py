@@ -11,7 +11,7 @@ from limedb.core.layout import EVERYTHING, Layout, Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence, Phase, finish, hand_over, join, leave
-from limedb.errors import NotMemberError, RemoteError, ResponseTooLargeError
+from limedb.errors import NotMemberError, RemoteError, ResponseTooLargeError, is_too_large
 from limedb.ports import Entry, Replica
 from limedb.replication import comparing
 from limedb.replication.repair import Repairer, RepairProgress
@@ -532,7 +532,7 @@ async def test_what_a_node_gains_again_is_rid_of_what_was_deleted_meanwhile() ->
 
 
 def test_errors_that_mean_less_at_once_are_known_from_here_and_from_peers() -> None:
-    assert comparing.is_too_large(ResponseTooLargeError(2, 1, "less"))
+    assert is_too_large(ResponseTooLargeError(2, 1, "less"))
     told = RemoteError(B, "ResponseTooLargeError", "RESOURCE_EXHAUSTED", "less")
-    assert comparing.is_too_large(told)
-    assert not comparing.is_too_large(NotMemberError("fresh"))
+    assert is_too_large(told)
+    assert not is_too_large(NotMemberError("fresh"))

@@ -15,6 +15,7 @@ from limedb.core.topology import Fence, Topology, found, give_way
 from limedb.errors import (
     ClockSkewError,
     NotMemberError,
+    RecordDamagedError,
     ResponseTooLargeError,
     StaleEpochError,
     StoreFullError,
@@ -31,6 +32,29 @@ from tests.replication.nodes import A, Place, member, virtual
 FAR = 1e12
 TOPOLOGY = replace(found("c1", 3, [member(A)]), epoch=5)
 FENCE = TOPOLOGY.fence
+
+
+VALUE = b"v" * 100
+
+
+class AtHand(MemoryStore):
+    """A store that has its records at hand, each VALUE."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def stored_at(self, key: str) -> bytes:
+        self.asked.append(key)
+        if key == "damaged":
+            raise RecordDamagedError((key,), "it is")
+        return VALUE
+
+    def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
+        return [VALUE for _ in keys]
+
+    async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
+        return []
 
 
 class Slow(MemoryStore):
@@ -193,6 +217,30 @@ async def test_values_that_are_too_much_together_are_refused_with_a_remedy() -> 
         await own.replica.list_keys(1, 100, None)
     assert len(await own.replica.read([f"k{i:04}" for i in range(10)], FENCE, FAR)) == 10
     assert len(await own.replica.scan(EVERYTHING, 100, FENCE, FAR)) == 100  # limits bind clients only
+
+
+@virtual
+async def test_what_a_store_has_at_hand_is_found_too_large_at_the_first_key_beyond() -> None:
+    own = Own(store := AtHand())
+    own.replica.check_size(["damaged", "a", "b"], 200)
+    assert own.replica.read_stored(["a", "b"], FENCE, 200) == [VALUE] * 2
+    store.asked.clear()
+    with pytest.raises(ResponseTooLargeError):
+        own.replica.check_size(["a", "b", "c"], 150)
+    with pytest.raises(ResponseTooLargeError):
+        own.replica.read_stored(["a", "b", "c"], FENCE, 150)
+    assert store.asked == ["a", "b"] * 2
+
+
+@virtual
+async def test_more_than_is_wanted_is_refused() -> None:
+    own = Own()
+    await own.fill(20, size=100)
+    for count, most in ((1, 99), (10, 999), (20, 300)):
+        with pytest.raises(ResponseTooLargeError, match=f"over the limit of {most}"):
+            await own.replica.read([f"k{i:04}" for i in range(count)], FENCE, FAR, most)
+    for count, most in ((1, 100), (10, 1000)):
+        assert len(await own.replica.read([f"k{i:04}" for i in range(count)], FENCE, FAR, most)) == count
 
 
 async def scanned(own: Own, span: Span, limit: int) -> list[list[str]]:

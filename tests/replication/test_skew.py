@@ -20,6 +20,9 @@ class HandClock:
     def monotonic(self) -> float:
         return self.now
 
+    def elapsed(self) -> float:
+        return self.now
+
     def pass_seconds(self, seconds: float) -> None:
         self.now += seconds
         self.wall += int(seconds * 1000)
@@ -51,8 +54,28 @@ def test_the_opinion_is_asked_for_now_and_then_and_at_once_when_the_clock_jumps(
     assert guard.now_ms() == clock.wall - 700
     with pytest.raises(UnavailableError, match="off"):
         guard.check_own()
-    opinion[0] = 0
     clock.pass_seconds(RECHECK_SECONDS)
+    opinion[0] = 0
+    guard.check_own()
+
+
+def test_a_clock_that_drifts_off_is_noticed_when_the_opinion_is_due() -> None:
+    clock, problem = HandClock(), [""]
+    guard = ClockGuard(clock, 500, problem=lambda: problem[0])
+    guard.check_own()
+    problem[0] = "off"
+    guard.check_own()  # kept for a while, since asking looks at all peers
+    clock.pass_seconds(RECHECK_SECONDS)
+    with pytest.raises(UnavailableError, match="off"):
+        guard.check_own()
+
+
+def test_writes_are_taken_as_soon_as_health_finds_nothing_wrong() -> None:
+    clock, problem = HandClock(), ["not compared yet"]
+    guard = ClockGuard(clock, 500, problem=lambda: problem[0])
+    with pytest.raises(UnavailableError, match="not compared yet"):
+        guard.check_own()
+    problem[0] = ""
     guard.check_own()
 
 

@@ -18,11 +18,13 @@ from limedb.errors import (
     NotMemberError,
     OutcomeUnknownError,
     RemoteError,
+    RequestTimeoutError,
     StaleEpochError,
     StoreFullError,
     UnavailableError,
 )
 from limedb.ports import Applied
+from limedb.replication import portions
 from limedb.replication.coordinator import MAX_ATTEMPTS, Write, Written
 from tests.cluster.virtual import START_MS, VirtualClock
 from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, member, virtual
@@ -411,6 +413,41 @@ async def test_a_batch_is_one_call_to_each_replica() -> None:
         assert sorted(seat.wire.called("apply")) == [A, B, C, D]
         await seat.coordinator.close()
     assert sum(store.count() for store in nodes.stores.values()) == 600
+
+
+@pytest.mark.parametrize("level", Level)
+@virtual
+async def test_a_large_batch_is_written_in_portions(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portions, "PORTION_BYTES", 10)
+    nodes = Nodes()
+    seat = nodes.coordinator()
+    writes = [Write(key, value) for key, value in (("a", "v" * 6), ("b", b"v" * 4), ("c", "v" * 99))]
+    writes += [Write("d", None), Write("e", "v"), Write("a", "last")]
+    outcomes = await seat.coordinator.write_many(writes, level, SOON)
+    assert all(isinstance(outcome, Written) for outcome in outcomes)
+    assert outcomes[0] == outcomes[-1]
+    await seat.coordinator.close()
+    assert {keys for kind, _, keys in seat.wire.calls if kind == "apply"} == {("a", "b"), ("c",), ("d", "e")}
+    assert [{*(await nodes.values(key)).values()} for key in "abcde"] == [
+        {"last"}, {b"v" * 4}, {"v" * 99}, {None}, {"v"},
+    ]  # fmt: skip
+
+
+@virtual
+async def test_a_portion_that_fails_leaves_those_before_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is raised for a whole batch would say that nothing of it was written."""
+    monkeypatch.setattr(portions, "PORTION_BYTES", 1)
+    nodes = Nodes()
+    seat = nodes.coordinator()
+    seat.fail(A, delay=0.4)
+    seat.fail(B, delay=0.4)
+    writes = [*(Write(key, "v") for key in "abcd"), Write("e", "v", 0, bytes(16), 1)]
+    first, *_, last, attempt = await seat.coordinator.write_many(writes, Level.ALL, 0.5)
+    assert isinstance(first, Written)
+    assert isinstance(last, RequestTimeoutError)
+    assert isinstance(attempt, OutcomeUnknownError)
+    await seat.coordinator.close()
+    assert not await nodes.values("d")
 
 
 @virtual

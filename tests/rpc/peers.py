@@ -33,6 +33,9 @@ class SystemClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def elapsed(self) -> float:
+        return time.monotonic()
+
 
 class FakeReplica:
     """A replica that answers what it is told to, after a time. error: raised instead."""
@@ -43,8 +46,10 @@ class FakeReplica:
         self.asked: list[tuple[Any, ...]] = []
         self.records: dict[str, Record] = {}
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
-        await self._take("read", list(keys), fence)
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Record | None]:
+        await self._take("read", list(keys), fence, *([most] if most else []))
         return [self.records.get(key) for key in keys]
 
     async def apply(
@@ -53,7 +58,9 @@ class FakeReplica:
         await self._take("apply", list(records), fence)
         return [Applied(7, True, 5) for _ in records]
 
-    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+    def read_stored(
+        self, keys: Sequence[str], fence: Fence, most: int | None = None
+    ) -> list[bytes | None] | None:
         """The store isn't at hand."""
         return None
 

@@ -25,13 +25,17 @@ APPLIED = st.builds(Applied, st.one_of(st.just(0), U64), st.booleans(), st.one_o
 NEWER = found("00000000000000bb", 3, [Member("b", "http://b:1"), Member("c", "http://c:1", "zone")])
 
 
-@given(st.lists(st.tuples(U32, U32, FENCES, st.lists(KEYS, max_size=5)), max_size=4))
-def test_reads_are_what_protobuf_writes(asked: list[tuple[int, int, Fence, list[str]]]) -> None:
-    frame = b"".join(frames.question(n, ms, frames.read_body(keys, fence)) for n, ms, fence, keys in asked)
+@given(st.lists(st.tuples(U32, U32, FENCES, st.lists(KEYS, max_size=5), U32), max_size=4))
+def test_reads_are_what_protobuf_writes(asked: list[tuple[int, int, Fence, list[str], int]]) -> None:
+    frame = b"".join(
+        frames.question(n, ms, frames.read_body(keys, fence, most)) for n, ms, fence, keys, most in asked
+    )
     expected = replica_pb2.CarryRequest(
         questions=[
-            replica_pb2.Question(number=n, timeout_ms=ms, fence=fence_message(fence), keys=keys)
-            for n, ms, fence, keys in asked
+            replica_pb2.Question(
+                number=n, timeout_ms=ms, fence=fence_message(fence), keys=keys, most_bytes=most
+            )
+            for n, ms, fence, keys, most in asked
         ]
     )
     assert frame == expected.SerializeToString()

@@ -17,6 +17,9 @@ class Clock:
     def monotonic(self) -> float:
         return 0.0
 
+    def elapsed(self) -> float:
+        return 0.0
+
 
 class Taker:
     """Answers each SYN by asking for more."""

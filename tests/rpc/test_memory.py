@@ -1,14 +1,15 @@
 """Shares of the memory: who waits, who is refused, and that nothing leaks, whenever it is cancelled."""
 
 import asyncio
+from functools import partial
 from itertools import count
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limedb.errors import OverloadedError
-from limedb.rpc.memory import FORGET_SECONDS, FULL_SECONDS, MOST_WAITING, Memory, Share, holder_of
+from limedb.errors import KeyNotFoundError, OverloadedError, RemoteError
+from limedb.rpc.memory import FORGET_SECONDS, FULL_SECONDS, MOST_WAITING, SMALL, Memory, Share, holder_of
 
 PATIENCE = 5
 
@@ -22,6 +23,9 @@ class HandClock:
     def monotonic(self) -> float:
         return self.now
 
+    def elapsed(self) -> float:
+        return self.now
+
 
 class Caller:
     def __init__(self, peer: str, *headers: tuple[str, str]) -> None:
@@ -32,6 +36,9 @@ class Caller:
 
     def invocation_metadata(self) -> object:
         return self._headers
+
+    def time_remaining(self) -> float | None:
+        return 0.0
 
 
 def share(limit: int = 100) -> Share:
@@ -171,6 +178,40 @@ def test_a_share_that_refuses_for_seconds_is_a_problem_for_a_while() -> None:
     assert not problem.stops_serving
     clock.now += FORGET_SECONDS + 1
     assert not [*memory.problems()]
+
+
+async def test_a_read_that_finds_no_room_is_made_of_what_is_small() -> None:
+    memory = Memory(64 << 20, HandClock())
+    held = memory.reads.hold("flood", memory.reads.limit)
+    asked: list[int | None] = []
+
+    async def read(size: int, most: int | None) -> str:
+        asked.append(most)
+        if most is not None and size > most:
+            raise RemoteError("http://b:1", "ResponseTooLargeError", "RESOURCE_EXHAUSTED", "less")
+        return "found"
+
+    assert await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL)) == "found"
+    assert (asked, memory.reads.refused) == ([SMALL], 0)
+    with pytest.raises(OverloadedError):
+        await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL + 1))
+    held.release()
+    assert await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL + 1)) == "found"
+    assert (asked, memory.reads.held) == ([SMALL, SMALL, None], 0)
+
+
+async def test_a_read_that_fails_holds_nothing_and_is_not_made_again() -> None:
+    memory = Memory(64 << 20, HandClock())
+    asked: list[int | None] = []
+
+    async def read(most: int | None) -> str:
+        asked.append(most)
+        raise KeyNotFoundError("k")
+
+    for room in (0, memory.reads.limit):
+        with memory.reads.hold("flood", room), pytest.raises(KeyNotFoundError):
+            await memory.reading(Caller("polite"), 2 << 20, read)
+    assert (asked, memory.reads.held) == ([None, SMALL], 0)
 
 
 def test_the_shares_are_parts_of_the_whole() -> None:

@@ -50,13 +50,17 @@ class Own:
         self.stored: dict[str, bytes] = {}
         self.deadlines: list[float] = []
 
-    def read_stored(self, keys: Sequence[str], fence: Fence) -> list[bytes | None] | None:
+    def read_stored(
+        self, keys: Sequence[str], fence: Fence, most: int | None = None
+    ) -> list[bytes | None] | None:
         if any(key in self.gates for key in keys):
             return None
         self._note(keys[0])
         return [self.stored.get(key) for key in keys]
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Record | None]:
         await self._work(keys[0])
         return [None for _ in keys]
 

@@ -27,7 +27,7 @@ from limedb.errors import (
     WatchGapError,
 )
 from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage
-from limedb.rpc import convert_replica
+from limedb.rpc import convert_replica, remote
 from limedb.rpc.links import PeerLinks
 from limedb.rpc.remote import RemoteReplica
 from limedb.rpc.remote_topology import RemoteTopology
@@ -113,6 +113,13 @@ async def test_everything_that_a_replica_is_asked_arrives_with_its_fence(peer: P
         ("digests", spans, 44, FENCE),
         ("entries", spans, FENCE),
     ]
+
+
+async def test_how_much_is_wanted_arrives(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for big in (remote.BIG, 0):  # over the stream, and as a call of its own
+        monkeypatch.setattr(remote, "BIG", big)
+        await peer.replica.read(["k"], FENCE, soon(), 16_000)
+    assert peer.own.asked == [("read", ["k"], FENCE, 16_000)] * 2
 
 
 async def test_a_range_of_keys_and_what_changes_arrive(peer: Peer) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ import pytest
 from limedb.errors import InvalidRequestError
 from limedb.rpc.server import Server
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
-from tests.rpc.peers import new_memory
+from tests.rpc.peers import new_memory, serving
 from tests.support.ports import free_port
 
 
@@ -78,6 +79,7 @@ async def read_to_the_end(call: Any) -> None:
 
 
 REQUEST = cluster_pb2.WatchClusterRequest()
+HEALTH = "/grpc.health.v1.Health/Check"
 
 
 async def test_a_stream_ends_when_the_behaviour_does() -> None:
@@ -152,3 +154,16 @@ async def test_a_stop_ends_streams_at_once_and_says_so() -> None:
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert "stopping" in (caught.value.details() or "")
         assert (watched.listening, recorder.counted) == (0, [("ClusterService/WatchCluster", "UNAVAILABLE")])
+
+
+async def test_calls_that_come_while_the_node_is_busy_are_not_dropped() -> None:
+    """gRPC would cancel some beyond 1,000, and all beyond 3,000, anybody's, without a word."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with free_port() as port, ExitStack() as stack:
+        async with serving(f"127.0.0.1:{port}"):
+            channels = [grpc.insecure_channel(f"127.0.0.1:{port}", options) for _ in range(20)]
+            checks = [stack.enter_context(channel).unary_unary(HEALTH) for channel in channels]
+            # The event loop has no turn while they come: they are sent by other threads.
+            calls = [check.future(b"", wait_for_ready=True) for _ in range(200) for check in checks]
+            codes = Counter(await asyncio.to_thread(lambda: [call.code() for call in calls]))
+    assert codes == {grpc.StatusCode.OK: 4000}

@@ -155,6 +155,8 @@ async def test_a_node_with_damaged_files_serves_again_with_every_key(
         assert await missing(addressed, victim.address, KEYS, ONE) == []
     if damage is not remove_all:
         assert any(".lmdb.damaged-" in name for name in aside) == is_new, aside
+    said = victim.log.read_text()
+    assert ("Task was destroyed" in said, "Traceback" in said) == (False, False)
     if not is_new:
         return
     wait_for("three replicas", lambda: all(map(is_whole, locate(three.nodes[0], *KEYS[:20]))), 60)

@@ -1,6 +1,7 @@
 """A URL is an address, the identity is node_id within cluster_id: names, moves and doubles of processes."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import grpc
 import pytest
 
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
-from tests.support.clusters import QUICK, limedb
+from tests.support.clusters import QUICK, limedb, running_cluster
 from tests.support.ports import free_port, free_ports
 from tests.support.serving import NOWHERE, running_node, starting_node
 from tests.support.waiting import wait_for
@@ -92,6 +93,40 @@ def test_who_has_the_name_of_a_living_node_is_turned_away(tmp_path: Path) -> Non
         assert before.node_id in line
         after = state_of(address)
         assert (after.status, after.epoch, after.node_id) == ("active", before.epoch, before.node_id)
+
+
+def test_a_double_that_starts_while_the_real_node_stands_still_ends_when_it_is_back(tmp_path: Path) -> None:
+    with (
+        running_cluster(tmp_path, nodes=3, envoy=False) as cluster,
+        free_port() as port,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        *others, real = cluster.nodes
+        before = state_of(real.address)
+        settings = DISK | {
+            "SERVER_PORT": str(port),
+            "NODE_URL": real.url,
+            "ADVERTISE_ADDRESS": f"127.0.0.1:{port}",
+            "NODE_PEERS": ",".join(node.url for node in others),
+            "DATA_DIR": str(tmp_path / "double"),
+            "OTEL_ENDPOINT": "",
+        }
+        cluster.pause(real.name)
+        double = pool.submit(limedb, "serve", env=settings)
+        wait_for("the double runs", lambda: state_of(f"127.0.0.1:{port}"), ignore=grpc.RpcError)
+        cluster.resume(real.name)
+        ended = double.result()
+        assert ended.returncode == 1
+        assert (
+            f"{real.url} is the name of a node that runs already: it answers at {real.address}"
+            in ended.stderr
+        )
+        for node in cluster.nodes:
+            wait_for("all are there", lambda a=node.address: state_of(a).active_nodes == 3)
+            state = state_of(node.address)
+            assert (state.epoch, len(state.members)) == (before.epoch, 3)
+        assert state_of(real.address).node_id == before.node_id
+        assert not list(cluster.folder.rglob("*.removed-*"))
 
 
 def test_a_name_that_nobody_can_look_up_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 It owns what is left out or done wrong. A fault is planted for one test and never stays.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -19,10 +20,12 @@ from limedb.ports import Applied, Held, Saved
 from limedb.replication import healing, writing
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.feed import Feed, Source
+from limedb.replication.hints import HintReplayer
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
 from limedb.replication.reported import Known, Reported
 from limedb.storage import node_damage
+from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimStore
 
 
@@ -34,6 +37,15 @@ def one_source(patch: pytest.MonkeyPatch) -> None:
         return sound(self, job, part)._replace(others={}, needed=1)
 
     patch.setattr(Handoff, "_sources", sources)
+
+
+def no_hints(patch: pytest.MonkeyPatch) -> None:
+    """What a replica missed is never sent to it: no fault, for hints may be lost."""
+
+    async def run(self: HintReplayer) -> None:
+        await asyncio.Event().wait()
+
+    patch.setattr(HintReplayer, "run", run)
 
 
 def hints_are_acks(patch: pytest.MonkeyPatch) -> None:
@@ -50,13 +62,21 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
     """A replica whose record is damaged answers that it has none, and takes any write in its place."""
     sound = LocalReplica.read
 
-    async def read(self: LocalReplica, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self: LocalReplica, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         return [
-            held if isinstance(held, Record) else None for held in await sound(self, keys, fence, deadline)
+            held if isinstance(held, Record) else None
+            for held in await sound(self, keys, fence, deadline, most)
         ]
 
     patch.setattr(LocalReplica, "read", read)
     patch.setattr(healing, "judge", lambda own, owners, answers: healing.Verdict(healing.Outcome.MENDED))
+
+
+def time_of_the_machine(patch: pytest.MonkeyPatch) -> None:
+    """A node takes the time in which it stood still for the others' silence."""
+    patch.setattr(SimClock, "stand_still", lambda self, seconds: None)
 
 
 def set_aside_and_still_a_member(patch: pytest.MonkeyPatch) -> None:

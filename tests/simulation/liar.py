@@ -20,6 +20,7 @@ from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Member, Phase, Standing, Topology, hand_over, remove
 from limedb.errors import LimeDBError, StaleEpochError, TopologyChangeError
 from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage, Replica
+from tests.simulation.clock import SimClock
 from tests.simulation.gossip_lies import false_gossip
 from tests.simulation.loop import Process
 from tests.simulation.network import UnansweredError, UnsentError
@@ -69,7 +70,7 @@ class Stranger:
 
     def __init__(self, sim: Sim, pause: float = 0.2) -> None:
         self._sim, self._rng, self._pause = sim, sim.rng("stranger"), pause
-        self.url, self.program = "http://elsewhere:1", None
+        self.url, self.clock, self.program = "http://elsewhere:1", SimClock(), None
         self.process: Process | None = Process(self.url)
         self.sent = 0
 
@@ -145,9 +146,11 @@ class LyingReplica:
         if self._rng.random() < self._share / 2:
             raise StaleEpochError(forged(self._rng, self._known()))
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Record | None]:
         self._may_claim()
-        found = await self._own.read(keys, fence, deadline)
+        found = await self._own.read(keys, fence, deadline, most)
         if not self._lies:
             return found
         far = [Record(key, "lie", FAR) for key in keys]

@@ -19,6 +19,7 @@ from limedb.errors import (
     StaleEpochError,
     WatchGapError,
 )
+from tests.simulation.clock import SimClock
 from tests.simulation.loop import Process
 from tests.simulation.trace import Trace
 
@@ -43,6 +44,7 @@ class Host(Protocol):
     """A node as the network sees it. process: what runs now, None while it is down."""
 
     url: str
+    clock: SimClock
     process: Process | None
     program: Any
 

@@ -58,7 +58,7 @@ class SimNode:
         self._build = build
         self.disk = self._aside = SimDisk(sim.rng(f"disk {url}"))
         self.clock = SimClock()
-        self.starts = 0
+        self.starts, self._stopped_at = 0, 0.0
         self.is_held_down = False  # whoever starts crashed nodes again leaves this one alone
         self.process: Process | None = None
         self.program: Program | None = None
@@ -186,14 +186,17 @@ class SimNode:
 
     def stop(self) -> None:
         """Let it stand still, as SIGSTOP would."""
-        if self.process is not None:
+        if self.process is not None and not self.process.is_stopped:
             self.sim.trace.add(f"stop {self.url}")
             self.process.stop()
+            self._stopped_at = self.clock.elapsed()
 
     def resume(self) -> None:
         """Let it go on."""
         if self.process is not None:
             self.sim.trace.add(f"resume {self.url}")
+            if self.process.is_stopped:
+                self.clock.stand_still(self.clock.elapsed() - self._stopped_at)
             self.process.resume()
 
     # --- what its clients do

@@ -72,7 +72,7 @@ async def write_until_done(sim: Sim, rng: Random, key: str, value: Value, *, ane
 
 async def _attempt(node: SimNode, write: Write, patience: float) -> Written:
     """The client may be gone long before the node gives up."""
-    deadline = now() + 2.0
+    deadline = node.clock.monotonic() + 2.0
     return await node.ask(
         lambda program: program.engine.coordinator.write(write, Level.LINEARIZABLE, deadline), patience
     )

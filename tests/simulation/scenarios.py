@@ -10,6 +10,7 @@ from typing import Any
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
+from limedb.replication.healing import LONGEST_PAUSE
 from tests.scenarios.history import History, Ledger, Outcome
 from tests.simulation.changes import Director
 from tests.simulation.clusters import (
@@ -114,7 +115,7 @@ async def rot(sim: Sim, *, moves: int = 0, **settings: Any) -> Ledger:
         clients.create_task(write_again(sim, ledger, seconds=40.0, pause=0.3))
         clients.create_task(read_all(sim, ledger, seconds=40.0))
         await beside(nemesis, _both(director.run(moves), asyncio.sleep(40.0)))
-    await asyncio.sleep(SETTLE_SECONDS)
+    await asyncio.sleep(SETTLE_SECONDS + LONGEST_PAUSE)  # those that were away are asked again by then
     await wait_formed(sim, director.members if moves else sim.nodes)
     left = [f"{node.url}: {sorted(node.disk.rot)}" for node in sim.up if node.disk.rot]
     assert not left, f"rotten still: {left}"

@@ -23,7 +23,9 @@ class _Replica:
     def __init__(self, node: SimNode) -> None:
         self._node = node
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Record | None]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Record | None]:
         return await self._node.store.get_many(keys)
 
     async def apply(

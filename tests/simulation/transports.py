@@ -37,18 +37,24 @@ class SimReplica:
     def __init__(self, network: SimNetwork, source: Host, url: str) -> None:
         self._network, self._source, self._url = network, source, url
 
-    async def read(self, keys: Sequence[str], fence: Fence, deadline: float) -> list[Held]:
+    async def read(
+        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
         keys = tuple(keys)
-        return await self._ask(f"read {','.join(keys)}", lambda r: r.read(keys, fence, deadline), deadline)
+        return await self._ask(
+            f"read {','.join(keys)}",
+            lambda r: r.read(keys, fence, self._there(deadline), most),
+            deadline,
+        )
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
-        return await self._ask("scan", lambda r: r.scan(span, limit, fence, deadline), deadline)
+        return await self._ask("scan", lambda r: r.scan(span, limit, fence, self._there(deadline)), deadline)
 
     async def scan_range(
         self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
     ) -> RangePage:
         return await self._ask(
-            "range", lambda r: r.scan_range(keys, limit, fence, deadline, keys_only), deadline
+            "range", lambda r: r.scan_range(keys, limit, fence, self._there(deadline), keys_only), deadline
         )
 
     async def watch(
@@ -72,17 +78,19 @@ class SimReplica:
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
     ) -> list[int]:
         asked = tuple(spans)
-        return await self._ask("digests", lambda r: r.digests(asked, cutoff_ms, fence, deadline), deadline)
+        return await self._ask(
+            "digests", lambda r: r.digests(asked, cutoff_ms, fence, self._there(deadline)), deadline
+        )
 
     async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
         asked = tuple(spans)
-        return await self._ask("entries", lambda r: r.entries(asked, fence, deadline), deadline)
+        return await self._ask("entries", lambda r: r.entries(asked, fence, self._there(deadline)), deadline)
 
     async def agree(
         self, proposals: Sequence[Proposal], fence: Fence, deadline: float
     ) -> "list[State | None]":
         sent = tuple(proposals)
-        return await self._ask("agree", lambda r: r.agree(sent, fence, deadline), deadline)
+        return await self._ask("agree", lambda r: r.agree(sent, fence, self._there(deadline)), deadline)
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
@@ -90,9 +98,15 @@ class SimReplica:
         sent = tuple(records)
         what = "apply " + ",".join(f"{r.key}@{r.version}" for r in sent)
         try:
-            return await self._call(what, lambda r: r.apply(sent, fence, deadline, copied), deadline)
+            return await self._call(
+                what, lambda r: r.apply(sent, fence, self._there(deadline), copied), deadline
+            )
         except UnansweredError as error:
             raise OutcomeUnknownError(sent[0].key, 1, 0, {self._url: str(error)}) from None
+
+    def _there(self, deadline: float) -> float:
+        """A deadline by the clock of the peer."""
+        return deadline + self._source.clock.lost - self._network.hosts[self._url].clock.lost
 
     async def _ask(self, what: str, handle: Callable[[Replica], Awaitable[T]], deadline: float) -> T:
         try:
@@ -101,7 +115,7 @@ class SimReplica:
             raise ReplicaUnreachableError(self._url, str(error)) from None
 
     async def _call(self, what: str, handle: Callable[[Replica], Awaitable[T]], deadline: float) -> T:
-        left = min(deadline - self._network._now(), NO_DEADLINE)
+        left = min(deadline - self._source.clock.monotonic(), NO_DEADLINE)
         try:
             return await self._network.call(
                 self._source, self._url, what, lambda program: handle(program.replica), left

@@ -220,13 +220,13 @@ async def _again(node: SimNode, what: str, ask: Callable[[], Awaitable[T]], atte
 
 async def read(node: SimNode, key: str, level: Level) -> Value:
     """Read a key through a node, as a client."""
-    deadline = now() + CLIENT_TIMEOUT
+    deadline = node.clock.monotonic() + CLIENT_TIMEOUT
     return await node.ask(lambda program: program.read(key, level, deadline), CLIENT_TIMEOUT + 0.1)
 
 
 async def write(node: SimNode, key: str, value: Value, level: Level, ttl_ms: int = 0) -> int:
     """Write or delete (None) a key through a node, as a client; the version. ttl_ms: 0: it stays."""
-    deadline, timeout = now() + CLIENT_TIMEOUT, CLIENT_TIMEOUT + 0.1
+    deadline, timeout = node.clock.monotonic() + CLIENT_TIMEOUT, CLIENT_TIMEOUT + 0.1
     if not ttl_ms:
         return await node.ask(lambda program: program.write(key, value, level, deadline), timeout)
     return await node.ask(lambda program: program.write(key, value, level, deadline, ttl_ms), timeout)

@@ -90,6 +90,19 @@ async def test_any_flipped_bit_is_healed_from_the_copy_and_in_both_is_told(tmp_p
         copy.write_bytes(data)
 
 
+async def test_a_copy_that_stands_in_is_said_once_and_asks_for_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "node.json"
+    await JsonNodeFile(path).save(FULL)
+    path.write_bytes(b"{")
+    file = JsonNodeFile(path)
+    assert file.load() == file.load() == FULL
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith(f"{path} isn't what a LimeDB wrote: it is no JSON (")
+    assert said.endswith("; its copy is whole and is used instead, and the file is written anew")
+
+
 async def test_a_file_that_is_gone_or_an_older_one_is_taken_from_the_copy(tmp_path: Path) -> None:
     path = tmp_path / "node.json"
     file = JsonNodeFile(path)

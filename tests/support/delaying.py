@@ -8,8 +8,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from tests.support.ports import free_port
+
 CHUNK = 1 << 16
 Sent = tuple[float, bytes]
+
+
+@contextmanager
+def far(address: str, seconds: float) -> Iterator[str]:
+    """A way to a node that takes `seconds` one way, for the time of the block."""
+    with free_port() as port, delaying_proxy(port, address, seconds) as proxy:
+        yield proxy
 
 
 @contextmanager

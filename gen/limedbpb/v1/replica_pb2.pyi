@@ -9,14 +9,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ReadRequest(_message.Message):
-    __slots__ = ("keys", "fence", "marks_damaged")
+    __slots__ = ("keys", "fence", "marks_damaged", "most_bytes")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     MARKS_DAMAGED_FIELD_NUMBER: _ClassVar[int]
+    MOST_BYTES_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedScalarFieldContainer[str]
     fence: _topology_pb2.Fence
     marks_damaged: bool
-    def __init__(self, keys: _Optional[_Iterable[str]] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., marks_damaged: _Optional[bool] = ...) -> None: ...
+    most_bytes: int
+    def __init__(self, keys: _Optional[_Iterable[str]] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., marks_damaged: _Optional[bool] = ..., most_bytes: _Optional[int] = ...) -> None: ...
 
 class ReadResponse(_message.Message):
     __slots__ = ("results", "newer")
@@ -197,20 +199,22 @@ class CarryRequest(_message.Message):
     def __init__(self, questions: _Optional[_Iterable[_Union[Question, _Mapping]]] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("number", "timeout_ms", "fence", "keys", "records", "copied")
+    __slots__ = ("number", "timeout_ms", "fence", "keys", "records", "copied", "most_bytes")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     COPIED_FIELD_NUMBER: _ClassVar[int]
+    MOST_BYTES_FIELD_NUMBER: _ClassVar[int]
     number: int
     timeout_ms: int
     fence: _topology_pb2.Fence
     keys: _containers.RepeatedScalarFieldContainer[str]
     records: _containers.RepeatedScalarFieldContainer[bytes]
     copied: bool
-    def __init__(self, number: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[bytes]] = ..., copied: _Optional[bool] = ...) -> None: ...
+    most_bytes: int
+    def __init__(self, number: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[bytes]] = ..., copied: _Optional[bool] = ..., most_bytes: _Optional[int] = ...) -> None: ...
 
 class CarryResponse(_message.Message):
     __slots__ = ("answers",)

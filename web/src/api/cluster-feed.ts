@@ -4,6 +4,7 @@ import { at, cluster } from "./transport";
 
 /** Silence after which a stream counts as broken, in ms: it is told something each second. */
 const SILENCE = 3500;
+/** Pauses between streams in which nothing came, in ms: half of each at least, the rest by chance. */
 const BACKOFF = { first: 250, most: 3000 };
 /** Samples that are kept: five minutes. */
 const KEPT = 300;
@@ -64,7 +65,7 @@ export class ClusterFeed {
     while (!stop.signal.aborted) {
       const heard = await this.follow(stop.signal);
       wait = heard ? BACKOFF.first : Math.min(wait * 2, BACKOFF.most);
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)));
     }
   }
 

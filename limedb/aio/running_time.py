@@ -1,0 +1,96 @@
+"""Time in which this process ran: what it stood still for hardly counts.
+
+It owns that time, and notices by itself when the process stood still: it was stopped (SIGSTOP), its machine
+slept, or it got no processor. It must never be used to compare clocks: there, all time counts.
+
+A node that stood still heard nothing in that time, for it didn't listen. So whatever measures the silence of
+others, or how long they owe an answer, measures it by this time: the peers are as alive as they were.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+TICK_SECONDS = 0.1
+STEP_SECONDS = 0.3
+"""What counts, at most, of the time between two ticks."""
+MOMENT = 0.001
+
+
+class Running(Protocol):
+    """A clock of such time."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; it never runs backwards."""
+
+
+class RunningTime:
+    """All time counts until `start`, and after `stop`. It may be read by any thread.
+
+    clock: seconds since some moment. stood_still: called with the seconds that were left out, each time.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        stood_still: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        self._clock, self._stood_still = clock, stood_still
+        self._lost_and_latest = 0.0, float("inf")  # in one, for threads that read it
+        self._timer: asyncio.TimerHandle | None = None
+
+    def now(self) -> float:
+        """Seconds since some moment; it never runs backwards."""
+        lost, latest = self._lost_and_latest
+        return min(self._clock(), latest) - lost
+
+    def start(self) -> None:
+        """Tick on the running loop until `stop`."""
+        self._tick()
+
+    def stop(self) -> None:
+        """Tick no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._lost_and_latest = self._lost_and_latest[0], float("inf")
+
+    def _tick(self) -> None:
+        now, (lost, latest) = self._clock(), self._lost_and_latest
+        missed = max(0.0, now - latest)
+        self._lost_and_latest = lost + missed, now + STEP_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+        if missed:
+            self._stood_still(missed)
+
+
+@asynccontextmanager
+async def timeout(clock: Running, seconds: float) -> AsyncIterator[None]:
+    """As asyncio.timeout, by that time: the block has `seconds` in which this process ran. TimeoutError."""
+    async with asyncio.timeout(None) as scope:
+        alarm = _Alarm(clock, seconds, scope)
+        try:
+            yield
+        finally:
+            alarm.call_off()
+
+
+class _Alarm:
+    """Lets a scope expire when its time is over by the clock, however late it is by the loop's."""
+
+    def __init__(self, clock: Running, seconds: float, scope: asyncio.Timeout) -> None:
+        self._clock, self._due, self._scope = clock, clock.monotonic() + seconds, scope
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def call_off(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._due - self._clock.monotonic()
+        if left < MOMENT:
+            self._scope.reschedule(self._loop.time())
+        else:
+            self._timer = self._loop.call_later(left, self._look)
