@@ -44,7 +44,7 @@ def upgrade(
     meta: lmdb._Database,
     found: bytes,
 ) -> None:
-    """Bring format 1 or 2 to the present one: some 5 us a record each. A crash on the way is no harm: the
+    """Bring format 1 or 2 to the present one: some 4 us a record each. A crash on the way is no harm: the
     next start goes on. lmdb.Error; StoreCorruptError: a record of format 1 isn't one.
     """
     if found == OLD_FORMATS[0]:

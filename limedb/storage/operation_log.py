@@ -37,7 +37,7 @@ from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError
 from limedb.replication.memory_operations import KEPT_MS, MAX_OPERATIONS
 from limedb.storage.files import FileLock, make_private_folder
 from limedb.storage.folder_state import StateFile, check_state, new_state, read_state
-from limedb.storage.lmdb_env import broken, explain, full_error, is_no_room
+from limedb.storage.lmdb_env import broken, explain, full_error, is_broken_tree, is_no_room
 from limedb.storage.lmdb_layout import number, number_of
 from limedb.storage.lmdb_pages import check_file
 
@@ -130,6 +130,8 @@ class LmdbOperationLog:
         try:
             states = [self._move(proposal) for proposal in proposals]
         except lmdb.Error as error:
+            if is_broken_tree(error):  # the next start sets it aside
+                raise self._understood(error, 0) from error
             raise explain(error, self._folder) from error
         if any(_place(proposal) in self._pending for proposal in proposals):
             await self._durable()

@@ -82,7 +82,9 @@ async def fill(cluster: Nodes, keys: Sequence[str], level: record_pb2.Consistenc
         for attempt in range(TRIES):
             address = cluster.addresses[(number + attempt) % len(cluster.addresses)]
             async with gate:
-                answer = await cluster.stubs[address].BatchSet(_batch(chunk, level), timeout=60)
+                answer = await cluster.stubs[address].BatchSet(
+                    _batch(chunk, level), timeout=60, wait_for_ready=True
+                )
             results = list(zip(chunk, answer.results, strict=True))
             failed = Counter(result.error.message for _, result in results if result.HasField("error"))
             chunk = [key for key, result in results if result.HasField("error")]
@@ -114,7 +116,7 @@ async def missing(
         for attempt in range(TRIES):
             request = kv_pb2.BatchGetRequest(keys=chunk, consistency=level)
             async with gate:
-                answer = await cluster.stubs[address].BatchGet(request, timeout=60)
+                answer = await cluster.stubs[address].BatchGet(request, timeout=60, wait_for_ready=True)
             results = list(zip(chunk, answer.results, strict=True))
             failed = [key for key, result in results if result.HasField("error")]
             is_last = attempt == TRIES - 1
