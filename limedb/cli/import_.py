@@ -41,7 +41,7 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
 @consistency_option
 @click.option(
     "--timeout",
-    default=30.0,
+    default=60.0,
     show_default=True,
     type=SECONDS,
     metavar="SECONDS",

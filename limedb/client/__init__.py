@@ -39,7 +39,7 @@ def connect(
     be reached; False: through the addresses only. idempotent: writes are marked, so that nodes take each
     once, and one whose outcome is unknown is tried again; it costs the nodes an agreement a write. patient:
     a call that every node refused, since too few replicas live or nodes have too much to do, is tried again
-    until its timeout, instead of failing at once, and a slow node has 3 s to answer a ping, instead of 0.5 s.
+    until its timeout, instead of failing at once; a slow node has 10 s to answer a ping, instead of 0.5 s.
     """
     return Client(addresses, consistency, timeout, follow_ring, idempotent, patient)
 

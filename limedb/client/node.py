@@ -33,6 +33,10 @@ PING_TIMEOUT = 0.5
 """Seconds in which a ping is to be answered, by a node that was never seen to need longer."""
 LONGEST_PING = 3.0
 """Seconds in which any node is to answer one."""
+PATIENT_PING = 10.0
+"""The same for a patient client: what it sends elsewhere meanwhile is more work for a busy cluster, and a new
+attempt undoes what nodes have agreed on for the one before.
+"""
 PROBE_TIMEOUT = 5.0
 """Seconds that a probe of a node that is down waits: a refusal comes at once, a late answer is one too."""
 REFUSED_SECONDS = 0.8 * CONNECT_MS / 1000
@@ -65,7 +69,7 @@ class Node:
     ) -> None:
         self.address, self.url, self.is_up, self.reason = address, "", False, "not reached yet"
         self.pings_failed, self.has_refused = 0, False
-        self._budget, self._trips = budget, RoundTrips(ping_seconds, LONGEST_PING)
+        self._budget, self._trips = budget, RoundTrips(ping_seconds, max(LONGEST_PING, ping_seconds))
         self._sessions, self._changed = sessions, changed
         self._loop = asyncio.get_running_loop()
         self._made = self._loop.time()

@@ -11,7 +11,7 @@ from typing import Literal
 import grpc
 
 from limedb.aio.retrying import Budget, Pauses
-from limedb.client.node import LONGEST_PING, PING_TIMEOUT, Node
+from limedb.client.node import PATIENT_PING, PING_TIMEOUT, Node
 from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, Phase, Standing, Topology
@@ -38,7 +38,7 @@ class Routes:
     """
 
     def __init__(self, addresses: Iterable[str], follow: Follow, patient: bool = False) -> None:
-        self._follow, self._ping = follow, LONGEST_PING if patient else PING_TIMEOUT
+        self._follow, self._ping = follow, PATIENT_PING if patient else PING_TIMEOUT
         self._loop = asyncio.get_running_loop()
         self._change: asyncio.Future[None] = self._loop.create_future()
         self.budget = Budget()
