@@ -8,7 +8,8 @@ transaction of data.mdb when it was opened or closed, so that an older one is; a
 write-ahead log with its end, behind all that was acknowledged, so that a segment that is gone or cut off is
 (and not taken for the torn end that a crash leaves). That last place is noted after each sync by a write that
 isn't synced: it outlives the process at once and a power cut a little later, and is never ahead of the log.
- Which segments the tables have is in data.mdb itself (`lmdb_layout.LOGGED`).
+Which segments the tables have is in data.mdb itself (`lmdb_layout.LOGGED`). Where no log shows that a
+data.mdb is older (`operation_log`), each transaction is noted, in the same way.
 
 The file only accuses: without it, or where its own checksum fails, the folder is taken as it is. So it is
 where a LimeDB that doesn't know the file had the folder in between: that one's mark isn't in the lock file.
@@ -95,6 +96,12 @@ class StateFile:
         accuses of less.
         """
         self.state = replace(self.state, segment=segment, end=end)
+        with suppress(OSError):
+            os.pwrite(self._fd, _packed(self.state), 0)
+
+    def note_transaction(self, transaction: int) -> None:
+        """Note the newest transaction of data.mdb, without a sync; where that fails, as for `note`."""
+        self.state = replace(self.state, transaction=transaction)
         with suppress(OSError):
             os.pwrite(self._fd, _packed(self.state), 0)
 

@@ -227,6 +227,8 @@ class LmdbOperationLog:
         with self._env.begin(write=True) as txn:
             txn.cursor().putmulti(sorted((place, _sealed(place, data)) for place, data in dirty.items()))
             self._forget(txn, len(dirty) + _SPARE, now_ms)
+            transaction = txn.id()
+        self._state.note_transaction(transaction)  # before anyone hears of what it holds
 
     def _forget(self, txn: "lmdb.Transaction[bytes]", limit: int, now_ms: int) -> None:
         """Remove the oldest: those past their time, and those that are too many."""

@@ -166,6 +166,24 @@ async def test_an_older_copy_is_refused_and_a_new_log_knows_of_no_topology(tmp_p
     assert len([name for name in os.listdir(tmp_path) if ".operations.damaged-" in name]) == 1
 
 
+@pytest.mark.parametrize("durability", ["always", "none"])
+async def test_an_older_copy_is_refused_after_a_kill_too(tmp_path: Path, durability: str) -> None:
+    folder, killed, replaced = tmp_path / "log", tmp_path / "killed", tmp_path / "replaced"
+    log = LmdbOperationLog(folder, durability)
+    await log.move([proposal()], NOW)
+    old = (folder / "data.mdb").read_bytes()
+    await log.move([proposal("later")], NOW)
+    for left in killed, replaced:
+        shutil.copytree(folder, left)  # what a kill leaves at this moment
+    await log.close()
+    log = LmdbOperationLog(killed, durability)
+    assert await log.move([proposal("later")], NOW) == [accepted(proposal("later"))]
+    await log.close()
+    (replaced / "data.mdb").write_bytes(old)
+    with pytest.raises(StoreDamagedError, match="older copy"):
+        LmdbOperationLog(replaced, durability)
+
+
 async def test_what_an_older_limedb_kept_is_still_known(tmp_path: Path) -> None:
     await LmdbOperationLog(tmp_path / "log", "always").close()
     one = proposal()
