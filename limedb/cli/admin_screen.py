@@ -136,15 +136,23 @@ def _progress(label: str) -> Iterator[Advance]:
     if not sys.stdout.isatty():
         yield _lines(label)
         return
-    with click.progressbar(length=1, label=label, item_show_func=lambda words: words) as bar:
+    bar = click.progressbar(length=1, label=label, item_show_func=lambda words: words)
+    is_left_by_itself = False
 
-        def advance(done: int, total: int, words: str) -> None:
-            if total >= done:  # what reports less than before is a new account, and not more than all
-                bar.length = max(total, bar.pos, 1)
-                bar.update(done - bar.pos, words)
+    def advance(done: int, total: int, words: str) -> None:
+        if total >= done:  # what reports less than before is a new account, and not more than all
+            bar.length = max(total, bar.pos, 1)
+            bar.update(done - bar.pos, words)
 
-        yield advance
-        bar.update((bar.length or 0) - bar.pos)  # what ended well between two looks has come to its end
+    try:
+        with bar:
+            is_left_by_itself = True
+            yield advance
+            bar.update((bar.length or 0) - bar.pos)  # what ended well between two looks has come to its end
+    except KeyboardInterrupt:
+        if not is_left_by_itself:  # it was drawn, its cursor hidden, and not entered yet
+            bar.render_finish()
+        raise
 
 
 def _lines(label: str) -> Advance:
