@@ -17,6 +17,7 @@ from limedb.cluster.clocks import ClockWatch
 from limedb.cluster.council import Council
 from limedb.cluster.gossiper import Gossiper
 from limedb.cluster.handoff import Handoff
+from limedb.cluster.rejoining import waits_for
 from limedb.cluster.steward import Steward
 from limedb.cluster.verifier import Verifier
 from limedb.cluster.view import ClusterView
@@ -345,10 +346,7 @@ class Engine:
 
     def _why_outside(self) -> str:
         if cluster_id := self.charter.saved.rejoins:
-            return (
-                f"the node's data was damaged and is set aside: cluster {cluster_id} must let it join"
-                " as a new node, for which it needs a majority of its members; it founds no other"
-            )
+            return waits_for(cluster_id, self.view.living())
         return "the node belongs to no cluster yet"
 
     def _clock_problems(self) -> Iterator[Problem]:

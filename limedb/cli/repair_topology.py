@@ -37,6 +37,8 @@ def repair_topology(
     For clusters whose topology is damaged (an older version took one from anybody), and for those of which a
     majority is lost for good. Stop all nodes first. Give the folder of each member that is to stay, such as
     DATA_DIR/http:%2F%2Fnode1:8484.lmdb; a folder that was set aside (.removed-...) is renamed back before.
+    Give the new .lmdb folders of nodes whose data was damaged and is set aside, too: these become no members,
+    but join the new cluster by themselves and fetch.
     Where they are on several machines, copy the node.json of each, in a folder of the node's name, to one
     machine, repair there, and copy them back. Members that are left out never come back: move their data away
     before they are started again. Records aren't touched; once the nodes run, `limedb admin repair` on each
@@ -45,7 +47,8 @@ def repair_topology(
     nodes = [repair.read(folder) for folder in folders]
     topology = repair.plan(nodes, replication_factor, virtual_nodes)
     for node in nodes:
-        click.echo(f"{node.url}: {node.wrong or 'its file is sound'}")
+        joins = "; its data was set aside: it joins anew" if node.joins_as else ""
+        click.echo(f"{node.url}: {node.wrong or 'its file is sound'}{joins}")
     click.echo(
         f"cluster {topology.cluster_id}, replication factor {topology.replication_factor},"
         f" {len(topology.members)} members:"

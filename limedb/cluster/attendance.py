@@ -38,16 +38,17 @@ class Attendance:
         return self._is_alive(member.url) and not self.is_elsewhere(member)
 
     def is_elsewhere(self, member: Member) -> bool:
-        """Whether the member's URL is that of another node now, or its node belongs to another cluster: it
-        won't come back.
+        """Whether the member's URL is that of another node now, or its node belongs to another cluster, or
+        joins no other than one: it won't come back.
         """
         if self.is_self(member) or member.url == self._view.own_url:
             return not self.is_self(member)
         state = self._view.state(member.url)
         if not state.node_id or not self._is_alive(member.url):
             return False
-        is_other_cluster = bool(state.cluster_id) and state.cluster_id != self._charter.topology.cluster_id
-        return state.node_id != member.node_id or is_other_cluster
+        own = self._charter.topology.cluster_id
+        is_other_cluster = bool(state.cluster_id) and state.cluster_id != own
+        return state.node_id != member.node_id or is_other_cluster or not state.may_join(own)
 
     def absent_for(self, member: Member) -> float:
         """For how many seconds a member has not been there; 0: it is."""

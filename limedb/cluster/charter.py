@@ -101,6 +101,7 @@ class Charter:
             "cluster_id": cluster_id,
             "epoch": epoch,
             "has_left": self._saved.has_left,
+            "rejoins": self._saved.rejoins if self.topology.is_fresh else "",
         }
 
     @property

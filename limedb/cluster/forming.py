@@ -34,8 +34,9 @@ PLEDGE_TIMEOUT = 1.0
 
 
 _NOT_LET_IN = (
-    "the node belongs to no cluster yet: it hears one that has not let it in; that waits for the change of"
-    " the topology that runs (limedb admin status), or its members can't reach this node at {}"
+    "the node belongs to no cluster yet: it hears one that has not let it in; that waits for a majority of"
+    " its members, or for the change of the topology that runs (limedb admin status there says which), or its"
+    " members can't reach this node at {}"
 )
 
 

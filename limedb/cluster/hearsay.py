@@ -48,6 +48,7 @@ CLAIMS = (
     "epoch",
     "has_data",
     "has_left",
+    "rejoins",
     "replication_factor",
     "virtual_nodes",
     "zone",

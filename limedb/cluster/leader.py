@@ -161,6 +161,8 @@ class Leader:
         out_since = self._former.get(state.node_id, float("-inf"))
         if topology.member(state.node_id) or self._clock.monotonic() - out_since < HELD_UP_SECONDS:
             return False  # it is in, or out again, and does not tell so yet; or it never learned of either
+        if not state.may_join(topology.cluster_id):
+            return False  # it would not come, and every write would wait for it: its own health says so
         if state.replication_factor == topology.replication_factor:
             return True
         if (state.url, state.replication_factor) not in self._refused:

@@ -59,7 +59,8 @@ class NodeState:
     when not known. cluster_id, epoch: the topology that it knows, empty and 0 while it is fresh.
     virtual_nodes: points it wants. has_data: whether its store ever took a write. has_left: it was
     decommissioned and won't join. replication_factor: as set there; a cluster with another doesn't let it in.
-    load: how it does, None where it doesn't tell.
+    load: how it does, None where it doesn't tell. rejoins: the one cluster that it joins, since its data
+    there was set aside; empty: any.
     """
 
     url: str
@@ -77,6 +78,11 @@ class NodeState:
     has_left: bool = False
     replication_factor: int = 0
     load: NodeLoad | None = None
+    rejoins: str = ""
+
+    def may_join(self, cluster_id: str) -> bool:
+        """Whether the node would let itself be let into a cluster."""
+        return self.rejoins in ("", cluster_id)
 
 
 @dataclass(frozen=True, slots=True)

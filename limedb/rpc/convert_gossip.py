@@ -63,6 +63,7 @@ def state_from(message: gossip_pb2.NodeState) -> NodeState:
         has_left=message.has_left,
         replication_factor=message.replication_factor,
         load=_load_from(message.load) if message.HasField("load") else None,
+        rejoins=cluster_id_from(message.rejoins),
     )
 
 
@@ -116,4 +117,5 @@ def _state(state: NodeState) -> gossip_pb2.NodeState:
         has_left=state.has_left,
         replication_factor=state.replication_factor,
         load=load_message(state.load) if state.load else None,
+        rejoins=cluster_number(state.rejoins),
     )

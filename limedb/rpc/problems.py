@@ -20,7 +20,7 @@ def problems_of(topology: Topology, peers: Mapping[str, PeerReport]) -> Iterator
             yield f"{member.url} {why}"
     voters = topology.voters
     there = sum(voter.node_id not in missing for voter in voters)
-    if there < majority(len(voters)):
+    if voters and there < majority(len(voters)):
         yield _stuck(there, len(voters), sorted(v.url for v in voters if v.node_id in missing))
     for url, peer in sorted(peers.items()):
         cluster = peer.state.cluster_id
@@ -45,7 +45,6 @@ def _stuck(there: int, voters: int, missing: Collection[str]) -> str:
     return (
         f"only {there} of {voters} members are there to agree on a change, and {majority(voters)} must:"
         f" nobody can join, leave or be replaced until enough of {', '.join(missing)} are back with their"
-        " data. If that is lost for good: save the keys that are left (limedb export all.jsonl"
-        " --consistency one), stop all nodes, move their data folders away, start them as a new cluster,"
-        " and limedb import all.jsonl"
+        " data. If that is lost for good: stop all nodes, and run limedb repair-topology on the data folders"
+        " of those that are left (docs/damage.md)"
     )

@@ -156,5 +156,5 @@ def explain(error: Exception, folder: Path) -> StoreError:
     if isinstance(error, lmdb.MapFullError) or is_full(_code_of(error)):
         return full_error(error, folder)
     if isinstance(error, _CORRUPT):
-        return StoreCorruptError(f"{folder} isn't what LimeDB stored there: {error}; restore a snapshot")
+        return StoreCorruptError(f"{folder} isn't what LimeDB stored there: {error}; see docs/damage.md")
     return StoreError(f"{folder}: {error}")

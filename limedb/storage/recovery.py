@@ -93,7 +93,7 @@ def _batches(group: bytes, folder: Path) -> Iterator[list[Item]]:
         message = LogGroup.FromString(group)
     except DecodeError:
         raise StoreCorruptError(
-            f"{folder}: a group of the write-ahead log is none; restore a snapshot"
+            f"{folder}: a group of the write-ahead log is none; see docs/damage.md"
         ) from None
     yield items_of([decode(data) for data in message.records])
     yield purges_of([Entry(purge.key, purge.version, purge.checksum, 0) for purge in message.purges])

@@ -7,6 +7,10 @@ Nothing that may be poisoned is taken over: not the epoch, the votes, nor what i
 ran. Members are the nodes whose folders are given, steady, under a new cluster id, so that no node that was
 left out, and no message of the old cluster, can mix with them. The id follows from the members: the same
 folders give the same topology, on whatever machine, in whatever order.
+
+A node whose data was set aside since it was damaged holds nothing that counts, and waits for the cluster that
+it was in. It becomes no member, for as one it would be read as if it had all: it waits for the new cluster
+instead, which lets it join and fetch.
 """
 
 import asyncio
@@ -32,12 +36,15 @@ _ENDINGS = (".lmdb", ".node.json")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A node's file as it is, sound or not. fields: what could be read of it. wrong: why it is not sound."""
+    """A node's file as it is, sound or not. fields: what could be read of it. wrong: why it is not sound.
+    joins_as: the node_id with which it is to join, as its data was set aside; empty: it is to be a member.
+    """
 
     path: Path
     url: str
     fields: Mapping[str, Any]
     wrong: str
+    joins_as: str = ""
 
 
 def read(path: Path) -> Found:
@@ -51,12 +58,13 @@ def read(path: Path) -> Found:
             f"{path} is no node's data: give folders such as DATA_DIR/http:%2F%2Fnode1:8484.lmdb"
         )
     file = path / "node.json" if ending == ".lmdb" else path
-    wrong = ""
+    wrong, saved = "", None
     try:
-        JsonNodeFile(file).load()
+        saved = JsonNodeFile(file).load()
     except StoreError as error:
         wrong = str(error)
-    return Found(file, name.removesuffix(ending).replace("%2F", "/"), _fields(file), wrong)
+    joins_as = saved.node_id if saved and saved.topology.is_fresh and saved.rejoins else ""
+    return Found(file, name.removesuffix(ending).replace("%2F", "/"), _fields(file), wrong, joins_as)
 
 
 def plan(nodes: Sequence[Found], replication_factor: int | None, virtual_nodes: int) -> Topology:
@@ -74,7 +82,12 @@ def plan(nodes: Sequence[Found], replication_factor: int | None, virtual_nodes: 
             f"no replication factor of 1 to {MAX_REPLICATION_FACTOR} is in these files: say it with"
             " --replication-factor, as it was when the cluster was formed"
         )
-    members = [_member(node, nodes, virtual_nodes) for node in nodes]
+    members = [_member(node, nodes, virtual_nodes) for node in nodes if not node.joins_as]
+    if not members:
+        raise InvalidRequestError(
+            "none of these nodes has its data, which was damaged and is set aside: give the folder of one"
+            " that has, or rename such a .lmdb.damaged-... back to .lmdb"
+        )
     topology = found(_cluster_id(members, factor), factor, members)
     if wrong := flaw(topology):
         raise InvalidRequestError(f"these nodes can't be a cluster: {wrong}")
@@ -94,9 +107,14 @@ def write(nodes: Sequence[Found], topology: Topology) -> None:
             if node.path.exists():
                 kept = node.path.with_name(node.path.name + ".before-repair")
                 kept.write_bytes(node.path.read_bytes())
-            member = next(m for m in topology.members if m.url == node.url)
-            saved = replace(Saved(member.node_id), topology=topology)
-            asyncio.run(JsonNodeFile(node.path).save(saved))
+            asyncio.run(JsonNodeFile(node.path).save(_saved(node, topology)))
+
+
+def _saved(node: Found, topology: Topology) -> Saved:
+    if node.joins_as:
+        return Saved(node.joins_as, rejoins=topology.cluster_id)
+    member = next(m for m in topology.members if m.url == node.url)
+    return replace(Saved(member.node_id), topology=topology)
 
 
 def _lock_path(node: Found) -> Path:

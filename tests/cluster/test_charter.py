@@ -244,4 +244,10 @@ async def test_a_node_that_forgets_is_fresh_and_another() -> None:
     await charter.confirm()
 
     assert charter.topology.is_fresh
-    assert charter.told() == {"node_id": "id-new", "cluster_id": "", "epoch": 0, "has_left": False}
+    assert charter.told() == {
+        "node_id": "id-new",
+        "cluster_id": "",
+        "epoch": 0,
+        "has_left": False,
+        "rejoins": "",
+    }

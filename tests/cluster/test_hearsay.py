@@ -64,6 +64,7 @@ LIES: dict[str, Any] = {
     "address": "10.6.6.6:1",
     "has_data": True,
     "has_left": True,
+    "rejoins": "00000000000000ab",
     "replication_factor": 1,
     "virtual_nodes": 4096,
     "zone": "evil",

@@ -33,7 +33,11 @@ def test_without_a_majority_it_says_what_can_be_done() -> None:
     assert lost == f"{B} is dead"
     assert stuck.startswith("only 1 of 2 members are there to agree on a change, and 2 must")
     assert f"until enough of {B} are back" in stuck
-    assert "limedb export all.jsonl --consistency one" in stuck
+    assert "limedb repair-topology" in stuck
+
+
+def test_a_node_of_no_cluster_lacks_no_majority() -> None:
+    assert list(problems_of(Topology(), dict([heard(A), heard(B)]))) == []
 
 
 def test_a_member_that_is_back_without_its_data_is_none_that_can_agree() -> None:

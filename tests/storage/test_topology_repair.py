@@ -101,6 +101,20 @@ def test_who_is_left_out_is_no_member_and_a_lost_file_is_made_anew(tmp_path: Pat
     assert load(second).topology == topology
 
 
+def test_a_node_whose_data_was_set_aside_is_no_member_but_may_join(tmp_path: Path) -> None:
+    paths = folders(tmp_path)
+    paths[1].joinpath("node.json").write_bytes(serialize(Saved("anew", rejoins=STEADY.cluster_id)))
+    nodes = [read(path) for path in paths]
+    assert [node.joins_as for node in nodes] == ["", "anew", ""]
+    topology = plan(nodes, None, 256)
+    assert [m.url for m in topology.members] == [URLS[0], URLS[2]]
+    write(nodes, topology)
+    assert load(paths[1]) == Saved("anew", rejoins=topology.cluster_id)
+    assert load(paths[2]).topology == topology
+    with pytest.raises(InvalidRequestError, match="none of these nodes has its data"):
+        plan([nodes[1]], 2, 256)
+
+
 def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     nodes = [read(path) for path in folders(tmp_path, replication_factor=0)]
     with pytest.raises(InvalidRequestError, match="say it with --replication-factor"):

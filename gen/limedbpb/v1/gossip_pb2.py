@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18limedbpb/v1/gossip.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\"]\n\x0f\x45xchangeRequest\x12\x1f\n\x04type\x18\x01 \x01(\x0e\x32\x11.limedb.v1.Gossip\x12)\n\x07payload\x18\x02 \x01(\x0b\x32\x18.limedb.v1.GossipPayload\"a\n\rGossipPayload\x12\"\n\x07\x64igests\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Digest\x12,\n\x0e\x64igests_update\x18\x02 \x03(\x0b\x32\x14.limedb.v1.NodeState\"\x9f\x01\n\x10\x45xchangeResponse\x12,\n\x0e\x64igests_update\x18\x01 \x03(\x0b\x32\x14.limedb.v1.NodeState\x12*\n\x0f\x64igests_request\x18\x02 \x03(\x0b\x32\x11.limedb.v1.Digest\x12\x0e\n\x06now_ms\x18\x03 \x01(\x04\x12\x0f\n\x07time_ms\x18\x05 \x01(\x04\x12\x10\n\x08node_url\x18\x04 \x01(\t\"A\n\x06\x44igest\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x11\n\theartbeat\x18\x03 \x01(\r\"\xb0\x02\n\tNodeState\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x11\n\theartbeat\x18\x03 \x01(\r\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x0c\n\x04zone\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x0c\n\x04keys\x18\x07 \x01(\r\x12\x0f\n\x07node_id\x18\x08 \x01(\t\x12\x12\n\ncluster_id\x18\t \x01(\x06\x12\r\n\x05\x65poch\x18\n \x01(\x04\x12\x15\n\rvirtual_nodes\x18\x0b \x01(\r\x12\x10\n\x08has_data\x18\x0c \x01(\x08\x12\x10\n\x08has_left\x18\r \x01(\x08\x12\x1a\n\x12replication_factor\x18\x0e \x01(\r\x12!\n\x04load\x18\x0f \x01(\x0b\x32\x13.limedb.v1.NodeLoad\"\xe1\x01\n\x08NodeLoad\x12\x12\n\ndisk_bytes\x18\x01 \x01(\x04\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x04\x12\x13\n\x0b\x63pu_percent\x18\x03 \x01(\x01\x12\x1b\n\x13requests_per_second\x18\x04 \x01(\x01\x12\x17\n\x0fgets_per_second\x18\x05 \x01(\x01\x12\x17\n\x0fsets_per_second\x18\x06 \x01(\x01\x12\x17\n\x0f\x64\x65ls_per_second\x18\x07 \x01(\x01\x12\x1a\n\x12\x61verage_latency_ms\x18\x08 \x01(\x01\x12\x12\n\nerror_rate\x18\t \x01(\x01*A\n\x06Gossip\x12\x16\n\x12GOSSIP_UNSPECIFIED\x10\x00\x12\x0e\n\nGOSSIP_SYN\x10\x01\x12\x0f\n\x0bGOSSIP_ACK2\x10\x02\x32h\n\rGossipService\x12W\n\x08\x45xchange\x12\x1a.limedb.v1.ExchangeRequest\x1a\x1b.limedb.v1.ExchangeResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\"\x07/gossip:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18limedbpb/v1/gossip.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\"]\n\x0f\x45xchangeRequest\x12\x1f\n\x04type\x18\x01 \x01(\x0e\x32\x11.limedb.v1.Gossip\x12)\n\x07payload\x18\x02 \x01(\x0b\x32\x18.limedb.v1.GossipPayload\"a\n\rGossipPayload\x12\"\n\x07\x64igests\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Digest\x12,\n\x0e\x64igests_update\x18\x02 \x03(\x0b\x32\x14.limedb.v1.NodeState\"\x9f\x01\n\x10\x45xchangeResponse\x12,\n\x0e\x64igests_update\x18\x01 \x03(\x0b\x32\x14.limedb.v1.NodeState\x12*\n\x0f\x64igests_request\x18\x02 \x03(\x0b\x32\x11.limedb.v1.Digest\x12\x0e\n\x06now_ms\x18\x03 \x01(\x04\x12\x0f\n\x07time_ms\x18\x05 \x01(\x04\x12\x10\n\x08node_url\x18\x04 \x01(\t\"A\n\x06\x44igest\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x11\n\theartbeat\x18\x03 \x01(\r\"\xc1\x02\n\tNodeState\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x11\n\theartbeat\x18\x03 \x01(\r\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x0c\n\x04zone\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x0c\n\x04keys\x18\x07 \x01(\r\x12\x0f\n\x07node_id\x18\x08 \x01(\t\x12\x12\n\ncluster_id\x18\t \x01(\x06\x12\r\n\x05\x65poch\x18\n \x01(\x04\x12\x15\n\rvirtual_nodes\x18\x0b \x01(\r\x12\x10\n\x08has_data\x18\x0c \x01(\x08\x12\x10\n\x08has_left\x18\r \x01(\x08\x12\x1a\n\x12replication_factor\x18\x0e \x01(\r\x12!\n\x04load\x18\x0f \x01(\x0b\x32\x13.limedb.v1.NodeLoad\x12\x0f\n\x07rejoins\x18\x10 \x01(\x06\"\xe1\x01\n\x08NodeLoad\x12\x12\n\ndisk_bytes\x18\x01 \x01(\x04\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x04\x12\x13\n\x0b\x63pu_percent\x18\x03 \x01(\x01\x12\x1b\n\x13requests_per_second\x18\x04 \x01(\x01\x12\x17\n\x0fgets_per_second\x18\x05 \x01(\x01\x12\x17\n\x0fsets_per_second\x18\x06 \x01(\x01\x12\x17\n\x0f\x64\x65ls_per_second\x18\x07 \x01(\x01\x12\x1a\n\x12\x61verage_latency_ms\x18\x08 \x01(\x01\x12\x12\n\nerror_rate\x18\t \x01(\x01*A\n\x06Gossip\x12\x16\n\x12GOSSIP_UNSPECIFIED\x10\x00\x12\x0e\n\nGOSSIP_SYN\x10\x01\x12\x0f\n\x0bGOSSIP_ACK2\x10\x02\x32h\n\rGossipService\x12W\n\x08\x45xchange\x12\x1a.limedb.v1.ExchangeRequest\x1a\x1b.limedb.v1.ExchangeResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\"\x07/gossip:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GOSSIPSERVICE'].methods_by_name['Exchange']._loaded_options = None
   _globals['_GOSSIPSERVICE'].methods_by_name['Exchange']._serialized_options = b'\202\323\344\223\002\014\"\007/gossip:\001*'
-  _globals['_GOSSIP']._serialized_start=1027
-  _globals['_GOSSIP']._serialized_end=1092
+  _globals['_GOSSIP']._serialized_start=1044
+  _globals['_GOSSIP']._serialized_end=1109
   _globals['_EXCHANGEREQUEST']._serialized_start=69
   _globals['_EXCHANGEREQUEST']._serialized_end=162
   _globals['_GOSSIPPAYLOAD']._serialized_start=164
@@ -45,9 +45,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIGEST']._serialized_start=425
   _globals['_DIGEST']._serialized_end=490
   _globals['_NODESTATE']._serialized_start=493
-  _globals['_NODESTATE']._serialized_end=797
-  _globals['_NODELOAD']._serialized_start=800
-  _globals['_NODELOAD']._serialized_end=1025
-  _globals['_GOSSIPSERVICE']._serialized_start=1094
-  _globals['_GOSSIPSERVICE']._serialized_end=1198
+  _globals['_NODESTATE']._serialized_end=814
+  _globals['_NODELOAD']._serialized_start=817
+  _globals['_NODELOAD']._serialized_end=1042
+  _globals['_GOSSIPSERVICE']._serialized_start=1111
+  _globals['_GOSSIPSERVICE']._serialized_end=1215
 # @@protoc_insertion_point(module_scope)

@@ -58,7 +58,7 @@ class Digest(_message.Message):
     def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ...) -> None: ...
 
 class NodeState(_message.Message):
-    __slots__ = ("node_url", "generation", "heartbeat", "address", "zone", "version", "keys", "node_id", "cluster_id", "epoch", "virtual_nodes", "has_data", "has_left", "replication_factor", "load")
+    __slots__ = ("node_url", "generation", "heartbeat", "address", "zone", "version", "keys", "node_id", "cluster_id", "epoch", "virtual_nodes", "has_data", "has_left", "replication_factor", "load", "rejoins")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class NodeState(_message.Message):
     HAS_LEFT_FIELD_NUMBER: _ClassVar[int]
     REPLICATION_FACTOR_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
+    REJOINS_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     generation: int
     heartbeat: int
@@ -89,7 +90,8 @@ class NodeState(_message.Message):
     has_left: bool
     replication_factor: int
     load: NodeLoad
-    def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., keys: _Optional[int] = ..., node_id: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., virtual_nodes: _Optional[int] = ..., has_data: _Optional[bool] = ..., has_left: _Optional[bool] = ..., replication_factor: _Optional[int] = ..., load: _Optional[_Union[NodeLoad, _Mapping]] = ...) -> None: ...
+    rejoins: int
+    def __init__(self, node_url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., keys: _Optional[int] = ..., node_id: _Optional[str] = ..., cluster_id: _Optional[int] = ..., epoch: _Optional[int] = ..., virtual_nodes: _Optional[int] = ..., has_data: _Optional[bool] = ..., has_left: _Optional[bool] = ..., replication_factor: _Optional[int] = ..., load: _Optional[_Union[NodeLoad, _Mapping]] = ..., rejoins: _Optional[int] = ...) -> None: ...
 
 class NodeLoad(_message.Message):
     __slots__ = ("disk_bytes", "memory_bytes", "cpu_percent", "requests_per_second", "gets_per_second", "sets_per_second", "dels_per_second", "average_latency_ms", "error_rate")
