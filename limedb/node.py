@@ -33,7 +33,7 @@ from limedb.observability.logs import configure_logging
 from limedb.observability.machine import give_back, machine_memory, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
-from limedb.ports import Store, StoreStats
+from limedb.ports import NodeFile, Store, StoreStats
 from limedb.replication.watch_drain import LONGEST_SECONDS
 from limedb.rpc.admin import AdminServicer
 from limedb.rpc.checks import Checks
@@ -57,7 +57,7 @@ from limedb.rpc.watch_waits import WatchWaits
 from limedb.storage.data_names import check_names
 from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
-from limedb.storage.node_file import open_node_file, set_aside
+from limedb.storage.node_file import JsonNodeFile, open_node_file, set_aside
 from limedb.storage.opening import (
     open_change_tail,
     open_hint_log,
@@ -247,7 +247,7 @@ class Node:
                 "the watch over connections": Connections(config.server_port).run,
                 "the watch over memory": watchman.run,
                 "the watch over the node's name": name_watch.run,
-                **self._data_watches(store.stats()),
+                **self._data_watches(store.stats(), node_file),
                 "the node's health": lambda: self._attend(server),
             }
         )
@@ -268,7 +268,9 @@ class Node:
 
         self._stack.push_async_callback(save)
 
-    def _data_watches(self, stats: StoreStats) -> dict[str, Callable[[], Awaitable[None]]]:
+    def _data_watches(
+        self, stats: StoreStats, node_file: NodeFile
+    ) -> dict[str, Callable[[], Awaitable[None]]]:
         """Without its data a node stops; hints are a lesser loss, which it reports."""
         config = self._config
         beside = side_files(config.store, config.data_dir, config.node_url)
@@ -278,10 +280,13 @@ class Node:
             if name == "operations"
         }
         hints = {path: "what it held is left to repair" for name, path in beside.items() if name == "hints"}
-        return {
+        watches: dict[str, Callable[[], Awaitable[None]]] = {
             "the watch over the data": DataWatch(needed, self._fail).run,
             "the watch over the hints": DataWatch(hints, self._lose_hints).run,
         }
+        if isinstance(node_file, JsonNodeFile):
+            watches["the watch over node.json"] = node_file.keep
+        return watches
 
     def _lose_hints(self, error: Exception) -> None:
         self._lost_hints = f"{error}. Until this node is restarted, hints that it keeps are lost with it"

@@ -12,14 +12,18 @@ from stat import S_ISREG
 
 from limedb.errors import StoreError
 from limedb.ports import StoreStats
+from limedb.storage.lmdb_env import TAKEN_AWAY
+from limedb.storage.write_ahead_log import lost_segment
 
 LOOK_SECONDS = 1.0
+_LOG_IS_KEPT = "what it held is written to data.mdb as the node ends, so that it can be started again"
 _STARTS_EMPTY = "without it the node starts empty and gets its share of the keys from the other replicas"
 
 
 class DataWatch:
-    """Watches files of LMDB, and folders. watched: each with what its loss means, for words. fail: called
-    when one is gone, something else is there, or it was cut, and again as long as it is so.
+    """Watches files of LMDB, and folders, with the log in them. watched: each with what its loss means, for
+    words. fail: called when one is gone, something else is there, or it was cut, and again as long as it is
+    so.
     """
 
     def __init__(self, watched: Mapping[Path, str], fail: Callable[[Exception], None]) -> None:
@@ -38,14 +42,15 @@ class DataWatch:
         for path, before in self._found.items():
             now = _identity(path)
             if now is None or before is None or now[:-1] != before[:-1]:
-                what = "is gone: it was moved, deleted or replaced while this node ran. Put it back"
-                return StoreError(f"{path} {what} before the next start; {self._watched[path]}")
+                return StoreError(f"{path} {TAKEN_AWAY} before the next start; {self._watched[path]}")
             if now < before:
                 return StoreError(
                     f"{path} was cut from {before[-1]} to {now[-1]} bytes while this node ran; the next start"
                     f" finds what that has damaged: see docs/damage.md"
                 )
             self._found[path] = now
+        for path in filter(None, map(lost_segment, filter(Path.is_dir, self._watched))):
+            return StoreError(f"{path} is gone: it was moved or deleted while this node ran; {_LOG_IS_KEPT}")
         return None
 
 

@@ -141,8 +141,13 @@ def full_error(error: Exception, folder: Path) -> StoreFullError:
     return StoreFullError(f"{folder}: the disk is full; nothing of this write was stored, make room")
 
 
+TAKEN_AWAY = "is gone: it was moved, deleted or replaced while this node ran. Put it back"
+
+
 def broken(folder: Path, failure: Exception | None) -> StoreError:
     """What to tell after the disk failed; a new error each time, since each gets a traceback."""
+    if isinstance(failure, FileNotFoundError):  # a file of its own in a folder that it made
+        return StoreError(f"{folder} {TAKEN_AWAY} before the next start; no more is written there")
     return StoreError(f"{folder}: the disk failed ({failure}); no more is written there")
 
 

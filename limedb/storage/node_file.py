@@ -30,6 +30,7 @@ from limedb.storage.files import make_folder, node_path, replace_durably, set_fo
 log = logging.getLogger(__name__)
 
 FORMAT = 1
+LOOK_SECONDS = 1.0
 _CHECKSUM = "checksum"
 _DATA = {
     "lmdb": (".lmdb",),
@@ -83,7 +84,22 @@ class JsonNodeFile:
             log.warning("%s; its copy is whole and is used instead, and the file is written anew", reason)
             self._is_noted = True
         self._sequence, self.is_old = newest.sequence or 0, newest.sequence is None
+        self._newest = newest.saved
         return newest.saved
+
+    async def keep(self) -> None:
+        """Write the file anew whenever it was taken away while the node runs, until cancelled: else the next
+        start would lack what only this process knows then.
+        """
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._newest is not None and await asyncio.to_thread(self._is_gone):
+                log.error("%s is gone: it was taken away while this node ran; it is written anew", self._path)
+                await self.save(self._newest)
+
+    def _is_gone(self) -> bool:
+        """Whether the file is, and its folder isn't."""
+        return not self._path.exists() and self._path.parent.is_dir()
 
     def _read(self, path: Path) -> "_Written | StoreDamagedError | None":
         try:

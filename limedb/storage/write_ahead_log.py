@@ -27,6 +27,7 @@ import xxhash
 
 from limedb.errors import StoreDamagedError, StoreError
 from limedb.storage.files import is_full, store_error, sync
+from limedb.storage.folder_state import read_state
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class WriteAheadLog:
             self._note(self._number, self._end if self._is_synced else _MARK_SIZE)
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{_PREFIX}{number:010}"
+        return _path_of(self._folder, number)
 
     def _make(self, number: int) -> int:
         """A new segment's descriptor. OSError: there is none."""
@@ -137,8 +138,8 @@ def check_segments(folder: Path, logged: int, newest: int) -> None:
     there = {*map(_number_of, _segments(folder))}
     wanted = {*range(logged + 1, max(newest, *there, logged) + 1)} if newest else set[int]()
     if missing := wanted - there:
-        name = f"{_PREFIX}{min(missing):010}"
-        raise StoreDamagedError(f"{folder / name} is missing: the tables have the log up to {logged} only")
+        path = _path_of(folder, min(missing))
+        raise StoreDamagedError(f"{path} is missing: the tables have the log up to {logged} only")
 
 
 def groups_in(folder: Path, known: tuple[int, int] = (0, 0)) -> Iterator[bytes]:
@@ -153,6 +154,21 @@ def groups_in(folder: Path, known: tuple[int, int] = (0, 0)) -> Iterator[bytes]:
             raise store_error(f"{path} can't be read", error) from error
         end = known[1] if _number_of(path) == known[0] else 0
         yield from _groups_of(path, data, end, is_last=path == paths[-1])
+
+
+def lost_segment(folder: Path) -> Path | None:
+    """The segment that a store writes to in a folder, by what is noted there (`folder_state`), where the file
+    isn't there; None: it is, or the folder has none.
+    """
+    noted = read_state(folder)
+    if noted is None or not noted.segment or (path := _path_of(folder, noted.segment)).exists():
+        return None
+    again = read_state(folder)  # a newer one is noted before the old one is removed
+    return path if again is not None and again.segment == noted.segment else None
+
+
+def _path_of(folder: Path, number: int) -> Path:
+    return folder / f"{_PREFIX}{number:010}"
 
 
 def newest_segment(folder: Path) -> int:

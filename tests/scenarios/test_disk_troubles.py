@@ -1,12 +1,14 @@
 """A disk that fails, is read-only, has no room or never answers: a real node says so and ends, or goes on."""
 
 import errno
+import json
 import os
 import re
 import shutil
 import signal
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -80,6 +82,55 @@ def test_a_file_that_is_cut_under_a_node_ends_it_with_a_word(tmp_path: Path) -> 
             assert node.get("first") == "first"
         assert node.process.wait(SECONDS) != 0
         assert re.search("Fatal Python error: Bus error|data.mdb was cut from", node.log.read_text())
+
+
+def test_a_log_that_is_taken_away_ends_a_node_and_loses_nothing(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        node.set("second")
+        for path in node.data.glob("*.lmdb/log-*"):
+            path.unlink()
+        last = 0
+        with suppress(grpc.RpcError):  # until it is noticed; what is answered for stays
+            while True:
+                node.set(f"key {last + 1}")
+                last += 1
+        assert node.process.wait(SECONDS) == 1
+        assert re.search("the node had to stop: .*log-[0-9]* is gone: ", node.log.read_text())
+        with served(tmp_path, env=node.env, is_awaited=False):
+            for key in "second", f"key {last}":
+                assert wait_for("a value", partial(node.get, key), ignore=grpc.RpcError) == key
+
+
+def test_a_folder_that_is_moved_away_ends_a_node_and_is_named(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        (folder,) = node.data.glob("*.lmdb")
+        folder.rename(tmp_path / "moved")
+        with suppress(grpc.RpcError):  # its next segment has no place any more
+            node.set("second", timeout=1)
+        assert node.process.wait(SECONDS) == 1
+        log = node.log.read_text()
+        assert re.search(f"the node had to stop: {re.escape(str(folder))}.* is gone: it was moved", log)
+        assert "the disk failed" not in log
+
+
+def test_a_node_file_that_is_taken_away_is_written_anew(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        (path,) = node.data.glob("*.lmdb/node.json")
+        wait_for("a cluster", lambda: json.loads(path.read_text())["topology"]["epoch"], limit=SECONDS)
+        before = json.loads(path.read_text())
+
+        def take_away() -> bool:
+            for each in path, path.with_name("node.json.copy"):
+                each.unlink(missing_ok=True)
+            return f"{path} is gone: it was taken away" in node.log.read_text()
+
+        wait_for("a word", take_away, limit=SECONDS)
+        wait_for("the file", path.exists, limit=SECONDS)
+        assert json.loads(path.read_text())["topology"] == before["topology"]
+        node.process.kill()
+        node.process.wait()
+        with served(tmp_path, env=node.env, is_awaited=False):
+            assert wait_for("a value", partial(node.get, "first"), ignore=grpc.RpcError) == "first"
 
 
 def test_what_is_remembered_of_operations_is_missed_as_data_is(tmp_path: Path) -> None:
