@@ -181,7 +181,6 @@ class Node:
         config = self._config
         check_names(config.store, config.data_dir, config.node_url)
         node_file = open_node_file(config.store, config.data_dir, config.node_url)
-        self._damaged_before = damaged_before(config.data_dir, config.node_url)
         await prepare_node_file(config.store, config.data_dir, config.node_url, node_file, new_id(self._rng))
         store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)
         self._stack.push_async_callback(store.close)
@@ -191,6 +190,7 @@ class Node:
             config.store, config.data_dir, config.node_url, config.durability, self._fail
         )
         self._stack.push_async_callback(operations.close)
+        self._damaged_before = damaged_before(config.data_dir, config.node_url)  # that of this start, too
         self._clock.running.start()  # what was opened just now may have taken its time
         self._stack.callback(self._clock.running.stop)
         self._aside = Aside()

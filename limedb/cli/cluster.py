@@ -185,4 +185,4 @@ def restart(folder: Folder, node: str | None, is_all: bool) -> None:
     if node is None:
         launcher.restart_all(folder, click.echo)
     else:
-        launcher.restart(folder, node)
+        launcher.restart(folder, node, click.echo)

@@ -4,15 +4,17 @@ It owns the order of things: what is started, waited for, signalled and ended, a
 It must never print.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from limedb.errors import LaunchError
+from limedb.core.quorum import majority
+from limedb.errors import LaunchError, LimeDBError
 from limedb.launch.plan import Plan, environment, make_launch, next_node
 from limedb.launch.processes import Pid, end_all, spawn
-from limedb.launch.readiness import wait_ready, wait_watchable
+from limedb.launch.readiness import CALL_SECONDS, NotReadyError, wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
+from limedb.rpc.remote_cluster import fetch_problems
 
 STOP_SECONDS = 15.0
 """How long nodes may take to finish their requests; beyond it they are killed."""
@@ -20,7 +22,9 @@ ENVOY_STOP_SECONDS = 5.0
 
 
 def start(plan: Plan) -> Launch:
-    """Start a cluster and return when it is ready. ConfigError, LaunchError: nothing of it runs any more."""
+    """Start a cluster and return when it is ready. ConfigError, LaunchError: nothing of it runs any more;
+    NotReadyError: where most of its nodes serve what was started runs on, for the others may need somebody.
+    """
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     with plan.folder.locked("start", wait=False):
         _refuse_second(plan.folder)
@@ -31,7 +35,9 @@ def start(plan: Plan) -> Launch:
                 launch = launch.with_service(_spawn(service))
             plan.folder.write(launch)
             wait_ready(plan.folder, launch, starts)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, NotReadyError) and len(error.serving) >= majority(len(launch.nodes)):
+                raise NotReadyError(f"{error}\n{_left(plan.folder, error)}", error.serving) from error
             _end(launch)
             plan.folder.forget()
             raise
@@ -75,10 +81,10 @@ def resume(folder: Folder, name: str) -> None:
     _alive(folder, name).resume()
 
 
-def restart(folder: Folder, name: str) -> None:
+def restart(folder: Folder, name: str, say: Callable[[str], None]) -> None:
     """Start a node again with the same command and environment, after ending it if it still runs, and return
     when it is ready. A node that runs is ended only once the others count for watches, so that no watch ends
-    with a gap. LaunchError.
+    with a gap. say: takes a line, that it is ready and each of what it warns of. LaunchError.
     """
     launch = folder.read()
     node = launch.node(name)
@@ -88,13 +94,22 @@ def restart(folder: Folder, name: str) -> None:
     starts = {node.log: _size(node.log)}
     folder.update(_spawn(node))
     wait_ready(folder, folder.read(), starts)
+    say(f"{name} is ready again")
+    for problem in _problems(node):
+        say(f"! {problem}")
 
 
 def restart_all(folder: Folder, say: Callable[[str], None]) -> None:
     """Restart all nodes, one after the other, each once the one before is ready. LaunchError."""
     for node in folder.read().nodes:
-        restart(folder, node.name)
-        say(f"{node.name} is ready again")
+        restart(folder, node.name, say)
+
+
+def _problems(node: Service) -> Sequence[str]:
+    try:
+        return fetch_problems(node.address, CALL_SECONDS)
+    except LimeDBError:  # it was ready, and may be asked again
+        return ()
 
 
 def _refuse_second(folder: Folder) -> None:
@@ -104,6 +119,13 @@ def _refuse_second(folder: Folder) -> None:
         raise LaunchError(
             f"a cluster runs in {folder.path}; end it first: limedb cluster stop --data-dir {folder.path}"
         )
+
+
+def _left(folder: Folder, error: NotReadyError) -> str:
+    return (
+        f"{', '.join(error.serving)} serve, so they are left running; start what ended with limedb cluster"
+        f" restart NODE --data-dir {folder.path}, or end all: limedb cluster stop --data-dir {folder.path}"
+    )
 
 
 def _spawn(service: Service) -> Service:

@@ -5,10 +5,11 @@ It owns the questions and the waiting. It must never start or end a process.
 
 import http.client
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from limedb.aio.retrying import Pauses
+from limedb.core.quorum import majority
 from limedb.errors import LaunchError, LimeDBError
 from limedb.launch.records import Folder, Launch, Service
 from limedb.rpc.remote_cluster import fetch_state
@@ -20,28 +21,90 @@ CALL_SECONDS = 2.0
 """Seconds for an answer: a busy machine gives one late, and where no node runs it is refused at once."""
 
 
-def wait_ready(folder: Folder, launch: Launch, log_starts: dict[Path, int] | None = None) -> None:
-    """Return when the running nodes know each other and Envoy reaches them.
+class NotReadyError(LaunchError):
+    """A cluster isn't ready; the text has a line for each node that is not, with its reason. serving: names
+    of nodes that take requests all the same; empty where Envoy has ended, through which they come.
+    """
 
-    log_starts: where in its log each process of this start began. LaunchError: one of them died, or it took
-    over READY_SECONDS; the text has the last lines of its log.
+    def __init__(self, text: str, serving: Collection[str]) -> None:
+        super().__init__(text)
+        self.serving = serving
+
+
+def wait_ready(folder: Folder, launch: Launch, log_starts: dict[Path, int] | None = None) -> None:
+    """Return when the nodes that run or were started know each other and Envoy reaches them.
+
+    log_starts: where in its log each process of this start began. NotReadyError: it took over READY_SECONDS,
+    or one of them died, and the others take requests or are too few to.
     """
     starts, end = log_starts or {}, time.monotonic() + READY_SECONDS
-    waiting = [service for service in launch.nodes if service.state == "running"]
+    waiting = [node for node in launch.nodes if node.log in starts or node.state == "running"]
     pauses = Pauses(FIRST_LOOK, LONGEST_LOOK)
     count, whole = len(waiting), len(waiting) == len(launch.nodes)
     while waiting := [node for node in waiting if not _is_ready(node, launch.envoy, count, whole)]:
-        for service in launch.services:
-            if service.log in starts and service.state == "dead":
-                raise LaunchError(
-                    _with_log(f"{service.name} ended while it started", folder, service, starts)
-                )
-        if time.monotonic() > end:
-            names = ", ".join(node.name for node in waiting)
-            raise LaunchError(
-                _with_log(f"{names} not ready within {READY_SECONDS:g} s", folder, waiting[0], starts)
-            )
+        dead = [each for each in launch.services if each.log in starts and each.state == "dead"]
+        if (dead and _is_all_that_comes(launch)) or time.monotonic() > end:
+            raise _not_ready(folder, launch, starts, dead, waiting)
         time.sleep(pauses.pause())
+
+
+def _is_all_that_comes(launch: Launch) -> bool:
+    """Whether no more of those that run will serve: all do, or they are no majority of what was started."""
+    running = [node for node in launch.nodes if node.state == "running"]
+    has_ended = launch.envoy is not None and launch.envoy.state == "dead"
+    return has_ended or len(running) < majority(len(launch.nodes)) or all(map(_serves, running))
+
+
+def _not_ready(
+    folder: Folder,
+    launch: Launch,
+    starts: dict[Path, int],
+    dead: Sequence[Service],
+    waiting: Sequence[Service],
+) -> NotReadyError:
+    names = ", ".join(service.name for service in dead or waiting)
+    lines = [f"{names} ended while it started" if dead else f"{names} not ready within {READY_SECONDS:g} s"]
+    for service in (*dead, *(node for node in waiting if node not in dead)):
+        reason = _reason(service, launch.envoy)
+        if reason in (_ENDED, _SILENT):
+            tail = folder.tail(service, starts.get(service.log, 0))
+            reason += f"; the end of {service.log}:\n{tail or '(nothing)'}"
+        lines.append(f"{service.name}: {reason}")
+    has_ended = launch.envoy is not None and launch.envoy.state == "dead"
+    serving = [node.name for node in launch.nodes if node.state == "running" and _serves(node)]
+    return NotReadyError("\n".join(lines), () if has_ended else serving)
+
+
+_ENDED, _SILENT = "it ended", "it doesn't answer"
+
+
+def _reason(service: Service, envoy: Service | None) -> str:
+    """Why a node isn't ready, by its own word where it answers."""
+    if service.state == "dead":
+        return _ENDED
+    try:
+        state = fetch_state(service.address, CALL_SECONDS)
+    except LimeDBError:
+        return _SILENT
+    if state.node_url != service.url:
+        return f"at its address answers {state.node_url}"
+    if state.status != "active":
+        return state.problem or f"it is {state.status}"
+    if state.active_nodes < state.total_nodes:
+        return f"it serves, but sees {state.active_nodes} of {state.total_nodes} members of the cluster"
+    if not state.is_settled:
+        return "it serves, but a change of the members runs still (limedb admin status)"
+    if envoy is not None and not _is_reached(service, envoy):
+        return "it serves, but Envoy doesn't reach it"
+    return f"it serves, and sees {state.active_nodes} members of the cluster"
+
+
+def _serves(node: Service) -> bool:
+    try:
+        state = fetch_state(node.address, CALL_SECONDS)
+    except LimeDBError:
+        return False
+    return state.status == "active" and state.node_url == node.url
 
 
 def wait_watchable(nodes: Sequence[Service]) -> None:
@@ -96,8 +159,3 @@ def _is_reached(node: Service, envoy: Service) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _with_log(text: str, folder: Folder, service: Service, starts: dict[Path, int]) -> str:
-    tail = folder.tail(service, starts.get(service.log, 0))
-    return f"{text}; the end of {service.log}:\n{tail or '(nothing)'}"

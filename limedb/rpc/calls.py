@@ -54,7 +54,7 @@ class Receipt:
 class ClusterState:
     """The cluster as a node sees it. status: starting, active or draining. total_nodes: members of the
     topology, active_nodes: those that live. is_settled: no change of the topology runs. watch_wait_ms: how
-    long the node does not count for watches yet.
+    long the node does not count for watches yet. problem: why the node takes no requests; empty: it does.
     """
 
     node_url: str
@@ -63,6 +63,7 @@ class ClusterState:
     status: str
     is_settled: bool = True
     watch_wait_ms: int = 0
+    problem: str = ""
 
 
 def may_pass(error: LimeDBError) -> bool:
@@ -206,6 +207,7 @@ class NodeClient(Caller):
             answer.status,
             settled,
             answer.watch_wait_ms,
+            answer.problem,
         )
 
 

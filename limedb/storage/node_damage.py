@@ -91,8 +91,9 @@ async def _replace_file(data_dir: Path, node_url: str, node_file: NodeFile, foll
 
 
 def damaged_before(data_dir: Path, node_url: str) -> list[Path]:
-    """The data of a node that was set aside since it was damaged, and is still there."""
-    names = [node_path(data_dir, node_url, ending).name for ending in (".lmdb", ".json")]
+    """What a node had on disk that was set aside since it was damaged, and is still there."""
+    endings = (".lmdb", ".json", ".hints", ".operations")
+    names = [node_path(data_dir, node_url, ending).name for ending in endings]
     return sorted(path for name in names for path in data_dir.glob(f"{_escaped(name)}.{_WHY}-*"))
 
 
@@ -134,7 +135,10 @@ def successor(saved: Saved, node_id: str) -> Saved:
 def why_not(saved: Saved | None) -> str:
     """Why the data must stay, by what the node last knew; empty: others have it."""
     if saved is None:
-        return "node.json isn't there or is damaged too, so that it isn't known whether others have its data"
+        return (
+            "node.json isn't there or is damaged too, so that it isn't known whether others have its data; if"
+            " they do, and most of them serve, move the node's data folder away and start it: it joins anew"
+        )
     topology = saved.topology
     if topology.is_fresh:
         return "" if saved.rejoins else "the node belongs to no cluster, so that nobody else has its data"

@@ -162,6 +162,29 @@ def test_a_node_that_dies_at_start_ends_the_start_and_shows_its_log(tmp_path: Pa
     assert not (tmp_path / "launch.json").exists()
 
 
+def test_a_member_that_refuses_to_start_is_named_and_the_others_are_left_running(tmp_path: Path) -> None:
+    with running_cluster(tmp_path, nodes=3, env=SETTINGS, envoy=False) as cluster:
+        where = ("--data-dir", str(cluster.folder))
+        assert limedb("cluster", "stop", *where).returncode == 0
+        for name in ("node.json", "node.json.copy"):
+            (file,) = cluster.folder.glob(f"node3/*.lmdb/{name}")
+            file.write_text("{}")
+        settings = [part for pair in SETTINGS.items() for part in ("-e", "=".join(pair))]
+        base = cluster.nodes[0].address.rpartition(":")[2]
+        options = ["--nodes", "3", "--no-envoy", "--detach", "--base-port", base, *settings, *where]
+        done = limedb("cluster", "start", *options)
+        assert done.returncode == 1
+        assert "node3 ended while it started" in done.stderr
+        assert "node3: it ended; the end of" in done.stderr
+        assert "node.json" in done.stderr
+        assert "node1, node2 serve, so they are left running" in done.stderr
+        assert states(cluster) == (1, {"node1": "running", "node2": "running", "node3": "dead"})
+        for folder in cluster.folder.glob("node3/*.lmdb"):
+            folder.rename(tmp_path / "damaged")
+        again = limedb("cluster", "restart", "node3", *where)
+        assert (again.returncode, again.stdout.splitlines()[0]) == (0, "node3 is ready again"), again.stderr
+
+
 @pytest.mark.parametrize("command", ["status", "stop"])
 def test_where_no_cluster_is_there_is_none_to_ask(tmp_path: Path, command: str) -> None:
     done = limedb("cluster", command, "--data-dir", str(tmp_path))

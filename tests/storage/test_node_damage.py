@@ -8,7 +8,7 @@ import pytest
 from limedb.core.topology import Member, Topology, found, join
 from limedb.errors import StoreDamagedError
 from limedb.ports import Saved
-from limedb.storage.files import node_path
+from limedb.storage.files import node_path, set_folder_aside
 from limedb.storage.filesystem_store import FilesystemStore
 from limedb.storage.folder_state import StateFile, new_state
 from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
@@ -88,6 +88,14 @@ async def test_of_a_filesystem_store_the_file_is_set_aside_and_the_node_file_rep
     assert moved.read_text() == "{"
     assert open_node_file("filesystem", tmp_path, URL).load() == Saved("fresh", rejoins="00000000000000ab")
     assert damaged_before(tmp_path, URL) == [moved]
+
+
+def test_hints_and_operations_that_were_set_aside_are_named_too(tmp_path: Path) -> None:
+    folders = [node_path(tmp_path, URL, ending) for ending in (".hints", ".operations", ".changes")]
+    for folder in folders:
+        folder.mkdir()
+    aside = [set_folder_aside(folder, "damaged") for folder in folders]
+    assert damaged_before(tmp_path, URL) == aside[:2]
 
 
 async def test_a_member_whose_json_file_is_gone_has_lost_its_disk(tmp_path: Path) -> None:
