@@ -170,8 +170,8 @@ class RangeUnreachableError(UnavailableError):
     def __init__(self, what: str, level: str, missing: "dict[str, str]") -> None:
         why = "; ".join(f"{url}: {reason}" for url, reason in sorted(missing.items()))
         super().__init__(
-            f"{what} at level {level} needs more owners of some keys than can be reached"
-            f"{f' ({why})' if why else ''}; go on when they are back, behind what was told last"
+            f"{what} at level {level} needs more owners of some keys than can answer"
+            f"{f' ({why})' if why else ''}; go on when they can, behind what was told last"
         )
         self.what, self.level, self.missing = what, level, missing
 
@@ -345,8 +345,8 @@ class RecordDamagedError(StoreCorruptError):
     def __init__(self, keys: "tuple[str, ...]", why: str) -> None:
         more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
         super().__init__(
-            f"the record of key {brief(keys[0])}{more} is damaged on disk ({why}); it is fetched"
-            " from the other replicas where they have it: try again, or write the key anew"
+            f"the record of key {brief(keys[0])}{more} is damaged on disk ({why}); it is fetched from the"
+            " other replicas if one has it: try again. If none has, write the key anew or delete it"
         )
         self.keys, self.why = keys, why
 

@@ -87,16 +87,17 @@ def show_scrub(states: Iterator[ScrubState]) -> None:
             advance(state.size >> 10, state.total >> 10, f"{state.records} records, {state.damaged} damaged")
     if state is None or not state.is_finished:
         raise LimeDBError("the scrub ended before it was finished")
+    known = max(0, state.mended + state.waiting - state.damaged)
     click.echo(
-        f"{state.records} records checked, {state.damaged} damaged, {state.mended} mended from other"
-        f" replicas,"
+        f"{state.records} records checked, {state.damaged} damaged"
+        f"{f' beside {known} that were known' if known else ''}, {state.mended} mended from other replicas,"
         f" {state.index_mended} entries of the index mended"
     )
     if state.waiting:
         raise LimeDBError(
-            f"{state.waiting} records are damaged still, {state.lost} of which no replica has; `limedb"
-            f" admin status`"
-            " names one: bring the other replicas back, or write those keys anew"
+            f"{state.waiting} records are damaged still, {state.lost} of which no replica has: bring the"
+            " other replicas back; what none has, write anew or delete (`limedb admin status` names some of"
+            " those keys, the log of the node all)"
         )
 
 

@@ -12,13 +12,14 @@ from limedb.errors import RecordDamagedError
 
 MOST = 100_000
 """Keys that are listed at most; others are found again."""
+LOST = "no other replica has it"
 
 
 class Damage:
     """Damaged records by key. found: keys that were noted; mended: of them; lost: of them, those that no
-    other replica had. index: entries of the index that were mended from their records; checked: records that
-    scrubbing has read. conflicts: how often two records of one key had one version; conflict: the last of
-    them.
+    other replica had; lost_now: those of which that is so still. index: entries of the index that were mended
+    from their records; checked: records that scrubbing has read. conflicts: how often two records of one key
+    had one version; conflict: the last of them.
     structure: what is wrong with the file as a whole, as a sentence; empty: nothing is.
     """
 
@@ -27,6 +28,7 @@ class Damage:
         self.found = self.mended = self.lost = self.index = self.checked = 0
         self.conflicts, self.conflict = 0, ("", "")
         self.structure = ""
+        self.lost_now: set[str] = set()
         self._listeners: list[Callable[[], None]] = []
 
     def note_conflict(self, key: str, between: str = "this node and another") -> None:
@@ -56,8 +58,19 @@ class Damage:
         for call in self._listeners:
             call()
 
+    def lose(self, key: str) -> None:
+        """Take in that no other replica has what is damaged under a key."""
+        if key not in self.lost_now:
+            self.lost_now.add(key)
+            self.lost += 1
+
+    def why(self, key: str, found: str) -> str:
+        """Why a key can't be told, in words. found: what is wrong with its record."""
+        return f"{found}; {LOST}" if key in self.lost_now else found
+
     def drop(self, key: str, *, is_mended: bool) -> None:
         """Take a key off the list: it was mended, or is not damaged (any more)."""
+        self.lost_now.discard(key)
         if self._why.pop(key, None) is not None:
             self.mended += is_mended
 

@@ -23,6 +23,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple
 
 from limedb.core.damage import Damage
@@ -45,6 +46,8 @@ LOGGED = 20
 """Keys that get a line in the log each, at most, until all is mended."""
 TOLD_SECONDS = 3600.0
 """How long status tells of damage that was mended, and of two records with one version."""
+NAMED = 5
+"""Lost keys that status names."""
 
 
 class Outcome(Enum):
@@ -88,7 +91,6 @@ class Healer:
         self._placement, self._clock = placement, clock
         self._damage: Damage = store.damage
         self._running: dict[str, asyncio.Task[Outcome]] = {}
-        self._lost: set[str] = set()
         self._noted = asyncio.Event()
         self._logged = 0
         self._found_at = self._conflict_at = float("-inf")
@@ -96,7 +98,7 @@ class Healer:
 
     def is_lost(self, key: str) -> bool:
         """Whether no replica has a damaged record any more, so that a write may take its place."""
-        return key in self._lost
+        return key in self._damage.lost_now
 
     async def heal(self, keys: Iterable[str], deadline: float) -> bool:
         """Mend keys whose records are damaged; whether all are."""
@@ -155,13 +157,11 @@ class Healer:
         except LimeDBError as error:
             log.info("the damaged record of key %s can't be mended yet: %s", brief(key), error)
             return Outcome.WAITING
-        if outcome is Outcome.LOST and key not in self._lost:
-            self._lost.add(key)
-            self._damage.lost += 1
+        if outcome is Outcome.LOST and key not in self._damage.lost_now:
+            self._damage.lose(key)
             log.error(
-                "the record of key %s is damaged and no other replica has it: it is lost; write the key"
-                " anew, or"
-                " restore a snapshot", brief(key),
+                "the record of key %s is damaged and no other replica has it: it is lost; write the key anew"
+                " or delete it", brief(key),
             )  # fmt: skip
         return outcome
 
@@ -198,7 +198,6 @@ class Healer:
         self._mended(record.key)
 
     def _mended(self, key: str) -> None:
-        self._lost.discard(key)
         self._damage.drop(key, is_mended=True)
         if self._logged <= LOGGED:
             log.warning("the record of key %s, damaged on this node's disk, was mended", brief(key))
@@ -219,7 +218,7 @@ class Healer:
         return bool(self._damage)
 
     def _tell(self, key: str, why: str) -> None:
-        if key in self._lost:
+        if key in self._damage.lost_now:
             return
         self._logged += 1
         if self._logged <= LOGGED:
@@ -241,14 +240,15 @@ class Healer:
 
     def _describe(self) -> str:
         key, why = self._damage.some(1)[0]
-        lost = (
-            f"; {len(self._lost)} of them no other replica has: write those keys anew" if self._lost else ""
-        )
-        return (
-            f"{len(self._damage)} records on this node's disk are damaged (key {brief(key)}: {why}): they"
-            f" are fetched"
-            f" from the other replicas as soon as enough of those answer{lost}; check the disk"
-        )
+        lost, text = self._damage.lost_now, f"{len(self._damage)} records on this node's disk are damaged"
+        text += f" (key {brief(key)}: {why})"
+        if len(self._damage) > len(lost):
+            text += "; they are fetched from the other replicas as soon as enough of those answer"
+        if lost:
+            some = ", ".join(brief(key) for key in islice(lost.copy(), NAMED))
+            text += f"; {len(lost)} of them no other replica has ({some}{', ...' * (len(lost) > NAMED)}):"
+            text += " write those keys anew or delete them"
+        return f"{text}; check the disk"
 
 
 def _wake(loop: asyncio.AbstractEventLoop, noted: asyncio.Event) -> None:

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Protocol, TypeVar, runtime_checkable
 
 from limedb.core.agreement import Proposal, State
+from limedb.core.damage import LOST
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
@@ -317,8 +318,15 @@ class LocalReplica:
                     raise
                 is_mended = await self.healer.heal(error.keys, min(deadline, self._latest()))
                 if not is_mended and not await self._overwrite(self.healer, error.keys, records):
-                    raise
+                    raise self._explained(self.healer, error) from None
         return await work()
+
+    @staticmethod
+    def _explained(healer: Heals, error: RecordDamagedError) -> RecordDamagedError:
+        """An error that says which of its keys no other replica has, if it is so."""
+        lost = tuple(filter(healer.is_lost, error.keys))
+        is_said = not lost or error.why.endswith(LOST)
+        return error if is_said else RecordDamagedError(lost, f"{error.why}; {LOST}")
 
     def _latest(self) -> float:
         return self._clock.monotonic() + HEAL_SECONDS

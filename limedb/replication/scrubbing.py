@@ -100,7 +100,7 @@ class Scrubber:
                 told = self._clock.monotonic()
                 yield _progress(damage, before, records, size, progress.total)
         patience = self._clock.monotonic() + MEND_SECONDS
-        while len(damage) > damage.lost and self._clock.monotonic() < patience:
+        while len(damage) > len(damage.lost_now) and self._clock.monotonic() < patience:
             await asyncio.sleep(PROGRESS_SECONDS)
             yield _progress(damage, before, records, size, progress.total)
         await self._reach(b"", ended=True)
@@ -147,5 +147,5 @@ def _progress(
     found, mended, index = before
     return ScrubProgress(
         records, size, max(size, total), damage.found - found, damage.mended - mended, damage.index - index,
-        len(damage), damage.lost,
+        len(damage), len(damage.lost_now),
     )  # fmt: skip

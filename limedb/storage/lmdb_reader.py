@@ -106,7 +106,7 @@ class Reader:
             data = sound_at(self._tables, txn, place, key)
         except UnsoundError as error:
             self._damage.note((key,), error.why)
-            return RecordDamagedError((key,), error.why)
+            return RecordDamagedError((key,), self._damage.why(key, error.why))
         if data is not None and is_long(place):
             decode_for(key, data)  # of two long keys with one digest, the other may stand there
         return data

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc
+import pytest
 
 from limedb.errors import LimeDBError
 from limedb.rpc.admin_calls import admin_client
@@ -81,6 +82,15 @@ def test_a_single_copy_that_is_damaged_is_data_loss_until_it_is_written_anew(tmp
         assert not results[-1].found
         assert not results[-1].error.code
         wait_for("status tells", lambda: any("write those keys anew" in p for p in status(node).problems))
+        (told,) = (p for p in status(node).problems if "write those keys anew" in p)
+        assert ("'rot-003'" in told, "'rot-149'" in told, "they are fetched" in told) == (True, True, False)
+        for result in _batch_get(node, sorted(lost), ONE):
+            assert "no other replica has it" in result.error.message
+        with pytest.raises(grpc.RpcError, match="no other replica has it"):
+            _scan(node)
+        scrubbed = limedb("admin", "scrub", "--target", node.address)
+        assert "0 damaged beside 2 that were known" in scrubbed.stdout
+        assert "2 records are damaged still, 2 of which no replica has" in scrubbed.stderr
         _write(node, dict.fromkeys(lost, "new"))
         assert _read(node, QUORUM) == KEYS | dict.fromkeys(lost, "new")
         assert _scan(node) == KEYS | dict.fromkeys(lost, "new")
