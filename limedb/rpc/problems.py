@@ -26,6 +26,11 @@ def problems_of(topology: Topology, peers: Mapping[str, PeerReport]) -> Iterator
         cluster = peer.state.cluster_id
         if cluster and topology.cluster_id and cluster != topology.cluster_id:
             yield f"{url} belongs to another cluster, {cluster}"
+        if topology.cluster_id and not peer.state.may_join(topology.cluster_id):
+            yield (
+                f"{url} waits for cluster {peer.state.rejoins}, in which its data was damaged and set aside,"
+                " and joins no other: its own limedb admin status says what to do"
+            )
 
 
 def _absence(topology: Topology, member: Member, peer: PeerReport | None) -> str:

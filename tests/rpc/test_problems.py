@@ -36,6 +36,14 @@ def test_without_a_majority_it_says_what_can_be_done() -> None:
     assert "limedb repair-topology" in stuck
 
 
+def test_a_node_that_waits_for_another_cluster_is_named() -> None:
+    waiting = PeerReport(NodeState(B, 1, 1, node_id="anew", rejoins="00000000000000bb"), 0.0, Status.ACTIVE)
+    (problem,) = problems_of(cluster(A), dict([heard(A), (B, waiting)]))
+    assert problem.startswith(f"{B} waits for cluster 00000000000000bb")
+    own = PeerReport(NodeState(B, 1, 1, node_id="anew", rejoins="00000000000000aa"), 0.0, Status.ACTIVE)
+    assert list(problems_of(cluster(A), dict([heard(A), (B, own)]))) == []
+
+
 def test_a_node_of_no_cluster_lacks_no_majority() -> None:
     assert list(problems_of(Topology(), dict([heard(A), heard(B)]))) == []
 
