@@ -3,12 +3,16 @@
 It owns who holds how much. It must never wait, nor know what it counts: bytes mostly.
 
 Law: what is held is the sum of what each holder holds, and never over the limit, but for what was taken
-alone: while nothing is held anything may be, for what is larger than its part must have its turn, too. A
-holder may hold at most `part` of what is free for all: with part = 1 one alone gets half, and each further
-one half of what is left; with 1/2 a third of it. So who comes later always finds room, if less and less
-while those before keep all. Source: Choudhury and Hahne 1998, "Dynamic Queue Length Thresholds for
-Shared-Memory Packet Switches", whose alpha is `part`.
+alone: while nothing is held anything may be, for what is larger than its part must have its turn, too. What
+would fit at no other time may be taken while no more than a sixteenth of the limit is held: streams that only
+stand there hold a little for ever. A holder may hold at most `part` of what is free for all: with part = 1
+one alone gets half, and each further one half of what is left; with 1/2 a third of it. So who comes later
+always finds room, if less and less while those before keep all. Source: Choudhury and Hahne 1998, "Dynamic
+Queue Length Thresholds for Shared-Memory Packet Switches", whose alpha is `part`.
 """
+
+LITTLE = 16
+"""The part of a limit that may be held while what is as large as all of it has its turn: 1 in so many."""
 
 
 class Budget:
@@ -25,11 +29,16 @@ class Budget:
         What is free is counted before the amount is taken.
         """
         own = self._by_holder.get(holder, 0)
-        if self.held and own + amount > self.part * self.free:
+        if self.held and own + amount > self.part * self.free and not self._has_its_turn(amount):
             return False
         self._put(holder, own + amount)
         self.held += amount
         return True
+
+    def _has_its_turn(self, amount: int) -> bool:
+        """Whether an amount that is as large as all of a part finds next to nothing held."""
+        little = self.limit / LITTLE
+        return self.held <= little and amount > self.part * (self.limit - little)
 
     def force(self, holder: str, amount: int) -> None:
         """Hold `amount` more although there may be no room: for what exists already and can't be refused."""

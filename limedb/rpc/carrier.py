@@ -88,6 +88,7 @@ class Carrier:
                 if self._ready:
                     yield self._next_frame()
                 else:
+                    self._held.resize(0)  # all was taken; what an idle stream held would be held for ever
                     self._idle = self._loop.create_future()
                     await self._idle
             reading.result()

@@ -156,8 +156,8 @@ class Share:
         return None
 
     async def wait(self, holder: str, amount: int, seconds: float) -> Held:
-        """Hold so many bytes as soon as there is room; what is over the whole share, when nobody else holds
-        anything. OverloadedError: not within `seconds`, or too many wait.
+        """Hold so many bytes as soon as there is room; what is over the whole share, when next to nothing
+        is held (`core/budget.py`). OverloadedError: not within `seconds`, or too many wait.
         """
         if (held := self.hold_now(holder, amount)) is not None:
             return held

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limedb.core.budget import Budget
+from limedb.core.budget import LITTLE, Budget
 
 HOLDERS = st.sampled_from(["a", "b", "c", "d"])
 
@@ -15,13 +15,13 @@ def test_what_is_held_is_the_sum_of_what_was_taken_and_never_over_the_limit(
 ) -> None:
     budget, taken, alone = Budget(limit), dict.fromkeys("abcd", 0), 0
     for holder, amount in steps:
-        alone = amount if budget.held == 0 else alone
+        alone = amount if budget.held <= limit / LITTLE else alone
         if amount >= 0:
             taken[holder] += amount if budget.take(holder, amount) else 0
         elif -amount <= taken[holder]:
             budget.give(holder, -amount)
             taken[holder] += amount
-        assert budget.held == sum(taken.values()) <= max(limit, alone)
+        assert budget.held == sum(taken.values()) <= max(limit, alone + limit / LITTLE)
         assert all(budget.held_by(name) == held for name, held in taken.items())
         assert budget.holders == sum(held > 0 for held in taken.values())
 
@@ -43,6 +43,21 @@ def test_one_alone_gets_anything_at_once_and_half_of_the_limit_bit_by_bit() -> N
     assert Budget(100).take("a", 300)
     budget = Budget(100)
     assert sum(budget.take("a", 1) for _ in range(100)) == 50
+
+
+@pytest.mark.parametrize("part", [1.0, 0.5])
+@given(amount=st.integers(1, 5000))
+def test_whatever_its_size_it_fits_beside_what_is_held_for_ever_if_that_is_little(
+    part: float, amount: int
+) -> None:
+    budget = Budget(1600, part)
+    budget.take("stream", 100)
+    assert budget.take("a", amount)
+    is_large = amount > 1500 * part
+    assert not (is_large and budget.take("b", amount))
+    budget.give("a", amount)
+    budget.take("stream", 1)
+    assert budget.take("a", amount) == (amount <= part * 1499)
 
 
 def test_what_can_not_be_refused_is_counted_over_the_limit() -> None:

@@ -67,10 +67,10 @@ def test_what_is_held_can_grow_and_shrink_and_is_let_go_once() -> None:
     held = shared.hold("a", 10)
     held.resize(40)
     held.resize(20)
-    other = shared.hold("b", 1)
+    other = shared.hold("b", 10)
     with pytest.raises(OverloadedError):
         held.resize(100)
-    assert shared.held == 21
+    assert shared.held == 30
     other.release()
     held.release()
     held.release()
@@ -99,7 +99,7 @@ async def test_who_waits_gets_room_as_soon_as_there_is_some_others_before_who_ho
 
 async def test_what_is_over_the_whole_share_is_let_in_alone() -> None:
     shared = share()
-    small = shared.hold("a", 1)
+    small = shared.hold("a", 10)
     waiting = asyncio.create_task(shared.wait("b", 1000, PATIENCE))
     await asyncio.sleep(0)
     assert not waiting.done()

@@ -89,7 +89,8 @@ class Servicer(ReplicaServicer):
     """Notes how many questions each frame has, and which calls came alone."""
 
     def __init__(self, own: Any) -> None:
-        super().__init__(own, Deadlines(SystemClock(), 10.0), SystemClock(), new_memory().peers)
+        self.memory = new_memory().peers
+        super().__init__(own, Deadlines(SystemClock(), 10.0), SystemClock(), self.memory)
         self.frames: list[int] = []
         self.alone: list[str] = []
 
@@ -365,6 +366,13 @@ async def test_answers_beyond_a_frame_come_in_several(peer: Peer, monkeypatch: p
     peer.own.stored = {record.key: encode(record) for record in records}
     assert await asyncio.gather(*(peer.read(r.key) for r in records)) == [[record] for record in records]
     assert len(peer.servicer.frames) > 5
+
+
+async def test_a_large_answer_that_was_taken_is_held_no_longer(peer: Peer) -> None:
+    record = Record("large", "v" * 200_000, 1)
+    peer.own.stored = {"large": encode(record)}
+    assert await peer.read("large") == [record]
+    await until(lambda: not peer.servicer.memory.held)
 
 
 class Seen(grpc.aio.UnaryUnaryClientInterceptor):
