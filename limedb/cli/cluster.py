@@ -71,6 +71,9 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 def start(folder: Folder, detach: bool, **options: Any) -> None:  # noqa: ANN401 (Plan checks them)
     """Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
 
+    Where that takes over 30 s, or a node ends, it says why of each node, and exits with 1. If most of the
+    nodes serve, they are left running; else all are ended.
+
     \b
     Example: four nodes that keep nothing on disk
       limedb cluster start --nodes 4 -e STORE=memory
@@ -179,6 +182,7 @@ def restart(folder: Folder, node: str | None, is_all: bool) -> None:
     """Start NODE again, after ending it if it runs; return when it is ready.
 
     A node that runs is ended only once all others count for watches: so clients that watch miss nothing.
+    In the end it says what the node warns of, such as data that was set aside.
     """
     if (node is not None) == is_all:
         raise click.UsageError("give a node (node1..) or --all")
