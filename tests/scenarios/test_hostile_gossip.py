@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import httpx
 import pytest
 
+from limedb.rpc.admin_calls import admin_client
 from tests.support.clusters import RunningCluster, running_cluster
 from tests.support.waiting import wait_for
 
@@ -51,6 +53,13 @@ def tell_all(rest: httpx.Client, attacked: RunningCluster, message: dict[str, An
     return {rest.post("/gossip", params={"node": n.url}, json=message).status_code for n in attacked.nodes}
 
 
+@cache
+def epoch_before(address: str) -> int:
+    """The epoch that a node knew when this was called first: before it was told anything."""
+    with admin_client(address, 20) as admin:
+        return admin.status().epoch
+
+
 def works(rest: httpx.Client, attacked: RunningCluster) -> bool:
     """Whether each node takes all others for active, at their own addresses, and writes at ALL succeed."""
     urls = sorted(node.url for node in attacked.nodes)
@@ -61,7 +70,9 @@ def works(rest: httpx.Client, attacked: RunningCluster) -> bool:
             return False
         state = rest.get("/api/v1/cluster/state", params=at).json()
         members = {m["url"]: m["address"] for m in state["members"]}
-        if state["epoch"] != "1" or members != {n.url: n.address for n in attacked.nodes}:
+        if int(state["epoch"]) != epoch_before(attacked.nodes[0].address) or members != {
+            n.url: n.address for n in attacked.nodes
+        }:
             return False
         body = {"key": f"k{node.name}", "value": "v", "consistency": "CONSISTENCY_ALL"}
         if not rest.post("/api/v1/set", params=at, json=body).is_success:
