@@ -6,6 +6,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
     LimeDBError
     ├── ConfigError                  a setting that can't be used; ends the start
     ├── LaunchError                  a local cluster that can't be started, found or ended
+    │   └── NotReadyError            some of its nodes don't take requests
     ├── BulkError                    a file that can't be imported or exported any further
     ├── BadItemError                 one line or entry of a file that isn't a key with a value
     ├── InvalidRequestError          what was asked makes no sense
@@ -39,6 +40,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
             └── RecordDamagedError   the record of some keys is damaged here; other replicas may have it
 """
 
+from collections.abc import Collection
 from typing import Any
 
 
@@ -78,6 +80,16 @@ class NameTakenError(LimeDBError):
 
 class LaunchError(LimeDBError):
     """A local cluster that can't be started, found or ended; the text says what to do."""
+
+
+class NotReadyError(LaunchError):
+    """A cluster isn't ready; the text has a line for each node that is not, with its reason. serving: names
+    of nodes that take requests all the same; empty where Envoy has ended, through which they come.
+    """
+
+    def __init__(self, text: str, serving: Collection[str]) -> None:
+        super().__init__(text)
+        self.serving = serving
 
 
 class BulkError(LimeDBError):

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from limedb.core.quorum import majority
-from limedb.errors import LaunchError, LimeDBError
+from limedb.errors import LaunchError, LimeDBError, NotReadyError
 from limedb.launch.plan import Plan, environment, make_launch, next_node
 from limedb.launch.processes import Pid, end_all, spawn
-from limedb.launch.readiness import CALL_SECONDS, NotReadyError, wait_ready, wait_watchable
+from limedb.launch.readiness import CALL_SECONDS, wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
 from limedb.rpc.remote_cluster import fetch_problems
 

@@ -5,12 +5,12 @@ It owns the questions and the waiting. It must never start or end a process.
 
 import http.client
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from limedb.aio.retrying import Pauses
 from limedb.core.quorum import majority
-from limedb.errors import LaunchError, LimeDBError
+from limedb.errors import LaunchError, LimeDBError, NotReadyError
 from limedb.launch.records import Folder, Launch, Service
 from limedb.rpc.remote_cluster import fetch_state
 
@@ -19,16 +19,6 @@ FIRST_LOOK, LONGEST_LOOK = 0.05, 0.5
 """Seconds between two looks; they grow."""
 CALL_SECONDS = 2.0
 """Seconds for an answer: a busy machine gives one late, and where no node runs it is refused at once."""
-
-
-class NotReadyError(LaunchError):
-    """A cluster isn't ready; the text has a line for each node that is not, with its reason. serving: names
-    of nodes that take requests all the same; empty where Envoy has ended, through which they come.
-    """
-
-    def __init__(self, text: str, serving: Collection[str]) -> None:
-        super().__init__(text)
-        self.serving = serving
 
 
 def wait_ready(folder: Folder, launch: Launch, log_starts: dict[Path, int] | None = None) -> None:

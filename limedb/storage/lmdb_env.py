@@ -147,7 +147,8 @@ TAKEN_AWAY = "is gone: it was moved, deleted or replaced while this node ran. Pu
 def broken(folder: Path, failure: Exception | None) -> StoreError:
     """What to tell after the disk failed; a new error each time, since each gets a traceback."""
     if isinstance(failure, FileNotFoundError):  # a file of its own in a folder that it made
-        return StoreError(f"{folder} {TAKEN_AWAY} before the next start; no more is written there")
+        what = f"a file of {folder}" if folder.exists() else str(folder)
+        return StoreError(f"{what} {TAKEN_AWAY} before the next start ({failure}); no more is written there")
     return StoreError(f"{folder}: the disk failed ({failure}); no more is written there")
 
 
