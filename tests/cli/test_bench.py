@@ -140,5 +140,5 @@ def test_no_value_is_wrong_though_a_node_is_killed_meanwhile(tmp_path: Path) -> 
 def test_nobody_there_is_exit_code_1() -> None:
     with free_port() as port:
         for wire in ([], ["--rest"]):
-            done, _ = bench(f"127.0.0.1:{port}", "write", *SMALL, "--timeout", "1", *wire)
+            done, _ = bench(f"127.0.0.1:{port}", "write", *SMALL, "--requests", "24", "--timeout", "1", *wire)
             assert (done.returncode, f"127.0.0.1:{port}" in done.stderr + done.stdout) == (1, True)
