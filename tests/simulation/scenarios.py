@@ -4,9 +4,10 @@ It owns the scenarios, each run on many seeds by `test_cluster.py`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
@@ -44,6 +45,8 @@ from tests.simulation.workloads import (
     write_expiring,
     write_unique,
 )
+
+T = TypeVar("T")
 
 MILD = ("crash", "stop", "partition", "one_way", "isolate", "disk", "loss")
 GRACE = 61.0  # seconds: beyond what a message may be on its way
@@ -213,6 +216,15 @@ async def changes(sim: Sim, *, count: int = 4, **settings: Any) -> Ledger:
     return ledger
 
 
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What a call returns that the network may lose: it is made again a few times."""
+    for _ in range(4):
+        with suppress(LimeDBError):
+            return await call()
+        await asyncio.sleep(1.0)
+    return await call()
+
+
 async def rot_beside_a_gap(sim: Sim, *, is_whole: bool = False, **settings: Any) -> None:
     """Of three replicas one was away when a key was written, one has lost its record to rot, or (is_whole)
     has set its data aside, and the third is down: nobody who is left may take that for the key's older value,
@@ -221,9 +233,9 @@ async def rot_beside_a_gap(sim: Sim, *, is_whole: bool = False, **settings: Any)
     form = Form(3)
     await start_cluster(sim, form, **settings)
     first, second, third = (sim.nodes[url] for url in sorted(sim.nodes))
-    await write(first, "k", "old", Level.ALL)
+    await patiently(lambda: write(first, "k", "old", Level.ALL))
     await third.crash()
-    await write(second, "k", "new", Level.QUORUM)
+    await patiently(lambda: write(second, "k", "new", Level.QUORUM))
     await second.crash()
     third.start()
     if is_whole:
@@ -239,7 +251,7 @@ async def rot_beside_a_gap(sim: Sim, *, is_whole: bool = False, **settings: Any)
     await wait_formed(sim, sim.nodes)
     await asyncio.sleep(SETTLE_SECONDS)
     for node in sim.up:
-        assert await read(node, "k", Level.ALL) in ("new", "newer")
+        assert await patiently(partial(read, node, "k", Level.ALL)) in ("new", "newer")
 
 
 async def all_set_aside(sim: Sim, **settings: Any) -> None:
@@ -248,7 +260,7 @@ async def all_set_aside(sim: Sim, **settings: Any) -> None:
     """
     await start_cluster(sim, Form(3), **settings)
     nodes = [sim.nodes[url] for url in sorted(sim.nodes)]
-    await write(nodes[0], "k", "kept", Level.ALL)
+    await patiently(lambda: write(nodes[0], "k", "kept", Level.ALL))
     for node in nodes:
         await node.crash()
     for node in nodes:
@@ -263,7 +275,7 @@ async def all_set_aside(sim: Sim, **settings: Any) -> None:
         node.start()
     await wait_formed(sim, sim.nodes)
     for node in nodes:
-        assert await read(node, "k", Level.ALL) == "kept", "replicas lack keys"
+        assert await patiently(partial(read, node, "k", Level.ALL)) == "kept", "replicas lack keys"
 
 
 async def _check_refused(node: SimNode, level: Level) -> None:
