@@ -148,7 +148,7 @@ def test_peers_under_an_alias_leave_no_ghost(tmp_path: Path) -> None:
         ):
             wait_for("both are members", lambda: len(state_of(first).members) == 2, limit=30)
             wait_for("two knows one", lambda: list(state_of(second).peers) == [own_url(one)], limit=30)
-            assert list(state_of(first).peers) == [own_url(two)]
+            wait_for("one knows two", lambda: list(state_of(first).peers) == [own_url(two)], limit=30)
         text = (tmp_path / "two" / "node.log").read_text()
         assert text.count(f"NODE_PEERS names http://localhost:{one}, but the node there is called") == 1
         assert text.count(f"NODE_PEERS names http://localhost:{two}, which is this node itself") == 1
