@@ -183,7 +183,7 @@ class RangeUnreachableError(UnavailableError):
         why = "; ".join(f"{url}: {reason}" for url, reason in sorted(missing.items()))
         super().__init__(
             f"{what} at level {level} needs more owners of some keys than can answer"
-            f"{f' ({why})' if why else ''}; go on when they can, behind what was told last"
+            f"{f' ({why})' if why else ''}; continue when they can, after the last key that was returned"
         )
         self.what, self.level, self.missing = what, level, missing
 

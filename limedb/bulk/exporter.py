@@ -30,8 +30,8 @@ class Progress:
 class Exporter:
     """An export into a file that stands where it is to go on.
 
-    report: told of each key that the form can't hold. moved: told when a page is in the file. patience: with
-    a scan that broke off; one that never brought a page fails at once.
+    report: called with each key that the form can't hold. moved: called when a page is in the file.
+    patience: with a scan that broke off; one that never brought a page fails at once.
     """
 
     def __init__(

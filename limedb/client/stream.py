@@ -82,7 +82,7 @@ class Stream:
         failed = {n: sent for n, sent in self._sent.items() if n not in kept}
         self._sent = failed
         self._fail(reason, unread=False)
-        self._sent = kept | self._sent  # who was told may have sent something anew
+        self._sent = kept | self._sent  # callers that just heard of it may have sent again
         return bool(kept)
 
     async def close(self, reason: str) -> None:

@@ -5,7 +5,7 @@ It owns who holds how much. It must never wait, nor know what it counts: bytes m
 Law: what is held is the sum of what each holder holds, and never over the limit, but for what was taken
 alone: while nothing is held anything may be, for what is larger than its part must have its turn, too. What
 would fit at no other time may be taken while no more than a sixteenth of the limit is held: streams that only
-stand there hold a little for ever. A holder may hold at most `part` of what is free for all: with part = 1
+stand there always hold a little. A holder may hold at most `part` of what is free for all: with part = 1
 one alone gets half, and each further one half of what is left; with 1/2 a third of it. So who comes later
 always finds room, if less and less while those before keep all. Source: Choudhury and Hahne 1998, "Dynamic
 Queue Length Thresholds for Shared-Memory Packet Switches", whose alpha is `part`.

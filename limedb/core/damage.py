@@ -65,7 +65,7 @@ class Damage:
             self.lost += 1
 
     def why(self, key: str, found: str) -> str:
-        """Why a key can't be told, in words. found: what is wrong with its record."""
+        """Why a key can't be read, in words. found: what is wrong with its record."""
         return f"{found}; {LOST}" if key in self.lost_now else found
 
     def drop(self, key: str, *, is_mended: bool) -> None:

@@ -79,7 +79,7 @@ class Finder:
         most: int | None = None,
         writes_back: bool = True,
     ) -> list[Read]:
-        """What stands of different keys, in no order. writes_back: it is to be told to a client. most: as in
+        """What stands of different keys, in no order. writes_back: a client is to see it. most: as in
         Reader.read.
 
         NotMemberError, StaleEpochError: the node can't follow the topology.

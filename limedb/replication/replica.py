@@ -187,7 +187,7 @@ class LocalReplica:
         if self._bytes is None:
             return
         for key in keys:
-            with suppress(RecordDamagedError):  # told when it is read
+            with suppress(RecordDamagedError):  # whoever reads it hears of it
                 size += len(self._bytes.stored_at(key) or b"")
             if size > most:
                 raise ResponseTooLargeError(size, most, "ask for fewer keys at once")

@@ -1,12 +1,7 @@
 """The client where answers take their time: far away, or from a node that pauses."""
 
 import asyncio
-import os
-import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -16,19 +11,8 @@ from tests.support.clusters import RunningCluster
 from tests.support.clusters import limedb as command
 from tests.support.delaying import far
 from tests.support.keys import new_key
+from tests.support.pausing import stopped
 from tests.support.ports import free_port
-
-
-@contextmanager
-def stopped(broken: RunningCluster, name: str, seconds: float) -> Iterator[None]:
-    """Stop a node now, and let it go on after that time, by the machine's `sleep`."""
-    pid = broken.pid(name)
-    os.kill(pid, signal.SIGSTOP)
-    waker = subprocess.Popen(["sh", "-c", f"sleep {seconds}; kill -CONT {pid}"])
-    try:
-        yield
-    finally:
-        waker.wait()
 
 
 @pytest.mark.parametrize("seconds", [0.005, 0.1, 0.4])
@@ -50,7 +34,7 @@ def test_the_command_line_connects_to_a_node_far_away(node: str) -> None:
 @pytest.mark.parametrize("seconds", [0.3, 3.0])
 async def test_one_who_connects_waits_for_a_node_that_pauses(broken: RunningCluster, seconds: float) -> None:
     key, first = new_key(), broken.nodes[0]
-    with stopped(broken, first.name, seconds):
+    with stopped(broken.pid(first.name), seconds):
         async with limedb.connect(first.address, timeout=30, follow_ring=False, idempotent=True) as db:
             await db.set(key, "v")
             assert await db.get(key) == "v"
