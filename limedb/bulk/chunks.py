@@ -34,6 +34,8 @@ class Chunks:
             while not reading.done():
                 await asyncio.wait((reading,), timeout=IDLE_SECONDS)
                 yield self._taken()
+            if left := self._taken():  # it was read while nobody waited
+                yield left
             more = reading.result()
 
     def _read_one(self) -> bool:

@@ -5,6 +5,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -56,6 +57,28 @@ async def test_what_came_is_there_while_nothing_more_comes() -> None:
         taken += chunk
         if chunk == [line(1)]:
             go_on.set()
+    assert taken == [line(1), line(2)]
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+async def test_what_came_last_while_the_one_who_takes_it_was_busy_is_not_lost(is_broken: bool) -> None:
+    go_on = threading.Event()
+
+    def slow() -> Iterator[Line]:
+        yield line(1)
+        assert go_on.wait(20)
+        yield line(2)
+        if is_broken:
+            raise BulkError("no further")
+
+    taken = list[Line]()
+    with pytest.raises(BulkError) if is_broken else nullcontext():
+        async for chunk in Chunks(slow()).read():
+            taken += chunk
+            if chunk == [line(1)]:
+                go_on.set()
+                while len(asyncio.all_tasks()) > 1:  # it is read to its end meanwhile
+                    await asyncio.sleep(0.01)
     assert taken == [line(1), line(2)]
 
 
