@@ -167,7 +167,7 @@ sim: $(READY) ## Run that many seeds (SEEDS=300) of the simulated cluster, and a
 # What CI takes a share of, in full.
 .PHONY: torture
 torture: $(READY) ## All floods, each measured, and damaged files in every way that tests know (many minutes)
-	$(BIN)/python -m pytest -q -m torture
+	$(BIN)/python -m pytest -q -m torture --timeout 3600
 	TORTURE_CASES=20000 $(BIN)/python -m pytest -q tests/storage/test_lmdb_pages.py
 	TORTURE_DAMAGE=1 $(BIN)/python -m pytest -q tests/scenarios/test_damaged_files.py
 
