@@ -77,8 +77,8 @@ async def test_what_came_last_while_the_one_who_takes_it_was_busy_is_not_lost(is
             taken += chunk
             if chunk == [line(1)]:
                 go_on.set()
-                while len(asyncio.all_tasks()) > 1:  # it is read to its end meanwhile
-                    await asyncio.sleep(0.01)
+                reading = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+                await asyncio.wait(reading)  # to its end
     assert taken == [line(1), line(2)]
 
 
