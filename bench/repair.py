@@ -23,14 +23,14 @@ from limedb.core.hlc import version_at
 from limedb.core.layout import EVERYTHING, Layout, Span
 from limedb.core.record import Record
 from limedb.core.topology import Fence, Member, Topology, found
+from limedb.encoding.record import from_message
 from limedb.ports import Applied, Entry, Replica
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
-from limedb.replication.repair import Repairer
+from limedb.replication.repair.anti_entropy import Repairer
 from limedb.replication.replica import LocalReplica
-from limedb.replication.skew import ClockGuard
-from limedb.rpc import convert_replica as convert
-from limedb.storage.codec import from_message
-from limedb.storage.lmdb_store import LmdbStore
+from limedb.storage.lmdb.store import LmdbStore
+from limedb.wire import replica as convert
 from limedbpb.v1 import replica_pb2 as pb
 
 A, B = "http://a:1", "http://b:1"

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from limedb.cluster.aside import Compute, compute_here
-from limedb.cluster.charter import Charter, new_id
-from limedb.cluster.clock_lead import ClockLead
-from limedb.cluster.clocks import ClockWatch
-from limedb.cluster.council import Council
-from limedb.cluster.gossiper import Gossiper
-from limedb.cluster.handoff import Handoff
-from limedb.cluster.rejoining import waits_for
-from limedb.cluster.steward import Steward
-from limedb.cluster.verifier import Verifier
-from limedb.cluster.view import ClusterView
+from limedb.aio.aside import Compute, compute_here
+from limedb.cluster.gossip.clock_lead import ClockLead
+from limedb.cluster.gossip.clock_skew import ClockWatch
+from limedb.cluster.gossip.gossiper import Gossiper
+from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.manager import Steward
+from limedb.cluster.topology.proposer import Council
+from limedb.cluster.topology.rejoining import waits_for
+from limedb.cluster.topology.store import Charter, new_id
+from limedb.cluster.topology.verifier import Verifier
 from limedb.core.damage import Damage
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock, version_at
@@ -42,20 +41,21 @@ from limedb.ports import (
     Store,
     TopologyTransport,
 )
-from limedb.replication.at_hand import AtHand
 from limedb.replication.checked_replicas import CheckedReplicas
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.coordinator import Coordinator
-from limedb.replication.healing import Healer
-from limedb.replication.hints import HintReplayer
 from limedb.replication.in_flight import InFlight
 from limedb.replication.peer_door import PeerDoor
-from limedb.replication.repair import Repairer
+from limedb.replication.read.local_reads import AtHand
+from limedb.replication.repair.anti_entropy import Repairer
+from limedb.replication.repair.healing import Healer
+from limedb.replication.repair.hint_replay import HintReplayer
+from limedb.replication.repair.scrubber import Scrubber, ScrubMark
 from limedb.replication.replica import LocalReplica
-from limedb.replication.scanning import Scanner
-from limedb.replication.scrubbing import Scrubber, ScrubMark
-from limedb.replication.skew import ClockGuard
-from limedb.replication.watch_drain import wait_watchable
-from limedb.replication.watching import MAX_REPORTED, Watcher
+from limedb.replication.scan.scanner import Scanner
+from limedb.replication.streaming.handoff import Handoff
+from limedb.replication.watch.drain import wait_watchable
+from limedb.replication.watch.watcher import MAX_REPORTED, Watcher
 
 WATCH_LAG_MS = 2000
 """By which a watch is behind the nodes that it hears at most: a beat, and some time to be heard again."""

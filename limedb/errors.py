@@ -1,6 +1,6 @@
 """The one tree of errors.
 
-It owns what can go wrong and the words for it; it must never know of gRPC or HTTP: `rpc/status.py` maps
+It owns what can go wrong and the words for it; it must never know of gRPC or HTTP: `wire/status.py` maps
 each class to a status, the most specific class decides. Facts are attributes, so that nobody parses text.
 
     LimeDBError

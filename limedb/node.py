@@ -16,13 +16,13 @@ from random import Random
 import uvloop
 
 from limedb import __version__
+from limedb.aio.aside import Aside
 from limedb.aio.last_resort import LastResort
 from limedb.aio.last_words import leave_last_words
 from limedb.aio.running_time import RunningTime
 from limedb.aio.stop_signals import StopSignals
 from limedb.aio.supervisor import Supervisor
-from limedb.cluster.aside import Aside
-from limedb.cluster.charter import new_id
+from limedb.cluster.topology.store import new_id
 from limedb.config import Config
 from limedb.core.problems import Problem
 from limedb.core.quorum import Level
@@ -34,26 +34,26 @@ from limedb.observability.machine import give_back, machine_memory, own_memory_r
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
 from limedb.ports import NodeFile, Store, StoreStats
-from limedb.replication.watch_drain import LONGEST_SECONDS
-from limedb.rpc.admin import AdminServicer
-from limedb.rpc.checks import Checks
-from limedb.rpc.cluster import ClusterServicer
-from limedb.rpc.connections import Connections, raise_descriptor_limit
-from limedb.rpc.dashboard import DashboardServicer
-from limedb.rpc.deadlines import Deadlines
-from limedb.rpc.gossip import GossipServicer
-from limedb.rpc.key_streams import KeyStreams
-from limedb.rpc.kv import KVServicer
-from limedb.rpc.links import PeerLinks
-from limedb.rpc.memory import Memory
-from limedb.rpc.own_name import NameWatch, check_own_name
-from limedb.rpc.remote import RemoteGossip, ReplicaDirectory
-from limedb.rpc.remote_topology import RemoteTopology
-from limedb.rpc.replica import ReplicaServicer
-from limedb.rpc.server import Server, listen_addresses
-from limedb.rpc.sources import ClusterSources, Phase, RotFigures
-from limedb.rpc.topology import TopologyServicer
-from limedb.rpc.watch_waits import WatchWaits
+from limedb.replication.watch.drain import LONGEST_SECONDS
+from limedb.rpc.peer.links import PeerLinks
+from limedb.rpc.peer.own_name import NameWatch, check_own_name
+from limedb.rpc.peer.remote_replica import RemoteGossip, ReplicaDirectory
+from limedb.rpc.peer.remote_topology import RemoteTopology
+from limedb.rpc.server.admin import AdminServicer
+from limedb.rpc.server.checks import Checks
+from limedb.rpc.server.cluster import ClusterServicer
+from limedb.rpc.server.connections import Connections, raise_descriptor_limit
+from limedb.rpc.server.dashboard import DashboardServicer
+from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.gossip import GossipServicer
+from limedb.rpc.server.key_streams import KeyStreams
+from limedb.rpc.server.kv import KVServicer
+from limedb.rpc.server.memory import Memory
+from limedb.rpc.server.replica import ReplicaServicer
+from limedb.rpc.server.report_sources import ClusterSources, Phase, RotFigures
+from limedb.rpc.server.server import Server, listen_addresses
+from limedb.rpc.server.topology import TopologyServicer
+from limedb.rpc.server.watch_waits import WatchWaits
 from limedb.storage.data_names import check_names
 from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged

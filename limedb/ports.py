@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from limedb.core.agreement import Proposal, State
 from limedb.core.damage import Damage
+from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
 from limedb.core.membership import Ack, Digest, NodeState
@@ -361,7 +361,7 @@ class HintLog(Protocol):
 
 
 class OperationLog(Protocol):
-    """What a replica remembers of operations, for some minutes (`core/agreement.py`)."""
+    """What a replica remembers of operations, for some minutes (`core/idempotency.py`)."""
 
     @property
     def forgotten_ms(self) -> int:

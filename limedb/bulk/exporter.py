@@ -11,8 +11,8 @@ from limedb.aio.retrying import Patience
 from limedb.bulk import csv_file, go_file, jsonl
 from limedb.bulk.items import Format, Item
 from limedb.errors import BadItemError, LimeDBError, UnavailableError
-from limedb.rpc.calls import may_pass
-from limedb.rpc.scan_calls import Page
+from limedb.operator.calls import may_pass
+from limedb.operator.scans import Page
 
 Scan = Callable[[str | None], Iterator[Page]]
 """The pages behind a cursor."""

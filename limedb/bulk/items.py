@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from limedb.client.arguments import check_key, check_value
 from limedb.errors import BadItemError, InvalidRequestError
-from limedb.rpc.checks import MAX_TTL_MS
+from limedb.rpc.server.checks import MAX_TTL_MS
 
 
 class Format(StrEnum):

@@ -4,7 +4,7 @@ import click
 
 from limedb.cli import admin_screen as screen
 from limedb.cli.options import SECONDS, Command, Group, target_option
-from limedb.rpc.admin_calls import admin_client
+from limedb.operator.admin import admin_client
 
 _timeout = click.option(
     "--timeout",

@@ -10,8 +10,8 @@ import click
 from limedb.aio.retrying import Patience
 from limedb.cluster.report import ChangePlan, ChangeStatus
 from limedb.errors import LimeDBError
-from limedb.rpc.admin_calls import AdminClient, AdminStatus, RepairState, ScrubState
-from limedb.rpc.calls import may_pass
+from limedb.operator.admin import AdminClient, AdminStatus, RepairState, ScrubState
+from limedb.operator.calls import may_pass
 
 LOOK_SECONDS = 0.5
 """Between two looks at the progress of a change."""

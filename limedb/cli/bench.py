@@ -21,7 +21,7 @@ from limedb.load.runner import Runner, Show
 from limedb.load.tally import Tally
 from limedb.load.target import Target, grpc_target
 from limedb.load.zipf import EXPONENT
-from limedb.rpc.cluster_calls import cluster_client
+from limedb.operator.cluster import cluster_client
 
 DEFAULT_SECONDS = 10.0
 SMALLEST_VERIFIED = 16

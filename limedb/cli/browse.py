@@ -21,7 +21,7 @@ from limedb.cli.output import (
     value_fields,
 )
 from limedb.core.quorum import Level
-from limedb.rpc.scan_calls import Entry, Page, Selection, scan_client
+from limedb.operator.scans import Entry, Page, Selection, scan_client
 
 F = TypeVar("F", bound=Callable[..., Any])
 

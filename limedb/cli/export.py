@@ -22,7 +22,7 @@ from limedb.cli.files import form_of, form_option
 from limedb.cli.options import command, consistency_option, patience_option, target_option
 from limedb.core.quorum import Level
 from limedb.errors import BadItemError, BulkError, LimeDBError
-from limedb.rpc.scan_calls import Selection, scan_client
+from limedb.operator.scans import Selection, scan_client
 
 SAVE_SECONDS = 1.0
 PAGE = 500
@@ -160,7 +160,7 @@ class _Sink:
 
 def _expected(target: str) -> int | None:
     """How many keys the cluster holds, about: for the bar. None: it can't be told."""
-    from limedb.rpc.cluster_calls import cluster_client  # only a bar needs it
+    from limedb.operator.cluster import cluster_client  # only a bar needs it
 
     try:
         with cluster_client(target, 2.0) as node:

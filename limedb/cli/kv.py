@@ -23,10 +23,10 @@ from limedb.cli.output import (
 )
 from limedb.core.quorum import Level
 from limedb.errors import UnsupportedError
-from limedb.rpc.calls import Receipt, node_client
+from limedb.operator.calls import Receipt, node_client
 
 if TYPE_CHECKING:
-    from limedb.rpc.cluster_calls import View
+    from limedb.operator.cluster import View
 
 
 @command(
@@ -169,7 +169,7 @@ def _show_health(shape: str, target: str, timeout: float) -> bool:
 
 
 def _health(target: str, timeout: float) -> "View":
-    from limedb.rpc.cluster_calls import cluster_client  # what most calls of health don't need
+    from limedb.operator.cluster import cluster_client  # what most calls of health don't need
 
     with cluster_client(target, timeout) as node:
         return node.health()

@@ -11,8 +11,8 @@ from limedb.aio.retrying import Patience
 from limedb.cli.options import command, patience_option, target_option
 from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, show_rows, size, table
 from limedb.errors import LimeDBError, UnavailableError
-from limedb.rpc.calls import may_pass
-from limedb.rpc.cluster_calls import ClusterSample, NodeSample, cluster_client
+from limedb.operator.calls import may_pass
+from limedb.operator.cluster import ClusterSample, NodeSample, cluster_client
 
 ANSWER_SECONDS = 5.0
 """How long a sample may be late."""

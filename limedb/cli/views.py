@@ -6,7 +6,7 @@ import click
 
 from limedb.cli.options import command, target_option, timeout_option
 from limedb.cli.output import JSON, RAW, TABLE, echo_json, output_option, show_rows
-from limedb.rpc.cluster_calls import View, cluster_client
+from limedb.operator.cluster import View, cluster_client
 
 _WHOLE = 1 << 64
 

@@ -20,8 +20,8 @@ from limedb.cli.output import (
     value_fields,
 )
 from limedb.errors import LimeDBError, RemoteError, UnavailableError
-from limedb.rpc.calls import may_pass
-from limedb.rpc.scan_calls import Change, Changes, scan_client
+from limedb.operator.calls import may_pass
+from limedb.operator.scans import Change, Changes, scan_client
 
 REMEMBERED = 10_000
 """Keys of which it is known what was shown last: a watch that is resumed may tell some changes twice."""

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, MalformedRequestError
-from limedb.rpc.checks import MAX_KEY_SIZE, MAX_TTL_MS
-from limedb.rpc.levels import consistency_of
+from limedb.rpc.server.checks import MAX_KEY_SIZE, MAX_TTL_MS
+from limedb.wire.levels import consistency_of
 from limedbpb.v1 import record_pb2
 
 Value = str | bytes

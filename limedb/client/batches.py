@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from limedb.client.outcomes import MISSING, Lost, Outcome, Receipt, Stored
 from limedb.errors import InvalidRequestError, LimeDBError, RemoteError, ResponseTooLargeError
-from limedb.rpc.failures import error_from
+from limedb.wire.error_details import error_from
 from limedbpb.v1 import kv_pb2, record_pb2
 
 MAX_ITEMS = 1000

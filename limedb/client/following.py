@@ -20,8 +20,8 @@ from limedb.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from limedb.rpc.failures import named_error
-from limedb.rpc.status import peer_error
+from limedb.wire.error_details import named_error
+from limedb.wire.status import peer_error
 from limedbpb.v1 import kv_pb2_grpc
 
 M = TypeVar("M")

@@ -15,8 +15,8 @@ from limedb.aio.retrying import Budget, Pauses
 from limedb.client.batches import MAX_ITEMS, Batch, Reads, Writes
 from limedb.client.outcomes import Lost, Outcome
 from limedb.client.stream import Stream
-from limedb.rpc.channels import CHANNEL_OPTIONS, CONNECT_MS
-from limedb.rpc.patience import RoundTrips
+from limedb.core.round_trips import RoundTrips
+from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
 
 log = logging.getLogger(__name__)

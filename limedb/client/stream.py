@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from limedb.client.batches import Batch
 from limedb.client.outcomes import Lost
 from limedb.errors import InvalidRequestError
-from limedb.rpc.status import remote_error
+from limedb.wire.status import remote_error
 from limedbpb.v1 import kv_pb2
 
 log = logging.getLogger(__name__)

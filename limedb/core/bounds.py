@@ -1,7 +1,7 @@
 """What a topology may hold, whoever says it: a peer, a file, a person.
 
 It owns the bounds of its numbers and names. It must never judge whether a topology is the cluster's:
-`cluster/verifier.py` finds that out.
+`cluster/topology/verifier.py` finds that out.
 """
 
 import re

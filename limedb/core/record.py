@@ -1,6 +1,6 @@
 """Records, their versions, and how two of one key become one.
 
-It owns what a stored key is. It must never know how a record is written down (`storage/codec.py`).
+It owns what a stored key is. It must never know how a record is written down (`encoding/record.py`).
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Record(_Fields):
     A tuple, for every request makes one, and a frozen dataclass takes twice as long.
 
     encoded: its stored bytes once they are made, so that what goes to many replicas is written down once;
-    empty before. It is no part of the value: only `storage/codec.py` sets and reads it.
+    empty before. It is no part of the value: only `encoding/record.py` sets and reads it.
     """
 
     encoded: bytes = b""

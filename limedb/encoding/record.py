@@ -10,8 +10,8 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from limedb.core.record import Record
+from limedb.encoding.varint import head, varint
 from limedb.errors import InvalidKeyError, MalformedRequestError, StoreCorruptError, brief
-from limedb.storage.wire import head, varint
 from limedbpb.v1.record_pb2 import Record as Message
 
 # Tags of proto/limedbpb/v1/record.proto, in the order in which they are written.

@@ -14,7 +14,7 @@ from limedb.launch.plan import Plan, environment, make_launch, next_node
 from limedb.launch.processes import Pid, end_all, spawn
 from limedb.launch.readiness import CALL_SECONDS, wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
-from limedb.rpc.remote_cluster import fetch_problems
+from limedb.operator.remote_cluster import fetch_problems
 
 STOP_SECONDS = 15.0
 """How long nodes may take to finish their requests; beyond it they are killed."""

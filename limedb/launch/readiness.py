@@ -12,7 +12,7 @@ from limedb.aio.retrying import Pauses
 from limedb.core.quorum import majority
 from limedb.errors import LaunchError, LimeDBError, NotReadyError
 from limedb.launch.records import Folder, Launch, Service
-from limedb.rpc.remote_cluster import fetch_state
+from limedb.operator.remote_cluster import fetch_state
 
 READY_SECONDS = 30.0
 FIRST_LOOK, LONGEST_LOOK = 0.05, 0.5

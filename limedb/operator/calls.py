@@ -22,9 +22,9 @@ from limedb.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from limedb.rpc import status
-from limedb.rpc.channels import options_for
-from limedb.rpc.levels import consistency_of
+from limedb.wire import status
+from limedb.wire.channels import options_for
+from limedb.wire.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
 T = TypeVar("T")

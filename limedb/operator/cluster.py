@@ -1,6 +1,6 @@
 """A node's view of its cluster, asked from outside: what the command line shows.
 
-It owns the reading of ClusterService's answers. As `limedb.rpc.calls`, it must never run in a node.
+It owns the reading of ClusterService's answers. As `limedb.operator.calls`, it must never run in a node.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from limedb.rpc.calls import Caller
-from limedb.rpc.channels import options_for
+from limedb.operator.calls import Caller
+from limedb.wire.channels import options_for
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 View: TypeAlias = dict[str, Any]

@@ -11,10 +11,10 @@ from typing import TypeVar
 import grpc
 
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
-from limedb.rpc import console_convert as convert
-from limedb.rpc import status
-from limedb.rpc.channels import CHANNEL_OPTIONS
-from limedb.rpc.console_values import Entry, Gossip, Owner, Page
+from limedb.operator import console_convert as convert
+from limedb.operator.console_values import Entry, Gossip, Owner, Page
+from limedb.wire import status
+from limedb.wire.channels import CHANNEL_OPTIONS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
 
 T = TypeVar("T")

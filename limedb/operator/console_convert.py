@@ -1,7 +1,7 @@
 """Answers of nodes as the values of console_values.py. It must never ask anything."""
 
 from limedb.config import address_of
-from limedb.rpc.console_values import (
+from limedb.operator.console_values import (
     ChangeSample,
     Entry,
     Gossip,

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import grpc
 
 from limedb.aio.retrying import LONGEST_LOOK, Pauses
-from limedb.rpc import console_convert as convert
-from limedb.rpc.channels import CHANNEL_OPTIONS, CONNECT_MS
-from limedb.rpc.console_values import Lost, Sample
+from limedb.operator import console_convert as convert
+from limedb.operator.console_values import Lost, Sample
+from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 Call: TypeAlias = (

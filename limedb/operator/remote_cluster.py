@@ -1,6 +1,6 @@
 """What the launcher asks of a node."""
 
-from limedb.rpc.calls import ClusterState, node_client
+from limedb.operator.calls import ClusterState, node_client
 
 
 def fetch_state(address: str, timeout: float) -> ClusterState:
@@ -13,7 +13,7 @@ def fetch_problems(address: str, timeout: float) -> tuple[str, ...]:
     """What the node at address (host:port) says is wrong with it and the members. UnavailableError,
     RequestTimeoutError.
     """
-    from limedb.rpc.admin_calls import admin_client  # seldom asked, and slow to load
+    from limedb.operator.admin import admin_client  # seldom asked, and slow to load
 
     with admin_client(address, timeout) as node:
         return node.status().problems

@@ -1,6 +1,6 @@
 """Scans and watches from outside a node: streams that block, for the command line.
 
-It owns their messages. As `limedb.rpc.calls`, it must never run in a node.
+It owns their messages. As `limedb.operator.calls`, it must never run in a node.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import grpc
 
 from limedb.core.quorum import Level
-from limedb.rpc.calls import Caller
-from limedb.rpc.channels import options_for
-from limedb.rpc.levels import consistency_of
+from limedb.operator.calls import Caller
+from limedb.wire.channels import options_for
+from limedb.wire.levels import consistency_of
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 Value = str | bytes

@@ -4,7 +4,8 @@ It owns what an answer must be to be one: as many as were asked, of the keys and
 their order, with no version of a time that can't be. Another answer fails the replica (RemoteError; a write
 that it was to take is in doubt), never the request: other replicas have the answer too. A peer that says that
 it knows a newer topology isn't believed: the claim is followed as far as it can be proven
-(`cluster/verifier.py`), before the asker hears of it and starts over; a claim that isn't fails the replica.
+(`cluster/topology/verifier.py`), before the asker hears of it and starts over; a claim that isn't fails the
+replica.
 
 It must never judge what is stored: a replica that forges a record of a key that it holds, or an
 acknowledgement of its own, is not found out here.
@@ -15,8 +16,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
-from limedb.core.agreement import Proposal, State
 from limedb.core.hlc import COUNTER_BITS
+from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.limits import ABSURD_AHEAD_MS, record_flaw

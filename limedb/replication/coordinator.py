@@ -15,22 +15,22 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import TypeVar
 
+from limedb.aio.tasks import Tasks
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
 from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError, RequestTimeoutError
 from limedb.ports import Clock, HintLog, Placement, Replicas
-from limedb.replication.agreeing import Agreement
-from limedb.replication.coalescing import Coalescer
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.fanout import Fanout
-from limedb.replication.finding import Finder, Read
-from limedb.replication.job import Job, honest
-from limedb.replication.portions import is_large, portions
-from limedb.replication.reading import MOMENT, Reader
+from limedb.replication.idempotency.proposer import Agreement
+from limedb.replication.read.read_repair import WriteBack
+from limedb.replication.read.reader import MOMENT, Reader
+from limedb.replication.read.resolver import Finder, Read
 from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Written
-from limedb.replication.skew import ClockGuard
-from limedb.replication.tasks import Tasks
-from limedb.replication.write_back import WriteBack
-from limedb.replication.writing import Writer
+from limedb.replication.write.batcher import Coalescer
+from limedb.replication.write.pending import Job, honest
+from limedb.replication.write.portions import is_large, portions
+from limedb.replication.write.writer import Writer
 
 __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
 

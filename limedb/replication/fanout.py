@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from limedb.aio.tasks import Tasks
 from limedb.core.quorum import Quorum
 from limedb.core.record import Record
 from limedb.core.topology import Fence
@@ -22,7 +23,6 @@ from limedb.errors import (
 )
 from limedb.ports import Applied, Clock, HintLog, Replicas
 from limedb.replication.requests import Counters
-from limedb.replication.tasks import Tasks
 
 
 class Track:

@@ -7,8 +7,8 @@ asks doesn't come this way: it was checked when a client asked it.
 from collections.abc import AsyncGenerator, Sequence
 from operator import itemgetter
 
-from limedb.core.agreement import Proposal, State
 from limedb.core.hlc import COUNTER_BITS
+from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.limits import MAX_PAGE, MAX_RECORDS, MAX_SPANS, SURE_KEY, SURE_VALUE, record_flaw
@@ -17,8 +17,8 @@ from limedb.core.selection import Selection
 from limedb.core.topology import Fence
 from limedb.errors import ClockSkewError, InvalidRequestError, RecordDamagedError
 from limedb.ports import Applied, ChangeBatch, Entry, Held, RangePage
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.replica import LocalReplica
-from limedb.replication.skew import ClockGuard
 
 _version = itemgetter(2)  # of a Record
 

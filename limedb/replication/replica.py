@@ -15,8 +15,9 @@ from itertools import compress
 from operator import itemgetter
 from typing import Protocol, TypeVar, runtime_checkable
 
-from limedb.core.agreement import Proposal, State
+from limedb.aio.tasks import Tasks
 from limedb.core.damage import LOST
+from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
@@ -43,12 +44,11 @@ from limedb.ports import (
     Store,
 )
 from limedb.replication.change_log import ChangeLog
+from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.idempotency.ownership_history import Tenures
 from limedb.replication.in_flight import InFlight
-from limedb.replication.memory_operations import MemoryOperations
 from limedb.replication.page import Page
-from limedb.replication.skew import ClockGuard
-from limedb.replication.tasks import Tasks
-from limedb.replication.tenures import Tenures
+from limedb.storage.memory.operations import MemoryOperations
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")

@@ -14,9 +14,9 @@ from struct import Struct, error
 
 import xxhash
 
+from limedb.encoding.record import decode, encode
 from limedb.errors import LimeDBError
 from limedb.ports import ChangeTail
-from limedb.storage.codec import decode, encode
 from limedb.storage.files import replace_durably, sync
 
 log = logging.getLogger(__name__)

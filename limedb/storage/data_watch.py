@@ -12,7 +12,7 @@ from stat import S_ISREG
 
 from limedb.errors import StoreError
 from limedb.ports import StoreStats
-from limedb.storage.lmdb_env import TAKEN_AWAY
+from limedb.storage.lmdb.env import TAKEN_AWAY
 from limedb.storage.write_ahead_log import lost_segment
 
 LOOK_SECONDS = 1.0

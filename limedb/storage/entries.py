@@ -15,8 +15,8 @@ import xxhash
 from limedb.core.digest import added
 from limedb.core.hlc import wall_ms_of
 from limedb.core.record import Record
+from limedb.encoding.record import peek
 from limedb.ports import Entry
-from limedb.storage.codec import peek
 
 _PLAIN, _ENDING = Struct(">QQ"), Struct(">QQQ")
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from limedb.errors import StoreCorruptError
 from limedb.ports import HintLog, OperationLog, Store
-from limedb.replication.memory_hints import MemoryHints
-from limedb.replication.memory_operations import MemoryOperations
 from limedb.storage.change_tail import TailFile
 from limedb.storage.files import node_path, set_folder_aside, store_error
-from limedb.storage.filesystem_store import FilesystemStore
-from limedb.storage.hint_log import LmdbHintLog
-from limedb.storage.lmdb_store import LmdbStore
-from limedb.storage.memory_store import MemoryStore
-from limedb.storage.operation_log import LmdbOperationLog
+from limedb.storage.filesystem.store import FilesystemStore
+from limedb.storage.lmdb.hints import LmdbHintLog
+from limedb.storage.lmdb.operations import LmdbOperationLog
+from limedb.storage.lmdb.store import LmdbStore
+from limedb.storage.memory.hints import MemoryHints
+from limedb.storage.memory.operations import MemoryOperations
+from limedb.storage.memory.store import MemoryStore
 from limedb.storage.scrub_mark import ScrubMarkFile
 
 log = logging.getLogger(__name__)

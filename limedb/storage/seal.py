@@ -10,8 +10,8 @@ too. XXH3 finds every flipped bit here but for 1 in 2**64; it costs 40 ns for a 
 import xxhash
 
 from limedb.core.record import Record
+from limedb.encoding.record import decode
 from limedb.errors import StoreCorruptError
-from limedb.storage.codec import decode
 
 SEAL_SIZE = 8
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from limedb.rpc.console_values import Page
+from limedb.operator.console_values import Page
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from limedb.rpc.console_values import NodeSample, Sample
+from limedb.operator.console_values import NodeSample, Sample
 from limedb.tui.figures import Tone, seconds, short
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from limedb.rpc.console_values import ChangeSample, Lost, Sample
+from limedb.operator.console_values import ChangeSample, Lost, Sample
 from limedb.tui.changes import Change, changes
 from limedb.tui.figures import Cell, Line, Tone, bar, count, short
 

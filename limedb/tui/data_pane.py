@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Input
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
-from limedb.rpc.console_values import Owner
+from limedb.operator.console_values import Owner
 from limedb.tui.browsing import Place
 from limedb.tui.data_widgets import KeysTable, ValuePane
 from limedb.tui.details import caption, expiry, replicas

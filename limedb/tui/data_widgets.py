@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from limedb.rpc.console_values import Entry
+from limedb.operator.console_values import Entry
 from limedb.tui.figures import clip, printable, size
 from limedb.tui.nodes import PADDING
 

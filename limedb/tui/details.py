@@ -4,7 +4,7 @@ anything.
 
 from collections.abc import Sequence
 
-from limedb.rpc.console_values import Owner
+from limedb.operator.console_values import Owner
 from limedb.tui.figures import Cell, Line, clip, seconds, short, size
 from limedb.tui.values import View
 

@@ -1,6 +1,6 @@
 """What a node says of the others, as lines. It must never ask anything."""
 
-from limedb.rpc.console_values import Gossip, PeerGossip
+from limedb.operator.console_values import Gossip, PeerGossip
 from limedb.tui.figures import Cell, Line, Tone, clip, seconds, short
 from limedb.tui.nodes import STATUS_TONES
 

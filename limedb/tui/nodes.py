@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from limedb.rpc.console_values import Load, NodeSample
+from limedb.operator.console_values import Load, NodeSample
 from limedb.tui.figures import NOTHING, Cell, Tone, clip, count, seconds, short, size, spark
 
 PADDING = 2

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Static
 
-from limedb.rpc.console_values import NodeSample
+from limedb.operator.console_values import NodeSample
 from limedb.tui import nodes
 from limedb.tui.cluster import Event
 from limedb.tui.figures import Cell, Line, plain, printable

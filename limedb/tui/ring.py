@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from limedb.core.ring import TOKENS, Ring
-from limedb.rpc.console_values import NodeSample, Sample
+from limedb.operator.console_values import NodeSample, Sample
 from limedb.tui.figures import Cell, Line, bar, clip, short
 from limedb.tui.nodes import STATUS_TONES
 

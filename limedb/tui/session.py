@@ -11,9 +11,9 @@ from contextlib import aclosing
 from limedb.client import Client, Receipt, connect
 from limedb.client.arguments import addresses_of
 from limedb.core.quorum import Level
-from limedb.rpc.console_calls import ConsoleCalls
-from limedb.rpc.console_follow import Follower
-from limedb.rpc.console_values import Gossip, Lost, Owner, Page, Sample
+from limedb.operator.console import ConsoleCalls
+from limedb.operator.console_follow import Follower
+from limedb.operator.console_values import Gossip, Lost, Owner, Page, Sample
 from limedb.tui.drafts import Draft
 
 CALL_SECONDS = 3.0

@@ -8,8 +8,8 @@ from limedb.core.membership import NodeLoad
 from limedb.core.record import Record, value_size
 from limedb.core.topology import Member
 from limedb.ports import Progress, RequestFigures, StoreStats
-from limedb.rpc.convert_gossip import load_message
-from limedb.rpc.sources import RepairProgress, RepairStats, RotFigures, ScrubProgress
+from limedb.rpc.server.report_sources import RepairProgress, RepairStats, RotFigures, ScrubProgress
+from limedb.wire.gossip import load_message
 from limedbpb.v1 import admin_pb2, cluster_pb2
 
 

@@ -13,7 +13,7 @@ from google.rpc import status_pb2
 from google.rpc.code_pb2 import Code
 
 from limedb import errors
-from limedb.rpc.status import kind_of
+from limedb.wire.status import kind_of
 from limedbpb.v1 import kv_pb2
 
 

@@ -13,11 +13,11 @@ from google.protobuf.message import DecodeError
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence, Topology
+from limedb.encoding.record import decode, encode_once, utf8
+from limedb.encoding.varint import varint
 from limedb.errors import MalformedRequestError, RecordDamagedError, StoreCorruptError
 from limedb.ports import Applied, Held
-from limedb.rpc.convert_topology import fence_message, topology_message
-from limedb.storage.codec import decode, encode_once, utf8
-from limedb.storage.wire import varint
+from limedb.wire.topology import fence_message, topology_message
 from limedbpb.v1 import replica_pb2
 
 # Tags, of Question and Answer. Both begin with their number, a fixed32; it is known when they are sent.

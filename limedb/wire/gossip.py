@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from limedb.cluster.gossip_bounds import MAX_ENTRIES
+from limedb.cluster.gossip.bounds import MAX_ENTRIES
 from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
-from limedb.rpc.convert_topology import cluster_id_from, cluster_number
+from limedb.wire.topology import cluster_id_from, cluster_number
 from limedbpb.v1 import gossip_pb2
 
 

@@ -8,8 +8,8 @@ from limedb.core.record import Record, value_size
 from limedb.errors import LimeDBError
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.replica import KeyPage
-from limedb.rpc import status
-from limedb.rpc.failures import failure_of
+from limedb.wire import status
+from limedb.wire.error_details import failure_of
 from limedbpb.v1 import kv_pb2, record_pb2
 
 SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest

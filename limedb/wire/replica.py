@@ -7,18 +7,18 @@ anything else.
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from limedb.core.agreement import Operation, Proposal, State, Terms
+from limedb.core.idempotency import Operation, Proposal, State, Terms
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record, value_size
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence
+from limedb.encoding.record import from_message, received, to_message
 from limedb.errors import InvalidRequestError, RecordDamagedError, StaleEpochError, StoreCorruptError
 from limedb.ports import Applied, ChangeBatch, Entry, Held, RangePage
-from limedb.rpc.convert_topology import fence_message, topology_from
-from limedb.rpc.frames import AT_PEER
-from limedb.storage.codec import from_message, received, to_message
+from limedb.wire.frames import AT_PEER
+from limedb.wire.topology import fence_message, topology_from
 from limedbpb.v1 import replica_pb2, topology_pb2
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from limedb.cluster.aside import MOST_WAITING, Aside
+from limedb.aio.aside import MOST_WAITING, Aside
 from limedb.errors import UnavailableError
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from limedb.lull import FEW, QUIET_TURNS, Lull
+from limedb.aio.batch_window import FEW, QUIET_TURNS, Lull
 
 FAR = 60.0
 

@@ -10,7 +10,7 @@ from limedb.aio.retrying import Patience
 from limedb.bulk.exporter import Exporter, Progress
 from limedb.bulk.items import Format
 from limedb.errors import BadItemError, UnavailableError
-from limedb.rpc.scan_calls import Entry, Page
+from limedb.operator.scans import Entry, Page
 
 ENTRIES = tuple(Entry(f"k{n:02d}", f"v{n}", 2, 1, 0) for n in range(25))
 

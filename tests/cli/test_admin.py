@@ -16,9 +16,9 @@ from limedb.cli import admin_screen
 from limedb.cli.app import cli
 from limedb.core.topology import cancel, finish, hand_over, leave
 from limedb.errors import TopologyChangeError
-from limedb.replication.scrubbing import ScrubProgress
-from limedb.rpc.admin import AdminServicer
-from limedb.rpc.checks import Checks
+from limedb.replication.repair.scrubber import ScrubProgress
+from limedb.rpc.server.admin import AdminServicer
+from limedb.rpc.server.checks import Checks
 from tests.rpc.cluster_sources import DEAD, NEW, OTHER, OWN, STEADY, STREAMING, FakeCluster
 from tests.rpc.peers import serving
 from tests.support.ports import free_port

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from limedb.client import connect_sync
-from limedb.rpc.console_values import Sample
+from limedb.operator.console_values import Sample
 from limedb.tui.drafts import Draft
 from limedb.tui.session import Session
 from tests.cli.test_watch import watching

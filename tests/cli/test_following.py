@@ -8,7 +8,7 @@ from limedb.aio.retrying import Patience
 from limedb.cli import watch as watching
 from limedb.cli.watch import Follower
 from limedb.errors import LimeDBError, RemoteError, UnavailableError
-from limedb.rpc.scan_calls import Change, Changes
+from limedb.operator.scans import Change, Changes
 
 STANDS = Changes((), 1)
 AWAY = UnavailableError("nobody there")

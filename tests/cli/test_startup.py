@@ -11,7 +11,7 @@ HEAVY = ("aiohttp", "ijson", "jinja2", "limedb.client", "lmdb", "psutil", "rich"
 @pytest.mark.parametrize(
     ("module", "also"),
     [
-        ("limedb.cli.kv", ("limedb.replication", "limedb.storage", "limedb.rpc.links")),
+        ("limedb.cli.kv", ("limedb.replication", "limedb.storage", "limedb.rpc.peer.links")),
         ("limedb.cli.views", ("limedb.replication", "limedb.storage")),
         ("limedb.cli.top", ("limedb.replication",)),
         ("limedb.cli.browse", ("limedb.replication",)),

@@ -7,9 +7,9 @@ import pytest
 import limedb
 from limedb.client import Entry
 from limedb.errors import InvalidRequestError, RangeUnreachableError, UnsupportedError
-from limedb.rpc.checks import Checks
-from limedb.rpc.cluster import ClusterServicer
-from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.server.checks import Checks
+from limedb.rpc.server.cluster import ClusterServicer
+from limedb.rpc.server.deadlines import Deadlines
 from tests.rpc.cluster_sources import FakeCluster
 from tests.rpc.peers import serving
 from tests.support.clusters import RunningCluster

@@ -10,8 +10,8 @@ from random import Random
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from limedb.cluster.gossiper import Gossiper
-from limedb.cluster.view import ClusterView
+from limedb.cluster.gossip.gossiper import Gossiper
+from limedb.cluster.gossip.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import UnavailableError

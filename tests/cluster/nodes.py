@@ -11,14 +11,13 @@ from random import Random
 from typing import TypeVar
 from uuid import UUID
 
-from limedb.cluster.charter import Charter
-from limedb.cluster.clocks import ClockWatch
-from limedb.cluster.council import Council
-from limedb.cluster.gossiper import Gossiper
-from limedb.cluster.handoff import Handoff
-from limedb.cluster.steward import Steward
-from limedb.cluster.verifier import Verifier
-from limedb.cluster.view import ClusterView
+from limedb.cluster.gossip.clock_skew import ClockWatch
+from limedb.cluster.gossip.gossiper import Gossiper
+from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.manager import Steward
+from limedb.cluster.topology.proposer import Council
+from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.verifier import Verifier
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock
 from limedb.core.key_range import KeyRange
@@ -36,10 +35,11 @@ from limedb.errors import (
     UnavailableError,
 )
 from limedb.ports import Account, Applied, Entry, Progress, RangePage, Saved
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
-from limedb.replication.skew import ClockGuard
-from limedb.storage.memory_store import MemoryStore
+from limedb.replication.streaming.handoff import Handoff
+from limedb.storage.memory.store import MemoryStore
 from tests.cluster.network import Transport, Wires, url_of
 from tests.cluster.virtual import VirtualClock
 

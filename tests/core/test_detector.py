@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from limedb.cluster.picker import PeerPicker
+from limedb.cluster.gossip.peer_selector import PeerPicker
 from limedb.core.detector import WINDOW, Detector, Status
 from limedb.core.membership import Membership, NodeState
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from limedb.core.agreement import (
+from limedb.core.idempotency import (
     FIRST,
     Operation,
     Proposal,

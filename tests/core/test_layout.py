@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limedb.cluster.planning import sources_needed
+from limedb.cluster.topology.planning import sources_needed
 from limedb.core.layout import EVERYTHING, Layout, Span, merged, without
 from limedb.core.quorum import majority
 from limedb.core.ring import TOKENS

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from limedb.core.round_trips import RoundTrips
 from limedb.core.topology import Fence
 from limedb.errors import ReplicaUnreachableError
-from limedb.rpc.links import PeerLink
-from limedb.rpc.patience import RoundTrips
-from limedb.rpc.remote import RemoteReplica
+from limedb.rpc.peer.links import PeerLink
+from limedb.rpc.peer.remote_replica import RemoteReplica
 from tests.rpc.peers import URL, SystemClock, peer_process
 from tests.support.delaying import delaying_proxy
 from tests.support.ports import free_port

@@ -3,8 +3,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from limedb.core.record import Record
+from limedb.encoding.record import Header, content, decode, encode, peek, received, to_message
 from limedb.errors import StoreCorruptError
-from limedb.storage.codec import Header, content, decode, encode, peek, received, to_message
 from limedbpb.v1.kv_pb2 import GetResponse
 from limedbpb.v1.record_pb2 import Record as Message
 

@@ -11,8 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
-from limedb.core.agreement import Proposal, State
 from limedb.core.hlc import HybridClock
+from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
 from limedb.core.quorum import Level
@@ -26,14 +26,14 @@ from limedb.errors import (
     RequestTimeoutError,
 )
 from limedb.ports import Applied, ChangeBatch, Entry, RangePage, Replica
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.in_flight import InFlight
-from limedb.replication.memory_hints import MemoryHints
 from limedb.replication.replica import LocalReplica
-from limedb.replication.scanning import Scanner
-from limedb.replication.skew import ClockGuard
-from limedb.replication.watching import Watcher
-from limedb.storage.memory_store import MemoryStore
+from limedb.replication.scan.scanner import Scanner
+from limedb.replication.watch.watcher import Watcher
+from limedb.storage.memory.hints import MemoryHints
+from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import VirtualClock, run_virtual
 
 P = ParamSpec("P")

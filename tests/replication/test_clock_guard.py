@@ -6,7 +6,7 @@ import pytest
 
 from limedb.core.hlc import COUNTER_BITS, MAX_VERSION, version_at
 from limedb.errors import ClockSkewError, UnavailableError
-from limedb.replication.skew import ABOVE_MS, BRIDGED_MS, RECHECK_SECONDS, ClockGuard
+from limedb.replication.clock_guard import ABOVE_MS, BRIDGED_MS, RECHECK_SECONDS, ClockGuard
 
 
 @dataclass

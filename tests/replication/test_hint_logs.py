@@ -7,8 +7,8 @@ import pytest
 
 from limedb.core.record import Record
 from limedb.ports import HintLog
-from limedb.replication.memory_hints import MemoryHints
-from limedb.storage.hint_log import LmdbHintLog
+from limedb.storage.lmdb.hints import LmdbHintLog
+from limedb.storage.memory.hints import MemoryHints
 
 NOW = 1_700_000_000_000
 B, C = "http://b:1", "http://b:12"

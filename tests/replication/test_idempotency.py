@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from limedb.core.agreement import MARGIN_MS, MAX_AGE_MS
+from limedb.core.idempotency import MARGIN_MS, MAX_AGE_MS
 from limedb.core.quorum import Level
 from limedb.core.topology import finish, hand_over, join, leave
 from limedb.errors import (
@@ -16,8 +16,8 @@ from limedb.errors import (
     StoreFullError,
     UnavailableError,
 )
-from limedb.replication.agreeing import MAX_AHEAD_MS, operation_of
 from limedb.replication.coordinator import Write, Written
+from limedb.replication.idempotency.proposer import MAX_AHEAD_MS, operation_of
 from tests.cluster.virtual import START_MS
 from tests.replication.nodes import A, B, C, D, Nodes, Seat, left_tasks, member, virtual
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from limedb.core.agreement import Operation, Proposal, Terms
 from limedb.core.hlc import version_at
+from limedb.core.idempotency import Operation, Proposal, Terms
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import EVERYTHING, Span
 from limedb.core.limits import MAX_KEY_SIZE, MAX_RECORDS, MAX_SPANS, MAX_STORED_VALUE
@@ -26,11 +26,11 @@ from limedb.errors import (
 )
 from limedb.ports import Applied, ChangeBatch, Entry, RangePage
 from limedb.replication.checked_replicas import CheckedReplicas
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
-from limedb.replication.skew import ClockGuard
-from limedb.storage.memory_store import MemoryStore
+from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import START_MS, VirtualClock, run_virtual
 from tests.replication.nodes import A, B, Place, member
 

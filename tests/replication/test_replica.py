@@ -21,11 +21,11 @@ from limedb.errors import (
     StoreFullError,
 )
 from limedb.ports import Applied
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.page import BYTES
 from limedb.replication.replica import LocalReplica
-from limedb.replication.skew import ClockGuard
-from limedb.storage.memory_store import MemoryStore
+from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import START_MS, VirtualClock
 from tests.replication.nodes import A, Place, member, virtual
 

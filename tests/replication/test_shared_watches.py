@@ -3,16 +3,16 @@
 import asyncio
 
 import pytest
+from tests.replication.test_watching import begin, heard, put, silent, stand
 
 from limedb.core.hlc import version_at
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.errors import TooManyWatchesError, WatchGapError
 from limedb.ports import Replica
-from limedb.replication.feed import Feed
-from limedb.replication.watching import MAX_NARROW, Watcher
+from limedb.replication.watch.feed import Feed
+from limedb.replication.watch.watcher import MAX_NARROW, Watcher
 from tests.replication.nodes import SKEW_MS, A, B, C, Nodes, Seat, left_tasks, virtual
-from tests.replication.test_watching import begin, heard, put, silent, stand
 
 OLD_SECONDS = 15.0
 """After which a write that is no late one is on its way no more."""
@@ -165,7 +165,7 @@ async def test_where_it_can_not_be_said_whether_a_version_was_told_there_is_a_ga
 
 
 def _same_bucket(key: str) -> str:
-    from limedb.replication.reported import _bucket
+    from limedb.replication.watch.reported import _bucket
 
     return next(other for n in range(1_000_000) if _bucket(other := f"other{n}") == _bucket(key))
 

@@ -10,7 +10,7 @@ from limedb.core.layout import Layout
 from limedb.core.membership import NodeLoad, NodeState
 from limedb.core.topology import Member, Topology, found, hand_over, join
 from limedb.ports import NodeHealth, Progress, Replica, RequestFigures, StoreStats
-from limedb.rpc.sources import ClusterSources, Phase, RotFigures
+from limedb.rpc.server.report_sources import ClusterSources, Phase, RotFigures
 from tests.rpc.peers import FakeReplica, SystemClock
 
 OWN, OTHER, DEAD, NEW = (f"http://node{i}:8484" for i in range(1, 5))

@@ -14,11 +14,11 @@ from typing import Any
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.ports import Applied, ChangeBatch, RangePage
-from limedb.rpc.deadlines import Deadlines
-from limedb.rpc.memory import Memory
-from limedb.rpc.replica import ReplicaServicer
-from limedb.rpc.server import Server, Servicer
-from limedb.rpc.topology import TopologyServicer
+from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.memory import Memory
+from limedb.rpc.server.replica import ReplicaServicer
+from limedb.rpc.server.server import Server, Servicer
+from limedb.rpc.server.topology import TopologyServicer
 from tests.support.ports import free_port
 
 URL = "http://peer:1"

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from limedb.errors import RequestTimeoutError
-from limedb.rpc.scan_calls import Selection, scan_client
+from limedb.operator.scans import Selection, scan_client
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import grpc
 import pytest
 
-from limedb.rpc import memory as memory_module
-from limedb.rpc.memory import Memory
-from limedb.rpc.server import STREAM_BYTES, Server
-from limedb.rpc.session import Session
+from limedb.rpc.server import memory as memory_module
+from limedb.rpc.server.memory import Memory
+from limedb.rpc.server.server import STREAM_BYTES, Server
+from limedb.rpc.server.session import Session
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.floods import wire
 from tests.rpc.peers import new_memory

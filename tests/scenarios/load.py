@@ -15,7 +15,7 @@ from random import Random
 
 import grpc
 
-from limedb.rpc import status
+from limedb.wire import status
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc, record_pb2
 from tests.scenarios.history import History, Ledger, Outcome, outcome_of
 from tests.support.linearizable import Kind, Value

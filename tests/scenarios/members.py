@@ -13,7 +13,7 @@ from random import Random
 import grpc
 
 from limedb.errors import LimeDBError
-from limedb.rpc.admin_calls import AdminStatus, admin_client
+from limedb.operator.admin import AdminStatus, admin_client
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
 from tests.scenarios.load import LINEARIZABLE, QUORUM, Nodes
 from tests.support.clusters import Node

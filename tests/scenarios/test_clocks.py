@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from limedb.rpc.calls import node_client
+from limedb.operator.calls import node_client
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2
 from tests.scenarios.history import Outcome
 from tests.scenarios.load import Load, Nodes, complaints, nodes, write_one

@@ -20,7 +20,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from limedb.errors import LimeDBError
-from limedb.rpc.calls import node_client
+from limedb.operator.calls import node_client
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.support.clusters import QUICK, limedb, running_cluster
 from tests.support.keys import new_key_of

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from limedb.rpc.admin_calls import admin_client
+from limedb.operator.admin import admin_client
 from tests.support.clusters import RunningCluster, running_cluster
 from tests.support.waiting import wait_for
 

@@ -1,5 +1,5 @@
 """Flipped bits in one node's data.mdb, in a real cluster: no read through any node tells what nobody wrote,
-and the node is mended from the others. The argument and the simulation: `replication/healing.py`,
+and the node is mended from the others. The argument and the simulation: `replication/repair/healing.py`,
 tests/simulation/test_rot.py.
 """
 
@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from limedb.errors import LimeDBError
-from limedb.rpc.admin_calls import admin_client
+from limedb.operator.admin import admin_client
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.scenarios.members import LEVELS, ONE, QUORUM, SECONDS, is_settled, status
 from tests.support.clusters import Node, RunningCluster, limedb, running_cluster

@@ -18,7 +18,7 @@ from limedb.core.ring import token_of
 from limedb.errors import RecordDamagedError
 from limedb.ports import Applied, ChangeTail, Entry, Held, RangePage, Saved, Scrubbed, StoreStats
 from limedb.storage.entries import unpack
-from limedb.storage.memory_store import MemoryStore
+from limedb.storage.memory.store import MemoryStore
 from tests.simulation.loop import Process
 
 Step = Callable[[], Any]

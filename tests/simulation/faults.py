@@ -8,9 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from limedb.cluster.handoff import Handoff, Job, Part
-from limedb.cluster.hearsay import Hearsay
-from limedb.cluster.transfer import Sources
+from limedb.cluster.gossip.hearsay import Hearsay
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
 from limedb.core.record import Record
@@ -18,13 +16,16 @@ from limedb.core.slewed_time import SlewedTime
 from limedb.core.topology import Fence
 from limedb.engine import Engine
 from limedb.ports import Applied, Held, Saved
-from limedb.replication import healing, writing
 from limedb.replication.checked_replicas import CheckedReplicas
-from limedb.replication.feed import Feed, Source
-from limedb.replication.hints import HintReplayer
 from limedb.replication.peer_door import PeerDoor
+from limedb.replication.repair import healing
+from limedb.replication.repair.hint_replay import HintReplayer
 from limedb.replication.replica import LocalReplica
-from limedb.replication.reported import Known, Reported
+from limedb.replication.streaming.handoff import Handoff, Job, Part
+from limedb.replication.streaming.transfer import Sources
+from limedb.replication.watch.feed import Feed, Source
+from limedb.replication.watch.reported import Known, Reported
+from limedb.replication.write import writer as writing
 from limedb.storage import node_damage
 from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimStore

@@ -8,8 +8,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from limedb.cluster.gossip_bounds import MAX_AHEAD_MS
-from limedb.cluster.view import ClusterView
+from limedb.cluster.gossip.bounds import MAX_AHEAD_MS
+from limedb.cluster.gossip.view import ClusterView
 from limedb.core.membership import MAX_HEARTBEAT, Digest, NodeState
 
 FAR = (1 << 64) - 1

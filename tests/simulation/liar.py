@@ -11,7 +11,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from limedb.core.agreement import Operation, Proposal, State, Terms
+from limedb.core.idempotency import Operation, Proposal, State, Terms
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot

@@ -95,7 +95,7 @@ class SimNode:
 
     @property
     def hints(self) -> HintLog:
-        from limedb.replication.memory_hints import MemoryHints  # a toy has none
+        from limedb.storage.memory.hints import MemoryHints  # a toy has none
 
         if self.disk.hints is None:
             self.disk.hints = MemoryHints()

@@ -4,7 +4,7 @@ It owns the note; a state is on disk as soon as it is changed, for no answer lea
 """
 
 from limedb.core.topology import Fence
-from limedb.replication.memory_operations import MemoryOperations
+from limedb.storage.memory.operations import MemoryOperations
 
 
 class SimOperations(MemoryOperations):

@@ -15,7 +15,7 @@ from limedb.engine import Engine, Settings, World
 from limedb.errors import KeyNotFoundError, LimeDBError
 from limedb.ports import Account, Progress, Replica
 from limedb.replication.coordinator import Write
-from limedb.replication.reading import Lookup
+from limedb.replication.read.reader import Lookup
 from tests.simulation.node import SimNode, Value
 
 SETTINGS: Mapping[str, Any] = {
@@ -86,7 +86,7 @@ class EngineProgram:
 
 
 class _TopologyAnswers:
-    """The answering side of agreeing, as rpc/topology.py has it."""
+    """The answering side of agreeing, as rpc/server/topology.py has it."""
 
     def __init__(self, engine: Engine) -> None:
         self._charter, self._steward = engine.charter, engine.steward

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
-from limedb.replication.healing import LONGEST_PAUSE
+from limedb.replication.repair.healing import LONGEST_PAUSE
 from tests.scenarios.history import History, Ledger, Outcome
 from tests.simulation.changes import Director
 from tests.simulation.clusters import (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from limedb.replication import reported
+from limedb.replication.watch import reported
 from tests.simulation.faults import (
     stop_at_once,
     watch_of_one_owner,

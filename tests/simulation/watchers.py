@@ -16,7 +16,7 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.errors import LimeDBError, WatchGapError
-from limedb.replication.watching import Told
+from limedb.replication.watch.watcher import Told
 from tests.cluster.virtual import START_MS
 from tests.scenarios.history import Outcome, outcome_of
 from tests.simulation.node import SimNode, Value

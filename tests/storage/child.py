@@ -11,7 +11,7 @@ from pathlib import Path
 
 from limedb.core.record import Record
 from limedb.errors import StoreError
-from limedb.storage.lmdb_store import LmdbStore
+from limedb.storage.lmdb.store import LmdbStore
 
 
 async def write_for_ever(store: LmdbStore) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from limedb.core.record import Record
 from limedb.ports import Store
-from limedb.storage.filesystem_store import FilesystemStore
-from limedb.storage.lmdb_store import LmdbStore
-from limedb.storage.memory_store import MemoryStore, read_snapshot
+from limedb.storage.filesystem.store import FilesystemStore
+from limedb.storage.lmdb.store import LmdbStore
+from limedb.storage.memory.store import MemoryStore, read_snapshot
 
 NOW = 1_700_000_000_000
 

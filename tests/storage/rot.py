@@ -5,7 +5,7 @@ from pathlib import Path
 
 import lmdb
 
-from limedb.storage.lmdb_layout import stored_key
+from limedb.storage.lmdb.layout import stored_key
 
 
 def flip(data: bytes, bit: int) -> bytes:

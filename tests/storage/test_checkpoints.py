@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from limedb.core.layout import EVERYTHING
 from limedb.core.record import Record
 from limedb.errors import StoreFullError
-from limedb.storage import lmdb_write_path
-from limedb.storage.lmdb_store import LmdbStore
-from limedb.storage.memory_store import MemoryStore
+from limedb.storage.lmdb import write_path as lmdb_write_path
+from limedb.storage.lmdb.store import LmdbStore
+from limedb.storage.memory.store import MemoryStore
 from tests.storage.disks import SmallDisk
 from tests.storage.kinds import NOW, fail, open_lmdb, text, tombstone
 

@@ -11,8 +11,8 @@ from limedb.core.record import Record
 from limedb.core.ring import TOKENS, token_of
 from limedb.errors import ResponseTooLargeError
 from limedb.ports import Applied, Entry, Store
-from limedb.storage import walking
-from limedb.storage.memory_store import MemoryStore
+from limedb.storage import walk as walking
+from limedb.storage.memory.store import MemoryStore
 from tests.storage.kinds import FILESYSTEM, LMDB, NOW, Kind, text, tombstone
 from tests.storage.test_contract import TWINS
 

@@ -14,7 +14,7 @@ from limedb.core.record import Record, merge
 from limedb.core.ring import TOKENS, token_of
 from limedb.errors import InvalidKeyError, MalformedRequestError, StoreClosedError, StoreError
 from limedb.ports import Applied, Entry, Store
-from limedb.storage.memory_store import MemoryStore
+from limedb.storage.memory.store import MemoryStore
 from tests.storage.kinds import FILESYSTEM, LMDB, MEMORY, NOW, Kind, text, tombstone
 
 STANDS = Applied(0, existed=False)

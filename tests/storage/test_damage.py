@@ -9,11 +9,11 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import EVERYTHING
 from limedb.core.record import Record
 from limedb.core.ring import TOKENS
+from limedb.encoding.record import encode
 from limedb.errors import RecordDamagedError, StoreCorruptError
 from limedb.ports import Store
-from limedb.storage.codec import encode
-from limedb.storage.lmdb_layout import index_key, stored_key
-from limedb.storage.lmdb_store import LmdbStore
+from limedb.storage.lmdb.layout import index_key, stored_key
+from limedb.storage.lmdb.store import LmdbStore
 from limedb.storage.seal import SEAL_SIZE
 from tests.storage.kinds import FILESYSTEM, LMDB, NOW, Kind, open_lmdb, text, tombstone
 from tests.storage.rot import JsonFile, LmdbFolder

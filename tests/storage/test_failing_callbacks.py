@@ -7,16 +7,18 @@ from typing import Any, cast
 
 import pytest
 
-from limedb.core.agreement import FIRST, Operation, Proposal
+from limedb.core.idempotency import FIRST, Operation, Proposal
 from limedb.core.paxos import Ballot
 from limedb.core.record import Record
 from limedb.errors import StoreError
-from limedb.storage import lmdb_env, lmdb_writer, log_writer
-from limedb.storage.hint_log import LmdbHintLog
-from limedb.storage.lmdb_room import Room
-from limedb.storage.lmdb_store import LmdbStore
-from limedb.storage.memtable import Memtable
-from limedb.storage.operation_log import LmdbOperationLog
+from limedb.storage.lmdb import env as lmdb_env
+from limedb.storage.lmdb import log_writer
+from limedb.storage.lmdb import writer as lmdb_writer
+from limedb.storage.lmdb.hints import LmdbHintLog
+from limedb.storage.lmdb.memtable import Memtable
+from limedb.storage.lmdb.operations import LmdbOperationLog
+from limedb.storage.lmdb.space import Room
+from limedb.storage.lmdb.store import LmdbStore
 from limedb.storage.write_ahead_log import WriteAheadLog
 
 LIMIT = 20.0

@@ -9,7 +9,7 @@ from limedb.core.topology import Member, Topology, found, join
 from limedb.errors import StoreDamagedError
 from limedb.ports import Saved
 from limedb.storage.files import node_path, set_folder_aside
-from limedb.storage.filesystem_store import FilesystemStore
+from limedb.storage.filesystem.store import FilesystemStore
 from limedb.storage.folder_state import StateFile, new_state
 from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
 from limedb.storage.node_file import JsonNodeFile, open_node_file

@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from limedb.rpc.assets import BUILD
+from limedb.rpc.server.assets import BUILD
 
 WAIT_MS = 30_000
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from limedb.errors import LimeDBError
-from limedb.rpc.remote_cluster import fetch_state
+from limedb.operator.remote_cluster import fetch_state
 from tests.support.clusters import QUICK, print_logs
 from tests.support.delaying import delaying_proxy
 from tests.support.ports import free_ports

@@ -15,7 +15,7 @@ from pathlib import Path
 from limedb import config
 from limedb.errors import LimeDBError
 from limedb.launch.processes import Pid, end_all, spawn
-from limedb.rpc.remote_cluster import fetch_state
+from limedb.operator.remote_cluster import fetch_state
 from tests.support.clusters import print_logs
 from tests.support.netns import Lan, lan
 from tests.support.waiting import wait_for

@@ -1,6 +1,6 @@
 """Samples of a cluster that tests make up."""
 
-from limedb.rpc.console_values import NodeSample, Sample
+from limedb.operator.console_values import NodeSample, Sample
 
 A, B, C = (f"http://127.0.0.1:{port}" for port in (7001, 7002, 7003))
 

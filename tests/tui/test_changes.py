@@ -1,6 +1,6 @@
 from itertools import pairwise
 
-from limedb.rpc.console_values import ChangeSample, Sample
+from limedb.operator.console_values import ChangeSample, Sample
 from limedb.tui.changes import changes
 from tests.tui.samples import A, B, C, node, sample
 

@@ -1,6 +1,6 @@
 from datetime import datetime, timedelta
 
-from limedb.rpc.console_values import ChangeSample, Load, Lost, Sample
+from limedb.operator.console_values import ChangeSample, Load, Lost, Sample
 from limedb.tui.cluster import MAX_EVENTS, MAX_RATES, Cluster
 from limedb.tui.figures import plain
 from tests.tui.samples import A, B, C, node, sample

@@ -8,9 +8,9 @@ import pytest_asyncio
 
 import limedb
 from limedb.errors import RemoteError, UnavailableError
-from limedb.rpc.console_calls import ConsoleCalls
-from limedb.rpc.console_follow import Follower
-from limedb.rpc.console_values import Lost, Sample
+from limedb.operator.console import ConsoleCalls
+from limedb.operator.console_follow import Follower
+from limedb.operator.console_values import Lost, Sample
 from tests.support.clusters import RunningCluster
 from tests.support.ports import free_port
 

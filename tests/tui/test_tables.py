@@ -3,7 +3,7 @@
 import pytest
 
 from limedb.core.ring import Ring, token_of
-from limedb.rpc.console_values import Gossip, Load, NodeSample, PeerGossip
+from limedb.operator.console_values import Gossip, Load, NodeSample, PeerGossip
 from limedb.tui import gossip, nodes, ring
 from limedb.tui.figures import plain
 from tests.tui.samples import A, B, C, node, sample

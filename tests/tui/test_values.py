@@ -1,6 +1,6 @@
 import pytest
 
-from limedb.rpc.console_values import Entry, Owner, Page
+from limedb.operator.console_values import Entry, Owner, Page
 from limedb.tui.browsing import Place
 from limedb.tui.details import caption, expiry, replicas
 from limedb.tui.figures import plain

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from limedb.rpc.assets import BUILD
+from limedb.rpc.server.assets import BUILD
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 

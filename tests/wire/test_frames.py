@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence, Member, found
+from limedb.encoding.record import decode, encode, received
+from limedb.encoding.varint import varint
 from limedb.errors import MalformedRequestError, RecordDamagedError, StoreCorruptError
 from limedb.ports import Applied
-from limedb.rpc import frames
-from limedb.rpc.convert_topology import cluster_number, fence_message, topology_message
-from limedb.storage.codec import decode, encode, received
-from limedb.storage.wire import varint
+from limedb.wire import frames
+from limedb.wire.topology import cluster_number, fence_message, topology_message
 from limedbpb.v1 import replica_pb2
 from limedbpb.v1.record_pb2 import Record as Message
 

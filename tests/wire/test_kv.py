@@ -11,7 +11,9 @@ from limedb.core.paxos import NONE, Acceptor, Ballot
 from limedb.core.topology import Fence, Member, Phase, Standing, Topology
 from limedb.errors import InvalidRequestError
 from limedb.ports import Progress
-from limedb.rpc import convert_gossip, convert_replica, convert_topology
+from limedb.wire import gossip as convert_gossip
+from limedb.wire import replica as convert_replica
+from limedb.wire import topology as convert_topology
 from limedbpb.v1 import gossip_pb2, replica_pb2, topology_pb2
 
 U64 = st.integers(1, 2**64 - 1)

@@ -7,7 +7,7 @@ import pytest
 
 from limedb import errors
 from limedb.core.topology import Topology
-from limedb.rpc.status import code_of, kind_of, message_of, status_of
+from limedb.wire.status import code_of, kind_of, message_of, status_of
 
 
 def classes(root: type[errors.LimeDBError]) -> list[type[errors.LimeDBError]]:

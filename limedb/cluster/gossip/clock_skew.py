@@ -1,7 +1,7 @@
 """How far this node's clock is from its peers'.
 
 It owns the measurements that come with gossip, and the judgement of the own clock. It must never set a
-clock, nor refuse a version (`replication/skew.py` does).
+clock, nor refuse a version (`replication/clock_guard.py` does).
 
 Source: Cristian 1989, "Probabilistic Clock Synchronization": the peer's answer was made somewhere within the
 round trip, so half of it is the uncertainty.

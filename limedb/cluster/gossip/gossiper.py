@@ -1,7 +1,7 @@
 """Gossip in motion: when to beat, whom to meet, and the exchange of SYN, ACK and ACK2.
 
 It owns the rounds and the tasks that run them, and the questions to nodes of which hearsay speaks. It must
-never merge or judge (`cluster/view.py` does), nor let a peer that hangs delay the own heartbeat.
+never merge or judge (`cluster/gossip/view.py` does), nor let a peer that hangs delay the own heartbeat.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
-from limedb.cluster.clock_lead import ClockLead
-from limedb.cluster.clocks import ClockWatch
-from limedb.cluster.hearsay import Check
-from limedb.cluster.picker import PeerPicker
-from limedb.cluster.view import ClusterView
+from limedb.cluster.gossip.clock_lead import ClockLead
+from limedb.cluster.gossip.clock_skew import ClockWatch
+from limedb.cluster.gossip.hearsay import Check
+from limedb.cluster.gossip.peer_selector import PeerPicker
+from limedb.cluster.gossip.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import LimeDBError

@@ -27,14 +27,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
-from limedb.cluster.gossip_bounds import (
-    MAX_ENTRIES,
-    flaw,
-    is_address,
-    is_generation,
-    is_loopback,
-    is_name,
-)
+from limedb.cluster.gossip.bounds import MAX_ENTRIES, flaw, is_address, is_generation, is_loopback, is_name
 from limedb.config import MAX_URL, address_of
 from limedb.core.membership import Ack, Digest, Membership, NodeState
 from limedb.ports import Clock

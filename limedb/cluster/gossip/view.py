@@ -1,14 +1,14 @@
 """The cluster as gossip shows it to this node: who is there, and how they do.
 
 It owns the membership and the detector, and keeps the two in step. It must never reach for a peer
-(`cluster/gossiper.py`), nor say who owns what (`cluster/charter.py`): an opinion of who is alive changes
-no ownership.
+(`cluster/gossip/gossiper.py`), nor say who owns what (`cluster/topology/store.py`): an opinion of who is
+alive changes no ownership.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from limedb.cluster.hearsay import Check, Hearsay
+from limedb.cluster.gossip.hearsay import Check, Hearsay
 from limedb.cluster.report import GossipReport, PeerReport, StateReport
 from limedb.config import address_of
 from limedb.core.detector import Detector, Status

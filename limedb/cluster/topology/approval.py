@@ -11,11 +11,11 @@ before it was seen alive again binds nobody, unless it may have been decided (`c
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from limedb.cluster.asking import ask_all
-from limedb.cluster.attendance import Attendance
-from limedb.cluster.charter import Charter
-from limedb.cluster.planning import gainers, sources_needed
-from limedb.cluster.view import ClusterView
+from limedb.aio.broadcast import ask_all
+from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.liveness import Attendance
+from limedb.cluster.topology.planning import gainers, sources_needed
+from limedb.cluster.topology.store import Charter
 from limedb.core.layout import Layout
 from limedb.core.topology import Fence, Phase, Standing, Topology
 from limedb.errors import InvalidRequestError, UnavailableError

@@ -13,10 +13,10 @@ import logging
 from collections.abc import Sequence
 from random import Random
 
-from limedb.cluster.asking import ask_all
-from limedb.cluster.charter import Charter
-from limedb.cluster.council import Council
-from limedb.cluster.view import ClusterView
+from limedb.aio.broadcast import ask_all
+from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.proposer import Council
+from limedb.cluster.topology.store import Charter
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
 from limedb.core.quorum import majority

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from limedb.cluster.approval import Seen
-from limedb.cluster.asking import ASK_TIMEOUT, ask_all, ask_each
-from limedb.cluster.attendance import Attendance
-from limedb.cluster.charter import Charter
-from limedb.cluster.council import Council, Step, only_after
-from limedb.cluster.forming import is_fresh, member_of
-from limedb.cluster.planning import gainers, lacks_sources, sources_needed
-from limedb.cluster.view import ClusterView
+from limedb.aio.broadcast import ASK_TIMEOUT, ask_all, ask_each
+from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.approval import Seen
+from limedb.cluster.topology.bootstrap import is_fresh, member_of
+from limedb.cluster.topology.liveness import Attendance
+from limedb.cluster.topology.planning import gainers, lacks_sources, sources_needed
+from limedb.cluster.topology.proposer import Council, Step, only_after
+from limedb.cluster.topology.store import Charter
 from limedb.core.layout import Layout
 from limedb.core.membership import NodeState
 from limedb.core.quorum import majority

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from limedb.cluster.attendance import Attendance
-from limedb.cluster.charter import Charter, new_id
-from limedb.cluster.council import Council, only_after
-from limedb.cluster.view import ClusterView
+from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.liveness import Attendance
+from limedb.cluster.topology.proposer import Council, only_after
+from limedb.cluster.topology.store import Charter, new_id
 from limedb.core.membership import NodeState
 from limedb.core.topology import Member, Phase, Topology, give_way
 from limedb.ports import Clock

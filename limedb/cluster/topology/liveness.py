@@ -4,8 +4,8 @@ It owns the join of the two: who is a member, and what is heard at the member's 
 either.
 """
 
-from limedb.cluster.charter import Charter
-from limedb.cluster.view import ClusterView
+from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.store import Charter
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
 from limedb.core.topology import Member

@@ -10,24 +10,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from limedb.cluster.approval import Approval, Seen
-from limedb.cluster.aside import Compute, compute_here
-from limedb.cluster.asking import ASK_TIMEOUT
-from limedb.cluster.attendance import Attendance
-from limedb.cluster.changes import Changes
-from limedb.cluster.charter import Charter
-from limedb.cluster.council import Council
-from limedb.cluster.forming import Forming
-from limedb.cluster.giving_way import GivingWay
-from limedb.cluster.handoff import Handoff
-from limedb.cluster.leader import Leader
+from limedb.aio.aside import Compute, compute_here
+from limedb.aio.broadcast import ASK_TIMEOUT
+from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.report import ChangePlan, ChangeStatus
-from limedb.cluster.verifier import Verifier
-from limedb.cluster.view import ClusterView
+from limedb.cluster.topology.approval import Approval, Seen
+from limedb.cluster.topology.bootstrap import Forming
+from limedb.cluster.topology.change_driver import Leader
+from limedb.cluster.topology.cluster_merge import GivingWay
+from limedb.cluster.topology.liveness import Attendance
+from limedb.cluster.topology.proposer import Council
+from limedb.cluster.topology.requests import Changes
+from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.verifier import Verifier
 from limedb.core.membership import NodeState
 from limedb.core.topology import Phase, Standing, Topology
 from limedb.errors import LimeDBError, TopologyChangeError
 from limedb.ports import Clock, Progress, TopologyTransport
+from limedb.replication.streaming.handoff import Handoff
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from random import Random
 
-from limedb.cluster.asking import ASK_TIMEOUT, ask_each
-from limedb.cluster.charter import Charter
-from limedb.cluster.verifier import Verifier
+from limedb.aio.broadcast import ASK_TIMEOUT, ask_each
+from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.verifier import Verifier
 from limedb.core.paxos import Acceptor, Ballot, Proposer
 from limedb.core.quorum import majority
 from limedb.core.topology import Topology, is_successor

@@ -6,13 +6,13 @@ It owns what is refused, and the words for it. It must never decide by itself th
 from collections.abc import Callable
 from functools import partial
 
-from limedb.cluster.aside import Compute
-from limedb.cluster.attendance import Attendance
-from limedb.cluster.charter import Charter
-from limedb.cluster.council import Council, describe, only_after
-from limedb.cluster.leader import Leader
-from limedb.cluster.planning import lacks_sources, plan
+from limedb.aio.aside import Compute
 from limedb.cluster.report import ChangePlan, ChangeStatus
+from limedb.cluster.topology.change_driver import Leader
+from limedb.cluster.topology.liveness import Attendance
+from limedb.cluster.topology.planning import lacks_sources, plan
+from limedb.cluster.topology.proposer import Council, describe, only_after
+from limedb.cluster.topology.store import Charter
 from limedb.core.bounds import flaw
 from limedb.core.topology import (
     Member,

@@ -26,8 +26,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from limedb.cluster.asking import ask_each
-from limedb.cluster.charter import Charter
+from limedb.aio.broadcast import ask_each
+from limedb.cluster.topology.store import Charter
 from limedb.core.bounds import flaw
 from limedb.core.quorum import majority
 from limedb.core.topology import Topology, is_successor

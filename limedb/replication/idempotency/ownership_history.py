@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import NamedTuple
 
-from limedb.core.agreement import MARGIN_MS, MAX_AGE_MS, Operation, Tenure, settled_since
+from limedb.core.idempotency import MARGIN_MS, MAX_AGE_MS, Operation, Tenure, settled_since
 from limedb.core.layout import Layout
 from limedb.core.topology import Phase, Topology
 from limedb.ports import OperationLog, Placement

@@ -1,4 +1,4 @@
-"""Agrees with the replicas of a key which version an operation has (`core/agreement.py` says why).
+"""Agrees with the replicas of a key which version an operation has (`core/idempotency.py` says why).
 
 It owns the rounds of one attempt: promises, for attempts after the first; a look at what there is, where
 nothing was agreed yet; the accepts. It must never send a record: when the version is agreed, `writing.py`
@@ -16,15 +16,8 @@ changed altogether) it doesn't guess: the outcome stays unknown.
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 
-from limedb.core.agreement import (
-    FIRST,
-    MARGIN_MS,
-    MAX_AGE_MS,
-    Operation,
-    Proposal,
-    Terms,
-    bound,
-)
+from limedb.aio.tasks import Tasks
+from limedb.core.idempotency import FIRST, MARGIN_MS, MAX_AGE_MS, Operation, Proposal, Terms, bound
 from limedb.core.paxos import Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
@@ -35,11 +28,10 @@ from limedb.errors import (
     StaleEpochError,
 )
 from limedb.ports import Clock, Placement, Replicas
-from limedb.replication.job import Job, honest
-from limedb.replication.polling import Poll, Poller, Round
+from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.idempotency.rounds import Poll, Poller, Round
 from limedb.replication.requests import MAX_RESTARTS, Counters, Write
-from limedb.replication.skew import ClockGuard
-from limedb.replication.tasks import Tasks
+from limedb.replication.write.pending import Job, honest
 
 MAX_AHEAD_MS = MARGIN_MS // 2
 """How far in the future a write may have begun: clients' clocks are not ours."""

@@ -8,14 +8,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from limedb.core.agreement import FIRST, Proposal, State, agrees, quorum
+from limedb.aio.tasks import Tasks
+from limedb.core.idempotency import FIRST, Proposal, State, agrees, quorum
 from limedb.core.layout import Owners
 from limedb.core.quorum import Level
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError, StaleEpochError
 from limedb.ports import Clock, Replicas
 from limedb.replication.fanout import reason
-from limedb.replication.tasks import Tasks
 
 
 class Poll:

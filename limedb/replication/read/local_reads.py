@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from limedb.errors import RecordDamagedError
 from limedb.ports import Placement, Store
-from limedb.replication.finding import sole_owner
+from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.read.resolver import sole_owner
 from limedb.replication.replica import LocalReplica, StoredBytes
-from limedb.replication.skew import ClockGuard
 
 
 class AtHand:

@@ -21,7 +21,7 @@ from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError
 from limedb.ports import Replicas
 from limedb.replication.fanout import Fanout, Round, Track, reason
-from limedb.replication.reading import Lookup
+from limedb.replication.read.reader import Lookup
 from limedb.replication.requests import Counters
 
 

@@ -13,6 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from limedb.aio.tasks import Tasks
 from limedb.core.layout import Owners
 from limedb.core.record import Record, merge
 from limedb.core.topology import Fence
@@ -27,9 +28,8 @@ from limedb.errors import (
 )
 from limedb.ports import Clock, Held, Replicas
 from limedb.replication.fanout import is_own, reason
-from limedb.replication.latency import Latencies
+from limedb.replication.read.latency import Latencies
 from limedb.replication.requests import Counters
-from limedb.replication.tasks import Tasks
 
 MOMENT = 0.001
 """Seconds before a deadline that are not worth another question."""

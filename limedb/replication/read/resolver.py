@@ -12,7 +12,7 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
 from limedb.ports import Clock, Held, Placement, Replicas
-from limedb.replication.reading import Lookup, Reader
+from limedb.replication.read.reader import Lookup, Reader
 from limedb.replication.requests import MAX_RESTARTS, Counters
 
 

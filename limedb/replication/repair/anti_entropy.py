@@ -14,9 +14,9 @@ from limedb.core.layout import Layout
 from limedb.core.topology import Phase
 from limedb.errors import LimeDBError
 from limedb.ports import Clock, Placement, Replicas, Store
-from limedb.replication.dropping import Dropper
-from limedb.replication.sections import Section, owned
-from limedb.replication.visiting import RepairStats, Visit, Visitor
+from limedb.replication.repair.cleanup import Dropper
+from limedb.replication.repair.range_repair import RepairStats, Visit, Visitor
+from limedb.replication.repair.ranges import Section, owned
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from limedb.core.quorum import majority
 from limedb.core.ring import TOKENS
 from limedb.errors import LimeDBError, StaleEpochError, is_too_large
 from limedb.ports import Clock, Entry, Placement, Replicas, Store
-from limedb.replication.comparing import LISTED_LEAVES, Courier, Scope, smaller
-from limedb.replication.sections import Section, foreign, gained
+from limedb.replication.repair.range_sync import LISTED_LEAVES, Courier, Scope, smaller
+from limedb.replication.repair.ranges import Section, foreign, gained
 
 log = logging.getLogger(__name__)
 

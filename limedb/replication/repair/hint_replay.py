@@ -8,12 +8,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from limedb.aio.tasks import Tasks
 from limedb.core.hlc import wall_ms_of
 from limedb.core.layout import Layout
 from limedb.core.record import Record, value_size
 from limedb.errors import LimeDBError, StaleEpochError
 from limedb.ports import Clock, HintLog, Placement, Replicas
-from limedb.replication.tasks import Tasks
 
 log = logging.getLogger(__name__)
 

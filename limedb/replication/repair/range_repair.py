@@ -26,9 +26,9 @@ from limedb.core.layout import Layout, merged
 from limedb.core.topology import Phase
 from limedb.errors import LimeDBError, ReplicaUnreachableError, StaleEpochError
 from limedb.ports import Clock, Entry, Placement, Replicas, Store
-from limedb.replication.comparing import Courier, Mended, Scope, mend
-from limedb.replication.garbage import Garbage
-from limedb.replication.sections import Section
+from limedb.replication.repair.range_sync import Courier, Mended, Scope, mend
+from limedb.replication.repair.ranges import Section
+from limedb.replication.repair.tombstones import Garbage
 
 SETTLE_SECONDS = 60.0
 """Twice the longest time that a request may be on its way; the grace, where that is shorter."""

@@ -11,15 +11,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from limedb.cluster.asking import ask_each
-from limedb.cluster.charter import Charter
-from limedb.cluster.planning import sources_needed
-from limedb.cluster.transfer import Sources, Transfer, split
+from limedb.aio.broadcast import ask_each
+from limedb.cluster.topology.planning import sources_needed
+from limedb.cluster.topology.store import Charter
 from limedb.core.layout import Owners, Span, merged, without
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence, Topology
 from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
 from limedb.ports import Clock, Progress, Replicas, TopologyTransport
+from limedb.replication.streaming.transfer import Sources, Transfer, split
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from limedb.core.selection import Selection
 from limedb.errors import LimeDBError
-from limedb.replication.channel import Channel
+from limedb.replication.watch.channel import Channel
 
 ALL = Selection()
 

@@ -53,10 +53,10 @@ from limedb.errors import (
 )
 from limedb.ports import ChangeBatch, Clock, Placement, Replicas
 from limedb.replication.change_log import SPREAD_MS
-from limedb.replication.channel import Channel
-from limedb.replication.channels import Channels
 from limedb.replication.fanout import reason
-from limedb.replication.reported import Known, Reported
+from limedb.replication.watch.channel import Channel
+from limedb.replication.watch.channels import Channels
+from limedb.replication.watch.reported import Known, Reported
 
 SILENCE_SECONDS = 4.0
 """After which a node that sends nothing, not even that nothing changed, is lost."""

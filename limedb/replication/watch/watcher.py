@@ -19,10 +19,10 @@ from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.errors import InvalidRequestError, TooManyWatchesError, WatchGapError
 from limedb.ports import Clock, Placement, Replicas
-from limedb.replication.channel import Channel, Piece
-from limedb.replication.channels import ALL
-from limedb.replication.feed import Feed, Place, World
-from limedb.replication.reported import Reported
+from limedb.replication.watch.channel import Channel, Piece
+from limedb.replication.watch.channels import ALL
+from limedb.replication.watch.feed import Feed, Place, World
+from limedb.replication.watch.reported import Reported
 
 BEAT_SECONDS = 3.0
 """How long a watch hears nothing at most."""

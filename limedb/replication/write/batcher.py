@@ -11,13 +11,13 @@ comes alone never waits. Source: Nagle 1984, RFC 896.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from limedb.aio.batch_window import Lull
+from limedb.aio.tasks import Tasks
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
-from limedb.lull import Lull
 from limedb.ports import Clock
-from limedb.replication.job import Job
 from limedb.replication.requests import Write, Written
-from limedb.replication.tasks import Tasks
+from limedb.replication.write.pending import Job
 
 HOLD = 0.005
 """Seconds between two groups, unless the first is answered sooner."""

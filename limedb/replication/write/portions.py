@@ -16,7 +16,7 @@ from limedb.replication.requests import Write
 
 PORTION_BYTES = 960 << 10
 """Characters of values, about, that are written at once: with what stands around them a message of the peers'
-stream (`rpc/remote.py`).
+stream (`rpc/peer/remote_replica.py`).
 """
 
 _value = itemgetter(1)

@@ -29,11 +29,11 @@ from limedb.errors import (
     StaleEpochError,
 )
 from limedb.ports import Applied, Clock, Placement, Replicas
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.fanout import Fanout, Round, Track, is_own, reason
-from limedb.replication.finding import sole_owner
-from limedb.replication.job import Job, honest
+from limedb.replication.read.resolver import sole_owner
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
-from limedb.replication.skew import ClockGuard
+from limedb.replication.write.pending import Job, honest
 
 KNOWN_DOWN = "it is known to be down"
 _superseded = itemgetter(0)

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import grpc
 
 from limedb.errors import LimeDBError, ReplicaUnreachableError, RequestTimeoutError
-from limedb.rpc.links import PeerLink
-from limedb.rpc.status import peer_error
+from limedb.rpc.peer.links import PeerLink
+from limedb.wire.status import peer_error
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from limedb.core.selection import Selection
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, ReplicaUnreachableError
 from limedb.ports import ChangeBatch
-from limedb.rpc import convert_replica
-from limedb.rpc.links import PeerLink
-from limedb.rpc.status import peer_error
+from limedb.rpc.peer.links import PeerLink
+from limedb.wire import replica as convert_replica
+from limedb.wire.status import peer_error
 from limedbpb.v1 import replica_pb2, replica_pb2_grpc
 
 

@@ -13,9 +13,9 @@ import grpc
 from limedb.aio.running_time import timeout as attended
 from limedb.errors import ReplicaUnreachableError
 from limedb.ports import Clock
-from limedb.rpc.channels import CHANNEL_OPTIONS
-from limedb.rpc.peer_stream import PeerStream
-from limedb.rpc.watchdog import Call, Watchdog
+from limedb.rpc.peer.stream import PeerStream
+from limedb.rpc.peer.watchdog import Call, Watchdog
+from limedb.wire.channels import CHANNEL_OPTIONS
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
 S = TypeVar("S")

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
-from limedb.core.agreement import Proposal, State
+from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
@@ -27,12 +27,14 @@ from limedb.errors import (
     StoreCorruptError,
 )
 from limedb.ports import Applied, ChangeBatch, Clock, Entry, Held, RangePage, Replica
-from limedb.rpc import convert_gossip, convert_replica, frames
-from limedb.rpc.asking import ask
-from limedb.rpc.change_stream import changes_of
-from limedb.rpc.links import PeerLink, PeerLinks
-from limedb.rpc.peer_stream import Asked
-from limedb.rpc.status import name_of, typed_error
+from limedb.rpc.peer.call import ask
+from limedb.rpc.peer.change_stream import changes_of
+from limedb.rpc.peer.links import PeerLink, PeerLinks
+from limedb.rpc.peer.stream import Asked
+from limedb.wire import frames
+from limedb.wire import gossip as convert_gossip
+from limedb.wire import replica as convert_replica
+from limedb.wire.status import name_of, typed_error
 from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, replica_pb2, replica_pb2_grpc
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ import grpc
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Topology
 from limedb.ports import Account, Progress
-from limedb.rpc import convert_topology as convert
-from limedb.rpc.asking import ask
-from limedb.rpc.links import PeerLinks
+from limedb.rpc.peer.call import ask
+from limedb.rpc.peer.links import PeerLinks
+from limedb.wire import topology as convert
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
 T = TypeVar("T")

@@ -20,11 +20,11 @@ from typing import Any
 
 import grpc
 
+from limedb.aio.batch_window import Lull
 from limedb.errors import LimeDBError, MalformedRequestError, ReplicaUnreachableError, RequestTimeoutError
-from limedb.lull import Lull
 from limedb.ports import Clock
-from limedb.rpc.frames import HEAD_SIZE, answers_of, question
-from limedb.rpc.watchdog import Watchdog
+from limedb.rpc.peer.watchdog import Watchdog
+from limedb.wire.frames import HEAD_SIZE, answers_of, question
 from limedbpb.v1 import replica_pb2
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
 
+from limedb.core.round_trips import RoundTrips
 from limedb.ports import Clock
-from limedb.rpc.patience import RoundTrips
 
 log = logging.getLogger(__name__)
 

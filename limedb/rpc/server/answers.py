@@ -11,11 +11,11 @@ from struct import Struct
 from google.protobuf.message import Message
 
 from limedb.core.hlc import MAX_VERSION
+from limedb.encoding.record import content, own_content, utf8
+from limedb.encoding.varint import varint
 from limedb.errors import KeyNotFoundError, LimeDBError, RecordDamagedError, StoreCorruptError
 from limedb.replication.requests import Found, Written
-from limedb.rpc.convert import batch_get_result, batch_set_result, get_response, receipt
-from limedb.storage.codec import content, own_content, utf8
-from limedb.storage.wire import varint
+from limedb.wire.kv import batch_get_result, batch_set_result, get_response, receipt
 from limedbpb.v1 import kv_pb2
 
 _RESULT = b"\x0a"  # the tag of an item of BatchGetResponse.results

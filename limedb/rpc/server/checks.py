@@ -7,7 +7,7 @@ request has passed. Limits bind clients, never what peers send each other.
 from dataclasses import dataclass
 from typing import cast
 
-from limedb.cluster.gossip_bounds import MAX_ENTRIES
+from limedb.cluster.gossip.bounds import MAX_ENTRIES
 from limedb.config import address_of
 from limedb.core.key_range import KeyRange, key_range
 from limedb.core.quorum import Level
@@ -15,7 +15,7 @@ from limedb.core.record import value_size
 from limedb.core.selection import Selection
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
-from limedb.rpc.levels import LEVELS
+from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
 MAX_KEY_SIZE = 4096

@@ -10,13 +10,13 @@ from limedb.core.detector import Status
 from limedb.core.ring import Ring, token_of
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
-from limedb.rpc import convert_cluster as convert
-from limedb.rpc.checks import Checks
-from limedb.rpc.cluster_report import ClusterReport
-from limedb.rpc.deadlines import Deadlines
-from limedb.rpc.rings import ring_response
-from limedb.rpc.server import Context
-from limedb.rpc.sources import ClusterSources
+from limedb.rpc.server.checks import Checks
+from limedb.rpc.server.cluster_report import ClusterReport
+from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.report_sources import ClusterSources
+from limedb.rpc.server.rings import ring_response
+from limedb.rpc.server.server import Context
+from limedb.wire import cluster as convert
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 LOOK_SECONDS = 0.1

@@ -11,8 +11,8 @@ from limedb.core.layout import Layout
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Phase, Topology
 from limedb.errors import LimeDBError
-from limedb.rpc import convert_cluster as convert
-from limedb.rpc.sources import ClusterSources
+from limedb.rpc.server.report_sources import ClusterSources
+from limedb.wire import cluster as convert
 from limedbpb.v1 import cluster_pb2
 
 CHANGE_SECONDS = 2.0

@@ -1,7 +1,7 @@
 """When a request must be answered."""
 
 from limedb.ports import Clock
-from limedb.rpc.server import Context
+from limedb.rpc.server.server import Context
 
 
 class Deadlines:

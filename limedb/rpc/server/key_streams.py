@@ -11,14 +11,14 @@ from typing import Protocol
 
 from limedb.core.record import Record, value_size
 from limedb.errors import TooManyWatchesError
-from limedb.replication.channel import Piece
-from limedb.replication.scanning import Scanner
-from limedb.replication.watching import Watcher
-from limedb.rpc.checks import Checks, ScanOrder
-from limedb.rpc.convert import scan_entry, watch_event
-from limedb.rpc.deadlines import Deadlines
-from limedb.rpc.memory import Memory
-from limedb.rpc.server import Context
+from limedb.replication.scan.scanner import Scanner
+from limedb.replication.watch.channel import Piece
+from limedb.replication.watch.watcher import Watcher
+from limedb.rpc.server.checks import Checks, ScanOrder
+from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.memory import Memory
+from limedb.rpc.server.server import Context
+from limedb.wire.kv import scan_entry, watch_event
 from limedbpb.v1 import kv_pb2
 
 MAX_PAGE_BYTES = 384 << 10

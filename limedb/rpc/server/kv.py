@@ -5,16 +5,17 @@ from typing import Any, Literal, Protocol, cast
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, ResponseTooLargeError, is_too_large
-from limedb.replication.at_hand import AtHand
 from limedb.replication.coordinator import Found, Write, Written
+from limedb.replication.read.local_reads import AtHand
 from limedb.replication.replica import LocalReplica
-from limedb.rpc import answers, convert
-from limedb.rpc.checks import Checks
-from limedb.rpc.deadlines import Deadlines
-from limedb.rpc.key_streams import KeyStreams
-from limedb.rpc.memory import HEAVY_READS, Memory
-from limedb.rpc.server import Context
-from limedb.rpc.session import Method, Session
+from limedb.rpc.server import answers
+from limedb.rpc.server.checks import Checks
+from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.key_streams import KeyStreams
+from limedb.rpc.server.memory import HEAVY_READS, Memory
+from limedb.rpc.server.server import Context
+from limedb.rpc.server.session import Method, Session
+from limedb.wire import kv as convert
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 HEAVY_BYTES = 1 << 20

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
+from limedb.encoding.record import encode, received
 from limedb.errors import (
     LimeDBError,
     OverloadedError,
@@ -23,11 +24,10 @@ from limedb.errors import (
     StaleEpochError,
 )
 from limedb.ports import Applied, Clock, Held
-from limedb.rpc import frames
-from limedb.rpc.convert_topology import fence_from
-from limedb.rpc.memory import PEER_COPIES, ROOM_SECONDS, SMALL, Share
-from limedb.rpc.status import facts_of, kind_of, number_of, status_of
-from limedb.storage.codec import encode, received
+from limedb.rpc.server.memory import PEER_COPIES, ROOM_SECONDS, SMALL, Share
+from limedb.wire import frames
+from limedb.wire.status import facts_of, kind_of, number_of, status_of
+from limedb.wire.topology import fence_from
 from limedbpb.v1 import replica_pb2
 
 METHOD = "ReplicaService/Carry"

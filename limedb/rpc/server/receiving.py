@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from limedb.core.budget import Budget
 from limedb.errors import OverloadedError, RequestTimeoutError
 from limedb.ports import Clock
-from limedb.rpc.memory import ROOM_SECONDS, Context, Held, Share, holder_of
+from limedb.rpc.server.memory import ROOM_SECONDS, Context, Held, Share, holder_of
 
 SLOW_SECONDS = 0.02
 """How long a message may be on its way before it is counted."""

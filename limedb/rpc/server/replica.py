@@ -7,15 +7,15 @@ from typing import Any, Protocol
 from limedb.core.layout import Span
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence
+from limedb.encoding.record import encode, from_message
 from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Clock, Replica
-from limedb.rpc import convert_replica as convert
-from limedb.rpc.carrier import Carrier, Own
-from limedb.rpc.convert_topology import fence_from, topology_message
-from limedb.rpc.deadlines import Deadlines
-from limedb.rpc.memory import Share, holder_of
-from limedb.rpc.server import Context
-from limedb.storage.codec import encode, from_message
+from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.memory import Share, holder_of
+from limedb.rpc.server.peer_requests import Carrier, Own
+from limedb.rpc.server.server import Context
+from limedb.wire import replica as convert
+from limedb.wire.topology import fence_from, topology_message
 from limedbpb.v1 import replica_pb2, replica_pb2_grpc
 
 

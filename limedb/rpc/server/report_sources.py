@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from limedb.cluster.aside import Compute, compute_here
+from limedb.aio.aside import Compute, compute_here
 from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport
 from limedb.core.membership import NodeLoad
 from limedb.ports import Clock, NodeHealth, Placement, Replicas

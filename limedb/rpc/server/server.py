@@ -24,8 +24,7 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVIC
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
-from limedb.rpc.channels import MAX_MESSAGE
-from limedb.rpc.memory import (
+from limedb.rpc.server.memory import (
     ANSWER_COPIES,
     COPIES,
     PEER_COPIES,
@@ -37,8 +36,9 @@ from limedb.rpc.memory import (
     holder_of,
     room_seconds,
 )
-from limedb.rpc.receiving import Gauge, NoGauge, Receiving, running_task
-from limedb.rpc.status import status_of, trailers_of
+from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
+from limedb.wire.channels import MAX_MESSAGE
+from limedb.wire.status import status_of, trailers_of
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]

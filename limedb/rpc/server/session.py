@@ -16,13 +16,13 @@ from typing import Any, NamedTuple, cast
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
+from limedb.encoding.varint import varint
 from limedb.errors import InvalidRequestError, LimeDBError
-from limedb.rpc.answers import serialized
-from limedb.rpc.failures import failure_of
-from limedb.rpc.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL, Held, Memory, holder_of
-from limedb.rpc.server import Context
-from limedb.rpc.status import code_of, number_of, status_of
-from limedb.storage.wire import varint
+from limedb.rpc.server.answers import serialized
+from limedb.rpc.server.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL, Held, Memory, holder_of
+from limedb.rpc.server.server import Context
+from limedb.wire.error_details import failure_of
+from limedb.wire.status import code_of, number_of, status_of
 from limedbpb.v1 import kv_pb2
 
 METHOD = "KVService/Session"

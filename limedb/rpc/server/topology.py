@@ -7,8 +7,8 @@ from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Topology
 from limedb.errors import InvalidRequestError
 from limedb.ports import Account, Progress
-from limedb.rpc import convert_topology as convert
-from limedb.rpc.server import Context
+from limedb.rpc.server.server import Context
+from limedb.wire import topology as convert
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
 

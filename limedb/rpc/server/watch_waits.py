@@ -1,10 +1,10 @@
 """How long a peer does not count for watches yet, asked over its link.
 
-It owns the question. It must never wait for the peer to count (`replication/watch_drain.py` does).
+It owns the question. It must never wait for the peer to count (`replication/watch/drain.py` does).
 """
 
-from limedb.rpc.asking import ask
-from limedb.rpc.links import PeerLinks
+from limedb.rpc.peer.call import ask
+from limedb.rpc.peer.links import PeerLinks
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 ASK_SECONDS = 1.0

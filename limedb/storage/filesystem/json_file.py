@@ -17,9 +17,9 @@ from typing import TypeAlias
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from limedb.core.record import Record
+from limedb.encoding.record import Header, encode, from_message, to_message
 from limedb.errors import RecordDamagedError, StoreCorruptError, StoreDamagedError
-from limedb.storage.codec import Header, encode, from_message, to_message
-from limedb.storage.merging import is_live
+from limedb.storage.merge import is_live
 from limedb.storage.seal import seal_of
 from limedbpb.v1.record_pb2 import Record as Message
 

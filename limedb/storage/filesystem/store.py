@@ -18,16 +18,16 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
+from limedb.encoding.record import encode, key_bytes, utf8
 from limedb.errors import RecordDamagedError, StoreClosedError, StoreError
 from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
-from limedb.storage import walking
-from limedb.storage.codec import encode, key_bytes, utf8
+from limedb.storage import walk as walking
 from limedb.storage.entries import is_of, pack
 from limedb.storage.files import FileLock, make_empty_folder, make_folder, replace_durably, store_error
-from limedb.storage.json_file import Content, parse, serialize
-from limedb.storage.merging import decide
+from limedb.storage.filesystem.json_file import Content, parse, serialize
+from limedb.storage.memory.token_order import TokenOrder
+from limedb.storage.merge import decide
 from limedb.storage.range_page import cut_page, ordered_range, record_size
-from limedb.storage.token_order import TokenOrder
 
 _T = TypeVar("_T")
 

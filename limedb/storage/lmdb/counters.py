@@ -8,10 +8,10 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from limedb.encoding.record import peek
 from limedb.errors import StoreCorruptError
-from limedb.storage.codec import peek
-from limedb.storage.lmdb_env import Tables
-from limedb.storage.lmdb_layout import COUNT, HIGH_WATER, count_of, packed_count
+from limedb.storage.lmdb.env import Tables
+from limedb.storage.lmdb.layout import COUNT, HIGH_WATER, count_of, packed_count
 from limedb.storage.seal import opened
 
 if TYPE_CHECKING:

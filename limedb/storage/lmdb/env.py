@@ -12,8 +12,8 @@ import lmdb
 
 from limedb.errors import StoreCorruptError, StoreError, StoreFullError
 from limedb.storage.files import is_full
-from limedb.storage.lmdb_layout import FORMAT, FORMAT_VERSION, MAIN, META, TOKENS
-from limedb.storage.lmdb_upgrade import OLD_FORMATS, finish_sealing, upgrade
+from limedb.storage.lmdb.layout import FORMAT, FORMAT_VERSION, MAIN, META, TOKENS
+from limedb.storage.lmdb.upgrade import OLD_FORMATS, finish_sealing, upgrade
 
 # Address space, not memory or disk: the file is as long as what was written. It can't grow while others
 # have it open, so it is huge from the start.

@@ -17,10 +17,10 @@ import xxhash
 from limedb.errors import StoreDamagedError
 from limedb.storage.files import FileLock
 from limedb.storage.folder_state import STAMP_SIZE, State, StateFile, check_state, new_state, read_state
-from limedb.storage.lmdb_env import Tables, explain, open_tables
-from limedb.storage.lmdb_layout import LOGGED, STAMP, count_of
-from limedb.storage.lmdb_pages import check_file
-from limedb.storage.recovery import recover
+from limedb.storage.lmdb.env import Tables, explain, open_tables
+from limedb.storage.lmdb.layout import LOGGED, STAMP, count_of
+from limedb.storage.lmdb.pages import check_file
+from limedb.storage.lmdb.recovery import recover
 from limedb.storage.write_ahead_log import WriteAheadLog, check_segments, newest_segment
 
 log = logging.getLogger(__name__)

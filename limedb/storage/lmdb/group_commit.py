@@ -8,8 +8,8 @@ groups are cheaper than many small ones.
 import asyncio
 from collections.abc import Callable
 
-from limedb.lull import Lull
-from limedb.storage.lmdb_writer import Job
+from limedb.aio.batch_window import Lull
+from limedb.storage.lmdb.writer import Job
 
 MOST = 0.005
 """Seconds that a batch waits while more keep coming."""

@@ -16,7 +16,7 @@ from threading import Thread
 
 import lmdb
 
-from limedb.storage.lmdb_env import is_no_room
+from limedb.storage.lmdb.env import is_no_room
 
 log = logging.getLogger(__name__)
 

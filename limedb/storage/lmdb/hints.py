@@ -20,13 +20,13 @@ import lmdb
 import xxhash
 
 from limedb.core.record import Record
+from limedb.encoding.record import decode, encode, utf8
 from limedb.errors import StoreClosedError, StoreDamagedError, StoreError
-from limedb.storage.codec import decode, encode, utf8
 from limedb.storage.files import FileLock, make_private_folder
-from limedb.storage.hint_writer import HintWriter
-from limedb.storage.lmdb_env import explain
-from limedb.storage.lmdb_layout import number, number_of
-from limedb.storage.lmdb_pages import check_file
+from limedb.storage.lmdb.env import explain
+from limedb.storage.lmdb.hint_writer import HintWriter
+from limedb.storage.lmdb.layout import number, number_of
+from limedb.storage.lmdb.pages import check_file
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from limedb.core.damage import Damage
+from limedb.encoding.record import decode
 from limedb.ports import Entry
-from limedb.storage.codec import decode
 from limedb.storage.entries import pack_stored, unpack
-from limedb.storage.lmdb_env import Tables
-from limedb.storage.lmdb_layout import index_key, is_long, number, number_of, token_prefix
-from limedb.storage.lmdb_sound import MISSING, Checking, UnsoundError, checked
+from limedb.storage.lmdb.env import Tables
+from limedb.storage.lmdb.layout import index_key, is_long, number, number_of, token_prefix
+from limedb.storage.lmdb.sound import MISSING, Checking, UnsoundError, checked
 from limedb.storage.seal import record_of
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from itertools import dropwhile, groupby
 import xxhash
 
 from limedb.core.record import Record
+from limedb.encoding.record import decode, is_plain_of, utf8
 from limedb.errors import StoreCorruptError, brief
-from limedb.storage.codec import decode, is_plain_of, utf8
 
 MAIN, TOKENS, META = b"main", b"tokens", b"meta"
 COUNT, HIGH_WATER, FORMAT = b"count", b"high_water", b"format"

@@ -14,9 +14,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from limedb.storage.lmdb_plan import Item
-from limedb.storage.lmdb_writer import Job
-from limedb.storage.wire import varint
+from limedb.encoding.varint import varint
+from limedb.storage.lmdb.plan import Item
+from limedb.storage.lmdb.writer import Job
 from limedb.storage.write_ahead_log import NoRoomError, WriteAheadLog
 from limedbpb.v1.log_pb2 import LogGroup, Purge
 

@@ -5,7 +5,7 @@ It must never touch a disk: the write-ahead log has the same, on disk. The name 
 2006, "Bigtable".
 """
 
-from limedb.storage.lmdb_plan import Item, Plan
+from limedb.storage.lmdb.plan import Item, Plan
 
 
 class Memtable:

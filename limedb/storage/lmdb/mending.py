@@ -1,7 +1,7 @@
 """Mends the index of an LMDB folder from its records, and looks through all of both.
 
 It owns what scrubbing does to the tables. It must never change a record, nor take away one that verifies in
-its place: damaged ones are left to who can fetch them, `replication/healing.py`.
+its place: damaged ones are left to who can fetch them, `replication/repair/healing.py`.
 """
 
 from itertools import islice
@@ -10,14 +10,14 @@ from pathlib import Path
 import lmdb
 
 from limedb.core.damage import Damage
+from limedb.encoding.record import decode, encode, utf8
 from limedb.errors import StoreCorruptError
 from limedb.ports import Scrubbed
-from limedb.storage.codec import decode, encode, utf8
 from limedb.storage.entries import pack_stored
-from limedb.storage.lmdb_env import Tables
-from limedb.storage.lmdb_index import TokenIndex
-from limedb.storage.lmdb_layout import MAIN, META, TOKENS, index_key, is_long, stored_key, token_prefix
-from limedb.storage.lmdb_sound import MISSING, Checking, UnsoundError, checked, concerned, is_stray
+from limedb.storage.lmdb.env import Tables
+from limedb.storage.lmdb.index import TokenIndex
+from limedb.storage.lmdb.layout import MAIN, META, TOKENS, index_key, is_long, stored_key, token_prefix
+from limedb.storage.lmdb.sound import MISSING, Checking, UnsoundError, checked, concerned, is_stray
 from limedb.storage.seal import record_of
 
 STEP = 256

@@ -1,8 +1,8 @@
 """What a replica remembers of operations, on disk: an LMDB environment of its own.
 
 It owns how states get to disk and how they are forgotten. It must never judge a proposal
-(`core/agreement.py`), nor answer before a state is as durable as the data is (setting DURABILITY), nor go on
-after the disk has failed: then nobody knows which promises it kept.
+(`core/idempotency.py`), nor answer before a state is as durable as the data is (setting DURABILITY), nor go
+on after the disk has failed: then nobody knows which promises it kept.
 
 Table: when the operation began (8 bytes of milliseconds, big-endian) and its id, 16 bytes, to its packed
 state; so the oldest stand in front, and each transaction forgets some that are too old. Under `note`, that is
@@ -11,7 +11,8 @@ behind all of them: cluster id, epoch and since, as JSON.
 Each state, and what stands behind them, ends with a checksum of its place and itself (XXH3, 8 bytes), which
 an older LimeDB didn't write. All are verified when the log is opened, as are its pages, and that it isn't an
 older copy: a promise that is lost must not be given anew. Whoever opens it sets a damaged one aside: a log
-that is new notes no topology, so that the replica can tell of nothing from before (`replication/tenures.py`).
+that is new notes no topology, so that the replica can tell of nothing from before
+(`replication/idempotency/ownership_history.py`).
 
 States of one moment are one transaction in a thread: a state is looked at and changed on the event loop, in
 order, and is on disk when the transaction is that was begun behind it.
@@ -30,16 +31,16 @@ from struct import Struct
 import lmdb
 import xxhash
 
-from limedb.core.agreement import Proposal, State, Terms, moved
+from limedb.core.idempotency import Proposal, State, Terms, moved
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence
 from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
-from limedb.replication.memory_operations import KEPT_MS, MAX_OPERATIONS
 from limedb.storage.files import FileLock, make_private_folder
 from limedb.storage.folder_state import StateFile, check_state, new_state, read_state
-from limedb.storage.lmdb_env import broken, explain, full_error, is_broken_tree, is_no_room
-from limedb.storage.lmdb_layout import number, number_of
-from limedb.storage.lmdb_pages import check_file
+from limedb.storage.lmdb.env import broken, explain, full_error, is_broken_tree, is_no_room
+from limedb.storage.lmdb.layout import number, number_of
+from limedb.storage.lmdb.pages import check_file
+from limedb.storage.memory.operations import KEPT_MS, MAX_OPERATIONS
 
 MAP_SIZE = 1 << 34
 """Address space: far over what MAX_OPERATIONS take."""

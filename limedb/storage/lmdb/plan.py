@@ -8,11 +8,11 @@ from functools import partial
 from typing import NamedTuple, cast
 
 from limedb.core.record import Record
+from limedb.encoding.record import encode_all, key_bytes, peek
 from limedb.errors import RecordDamagedError
 from limedb.ports import Applied, Entry
-from limedb.storage.codec import encode_all, key_bytes, peek
 from limedb.storage.entries import checksum_of, pack
-from limedb.storage.lmdb_layout import (
+from limedb.storage.lmdb.layout import (
     PREFIX_SIZE,
     decode_for,
     foreign_key,
@@ -21,8 +21,8 @@ from limedb.storage.lmdb_layout import (
     stored_key,
     token_prefix,
 )
-from limedb.storage.lmdb_sound import UnsoundError
-from limedb.storage.merging import Decision, decide, first, newer
+from limedb.storage.lmdb.sound import UnsoundError
+from limedb.storage.merge import Decision, decide, first, newer
 
 _KEEP: Decision = (False, 0, Applied(0, False))
 

@@ -15,11 +15,11 @@ import lmdb
 from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange, behind
 from limedb.core.record import Record
+from limedb.encoding.record import decode, key_bytes, peek
 from limedb.errors import RecordDamagedError
 from limedb.ports import Held, RangePage
-from limedb.storage.codec import decode, key_bytes, peek
-from limedb.storage.lmdb_env import Tables
-from limedb.storage.lmdb_layout import (
+from limedb.storage.lmdb.env import Tables
+from limedb.storage.lmdb.layout import (
     PREFIX_SIZE,
     decode_for,
     in_key_order,
@@ -30,9 +30,9 @@ from limedb.storage.lmdb_layout import (
     stored_key,
     token_prefix,
 )
-from limedb.storage.lmdb_sound import MISSING, Checking, UnsoundError, sound_at
-from limedb.storage.memtable import Memtable
-from limedb.storage.merging import is_live
+from limedb.storage.lmdb.memtable import Memtable
+from limedb.storage.lmdb.sound import MISSING, Checking, UnsoundError, sound_at
+from limedb.storage.merge import is_live
 from limedb.storage.range_page import cut_page
 from limedb.storage.seal import SEAL_SIZE, seal_of
 

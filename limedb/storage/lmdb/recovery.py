@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
+from limedb.encoding.record import decode
 from limedb.errors import StoreCorruptError
 from limedb.ports import Entry
-from limedb.storage.codec import decode
-from limedb.storage.lmdb_counters import counters
-from limedb.storage.lmdb_env import Tables
-from limedb.storage.lmdb_plan import Item, items_of, plan, purges_of
-from limedb.storage.lmdb_sound import UnsoundError, sound_at
-from limedb.storage.lmdb_writer import write_items
+from limedb.storage.lmdb.counters import counters
+from limedb.storage.lmdb.env import Tables
+from limedb.storage.lmdb.plan import Item, items_of, plan, purges_of
+from limedb.storage.lmdb.sound import UnsoundError, sound_at
+from limedb.storage.lmdb.writer import write_items
 from limedb.storage.write_ahead_log import groups_in, newest_segment, remove_segments
 from limedbpb.v1.log_pb2 import LogGroup
 

@@ -12,11 +12,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from limedb.core.record import Record
+from limedb.encoding.record import KEY_TAG, key_in, utf8
 from limedb.errors import RecordDamagedError
-from limedb.storage.codec import KEY_TAG, key_in, utf8
 from limedb.storage.entries import was_tombstone
-from limedb.storage.lmdb_env import Tables
-from limedb.storage.lmdb_layout import is_long, is_of, stored_key, token_prefix
+from limedb.storage.lmdb.env import Tables
+from limedb.storage.lmdb.layout import is_long, is_of, stored_key, token_prefix
 from limedb.storage.seal import SEAL_SIZE, record_of, seal_of
 
 if TYPE_CHECKING:

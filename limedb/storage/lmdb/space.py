@@ -6,7 +6,7 @@ only a transaction of the tables tells.
 
 import time
 
-from limedb.storage.lmdb_env import PAGES_A_WRITE, Tables, free_space
+from limedb.storage.lmdb.env import PAGES_A_WRITE, Tables, free_space
 
 LOOK_SECONDS = 0.05
 """How long the size of disk and map are taken for what they were: asking costs more than a write."""

@@ -20,15 +20,15 @@ from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.errors import RecordDamagedError, StoreClosedError, StoreDamagedError, StoreError
 from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
-from limedb.storage import walking
+from limedb.storage import walk as walking
 from limedb.storage.files import FileLock, make_empty_folder, make_private_folder, sync
-from limedb.storage.lmdb_env import MAP_SIZE, explain, is_broken_tree
-from limedb.storage.lmdb_folder import close_folder, open_folder
-from limedb.storage.lmdb_index import TokenIndex
-from limedb.storage.lmdb_mending import Mender, verify_copy
-from limedb.storage.lmdb_plan import Item, items_of, purges_of
-from limedb.storage.lmdb_reader import OverBudgetError, Reader
-from limedb.storage.lmdb_write_path import WritePath
+from limedb.storage.lmdb.env import MAP_SIZE, explain, is_broken_tree
+from limedb.storage.lmdb.folder import close_folder, open_folder
+from limedb.storage.lmdb.index import TokenIndex
+from limedb.storage.lmdb.mending import Mender, verify_copy
+from limedb.storage.lmdb.plan import Item, items_of, purges_of
+from limedb.storage.lmdb.reader import OverBudgetError, Reader
+from limedb.storage.lmdb.write_path import WritePath
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -11,10 +11,10 @@ import logging
 
 import lmdb
 
+from limedb.encoding.record import decode, utf8
 from limedb.errors import StoreCorruptError
-from limedb.storage.codec import decode, utf8
 from limedb.storage.entries import pack, pack_stored
-from limedb.storage.lmdb_layout import (
+from limedb.storage.lmdb.layout import (
     COUNT,
     FORMAT,
     FORMAT_VERSION,

@@ -20,14 +20,14 @@ import lmdb
 
 from limedb.errors import StoreError, StoreFullError
 from limedb.ports import Applied
-from limedb.storage.lmdb_env import Tables, broken, explain
-from limedb.storage.lmdb_gather import Gather
-from limedb.storage.lmdb_plan import Item, Lookup, Plan
-from limedb.storage.lmdb_room import Room
-from limedb.storage.lmdb_sound import sound_at
-from limedb.storage.lmdb_writer import Job, Writer, plan_of
-from limedb.storage.log_writer import LogWriter
-from limedb.storage.memtable import Memtable
+from limedb.storage.lmdb.env import Tables, broken, explain
+from limedb.storage.lmdb.group_commit import Gather
+from limedb.storage.lmdb.log_writer import LogWriter
+from limedb.storage.lmdb.memtable import Memtable
+from limedb.storage.lmdb.plan import Item, Lookup, Plan
+from limedb.storage.lmdb.sound import sound_at
+from limedb.storage.lmdb.space import Room
+from limedb.storage.lmdb.writer import Job, Writer, plan_of
 from limedb.storage.write_ahead_log import WriteAheadLog
 
 log = logging.getLogger(__name__)

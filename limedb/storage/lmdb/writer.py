@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 
 from limedb.errors import StoreError
 from limedb.ports import Applied
-from limedb.storage.lmdb_counters import counters, put_counters
-from limedb.storage.lmdb_env import PAGES_A_WRITE, Tables, broken, full_error, is_no_room
-from limedb.storage.lmdb_layout import LOGGED, packed_count
-from limedb.storage.lmdb_plan import Item, Lookup, Plan, plan, plan_mending
-from limedb.storage.lmdb_sound import sound_at, was_live
+from limedb.storage.lmdb.counters import counters, put_counters
+from limedb.storage.lmdb.env import PAGES_A_WRITE, Tables, broken, full_error, is_no_room
+from limedb.storage.lmdb.layout import LOGGED, packed_count
+from limedb.storage.lmdb.plan import Item, Lookup, Plan, plan, plan_mending
+from limedb.storage.lmdb.sound import sound_at, was_live
 from limedb.storage.seal import sealed
 
 if TYPE_CHECKING:

@@ -1,12 +1,12 @@
 """What a replica remembers of operations, in memory.
 
-It owns the states of a node whose data is in memory, too. It must never judge a proposal: `core/agreement.py`
-does.
+It owns the states of a node whose data is in memory, too. It must never judge a proposal:
+`core/idempotency.py` does.
 """
 
 from collections.abc import Sequence
 
-from limedb.core.agreement import MAX_AGE_MS, Proposal, State, moved
+from limedb.core.idempotency import MAX_AGE_MS, Proposal, State, moved
 from limedb.core.paxos import Acceptor
 from limedb.core.topology import Fence
 

@@ -17,15 +17,15 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
+from limedb.encoding.record import encode, from_message, key_bytes, to_message, utf8
 from limedb.errors import StoreClosedError, StoreCorruptError
 from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
-from limedb.storage import walking
-from limedb.storage.codec import encode, from_message, key_bytes, to_message, utf8
+from limedb.storage import walk as walking
 from limedb.storage.entries import is_of, pack
 from limedb.storage.files import make_empty_folder, store_error, sync, write_durably
-from limedb.storage.merging import decide
+from limedb.storage.memory.token_order import SortedLazily, TokenOrder
+from limedb.storage.merge import decide
 from limedb.storage.range_page import cut_page, ordered_range, record_size
-from limedb.storage.token_order import SortedLazily, TokenOrder
 from limedbpb.v1.record_pb2 import Record as Message
 
 SNAPSHOT_NAME = "records.pb"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from limedb.cluster.clock_lead import MAX_LEAD_MS, RECENT, ClockLead
+from limedb.cluster.gossip.clock_lead import MAX_LEAD_MS, RECENT, ClockLead
 from limedb.core.slewed_time import RATE
 
 OWN, B, C, STRANGER = (f"http://{name}:1" for name in ("a", "b", "c", "stranger"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from limedb.cluster.clocks import START, ClockWatch
+from limedb.cluster.gossip.clock_skew import START, ClockWatch
 
 MEMBERS = ["b", "c", "d", "e"]
 

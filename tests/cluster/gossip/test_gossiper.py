@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from limedb.cluster.gossiper import MAX_EXCHANGES, Gossiper
-from limedb.cluster.picker import PeerPicker
-from limedb.cluster.view import ClusterView
+from limedb.cluster.gossip.gossiper import MAX_EXCHANGES, Gossiper
+from limedb.cluster.gossip.peer_selector import PeerPicker
+from limedb.cluster.gossip.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import UnavailableError
@@ -270,7 +270,7 @@ def gossip_with(transport: Broken, seconds: float) -> int:
 
 
 def test_a_peer_that_fails_is_logged_once_and_met_again(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "limedb.cluster.gossiper")
+    caplog.set_level(logging.DEBUG, "limedb.cluster.gossip.gossiper")
     transport = Broken(UnavailableError("refused"))
 
     assert gossip_with(transport, 10) >= 9
@@ -286,7 +286,7 @@ def test_even_a_bug_ends_no_gossip(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_changes_of_status_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "limedb.cluster.gossiper")
+    caplog.set_level(logging.INFO, "limedb.cluster.gossip.gossiper")
     gossip_with(Broken(UnavailableError("refused")), 10)
 
     assert [r.message for r in caplog.records if "node2" in r.message] == [

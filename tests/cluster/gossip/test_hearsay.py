@@ -5,16 +5,9 @@ from typing import Any
 
 import pytest
 
-from limedb.cluster.gossip_bounds import (
-    MAX_AHEAD_MS,
-    MAX_ENTRIES,
-    MAX_EPOCH,
-    flaw,
-    is_address,
-    is_name,
-)
-from limedb.cluster.hearsay import MAX_STRANGERS, Check
-from limedb.cluster.view import FORGET_SECONDS, ClusterView
+from limedb.cluster.gossip.bounds import MAX_AHEAD_MS, MAX_ENTRIES, MAX_EPOCH, flaw, is_address, is_name
+from limedb.cluster.gossip.hearsay import MAX_STRANGERS, Check
+from limedb.cluster.gossip.view import FORGET_SECONDS, ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
 

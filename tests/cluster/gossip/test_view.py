@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from limedb.cluster.hearsay import Check
+from limedb.cluster.gossip.hearsay import Check
+from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.report import GossipReport, PeerReport
-from limedb.cluster.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import StoreClosedError

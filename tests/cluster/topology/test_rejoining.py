@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from limedb.cluster.rejoining import waits_for
+from limedb.cluster.topology.rejoining import waits_for
 from limedb.core.membership import NodeState
 from limedb.core.topology import Member, Phase, join
 from limedb.ports import Saved

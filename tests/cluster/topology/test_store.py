@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from limedb.cluster.charter import Charter
+from limedb.cluster.topology.store import Charter
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence, Member, Topology, finish, found, hand_over, join, leave
 from limedb.errors import InvalidRequestError, StoreError, UnavailableError

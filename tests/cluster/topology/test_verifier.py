@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from limedb.cluster.approval import Approval
+from limedb.cluster.topology.approval import Approval
 from limedb.core.paxos import Ballot
 from limedb.core.topology import Phase, Topology, cancel, finish, hand_over, leave, remove
 from limedb.errors import InvalidRequestError, UnavailableError

@@ -1,6 +1,6 @@
 """Latencies: the percentile of the last minute, and who is asked first."""
 
-from limedb.replication.latency import DEFAULT_DELAY, MIN_DELAY, Latencies
+from limedb.replication.read.latency import DEFAULT_DELAY, MIN_DELAY, Latencies
 
 A, B, C = "http://a:1", "http://b:1", "http://c:1"
 

@@ -6,15 +6,15 @@ import pytest
 
 from limedb.core.record import Record
 from limedb.core.topology import Topology, found
+from limedb.encoding.record import encode
 from limedb.errors import NotMemberError
 from limedb.ports import Store
-from limedb.replication.at_hand import AtHand
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
+from limedb.replication.read.local_reads import AtHand
 from limedb.replication.replica import LocalReplica
-from limedb.replication.skew import ClockGuard
-from limedb.storage.codec import encode
-from limedb.storage.lmdb_store import LmdbStore
-from limedb.storage.memory_store import MemoryStore
+from limedb.storage.lmdb.store import LmdbStore
+from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import VirtualClock
 from tests.replication.nodes import A, B, Place, member
 

@@ -17,7 +17,7 @@ from limedb.errors import (
     ResponseTooLargeError,
 )
 from limedb.replication.coordinator import Found, Write
-from limedb.replication.latency import DEFAULT_DELAY
+from limedb.replication.read.latency import DEFAULT_DELAY
 from tests.cluster.virtual import START_MS
 from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, member, virtual
 

@@ -13,8 +13,8 @@ from limedb.core.ring import token_of
 from limedb.core.topology import Fence, Phase, finish, hand_over, join, leave
 from limedb.errors import NotMemberError, RemoteError, ResponseTooLargeError, is_too_large
 from limedb.ports import Entry, Replica
-from limedb.replication import comparing
-from limedb.replication.repair import Repairer, RepairProgress
+from limedb.replication.repair import range_sync as comparing
+from limedb.replication.repair.anti_entropy import Repairer, RepairProgress
 from tests.cluster.virtual import START_MS, wait_until
 from tests.replication.nodes import A, B, C, D, Fault, Line, Nodes, Wire, member, virtual
 
@@ -161,7 +161,7 @@ async def test_a_node_compares_only_what_both_own() -> None:
 @virtual
 async def test_an_empty_node_is_filled_by_one_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "BATCH", 50)
-    monkeypatch.setattr("limedb.storage.walking.MAX_LIST_SIZE", 20_000)
+    monkeypatch.setattr("limedb.storage.walk.MAX_LIST_SIZE", 20_000)
     nodes = Nodes(A, B, replication_factor=2)
     records = [new(f"k{n}", "x" * 5000) for n in range(2000)]  # more than one read may give
     await put_many(nodes, records, B)

@@ -9,7 +9,7 @@ from limedb.core.quorum import majority
 from limedb.core.record import Record
 from limedb.errors import LimeDBError, RecordDamagedError, RequestTimeoutError
 from limedb.ports import Held
-from limedb.replication.healing import Outcome, Verdict, judge
+from limedb.replication.repair.healing import Outcome, Verdict, judge
 
 OLD, NEW = Record("k", "old", 1), Record("k", "new", 2)
 DAMAGED, SILENT = RecordDamagedError(("k",), "rot"), RequestTimeoutError(1, "b")

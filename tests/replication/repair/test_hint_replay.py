@@ -11,8 +11,8 @@ from limedb.core.record import Record
 from limedb.core.topology import leave
 from limedb.errors import StoreFullError
 from limedb.replication.coordinator import Write
-from limedb.replication.hints import PAGE_RECORDS, HintReplayer
-from limedb.replication.memory_hints import MemoryHints
+from limedb.replication.repair.hint_replay import PAGE_RECORDS, HintReplayer
+from limedb.storage.memory.hints import MemoryHints
 from tests.cluster.virtual import START_MS, wait_until
 from tests.replication.nodes import A, B, C, D, Nodes, Seat, left_tasks, virtual
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from limedb.ports import Scrubbed, StoreStats
-from limedb.replication.scrubbing import Scrubber
-from limedb.storage.memory_store import MemoryStore
+from limedb.replication.repair.scrubber import Scrubber
+from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import START_MS, VirtualClock, run_virtual
 
 INTERVAL = 1000.0

@@ -8,7 +8,7 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.topology import finish, hand_over, join
 from limedb.errors import InvalidRequestError, RangeUnreachableError, RequestTimeoutError
-from limedb.replication.scanning import Scan
+from limedb.replication.scan.scanner import Scan
 from tests.replication.nodes import A, B, C, D, Nodes, Seat, member, virtual
 
 KEYS = [f"key{i:03}" for i in range(60)]

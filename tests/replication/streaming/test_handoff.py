@@ -4,21 +4,21 @@ import asyncio
 from itertools import pairwise
 
 import pytest
+from tests.cluster.test_charter import FIRST, Drain, charter_of
 
-from limedb.cluster.transfer import Sources, Transfer, newer, split
 from limedb.core.layout import EVERYTHING, Span
 from limedb.core.record import Record
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence
 from limedb.errors import ReplicaUnreachableError, UnavailableError
 from limedb.ports import Entry
+from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
-from limedb.replication.skew import ClockGuard
-from limedb.storage.memory_store import MemoryStore
+from limedb.replication.streaming.transfer import Sources, Transfer, newer, split
+from limedb.storage.memory.store import MemoryStore
 from tests.cluster.network import url_of
 from tests.cluster.nodes import Client, Cluster
-from tests.cluster.test_charter import FIRST, Drain, charter_of
 from tests.cluster.test_topology_changes import formed
 from tests.cluster.virtual import VirtualClock, run_virtual, wait_until
 

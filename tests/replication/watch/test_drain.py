@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from limedb.errors import ReplicaUnreachableError
-from limedb.replication.watch_drain import LOOK_SECONDS, wait_watchable
+from limedb.replication.watch.drain import LOOK_SECONDS, wait_watchable
 from tests.cluster.virtual import run_virtual
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limedb.replication.reported import Known, Reported
+from limedb.replication.watch.reported import Known, Reported
 
 
 def test_the_last_version_of_a_key_is_known() -> None:

@@ -13,7 +13,7 @@ from limedb.core.topology import finish, hand_over, join
 from limedb.errors import InvalidRequestError, RangeUnreachableError, WatchGapError
 from limedb.replication.change_log import ChangeLog
 from limedb.replication.requests import Write
-from limedb.replication.watching import Told
+from limedb.replication.watch.watcher import Told
 from tests.replication.nodes import A, B, C, D, Nodes, Seat, left_tasks, member, virtual
 
 ALL = Selection()

@@ -10,8 +10,8 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import KeyNotFoundError, LimeDBError, OutcomeUnknownError, StoreCorruptError
 from limedb.ports import Applied, Replica
-from limedb.replication.coalescing import HOLD, LEAST_PATIENCE
 from limedb.replication.coordinator import Write, Written
+from limedb.replication.write.batcher import HOLD, LEAST_PATIENCE
 from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, virtual
 
 FAR = 60.0

@@ -24,8 +24,8 @@ from limedb.errors import (
     UnavailableError,
 )
 from limedb.ports import Applied
-from limedb.replication import portions
 from limedb.replication.coordinator import MAX_ATTEMPTS, Write, Written
+from limedb.replication.write import portions
 from tests.cluster.virtual import START_MS, VirtualClock
 from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, member, virtual
 

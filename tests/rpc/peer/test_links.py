@@ -11,8 +11,8 @@ import pytest
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, OutcomeUnknownError, ReplicaUnreachableError
-from limedb.rpc.links import PeerLinks
-from limedb.rpc.remote import RemoteReplica, ReplicaDirectory
+from limedb.rpc.peer.links import PeerLinks
+from limedb.rpc.peer.remote_replica import RemoteReplica, ReplicaDirectory
 from tests.rpc.peers import URL, FakeReplica, SystemClock, peer_process, servicers, serving
 from tests.support.ports import free_port
 

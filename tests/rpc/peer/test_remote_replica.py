@@ -27,10 +27,11 @@ from limedb.errors import (
     WatchGapError,
 )
 from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage
-from limedb.rpc import convert_replica, remote
-from limedb.rpc.links import PeerLinks
-from limedb.rpc.remote import RemoteReplica
-from limedb.rpc.remote_topology import RemoteTopology
+from limedb.rpc.peer import remote_replica as remote
+from limedb.rpc.peer.links import PeerLinks
+from limedb.rpc.peer.remote_replica import RemoteReplica
+from limedb.rpc.peer.remote_topology import RemoteTopology
+from limedb.wire import replica as convert_replica
 from tests.rpc.peers import URL, FakeReplica, SystemClock, servicers, serving
 from tests.support.ports import free_port
 

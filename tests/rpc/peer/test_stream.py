@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
+from limedb.encoding.record import encode
 from limedb.errors import (
     NotMemberError,
     OutcomeUnknownError,
@@ -20,13 +21,15 @@ from limedb.errors import (
     RequestTimeoutError,
 )
 from limedb.ports import Applied
-from limedb.rpc import carrier, frames, peer_stream, remote
-from limedb.rpc.deadlines import Deadlines
-from limedb.rpc.links import PeerLinks
-from limedb.rpc.remote import RemoteReplica
-from limedb.rpc.replica import ReplicaServicer
-from limedb.rpc.topology import TopologyServicer
-from limedb.storage.codec import encode
+from limedb.rpc.peer import remote_replica as remote
+from limedb.rpc.peer import stream as peer_stream
+from limedb.rpc.peer.links import PeerLinks
+from limedb.rpc.peer.remote_replica import RemoteReplica
+from limedb.rpc.server import peer_requests as carrier
+from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.replica import ReplicaServicer
+from limedb.rpc.server.topology import TopologyServicer
+from limedb.wire import frames
 from limedbpb.v1 import replica_pb2
 from tests.rpc.peers import URL, SystemClock, new_memory, serving
 from tests.support.ports import free_port

@@ -5,8 +5,8 @@ from typing import Any, cast
 import pytest
 
 from limedb.errors import InvalidRequestError
-from limedb.rpc.admin import AdminServicer
-from limedb.rpc.checks import Checks
+from limedb.rpc.server.admin import AdminServicer
+from limedb.rpc.server.checks import Checks
 from limedbpb.v1 import admin_pb2
 
 

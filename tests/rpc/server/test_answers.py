@@ -5,10 +5,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from limedb.core.record import Record
+from limedb.encoding.record import encode
 from limedb.errors import KeyNotFoundError, RecordDamagedError, StoreFullError
 from limedb.replication.requests import Found, Written
-from limedb.rpc import answers, convert
-from limedb.storage.codec import encode
+from limedb.rpc.server import answers
+from limedb.wire import kv as convert
 from limedbpb.v1 import kv_pb2
 
 URL = "http://node1:8484"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from limedb.errors import AssetNotFoundError
-from limedb.rpc.assets import read_asset
+from limedb.rpc.server.assets import read_asset
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limedb.cluster.gossip_bounds import MAX_ENTRIES
+from limedb.cluster.gossip.bounds import MAX_ENTRIES
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
-from limedb.rpc.checks import MAX_GOSSIP_SIZE, MAX_TTL_MS, Checks
-from limedb.rpc.convert import batch_write_from
+from limedb.rpc.server.checks import MAX_GOSSIP_SIZE, MAX_TTL_MS, Checks
+from limedb.wire.kv import batch_write_from
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
 checks = Checks(max_value_size=10)

@@ -15,10 +15,10 @@ from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.core.topology import Topology
 from limedb.errors import NotMemberError, ReplicaUnreachableError, StaleEpochError, UnavailableError
-from limedb.rpc import convert_gossip
-from limedb.rpc.checks import Checks
-from limedb.rpc.cluster import ClusterServicer
-from limedb.rpc.deadlines import Deadlines
+from limedb.rpc.server.checks import Checks
+from limedb.rpc.server.cluster import ClusterServicer
+from limedb.rpc.server.deadlines import Deadlines
+from limedb.wire import gossip as convert_gossip
 from limedbpb.v1 import cluster_pb2
 from tests.cluster.virtual import VirtualClock, run_virtual
 from tests.rpc.cluster_sources import DEAD, HANDOVER, LOAD, NEW, OTHER, OWN, STEADY, STREAMING, FakeCluster

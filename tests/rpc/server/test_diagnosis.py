@@ -4,7 +4,7 @@ from limedb.cluster.report import PeerReport
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
 from limedb.core.topology import Member, Topology, found, join
-from limedb.rpc.problems import problems_of
+from limedb.rpc.server.diagnosis import problems_of
 
 A, B, C = (f"http://node{i}:8484" for i in range(1, 4))
 

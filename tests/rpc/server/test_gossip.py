@@ -3,8 +3,8 @@
 from typing import Any
 
 from limedb.core.membership import Ack
-from limedb.rpc.checks import Checks
-from limedb.rpc.gossip import GossipServicer
+from limedb.rpc.server.checks import Checks
+from limedb.rpc.server.gossip import GossipServicer
 from limedbpb.v1 import gossip_pb2
 
 

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limedb.errors import KeyNotFoundError, OverloadedError, RemoteError
-from limedb.rpc.memory import FORGET_SECONDS, FULL_SECONDS, MOST_WAITING, SMALL, Memory, Share, holder_of
+from limedb.rpc.server.memory import (
+    FORGET_SECONDS,
+    FULL_SECONDS,
+    MOST_WAITING,
+    SMALL,
+    Memory,
+    Share,
+    holder_of,
+)
 
 PATIENCE = 5
 

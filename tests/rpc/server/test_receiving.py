@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from limedb.errors import OverloadedError, RequestTimeoutError
-from limedb.rpc import receiving
-from limedb.rpc.receiving import FEW, GROWN_BYTES, NoGauge, Receiving
+from limedb.rpc.server import receiving
+from limedb.rpc.server.receiving import FEW, GROWN_BYTES, NoGauge, Receiving
 from tests.rpc.peers import SystemClock
 
 PATIENCE = 10

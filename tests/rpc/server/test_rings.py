@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from limedb.core.ring import TOKENS, Ring
-from limedb.rpc.rings import ring_response
+from limedb.rpc.server.rings import ring_response
 
 URLS = [f"http://node{i}:8484" for i in (1, 2, 3, 4)]
 

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from limedb.errors import InvalidRequestError
-from limedb.rpc.server import Server
+from limedb.rpc.server.server import Server
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 from tests.rpc.peers import new_memory, serving
 from tests.support.ports import free_port

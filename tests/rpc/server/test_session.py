@@ -9,10 +9,10 @@ import grpc
 import pytest
 
 from limedb.errors import OutcomeUnknownError, ValueTooLargeError
-from limedb.rpc.failures import error_from
-from limedb.rpc.memory import Memory
-from limedb.rpc.server import Server
-from limedb.rpc.session import Limits, Session
+from limedb.rpc.server.memory import Memory
+from limedb.rpc.server.server import Server
+from limedb.rpc.server.session import Limits, Session
+from limedb.wire.error_details import error_from
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.rpc.peers import new_memory
 from tests.support.ports import free_port

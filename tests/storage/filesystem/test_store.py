@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from limedb.core.record import Record
+from limedb.encoding.record import encode
 from limedb.errors import StoreCorruptError, StoreFullError
-from limedb.storage.codec import encode
-from limedb.storage.filesystem_store import FilesystemStore
+from limedb.storage.filesystem.store import FilesystemStore
 from limedb.storage.seal import seal_of
 from tests.storage.disks import SmallDisk
 from tests.storage.kinds import NOW, text, tombstone

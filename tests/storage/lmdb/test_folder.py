@@ -11,9 +11,9 @@ import pytest
 
 from limedb.core.record import Record
 from limedb.errors import StoreDamagedError
-from limedb.storage import lmdb_write_path
 from limedb.storage.folder_state import read_state
-from limedb.storage.lmdb_store import LmdbStore
+from limedb.storage.lmdb import write_path as lmdb_write_path
+from limedb.storage.lmdb.store import LmdbStore
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,10 @@ import lmdb
 import pytest
 
 from limedb.core.record import Record
+from limedb.encoding.record import encode
 from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
-from limedb.storage.codec import encode
-from limedb.storage.hint_log import LmdbHintLog
-from limedb.storage.lmdb_layout import number
+from limedb.storage.lmdb.hints import LmdbHintLog
+from limedb.storage.lmdb.layout import number
 from limedb.storage.opening import open_hint_log
 from tests.storage.disks import SmallDisk
 from tests.storage.kinds import NOW, text, tombstone

@@ -11,15 +11,15 @@ from random import Random
 import lmdb
 import pytest
 
-from limedb.core.agreement import FIRST, MAX_AGE_MS, Operation, Proposal, State, Terms
+from limedb.core.idempotency import FIRST, MAX_AGE_MS, Operation, Proposal, State, Terms
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence
 from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
 from limedb.ports import OperationLog
-from limedb.replication.memory_operations import KEPT_MS, MemoryOperations
-from limedb.storage.lmdb_layout import number
+from limedb.storage.lmdb.layout import number
+from limedb.storage.lmdb.operations import LmdbOperationLog, pack, unpack
+from limedb.storage.memory.operations import KEPT_MS, MemoryOperations
 from limedb.storage.opening import open_operation_log
-from limedb.storage.operation_log import LmdbOperationLog, pack, unpack
 
 NOW = 1_700_000_000_000
 FENCE = Fence("c1", 3)

@@ -12,7 +12,7 @@ import lmdb
 import pytest
 
 from limedb.errors import StoreDamagedError, StoreError
-from limedb.storage.lmdb_pages import check_file
+from limedb.storage.lmdb.pages import check_file
 
 PAGE = 4096
 CASES = int(os.environ.get("TORTURE_CASES", "300"))

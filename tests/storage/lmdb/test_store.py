@@ -12,11 +12,11 @@ import lmdb
 import psutil
 import pytest
 
+from limedb.encoding.record import encode
 from limedb.errors import StoreClosedError, StoreCorruptError, StoreError, StoreFullError
 from limedb.ports import Applied
-from limedb.storage.codec import encode
-from limedb.storage.lmdb_layout import stored_key
-from limedb.storage.lmdb_store import LmdbStore
+from limedb.storage.lmdb.layout import stored_key
+from limedb.storage.lmdb.store import LmdbStore
 from limedb.storage.seal import sealed
 from tests.storage.disks import SmallDisk, compile_shim
 from tests.storage.kinds import NOW, fail, open_lmdb, text, tombstone

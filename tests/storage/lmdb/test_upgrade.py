@@ -9,9 +9,9 @@ from limedb.core.layout import EVERYTHING
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.errors import RecordDamagedError, StoreError
-from limedb.storage import lmdb_upgrade
-from limedb.storage.lmdb_layout import FORMAT_VERSION, number
-from limedb.storage.memory_store import MemoryStore
+from limedb.storage.lmdb import upgrade as lmdb_upgrade
+from limedb.storage.lmdb.layout import FORMAT_VERSION, number
+from limedb.storage.memory.store import MemoryStore
 from limedb.storage.seal import SEAL_SIZE
 from tests.storage.kinds import NOW, open_lmdb, text, tombstone
 

@@ -1,0 +1,1 @@
+"""Gossip: who is there, who answers, and how far the nodes' clocks lie apart."""

@@ -1,0 +1,1 @@
+"""What the command line and the terminal UI ask a cluster, with calls that block."""

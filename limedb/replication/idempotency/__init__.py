@@ -1,0 +1,1 @@
+"""Writes that take effect once, however often they are sent."""

@@ -1,0 +1,1 @@
+"""Scans of a range of keys across the cluster."""

@@ -1,0 +1,1 @@
+"""What a new owner fetches before it is read."""

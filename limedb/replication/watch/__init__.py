@@ -1,0 +1,1 @@
+"""Watches: the changes of keys, each version once and in order."""

@@ -1,0 +1,1 @@
+"""The client's side of what nodes ask each other, over persistent channels."""

@@ -1,0 +1,1 @@
+"""The server's side: one servicer for each service."""

@@ -1,0 +1,1 @@
+"""The store that keeps each key in a JSON file of its own."""

@@ -1,0 +1,1 @@
+"""The store of LMDB tables behind a write-ahead log."""
