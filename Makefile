@@ -168,7 +168,7 @@ sim: $(READY) ## Run that many seeds (SEEDS=300) of the simulated cluster, and a
 .PHONY: torture
 torture: $(READY) ## All floods, each measured, and damaged files in every way that tests know (many minutes)
 	$(BIN)/python -m pytest -q -m torture --timeout 3600
-	TORTURE_CASES=20000 $(BIN)/python -m pytest -q tests/storage/test_lmdb_pages.py
+	TORTURE_CASES=20000 $(BIN)/python -m pytest -q tests/storage/lmdb/test_pages.py
 	TORTURE_DAMAGE=1 $(BIN)/python -m pytest -q tests/scenarios/test_damaged_files.py
 
 .PHONY: format

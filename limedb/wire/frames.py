@@ -1,7 +1,7 @@
 """Questions and answers of the stream between peers, as bytes (proto: CarryRequest, CarryResponse).
 
 It owns how they are written: by hand, so that stored records are joined into a frame and none is made into a
-message; tests/rpc/test_frames.py holds every byte against what protobuf writes. Frames are read by protobuf.
+message; tests/wire/test_frames.py holds every byte against what protobuf writes. Frames are read by protobuf.
 It must never know of a stream. Encoding: https://protobuf.dev/programming-guides/encoding/
 """
 

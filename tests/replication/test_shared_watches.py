@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from tests.replication.test_watching import begin, heard, put, silent, stand
 
 from limedb.core.hlc import version_at
 from limedb.core.record import Record
@@ -13,6 +12,7 @@ from limedb.ports import Replica
 from limedb.replication.watch.feed import Feed
 from limedb.replication.watch.watcher import MAX_NARROW, Watcher
 from tests.replication.nodes import SKEW_MS, A, B, C, Nodes, Seat, left_tasks, virtual
+from tests.replication.watch.test_watcher import begin, heard, put, silent, stand
 
 OLD_SECONDS = 15.0
 """After which a write that is no late one is on its way no more."""

@@ -4,7 +4,6 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from tests.cluster.test_charter import FIRST, Drain, charter_of
 
 from limedb.core.layout import EVERYTHING, Span
 from limedb.core.record import Record
@@ -20,6 +19,7 @@ from limedb.storage.memory.store import MemoryStore
 from tests.cluster.network import url_of
 from tests.cluster.nodes import Client, Cluster
 from tests.cluster.test_topology_changes import formed
+from tests.cluster.topology.test_store import FIRST, Drain, charter_of
 from tests.cluster.virtual import VirtualClock, run_virtual, wait_until
 
 FENCE = FIRST.fence
