@@ -30,6 +30,7 @@ from limedb.replication.in_flight import InFlight
 from limedb.replication.repair.anti_entropy import Repairer
 from limedb.replication.replica import LocalReplica
 from limedb.storage.lmdb.store import LmdbStore
+from limedb.storage.memory.operations import MemoryOperations
 from limedb.wire import replica as convert
 from limedbpb.v1 import replica_pb2 as pb
 
@@ -153,7 +154,8 @@ async def run(folder: Path, keys: int, differing: int) -> None:
             await store.apply([Record(f"key-{i:09}", VALUE, version + i % 9) for i in batch], 1)
         print(f"filled {keys} keys in {time.perf_counter() - start:.1f} s")
     own, other = (
-        LocalReplica(store, clock, place, InFlight(), 4 << 20, ClockGuard(clock, 500)) for store in stores
+        LocalReplica(store, clock, place, InFlight(), 4 << 20, ClockGuard(clock, 500), MemoryOperations())
+        for store in stores
     )
     wire = _Wire(other)
 

@@ -27,6 +27,7 @@ from limedb.core.membership import NodeLoad, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.problems import Problem, Problems
 from limedb.core.quorum import Level
+from limedb.core.report import Progress
 from limedb.core.topology import Standing, Topology
 from limedb.ports import (
     Account,
@@ -35,7 +36,6 @@ from limedb.ports import (
     HintLog,
     NodeFile,
     OperationLog,
-    Progress,
     Replicas,
     Saved,
     Store,
@@ -89,20 +89,19 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What an engine runs on. connect: makes the directory of all replicas around the own one. operations: in
-    memory where there is none. scrub_mark: where scrubbing is. load: how the node does, None: it isn't told.
-    compute: does what takes long beside the event loop.
+    """What an engine runs on. connect: makes the directory of all replicas around the own one.
+    scrub_mark: where scrubbing is. load: how the node does, None: it isn't told. compute: does what takes long beside the event loop.
     """
 
     store: Store
     node_file: NodeFile
     hints: HintLog
+    operations: OperationLog
     clock: Clock
     rng: Random
     gossip: GossipTransport
     topology: TopologyTransport
     connect: "Callable[[Engine], Replicas]"
-    operations: OperationLog | None = None
     load: Callable[[], NodeLoad | None] = lambda: None
     scrub_mark: ScrubMark | None = None
     compute: Compute = compute_here

@@ -26,6 +26,7 @@ from limedb.cluster.topology.store import new_id
 from limedb.config import Config
 from limedb.core.problems import Problem
 from limedb.core.quorum import Level
+from limedb.core.report import RotFigures
 from limedb.engine import Engine, Settings, World
 from limedb.errors import LimeDBError, StoreDamagedError
 from limedb.observability.figures import Figures
@@ -50,7 +51,7 @@ from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.kv import KVServicer
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.replica import ReplicaServicer
-from limedb.rpc.server.report_sources import ClusterSources, Phase, RotFigures
+from limedb.rpc.server.report_sources import ClusterSources, Phase
 from limedb.rpc.server.server import Server, listen_addresses
 from limedb.rpc.server.topology import TopologyServicer
 from limedb.rpc.server.watch_waits import WatchWaits

@@ -4,8 +4,8 @@ It owns the words between the layers. It must never hold code that does anything
 Times called `deadline` are seconds of `Clock.monotonic`.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from limedb.core.damage import Damage
@@ -15,6 +15,7 @@ from limedb.core.layout import Layout, Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
+from limedb.core.report import Progress
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
 from limedb.errors import RecordDamagedError
@@ -437,25 +438,6 @@ class NodeFile(Protocol):
 
     async def save(self, saved: Saved) -> None:
         """Keep it; durable when this returns, as data is. StoreError. Calls take effect in their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How a node does its part of a change. epoch, cluster_id: the change's. spans, spans_done: ranges to
-    fetch and fetched; keys: records fetched; keys_per_second: over the last seconds. waiting_for: what it
-    waits for, in words, empty while it runs. is_done: nothing is left to fetch.
-    dead: seconds that it has taken members for dead, by URL.
-    """
-
-    epoch: int
-    spans: int = 0
-    spans_done: int = 0
-    keys: int = 0
-    keys_per_second: float = 0.0
-    waiting_for: str = ""
-    is_done: bool = True
-    dead: Mapping[str, float] = field(default_factory=dict)
-    cluster_id: str = ""
 
 
 class TopologyTransport(Protocol):

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from limedb.client.arguments import check_key, check_value
+from limedb.core.limits import MAX_TTL_MS
 from limedb.errors import BadItemError, InvalidRequestError
-from limedb.rpc.server.checks import MAX_TTL_MS
 
 
 class Format(StrEnum):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from limedb.aio.retrying import Patience
-from limedb.cluster.report import ChangePlan, ChangeStatus
+from limedb.core.report import ChangePlan, ChangeStatus
 from limedb.errors import LimeDBError
 from limedb.operator.admin import AdminClient, AdminStatus, RepairState, ScrubState
 from limedb.operator.calls import may_pass

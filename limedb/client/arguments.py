@@ -7,9 +7,9 @@ anything.
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from limedb.core.limits import MAX_KEY_SIZE, MAX_TTL_MS
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, MalformedRequestError
-from limedb.rpc.server.checks import MAX_KEY_SIZE, MAX_TTL_MS
 from limedb.wire.levels import consistency_of
 from limedbpb.v1 import record_pb2
 

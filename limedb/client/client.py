@@ -26,8 +26,8 @@ from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
 from limedb.client.routes import Follow, Routes
 from limedb.client.scans import Entry, check_limit, scan_pages
 from limedb.client.watches import Change, watch_changes, watch_request
+from limedb.core.limits import DEFAULT_SCAN_SIZE
 from limedb.errors import PartialFailureError
-from limedb.rpc.server.checks import DEFAULT_SCAN_SIZE
 from limedbpb.v1 import kv_pb2, record_pb2
 
 D = TypeVar("D")

@@ -54,6 +54,13 @@ class Owners(NamedTuple):
         """Who fetches while a topology streams."""
         return self.written if self.shrinks else self.extra
 
+    @property
+    def sources_needed(self) -> int:
+        """How many of `current` to fetch from, so that every write that was ever acknowledged by a majority
+        is on one of them; all that are left, where too many have lost their data.
+        """
+        return min(spare(self.replicas) + 1, len(self.current))
+
 
 class Layout:
     """The owners of every token under one topology. Each range's are found when first asked for, and kept.

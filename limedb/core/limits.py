@@ -1,7 +1,7 @@
-"""How much one message between nodes may hold, and what a record may be.
+"""How much one message of a client or of a node may hold, and what a record may be.
 
-It owns these numbers. They leave room for whatever a node's own settings allow: another node's may be others,
-and what is stored was taken under older ones.
+It owns these numbers. Those between nodes leave room for whatever a node's own settings allow: another node's
+may be others, and what is stored was taken under older ones.
 """
 
 from limedb.core.record import Record, value_size
@@ -18,6 +18,22 @@ MAX_PAGE = 10_000
 """Records of a page, beside those of its last token."""
 MAX_SPANS = 4096
 """Ranges in one question."""
+MAX_BATCH = 10_000
+"""Items of a client's batch."""
+MIN_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY = 16, 64
+"""Bytes of an idempotency key."""
+MAX_ATTEMPT = 1_000_000
+"""The greatest number of an attempt of one write."""
+MAX_TTL_MS = 100 * 365 * 24 * 3600 * 1000
+"""Milliseconds that a key may live, where it doesn't live for ever: a hundred years."""
+MIN_WATCH_MS, DEFAULT_WATCH_MS, MAX_WATCH_MS = 100, 1000, 30_000
+"""Milliseconds between two messages of WatchCluster. Envoy ends streams that are silent for a minute."""
+MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 1000, 20
+"""Keys of a page of ListKeys, and of a message of a scan at most."""
+DEFAULT_SCAN_SIZE = 100
+"""Keys of a message of a scan that names no size."""
+MAX_GOSSIP_SIZE = 2 << 20
+"""Bytes of a gossip message."""
 ABSURD_AHEAD_MS = 24 * 3600 * 1000
 """A version or time further ahead is no clock's, whatever is wrong with it: who says it is not believed."""
 

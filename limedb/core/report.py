@@ -4,15 +4,34 @@ It owns the figures and their formulas. It must never ask a clock or a peer: it 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
+from limedb.core.damage import Damage
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
 from limedb.core.topology import Phase
-from limedb.ports import Progress
 
 Health = Literal["healthy", "degraded", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a node does its part of a change. epoch, cluster_id: the change's. spans, spans_done: ranges to
+    fetch and fetched; keys: records fetched; keys_per_second: over the last seconds. waiting_for: what it
+    waits for, in words, empty while it runs. is_done: nothing is left to fetch.
+    dead: seconds that it has taken members for dead, by URL.
+    """
+
+    epoch: int
+    spans: int = 0
+    spans_done: int = 0
+    keys: int = 0
+    keys_per_second: float = 0.0
+    waiting_for: str = ""
+    is_done: bool = True
+    dead: Mapping[str, float] = field(default_factory=dict)
+    cluster_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +131,56 @@ class ChangeStatus:
     epoch: int
     phase: Phase
     progress: Mapping[str, Progress]
+
+
+@dataclass(slots=True)
+class RepairStats:
+    """What repair did since the start. passes: whole ones; compared, differing: leaves, of about a hundred
+    keys; pulled, pushed, purged, dropped: records; skipped: comparisons that failed, or with nodes away.
+    """
+
+    passes: int = 0
+    compared: int = 0
+    differing: int = 0
+    pulled: int = 0
+    pushed: int = 0
+    purged: int = 0
+    dropped: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RepairProgress:
+    """How far a repair on demand is. spans, spans_done: ranges; pulled, pushed: records that were brought
+    here and to others. missing: nodes that could not be compared, and why.
+    """
+
+    spans: int = 0
+    spans_done: int = 0
+    pulled: int = 0
+    pushed: int = 0
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+class RotFigures(NamedTuple):
+    """damage; scrubbed_at_ms: when everything was last checked, ms since 1970, 0: never."""
+
+    damage: Damage
+    scrubbed_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubProgress:
+    """How far a scrub on demand is. records, size: that were read, of about `total` bytes. damaged: records
+    found damaged since it began; mended: of all that were; index: entries mended; waiting: records that are
+    damaged now; lost: of these, no replica has them.
+    """
+
+    records: int = 0
+    size: int = 0
+    total: int = 0
+    damaged: int = 0
+    mended: int = 0
+    index: int = 0
+    waiting: int = 0
+    lost: int = 0

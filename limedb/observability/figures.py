@@ -7,9 +7,9 @@ counts.
 import asyncio
 from collections.abc import Callable
 
-from limedb.cluster.report import GossipReport
 from limedb.core.detector import Status
 from limedb.core.membership import NodeLoad
+from limedb.core.report import GossipReport
 from limedb.observability.metrics import ProcessStats, RequestStats
 from limedb.ports import Clock, NodeHealth, Store, StoreStats
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import grpc
 from google.protobuf.json_format import MessageToDict
 
-from limedb.cluster.report import ChangePlan, ChangeStatus, Move
+from limedb.core.report import ChangePlan, ChangeStatus, Move, Progress
 from limedb.core.topology import Phase
 from limedb.operator.calls import Caller
-from limedb.ports import Progress
 from limedb.wire.channels import options_for
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc, cluster_pb2
 

@@ -48,7 +48,6 @@ from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.idempotency.ownership_history import Tenures
 from limedb.replication.in_flight import InFlight
 from limedb.replication.page import Page
-from limedb.storage.memory.operations import MemoryOperations
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -113,7 +112,7 @@ class LocalReplica:
     """A node's replica on its own store (`ports.Replica`).
 
     max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
-    operations: what it remembers of agreements; in memory by default.
+    operations: what it remembers of agreements.
     changes: what was applied lately, for those who watch. skewed: how many batches were refused for a version
     too far in the future. healer: mends what is damaged; None: nobody does.
     """
@@ -126,12 +125,12 @@ class LocalReplica:
         in_flight: InFlight,
         max_read_size: int,
         skew: ClockGuard,
-        operations: OperationLog | None = None,
+        operations: OperationLog,
     ) -> None:
         self._store, self._clock, self._placement = store, clock, placement
         self._in_flight, self._max_read_size, self._skew = in_flight, max_read_size, skew
         self._bytes = store if isinstance(store, StoredBytes) else None
-        self._operations = operations or MemoryOperations()
+        self._operations = operations
         self._tenures = Tenures(placement, self._operations, skew.now_ms)
         self.changes = ChangeLog(skew.now_ms, skew.now_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()

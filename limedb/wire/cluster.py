@@ -3,12 +3,20 @@
 It owns the meaning of each field. It must never ask anything.
 """
 
-from limedb.cluster.report import ChangePlan, ChangeStatus, PeerReport
 from limedb.core.membership import NodeLoad
 from limedb.core.record import Record, value_size
+from limedb.core.report import (
+    ChangePlan,
+    ChangeStatus,
+    PeerReport,
+    Progress,
+    RepairProgress,
+    RepairStats,
+    RotFigures,
+    ScrubProgress,
+)
 from limedb.core.topology import Member
-from limedb.ports import Progress, RequestFigures, StoreStats
-from limedb.rpc.server.report_sources import RepairProgress, RepairStats, RotFigures, ScrubProgress
+from limedb.ports import RequestFigures, StoreStats
 from limedb.wire.gossip import load_message
 from limedbpb.v1 import admin_pb2, cluster_pb2
 

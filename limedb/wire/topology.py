@@ -7,9 +7,10 @@ ballot: the state machines behind it take only whole ones. It must never decide 
 from limedb.config import address_of
 from limedb.core.bounds import MAX_MEMBERS, flaw
 from limedb.core.paxos import NONE, Acceptor, Ballot
+from limedb.core.report import Progress
 from limedb.core.topology import Fence, Member, Phase, Standing, Topology
 from limedb.errors import InvalidRequestError
-from limedb.ports import MAX_RECENT, Account, Progress
+from limedb.ports import MAX_RECENT, Account
 from limedbpb.v1 import topology_pb2
 
 _PHASES = {

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 
 from limedb.cli import admin_screen
 from limedb.cli.app import cli
+from limedb.core.report import ScrubProgress
 from limedb.core.topology import cancel, finish, hand_over, leave
 from limedb.errors import TopologyChangeError
-from limedb.replication.repair.scrubber import ScrubProgress
 from limedb.rpc.server.admin import AdminServicer
 from limedb.rpc.server.checks import Checks
 from tests.rpc.cluster_sources import DEAD, NEW, OTHER, OWN, STEADY, STREAMING, FakeCluster

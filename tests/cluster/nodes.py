@@ -26,6 +26,7 @@ from limedb.core.membership import NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.quorum import majority
 from limedb.core.record import Record, merge
+from limedb.core.report import Progress
 from limedb.core.topology import Fence, Phase, Topology
 from limedb.errors import (
     LimeDBError,
@@ -34,11 +35,12 @@ from limedb.errors import (
     StaleEpochError,
     UnavailableError,
 )
-from limedb.ports import Account, Applied, Entry, Progress, RangePage, Saved
+from limedb.ports import Account, Applied, Entry, RangePage, Saved
 from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.handoff import Handoff
+from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.network import Transport, Wires, url_of
 from tests.cluster.virtual import VirtualClock
@@ -110,7 +112,13 @@ class Node:
         )
         self.topology = TopologyWire(cluster, url)
         self.replica = LocalReplica(
-            disk.store, clock, self.charter, self.in_flight, 4 << 20, ClockGuard(clock, 500)
+            disk.store,
+            clock,
+            self.charter,
+            self.in_flight,
+            4 << 20,
+            ClockGuard(clock, 500),
+            MemoryOperations(),
         )
         self.replicas = ReplicaWires(self)
         self.verifier = Verifier(url, self.charter, self.topology, clock, lambda peer: peer in self.view.urls)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from limedb.cluster.report import ChangePlan
+from limedb.core.report import ChangePlan
 from limedb.core.topology import Phase, Standing
 from limedb.errors import InvalidRequestError, LimeDBError, TopologyChangeError
 from tests.cluster.network import url_of

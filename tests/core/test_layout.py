@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limedb.cluster.topology.planning import sources_needed
 from limedb.core.layout import EVERYTHING, Layout, Span, merged, without
 from limedb.core.quorum import majority
 from limedb.core.ring import TOKENS
@@ -80,7 +79,7 @@ def test_an_acknowledged_write_is_on_a_majority_of_the_owners_after_every_change
             old, new = before.of(span.last), after.of(span.last)
             kept = set(new.current) - set(owners.fetching)
             for acks in combinations(old.current, majority(old.replicas)):  # long ago
-                assert all(set(acks) & set(s) for s in combinations(owners.current, sources_needed(owners)))
+                assert all(set(acks) & set(s) for s in combinations(owners.current, owners.sources_needed))
                 assert len(new.current) - len(kept - set(acks)) >= majority(new.replicas)
             need = majority(owners.replicas) + len(owners.extra)
             assert need <= len(owners.written)

@@ -33,6 +33,7 @@ from limedb.replication.replica import LocalReplica
 from limedb.replication.scan.scanner import Scanner
 from limedb.replication.watch.watcher import Watcher
 from limedb.storage.memory.hints import MemoryHints
+from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import VirtualClock, run_virtual
 
@@ -205,7 +206,9 @@ class Nodes:
         place = self.places[url] = Place(self.topology)
         store = self.stores[url] = MemoryStore()
         guard = ClockGuard(self.clock, SKEW_MS)
-        self.replicas[url] = LocalReplica(store, self.clock, place, InFlight(), 1 << 20, guard)
+        self.replicas[url] = LocalReplica(
+            store, self.clock, place, InFlight(), 1 << 20, guard, MemoryOperations()
+        )
 
     def spread(self, topology: Topology, *urls: str) -> None:
         """Let nodes know a topology; all when none is named."""

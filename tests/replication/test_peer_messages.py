@@ -30,6 +30,7 @@ from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
+from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import START_MS, VirtualClock, run_virtual
 from tests.replication.nodes import A, B, Place, member
@@ -44,7 +45,9 @@ def door() -> tuple[PeerDoor, MemoryStore]:
     """The way in of a node that is alone in its cluster."""
     store, clock = MemoryStore(), VirtualClock()
     skew = ClockGuard(clock, 500)
-    return PeerDoor(LocalReplica(store, clock, Place(ALONE), InFlight(), 1000, skew), skew), store
+    return PeerDoor(
+        LocalReplica(store, clock, Place(ALONE), InFlight(), 1000, skew, MemoryOperations()), skew
+    ), store
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.page import BYTES
 from limedb.replication.replica import LocalReplica
+from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import START_MS, VirtualClock
 from tests.replication.nodes import A, Place, member, virtual
@@ -83,7 +84,9 @@ class Own:
         self.store, self.clock, self.in_flight = store or MemoryStore(), VirtualClock(), InFlight()
         self.place = Place(topology)
         guard = ClockGuard(self.clock, 500)
-        self.replica = LocalReplica(self.store, self.clock, self.place, self.in_flight, limit, guard)
+        self.replica = LocalReplica(
+            self.store, self.clock, self.place, self.in_flight, limit, guard, MemoryOperations()
+        )
 
     async def fill(self, count: int, size: int = 1) -> None:
         await self.store.apply([Record(f"k{i:04}", "v" * size, 1) for i in range(count)], START_MS)

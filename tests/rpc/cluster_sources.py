@@ -3,14 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport, Move, PeerReport
 from limedb.core.damage import Damage
 from limedb.core.detector import Status
 from limedb.core.layout import Layout
 from limedb.core.membership import NodeLoad, NodeState
+from limedb.core.report import ChangePlan, ChangeStatus, GossipReport, Move, PeerReport, Progress, RotFigures
 from limedb.core.topology import Member, Topology, found, hand_over, join
-from limedb.ports import NodeHealth, Progress, Replica, RequestFigures, StoreStats
-from limedb.rpc.server.report_sources import ClusterSources, Phase, RotFigures
+from limedb.ports import NodeHealth, Replica, RequestFigures, StoreStats
+from limedb.rpc.server.report_sources import ClusterSources, Phase
 from tests.rpc.peers import FakeReplica, SystemClock
 
 OWN, OTHER, DEAD, NEW = (f"http://node{i}:8484" for i in range(1, 5))

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limedb.core.idempotency import Operation, Proposal, State, Terms
+from limedb.core.limits import MAX_ATTEMPT
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence, Member, found
 from limedb.errors import InvalidRequestError, RemoteError, StaleEpochError
 from limedb.replication.coordinator import Write
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.remote_replica import RemoteReplica
-from limedb.rpc.server.checks import MAX_ATTEMPT, Checks
+from limedb.rpc.server.checks import Checks
 from limedb.wire import kv as convert
 from limedb.wire import replica as convert_replica
 from limedbpb.v1 import kv_pb2, replica_pb2

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from limedb.core.report import Progress
 from limedb.errors import LimeDBError
-from limedb.ports import Progress
 from limedbpb.v1 import record_pb2
 from tests.scenarios.history import Outcome
 from tests.scenarios.load import QUORUM, Load, Nodes, complaints, nodes, write_unique

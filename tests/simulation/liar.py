@@ -16,10 +16,11 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
+from limedb.core.report import Progress
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Member, Phase, Standing, Topology, hand_over, remove
 from limedb.errors import LimeDBError, StaleEpochError, TopologyChangeError
-from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage, Replica
+from limedb.ports import Account, Applied, ChangeBatch, Entry, RangePage, Replica
 from tests.simulation.clock import SimClock
 from tests.simulation.gossip_lies import false_gossip
 from tests.simulation.loop import Process

@@ -10,10 +10,11 @@ from typing import Any
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.quorum import Level
 from limedb.core.record import Record
+from limedb.core.report import Progress
 from limedb.core.topology import Topology
 from limedb.engine import Engine, Settings, World
 from limedb.errors import KeyNotFoundError, LimeDBError
-from limedb.ports import Account, Progress, Replica
+from limedb.ports import Account, Replica
 from limedb.replication.coordinator import Write
 from limedb.replication.read.reader import Lookup
 from tests.simulation.node import SimNode, Value

@@ -14,6 +14,7 @@ from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
+from limedb.core.report import Progress
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Topology
 from limedb.errors import (
@@ -22,7 +23,7 @@ from limedb.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-from limedb.ports import Account, Applied, ChangeBatch, Entry, Held, Progress, RangePage, Replica
+from limedb.ports import Account, Applied, ChangeBatch, Entry, Held, RangePage, Replica
 from tests.simulation.network import Host, SimNetwork, UnansweredError, UnsentError
 from tests.simulation.streams import stream
 

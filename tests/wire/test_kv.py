@@ -8,9 +8,9 @@ from limedb.core.bounds import MAX_EPOCH, flaw
 from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
 from limedb.core.paxos import NONE, Acceptor, Ballot
+from limedb.core.report import Progress
 from limedb.core.topology import Fence, Member, Phase, Standing, Topology
 from limedb.errors import InvalidRequestError
-from limedb.ports import Progress
 from limedb.wire import gossip as convert_gossip
 from limedb.wire import replica as convert_replica
 from limedb.wire import topology as convert_topology

@@ -14,12 +14,13 @@ from dataclasses import replace
 from limedb.aio.broadcast import ask_all
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.liveness import Attendance
-from limedb.cluster.topology.planning import gainers, sources_needed
+from limedb.cluster.topology.planning import gainers
 from limedb.cluster.topology.store import Charter
 from limedb.core.layout import Layout
+from limedb.core.report import Progress
 from limedb.core.topology import Fence, Phase, Standing, Topology
 from limedb.errors import InvalidRequestError, UnavailableError
-from limedb.ports import Progress, TopologyTransport
+from limedb.ports import TopologyTransport
 
 ASK_SECONDS = 1.0
 """How long a node may take for an answer: the proposer waits meanwhile."""
@@ -108,7 +109,7 @@ class Approval:
         self._seen.note(topology, {url for url, newest in answers.items() if _knows(newest, topology)})
         left = current - self._seen.of(topology)
         for owners in ranges:
-            if len(set(owners.current) - left) < sources_needed(owners):
+            if len(set(owners.current) - left) < owners.sources_needed:
                 raise UnavailableError(f"{', '.join(sorted(left))} don't know of the handover yet")
 
     async def _ask_progress(self, url: str) -> Progress:

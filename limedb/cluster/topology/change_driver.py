@@ -14,12 +14,13 @@ from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.approval import Seen
 from limedb.cluster.topology.bootstrap import is_fresh, member_of
 from limedb.cluster.topology.liveness import Attendance
-from limedb.cluster.topology.planning import gainers, lacks_sources, sources_needed
+from limedb.cluster.topology.planning import gainers, lacks_sources
 from limedb.cluster.topology.proposer import Council, Step, only_after
 from limedb.cluster.topology.store import Charter
 from limedb.core.layout import Layout
 from limedb.core.membership import NodeState
 from limedb.core.quorum import majority
+from limedb.core.report import Progress
 from limedb.core.topology import (
     Member,
     Phase,
@@ -33,7 +34,7 @@ from limedb.core.topology import (
     remove,
 )
 from limedb.errors import LimeDBError
-from limedb.ports import Clock, Progress, TopologyTransport
+from limedb.ports import Clock, TopologyTransport
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ class Leader:
 
         def is_enough() -> bool:
             learned = self._seen.of(topology)
-            enough = all(len(learned.intersection(o.current)) >= sources_needed(o) for o in ranges)
+            enough = all(len(learned.intersection(o.current)) >= o.sources_needed for o in ranges)
             return enough and leaving <= learned
 
         def take(url: str, known: Topology | LimeDBError) -> bool:

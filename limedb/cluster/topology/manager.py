@@ -9,11 +9,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Protocol
 
 from limedb.aio.aside import Compute, compute_here
 from limedb.aio.broadcast import ASK_TIMEOUT
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.report import ChangePlan, ChangeStatus
 from limedb.cluster.topology.approval import Approval, Seen
 from limedb.cluster.topology.bootstrap import Forming
 from limedb.cluster.topology.change_driver import Leader
@@ -24,15 +24,25 @@ from limedb.cluster.topology.requests import Changes
 from limedb.cluster.topology.store import Charter
 from limedb.cluster.topology.verifier import Verifier
 from limedb.core.membership import NodeState
+from limedb.core.report import ChangePlan, ChangeStatus, Progress
 from limedb.core.topology import Phase, Standing, Topology
 from limedb.errors import LimeDBError, TopologyChangeError
-from limedb.ports import Clock, Progress, TopologyTransport
-from limedb.replication.streaming.handoff import Handoff
+from limedb.ports import Clock, TopologyTransport
 
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 0.25
 """Between two looks while a change runs, where the gossip interval is longer."""
+
+
+class Handoff(Protocol):
+    """Fetches what this node gains; see `replication/streaming/handoff.py`."""
+
+    async def run(self) -> None:
+        """Do the node's part of every change, until cancelled."""
+
+    def progress(self) -> Progress:
+        """How far it is."""
 
 
 class Steward:

@@ -5,9 +5,8 @@ It owns the figures of a plan. It must never change anything.
 
 from dataclasses import replace
 
-from limedb.cluster.report import ChangePlan, Move
-from limedb.core.layout import Layout, Owners
-from limedb.core.quorum import spare
+from limedb.core.layout import Layout
+from limedb.core.report import ChangePlan, Move
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Phase, Topology
 
@@ -27,20 +26,12 @@ def gainers(layout: Layout) -> set[str]:
     return {url for _, owners in layout.segments() for url in owners.fetching}
 
 
-def sources_needed(owners: Owners) -> int:
-    """How many of the `current` owners of a range to fetch from, so that every write that was ever
-    acknowledged by a majority is on one of them; all that are left, where too many have lost their data.
-    """
-    enough = spare(owners.replicas) + 1
-    return min(enough, len(owners.current))
-
-
 def lacks_sources(during: Topology, living: set[str]) -> float:
     """The share of all tokens that nobody could fetch while a topology streams, for want of living owners."""
     spans = [
         span.size
         for span, owners in Layout(during).segments()
-        if owners.fetching and len(living.intersection(owners.current)) < sources_needed(owners)
+        if owners.fetching and len(living.intersection(owners.current)) < owners.sources_needed
     ]
     return sum(spans) / TOKENS
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import partial
 
 from limedb.aio.aside import Compute
-from limedb.cluster.report import ChangePlan, ChangeStatus
 from limedb.cluster.topology.change_driver import Leader
 from limedb.cluster.topology.liveness import Attendance
 from limedb.cluster.topology.planning import lacks_sources, plan
 from limedb.cluster.topology.proposer import Council, describe, only_after
 from limedb.cluster.topology.store import Charter
 from limedb.core.bounds import flaw
+from limedb.core.report import ChangePlan, ChangeStatus
 from limedb.core.topology import (
     Member,
     Phase,

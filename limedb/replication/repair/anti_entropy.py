@@ -7,15 +7,16 @@ sections are spread over the interval.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
 
 from limedb.core.layout import Layout
+from limedb.core.report import RepairProgress, RepairStats
 from limedb.core.topology import Phase
 from limedb.errors import LimeDBError
 from limedb.ports import Clock, Placement, Replicas, Store
 from limedb.replication.repair.cleanup import Dropper
-from limedb.replication.repair.range_repair import RepairStats, Visit, Visitor
+from limedb.replication.repair.range_repair import Visit, Visitor
 from limedb.replication.repair.ranges import Section, owned
 
 log = logging.getLogger(__name__)
@@ -24,19 +25,6 @@ DROP_SECONDS = 1.0
 """How often a node looks whether there is something that it doesn't own."""
 RETRY_SECONDS = 5.0
 """How long until what could not be dropped is tried again."""
-
-
-@dataclass(frozen=True, slots=True)
-class RepairProgress:
-    """How far a repair on demand is. spans, spans_done: ranges; pulled, pushed: records that were brought
-    here and to others. missing: nodes that could not be compared, and why.
-    """
-
-    spans: int = 0
-    spans_done: int = 0
-    pulled: int = 0
-    pushed: int = 0
-    missing: dict[str, str] = field(default_factory=dict)
 
 
 class Repairer:

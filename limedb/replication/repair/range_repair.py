@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from limedb.core.layout import Layout, merged
+from limedb.core.report import RepairStats
 from limedb.core.topology import Phase
 from limedb.errors import LimeDBError, ReplicaUnreachableError, StaleEpochError
 from limedb.ports import Clock, Entry, Placement, Replicas, Store
@@ -34,22 +35,6 @@ SETTLE_SECONDS = 60.0
 """Twice the longest time that a request may be on its way; the grace, where that is shorter."""
 GARBAGE_LIMIT = 5000
 """Garbage that is noted of one section at a time."""
-
-
-@dataclass(slots=True)
-class RepairStats:
-    """What repair did since the start. passes: whole ones; compared, differing: leaves, of about a hundred
-    keys; pulled, pushed, purged, dropped: records; skipped: comparisons that failed, or with nodes away.
-    """
-
-    passes: int = 0
-    compared: int = 0
-    differing: int = 0
-    pulled: int = 0
-    pushed: int = 0
-    purged: int = 0
-    dropped: int = 0
-    skipped: int = 0
 
 
 @dataclass(slots=True)

@@ -10,10 +10,10 @@ of the same key.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Protocol
 
 from limedb.core.damage import Damage
+from limedb.core.report import ScrubProgress
 from limedb.errors import LimeDBError
 from limedb.ports import Clock, Store
 
@@ -40,23 +40,6 @@ class ScrubMark(Protocol):
 
     async def save(self, place: bytes, ended_ms: int) -> None:
         """Keep both. It may fail silently: then more is read twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScrubProgress:
-    """How far a scrub on demand is. records, size: that were read, of about `total` bytes. damaged: records
-    found damaged since it began; mended: of all that were; index: entries mended; waiting: records that are
-    damaged now; lost: of these, no replica has them.
-    """
-
-    records: int = 0
-    size: int = 0
-    total: int = 0
-    damaged: int = 0
-    mended: int = 0
-    index: int = 0
-    waiting: int = 0
-    lost: int = 0
 
 
 class Scrubber:

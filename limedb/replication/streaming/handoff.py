@@ -10,15 +10,15 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from limedb.aio.broadcast import ask_each
-from limedb.cluster.topology.planning import sources_needed
-from limedb.cluster.topology.store import Charter
 from limedb.core.layout import Owners, Span, merged, without
+from limedb.core.report import Progress
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence, Topology
 from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
-from limedb.ports import Clock, Progress, Replicas, TopologyTransport
+from limedb.ports import Clock, Placement, Replicas, Saved, TopologyTransport
 from limedb.replication.streaming.transfer import Sources, Transfer, split
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,29 @@ LEARN_TIMEOUT = 5.0
 RETRY = 0.5  # seconds until what failed is tried again
 SAVE_SECONDS = 0.25  # how often what is done is written down: a node that dies fetches anew what was not
 RATE_SECONDS = 5.0
+
+
+class OwnTopology(Placement, Protocol):
+    """The topology that the node goes by, and what it has written down of its part in it; see
+    `cluster/topology/store.py`.
+    """
+
+    @property
+    def topology(self) -> Topology:
+        """The newest one known."""
+
+    @property
+    def saved(self) -> Saved:
+        """What is written down."""
+
+    async def wait_changed(self, known: Topology) -> Topology:
+        """Wait until the newest one is another."""
+
+    async def learn(self, topology: Topology) -> Topology:
+        """Go over to one, if it is newer and proven; the newest one known."""
+
+    async def remember(self, **fields: Any) -> None:  # noqa: ANN401 (the fields of Saved)
+        """Write down what has become of this node's part."""
 
 
 @dataclass(slots=True)
@@ -86,7 +109,7 @@ class Handoff:
     def __init__(
         self,
         own_url: str,
-        charter: Charter,
+        charter: OwnTopology,
         replicas: Replicas,
         transport: TopologyTransport,
         clock: Clock,
@@ -222,7 +245,7 @@ class Handoff:
 
         UnavailableError: they are too few yet.
         """
-        needed = sources_needed(part.owners)
+        needed = part.owners.sources_needed
         ready = [
             url
             for url in part.owners.current

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 
 from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.report import Progress
 from limedb.core.topology import Topology
-from limedb.ports import Account, Progress
+from limedb.ports import Account
 from limedb.rpc.peer.call import ask
 from limedb.rpc.peer.links import PeerLinks
 from limedb.wire import topology as convert

@@ -3,18 +3,12 @@
 from collections.abc import AsyncGenerator, Iterator
 
 from limedb.core.bounds import MAX_VIRTUAL_NODES, MAX_ZONE, is_zone
+from limedb.core.report import RepairProgress, ScrubProgress
 from limedb.errors import InvalidRequestError
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster_report import ClusterReport
 from limedb.rpc.server.diagnosis import problems_of
-from limedb.rpc.server.report_sources import (
-    Changes,
-    ClusterSources,
-    RepairProgress,
-    Repairs,
-    ScrubProgress,
-    Scrubs,
-)
+from limedb.rpc.server.report_sources import Changes, ClusterSources, Repairs, Scrubs
 from limedb.rpc.server.server import Context
 from limedb.wire import cluster as convert
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc

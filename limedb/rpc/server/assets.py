@@ -10,7 +10,7 @@ from pathlib import Path
 
 from limedb.errors import AssetNotFoundError
 
-BUILD = Path(__file__).parent.parent / "static"
+BUILD = Path(__file__).parents[2] / "static"
 """Where `make web` puts the build: in the package, so that a checkout and a wheel have it in one place."""
 
 INDEX = "index.html"

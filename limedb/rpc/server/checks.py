@@ -10,6 +10,21 @@ from typing import cast
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
 from limedb.config import address_of
 from limedb.core.key_range import KeyRange, key_range
+from limedb.core.limits import (
+    DEFAULT_PAGE_SIZE,
+    DEFAULT_SCAN_SIZE,
+    DEFAULT_WATCH_MS,
+    MAX_ATTEMPT,
+    MAX_BATCH,
+    MAX_GOSSIP_SIZE,
+    MAX_IDEMPOTENCY_KEY,
+    MAX_KEY_SIZE,
+    MAX_PAGE_SIZE,
+    MAX_TTL_MS,
+    MAX_WATCH_MS,
+    MIN_IDEMPOTENCY_KEY,
+    MIN_WATCH_MS,
+)
 from limedb.core.quorum import Level
 from limedb.core.record import value_size
 from limedb.core.selection import Selection
@@ -17,26 +32,6 @@ from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeErr
 from limedb.replication.coordinator import Write
 from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
-
-MAX_KEY_SIZE = 4096
-"""Bytes of a key's UTF-8."""
-MAX_BATCH = 10_000
-"""Items of a batch."""
-MIN_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY = 16, 64
-"""Bytes of an idempotency key."""
-MAX_ATTEMPT = 1_000_000
-MAX_WATCH_MS = 30_000
-"""Milliseconds between two messages of a stream: Envoy ends streams that are silent for a minute."""
-MIN_WATCH_MS = 100
-DEFAULT_WATCH_MS = 1000
-MAX_PAGE_SIZE = 1000
-DEFAULT_PAGE_SIZE = 20
-DEFAULT_SCAN_SIZE = 100
-MAX_GOSSIP_SIZE = 2 << 20
-"""Bytes of a gossip message."""
-MAX_TTL_MS = 100 * 365 * 24 * 3600 * 1000
-"""Milliseconds: a hundred years."""
-
 
 _new_write = tuple.__new__  # the same as Write(...), in half of its time
 

@@ -5,9 +5,9 @@ It owns how the two are joined. It must never change anything.
 
 import asyncio
 
-from limedb.cluster.report import ChangeStatus, GossipReport, PeerReport
 from limedb.core.detector import Status
 from limedb.core.layout import Layout
+from limedb.core.report import ChangeStatus, GossipReport, PeerReport
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Phase, Topology
 from limedb.errors import LimeDBError

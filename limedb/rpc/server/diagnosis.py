@@ -5,9 +5,9 @@ It owns these words. It must never decide anything, nor ask anybody.
 
 from collections.abc import Collection, Iterator, Mapping
 
-from limedb.cluster.report import PeerReport
 from limedb.core.detector import Status
 from limedb.core.quorum import majority
+from limedb.core.report import PeerReport
 from limedb.core.topology import Member, Topology
 
 

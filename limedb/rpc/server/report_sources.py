@@ -6,11 +6,19 @@ that does anything.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 from limedb.aio.aside import Compute, compute_here
-from limedb.cluster.report import ChangePlan, ChangeStatus, GossipReport
 from limedb.core.membership import NodeLoad
+from limedb.core.report import (
+    ChangePlan,
+    ChangeStatus,
+    GossipReport,
+    RepairProgress,
+    RepairStats,
+    RotFigures,
+    ScrubProgress,
+)
 from limedb.ports import Clock, NodeHealth, Placement, Replicas
 
 Phase = Literal["starting", "active", "draining"]
@@ -27,127 +35,11 @@ class View(Protocol):
         """What was heard of the others."""
 
 
-class RepairStats(Protocol):
-    """What was done to make replicas equal, since the start: see proto RepairFigures."""
-
-    @property
-    def passes(self) -> int:
-        """How many times all ranges were compared."""
-
-    @property
-    def compared(self) -> int:
-        """Parts of ranges that were compared."""
-
-    @property
-    def differing(self) -> int:
-        """Those of them that differed."""
-
-    @property
-    def pulled(self) -> int:
-        """Records taken from others."""
-
-    @property
-    def pushed(self) -> int:
-        """Records given to others."""
-
-    @property
-    def purged(self) -> int:
-        """Tombstones and expired values removed for good."""
-
-    @property
-    def dropped(self) -> int:
-        """Records removed because they aren't owned any more."""
-
-    @property
-    def skipped(self) -> int:
-        """Comparisons that failed."""
-
-
-class DamageFigures(Protocol):
-    """What was found damaged on a node's disk, since the start: see `core.damage.Damage`."""
-
-    mended: int
-    lost: int
-    index: int
-    checked: int
-    conflicts: int
-
-    def __len__(self) -> int:
-        """Records that are damaged now."""
-
-
-class RotFigures(NamedTuple):
-    """damage; scrubbed_at_ms: when everything was last checked, ms since 1970, 0: never."""
-
-    damage: DamageFigures
-    scrubbed_at_ms: int
-
-
-class ScrubProgress(Protocol):
-    """How far a scrub is: see `replication.scrubbing.ScrubProgress`."""
-
-    @property
-    def records(self) -> int:
-        """That were checked."""
-
-    @property
-    def size(self) -> int:
-        """Bytes that were read."""
-
-    @property
-    def total(self) -> int:
-        """Bytes there are, about."""
-
-    @property
-    def damaged(self) -> int:
-        """Records found damaged."""
-
-    @property
-    def mended(self) -> int:
-        """Records fetched from others."""
-
-    @property
-    def index(self) -> int:
-        """Entries of the index written anew."""
-
-    @property
-    def waiting(self) -> int:
-        """Records that are damaged now."""
-
-    @property
-    def lost(self) -> int:
-        """Records that no replica has."""
-
-
 class Scrubs(Protocol):
     """Who reads all that is stored."""
 
     def scrub_all(self) -> AsyncIterator[ScrubProgress]:
         """Read everything now; tell how far it is."""
-
-
-class RepairProgress(Protocol):
-    """How far a repair is."""
-
-    @property
-    def spans(self) -> int:
-        """Ranges to compare."""
-
-    @property
-    def spans_done(self) -> int:
-        """Ranges compared."""
-
-    @property
-    def pulled(self) -> int:
-        """Records taken from others."""
-
-    @property
-    def pushed(self) -> int:
-        """Records given to others."""
-
-    @property
-    def missing(self) -> Mapping[str, str]:
-        """Owners that could not be compared, and why."""
 
 
 class Repairs(Protocol):

@@ -4,9 +4,10 @@ from typing import Protocol
 
 from limedb.core.bounds import is_url
 from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.report import Progress
 from limedb.core.topology import Topology
 from limedb.errors import InvalidRequestError
-from limedb.ports import Account, Progress
+from limedb.ports import Account
 from limedb.rpc.server.server import Context
 from limedb.wire import topology as convert
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc

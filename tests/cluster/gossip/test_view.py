@@ -6,9 +6,9 @@ import pytest
 
 from limedb.cluster.gossip.hearsay import Check
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.report import GossipReport, PeerReport
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
+from limedb.core.report import GossipReport, PeerReport
 from limedb.errors import StoreClosedError
 
 A, B, C, D = (f"http://{name}:8484" for name in "abcd")

@@ -14,6 +14,7 @@ from limedb.replication.in_flight import InFlight
 from limedb.replication.read.local_reads import AtHand
 from limedb.replication.replica import LocalReplica
 from limedb.storage.lmdb.store import LmdbStore
+from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import VirtualClock
 from tests.replication.nodes import A, B, Place, member
@@ -27,7 +28,9 @@ RECORD = Record("k", "v", 1)
 def at_hand(store: Store, topology: Topology, limit: int = 1000) -> AtHand:
     clock, place = VirtualClock(), Place(topology)
     skew = ClockGuard(clock, 500)
-    return AtHand(A, store, LocalReplica(store, clock, place, InFlight(), limit, skew), place, skew)
+    return AtHand(
+        A, store, LocalReplica(store, clock, place, InFlight(), limit, skew, MemoryOperations()), place, skew
+    )
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ import pytest
 from limedb.core.hlc import version_at
 from limedb.core.layout import EVERYTHING, Layout, Span
 from limedb.core.record import Record
+from limedb.core.report import RepairProgress
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence, Phase, finish, hand_over, join, leave
 from limedb.errors import NotMemberError, RemoteError, ResponseTooLargeError, is_too_large
 from limedb.ports import Entry, Replica
 from limedb.replication.repair import range_sync as comparing
-from limedb.replication.repair.anti_entropy import Repairer, RepairProgress
+from limedb.replication.repair.anti_entropy import Repairer
 from tests.cluster.virtual import START_MS, wait_until
 from tests.replication.nodes import A, B, C, D, Fault, Line, Nodes, Wire, member, virtual
 

@@ -15,6 +15,7 @@ from limedb.replication.clock_guard import ClockGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.transfer import Sources, Transfer, newer, split
+from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.network import url_of
 from tests.cluster.nodes import Client, Cluster
@@ -33,7 +34,9 @@ def replica(held: list[Record]) -> tuple[MemoryStore, LocalReplica]:
     store = MemoryStore(held)
     clock = VirtualClock()
     charter = charter_of(drain=Drain())
-    return store, LocalReplica(store, clock, charter, InFlight(), 4 << 20, ClockGuard(clock, 500))
+    return store, LocalReplica(
+        store, clock, charter, InFlight(), 4 << 20, ClockGuard(clock, 500), MemoryOperations()
+    )
 
 
 class Unreachable(LocalReplica):

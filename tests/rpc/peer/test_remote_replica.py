@@ -11,6 +11,7 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record, value_size
+from limedb.core.report import Progress
 from limedb.core.selection import Selection
 from limedb.core.topology import Fence, Member, Topology, found
 from limedb.errors import (
@@ -26,7 +27,7 @@ from limedb.errors import (
     TopologyChangeError,
     WatchGapError,
 )
-from limedb.ports import Account, Applied, ChangeBatch, Entry, Progress, RangePage
+from limedb.ports import Account, Applied, ChangeBatch, Entry, RangePage
 from limedb.rpc.peer import remote_replica as remote
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.remote_replica import RemoteReplica

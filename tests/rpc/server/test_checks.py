@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
+from limedb.core.limits import MAX_GOSSIP_SIZE, MAX_TTL_MS
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
-from limedb.rpc.server.checks import MAX_GOSSIP_SIZE, MAX_TTL_MS, Checks
+from limedb.rpc.server.checks import Checks
 from limedb.wire.kv import batch_write_from
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 

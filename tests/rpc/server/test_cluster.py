@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from limedb.cluster.report import PeerReport
 from limedb.core.detector import Status
 from limedb.core.layout import Layout
 from limedb.core.membership import NodeState
 from limedb.core.record import Record
+from limedb.core.report import PeerReport
 from limedb.core.ring import token_of
 from limedb.core.topology import Topology
 from limedb.errors import NotMemberError, ReplicaUnreachableError, StaleEpochError, UnavailableError

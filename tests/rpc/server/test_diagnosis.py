@@ -1,8 +1,8 @@
 """What an administrator is told when members are missing."""
 
-from limedb.cluster.report import PeerReport
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
+from limedb.core.report import PeerReport
 from limedb.core.topology import Member, Topology, found, join
 from limedb.rpc.server.diagnosis import problems_of
 
