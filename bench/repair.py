@@ -25,7 +25,7 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence, Member, Topology, found
 from limedb.encoding.record import from_message
 from limedb.ports import Applied, Entry, Replica
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.repair.anti_entropy import Repairer
 from limedb.replication.replica import LocalReplica
@@ -154,7 +154,7 @@ async def run(folder: Path, keys: int, differing: int) -> None:
             await store.apply([Record(f"key-{i:09}", VALUE, version + i % 9) for i in batch], 1)
         print(f"filled {keys} keys in {time.perf_counter() - start:.1f} s")
     own, other = (
-        LocalReplica(store, clock, place, InFlight(), 4 << 20, ClockGuard(clock, 500), MemoryOperations())
+        LocalReplica(store, clock, place, InFlight(), 4 << 20, ClockSkewGuard(clock, 500), MemoryOperations())
         for store in stores
     )
     wire = _Wire(other)

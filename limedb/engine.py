@@ -12,13 +12,13 @@ from typing import Any
 
 from limedb.aio.aside import Compute, compute_here
 from limedb.cluster.gossip.clock_lead import ClockLead
-from limedb.cluster.gossip.clock_skew import ClockWatch
+from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.topology.manager import Steward
-from limedb.cluster.topology.proposer import Council
+from limedb.cluster.topology.manager import TopologyManager
+from limedb.cluster.topology.proposer import TopologyProposer
 from limedb.cluster.topology.rejoining import waits_for
-from limedb.cluster.topology.store import Charter, new_id
+from limedb.cluster.topology.store import TopologyStore, new_id
 from limedb.cluster.topology.verifier import Verifier
 from limedb.core.damage import Damage
 from limedb.core.detector import Status
@@ -28,7 +28,7 @@ from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.problems import Problem, Problems
 from limedb.core.quorum import Level
 from limedb.core.report import Progress
-from limedb.core.topology import Standing, Topology
+from limedb.core.topology import MemberState, Topology
 from limedb.ports import (
     Account,
     Clock,
@@ -42,11 +42,11 @@ from limedb.ports import (
     TopologyTransport,
 )
 from limedb.replication.checked_replicas import CheckedReplicas
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.in_flight import InFlight
 from limedb.replication.peer_door import PeerDoor
-from limedb.replication.read.local_reads import AtHand
+from limedb.replication.read.local_reads import LocalReads
 from limedb.replication.repair.anti_entropy import Repairer
 from limedb.replication.repair.healing import Healer
 from limedb.replication.repair.hint_replay import HintReplayer
@@ -90,7 +90,8 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class World:
     """What an engine runs on. connect: makes the directory of all replicas around the own one.
-    scrub_mark: where scrubbing is. load: how the node does, None: it isn't told. compute: does what takes long beside the event loop.
+    scrub_mark: where scrubbing is. load: how the node does, None: it isn't told. compute: does what takes
+    long beside the event loop.
     """
 
     store: Store
@@ -115,9 +116,11 @@ class Engine:
         clock, rng, interval = world.clock, world.rng, settings.gossip_interval
         self.in_flight = InFlight()
         saved = world.node_file.load() or Saved(new_id(rng))
-        self.charter = Charter(saved, world.node_file, self.in_flight.drained, clock.wall_ms)
+        self.charter = TopologyStore(saved, world.node_file, self.in_flight.drained, clock.wall_ms)
         max_skew_ms = int(settings.max_clock_skew * 1000)
-        self.clocks = ClockWatch(clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members)
+        self.clocks = ClockSkewMonitor(
+            clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members
+        )
         self.lead = ClockLead(
             settings.node_url,
             clock,
@@ -125,7 +128,7 @@ class Engine:
             tolerance_ms=max_skew_ms / 4,
             interval=interval,
         )
-        self.skew = ClockGuard(
+        self.skew = ClockSkewGuard(
             clock,
             max_skew_ms,
             self.clocks.skew_ms,
@@ -147,7 +150,7 @@ class Engine:
             self.skew,
             world.operations,
         )
-        self.at_hand = AtHand(settings.node_url, world.store, self.replica, self.charter, self.skew)
+        self.at_hand = LocalReads(settings.node_url, world.store, self.replica, self.charter, self.skew)
         self.charter.subscribe(self.replica.follow)
         versions = HybridClock(min(world.store.high_water(), version_at(self.skew.now_ms() + max_skew_ms)))
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
@@ -195,9 +198,9 @@ class Engine:
         self.problems.add(self.healer.problems)
         self.problems.add(self._topology_problems)
 
-    def _new_steward(self, world: World) -> Steward:
+    def _new_steward(self, world: World) -> TopologyManager:
         settings = self._settings
-        council = Council(settings.node_url, self.charter, world.topology, self.verifier, world.rng)
+        council = TopologyProposer(settings.node_url, self.charter, world.topology, self.verifier, world.rng)
         handoff = Handoff(
             settings.node_url,
             self.charter,
@@ -206,7 +209,7 @@ class Engine:
             world.clock,
             self.repairer.drop_stale,
         )
-        return Steward(
+        return TopologyManager(
             self.charter,
             council,
             self.verifier,
@@ -311,7 +314,7 @@ class Engine:
         elif member is None:
             text = conflict or self.steward.lonely or self._why_outside()
             yield Problem(text, stops_serving=True)
-        elif member.standing is Standing.JOINING:
+        elif member.standing is MemberState.JOINING:
             yield Problem("the node is joining: it fetches its share of the keys", stops_serving=True)
         elif topology.gives_way:
             yield Problem("the cluster is about to join another", stops_serving=True)
@@ -378,7 +381,7 @@ class Engine:
 
     def _member_ids(self) -> dict[str, str]:
         """The node_id of each member, by URL; of two at one URL the one that takes the other's place."""
-        members = sorted(self.charter.topology.members, key=lambda m: m.standing is not Standing.REMOVING)
+        members = sorted(self.charter.topology.members, key=lambda m: m.standing is not MemberState.REMOVING)
         return {member.url: member.node_id for member in members}
 
     def _has_data(self) -> bool:

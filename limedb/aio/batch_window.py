@@ -18,7 +18,7 @@ FEW = 3
 """As many as may come together and still count as alone."""
 
 
-class Lull:
+class BatchWindow:
     """Calls `act` in a lull, once for all that came before. most: seconds that the first of it waits."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, act: Callable[[], None], most: float) -> None:
@@ -27,7 +27,7 @@ class Lull:
         self._came = self._came_last = self._quiet = 0
         self._until = 0.0
 
-    def came(self, count: int = 1) -> None:
+    def notify(self, count: int = 1) -> None:
         """Hear that something has come."""
         self._came += count
         self._quiet = 0

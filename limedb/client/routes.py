@@ -14,7 +14,7 @@ from limedb.aio.retrying import Budget, Pauses
 from limedb.client.node import PATIENT_PING, PING_TIMEOUT, Node
 from limedb.config import address_of
 from limedb.core.layout import Layout
-from limedb.core.topology import Member, Phase, Standing, Topology
+from limedb.core.topology import Member, MemberState, Phase, Topology
 from limedb.errors import UnavailableError
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
@@ -210,7 +210,7 @@ def _topology(told: cluster_pb2.WatchClusterResponse, members: Iterable[cluster_
         told.epoch,
         told.replication_factor,
         tuple(
-            Member(node.node_id, node.url, node.zone, node.virtual_nodes, Standing(node.standing))
+            Member(node.node_id, node.url, node.zone, node.virtual_nodes, MemberState(node.standing))
             for node in sorted(members, key=lambda node: node.node_id)
         ),
         Phase(told.phase),

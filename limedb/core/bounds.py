@@ -7,7 +7,7 @@ It owns the bounds of its numbers and names. It must never judge whether a topol
 import re
 from collections.abc import Iterator
 
-from limedb.core.topology import Member, Phase, Standing, Topology
+from limedb.core.topology import Member, MemberState, Phase, Topology
 
 MAX_EPOCH = 1 << 48
 """An epoch above is none that changes could reach."""
@@ -74,8 +74,8 @@ def _flaws_of_all(topology: Topology) -> Iterator[str]:
     if ids != sorted(set(ids)):
         yield "its members aren't in the order of their ids, each once"
     for places in (
-        [m.url for m in topology.members if m.standing is not Standing.REMOVING],
-        [m.url for m in topology.members if m.standing is Standing.REMOVING],
+        [m.url for m in topology.members if m.standing is not MemberState.REMOVING],
+        [m.url for m in topology.members if m.standing is MemberState.REMOVING],
     ):
         if len(places) != len(set(places)):
             yield "two of its members have one URL"

@@ -33,7 +33,7 @@ MARGIN_MS = 2_000
 """How far a client's clock may be ahead (half of it), and the clocks of two nodes apart."""
 
 
-class Operation(NamedTuple):
+class WriteId(NamedTuple):
     """A write of one key by a client, in all its attempts. id: 16 bytes. token: of the key. began_ms: when,
     by the client's clock, milliseconds since 1970.
     """
@@ -56,7 +56,7 @@ class Terms(NamedTuple):
 class Proposal(NamedTuple):
     """A message to a replica. terms: to accept; None: it asks for a promise."""
 
-    operation: Operation
+    operation: WriteId
     ballot: Ballot
     terms: Terms | None
 
@@ -104,12 +104,12 @@ def quorum(owners: Owners) -> int:
 
 def meet(a: Owners, b: Owners) -> bool:
     """Whether every quorum of the one has a replica of every quorum of the other."""
-    shared = len({*a.written} & {*b.written})
-    inside = sum(max(0, quorum(of) - (len(of.written) - shared)) for of in (a, b))
+    shared = len({*a.write_set} & {*b.write_set})
+    inside = sum(max(0, quorum(of) - (len(of.write_set) - shared)) for of in (a, b))
     return inside > shared
 
 
-class Tenure(NamedTuple):
+class OwnershipEpoch(NamedTuple):
     """Owners of a key under an epoch. streams: it begins a change. learned_ms: when a replica learned it."""
 
     epoch: int
@@ -118,7 +118,7 @@ class Tenure(NamedTuple):
     owners: Owners
 
 
-def settled_since(tenures: Iterable[Tenure]) -> int:
+def settled_since(tenures: Iterable[OwnershipEpoch]) -> int:
     """From which time on (ms) operations can have been agreed only by quorums that the newest ones meet.
 
     tenures: from the oldest to the newest, all that a replica remembers. While a change runs, quorums hold

@@ -45,14 +45,14 @@ class Owners(NamedTuple):
     shrinks: bool = False
 
     @property
-    def written(self) -> tuple[str, ...]:
+    def write_set(self) -> tuple[str, ...]:
         """Who gets writes."""
         return self.current + self.extra if self.extra else self.current
 
     @property
-    def fetching(self) -> tuple[str, ...]:
+    def streaming(self) -> tuple[str, ...]:
         """Who fetches while a topology streams."""
-        return self.written if self.shrinks else self.extra
+        return self.write_set if self.shrinks else self.extra
 
     @property
     def sources_needed(self) -> int:
@@ -110,13 +110,13 @@ class Layout:
 
     def spans(self, url: str) -> list[Span]:
         """What a node holds or is to be written: the ranges in which it is an owner of any kind."""
-        return merged(span for span, owners in self._pieces() if url in owners.written)
+        return merged(span for span, owners in self._pieces() if url in owners.write_set)
 
     def gains(self, url: str) -> list[tuple[Span, Owners]]:
         """The ranges that a node has to fetch in this epoch, with their owners; none unless it streams."""
         if self.topology.phase is not Phase.STREAMING:
             return []
-        return [(span, owners) for span, owners in self.segments() if url in owners.fetching]
+        return [(span, owners) for span, owners in self.segments() if url in owners.streaming]
 
     def share(self, url: str) -> float:
         """The share of all tokens that a node is read for, 0 to 1."""

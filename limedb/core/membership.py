@@ -101,7 +101,7 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class GossipDelta:
     """What gossip brought. joined: URLs that were not known. advanced: URLs with a newer heartbeat."""
 
     joined: frozenset[str]
@@ -200,9 +200,9 @@ class Membership:
             self._joined.discard(url)
             self._advanced.discard(url)
 
-    def take_news(self) -> News:
+    def take_news(self) -> GossipDelta:
         """What has changed since the last call."""
-        news = News(frozenset(self._joined), frozenset(self._advanced))
+        news = GossipDelta(frozenset(self._joined), frozenset(self._advanced))
         self._joined.clear()
         self._advanced.clear()
         return news

@@ -11,7 +11,7 @@ from limedb.core.key_range import KeyRange, behind
 from limedb.core.record import Record, merge
 
 
-class _Source:
+class MergeSource:
     """What was read of one node, and not taken yet. start: where its next page begins."""
 
     __slots__ = ("is_end", "records", "start")
@@ -36,7 +36,7 @@ class RangeMerge:
     def __init__(
         self, keys: KeyRange, nodes: Iterable[str], owners_of: Callable[[str], Collection[str]]
     ) -> None:
-        self._sources = {node: _Source(keys.start) for node in nodes}
+        self._sources = {node: MergeSource(keys.start) for node in nodes}
         self._owners_of = owners_of
         self.start = keys.start  # from here on nothing was taken
 

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from limedb.errors import TopologyChangeError
 
 
-class Standing(StrEnum):
+class MemberState(StrEnum):
     """What a member is doing."""
 
     JOINING = "joining"
@@ -61,7 +61,7 @@ class Member:
     url: str
     zone: str = ""
     virtual_nodes: int = 256
-    standing: Standing = Standing.NORMAL
+    standing: MemberState = MemberState.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Topology:
     @property
     def voters(self) -> tuple[Member, ...]:
         """Who decides the next epoch: all but those that are joining."""
-        return tuple(m for m in self.members if m.standing is not Standing.JOINING)
+        return tuple(m for m in self.members if m.standing is not MemberState.JOINING)
 
     @property
     def old_owners(self) -> tuple[Member, ...]:
@@ -103,12 +103,12 @@ class Topology:
     @property
     def new_owners(self) -> tuple[Member, ...]:
         """Who owns the ring after it."""
-        return tuple(m for m in self.members if m.standing in (Standing.JOINING, Standing.NORMAL))
+        return tuple(m for m in self.members if m.standing in (MemberState.JOINING, MemberState.NORMAL))
 
     @property
     def changing(self) -> tuple[Member, ...]:
         """The members that the change is about."""
-        return tuple(m for m in self.members if m.standing is not Standing.NORMAL)
+        return tuple(m for m in self.members if m.standing is not MemberState.NORMAL)
 
     def member(self, node_id: str) -> Member | None:
         """The member of that id; None: there is none."""
@@ -117,12 +117,12 @@ class Topology:
     def at(self, url: str) -> Member | None:
         """The member at a URL, the one that joins where an older one of the same URL is removed."""
         found = [m for m in self.members if m.url == url]
-        return min(found, key=lambda m: m.standing is Standing.REMOVING) if found else None
+        return min(found, key=lambda m: m.standing is MemberState.REMOVING) if found else None
 
 
 def found(cluster_id: str, replication_factor: int, members: Iterable[Member]) -> Topology:
     """The first epoch of a cluster: nothing is stored, so all members own their ranges at once."""
-    normal = (replace(m, standing=Standing.NORMAL) for m in members)
+    normal = (replace(m, standing=MemberState.NORMAL) for m in members)
     return Topology(cluster_id, 1, replication_factor, _sorted(normal))
 
 
@@ -135,28 +135,28 @@ def join(before: Topology, node: Member) -> Topology:
     if before.member(node.node_id):
         raise TopologyChangeError(f"node {node.node_id} at {node.url} is a member already")
     lost = before.at(node.url)
-    kept = [m if m is not lost else replace(m, standing=Standing.REMOVING) for m in before.members]
-    return _next(before, [*kept, replace(node, standing=Standing.JOINING)], Phase.STREAMING)
+    kept = [m if m is not lost else replace(m, standing=MemberState.REMOVING) for m in before.members]
+    return _next(before, [*kept, replace(node, standing=MemberState.JOINING)], Phase.STREAMING)
 
 
 def leave(before: Topology, node_id: str) -> Topology:
     """The epoch in which a node begins to leave. TopologyChangeError."""
-    return _depart(before, node_id, Standing.LEAVING)
+    return _depart(before, node_id, MemberState.LEAVING)
 
 
 def remove(before: Topology, node_id: str) -> Topology:
     """The epoch in which a dead node begins to be removed. TopologyChangeError."""
-    return _depart(before, node_id, Standing.REMOVING)
+    return _depart(before, node_id, MemberState.REMOVING)
 
 
 def also_remove(before: Topology, node_id: str) -> Topology:
     """The epoch in which a node that died while others are removed is removed with them: it was to be one
     of the new owners, and nobody else can finish. TopologyChangeError.
     """
-    removing = all(m.standing is Standing.REMOVING for m in before.changing)
+    removing = all(m.standing is MemberState.REMOVING for m in before.changing)
     if before.phase is not Phase.STREAMING or not removing:
         raise TopologyChangeError("only a removal that is streaming can take in another dead node")
-    return _next(before, _with(before, node_id, Standing.REMOVING), Phase.STREAMING)
+    return _next(before, _with(before, node_id, MemberState.REMOVING), Phase.STREAMING)
 
 
 def hand_over(before: Topology) -> Topology:
@@ -170,7 +170,7 @@ def finish(before: Topology) -> Topology:
     """The epoch in which the change is done. TopologyChangeError: nothing was handed over."""
     if before.phase is not Phase.HANDOVER:
         raise TopologyChangeError(f"epoch {before.epoch} hands nothing over: there is nothing to finish")
-    return _next(before, [replace(m, standing=Standing.NORMAL) for m in before.new_owners], Phase.STEADY)
+    return _next(before, [replace(m, standing=MemberState.NORMAL) for m in before.new_owners], Phase.STEADY)
 
 
 def cancel(before: Topology) -> Topology:
@@ -182,7 +182,7 @@ def cancel(before: Topology) -> Topology:
         raise TopologyChangeError("no change runs: there is nothing to cancel")
     if before.phase is Phase.HANDOVER:
         raise TopologyChangeError("the new owners are being read already: the change can't be cancelled")
-    return _next(before, [replace(m, standing=Standing.NORMAL) for m in before.old_owners], Phase.STEADY)
+    return _next(before, [replace(m, standing=MemberState.NORMAL) for m in before.old_owners], Phase.STEADY)
 
 
 def give_way(before: Topology, gives_way: bool) -> Topology:
@@ -209,7 +209,7 @@ def _steps(before: Topology, after: Topology) -> Iterator[Topology]:
         *(partial(give_way, before, flag) for flag in (True, False)),
     ]
     for member in after.changing:
-        if member.standing is Standing.JOINING:
+        if member.standing is MemberState.JOINING:
             steps.append(partial(join, before, member))
         steps += [partial(depart, before, member.node_id) for depart in (leave, remove, also_remove)]
     for step in steps:
@@ -225,16 +225,16 @@ def _check_steady(before: Topology) -> None:
         raise TopologyChangeError("the cluster is about to join another one")
 
 
-def _depart(before: Topology, node_id: str, standing: Standing) -> Topology:
+def _depart(before: Topology, node_id: str, standing: MemberState) -> Topology:
     _check_steady(before)
     if len(before.members) == 1:
         raise TopologyChangeError("the last node can't go: nobody would keep its data")
     return _next(before, _with(before, node_id, standing), Phase.STREAMING)
 
 
-def _with(before: Topology, node_id: str, standing: Standing) -> list[Member]:
+def _with(before: Topology, node_id: str, standing: MemberState) -> list[Member]:
     node = before.member(node_id)
-    if node is None or node.standing is not Standing.NORMAL:
+    if node is None or node.standing is not MemberState.NORMAL:
         raise TopologyChangeError(f"no normal member has the id {node_id}")
     if len(before.new_owners) == 1:
         raise TopologyChangeError("the last node can't go: nobody would keep its data")

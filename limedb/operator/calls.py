@@ -193,12 +193,12 @@ class NodeClient(Caller):
 
     def state(self) -> ClusterState:
         """The cluster as the node sees it."""
-        from limedb.core.topology import Phase, Standing  # as above
+        from limedb.core.topology import MemberState, Phase  # as above
 
         stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
         answer = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
         settled = answer.phase == Phase.STEADY and all(
-            member.standing == Standing.NORMAL for member in answer.members
+            member.standing == MemberState.NORMAL for member in answer.members
         )
         return ClusterState(
             answer.node_url,

@@ -29,7 +29,7 @@ BRIDGED_MS = 24 * 3600 * 1000
 """A day: versions further ahead are no work of a clock that was ahead."""
 
 
-class ClockGuard:
+class ClockSkewGuard:
     """Judges versions by the cluster's time.
 
     limit_ms: MAX_CLOCK_SKEW, milliseconds. skew_ms: what to add to the own wall clock for the clock that the

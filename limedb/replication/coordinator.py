@@ -20,15 +20,15 @@ from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
 from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError, RequestTimeoutError
 from limedb.ports import Clock, HintLog, Placement, Replicas
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout
 from limedb.replication.idempotency.proposer import Agreement
-from limedb.replication.read.read_repair import WriteBack
+from limedb.replication.read.read_repair import BlockingReadRepair
 from limedb.replication.read.reader import MOMENT, Reader
-from limedb.replication.read.resolver import Finder, Read
+from limedb.replication.read.resolver import Read, ReadResolver
 from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Written
-from limedb.replication.write.batcher import Coalescer
-from limedb.replication.write.pending import Job, honest
+from limedb.replication.write.batcher import WriteBatcher
+from limedb.replication.write.pending import PendingWrite, honest
 from limedb.replication.write.portions import is_large, portions
 from limedb.replication.write.writer import Writer
 
@@ -54,7 +54,7 @@ class Coordinator:
         clock: Clock,
         versions: HybridClock,
         hints: HintLog,
-        skew: ClockGuard,
+        skew: ClockSkewGuard,
         default_level: Level = Level.QUORUM,
         name: str = "",
     ) -> None:
@@ -64,10 +64,10 @@ class Coordinator:
         self._tasks = Tasks()
         fanout = Fanout(replicas, hints, clock, self._tasks, self.counters, skew.check_stored)
         reader = Reader(replicas, clock, self._tasks, self.counters)
-        write_back = WriteBack(replicas, fanout, self.counters)
-        self.finder = Finder(placement, replicas, reader, clock, self.counters, write_back)
+        write_back = BlockingReadRepair(replicas, fanout, self.counters)
+        self.finder = ReadResolver(placement, replicas, reader, clock, self.counters, write_back)
         self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
-        self._coalescer = Coalescer(self._writer.write, clock, self._tasks)
+        self._coalescer = WriteBatcher(self._writer.write, clock, self._tasks)
         self._agreement = Agreement(
             placement, replicas, clock, skew, self._tasks, self.counters, self._learn, self._new_proposer
         )
@@ -125,7 +125,7 @@ class Coordinator:
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
         """Store at the node that is named, whoever owns the key. Errors of Replica.apply; ContendedError."""
         self._skew.check_own()
-        job = Job(write)
+        job = PendingWrite(write)
         for _ in range(MAX_ATTEMPTS):
             topology = self._placement.layout.topology
             record = self._writer.version(job, self._skew.now_ms())
@@ -167,11 +167,11 @@ class Coordinator:
         if level is not Level.LINEARIZABLE and not any(map(_idempotency_key, writes)):
             self._skew.check_own()
             return await self._writer.write_plain(writes, level, deadline)
-        jobs = [Job(write) for write in writes]
+        jobs = [PendingWrite(write) for write in writes]
         await self._write(jobs, level, deadline)
         return [job.settled() for job in jobs]
 
-    async def _write(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
+    async def _write(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
         self._check_own(jobs)
         repeatable = [job for job in jobs if job.write.idempotency_key]
         if repeatable:
@@ -182,12 +182,12 @@ class Coordinator:
             await self._learn(jobs, deadline)
         await self._write_open(jobs, level, deadline)
 
-    async def _write_open(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
+    async def _write_open(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
         """Write what has no outcome yet."""
         if jobs := [job for job in jobs if job.outcome is None]:
             await self._writer.write(jobs, level, deadline)
 
-    def _check_own(self, jobs: Sequence[Job]) -> None:
+    def _check_own(self, jobs: Sequence[PendingWrite]) -> None:
         """UnavailableError: the own clock is too far off to give versions; what an earlier attempt did is
         not known then.
         """
@@ -203,7 +203,7 @@ class Coordinator:
         tick = self._versions.tick(self._skew.now_ms())
         return blake2b(f"{self._name} {tick}".encode(), digest_size=8).hexdigest()
 
-    async def _learn(self, jobs: Sequence[Job], deadline: float) -> None:
+    async def _learn(self, jobs: Sequence[PendingWrite], deadline: float) -> None:
         """Give each job a version above all that a majority of its owners has."""
         by_key = {job.write.key: job for job in jobs}
         for read in await self.finder.find([*by_key], Level.LINEARIZABLE, deadline, writes_back=False):
@@ -213,7 +213,7 @@ class Coordinator:
             except LimeDBError as error:
                 job.outcome = error
 
-    def _place(self, job: Job, read: Read) -> None:
+    def _place(self, job: PendingWrite, read: Read) -> None:
         """Give a job a version above what was read."""
         if isinstance(read.record, LimeDBError):
             raise read.record
@@ -234,7 +234,7 @@ class Coordinator:
 
 def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:
     """The outcome of a write that this attempt did nothing of."""
-    job = Job(write)
+    job = PendingWrite(write)
     job.may_be_stored = write.attempt > 0
     return honest(job, error)
 

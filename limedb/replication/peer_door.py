@@ -17,7 +17,7 @@ from limedb.core.selection import Selection
 from limedb.core.topology import Fence
 from limedb.errors import ClockSkewError, InvalidRequestError, RecordDamagedError
 from limedb.ports import Applied, ChangeBatch, Entry, Held, RangePage
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.replica import LocalReplica
 
 _version = itemgetter(2)  # of a Record
@@ -30,7 +30,7 @@ class PeerDoor:
     also where the node is alone in its cluster, and its own clock may have been set back.
     """
 
-    def __init__(self, own: LocalReplica, skew: ClockGuard) -> None:
+    def __init__(self, own: LocalReplica, skew: ClockSkewGuard) -> None:
         self._own, self._skew = own, skew
 
     async def read(

@@ -44,7 +44,7 @@ from limedb.ports import (
     Store,
 )
 from limedb.replication.change_log import ChangeLog
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.ownership_history import Tenures
 from limedb.replication.in_flight import InFlight
 from limedb.replication.page import Page
@@ -124,7 +124,7 @@ class LocalReplica:
         placement: Placement,
         in_flight: InFlight,
         max_read_size: int,
-        skew: ClockGuard,
+        skew: ClockSkewGuard,
         operations: OperationLog,
     ) -> None:
         self._store, self._clock, self._placement = store, clock, placement

@@ -22,7 +22,7 @@ import xxhash
 from limedb.core.bounds import flaw
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.topology import Member, Phase, Standing, Topology
+from limedb.core.topology import Member, MemberState, Phase, Topology
 from limedb.errors import StoreDamagedError
 from limedb.ports import NodeFile, Saved
 from limedb.storage.files import make_folder, node_path, replace_durably, set_folder_aside, store_error
@@ -262,5 +262,5 @@ def _member(fields: Mapping[str, Any]) -> Member:
         _text(fields["url"]),
         _text(fields["zone"]),
         int(fields["virtual_nodes"]),
-        Standing(fields["standing"]),
+        MemberState(fields["standing"]),
     )

@@ -7,7 +7,7 @@ anything else.
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from limedb.core.idempotency import Operation, Proposal, State, Terms
+from limedb.core.idempotency import Proposal, State, Terms, WriteId
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
@@ -218,7 +218,7 @@ def agree_request(proposals: Iterable[Proposal], fence: Fence) -> replica_pb2.Ag
 def proposals_from(request: replica_pb2.AgreeRequest) -> list[Proposal]:
     """The steps that a peer asks for. InvalidRequestError: one makes no sense."""
     proposals = [
-        Proposal(Operation(p.operation, p.token, p.began_at_ms), _ballot_from(p.ballot), _terms_from(p))
+        Proposal(WriteId(p.operation, p.token, p.began_at_ms), _ballot_from(p.ballot), _terms_from(p))
         for p in request.proposals
     ]
     for operation, ballot, _ in proposals:

@@ -8,7 +8,7 @@ from limedb.config import address_of
 from limedb.core.bounds import MAX_MEMBERS, flaw
 from limedb.core.paxos import NONE, Acceptor, Ballot
 from limedb.core.report import Progress
-from limedb.core.topology import Fence, Member, Phase, Standing, Topology
+from limedb.core.topology import Fence, Member, MemberState, Phase, Topology
 from limedb.errors import InvalidRequestError
 from limedb.ports import MAX_RECENT, Account
 from limedbpb.v1 import topology_pb2
@@ -19,10 +19,10 @@ _PHASES = {
     Phase.HANDOVER: topology_pb2.PHASE_HANDOVER,
 }
 _STANDINGS = {
-    Standing.JOINING: topology_pb2.STANDING_JOINING,
-    Standing.NORMAL: topology_pb2.STANDING_NORMAL,
-    Standing.LEAVING: topology_pb2.STANDING_LEAVING,
-    Standing.REMOVING: topology_pb2.STANDING_REMOVING,
+    MemberState.JOINING: topology_pb2.STANDING_JOINING,
+    MemberState.NORMAL: topology_pb2.STANDING_NORMAL,
+    MemberState.LEAVING: topology_pb2.STANDING_LEAVING,
+    MemberState.REMOVING: topology_pb2.STANDING_REMOVING,
 }
 _PHASE_OF = {number: phase for phase, number in _PHASES.items()}
 _STANDING_OF = {number: standing for standing, number in _STANDINGS.items()}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from limedb.aio.batch_window import FEW, QUIET_TURNS, Lull
+from limedb.aio.batch_window import FEW, QUIET_TURNS, BatchWindow
 
 FAR = 60.0
 
@@ -14,7 +14,7 @@ class Watched:
 
     def __init__(self, most: float = FAR) -> None:
         self.acts = 0
-        self.lull = Lull(asyncio.get_running_loop(), self._act, most)
+        self.lull = BatchWindow(asyncio.get_running_loop(), self._act, most)
 
     def _act(self) -> None:
         self.acts += 1
@@ -31,9 +31,9 @@ class Watched:
 
 async def test_what_comes_alone_is_acted_on_in_the_next_turn() -> None:
     watched = Watched()
-    watched.lull.came()
+    watched.lull.notify()
     assert await watched.turns() == 1
-    watched.lull.came()
+    watched.lull.notify()
     assert await watched.turns() == 1
     assert watched.acts == 2
 
@@ -41,7 +41,7 @@ async def test_what_comes_alone_is_acted_on_in_the_next_turn() -> None:
 async def test_what_comes_together_is_acted_on_once_after_some_quiet_turns() -> None:
     watched = Watched()
     for _ in range(FEW + 1):
-        watched.lull.came()
+        watched.lull.notify()
         assert watched.acts == 0
     assert await watched.turns() == QUIET_TURNS
     assert watched.acts == 1
@@ -49,21 +49,21 @@ async def test_what_comes_together_is_acted_on_once_after_some_quiet_turns() -> 
 
 async def test_after_a_crowd_the_next_one_waits_for_others_and_then_no_more() -> None:
     watched = Watched()
-    watched.lull.came(FEW + 1)
+    watched.lull.notify(FEW + 1)
     await watched.turns()
-    watched.lull.came()
+    watched.lull.notify()
     assert await watched.turns() == QUIET_TURNS
-    watched.lull.came()
+    watched.lull.notify()
     assert await watched.turns() == 1
 
 
 async def test_each_that_comes_begins_the_quiet_anew() -> None:
     watched = Watched()
-    watched.lull.came(FEW + 1)
+    watched.lull.notify(FEW + 1)
     for _ in range(5):
         for _ in range(QUIET_TURNS - 1):
             await asyncio.sleep(0)
-        watched.lull.came()
+        watched.lull.notify()
     assert watched.acts == 0
     assert await watched.turns() == QUIET_TURNS
 
@@ -72,7 +72,7 @@ async def test_nothing_waits_longer_than_the_bound_though_more_keep_coming() -> 
     watched = Watched(most=0.01)
     async with asyncio.timeout(FAR):
         while not watched.acts:
-            watched.lull.came()
+            watched.lull.notify()
             await asyncio.sleep(0)
     assert watched.acts == 1
 
@@ -80,7 +80,7 @@ async def test_nothing_waits_longer_than_the_bound_though_more_keep_coming() -> 
 @pytest.mark.parametrize("count", [1, FEW, 50])
 async def test_it_acts_once_and_not_again_by_itself(count: int) -> None:
     watched = Watched()
-    watched.lull.came(count)
+    watched.lull.notify(count)
     await watched.turns()
     for _ in range(3 * QUIET_TURNS):
         await asyncio.sleep(0)

@@ -11,12 +11,12 @@ from random import Random
 from typing import TypeVar
 from uuid import UUID
 
-from limedb.cluster.gossip.clock_skew import ClockWatch
+from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.topology.manager import Steward
-from limedb.cluster.topology.proposer import Council
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.manager import TopologyManager
+from limedb.cluster.topology.proposer import TopologyProposer
+from limedb.cluster.topology.store import TopologyStore
 from limedb.cluster.topology.verifier import Verifier
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock
@@ -36,7 +36,7 @@ from limedb.errors import (
     UnavailableError,
 )
 from limedb.ports import Account, Applied, Entry, RangePage, Saved
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.handoff import Handoff
@@ -89,7 +89,7 @@ class Node:
         rng = Random(f"{cluster.seed} {url} {clock.wall_ms()}")
         self.in_flight = InFlight()
         saved = disk.load() or Saved(str(UUID(int=rng.getrandbits(128), version=4)))
-        self.charter = Charter(saved, disk, self.in_flight.drained, clock.wall_ms)
+        self.charter = TopologyStore(saved, disk, self.in_flight.drained, clock.wall_ms)
         own = NodeState(
             url,
             clock.wall_ms(),
@@ -100,7 +100,7 @@ class Node:
         self.view = ClusterView(
             own, clock, gossip_interval=setup.interval, tell=self.tell, members=self.member_ids
         )
-        self.clocks = ClockWatch(clock, max_skew_ms=500, interval=setup.interval, members=self.members)
+        self.clocks = ClockSkewMonitor(clock, max_skew_ms=500, interval=setup.interval, members=self.members)
         self.gossiper = Gossiper(
             self.view,
             Transport(cluster, url),
@@ -117,14 +117,14 @@ class Node:
             self.charter,
             self.in_flight,
             4 << 20,
-            ClockGuard(clock, 500),
+            ClockSkewGuard(clock, 500),
             MemoryOperations(),
         )
         self.replicas = ReplicaWires(self)
         self.verifier = Verifier(url, self.charter, self.topology, clock, lambda peer: peer in self.view.urls)
-        self.council = Council(url, self.charter, self.topology, self.verifier, rng)
+        self.council = TopologyProposer(url, self.charter, self.topology, self.verifier, rng)
         self.handoff = Handoff(url, self.charter, self.replicas, self.topology, clock, _nothing_is_stale)
-        self.steward = Steward(
+        self.steward = TopologyManager(
             self.charter,
             self.council,
             self.verifier,
@@ -354,7 +354,7 @@ class Client:
             try:
                 owners = node.charter.layout.of_key(key)
                 fence = node.charter.topology.fence
-                acks = await self._ask(node, owners.written, lambda r, f=fence: r.apply([record], f, 0.0))
+                acks = await self._ask(node, owners.write_set, lambda r, f=fence: r.apply([record], f, 0.0))
             except UnavailableError:
                 break
             if acks is None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from limedb.core.report import ChangePlan
-from limedb.core.topology import Phase, Standing
+from limedb.core.topology import MemberState, Phase
 from limedb.errors import InvalidRequestError, LimeDBError, TopologyChangeError
 from tests.cluster.network import url_of
 from tests.cluster.nodes import Client, Cluster, Node
@@ -436,7 +436,7 @@ def test_nodes_that_come_and_go_leave_one_history_and_lose_nothing(seed: int) ->
             topologies = {n.charter.topology for n in cluster.nodes.values()}
             assert len(topologies) == 1
             [topology] = topologies
-            assert all(m.standing is Standing.NORMAL for m in topology.members)
+            assert all(m.standing is MemberState.NORMAL for m in topology.members)
             await client.check(cluster.nodes[url_of(1)])
             assert len(client.acked) > 500
 

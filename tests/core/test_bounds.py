@@ -7,8 +7,8 @@ import pytest
 from limedb.core.bounds import MAX_EPOCH, MAX_MEMBERS, MAX_POINTS, flaw, is_url
 from limedb.core.topology import (
     Member,
+    MemberState,
     Phase,
-    Standing,
     Topology,
     finish,
     found,
@@ -58,14 +58,17 @@ def test_what_steps_make_is_sound() -> None:
         ({"members": (replace(A, zone="z" * 200),)}, "128 printable"),
         ({"members": (replace(A, node_id=""),)}, "a member's id is ''"),
         ({"members": (replace(A, node_id="i" * 100),)}, "a member's id"),
-        ({"members": (replace(A, standing=Standing.JOINING), B)}, "1 of its members are changing"),
+        ({"members": (replace(A, standing=MemberState.JOINING), B)}, "1 of its members are changing"),
         ({"phase": Phase.STREAMING}, "0 of its members are changing"),
-        ({"phase": Phase.STREAMING, "members": (replace(A, standing=Standing.LEAVING),)}, "nobody is left"),
+        (
+            {"phase": Phase.STREAMING, "members": (replace(A, standing=MemberState.LEAVING),)},
+            "nobody is left",
+        ),
         (
             {
                 "phase": Phase.HANDOVER,
                 "gives_way": True,
-                "members": (A, replace(B, standing=Standing.LEAVING)),
+                "members": (A, replace(B, standing=MemberState.LEAVING)),
             },
             "it gives way while a change runs",
         ),

@@ -7,11 +7,11 @@ import pytest
 
 from limedb.core.idempotency import (
     FIRST,
-    Operation,
+    OwnershipEpoch,
     Proposal,
     State,
-    Tenure,
     Terms,
+    WriteId,
     agrees,
     bound,
     meet,
@@ -23,7 +23,7 @@ from limedb.core.layout import Owners
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.errors import UnavailableError
 
-OPERATION = Operation(b"o" * 16, 0, 0)
+OPERATION = WriteId(b"o" * 16, 0, 0)
 
 
 def terms(version: int) -> Terms:
@@ -122,18 +122,18 @@ def test_quorums_meet_when_each_two_share_a_replica() -> None:
         for b in every:
             pairs = [
                 (set(x), set(y))
-                for x in combinations(a.written, quorum(a))
-                for y in combinations(b.written, quorum(b))
+                for x in combinations(a.write_set, quorum(a))
+                for y in combinations(b.write_set, quorum(b))
             ]
             assert meet(a, b) == all(x & y for x, y in pairs), (a, b)
 
 
 def test_only_the_last_step_of_a_change_parts_from_what_was_before_it() -> None:
     steps = [
-        Tenure(7, False, 100, ABC),
-        Tenure(8, True, 200, STREAMING),
-        Tenure(9, False, 300, HANDOVER),
-        Tenure(10, False, 400, ABD),
+        OwnershipEpoch(7, False, 100, ABC),
+        OwnershipEpoch(8, True, 200, STREAMING),
+        OwnershipEpoch(9, False, 300, HANDOVER),
+        OwnershipEpoch(10, False, 400, ABD),
     ]
     assert [settled_since(steps[:n]) for n in (1, 2, 3, 4)] == [0, 0, 0, 300]
     assert settled_since([steps[0], steps[3]]) == 400

@@ -52,11 +52,11 @@ def test_a_write_quorum_meets_every_majority_of_old_and_new_owners(
     for topology in (streaming, hand_over(streaming)):
         for span, owners in Layout(topology).segments():
             assert not set(owners.current) & set(owners.extra)
-            assert len(set(owners.written)) == len(owners.written)
+            assert len(set(owners.write_set)) == len(owners.write_set)
             need = majority(owners.replicas) + len(owners.extra)
             old, new = before.of(span.last), after.of(span.last)
             lost = {"http://node0:1"} if change == "replace" else set()
-            for acks in combinations(owners.written, min(need, len(owners.written))):
+            for acks in combinations(owners.write_set, min(need, len(owners.write_set))):
                 if len(acks) < need:
                     continue  # can't be written at all
                 assert _meets(set(acks), old.replicas, set(old.current) - lost)
@@ -77,13 +77,13 @@ def test_an_acknowledged_write_is_on_a_majority_of_the_owners_after_every_change
         before, after = Layout(steady), Layout(finish(hand_over(streaming)))
         for span, owners in Layout(streaming).segments():
             old, new = before.of(span.last), after.of(span.last)
-            kept = set(new.current) - set(owners.fetching)
+            kept = set(new.current) - set(owners.streaming)
             for acks in combinations(old.current, majority(old.replicas)):  # long ago
                 assert all(set(acks) & set(s) for s in combinations(owners.current, owners.sources_needed))
                 assert len(new.current) - len(kept - set(acks)) >= majority(new.replicas)
             need = majority(owners.replicas) + len(owners.extra)
-            assert need <= len(owners.written)
-            for acks in combinations(owners.written, need):  # while it streams
+            assert need <= len(owners.write_set)
+            for acks in combinations(owners.write_set, need):  # while it streams
                 assert len(set(acks) & set(new.current)) >= majority(new.replicas)
                 assert _meets(set(acks), old.replicas, set(old.current))
                 assert _meets(set(acks), owners.replicas, set(owners.current))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from limedb.core.topology import (
     Member,
+    MemberState,
     Phase,
-    Standing,
     Topology,
     also_remove,
     cancel,
@@ -119,7 +119,7 @@ def test_a_cancelled_change_restores_what_was(step: Callable[[Topology], Topolog
 def test_a_new_node_at_an_old_url_takes_its_place() -> None:
     streaming = join(STEADY, member("a2", "http://a:1"))
 
-    assert streaming.member("id-a") == replace(member("a"), standing=Standing.REMOVING)
+    assert streaming.member("id-a") == replace(member("a"), standing=MemberState.REMOVING)
     assert streaming.at("http://a:1") == streaming.member("id-a2")
     assert [m.node_id for m in finish(hand_over(streaming)).members] == ["id-a2", "id-b", "id-c", "id-d"]
 

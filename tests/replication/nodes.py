@@ -26,7 +26,7 @@ from limedb.errors import (
     RequestTimeoutError,
 )
 from limedb.ports import Applied, ChangeBatch, Entry, RangePage, Replica
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
@@ -205,7 +205,7 @@ class Nodes:
     def start(self, url: str) -> None:
         place = self.places[url] = Place(self.topology)
         store = self.stores[url] = MemoryStore()
-        guard = ClockGuard(self.clock, SKEW_MS)
+        guard = ClockSkewGuard(self.clock, SKEW_MS)
         self.replicas[url] = LocalReplica(
             store, self.clock, place, InFlight(), 1 << 20, guard, MemoryOperations()
         )
@@ -268,7 +268,7 @@ class Seat:
     ) -> None:
         self.wire, self.hints, self.versions = Wire(nodes), MemoryHints(), HybridClock()
         self.place = nodes.places[at]
-        guard = ClockGuard(clock, SKEW_MS, skew_ms, problem)
+        guard = ClockSkewGuard(clock, SKEW_MS, skew_ms, problem)
         self.coordinator = Coordinator(
             self.place, self.wire, clock, self.versions, self.hints, guard, default_level=level, name=at
         )

@@ -6,7 +6,7 @@ import pytest
 
 from limedb.core.hlc import COUNTER_BITS, MAX_VERSION, version_at
 from limedb.errors import ClockSkewError, UnavailableError
-from limedb.replication.clock_guard import ABOVE_MS, BRIDGED_MS, RECHECK_SECONDS, ClockGuard
+from limedb.replication.clock_guard import ABOVE_MS, BRIDGED_MS, RECHECK_SECONDS, ClockSkewGuard
 
 
 @dataclass
@@ -29,7 +29,7 @@ class HandClock:
 
 
 def test_a_version_may_be_ahead_by_the_limit_and_no_more() -> None:
-    guard = ClockGuard(HandClock(), 500)
+    guard = ClockSkewGuard(HandClock(), 500)
     guard.check_version(version_at(1_000_500, 0xFFFF))
     guard.check_version(0)
     with pytest.raises(ClockSkewError, match="501 ms ahead of the clock, more than 500 ms") as caught:
@@ -38,7 +38,7 @@ def test_a_version_may_be_ahead_by_the_limit_and_no_more() -> None:
 
 
 def test_a_clock_that_is_known_to_be_off_is_corrected() -> None:
-    guard = ClockGuard(HandClock(), 500, skew_ms=lambda: -600)
+    guard = ClockSkewGuard(HandClock(), 500, skew_ms=lambda: -600)
     assert guard.now_ms() == 1_000_000 - 600
     with pytest.raises(ClockSkewError):
         guard.check_version(version_at(1_000_000))
@@ -46,7 +46,7 @@ def test_a_clock_that_is_known_to_be_off_is_corrected() -> None:
 
 def test_the_opinion_is_asked_for_now_and_then_and_at_once_when_the_clock_jumps() -> None:
     clock, opinion = HandClock(), [0]
-    guard = ClockGuard(clock, 500, lambda: opinion[0], lambda: "off" if opinion[0] else "")
+    guard = ClockSkewGuard(clock, 500, lambda: opinion[0], lambda: "off" if opinion[0] else "")
     guard.check_own()
     opinion[0] = -700
     assert guard.now_ms() == clock.wall  # not asked again yet
@@ -61,7 +61,7 @@ def test_the_opinion_is_asked_for_now_and_then_and_at_once_when_the_clock_jumps(
 
 def test_a_clock_that_drifts_off_is_noticed_when_the_opinion_is_due() -> None:
     clock, problem = HandClock(), [""]
-    guard = ClockGuard(clock, 500, problem=lambda: problem[0])
+    guard = ClockSkewGuard(clock, 500, problem=lambda: problem[0])
     guard.check_own()
     problem[0] = "off"
     guard.check_own()  # kept for a while, since asking looks at all peers
@@ -72,7 +72,7 @@ def test_a_clock_that_drifts_off_is_noticed_when_the_opinion_is_due() -> None:
 
 def test_writes_are_taken_as_soon_as_health_finds_nothing_wrong() -> None:
     clock, problem = HandClock(), ["not compared yet"]
-    guard = ClockGuard(clock, 500, problem=lambda: problem[0])
+    guard = ClockSkewGuard(clock, 500, problem=lambda: problem[0])
     with pytest.raises(UnavailableError, match="not compared yet"):
         guard.check_own()
     problem[0] = ""
@@ -81,7 +81,7 @@ def test_writes_are_taken_as_soon_as_health_finds_nothing_wrong() -> None:
 
 def test_time_does_not_step_back_with_a_clock_that_is_set_right() -> None:
     clock = HandClock()
-    guard = ClockGuard(clock, 500)
+    guard = ClockSkewGuard(clock, 500)
     before = guard.now_ms()
     clock.wall -= 60_000
     assert guard.now_ms() == pytest.approx(before, abs=1)
@@ -94,7 +94,7 @@ def test_time_does_not_step_back_with_a_clock_that_is_set_right() -> None:
 
 def test_a_lead_that_nobody_shares_is_given_up_and_the_versions_follow() -> None:
     clock, dropped = HandClock(), []
-    guard = ClockGuard(clock, 500, agree=lambda own, now_ms: 0.0)
+    guard = ClockSkewGuard(clock, 500, agree=lambda own, now_ms: 0.0)
     guard.on_drop = dropped.append
     guard.now_ms()
     clock.wall -= 60_000
@@ -105,7 +105,7 @@ def test_a_lead_that_nobody_shares_is_given_up_and_the_versions_follow() -> None
 def test_what_is_stored_vouches_for_what_is_a_little_above_it() -> None:
     clock = HandClock()
     stored = version_at(clock.wall + 60_000)
-    guard = ClockGuard(clock, 500, agree=lambda own, now_ms: 0.0, mark=lambda: stored)
+    guard = ClockSkewGuard(clock, 500, agree=lambda own, now_ms: 0.0, mark=lambda: stored)
     guard.check_version(stored + 1)
     guard.check_version(stored + (ABOVE_MS << COUNTER_BITS))
     with pytest.raises(ClockSkewError):
@@ -115,7 +115,7 @@ def test_what_is_stored_vouches_for_what_is_a_little_above_it() -> None:
 def test_what_is_stored_more_than_a_day_ahead_vouches_for_nothing_and_is_a_problem() -> None:
     clock = HandClock()
     stored = version_at(clock.wall + BRIDGED_MS + 60_000)
-    guard = ClockGuard(clock, 500, mark=lambda: stored)
+    guard = ClockSkewGuard(clock, 500, mark=lambda: stored)
     assert guard.now_ms() == clock.wall
     with pytest.raises(ClockSkewError):
         guard.check_version(stored + 1)
@@ -128,7 +128,7 @@ def test_what_is_stored_more_than_a_day_ahead_vouches_for_nothing_and_is_a_probl
 
 @pytest.mark.parametrize("stored", [0, MAX_VERSION])
 def test_no_version_makes_a_guard_fail(stored: int) -> None:
-    guard = ClockGuard(HandClock(), 500, mark=lambda: stored)
+    guard = ClockSkewGuard(HandClock(), 500, mark=lambda: stored)
     guard.now_ms()
     assert len(list(guard.problems())) == (stored > 0)
     guard.check_version(version_at(1_000_000))
@@ -136,7 +136,7 @@ def test_no_version_makes_a_guard_fail(stored: int) -> None:
 
 def test_what_a_wrong_clock_showed_before_it_was_compared_is_nobodys_time() -> None:
     clock, opinion = HandClock(), [(0, "not compared yet")]
-    guard = ClockGuard(clock, 500, lambda: opinion[0][0], lambda: opinion[0][1])
+    guard = ClockSkewGuard(clock, 500, lambda: opinion[0][0], lambda: opinion[0][1])
     assert guard.now_ms() == clock.wall
     opinion[0] = (-600_000, "ahead")
     clock.pass_seconds(1)
@@ -150,7 +150,7 @@ def test_what_a_wrong_clock_showed_before_it_was_compared_is_nobodys_time() -> N
 
 def test_after_a_restart_time_begins_where_the_stored_versions_are() -> None:
     clock = HandClock()
-    guard = ClockGuard(clock, 500, mark=lambda: version_at(clock.wall + 60_000))
+    guard = ClockSkewGuard(clock, 500, mark=lambda: version_at(clock.wall + 60_000))
     assert guard.now_ms() == clock.wall + 60_000
     (problem,) = guard.problems()
     assert "1 min 0 s ahead of its clocks" in problem.text

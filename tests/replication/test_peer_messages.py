@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from limedb.core.hlc import version_at
-from limedb.core.idempotency import Operation, Proposal, Terms
+from limedb.core.idempotency import Proposal, Terms, WriteId
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import EVERYTHING, Span
 from limedb.core.limits import MAX_KEY_SIZE, MAX_RECORDS, MAX_SPANS, MAX_STORED_VALUE
@@ -26,7 +26,7 @@ from limedb.errors import (
 )
 from limedb.ports import Applied, ChangeBatch, Entry, RangePage
 from limedb.replication.checked_replicas import CheckedReplicas
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
@@ -44,7 +44,7 @@ DEADLINE = 1e12
 def door() -> tuple[PeerDoor, MemoryStore]:
     """The way in of a node that is alone in its cluster."""
     store, clock = MemoryStore(), VirtualClock()
-    skew = ClockGuard(clock, 500)
+    skew = ClockSkewGuard(clock, 500)
     return PeerDoor(
         LocalReplica(store, clock, Place(ALONE), InFlight(), 1000, skew, MemoryOperations()), skew
     ), store
@@ -93,7 +93,7 @@ def test_messages_that_ask_for_too_much_are_refused() -> None:
     async def scenario() -> None:
         peers, _ = door()
         fence, many = ALONE.fence, MAX_RECORDS + 1
-        proposal = Proposal(Operation(b"0" * 16, 1, 1), Ballot(1, "x"), None)
+        proposal = Proposal(WriteId(b"0" * 16, 1, 1), Ballot(1, "x"), None)
         for asked in (
             peers.read(["k"] * many, fence, DEADLINE),
             peers.apply([Record("k", "v", NOW)] * many, fence, DEADLINE),
@@ -156,7 +156,7 @@ def state(version: int) -> Acceptor[Terms]:
     return Acceptor(Ballot(1, "x"), Ballot(1, "x"), Terms(version, 0, False))
 
 
-PROPOSAL = Proposal(Operation(b"0" * 16, 1, 1), Ballot(1, "x"), None)
+PROPOSAL = Proposal(WriteId(b"0" * 16, 1, 1), Ballot(1, "x"), None)
 WRONG: list[tuple[str, Sequence[Any], list[Any]]] = [
     (
         "read",

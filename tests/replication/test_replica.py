@@ -21,7 +21,7 @@ from limedb.errors import (
     StoreFullError,
 )
 from limedb.ports import Applied
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.page import BYTES
 from limedb.replication.replica import LocalReplica
@@ -83,7 +83,7 @@ class Own:
     ) -> None:
         self.store, self.clock, self.in_flight = store or MemoryStore(), VirtualClock(), InFlight()
         self.place = Place(topology)
-        guard = ClockGuard(self.clock, 500)
+        guard = ClockSkewGuard(self.clock, 500)
         self.replica = LocalReplica(
             self.store, self.clock, self.place, self.in_flight, limit, guard, MemoryOperations()
         )

@@ -9,7 +9,7 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limedb.core.idempotency import Operation, Proposal, State, Terms
+from limedb.core.idempotency import Proposal, State, Terms, WriteId
 from limedb.core.limits import MAX_ATTEMPT
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence, Member, found
@@ -34,7 +34,7 @@ TERMS = st.builds(Terms, U64, U64, st.booleans())
 BALLOTS = st.builds(Ballot, st.integers(1, 2**32 - 1), st.text("0123456789abcdef", min_size=1, max_size=16))
 PROPOSALS = st.builds(
     Proposal,
-    st.builds(Operation, st.binary(min_size=16, max_size=16), U64, U64),
+    st.builds(WriteId, st.binary(min_size=16, max_size=16), U64, U64),
     BALLOTS,
     st.none() | TERMS,
 )
@@ -96,7 +96,7 @@ async def peer() -> AsyncIterator[Any]:
 
 async def test_a_peer_is_asked_to_agree(peer: Any) -> None:
     ballot = Ballot(1, "p" * 16)
-    proposal = Proposal(Operation(b"o" * 16, 7, 8), ballot, Terms(9, 0, existed=True))
+    proposal = Proposal(WriteId(b"o" * 16, 7, 8), ballot, Terms(9, 0, existed=True))
     peer.own.found = [Acceptor(ballot, ballot, proposal.terms), None]
     states = await peer.replica.agree([proposal, proposal], FENCE, SystemClock().monotonic() + 5)
     assert states == peer.own.found
@@ -104,11 +104,11 @@ async def test_a_peer_is_asked_to_agree(peer: Any) -> None:
 
 
 async def test_a_peer_that_knows_a_newer_topology_or_gets_nonsense_agrees_to_nothing(peer: Any) -> None:
-    proposal = Proposal(Operation(b"o" * 16, 0, 0), Ballot(1, "p"), None)
+    proposal = Proposal(WriteId(b"o" * 16, 0, 0), Ballot(1, "p"), None)
     peer.own.error = StaleEpochError(NEWER)
     with pytest.raises(StaleEpochError) as caught:
         await peer.replica.agree([proposal], FENCE, SystemClock().monotonic() + 5)
     assert caught.value.topology == NEWER
-    short = proposal._replace(operation=Operation(b"o", 0, 0))
+    short = proposal._replace(operation=WriteId(b"o", 0, 0))
     with pytest.raises(RemoteError, match="not a proposal"):
         await peer.replica.agree([short], FENCE, SystemClock().monotonic() + 5)

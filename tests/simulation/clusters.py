@@ -115,7 +115,7 @@ def check_owned(sim: Sim) -> None:
         assert topology is not None
         layout = Layout(topology)
         foreign += [
-            f"{node.url} holds {key}" for key in stored(node) if node.url not in layout.of_key(key).written
+            f"{node.url} holds {key}" for key in stored(node) if node.url not in layout.of_key(key).write_set
         ]
     assert not foreign, "\n".join([f"{len(foreign)} records are held by others than owners:", *foreign[:20]])
 

@@ -11,14 +11,14 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from limedb.core.idempotency import Operation, Proposal, State, Terms
+from limedb.core.idempotency import Proposal, State, Terms, WriteId
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.report import Progress
 from limedb.core.selection import Selection
-from limedb.core.topology import Fence, Member, Phase, Standing, Topology, hand_over, remove
+from limedb.core.topology import Fence, Member, MemberState, Phase, Topology, hand_over, remove
 from limedb.errors import LimeDBError, StaleEpochError, TopologyChangeError
 from limedb.ports import Account, Applied, ChangeBatch, Entry, RangePage, Replica
 from tests.simulation.clock import SimClock
@@ -37,9 +37,9 @@ def forged(rng: Random, true: Topology) -> Topology:
     """A topology that was never decided, made of a true one."""
     one = rng.choice(true.members)
     later = replace(true, epoch=true.epoch + rng.choice([1, 1, 2, 5]))
-    steady = tuple(replace(member, standing=Standing.NORMAL) for member in true.members)
+    steady = tuple(replace(member, standing=MemberState.NORMAL) for member in true.members)
     elsewhere = tuple(
-        replace(m, url=f"http://elsewhere{i}:1", standing=Standing.NORMAL) for i, m in enumerate(steady)
+        replace(m, url=f"http://elsewhere{i}:1", standing=MemberState.NORMAL) for i, m in enumerate(steady)
     )
     lies: list[Callable[[], Topology]] = [
         lambda: replace(true, epoch=FAR),
@@ -48,7 +48,7 @@ def forged(rng: Random, true: Topology) -> Topology:
         lambda: replace(later, replication_factor=1),
         lambda: replace(later, members=()),
         lambda: replace(later, members=(replace(one, virtual_nodes=10**6),)),
-        lambda: replace(later, phase=Phase.STEADY, members=(replace(one, standing=Standing.NORMAL),)),
+        lambda: replace(later, phase=Phase.STEADY, members=(replace(one, standing=MemberState.NORMAL),)),
         lambda: replace(
             later, phase=Phase.STEADY, members=tuple(m for m in steady if m.node_id != one.node_id)
         ),
@@ -126,7 +126,7 @@ class Stranger:
         return lambda p: p.replica.apply(records, true.fence, 1e9)
 
     def _agree(self, true: Topology) -> Callable[[Any], Any]:
-        operation = Operation(self._rng.randbytes(16), self._rng.getrandbits(64), 0)
+        operation = WriteId(self._rng.randbytes(16), self._rng.getrandbits(64), 0)
         proposal = Proposal(operation, Ballot(1, "evil"), Terms(FAR, 0, False))
         return lambda p: p.replica.agree([proposal], true.fence, 1e9)
 

@@ -16,7 +16,7 @@ from limedb.engine import Engine, Settings, World
 from limedb.errors import KeyNotFoundError, LimeDBError
 from limedb.ports import Account, Replica
 from limedb.replication.coordinator import Write
-from limedb.replication.read.reader import Lookup
+from limedb.replication.read.reader import ReadRound
 from tests.simulation.node import SimNode, Value
 
 SETTINGS: Mapping[str, Any] = {
@@ -117,7 +117,7 @@ class _WritesNothing:
     """A planted fault: reads tell what they found without making sure that it stays."""
 
     async def restore(
-        self, lookups: list[Lookup], level: Level, fence: object, deadline: float
+        self, lookups: list[ReadRound], level: Level, fence: object, deadline: float
     ) -> dict[str, LimeDBError]:
         return {}
 

@@ -16,7 +16,7 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.selection import Selection
 from limedb.errors import LimeDBError, WatchGapError
-from limedb.replication.watch.watcher import Told
+from limedb.replication.watch.watcher import WatchEvent
 from tests.cluster.virtual import START_MS
 from tests.scenarios.history import Outcome, outcome_of
 from tests.simulation.node import SimNode, Value
@@ -118,7 +118,7 @@ class Watching:
                 self._sim.trace.add(f"watcher {self.name} breaks: {type(error).__name__}")
             await asyncio.sleep(self._rng.uniform(0.05, 1.0))
 
-    async def _listen(self, news: AsyncGenerator[Told, None], until: float) -> None:
+    async def _listen(self, news: AsyncGenerator[WatchEvent, None], until: float) -> None:
         """Take what one watch tells, at times slowly, until it is tired of it."""
         newest: dict[str, int] = {}
         self.asked += 1
@@ -177,14 +177,14 @@ def _slowness(rng: Random) -> float:
     return rng.uniform(0.5, 5.0) if rng.random() < 0.02 else rng.uniform(0, 0.05)
 
 
-async def follow(node: SimNode, after: int | None) -> AsyncGenerator[Told, None]:
+async def follow(node: SimNode, after: int | None) -> AsyncGenerator[WatchEvent, None]:
     """A watch of the prefix through a node, as a client has it: what the node told last before it crashed may
     never arrive. ConnectionError; TimeoutError: it tells nothing; what the watch raises.
     """
     process, program = node.process, node.program
     if process is None or program is None:
         raise ConnectionRefusedError(node.url)
-    told: asyncio.Queue[Told] = asyncio.Queue(4)
+    told: asyncio.Queue[WatchEvent] = asyncio.Queue(4)
     work = process.start(_tell(program, after, told), f"watch of {node.url}")
     try:
         while True:
@@ -201,7 +201,7 @@ async def follow(node: SimNode, after: int | None) -> AsyncGenerator[Told, None]
         work.cancel()
 
 
-async def _tell(program: object, after: int | None, told: "asyncio.Queue[Told]") -> None:
+async def _tell(program: object, after: int | None, told: "asyncio.Queue[WatchEvent]") -> None:
     watcher = program.engine.watcher  # type: ignore[attr-defined]
     async with aclosing(watcher.watch(Selection(prefix=PREFIX), after, None)) as news:
         async for one in news:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from limedb.core.idempotency import FIRST, Operation, Proposal
+from limedb.core.idempotency import FIRST, Proposal, WriteId
 from limedb.core.paxos import Ballot
 from limedb.core.record import Record
 from limedb.errors import StoreError
@@ -127,7 +127,7 @@ class BrokenDisk:
 async def test_a_log_of_operations_whose_disk_fails_answers_all_that_wait_and_ends(tmp_path: Path) -> None:
     failures: list[Exception] = []
     log = LmdbOperationLog(tmp_path / "operations", "always", on_fatal=failures.append)
-    steps = [Proposal(Operation(bytes([i] * 16), 0, 1), Ballot(FIRST, "p" * 16), None) for i in range(3)]
+    steps = [Proposal(WriteId(bytes([i] * 16), 0, 1), Ballot(FIRST, "p" * 16), None) for i in range(3)]
     real, commit = log._env, log._commit
 
     def breaks(*arguments: Any) -> None:

@@ -9,7 +9,7 @@ from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
 from limedb.core.paxos import NONE, Acceptor, Ballot
 from limedb.core.report import Progress
-from limedb.core.topology import Fence, Member, Phase, Standing, Topology
+from limedb.core.topology import Fence, Member, MemberState, Phase, Topology
 from limedb.errors import InvalidRequestError
 from limedb.wire import gossip as convert_gossip
 from limedb.wire import replica as convert_replica
@@ -24,7 +24,7 @@ MEMBERS = st.builds(
     url=st.integers(1, 65535).map(lambda n: f"http://node:{n}"),
     zone=st.text("abc é", max_size=3),
     virtual_nodes=st.integers(0, 4096),
-    standing=st.sampled_from(Standing),
+    standing=st.sampled_from(MemberState),
 )
 TOPOLOGIES = st.just(Topology()) | st.builds(
     Topology,

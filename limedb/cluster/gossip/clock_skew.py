@@ -29,7 +29,7 @@ class _Sample(NamedTuple):
     at: float
 
 
-class ClockWatch:
+class ClockSkewMonitor:
     """Compares clocks. max_skew_ms: MAX_CLOCK_SKEW. interval: of gossip, seconds. members: URLs of the nodes
     of the topology: only they count.
 

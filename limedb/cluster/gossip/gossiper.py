@@ -12,7 +12,7 @@ from dataclasses import replace
 from random import Random
 
 from limedb.cluster.gossip.clock_lead import ClockLead
-from limedb.cluster.gossip.clock_skew import ClockWatch
+from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.hearsay import Check
 from limedb.cluster.gossip.peer_selector import PeerPicker
 from limedb.cluster.gossip.view import ClusterView
@@ -51,7 +51,7 @@ class Gossiper:
         interval: float,
         seeds: Sequence[str],
         rng: Random,
-        clocks: ClockWatch | None = None,
+        clocks: ClockSkewMonitor | None = None,
         lead: ClockLead | None = None,
         time_ms: Callable[[], int] = lambda: 0,
     ) -> None:

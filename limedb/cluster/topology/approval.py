@@ -13,12 +13,12 @@ from dataclasses import replace
 
 from limedb.aio.broadcast import ask_all
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.topology.liveness import Attendance
+from limedb.cluster.topology.liveness import Liveness
 from limedb.cluster.topology.planning import gainers
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.store import TopologyStore
 from limedb.core.layout import Layout
 from limedb.core.report import Progress
-from limedb.core.topology import Fence, Phase, Standing, Topology
+from limedb.core.topology import Fence, MemberState, Phase, Topology
 from limedb.errors import InvalidRequestError, UnavailableError
 from limedb.ports import TopologyTransport
 
@@ -50,9 +50,9 @@ class Approval:
 
     def __init__(
         self,
-        charter: Charter,
+        charter: TopologyStore,
         view: ClusterView,
-        attendance: Attendance,
+        attendance: Liveness,
         transport: TopologyTransport,
         progress: Callable[[], Progress],
         has_data: Callable[[], bool],
@@ -79,16 +79,16 @@ class Approval:
         """Nobody is removed who is there, as far as it is seen from here."""
         for member in after.members:
             known = before.member(member.node_id)
-            is_new = known is not None and known.standing is not Standing.REMOVING
-            if member.standing is not Standing.REMOVING or not is_new or known is None:
+            is_new = known is not None and known.standing is not MemberState.REMOVING
+            if member.standing is not MemberState.REMOVING or not is_new or known is None:
                 continue
-            if self._attendance.is_there(known):
+            if self._attendance.is_alive(known):
                 raise InvalidRequestError(f"{member.url} is alive, so it can't be removed")
 
     async def _check_fetched(self, topology: Topology) -> None:
         """Reads move when all that fetch have done so."""
         busy = gainers(self._charter.layout)
-        busy |= {m.url for m in topology.members if m.standing is Standing.JOINING}
+        busy |= {m.url for m in topology.members if m.standing is MemberState.JOINING}
         waiting = busy - self._seen.of(topology)
         answers = await ask_all(sorted(waiting), self._ask_progress)
         done = {

@@ -15,8 +15,8 @@ from random import Random
 
 from limedb.aio.broadcast import ask_all
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.topology.proposer import Council
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.proposer import TopologyProposer
+from limedb.cluster.topology.store import TopologyStore
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
 from limedb.core.quorum import majority
@@ -40,13 +40,13 @@ _NOT_LET_IN = (
 )
 
 
-class Forming:
+class Bootstrap:
     """A fresh node's part in founding. replication_factor: as set here. seeds: URLs that were named."""
 
     def __init__(
         self,
-        charter: Charter,
-        council: Council,
+        charter: TopologyStore,
+        council: TopologyProposer,
         view: ClusterView,
         transport: TopologyTransport,
         clock: Clock,

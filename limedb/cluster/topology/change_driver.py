@@ -13,18 +13,18 @@ from limedb.aio.broadcast import ASK_TIMEOUT, ask_all, ask_each
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.approval import Seen
 from limedb.cluster.topology.bootstrap import is_fresh, member_of
-from limedb.cluster.topology.liveness import Attendance
+from limedb.cluster.topology.liveness import Liveness
 from limedb.cluster.topology.planning import gainers, lacks_sources
-from limedb.cluster.topology.proposer import Council, Step, only_after
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.proposer import Step, TopologyProposer, only_after
+from limedb.cluster.topology.store import TopologyStore
 from limedb.core.layout import Layout
 from limedb.core.membership import NodeState
 from limedb.core.quorum import majority
 from limedb.core.report import Progress
 from limedb.core.topology import (
     Member,
+    MemberState,
     Phase,
-    Standing,
     Topology,
     also_remove,
     cancel,
@@ -43,17 +43,17 @@ HELD_UP_SECONDS = 15.0
 fresh node that was a member is left alone, so that it may hear of it."""
 
 
-class Leader:
+class ChangeDriver:
     """The leader's duties, one step at a time. progress: the own part of a change.
     dead_node_timeout: seconds after which a dead member is removed. seen: those who have done their part.
     """
 
     def __init__(
         self,
-        charter: Charter,
-        council: Council,
+        charter: TopologyStore,
+        council: TopologyProposer,
         view: ClusterView,
-        attendance: Attendance,
+        attendance: Liveness,
         transport: TopologyTransport,
         progress: Callable[[], Progress],
         dead_node_timeout: float,
@@ -71,7 +71,7 @@ class Leader:
     @property
     def leads(self) -> bool:
         """Whether it is this node's turn, by its own view."""
-        voters = [voter for voter in self._charter.topology.voters if self._attendance.is_there(voter)]
+        voters = [voter for voter in self._charter.topology.voters if self._attendance.is_alive(voter)]
         first = min(voters, key=lambda voter: voter.url, default=None)
         return first is not None and self._attendance.is_self(first)
 
@@ -99,7 +99,7 @@ class Leader:
         busy = _busy(topology, self._charter.layout)
         progress = await self._ask_progress(sorted(busy - self._seen.of(topology)))
         self._seen.note(topology, [url for url, own in progress.items() if _is_done(own, topology)])
-        there = {member.url for member in topology.members if self._attendance.is_there(member)}
+        there = {member.url for member in topology.members if self._attendance.is_alive(member)}
         if busy <= self._seen.of(topology) & there:  # reads never move to a node that was lost meanwhile
             await self._decide(topology, hand_over)
             return
@@ -111,7 +111,7 @@ class Leader:
 
     async def _go_on_without(self, topology: Topology, member: Member) -> None:
         log.warning("%s can't do its part of the change: it is gone", member.url)
-        if all(m.standing is Standing.REMOVING for m in topology.changing):
+        if all(m.standing is MemberState.REMOVING for m in topology.changing):
             await self._decide(topology, partial(also_remove, node_id=member.node_id))
         else:
             await self._decide(topology, cancel)
@@ -121,7 +121,9 @@ class Leader:
         majority of them is left to read; and when who leaves knows that it does, or it would come back.
         """
         changing = topology.changing
-        leaving = {m.url for m in changing if m.standing is Standing.LEAVING and self._attendance.is_there(m)}
+        leaving = {
+            m.url for m in changing if m.standing is MemberState.LEAVING and self._attendance.is_alive(m)
+        }
         ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
 
         def is_enough() -> bool:
@@ -180,7 +182,7 @@ class Leader:
         """Whether the others have what the member had, so that its removal can end."""
         if len(topology.members) == 1:
             return False
-        living = {m.url for m in topology.members if self._attendance.is_there(m)}
+        living = {m.url for m in topology.members if self._attendance.is_alive(m)}
         return lacks_sources(remove(topology, member.node_id), living) == 0
 
     # --- opinions
@@ -190,7 +192,7 @@ class Leader:
         network heals, requests come through before gossip does.
         """
         absent = self._attendance.absent_for(member)
-        replaced = topology.phase is Phase.STREAMING and self._attendance.is_elsewhere(member)
+        replaced = topology.phase is Phase.STREAMING and self._attendance.was_replaced(member)
         limit = min(HELD_UP_SECONDS, self._dead_node_timeout) if replaced else self._dead_node_timeout
         if absent < limit:
             return False
@@ -199,7 +201,7 @@ class Leader:
         if (
             its_own
             and its_own.cluster_id == topology.cluster_id
-            and not self._attendance.is_elsewhere(member)
+            and not self._attendance.was_replaced(member)
         ):
             return False
         agreeing = sum(p.dead.get(member.url, 0.0) >= limit for p in opinions.values())
@@ -222,7 +224,7 @@ def _busy(topology: Topology, layout: Layout) -> set[str]:
     """Who has to be done before reads may move: all that fetch, and who joins."""
     if topology.phase is not Phase.STREAMING:
         return set()
-    return gainers(layout) | {m.url for m in topology.members if m.standing is Standing.JOINING}
+    return gainers(layout) | {m.url for m in topology.members if m.standing is MemberState.JOINING}
 
 
 def _is_done(progress: Progress, topology: Topology) -> bool:

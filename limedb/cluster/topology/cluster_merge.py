@@ -14,9 +14,9 @@ from functools import partial
 from random import Random
 
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.topology.liveness import Attendance
-from limedb.cluster.topology.proposer import Council, only_after
-from limedb.cluster.topology.store import Charter, new_id
+from limedb.cluster.topology.liveness import Liveness
+from limedb.cluster.topology.proposer import TopologyProposer, only_after
+from limedb.cluster.topology.store import TopologyStore, new_id
 from limedb.core.membership import NodeState
 from limedb.core.topology import Member, Phase, Topology, give_way
 from limedb.ports import Clock
@@ -27,15 +27,15 @@ LONELY_SECONDS = 30.0
 """How long a cluster that gives way waits for one that is out of sight, before it takes writes again."""
 
 
-class GivingWay:
+class ClusterMerge:
     """A node's part in it. has_data: whether the own store ever took a write."""
 
     def __init__(
         self,
-        charter: Charter,
-        council: Council,
+        charter: TopologyStore,
+        council: TopologyProposer,
         view: ClusterView,
-        attendance: Attendance,
+        attendance: Liveness,
         clock: Clock,
         rng: Random,
         has_data: Callable[[], bool],

@@ -5,17 +5,17 @@ either.
 """
 
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.store import TopologyStore
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
 from limedb.core.topology import Member
 from limedb.ports import Clock
 
 
-class Attendance:
+class Liveness:
     """Tells members that live from those that don't. `observe` is called each interval."""
 
-    def __init__(self, charter: Charter, view: ClusterView, clock: Clock) -> None:
+    def __init__(self, charter: TopologyStore, view: ClusterView, clock: Clock) -> None:
         self._charter, self._view, self._clock = charter, view, clock
         self._elsewhere_since: dict[str, float] = {}
 
@@ -24,20 +24,20 @@ class Attendance:
         members = self._charter.topology.members
         self._view.know(member.url for member in members)
         now = self._clock.monotonic()
-        gone = {m.node_id for m in members if self.is_elsewhere(m)}
+        gone = {m.node_id for m in members if self.was_replaced(m)}
         self._elsewhere_since = {i: self._elsewhere_since.get(i, now) for i in sorted(gone)}
 
     def is_self(self, member: Member) -> bool:
         """Whether the member is this node."""
         return member.node_id == self._charter.node_id
 
-    def is_there(self, member: Member) -> bool:
+    def is_alive(self, member: Member) -> bool:
         """Whether the member lives, for all that is known."""
         if self.is_self(member):
             return True
-        return self._is_alive(member.url) and not self.is_elsewhere(member)
+        return self._is_alive(member.url) and not self.was_replaced(member)
 
-    def is_elsewhere(self, member: Member) -> bool:
+    def was_replaced(self, member: Member) -> bool:
         """Whether the member's URL is that of another node now, or its node belongs to another cluster, or
         joins no other than one: it won't come back.
         """

@@ -15,17 +15,17 @@ from limedb.aio.aside import Compute, compute_here
 from limedb.aio.broadcast import ASK_TIMEOUT
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.approval import Approval, Seen
-from limedb.cluster.topology.bootstrap import Forming
-from limedb.cluster.topology.change_driver import Leader
-from limedb.cluster.topology.cluster_merge import GivingWay
-from limedb.cluster.topology.liveness import Attendance
-from limedb.cluster.topology.proposer import Council
-from limedb.cluster.topology.requests import Changes
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.bootstrap import Bootstrap
+from limedb.cluster.topology.change_driver import ChangeDriver
+from limedb.cluster.topology.cluster_merge import ClusterMerge
+from limedb.cluster.topology.liveness import Liveness
+from limedb.cluster.topology.proposer import TopologyProposer
+from limedb.cluster.topology.requests import TopologyRequests
+from limedb.cluster.topology.store import TopologyStore
 from limedb.cluster.topology.verifier import Verifier
 from limedb.core.membership import NodeState
 from limedb.core.report import ChangePlan, ChangeStatus, Progress
-from limedb.core.topology import Phase, Standing, Topology
+from limedb.core.topology import MemberState, Phase, Topology
 from limedb.errors import LimeDBError, TopologyChangeError
 from limedb.ports import Clock, TopologyTransport
 
@@ -45,7 +45,7 @@ class Handoff(Protocol):
         """How far it is."""
 
 
-class Steward:
+class TopologyManager:
     """Runs while `run` runs. interval: of gossip, seconds. seeds: URLs that were named. dead_node_timeout: in
     seconds. has_data: whether the own store ever took a write. nudge: spreads what this node tells, at once.
     compute: does what takes long beside the event loop.
@@ -53,8 +53,8 @@ class Steward:
 
     def __init__(
         self,
-        charter: Charter,
-        council: Council,
+        charter: TopologyStore,
+        council: TopologyProposer,
         verifier: Verifier,
         view: ClusterView,
         handoff: Handoff,
@@ -73,14 +73,16 @@ class Steward:
         self._verifier = verifier
         self._handoff, self._transport, self._clock = handoff, transport, clock
         self._interval, self._nudge = interval, nudge
-        self._attendance = Attendance(charter, view, clock)
-        self._forming = Forming(charter, council, view, transport, clock, rng, interval=interval, seeds=seeds)
-        self._giving_way = GivingWay(charter, council, view, self._attendance, clock, rng, has_data)
+        self._attendance = Liveness(charter, view, clock)
+        self._forming = Bootstrap(
+            charter, council, view, transport, clock, rng, interval=interval, seeds=seeds
+        )
+        self._giving_way = ClusterMerge(charter, council, view, self._attendance, clock, rng, has_data)
         seen = Seen()
-        self._leader = Leader(
+        self._leader = ChangeDriver(
             charter, council, view, self._attendance, transport, self.progress, dead_node_timeout, clock, seen
         )
-        self._changes = Changes(charter, council, self._attendance, self._leader, compute)
+        self._changes = TopologyRequests(charter, council, self._attendance, self._leader, compute)
         self._wake = asyncio.Event()
         self._departed = asyncio.Event()
         self._was_there = False
@@ -101,7 +103,7 @@ class Steward:
 
     @property
     def lonely(self) -> str:
-        """As Forming.waiting_for."""
+        """As Bootstrap.waiting_for."""
         return self._forming.waiting_for
 
     def pledge(self, founder: str) -> str:
@@ -123,23 +125,23 @@ class Steward:
         return self.departed
 
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
-        """As Changes.plan_join."""
+        """As TopologyRequests.plan_join."""
         return await self._changes.plan_join(url, zone, virtual_nodes)
 
     async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
-        """As Changes.decommission."""
+        """As TopologyRequests.decommission."""
         return await self._changes.decommission(url, dry_run)
 
     async def remove(self, url: str, dry_run: bool) -> ChangePlan:
-        """As Changes.remove."""
+        """As TopologyRequests.remove."""
         return await self._changes.remove(url, dry_run)
 
     async def cancel(self, dry_run: bool) -> ChangePlan:
-        """As Changes.cancel."""
+        """As TopologyRequests.cancel."""
         return await self._changes.cancel(dry_run)
 
     async def change_status(self) -> ChangeStatus | None:
-        """As Changes.status."""
+        """As TopologyRequests.status."""
         return await self._changes.status()
 
     # --- what it does
@@ -242,7 +244,7 @@ class Steward:
         if after.member(node_id) is not None:
             self._was_there = self._was_there or before.is_fresh
         elif member is not None and not after.is_fresh:
-            was_let_in = member.standing is Standing.JOINING and self._was_there
+            was_let_in = member.standing is MemberState.JOINING and self._was_there
             has_left = self._charter.saved.has_left
             self._depart("left" if has_left else "cancelled" if was_let_in else "removed")
 

@@ -23,7 +23,7 @@ def plan(before: Topology, during: Topology, what: str, epoch: int = 0) -> Chang
 
 def gainers(layout: Layout) -> set[str]:
     """The URLs of those that fetch something while a topology streams."""
-    return {url for _, owners in layout.segments() for url in owners.fetching}
+    return {url for _, owners in layout.segments() for url in owners.streaming}
 
 
 def lacks_sources(during: Topology, living: set[str]) -> float:
@@ -31,7 +31,7 @@ def lacks_sources(during: Topology, living: set[str]) -> float:
     spans = [
         span.size
         for span, owners in Layout(during).segments()
-        if owners.fetching and len(living.intersection(owners.current)) < owners.sources_needed
+        if owners.streaming and len(living.intersection(owners.current)) < owners.sources_needed
     ]
     return sum(spans) / TOKENS
 

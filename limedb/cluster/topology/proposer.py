@@ -11,7 +11,7 @@ from contextlib import suppress
 from random import Random
 
 from limedb.aio.broadcast import ASK_TIMEOUT, ask_each
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.store import TopologyStore
 from limedb.cluster.topology.verifier import Verifier
 from limedb.core.paxos import Acceptor, Ballot, Proposer
 from limedb.core.quorum import majority
@@ -41,13 +41,18 @@ turns, never enough at one moment, can decide all the same, for what each said s
 AGAIN_SECONDS = 0.25
 
 
-class Council:
+class TopologyProposer:
     """Has steps decided by the voters, this node among them or not. verifier: finds out what was decided,
     when others were first.
     """
 
     def __init__(
-        self, own_url: str, charter: Charter, transport: TopologyTransport, verifier: Verifier, rng: Random
+        self,
+        own_url: str,
+        charter: TopologyStore,
+        transport: TopologyTransport,
+        verifier: Verifier,
+        rng: Random,
     ) -> None:
         self._own_url, self._charter, self._transport, self._rng = own_url, charter, transport, rng
         self._verifier = verifier

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from functools import partial
 
 from limedb.aio.aside import Compute
-from limedb.cluster.topology.change_driver import Leader
-from limedb.cluster.topology.liveness import Attendance
+from limedb.cluster.topology.change_driver import ChangeDriver
+from limedb.cluster.topology.liveness import Liveness
 from limedb.cluster.topology.planning import lacks_sources, plan
-from limedb.cluster.topology.proposer import Council, describe, only_after
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.proposer import TopologyProposer, describe, only_after
+from limedb.cluster.topology.store import TopologyStore
 from limedb.core.bounds import flaw
 from limedb.core.report import ChangePlan, ChangeStatus
 from limedb.core.topology import (
     Member,
+    MemberState,
     Phase,
-    Standing,
     Topology,
     cancel,
     join,
@@ -27,7 +27,7 @@ from limedb.core.topology import (
 from limedb.errors import InvalidRequestError, NotMemberError, TopologyChangeError
 
 
-class Changes:
+class TopologyRequests:
     """Plans changes and starts them. compute: works plans out.
 
     All raise NotMemberError on a node without a cluster, TopologyChangeError when it can't be now, and
@@ -35,7 +35,12 @@ class Changes:
     """
 
     def __init__(
-        self, charter: Charter, council: Council, attendance: Attendance, leader: Leader, compute: Compute
+        self,
+        charter: TopologyStore,
+        council: TopologyProposer,
+        attendance: Liveness,
+        leader: ChangeDriver,
+        compute: Compute,
     ) -> None:
         self._charter, self._council, self._compute = charter, council, compute
         self._attendance, self._leader = attendance, leader
@@ -61,10 +66,10 @@ class Changes:
         InvalidRequestError: it is no member. TopologyChangeError: it lives, or nobody else has its data.
         """
         member, topology = self._member(url), self._topology()
-        if self._attendance.is_there(member):
+        if self._attendance.is_alive(member):
             raise TopologyChangeError(f"{url} is alive: decommission it, so that it hands its data over")
         step = partial(remove, node_id=member.node_id)
-        living = {m.url for m in topology.members if self._attendance.is_there(m)}
+        living = {m.url for m in topology.members if self._attendance.is_alive(m)}
         during = step(topology)
         if share := await self._compute(lambda: lacks_sources(during, living)):
             raise TopologyChangeError(
@@ -108,6 +113,6 @@ class Changes:
         if member is None:
             members = ", ".join(sorted(m.url for m in topology.members))
             raise InvalidRequestError(f"{url} is no member of the cluster; its members are {members}")
-        if member.standing is not Standing.NORMAL:
+        if member.standing is not MemberState.NORMAL:
             raise TopologyChangeError(f"another change runs: {describe(topology)}; wait for it, or cancel it")
         return member

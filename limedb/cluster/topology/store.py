@@ -16,7 +16,7 @@ from uuid import UUID
 
 from limedb.core.layout import Layout
 from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.topology import Fence, Standing, Topology, is_successor
+from limedb.core.topology import Fence, MemberState, Topology, is_successor
 from limedb.errors import InvalidRequestError, UnavailableError
 from limedb.ports import MAX_RECENT, Account, NodeFile, Saved
 
@@ -35,7 +35,7 @@ MAX_RECENT_MEMBERS = 2000
 """Members of all epochs together that are kept for those who missed them."""
 
 
-class Charter:
+class TopologyStore:
     """A node's topology. It is a `ports.Placement`.
 
     saved: what the node file held, or `Saved(<new id>)`. drained: returns when no write made under an epoch
@@ -150,7 +150,7 @@ class Charter:
         """
         if self.is_news(topology):
             member = self.topology.member(self.node_id)
-            was_leaving = member is not None and member.standing is Standing.LEAVING
+            was_leaving = member is not None and member.standing is MemberState.LEAVING
             has_left = was_leaving and topology.member(self.node_id) is None
             self._become(
                 replace(

@@ -27,7 +27,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from limedb.aio.broadcast import ask_each
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.store import TopologyStore
 from limedb.core.bounds import flaw
 from limedb.core.quorum import majority
 from limedb.core.topology import Topology, is_successor
@@ -50,7 +50,7 @@ class Verifier:
     def __init__(
         self,
         own_url: str,
-        charter: Charter,
+        charter: TopologyStore,
         transport: TopologyTransport,
         clock: Clock,
         knows: Callable[[str], bool],

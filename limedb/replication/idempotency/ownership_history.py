@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import NamedTuple
 
-from limedb.core.idempotency import MARGIN_MS, MAX_AGE_MS, Operation, Tenure, settled_since
+from limedb.core.idempotency import MARGIN_MS, MAX_AGE_MS, OwnershipEpoch, WriteId, settled_since
 from limedb.core.layout import Layout
 from limedb.core.topology import Phase, Topology
 from limedb.ports import OperationLog, Placement
@@ -42,7 +42,7 @@ class Tenures:
         self._drop_old(now)
         self._log.note(after.fence, self._since if before.is_fresh else now)
 
-    def can_tell(self, operation: Operation) -> bool:
+    def can_tell(self, operation: WriteId) -> bool:
         """Whether the replica would know the operation, had it been agreed on without it."""
         began = operation.began_ms
         if began < max(self._log.forgotten_ms, self._now_ms() - MAX_AGE_MS):
@@ -53,7 +53,9 @@ class Tenures:
         if len(self._learned) == 1:
             return 0
         return settled_since(
-            Tenure(layout.topology.epoch, layout.topology.phase is Phase.STREAMING, at_ms, layout.of(token))
+            OwnershipEpoch(
+                layout.topology.epoch, layout.topology.phase is Phase.STREAMING, at_ms, layout.of(token)
+            )
             for at_ms, layout in self._learned
         )
 

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 
 from limedb.aio.tasks import Tasks
-from limedb.core.idempotency import FIRST, MARGIN_MS, MAX_AGE_MS, Operation, Proposal, Terms, bound
+from limedb.core.idempotency import FIRST, MARGIN_MS, MAX_AGE_MS, Proposal, Terms, WriteId, bound
 from limedb.core.paxos import Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
@@ -28,15 +28,15 @@ from limedb.errors import (
     StaleEpochError,
 )
 from limedb.ports import Clock, Placement, Replicas
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.rounds import Poll, Poller, Round
 from limedb.replication.requests import MAX_RESTARTS, Counters, Write
-from limedb.replication.write.pending import Job, honest
+from limedb.replication.write.pending import PendingWrite, honest
 
 MAX_AHEAD_MS = MARGIN_MS // 2
 """How far in the future a write may have begun: clients' clocks are not ours."""
 
-Learn = Callable[[Sequence[Job], float], Awaitable[None]]
+Learn = Callable[[Sequence[PendingWrite], float], Awaitable[None]]
 """Gives jobs a version above all that a majority of their owners has, or an outcome."""
 
 
@@ -45,7 +45,7 @@ class Attempt:
 
     __slots__ = ("ballot", "job", "operation", "terms")
 
-    def __init__(self, job: Job, operation: Operation, ballot: Ballot) -> None:
+    def __init__(self, job: PendingWrite, operation: WriteId, ballot: Ballot) -> None:
         self.job, self.operation, self.ballot = job, operation, ballot
         self.terms: Terms | None = None
 
@@ -65,7 +65,7 @@ class Agreement:
         placement: Placement,
         replicas: Replicas,
         clock: Clock,
-        skew: ClockGuard,
+        skew: ClockSkewGuard,
         tasks: Tasks,
         counters: Counters,
         learn: Learn,
@@ -75,7 +75,7 @@ class Agreement:
         self._poller = Poller(replicas, clock, tasks)
         self._learn, self._new_proposer = learn, new_proposer
 
-    async def settle(self, jobs: Sequence[Job], deadline: float) -> None:
+    async def settle(self, jobs: Sequence[PendingWrite], deadline: float) -> None:
         """Give each job the record that its operation is agreed to have, or an outcome."""
         attempts = [attempt for job in jobs if (attempt := self._begin(job)) is not None]
         later = [attempt for attempt in attempts if attempt.ballot.round > FIRST]
@@ -88,7 +88,7 @@ class Agreement:
 
     # --- one attempt
 
-    def _begin(self, job: Job) -> Attempt | None:
+    def _begin(self, job: PendingWrite) -> Attempt | None:
         """The attempt of a job; None: it is refused."""
         write, now = job.write, self._skew.now_ms()
         job.may_be_stored = write.attempt > 0
@@ -105,7 +105,7 @@ class Agreement:
             self._fail(attempt, poll)
             return
         try:
-            missing = len(poll.owners.written) - len(poll.states)
+            missing = len(poll.owners.write_set) - len(poll.states)
             attempt.terms = bound(poll.states, missing, poll.need)
         except LimeDBError as error:
             self._fail(attempt, error)
@@ -174,7 +174,7 @@ def began_ms(idempotency_key: bytes) -> int:
     return int.from_bytes(idempotency_key[:6], "big")
 
 
-def operation_of(write: Write) -> Operation:
+def operation_of(write: Write) -> WriteId:
     """The operation of a write: of one key, and with other content it is another operation."""
     value = write.value
     content = value.encode() if isinstance(value, str) else value or b""
@@ -187,7 +187,7 @@ def operation_of(write: Write) -> Operation:
         b"%d" % write.ttl_ms,
     ):
         hashed.update(len(part).to_bytes(8, "big") + part)
-    return Operation(hashed.digest(), token_of(write.key), began_ms(write.idempotency_key))
+    return WriteId(hashed.digest(), token_of(write.key), began_ms(write.idempotency_key))
 
 
 def _misdated(began: int, now: int) -> str:

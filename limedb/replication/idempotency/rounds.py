@@ -58,7 +58,7 @@ class Poll:
         """Why it was not won."""
         if self.is_contested:
             return OutcomeUnknownError(key, self.need, 0, self.missing)
-        total = len(self.owners.written)
+        total = len(self.owners.write_set)
         live = total - len(self.missing)
         return LevelUnreachableError(key, Level.QUORUM, self.need, live, total, self.missing)
 
@@ -87,7 +87,7 @@ class Poller:
         """Ask until all is decided, or the deadline has come."""
         shares: dict[str, list[Poll]] = defaultdict(list)
         for poll in round_.polls:
-            for url in poll.owners.written:
+            for url in poll.owners.write_set:
                 if self._replicas.is_reachable(url):
                     poll.waiting += 1
                     shares[url].append(poll)

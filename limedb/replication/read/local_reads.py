@@ -8,19 +8,19 @@ from collections.abc import Sequence
 
 from limedb.errors import RecordDamagedError
 from limedb.ports import Placement, Store
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.read.resolver import sole_owner
 from limedb.replication.replica import LocalReplica, StoredBytes
 
 
-class AtHand:
+class LocalReads:
     """Reads what the node's own store has at hand. A sole owner's answer is that of every level.
 
     now_ms: the cluster's time, which says what has expired; milliseconds since 1970.
     """
 
     def __init__(
-        self, own_url: str, store: Store, own: LocalReplica, placement: Placement, skew: ClockGuard
+        self, own_url: str, store: Store, own: LocalReplica, placement: Placement, skew: ClockSkewGuard
     ) -> None:
         self._own_url, self._own, self._placement = own_url, own, placement
         self._bytes = store if isinstance(store, StoredBytes) else None

@@ -21,11 +21,11 @@ from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError
 from limedb.ports import Replicas
 from limedb.replication.fanout import Fanout, Round, Track, reason
-from limedb.replication.read.reader import Lookup
+from limedb.replication.read.reader import ReadRound
 from limedb.replication.requests import Counters
 
 
-class Finding:
+class StaleRecord:
     """A record that was read, and who has it.
 
     need: how many have to have it before it is told. holders: how many do. lacking: those that are written:
@@ -43,14 +43,14 @@ class Finding:
         self.missing: dict[str, LimeDBError] = {}
 
 
-class WriteBack:
+class BlockingReadRepair:
     """Mends what reads find."""
 
     def __init__(self, replicas: Replicas, fanout: Fanout, counters: Counters) -> None:
         self._replicas, self._fanout, self._counters = replicas, fanout, counters
 
     async def restore(
-        self, lookups: Sequence[Lookup], level: Level, fence: Fence, deadline: float
+        self, lookups: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
     ) -> dict[str, LimeDBError]:
         """Write what stands to replicas that lack it, until enough have it; the keys where that failed.
 
@@ -62,7 +62,7 @@ class WriteBack:
         await self._write(findings, fence, deadline)
         return {f.record.key: _error(f, level) for f in findings if f.holders < f.need}
 
-    async def _write(self, findings: list[Finding], fence: Fence, deadline: float) -> None:
+    async def _write(self, findings: list[StaleRecord], fence: Fence, deadline: float) -> None:
         pairs = [(finding, self._track(finding)) for finding in findings]
         sent = [track for _, track in pairs if track.waiting]
         if not sent:
@@ -77,12 +77,12 @@ class WriteBack:
             finding.holders = track.quorum.acks
             finding.missing |= track.missed
 
-    def _track(self, finding: Finding) -> Track:
+    def _track(self, finding: StaleRecord) -> Track:
         targets = [url for url in finding.lacking if self._replicas.is_reachable(url)]
         return Track(finding.record, finding.need, targets, finding.holders)
 
 
-def _findings(lookup: Lookup, level: Level) -> Iterator[Finding]:
+def _findings(lookup: ReadRound, level: Level) -> Iterator[StaleRecord]:
     """What is to be written of a lookup that has its answers."""
     owners, answers = lookup.owners, lookup.answers
     extra = owners.extra if level is Level.LINEARIZABLE else ()
@@ -97,10 +97,10 @@ def _findings(lookup: Lookup, level: Level) -> Iterator[Finding]:
         if extra or lacking:
             targets = [*lacking, *extra, *others]
             behind = len(lacking) + len(extra)
-            yield Finding(record, lookup.need + len(extra), len(holders), targets, behind)
+            yield StaleRecord(record, lookup.need + len(extra), len(holders), targets, behind)
 
 
-def _error(finding: Finding, level: Level) -> LimeDBError:
+def _error(finding: StaleRecord, level: Level) -> LimeDBError:
     missing = {url: reason(error) for url, error in finding.missing.items()}
     need, live = finding.need, finding.holders
     total = live + len(missing)

@@ -35,7 +35,7 @@ MOMENT = 0.001
 """Seconds before a deadline that are not worth another question."""
 
 
-class Lookup:
+class ReadRound:
     """Keys of the same owners, being read.
 
     need: how many replicas are to answer. spare: who may still be asked, the quickest first. waiting: who
@@ -54,17 +54,17 @@ class Lookup:
         self.missing: dict[str, LimeDBError | str] = {}
         self.is_settled = False
 
-    def without_damaged(self) -> "list[Lookup]":
+    def without_damaged(self) -> "list[ReadRound]":
         """Take out the keys of which a replica that answered can't tell; they are to be asked anew of the
         others. What is left is as if they had never been asked.
         """
         if not any(RecordDamagedError in map(type, held) for held in self.answers.values()):
             return []
-        apart: dict[int, Lookup] = {}
+        apart: dict[int, ReadRound] = {}
         for url, held in self.answers.items():
             for i, each in enumerate(held):
                 if isinstance(each, RecordDamagedError):
-                    one = apart.setdefault(i, Lookup([self.keys[i]], self.owners, self.need))
+                    one = apart.setdefault(i, ReadRound([self.keys[i]], self.owners, self.need))
                     one.damaged[url] = one.missing[url] = each
         kept = [i for i in range(len(self.keys)) if i not in apart]
         for lookup in apart.values():
@@ -135,8 +135,8 @@ class Reader:
         self._single, self._many = Latencies(), Latencies()
 
     async def read(
-        self, lookups: Sequence[Lookup], fence: Fence, deadline: float, most: int | None = None
-    ) -> Sequence[Lookup]:
+        self, lookups: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None = None
+    ) -> Sequence[ReadRound]:
         """Ask until each lookup has enough answers or can't have them any more, or until the deadline. The
         lookups that stand then: keys of which a replica can't tell, for its record is damaged, are taken out
         of theirs and asked anew, of the others. most: bytes of values that each may answer, as
@@ -152,7 +152,9 @@ class Reader:
             apart = [one for lookup in apart for one in lookup.without_damaged()]
         return [lookup for lookup in whole if lookup.keys]
 
-    async def _read(self, lookups: Sequence[Lookup], fence: Fence, deadline: float, most: int | None) -> None:
+    async def _read(
+        self, lookups: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None
+    ) -> None:
         is_single = len(lookups) == 1 and len(lookups[0].keys) == 1
         latencies = self._single if is_single else self._many
         for lookup in lookups:
@@ -168,7 +170,7 @@ class Reader:
             raise asking.stale
 
     async def _side_by_side(
-        self, asking: "_Asking", shares: dict[str, list[Lookup]], lookups: Sequence[Lookup]
+        self, asking: "_Asking", shares: dict[str, list[ReadRound]], lookups: Sequence[ReadRound]
     ) -> None:
         asking.done = asyncio.get_running_loop().create_future()
         now = self._clock.monotonic()
@@ -181,11 +183,11 @@ class Reader:
             if asking.alarm is not None:
                 asking.alarm.cancel()
 
-    def _set_alarm(self, asking: "_Asking", lookups: Sequence[Lookup], seconds: float) -> None:
+    def _set_alarm(self, asking: "_Asking", lookups: Sequence[ReadRound], seconds: float) -> None:
         loop = asyncio.get_running_loop()
         asking.alarm = loop.call_later(seconds, self._wake, asking, lookups)
 
-    def _wake(self, asking: "_Asking", lookups: Sequence[Lookup]) -> None:
+    def _wake(self, asking: "_Asking", lookups: Sequence[ReadRound]) -> None:
         """The answer is late, or the deadline has come."""
         left = asking.deadline - self._clock.monotonic()
         if left < MOMENT:
@@ -194,16 +196,16 @@ class Reader:
         self._ask_more(asking, lookups)
         self._set_alarm(asking, lookups, left)
 
-    def _rank(self, lookup: Lookup, latencies: Latencies) -> None:
+    def _rank(self, lookup: ReadRound, latencies: Latencies) -> None:
         current = [url for url in lookup.owners.current if url not in lookup.damaged]
         live = [url for url in current if self._replicas.is_reachable(url)]
         if len(live) < len(current):
             lookup.missing.update({url: self._replicas.absence(url) for url in current if url not in live})
         lookup.spare = live if len(live) == 1 else latencies.ranked(live, self._clock.monotonic())
 
-    def _ask_more(self, asking: "_Asking", lookups: Sequence[Lookup]) -> None:
+    def _ask_more(self, asking: "_Asking", lookups: Sequence[ReadRound]) -> None:
         """Ask one replica more where the answer is late."""
-        shares: dict[str, list[Lookup]] = defaultdict(list)
+        shares: dict[str, list[ReadRound]] = defaultdict(list)
         for lookup in lookups:
             if lookup.spare and not lookup.is_settled:
                 lookup.waiting += 1
@@ -232,18 +234,18 @@ class _Asking:
         self.alarm: asyncio.TimerHandle | None = None
         self.stale: StaleEpochError | None = None
 
-    def begin(self, lookups: Sequence[Lookup]) -> dict[str, list[Lookup]]:
+    def begin(self, lookups: Sequence[ReadRound]) -> dict[str, list[ReadRound]]:
         """Whom to ask first, and for what."""
         hopeful = [lookup for lookup in lookups if not lookup.is_hopeless]
         self._undecided = len(hopeful)
         return self._shares(hopeful)
 
-    def start(self, shares: dict[str, list[Lookup]]) -> None:
+    def start(self, shares: dict[str, list[ReadRound]]) -> None:
         """Ask nodes, side by side."""
         for node_url, share in shares.items():
             self._tasks.start(self.ask(node_url, share))
 
-    async def ask(self, node_url: str, lookups: list[Lookup]) -> None:
+    async def ask(self, node_url: str, lookups: list[ReadRound]) -> None:
         """Ask one node; where it fails, ask others instead."""
         keys = lookups[0].keys if len(lookups) == 1 else [key for lookup in lookups for key in lookup.keys]
         began = self._clock.monotonic()
@@ -269,7 +271,7 @@ class _Asking:
         if self.done is not None and not self.done.done():
             self.done.set_result(None)
 
-    def _answer(self, node_url: str, lookups: list[Lookup], records: list[Held]) -> None:
+    def _answer(self, node_url: str, lookups: list[ReadRound], records: list[Held]) -> None:
         first = 0
         for lookup in lookups:
             last = first + len(lookup.keys)
@@ -278,7 +280,7 @@ class _Asking:
                 lookup.answers[node_url] = records if len(lookups) == 1 else records[first:last]
             first = last
 
-    def _fail(self, node_url: str, lookups: list[Lookup], error: LimeDBError) -> None:
+    def _fail(self, node_url: str, lookups: list[ReadRound], error: LimeDBError) -> None:
         for lookup in lookups:
             lookup.waiting -= 1
             lookup.missing[node_url] = error
@@ -289,14 +291,14 @@ class _Asking:
         if self.done is None or not self.done.done():
             self.start(self._shares([x for x in lookups if not (x.is_settled or x.is_hopeless)]))
 
-    def _shares(self, lookups: Sequence[Lookup]) -> dict[str, list[Lookup]]:
-        shares: dict[str, list[Lookup]] = defaultdict(list)
+    def _shares(self, lookups: Sequence[ReadRound]) -> dict[str, list[ReadRound]]:
+        shares: dict[str, list[ReadRound]] = defaultdict(list)
         for lookup in lookups:
             for node_url in lookup.take():
                 shares[node_url].append(lookup)
         return shares
 
-    def _settle(self, lookups: list[Lookup]) -> None:
+    def _settle(self, lookups: list[ReadRound]) -> None:
         for lookup in lookups:
             if not lookup.is_settled and (lookup.is_enough or lookup.is_hopeless):
                 lookup.is_settled = True

@@ -12,15 +12,15 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
 from limedb.ports import Clock, Held, Placement, Replicas
-from limedb.replication.read.reader import Lookup, Reader
+from limedb.replication.read.reader import Reader, ReadRound
 from limedb.replication.requests import MAX_RESTARTS, Counters
 
 
-class Restores(Protocol):
+class ReadRepairStrategy(Protocol):
     """What is done where replicas differ (`write_back.WriteBack`)."""
 
     async def restore(
-        self, lookups: Sequence[Lookup], level: Level, fence: Fence, deadline: float
+        self, lookups: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
     ) -> Mapping[str, LimeDBError]:
         """Mend; the keys that must not be told, and why."""
 
@@ -33,7 +33,7 @@ class Read(NamedTuple):
     node_url: str = ""
 
 
-class Finder:
+class ReadResolver:
     """Reads keys. write_back: what is done where replicas differ; a simulation may replace it. on_conflict:
     told a key of which two nodes have different records with one version, and which nodes those are.
     """
@@ -45,7 +45,7 @@ class Finder:
         reader: Reader,
         clock: Clock,
         counters: Counters,
-        write_back: Restores,
+        write_back: ReadRepairStrategy,
     ) -> None:
         self._placement, self._replicas, self._reader, self._clock = placement, replicas, reader, clock
         self._counters, self.write_back = counters, write_back
@@ -65,7 +65,7 @@ class Finder:
         except StaleEpochError:
             return None
         except LimeDBError as error:
-            lookup = Lookup([key], layout.of_key(key), 1)
+            lookup = ReadRound([key], layout.of_key(key), 1)
             lookup.missing[url] = error
             return Read(key, lookup.error(key, level.value, 0.0))
         return Read(key, record, "" if isinstance(record, RecordDamagedError) else url)
@@ -100,7 +100,7 @@ class Finder:
                 return [read for lookup in lookups for read in _reads(lookup, failed, level, seconds)]
         raise AssertionError("unreachable: the last attempt raises")
 
-    def _tell_conflicts(self, lookups: Sequence[Lookup]) -> None:
+    def _tell_conflicts(self, lookups: Sequence[ReadRound]) -> None:
         for lookup in lookups:
             if len(lookup.answers) > 1:
                 for key, urls in lookup.conflicts():
@@ -130,18 +130,20 @@ def sole_owner(layout: Layout, keys: Iterable[str]) -> str | None:
     return found
 
 
-def _lookups(keys: Sequence[str], layout: Layout, level: Level) -> list[Lookup]:
+def _lookups(keys: Sequence[str], layout: Layout, level: Level) -> list[ReadRound]:
     """Keys by their owners."""
     if len(keys) == 1:
         owners = layout.of_key(keys[0])
-        return [Lookup([keys[0]], owners, needed(level, owners.replicas))]
+        return [ReadRound([keys[0]], owners, needed(level, owners.replicas))]
     shares: dict[Owners, list[str]] = {}
     for key in keys:
         shares.setdefault(layout.of_key(key), []).append(key)
-    return [Lookup(share, owners, needed(level, owners.replicas)) for owners, share in shares.items()]
+    return [ReadRound(share, owners, needed(level, owners.replicas)) for owners, share in shares.items()]
 
 
-def _reads(lookup: Lookup, failed: Mapping[str, LimeDBError], level: Level, seconds: float) -> Iterator[Read]:
+def _reads(
+    lookup: ReadRound, failed: Mapping[str, LimeDBError], level: Level, seconds: float
+) -> Iterator[Read]:
     if not lookup.is_enough:
         for key in lookup.keys:
             yield Read(key, lookup.error(key, level.value, seconds))
@@ -154,7 +156,7 @@ def _reads(lookup: Lookup, failed: Mapping[str, LimeDBError], level: Level, seco
             yield Read(key, record, _holder(lookup, told, i, record))
 
 
-def _holder(lookup: Lookup, told: list[str], i: int, record: Held) -> str:
+def _holder(lookup: ReadRound, told: list[str], i: int, record: Held) -> str:
     if len(told) == 1:
         return told[0]
     return next((url for url in told if lookup.answers[url][i] == record), "")

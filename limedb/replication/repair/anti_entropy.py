@@ -16,7 +16,7 @@ from limedb.core.topology import Phase
 from limedb.errors import LimeDBError
 from limedb.ports import Clock, Placement, Replicas, Store
 from limedb.replication.repair.cleanup import Dropper
-from limedb.replication.repair.range_repair import Visit, Visitor
+from limedb.replication.repair.range_repair import RangeRepairer, RangeRepairResult
 from limedb.replication.repair.ranges import Section, owned
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Repairer:
         self._placement, self._clock, self._rng, self._interval = placement, clock, rng, interval
         self._cleaned_epoch, self._remember_cleaned = cleaned_epoch, remember_cleaned
         self._is_settled = is_settled
-        self._visitor = Visitor(own_url, store, replicas, placement, clock, grace)
+        self._visitor = RangeRepairer(own_url, store, replicas, placement, clock, grace)
         self._dropper = Dropper(own_url, store, replicas, placement, clock, grace)
 
     def stats(self) -> RepairStats:
@@ -147,7 +147,7 @@ class Repairer:
         return [] if layout.topology.is_fresh else owned(layout, self._own_url, self._store.count())
 
 
-def _advanced(progress: RepairProgress, section: Section, visit: Visit) -> RepairProgress:
+def _advanced(progress: RepairProgress, section: Section, visit: RangeRepairResult) -> RepairProgress:
     return replace(
         progress,
         spans_done=progress.spans_done + len(section.leaves),

@@ -20,12 +20,12 @@ from limedb.core.quorum import majority
 from limedb.core.ring import TOKENS
 from limedb.errors import LimeDBError, StaleEpochError, is_too_large
 from limedb.ports import Clock, Entry, Placement, Replicas, Store
-from limedb.replication.repair.range_sync import LISTED_LEAVES, Courier, Scope, smaller
+from limedb.replication.repair.range_sync import LISTED_LEAVES, ReplicaCalls, Scope, smaller
 from limedb.replication.repair.ranges import Section, foreign, gained
 
 log = logging.getLogger(__name__)
 
-_Handle = Callable[[Sequence[Span], Sequence[str], Courier], Awaitable[None]]
+_Handle = Callable[[Sequence[Span], Sequence[str], ReplicaCalls], Awaitable[None]]
 
 
 class Dropper:
@@ -67,7 +67,7 @@ class Dropper:
     async def _through(self, divide: Callable[[Layout, str, float], list[Section]], handle: _Handle) -> bool:
         """Do the same with all that is stored in some sections; whether it was possible in each."""
         layout = self._placement.layout
-        courier = Courier(Scope(layout.topology.fence, self._cutoff_ms()), self._clock)
+        courier = ReplicaCalls(Scope(layout.topology.fence, self._cutoff_ms()), self._clock)
         is_done = True
         for section in divide(layout, self._own_url, self._store.count() / TOKENS):
             try:
@@ -82,7 +82,7 @@ class Dropper:
                 return False
         return is_done
 
-    async def _clear(self, section: Section, layout: Layout, handle: _Handle, courier: Courier) -> None:
+    async def _clear(self, section: Section, layout: Layout, handle: _Handle, courier: ReplicaCalls) -> None:
         digests = await self._store.digests(section.leaves, 0)
         filled = [leaf for leaf, digest in zip(section.leaves, digests, strict=True) if digest]
         for start in range(0, len(filled), LISTED_LEAVES):
@@ -91,7 +91,7 @@ class Dropper:
             await self._handle(handle, filled[start : start + LISTED_LEAVES], section.urls, courier)
 
     async def _handle(
-        self, handle: _Handle, spans: Sequence[Span], urls: Sequence[str], courier: Courier
+        self, handle: _Handle, spans: Sequence[Span], urls: Sequence[str], courier: ReplicaCalls
     ) -> None:
         try:
             await handle(spans, urls, courier)
@@ -101,7 +101,7 @@ class Dropper:
             for part in smaller(spans):
                 await self._handle(handle, part, urls, courier)
 
-    async def _give_back(self, spans: Sequence[Span], urls: Sequence[str], courier: Courier) -> None:
+    async def _give_back(self, spans: Sequence[Span], urls: Sequence[str], courier: ReplicaCalls) -> None:
         own = await self._store.entries(spans)
         theirs = {url: await self._listed(url, spans, courier) for url in urls}
         wanted = [entry for entry in own if self._is_wanted(entry, [*theirs.values()])]
@@ -118,7 +118,7 @@ class Dropper:
             return False
         return bool(known) or not self._is_old(entry)
 
-    async def _forget_stale(self, spans: Sequence[Span], urls: Sequence[str], courier: Courier) -> None:
+    async def _forget_stale(self, spans: Sequence[Span], urls: Sequence[str], courier: ReplicaCalls) -> None:
         old = [entry for entry in await self._store.entries(spans) if self._is_old(entry)]
         if not old:
             return
@@ -129,7 +129,7 @@ class Dropper:
         self.dropped += await self._store.purge(stale)
 
     async def _of_majority(
-        self, spans: Sequence[Span], urls: Sequence[str], courier: Courier
+        self, spans: Sequence[Span], urls: Sequence[str], courier: ReplicaCalls
     ) -> list[dict[str, Entry]]:
         """What a majority of the owners hold. LimeDBError: too few answer."""
         need = majority(self._placement.layout.of(spans[0].first).replicas)
@@ -143,7 +143,7 @@ class Dropper:
                     raise
         return found
 
-    async def _listed(self, url: str, spans: Sequence[Span], courier: Courier) -> dict[str, Entry]:
+    async def _listed(self, url: str, spans: Sequence[Span], courier: ReplicaCalls) -> dict[str, Entry]:
         return {entry.key: entry for entry in await courier.entries(self._replicas.at(url), spans)}
 
     def _is_old(self, entry: Entry) -> bool:

@@ -106,7 +106,7 @@ class HintReplayer:
         wanted = [
             record
             for record in page
-            if wall_ms_of(record.version) >= oldest and node_url in layout.of_key(record.key).written
+            if wall_ms_of(record.version) >= oldest and node_url in layout.of_key(record.key).write_set
         ]
         if wanted:
             deadline = self._clock.monotonic() + SEND_SECONDS

@@ -27,7 +27,7 @@ from limedb.core.report import RepairStats
 from limedb.core.topology import Phase
 from limedb.errors import LimeDBError, ReplicaUnreachableError, StaleEpochError
 from limedb.ports import Clock, Entry, Placement, Replicas, Store
-from limedb.replication.repair.range_sync import Courier, Mended, Scope, mend
+from limedb.replication.repair.range_sync import ReplicaCalls, Scope, SyncResult, mend
 from limedb.replication.repair.ranges import Section
 from limedb.replication.repair.tombstones import Garbage
 
@@ -38,7 +38,7 @@ GARBAGE_LIMIT = 5000
 
 
 @dataclass(slots=True)
-class Visit:
+class RangeRepairResult:
     """What became of one section. is_stale: the topology has changed, so that it is to be divided anew.
     touched: keys that were brought here or elsewhere. missing: owners that could not be compared, and why.
     """
@@ -50,7 +50,7 @@ class Visit:
     pushed: int = 0
 
 
-class Visitor:
+class RangeRepairer:
     """Visits sections. grace: TOMBSTONE_GRACE in seconds. stats: kept up to date but for passes."""
 
     def __init__(
@@ -68,12 +68,12 @@ class Visitor:
         self._garbage = Garbage()
         self.stats = RepairStats()
 
-    async def visit(self, section: Section, layout: Layout) -> Visit:
+    async def visit(self, section: Section, layout: Layout) -> RangeRepairResult:
         """Compare a section with each of its other owners, then see to its garbage.
 
         LimeDBError: the own store failed.
         """
-        fence, visit = layout.topology.fence, Visit()
+        fence, visit = layout.topology.fence, RangeRepairResult()
         scope = Scope(fence, self._clock.wall_ms() - self._grace_ms)
         known = self._garbage.take(fence, section.leaves)
         digests: Sequence[int] = ()
@@ -91,7 +91,7 @@ class Visitor:
         return visit
 
     async def _compare(
-        self, url: str, section: Section, digests: Sequence[int], scope: Scope, visit: Visit
+        self, url: str, section: Section, digests: Sequence[int], scope: Scope, visit: RangeRepairResult
     ) -> None:
         try:
             done = await self._mend(url, section, digests, scope)
@@ -107,13 +107,13 @@ class Visitor:
             visit.missing[url] = str(error)
             self.stats.skipped += 1
 
-    async def _mend(self, url: str, section: Section, digests: Sequence[int], scope: Scope) -> Mended:
+    async def _mend(self, url: str, section: Section, digests: Sequence[int], scope: Scope) -> SyncResult:
         if not self._replicas.is_reachable(url):
             raise ReplicaUnreachableError(url, "it is away")
         own, other = self._replicas.at(self._own_url), self._replicas.at(url)
-        return await mend(own, other, section.leaves, digests, Courier(scope, self._clock))
+        return await mend(own, other, section.leaves, digests, ReplicaCalls(scope, self._clock))
 
-    def _count(self, done: Mended, visit: Visit) -> None:
+    def _count(self, done: SyncResult, visit: RangeRepairResult) -> None:
         visit.touched.update(done.pulled, done.pushed)
         for account in visit, self.stats:
             account.pulled += len(done.pulled)

@@ -32,7 +32,7 @@ class Scope(NamedTuple):
 
 
 @dataclass(slots=True)
-class Mended:
+class SyncResult:
     """What a comparison did. leaves: compared; differing: of them. pulled, pushed: keys that were
     brought here and to the other.
     """
@@ -43,7 +43,7 @@ class Mended:
     pushed: list[str]
 
 
-class Courier:
+class ReplicaCalls:
     """Messages to replicas within one scope, each with its own deadline, and of sizes that fit."""
 
     def __init__(self, scope: Scope, clock: Clock) -> None:
@@ -86,18 +86,20 @@ class Courier:
 
 
 async def mend(
-    own: Replica, other: Replica, leaves: Sequence[Span], own_digests: Sequence[int], courier: Courier
-) -> Mended:
+    own: Replica, other: Replica, leaves: Sequence[Span], own_digests: Sequence[int], courier: ReplicaCalls
+) -> SyncResult:
     """Compare leaves whose own digests are known, and bring each side what it lacks. LimeDBError."""
     theirs = await courier.digests(other, leaves)
     differing = [leaf for leaf, a, b in zip(leaves, own_digests, theirs, strict=True) if a != b]
-    done = Mended(len(leaves), len(differing), [], [])
+    done = SyncResult(len(leaves), len(differing), [], [])
     for start in range(0, len(differing), LISTED_LEAVES):
         await _mend(own, other, differing[start : start + LISTED_LEAVES], courier, done)
     return done
 
 
-async def _mend(own: Replica, other: Replica, spans: Sequence[Span], courier: Courier, done: Mended) -> None:
+async def _mend(
+    own: Replica, other: Replica, spans: Sequence[Span], courier: ReplicaCalls, done: SyncResult
+) -> None:
     try:
         ours, theirs = await courier.entries(own, spans), await courier.entries(other, spans)
     except LimeDBError as error:

@@ -36,7 +36,7 @@ def foreign(layout: Layout, own_url: str, density: float) -> list[Section]:
     """What a node is no owner of, of any kind, with those who are read for it. density: keys a token."""
 
     def owners_of(owners: Owners) -> tuple[str, ...] | None:
-        return owners.current if own_url not in owners.written else None
+        return owners.current if own_url not in owners.write_set else None
 
     return list(_sections(layout.segments(), owners_of, density))
 

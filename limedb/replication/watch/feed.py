@@ -314,7 +314,7 @@ class Feed:
         layout, count = self._world.placement.layout, self.count
         found: dict[Channel, list[Record]] = defaultdict(list)
         for i, record in enumerate(batch.records):
-            if source.url in layout.of_key(record.key).written and self._is_new(record, i in batch.late):
+            if source.url in layout.of_key(record.key).write_set and self._is_new(record, i in batch.late):
                 self._reported.note(record.key, record.version, self.count)
                 self.count += 1
                 for channel in self.channels.of(record.key):
@@ -430,4 +430,4 @@ def _gap_of(batch: ChangeBatch) -> str:
 
 def _holders(layout: Layout) -> set[str]:
     """All that are written under a layout."""
-    return {url for _, owners in layout.segments() for url in owners.written}
+    return {url for _, owners in layout.segments() for url in owners.write_set}

@@ -42,7 +42,7 @@ AT_ONCE = 16
 """Watches that go on in one turn of the event loop, so that requests have their turns in between."""
 
 
-class Told(NamedTuple):
+class WatchEvent(NamedTuple):
     """Changes that a watch tells, and the version after which it may be resumed."""
 
     pieces: list[Piece]
@@ -80,7 +80,7 @@ class Watcher:
 
     def watch(
         self, what: Selection, after_version: int | None, level: Level | None
-    ) -> AsyncGenerator[Told, None]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """What changes: first nothing, when the watch stands; then as it comes, and nothing now and then.
 
         after_version: to be told what came after it too. InvalidRequestError: the level is LINEARIZABLE.
@@ -93,7 +93,9 @@ class Watcher:
             )
         return self._watch(what, after_version, level or Level.QUORUM)
 
-    async def _watch(self, what: Selection, after: int | None, level: Level) -> AsyncGenerator[Told, None]:
+    async def _watch(
+        self, what: Selection, after: int | None, level: Level
+    ) -> AsyncGenerator[WatchEvent, None]:
         if self.watches >= self._max_watches:
             raise TooManyWatchesError("this node", self._max_watches)
         self.watches += 1
@@ -150,10 +152,10 @@ class Watcher:
 
     # --- one watch
 
-    async def _read(self, place: Place, after: int | None) -> AsyncGenerator[Told, None]:
+    async def _read(self, place: Place, after: int | None) -> AsyncGenerator[WatchEvent, None]:
         feed, channel, at, since = place
         await feed.wait_begun()
-        yield Told([], feed.resume if after is None else after)
+        yield WatchEvent([], feed.resume if after is None else after)
         now = asyncio.get_running_loop().time
         due = now() + BEAT_SECONDS
         while True:
@@ -162,7 +164,7 @@ class Watcher:
             pieces, at = channel.take(at, since)
             if pieces or now() + MOMENT >= due:
                 resume = feed.resume if at >= channel.end else channel.piece(at).resume
-                yield Told(pieces, max(resume, after or 0))
+                yield WatchEvent(pieces, max(resume, after or 0))
                 due = now() + BEAT_SECONDS
             if at >= channel.end:
                 if (error := channel.error or feed.error) is not None:

@@ -11,13 +11,13 @@ comes alone never waits. Source: Nagle 1984, RFC 896.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from limedb.aio.batch_window import Lull
+from limedb.aio.batch_window import BatchWindow
 from limedb.aio.tasks import Tasks
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
 from limedb.ports import Clock
 from limedb.replication.requests import Write, Written
-from limedb.replication.write.pending import Job
+from limedb.replication.write.pending import PendingWrite
 
 HOLD = 0.005
 """Seconds between two groups, unless the first is answered sooner."""
@@ -25,23 +25,23 @@ LEAST_PATIENCE = 2.0
 """Seconds that a request must have left to share a deadline with others."""
 MAX_TOGETHER = 256
 
-Carry = Callable[[Sequence[Job], Level, float], Awaitable[None]]
+Carry = Callable[[Sequence[PendingWrite], Level, float], Awaitable[None]]
 """Gives jobs their outcomes, and tells their waiters (`Writer.write`)."""
 
 
-class Coalescer:
+class WriteBatcher:
     """Gathers writes, by their level and the second of their deadline. carry: whoever writes them."""
 
     def __init__(self, carry: Carry, clock: Clock, tasks: Tasks) -> None:
         self._carry, self._clock, self._tasks = carry, clock, tasks
-        self._waiting: dict[tuple[Level, int], list[tuple[Job, float]]] = {}
+        self._waiting: dict[tuple[Level, int], list[tuple[PendingWrite, float]]] = {}
         self._on_the_way, self._sent_at = 0, 0.0  # groups; when the last one was sent
-        self._lull: Lull | None = None
+        self._lull: BatchWindow | None = None
         self._release: asyncio.TimerHandle | None = None
 
     async def write(self, write: Write, level: Level, deadline: float) -> Written | LimeDBError:
         """The outcome of a write. A caller that is cancelled doesn't take it back."""
-        job = Job(write)
+        job = PendingWrite(write)
         if deadline - self._clock.monotonic() < LEAST_PATIENCE:
             await self._carry((job,), level, deadline)
             return job.settled()
@@ -50,9 +50,9 @@ class Coalescer:
         job.waiter = waiter
         self._waiting.setdefault((level, int(deadline)), []).append((job, deadline))
         if self._lull is None:
-            self._lull = Lull(loop, self._flush, HOLD)
+            self._lull = BatchWindow(loop, self._flush, HOLD)
         if not self._on_the_way or loop.time() >= self._sent_at + HOLD:
-            self._lull.came()
+            self._lull.notify()
         elif self._release is None:
             self._release = loop.call_at(self._sent_at + HOLD, self._let_go)
         return await waiter
@@ -63,7 +63,7 @@ class Coalescer:
             self._release.cancel()
             self._release = None
         if self._waiting and self._lull is not None:
-            self._lull.came(sum(map(len, self._waiting.values())))
+            self._lull.notify(sum(map(len, self._waiting.values())))
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -75,7 +75,7 @@ class Coalescer:
                 self._on_the_way += 1
                 self._tasks.start(self._carry_all(jobs, level, deadline))
 
-    async def _carry_all(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
+    async def _carry_all(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
         try:
             await self._carry(jobs, level, deadline)
         except BaseException as error:

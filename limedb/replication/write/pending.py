@@ -12,7 +12,7 @@ from limedb.replication.fanout import Track
 from limedb.replication.requests import Write, Written
 
 
-class Job:
+class PendingWrite:
     """A write until it has its outcome.
 
     record: as it is sent; None: it needs a (new) version. above: its next version is to be greater.
@@ -70,7 +70,7 @@ class Job:
             self.previous, self.existed = previous, existed
 
 
-def honest(job: Job, error: LimeDBError) -> LimeDBError:
+def honest(job: PendingWrite, error: LimeDBError) -> LimeDBError:
     """An error that may say that nothing was written, if that is so."""
     if not job.may_be_stored:
         return error

@@ -29,11 +29,11 @@ from limedb.errors import (
     StaleEpochError,
 )
 from limedb.ports import Applied, Clock, Placement, Replicas
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout, Round, Track, is_own, reason
 from limedb.replication.read.resolver import sole_owner
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
-from limedb.replication.write.pending import Job, honest
+from limedb.replication.write.pending import PendingWrite, honest
 
 KNOWN_DOWN = "it is known to be down"
 _superseded = itemgetter(0)
@@ -49,7 +49,7 @@ class Writer:
         replicas: Replicas,
         clock: Clock,
         versions: HybridClock,
-        skew: ClockGuard,
+        skew: ClockSkewGuard,
         fanout: Fanout,
         counters: Counters,
     ) -> None:
@@ -64,7 +64,7 @@ class Writer:
         """
         layout, epoch = self._placement.layout, self._placement.layout.topology.epoch
         if (url := self._sole_replica(layout, [write[0] for write in writes])) is None:
-            jobs = [Job(write) for write in writes]
+            jobs = [PendingWrite(write) for write in writes]
         else:
             records = self._records(writes)
             told = await self._apply_alone(url, records, layout, deadline)
@@ -73,12 +73,12 @@ class Writer:
                     _new_written(Written, (record[2], answer[1], 1, 1, epoch))
                     for record, answer in zip(records, told, strict=True)
                 ]
-            jobs = [Job(write, record) for write, record in zip(writes, records, strict=True)]
+            jobs = [PendingWrite(write, record) for write, record in zip(writes, records, strict=True)]
             self._settle_alone(jobs, url, told, layout, level)
         await self.write(jobs, level, deadline)
         return [job.settled() for job in jobs]
 
-    async def write(self, jobs: Sequence[Job], level: Level, deadline: float) -> None:
+    async def write(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
         """Give each job its outcome that has none."""
         pending = await self._write_alone([job for job in jobs if job.outcome is None], level, deadline)
         for _ in range(MAX_RESTARTS + MAX_ATTEMPTS):
@@ -101,7 +101,9 @@ class Writer:
             job.outcome = honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
             job.tell()
 
-    async def _write_alone(self, jobs: list[Job], level: Level, deadline: float) -> list[Job]:
+    async def _write_alone(
+        self, jobs: list[PendingWrite], level: Level, deadline: float
+    ) -> list[PendingWrite]:
         """Write keys that have one replica, the same one, the short way. The jobs that go on the long way."""
         layout = self._placement.layout
         if not jobs or (url := self._sole_replica(layout, [job.write.key for job in jobs])) is None:
@@ -134,7 +136,7 @@ class Writer:
 
     def _settle_alone(
         self,
-        jobs: Sequence[Job],
+        jobs: Sequence[PendingWrite],
         url: str,
         told: Sequence[Applied] | LimeDBError,
         layout: Layout,
@@ -156,7 +158,7 @@ class Writer:
                 track.answer(url, told[i], superseded_is_ack=job.is_exact)
             self._settle(job, layout, level)
 
-    def version(self, job: Job, now_ms: int) -> Record:
+    def version(self, job: PendingWrite, now_ms: int) -> Record:
         """The record of a write with a version of its own, by the cluster's time: were the own clock to jump
         ahead just now, the versions after it would stay ahead until time has caught up.
         """
@@ -172,7 +174,7 @@ class Writer:
             for write, version in zip(writes, self._versions.tick_many(now, len(writes)), strict=True)
         ]
 
-    def _versioned(self, jobs: Sequence[Job], now_ms: int) -> list[Record]:
+    def _versioned(self, jobs: Sequence[PendingWrite], now_ms: int) -> list[Record]:
         """The records of jobs, with versions of their own where they have none yet."""
         records: list[Record] = []
         for job, version in zip(jobs, self._versions.tick_many(now_ms, len(jobs)), strict=True):
@@ -183,7 +185,7 @@ class Writer:
             records.append(job.sent)
         return records
 
-    def rise(self, job: Job, version: int) -> None:
+    def rise(self, job: PendingWrite, version: int) -> None:
         """Give a job's next version above one that a replica has, and all later ones if that is about now.
 
         A version that is further ahead was given while clocks were ahead: the write of that key goes above
@@ -195,7 +197,9 @@ class Writer:
         if self._skew.is_about_now(version):
             self._versions.observe(version)
 
-    def _track(self, job: Job, layout: Layout, level: Level, is_live: "_Live", now_ms: int) -> Track | None:
+    def _track(
+        self, job: PendingWrite, layout: Layout, level: Level, is_live: "_Live", now_ms: int
+    ) -> Track | None:
         """What to send of a job; None: nothing can be, and it has its outcome."""
         job.track = None
         try:
@@ -203,7 +207,7 @@ class Writer:
         except NotMemberError as error:
             job.outcome = honest(job, error)
             return None
-        written = owners.written
+        written = owners.write_set
         need = job.need = needed(level, owners.replicas) + len(owners.extra)
         job.total = owners.replicas + len(owners.extra)
         live = [url for url in written if is_live[url]]
@@ -223,7 +227,7 @@ class Writer:
                     track.skip(url, ReplicaUnreachableError(url, KNOWN_DOWN))
         return track
 
-    def _settle(self, job: Job, layout: Layout, level: Level) -> None:
+    def _settle(self, job: PendingWrite, layout: Layout, level: Level) -> None:
         """What became of an attempt: an outcome, or the need of another attempt."""
         track = job.track
         if track is None:
@@ -242,7 +246,7 @@ class Writer:
             job.outcome = _failure(job, track, level)
         job.tell()
 
-    def _overtaken(self, job: Job, version: int) -> None:
+    def _overtaken(self, job: PendingWrite, version: int) -> None:
         self._counters.superseded += 1
         job.attempts += 1
         job.record = None
@@ -253,7 +257,7 @@ class Writer:
         if job.attempts == MAX_ATTEMPTS:
             job.outcome = honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
 
-    def _outdated(self, job: Job, error: StaleEpochError, layout: Layout) -> None:
+    def _outdated(self, job: PendingWrite, error: StaleEpochError, layout: Layout) -> None:
         """Start over with the newer topology, and the same record: it is the same write."""
         if self._placement.layout is layout:  # else another write of the batch has done it
             self._counters.stale_restarts += 1
@@ -273,13 +277,13 @@ class _Live(dict[str, bool]):
         return is_live
 
 
-def _track_alone(job: Job, url: str) -> Track:
+def _track_alone(job: PendingWrite, url: str) -> Track:
     job.need = job.total = 1
     job.track = Track(job.sent, 1, (url,))
     return job.track
 
 
-def _failure(job: Job, track: Track, level: Level) -> LimeDBError:
+def _failure(job: PendingWrite, track: Track, level: Level) -> LimeDBError:
     """Why the level was not reached."""
     missing = {url: reason(error) for url, error in track.missed.items()}
     acks = track.quorum.acks

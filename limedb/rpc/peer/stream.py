@@ -20,7 +20,7 @@ from typing import Any
 
 import grpc
 
-from limedb.aio.batch_window import Lull
+from limedb.aio.batch_window import BatchWindow
 from limedb.errors import LimeDBError, MalformedRequestError, ReplicaUnreachableError, RequestTimeoutError
 from limedb.ports import Clock
 from limedb.rpc.peer.watchdog import Watchdog
@@ -74,7 +74,7 @@ class PeerStream:
         self._sent: dict[int, Asked] = {}
         self._number = self._sent_bytes = 0
         self._idle: asyncio.Future[None] | None = None  # the writer's, while it has nothing to write
-        self._lull = Lull(self._loop, self._wake, HOLD)
+        self._lull = BatchWindow(self._loop, self._wake, HOLD)
         self._is_unheard = False  # nothing came since the last frame
         self._release: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -96,7 +96,7 @@ class PeerStream:
         if deadline < self._timer_at:
             self._set_timer(deadline)
         if not self._is_unheard:
-            self._lull.came()
+            self._lull.notify()
         elif self._release is None:
             self._release = self._loop.call_later(HOLD, self._let_go)
         return asked
@@ -211,7 +211,7 @@ class PeerStream:
             self._release.cancel()
             self._release = None
         if self._waiting:
-            self._lull.came(len(self._waiting))
+            self._lull.notify(len(self._waiting))
 
     def _wake(self) -> None:
         if self._idle is not None and not self._idle.done():

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, cast
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, ResponseTooLargeError, is_too_large
 from limedb.replication.coordinator import Found, Write, Written
-from limedb.replication.read.local_reads import AtHand
+from limedb.replication.read.local_reads import LocalReads
 from limedb.replication.replica import LocalReplica
 from limedb.rpc.server import answers
 from limedb.rpc.server.checks import Checks
@@ -74,7 +74,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         node_url: str,
         coordinator: Coordinator,
         own: LocalReplica,
-        at_hand: AtHand,
+        at_hand: LocalReads,
         checks: Checks,
         deadlines: Deadlines,
         counter: OperationCounter,

@@ -8,21 +8,21 @@ groups are cheaper than many small ones.
 import asyncio
 from collections.abc import Callable
 
-from limedb.aio.batch_window import Lull
+from limedb.aio.batch_window import BatchWindow
 from limedb.storage.lmdb.writer import Job
 
 MOST = 0.005
 """Seconds that a batch waits while more keep coming."""
 
 
-class Gather:
+class GroupCommit:
     """Collects jobs on the event loop. submit: takes some, in their order, and never waits; until
     `writer_is_idle` is called it is given no more. jobs: those that wait.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, submit: Callable[[list[Job]], None]) -> None:
         self._submit = submit
-        self._lull = Lull(loop, self.flush, MOST)
+        self._lull = BatchWindow(loop, self.flush, MOST)
         self.jobs: list[Job] = []
         self._is_busy = False  # the writer works
 
@@ -30,13 +30,13 @@ class Gather:
         """Take a job; it is submitted soon."""
         self.jobs.append(job)
         if not self._is_busy:
-            self._lull.came()
+            self._lull.notify()
 
     def writer_is_idle(self) -> None:
         """Hear that all that was submitted is done. Who was answered may write again at once."""
         self._is_busy = False
         if self.jobs:
-            self._lull.came(len(self.jobs))
+            self._lull.notify(len(self.jobs))
 
     def flush(self) -> None:
         """Submit what is collected, now or once the writer is idle."""

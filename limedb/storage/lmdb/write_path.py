@@ -21,7 +21,7 @@ import lmdb
 from limedb.errors import StoreError, StoreFullError
 from limedb.ports import Applied
 from limedb.storage.lmdb.env import Tables, broken, explain
-from limedb.storage.lmdb.group_commit import Gather
+from limedb.storage.lmdb.group_commit import GroupCommit
 from limedb.storage.lmdb.log_writer import LogWriter
 from limedb.storage.lmdb.memtable import Memtable
 from limedb.storage.lmdb.plan import Item, Lookup, Plan
@@ -59,7 +59,7 @@ class WritePath:
         self._tables, self._on_fatal = tables, on_fatal
         self._log = LogWriter(segments, durability == "interval", self._post)
         self._writer = Writer(tables)
-        self._gather = Gather(self._loop, self._submit)
+        self._gather = GroupCommit(self._loop, self._submit)
         self._room = Room(tables)
         self.memtable = Memtable()
         self._pending: dict[bytes, Item] = {}  # the newest of each key on its way to the log

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from limedb.cluster.topology.store import Charter
+from limedb.cluster.topology.store import TopologyStore
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence, Member, Topology, finish, found, hand_over, join, leave
 from limedb.errors import InvalidRequestError, StoreError, UnavailableError
@@ -46,12 +46,12 @@ class Drain:
 
 def charter_of(
     node_id: str = "id-a", topology: Topology = FIRST, disk: Disk | None = None, drain: Drain | None = None
-) -> Charter:
+) -> TopologyStore:
     """A charter to which nothing is proven; see `trusting`."""
-    return Charter(Saved(node_id, topology), disk or Disk(), (drain or Drain()).drained, lambda: 10**12)
+    return TopologyStore(Saved(node_id, topology), disk or Disk(), (drain or Drain()).drained, lambda: 10**12)
 
 
-def trusting(charter: Charter) -> Charter:
+def trusting(charter: TopologyStore) -> TopologyStore:
     """A charter to which every claim is proven at once, and every step is right."""
 
     async def prove(claim: Topology) -> None:
@@ -69,7 +69,7 @@ def cancelled(topology: Topology) -> Topology:
 
 
 async def test_it_goes_on_and_never_back() -> None:
-    charter: Charter = charter_of()
+    charter: TopologyStore = charter_of()
     placement: Placement = charter
     heard: list[tuple[int, int]] = []
     charter.subscribe(lambda before, after: heard.append((before.epoch, after.epoch)))
@@ -127,7 +127,7 @@ async def test_a_promise_of_a_ballot_that_nobody_can_have_is_void() -> None:
     """Older versions gave it to whoever asked, and wrote it down."""
     accepted = Ballot(1, "id-b/x")
     poisoned = Saved("id-a", FIRST, Acceptor(Ballot(2**64 - 1, "evil"), accepted, SECOND))
-    charter = Charter(poisoned, Disk(), Drain().drained, lambda: 10**12)
+    charter = TopologyStore(poisoned, Disk(), Drain().drained, lambda: 10**12)
     assert charter.saved.acceptor == Acceptor(accepted, accepted, SECOND)
 
 
@@ -174,7 +174,7 @@ async def test_a_vote_is_on_disk_before_it_is_told() -> None:
     assert await charter.accept(FIRST, ballot, SECOND) == Acceptor(ballot, ballot, SECOND)
     assert disk.saved.acceptor == Acceptor(ballot, ballot, SECOND)
 
-    again = Charter(disk.saved, disk, Drain().drained, lambda: 10**12)
+    again = TopologyStore(disk.saved, disk, Drain().drained, lambda: 10**12)
     assert await again.prepare(FIRST, Ballot(2, "id-a/y")) == Acceptor(Ballot(2, "id-a/y"), ballot, SECOND)
     assert await again.accept(FIRST, ballot, SECOND) == Acceptor(Ballot(2, "id-a/y"), ballot, SECOND)
 

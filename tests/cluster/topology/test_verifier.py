@@ -212,11 +212,11 @@ def test_a_removal_that_one_accepted_before_its_node_came_back_binds_nobody() ->
             before = nodes[0].charter.topology
             await cluster.kill(nodes[2].url)
             await wait_until(
-                lambda: not nodes[0].steward._attendance.is_there(before.at(url_of(3))), limit=30
+                lambda: not nodes[0].steward._attendance.is_alive(before.at(url_of(3))), limit=30
             )
             await decide([nodes[0]], before, remove(before, nodes[2].charter.node_id))
             await cluster.restart(nodes[2])
-            await wait_until(lambda: nodes[0].steward._attendance.is_there(before.at(url_of(3))), limit=30)
+            await wait_until(lambda: nodes[0].steward._attendance.is_alive(before.at(url_of(3))), limit=30)
             plan = await nodes[1].steward.decommission(nodes[0].url, dry_run=False)
             assert plan.epoch == 2
 

@@ -9,9 +9,9 @@ from limedb.core.topology import Topology, found
 from limedb.encoding.record import encode
 from limedb.errors import NotMemberError
 from limedb.ports import Store
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
-from limedb.replication.read.local_reads import AtHand
+from limedb.replication.read.local_reads import LocalReads
 from limedb.replication.replica import LocalReplica
 from limedb.storage.lmdb.store import LmdbStore
 from limedb.storage.memory.operations import MemoryOperations
@@ -25,10 +25,10 @@ SHARED = found("c1", 1, [member(A), member(B)])
 RECORD = Record("k", "v", 1)
 
 
-def at_hand(store: Store, topology: Topology, limit: int = 1000) -> AtHand:
+def at_hand(store: Store, topology: Topology, limit: int = 1000) -> LocalReads:
     clock, place = VirtualClock(), Place(topology)
-    skew = ClockGuard(clock, 500)
-    return AtHand(
+    skew = ClockSkewGuard(clock, 500)
+    return LocalReads(
         A, store, LocalReplica(store, clock, place, InFlight(), limit, skew, MemoryOperations()), place, skew
     )
 

@@ -31,7 +31,9 @@ async def rest(scan: Scan) -> list[str]:
 async def fill(nodes: Nodes, keys: list[str] = KEYS, at: tuple[str, ...] = ()) -> None:
     """Store keys at all of their owners, or at some nodes."""
     for key in keys:
-        await nodes.put(Record(key, "v", version_at(1)), *(at or nodes.places[A].layout.of_key(key).written))
+        await nodes.put(
+            Record(key, "v", version_at(1)), *(at or nodes.places[A].layout.of_key(key).write_set)
+        )
 
 
 @virtual

@@ -11,7 +11,7 @@ from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence
 from limedb.errors import ReplicaUnreachableError, UnavailableError
 from limedb.ports import Entry
-from limedb.replication.clock_guard import ClockGuard
+from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.transfer import Sources, Transfer, newer, split
@@ -35,7 +35,7 @@ def replica(held: list[Record]) -> tuple[MemoryStore, LocalReplica]:
     clock = VirtualClock()
     charter = charter_of(drain=Drain())
     return store, LocalReplica(
-        store, clock, charter, InFlight(), 4 << 20, ClockGuard(clock, 500), MemoryOperations()
+        store, clock, charter, InFlight(), 4 << 20, ClockSkewGuard(clock, 500), MemoryOperations()
     )
 
 

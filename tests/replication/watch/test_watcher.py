@@ -13,11 +13,11 @@ from limedb.core.topology import finish, hand_over, join
 from limedb.errors import InvalidRequestError, RangeUnreachableError, WatchGapError
 from limedb.replication.change_log import ChangeLog
 from limedb.replication.requests import Write
-from limedb.replication.watch.watcher import Told
+from limedb.replication.watch.watcher import WatchEvent
 from tests.replication.nodes import A, B, C, D, Nodes, Seat, left_tasks, member, virtual
 
 ALL = Selection()
-News = AsyncGenerator[Told, None]
+News = AsyncGenerator[WatchEvent, None]
 
 
 def begin(seat: Seat, after: int | None = None, level: Level | None = None, what: Selection = ALL) -> News:
