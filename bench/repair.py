@@ -22,9 +22,9 @@ from google.protobuf.message import Message
 from limedb.core.hlc import version_at
 from limedb.core.layout import EVERYTHING, Layout, Span
 from limedb.core.record import Record
-from limedb.core.topology import Fence, Member, Topology, found
+from limedb.core.topology import Fence, Member, Topology, initial_topology
 from limedb.encoding.record import from_message
-from limedb.ports import Applied, Entry, Replica
+from limedb.ports import Applied, IndexEntry, Replica
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.repair.anti_entropy import Repairer
@@ -91,7 +91,7 @@ class _Wire:
         digests = await self._replica.digests(asked, cutoff, fence, deadline)
         return convert.digests_from(self._pass(pb.DigestResponse(digests=digests)))
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         request = self._pass(convert.entries_request(spans, fence))
         asked = [convert.span_from(span) for span in request.spans]
         entries = await self._replica.entries(asked, fence, deadline)
@@ -145,7 +145,7 @@ async def measure(what: str, repairer: Repairer, wire: _Wire) -> None:
 
 async def run(folder: Path, keys: int, differing: int) -> None:
     clock, version = _RealClock(), version_at(int(time.time() * 1000) - 10_000)
-    place = _Place(found("c1", 2, [Member("a", A), Member("b", B)]))
+    place = _Place(initial_topology("c1", 2, [Member("a", A), Member("b", B)]))
     stores = [LmdbStore(folder / name, "none", print) for name in "ab"]
     for store in stores:
         start = time.perf_counter()

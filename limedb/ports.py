@@ -16,7 +16,7 @@ from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.report import Progress
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
 from limedb.errors import RecordDamagedError
 
@@ -54,7 +54,7 @@ damaged.
 """
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """A stored record in short, as replicas compare them.
 
     checksum: of the whole record, so that equal versions with unequal values differ. ends_at: milliseconds
@@ -88,7 +88,7 @@ class ChangeBatch(NamedTuple):
 
     records: list[Record]
     until_ms: int
-    floor_ms: int
+    complete_since_ms: int
     has_gap: bool
     late: frozenset[int] = frozenset()
     started_ms: int = 0
@@ -103,7 +103,7 @@ class ChangeTail(NamedTuple):
     """
 
     started_ms: int
-    floor_ms: int
+    complete_since_ms: int
     until_ms: int
     changes: list[tuple[int, Record, bool]]
 
@@ -218,18 +218,18 @@ class Store(Protocol):
         that ended before the cutoff (0 < ends_at < cutoff_ms) are left out. It yields to the event loop.
         """
 
-    async def entries(self, spans: Sequence[Span]) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span]) -> list[IndexEntry]:
         """All entries of some spans, by token and then key. It yields to the event loop.
 
         ResponseTooLargeError: over some MiB of them, ask for smaller spans.
         """
 
-    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
         """Entries that ended before the cutoff, `limit` at most, and the token behind the last one looked at
         (2**64: all were). It yields to the event loop.
         """
 
-    async def purge(self, entries: Sequence[Entry]) -> int:
+    async def purge(self, entries: Sequence[IndexEntry]) -> int:
         """Remove records for good, those that still have the version and checksum given; how many."""
 
     def count(self) -> int:
@@ -285,7 +285,9 @@ class Replica(Protocol):
         size is wanted, so that it may be any other of that size.
         """
 
-    def watch(self, what: Selection, since_ms: int | None, fence: Fence) -> AsyncGenerator[ChangeBatch, None]:
+    def watch(
+        self, what: WatchFilter, since_ms: int | None, fence: Fence
+    ) -> AsyncGenerator[ChangeBatch, None]:
         """The changes of some keys that arrive from now on, or arrived from a time on; the first batch comes
         at once, and one at least every second. It has no end. WatchGapError: they are taken too slowly.
         """
@@ -295,7 +297,7 @@ class Replica(Protocol):
     ) -> list[int]:
         """As Store.digests."""
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         """As Store.entries."""
 
     async def agree(
@@ -341,7 +343,7 @@ class HintLog(Protocol):
         I/O here: hints are written soon, in another thread.
         """
 
-    async def take(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
+    async def oldest(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
         """The oldest hints for a node, which stay until `done`; those kept before oldest_ms are dropped."""
 
     async def done(self, node_url: str, records: Sequence[Record]) -> None:

@@ -12,9 +12,9 @@ from limedb.bulk import csv_file, go_file, jsonl
 from limedb.bulk.items import Format, Item
 from limedb.errors import BadItemError, LimeDBError, UnavailableError
 from limedb.operator.calls import may_pass
-from limedb.operator.scans import Page
+from limedb.operator.scans import ScanPage
 
-Scan = Callable[[str | None], Iterator[Page]]
+Scan = Callable[[str | None], Iterator[ScanPage]]
 """The pages behind a cursor."""
 
 
@@ -60,7 +60,7 @@ class Exporter:
         if self._form is Format.GO:
             self._out.write(b"\n}\n")
 
-    def _pages(self, scan: Scan) -> Iterator[Page]:
+    def _pages(self, scan: Scan) -> Iterator[ScanPage]:
         """The pages to the end, also where a node that was asked goes away meanwhile."""
         has_come = False
         while True:

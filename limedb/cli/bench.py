@@ -16,7 +16,7 @@ from limedb.cli.output import JSON, TABLE, output_option
 from limedb.config import address_of
 from limedb.core.quorum import Level
 from limedb.errors import ConfigError, LimeDBError
-from limedb.load.plan import Distribution, Mode, Plan
+from limedb.load.plan import Distribution, LoadPlan, Mode
 from limedb.load.runner import Runner, Show
 from limedb.load.tally import Tally
 from limedb.load.target import Target, grpc_target
@@ -94,7 +94,7 @@ def bench(
     """
     if mode == Mode.VERIFY and value_size < SMALLEST_VERIFIED:
         raise click.UsageError(f"--value-size must be {SMALLEST_VERIFIED} or more to verify")
-    plan = Plan(
+    plan = LoadPlan(
         mode=Mode(mode),
         requests=requests,
         seconds=duration or (None if requests else DEFAULT_SECONDS),
@@ -113,13 +113,13 @@ def bench(
     sys.exit(_code(tally, was_stopped))
 
 
-def _run(plan: Plan, target: AbstractAsyncContextManager[Target], shape: str) -> tuple[Tally, bool]:
+def _run(plan: LoadPlan, target: AbstractAsyncContextManager[Target], shape: str) -> tuple[Tally, bool]:
     with screen.live(plan, to_stderr=shape == JSON) as show, asyncio.Runner(loop_factory=_new_loop) as loop:
         return loop.run(_carry_out(plan, target, show))
 
 
 async def _carry_out(
-    plan: Plan, target: AbstractAsyncContextManager[Target], show: Show
+    plan: LoadPlan, target: AbstractAsyncContextManager[Target], show: Show
 ) -> tuple[Tally, bool]:
     async with target as cluster:
         runner = Runner(plan, cluster, show)

@@ -9,7 +9,7 @@ import click
 
 from limedb.cli.output import echo, echo_json, printable, table
 from limedb.load.histogram import Histogram
-from limedb.load.plan import Mode, Plan
+from limedb.load.plan import LoadPlan, Mode
 from limedb.load.runner import Show
 from limedb.load.tally import Sample, Tally
 
@@ -18,7 +18,7 @@ _BAR = 40
 
 
 @contextmanager
-def live(plan: Plan, to_stderr: bool) -> Iterator[Show]:
+def live(plan: LoadPlan, to_stderr: bool) -> Iterator[Show]:
     """What shows samples, for the time of the block."""
     stream = sys.stderr if to_stderr else sys.stdout
     if not stream.isatty():
@@ -33,7 +33,7 @@ def live(plan: Plan, to_stderr: bool) -> Iterator[Show]:
         yield lambda sample: screen.update(Text(_screen(plan, sample)), refresh=True)
 
 
-def show_result(plan: Plan, tally: Tally, as_json: bool) -> None:
+def show_result(plan: LoadPlan, tally: Tally, as_json: bool) -> None:
     """What came of it, and each mismatch that was kept."""
     for mismatch in tally.shown:
         click.echo(f"MISMATCH {mismatch}", err=True)
@@ -58,7 +58,7 @@ def show_result(plan: Plan, tally: Tally, as_json: bool) -> None:
         echo(line)
 
 
-def result(plan: Plan, tally: Tally) -> dict[str, object]:
+def result(plan: LoadPlan, tally: Tally) -> dict[str, object]:
     """The result as JSON. Latencies are in milliseconds."""
     times = tally.times
     return {
@@ -95,7 +95,7 @@ def _line(sample: Sample) -> str:
     return f"{sample.seconds:5.0f} s  {sample.rate:9,.0f}/s  {_latency(sample.recent)}, {bad} errors{wrong}"
 
 
-def _screen(plan: Plan, sample: Sample) -> str:
+def _screen(plan: LoadPlan, sample: Sample) -> str:
     of = f" of {plan.seconds:.0f}" if plan.seconds else ""
     head = f"{plan.mode}, {plan.distribution}, {plan.workers} at once; {sample.seconds:.0f}{of} s"
     count = f"{sample.tally.operations:,} requests"

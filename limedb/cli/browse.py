@@ -21,7 +21,7 @@ from limedb.cli.output import (
     value_fields,
 )
 from limedb.core.quorum import Level
-from limedb.operator.scans import Entry, Page, Selection, scan_client
+from limedb.operator.scans import ScanEntry, ScanPage, ScanRange, scan_client
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,7 +102,7 @@ def _list(
 ) -> None:
     with scan_client(target, timeout) as node:
         pages = node.scan(
-            Selection(prefix, start, end),
+            ScanRange(prefix, start, end),
             after=after,
             limit=limit,
             keys_only=keys_only,
@@ -115,7 +115,7 @@ def _list(
         click.echo(f"There may be more: --after {shlex.quote(cursor)}", err=True)
 
 
-def _show(pages: Iterator[Page], shape: str, keys_only: bool) -> str | None:
+def _show(pages: Iterator[ScanPage], shape: str, keys_only: bool) -> str | None:
     """Print pages; the cursor behind the last one."""
     cursor, first = None, True
     for page in pages:
@@ -128,7 +128,7 @@ def _show(pages: Iterator[Page], shape: str, keys_only: bool) -> str | None:
     return cursor
 
 
-def _show_entry(entry: Entry, shape: str, keys_only: bool) -> None:
+def _show_entry(entry: ScanEntry, shape: str, keys_only: bool) -> None:
     if shape == JSON:
         told = {"size": entry.size, "version": str(entry.version)}
         ends = {"expiresAtMs": str(entry.expires_at_ms)} if entry.expires_at_ms else {}
@@ -138,7 +138,7 @@ def _show_entry(entry: Entry, shape: str, keys_only: bool) -> None:
         put(entry.key if keys_only or entry.value is None else entry.value)
 
 
-def _table(entries: tuple[Entry, ...], keys_only: bool, first: bool) -> str:
+def _table(entries: tuple[ScanEntry, ...], keys_only: bool, first: bool) -> str:
     columns = ["KEY", ">SIZE", ">VERSION", ">EXPIRES AT MS"]
     rows: list[list[object]] = [
         [entry.key, entry.size, entry.version, entry.expires_at_ms or "-"] for entry in entries

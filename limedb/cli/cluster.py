@@ -12,7 +12,7 @@ from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
 from limedb.launch import cluster as launcher
 from limedb.launch import foreground
-from limedb.launch.plan import MAX_NODES, Plan
+from limedb.launch.plan import MAX_NODES, LaunchPlan
 from limedb.launch.records import Folder, Launch
 from limedb.observability.log_queue import LogQueue
 
@@ -80,7 +80,7 @@ def start(folder: Folder, detach: bool, **options: Any) -> None:  # noqa: ANN401
     """  # noqa: D301 (click looks for the character, not for its escape)
     try:
         with foreground.interruptible():
-            launch = launcher.start(Plan(folder, **options))
+            launch = launcher.start(LaunchPlan(folder, **options))
     except KeyboardInterrupt:
         click.echo("interrupted; what was started is ended", err=True)
         sys.exit(130)

@@ -22,7 +22,7 @@ from limedb.cli.files import form_of, form_option
 from limedb.cli.options import command, consistency_option, patience_option, target_option
 from limedb.core.quorum import Level
 from limedb.errors import BadItemError, BulkError, LimeDBError
-from limedb.operator.scans import Selection, scan_client
+from limedb.operator.scans import ScanRange, scan_client
 
 SAVE_SECONDS = 1.0
 PAGE = 500
@@ -64,9 +64,9 @@ def export(
     How far it is stands in FILE.limedb-state until it is done, so that it can be resumed.
     """
     form = Format.JSONL if str(file) == "-" and form is None else form_of(file, form)
-    keys = Selection(prefix, start, end)
+    keys = ScanRange(prefix, start, end)
     sink = _Sink(file, f"{form} {keys}")
-    total = _expected(target) if sys.stderr.isatty() and keys == Selection() else None
+    total = _expected(target) if sys.stderr.isatty() and keys == ScanRange() else None
     with (
         sink.opened(resume, force) as (out, begun),
         bar(f"exporting to {file.name}", total) as (advance, say),

@@ -21,7 +21,7 @@ from limedb.cli.output import (
 )
 from limedb.errors import LimeDBError, RemoteError, UnavailableError
 from limedb.operator.calls import may_pass
-from limedb.operator.scans import Change, Changes, scan_client
+from limedb.operator.scans import ChangePage, WatchedChange, scan_client
 
 REMEMBERED = 10_000
 """Keys of which it is known what was shown last: a watch that is resumed may tell some changes twice."""
@@ -78,7 +78,7 @@ class Follower:
 
     def __init__(
         self,
-        watch: Callable[[int | None], Iterator[Changes]],
+        watch: Callable[[int | None], Iterator[ChangePage]],
         after_version: int | None,
         patience: Patience,
     ) -> None:
@@ -86,7 +86,7 @@ class Follower:
         self._shown: dict[str, int] = {}
         self._has_stood = False
 
-    def changes(self) -> Iterator[Change]:
+    def changes(self) -> Iterator[WatchedChange]:
         """The changes, each once. LimeDBError: some may be missing."""
         while True:
             error: LimeDBError = UnavailableError("the watch ended")
@@ -113,7 +113,7 @@ class Follower:
         self._has_stood = True
         self._patience.heard()
 
-    def _is_new(self, change: Change) -> bool:
+    def _is_new(self, change: WatchedChange) -> bool:
         last = self._shown.pop(change.key, -1)
         self._shown[change.key] = max(last, change.version)
         if len(self._shown) > REMEMBERED:
@@ -126,7 +126,7 @@ class Follower:
         return "" if not self._has_stood else f"; go on with --after-version {self._resume}"
 
 
-def _show(change: Change, shape: str) -> None:
+def _show(change: WatchedChange, shape: str) -> None:
     deleted = change.value is None
     if shape == JSON:
         told = {"key": change.key, **value_fields(change.value), "version": str(change.version)}

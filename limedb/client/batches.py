@@ -7,7 +7,7 @@ know how a batch travels.
 import asyncio
 from collections.abc import Sequence
 
-from limedb.client.outcomes import MISSING, Lost, Outcome, Receipt, Stored
+from limedb.client.outcomes import MISSING, NoAnswer, Outcome, Receipt, Stored
 from limedb.errors import InvalidRequestError, LimeDBError, RemoteError, ResponseTooLargeError
 from limedb.wire.error_details import error_from
 from limedbpb.v1 import kv_pb2, record_pb2
@@ -69,7 +69,7 @@ class Batch:
             if not future.done():
                 future.set_result(outcome)
 
-    def tell_all(self, outcome: LimeDBError | Lost) -> None:
+    def tell_all(self, outcome: LimeDBError | NoAnswer) -> None:
         """Give all items the same outcome."""
         self.tell([outcome] * len(self.keys))
 

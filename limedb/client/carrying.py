@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from limedb.aio.retrying import Retries, tried_words
 from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
-from limedb.client.node import Node
-from limedb.client.outcomes import Again, Lost, Outcome, again, error_of, is_unknown
+from limedb.client.node import NodeConnection
+from limedb.client.outcomes import NoAnswer, Outcome, RetryPolicy, again, error_of, is_unknown
 from limedb.client.routes import Routes
 from limedb.errors import LimeDBError
 from limedbpb.v1 import kv_pb2, record_pb2
 
 
-class Job:
+class PendingCall:
     """A call for one key. write: what to store or delete; None: it reads. repeatable: nodes take the write
     once, however often it is sent. tries: outcomes so far, since `began` (seconds, monotonic). outcome: the
     last one; unknown: the first that left open whether it was written.
@@ -29,11 +29,11 @@ class Job:
 
     def __init__(self, key: str, write: kv_pb2.BatchWrite | None = None, repeatable: bool = False) -> None:
         self.key, self.write, self.repeatable = key, write, repeatable
-        self.outcome: Outcome = Lost("", "there was no time to send it", begun=False)
+        self.outcome: Outcome = NoAnswer("", "there was no time to send it", begun=False)
         self.unknown: Outcome | None = None
         self.tries, self.began = 0, time.monotonic()
 
-    def take(self, outcome: Outcome) -> Again:
+    def take(self, outcome: Outcome) -> RetryPolicy:
         """Take the outcome of a try; whether to try again."""
         self.tries += 1
         self.outcome = outcome
@@ -70,7 +70,7 @@ def new_key() -> bytes:
     return (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
 
 
-class Carrier:
+class RetryingExecutor:
     """Carries calls over routes. patient: a call that every node refused, or whose outcome none knows, is
     tried again until its deadline, after a pause each time.
     """
@@ -80,20 +80,20 @@ class Carrier:
         self._loop = asyncio.get_running_loop()
 
     async def carry_on(
-        self, job: Job, tried: Node | None, level: record_pb2.Consistency, deadline: float
+        self, job: PendingCall, tried: NodeConnection | None, level: record_pb2.Consistency, deadline: float
     ) -> None:
         """Go on with a call that has been tried once, at a node, or had no way."""
-        what = job.take(job.outcome) if tried is not None else Again.ANYWHERE
-        if what is not Again.NO:
-            avoid = {tried} if tried is not None and what is Again.ELSEWHERE else set()
+        what = job.take(job.outcome) if tried is not None else RetryPolicy.ANYWHERE
+        if what is not RetryPolicy.NO:
+            avoid = {tried} if tried is not None and what is RetryPolicy.ELSEWHERE else set()
             await self.carry([job], level, deadline, avoid)
 
     async def carry(
         self,
-        jobs: Iterable[Job],
+        jobs: Iterable[PendingCall],
         level: record_pb2.Consistency,
         deadline: float,
-        avoid: "set[Node] | None" = None,
+        avoid: "set[NodeConnection] | None" = None,
     ) -> None:
         """Carry calls for different keys, all of one kind, to their last outcomes, by the deadline (seconds
         of the loop's clock). avoid: nodes that have refused them.
@@ -111,16 +111,20 @@ class Carrier:
             if lost or (left and self._patient):
                 await asyncio.sleep(min(retries.pause(), max(0.0, deadline - self._loop.time())))
 
-    def _placed(self, jobs: Iterable[Job], avoid: set[Node]) -> dict[Node, list[Job]]:
+    def _placed(
+        self, jobs: Iterable[PendingCall], avoid: set[NodeConnection]
+    ) -> dict[NodeConnection, list[PendingCall]]:
         """Jobs by where they go; those are missing that have nowhere to go."""
-        by_node: dict[Node, list[Job]] = {}
+        by_node: dict[NodeConnection, list[PendingCall]] = {}
         for job in jobs:
             node = self._routes.pick(job.key, avoid)
             if node is not None:
                 by_node.setdefault(node, []).append(job)
         return by_node
 
-    async def _may_wait(self, jobs: Iterable[Job], avoid: set[Node], deadline: float) -> bool:
+    async def _may_wait(
+        self, jobs: Iterable[PendingCall], avoid: set[NodeConnection], deadline: float
+    ) -> bool:
         """Whether jobs that have nowhere to go may be placed once more: there is a way now, or they may go to
         nodes again that have refused them.
         """
@@ -130,12 +134,12 @@ class Carrier:
         if await self._routes.wait_way(deadline):
             return True
         for job in jobs:
-            job.outcome = Lost("", self._routes.trouble(), begun=False)
+            job.outcome = NoAnswer("", self._routes.trouble(), begun=False)
             job.tries += 1  # to find a way, in vain
         return False
 
     async def _send(
-        self, by_node: dict[Node, list[Job]], level: record_pb2.Consistency, deadline: float
+        self, by_node: dict[NodeConnection, list[PendingCall]], level: record_pb2.Consistency, deadline: float
     ) -> None:
         gathering = Gathering(sum(map(len, by_node.values())), self._loop)
         timeout = max(0.001, deadline - self._loop.time())
@@ -148,23 +152,25 @@ class Carrier:
                 job.outcome = gathering.outcomes[job.key]
 
 
-def _again(by_node: dict[Node, list[Job]], avoid: set[Node]) -> tuple[list[Job], bool]:
+def _again(
+    by_node: dict[NodeConnection, list[PendingCall]], avoid: set[NodeConnection]
+) -> tuple[list[PendingCall], bool]:
     """The calls to try again, and whether to pause before; nodes that refused one are avoided from now on."""
     left, lost = [], False
     for node, jobs in by_node.items():
         for job in jobs:
             what = job.take(job.outcome)
-            if what is Again.NO:
+            if what is RetryPolicy.NO:
                 continue
             left.append(job)
-            if what is Again.ELSEWHERE:
+            if what is RetryPolicy.ELSEWHERE:
                 avoid.add(node)
-            lost = lost or what is Again.ANYWHERE
+            lost = lost or what is RetryPolicy.ANYWHERE
     return left, lost
 
 
 def _batches(
-    jobs: Sequence[Job], level: record_pb2.Consistency, timeout: float, gathering: Gathering
+    jobs: Sequence[PendingCall], level: record_pb2.Consistency, timeout: float, gathering: Gathering
 ) -> Iterator[Batch]:
     if jobs[0].write is None:
         for start in range(0, len(jobs), MAX_ITEMS):

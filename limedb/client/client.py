@@ -20,8 +20,8 @@ from limedb.client.arguments import (
     milliseconds,
     seconds_of,
 )
-from limedb.client.carrying import Carrier, Job, new_key
-from limedb.client.node import Node
+from limedb.client.carrying import PendingCall, RetryingExecutor, new_key
+from limedb.client.node import NodeConnection
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
 from limedb.client.routes import Follow, Routes
 from limedb.client.scans import Entry, check_limit, scan_pages
@@ -72,7 +72,7 @@ class Client:
         """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses."""
         self._loop = asyncio.get_running_loop()
         self._routes = Routes(self._addresses, self._follow, self._patient)
-        self._carrier = Carrier(self._routes, self._patient)
+        self._carrier = RetryingExecutor(self._routes, self._patient)
         try:
             await self._routes.start(self._loop.time() + self._timeout)
         except BaseException:
@@ -133,7 +133,7 @@ class Client:
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
     ) -> dict[str, Value]:
         """The values of those of many keys that have one. PartialFailureError: some could not be read."""
-        jobs = {key: Job(key) for key in keys}
+        jobs = {key: PendingCall(key) for key in keys}
         for key in jobs:
             check_key(key)
         outcomes = await self._carry(jobs, consistency, timeout)
@@ -262,13 +262,13 @@ class Client:
     async def _read_on(
         self,
         key: str,
-        node: Node | None,
+        node: NodeConnection | None,
         outcome: Outcome | None,
         level: record_pb2.Consistency,
         deadline: float,
     ) -> Outcome:
         """What comes of a read whose first try, if there was a way, did not bring text."""
-        job = Job(key)
+        job = PendingCall(key)
         if outcome is not None:
             job.outcome = outcome
         if not isinstance(outcome, bytes):
@@ -279,7 +279,7 @@ class Client:
 
     # --- writing
 
-    async def _write(self, job: Job, consistency: Consistency, timeout: Duration | None) -> Stored:
+    async def _write(self, job: PendingCall, consistency: Consistency, timeout: Duration | None) -> Stored:
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
         node, deadline = self._routes.pick(job.key), self._loop.time() + limit
@@ -291,7 +291,7 @@ class Client:
                 raise error
         return cast("Stored", job.outcome)
 
-    def _storing(self, key: str, value: Value, ttl: Duration | None) -> Job:
+    def _storing(self, key: str, value: Value, ttl: Duration | None) -> PendingCall:
         check_key(key)
         check_value(key, value)
         if isinstance(value, str):
@@ -300,20 +300,20 @@ class Client:
             write = kv_pb2.BatchWrite(key=key, blob=value, ttl_ms=milliseconds(ttl))
         return self._marked(key, write)
 
-    def _deleting(self, key: str) -> Job:
+    def _deleting(self, key: str) -> PendingCall:
         check_key(key)
         return self._marked(key, kv_pb2.BatchWrite(key=key, delete=True))
 
-    def _marked(self, key: str, write: kv_pb2.BatchWrite) -> Job:
+    def _marked(self, key: str, write: kv_pb2.BatchWrite) -> PendingCall:
         """A write as a job, marked so that nodes take it once."""
         if self._idempotent:
             write.idempotency_key = new_key()
-        return Job(key, write, self._idempotent)
+        return PendingCall(key, write, self._idempotent)
 
     # --- many
 
     async def _carry(
-        self, jobs: Mapping[str, Job], consistency: Consistency, timeout: Duration | None
+        self, jobs: Mapping[str, PendingCall], consistency: Consistency, timeout: Duration | None
     ) -> dict[str, Outcome]:
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)

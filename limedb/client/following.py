@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from limedb.aio.retrying import Retries
-from limedb.client.node import Node
+from limedb.client.node import NodeConnection
 from limedb.client.routes import Routes
 from limedb.errors import (
     LimeDBError,
@@ -28,7 +28,7 @@ M = TypeVar("M")
 Begin = Callable[["kv_pb2_grpc.KVServiceAsyncStub"], "grpc.aio.UnaryStreamCall[Any, M]"]
 
 
-async def follow(
+async def resume(
     routes: Routes, begin: "Begin[M]", silence: float, timeout: float
 ) -> AsyncGenerator[M, None]:
     """The messages of a stream to its end.
@@ -38,7 +38,7 @@ async def follow(
     that a node told, where one did.
     """
     loop = asyncio.get_running_loop()
-    avoid: tuple[Node, ...] = ()
+    avoid: tuple[NodeConnection, ...] = ()
     told: LimeDBError | None = None
     deadline, retries = loop.time() + timeout, Retries(routes.budget)
     while True:
@@ -62,7 +62,7 @@ async def follow(
         avoid = (node,)
 
 
-async def _way(routes: Routes, avoid: tuple[Node, ...], deadline: float) -> Node:
+async def _way(routes: Routes, avoid: tuple[NodeConnection, ...], deadline: float) -> NodeConnection:
     """A node to ask; one to be avoided only where there is no other."""
     while (node := routes.any(avoid) or routes.any()) is None:
         if not await routes.wait_way(deadline):
@@ -71,7 +71,7 @@ async def _way(routes: Routes, avoid: tuple[Node, ...], deadline: float) -> Node
 
 
 async def _read(
-    node: Node, call: "grpc.aio.UnaryStreamCall[Any, M]", silence: float
+    node: NodeConnection, call: "grpc.aio.UnaryStreamCall[Any, M]", silence: float
 ) -> M | LimeDBError | None:
     """The next message; None: the stream has ended; or why there is none."""
     try:
@@ -94,7 +94,7 @@ async def _read(
     return None if message is grpc.aio.EOF else cast("M", message)
 
 
-def _lost(node: Node, reason: str) -> UnavailableError:
+def _lost(node: NodeConnection, reason: str) -> UnavailableError:
     """Take a node for down that gave no answer of its own."""
     node.suspect(reason)
     return UnavailableError(f"node {node.address}: {reason}")

@@ -13,7 +13,7 @@ import grpc
 
 from limedb.aio.retrying import Budget, Pauses
 from limedb.client.batches import MAX_ITEMS, Batch, Reads, Writes
-from limedb.client.outcomes import Lost, Outcome
+from limedb.client.outcomes import NoAnswer, Outcome
 from limedb.client.stream import Stream
 from limedb.core.round_trips import RoundTrips
 from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
@@ -50,7 +50,7 @@ FIRST_PROBE = 0.05
 Key = tuple[record_pb2.Consistency, float]
 
 
-class Node:
+class NodeConnection:
     """The node, or proxy, at an address (host:port), with some sessions. changed: is told when is_up changes.
 
     is_up: it answered its last ping, and no session has broken since. url: whom it said to be; behind a proxy
@@ -233,7 +233,7 @@ class Node:
         self._reads.clear()
         self._writes.clear()
         for batch in batches:
-            batch.tell_all(Lost(self.address, reason, begun=False))
+            batch.tell_all(NoAnswer(self.address, reason, begun=False))
 
     # --- health
 

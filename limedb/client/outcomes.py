@@ -45,7 +45,7 @@ class Stored(NamedTuple):
     existed: bool
 
 
-class Lost(NamedTuple):
+class NoAnswer(NamedTuple):
     """No answer came. address: of the node; begun: whether the node may have begun it; waited: seconds, where
     the time was up, else 0.
     """
@@ -56,10 +56,10 @@ class Lost(NamedTuple):
     waited: float = 0.0
 
 
-Outcome = str | bytes | Missing | Stored | LimeDBError | Lost
+Outcome = str | bytes | Missing | Stored | LimeDBError | NoAnswer
 
 
-class Again(Enum):
+class RetryPolicy(Enum):
     """Whether a call is tried again, and where."""
 
     NO = "no"
@@ -67,28 +67,28 @@ class Again(Enum):
     ELSEWHERE = "elsewhere"
 
 
-def again(outcome: Outcome, is_write: bool, repeatable: bool) -> Again:
+def again(outcome: Outcome, is_write: bool, repeatable: bool) -> RetryPolicy:
     """What to do after an outcome. repeatable: a write that nodes take once, however often it is sent."""
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, NoAnswer):
         may = not outcome.waited and (repeatable or not (is_write and outcome.begun))
-        return Again.ANYWHERE if may else Again.NO
+        return RetryPolicy.ANYWHERE if may else RetryPolicy.NO
     if isinstance(outcome, OutcomeUnknownError):
-        return Again.ELSEWHERE if repeatable else Again.NO
+        return RetryPolicy.ELSEWHERE if repeatable else RetryPolicy.NO
     if isinstance(outcome, UnavailableError | StoreClosedError | OverloadedError):  # nothing was written
-        return Again.NO if isinstance(outcome, ContendedError) else Again.ELSEWHERE
+        return RetryPolicy.NO if isinstance(outcome, ContendedError) else RetryPolicy.ELSEWHERE
     if isinstance(outcome, RemoteError) and outcome.code == "UNAVAILABLE" and not is_write:
-        return Again.ELSEWHERE
-    return Again.NO
+        return RetryPolicy.ELSEWHERE
+    return RetryPolicy.NO
 
 
 def is_unknown(outcome: Outcome) -> bool:
     """Whether a write may have taken effect all the same."""
-    return isinstance(outcome, OutcomeUnknownError) or (isinstance(outcome, Lost) and outcome.begun)
+    return isinstance(outcome, OutcomeUnknownError) or (isinstance(outcome, NoAnswer) and outcome.begun)
 
 
 def error_of(key: str, outcome: Outcome, is_write: bool) -> LimeDBError | None:
     """The error that a caller gets for a last outcome; None: it is none."""
-    if not isinstance(outcome, Lost):
+    if not isinstance(outcome, NoAnswer):
         return outcome if isinstance(outcome, LimeDBError) else None
     if is_write and outcome.begun:
         return OutcomeUnknownError(key, 1, 0, {outcome.address: outcome.reason})

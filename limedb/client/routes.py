@@ -11,7 +11,7 @@ from typing import Literal
 import grpc
 
 from limedb.aio.retrying import Budget, Pauses
-from limedb.client.node import PATIENT_PING, PING_TIMEOUT, Node
+from limedb.client.node import PATIENT_PING, PING_TIMEOUT, NodeConnection
 from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, MemberState, Phase, Topology
@@ -43,10 +43,10 @@ class Routes:
         self._change: asyncio.Future[None] = self._loop.create_future()
         self.budget = Budget()
         self._seeds = {a: self._node(a, SESSIONS_SEED) for a in addresses}
-        self._members: dict[str, Node] = {}
+        self._members: dict[str, NodeConnection] = {}
         self._layout: Layout | None = None
-        self._chosen: dict[tuple[str, ...], Node] = {}
-        self._left: list[Node] = []
+        self._chosen: dict[tuple[str, ...], NodeConnection] = {}
+        self._left: list[NodeConnection] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -67,10 +67,10 @@ class Routes:
         if self._follow is True and not self._direct():
             raise UnavailableError("no node can be reached at its own address, as follow_ring=True asks")
 
-    def pick(self, key: str, avoid: Collection[Node] = ()) -> Node | None:
+    def pick(self, key: str, avoid: Collection[NodeConnection] = ()) -> NodeConnection | None:
         """Where a key's call goes; None: nowhere that is up and not to be avoided."""
         if self._layout is not None:
-            owners = self._layout.of_key(key).current
+            owners = self._layout.of_key(key).natural
             node = self._chosen.get(owners)
             if node is not None and not avoid:
                 return node
@@ -104,19 +104,19 @@ class Routes:
         nodes = (*self._seeds.values(), *self._members.values(), *self._left)
         await asyncio.gather(*(node.close() for node in nodes), *self._closing)
 
-    def _node(self, address: str, sessions: int) -> Node:
-        return Node(address, sessions, self._changed, self.budget, self._ping)
+    def _node(self, address: str, sessions: int) -> NodeConnection:
+        return NodeConnection(address, sessions, self._changed, self.budget, self._ping)
 
     # --- choosing
 
-    def _first(self, urls: Iterable[str], avoid: Collection[Node]) -> Node | None:
+    def _first(self, urls: Iterable[str], avoid: Collection[NodeConnection]) -> NodeConnection | None:
         for url in urls:
             node = self._members.get(url)
             if node is not None and node.is_up and node.url == url and node not in avoid:
                 return node
         return None
 
-    def any(self, avoid: Collection[Node] = ()) -> Node | None:
+    def any(self, avoid: Collection[NodeConnection] = ()) -> NodeConnection | None:
         """Any way into the cluster; None: there is none that is not to be avoided."""
         direct = [node for node in self._direct() if node not in avoid]
         if direct:
@@ -125,7 +125,7 @@ class Routes:
         seeds = [node for node in self._seeds.values() if node.is_up and node.url not in urls]
         return random.choice(seeds) if seeds else None
 
-    def _direct(self) -> list[Node]:
+    def _direct(self) -> list[NodeConnection]:
         return [node for url, node in self._members.items() if node.is_up and node.url == url]
 
     def _changed(self) -> None:
@@ -160,7 +160,7 @@ class Routes:
                 pauses.begin_anew()
             await asyncio.sleep(pauses.pause())
 
-    async def _watch_through(self, node: Node) -> bool:
+    async def _watch_through(self, node: NodeConnection) -> bool:
         """Follow it to the end of the stream; whether anything came."""
         came = False
         stub = cluster_pb2_grpc.ClusterServiceStub(node.channel)

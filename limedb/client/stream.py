@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from limedb.client.batches import Batch
-from limedb.client.outcomes import Lost
+from limedb.client.outcomes import NoAnswer
 from limedb.errors import InvalidRequestError
 from limedb.wire.status import remote_error
 from limedbpb.v1 import kv_pb2
@@ -160,7 +160,7 @@ class Stream:
         sent = self._sent.pop(number)
         waited = sent.batch.timeout
         reason = f"no answer within {waited:.3g} s"
-        sent.batch.tell_all(Lost(self._address, reason, sent.written, waited))
+        sent.batch.tell_all(NoAnswer(self._address, reason, sent.written, waited))
         self.answered()
 
     def _fail(self, reason: str, unread: bool) -> None:
@@ -168,7 +168,7 @@ class Stream:
         left, self._sent = self._sent, {}
         for sent in left.values():
             sent.timer.cancel()
-            sent.batch.tell_all(Lost(self._address, reason, sent.written and not unread))
+            sent.batch.tell_all(NoAnswer(self._address, reason, sent.written and not unread))
 
 
 def _nothing() -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
-from limedb.client.following import follow
+from limedb.client.following import resume
 from limedb.client.routes import Routes
 from limedb.errors import InvalidRequestError
 from limedbpb.v1 import kv_pb2, record_pb2
@@ -59,7 +59,7 @@ async def watch_changes(
 ) -> AsyncGenerator[list[Change], None]:
     """The changes as they come; none: the watch stands. timeout: seconds without a node that tells them."""
     told: OrderedDict[str, int] = OrderedDict()
-    answers = follow(routes, lambda stub: stub.Watch(request), SILENCE_SECONDS, timeout)
+    answers = resume(routes, lambda stub: stub.Watch(request), SILENCE_SECONDS, timeout)
     async with aclosing(answers):
         async for answer in answers:
             before, request.after_version = request.after_version, answer.resume_version

@@ -15,7 +15,7 @@ class Coverage:
     def __init__(self, layout: Layout) -> None:
         layout.of(0)
         self.layout = layout
-        self._kinds = {(frozenset(owners.current), owners.replicas) for _, owners in layout.segments()}
+        self._kinds = {(frozenset(owners.natural), owners.replicas) for _, owners in layout.segments()}
         self._known: dict[tuple[frozenset[str], Level], bool] = {}
         self.nodes = frozenset(url for current, _ in self._kinds for url in current)
 

@@ -10,7 +10,7 @@ from itertools import islice
 
 from limedb.errors import RecordDamagedError
 
-MOST = 100_000
+MAX_DAMAGED = 100_000
 """Keys that are listed at most; others are found again."""
 LOST = "no other replica has it"
 
@@ -51,7 +51,7 @@ class Damage:
     def note(self, keys: Iterable[str], why: str) -> None:
         """List keys whose records are damaged."""
         new = [key for key in keys if key not in self._why]
-        if not new or len(self._why) >= MOST:
+        if not new or len(self._why) >= MAX_DAMAGED:
             return
         self._why.update(dict.fromkeys(new, why))
         self.found += len(new)

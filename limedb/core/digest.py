@@ -54,7 +54,7 @@ class Difference(NamedTuple):
     push: list[str]
 
 
-def added(digest: int, packed: bytes) -> int:
+def accumulate(digest: int, packed: bytes) -> int:
     """A digest with entries more. packed: 16 bytes of each, its version and checksum, big-endian.
 
     The digest of no entries is 0, and that of others never is. Laws: in whatever order and portions entries

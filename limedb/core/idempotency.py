@@ -43,7 +43,7 @@ class WriteId(NamedTuple):
     began_ms: int
 
 
-class Terms(NamedTuple):
+class AgreedVersion(NamedTuple):
     """What is agreed: all of the record that the request doesn't say, and what its answer says. existed:
     whether the key had a value before.
     """
@@ -58,14 +58,14 @@ class Proposal(NamedTuple):
 
     operation: WriteId
     ballot: Ballot
-    terms: Terms | None
+    terms: AgreedVersion | None
 
 
-State: TypeAlias = Acceptor[Terms]
+State: TypeAlias = Acceptor[AgreedVersion]
 """What a replica remembers of an operation."""
 
 
-def moved(state: State, proposal: Proposal) -> State:
+def transition(state: State, proposal: Proposal) -> State:
     """A replica's state after a proposal."""
     ballot, terms = proposal.ballot, proposal.terms
     if terms is None:
@@ -75,12 +75,12 @@ def moved(state: State, proposal: Proposal) -> State:
     return state.on_accept(ballot, terms)
 
 
-def agrees(state: State, proposal: Proposal) -> bool:
+def is_accepted(state: State, proposal: Proposal) -> bool:
     """Whether a replica's state after a proposal says that it did as asked."""
     return proposal.ballot == (state.promised if proposal.terms is None else state.accepted)
 
 
-def bound(states: Collection[State], missing: int, need: int) -> Terms | None:
+def pick_value(states: Collection[State], missing: int, need: int) -> AgreedVersion | None:
     """What a ballot has to propose, by the states of those who promised it; None: what it likes.
 
     missing: replicas whose state isn't known. need: how many decide. UnavailableError: it can't be told.
@@ -99,10 +99,10 @@ def bound(states: Collection[State], missing: int, need: int) -> Terms | None:
 
 def quorum(owners: Owners) -> int:
     """How many of `owners.written` decide: as many as have a write that is acknowledged at QUORUM."""
-    return needed(Level.QUORUM, owners.replicas) + len(owners.extra)
+    return needed(Level.QUORUM, owners.replicas) + len(owners.pending)
 
 
-def meet(a: Owners, b: Owners) -> bool:
+def quorums_intersect(a: Owners, b: Owners) -> bool:
     """Whether every quorum of the one has a replica of every quorum of the other."""
     shared = len({*a.write_set} & {*b.write_set})
     inside = sum(max(0, quorum(of) - (len(of.write_set) - shared)) for of in (a, b))
@@ -127,7 +127,7 @@ def settled_since(tenures: Iterable[OwnershipEpoch]) -> int:
     have gone over to it, so that what was before it decides nothing any more.
     """
     *older, newest = tenures
-    parted = [t.epoch for t in older if not meet(t.owners, newest.owners)]
+    parted = [t.epoch for t in older if not quorums_intersect(t.owners, newest.owners)]
     if not parted:
         return 0
     after = [t.learned_ms for t in (*older, newest) if t.epoch >= max(parted) + 2 and not t.streams]

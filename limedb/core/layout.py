@@ -39,27 +39,27 @@ class Owners(NamedTuple):
     those who go are neither read nor written any more, and those who stay fetch what they lack from others.
     """
 
-    current: tuple[str, ...]
-    extra: tuple[str, ...]
+    natural: tuple[str, ...]
+    pending: tuple[str, ...]
     replicas: int
     shrinks: bool = False
 
     @property
     def write_set(self) -> tuple[str, ...]:
         """Who gets writes."""
-        return self.current + self.extra if self.extra else self.current
+        return self.natural + self.pending if self.pending else self.natural
 
     @property
     def streaming(self) -> tuple[str, ...]:
         """Who fetches while a topology streams."""
-        return self.write_set if self.shrinks else self.extra
+        return self.write_set if self.shrinks else self.pending
 
     @property
     def sources_needed(self) -> int:
         """How many of `current` to fetch from, so that every write that was ever acknowledged by a majority
         is on one of them; all that are left, where too many have lost their data.
         """
-        return min(spare(self.replicas) + 1, len(self.current))
+        return min(spare(self.replicas) + 1, len(self.natural))
 
 
 class Layout:
@@ -110,9 +110,9 @@ class Layout:
 
     def spans(self, url: str) -> list[Span]:
         """What a node holds or is to be written: the ranges in which it is an owner of any kind."""
-        return merged(span for span, owners in self._pieces() if url in owners.write_set)
+        return coalesce(span for span, owners in self._pieces() if url in owners.write_set)
 
-    def gains(self, url: str) -> list[tuple[Span, Owners]]:
+    def ranges_to_stream(self, url: str) -> list[tuple[Span, Owners]]:
         """The ranges that a node has to fetch in this epoch, with their owners; none unless it streams."""
         if self.topology.phase is not Phase.STREAMING:
             return []
@@ -120,11 +120,11 @@ class Layout:
 
     def share(self, url: str) -> float:
         """The share of all tokens that a node is read for, 0 to 1."""
-        return sum(s.size for s, o in self._pieces() if url in o.current) / TOKENS
+        return sum(s.size for s, o in self._pieces() if url in o.natural) / TOKENS
 
     def shared(self, one: str, other: str) -> list[Span]:
         """The ranges of which both are read."""
-        return merged(s for s, o in self._pieces() if one in o.current and other in o.current)
+        return coalesce(s for s, o in self._pieces() if one in o.natural and other in o.natural)
 
     def _pieces(self) -> Iterator[tuple[Span, Owners]]:
         first = 0
@@ -184,7 +184,7 @@ class _Owning:
         chosen: list[Member] = []
         passed: list[Member] = []
         zones: set[str] = set()
-        for url in self.ring.walk(token):
+        for url in self.ring.preference_list(token):
             member = self._members[url]
             (passed if member.zone and member.zone in zones else chosen).append(member)
             zones.add(member.zone)
@@ -193,7 +193,7 @@ class _Owning:
         return (chosen + passed)[: self._replication_factor]
 
 
-def merged(spans: Iterable[Span]) -> list[Span]:
+def coalesce(spans: Iterable[Span]) -> list[Span]:
     """Spans in order with neighbours made one. They must come in order and not overlap."""
     result: list[Span] = []
     for span in spans:
@@ -204,7 +204,7 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return result
 
 
-def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
+def subtract(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
     """What is left of spans when others are taken away; both in order and free of overlaps."""
     result: list[Span] = []
     gaps = list(taken)

@@ -143,14 +143,14 @@ class Membership:
         """What is known of a node; None: not even its name."""
         return self._states.get(url)
 
-    def beat(self, **told: Any) -> None:  # noqa: ANN401 (the fields of NodeState)
+    def heartbeat(self, **told: Any) -> None:  # noqa: ANN401 (the fields of NodeState)
         """Raise the own heartbeat. told: fields of the own state to tell anew, all others as before."""
         own = self.own
         if own.heartbeat == MAX_HEARTBEAT:
             own = replace(own, generation=own.generation + 1, heartbeat=0)
         self._states[self._own] = replace(own, heartbeat=own.heartbeat + 1, **told)
 
-    def know(self, url: str) -> None:
+    def add(self, url: str) -> None:
         """Make a node known by its name; nothing when it is."""
         if url not in self._states:
             self._states[url] = NodeState(url)
@@ -164,7 +164,7 @@ class Membership:
         """The answer to a SYN. Names that it brings are known from now on."""
         theirs = {digest.url: digest for digest in digests}
         for digest in theirs.values():
-            self._heed(digest)
+            self._refute(digest)
         updates = [s for s in self._states.values() if s.url not in theirs or _lacks(theirs[s.url], s)]
         requests = [_digest(self._states[d.url]) for d in theirs.values() if self._wants(d)]
         return Ack(tuple(updates), tuple(requests))
@@ -173,14 +173,14 @@ class Membership:
         """Merge an ACK; the states that it asks for, to be sent in the ACK2."""
         self.on_ack2(ack.updates)
         for digest in ack.requests:
-            self._heed(digest)
+            self._refute(digest)
         wanted = {digest.url: digest for digest in ack.requests}
         return tuple(self._states[d.url] for d in wanted.values() if _lacks(d, self._states[d.url]))
 
     def on_ack2(self, updates: Iterable[NodeState]) -> None:
         """Merge states."""
         for state in updates:
-            self._heed(_digest(state))
+            self._refute(_digest(state))
             if state.url != self._own and _age(state) > _age(self._states[state.url]):
                 self._states[state.url] = state
                 self._advanced.add(state.url)
@@ -188,7 +188,7 @@ class Membership:
     def take(self, state: NodeState) -> None:
         """Take what a node itself said, whatever was told of it before."""
         before = self._states.get(state.url, NodeState(state.url))
-        self.know(state.url)
+        self.add(state.url)
         if _age(before) != _age(state):
             self._advanced.add(state.url)
         self._states[state.url] = state
@@ -207,9 +207,9 @@ class Membership:
         self._advanced.clear()
         return news
 
-    def _heed(self, digest: Digest) -> None:
+    def _refute(self, digest: Digest) -> None:
         """Know the node that was named; defend the own state against a newer one."""
-        self.know(digest.url)
+        self.add(digest.url)
         own = self.own
         if digest.url == own.url and _age(digest) > _age(own) and digest.generation < MAX_GENERATION:
             self._states[own.url] = replace(own, generation=digest.generation + 1)

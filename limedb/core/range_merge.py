@@ -11,7 +11,7 @@ from limedb.core.key_range import KeyRange, behind
 from limedb.core.record import Record, merge
 
 
-class MergeSource:
+class _Source:
     """What was read of one node, and not taken yet. start: where its next page begins."""
 
     __slots__ = ("is_end", "records", "start")
@@ -36,7 +36,7 @@ class RangeMerge:
     def __init__(
         self, keys: KeyRange, nodes: Iterable[str], owners_of: Callable[[str], Collection[str]]
     ) -> None:
-        self._sources = {node: MergeSource(keys.start) for node in nodes}
+        self._sources = {node: _Source(keys.start) for node in nodes}
         self._owners_of = owners_of
         self.start = keys.start  # from here on nothing was taken
 
@@ -46,7 +46,7 @@ class RangeMerge:
         return self._sources.keys()
 
     @property
-    def hungry(self) -> dict[str, str]:
+    def needs_page(self) -> dict[str, str]:
         """The nodes without which nothing more can be taken, and where the next page of each begins."""
         return {
             node: source.start
@@ -72,7 +72,7 @@ class RangeMerge:
 
     def take(self) -> list[Record]:
         """What stands of each key as far as every node was read, in their order, tombstones included."""
-        if self.hungry:
+        if self.needs_page:
             return []
         open_ends = [source.records[-1].key for source in self._sources.values() if not source.is_end]
         last = min(open_ends, default=None)

@@ -78,7 +78,7 @@ class Ring:
             raise LookupError("the ring has no node")
         return self._owners[bisect_left(self._points, token) % len(self._points)]
 
-    def walk(self, token: int) -> Iterator[str]:
+    def preference_list(self, token: int) -> Iterator[str]:
         """All nodes, each once, clockwise from a token: the owner first, then who would come after it."""
         first = bisect_left(self._points, token)
         seen: set[str] = set()

@@ -6,7 +6,7 @@ It owns that choice. It must never know who tells of them.
 from typing import NamedTuple
 
 
-class Selection(NamedTuple):
+class WatchFilter(NamedTuple):
     """One key, or the keys with a prefix. key: empty: the prefix counts. prefix: empty for all keys."""
 
     key: str = ""

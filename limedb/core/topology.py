@@ -116,11 +116,15 @@ class Topology:
 
     def at(self, url: str) -> Member | None:
         """The member at a URL, the one that joins where an older one of the same URL is removed."""
-        found = [m for m in self.members if m.url == url]
-        return min(found, key=lambda m: m.standing is MemberState.REMOVING) if found else None
+        initial_topology = [m for m in self.members if m.url == url]
+        return (
+            min(initial_topology, key=lambda m: m.standing is MemberState.REMOVING)
+            if initial_topology
+            else None
+        )
 
 
-def found(cluster_id: str, replication_factor: int, members: Iterable[Member]) -> Topology:
+def initial_topology(cluster_id: str, replication_factor: int, members: Iterable[Member]) -> Topology:
     """The first epoch of a cluster: nothing is stored, so all members own their ranges at once."""
     normal = (replace(m, standing=MemberState.NORMAL) for m in members)
     return Topology(cluster_id, 1, replication_factor, _sorted(normal))
@@ -149,7 +153,7 @@ def remove(before: Topology, node_id: str) -> Topology:
     return _depart(before, node_id, MemberState.REMOVING)
 
 
-def also_remove(before: Topology, node_id: str) -> Topology:
+def extend_removal(before: Topology, node_id: str) -> Topology:
     """The epoch in which a node that died while others are removed is removed with them: it was to be one
     of the new owners, and nobody else can finish. TopologyChangeError.
     """
@@ -211,7 +215,7 @@ def _steps(before: Topology, after: Topology) -> Iterator[Topology]:
     for member in after.changing:
         if member.standing is MemberState.JOINING:
             steps.append(partial(join, before, member))
-        steps += [partial(depart, before, member.node_id) for depart in (leave, remove, also_remove)]
+        steps += [partial(depart, before, member.node_id) for depart in (leave, remove, extend_removal)]
     for step in steps:
         with suppress(TopologyChangeError):
             yield step()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from limedb.core.quorum import majority
 from limedb.errors import LaunchError, LimeDBError, NotReadyError
-from limedb.launch.plan import Plan, environment, make_launch, next_node
+from limedb.launch.plan import LaunchPlan, environment, make_launch, next_node
 from limedb.launch.processes import Pid, end_all, spawn
 from limedb.launch.readiness import CALL_SECONDS, wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
@@ -21,7 +21,7 @@ STOP_SECONDS = 15.0
 ENVOY_STOP_SECONDS = 5.0
 
 
-def start(plan: Plan) -> Launch:
+def start(plan: LaunchPlan) -> Launch:
     """Start a cluster and return when it is ready. ConfigError, LaunchError: nothing of it runs any more;
     NotReadyError: where most of its nodes serve what was started runs on, for the others may need somebody.
     """

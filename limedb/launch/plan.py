@@ -22,7 +22,7 @@ _ESCAPED = 6  # the characters of JSON that one byte of a value may take
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LaunchPlan:
     """A cluster to start. host, port: of Envoy. settings: environment variables for every node."""
 
     folder: Folder
@@ -39,7 +39,7 @@ class Plan:
         return [f"http://{LOOPBACK}:{self.base_port + index}" for index in range(self.nodes)]
 
 
-def make_launch(plan: Plan) -> Launch:
+def make_launch(plan: LaunchPlan) -> Launch:
     """The processes to start, after making the folder and Envoy's configuration. ConfigError, LaunchError."""
     if not 1 <= plan.nodes <= MAX_NODES:
         raise ConfigError("--nodes", plan.nodes, f"from 1 to {MAX_NODES}")
@@ -85,7 +85,7 @@ def environment(service: Service) -> dict[str, str]:
     return inherited | service.settings
 
 
-def _check_ports(plan: Plan) -> None:
+def _check_ports(plan: LaunchPlan) -> None:
     for index in range(plan.nodes):
         _check_port(LOOPBACK, plan.base_port + index, "--base-port")
     if plan.with_envoy:
@@ -105,7 +105,7 @@ def _check_port(host: str, port: int, option: str) -> None:
             ) from None
 
 
-def _node(plan: Plan, index: int) -> Service:
+def _node(plan: LaunchPlan, index: int) -> Service:
     name, url = f"node{index + 1}", plan.urls()[index]
     own = {
         "NODE_PEERS": ",".join(peer for peer in plan.urls() if peer != url),
@@ -127,7 +127,7 @@ def _inherited_settings() -> dict[str, str]:
     return {name: os.environ[name] for name in shared & os.environ.keys()}
 
 
-def _envoy(plan: Plan, node: config.Config) -> Service:
+def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
     binary = envoy.find_envoy()
     path = plan.folder.path / "envoy.yaml"
     path.write_text(envoy.render(_envoy_options(plan, node)))
@@ -137,7 +137,7 @@ def _envoy(plan: Plan, node: config.Config) -> Service:
     return Service(ENVOY, url, config.address_of(url), argv + workers, {}, plan.folder.log(ENVOY))
 
 
-def _envoy_options(plan: Plan, node: config.Config) -> EnvoyOptions:
+def _envoy_options(plan: LaunchPlan, node: config.Config) -> EnvoyOptions:
     otel = (node.otel_endpoint or "").removeprefix("http://")
     return EnvoyOptions(
         nodes=tuple(Upstream(url, LOOPBACK, plan.base_port + index) for index, url in enumerate(plan.urls())),

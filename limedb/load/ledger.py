@@ -8,7 +8,7 @@ from array import array
 from dataclasses import dataclass
 
 from limedb.errors import brief
-from limedb.load.plan import Plan
+from limedb.load.plan import LoadPlan
 
 Found = str | bytes | None
 
@@ -28,7 +28,7 @@ class Mismatch:
 class Ledger:
     """The versions of all keys of a plan; version 0 is: never written, so that anything may be there."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
         self._begun = array("L", bytes(plan.keys * array("L").itemsize))
         self._stored = array("L", self._begun)

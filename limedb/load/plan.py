@@ -31,7 +31,7 @@ class Distribution(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadPlan:
     """A load test. requests: how many, None: as many as the time gives; seconds: how long, None: until the
     requests are done. workers: requests under way at once. keys: how many there are. value_size: bytes.
     read_share: of mixed and verify, 0 to 1. prefix: of the keys' names. seed: of what is chosen and stored.

@@ -13,7 +13,7 @@ from random import Random
 from limedb.aio.retrying import Pauses
 from limedb.errors import LimeDBError
 from limedb.load.ledger import Ledger
-from limedb.load.plan import Mode, Plan
+from limedb.load.plan import LoadPlan, Mode
 from limedb.load.tally import Sample, Tally
 from limedb.load.target import Target, wrote_nothing
 
@@ -27,7 +27,7 @@ Show = Callable[[Sample], None]
 class Runner:
     """A load test of a plan. tally: what was seen. stop: ends it early; what has begun is answered first."""
 
-    def __init__(self, plan: Plan, target: Target, show: Show) -> None:
+    def __init__(self, plan: LoadPlan, target: Target, show: Show) -> None:
         self.tally, self.stop = Tally(), asyncio.Event()
         self._plan, self._target, self._show = plan, target, show
         self._left: Iterator[int] | None = None if plan.requests is None else iter(range(plan.requests))

@@ -12,7 +12,7 @@ import grpc
 
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.operator import console_convert as convert
-from limedb.operator.console_values import Entry, Gossip, Owner, Page
+from limedb.operator.console_values import Gossip, KeyPage, KeyRow, Owner
 from limedb.wire import status
 from limedb.wire.channels import CHANNEL_OPTIONS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
@@ -50,12 +50,12 @@ class ConsoleCalls:
 
         return await self._first(addresses, ask)
 
-    async def page(self, prefix: str, after: str | None, limit: int, addresses: Iterable[str]) -> Page:
+    async def page(self, prefix: str, after: str | None, limit: int, addresses: Iterable[str]) -> KeyPage:
         """Up to `limit` keys with a prefix, of all of the cluster, behind the cursor `after`."""
         request = kv_pb2.ScanRequest(prefix=prefix, after=after, limit=limit, page_size=limit, keys_only=True)
 
-        async def ask(channel: grpc.aio.Channel) -> Page:
-            entries: list[Entry] = []
+        async def ask(channel: grpc.aio.Channel) -> KeyPage:
+            entries: list[KeyRow] = []
             cursor = None
             call = kv_pb2_grpc.KVServiceStub(channel).Scan(request, timeout=self._timeout)
             try:
@@ -64,7 +64,7 @@ class ConsoleCalls:
                     cursor = told.after if told.HasField("after") else None
             finally:
                 call.cancel()
-            return Page(tuple(entries), cursor)
+            return KeyPage(tuple(entries), cursor)
 
         return await self._first(addresses, ask)
 

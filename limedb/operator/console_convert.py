@@ -3,10 +3,10 @@
 from limedb.config import address_of
 from limedb.operator.console_values import (
     ChangeSample,
-    Entry,
     Gossip,
+    KeyRow,
     Load,
-    NodeSample,
+    NodeRow,
     Owner,
     PeerGossip,
     Sample,
@@ -38,9 +38,9 @@ def gossip(told: cluster_pb2.GetGossipResponse) -> Gossip:
     )
 
 
-def entry(told: kv_pb2.ScanEntry) -> Entry:
+def entry(told: kv_pb2.ScanEntry) -> KeyRow:
     """A scanned key."""
-    return Entry(told.key, told.size, told.version, told.expires_at_ms)
+    return KeyRow(told.key, told.size, told.version, told.expires_at_ms)
 
 
 def owner(told: cluster_pb2.KeyOwner) -> Owner:
@@ -48,8 +48,8 @@ def owner(told: cluster_pb2.KeyOwner) -> Owner:
     return Owner(told.url, told.role, told.version, told.tombstone, told.expires_at_ms, told.error)
 
 
-def _node(node: cluster_pb2.ClusterNode) -> NodeSample:
-    return NodeSample(
+def _node(node: cluster_pb2.ClusterNode) -> NodeRow:
+    return NodeRow(
         url=node.url,
         standing=node.standing,
         status=node.status,

@@ -26,7 +26,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeSample:
+class NodeRow:
     """A node as another sees it. standing: empty for one that is no member. status: active, stale, dead, or
     empty where it was never heard of. share: of all tokens; those of all members add up to the replicas.
     lag: seconds since a heartbeat. generation: when its process started, in ms since 1970. hints: bytes that
@@ -72,7 +72,7 @@ class Sample:
 
     address: str
     node_url: str
-    nodes: tuple[NodeSample, ...]
+    nodes: tuple[NodeRow, ...]
     cluster_id: str = ""
     epoch: int = 0
     phase: str = "steady"
@@ -82,7 +82,7 @@ class Sample:
     change: ChangeSample | None = None
 
     @property
-    def by_url(self) -> Mapping[str, NodeSample]:
+    def by_url(self) -> Mapping[str, NodeRow]:
         """The nodes by URL."""
         return MappingProxyType({node.url: node for node in self.nodes})
 
@@ -120,7 +120,7 @@ class Gossip:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KeyRow:
     """A key that has a value, of `size` bytes. expires_at: ms since 1970, 0: never. version: 0: unknown."""
 
     key: str
@@ -130,10 +130,10 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class KeyPage:
     """Some keys in order. after: the cursor behind them; None: there is nothing behind."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[KeyRow, ...]
     after: str | None = None
 
 

@@ -22,7 +22,7 @@ SILENCE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ScanRange:
     """Keys that begin with prefix, from start on, before end; an empty one is no bound."""
 
     prefix: str = ""
@@ -31,7 +31,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ScanEntry:
     """A key of a scan. value: None where only keys were asked for. size: bytes of the value.
 
     expires_at_ms: since 1970, 0 for never.
@@ -45,15 +45,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ScanPage:
     """Keys in order. after: the cursor behind them; None: the range is at its end."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ScanEntry, ...]
     after: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WatchedChange:
     """A change of a key. value: None: it was deleted."""
 
     key: str
@@ -63,10 +63,10 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ChangePage:
     """Changes as they were heard; none: the watch stands. resume_version: to go on after it."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[WatchedChange, ...]
     resume_version: int
 
 
@@ -81,7 +81,7 @@ class ScanClient(Caller):
 
     def scan(
         self,
-        keys: Selection,
+        keys: ScanRange,
         *,
         after: str | None = None,
         limit: int = 0,
@@ -89,7 +89,7 @@ class ScanClient(Caller):
         level: Level | None = None,
         local: bool = False,
         page_size: int = 0,
-    ) -> Iterator[Page]:
+    ) -> Iterator[ScanPage]:
         """The pages of a range. after: a cursor; limit: of all keys, 0: none; local: the node's own keys."""
         request = kv_pb2.ScanRequest(
             prefix=keys.prefix,
@@ -104,17 +104,17 @@ class ScanClient(Caller):
         )
         for answer in self._stream(lambda: self._kv.Scan(request), self._timeout):
             entries = tuple(_entry(entry, keys_only) for entry in answer.entries)
-            yield Page(entries, answer.after if answer.HasField("after") else None)
+            yield ScanPage(entries, answer.after if answer.HasField("after") else None)
 
     def watch(
         self, *, key: str | None = None, prefix: str = "", after_version: int | None = None
-    ) -> Iterator[Changes]:
+    ) -> Iterator[ChangePage]:
         """The changes of a key, or of the keys with a prefix. RemoteError of code OUT_OF_RANGE: a gap."""
         request = kv_pb2.WatchRequest(
             key=key, prefix=prefix if key is None else None, after_version=after_version
         )
         for answer in self._stream(lambda: self._kv.Watch(request), SILENCE_SECONDS):
-            yield Changes(tuple(_change(event) for event in answer.events), answer.resume_version)
+            yield ChangePage(tuple(_change(event) for event in answer.events), answer.resume_version)
 
 
 @contextmanager
@@ -124,14 +124,14 @@ def scan_client(target: str, timeout: float = 5.0) -> Iterator[ScanClient]:
         yield ScanClient(target, channel, timeout)
 
 
-def _entry(entry: kv_pb2.ScanEntry, keys_only: bool) -> Entry:
+def _entry(entry: kv_pb2.ScanEntry, keys_only: bool) -> ScanEntry:
     value: Value | None = None
     if not keys_only:
         value = entry.blob if entry.WhichOneof("content") == "blob" else entry.value
-    return Entry(entry.key, value, entry.size, entry.version, entry.expires_at_ms)
+    return ScanEntry(entry.key, value, entry.size, entry.version, entry.expires_at_ms)
 
 
-def _change(event: kv_pb2.WatchEvent) -> Change:
+def _change(event: kv_pb2.WatchEvent) -> WatchedChange:
     kind = event.WhichOneof("content")
     value = None if kind == "delete" else event.blob if kind == "blob" else event.value
-    return Change(event.key, value, event.version, event.expires_at_ms)
+    return WatchedChange(event.key, value, event.version, event.expires_at_ms)

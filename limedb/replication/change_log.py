@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from limedb.core.hlc import COUNTER_BITS, version_at
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.errors import WatchGapError
 from limedb.ports import Applied, ChangeBatch, ChangeTail
 
@@ -130,7 +130,7 @@ class ChangeLog:
         """Go on where the run before ended, to be called before anything is added: the store got nothing in
         between, so that nothing is missing.
         """
-        self.started_ms, self.floor_ms = tail.started_ms, tail.floor_ms
+        self.started_ms, self.floor_ms = tail.started_ms, tail.complete_since_ms
         self._stamp = max(self._stamp, tail.until_ms)
         for arrived_ms, record, is_late in tail.changes:
             prompt = record.version + 1 if is_late else 0
@@ -144,7 +144,7 @@ class ChangeLog:
         """Whether anybody listens."""
         return bool(self._places)
 
-    async def follow(self, what: Selection, since_ms: int | None) -> AsyncGenerator[ChangeBatch, None]:
+    async def follow(self, what: WatchFilter, since_ms: int | None) -> AsyncGenerator[ChangeBatch, None]:
         """The changes that arrived from a time on (None: now), in their order; the first batch comes at once,
         and then one at least every BEAT_SECONDS.
 
@@ -248,7 +248,7 @@ class _Place:
 
     __slots__ = ("at", "what")
 
-    def __init__(self, what: Selection, at: int) -> None:
+    def __init__(self, what: WatchFilter, at: int) -> None:
         self.what, self.at = what, at
 
 

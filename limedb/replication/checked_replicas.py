@@ -23,10 +23,10 @@ from limedb.core.layout import Span
 from limedb.core.limits import ABSURD_AHEAD_MS, record_flaw
 from limedb.core.record import Record
 from limedb.core.ring import token_of
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
 from limedb.errors import OutcomeUnknownError, RemoteError, StaleEpochError
-from limedb.ports import Applied, ChangeBatch, Entry, Held, Placement, RangePage, Replica, Replicas
+from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, Placement, RangePage, Replica, Replicas
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ class CheckedReplica:
         return page
 
     async def watch(
-        self, what: Selection, since_ms: int | None, fence: Fence
+        self, what: WatchFilter, since_ms: int | None, fence: Fence
     ) -> AsyncGenerator[ChangeBatch, None]:
         """See ports.Replica."""
         try:
@@ -159,7 +159,7 @@ class CheckedReplica:
         self._check(len(digests) == len(spans), f"{len(digests)} digests of {len(spans)} ranges")
         return digests
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         """See ports.Replica."""
         entries = await self._asked(self.peer.entries(spans, fence, deadline), fence)
         ordered = sorted(spans)
@@ -199,9 +199,9 @@ class CheckedReplica:
             claim = f"it claims epoch {stale.topology.epoch}, which isn't proven to this node"
             raise RemoteError(self._url, type(stale).__name__, "UNAVAILABLE", claim)
 
-    def _check_batch(self, what: Selection, batch: ChangeBatch) -> None:
+    def _check_batch(self, what: WatchFilter, batch: ChangeBatch) -> None:
         most = self._now_ms() + ABSURD_AHEAD_MS
-        self._check(batch.until_ms <= most and batch.floor_ms <= most, "a time that can't be")
+        self._check(batch.until_ms <= most and batch.complete_since_ms <= most, "a time that can't be")
         for record in batch.records:
             self._check(what.holds(record.key), "a change of another key")
             self._check_record(record)

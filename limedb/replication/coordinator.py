@@ -28,7 +28,7 @@ from limedb.replication.read.reader import MOMENT, Reader
 from limedb.replication.read.resolver import Read, ReadResolver
 from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Written
 from limedb.replication.write.batcher import WriteBatcher
-from limedb.replication.write.pending import PendingWrite, honest
+from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 from limedb.replication.write.portions import is_large, portions
 from limedb.replication.write.writer import Writer
 
@@ -196,7 +196,7 @@ class Coordinator:
         except LimeDBError as error:
             for job in jobs:
                 job.may_be_stored = job.write.attempt > 0
-            raise honest(jobs[0], error) from None
+            raise as_unknown_if_maybe_stored(jobs[0], error) from None
 
     def _new_proposer(self) -> str:
         """A name that no other attempt at any node has."""
@@ -221,7 +221,7 @@ class Coordinator:
             self._writer.rise(job, read.record.version)
             job.learn_previous(read.record.version, read.record.is_live(self._skew.now_ms()))
         self._writer.version(job, self._skew.now_ms())
-        job.is_exact = True
+        job.version_is_final = True
 
     def _found(self, read: Read) -> Found | LimeDBError:
         record = read.record
@@ -236,7 +236,7 @@ def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:
     """The outcome of a write that this attempt did nothing of."""
     job = PendingWrite(write)
     job.may_be_stored = write.attempt > 0
-    return honest(job, error)
+    return as_unknown_if_maybe_stored(job, error)
 
 
 T = TypeVar("T", Found, Written)

@@ -25,7 +25,7 @@ from limedb.ports import Applied, Clock, HintLog, Replicas
 from limedb.replication.requests import Counters
 
 
-class Track:
+class ReplicaAcks:
     """One record on its way to replicas.
 
     record: what is sent. quorum: counts who has it. waiting: who was sent it and has not answered.
@@ -35,8 +35,18 @@ class Track:
     """
 
     __slots__ = (
-        "existed", "is_settled", "is_unsure", "missed", "previous", "quorum", "record", "stale",
-        "superseded_by", "unhinted", "waiting", "when_enough",
+        "existed",
+        "is_settled",
+        "is_unsure",
+        "missed",
+        "needs_hint",
+        "on_quorum",
+        "previous",
+        "quorum",
+        "record",
+        "stale",
+        "superseded_by",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, record: Record, need: int, targets: Iterable[str], holders: int = 0) -> None:
@@ -46,11 +56,11 @@ class Track:
         self.quorum = Quorum(need, len(self.waiting) + holders)
         self.quorum.acks = holders
         self.missed: dict[str, LimeDBError] = {}
-        self.unhinted: list[str] = []
+        self.needs_hint: list[str] = []
         self.superseded_by, self.previous, self.existed = 0, -1, False
         self.stale: StaleEpochError | None = None
         self.is_unsure = self.is_settled = False
-        self.when_enough: Callable[[], None] | None = None
+        self.on_quorum: Callable[[], None] | None = None
 
     @property
     def may_be_stored(self) -> bool:
@@ -70,7 +80,7 @@ class Track:
     def skip(self, node_url: str, why: LimeDBError) -> None:
         """A replica is not sent the record, for it can't be reached."""
         self.missed[node_url] = why
-        self.unhinted.append(node_url)
+        self.needs_hint.append(node_url)
 
     def answer(self, node_url: str, applied: Applied, superseded_is_ack: bool) -> None:
         """A replica has merged the record."""
@@ -90,7 +100,7 @@ class Track:
         if isinstance(error, StaleEpochError) and not self.is_settled:
             self.stale = error  # it is sent again, under the newer topology
             return
-        self.unhinted.append(node_url)
+        self.needs_hint.append(node_url)
         self.is_unsure = self.is_unsure or not is_refusal(error)
 
 
@@ -115,14 +125,14 @@ class Round:
         self.undecided = 0
         self.done: asyncio.Future[None] | None = None
 
-    def settle(self, tracks: Sequence[Track]) -> None:
+    def settle(self, tracks: Sequence[ReplicaAcks]) -> None:
         """Look which tracks are decided now."""
         for track in tracks:
             if not track.is_settled and track.is_decided:
                 track.is_settled = True
                 self.undecided -= 1
-                if track.when_enough is not None and track.quorum.is_enough:
-                    track.when_enough()
+                if track.on_quorum is not None and track.quorum.is_enough:
+                    track.on_quorum()
         if not self.undecided and self.done is not None and not self.done.done():
             self.done.set_result(None)
 
@@ -148,12 +158,12 @@ class Fanout:
         self._replicas, self._hints, self._clock, self._check_stored = replicas, hints, clock, check_stored
         self._tasks, self._counters = tasks, counters
 
-    async def run(self, tracks: Sequence[Track], round_: Round) -> None:
+    async def run(self, tracks: Sequence[ReplicaAcks], round_: Round) -> None:
         """Send each record to those that its track waits for; return when all are decided, or at the
         deadline. What was sent by then goes on: neither an early answer nor a caller that is cancelled
         stops it.
         """
-        shares: dict[str, list[Track]] = defaultdict(list)
+        shares: dict[str, list[ReplicaAcks]] = defaultdict(list)
         for track in tracks:
             for node_url in track.waiting:
                 shares[node_url].append(track)
@@ -167,7 +177,7 @@ class Fanout:
         else:
             await self._side_by_side(shares, round_)
 
-    async def _side_by_side(self, shares: dict[str, list[Track]], round_: Round) -> None:
+    async def _side_by_side(self, shares: dict[str, list[ReplicaAcks]], round_: Round) -> None:
         loop = asyncio.get_running_loop()
         done = round_.done = loop.create_future()
         timer = loop.call_later(round_.deadline - self._clock.monotonic(), _expire, done)
@@ -177,11 +187,11 @@ class Fanout:
         finally:
             timer.cancel()
 
-    def _start(self, shares: dict[str, list[Track]], round_: Round) -> None:
+    def _start(self, shares: dict[str, list[ReplicaAcks]], round_: Round) -> None:
         for node_url, share in shares.items():
             self._tasks.start(self._send(node_url, share, round_))
 
-    async def _send(self, node_url: str, tracks: list[Track], round_: Round) -> None:
+    async def _send(self, node_url: str, tracks: list[ReplicaAcks], round_: Round) -> None:
         try:
             records = [track.record for track in tracks]
             applied = await self._replicas.at(node_url).apply(
@@ -202,7 +212,7 @@ class Fanout:
         self._keep_hints(tracks, round_)
         round_.settle(tracks)
 
-    def _take(self, track: Track, node_url: str, applied: Applied, superseded_is_ack: bool) -> None:
+    def _take(self, track: ReplicaAcks, node_url: str, applied: Applied, superseded_is_ack: bool) -> None:
         """Count an answer. A newer record that nothing can go above is a refusal: others may still do."""
         try:
             if applied.superseded_by and not superseded_is_ack:
@@ -212,23 +222,23 @@ class Fanout:
         else:
             track.answer(node_url, applied, superseded_is_ack)
 
-    def _give_up(self, node_url: str, tracks: list[Track], round_: Round) -> None:
+    def _give_up(self, node_url: str, tracks: list[ReplicaAcks], round_: Round) -> None:
         """The node stops: what was sent may have been taken, and nobody will hear of it."""
         for track in tracks:
             track.fail(node_url, RequestTimeoutError(0, f"node {node_url}: this node stops"))
         self._keep_hints(tracks, round_)
         round_.settle(tracks)
 
-    def _keep_hints(self, tracks: list[Track], round_: Round) -> None:
+    def _keep_hints(self, tracks: list[ReplicaAcks], round_: Round) -> None:
         """Leave hints for who missed what another replica has acknowledged: that is to reach all of them.
         What none has acknowledged is left as it is, for its writer was not told that it stands.
         """
         shares: dict[str, list[Record]] = defaultdict(list)
         for track in tracks:
-            if track.unhinted and track.quorum.acks and not track.superseded_by:
-                for node_url in track.unhinted:
+            if track.needs_hint and track.quorum.acks and not track.superseded_by:
+                for node_url in track.needs_hint:
                     shares[node_url].append(track.record)
-                track.unhinted.clear()
+                track.needs_hint.clear()
         if not round_.keeps_hints:
             return
         for node_url, records in shares.items():
@@ -254,13 +264,13 @@ def is_refusal(error: LimeDBError) -> bool:
     return not isinstance(error, OutcomeUnknownError | RequestTimeoutError)
 
 
-def is_own(error: LimeDBError) -> bool:
+def is_replica_error(error: LimeDBError) -> bool:
     """Whether an error is a replica's own, and not of the way to it."""
     lost = ReplicaUnreachableError | OutcomeUnknownError | RequestTimeoutError | StaleEpochError
     return not isinstance(error, lost)
 
 
-def reason(error: LimeDBError) -> str:
+def failure_text(error: LimeDBError) -> str:
     """Why a replica didn't do its part, without its name."""
     if isinstance(error, ReplicaUnreachableError):
         return error.reason

@@ -17,7 +17,7 @@ BYTES = 4 << 20
 T = TypeVar("T")
 
 
-class Page(Generic[T]):
+class TokenPage(Generic[T]):
     """Records with their tokens, from the first token of a span on. size: the bytes of one, as they count."""
 
     def __init__(self, span: Span, limit: int, size: Callable[[T], int]) -> None:

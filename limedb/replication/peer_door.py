@@ -13,10 +13,10 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.limits import MAX_PAGE, MAX_RECORDS, MAX_SPANS, SURE_KEY, SURE_VALUE, record_flaw
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
 from limedb.errors import ClockSkewError, InvalidRequestError, RecordDamagedError
-from limedb.ports import Applied, ChangeBatch, Entry, Held, RangePage
+from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, RangePage
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.replica import LocalReplica
 
@@ -76,7 +76,9 @@ class PeerDoor:
         """See ports.Replica."""
         return await self._own.scan_range(keys, min(limit, MAX_PAGE), fence, deadline, keys_only)
 
-    def watch(self, what: Selection, since_ms: int | None, fence: Fence) -> AsyncGenerator[ChangeBatch, None]:
+    def watch(
+        self, what: WatchFilter, since_ms: int | None, fence: Fence
+    ) -> AsyncGenerator[ChangeBatch, None]:
         """See ports.Replica."""
         return self._own.watch(what, since_ms, fence)
 
@@ -87,7 +89,7 @@ class PeerDoor:
         _check_count("ranges", len(spans), MAX_SPANS)
         return await self._own.digests(spans, cutoff_ms, fence, deadline)
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         """See ports.Replica."""
         _check_count("ranges", len(spans), MAX_SPANS)
         return await self._own.entries(spans, fence, deadline)

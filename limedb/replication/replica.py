@@ -21,7 +21,7 @@ from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
 from limedb.errors import (
     ClockSkewError,
@@ -36,8 +36,8 @@ from limedb.ports import (
     Applied,
     ChangeBatch,
     Clock,
-    Entry,
     Held,
+    IndexEntry,
     OperationLog,
     Placement,
     RangePage,
@@ -47,7 +47,7 @@ from limedb.replication.change_log import ChangeLog
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.ownership_history import Tenures
 from limedb.replication.in_flight import InFlight
-from limedb.replication.page import Page
+from limedb.replication.page import TokenPage
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -217,7 +217,7 @@ class LocalReplica:
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         """See ports.Replica. A page ends behind page.BYTES of values, and never between keys of one token."""
         self._check(fence)
-        page = Page[Record](span, limit, lambda r: 0 if r.value is None else value_size(r.value))
+        page = TokenPage[Record](span, limit, lambda r: 0 if r.value is None else value_size(r.value))
         while wanted := page.wanted:
             read = partial(self._store.scan_tokens, page.first, span.last, wanted)
             page.add(await self._whole(read, deadline), wanted)
@@ -230,7 +230,7 @@ class LocalReplica:
         self._check(fence)
         if self._bytes is None:
             return None
-        page = Page[bytes](span, limit, len)
+        page = TokenPage[bytes](span, limit, len)
         while wanted := page.wanted:
             read = partial(self._bytes.stored_tokens, page.first, span.last, wanted)
             page.add(await self._whole(read, self._clock.monotonic() + HEAL_SECONDS), wanted)
@@ -250,7 +250,7 @@ class LocalReplica:
         return await self._whole(read, self._clock.monotonic() + HEAL_SECONDS)
 
     async def watch(
-        self, what: Selection, since_ms: int | None, fence: Fence
+        self, what: WatchFilter, since_ms: int | None, fence: Fence
     ) -> AsyncGenerator[ChangeBatch, None]:
         """See ports.Replica."""
         self._check(fence)
@@ -265,7 +265,7 @@ class LocalReplica:
         self._check(fence)
         return await self._store.digests(spans, cutoff_ms)
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         """See ports.Replica."""
         self._check(fence)
         return await self._whole(partial(self._store.entries, spans), deadline)

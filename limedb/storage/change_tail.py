@@ -39,7 +39,7 @@ class TailFile:
         """
         if self._path is None:
             return
-        parts = [_HEAD.pack(high_water, tail.started_ms, tail.floor_ms, tail.until_ms)]
+        parts = [_HEAD.pack(high_water, tail.started_ms, tail.complete_since_ms, tail.until_ms)]
         for arrived_ms, record, is_late in tail.changes:
             data = encode(record)
             parts += (_CHANGE.pack(arrived_ms, is_late, len(data)), data)

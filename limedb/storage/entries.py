@@ -12,11 +12,11 @@ from struct import Struct
 
 import xxhash
 
-from limedb.core.digest import added
+from limedb.core.digest import accumulate
 from limedb.core.hlc import wall_ms_of
 from limedb.core.record import Record
 from limedb.encoding.record import peek
-from limedb.ports import Entry
+from limedb.ports import IndexEntry
 
 _PLAIN, _ENDING = Struct(">QQ"), Struct(">QQQ")
 
@@ -47,10 +47,10 @@ def pack_stored(data: bytes) -> bytes:
     return packed + ends.to_bytes(8, "big") if ends else packed
 
 
-def unpack(key: str, packed: bytes) -> Entry:
+def unpack(key: str, packed: bytes) -> IndexEntry:
     """The entry of a key."""
     version, checksum = _PLAIN.unpack_from(packed)
-    return Entry(key, version, checksum, int.from_bytes(packed[_PLAIN.size :], "big"))
+    return IndexEntry(key, version, checksum, int.from_bytes(packed[_PLAIN.size :], "big"))
 
 
 def is_of(packed: bytes, version: int, checksum: int) -> bool:
@@ -73,6 +73,6 @@ def digest(before: int, packed: Sequence[bytes], cutoff_ms: int) -> int:
     """A digest with packed entries more, those left out that ended before the cutoff."""
     joined = b"".join(packed)
     if len(joined) == len(packed) * _PLAIN.size:  # none that ends: the rule in most stores
-        return added(before, joined)
+        return accumulate(before, joined)
     kept = (each[: _PLAIN.size] for each in packed if not has_ended(each, cutoff_ms))
-    return added(before, b"".join(kept))
+    return accumulate(before, b"".join(kept))

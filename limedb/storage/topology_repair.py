@@ -25,7 +25,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from limedb.core.bounds import MAX_REPLICATION_FACTOR, MAX_VIRTUAL_NODES, flaw, is_zone
-from limedb.core.topology import Member, Topology, found
+from limedb.core.topology import Member, Topology, initial_topology
 from limedb.errors import InvalidRequestError, StoreError
 from limedb.ports import Saved
 from limedb.storage.files import FileLock
@@ -35,7 +35,7 @@ _ENDINGS = (".lmdb", ".node.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundTopology:
     """A node's file as it is, sound or not. fields: what could be read of it. wrong: why it is not sound.
     joins_as: the node_id with which it is to join, as its data was set aside; empty: it is to be a member.
     """
@@ -47,7 +47,7 @@ class Found:
     joins_as: str = ""
 
 
-def read(path: Path) -> Found:
+def read(path: Path) -> FoundTopology:
     """What a node has on disk. path: its folder (DATA_DIR/<NODE_URL>.lmdb), or <NODE_URL>.node.json of the
     filesystem store. InvalidRequestError: it is neither.
     """
@@ -64,10 +64,10 @@ def read(path: Path) -> Found:
     except StoreError as error:
         wrong = str(error)
     joins_as = saved.node_id if saved and saved.topology.is_fresh and saved.rejoins else ""
-    return Found(file, name.removesuffix(ending).replace("%2F", "/"), _fields(file), wrong, joins_as)
+    return FoundTopology(file, name.removesuffix(ending).replace("%2F", "/"), _fields(file), wrong, joins_as)
 
 
-def plan(nodes: Sequence[Found], replication_factor: int | None, virtual_nodes: int) -> Topology:
+def plan(nodes: Sequence[FoundTopology], replication_factor: int | None, virtual_nodes: int) -> Topology:
     """The topology that these nodes are to have. replication_factor: None: what most files say.
     virtual_nodes: of nodes of which no file says it.
 
@@ -88,13 +88,13 @@ def plan(nodes: Sequence[Found], replication_factor: int | None, virtual_nodes: 
             "none of these nodes has its data, which was damaged and is set aside: give the folder of one"
             " that has, or rename such a .lmdb.damaged-... back to .lmdb"
         )
-    topology = found(_cluster_id(members, factor), factor, members)
+    topology = initial_topology(_cluster_id(members, factor), factor, members)
     if wrong := flaw(topology):
         raise InvalidRequestError(f"these nodes can't be a cluster: {wrong}")
     return topology
 
 
-def write(nodes: Sequence[Found], topology: Topology) -> None:
+def write(nodes: Sequence[FoundTopology], topology: Topology) -> None:
     """Give the nodes that topology; the files from before are kept beside the new ones (*.before-repair).
 
     StoreError: a node runs, or a file can't be written.
@@ -110,14 +110,14 @@ def write(nodes: Sequence[Found], topology: Topology) -> None:
             asyncio.run(JsonNodeFile(node.path).save(_saved(node, topology)))
 
 
-def _saved(node: Found, topology: Topology) -> Saved:
+def _saved(node: FoundTopology, topology: Topology) -> Saved:
     if node.joins_as:
         return Saved(node.joins_as, rejoins=topology.cluster_id)
     member = next(m for m in topology.members if m.url == node.url)
     return replace(Saved(member.node_id), topology=topology)
 
 
-def _lock_path(node: Found) -> Path:
+def _lock_path(node: FoundTopology) -> Path:
     """The lock of the node's store."""
     if node.path.name == "node.json":
         return node.path.with_name("limedb.lock")
@@ -132,12 +132,12 @@ def _fields(file: Path) -> Mapping[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _topology(node: Found) -> Mapping[str, Any]:
+def _topology(node: FoundTopology) -> Mapping[str, Any]:
     topology = node.fields.get("topology")
     return topology if isinstance(topology, dict) else {}
 
 
-def _member(node: Found, nodes: Sequence[Found], virtual_nodes: int) -> Member:
+def _member(node: FoundTopology, nodes: Sequence[FoundTopology], virtual_nodes: int) -> Member:
     """The member that a node is: points and zone as most files have them, within their bounds."""
     known = [member for other in nodes for member in _members(other) if member.get("url") == node.url]
     points = [_number(member.get("virtual_nodes")) for member in known]
@@ -153,7 +153,7 @@ def _member(node: Found, nodes: Sequence[Found], virtual_nodes: int) -> Member:
     )
 
 
-def _members(node: Found) -> list[Mapping[str, Any]]:
+def _members(node: FoundTopology) -> list[Mapping[str, Any]]:
     members = _topology(node).get("members")
     return [m for m in members if isinstance(m, dict)] if isinstance(members, list) else []
 

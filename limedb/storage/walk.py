@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from limedb.core.layout import Span
 from limedb.core.ring import TOKENS
 from limedb.errors import ResponseTooLargeError
-from limedb.ports import Entry
+from limedb.ports import IndexEntry
 from limedb.storage.entries import digest, has_ended, unpack
 
 SLICE = 512
@@ -44,7 +44,7 @@ class Index(Protocol[P]):
     def key(self, place: P) -> str | None:
         """The whole key of a place that was read; None: the record has gone meanwhile."""
 
-    def entries(self, items: Sequence[tuple[P, bytes]]) -> list[tuple[int, Entry]]:
+    def entries(self, items: Sequence[tuple[P, bytes]]) -> list[tuple[int, IndexEntry]]:
         """Tokens and entries of what was read, as their records are now, where they stand apart. Without
         those that have gone meanwhile.
         """
@@ -76,10 +76,10 @@ async def digests(index: Index[P], spans: Sequence[Span], cutoff_ms: int) -> lis
     return found
 
 
-async def entries(index: Index[P], spans: Sequence[Span]) -> list[Entry]:
+async def entries(index: Index[P], spans: Sequence[Span]) -> list[IndexEntry]:
     """As Store.entries. ResponseTooLargeError: over MAX_LIST_SIZE."""
     turns = Turns()
-    found: list[tuple[int, Entry]] = []
+    found: list[tuple[int, IndexEntry]] = []
     size = 0
     for span in spans:
         async for items in _slices(index, span, turns):
@@ -92,9 +92,9 @@ async def entries(index: Index[P], spans: Sequence[Span]) -> list[Entry]:
     return [entry for _, entry in found]
 
 
-async def garbage(index: Index[P], span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+async def garbage(index: Index[P], span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
     """As Store.garbage; beyond the limit whatever shares the last one's token."""
-    found: list[Entry] = []
+    found: list[IndexEntry] = []
     behind = span.first
     async for items in _slices(index, span, Turns()):
         for place, packed in items:

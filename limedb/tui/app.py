@@ -24,7 +24,7 @@ from limedb.tui.drafts import Draft, draft_of
 from limedb.tui.figures import Cell, printable, short
 from limedb.tui.help import HelpDialog
 from limedb.tui.panes import EventsPane, LinesPane, NodesTable
-from limedb.tui.session import Session
+from limedb.tui.session import TuiSession
 from limedb.tui.themes import DARK, LIGHT, content
 
 BAR = 16
@@ -56,7 +56,7 @@ class LimeApp(App[None]):
         self, target: str, *, light: bool = False, clock: Callable[[], datetime] = datetime.now
     ) -> None:
         super().__init__()
-        self._session = Session(target)
+        self._session = TuiSession(target)
         self._clock = clock
         self._level: Level | None = None  # that was chosen last
         for theme in (DARK, LIGHT):

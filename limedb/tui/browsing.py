@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from limedb.operator.console_values import Page
+from limedb.operator.console_values import KeyPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Place:
 
     prefix: str = ""
     cursors: tuple[str | None, ...] = (None,)
-    page: Page = field(default_factory=lambda: Page(()))
+    page: KeyPage = field(default_factory=lambda: KeyPage(()))
 
     @property
     def number(self) -> int:
@@ -25,7 +25,7 @@ class Place:
         """Where this page begins; None: at the first key."""
         return self.cursors[-1]
 
-    def at(self, page: Page) -> "Place":
+    def at(self, page: KeyPage) -> "Place":
         """This place with what stands there."""
         return replace(self, page=page)
 
@@ -33,11 +33,11 @@ class Place:
         """The page behind this one, not read yet; None: this is the last."""
         if self.page.after is None:
             return None
-        return replace(self, cursors=(*self.cursors, self.page.after), page=Page(()))
+        return replace(self, cursors=(*self.cursors, self.page.after), page=KeyPage(()))
 
     def previous(self) -> "Place | None":
         """The page before this one, not read yet; None: this is the first."""
-        return replace(self, cursors=self.cursors[:-1], page=Page(())) if len(self.cursors) > 1 else None
+        return replace(self, cursors=self.cursors[:-1], page=KeyPage(())) if len(self.cursors) > 1 else None
 
     def label(self) -> str:
         """Where this is, in words."""

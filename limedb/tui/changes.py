@@ -3,29 +3,29 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from limedb.operator.console_values import NodeSample, Sample
+from limedb.operator.console_values import NodeRow, Sample
 from limedb.tui.figures import Tone, seconds, short
 
 
-class Change(NamedTuple):
+class NodeEvent(NamedTuple):
     """Something that happened, and how it is meant."""
 
     text: str
     tone: Tone = ""
 
 
-def changes(before: Sample | None, after: Sample) -> Iterator[Change]:
+def changes(before: Sample | None, after: Sample) -> Iterator[NodeEvent]:
     """What happened between two samples; of the first, what there is."""
     told = "" if before is None else before.problem
     if before is None or before.cluster_id != after.cluster_id:
-        yield Change(_greeting(after), "good")
+        yield NodeEvent(_greeting(after), "good")
         before = before or after
     elif before.node_url != after.node_url:
-        yield Change(f"looking through {short(after.node_url)} now", "accent")
+        yield NodeEvent(f"looking through {short(after.node_url)} now", "accent")
     yield from _of_nodes(before, after)
     yield from _of_topology(before, after)
     if after.problem and after.problem != told:
-        yield Change(f"{short(after.node_url)} takes no requests: {after.problem}", "bad")
+        yield NodeEvent(f"{short(after.node_url)} takes no requests: {after.problem}", "bad")
 
 
 def _greeting(sample: Sample) -> str:
@@ -33,41 +33,41 @@ def _greeting(sample: Sample) -> str:
     return f"{cluster}: {len(sample.nodes)} nodes, seen by {short(sample.node_url)}"
 
 
-def _of_nodes(before: Sample, after: Sample) -> Iterator[Change]:
+def _of_nodes(before: Sample, after: Sample) -> Iterator[NodeEvent]:
     known = before.by_url
     for node in after.nodes:
         if node.url in known:
             yield from _of_node(known[node.url], node)
         else:
-            yield Change(f"{short(node.url)} appeared", "good")
+            yield NodeEvent(f"{short(node.url)} appeared", "good")
     for url in known:
         if url not in after.by_url:
-            yield Change(f"{short(url)} is gone", "warn")
+            yield NodeEvent(f"{short(url)} is gone", "warn")
 
 
-def _of_node(before: NodeSample, after: NodeSample) -> Iterator[Change]:
+def _of_node(before: NodeRow, after: NodeRow) -> Iterator[NodeEvent]:
     name = short(after.url)
     if before.generation and after.generation > before.generation:
-        yield Change(f"{name} was started again", "accent")
+        yield NodeEvent(f"{name} was started again", "accent")
     if after.status != before.status:
         yield _of_status(name, after)
     if after.standing != before.standing:
         standing = {"normal": "is a member", "": "is no member any more"}
-        yield Change(f"{name} {standing.get(after.standing, f'is {after.standing}')}", "accent")
+        yield NodeEvent(f"{name} {standing.get(after.standing, f'is {after.standing}')}", "accent")
 
 
-def _of_status(name: str, node: NodeSample) -> Change:
+def _of_status(name: str, node: NodeRow) -> NodeEvent:
     silent = f"no heartbeat for {seconds(node.lag)}"
     if node.status == "active":
-        return Change(f"{name} is active again", "good")
-    return Change(f"{name} is {node.status}: {silent}", "bad" if node.status == "dead" else "warn")
+        return NodeEvent(f"{name} is active again", "good")
+    return NodeEvent(f"{name} is {node.status}: {silent}", "bad" if node.status == "dead" else "warn")
 
 
-def _of_topology(before: Sample, after: Sample) -> Iterator[Change]:
+def _of_topology(before: Sample, after: Sample) -> Iterator[NodeEvent]:
     began, ended = after.change, before.change
     if ended is not None and (began is None or began.what != ended.what):
-        yield Change(f"change is over: {ended.what}", "good")
+        yield NodeEvent(f"change is over: {ended.what}", "good")
     if began is not None and (ended is None or began.what != ended.what):
-        yield Change(f"change has begun: {began.what}", "accent")
+        yield NodeEvent(f"change has begun: {began.what}", "accent")
     if before.cluster_id == after.cluster_id and after.epoch > before.epoch:
-        yield Change(f"epoch {before.epoch} → {after.epoch} ({after.phase})", "accent")
+        yield NodeEvent(f"epoch {before.epoch} → {after.epoch} ({after.phase})", "accent")

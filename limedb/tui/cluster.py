@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from limedb.operator.console_values import ChangeSample, Lost, Sample
-from limedb.tui.changes import Change, changes
+from limedb.tui.changes import NodeEvent, changes
 from limedb.tui.figures import Cell, Line, Tone, bar, count, short
 
 MAX_EVENTS = 500
@@ -69,7 +69,7 @@ class Cluster:
 
     def _take_sample(self, sample: Sample, at: datetime) -> None:
         if self.lost is not None and self.sample is not None and sample.node_url == self.sample.node_url:
-            self._tell(Change(f"{short(sample.node_url)} answers again", "good"), at)
+            self._tell(NodeEvent(f"{short(sample.node_url)} answers again", "good"), at)
         for change in changes(self.sample, sample):
             self._tell(change, at)
         self.sample, self.lost = sample, None
@@ -84,9 +84,9 @@ class Cluster:
         self.lost = lost
         if lost.address not in self._silent:
             self._silent.add(lost.address)
-            self._tell(Change(f"lost {lost.address}: {lost.reason}; trying others", "bad"), at)
+            self._tell(NodeEvent(f"lost {lost.address}: {lost.reason}; trying others", "bad"), at)
 
-    def _tell(self, change: Change, at: datetime) -> None:
+    def _tell(self, change: NodeEvent, at: datetime) -> None:
         self.events.appendleft(Event(at, change.text, change.tone))
 
 

@@ -23,7 +23,7 @@ from limedb.tui.data_widgets import KeysTable, ValuePane
 from limedb.tui.details import caption, expiry, replicas
 from limedb.tui.figures import clip, printable
 from limedb.tui.panes import LinesPane
-from limedb.tui.session import Session
+from limedb.tui.session import TuiSession
 from limedb.tui.values import View, guess, shown
 
 RESTING_SECONDS = 0.3
@@ -45,7 +45,7 @@ class DataPane(Vertical):
         Binding("escape,down", "leave", "To the keys", show=False),
     ]
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: TuiSession) -> None:
         super().__init__()
         self._session = session
         self.place = Place()

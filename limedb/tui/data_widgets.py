@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from limedb.operator.console_values import Entry
+from limedb.operator.console_values import KeyRow
 from limedb.tui.figures import clip, printable, size
 from limedb.tui.nodes import PADDING
 
@@ -42,7 +42,7 @@ class KeysTable(DataTable[object]):
     def __init__(self) -> None:
         super().__init__(id="keys", classes="pane", cursor_type="row")
         self.border_title = "Keys"
-        self._entries: Sequence[Entry] = ()
+        self._entries: Sequence[KeyRow] = ()
 
     @property
     def selected(self) -> str:
@@ -54,7 +54,7 @@ class KeysTable(DataTable[object]):
         """Give the keys the room that there is now."""
         self.show(self._entries, self.selected)
 
-    def show(self, entries: Sequence[Entry], key: str) -> None:
+    def show(self, entries: Sequence[KeyRow], key: str) -> None:
         """Show these, with the cursor on a key where it is among them."""
         width = max(12, self.size.width - SIZE_WIDTH - 3 * PADDING)
         self._entries = entries

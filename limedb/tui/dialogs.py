@@ -23,7 +23,7 @@ DEFAULT = "default"
 LEVELS = (DEFAULT, *(level.name for level in Level))
 
 
-class Asked(NamedTuple):
+class Answer(NamedTuple):
     """A key, and the level at which it is meant; None: the nodes' default."""
 
     key: str
@@ -56,7 +56,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         self.dismiss(None)
 
 
-class KeyDialog(Dialog[Asked]):
+class KeyDialog(Dialog[Answer]):
     """Asks for a key to read."""
 
     def __init__(self, key: str, level: Level | None) -> None:
@@ -74,7 +74,7 @@ class KeyDialog(Dialog[Asked]):
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
         if event.value:
-            self.dismiss(Asked(event.value, self.level))
+            self.dismiss(Answer(event.value, self.level))
 
 
 class SetDialog(Dialog[Draft]):
@@ -150,7 +150,7 @@ class SetDialog(Dialog[Draft]):
         self.action_cancel()
 
 
-class DeleteDialog(Dialog[Asked]):
+class DeleteDialog(Dialog[Answer]):
     """Asks whether a key is to be deleted; the button that keeps it has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -176,7 +176,7 @@ class DeleteDialog(Dialog[Asked]):
     @on(Button.Pressed, "#delete")
     def action_delete(self) -> None:
         """Say yes."""
-        self.dismiss(Asked(self._key, self.level))
+        self.dismiss(Answer(self._key, self.level))
 
     @on(Button.Pressed, "#keep")
     def _keep(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from limedb.operator.console_values import Load, NodeSample
+from limedb.operator.console_values import Load, NodeRow
 from limedb.tui.figures import NOTHING, Cell, Tone, clip, count, seconds, short, size, spark
 
 PADDING = 2
@@ -20,7 +20,7 @@ class Column(NamedTuple):
     title: str
     width: int
     rank: int
-    cell: Callable[[NodeSample, Sequence[float]], Cell]
+    cell: Callable[[NodeRow, Sequence[float]], Cell]
     right: bool = True
 
 
@@ -34,15 +34,15 @@ def columns(width: int) -> list[Column]:
     return [column for column in _COLUMNS if column in chosen]
 
 
-def status(node: NodeSample) -> Cell:
+def status(node: NodeRow) -> Cell:
     """What a node is taken for; while it comes or goes, that."""
     if node.status == "active" and node.standing not in ("normal", ""):
         return Cell(node.standing, "accent")
     return Cell(node.status or "unknown", STATUS_TONES.get(node.status, "dim"))
 
 
-def _rate(pick: Callable[[Load], float]) -> Callable[[NodeSample, Sequence[float]], Cell]:
-    def cell(node: NodeSample, _: Sequence[float]) -> Cell:
+def _rate(pick: Callable[[Load], float]) -> Callable[[NodeRow, Sequence[float]], Cell]:
+    def cell(node: NodeRow, _: Sequence[float]) -> Cell:
         if node.load is None or node.status == "dead":
             return Cell(NOTHING, "dim")
         number = pick(node.load)
@@ -51,25 +51,25 @@ def _rate(pick: Callable[[Load], float]) -> Callable[[NodeSample, Sequence[float
     return cell
 
 
-def _bytes(pick: Callable[[Load], int]) -> Callable[[NodeSample, Sequence[float]], Cell]:
+def _bytes(pick: Callable[[Load], int]) -> Callable[[NodeRow, Sequence[float]], Cell]:
     return lambda node, _: Cell(size(pick(node.load))) if node.load else Cell(NOTHING, "dim")
 
 
-def _latency(node: NodeSample, _: Sequence[float]) -> Cell:
+def _latency(node: NodeRow, _: Sequence[float]) -> Cell:
     latency = node.load.latency if node.load and node.status != "dead" else 0.0
     return Cell(f"{latency:.2f}" if latency < 10 else f"{latency:.0f}") if latency else Cell(NOTHING, "dim")
 
 
-def _errors(node: NodeSample, _: Sequence[float]) -> Cell:
+def _errors(node: NodeRow, _: Sequence[float]) -> Cell:
     share = node.load.errors if node.load else 0.0
     return Cell(f"{share:.1%}", "bad") if share else Cell("0%", "dim")
 
 
-def _offset(node: NodeSample, _: Sequence[float]) -> Cell:
+def _offset(node: NodeRow, _: Sequence[float]) -> Cell:
     return Cell(NOTHING, "dim") if node.clock_offset is None else Cell(f"{node.clock_offset:+d} ms")
 
 
-def _hints(node: NodeSample, _: Sequence[float]) -> Cell:
+def _hints(node: NodeRow, _: Sequence[float]) -> Cell:
     return Cell(size(node.hints), "warn") if node.hints else Cell("0 B", "dim")
 
 

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Static
 
-from limedb.operator.console_values import NodeSample
+from limedb.operator.console_values import NodeRow
 from limedb.tui import nodes
 from limedb.tui.cluster import Event
 from limedb.tui.figures import Cell, Line, plain, printable
@@ -70,7 +70,7 @@ class NodesTable(DataTable[object]):
             return ""
         return str(self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value)
 
-    def show(self, samples: Sequence[NodeSample], rates: Mapping[str, Sequence[float]]) -> None:
+    def show(self, samples: Sequence[NodeRow], rates: Mapping[str, Sequence[float]]) -> None:
         """Show these nodes, in as many columns as there is room for."""
         columns = nodes.columns(max(20, self.size.width))
         shape = (tuple(column.title for column in columns), tuple(node.url for node in samples))
@@ -82,7 +82,7 @@ class NodesTable(DataTable[object]):
                 cell = column.cell(node, rates.get(node.url, ()))
                 self.update_cell(node.url, column.title, self._text(cell, column))
 
-    def _rebuild(self, columns: Sequence[nodes.Column], samples: Sequence[NodeSample]) -> None:
+    def _rebuild(self, columns: Sequence[nodes.Column], samples: Sequence[NodeRow]) -> None:
         selected = self.selected
         self.clear(columns=True)
         for column in columns:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from limedb.core.ring import TOKENS, Ring
-from limedb.operator.console_values import NodeSample, Sample
+from limedb.operator.console_values import NodeRow, Sample
 from limedb.tui.figures import Cell, Line, bar, clip, short
 from limedb.tui.nodes import STATUS_TONES
 
@@ -30,7 +30,7 @@ class Shares:
         return self._ring[1]
 
 
-def bars(nodes: Sequence[NodeSample], shares: dict[str, float], width: int) -> list[Line]:
+def bars(nodes: Sequence[NodeRow], shares: dict[str, float], width: int) -> list[Line]:
     """A bar for each owner, in that many characters: its share, and how far that is from the mean of all."""
     owners = [node for node in nodes if node.url in shares]
     if not owners:

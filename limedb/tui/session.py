@@ -13,7 +13,7 @@ from limedb.client.arguments import addresses_of
 from limedb.core.quorum import Level
 from limedb.operator.console import ConsoleCalls
 from limedb.operator.console_follow import Follower
-from limedb.operator.console_values import Gossip, Lost, Owner, Page, Sample
+from limedb.operator.console_values import Gossip, KeyPage, Lost, Owner, Sample
 from limedb.tui.drafts import Draft
 
 CALL_SECONDS = 3.0
@@ -21,7 +21,7 @@ VALUE_SECONDS = 5.0
 PAGE_SIZE = 100
 
 
-class Session:
+class TuiSession:
     """The cluster behind some addresses, "host:port,host:port". InvalidRequestError: they are none.
 
     Calls raise LimeDBError when they fail.
@@ -40,7 +40,7 @@ class Session:
         """What a node has heard of the others, asked of that node."""
         return await self._calls.gossip(node_url, self._follower.addresses_to(node_url))
 
-    async def page(self, prefix: str, after: str | None) -> Page:
+    async def page(self, prefix: str, after: str | None) -> KeyPage:
         """A page of the keys with a prefix, behind a cursor."""
         return await self._calls.page(prefix, after, PAGE_SIZE, self._follower.addresses)
 

@@ -7,16 +7,16 @@ anything else.
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from limedb.core.idempotency import Proposal, State, Terms, WriteId
+from limedb.core.idempotency import AgreedVersion, Proposal, State, WriteId
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record, value_size
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
 from limedb.encoding.record import from_message, received, to_message
 from limedb.errors import InvalidRequestError, RecordDamagedError, StaleEpochError, StoreCorruptError
-from limedb.ports import Applied, ChangeBatch, Entry, Held, RangePage
+from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, RangePage
 from limedb.wire.frames import AT_PEER
 from limedb.wire.topology import fence_message, topology_from
 from limedbpb.v1 import replica_pb2, topology_pb2
@@ -136,7 +136,7 @@ def range_page_from(response: replica_pb2.ScanKeysResponse) -> RangePage:
     return RangePage(records, response.is_end)
 
 
-def watch_request(what: Selection, since_ms: int | None, fence: Fence) -> replica_pb2.WatchChangesRequest:
+def watch_request(what: WatchFilter, since_ms: int | None, fence: Fence) -> replica_pb2.WatchChangesRequest:
     """The changes to be told by a peer."""
     return replica_pb2.WatchChangesRequest(
         key=what.key, prefix=what.prefix, since_ms=since_ms, fence=fence_message(fence)
@@ -148,7 +148,7 @@ def change_batch(batch: ChangeBatch) -> replica_pb2.WatchChangesResponse:
     return replica_pb2.WatchChangesResponse(
         records=[to_message(record) for record in batch.records],
         until_ms=batch.until_ms,
-        floor_ms=batch.floor_ms,
+        floor_ms=batch.complete_since_ms,
         has_gap=batch.has_gap,
         late=batch.late,
         started_ms=batch.started_ms,
@@ -187,15 +187,15 @@ def entries_request(spans: Iterable[Span], fence: Fence) -> replica_pb2.ListEntr
     return replica_pb2.ListEntriesRequest(spans=[_span(s) for s in spans], fence=fence_message(fence))
 
 
-def entries_response(entries: Iterable[Entry]) -> replica_pb2.ListEntriesResponse:
+def entries_response(entries: Iterable[IndexEntry]) -> replica_pb2.ListEntriesResponse:
     """The entries of some ranges, for a peer."""
     return replica_pb2.ListEntriesResponse(entries=[_entry(e) for e in entries])
 
 
-def entries_from(response: replica_pb2.ListEntriesResponse) -> list[Entry]:
+def entries_from(response: replica_pb2.ListEntriesResponse) -> list[IndexEntry]:
     """A peer's entries. StaleEpochError."""
     check_epoch(response)
-    return [Entry(e.key, e.version, e.checksum, e.ends_at_ms) for e in response.entries]
+    return [IndexEntry(e.key, e.version, e.checksum, e.ends_at_ms) for e in response.entries]
 
 
 def agree_request(proposals: Iterable[Proposal], fence: Fence) -> replica_pb2.AgreeRequest:
@@ -271,7 +271,7 @@ def _of_size(record: Record, size: int) -> Record:
     return Record(record.key, bytes(size), record.version, record.expires_at)
 
 
-def _entry(entry: Entry) -> replica_pb2.Entry:
+def _entry(entry: IndexEntry) -> replica_pb2.Entry:
     return replica_pb2.Entry(
         key=entry.key, version=entry.version, checksum=entry.checksum, ends_at_ms=entry.ends_at
     )
@@ -285,14 +285,14 @@ def _ballot_from(message: replica_pb2.OperationBallot) -> Ballot:
     return Ballot(message.round, message.proposer)
 
 
-def _terms(terms: Terms | None) -> replica_pb2.Terms | None:
+def _terms(terms: AgreedVersion | None) -> replica_pb2.Terms | None:
     if terms is None:
         return None
     return replica_pb2.Terms(version=terms.version, expires_at_ms=terms.expires_at, existed=terms.existed)
 
 
-def _terms_from(message: replica_pb2.Proposal | replica_pb2.AgreeResult) -> Terms | None:
+def _terms_from(message: replica_pb2.Proposal | replica_pb2.AgreeResult) -> AgreedVersion | None:
     if not message.HasField("terms"):
         return None
     terms = message.terms
-    return Terms(terms.version, terms.expires_at_ms, terms.existed)
+    return AgreedVersion(terms.version, terms.expires_at_ms, terms.existed)

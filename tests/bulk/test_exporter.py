@@ -10,23 +10,23 @@ from limedb.aio.retrying import Patience
 from limedb.bulk.exporter import Exporter, Progress
 from limedb.bulk.items import Format
 from limedb.errors import BadItemError, UnavailableError
-from limedb.operator.scans import Entry, Page
+from limedb.operator.scans import ScanEntry, ScanPage
 
-ENTRIES = tuple(Entry(f"k{n:02d}", f"v{n}", 2, 1, 0) for n in range(25))
+ENTRIES = tuple(ScanEntry(f"k{n:02d}", f"v{n}", 2, 1, 0) for n in range(25))
 
 
 class Scans:
     """Scans of the entries in pages of ten. breaks: how many of them break off behind their first page."""
 
-    def __init__(self, entries: tuple[Entry, ...] = ENTRIES, breaks: int = 0) -> None:
+    def __init__(self, entries: tuple[ScanEntry, ...] = ENTRIES, breaks: int = 0) -> None:
         self._entries, self._breaks = entries, breaks
 
-    def __call__(self, after: str | None) -> Iterator[Page]:
+    def __call__(self, after: str | None) -> Iterator[ScanPage]:
         left = [entry for entry in self._entries if after is None or entry.key > after]
         for first in range(0, max(len(left), 1), 10):
             page = tuple(left[first : first + 10])
             is_last = first + 10 >= len(left)
-            yield Page(page, None if is_last else page[-1].key)
+            yield ScanPage(page, None if is_last else page[-1].key)
             if self._breaks and not is_last:
                 self._breaks -= 1
                 raise UnavailableError("the node is gone")
@@ -62,7 +62,7 @@ def test_it_gives_up_when_the_scan_does_not_go_on_in_time() -> None:
 
 
 def test_it_fails_at_once_where_no_page_ever_came() -> None:
-    def nobody(_after: str | None) -> Iterator[Page]:
+    def nobody(_after: str | None) -> Iterator[ScanPage]:
         raise UnavailableError("nobody there")
         yield
 
@@ -78,13 +78,13 @@ def test_it_goes_on_behind_a_cursor_without_a_second_header() -> None:
 
 
 @pytest.mark.parametrize("entries", [ENTRIES, ENTRIES[:1], ()])
-def test_a_go_data_file_is_one_object_whatever_the_pages(entries: tuple[Entry, ...]) -> None:
+def test_a_go_data_file_is_one_object_whatever_the_pages(entries: tuple[ScanEntry, ...]) -> None:
     data, _, _ = export(Format.GO, Scans(entries))
     assert json.loads(data) == {entry.key: entry.value for entry in entries}
 
 
 def test_what_the_form_cannot_hold_is_told_and_left_out() -> None:
-    entries = (Entry("bytes", b"v", 1, 1, 0), *ENTRIES[:2], Entry("short", "v", 1, 1, 5))
+    entries = (ScanEntry("bytes", b"v", 1, 1, 0), *ENTRIES[:2], ScanEntry("short", "v", 1, 1, 5))
     data, progress, told = export(Format.GO, Scans(entries))
     assert list(json.loads(data)) == ["k00", "k01"]
     assert (progress.failed, len(told), "'bytes'" in told[0], "'short'" in told[1]) == (2, 2, True, True)

@@ -12,7 +12,7 @@ import pytest
 from limedb.client import connect_sync
 from limedb.operator.console_values import Sample
 from limedb.tui.drafts import Draft
-from limedb.tui.session import Session
+from limedb.tui.session import TuiSession
 from tests.cli.test_watch import watching
 from tests.support.clusters import limedb
 from tests.support.delaying import far
@@ -84,7 +84,7 @@ def test_a_watch_far_away_shows_each_change_once(hidden: str, seconds: float) ->
 async def test_the_terminal_ui_works_far_away(hidden: str, seconds: float) -> None:
     key = new_key()
     with far(hidden, seconds) as address:
-        session = Session(address)
+        session = TuiSession(address)
         async with aclosing(session.follow()) as told:
             assert [isinstance(await anext(told), Sample) for _ in range(2)] == [True] * 2
         page, owners, _ = await asyncio.gather(

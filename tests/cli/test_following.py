@@ -8,11 +8,11 @@ from limedb.aio.retrying import Patience
 from limedb.cli import watch as watching
 from limedb.cli.watch import Follower
 from limedb.errors import LimeDBError, RemoteError, UnavailableError
-from limedb.operator.scans import Change, Changes
+from limedb.operator.scans import ChangePage, WatchedChange
 
-STANDS = Changes((), 1)
+STANDS = ChangePage((), 1)
 AWAY = UnavailableError("nobody there")
-Step = Changes | LimeDBError
+Step = ChangePage | LimeDBError
 
 
 def at_once(seconds: float = 30) -> Patience:
@@ -26,7 +26,7 @@ class Streams:
     def __init__(self, *streams: list[Step]) -> None:
         self._streams, self.resumed = list(streams), list[int | None]()
 
-    def __call__(self, after: int | None) -> Iterator[Changes]:
+    def __call__(self, after: int | None) -> Iterator[ChangePage]:
         self.resumed.append(after)
         for step in self._streams.pop(0):
             if isinstance(step, LimeDBError):
@@ -34,8 +34,10 @@ class Streams:
             yield step
 
 
-def told(*versions: int, key: str = "k") -> Changes:
-    return Changes(tuple(Change(key, str(version), version, 0) for version in versions), max(versions))
+def told(*versions: int, key: str = "k") -> ChangePage:
+    return ChangePage(
+        tuple(WatchedChange(key, str(version), version, 0) for version in versions), max(versions)
+    )
 
 
 def follow(streams: Streams, count: int, after: int | None = None, patience: float = 30) -> list[int]:

@@ -1,16 +1,16 @@
 """What an error says of a call that was tried more than once."""
 
-from limedb.client.carrying import Job
-from limedb.client.outcomes import Lost
+from limedb.client.carrying import PendingCall
+from limedb.client.outcomes import NoAnswer
 from limedb.errors import UnavailableError
 
 
-def lost() -> Lost:
-    return Lost("n:1", "the connection broke", begun=False)
+def lost() -> NoAnswer:
+    return NoAnswer("n:1", "the connection broke", begun=False)
 
 
 def test_an_error_says_for_how_long_and_how_often_a_call_was_tried() -> None:
-    job = Job("k")
+    job = PendingCall("k")
     for _ in range(3):
         job.take(lost())
     error = job.error()
@@ -20,7 +20,7 @@ def test_an_error_says_for_how_long_and_how_often_a_call_was_tried() -> None:
 
 
 def test_an_error_of_the_only_try_does_not_count_it() -> None:
-    job = Job("k")
+    job = PendingCall("k")
     job.take(lost())
     error = job.error()
     assert error is not None

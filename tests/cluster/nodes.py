@@ -35,7 +35,7 @@ from limedb.errors import (
     StaleEpochError,
     UnavailableError,
 )
-from limedb.ports import Account, Applied, Entry, RangePage, Saved
+from limedb.ports import Account, Applied, IndexEntry, RangePage, Saved
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
@@ -333,7 +333,7 @@ class ReplicaWire:
     ) -> list[int]:
         return await self._call(lambda r: r.digests(spans, cutoff_ms, fence, deadline))
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         return await self._call(lambda r: r.entries(spans, fence, deadline))
 
 
@@ -359,7 +359,7 @@ class Client:
                 break
             if acks is None:
                 continue
-            if len(acks) >= majority(owners.replicas) + len(owners.extra):
+            if len(acks) >= majority(owners.replicas) + len(owners.pending):
                 self.acked[key] = value
                 return True
             break
@@ -371,7 +371,7 @@ class Client:
         for _ in range(5):
             owners = node.charter.layout.of_key(key)
             fence = node.charter.topology.fence
-            found = await self._ask(node, owners.current, lambda r, f=fence: r.read([key], f, 0.0))
+            found = await self._ask(node, owners.natural, lambda r, f=fence: r.read([key], f, 0.0))
             if found is None:
                 continue
             if len(found) < majority(owners.replicas):

@@ -148,7 +148,7 @@ def test_a_node_that_lost_its_disk_joins_anew_and_counts_only_then(seed: int) ->
             writing = asyncio.create_task(client.write_on(lambda: nodes[:3], "during"))
             await wait_until(lambda: fresh.charter.is_member, limit=20)
             assert fresh.url not in {
-                u for _, o in fresh.charter.layout.segments() for u in o.current
+                u for _, o in fresh.charter.layout.segments() for u in o.natural
             } or cluster.is_steady(*[n.url for n in living])
             await wait_until(lambda: cluster.is_steady(*[n.url for n in living]), limit=30)
             writing.cancel()
@@ -288,7 +288,7 @@ def test_two_empty_clusters_that_meet_become_one(seed: int) -> None:
                 limit=15,
             )
             cluster.cut.clear()
-            left[0].view.know([right[0].url])
+            left[0].view.add([right[0].url])
             await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=60)
 
     run_virtual(scenario())
@@ -309,7 +309,7 @@ def test_an_empty_cluster_gives_way_to_one_with_data(seed: int) -> None:
             await client.write_many(right[0], "k", 50)
             kept = right[0].charter.topology.cluster_id
             cluster.cut.clear()
-            left[0].view.know([right[0].url])
+            left[0].view.add([right[0].url])
             await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=60)
             assert left[0].charter.topology.cluster_id == kept
             await client.check(left[0])
@@ -339,7 +339,7 @@ def test_two_clusters_with_data_refuse_each_other_and_say_so() -> None:
             for client, node in zip(clients, (left[0], right[0]), strict=True):
                 await client.write_many(node, "k", 5)
             cluster.cut.clear()
-            left[0].view.know([right[0].url])
+            left[0].view.add([right[0].url])
             await wait_until(lambda: bool(left[0].steward.conflict and right[0].steward.conflict), limit=20)
             assert cluster.is_steady(url_of(1))
             assert cluster.is_steady(url_of(2))
@@ -377,7 +377,7 @@ def test_a_member_that_answers_is_not_removed_though_gossip_takes_it_for_dead() 
         async with Cluster() as cluster:
             nodes = await formed(cluster, 4, dead_node_timeout=15.0)
             silent = nodes[3]
-            silent.view.beat = lambda: None  # type: ignore[method-assign]
+            silent.view.heartbeat = lambda: None  # type: ignore[method-assign]
             await wait_until(lambda: nodes[0].view.dead_for(silent.url) > 20, limit=90)
             await asyncio.sleep(20)
             assert nodes[0].charter.topology.epoch == 1

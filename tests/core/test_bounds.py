@@ -11,15 +11,15 @@ from limedb.core.topology import (
     Phase,
     Topology,
     finish,
-    found,
     give_way,
     hand_over,
+    initial_topology,
     join,
     leave,
 )
 
 A, B = Member("id-a", "http://a:1"), Member("id-b", "http://b:2", "rack 1", 0)
-SOUND = found("0123456789abcdef", 3, [A, B])
+SOUND = initial_topology("0123456789abcdef", 3, [A, B])
 
 
 def test_what_steps_make_is_sound() -> None:
@@ -29,7 +29,12 @@ def test_what_steps_make_is_sound() -> None:
         assert flaw(topology) == ""
     assert flaw(leave(SOUND, "id-a")) == flaw(give_way(SOUND, True)) == ""
     assert (
-        flaw(found("0123456789abcdef", 16, [Member(f"{i:04}", f"http://n{i}:1") for i in range(1000)])) == ""
+        flaw(
+            initial_topology(
+                "0123456789abcdef", 16, [Member(f"{i:04}", f"http://n{i}:1") for i in range(1000)]
+            )
+        )
+        == ""
     )
 
 

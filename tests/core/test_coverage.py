@@ -7,14 +7,16 @@ import pytest
 from limedb.core.coverage import Coverage
 from limedb.core.layout import Layout
 from limedb.core.quorum import Level, needed
-from limedb.core.topology import Member, Topology, found, join
+from limedb.core.topology import Member, Topology, initial_topology, join
 from limedb.errors import NotMemberError
 
 URLS = [f"http://n{i}:1" for i in range(5)]
 
 
 def topology(nodes: int, replication_factor: int) -> Topology:
-    return found("c1", replication_factor, [Member(f"id{i}", URLS[i], virtual_nodes=8) for i in range(nodes)])
+    return initial_topology(
+        "c1", replication_factor, [Member(f"id{i}", URLS[i], virtual_nodes=8) for i in range(nodes)]
+    )
 
 
 @pytest.mark.parametrize("level", [Level.ONE, Level.QUORUM, Level.ALL])
@@ -36,7 +38,7 @@ def test_nodes_are_enough_when_each_token_has_as_many_current_owners_among_them(
     for size in range(len(URLS) + 1):
         for nodes in combinations(URLS, size):
             expected = all(
-                sum(url in nodes for url in owners.current) >= needed(level, owners.replicas)
+                sum(url in nodes for url in owners.natural) >= needed(level, owners.replicas)
                 for _, owners in layout.segments()
             )
             assert coverage.is_enough(nodes, level) == coverage.is_enough(nodes, level) == expected

@@ -129,7 +129,7 @@ class Simulation:
         self.pickers = [PeerPicker(self.rng, self.urls[:1]) for _ in self.urls]
         for i, url in enumerate(self.urls):
             for j, member in enumerate(self.members):
-                member.know(url)
+                member.add(url)
                 if i != j:
                     self.detectors[j].watch(url, 0.0)
 
@@ -160,7 +160,7 @@ class Simulation:
         return self.rng.uniform(0.9, 1.1) + late
 
     def _round(self, i: int, now: float) -> None:
-        self.members[i].beat()
+        self.members[i].heartbeat()
         for url in sorted(self.pickers[i].pick(set(self.urls) - {self.urls[i]}, [])):
             j = self.urls.index(url)
             if self._lives(j, now):

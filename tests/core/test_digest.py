@@ -5,7 +5,7 @@ from typing import NamedTuple
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from limedb.core.digest import added, compare, cut, is_behind, leaves
+from limedb.core.digest import accumulate, compare, cut, is_behind, leaves
 from limedb.core.layout import EVERYTHING, Span
 from limedb.core.ring import TOKENS
 
@@ -38,7 +38,7 @@ def test_a_digest_is_the_same_in_any_order_and_portions(
 ) -> None:
     other = entries[:]
     rng.shuffle(other)
-    assert added(added(0, packed(other[:at])), packed(other[at:])) == added(0, packed(entries))
+    assert accumulate(accumulate(0, packed(other[:at])), packed(other[at:])) == accumulate(0, packed(entries))
 
 
 @given(PACKED)
@@ -46,8 +46,8 @@ def test_a_digest_is_the_same_in_any_order_and_portions(
 @example([(2**64 - 1, 2**64 - 1)])
 @example([(1, 2**64 - 2)])
 def test_only_no_entries_have_the_digest_zero(entries: list[tuple[int, int]]) -> None:
-    assert (added(0, packed(entries)) == 0) is (not entries)
-    assert 0 <= added(0, packed(entries)) < 2**64
+    assert (accumulate(0, packed(entries)) == 0) is (not entries)
+    assert 0 <= accumulate(0, packed(entries)) < 2**64
 
 
 @given(PACKED, st.tuples(WORDS, st.integers(0, 2**64 - 2)), st.integers(1, 2**64 - 2))
@@ -55,7 +55,7 @@ def test_another_checksum_makes_another_digest(
     entries: list[tuple[int, int]], entry: tuple[int, int], more: int
 ) -> None:
     other = (entry[0], (entry[1] + more) % (2**64 - 1))
-    assert added(0, packed([*entries, entry])) != added(0, packed([*entries, other]))
+    assert accumulate(0, packed([*entries, entry])) != accumulate(0, packed([*entries, other]))
 
 
 # --- cutting

@@ -7,17 +7,17 @@ import pytest
 
 from limedb.core.idempotency import (
     FIRST,
+    AgreedVersion,
     OwnershipEpoch,
     Proposal,
     State,
-    Terms,
     WriteId,
-    agrees,
-    bound,
-    meet,
-    moved,
+    is_accepted,
+    pick_value,
     quorum,
+    quorums_intersect,
     settled_since,
+    transition,
 )
 from limedb.core.layout import Owners
 from limedb.core.paxos import Acceptor, Ballot
@@ -26,8 +26,8 @@ from limedb.errors import UnavailableError
 OPERATION = WriteId(b"o" * 16, 0, 0)
 
 
-def terms(version: int) -> Terms:
-    return Terms(version, 0, existed=False)
+def terms(version: int) -> AgreedVersion:
+    return AgreedVersion(version, 0, existed=False)
 
 
 def accepted(attempt: int, by: str, version: int) -> State:
@@ -37,24 +37,24 @@ def accepted(attempt: int, by: str, version: int) -> State:
 
 def test_a_first_attempt_is_refused_by_who_has_heard_of_another() -> None:
     first = Proposal(OPERATION, Ballot(FIRST, "b"), terms(2))
-    assert agrees(moved(Acceptor(), first), first)
-    assert agrees(moved(moved(Acceptor(), first), first), first)
+    assert is_accepted(transition(Acceptor(), first), first)
+    assert is_accepted(transition(transition(Acceptor(), first), first), first)
     for other in (accepted(0, "a", 1), accepted(0, "c", 1), Acceptor(Ballot(FIRST + 1, "a"))):
-        assert moved(other, first) == other
+        assert transition(other, first) == other
 
 
 def test_what_may_have_been_agreed_binds_later_attempts() -> None:
-    assert bound([Acceptor(), Acceptor()], 1, 2) is None
-    assert bound([Acceptor(), accepted(0, "a", 1)], 1, 2) == terms(1)
-    assert bound([accepted(0, "a", 1), accepted(1, "b", 2)], 1, 2) == terms(2)
+    assert pick_value([Acceptor(), Acceptor()], 1, 2) is None
+    assert pick_value([Acceptor(), accepted(0, "a", 1)], 1, 2) == terms(1)
+    assert pick_value([accepted(0, "a", 1), accepted(1, "b", 2)], 1, 2) == terms(2)
 
 
 def test_of_a_first_attempt_that_was_sent_twice_the_one_that_may_be_agreed_binds() -> None:
     one, other = accepted(0, "a", 1), accepted(0, "b", 2)
-    assert bound([one, other, other], 0, 2) == terms(2)
-    assert bound([one, other, Acceptor()], 0, 2) is None
+    assert pick_value([one, other, other], 0, 2) == terms(2)
+    assert pick_value([one, other, Acceptor()], 0, 2) is None
     with pytest.raises(UnavailableError, match="sent twice"):
-        bound([one, other], 1, 2)
+        pick_value([one, other], 1, 2)
 
 
 class Replicas:
@@ -65,27 +65,27 @@ class Replicas:
         self.states: list[State] = [Acceptor()] * count
         self.need = count // 2 + 1
         self.open: list[tuple[Proposal, set[int]]] = []
-        self.won: set[Terms] = set()
+        self.won: set[AgreedVersion] = set()
 
     def send(self, i: int, proposal: Proposal) -> bool:
-        self.states[i] = moved(self.states[i], proposal)
-        return agrees(self.states[i], proposal)
+        self.states[i] = transition(self.states[i], proposal)
+        return is_accepted(self.states[i], proposal)
 
-    def begin(self, ballot: Ballot, own: Terms) -> None:
+    def begin(self, ballot: Ballot, own: AgreedVersion) -> None:
         """Begin an attempt: its promises, where it asks for any."""
-        chosen: Terms | None = own
+        chosen: AgreedVersion | None = own
         if ballot.round > FIRST:
             chosen = self._promised(ballot, own)
         if chosen is not None:
             self.open.append((Proposal(OPERATION, ballot, chosen), set()))
 
-    def _promised(self, ballot: Ballot, own: Terms) -> Terms | None:
+    def _promised(self, ballot: Ballot, own: AgreedVersion) -> AgreedVersion | None:
         asked = self.rng.sample(range(len(self.states)), self.rng.randint(self.need, len(self.states)))
         promised = [self.states[i] for i in asked if self.send(i, Proposal(OPERATION, ballot, None))]
         if len(promised) < self.need:
             return None
         try:
-            return bound(promised, len(self.states) - len(promised), self.need) or own
+            return pick_value(promised, len(self.states) - len(promised), self.need) or own
         except UnavailableError:
             return None
 
@@ -125,7 +125,7 @@ def test_quorums_meet_when_each_two_share_a_replica() -> None:
                 for x in combinations(a.write_set, quorum(a))
                 for y in combinations(b.write_set, quorum(b))
             ]
-            assert meet(a, b) == all(x & y for x, y in pairs), (a, b)
+            assert quorums_intersect(a, b) == all(x & y for x, y in pairs), (a, b)
 
 
 def test_only_the_last_step_of_a_change_parts_from_what_was_before_it() -> None:

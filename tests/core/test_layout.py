@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limedb.core.layout import EVERYTHING, Layout, Span, merged, without
+from limedb.core.layout import EVERYTHING, Layout, Span, coalesce, subtract
 from limedb.core.quorum import majority
 from limedb.core.ring import TOKENS
 from limedb.core.topology import (
@@ -15,8 +15,8 @@ from limedb.core.topology import (
     Phase,
     Topology,
     finish,
-    found,
     hand_over,
+    initial_topology,
     join,
     leave,
     remove,
@@ -30,7 +30,7 @@ def member(i: int, zone: str = "", points: int = 3, node_id: str = "") -> Member
 
 def cluster(nodes: int, factor: int = 3, zones: int = 0, points: int = 3) -> Topology:
     members = [member(i, f"z{i % zones}" if zones else "", points) for i in range(nodes)]
-    return found("c" * 16, factor, members)
+    return initial_topology("c" * 16, factor, members)
 
 
 CHANGES: dict[str, Callable[[Topology], Topology]] = {
@@ -51,16 +51,16 @@ def test_a_write_quorum_meets_every_majority_of_old_and_new_owners(
     before, after = Layout(steady), Layout(finish(hand_over(streaming)))
     for topology in (streaming, hand_over(streaming)):
         for span, owners in Layout(topology).segments():
-            assert not set(owners.current) & set(owners.extra)
+            assert not set(owners.natural) & set(owners.pending)
             assert len(set(owners.write_set)) == len(owners.write_set)
-            need = majority(owners.replicas) + len(owners.extra)
+            need = majority(owners.replicas) + len(owners.pending)
             old, new = before.of(span.last), after.of(span.last)
             lost = {"http://node0:1"} if change == "replace" else set()
             for acks in combinations(owners.write_set, min(need, len(owners.write_set))):
                 if len(acks) < need:
                     continue  # can't be written at all
-                assert _meets(set(acks), old.replicas, set(old.current) - lost)
-                assert _meets(set(acks), new.replicas, set(new.current))
+                assert _meets(set(acks), old.replicas, set(old.natural) - lost)
+                assert _meets(set(acks), new.replicas, set(new.natural))
 
 
 @settings(max_examples=80, deadline=None)
@@ -77,16 +77,16 @@ def test_an_acknowledged_write_is_on_a_majority_of_the_owners_after_every_change
         before, after = Layout(steady), Layout(finish(hand_over(streaming)))
         for span, owners in Layout(streaming).segments():
             old, new = before.of(span.last), after.of(span.last)
-            kept = set(new.current) - set(owners.streaming)
-            for acks in combinations(old.current, majority(old.replicas)):  # long ago
-                assert all(set(acks) & set(s) for s in combinations(owners.current, owners.sources_needed))
-                assert len(new.current) - len(kept - set(acks)) >= majority(new.replicas)
-            need = majority(owners.replicas) + len(owners.extra)
+            kept = set(new.natural) - set(owners.streaming)
+            for acks in combinations(old.natural, majority(old.replicas)):  # long ago
+                assert all(set(acks) & set(s) for s in combinations(owners.natural, owners.sources_needed))
+                assert len(new.natural) - len(kept - set(acks)) >= majority(new.replicas)
+            need = majority(owners.replicas) + len(owners.pending)
             assert need <= len(owners.write_set)
             for acks in combinations(owners.write_set, need):  # while it streams
-                assert len(set(acks) & set(new.current)) >= majority(new.replicas)
-                assert _meets(set(acks), old.replicas, set(old.current))
-                assert _meets(set(acks), owners.replicas, set(owners.current))
+                assert len(set(acks) & set(new.natural)) >= majority(new.replicas)
+                assert _meets(set(acks), old.replicas, set(old.natural))
+                assert _meets(set(acks), owners.replicas, set(owners.natural))
         steady = after.topology
 
 
@@ -106,8 +106,8 @@ def test_segments_cover_all_tokens_once_and_tell_what_of_tells(
         assert span.first == end + 1
         end = span.last
         assert layout.of(span.first) == layout.of(span.last) == owners
-        assert len(set(owners.current)) == owners.replicas == min(nodes, factor)
-        zones_of = [int(url[11:-2]) % zones for url in owners.current] if zones else []
+        assert len(set(owners.natural)) == owners.replicas == min(nodes, factor)
+        zones_of = [int(url[11:-2]) % zones for url in owners.natural] if zones else []
         assert len(set(zones_of)) == min(zones, factor, nodes)
     assert end == TOKENS - 1
 
@@ -117,7 +117,7 @@ def test_a_node_added_takes_its_share_and_none_moves_between_old_nodes() -> None
     before, after = Layout(steady), Layout(finish(hand_over(join(steady, member(5, points=128)))))
     for span, owners in after.segments():
         old = before.of(span.last)
-        assert set(owners.current) - {"http://node5:1"} <= set(old.current)
+        assert set(owners.natural) - {"http://node5:1"} <= set(old.natural)
     assert after.share("http://node5:1") == pytest.approx(3 / 6, rel=0.15)
 
 
@@ -126,28 +126,28 @@ def test_reads_ask_the_old_owners_until_handover_and_the_new_ones_then() -> None
     streaming = leave(steady, "id0")
     after = Layout(finish(hand_over(streaming)))
     for span, owners in Layout(streaming).segments():
-        assert owners.current == Layout(steady).of(span.last).current
-        assert set(owners.extra) == set(after.of(span.last).current) - set(owners.current)
+        assert owners.natural == Layout(steady).of(span.last).natural
+        assert set(owners.pending) == set(after.of(span.last).natural) - set(owners.natural)
     for span, owners in Layout(hand_over(streaming)).segments():
-        assert owners.current == after.of(span.last).current
+        assert owners.natural == after.of(span.last).natural
 
 
 def test_what_a_node_gains_is_what_it_is_written_besides() -> None:
     streaming = join(cluster(4), member(9))
     layout = Layout(streaming)
 
-    assert sum(span.size for span, _ in layout.gains("http://node9:1")) == pytest.approx(
+    assert sum(span.size for span, _ in layout.ranges_to_stream("http://node9:1")) == pytest.approx(
         Layout(hand_over(streaming)).share("http://node9:1") * TOKENS
     )
-    assert layout.gains("http://node0:1") == []
-    assert Layout(hand_over(streaming)).gains("http://node9:1") == []
+    assert layout.ranges_to_stream("http://node0:1") == []
+    assert Layout(hand_over(streaming)).ranges_to_stream("http://node9:1") == []
 
 
 def test_a_lost_node_is_neither_read_nor_counted_out() -> None:
     streaming = join(cluster(3), member(0, node_id="other"))
     for _, owners in Layout(streaming).segments():
-        assert set(owners.current) == {"http://node1:1", "http://node2:1"}
-        assert owners.extra == ("http://node0:1",)
+        assert set(owners.natural) == {"http://node1:1", "http://node2:1"}
+        assert owners.pending == ("http://node0:1",)
         assert owners.replicas == 3
 
 
@@ -174,12 +174,12 @@ def test_without_leaves_what_was_not_taken(edges: list[int], cut: int) -> None:
     edges.sort()
     spans = [Span(a, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=False)]
     gaps = [Span(i, i + cut) for i in range(5, 60, 20)]
-    left = {t for span in without(spans, gaps) for t in range(span.first, span.last + 1)}
+    left = {t for span in subtract(spans, gaps) for t in range(span.first, span.last + 1)}
     tokens = {t for span in spans for t in range(span.first, span.last + 1)}
 
     assert left == tokens - {t for gap in gaps for t in range(gap.first, gap.last + 1)}
 
 
 def test_neighbours_become_one() -> None:
-    assert merged([Span(0, 1), Span(2, 5), Span(7, 8)]) == [Span(0, 5), Span(7, 8)]
-    assert merged([EVERYTHING]) == [EVERYTHING]
+    assert coalesce([Span(0, 1), Span(2, 5), Span(7, 8)]) == [Span(0, 5), Span(7, 8)]
+    assert coalesce([EVERYTHING]) == [EVERYTHING]

@@ -22,7 +22,7 @@ def exchange(a: Membership, b: Membership) -> None:
 
 def test_one_exchange_makes_both_sides_know_the_same() -> None:
     a, b = node(A, heartbeat=3), node(B, heartbeat=5)
-    a.know(B)
+    a.add(B)
 
     exchange(a, b)
 
@@ -41,8 +41,8 @@ def test_what_a_third_node_told_is_passed_on() -> None:
 
 def test_a_seed_is_known_by_its_name_at_once() -> None:
     a = node(A)
-    a.know(B)
-    a.know(B)
+    a.add(B)
+    a.add(B)
 
     assert a.state(B) == NodeState(B)
     assert a.take_news().joined == {B}
@@ -51,7 +51,7 @@ def test_a_seed_is_known_by_its_name_at_once() -> None:
 
 def test_knowing_oneself_changes_nothing() -> None:
     a = node(A)
-    a.know(A)
+    a.add(A)
 
     assert a.own.generation == 1
     assert not a.take_news().joined
@@ -69,7 +69,7 @@ def test_an_unknown_url_in_a_digest_is_a_known_node_at_once() -> None:
 
 def test_a_name_alone_is_passed_on() -> None:
     a, b = node(A), node(B)
-    b.know(C)
+    b.add(C)
     exchange(a, b)
 
     assert a.state(C) == NodeState(C)
@@ -126,15 +126,15 @@ def test_news_names_what_joined_and_what_advanced_once() -> None:
 
 def test_a_beat_raises_the_own_heartbeat_and_tells_the_keys() -> None:
     a = node(A)
-    a.beat(keys=12)
-    a.beat()
+    a.heartbeat(keys=12)
+    a.heartbeat()
 
     assert (a.own.heartbeat, a.own.keys) == (2, 12)
 
 
 def test_a_heartbeat_at_its_limit_starts_a_new_generation() -> None:
     a = node(A, generation=7, heartbeat=MAX_HEARTBEAT)
-    a.beat()
+    a.heartbeat()
 
     assert (a.own.generation, a.own.heartbeat) == (8, 1)
 
@@ -233,7 +233,7 @@ def converge(nodes: list[Membership], rng: Random) -> int:
     by_url = {n.own.url: n for n in nodes}
     for done in range(1, 100):
         for n in rng.sample(nodes, len(nodes)):
-            n.beat()
+            n.heartbeat()
             exchange(n, by_url[rng.choice([url for url in n.urls if url != n.own.url] or [n.own.url])])
         if all(len(n) == len(nodes) and all(s.generation for s in map(n.state, n.urls) if s) for n in nodes):
             return done
@@ -245,6 +245,6 @@ def converge(nodes: list[Membership], rng: Random) -> int:
 def test_a_hundred_nodes_know_each_other_within_12_rounds(start: str, seed: int) -> None:
     nodes = [node(f"http://node{i}:8484") for i in range(100)]
     for i, n in enumerate(nodes[:-1] if start == "chain" else nodes[1:]):
-        n.know(f"http://node{i + 1 if start == 'chain' else 0}:8484")
+        n.add(f"http://node{i + 1 if start == 'chain' else 0}:8484")
 
     assert converge(nodes, Random(seed)) <= 12

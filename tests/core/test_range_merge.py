@@ -26,7 +26,7 @@ def run(
     while not merging.is_done:
         if lost in merging.nodes and rng.random() < 0.3:
             merging.drop(lost)
-        for node, start in merging.hungry.items():
+        for node, start in merging.needs_page.items():
             left = sorted((r for r in held[node] if r.key >= start), key=lambda r: r.key)
             size = rng.randint(1, 4)
             merging.feed(node, left[:size], size >= len(left))
@@ -63,12 +63,12 @@ def test_a_node_that_is_lost_takes_nothing_along_that_others_hold(held: list[Rec
 
 def test_nothing_is_told_before_every_node_was_read_so_far() -> None:
     merging = RangeMerge(KeyRange(), ("a", "b"), lambda _: ("a", "b"))
-    assert merging.hungry == {"a": "", "b": ""}
+    assert merging.needs_page == {"a": "", "b": ""}
     merging.feed("a", [Record("k", "old", 1), Record("m", "x", 1)], is_end=False)
     assert merging.take() == []
     merging.feed("b", [Record("k", "new", 2)], is_end=False)
     assert (merging.take(), merging.start) == ([Record("k", "new", 2)], "k\0")
-    assert merging.hungry == {"b": "k\0"}
+    assert merging.needs_page == {"b": "k\0"}
     merging.feed("b", [], is_end=True)
     assert merging.take() == [Record("m", "x", 1)]
     merging.feed("a", [], is_end=True)

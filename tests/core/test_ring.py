@@ -129,7 +129,7 @@ def test_an_empty_ring_owns_nothing() -> None:
     with pytest.raises(LookupError, match="no node"):
         Ring().owner(0)
     assert not list(Ring().ranges())
-    assert not list(Ring().walk(0))
+    assert not list(Ring().preference_list(0))
 
 
 @given(urls, st.sampled_from([0, 1, 8]))
@@ -151,7 +151,7 @@ def test_the_range_that_holds_a_token_is_its_owners(nodes: list[str], token: int
 @given(urls, tokens)
 def test_a_walk_meets_every_node_once_and_the_owner_first(nodes: list[str], token: int) -> None:
     ring = Ring(nodes, 4)
-    met = list(ring.walk(token))
+    met = list(ring.preference_list(token))
 
     assert sorted(met) == sorted(nodes)
     assert met[0] == ring.owner(token)

@@ -13,12 +13,12 @@ from limedb.core.topology import (
     MemberState,
     Phase,
     Topology,
-    also_remove,
     cancel,
+    extend_removal,
     finish,
-    found,
     give_way,
     hand_over,
+    initial_topology,
     is_successor,
     join,
     leave,
@@ -31,13 +31,13 @@ def member(name: str, url: str = "") -> Member:
     return Member(f"id-{name}", url or f"http://{name}:1", virtual_nodes=4)
 
 
-STEADY = found("c" * 16, 3, [member(n) for n in "dacb"])
+STEADY = initial_topology("c" * 16, 3, [member(n) for n in "dacb"])
 STEPS: list[Callable[[Topology], Topology]] = [
     lambda t: join(t, member("e")),
     lambda t: join(t, member("a2", "http://a:1")),
     lambda t: leave(t, "id-a"),
     lambda t: remove(t, "id-b"),
-    lambda t: also_remove(t, "id-c"),
+    lambda t: extend_removal(t, "id-c"),
     hand_over,
     finish,
     cancel,
@@ -132,15 +132,15 @@ def test_one_change_at_a_time() -> None:
 
 
 def test_a_second_dead_node_is_removed_with_the_first() -> None:
-    both = also_remove(remove(STEADY, "id-b"), "id-c")
+    both = extend_removal(remove(STEADY, "id-b"), "id-c")
 
     assert {m.node_id for m in both.new_owners} == {"id-a", "id-d"}
     with pytest.raises(TopologyChangeError):
-        also_remove(leave(STEADY, "id-a"), "id-c")
+        extend_removal(leave(STEADY, "id-a"), "id-c")
 
 
 def test_the_last_node_can_not_go() -> None:
-    alone = found("c" * 16, 3, [member("a")])
+    alone = initial_topology("c" * 16, 3, [member("a")])
 
     with pytest.raises(TopologyChangeError, match="nobody would keep its data"):
         leave(alone, "id-a")

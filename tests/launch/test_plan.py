@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from limedb.errors import ConfigError, LaunchError
-from limedb.launch.plan import Plan, environment, make_launch
+from limedb.launch.plan import LaunchPlan, environment, make_launch
 from limedb.launch.records import Folder
 from tests.support.ports import free_ports
 
@@ -18,8 +18,8 @@ def ports() -> Any:
         yield held
 
 
-def plan(tmp_path: Path, ports: list[int], **changes: Any) -> Plan:
-    return Plan(Folder(tmp_path), **{"nodes": 2, "base_port": ports[0], "port": ports[2], **changes})
+def plan(tmp_path: Path, ports: list[int], **changes: Any) -> LaunchPlan:
+    return LaunchPlan(Folder(tmp_path), **{"nodes": 2, "base_port": ports[0], "port": ports[2], **changes})
 
 
 def test_nodes_know_each_other_and_have_folders_of_their_own(tmp_path: Path, ports: list[int]) -> None:

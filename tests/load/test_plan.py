@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from limedb.load.plan import Distribution, Mode, Plan
+from limedb.load.plan import Distribution, LoadPlan, Mode
 
-PLAN = Plan(Mode.VERIFY, requests=None, seconds=1, workers=7, keys=100, value_size=64)
+PLAN = LoadPlan(Mode.VERIFY, requests=None, seconds=1, workers=7, keys=100, value_size=64)
 
 
 @pytest.mark.parametrize("size", [16, 31, 32, 33, 1000])

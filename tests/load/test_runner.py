@@ -6,14 +6,14 @@ import pytest
 
 from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError, UnavailableError
 from limedb.load import runner as running
-from limedb.load.plan import Mode, Plan
+from limedb.load.plan import LoadPlan, Mode
 from limedb.load.runner import Runner
 from limedb.load.tally import Tally
 from tests.load.clusters import Cluster
 
 
-def plan(mode: Mode, requests: int | None = 500, keys: int = 40, seconds: float | None = None) -> Plan:
-    return Plan(mode, requests, seconds, workers=8, keys=keys, value_size=32)
+def plan(mode: Mode, requests: int | None = 500, keys: int = 40, seconds: float | None = None) -> LoadPlan:
+    return LoadPlan(mode, requests, seconds, workers=8, keys=keys, value_size=32)
 
 
 async def run(mode: Mode, cluster: Cluster, **options: int) -> Tally:

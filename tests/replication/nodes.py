@@ -17,15 +17,15 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
 from limedb.core.quorum import Level
 from limedb.core.record import Record
-from limedb.core.selection import Selection
-from limedb.core.topology import Fence, Member, Topology, found
+from limedb.core.selection import WatchFilter
+from limedb.core.topology import Fence, Member, Topology, initial_topology
 from limedb.errors import (
     LimeDBError,
     OutcomeUnknownError,
     ReplicaUnreachableError,
     RequestTimeoutError,
 )
-from limedb.ports import Applied, ChangeBatch, Entry, RangePage, Replica
+from limedb.ports import Applied, ChangeBatch, IndexEntry, RangePage, Replica
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.in_flight import InFlight
@@ -123,7 +123,7 @@ class Line:
         return await self._replica.scan_range(keys, limit, fence, deadline, keys_only)
 
     async def watch(
-        self, what: Selection, since_ms: int | None, fence: Fence
+        self, what: WatchFilter, since_ms: int | None, fence: Fence
     ) -> AsyncGenerator[ChangeBatch, None]:
         await self._begin("watch", (), asyncio.get_running_loop().time() + 1.0)
         async with aclosing(self._replica.watch(what, since_ms, fence)) as batches:
@@ -146,7 +146,7 @@ class Line:
     async def digests(self, spans: Sequence[Span], cutoff: int, fence: Fence, deadline: float) -> list[int]:
         return await self._replica.digests(spans, cutoff, fence, deadline)
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         return await self._replica.entries(spans, fence, deadline)
 
     @property
@@ -193,7 +193,7 @@ class Nodes:
     """Some nodes. The topology is found by those named, and each knows it by itself."""
 
     def __init__(self, *urls: str, replication_factor: int = 3) -> None:
-        self.topology = found("c1", replication_factor, [member(url) for url in urls or (A, B, C)])
+        self.topology = initial_topology("c1", replication_factor, [member(url) for url in urls or (A, B, C)])
         self.clock = VirtualClock()
         self.stores: dict[str, MemoryStore] = {}
         self.replicas: dict[str, LocalReplica] = {}
@@ -225,19 +225,19 @@ class Nodes:
 
     async def versions(self, key: str) -> dict[str, int]:
         """The version of a key at each node that has it."""
-        found = {url: await store.get(key) for url, store in self.stores.items()}
-        return {url: record.version for url, record in found.items() if record is not None}
+        initial_topology = {url: await store.get(key) for url, store in self.stores.items()}
+        return {url: record.version for url, record in initial_topology.items() if record is not None}
 
     async def values(self, key: str) -> dict[str, str | bytes | None]:
         """The value of a key at each node that has it."""
-        found = {url: await store.get(key) for url, store in self.stores.items()}
-        return {url: record.value for url, record in found.items() if record is not None}
+        initial_topology = {url: await store.get(key) for url, store in self.stores.items()}
+        return {url: record.value for url, record in initial_topology.items() if record is not None}
 
     def key(self, wanted: Callable[[tuple[str, ...], tuple[str, ...]], bool]) -> str:
         """A key whose current and extra owners are as wanted."""
         layout = Layout(self.topology)
         owners = ((f"key{i}", layout.of_key(f"key{i}")) for i in range(10_000))
-        return next(key for key, of in owners if wanted(of.current, of.extra))
+        return next(key for key, of in owners if wanted(of.natural, of.pending))
 
     def key_of(self, url: str) -> str:
         """A key that a node alone owns."""
@@ -283,7 +283,7 @@ class Seat:
 
     async def hinted(self, url: str) -> list[str]:
         """The keys of the hints for a node."""
-        return [record.key for record in await self.hints.take(url, 1000, 0)]
+        return [record.key for record in await self.hints.oldest(url, 1000, 0)]
 
 
 def left_tasks() -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from limedb.core.hlc import version_at
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.errors import WatchGapError
 from limedb.ports import Applied, ChangeBatch
 from limedb.replication.change_log import BATCH, BEAT_SECONDS, OLD_COPY_MS, SPREAD_MS, ChangeLog
@@ -16,7 +16,7 @@ from tests.replication.nodes import virtual
 
 NOW = 1_700_000_000_000
 STANDS = Applied(0, existed=False)
-ALL = Selection()
+ALL = WatchFilter()
 
 
 class Time:
@@ -38,12 +38,12 @@ async def keys(batches: AsyncGenerator[ChangeBatch, None]) -> list[str]:
 @virtual
 async def test_a_watcher_hears_what_comes_and_a_beat_where_nothing_does() -> None:
     log = ChangeLog(Time(), NOW, is_fresh=False)
-    batches = log.follow(Selection(prefix="a"), None)
+    batches = log.follow(WatchFilter(prefix="a"), None)
     assert await anext(batches) == ChangeBatch([], NOW, NOW, False, started_ms=NOW)
     log.add([record("a1"), record("b"), record("a2", None)], [STANDS] * 3, NOW)
     assert (await anext(batches)).records == [record("a1"), record("a2", None)]
     assert await keys(batches) == []
-    one = log.follow(Selection(key="b"), NOW)
+    one = log.follow(WatchFilter(key="b"), NOW)
     assert await keys(one) == ["b"]
 
 
@@ -119,7 +119,7 @@ async def test_a_beat_comes_while_others_write_without_a_pause() -> None:
     """The watched keys don't change; others do at every moment."""
     now = Time()
     log = ChangeLog(now, NOW, is_fresh=False, max_changes=50)
-    batches, loop = log.follow(Selection(key="quiet"), None), asyncio.get_running_loop()
+    batches, loop = log.follow(WatchFilter(key="quiet"), None), asyncio.get_running_loop()
     await anext(batches)
 
     async def write() -> None:
@@ -141,7 +141,7 @@ async def test_a_beat_comes_while_others_write_without_a_pause() -> None:
 @virtual
 async def test_keys_that_it_does_not_watch_never_cost_a_watcher_its_place() -> None:
     log = ChangeLog(Time(), NOW, is_fresh=False, max_changes=10)
-    quiet, loud = log.follow(Selection(prefix="q"), None), log.follow(Selection(prefix="k"), None)
+    quiet, loud = log.follow(WatchFilter(prefix="q"), None), log.follow(WatchFilter(prefix="k"), None)
     await anext(quiet)
     await anext(loud)
     for n in range(100):  # both have no turn in between

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limedb.core.layout import Span
-from limedb.replication.page import BYTES, CHUNK, Page
+from limedb.replication.page import BYTES, CHUNK, TokenPage
 
 ROWS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, BYTES // 2)), max_size=200).map(sorted)
 
@@ -19,7 +19,7 @@ def read(rows: list[tuple[int, int]], first: int, last: int, limit: int) -> list
 
 def page_of(rows: list[tuple[int, int]], span: Span, limit: int) -> list[tuple[int, int]]:
     """One page, put together as a replica does."""
-    page = Page[int](span, limit, lambda size: size)
+    page = TokenPage[int](span, limit, lambda size: size)
     while wanted := page.wanted:
         assert wanted <= CHUNK
         page.add(read(rows, page.first, span.last, wanted), wanted)

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from limedb.core.hlc import version_at
-from limedb.core.idempotency import Proposal, Terms, WriteId
+from limedb.core.idempotency import AgreedVersion, Proposal, WriteId
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import EVERYTHING, Span
 from limedb.core.limits import MAX_KEY_SIZE, MAX_RECORDS, MAX_SPANS, MAX_STORED_VALUE
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
-from limedb.core.selection import Selection
-from limedb.core.topology import Topology, found, leave
+from limedb.core.selection import WatchFilter
+from limedb.core.topology import Topology, initial_topology, leave
 from limedb.errors import (
     ClockSkewError,
     InvalidRequestError,
@@ -24,7 +24,7 @@ from limedb.errors import (
     RemoteError,
     StaleEpochError,
 )
-from limedb.ports import Applied, ChangeBatch, Entry, RangePage
+from limedb.ports import Applied, ChangeBatch, IndexEntry, RangePage
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
@@ -35,8 +35,8 @@ from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import START_MS, VirtualClock, run_virtual
 from tests.replication.nodes import A, B, Place, member
 
-ALONE = found("c1", 3, [member(A)])
-TWO = found("c1", 3, [member(A), member(B)])
+ALONE = initial_topology("c1", 3, [member(A)])
+TWO = initial_topology("c1", 3, [member(A), member(B)])
 NOW, FAR = version_at(START_MS), 2**64 - 1
 DEADLINE = 1e12
 
@@ -104,7 +104,7 @@ def test_messages_that_ask_for_too_much_are_refused() -> None:
             with pytest.raises(InvalidRequestError, match="at most"):
                 await asked
         with pytest.raises(ClockSkewError):
-            await peers.agree([proposal._replace(terms=Terms(FAR, 0, False))], fence, DEADLINE)
+            await peers.agree([proposal._replace(terms=AgreedVersion(FAR, 0, False))], fence, DEADLINE)
 
     run_virtual(scenario())
 
@@ -152,8 +152,8 @@ FENCE = TWO.fence
 FEW = Span(token_of("a"), token_of("a"))
 
 
-def state(version: int) -> Acceptor[Terms]:
-    return Acceptor(Ballot(1, "x"), Ballot(1, "x"), Terms(version, 0, False))
+def state(version: int) -> Acceptor[AgreedVersion]:
+    return Acceptor(Ballot(1, "x"), Ballot(1, "x"), AgreedVersion(version, 0, False))
 
 
 PROPOSAL = Proposal(WriteId(b"0" * 16, 1, 1), Ballot(1, "x"), None)
@@ -177,7 +177,7 @@ WRONG: list[tuple[str, Sequence[Any], list[Any]]] = [
         ],
     ),
     ("digests", ([EVERYTHING], 0), [[], [1, 2]]),
-    ("entries", ([FEW],), [[Entry("b", 1, 1, 0)], [Entry("a", FAR, 1, 0)]]),
+    ("entries", ([FEW],), [[IndexEntry("b", 1, 1, 0)], [IndexEntry("a", FAR, 1, 0)]]),
     ("agree", ([PROPOSAL],), [[], [None, None], [state(FAR)]]),
 ]
 
@@ -215,7 +215,7 @@ def test_a_write_with_an_answer_that_cannot_be_is_in_doubt(applied: list[Applied
 )
 def test_changes_that_cannot_be_end_a_watch_of_that_node(batch: ChangeBatch) -> None:
     async def scenario() -> None:
-        batches = ask(Peer(batch), Place(TWO)).watch(Selection(key="a"), None, FENCE)
+        batches = ask(Peer(batch), Place(TWO)).watch(WatchFilter(key="a"), None, FENCE)
         with pytest.raises(RemoteError):
             await anext(batches)
 
@@ -229,7 +229,7 @@ def test_answers_as_asked_pass() -> None:
         assert await ask(Peer([a]), place).scan(FEW, 1, FENCE, DEADLINE) == [a]
         page = RangePage([a], False)
         assert await ask(Peer(page), place).scan_range(KeyRange("a"), 1, FENCE, DEADLINE) == page
-        assert await ask(Peer([Entry("a", 1, 1, 0)]), place).entries([FEW], FENCE, DEADLINE)
+        assert await ask(Peer([IndexEntry("a", 1, 1, 0)]), place).entries([FEW], FENCE, DEADLINE)
         assert await ask(Peer([None]), place).agree([PROPOSAL], FENCE, DEADLINE) == [None]
         assert await ask(Peer([Applied(NOW, True, NOW)]), place).apply([a], FENCE, DEADLINE)
 

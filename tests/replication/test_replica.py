@@ -11,7 +11,7 @@ from limedb.core.hlc import version_at
 from limedb.core.layout import EVERYTHING, Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
-from limedb.core.topology import Fence, Topology, found, give_way
+from limedb.core.topology import Fence, Topology, give_way, initial_topology
 from limedb.errors import (
     ClockSkewError,
     NotMemberError,
@@ -31,7 +31,7 @@ from tests.cluster.virtual import START_MS, VirtualClock
 from tests.replication.nodes import A, Place, member, virtual
 
 FAR = 1e12
-TOPOLOGY = replace(found("c1", 3, [member(A)]), epoch=5)
+TOPOLOGY = replace(initial_topology("c1", 3, [member(A)]), epoch=5)
 FENCE = TOPOLOGY.fence
 
 

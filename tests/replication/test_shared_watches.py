@@ -6,7 +6,7 @@ import pytest
 
 from limedb.core.hlc import version_at
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.errors import TooManyWatchesError, WatchGapError
 from limedb.ports import Replica
 from limedb.replication.watch.feed import Feed
@@ -54,8 +54,8 @@ async def test_many_selections_share_one_feed_of_all_keys_and_are_told_their_own
     nodes = Nodes(A, B, C)
     seat = nodes.coordinator()
     keys = [f"k{n:03}" for n in range(100)]
-    watches = [begin(seat, what=Selection(key=key)) for key in keys]
-    prefix = begin(seat, what=Selection(prefix="k09"))
+    watches = [begin(seat, what=WatchFilter(key=key)) for key in keys]
+    prefix = begin(seat, what=WatchFilter(prefix="k09"))
     for news in (*watches, prefix):
         assert (await anext(news)).changes == []
     assert streams(seat) == 3 * (MAX_NARROW + 1)
@@ -78,11 +78,11 @@ async def test_a_watch_of_many_is_resumed_from_what_the_shared_feed_holds() -> N
     await asyncio.sleep(20)
     await put(seat, "k1", "x", "k2")
     asked = streams(seat)
-    again = begin(seat, after=resume + (10_000 << 16), what=Selection(prefix="k"))
+    again = begin(seat, after=resume + (10_000 << 16), what=WatchFilter(prefix="k"))
     assert (await anext(again)).changes == []
     assert await heard(again, 2) == ["k1", "k2"]
     assert streams(seat) == asked
-    early = begin(seat, after=resume, what=Selection(prefix="k"))  # before the feed began: one of its own
+    early = begin(seat, after=resume, what=WatchFilter(prefix="k"))  # before the feed began: one of its own
     assert await heard(early, 2) == ["k1", "k2"]
     assert streams(seat) > asked
     for news in (*others, again, early):

@@ -8,13 +8,15 @@ from limedb.core.detector import Status
 from limedb.core.layout import Layout
 from limedb.core.membership import NodeLoad, NodeState
 from limedb.core.report import ChangePlan, ChangeStatus, GossipReport, Move, PeerReport, Progress, RotFigures
-from limedb.core.topology import Member, Topology, found, hand_over, join
+from limedb.core.topology import Member, Topology, hand_over, initial_topology, join
 from limedb.ports import NodeHealth, Replica, RequestFigures, StoreStats
 from limedb.rpc.server.report_sources import ClusterSources, Phase
 from tests.rpc.peers import FakeReplica, SystemClock
 
 OWN, OTHER, DEAD, NEW = (f"http://node{i}:8484" for i in range(1, 5))
-STEADY = found("00000000000000aa", 2, [Member(url[-6], url, f"z{url[-6]}") for url in (OWN, OTHER, DEAD)])
+STEADY = initial_topology(
+    "00000000000000aa", 2, [Member(url[-6], url, f"z{url[-6]}") for url in (OWN, OTHER, DEAD)]
+)
 STREAMING = join(STEADY, Member("4", NEW))
 HANDOVER = hand_over(STREAMING)
 LOAD = NodeLoad(4096, 1 << 20, 12.5, 10.0, 6.0, 3.0, 1.0, 0.75, 0.25)

@@ -9,10 +9,10 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limedb.core.idempotency import Proposal, State, Terms, WriteId
+from limedb.core.idempotency import AgreedVersion, Proposal, State, WriteId
 from limedb.core.limits import MAX_ATTEMPT
 from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.topology import Fence, Member, found
+from limedb.core.topology import Fence, Member, initial_topology
 from limedb.errors import InvalidRequestError, RemoteError, StaleEpochError
 from limedb.replication.coordinator import Write
 from limedb.rpc.peer.links import PeerLinks
@@ -26,11 +26,11 @@ from tests.support.ports import free_port
 
 KEY = b"k" * 16
 FENCE = Fence("00000000000000aa", 3)
-NEWER = found("00000000000000aa", 3, [Member("a", "http://a:1")])
+NEWER = initial_topology("00000000000000aa", 3, [Member("a", "http://a:1")])
 checks = Checks(max_value_size=10)
 
 U64 = st.integers(0, 2**64 - 1)
-TERMS = st.builds(Terms, U64, U64, st.booleans())
+TERMS = st.builds(AgreedVersion, U64, U64, st.booleans())
 BALLOTS = st.builds(Ballot, st.integers(1, 2**32 - 1), st.text("0123456789abcdef", min_size=1, max_size=16))
 PROPOSALS = st.builds(
     Proposal,
@@ -96,7 +96,7 @@ async def peer() -> AsyncIterator[Any]:
 
 async def test_a_peer_is_asked_to_agree(peer: Any) -> None:
     ballot = Ballot(1, "p" * 16)
-    proposal = Proposal(WriteId(b"o" * 16, 7, 8), ballot, Terms(9, 0, existed=True))
+    proposal = Proposal(WriteId(b"o" * 16, 7, 8), ballot, AgreedVersion(9, 0, existed=True))
     peer.own.found = [Acceptor(ballot, ballot, proposal.terms), None]
     states = await peer.replica.agree([proposal, proposal], FENCE, SystemClock().monotonic() + 5)
     assert states == peer.own.found

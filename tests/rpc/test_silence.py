@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from limedb.errors import RequestTimeoutError
-from limedb.operator.scans import Selection, scan_client
+from limedb.operator.scans import ScanRange, scan_client
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 
@@ -39,4 +39,4 @@ def silent() -> Iterator[str]:
 
 def test_a_scan_that_falls_silent_ends_by_its_callers_timeout(silent: str) -> None:
     with scan_client(silent, 0.5) as node, pytest.raises(RequestTimeoutError, match=r"0\.5 s"):
-        list(node.scan(Selection()))
+        list(node.scan(ScanRange()))

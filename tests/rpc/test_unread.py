@@ -12,7 +12,7 @@ import pytest
 from limedb.rpc.server import memory as memory_module
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.server import STREAM_BYTES, Server
-from limedb.rpc.server.session import Session
+from limedb.rpc.server.session import SessionHandler
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.floods import wire
 from tests.rpc.peers import new_memory
@@ -45,7 +45,7 @@ class Large:
             yield kv_pb2.ScanResponse(after="v" * 100_000).SerializeToString()
 
     def Session(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return Session({"get": self.Get}, context, lambda *_: None, self.memory).run(request)
+        return SessionHandler({"get": self.Get}, context, lambda *_: None, self.memory).run(request)
 
     def __getattr__(self, _name: str) -> Any:
         return None

@@ -100,7 +100,7 @@ def check_replicated(sim: Sim, ledger: Ledger) -> None:
     for key, kept in ledger.keys.items():
         if kept.unknown or kept.values == {None}:
             continue
-        for url in layout.of(token_of(key)).current:
+        for url in layout.of(token_of(key)).natural:
             record = stored(sim.nodes[url]).get(key)
             if record is None or record.value not in kept.values:
                 lacking.append(f"{url} lacks {key}")

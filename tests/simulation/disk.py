@@ -16,7 +16,7 @@ from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.errors import RecordDamagedError
-from limedb.ports import Applied, ChangeTail, Entry, Held, RangePage, Saved, Scrubbed, StoreStats
+from limedb.ports import Applied, ChangeTail, Held, IndexEntry, RangePage, Saved, Scrubbed, StoreStats
 from limedb.storage.entries import unpack
 from limedb.storage.memory.store import MemoryStore
 from tests.simulation.loop import Process
@@ -134,7 +134,7 @@ class SimStore:
         self._disk.rotten_index.clear()
         return Scrubbed(b"", len(self._disk.records), 100 * len(self._disk.records))
 
-    async def purge(self, entries: Sequence[Entry]) -> int:
+    async def purge(self, entries: Sequence[IndexEntry]) -> int:
         purged: int = await self._queue.do(lambda: self._purge(tuple(entries)))
         return purged
 
@@ -178,7 +178,7 @@ class SimStore:
         self._disk.high_water = max(self._disk.high_water, self._inner.high_water())
         return applied
 
-    def _purge(self, entries: Sequence[Entry]) -> int:
+    def _purge(self, entries: Sequence[IndexEntry]) -> int:
         self._found(())
         entries = [entry for entry in entries if entry.key not in self._disk.rot]
         purged: int = _run(self._inner.purge(entries))
@@ -232,7 +232,7 @@ class SimStore:
         tokens = [token_of(key) for key in self._disk.rotten_index]
         return sum(span.first <= token <= span.last for token in tokens)
 
-    async def entries(self, spans: Sequence[Span]) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span]) -> list[IndexEntry]:
         """Entries are told from their records, so that rotten ones are found, and mended."""
         self._found(())
         entries = await self._inner.entries(spans)
@@ -242,7 +242,7 @@ class SimStore:
         self._disk.rotten_index -= listed
         return entries
 
-    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
         return await self._inner.garbage(span, cutoff_ms, limit)
 
     def count(self) -> int:

@@ -21,9 +21,9 @@ from limedb.replication.peer_door import PeerDoor
 from limedb.replication.repair import healing
 from limedb.replication.repair.hint_replay import HintReplayer
 from limedb.replication.replica import LocalReplica
-from limedb.replication.streaming.handoff import Handoff, Job, Part
+from limedb.replication.streaming.handoff import Handoff, Part, StreamJob
 from limedb.replication.streaming.transfer import Sources
-from limedb.replication.watch.feed import Feed, Source
+from limedb.replication.watch.feed import Feed, WatchSource
 from limedb.replication.watch.reported import Known, Reported
 from limedb.replication.write import writer as writing
 from limedb.storage import node_damage
@@ -35,7 +35,7 @@ def one_source(patch: pytest.MonkeyPatch) -> None:
     """A new owner fetches from one of the old ones only."""
     sound = Handoff._sources
 
-    def sources(self: Handoff, job: Job, part: Part) -> Sources:
+    def sources(self: Handoff, job: StreamJob, part: Part) -> Sources:
         return sound(self, job, part)._replace(others={}, needed=1)
 
     patch.setattr(Handoff, "_sources", sources)
@@ -106,8 +106,8 @@ def watch_of_one_owner(patch: pytest.MonkeyPatch) -> None:
 def watch_of_restarted(patch: pytest.MonkeyPatch) -> None:
     """A node that was restarted counts at once, though it has forgotten what it was to tell."""
 
-    def counts(self: Feed, source: Source) -> bool:
-        return source.stands
+    def counts(self: Feed, source: WatchSource) -> bool:
+        return source.is_live
 
     patch.setattr(Feed, "_counts", counts)
 

@@ -11,16 +11,16 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from limedb.core.idempotency import Proposal, State, Terms, WriteId
+from limedb.core.idempotency import AgreedVersion, Proposal, State, WriteId
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.report import Progress
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Member, MemberState, Phase, Topology, hand_over, remove
 from limedb.errors import LimeDBError, StaleEpochError, TopologyChangeError
-from limedb.ports import Account, Applied, ChangeBatch, Entry, RangePage, Replica
+from limedb.ports import Account, Applied, ChangeBatch, IndexEntry, RangePage, Replica
 from tests.simulation.clock import SimClock
 from tests.simulation.gossip_lies import false_gossip
 from tests.simulation.loop import Process
@@ -127,7 +127,7 @@ class Stranger:
 
     def _agree(self, true: Topology) -> Callable[[Any], Any]:
         operation = WriteId(self._rng.randbytes(16), self._rng.getrandbits(64), 0)
-        proposal = Proposal(operation, Ballot(1, "evil"), Terms(FAR, 0, False))
+        proposal = Proposal(operation, Ballot(1, "evil"), AgreedVersion(FAR, 0, False))
         return lambda p: p.replica.agree([proposal], true.fence, 1e9)
 
 
@@ -179,7 +179,7 @@ class LyingReplica:
         return page if not self._lies else RangePage([*page.records, *page.records], False)
 
     async def watch(
-        self, what: Selection, since_ms: int | None, fence: Fence
+        self, what: WatchFilter, since_ms: int | None, fence: Fence
     ) -> AsyncGenerator[ChangeBatch, None]:
         async for batch in self._own.watch(what, since_ms, fence):
             yield batch
@@ -191,10 +191,10 @@ class LyingReplica:
         digests = await self._own.digests(spans, cutoff_ms, fence, deadline)
         return digests[1:] if self._lies else digests
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         self._may_claim()
         entries = await self._own.entries(spans, fence, deadline)
-        return [*entries, Entry("lie", FAR, 1, 0)] if self._lies else entries
+        return [*entries, IndexEntry("lie", FAR, 1, 0)] if self._lies else entries
 
     async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
         self._may_claim()

@@ -15,7 +15,7 @@ from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.report import Progress
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
 from limedb.errors import (
     OutcomeUnknownError,
@@ -23,7 +23,7 @@ from limedb.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-from limedb.ports import Account, Applied, ChangeBatch, Entry, Held, RangePage, Replica
+from limedb.ports import Account, Applied, ChangeBatch, Held, IndexEntry, RangePage, Replica
 from tests.simulation.network import Host, SimNetwork, UnansweredError, UnsentError
 from tests.simulation.streams import stream
 
@@ -59,7 +59,7 @@ class SimReplica:
         )
 
     async def watch(
-        self, what: Selection, since_ms: int | None, fence: Fence
+        self, what: WatchFilter, since_ms: int | None, fence: Fence
     ) -> AsyncGenerator[ChangeBatch, None]:
         told = stream(
             self._network,
@@ -83,7 +83,7 @@ class SimReplica:
             "digests", lambda r: r.digests(asked, cutoff_ms, fence, self._there(deadline)), deadline
         )
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         asked = tuple(spans)
         return await self._ask("entries", lambda r: r.entries(asked, fence, self._there(deadline)), deadline)
 

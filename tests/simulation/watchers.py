@@ -14,7 +14,7 @@ from random import Random
 from limedb.core.hlc import wall_ms_of
 from limedb.core.quorum import Level
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.errors import LimeDBError, WatchGapError
 from limedb.replication.watch.watcher import WatchEvent
 from tests.cluster.virtual import START_MS
@@ -203,7 +203,7 @@ async def follow(node: SimNode, after: int | None) -> AsyncGenerator[WatchEvent,
 
 async def _tell(program: object, after: int | None, told: "asyncio.Queue[WatchEvent]") -> None:
     watcher = program.engine.watcher  # type: ignore[attr-defined]
-    async with aclosing(watcher.watch(Selection(prefix=PREFIX), after, None)) as news:
+    async with aclosing(watcher.watch(WatchFilter(prefix=PREFIX), after, None)) as news:
         async for one in news:
             await told.put(one)
 

@@ -10,7 +10,7 @@ from limedb.core.layout import EVERYTHING, Span
 from limedb.core.record import Record
 from limedb.core.ring import TOKENS, token_of
 from limedb.errors import ResponseTooLargeError
-from limedb.ports import Applied, Entry, Store
+from limedb.ports import Applied, IndexEntry, Store
 from limedb.storage import walk as walking
 from limedb.storage.memory.store import MemoryStore
 from tests.storage.kinds import FILESYSTEM, LMDB, NOW, Kind, text, tombstone
@@ -39,7 +39,7 @@ def only(key: str) -> Span:
     return Span(token_of(key), token_of(key))
 
 
-async def entry(store: Store, key: str) -> Entry:
+async def entry(store: Store, key: str) -> IndexEntry:
     [found] = [e for e in await store.entries([only(key)]) if e.key == key]
     return found
 
@@ -180,7 +180,7 @@ async def test_garbage_is_what_ended_before_the_cutoff(store: Store) -> None:
 
 async def test_garbage_comes_in_pages(store: Store) -> None:
     await store.apply([tombstone(f"k{n}") for n in range(25)] + [text(f"v{n}") for n in range(25)], NOW)
-    found: list[Entry] = []
+    found: list[IndexEntry] = []
     span = EVERYTHING
     pages = 0
     while span.first < TOKENS:
@@ -258,7 +258,7 @@ async def test_purging_twice_or_nothing_is_nothing(store: Store) -> None:
     found = await entry(store, "a")
     assert await store.purge([found, found]) == 1
     assert await store.purge([found]) == 0
-    assert await store.purge([Entry("never", 1, 1, 1)]) == 0
+    assert await store.purge([IndexEntry("never", 1, 1, 1)]) == 0
     assert await store.purge([]) == 0
     assert store.count() == 1
 

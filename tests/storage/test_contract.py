@@ -13,7 +13,7 @@ from limedb.core.layout import EVERYTHING
 from limedb.core.record import Record, merge
 from limedb.core.ring import TOKENS, token_of
 from limedb.errors import InvalidKeyError, MalformedRequestError, StoreClosedError, StoreError
-from limedb.ports import Applied, Entry, Store
+from limedb.ports import Applied, IndexEntry, Store
 from limedb.storage.memory.store import MemoryStore
 from tests.storage.kinds import FILESYSTEM, LMDB, MEMORY, NOW, Kind, text, tombstone
 
@@ -415,7 +415,7 @@ async def test_a_closed_store_refuses_everything(kind: Kind, tmp_path: Path) -> 
         store.digests([EVERYTHING], 0),
         store.entries([EVERYTHING]),
         store.garbage(EVERYTHING, NOW, 1),
-        store.purge([Entry("a", 1, 1, 1)]),
+        store.purge([IndexEntry("a", 1, 1, 1)]),
         store.snapshot(str(tmp_path / "copy")),
     ):
         with pytest.raises(StoreClosedError):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from limedb.core.topology import Member, Topology, found, join
+from limedb.core.topology import Member, Topology, initial_topology, join
 from limedb.errors import StoreDamagedError
 from limedb.ports import Saved
 from limedb.storage.files import node_path, set_folder_aside
@@ -19,7 +19,9 @@ DAMAGE = StoreDamagedError("data.mdb is damaged: page 7: it is zeros")
 
 
 def cluster(size: int, replicas: int = 3) -> Topology:
-    return found("00000000000000ab", replicas, [Member(f"id-{i}", f"http://n{i}:1") for i in range(size)])
+    return initial_topology(
+        "00000000000000ab", replicas, [Member(f"id-{i}", f"http://n{i}:1") for i in range(size)]
+    )
 
 
 async def written(tmp_path: Path, saved: Saved | None) -> Path:

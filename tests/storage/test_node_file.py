@@ -10,14 +10,16 @@ import pytest
 
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.topology import Member, Topology, found, join
+from limedb.core.topology import Member, Topology, initial_topology, join
 from limedb.errors import StoreCorruptError, StoreDamagedError, StoreFullError
 from limedb.ports import NodeFile, Saved
 from limedb.storage.node_file import JsonNodeFile, MemoryNodeFile, open_node_file, set_aside
 from tests.storage.disks import SmallDisk
 
 URL = "http://node1:8484"
-STEADY = found("00000000000000ab", 3, [Member("id-a", URL, "z1"), Member("id-b", "http://b:1", "", 0)])
+STEADY = initial_topology(
+    "00000000000000ab", 3, [Member("id-a", URL, "z1"), Member("id-b", "http://b:1", "", 0)]
+)
 JOINING = join(STEADY, Member("id-c", "http://c:1"))
 INFINITE = b'{"format": 1, "node_id": "a", "topology": {"cluster_id": "a", "epoch": Infinity}}'
 FULL = Saved(

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from limedb.core.bounds import flaw
-from limedb.core.topology import Member, Topology, found
+from limedb.core.topology import Member, Topology, initial_topology
 from limedb.errors import InvalidRequestError, StoreCorruptError, StoreError
 from limedb.ports import Saved
 from limedb.storage.files import FileLock
 from limedb.storage.node_file import JsonNodeFile, node_path, serialize
-from limedb.storage.topology_repair import Found, plan, read, write
+from limedb.storage.topology_repair import FoundTopology, plan, read, write
 
 URLS = [f"http://node{i}:8484" for i in (1, 2, 3)]
 MEMBERS = [Member(f"id-{i}", url, f"rack{i}", 16 * (i + 1)) for i, url in enumerate(URLS)]
-STEADY = found("0123456789abcdef", 2, MEMBERS)
+STEADY = initial_topology("0123456789abcdef", 2, MEMBERS)
 
 
 def folders(tmp_path: Path, **poison: Any) -> list[Path]:
@@ -128,7 +128,7 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
 
 def test_a_node_that_runs_is_left_alone(tmp_path: Path) -> None:
     paths = folders(tmp_path)
-    nodes: list[Found] = [read(path) for path in paths]
+    nodes: list[FoundTopology] = [read(path) for path in paths]
     lock = FileLock(paths[1] / "limedb.lock", paths[1])
     try:
         with pytest.raises(StoreError, match="in use by process"):

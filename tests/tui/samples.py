@@ -1,16 +1,16 @@
 """Samples of a cluster that tests make up."""
 
-from limedb.operator.console_values import NodeSample, Sample
+from limedb.operator.console_values import NodeRow, Sample
 
 A, B, C = (f"http://127.0.0.1:{port}" for port in (7001, 7002, 7003))
 
 
-def node(url: str, **facts: object) -> NodeSample:
+def node(url: str, **facts: object) -> NodeRow:
     """A live member, but for what is told."""
-    return NodeSample(url, **{"virtual_nodes": 256, "generation": 1, **facts})  # type: ignore[arg-type]
+    return NodeRow(url, **{"virtual_nodes": 256, "generation": 1, **facts})  # type: ignore[arg-type]
 
 
-def sample(*nodes: NodeSample, **facts: object) -> Sample:
+def sample(*nodes: NodeRow, **facts: object) -> Sample:
     """A cluster of three live nodes, seen by the first, but for what is told."""
     told = {
         "cluster_id": "c1",

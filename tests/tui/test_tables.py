@@ -3,7 +3,7 @@
 import pytest
 
 from limedb.core.ring import Ring, token_of
-from limedb.operator.console_values import Gossip, Load, NodeSample, PeerGossip
+from limedb.operator.console_values import Gossip, Load, NodeRow, PeerGossip
 from limedb.tui import gossip, nodes, ring
 from limedb.tui.figures import plain
 from tests.tui.samples import A, B, C, node, sample
@@ -13,7 +13,7 @@ BUSY = Load(
 )
 
 
-def row(one: NodeSample, width: int = 400) -> dict[str, str]:
+def row(one: NodeRow, width: int = 400) -> dict[str, str]:
     return {column.title: column.cell(one, [1.0, 2.0]).text for column in nodes.columns(width)}
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from limedb.operator.console_values import Entry, Owner, Page
+from limedb.operator.console_values import KeyPage, KeyRow, Owner
 from limedb.tui.browsing import Place
 from limedb.tui.details import caption, expiry, replicas
 from limedb.tui.figures import plain
@@ -80,11 +80,11 @@ def test_replicas_tell_who_has_the_newest_version() -> None:
 
 
 def test_pages_are_walked_there_and_back() -> None:
-    first = Place("user:").at(Page((Entry("user:1", 1),), after="user:1"))
+    first = Place("user:").at(KeyPage((KeyRow("user:1", 1),), after="user:1"))
     second = first.next()
     assert second is not None
     assert (second.cursor, second.number, second.prefix) == ("user:1", 2, "user:")
-    last = second.at(Page((Entry("user:2", 1),)))
+    last = second.at(KeyPage((KeyRow("user:2", 1),)))
     assert last.next() is None
     back = last.previous()
     assert back is not None
@@ -93,9 +93,9 @@ def test_pages_are_walked_there_and_back() -> None:
 
 
 def test_a_place_says_where_it_is() -> None:
-    entries = (Entry("a", 1), Entry("b", 1))
-    assert Place().at(Page(entries, "b")).label() == "page 1: 2 keys →"
-    assert Place().at(Page(entries)).label() == "page 1: 2 keys, the end"
+    entries = (KeyRow("a", 1), KeyRow("b", 1))
+    assert Place().at(KeyPage(entries, "b")).label() == "page 1: 2 keys →"
+    assert Place().at(KeyPage(entries)).label() == "page 1: 2 keys, the end"
     assert Place("x").label() == "no key begins with 'x'"
     assert Place().label() == "there are no keys"
     assert Place("", (None, "b")).label() == "page 2: nothing more"

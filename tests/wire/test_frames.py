@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limedb.core.record import Record
-from limedb.core.topology import Fence, Member, found
+from limedb.core.topology import Fence, Member, initial_topology
 from limedb.encoding.record import decode, encode, received
 from limedb.encoding.varint import varint
 from limedb.errors import MalformedRequestError, RecordDamagedError, StoreCorruptError
@@ -22,7 +22,9 @@ VALUES = st.one_of(st.none(), st.text(), st.binary(), st.sampled_from(["v" * 20_
 RECORDS = st.builds(Record, KEYS, VALUES, U64, st.one_of(st.just(0), U64))
 FENCES = st.builds(Fence, st.integers(1, 2**64 - 1).map("{:016x}".format), st.integers(1, 2**64 - 1))
 APPLIED = st.builds(Applied, st.one_of(st.just(0), U64), st.booleans(), st.one_of(st.just(0), U64))
-NEWER = found("00000000000000bb", 3, [Member("b", "http://b:1"), Member("c", "http://c:1", "zone")])
+NEWER = initial_topology(
+    "00000000000000bb", 3, [Member("b", "http://b:1"), Member("c", "http://c:1", "zone")]
+)
 
 
 @given(st.lists(st.tuples(U32, U32, FENCES, st.lists(KEYS, max_size=5), U32), max_size=4))
@@ -132,8 +134,8 @@ def test_a_damaged_record_is_neither_a_record_nor_absent() -> None:
     damaged = RecordDamagedError(("b",), "rot")
     frame = frames.answer(1, frames.read_answer([encode(Record("a", "1", 1)), damaged, None]))
     (answer,) = frames.answers_of(frame)
-    found = frames.records_of(["a", "b", "c"], answer)
-    assert (found[0], found[2]) == (Record("a", "1", 1), None)
-    assert isinstance(found[1], RecordDamagedError)
+    initial_topology = frames.records_of(["a", "b", "c"], answer)
+    assert (initial_topology[0], initial_topology[2]) == (Record("a", "1", 1), None)
+    assert isinstance(initial_topology[1], RecordDamagedError)
     with pytest.raises(StoreCorruptError):  # what a version does that doesn't know of it
         [decode(data) if data else None for data in answer.records]

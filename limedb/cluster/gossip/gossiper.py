@@ -71,7 +71,7 @@ class Gossiper:
         self._checking: set[Check] = set()
         self._errors: dict[str, str] = {}
         self._statuses: dict[str, Status] = {}
-        view.know(self._seeds)
+        view.add(self._seeds)
         if not self._seeds:
             self._met.set()
         self._known, self._generation = len(view.urls), view.own.generation
@@ -91,7 +91,7 @@ class Gossiper:
 
     def nudge(self) -> None:
         """Tell at once what has changed with this node, by a heartbeat and quick rounds."""
-        self._view.beat()
+        self._view.heartbeat()
         self._extra = EXTRA_ROUNDS
         self._news.set()
 
@@ -117,7 +117,7 @@ class Gossiper:
     async def _run_interval(self, tasks: asyncio.TaskGroup) -> None:
         """A heartbeat and its round, then quick rounds as long as they are needed, until the next is due."""
         due = self._clock.monotonic() + self._interval * self._rng.uniform(1 - JITTER, 1 + JITTER)
-        self._view.beat()
+        self._view.heartbeat()
         self._judge()
         self._start_round(tasks)
         self._start_checks()

@@ -118,13 +118,13 @@ class ClusterView:
         """The state of this node, as gossip tells it."""
         return self._membership.own
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Raise the own heartbeat and tell what changed; a store that fails stops no heartbeat."""
         try:
             told = self._tell()
         except StoreError:
             told = {}
-        self._membership.beat(**told)
+        self._membership.heartbeat(**told)
 
     def judge(self) -> dict[str, Status]:
         """What all peers are taken for now; `dead_for` counts from the first time that it was dead."""
@@ -146,10 +146,10 @@ class ClusterView:
                     self._hearsay.forget(url)
             self._absorb()
 
-    def know(self, urls: Iterable[str]) -> None:
+    def add(self, urls: Iterable[str]) -> None:
         """Make nodes known by their names."""
         for url in urls:
-            self._membership.know(url)
+            self._membership.add(url)
         self._absorb()
 
     def digests(self, to: str = "") -> tuple[Digest, ...]:

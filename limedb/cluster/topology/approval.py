@@ -103,13 +103,13 @@ class Approval:
     async def _check_handed_over(self, topology: Topology) -> None:
         """A change ends when so many old owners of each range refuse those who read as before."""
         ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
-        current = {url for owners in ranges for url in owners.current}
+        current = {url for owners in ranges for url in owners.natural}
         waiting = current - self._seen.of(topology)
         answers = await ask_all(sorted(waiting), lambda url: self._learn(url, topology))
         self._seen.note(topology, {url for url, newest in answers.items() if _knows(newest, topology)})
         left = current - self._seen.of(topology)
         for owners in ranges:
-            if len(set(owners.current) - left) < owners.sources_needed:
+            if len(set(owners.natural) - left) < owners.sources_needed:
                 raise UnavailableError(f"{', '.join(sorted(left))} don't know of the handover yet")
 
     async def _ask_progress(self, url: str) -> Progress:

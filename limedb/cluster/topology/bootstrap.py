@@ -20,7 +20,7 @@ from limedb.cluster.topology.store import TopologyStore
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
 from limedb.core.quorum import majority
-from limedb.core.topology import Member, found
+from limedb.core.topology import Member, initial_topology
 from limedb.ports import Clock, TopologyTransport
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class Bootstrap:
         states = [s for s in self._fresh() if answers.get(s.url) == own]
         if not self._can_found() or self._hears_cluster():
             return
-        topology = found(
+        topology = initial_topology(
             f"{self._rng.getrandbits(64) or 1:016x}",
             self._view.own.replication_factor,
             [self._own_member(), *map(member_of, states)],

@@ -26,8 +26,8 @@ from limedb.core.topology import (
     MemberState,
     Phase,
     Topology,
-    also_remove,
     cancel,
+    extend_removal,
     finish,
     hand_over,
     join,
@@ -112,7 +112,7 @@ class ChangeDriver:
     async def _go_on_without(self, topology: Topology, member: Member) -> None:
         log.warning("%s can't do its part of the change: it is gone", member.url)
         if all(m.standing is MemberState.REMOVING for m in topology.changing):
-            await self._decide(topology, partial(also_remove, node_id=member.node_id))
+            await self._decide(topology, partial(extend_removal, node_id=member.node_id))
         else:
             await self._decide(topology, cancel)
 
@@ -128,7 +128,7 @@ class ChangeDriver:
 
         def is_enough() -> bool:
             learned = self._seen.of(topology)
-            enough = all(len(learned.intersection(o.current)) >= o.sources_needed for o in ranges)
+            enough = all(len(learned.intersection(o.natural)) >= o.sources_needed for o in ranges)
             return enough and leaving <= learned
 
         def take(url: str, known: Topology | LimeDBError) -> bool:
@@ -136,7 +136,7 @@ class ChangeDriver:
                 self._seen.note(topology, [url])
             return is_enough()
 
-        urls = sorted(leaving.union(*(owners.current for owners in ranges)) - self._seen.of(topology))
+        urls = sorted(leaving.union(*(owners.natural for owners in ranges)) - self._seen.of(topology))
         await ask_each(urls, partial(self._learn, topology), take)
         if is_enough():
             await self._decide(topology, finish)

@@ -22,7 +22,7 @@ class Liveness:
     def observe(self) -> None:
         """Make the members known to gossip, and note since when one's URL is another node's."""
         members = self._charter.topology.members
-        self._view.know(member.url for member in members)
+        self._view.add(member.url for member in members)
         now = self._clock.monotonic()
         gone = {m.node_id for m in members if self.was_replaced(m)}
         self._elsewhere_since = {i: self._elsewhere_since.get(i, now) for i in sorted(gone)}

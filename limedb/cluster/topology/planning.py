@@ -17,7 +17,7 @@ def plan(before: Topology, during: Topology, what: str, epoch: int = 0) -> Chang
     handed_over = Layout(replace(during, phase=Phase.HANDOVER))
     old, new = _shares(Layout(before)), _shares(handed_over)
     moves = [Move(url, old.get(url, 0.0), new.get(url, 0.0)) for url in sorted({*old, *new})]
-    streamed = sum(span.size * len(owners.extra) for span, owners in streaming.segments()) / TOKENS
+    streamed = sum(span.size * len(owners.pending) for span, owners in streaming.segments()) / TOKENS
     return ChangePlan(what + _warning(during), epoch, tuple(moves), streamed)
 
 
@@ -31,7 +31,7 @@ def lacks_sources(during: Topology, living: set[str]) -> float:
     spans = [
         span.size
         for span, owners in Layout(during).segments()
-        if owners.streaming and len(living.intersection(owners.current)) < owners.sources_needed
+        if owners.streaming and len(living.intersection(owners.natural)) < owners.sources_needed
     ]
     return sum(spans) / TOKENS
 
@@ -39,7 +39,7 @@ def lacks_sources(during: Topology, living: set[str]) -> float:
 def _shares(layout: Layout) -> dict[str, float]:
     tokens: dict[str, int] = {}
     for span, owners in layout.segments():
-        for url in owners.current:
+        for url in owners.natural:
             tokens[url] = tokens.get(url, 0) + span.size
     return {url: size / TOKENS for url, size in tokens.items()}
 

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 
 from limedb.aio.tasks import Tasks
-from limedb.core.idempotency import FIRST, MARGIN_MS, MAX_AGE_MS, Proposal, Terms, WriteId, bound
+from limedb.core.idempotency import FIRST, MARGIN_MS, MAX_AGE_MS, AgreedVersion, Proposal, WriteId, pick_value
 from limedb.core.paxos import Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
@@ -31,7 +31,7 @@ from limedb.ports import Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.rounds import Poll, Poller, Round
 from limedb.replication.requests import MAX_RESTARTS, Counters, Write
-from limedb.replication.write.pending import PendingWrite, honest
+from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 
 MAX_AHEAD_MS = MARGIN_MS // 2
 """How far in the future a write may have begun: clients' clocks are not ours."""
@@ -47,7 +47,7 @@ class Attempt:
 
     def __init__(self, job: PendingWrite, operation: WriteId, ballot: Ballot) -> None:
         self.job, self.operation, self.ballot = job, operation, ballot
-        self.terms: Terms | None = None
+        self.terms: AgreedVersion | None = None
 
     @property
     def proposal(self) -> Proposal:
@@ -94,7 +94,7 @@ class Agreement:
         job.may_be_stored = write.attempt > 0
         began = began_ms(write.idempotency_key)
         if not now - MAX_AGE_MS <= began <= now + MAX_AHEAD_MS:
-            job.outcome = honest(job, InvalidRequestError(_misdated(began, now)))
+            job.outcome = as_unknown_if_maybe_stored(job, InvalidRequestError(_misdated(began, now)))
             return None
         ballot = Ballot(FIRST + write.attempt, self._new_proposer())
         return Attempt(job, operation_of(write), ballot)
@@ -106,7 +106,7 @@ class Agreement:
             return
         try:
             missing = len(poll.owners.write_set) - len(poll.states)
-            attempt.terms = bound(poll.states, missing, poll.need)
+            attempt.terms = pick_value(poll.states, missing, poll.need)
         except LimeDBError as error:
             self._fail(attempt, error)
 
@@ -122,9 +122,9 @@ class Agreement:
         for attempt in attempts:
             job = attempt.job
             if isinstance(job.outcome, LimeDBError):
-                job.outcome = honest(job, job.outcome)
+                job.outcome = as_unknown_if_maybe_stored(job, job.outcome)
             elif job.record is not None:
-                attempt.terms = Terms(job.record.version, job.record.expires_at, job.existed)
+                attempt.terms = AgreedVersion(job.record.version, job.record.expires_at, job.existed)
 
     def _accepted(self, attempt: Attempt, poll: Poll | LimeDBError) -> None:
         """Take in the answers to an accept: from here on it is a write like any other."""
@@ -133,13 +133,15 @@ class Agreement:
             self._fail(attempt, poll)
             return
         job.record = Record(job.write.key, job.write.value, terms.version, terms.expires_at)
-        job.existed, job.is_exact = terms.existed, True
+        job.existed, job.version_is_final = terms.existed, True
 
     def _fail(self, attempt: Attempt, poll: Poll | LimeDBError) -> None:
         job = attempt.job
         job.need = 1 if isinstance(poll, LimeDBError) else poll.need
         error = poll if isinstance(poll, LimeDBError) else poll.error(job.write.key)
-        job.outcome = error if isinstance(error, OutcomeUnknownError) else honest(job, error)
+        job.outcome = (
+            error if isinstance(error, OutcomeUnknownError) else as_unknown_if_maybe_stored(job, error)
+        )
 
     # --- one round
 

@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from limedb.aio.tasks import Tasks
-from limedb.core.idempotency import FIRST, Proposal, State, agrees, quorum
+from limedb.core.idempotency import FIRST, Proposal, State, is_accepted, quorum
 from limedb.core.layout import Owners
 from limedb.core.quorum import Level
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError, StaleEpochError
 from limedb.ports import Clock, Replicas
-from limedb.replication.fanout import reason
+from limedb.replication.fanout import failure_text
 
 
 class Poll:
@@ -48,7 +48,7 @@ class Poll:
             self.missing[node_url] = (
                 "it can't tell of writes that began so long ago, or before owners changed"
             )
-        elif agrees(state, self.proposal):
+        elif is_accepted(state, self.proposal):
             self.states.append(state)
         else:
             self.missing[node_url] = "it knows another attempt"
@@ -114,7 +114,7 @@ class Poller:
                 round_.stale = error
             for poll in polls:
                 poll.waiting -= 1
-                poll.missing[node_url] = reason(error)
+                poll.missing[node_url] = failure_text(error)
         except Exception as error:
             if not round_.done.done():
                 round_.done.set_exception(error)

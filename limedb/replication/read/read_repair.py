@@ -20,7 +20,7 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError
 from limedb.ports import Replicas
-from limedb.replication.fanout import Fanout, Round, Track, reason
+from limedb.replication.fanout import Fanout, ReplicaAcks, Round, failure_text
 from limedb.replication.read.reader import ReadRound
 from limedb.replication.requests import Counters
 
@@ -77,18 +77,18 @@ class BlockingReadRepair:
             finding.holders = track.quorum.acks
             finding.missing |= track.missed
 
-    def _track(self, finding: StaleRecord) -> Track:
+    def _track(self, finding: StaleRecord) -> ReplicaAcks:
         targets = [url for url in finding.lacking if self._replicas.is_reachable(url)]
-        return Track(finding.record, finding.need, targets, finding.holders)
+        return ReplicaAcks(finding.record, finding.need, targets, finding.holders)
 
 
 def _findings(lookup: ReadRound, level: Level) -> Iterator[StaleRecord]:
     """What is to be written of a lookup that has its answers."""
     owners, answers = lookup.owners, lookup.answers
-    extra = owners.extra if level is Level.LINEARIZABLE else ()
+    extra = owners.pending if level is Level.LINEARIZABLE else ()
     if not lookup.is_enough or not (extra or lookup.differs):
         return
-    others = [url for url in owners.current if url not in answers]
+    others = [url for url in owners.natural if url not in answers]
     for i, record in enumerate(lookup.winners()):
         if not isinstance(record, Record):
             continue
@@ -101,7 +101,7 @@ def _findings(lookup: ReadRound, level: Level) -> Iterator[StaleRecord]:
 
 
 def _error(finding: StaleRecord, level: Level) -> LimeDBError:
-    missing = {url: reason(error) for url, error in finding.missing.items()}
+    missing = {url: failure_text(error) for url, error in finding.missing.items()}
     need, live = finding.need, finding.holders
     total = live + len(missing)
     return LevelUnreachableError(finding.record.key, level.value, need, live, total, missing)

@@ -27,7 +27,7 @@ from limedb.errors import (
     is_too_large,
 )
 from limedb.ports import Clock, Held, Replicas
-from limedb.replication.fanout import is_own, reason
+from limedb.replication.fanout import failure_text, is_replica_error
 from limedb.replication.read.latency import Latencies
 from limedb.replication.requests import Counters
 
@@ -122,7 +122,7 @@ class ReadRound:
             return errors[0]
         if not self.is_hopeless:
             return RequestTimeoutError(seconds, f"{self.waiting} of the replicas of key {brief(key)}")
-        missing = {url: e if isinstance(e, str) else reason(e) for url, e in self.missing.items()}
+        missing = {url: e if isinstance(e, str) else failure_text(e) for url, e in self.missing.items()}
         live = len(self.answers) + len(self.spare) + self.waiting
         return LevelUnreachableError(key, level, self.need, live, self.owners.replicas, missing)
 
@@ -197,7 +197,7 @@ class Reader:
         self._set_alarm(asking, lookups, left)
 
     def _rank(self, lookup: ReadRound, latencies: Latencies) -> None:
-        current = [url for url in lookup.owners.current if url not in lookup.damaged]
+        current = [url for url in lookup.owners.natural if url not in lookup.damaged]
         live = [url for url in current if self._replicas.is_reachable(url)]
         if len(live) < len(current):
             lookup.missing.update({url: self._replicas.absence(url) for url in current if url not in live})
@@ -252,7 +252,7 @@ class _Asking:
         try:
             records = await self._replicas.at(node_url).read(keys, self._fence, self.deadline, self._most)
         except LimeDBError as error:
-            if not is_own(error):
+            if not is_replica_error(error):
                 now = self._clock.monotonic()
                 self.latencies.note_failed(node_url, now - began, now)
             self._fail(node_url, lookups, error)
@@ -309,7 +309,7 @@ class _Asking:
 
 def _stands_alone(error: LimeDBError) -> bool:
     """Whether an error that all replicas gave is the one to tell."""
-    return is_own(error) or isinstance(error, RequestTimeoutError)
+    return is_replica_error(error) or isinstance(error, RequestTimeoutError)
 
 
 def _newest(records: Sequence[Held]) -> Record | None:

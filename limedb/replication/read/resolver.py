@@ -121,11 +121,11 @@ def sole_owner(layout: Layout, keys: Iterable[str]) -> str | None:
     found: str | None = None
     for key in keys:
         owners = layout.of_key(key)
-        if owners.replicas != 1 or owners.extra or not owners.current:
+        if owners.replicas != 1 or owners.pending or not owners.natural:
             return None
         if found is None:
-            (found,) = owners.current
-        elif owners.current[0] != found:
+            (found,) = owners.natural
+        elif owners.natural[0] != found:
             return None
     return found
 
@@ -148,7 +148,7 @@ def _reads(
         for key in lookup.keys:
             yield Read(key, lookup.error(key, level.value, seconds))
         return
-    told = [url for url in lookup.owners.current if url in lookup.answers]
+    told = [url for url in lookup.owners.natural if url in lookup.answers]
     for i, (key, record) in enumerate(zip(lookup.keys, lookup.winners(), strict=True)):
         if failed and key in failed:
             yield Read(key, failed[key])

@@ -19,7 +19,7 @@ from limedb.core.layout import Layout, Span
 from limedb.core.quorum import majority
 from limedb.core.ring import TOKENS
 from limedb.errors import LimeDBError, StaleEpochError, is_too_large
-from limedb.ports import Clock, Entry, Placement, Replicas, Store
+from limedb.ports import Clock, IndexEntry, Placement, Replicas, Store
 from limedb.replication.repair.range_sync import LISTED_LEAVES, ReplicaCalls, Scope, smaller
 from limedb.replication.repair.ranges import Section, foreign, gained
 
@@ -111,7 +111,7 @@ class Dropper:
             self.pushed += len(keys)
         self.dropped += await self._store.purge(own)
 
-    def _is_wanted(self, entry: Entry, theirs: Sequence[dict[str, Entry]]) -> bool:
+    def _is_wanted(self, entry: IndexEntry, theirs: Sequence[dict[str, IndexEntry]]) -> bool:
         """Whether owners that are behind an entry are to be brought it."""
         known = [listed[entry.key] for listed in theirs if entry.key in listed]
         if any(other.version > entry.version for other in known):
@@ -130,10 +130,10 @@ class Dropper:
 
     async def _of_majority(
         self, spans: Sequence[Span], urls: Sequence[str], courier: ReplicaCalls
-    ) -> list[dict[str, Entry]]:
+    ) -> list[dict[str, IndexEntry]]:
         """What a majority of the owners hold. LimeDBError: too few answer."""
         need = majority(self._placement.layout.of(spans[0].first).replicas)
-        found: list[dict[str, Entry]] = []
+        found: list[dict[str, IndexEntry]] = []
         for i, url in enumerate(urls):
             try:
                 found.append(await self._listed(url, spans, courier))
@@ -143,10 +143,10 @@ class Dropper:
                     raise
         return found
 
-    async def _listed(self, url: str, spans: Sequence[Span], courier: ReplicaCalls) -> dict[str, Entry]:
+    async def _listed(self, url: str, spans: Sequence[Span], courier: ReplicaCalls) -> dict[str, IndexEntry]:
         return {entry.key: entry for entry in await courier.entries(self._replicas.at(url), spans)}
 
-    def _is_old(self, entry: Entry) -> bool:
+    def _is_old(self, entry: IndexEntry) -> bool:
         return entry.version > 0 and wall_ms_of(entry.version) < self._cutoff_ms()
 
     def _cutoff_ms(self) -> int:

@@ -69,10 +69,10 @@ def judge(own_url: str, owners: Owners, answers: Mapping[str, Held | LimeDBError
     """What follows from what the other owners that are read answered; see the module's argument. One that
     could not answer is an error that isn't RecordDamagedError.
     """
-    others = [url for url in owners.current if url != own_url]
+    others = [url for url in owners.natural if url != own_url]
     told = {url: held for url in others if not isinstance(held := answers[url], LimeDBError)}
     need = majority(owners.replicas)
-    enough = owners.replicas - need + 1 if own_url in owners.current else need
+    enough = owners.replicas - need + 1 if own_url in owners.natural else need
     records = [record for record in told.values() if record is not None]
     if len(told) >= enough and told:
         return Verdict(Outcome.MENDED, _newest(records))
@@ -171,7 +171,7 @@ class Healer:
             self._mended(key)
             return Outcome.MENDED
         owners = self._placement.layout.of_key(key)
-        others = [url for url in owners.current if url != self._own_url]
+        others = [url for url in owners.natural if url != self._own_url]
         held = await asyncio.gather(*(self._ask(url, key) for url in others))
         verdict = judge(self._own_url, owners, dict(zip(others, held, strict=True)))
         if verdict.outcome is Outcome.MENDED:

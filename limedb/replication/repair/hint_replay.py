@@ -98,7 +98,7 @@ class HintReplayer:
 
     async def _page(self, node_url: str) -> list[Record]:
         oldest = self._clock.wall_ms() - self._max_age_ms
-        return _first_bytes(await self._hints.take(node_url, PAGE_RECORDS, oldest))
+        return _first_bytes(await self._hints.oldest(node_url, PAGE_RECORDS, oldest))
 
     async def _send(self, node_url: str, page: list[Record], layout: Layout) -> None:
         """Send what the node owns of a page, and what is young enough."""

@@ -22,12 +22,12 @@ that own the range no more are read by nobody; when they come to own it again, `
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from limedb.core.layout import Layout, merged
+from limedb.core.layout import Layout, coalesce
 from limedb.core.report import RepairStats
 from limedb.core.topology import Phase
 from limedb.errors import LimeDBError, ReplicaUnreachableError, StaleEpochError
-from limedb.ports import Clock, Entry, Placement, Replicas, Store
-from limedb.replication.repair.range_sync import ReplicaCalls, Scope, SyncResult, mend
+from limedb.ports import Clock, IndexEntry, Placement, Replicas, Store
+from limedb.replication.repair.range_sync import ReplicaCalls, Scope, SyncResult, sync_range
 from limedb.replication.repair.ranges import Section
 from limedb.replication.repair.tombstones import Garbage
 
@@ -111,7 +111,7 @@ class RangeRepairer:
         if not self._replicas.is_reachable(url):
             raise ReplicaUnreachableError(url, "it is away")
         own, other = self._replicas.at(self._own_url), self._replicas.at(url)
-        return await mend(own, other, section.leaves, digests, ReplicaCalls(scope, self._clock))
+        return await sync_range(own, other, section.leaves, digests, ReplicaCalls(scope, self._clock))
 
     def _count(self, done: SyncResult, visit: RangeRepairResult) -> None:
         visit.touched.update(done.pulled, done.pushed)
@@ -121,17 +121,17 @@ class RangeRepairer:
         self.stats.compared += done.leaves
         self.stats.differing += done.differing
 
-    async def _purge(self, known: Sequence[tuple[Entry, float]], touched: set[str]) -> None:
+    async def _purge(self, known: Sequence[tuple[IndexEntry, float]], touched: set[str]) -> None:
         """Purge what was known long enough, after a section was compared with all its owners."""
         latest = self._clock.monotonic() - self._settle
         ripe = [entry for entry, since in known if since <= latest and entry.key not in touched]
         self.stats.purged += await self._store.purge(ripe)
 
-    async def _note(self, section: Section, scope: Scope, known: dict[Entry, float]) -> None:
+    async def _note(self, section: Section, scope: Scope, known: dict[IndexEntry, float]) -> None:
         """Keep the section's garbage in mind for the next visit."""
         now = self._clock.monotonic()
         left = GARBAGE_LIMIT
-        for span in merged(section.leaves):
+        for span in coalesce(section.leaves):
             found, _ = await self._store.garbage(span, scope.cutoff_ms, left)
             self._garbage.see(scope.fence, [(entry, known.get(entry, now)) for entry in found])
             left -= len(found)

@@ -13,7 +13,7 @@ from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, is_too_large
-from limedb.ports import Clock, Entry, Replica
+from limedb.ports import Clock, IndexEntry, Replica
 
 BATCH = 1000
 """Records that are read and written at once; fewer where they are large."""
@@ -59,7 +59,7 @@ class ReplicaCalls:
         fence, cutoff_ms = self._scope
         return await replica.digests(spans, cutoff_ms, fence, self._deadline())
 
-    async def entries(self, replica: Replica, spans: Sequence[Span]) -> list[Entry]:
+    async def entries(self, replica: Replica, spans: Sequence[Span]) -> list[IndexEntry]:
         """As Replica.entries."""
         return await replica.entries(spans, self._scope.fence, self._deadline())
 
@@ -85,7 +85,7 @@ class ReplicaCalls:
         return self._clock.monotonic() + CALL_SECONDS
 
 
-async def mend(
+async def sync_range(
     own: Replica, other: Replica, leaves: Sequence[Span], own_digests: Sequence[int], courier: ReplicaCalls
 ) -> SyncResult:
     """Compare leaves whose own digests are known, and bring each side what it lacks. LimeDBError."""

@@ -23,11 +23,11 @@ class Section:
 
 def owned(layout: Layout, own_url: str, keys: int) -> list[Section]:
     """What a node is read for, with the others that are. keys: that it holds, about."""
-    spans = [span for span, owners in layout.segments() if own_url in owners.current]
+    spans = [span for span, owners in layout.segments() if own_url in owners.natural]
     size = sum(span.size for span in spans)
 
     def others(owners: Owners) -> tuple[str, ...] | None:
-        return tuple(u for u in owners.current if u != own_url) if own_url in owners.current else None
+        return tuple(u for u in owners.natural if u != own_url) if own_url in owners.natural else None
 
     return list(_sections(layout.segments(), others, keys / size if size else 0.0))
 
@@ -36,7 +36,7 @@ def foreign(layout: Layout, own_url: str, density: float) -> list[Section]:
     """What a node is no owner of, of any kind, with those who are read for it. density: keys a token."""
 
     def owners_of(owners: Owners) -> tuple[str, ...] | None:
-        return owners.current if own_url not in owners.write_set else None
+        return owners.natural if own_url not in owners.write_set else None
 
     return list(_sections(layout.segments(), owners_of, density))
 
@@ -45,9 +45,9 @@ def gained(layout: Layout, own_url: str, density: float) -> list[Section]:
     """What a node is to fetch anew, with those who are read for it."""
 
     def owners_of(owners: Owners) -> tuple[str, ...] | None:
-        return owners.current if own_url in owners.extra else None
+        return owners.natural if own_url in owners.pending else None
 
-    return list(_sections(layout.gains(own_url), owners_of, density))
+    return list(_sections(layout.ranges_to_stream(own_url), owners_of, density))
 
 
 def _sections(

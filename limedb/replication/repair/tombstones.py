@@ -11,15 +11,15 @@ from typing import NamedTuple
 from limedb.core.layout import Span
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence
-from limedb.ports import Entry
+from limedb.ports import IndexEntry
 
-MOST = 100_000
+MAX_WAITING = 100_000
 """Entries kept in mind, some 30 MB; what is beyond waits for a later pass."""
 
 
 class _Held(NamedTuple):
     token: int
-    entry: Entry
+    entry: IndexEntry
     since: float
 
 
@@ -33,17 +33,17 @@ class Garbage:
     def __len__(self) -> int:
         return len(self._held)
 
-    def see(self, fence: Fence, found: Iterable[tuple[Entry, float]]) -> None:
+    def see(self, fence: Fence, found: Iterable[tuple[IndexEntry, float]]) -> None:
         """Take garbage that is stored now, and since when it is known to be."""
         self._check(fence)
-        room = MOST - len(self._held)
+        room = MAX_WAITING - len(self._held)
         self._held += [_Held(token_of(entry.key), entry, since) for entry, since in islice(found, room)]
         self._held.sort()
 
-    def take(self, fence: Fence, spans: Sequence[Span]) -> list[tuple[Entry, float]]:
+    def take(self, fence: Fence, spans: Sequence[Span]) -> list[tuple[IndexEntry, float]]:
         """Garbage of some spans, and since when it is known; it is forgotten here."""
         self._check(fence)
-        taken: list[tuple[Entry, float]] = []
+        taken: list[tuple[IndexEntry, float]] = []
         for span in spans:
             first = bisect_left(self._held, (span.first,))
             last = bisect_left(self._held, (span.last + 1,))

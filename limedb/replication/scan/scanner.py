@@ -24,7 +24,7 @@ from limedb.core.range_merge import RangeMerge
 from limedb.core.record import Record
 from limedb.errors import InvalidRequestError, LimeDBError, RangeUnreachableError, StaleEpochError
 from limedb.ports import Placement, RangePage, Replicas
-from limedb.replication.fanout import reason
+from limedb.replication.fanout import failure_text
 from limedb.replication.requests import MAX_RESTARTS
 
 MAX_FETCH = 512
@@ -165,7 +165,7 @@ class Scan:
         away = [url for url in sorted(self._coverage.nodes) if url not in nodes]
         self._missing = {url: self._scanner.absence(url) for url in away}
         self._check(nodes)
-        return RangeMerge(self._keys, nodes, lambda key: layout.of_key(key).current)
+        return RangeMerge(self._keys, nodes, lambda key: layout.of_key(key).natural)
 
     async def _feed(self, merge: RangeMerge) -> bool:
         """Ask those whose next page is needed, all at once; False: it has to begin again."""
@@ -175,11 +175,11 @@ class Scan:
             if isinstance(answer, StaleEpochError):
                 raise answer
             if isinstance(answer, LimeDBError):
-                self._missing[node] = reason(answer)
+                self._missing[node] = failure_text(answer)
                 merge.drop(node)
             else:
                 merge.feed(node, answer.records, answer.is_end)
-        for node in merge.hungry.keys() - answers.keys():
+        for node in merge.needs_page.keys() - answers.keys():
             self._missing[node] = LATE
             merge.drop(node)
         if LATE in self._missing.values() and not self._is_enough(merge.nodes):
@@ -192,7 +192,7 @@ class Scan:
         """The pages of those that were asked, but for who is late while the others are enough."""
         asked = {
             node: asyncio.create_task(self._ask(node, self._keys.begin_at(start)))
-            for node, start in merge.hungry.items()
+            for node, start in merge.needs_page.items()
         }
         fed = merge.nodes - asked.keys()
         try:

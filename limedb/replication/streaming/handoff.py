@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from limedb.aio.broadcast import ask_each
-from limedb.core.layout import Owners, Span, merged, without
+from limedb.core.layout import Owners, Span, coalesce, subtract
 from limedb.core.report import Progress
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence, Topology
@@ -66,7 +66,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class Job:
+class StreamJob:
     """All that this node fetches in one epoch. left: tokens that each range still lacks. learned: owners that
     know the epoch, with no older write running. is_asked: all owners were asked once.
     """
@@ -86,7 +86,7 @@ class Job:
     @property
     def owners(self) -> list[str]:
         """Whom it fetches from."""
-        return sorted({url for part in self.parts for url in part.owners.current})
+        return sorted({url for part in self.parts for url in part.owners.natural})
 
     def finish(self, piece: Span) -> None:
         """Note that a piece of a range is here."""
@@ -96,7 +96,7 @@ class Job:
                 self.left[span] -= piece.size
                 break
         if len(self.done) > 1000:
-            self.done = merged(sorted(self.done))
+            self.done = coalesce(sorted(self.done))
 
 
 class Handoff:
@@ -117,7 +117,7 @@ class Handoff:
     ) -> None:
         self._own_url, self._charter, self._replicas = own_url, charter, replicas
         self._transport, self._clock, self._drop_stale = transport, clock, drop_stale
-        self._job = Job(Fence("", 0), is_done=True)
+        self._job = StreamJob(Fence("", 0), is_done=True)
 
     async def run(self) -> None:
         """Do the node's part of every change, until cancelled."""
@@ -146,24 +146,24 @@ class Handoff:
 
     # --- what is to be done
 
-    def _current(self) -> Job:
+    def _current(self) -> StreamJob:
         """The job of the newest epoch."""
         if self._job.fence != self._charter.topology.fence:
             self._job = self._plan()
         return self._job
 
-    def _plan(self) -> Job:
-        saved, job = self._charter.saved, Job(self._charter.topology.fence)
-        gains = self._charter.layout.gains(self._own_url)
+    def _plan(self) -> StreamJob:
+        saved, job = self._charter.saved, StreamJob(self._charter.topology.fence)
+        gains = self._charter.layout.ranges_to_stream(self._own_url)
         done = saved.fetched if saved.fetched_epoch == job.fence.epoch else ()
         groups: dict[Owners, list[Span]] = {}
         for span, owners in gains:
-            groups.setdefault(Owners(owners.current, (), owners.replicas), []).append(span)
+            groups.setdefault(Owners(owners.natural, (), owners.replicas), []).append(span)
         for owners, spans in groups.items():
             spans = [
-                piece for span in merged(spans) for piece in split(span, -(-span.size * SLICES // TOKENS))
+                piece for span in coalesce(spans) for piece in split(span, -(-span.size * SLICES // TOKENS))
             ]
-            job.left |= {span: sum(s.size for s in without([span], done)) for span in spans}
+            job.left |= {span: sum(s.size for s in subtract([span], done)) for span in spans}
             for start in range(0, len(spans), SPANS):
                 part = Part(len(job.parts), owners, spans[start : start + SPANS])
                 job.parts.append(part)
@@ -173,7 +173,7 @@ class Handoff:
 
     # --- doing it
 
-    async def _carry_out(self, job: Job, topology: Topology) -> None:
+    async def _carry_out(self, job: StreamJob, topology: Topology) -> None:
         if job.is_done:
             return
         todo = deque(part for part in job.parts if self._rest(job, part))
@@ -191,7 +191,7 @@ class Handoff:
         job.is_done = True
         log.info("fetched %d ranges, %d keys", len(job.left), job.keys)
 
-    async def _tell_owners(self, job: Job, topology: Topology) -> None:
+    async def _tell_owners(self, job: StreamJob, topology: Topology) -> None:
         """Make sure that the owners know the epoch, until all do."""
 
         def take(url: str, known: Topology | LimeDBError) -> bool:
@@ -211,7 +211,7 @@ class Handoff:
             job.is_asked = True
             await asyncio.sleep(RETRY)
 
-    async def _work(self, job: Job, todo: deque[Part]) -> None:
+    async def _work(self, job: StreamJob, todo: deque[Part]) -> None:
         while todo:
             part = todo.popleft()
             try:
@@ -225,7 +225,7 @@ class Handoff:
                 todo.append(part)
                 await asyncio.sleep(RETRY)
 
-    async def _fetch(self, job: Job, part: Part) -> None:
+    async def _fetch(self, job: StreamJob, part: Part) -> None:
         rest = self._rest(job, part)
         if not rest:
             return
@@ -240,7 +240,7 @@ class Handoff:
         await transfer.run(rest)
         await self._save_at_times(job)
 
-    def _sources(self, job: Job, part: Part) -> Sources:
+    def _sources(self, job: StreamJob, part: Part) -> Sources:
         """Whom to fetch a part from: all owners that may be, each the first for some parts, or this node.
 
         UnavailableError: they are too few yet.
@@ -248,10 +248,10 @@ class Handoff:
         needed = part.owners.sources_needed
         ready = [
             url
-            for url in part.owners.current
+            for url in part.owners.natural
             if url in job.learned and (self._replicas.is_reachable(url) or part.attempts)
         ]
-        if len(ready) < (needed if job.is_asked else len(part.owners.current)) or not ready:
+        if len(ready) < (needed if job.is_asked else len(part.owners.natural)) or not ready:
             raise UnavailableError(self._lack(job, part, needed))
         turn = (part.number + part.attempts) % len(ready)
         if self._own_url in ready:  # who owns a range already only compares what it has
@@ -259,20 +259,20 @@ class Handoff:
         first, *others = ready[turn:] + ready[:turn]
         return Sources(self._replicas.at(first), {url: self._replicas.at(url) for url in others}, needed)
 
-    def _lack(self, job: Job, part: Part, needed: int) -> str:
+    def _lack(self, job: StreamJob, part: Part, needed: int) -> str:
         owners = part.owners
         missing = [
-            url for url in owners.current if url not in job.learned or not self._replicas.is_reachable(url)
+            url for url in owners.natural if url not in job.learned or not self._replicas.is_reachable(url)
         ]
-        return f"{needed} of {', '.join(owners.current)} have to be there; missing: {', '.join(missing)}"
+        return f"{needed} of {', '.join(owners.natural)} have to be there; missing: {', '.join(missing)}"
 
-    def _rest(self, job: Job, part: Part) -> list[Span]:
+    def _rest(self, job: StreamJob, part: Part) -> list[Span]:
         """What of a part isn't fetched yet."""
-        return without(part.spans, merged(sorted(job.done)))
+        return subtract(part.spans, coalesce(sorted(job.done)))
 
     # --- the account
 
-    def _note(self, job: Job, span: Span, keys: int) -> None:
+    def _note(self, job: StreamJob, span: Span, keys: int) -> None:
         job.finish(span)
         now = self._clock.monotonic()
         job.keys += keys
@@ -280,11 +280,11 @@ class Handoff:
         while job.arrivals and job.arrivals[0][0] <= now - RATE_SECONDS:
             job.arrivals.popleft()
 
-    async def _save_at_times(self, job: Job) -> None:
+    async def _save_at_times(self, job: StreamJob) -> None:
         if self._clock.monotonic() - job.saved_at >= SAVE_SECONDS:
             await self._save(job)
 
-    async def _save_at_last(self, job: Job) -> None:
+    async def _save_at_last(self, job: StreamJob) -> None:
         """Write down that all is fetched, however long that takes."""
         while True:
             try:
@@ -293,7 +293,7 @@ class Handoff:
                 job.waiting_for = str(error)
                 await asyncio.sleep(RETRY)
 
-    async def _save(self, job: Job) -> None:
+    async def _save(self, job: StreamJob) -> None:
         job.saved_at = self._clock.monotonic()
-        job.done = merged(sorted(job.done))
+        job.done = coalesce(sorted(job.done))
         await self._charter.remember(fetched_epoch=job.fence.epoch, fetched=tuple(job.done))

@@ -19,7 +19,7 @@ from limedb.core.record import Record, value_size
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, ResponseTooLargeError, StaleEpochError, UnavailableError
-from limedb.ports import Clock, Entry, Held, Replica
+from limedb.ports import Clock, Held, IndexEntry, Replica
 
 PAGE = 2000  # records asked for at once, and applied at once
 SMALL = 1 << 20  # bytes: a page of fewer records than asked for is the last one when it has no more of values
@@ -146,11 +146,11 @@ class Transfer:
         return self._clock.monotonic() + CALL_SECONDS
 
 
-def newer(theirs: Iterable[Entry], own: Iterable[Entry]) -> list[str]:
+def newer(theirs: Iterable[IndexEntry], own: Iterable[IndexEntry]) -> list[str]:
     """The keys of which the others' record may be the one that stands."""
     known = {entry.key: entry for entry in own}
 
-    def may_stand(entry: Entry) -> bool:
+    def may_stand(entry: IndexEntry) -> bool:
         mine = known.get(entry.key)
         if mine is None or entry.version > mine.version:
             return True

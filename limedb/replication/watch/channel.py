@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from limedb.core.record import Record, value_size
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.errors import LimeDBError
 
 PIECE_BYTES = 32 << 10
@@ -50,7 +50,7 @@ class Channel:
     feed's count when the channel began. error: why it ended before its feed did. subscribers: how many.
     """
 
-    def __init__(self, what: Selection, max_bytes: Callable[[], int], reach_ms: int, begun_at: int) -> None:
+    def __init__(self, what: WatchFilter, max_bytes: Callable[[], int], reach_ms: int, begun_at: int) -> None:
         self.what, self._max_bytes = what, max_bytes
         self.reach_ms, self.begun_at = reach_ms, begun_at
         self._pieces: deque[Piece] = deque()

@@ -7,11 +7,11 @@ is resumed.
 
 from collections.abc import Callable, Iterator
 
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.errors import LimeDBError
 from limedb.replication.watch.channel import Channel
 
-ALL = Selection()
+ALL = WatchFilter()
 
 
 class Channels:
@@ -19,9 +19,9 @@ class Channels:
     max_bytes: how much each may keep.
     """
 
-    def __init__(self, what: Selection, reach_ms: int, max_bytes: Callable[[], int]) -> None:
+    def __init__(self, what: WatchFilter, reach_ms: int, max_bytes: Callable[[], int]) -> None:
         self._what, self._max_bytes = what, max_bytes
-        self._by_what: dict[Selection, Channel] = {}
+        self._by_what: dict[WatchFilter, Channel] = {}
         self._lengths: list[int] = []  # of the prefixes
         self._add(Channel(what, max_bytes, reach_ms, 0))
 
@@ -38,7 +38,7 @@ class Channels:
     def __len__(self) -> int:
         return len(self._by_what)
 
-    def of_selection(self, what: Selection, reach_ms: int, count: int) -> Channel:
+    def of_selection(self, what: WatchFilter, reach_ms: int, count: int) -> Channel:
         """The channel of a selection; a new one holds what is heard after reach_ms. count: the feed's."""
         channel = self._by_what.get(what)
         if channel is None:
@@ -61,12 +61,12 @@ class Channels:
         if not self.is_wide:
             yield self._by_what[self._what]
             return
-        if (channel := self._by_what.get(Selection(key=key))) is not None:
+        if (channel := self._by_what.get(WatchFilter(key=key))) is not None:
             yield channel
         for length in self._lengths:
             if (
                 length <= len(key)
-                and (found := self._by_what.get(Selection(prefix=key[:length]))) is not None
+                and (found := self._by_what.get(WatchFilter(prefix=key[:length]))) is not None
             ):
                 yield found
 

@@ -43,7 +43,7 @@ from limedb.core.hlc import version_at, wall_ms_of
 from limedb.core.layout import Layout
 from limedb.core.quorum import Level
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.errors import (
     LimeDBError,
     RangeUnreachableError,
@@ -53,7 +53,7 @@ from limedb.errors import (
 )
 from limedb.ports import ChangeBatch, Clock, Placement, Replicas
 from limedb.replication.change_log import SPREAD_MS
-from limedb.replication.fanout import reason
+from limedb.replication.fanout import failure_text
 from limedb.replication.watch.channel import Channel
 from limedb.replication.watch.channels import Channels
 from limedb.replication.watch.reported import Known, Reported
@@ -79,7 +79,7 @@ class World:
         self.margin_ms = SPREAD_MS + self.skew_ms
 
 
-class Source:
+class WatchSource:
     """A node that is listened to.
 
     since_ms: from when on it is asked; None: from now. until_ms: until when it has told all. floor_ms: from
@@ -87,13 +87,23 @@ class Source:
     not. gap: why it doesn't tell all. is_tried: it has answered once, or failed to.
     """
 
-    __slots__ = ("floor_ms", "gap", "is_tried", "reason", "since_ms", "stands", "task", "until_ms", "url")
+    __slots__ = (
+        "complete_since_ms",
+        "gap",
+        "is_live",
+        "is_tried",
+        "reason",
+        "since_ms",
+        "task",
+        "until_ms",
+        "url",
+    )
 
     def __init__(self, url: str, since_ms: int | None) -> None:
         self.url, self.since_ms = url, since_ms
         self.until_ms = 0
-        self.floor_ms: int | None = None
-        self.stands = self.is_tried = False
+        self.complete_since_ms: int | None = None
+        self.is_live = self.is_tried = False
         self.reason, self.gap = "it has not answered yet", ""
         self.task: asyncio.Task[None] | None = None
 
@@ -117,16 +127,16 @@ class Feed:
     def __init__(
         self,
         world: World,
-        what: Selection,
+        what: WatchFilter,
         since_ms: int | None,
         level: Level,
         reported: Reported,
         max_bytes: Callable[[], int],
     ) -> None:
         self._world, self.what, self.since_ms, self.level = world, what, since_ms, level
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, WatchSource] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._queue: asyncio.Queue[tuple[Source, ChangeBatch | LimeDBError]] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[tuple[WatchSource, ChangeBatch | LimeDBError]] = asyncio.Queue(QUEUE)
         self._reported = reported
         self._coverage: Coverage | None = None
         self._now = world.clock.monotonic
@@ -153,7 +163,7 @@ class Feed:
         """Whether it reports what is new, not what was before it began."""
         return self.since_ms is None or (self.is_begun and wall_ms_of(self.resume) >= self._began_ms)
 
-    def join(self, what: Selection, after_ms: int | None) -> "Place | None":
+    def join(self, what: WatchFilter, after_ms: int | None) -> "Place | None":
         """Where a subscriber begins: with what was heard from after_ms on; None: now. No place: this feed
         doesn't know all of it.
         """
@@ -216,7 +226,7 @@ class Feed:
     def _ask_late_ones_again(self) -> None:
         """A node that is not heard yet, and would tell from when it is, tells from when the feed stood."""
         for source in self._sources.values():
-            if source.since_ms is None and not source.stands:
+            if source.since_ms is None and not source.is_live:
                 if source.task is not None:
                     source.task.cancel()
                 source.since_ms = self._behind(self._world.skew_ms)
@@ -244,18 +254,18 @@ class Feed:
             since_ms = self.since_ms
             if self._is_begun.is_set():
                 since_ms = self._behind(self._world.margin_ms)
-            self._sources[url] = Source(url, since_ms)
+            self._sources[url] = WatchSource(url, since_ms)
             self._start(self._sources[url])
         for url in self._sources.keys() - wanted:
             source = self._sources.pop(url)
             if source.task is not None:
                 source.task.cancel()
 
-    def _start(self, source: Source) -> None:
+    def _start(self, source: WatchSource) -> None:
         source.task = asyncio.get_running_loop().create_task(self._listen(source))
         self._tasks.append(source.task)
 
-    async def _listen(self, source: Source) -> None:
+    async def _listen(self, source: WatchSource) -> None:
         """Bring what a node tells, as fast as it is taken; ask it again whenever it is lost."""
         while True:
             try:
@@ -267,7 +277,7 @@ class Feed:
                 await self._queue.put((source, error))
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _listen_once(self, source: Source) -> None:
+    async def _listen_once(self, source: WatchSource) -> None:
         fence = self._world.placement.layout.topology.fence
         batches = self._world.replicas.at(source.url).watch(self.what, source.since_ms, fence)
         async with aclosing(batches):
@@ -296,21 +306,21 @@ class Feed:
             self._note(source, news)
             self._report(source, news)
 
-    def _lose(self, source: Source, error: LimeDBError) -> None:
-        if source.stands:
+    def _lose(self, source: WatchSource, error: LimeDBError) -> None:
+        if source.is_live:
             source.since_ms = max(0, source.until_ms - self._world.skew_ms)
-        source.stands, source.reason = False, reason(error)
+        source.is_live, source.reason = False, failure_text(error)
 
-    def _note(self, source: Source, batch: ChangeBatch) -> None:
-        if not source.stands:
+    def _note(self, source: WatchSource, batch: ChangeBatch) -> None:
+        if not source.is_live:
             assert self._coverage is not None  # noqa: S101 (it is found before anybody is heard)
             is_counted = source.url in self._coverage.nodes
-            source.floor_ms = batch.floor_ms if batch.has_gap and is_counted else None
+            source.complete_since_ms = batch.complete_since_ms if batch.has_gap and is_counted else None
             source.gap = _gap_of(batch)
-        source.stands, source.until_ms = True, batch.until_ms
+        source.is_live, source.until_ms = True, batch.until_ms
         self.newest_ms = max(self.newest_ms, batch.until_ms)
 
-    def _report(self, source: Source, batch: ChangeBatch) -> None:
+    def _report(self, source: WatchSource, batch: ChangeBatch) -> None:
         layout, count = self._world.placement.layout, self.count
         found: dict[Channel, list[Record]] = defaultdict(list)
         for i, record in enumerate(batch.records):
@@ -393,24 +403,24 @@ class Feed:
             self._passed.clear()
         return True
 
-    def _counts(self, source: Source) -> bool:
+    def _counts(self, source: WatchSource) -> bool:
         """Whether nothing can be missed of what a node hears."""
-        if source.floor_ms is not None:
+        if source.complete_since_ms is not None:
             safe_ms = wall_ms_of(self.resume) if self._is_begun.is_set() else 0
-            if safe_ms < source.floor_ms + self._world.margin_ms:
+            if safe_ms < source.complete_since_ms + self._world.margin_ms:
                 return False
-            source.floor_ms = None
-        return source.stands
+            source.complete_since_ms = None
+        return source.is_live
 
     def _check_patience(self, now: float) -> None:
         patience = GRACE_SECONDS if self._is_begun.is_set() else START_SECONDS
         if now - self._enough_at <= patience:
             return
-        gapped = [s for s in self._sources.values() if s.stands and s.floor_ms is not None]
-        missing = {source.url: source.reason for source in self._sources.values() if not source.stands}
+        gapped = [s for s in self._sources.values() if s.is_live and s.complete_since_ms is not None]
+        missing = {source.url: source.reason for source in self._sources.values() if not source.is_live}
         missing |= {source.url: source.gap for source in gapped}
         if gapped and not self._is_begun.is_set():
-            oldest = max(source.floor_ms or 0 for source in gapped)
+            oldest = max(source.complete_since_ms or 0 for source in gapped)
             raise WatchGapError(version_at(oldest), _listed(missing))
         raise RangeUnreachableError("a watch", self.level.value, missing)
 
@@ -423,7 +433,7 @@ def _gap_of(batch: ChangeBatch) -> str:
     """Why a node's log doesn't reach back as far as it was asked for."""
     if not batch.started_ms:
         return "it was restarted, or its log of changes is too short"
-    if batch.floor_ms <= batch.started_ms:
+    if batch.complete_since_ms <= batch.started_ms:
         return "it was restarted"
     return "its log of changes keeps no older ones: too much was written meanwhile"
 

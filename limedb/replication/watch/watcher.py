@@ -16,7 +16,7 @@ from typing import NamedTuple
 from limedb.core.hlc import wall_ms_of
 from limedb.core.quorum import Level
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.errors import InvalidRequestError, TooManyWatchesError, WatchGapError
 from limedb.ports import Clock, Placement, Replicas
 from limedb.replication.watch.channel import Channel, Piece
@@ -79,7 +79,7 @@ class Watcher:
         return self._world.margin_ms
 
     def watch(
-        self, what: Selection, after_version: int | None, level: Level | None
+        self, what: WatchFilter, after_version: int | None, level: Level | None
     ) -> AsyncGenerator[WatchEvent, None]:
         """What changes: first nothing, when the watch stands; then as it comes, and nothing now and then.
 
@@ -94,7 +94,7 @@ class Watcher:
         return self._watch(what, after_version, level or Level.QUORUM)
 
     async def _watch(
-        self, what: Selection, after: int | None, level: Level
+        self, what: WatchFilter, after: int | None, level: Level
     ) -> AsyncGenerator[WatchEvent, None]:
         if self.watches >= self._max_watches:
             raise TooManyWatchesError("this node", self._max_watches)
@@ -114,7 +114,7 @@ class Watcher:
 
     # --- the feeds
 
-    def _join(self, what: Selection, after: int | None, level: Level) -> Place:
+    def _join(self, what: WatchFilter, after: int | None, level: Level) -> Place:
         since_ms = None if after is None else max(0, wall_ms_of(after) - self._world.margin_ms)
         for feed in self._feeds:
             if feed.level is level and feed.what in (what, ALL):
@@ -125,7 +125,7 @@ class Watcher:
         assert place is not None  # noqa: S101 (a feed that begins so knows all of it)
         return place
 
-    def _begin(self, what: Selection, since_ms: int | None, level: Level) -> Feed:
+    def _begin(self, what: WatchFilter, since_ms: int | None, level: Level) -> Feed:
         wide = sum(feed.what == ALL for feed in self._feeds)
         if len(self._feeds) - wide >= MAX_NARROW:
             what = ALL

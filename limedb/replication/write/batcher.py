@@ -19,7 +19,7 @@ from limedb.ports import Clock
 from limedb.replication.requests import Write, Written
 from limedb.replication.write.pending import PendingWrite
 
-HOLD = 0.005
+LINGER_SECONDS = 0.005
 """Seconds between two groups, unless the first is answered sooner."""
 LEAST_PATIENCE = 2.0
 """Seconds that a request must have left to share a deadline with others."""
@@ -50,11 +50,11 @@ class WriteBatcher:
         job.waiter = waiter
         self._waiting.setdefault((level, int(deadline)), []).append((job, deadline))
         if self._lull is None:
-            self._lull = BatchWindow(loop, self._flush, HOLD)
-        if not self._on_the_way or loop.time() >= self._sent_at + HOLD:
+            self._lull = BatchWindow(loop, self._flush, LINGER_SECONDS)
+        if not self._on_the_way or loop.time() >= self._sent_at + LINGER_SECONDS:
             self._lull.notify()
         elif self._release is None:
-            self._release = loop.call_at(self._sent_at + HOLD, self._let_go)
+            self._release = loop.call_at(self._sent_at + LINGER_SECONDS, self._let_go)
         return await waiter
 
     def _let_go(self) -> None:

@@ -8,7 +8,7 @@ import asyncio
 
 from limedb.core.record import Record
 from limedb.errors import LimeDBError, OutcomeUnknownError
-from limedb.replication.fanout import Track
+from limedb.replication.fanout import ReplicaAcks
 from limedb.replication.requests import Write, Written
 
 
@@ -23,12 +23,12 @@ class PendingWrite:
 
     record: Record | None = None
     outcome: Written | LimeDBError | None = None
-    track: Track | None = None
-    is_exact = may_be_stored = existed = False
+    track: ReplicaAcks | None = None
+    version_is_final = may_be_stored = existed = False
     attempts, previous = 0, -1
     above = -1
     need = total = 0
-    own: tuple[int, ...] = ()
+    own_versions: tuple[int, ...] = ()
     waiter: "asyncio.Future[Written | LimeDBError] | None" = None
 
     def __init__(self, write: Write, record: Record | None = None) -> None:
@@ -46,7 +46,7 @@ class PendingWrite:
     def give(self, record: Record) -> None:
         """Give it its record, with a version of its own."""
         self.record = record
-        self.own += (record.version,)
+        self.own_versions += (record.version,)
 
     def settled(self) -> Written | LimeDBError:
         """What became of it, once it was carried out."""
@@ -54,7 +54,7 @@ class PendingWrite:
             raise AssertionError(f"the write of key {self.write.key!r} has no outcome")
         return self.outcome
 
-    def tell(self) -> None:
+    def resolve(self) -> None:
         """Tell who waits, if there is an outcome."""
         if self.waiter is not None and self.outcome is not None and not self.waiter.done():
             self.waiter.set_result(self.outcome)
@@ -66,11 +66,11 @@ class PendingWrite:
 
     def learn_previous(self, previous: int, existed: bool) -> None:
         """What was stored before, as some replica says; what this write itself left doesn't count."""
-        if previous > self.previous and previous not in self.own and not self.is_exact:
+        if previous > self.previous and previous not in self.own_versions and not self.version_is_final:
             self.previous, self.existed = previous, existed
 
 
-def honest(job: PendingWrite, error: LimeDBError) -> LimeDBError:
+def as_unknown_if_maybe_stored(job: PendingWrite, error: LimeDBError) -> LimeDBError:
     """An error that may say that nothing was written, if that is so."""
     if not job.may_be_stored:
         return error

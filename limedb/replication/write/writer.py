@@ -30,10 +30,10 @@ from limedb.errors import (
 )
 from limedb.ports import Applied, Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
-from limedb.replication.fanout import Fanout, Round, Track, is_own, reason
+from limedb.replication.fanout import Fanout, ReplicaAcks, Round, failure_text, is_replica_error
 from limedb.replication.read.resolver import sole_owner
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
-from limedb.replication.write.pending import PendingWrite, honest
+from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 
 KNOWN_DOWN = "it is known to be down"
 _superseded = itemgetter(0)
@@ -88,8 +88,8 @@ class Writer:
             live = _Live(self._replicas)  # asked once for each node: a batch has many keys
             tracks = [t for job in pending if (t := self._track(job, layout, level, live, now)) is not None]
             for job in pending:
-                job.tell()
-            exact = pending[0].is_exact
+                job.resolve()
+            exact = pending[0].version_is_final
             if tracks:
                 fence = layout.topology.fence
                 await self._fanout.run(tracks, Round(fence, deadline, superseded_is_ack=exact))
@@ -98,8 +98,8 @@ class Writer:
                     self._settle(job, layout, level)
             pending = [job for job in pending if job.outcome is None]
         for job in pending:
-            job.outcome = honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
-            job.tell()
+            job.outcome = as_unknown_if_maybe_stored(job, ContendedError(job.write.key, MAX_ATTEMPTS))
+            job.resolve()
 
     async def _write_alone(
         self, jobs: list[PendingWrite], level: Level, deadline: float
@@ -110,7 +110,12 @@ class Writer:
             return jobs
         records = self._versioned(jobs, self._skew.now_ms())
         told = await self._apply_alone(url, records, layout, deadline)
-        if isinstance(told, LimeDBError) and is_own(told) and len(jobs) > 1 and jobs[0].waiter is not None:
+        if (
+            isinstance(told, LimeDBError)
+            and is_replica_error(told)
+            and len(jobs) > 1
+            and jobs[0].waiter is not None
+        ):
             for job in jobs:  # what is wrong with one is not to hurt those that it was joined with
                 told = await self._apply_alone(url, [job.sent], layout, deadline)
                 self._settle_alone([job], url, told, layout, level)
@@ -146,16 +151,16 @@ class Writer:
         epoch = layout.topology.epoch
         for i, job in enumerate(jobs):
             if not isinstance(told, LimeDBError) and not (
-                told[i].superseded_by or job.is_exact or job.own[1:]
+                told[i].superseded_by or job.version_is_final or job.own_versions[1:]
             ):
                 job.outcome = Written(job.sent.version, told[i].existed, 1, 1, epoch)
-                job.tell()
+                job.resolve()
                 continue
             track = _track_alone(job, url)
             if isinstance(told, LimeDBError):
                 track.fail(url, told)
             else:
-                track.answer(url, told[i], superseded_is_ack=job.is_exact)
+                track.answer(url, told[i], superseded_is_ack=job.version_is_final)
             self._settle(job, layout, level)
 
     def version(self, job: PendingWrite, now_ms: int) -> Record:
@@ -199,28 +204,28 @@ class Writer:
 
     def _track(
         self, job: PendingWrite, layout: Layout, level: Level, is_live: "_Live", now_ms: int
-    ) -> Track | None:
+    ) -> ReplicaAcks | None:
         """What to send of a job; None: nothing can be, and it has its outcome."""
         job.track = None
         try:
             owners = layout.of_key(job.write.key)
         except NotMemberError as error:
-            job.outcome = honest(job, error)
+            job.outcome = as_unknown_if_maybe_stored(job, error)
             return None
         written = owners.write_set
-        need = job.need = needed(level, owners.replicas) + len(owners.extra)
-        job.total = owners.replicas + len(owners.extra)
+        need = job.need = needed(level, owners.replicas) + len(owners.pending)
+        job.total = owners.replicas + len(owners.pending)
         live = [url for url in written if is_live[url]]
         if len(live) < need:
             missing = {url: self._replicas.absence(url) for url in written if url not in live}
             unreachable = LevelUnreachableError(
                 job.write.key, level.value, need, len(live), job.total, missing
             )
-            job.outcome = honest(job, unreachable)
+            job.outcome = as_unknown_if_maybe_stored(job, unreachable)
             return None
-        track = job.track = Track(job.record or self.version(job, now_ms), need, live)
+        track = job.track = ReplicaAcks(job.record or self.version(job, now_ms), need, live)
         if job.waiter is not None:  # it is told before the others of its round are decided
-            track.when_enough = partial(self._settle, job, layout, level)
+            track.on_quorum = partial(self._settle, job, layout, level)
         if len(live) < len(written):
             for url in written:
                 if url not in live:
@@ -244,7 +249,7 @@ class Writer:
             self._outdated(job, track.stale, layout)
         else:
             job.outcome = _failure(job, track, level)
-        job.tell()
+        job.resolve()
 
     def _overtaken(self, job: PendingWrite, version: int) -> None:
         self._counters.superseded += 1
@@ -253,9 +258,9 @@ class Writer:
         try:
             self.rise(job, version)
         except ClockSkewError as error:
-            job.outcome = honest(job, error)
+            job.outcome = as_unknown_if_maybe_stored(job, error)
         if job.attempts == MAX_ATTEMPTS:
-            job.outcome = honest(job, ContendedError(job.write.key, MAX_ATTEMPTS))
+            job.outcome = as_unknown_if_maybe_stored(job, ContendedError(job.write.key, MAX_ATTEMPTS))
 
     def _outdated(self, job: PendingWrite, error: StaleEpochError, layout: Layout) -> None:
         """Start over with the newer topology, and the same record: it is the same write."""
@@ -263,7 +268,7 @@ class Writer:
             self._counters.stale_restarts += 1
             self._placement.adopt(error.topology)
         if self._placement.layout.topology.epoch <= layout.topology.epoch:
-            job.outcome = honest(job, error)
+            job.outcome = as_unknown_if_maybe_stored(job, error)
 
 
 class _Live(dict[str, bool]):
@@ -277,17 +282,17 @@ class _Live(dict[str, bool]):
         return is_live
 
 
-def _track_alone(job: PendingWrite, url: str) -> Track:
+def _track_alone(job: PendingWrite, url: str) -> ReplicaAcks:
     job.need = job.total = 1
-    job.track = Track(job.sent, 1, (url,))
+    job.track = ReplicaAcks(job.sent, 1, (url,))
     return job.track
 
 
-def _failure(job: PendingWrite, track: Track, level: Level) -> LimeDBError:
+def _failure(job: PendingWrite, track: ReplicaAcks, level: Level) -> LimeDBError:
     """Why the level was not reached."""
-    missing = {url: reason(error) for url, error in track.missed.items()}
+    missing = {url: failure_text(error) for url, error in track.missed.items()}
     acks = track.quorum.acks
-    if not (acks or track.waiting or job.may_be_stored) and all(map(is_own, track.missed.values())):
+    if not (acks or track.waiting or job.may_be_stored) and all(map(is_replica_error, track.missed.values())):
         return next(iter(track.missed.values()))
     if track.may_be_stored or job.may_be_stored:
         missing |= dict.fromkeys(track.waiting, "no answer until the deadline")

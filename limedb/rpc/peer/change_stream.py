@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 
 import grpc
 
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, ReplicaUnreachableError
 from limedb.ports import ChangeBatch
@@ -19,7 +19,7 @@ from limedbpb.v1 import replica_pb2, replica_pb2_grpc
 
 
 async def changes_of(
-    link: PeerLink, what: Selection, since_ms: int | None, fence: Fence
+    link: PeerLink, what: WatchFilter, since_ms: int | None, fence: Fence
 ) -> AsyncGenerator[ChangeBatch, None]:
     """As ports.Replica.watch, of the peer behind a link."""
     await link.wait_ready()

@@ -17,7 +17,7 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
 from limedb.errors import (
     OutcomeUnknownError,
@@ -26,11 +26,11 @@ from limedb.errors import (
     RequestTimeoutError,
     StoreCorruptError,
 )
-from limedb.ports import Applied, ChangeBatch, Clock, Entry, Held, RangePage, Replica
+from limedb.ports import Applied, ChangeBatch, Clock, Held, IndexEntry, RangePage, Replica
 from limedb.rpc.peer.call import ask
 from limedb.rpc.peer.change_stream import changes_of
 from limedb.rpc.peer.links import PeerLink, PeerLinks
-from limedb.rpc.peer.stream import Asked
+from limedb.rpc.peer.stream import PendingCall
 from limedb.wire import frames
 from limedb.wire import gossip as convert_gossip
 from limedb.wire import replica as convert_replica
@@ -119,7 +119,9 @@ class RemoteReplica:
         response = await self._ask(lambda stub, timeout: stub.ScanKeys(request, timeout=timeout), deadline)
         return convert_replica.range_page_from(response)
 
-    def watch(self, what: Selection, since_ms: int | None, fence: Fence) -> AsyncGenerator[ChangeBatch, None]:
+    def watch(
+        self, what: WatchFilter, since_ms: int | None, fence: Fence
+    ) -> AsyncGenerator[ChangeBatch, None]:
         """See ports.Replica."""
         return changes_of(self._link, what, since_ms, fence)
 
@@ -131,7 +133,7 @@ class RemoteReplica:
         response = await self._ask(lambda stub, timeout: stub.Digest(request, timeout=timeout), deadline)
         return convert_replica.digests_from(response)
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         """See ports.Replica."""
         request = convert_replica.entries_request(spans, fence)
         response = await self._ask(lambda stub, timeout: stub.ListEntries(request, timeout=timeout), deadline)
@@ -153,7 +155,7 @@ class RemoteReplica:
     def _stands_alone(self, body: bytes) -> bool:
         return self._link.is_traced or len(body) > BIG
 
-    async def _carry(self, body: bytes, deadline: float) -> Asked:
+    async def _carry(self, body: bytes, deadline: float) -> PendingCall:
         stream = await self._link.stream(self._remaining(deadline))
         return stream.ask(body, self._remaining(deadline))
 

@@ -37,13 +37,13 @@ MAX_BYTES = 16 << 20
 """Bytes of questions that may be unanswered at a time. One question alone may be larger."""
 FRAME_BYTES = 1 << 20
 """A frame ends behind as many bytes, so that what is small doesn't wait long for what is large."""
-HOLD = 0.005
+LINGER_SECONDS = 0.005
 """Seconds that a question may wait for an answer to those before it, so that more go with it."""
 MOMENT = 0.001
 """Seconds before a deadline at which it has come."""
 
 
-class Asked:
+class PendingCall:
     """A question on its way. answer: its answer, or ReplicaUnreachableError or RequestTimeoutError. timeout:
     seconds that it had; deadline: when they are over, by the clock. is_sent: it may have reached the peer.
     """
@@ -70,11 +70,11 @@ class PeerStream:
         self._node_url, self._call, self._clock = node_url, call, clock
         self._watchdog, self._lost = watchdog, lost
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Asked] = deque()
-        self._sent: dict[int, Asked] = {}
+        self._waiting: deque[PendingCall] = deque()
+        self._sent: dict[int, PendingCall] = {}
         self._number = self._sent_bytes = 0
         self._idle: asyncio.Future[None] | None = None  # the writer's, while it has nothing to write
-        self._lull = BatchWindow(self._loop, self._wake, HOLD)
+        self._lull = BatchWindow(self._loop, self._wake, LINGER_SECONDS)
         self._is_unheard = False  # nothing came since the last frame
         self._release: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -83,12 +83,12 @@ class PeerStream:
         self.trouble = ""
         self._tasks = [self._loop.create_task(self._write()), self._loop.create_task(self._read())]
 
-    def ask(self, body: bytes, timeout: float) -> Asked:
+    def ask(self, body: bytes, timeout: float) -> PendingCall:
         """Queue a question; its frame goes when this turn of the loop is over. ReplicaUnreachableError."""
         if self.trouble:
             raise ReplicaUnreachableError(self._node_url, self.trouble)
         deadline = self._clock.monotonic() + timeout
-        asked = Asked(body, timeout, deadline, self._loop.create_future())
+        asked = PendingCall(body, timeout, deadline, self._loop.create_future())
         self._waiting.append(asked)
         if not self._is_watched:
             self._is_watched = True
@@ -98,7 +98,7 @@ class PeerStream:
         if not self._is_unheard:
             self._lull.notify()
         elif self._release is None:
-            self._release = self._loop.call_later(HOLD, self._let_go)
+            self._release = self._loop.call_later(LINGER_SECONDS, self._let_go)
         return asked
 
     def cancel(self) -> bool:
@@ -169,7 +169,7 @@ class PeerStream:
             not self._sent or self._sent_bytes + len(self._waiting[0].body) <= MAX_BYTES
         )
 
-    def _send(self, asked: Asked, now: float) -> bytes:
+    def _send(self, asked: PendingCall, now: float) -> bytes:
         self._number = number = (self._number + 1) & 0xFFFFFFFF
         asked.is_sent = True
         self._sent[number] = asked
@@ -247,13 +247,13 @@ class PeerStream:
         if soonest < float("inf"):
             self._set_timer(soonest)
 
-    def _expire(self, asked: Asked) -> None:
+    def _expire(self, asked: PendingCall) -> None:
         if asked.is_sent:
             _fail(asked, RequestTimeoutError(asked.timeout, f"node {self._node_url}"))
         else:
             _fail(asked, ReplicaUnreachableError(self._node_url, "it owes too many answers already"))
 
 
-def _fail(asked: Asked, error: LimeDBError) -> None:
+def _fail(asked: PendingCall, error: LimeDBError) -> None:
     if not asked.answer.done():
         asked.answer.set_exception(error)

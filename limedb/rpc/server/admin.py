@@ -8,7 +8,7 @@ from limedb.errors import InvalidRequestError
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster_report import ClusterReport
 from limedb.rpc.server.diagnosis import problems_of
-from limedb.rpc.server.report_sources import Changes, ClusterSources, Repairs, Scrubs
+from limedb.rpc.server.report_sources import ClusterSources, Repairs, Scrubs, TopologySteering
 from limedb.rpc.server.server import Context
 from limedb.wire import cluster as convert
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc
@@ -23,7 +23,12 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     service = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
     def __init__(
-        self, sources: ClusterSources, changes: Changes, repairs: Repairs, checks: Checks, scrubs: Scrubs
+        self,
+        sources: ClusterSources,
+        changes: TopologySteering,
+        repairs: Repairs,
+        checks: Checks,
+        scrubs: Scrubs,
     ) -> None:
         self._scrubs = scrubs
         self._sources, self._changes, self._repairs, self._checks = sources, changes, repairs, checks

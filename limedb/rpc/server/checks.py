@@ -27,7 +27,7 @@ from limedb.core.limits import (
 )
 from limedb.core.quorum import Level
 from limedb.core.record import value_size
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
 from limedb.wire.levels import LEVELS
@@ -37,7 +37,7 @@ _new_write = tuple.__new__  # the same as Write(...), in half of its time
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """A page of keys that was asked for. number: from 1; after: a key, or None to go by the number."""
 
     number: int
@@ -143,14 +143,14 @@ class Checks:
         if not 1 <= size <= MAX_BATCH:
             raise InvalidRequestError(f"{what} holds {size} items: must be 1 to {MAX_BATCH}")
 
-    def page(self, request: kv_pb2.ListKeysRequest) -> Page:
+    def page(self, request: kv_pb2.ListKeysRequest) -> ListPage:
         """Pass a page on, with the defaults filled in."""
         if request.page_size > MAX_PAGE_SIZE:
             raise InvalidRequestError(f"page_size={request.page_size}: must be 1 to {MAX_PAGE_SIZE}")
         after = request.after if request.HasField("after") else None
         if after is not None and request.page > 1:
             raise InvalidRequestError(f"page={request.page} and after={after!r}: give one of them")
-        return Page(request.page or 1, request.page_size or DEFAULT_PAGE_SIZE, after)
+        return ListPage(request.page or 1, request.page_size or DEFAULT_PAGE_SIZE, after)
 
     def scan(self, request: kv_pb2.ScanRequest) -> ScanOrder:
         """Pass a scan on, with the defaults filled in."""
@@ -169,11 +169,11 @@ class Checks:
             is_local=request.local,
         )
 
-    def watch(self, request: kv_pb2.WatchRequest) -> Selection:
+    def watch(self, request: kv_pb2.WatchRequest) -> WatchFilter:
         """The keys that are to be watched."""
         if request.WhichOneof("what") == "key":
-            return Selection(key=self.key(request.key))
-        return Selection(prefix=self.key(request.prefix) if request.prefix else "")
+            return WatchFilter(key=self.key(request.key))
+        return WatchFilter(prefix=self.key(request.prefix) if request.prefix else "")
 
     def gossip(self, payload: gossip_pb2.GossipPayload) -> None:
         """Refuse a message that no node sends, by its size; bad entries are left out (`hearsay.py`)."""

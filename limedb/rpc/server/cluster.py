@@ -126,7 +126,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         layout = self._sources.placement.layout
         owners = layout.of_key(key)
         deadline = min(self._deadlines.of(context), self._sources.clock.monotonic() + LOCATE_SECONDS)
-        roles = [(url, "current") for url in owners.current] + [(url, "extra") for url in owners.extra]
+        roles = [(url, "current") for url in owners.natural] + [(url, "extra") for url in owners.pending]
         async with asyncio.TaskGroup() as group:
             asked = [
                 group.create_task(self._owner(key, url, role, layout.topology.fence, deadline))

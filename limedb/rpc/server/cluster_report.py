@@ -100,6 +100,6 @@ class ClusterReport:
 def _shares_of(layout: Layout) -> dict[str, float]:
     shares: dict[str, float] = {}
     for span, owners in layout.segments():
-        for url in owners.current:
+        for url in owners.natural:
             shares[url] = shares.get(url, 0.0) + span.size / TOKENS
     return shares

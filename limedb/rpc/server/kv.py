@@ -14,7 +14,7 @@ from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.memory import HEAVY_READS, Memory
 from limedb.rpc.server.server import Context
-from limedb.rpc.server.session import Method, Session
+from limedb.rpc.server.session import Method, SessionHandler
 from limedb.wire import kv as convert
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
@@ -193,7 +193,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             "set": self.Set,
             "delete": self.Delete,
         }
-        answers = Session(methods, context, self._record, self._memory).run(request)
+        answers = SessionHandler(methods, context, self._record, self._memory).run(request)
         return cast("AsyncIterator[kv_pb2.SessionResponse]", answers)  # some come as bytes
 
 

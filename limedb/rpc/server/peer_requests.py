@@ -61,7 +61,7 @@ class Own(Protocol):
         """As ports.Replica.apply."""
 
 
-class Carrier:
+class StreamResponder:
     """Answers one stream. memory: where its large questions and answers count, for the peer `holder`."""
 
     def __init__(self, own: Own, clock: Clock, memory: Share, holder: str) -> None:

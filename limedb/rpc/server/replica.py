@@ -5,14 +5,14 @@ from contextlib import aclosing
 from typing import Any, Protocol
 
 from limedb.core.layout import Span
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
 from limedb.encoding.record import encode, from_message
 from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Clock, Replica
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.memory import Share, holder_of
-from limedb.rpc.server.peer_requests import Carrier, Own
+from limedb.rpc.server.peer_requests import Own, StreamResponder
 from limedb.rpc.server.server import Context
 from limedb.wire import replica as convert
 from limedb.wire.topology import fence_from, topology_message
@@ -38,7 +38,7 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
     def Carry(
         self, requests: AsyncIterator[replica_pb2.CarryRequest], context: Context
     ) -> AsyncGenerator[Any, None]:  # of bytes: they are written already
-        return Carrier(self._own, self._clock, self._memory, holder_of(context)).answer(requests)
+        return StreamResponder(self._own, self._clock, self._memory, holder_of(context)).answer(requests)
 
     async def Read(self, request: replica_pb2.ReadRequest, context: Context) -> replica_pb2.ReadResponse:
         fence = fence_from(request.fence)
@@ -95,7 +95,7 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
     ) -> AsyncGenerator[replica_pb2.WatchChangesResponse, None]:
         fence = fence_from(request.fence)
         since_ms = request.since_ms if request.HasField("since_ms") else None
-        batches = self._own.watch(Selection(request.key, request.prefix), since_ms, fence)
+        batches = self._own.watch(WatchFilter(request.key, request.prefix), since_ms, fence)
         try:
             async with aclosing(batches):
                 async for batch in batches:

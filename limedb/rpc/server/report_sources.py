@@ -49,7 +49,7 @@ class Repairs(Protocol):
         """Compare all ranges of the node with their other owners, now; tell how far it is."""
 
 
-class Changes(Protocol):
+class TopologySteering(Protocol):
     """Who changes the topology. Each raises TopologyChangeError, UnavailableError, RequestTimeoutError."""
 
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:

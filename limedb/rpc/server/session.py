@@ -84,7 +84,7 @@ class _Answer(NamedTuple):
     held: Held | None
 
 
-class Session:
+class SessionHandler:
     """One session. methods: by the name of the operation in a request. memory: where what is large counts."""
 
     def __init__(

@@ -20,7 +20,7 @@ from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.encoding.record import encode, key_bytes, utf8
 from limedb.errors import RecordDamagedError, StoreClosedError, StoreError
-from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
+from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, StoreStats
 from limedb.storage import walk as walking
 from limedb.storage.entries import is_of, pack
 from limedb.storage.files import FileLock, make_empty_folder, make_folder, replace_durably, store_error
@@ -108,15 +108,15 @@ class FilesystemStore:
         """As Store.digests; the file is read once."""
         return await walking.digests(await self._index(spans), spans, cutoff_ms)
 
-    async def entries(self, spans: Sequence[Span]) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span]) -> list[IndexEntry]:
         """As Store.entries; the file is read once. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
         return await walking.entries(await self._index(spans), spans)
 
-    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
         """As Store.garbage; the file is read once."""
         return await walking.garbage(await self._index([span]), span, cutoff_ms, limit)
 
-    async def purge(self, entries: Sequence[Entry]) -> int:
+    async def purge(self, entries: Sequence[IndexEntry]) -> int:
         """As Store.purge; the file is read, and replaced where something changed."""
         return await self._in_thread(partial(self._purge, tuple(entries)))
 
@@ -230,7 +230,7 @@ class FilesystemStore:
         places = sorted(packed)
         return TokenOrder(lambda: places, lambda place: packed[place])
 
-    def _purge(self, entries: Sequence[Entry]) -> int:
+    def _purge(self, entries: Sequence[IndexEntry]) -> int:
         content = self._load()
         known = {e.key: self._held_in(content, e.key) for e in entries}
         gone = {e.key for e in entries if isinstance(held := known[e.key], Record) and _is_still(held, e)}
@@ -282,5 +282,5 @@ def _packed(content: Content, spans: Sequence[Span]) -> dict[tuple[int, str], by
     return {place: pack(record := content.at(place[1]), encode(record)) for place in wanted}
 
 
-def _is_still(record: Record, entry: Entry) -> bool:
+def _is_still(record: Record, entry: IndexEntry) -> bool:
     return is_of(pack(record, encode(record)), entry.version, entry.checksum)

@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Callable
 
 from limedb.aio.batch_window import BatchWindow
-from limedb.storage.lmdb.writer import Job
+from limedb.storage.lmdb.writer import WriteGroup
 
-MOST = 0.005
+LONGEST_LINGER_SECONDS = 0.005
 """Seconds that a batch waits while more keep coming."""
 
 
@@ -20,13 +20,13 @@ class GroupCommit:
     `writer_is_idle` is called it is given no more. jobs: those that wait.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, submit: Callable[[list[Job]], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, submit: Callable[[list[WriteGroup]], None]) -> None:
         self._submit = submit
-        self._lull = BatchWindow(loop, self.flush, MOST)
-        self.jobs: list[Job] = []
+        self._lull = BatchWindow(loop, self.flush, LONGEST_LINGER_SECONDS)
+        self.jobs: list[WriteGroup] = []
         self._is_busy = False  # the writer works
 
-    def add(self, job: Job) -> None:
+    def add(self, job: WriteGroup) -> None:
         """Take a job; it is submitted soon."""
         self.jobs.append(job)
         if not self._is_busy:

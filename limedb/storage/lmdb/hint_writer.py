@@ -27,7 +27,7 @@ _OVERHEAD = 1 << 20
 
 
 @dataclass(slots=True)
-class _Job:
+class _HintWrite:
     """puts: places and values to write for node_url. removes: places to empty. waiter: whom to tell whether
     it worked; with one, the job isn't put off.
     """
@@ -59,13 +59,13 @@ class HintWriter:
         """lost: called on the event loop with a node URL and the bytes that were dropped."""
         self._env, self._folder, self._loop, self._lost = env, folder, loop, lost
         self.is_broken = False
-        self._queue: SimpleQueue[_Job] = SimpleQueue()
+        self._queue: SimpleQueue[_HintWrite] = SimpleQueue()
         self._thread = Thread(target=self._run, name="limedb-hints", daemon=True)
         self._thread.start()
 
     def put(self, node_url: str, items: Sequence[tuple[bytes, bytes]]) -> None:
         """Write soon. It never waits."""
-        self._queue.put(_Job(node_url, items))
+        self._queue.put(_HintWrite(node_url, items))
 
     async def flush(self) -> None:
         """Write all that was put."""
@@ -74,16 +74,16 @@ class HintWriter:
     async def remove(self, places: Sequence[bytes]) -> bool:
         """Remove, behind all that was put; whether it worked."""
         waiter: asyncio.Future[bool] = self._loop.create_future()
-        self._queue.put(_Job(removes=places, waiter=waiter))
+        self._queue.put(_HintWrite(removes=places, waiter=waiter))
         return await waiter
 
     def finish(self) -> None:
         """Write what is left, and wait for the end of the thread. Put nothing afterwards."""
-        self._queue.put(_Job(is_last=True))
+        self._queue.put(_HintWrite(is_last=True))
         self._thread.join()
 
     def _run(self) -> None:
-        jobs: list[_Job] = []
+        jobs: list[_HintWrite] = []
         while not (jobs and jobs[-1].is_last):
             jobs = self._take()
             is_put = self._write(jobs, [item for job in jobs for item in job.puts], [])
@@ -91,7 +91,7 @@ class HintWriter:
             with suppress(RuntimeError):  # the loop was closed
                 self._loop.call_soon_threadsafe(self._deliver, jobs, is_put, is_removed)
 
-    def _take(self) -> list[_Job]:
+    def _take(self) -> list[_HintWrite]:
         """The first job, and those of the next second, unless somebody waits or they grow large."""
         jobs = [self._queue.get()]
         size = jobs[0].size
@@ -102,7 +102,7 @@ class HintWriter:
                 size += jobs[-1].size
         return jobs
 
-    def _write(self, jobs: list[_Job], puts: list[tuple[bytes, bytes]], removes: list[bytes]) -> bool:
+    def _write(self, jobs: list[_HintWrite], puts: list[tuple[bytes, bytes]], removes: list[bytes]) -> bool:
         """Write or remove, in a transaction each: removing may find room where writing finds none."""
         if self.is_broken or not (puts or removes):
             return not self.is_broken
@@ -116,14 +116,14 @@ class HintWriter:
             return False
         return True
 
-    def _note(self, error: Exception, jobs: list[_Job]) -> None:
+    def _note(self, error: Exception, jobs: list[_HintWrite]) -> None:
         size = sum(job.size for job in jobs)
         self.is_broken = not is_no_room(error, self._folder, 2 * size + _OVERHEAD)
         what = "the disk failed, no more are kept" if self.is_broken else "no room"
         count = sum(len(job.puts) for job in jobs)
         log.warning("%s: %s: %d hints are left to repair: %s", self._folder, what, count, error)
 
-    def _deliver(self, jobs: list[_Job], is_put: bool, is_removed: bool) -> None:
+    def _deliver(self, jobs: list[_HintWrite], is_put: bool, is_removed: bool) -> None:
         for job in jobs:
             if job.puts and not is_put:
                 self._lost(job.node_url, job.size)

@@ -89,7 +89,7 @@ class LmdbHintLog:
         self._sizes[node_url] = held + size
         return True
 
-    async def take(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
+    async def oldest(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
         """As HintLog.take. StoreClosedError, StoreError, StoreCorruptError."""
         self._check_open()
         await self._writer.flush()

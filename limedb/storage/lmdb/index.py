@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from limedb.core.damage import Damage
 from limedb.encoding.record import decode
-from limedb.ports import Entry
+from limedb.ports import IndexEntry
 from limedb.storage.entries import pack_stored, unpack
 from limedb.storage.lmdb.env import Tables
 from limedb.storage.lmdb.layout import index_key, is_long, number, number_of, token_prefix
@@ -67,11 +67,11 @@ class TokenIndex:
         record = None if found is None else record_of(found)
         return None if record is None else record.key
 
-    def entries(self, items: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, Entry]]:
+    def entries(self, items: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, IndexEntry]]:
         """As Index.entries: what is told is true of the records, for what the index remembers may be damaged.
         Places that don't fit are added to `wrong`. lmdb.Error; RecordDamagedError: a record is.
         """
-        found: list[tuple[int, Entry]] = []
+        found: list[tuple[int, IndexEntry]] = []
         with self._tables.env.begin(db=self._tables.main) as txn:
             checking = Checking(self._tables, txn, self.strays)
             for place, _ in items:
@@ -84,7 +84,7 @@ class TokenIndex:
 
     def _checked(
         self, txn: "lmdb.Transaction[bytes]", place: bytes, packed: bytes, checking: Checking
-    ) -> Entry | None:
+    ) -> IndexEntry | None:
         at, stored = place[_TOKEN_SIZE:], txn.get(place[_TOKEN_SIZE:])
         try:
             if stored is None:

@@ -15,8 +15,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from limedb.encoding.varint import varint
-from limedb.storage.lmdb.plan import Item
-from limedb.storage.lmdb.writer import Job
+from limedb.storage.lmdb.plan import EncodedRecord
+from limedb.storage.lmdb.writer import WriteGroup
 from limedb.storage.write_ahead_log import NoRoomError, WriteAheadLog
 from limedbpb.v1.log_pb2 import LogGroup, Purge
 
@@ -47,7 +47,7 @@ class LogWriter:
         self._thread = Thread(target=self._run, name="limedb-log", daemon=True)
         self._thread.start()
 
-    def append(self, jobs: list[Job], done: Callable[[list[Job], bool], None]) -> None:
+    def append(self, jobs: list[WriteGroup], done: Callable[[list[WriteGroup], bool], None]) -> None:
         """Append what jobs write. done: told whether that was done. False: there is no room, or the disk
         failed.
         """
@@ -81,11 +81,11 @@ class LogWriter:
                 work()
             self._sync_if_due(is_ending)
 
-    def _append(self, jobs: list[Job], done: Callable[[list[Job], bool], None]) -> None:
+    def _append(self, jobs: list[WriteGroup], done: Callable[[list[WriteGroup], bool], None]) -> None:
         is_done = self.failure is None and self._try(lambda: self._append_groups(jobs))
         self._post(partial(done, jobs, is_done))
 
-    def _append_groups(self, jobs: list[Job]) -> None:
+    def _append_groups(self, jobs: list[WriteGroup]) -> None:
         if groups := _groups_of(jobs):
             self._log.append(groups)
             self.appends += 1
@@ -134,7 +134,7 @@ def _nothing() -> None:
     pass
 
 
-def _groups_of(jobs: list[Job]) -> list[bytes]:
+def _groups_of(jobs: list[WriteGroup]) -> list[bytes]:
     """What jobs write as LogGroups. A job that purges has one of its own: in a group, purges come last."""
     groups: list[bytes] = []
     parts: list[bytes] = []
@@ -150,7 +150,7 @@ def _groups_of(jobs: list[Job]) -> list[bytes]:
     return [group for group in (*groups, b"".join(parts)) if group]
 
 
-def _purge_of(item: Item) -> Purge:
+def _purge_of(item: EncodedRecord) -> Purge:
     entry = item.purged
     if entry is None:
         raise AssertionError(f"an item of key {item.record.key!r} has neither data nor what is purged")

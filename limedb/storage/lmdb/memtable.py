@@ -5,15 +5,15 @@ It must never touch a disk: the write-ahead log has the same, on disk. The name 
 2006, "Bigtable".
 """
 
-from limedb.storage.lmdb.plan import Item, Plan
+from limedb.storage.lmdb.plan import EncodedRecord, WritePlan
 
 
 class Memtable:
     """Items by stored key. size: bytes of what was added and isn't in the tables, overwritten items too."""
 
     def __init__(self) -> None:
-        self.fresh: dict[bytes, Item] = {}
-        self.frozen: dict[bytes, Item] = {}
+        self.fresh: dict[bytes, EncodedRecord] = {}
+        self.frozen: dict[bytes, EncodedRecord] = {}
         self._changes = [0, 0]  # of the count of keys with a value: fresh, frozen
         self._sizes = [0, 0]
 
@@ -34,22 +34,22 @@ class Memtable:
         """How many items it holds; a key may have two."""
         return len(self.fresh) + len(self.frozen)
 
-    def get(self, key: bytes) -> Item | None:
+    def get(self, key: bytes) -> EncodedRecord | None:
         """The item of a stored key. One without data says that nothing is stored."""
         item = self.fresh.get(key)
         return self.frozen.get(key) if item is None else item
 
-    def add(self, plan: Plan, size: int) -> None:
+    def add(self, plan: WritePlan, size: int) -> None:
         """Take in what was acknowledged. size: bytes of its data."""
         self.fresh.update(plan.writes)
         self._changes[0] += plan.live_change
         self._sizes[0] += size
 
-    def freeze(self) -> Plan:
+    def freeze(self) -> WritePlan:
         """What is to go to the tables. Until it is melted or thawed it is found here."""
         self.frozen, self.fresh = self.fresh, {}
         self._changes, self._sizes = [0, self._changes[0]], [0, self._sizes[0]]
-        return Plan(self.frozen, [], self._changes[1])
+        return WritePlan(self.frozen, [], self._changes[1])
 
     def melt(self) -> None:
         """Forget what was frozen: the tables have it."""

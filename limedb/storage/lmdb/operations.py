@@ -31,7 +31,7 @@ from struct import Struct
 import lmdb
 import xxhash
 
-from limedb.core.idempotency import Proposal, State, Terms, moved
+from limedb.core.idempotency import AgreedVersion, Proposal, State, transition
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence
 from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
@@ -153,7 +153,7 @@ class LmdbOperationLog:
     def _move(self, proposal: Proposal) -> State:
         place = _place(proposal)
         before = self._pending.get(place) or self._read(place)
-        state = moved(before, proposal)
+        state = transition(before, proposal)
         if state != before:
             self._pending[place] = state
             self._dirty[place] = pack(state)
@@ -284,7 +284,7 @@ def _verify(folder: Path, txn: "lmdb.Transaction[bytes]") -> None:
 
 def pack(state: State) -> bytes:
     """The stored form of a state."""
-    terms = state.value or Terms(0, 0, existed=False)
+    terms = state.value or AgreedVersion(0, 0, existed=False)
     return _STATE.pack(
         state.promised.round,
         state.promised.proposer.encode(),
@@ -302,7 +302,7 @@ def unpack(data: bytes) -> State:
     if len(data) != _STATE.size:
         raise StoreCorruptError(f"not the state of an operation: {data[:32]!r} ({len(data)} bytes)")
     promised, by, accepted, of, is_set, version, expires_at, existed = _STATE.unpack(data)
-    value = Terms(version, expires_at, bool(existed)) if is_set else None
+    value = AgreedVersion(version, expires_at, bool(existed)) if is_set else None
     return Acceptor(Ballot(promised, _name(by)), Ballot(accepted, _name(of)), value)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 from limedb.core.record import Record
 from limedb.encoding.record import encode_all, key_bytes, peek
 from limedb.errors import RecordDamagedError
-from limedb.ports import Applied, Entry
+from limedb.ports import Applied, IndexEntry
 from limedb.storage.entries import checksum_of, pack
 from limedb.storage.lmdb.layout import (
     PREFIX_SIZE,
@@ -27,13 +27,13 @@ from limedb.storage.merge import Decision, decide, first, newer
 _KEEP: Decision = (False, 0, Applied(0, False))
 
 
-class Item(NamedTuple):
+class EncodedRecord(NamedTuple):
     """A record in its stored form: key and data go to the main table. Or, without data, an entry to purge."""
 
     record: Record
     key: bytes
     data: bytes
-    purged: Entry | None = None
+    purged: IndexEntry | None = None
 
     def index_key(self) -> bytes:
         """Its key in the tokens table."""
@@ -46,19 +46,19 @@ class Item(NamedTuple):
         return place, pack(record, data)
 
 
-Lookup = Callable[[bytes, str], Item | bytes | None]
+Lookup = Callable[[bytes, str], EncodedRecord | bytes | None]
 """From a stored key and its whole key to what is stored under it: an item that isn't in the tables yet, or
 record bytes that verify. UnsoundError: it can't tell.
 """
 
 
-class Plan(NamedTuple):
+class WritePlan(NamedTuple):
     """writes: what is to be put or purged, by stored key. answers: one for each item; of an entry to purge,
     existed says that it is purged. live_change: what to add to
     the count of keys with a value. conflicts: keys of which another record with the same version is stored.
     """
 
-    writes: dict[bytes, Item]
+    writes: dict[bytes, EncodedRecord]
     answers: list[Applied]
     live_change: int
     conflicts: tuple[str, ...] = ()
@@ -67,26 +67,28 @@ class Plan(NamedTuple):
 _new_item = tuple.__new__  # the same as Item(...), in half of its time
 
 
-def items_of(records: Sequence[Record]) -> list[Item]:
+def items_of(records: Sequence[Record]) -> list[EncodedRecord]:
     """Records in their stored form. InvalidKeyError, MalformedRequestError."""
     return [
-        _new_item(Item, (record, key if len(key) <= PREFIX_SIZE else stored_key(key), data, None))
+        _new_item(EncodedRecord, (record, key if len(key) <= PREFIX_SIZE else stored_key(key), data, None))
         for record, (key, data) in zip(records, encode_all(records), strict=True)
     ]
 
 
-def purges_of(entries: Sequence[Entry]) -> list[Item]:
+def purges_of(entries: Sequence[IndexEntry]) -> list[EncodedRecord]:
     """Entries to purge. InvalidKeyError, MalformedRequestError."""
-    return [Item(Record(e.key, None, e.version), stored_key(key_bytes(e.key)), b"", e) for e in entries]
+    return [
+        EncodedRecord(Record(e.key, None, e.version), stored_key(key_bytes(e.key)), b"", e) for e in entries
+    ]
 
 
-def plan(items: Sequence[Item], now_ms: int, lookup: Lookup) -> Plan:
+def plan(items: Sequence[EncodedRecord], now_ms: int, lookup: Lookup) -> WritePlan:
     """Merge a batch with what is stored; of two records of one key the later sees the earlier's outcome.
 
     RecordDamagedError: what is stored under some of the keys is damaged; a purge leaves that alone.
     StoreCorruptError: it is that of another key.
     """
-    writes: dict[bytes, Item] = {}
+    writes: dict[bytes, EncodedRecord] = {}
     answers: list[Applied] = []
     damage, conflicts = list[tuple[str, str]](), list[str]()
     live_change = 0
@@ -107,10 +109,10 @@ def plan(items: Sequence[Item], now_ms: int, lookup: Lookup) -> Plan:
             conflicts.append(record[0])
     if damage:
         raise RecordDamagedError(tuple(key for key, _ in damage), damage[0][1])
-    return Plan(writes, answers, live_change, tuple(conflicts))
+    return WritePlan(writes, answers, live_change, tuple(conflicts))
 
 
-def _decided(item: Item, found: Item | bytes | None, now_ms: int) -> Decision:
+def _decided(item: EncodedRecord, found: EncodedRecord | bytes | None, now_ms: int) -> Decision:
     record, key, _, purged = item
     if purged is not None:
         return _judge(purged, found)
@@ -118,10 +120,10 @@ def _decided(item: Item, found: Item | bytes | None, now_ms: int) -> Decision:
         return first(record)
     if type(found) is bytes:
         return _decide(record, key, found, now_ms)
-    return _decide_recent(record, cast("Item", found), now_ms)
+    return _decide_recent(record, cast("EncodedRecord", found), now_ms)
 
 
-def plan_mending(item: Item, lookup: Lookup, was_live: bool) -> Plan:
+def plan_mending(item: EncodedRecord, lookup: Lookup, was_live: bool) -> WritePlan:
     """Put an item in the place of what is damaged; what isn't (any more) is merged with a record, and not
     purged. was_live: whether the damaged record was counted.
     """
@@ -129,13 +131,13 @@ def plan_mending(item: Item, lookup: Lookup, was_live: bool) -> Plan:
         lookup(item.key, item.record.key)
     except UnsoundError:
         is_live = item.purged is None and not item.record.is_tombstone
-        return Plan({item.key: item}, [_KEEP[2]], is_live - was_live)
-    return plan([item], 0, lookup) if item.purged is None else Plan({}, [_KEEP[2]], 0)
+        return WritePlan({item.key: item}, [_KEEP[2]], is_live - was_live)
+    return plan([item], 0, lookup) if item.purged is None else WritePlan({}, [_KEEP[2]], 0)
 
 
-def _is_conflict(item: Item, found: Item | bytes | None) -> bool:
+def _is_conflict(item: EncodedRecord, found: EncodedRecord | bytes | None) -> bool:
     """Whether another record of the same version is stored."""
-    stored = found.data if isinstance(found, Item) else found
+    stored = found.data if isinstance(found, EncodedRecord) else found
     return (
         bool(stored)
         and stored != item.data
@@ -152,7 +154,7 @@ def _decide(record: Record, key: bytes, stored: bytes, now_ms: int) -> Decision:
     return decide(record, header, partial(decode_for, record.key, stored), now_ms)
 
 
-def _decide_recent(record: Record, item: Item, now_ms: int) -> Decision:
+def _decide_recent(record: Record, item: EncodedRecord, now_ms: int) -> Decision:
     """As _decide, where what is stored is at hand."""
     held = item.record
     if not item.data:
@@ -164,9 +166,9 @@ def _decide_recent(record: Record, item: Item, now_ms: int) -> Decision:
     return decide(record, held, lambda: held, now_ms)
 
 
-def _judge(entry: Entry, found: Item | bytes | None) -> Decision:
+def _judge(entry: IndexEntry, found: EncodedRecord | bytes | None) -> Decision:
     """Whether what is stored is still what is to be purged."""
-    stored = found.data or None if isinstance(found, Item) else found
+    stored = found.data or None if isinstance(found, EncodedRecord) else found
     header = None if stored is None else peek(stored)
     if stored is None or header is None or header.version != entry.version:
         return _KEEP

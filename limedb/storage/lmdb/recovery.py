@@ -15,10 +15,10 @@ from google.protobuf.message import DecodeError
 
 from limedb.encoding.record import decode
 from limedb.errors import StoreCorruptError
-from limedb.ports import Entry
+from limedb.ports import IndexEntry
 from limedb.storage.lmdb.counters import counters
 from limedb.storage.lmdb.env import Tables
-from limedb.storage.lmdb.plan import Item, items_of, plan, purges_of
+from limedb.storage.lmdb.plan import EncodedRecord, items_of, plan, purges_of
 from limedb.storage.lmdb.sound import UnsoundError, sound_at
 from limedb.storage.lmdb.writer import write_items
 from limedb.storage.write_ahead_log import groups_in, newest_segment, remove_segments
@@ -56,12 +56,12 @@ class _Replay:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._count, self._high_water = counters(tables)
-        self._writes: dict[bytes, Item] = {}
+        self._writes: dict[bytes, EncodedRecord] = {}
 
-    def add(self, items: list[Item]) -> None:
+    def add(self, items: list[EncodedRecord]) -> None:
         with self._tables.env.begin(db=self._tables.main) as txn:
 
-            def lookup(place: bytes, key: str) -> Item | bytes | None:
+            def lookup(place: bytes, key: str) -> EncodedRecord | bytes | None:
                 return self._writes.get(place) or self._sound(txn, place, key)
 
             # Whether a value had expired changes no outcome here, but only what was answered.
@@ -88,7 +88,7 @@ class _Replay:
             self._writes = {}
 
 
-def _batches(group: bytes, folder: Path) -> Iterator[list[Item]]:
+def _batches(group: bytes, folder: Path) -> Iterator[list[EncodedRecord]]:
     try:
         message = LogGroup.FromString(group)
     except DecodeError:
@@ -96,4 +96,4 @@ def _batches(group: bytes, folder: Path) -> Iterator[list[Item]]:
             f"{folder}: a group of the write-ahead log is none; see docs/damage.md"
         ) from None
     yield items_of([decode(data) for data in message.records])
-    yield purges_of([Entry(purge.key, purge.version, purge.checksum, 0) for purge in message.purges])
+    yield purges_of([IndexEntry(purge.key, purge.version, purge.checksum, 0) for purge in message.purges])

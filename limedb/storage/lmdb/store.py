@@ -19,14 +19,14 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.errors import RecordDamagedError, StoreClosedError, StoreDamagedError, StoreError
-from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
+from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, StoreStats
 from limedb.storage import walk as walking
 from limedb.storage.files import FileLock, make_empty_folder, make_private_folder, sync
 from limedb.storage.lmdb.env import MAP_SIZE, explain, is_broken_tree
 from limedb.storage.lmdb.folder import close_folder, open_folder
 from limedb.storage.lmdb.index import TokenIndex
 from limedb.storage.lmdb.mending import Mender, verify_copy
-from limedb.storage.lmdb.plan import Item, items_of, purges_of
+from limedb.storage.lmdb.plan import EncodedRecord, items_of, purges_of
 from limedb.storage.lmdb.reader import OverBudgetError, Reader
 from limedb.storage.lmdb.write_path import WritePath
 
@@ -119,7 +119,7 @@ class LmdbStore:
     async def mend(self, key: str, record: Record | None) -> None:
         """As Store.mend. Errors of apply."""
         self._check_open()
-        (item,) = items_of([record]) if record else purges_of([Entry(key, 0, 0, 0)])
+        (item,) = items_of([record]) if record else purges_of([IndexEntry(key, 0, 0, 0)])
         with self._explained():
             await self._path.mend(item)
         await self._mend_index()
@@ -166,7 +166,7 @@ class LmdbStore:
         with self._explained():
             return await walking.digests(self._index, spans, cutoff_ms)
 
-    async def entries(self, spans: Sequence[Span]) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span]) -> list[IndexEntry]:
         """As Store.entries. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
         await self._settle()
         try:
@@ -175,13 +175,13 @@ class LmdbStore:
         finally:
             await self._mend_index()
 
-    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
         """As Store.garbage."""
         await self._settle()
         with self._explained():
             return await walking.garbage(self._index, span, cutoff_ms, limit)
 
-    async def purge(self, entries: Sequence[Entry]) -> int:
+    async def purge(self, entries: Sequence[IndexEntry]) -> int:
         """As Store.purge, some at a time, so that no write waits long behind them. Errors as of apply:
         what was purged before them is.
         """
@@ -247,7 +247,7 @@ class LmdbStore:
         if self._path.memtable:
             await self._path.settle()
 
-    async def _write(self, items: list[Item], now_ms: int) -> list[Applied]:
+    async def _write(self, items: list[EncodedRecord], now_ms: int) -> list[Applied]:
         if not items:
             return []
         with self._explained():

@@ -24,10 +24,10 @@ from limedb.storage.lmdb.env import Tables, broken, explain
 from limedb.storage.lmdb.group_commit import GroupCommit
 from limedb.storage.lmdb.log_writer import LogWriter
 from limedb.storage.lmdb.memtable import Memtable
-from limedb.storage.lmdb.plan import Item, Lookup, Plan
+from limedb.storage.lmdb.plan import EncodedRecord, Lookup, WritePlan
 from limedb.storage.lmdb.sound import sound_at
 from limedb.storage.lmdb.space import Room
-from limedb.storage.lmdb.writer import Job, Writer, plan_of
+from limedb.storage.lmdb.writer import TableWriter, WriteGroup, plan_of
 from limedb.storage.write_ahead_log import WriteAheadLog
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_ITEMS = 50_000
 """Bytes of log, and keys, at which a checkpoint begins; at twice as many, writes wait for it."""
-_NOTHING = Plan({}, [], 0)
+_NOTHING = WritePlan({}, [], 0)
 _GROUP_BYTES = 32 << 20  # of the direct way: one transaction holds neither memory nor callers long
 
 
@@ -58,18 +58,18 @@ class WritePath:
         self._loop = asyncio.get_running_loop()
         self._tables, self._on_fatal = tables, on_fatal
         self._log = LogWriter(segments, durability == "interval", self._post)
-        self._writer = Writer(tables)
+        self._writer = TableWriter(tables)
         self._gather = GroupCommit(self._loop, self._submit)
         self._room = Room(tables)
         self.memtable = Memtable()
-        self._pending: dict[bytes, Item] = {}  # the newest of each key on its way to the log
+        self._pending: dict[bytes, EncodedRecord] = {}  # the newest of each key on its way to the log
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self.count, self.high_water = self._writer.count, self._writer.high_water
         self._checkpoints: asyncio.Task[None] | None = None
         self._direct: asyncio.Task[None] | None = None
         self._must_plan_again = self._is_fatal_told = False
-        self._under_way: list[Job] = []  # submitted, and not answered
+        self._under_way: list[WriteGroup] = []  # submitted, and not answered
         self._own_failure: Exception | None = None
         self.is_full = False
         self._timer: asyncio.TimerHandle | None = None
@@ -90,21 +90,21 @@ class WritePath:
         if self._failure is not None:
             raise self._broken()
 
-    async def write(self, items: list[Item], now_ms: int) -> list[Applied]:
+    async def write(self, items: list[EncodedRecord], now_ms: int) -> list[Applied]:
         """Merge a batch, all or none. StoreFullError, StoreError, StoreCorruptError, lmdb.Error."""
         self.check()
         while self._is_over(2):
             await asyncio.shield(self._begin_checkpoint())
         size = sum([len(item[2]) for item in items])
-        return await self._do(Job(items, now_ms, _NOTHING, self._loop.create_future(), size))
+        return await self._do(WriteGroup(items, now_ms, _NOTHING, self._loop.create_future(), size))
 
-    async def mend(self, item: Item) -> None:
+    async def mend(self, item: EncodedRecord) -> None:
         """Put a record, or nothing (an item to purge), in the place of a damaged one. Errors of `write`."""
         self.check()
         waiter: asyncio.Future[list[Applied]] = self._loop.create_future()
-        await self._do(Job([item], 0, _NOTHING, waiter, len(item.data), is_mending=True))
+        await self._do(WriteGroup([item], 0, _NOTHING, waiter, len(item.data), is_mending=True))
 
-    async def _do(self, job: Job) -> list[Applied]:
+    async def _do(self, job: WriteGroup) -> list[Applied]:
         """Plan a job, and make it durable."""
         planned = job.plan = self._plan(job)
         for key in planned.conflicts:
@@ -136,7 +136,7 @@ class WritePath:
 
     # --- merging
 
-    def _plan(self, job: Job) -> Plan:
+    def _plan(self, job: WriteGroup) -> WritePlan:
         """Merge with what is on its way, else with what is stored."""
         with self._tables.env.begin(db=self._tables.main) as txn:
             return plan_of(job, self._tables, txn, self._lookup(txn))
@@ -144,30 +144,30 @@ class WritePath:
     def _lookup(self, txn: "lmdb.Transaction[bytes]") -> Lookup:
         pending, fresh, frozen = (d.get for d in (self._pending, self.memtable.fresh, self.memtable.frozen))
 
-        def lookup(place: bytes, key: str) -> Item | bytes | None:
+        def lookup(place: bytes, key: str) -> EncodedRecord | bytes | None:
             return pending(place) or fresh(place) or frozen(place) or sound_at(self._tables, txn, place, key)
 
         return lookup
 
-    def _plan_again(self, jobs: list[Job]) -> None:
+    def _plan_again(self, jobs: list[WriteGroup]) -> None:
         """Plan jobs behind which nothing is on its way, since what they were planned on was not stored."""
         self._pending.clear()
         for job in jobs:
             try:
                 job.plan = self._plan(job)
             except (StoreError, lmdb.Error) as error:
-                job.plan = Plan({}, [], 0)
+                job.plan = WritePlan({}, [], 0)
                 job.error = explain(error, self._tables.folder) if isinstance(error, lmdb.Error) else error
             self._pending.update(job.plan.writes)
 
     # --- to the log, or straight to the tables
 
-    def _submit(self, jobs: list[Job]) -> None:
+    def _submit(self, jobs: list[WriteGroup]) -> None:
         self._under_way = jobs
         with self._failing():
             self._send(jobs)
 
-    def _send(self, jobs: list[Job]) -> None:
+    def _send(self, jobs: list[WriteGroup]) -> None:
         self.check()
         if self._must_plan_again:
             self._must_plan_again = False
@@ -178,7 +178,7 @@ class WritePath:
         else:
             self._direct = self._loop.create_task(self._write_directly(jobs))
 
-    def _logged(self, jobs: list[Job], is_done: bool) -> None:
+    def _logged(self, jobs: list[WriteGroup], is_done: bool) -> None:
         """Hear what became of jobs that were to be appended."""
         if self._own_failure is not None:
             return  # they were answered with it
@@ -198,7 +198,7 @@ class WritePath:
         elif self._timer is None and self.memtable:
             self._timer = self._loop.call_later(CHECKPOINT_SECONDS, self._checkpoint_if_due)
 
-    async def _write_directly(self, jobs: list[Job]) -> None:
+    async def _write_directly(self, jobs: list[WriteGroup]) -> None:
         try:
             await self.settle()
             for group in _groups(jobs):
@@ -217,11 +217,11 @@ class WritePath:
         self._must_plan_again = True  # what came meanwhile may stand on what failed
         self._answer(jobs)
 
-    def _count(self, job: Job) -> None:
+    def _count(self, job: WriteGroup) -> None:
         self.count += job.plan.live_change
         self.high_water = max([self.high_water, *[item[0][2] for item in job.plan.writes.values()]])
 
-    def _answer(self, jobs: list[Job]) -> None:
+    def _answer(self, jobs: list[WriteGroup]) -> None:
         """Tell who waits, and let the next go."""
         waiting = self._gather.jobs
         self._pending, self._under_way = {}, []
@@ -267,7 +267,7 @@ class WritePath:
         number = await rotated
         self.check()
         frozen, size = self.memtable.freeze(), self.memtable.size
-        job = Job([], 0, frozen, self._loop.create_future(), size, logged=number)
+        job = WriteGroup([], 0, frozen, self._loop.create_future(), size, logged=number)
         await self._commit([job])
         if job.error is not None:
             self.memtable.thaw()
@@ -276,7 +276,7 @@ class WritePath:
         if number:
             self._log.drop(number)
 
-    async def _commit(self, jobs: list[Job]) -> None:
+    async def _commit(self, jobs: list[WriteGroup]) -> None:
         """Write jobs to the tables; they bear their errors afterwards."""
         done: asyncio.Future[None] = self._loop.create_future()
         self._writer.submit(jobs, lambda: self._post(partial(_resolve, done, None)))
@@ -332,7 +332,7 @@ def _resolve(waiter: "asyncio.Future[T]", value: T) -> None:
         waiter.set_result(value)
 
 
-def _groups(jobs: list[Job]) -> Iterator[list[Job]]:
+def _groups(jobs: list[WriteGroup]) -> Iterator[list[WriteGroup]]:
     """Jobs in their order, in groups that end behind _GROUP_BYTES."""
     size, start = 0, 0
     for end, job in enumerate(jobs, 1):

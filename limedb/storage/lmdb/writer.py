@@ -24,7 +24,7 @@ from limedb.ports import Applied
 from limedb.storage.lmdb.counters import counters, put_counters
 from limedb.storage.lmdb.env import PAGES_A_WRITE, Tables, broken, full_error, is_no_room
 from limedb.storage.lmdb.layout import LOGGED, packed_count
-from limedb.storage.lmdb.plan import Item, Lookup, Plan, plan, plan_mending
+from limedb.storage.lmdb.plan import EncodedRecord, Lookup, WritePlan, plan, plan_mending
 from limedb.storage.lmdb.sound import sound_at, was_live
 from limedb.storage.seal import sealed
 
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Job:
+class WriteGroup:
     """A batch to write. waiter: whom to tell, only handed on. size: bytes of its records. error: set when it
     failed. logged: the segment of the log up to which the tables have all with it; 0: it doesn't say.
     is_mending: its one item goes in the place of what is damaged.
     """
 
-    items: list[Item]
+    items: list[EncodedRecord]
     now_ms: int
-    plan: Plan
+    plan: WritePlan
     waiter: "asyncio.Future[list[Applied]]"
     size: int
     error: StoreError | None = None
@@ -58,7 +58,7 @@ class Job:
             self.waiter.set_exception(self.error)
 
 
-def plan_of(job: Job, tables: Tables, txn: "lmdb.Transaction[bytes]", lookup: Lookup) -> Plan:
+def plan_of(job: WriteGroup, tables: Tables, txn: "lmdb.Transaction[bytes]", lookup: Lookup) -> WritePlan:
     """What a job changes, as a transaction sees the tables. RecordDamagedError, StoreCorruptError."""
     if not job.is_mending:
         return plan(job.items, job.now_ms, lookup)
@@ -66,7 +66,7 @@ def plan_of(job: Job, tables: Tables, txn: "lmdb.Transaction[bytes]", lookup: Lo
     return plan_mending(item, lookup, was_live(tables, txn, item.index_key()))
 
 
-class Writer:
+class TableWriter:
     """Carries out jobs in a thread, in their order.
 
     count, high_water: as committed. commits: transactions that wrote. failure: set once, when the disk
@@ -78,11 +78,11 @@ class Writer:
         self.count, self.high_water = counters(tables)
         self.commits = 0
         self.failure: Exception | None = None
-        self._queue: SimpleQueue[tuple[list[Job], Callable[[], None]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[list[WriteGroup], Callable[[], None]] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="limedb-tables", daemon=True)
         self._thread.start()
 
-    def submit(self, jobs: list[Job], done: Callable[[], None]) -> None:
+    def submit(self, jobs: list[WriteGroup], done: Callable[[], None]) -> None:
         """Queue jobs, with plans that are right once those before them are done. done: called in the thread
         when they are. It never waits.
         """
@@ -104,7 +104,7 @@ class Writer:
                     job.error = broken(self._tables.folder, self.failure)
             done()
 
-    def _carry_out(self, jobs: list[Job]) -> None:
+    def _carry_out(self, jobs: list[WriteGroup]) -> None:
         try:
             if self.failure is not None:
                 raise broken(self._tables.folder, self.failure)
@@ -112,7 +112,7 @@ class Writer:
         except Exception as error:
             self._recover(jobs, error)
 
-    def _recover(self, jobs: list[Job], error: Exception) -> None:
+    def _recover(self, jobs: list[WriteGroup], error: Exception) -> None:
         """Find the job that failed, or give up for ever where the disk did."""
         if not isinstance(error, StoreError) and not self._is_no_room(jobs, error):
             self.failure = error
@@ -124,7 +124,7 @@ class Writer:
             else:
                 job.error = error if isinstance(error, StoreError) else full_error(error, self._tables.folder)
 
-    def _carry_out_alone(self, job: Job) -> None:
+    def _carry_out_alone(self, job: WriteGroup) -> None:
         try:
             job.plan = self._planned(job)
         except StoreError as error:  # foreign bytes under one of its keys
@@ -132,12 +132,12 @@ class Writer:
         else:
             self._carry_out([job])
 
-    def _is_no_room(self, jobs: list[Job], error: Exception) -> bool:
+    def _is_no_room(self, jobs: list[WriteGroup], error: Exception) -> bool:
         written = sum(2 * job.size + PAGES_A_WRITE * len(job.plan.writes) for job in jobs)
         return is_no_room(error, self._tables.folder, written + (1 << 20))
 
-    def _commit(self, jobs: list[Job]) -> None:
-        writes: dict[bytes, Item] = {}
+    def _commit(self, jobs: list[WriteGroup]) -> None:
+        writes: dict[bytes, EncodedRecord] = {}
         for job in jobs:
             writes.update(job.plan.writes)
         logged = max(job.logged for job in jobs)
@@ -149,16 +149,16 @@ class Writer:
         self.count, self.high_water = count, high_water
         self.commits += 1
 
-    def _planned(self, job: Job) -> Plan:
+    def _planned(self, job: WriteGroup) -> WritePlan:
         with self._tables.env.begin(db=self._tables.main) as txn:
             return plan_of(job, self._tables, txn, partial(sound_at, self._tables, txn))
 
 
 def write_items(
-    tables: Tables, writes: dict[bytes, Item], count: int, high_water: int, logged: int = 0
+    tables: Tables, writes: dict[bytes, EncodedRecord], count: int, high_water: int, logged: int = 0
 ) -> None:
-    """Write items by their stored keys in one transaction, sorted: neighbours share pages. logged: as in Job.
-    lmdb.Error.
+    """Write items by their stored keys in one transaction, sorted: neighbours share pages. logged: as in
+    WriteGroup. lmdb.Error.
     """
     puts = [item for item in writes.values() if item[2]]
     records = sorted([(item[1], sealed(item[2])) for item in puts])

@@ -29,7 +29,7 @@ class MemoryHints:
         """As HintLog.add."""
         return sum(self._add(node_url, record, now_ms) for record in records) == len(records)
 
-    async def take(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
+    async def oldest(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
         """As HintLog.take."""
         kept = self._kept.get(node_url, {})
         for key in [*takewhile(lambda key: kept[key][0] < oldest_ms, kept)]:

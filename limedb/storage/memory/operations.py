@@ -6,7 +6,7 @@ It owns the states of a node whose data is in memory, too. It must never judge a
 
 from collections.abc import Sequence
 
-from limedb.core.idempotency import MAX_AGE_MS, Proposal, State, moved
+from limedb.core.idempotency import MAX_AGE_MS, Proposal, State, transition
 from limedb.core.paxos import Acceptor
 from limedb.core.topology import Fence
 
@@ -46,7 +46,7 @@ class MemoryOperations:
         share = self._shares.setdefault(operation.began_ms // _SHARE_MS, {})
         before = share.get(operation.id)
         self._count += before is None
-        state = share[operation.id] = moved(before or Acceptor(), proposal)
+        state = share[operation.id] = transition(before or Acceptor(), proposal)
         return state
 
     def _forget(self, now_ms: int) -> None:

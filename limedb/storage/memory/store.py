@@ -19,7 +19,7 @@ from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.encoding.record import encode, from_message, key_bytes, to_message, utf8
 from limedb.errors import StoreClosedError, StoreCorruptError
-from limedb.ports import Applied, Entry, Held, RangePage, Scrubbed, StoreStats
+from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, StoreStats
 from limedb.storage import walk as walking
 from limedb.storage.entries import is_of, pack
 from limedb.storage.files import make_empty_folder, store_error, sync, write_durably
@@ -90,15 +90,15 @@ class MemoryStore:
         """As Store.digests."""
         return await walking.digests(self._index, spans, cutoff_ms)
 
-    async def entries(self, spans: Sequence[Span]) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span]) -> list[IndexEntry]:
         """As Store.entries. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
         return await walking.entries(self._index, spans)
 
-    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[Entry], int]:
+    async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
         """As Store.garbage."""
         return await walking.garbage(self._index, span, cutoff_ms, limit)
 
-    async def purge(self, entries: Sequence[Entry]) -> int:
+    async def purge(self, entries: Sequence[IndexEntry]) -> int:
         """As Store.purge; O(n)."""
         self._check_open()
         gone = {e.key for e in entries if e.key in self._records and self._is_still(e)}
@@ -179,7 +179,7 @@ class MemoryStore:
             packed = self._packed[key] = pack(record, encode(record))
         return packed
 
-    def _is_still(self, entry: Entry) -> bool:
+    def _is_still(self, entry: IndexEntry) -> bool:
         return is_of(self._pack(entry.key), entry.version, entry.checksum)
 
     def _forget(self, key: str) -> None:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
-from limedb.ports import Entry
+from limedb.ports import IndexEntry
 from limedb.storage.entries import unpack
 
 _T = TypeVar("_T", str, tuple[int, str])
@@ -71,6 +71,6 @@ class TokenOrder:
         """As Index.key."""
         return place[1]
 
-    def entries(self, items: Sequence[tuple[Place, bytes]]) -> list[tuple[int, Entry]]:
+    def entries(self, items: Sequence[tuple[Place, bytes]]) -> list[tuple[int, IndexEntry]]:
         """As Index.entries."""
         return [(place[0], unpack(place[1], packed)) for place, packed in items]

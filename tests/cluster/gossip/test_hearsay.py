@@ -41,7 +41,7 @@ def clock() -> HandClock:
 def view(clock: HandClock) -> ClusterView:
     own = NodeState(A, NOW_MS, node_id="a-id")
     view = ClusterView(own, clock, gossip_interval=1.0, members=lambda: {A: "a-id", B: "b-id"})
-    view.know([B])
+    view.add([B])
     return view
 
 
@@ -156,7 +156,7 @@ def test_an_alias_is_dropped_for_the_true_name_with_one_line(
     view: ClusterView, caplog: pytest.LogCaptureFixture
 ) -> None:
     alias = "http://127.0.0.1:8484"
-    view.know([alias])
+    view.add([alias])
     for _ in range(2):
         view.on_ack(Ack((NodeState(C, NOW_MS, 1),), (), name=C), alias, "127.0.0.1:8484")
 
@@ -169,7 +169,7 @@ def test_an_alias_is_dropped_for_the_true_name_with_one_line(
 
 
 def test_an_alias_of_the_node_itself_is_dropped(view: ClusterView, caplog: pytest.LogCaptureFixture) -> None:
-    view.know([C])
+    view.add([C])
     view.on_ack(Ack((view.own,), (), name=A), C, "c:8484")
 
     assert view.urls == (A, B)

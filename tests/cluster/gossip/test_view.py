@@ -47,7 +47,7 @@ def answer(view: ClusterView, state: NodeState) -> None:
 def test_nodes_that_were_named_or_have_answered_are_known_and_others_are_asked_first(
     view: ClusterView,
 ) -> None:
-    view.know([B])
+    view.add([B])
     view.on_syn([Digest(C, 1, 1)])
     answer(view, NodeState(D, 1, 1))
 
@@ -59,9 +59,9 @@ def test_nodes_that_were_named_or_have_answered_are_known_and_others_are_asked_f
 
 def test_how_long_no_new_name_came_is_told(view: ClusterView, clock: HandClock) -> None:
     clock.now += 2
-    view.know([B])
+    view.add([B])
     clock.now += 3
-    view.know([B])
+    view.add([B])
 
     assert view.named_for == 3
 
@@ -69,7 +69,7 @@ def test_how_long_no_new_name_came_is_told(view: ClusterView, clock: HandClock) 
 def test_a_node_is_dead_from_when_it_was_found_so_until_it_is_heard(
     view: ClusterView, clock: HandClock
 ) -> None:
-    view.know([B])
+    view.add([B])
     clock.now += 100
     assert view.dead_for(B) == 0
     assert view.judge() == {B: Status.DEAD}
@@ -81,7 +81,7 @@ def test_a_node_is_dead_from_when_it_was_found_so_until_it_is_heard(
 
 
 def test_a_node_is_dialled_where_it_says_or_where_its_url_says(view: ClusterView) -> None:
-    view.know([B])
+    view.add([B])
     answer(view, NodeState(C, 1, 1, address="10.0.0.3:99"))
 
     assert view.address(A) == "10.0.0.1:8484"
@@ -99,7 +99,7 @@ def test_oneself_is_active_and_a_stranger_has_no_status(view: ClusterView, clock
 
 
 def test_a_beat_tells_what_changed(view: ClusterView) -> None:
-    view.beat()
+    view.heartbeat()
 
     assert (view.own.heartbeat, view.own.keys, view.own.has_data) == (1, 3, True)
 
@@ -109,7 +109,7 @@ def test_a_store_that_fails_stops_no_heartbeat(clock: HandClock) -> None:
         raise StoreClosedError
 
     view = ClusterView(NodeState(A, 5, keys=7), clock, gossip_interval=1.0, tell=fail)
-    view.beat()
+    view.heartbeat()
 
     assert (view.own.heartbeat, view.own.keys) == (1, 7)
 
@@ -117,7 +117,7 @@ def test_a_store_that_fails_stops_no_heartbeat(clock: HandClock) -> None:
 def test_the_gossip_report_tells_of_each_peer_what_was_heard_and_when(
     view: ClusterView, clock: HandClock
 ) -> None:
-    view.know([B])
+    view.add([B])
     clock.now += 3
     answer(view, NodeState(C, 7, 9))
     clock.now += 0.5
@@ -133,7 +133,7 @@ def test_the_gossip_report_tells_of_each_peer_what_was_heard_and_when(
 
 
 def test_the_state_report_counts_this_node_too(view: ClusterView, clock: HandClock) -> None:
-    view.know([C, B])
+    view.add([C, B])
     clock.now += 60
     answer(view, NodeState(C, 7, 9))
 

@@ -7,14 +7,14 @@ import pytest
 
 from limedb.cluster.topology.store import TopologyStore
 from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.topology import Fence, Member, Topology, finish, found, hand_over, join, leave
+from limedb.core.topology import Fence, Member, Topology, finish, hand_over, initial_topology, join, leave
 from limedb.errors import InvalidRequestError, StoreError, UnavailableError
 from limedb.ports import MAX_RECENT, Account, Placement, Saved
 
 A, B, C = (Member(f"id-{n}", f"http://{n}:1") for n in "abc")
-FIRST = found("a" * 16, 3, [A, B])
+FIRST = initial_topology("a" * 16, 3, [A, B])
 SECOND = join(FIRST, C)
-OTHER = found("b" * 16, 3, [A, B])
+OTHER = initial_topology("b" * 16, 3, [A, B])
 
 
 class Disk:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from limedb.core.record import Record
-from limedb.core.topology import Topology, found
+from limedb.core.topology import Topology, initial_topology
 from limedb.encoding.record import encode
 from limedb.errors import NotMemberError
 from limedb.ports import Store
@@ -19,9 +19,9 @@ from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import VirtualClock
 from tests.replication.nodes import A, B, Place, member
 
-ALONE = found("c1", 3, [member(A)])
-BOTH = found("c1", 3, [member(A), member(B)])
-SHARED = found("c1", 1, [member(A), member(B)])
+ALONE = initial_topology("c1", 3, [member(A)])
+BOTH = initial_topology("c1", 3, [member(A), member(B)])
+SHARED = initial_topology("c1", 1, [member(A), member(B)])
 RECORD = Record("k", "v", 1)
 
 
@@ -57,8 +57,8 @@ async def test_where_another_node_owns_it_too_the_coordinator_is_asked(store: Lm
 
 async def test_of_single_owners_each_reads_its_own_keys_only(store: LmdbStore) -> None:
     hand, layout = at_hand(store, SHARED), Place(SHARED).layout
-    own = next(f"own{i}" for i in range(99) if layout.of_key(f"own{i}").current == (A,))
-    other = next(f"other{i}" for i in range(99) if layout.of_key(f"other{i}").current == (B,))
+    own = next(f"own{i}" for i in range(99) if layout.of_key(f"own{i}").natural == (A,))
+    other = next(f"other{i}" for i in range(99) if layout.of_key(f"other{i}").natural == (B,))
     assert (hand.get(own), hand.get(other)) == (b"", None)
     assert (hand.get_many([own]), hand.get_many([own, other])) == ([None], None)
     await store.close()

@@ -337,8 +337,8 @@ async def test_what_a_linearizable_read_told_during_a_change_is_read_after_it() 
 def _by_the_next_epoch(nodes: Nodes, key: str) -> tuple[list[str], str]:
     """The old owners of a key that stay, and the one that leaves."""
     before = nodes.places[A].layout
-    after = type(before)(hand_over(before.topology)).of_key(key).current
-    old = before.of_key(key).current
+    after = type(before)(hand_over(before.topology)).of_key(key).natural
+    old = before.of_key(key).natural
     (leaves,) = (url for url in old if url not in after)
     return [url for url in old if url in after], leaves
 
@@ -361,7 +361,7 @@ async def test_a_batch_is_one_call_to_each_replica_and_mends_only_what_differs()
     seat = nodes.coordinator()
     keys = [f"k{i}" for i in range(200)]
     await seat.coordinator.write_many([Write(key, "x") for key in keys], Level.ALL, SOON)
-    owners = seat.place.layout.of_key("k7").current
+    owners = seat.place.layout.of_key("k7").natural
     await nodes.put(Record("k7", "new", NEW + 99), owners[0])
     seat.wire.calls.clear()
     outcomes = await seat.coordinator.get_many(keys, Level.ALL, SOON)
@@ -389,7 +389,7 @@ async def test_keys_whose_owner_is_down_fail_alone() -> None:
 async def test_values_that_are_too_much_together_are_too_much_for_the_batch() -> None:
     nodes = Nodes()
     layout = nodes.places[A].layout
-    pair = [f"k{i}" for i in range(99) if layout.of_key(f"k{i}").current == (A, B, C)][:2]
+    pair = [f"k{i}" for i in range(99) if layout.of_key(f"k{i}").natural == (A, B, C)][:2]
     for key in pair:
         await nodes.put(Record(key, "x" * (600 << 10), OLD), A, B, C)
     seat = nodes.coordinator()

@@ -13,7 +13,7 @@ from limedb.core.report import RepairProgress
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence, Phase, finish, hand_over, join, leave
 from limedb.errors import NotMemberError, RemoteError, ResponseTooLargeError, is_too_large
-from limedb.ports import Entry, Replica
+from limedb.ports import IndexEntry, Replica
 from limedb.replication.repair import range_sync as comparing
 from limedb.replication.repair.anti_entropy import Repairer
 from tests.cluster.virtual import START_MS, wait_until
@@ -40,7 +40,7 @@ class CountingLine(Line):
         await self._begin("digests", [], deadline)
         return await super().digests(spans, cutoff, fence, deadline)
 
-    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[Entry]:
+    async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         await self._begin("entries", [], deadline)
         return await super().entries(spans, fence, deadline)
 
@@ -152,11 +152,11 @@ async def test_a_node_compares_only_what_both_own() -> None:
     layout = Layout(nodes.topology)
     records = [new(f"k{n}") for n in range(300)]
     for record in records:
-        await nodes.put(record, layout.of_key(record.key).current[0])
+        await nodes.put(record, layout.of_key(record.key).natural[0])
     for url in (A, B, C, D):
         await Mender(nodes, url).repair()
     for record in records:
-        assert set(await nodes.versions(record.key)) == set(layout.of_key(record.key).current)
+        assert set(await nodes.versions(record.key)) == set(layout.of_key(record.key).natural)
 
 
 @virtual
@@ -347,7 +347,7 @@ async def test_a_tombstone_stays_while_a_change_runs_and_is_watched_anew_after_i
     assert A in await nodes.versions("k")
     steady = finish(hand_over(streaming))
     nodes.spread(steady)
-    if A in Layout(steady).of_key("k").current:
+    if A in Layout(steady).of_key("k").natural:
         await passes(nodes, node, count=1)
         assert A in await nodes.versions("k")
         await passes(nodes, node, count=1)
@@ -393,12 +393,12 @@ async def after_a_join(records: list[Record], *, reached: bool = True) -> Nodes:
     nodes = Nodes(A, B, C, replication_factor=2)
     before = Layout(nodes.topology)
     for record in records:
-        await nodes.put(record, *before.of_key(record.key).current)
+        await nodes.put(record, *before.of_key(record.key).natural)
     nodes.start(D)
     after = finish(hand_over(join(nodes.topology, member(D))))
     if reached:
         for record in records:
-            if D in Layout(after).of_key(record.key).current:
+            if D in Layout(after).of_key(record.key).natural:
                 await nodes.put(record, D)
     nodes.spread(after)
     return nodes
@@ -415,7 +415,7 @@ async def test_after_a_change_old_owners_drop_what_new_ones_have(reached: bool) 
         assert node.cleaned == nodes.topology.epoch
     layout = Layout(nodes.topology)
     for record in records:
-        assert set(await nodes.versions(record.key)) == set(layout.of_key(record.key).current)
+        assert set(await nodes.versions(record.key)) == set(layout.of_key(record.key).natural)
 
 
 @virtual
@@ -460,7 +460,7 @@ async def test_nothing_is_dropped_while_a_change_runs() -> None:
 def _leftover(nodes: Nodes) -> str:
     """A key that A has held and owns no more."""
     layout = Layout(nodes.topology)
-    return next(k for k in (f"k{n}" for n in range(999)) if A not in layout.of_key(k).current)
+    return next(k for k in (f"k{n}" for n in range(999)) if A not in layout.of_key(k).natural)
 
 
 @virtual
@@ -476,7 +476,7 @@ async def test_a_leftover_that_its_owners_deleted_and_purged_does_not_come_back(
 async def test_a_young_leftover_that_owners_lack_is_brought_to_all_of_them() -> None:
     nodes = await after_a_join([])
     key = _leftover(nodes)
-    owners = Layout(nodes.topology).of_key(key).current
+    owners = Layout(nodes.topology).of_key(key).natural
     await nodes.put(new(key), A)
     assert await Mender(nodes, A).repairer.drop_foreign()
     assert set(await nodes.versions(key)) == set(owners)
@@ -486,7 +486,7 @@ async def test_a_young_leftover_that_owners_lack_is_brought_to_all_of_them() -> 
 async def test_a_leftover_that_one_owner_has_is_brought_to_the_others_however_old() -> None:
     nodes = await after_a_join([])
     key = _leftover(nodes)
-    owners = Layout(nodes.topology).of_key(key).current
+    owners = Layout(nodes.topology).of_key(key).natural
     await nodes.put(old(key), A, owners[0])
     assert await Mender(nodes, A).repairer.drop_foreign()
     assert set(await nodes.versions(key)) == set(owners)
@@ -496,7 +496,7 @@ async def test_a_leftover_that_one_owner_has_is_brought_to_the_others_however_ol
 async def test_a_leftover_that_was_overruled_is_brought_to_nobody() -> None:
     nodes = await after_a_join([])
     key = _leftover(nodes)
-    owner, other = Layout(nodes.topology).of_key(key).current
+    owner, other = Layout(nodes.topology).of_key(key).natural
     await nodes.put(new(key), A)
     await nodes.put(new(key, None, 1), owner)
     assert await Mender(nodes, A).repairer.drop_foreign()
@@ -510,7 +510,7 @@ async def test_values_older_than_versions_are_brought_to_their_owners() -> None:
     key = _leftover(nodes)
     await nodes.put(Record(key, "from Go", 0), A)
     assert await Mender(nodes, A).repairer.drop_foreign()
-    assert set(await nodes.values(key)) == set(Layout(nodes.topology).of_key(key).current)
+    assert set(await nodes.values(key)) == set(Layout(nodes.topology).of_key(key).natural)
 
 
 @virtual
@@ -518,11 +518,11 @@ async def test_what_a_node_gains_again_is_rid_of_what_was_deleted_meanwhile() ->
     nodes = Nodes(A, B, C, replication_factor=2)
     nodes.start(D)
     nodes.spread(join(nodes.topology, member(D)))
-    gained = [k for k in (f"k{n}" for n in range(99)) if D in Layout(nodes.topology).of_key(k).extra]
+    gained = [k for k in (f"k{n}" for n in range(99)) if D in Layout(nodes.topology).of_key(k).pending]
     deleted, kept, young, behind = gained[:4]
     await put_many(nodes, [old(deleted), old(kept), new(young), old(behind)], D)
-    await nodes.put(old(kept), *Layout(nodes.topology).of_key(kept).current)
-    await nodes.put(new(behind, None), *Layout(nodes.topology).of_key(behind).current)
+    await nodes.put(old(kept), *Layout(nodes.topology).of_key(kept).natural)
+    await nodes.put(new(behind, None), *Layout(nodes.topology).of_key(behind).natural)
     node = Mender(nodes, D)
     assert await node.repairer.drop_stale()
     assert [r.key for r in (await contents(nodes, D))[0]] == sorted([kept, young], key=token_of)

@@ -153,7 +153,7 @@ async def test_a_scan_follows_the_topology_behind_what_it_told() -> None:
     steady = finish(hand_over(streaming))
     nodes.spread(steady, B, C, D)
     for key in KEYS:
-        await nodes.put(Record(key, "v", version_at(1)), *nodes.places[B].layout.of_key(key).current)
+        await nodes.put(Record(key, "v", version_at(1)), *nodes.places[B].layout.of_key(key).natural)
     nodes.replicas[A]._placement.adopt(steady)
     found += await rest(scan)
     assert found == KEYS

@@ -10,7 +10,7 @@ from limedb.core.record import Record
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence
 from limedb.errors import ReplicaUnreachableError, UnavailableError
-from limedb.ports import Entry
+from limedb.ports import IndexEntry
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
@@ -150,12 +150,17 @@ def test_a_span_splits_into_parts_that_cover_it() -> None:
 
 
 def test_only_what_may_stand_is_read() -> None:
-    own = [Entry("same", 1, 5, 0), Entry("older", 1, 5, 0), Entry("newer", 3, 5, 0), Entry("other", 1, 5, 0)]
+    own = [
+        IndexEntry("same", 1, 5, 0),
+        IndexEntry("older", 1, 5, 0),
+        IndexEntry("newer", 3, 5, 0),
+        IndexEntry("other", 1, 5, 0),
+    ]
     theirs = [
-        Entry("same", 1, 5, 0),
-        Entry("older", 2, 6, 0),
-        Entry("newer", 2, 6, 0),
-        Entry("other", 1, 6, 0),
-        Entry("lacking", 1, 1, 0),
+        IndexEntry("same", 1, 5, 0),
+        IndexEntry("older", 2, 6, 0),
+        IndexEntry("newer", 2, 6, 0),
+        IndexEntry("other", 1, 6, 0),
+        IndexEntry("lacking", 1, 1, 0),
     ]
     assert newer(theirs, own) == ["older", "other", "lacking"]

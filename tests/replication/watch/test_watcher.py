@@ -8,7 +8,7 @@ import pytest
 from limedb.core.hlc import version_at
 from limedb.core.quorum import Level
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import finish, hand_over, join
 from limedb.errors import InvalidRequestError, RangeUnreachableError, WatchGapError
 from limedb.replication.change_log import ChangeLog
@@ -16,11 +16,11 @@ from limedb.replication.requests import Write
 from limedb.replication.watch.watcher import WatchEvent
 from tests.replication.nodes import A, B, C, D, Nodes, Seat, left_tasks, member, virtual
 
-ALL = Selection()
+ALL = WatchFilter()
 News = AsyncGenerator[WatchEvent, None]
 
 
-def begin(seat: Seat, after: int | None = None, level: Level | None = None, what: Selection = ALL) -> News:
+def begin(seat: Seat, after: int | None = None, level: Level | None = None, what: WatchFilter = ALL) -> News:
     return seat.watcher.watch(what, after, level)
 
 
@@ -77,7 +77,7 @@ async def test_each_change_is_told_once_in_the_order_of_its_key() -> None:
 async def test_only_what_was_chosen_is_told_and_a_delete_is_a_change() -> None:
     nodes = Nodes(A, B, C)
     seat = nodes.coordinator()
-    one, some = begin(seat, what=Selection(key="k1")), begin(seat, what=Selection(prefix="k"))
+    one, some = begin(seat, what=WatchFilter(key="k1")), begin(seat, what=WatchFilter(prefix="k"))
     assert (await anext(one)).changes == (await anext(some)).changes == []
     await put(seat, "k1", "k2", "other")
     await seat.coordinator.write(Write("k1", None), None, seat.clock.monotonic() + 5)

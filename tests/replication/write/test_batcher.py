@@ -11,7 +11,7 @@ from limedb.core.topology import Fence
 from limedb.errors import KeyNotFoundError, LimeDBError, OutcomeUnknownError, StoreCorruptError
 from limedb.ports import Applied, Replica
 from limedb.replication.coordinator import Write, Written
-from limedb.replication.write.batcher import HOLD, LEAST_PATIENCE
+from limedb.replication.write.batcher import LEAST_PATIENCE, LINGER_SECONDS
 from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, virtual
 
 FAR = 60.0
@@ -71,11 +71,11 @@ async def test_a_group_that_hangs_holds_up_nothing_that_comes_later() -> None:
     fast = cluster.key(lambda current, _: not {D, E} & set(current))
     seat.fail(D, E, swallows=True)
     waiting = asyncio.ensure_future(seat.coordinator.write(Write(slow, "x"), Level.QUORUM, 10.0))
-    await asyncio.sleep(HOLD * 2)
+    await asyncio.sleep(LINGER_SECONDS * 2)
     began = seat.clock.monotonic()
     for _ in range(10):
         await seat.coordinator.write(Write(fast, "x"), Level.QUORUM, 10.0)
-    assert seat.clock.monotonic() - began < HOLD / 2
+    assert seat.clock.monotonic() - began < LINGER_SECONDS / 2
     with pytest.raises(OutcomeUnknownError):
         await waiting
     await seat.coordinator.close()

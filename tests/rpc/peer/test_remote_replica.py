@@ -12,8 +12,8 @@ from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record, value_size
 from limedb.core.report import Progress
-from limedb.core.selection import Selection
-from limedb.core.topology import Fence, Member, Topology, found
+from limedb.core.selection import WatchFilter
+from limedb.core.topology import Fence, Member, Topology, initial_topology
 from limedb.errors import (
     ClockSkewError,
     InvalidRequestError,
@@ -27,7 +27,7 @@ from limedb.errors import (
     TopologyChangeError,
     WatchGapError,
 )
-from limedb.ports import Account, Applied, ChangeBatch, Entry, RangePage
+from limedb.ports import Account, Applied, ChangeBatch, IndexEntry, RangePage
 from limedb.rpc.peer import remote_replica as remote
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.remote_replica import RemoteReplica
@@ -37,8 +37,8 @@ from tests.rpc.peers import URL, FakeReplica, SystemClock, servicers, serving
 from tests.support.ports import free_port
 
 FENCE = Fence("00000000000000aa", 3)
-BEFORE = found("00000000000000aa", 3, [Member("a", "http://a:1")])
-AFTER = found("00000000000000bb", 3, [Member("b", "http://b:1")])
+BEFORE = initial_topology("00000000000000aa", 3, [Member("a", "http://a:1")])
+AFTER = initial_topology("00000000000000bb", 3, [Member("b", "http://b:1")])
 RECORDS = [Record("k", "v", 5), Record("gone", None, 6), Record("b", b"\xff", 2**64 - 1, 9)]
 
 
@@ -101,7 +101,7 @@ def soon(seconds: float = 5.0) -> float:
 async def test_everything_that_a_replica_is_asked_arrives_with_its_fence(peer: Peer) -> None:
     spans = [Span(0, 5), Span(7, 2**64 - 1)]
     peer.own.records = {record.key: record for record in RECORDS}
-    peer.own.found = [Entry("k", 5, 2**64 - 1, 0), Entry("gone", 6, 1, 77)]
+    peer.own.found = [IndexEntry("k", 5, 2**64 - 1, 0), IndexEntry("gone", 6, 1, 77)]
     keys = [*peer.own.records, "absent"]
     assert await peer.replica.read(keys, FENCE, soon()) == [*RECORDS, None]
     assert await peer.replica.apply(RECORDS, FENCE, soon()) == [Applied(7, True, 5)] * 3
@@ -129,7 +129,7 @@ async def test_a_range_of_keys_and_what_changes_arrive(peer: Peer) -> None:
     some, all_ = KeyRange("a", "z"), KeyRange()
     for keys in (some, all_):
         assert await peer.replica.scan_range(keys, 9, FENCE, soon()) == RangePage(RECORDS, True)
-    for what, since_ms in ((Selection(key="k"), 0), (Selection(prefix="p"), None)):
+    for what, since_ms in ((WatchFilter(key="k"), 0), (WatchFilter(prefix="p"), None)):
         batches = peer.replica.watch(what, since_ms, FENCE)
         assert await anext(batches) == ChangeBatch(RECORDS, 7, 5, since_ms is not None)
         assert await anext(batches) == ChangeBatch([], 8, 5, False)
@@ -138,8 +138,8 @@ async def test_a_range_of_keys_and_what_changes_arrive(peer: Peer) -> None:
     assert peer.own.asked == [
         ("range", some, 9, FENCE),
         ("range", all_, 9, FENCE),
-        ("watch", Selection(key="k"), 0, FENCE),
-        ("watch", Selection(prefix="p"), None, FENCE),
+        ("watch", WatchFilter(key="k"), 0, FENCE),
+        ("watch", WatchFilter(prefix="p"), None, FENCE),
     ]
 
 
@@ -147,7 +147,7 @@ async def test_a_range_of_keys_and_what_changes_arrive(peer: Peer) -> None:
 async def test_what_ends_the_stream_of_changes_is_what_it_was(peer: Peer, error: LimeDBError) -> None:
     peer.own.error = error
     with pytest.raises(type(error)) as caught:
-        await anext(peer.replica.watch(Selection(), None, FENCE))
+        await anext(peer.replica.watch(WatchFilter(), None, FENCE))
     assert getattr(caught.value, "topology", None) == getattr(error, "topology", None)
     assert getattr(caught.value, "oldest", 0) == getattr(error, "oldest", 0)
 

@@ -172,7 +172,7 @@ async def test_what_is_asked_in_one_turn_goes_as_one_frame(peer: Peer) -> None:
 async def test_while_an_answer_is_awaited_questions_gather_for_one_frame(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peer_stream, "HOLD", 60.0)
+    monkeypatch.setattr(peer_stream, "LINGER_SECONDS", 60.0)
     await peer.read("first")
     slow = peer.begin("slow")
     await until(lambda: peer.own.begun[-1] == "slow")

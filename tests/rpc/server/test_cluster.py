@@ -116,7 +116,7 @@ async def test_a_key_is_located_with_what_each_owner_holds() -> None:
     cluster = FakeCluster()
     for replica in cluster.stores.values():
         replica.records["k"] = Record("k", "lime", 77, 99)
-    current = cluster.layout.of_key("k").current
+    current = cluster.layout.of_key("k").natural
     cluster.stores[current[0]].records["k"] = Record("k", None, 78)
     cluster.stores[current[1]].error = ReplicaUnreachableError(current[1], "gone")
     told = await locate(cluster)
@@ -131,7 +131,7 @@ async def test_a_key_is_located_with_what_each_owner_holds() -> None:
 
 async def test_a_record_is_told_with_its_size_and_its_end() -> None:
     cluster = FakeCluster()
-    cluster.stores[cluster.layout.of_key("k").current[0]].records["k"] = Record("k", "€", 77, 99)
+    cluster.stores[cluster.layout.of_key("k").natural[0]].records["k"] = Record("k", "€", 77, 99)
     first, second = (await locate(cluster)).owners
     assert (first.size, first.expires_at_ms, first.tombstone, first.error) == (3, 99, False, "")
     assert (second.has_record, second.error) == (False, "")
@@ -141,7 +141,7 @@ async def test_owners_that_come_are_told_too() -> None:
     cluster = FakeCluster()
     cluster.adopt(STREAMING)
     keys = (f"k{i}" for i in range(1000))
-    key = next(key for key in keys if cluster.layout.of_key(key).extra)
+    key = next(key for key in keys if cluster.layout.of_key(key).pending)
     owners = (await locate(cluster, key)).owners
     assert [(o.url, o.role) for o in owners if o.role == "extra"] == [(NEW, "extra")]
     assert cluster.stores[NEW].asked == [("read", [key], STREAMING.fence)]
@@ -149,7 +149,7 @@ async def test_owners_that_come_are_told_too() -> None:
 
 async def test_an_owner_that_knows_more_teaches_the_node() -> None:
     cluster = FakeCluster()
-    cluster.stores[cluster.layout.of_key("k").current[0]].error = StaleEpochError(STREAMING)
+    cluster.stores[cluster.layout.of_key("k").natural[0]].error = StaleEpochError(STREAMING)
     assert "epoch 2" in (await locate(cluster)).owners[0].error
     assert cluster.layout.topology == STREAMING
 

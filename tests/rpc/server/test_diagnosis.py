@@ -3,14 +3,14 @@
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState
 from limedb.core.report import PeerReport
-from limedb.core.topology import Member, Topology, found, join
+from limedb.core.topology import Member, Topology, initial_topology, join
 from limedb.rpc.server.diagnosis import problems_of
 
 A, B, C = (f"http://node{i}:8484" for i in range(1, 4))
 
 
 def cluster(*urls: str) -> Topology:
-    return found("00000000000000aa", 3, [Member(f"id of {url}", url) for url in urls])
+    return initial_topology("00000000000000aa", 3, [Member(f"id of {url}", url) for url in urls])
 
 
 def heard(url: str, status: Status = Status.ACTIVE, node_id: str = "") -> tuple[str, PeerReport]:

@@ -11,7 +11,7 @@ import pytest
 from limedb.errors import OutcomeUnknownError, ValueTooLargeError
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.server import Server
-from limedb.rpc.server.session import Limits, Session
+from limedb.rpc.server.session import Limits, SessionHandler
 from limedb.wire.error_details import error_from
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.rpc.peers import new_memory
@@ -52,7 +52,7 @@ class Gated:
             "get": self._get,
             "batch_get": self._batch,
         }
-        return Session(methods, context, self._count, self.memory, self.limits).run(request)
+        return SessionHandler(methods, context, self._count, self.memory, self.limits).run(request)
 
     def _count(self, _method: str, code: str, _seconds: float) -> None:
         self.counted.append(code)

@@ -37,45 +37,45 @@ async def hints(tmp_path: Path) -> AsyncIterator[LmdbHintLog]:
 async def test_hints_are_given_back_oldest_first_until_they_are_done(hints: LmdbHintLog) -> None:
     assert hints.add(B, HINTS[:3], NOW)
     assert hints.add(B, HINTS[3:], NOW)
-    assert await hints.take(B, 2, 0) == HINTS[:2]
-    assert await hints.take(B, 99, 0) == HINTS
+    assert await hints.oldest(B, 2, 0) == HINTS[:2]
+    assert await hints.oldest(B, 99, 0) == HINTS
     await hints.done(B, HINTS[:3])
-    assert await hints.take(B, 99, 0) == HINTS[3:]
+    assert await hints.oldest(B, 99, 0) == HINTS[3:]
     await hints.done(B, HINTS[3:])
-    assert await hints.take(B, 99, 0) == []
+    assert await hints.oldest(B, 99, 0) == []
     assert hints.waiting() == {}
 
 
 async def test_nodes_have_hints_of_their_own(hints: LmdbHintLog) -> None:
     hints.add(B, [text("a")], NOW)
     hints.add(C, [text("b"), text("a")], NOW)
-    assert await hints.take("http://b:", 9, 0) == []
-    assert await hints.take(B, 9, 0) == [text("a")]
+    assert await hints.oldest("http://b:", 9, 0) == []
+    assert await hints.oldest(B, 9, 0) == [text("a")]
     await hints.done(B, [text("a")])
-    assert await hints.take(C, 9, 0) == [text("b"), text("a")]
+    assert await hints.oldest(C, 9, 0) == [text("b"), text("a")]
     assert list(hints.waiting()) == [C]
 
 
 async def test_a_hint_that_was_kept_twice_is_done_once_for_both(hints: LmdbHintLog) -> None:
     hints.add(B, [text("a"), text("a")], NOW)
-    taken = await hints.take(B, 9, 0)
+    taken = await hints.oldest(B, 9, 0)
     await hints.done(B, taken)
-    assert await hints.take(B, 9, 0) == []
+    assert await hints.oldest(B, 9, 0) == []
     assert hints.waiting() == {}
 
 
 async def test_hints_that_came_meanwhile_stay(hints: LmdbHintLog) -> None:
     hints.add(B, [text("a")], NOW)
-    taken = await hints.take(B, 9, 0)
+    taken = await hints.oldest(B, 9, 0)
     hints.add(B, [text("a"), text("b")], NOW)
     await hints.done(B, taken)
-    assert await hints.take(B, 9, 0) == [text("a"), text("b")]
+    assert await hints.oldest(B, 9, 0) == [text("a"), text("b")]
 
 
 async def test_what_is_too_old_is_dropped(hints: LmdbHintLog) -> None:
     hints.add(B, [text(f"k{n}") for n in range(1500)], NOW - 2)
     hints.add(B, [text("young")], NOW)
-    assert await hints.take(B, 10, NOW) == [text("young")]
+    assert await hints.oldest(B, 10, NOW) == [text("young")]
     await hints.done(B, [text("young")])
     assert hints.waiting() == {}
 
@@ -85,8 +85,8 @@ async def test_a_node_is_forgotten(hints: LmdbHintLog) -> None:
     hints.add(C, [text("a")], NOW)
     await hints.forget(B)
     await hints.forget("http://never:1")
-    assert await hints.take(B, 9, 0) == []
-    assert await hints.take(C, 9, 0) == [text("a")]
+    assert await hints.oldest(B, 9, 0) == []
+    assert await hints.oldest(C, 9, 0) == [text("a")]
     assert list(hints.waiting()) == [C]
 
 
@@ -96,7 +96,7 @@ async def test_hints_are_bounded_in_bytes_for_each_node(tmp_path: Path) -> None:
     assert not hints.add(B, [text("b", "x" * 1500)], NOW)
     assert hints.add(C, [text("b", "x" * 1500)], NOW)
     assert 1500 < hints.waiting()[B] < 2000
-    taken = await hints.take(B, 9, 0)
+    taken = await hints.oldest(B, 9, 0)
     assert taken == [text("a", "x" * 1500)]
     await hints.done(B, taken)
     assert hints.add(B, [text("b", "x" * 1500)], NOW)
@@ -112,9 +112,9 @@ async def test_hints_outlive_a_restart(tmp_path: Path) -> None:
     after = LmdbHintLog(tmp_path / "n.hints")
     assert after.waiting() == waiting
     after.add(B, [text("later")], NOW)
-    assert await after.take(B, 99, 0) == [*HINTS, text("later")]
+    assert await after.oldest(B, 99, 0) == [*HINTS, text("later")]
     await after.done(B, HINTS)
-    assert await after.take(B, 99, 0) == [text("later")]
+    assert await after.oldest(B, 99, 0) == [text("later")]
     await after.close()
 
 
@@ -128,7 +128,7 @@ async def test_a_closed_log_keeps_nothing(tmp_path: Path) -> None:
     await hints.close()
     await hints.close()
     assert not hints.add(B, [text("a")], NOW)
-    for call in (hints.take(B, 1, 0), hints.done(B, []), hints.forget(B)):
+    for call in (hints.oldest(B, 1, 0), hints.done(B, []), hints.forget(B)):
         with pytest.raises(StoreClosedError):
             await call
 
@@ -153,14 +153,14 @@ async def test_a_log_without_room_drops_hints_and_goes_on(
 ) -> None:
     hints = LmdbHintLog(tmp_path / "n.hints", map_size=1 << 20)
     assert hints.add(B, [text("a")], NOW)
-    assert await hints.take(B, 9, 0) == [text("a")]
+    assert await hints.oldest(B, 9, 0) == [text("a")]
     assert hints.add(B, [text("large", "x" * (2 << 20))], NOW)
-    assert await hints.take(B, 9, 0) == [text("a")]
+    assert await hints.oldest(B, 9, 0) == [text("a")]
     assert "no room" in caplog.text
     assert "1 hints are left to repair" in caplog.text
     assert hints.waiting()[B] < 1000
     assert hints.add(B, [text("b")], NOW)
-    assert await hints.take(B, 9, 0) == [text("a"), text("b")]
+    assert await hints.oldest(B, 9, 0) == [text("a"), text("b")]
     await hints.close()
 
 
@@ -168,10 +168,10 @@ async def test_a_log_without_room_drops_hints_and_goes_on(
 async def test_a_full_disk_drops_hints_and_room_lets_them_go_on(small_disk: SmallDisk) -> None:
     hints = LmdbHintLog(small_disk.path / "n.hints")
     assert hints.add(B, [text(f"k{n}", "x" * 3000) for n in range(400)], NOW)
-    assert await hints.take(B, 999, 0) == []
+    assert await hints.oldest(B, 999, 0) == []
     small_disk.resize("8m")
     assert hints.add(B, [text("a")], NOW)
-    assert await hints.take(B, 9, 0) == [text("a")]
+    assert await hints.oldest(B, 9, 0) == [text("a")]
     await hints.close()
 
 
@@ -199,7 +199,7 @@ async def test_of_any_flipped_bit_no_hint_comes_that_nobody_gave(tmp_path: Path)
         except StoreDamagedError:
             dropped += 1
             continue
-        taken = await log.take(B, 99, 0)
+        taken = await log.oldest(B, 99, 0)
         assert [record for record in taken if record not in given] == []
         assert len(taken) >= len(given) - 1
         dropped += len(taken) < len(given)
@@ -213,7 +213,7 @@ async def test_hints_of_an_older_limedb_are_still_given(tmp_path: Path) -> None:
         txn.put(B.encode() + b"\0" + number(7), number(NOW) + encode(text("a")))
     log = LmdbHintLog(tmp_path / "n")
     log.add(B, [text("b")], NOW)
-    assert await log.take(B, 9, NOW) == [text("a"), text("b")]
+    assert await log.oldest(B, 9, NOW) == [text("a"), text("b")]
     await log.close()
 
 

@@ -11,7 +11,7 @@ from random import Random
 import lmdb
 import pytest
 
-from limedb.core.idempotency import FIRST, MAX_AGE_MS, Proposal, State, Terms, WriteId
+from limedb.core.idempotency import FIRST, MAX_AGE_MS, AgreedVersion, Proposal, State, WriteId
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence
 from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
@@ -27,7 +27,7 @@ FENCE = Fence("c1", 3)
 
 def proposal(name: str = "o", began: int = NOW, attempt: int = 0, version: int | None = 1) -> Proposal:
     operation = WriteId(name.encode().ljust(16, b"."), 0, began)
-    terms = None if version is None else Terms(version, 0, existed=True)
+    terms = None if version is None else AgreedVersion(version, 0, existed=True)
     return Proposal(operation, Ballot(FIRST + attempt, "p" * 16), terms)
 
 
