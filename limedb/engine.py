@@ -116,7 +116,7 @@ class Engine:
         clock, rng, interval = world.clock, world.rng, settings.gossip_interval
         self.in_flight = InFlight()
         saved = world.node_file.load() or Saved(new_id(rng))
-        self.charter = TopologyStore(saved, world.node_file, self.in_flight.drained, clock.wall_ms)
+        self.topology_store = TopologyStore(saved, world.node_file, self.in_flight.drained, clock.wall_ms)
         max_skew_ms = int(settings.max_clock_skew * 1000)
         self.clocks = ClockSkewMonitor(
             clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members
@@ -144,26 +144,32 @@ class Engine:
         self.replica = LocalReplica(
             world.store,
             clock,
-            self.charter,
+            self.topology_store,
             self.in_flight,
             settings.max_read_size,
             self.skew,
             world.operations,
         )
-        self.at_hand = LocalReads(settings.node_url, world.store, self.replica, self.charter, self.skew)
-        self.charter.subscribe(self.replica.follow)
+        self.local_reads = LocalReads(
+            settings.node_url, world.store, self.replica, self.topology_store, self.skew
+        )
+        self.topology_store.subscribe(self.replica.follow)
         versions = HybridClock(min(world.store.high_water(), version_at(self.skew.now_ms() + max_skew_ms)))
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
-        self.verifier = Verifier(settings.node_url, self.charter, world.topology, clock, self._knows)
+        self.verifier = Verifier(settings.node_url, self.topology_store, world.topology, clock, self._knows)
         self.replicas = CheckedReplicas(
-            settings.node_url, world.connect(self), self.charter, self.verifier.follow, self.skew.now_ms
+            settings.node_url,
+            world.connect(self),
+            self.topology_store,
+            self.verifier.follow,
+            self.skew.now_ms,
         )
-        self.healer = Healer(settings.node_url, world.store, self.replicas, self.charter, clock)
+        self.healer = Healer(settings.node_url, world.store, self.replicas, self.topology_store, clock)
         self.replica.healer = self.healer
         self.scrubber = Scrubber(world.store, clock, settings.scrub_interval, world.scrub_mark)
         self.door = PeerDoor(self.replica, self.skew)
         self.coordinator = Coordinator(
-            self.charter,
+            self.topology_store,
             self.replicas,
             clock,
             versions,
@@ -173,9 +179,11 @@ class Engine:
             name=settings.node_url,
         )
         self.coordinator.finder.on_conflict = world.store.damage.note_conflict
-        self.scanner = Scanner(self.charter, self.replicas, self.replica, self.skew.now_ms, settings.level)
+        self.scanner = Scanner(
+            self.topology_store, self.replicas, self.replica, self.skew.now_ms, settings.level
+        )
         self.watcher = Watcher(
-            self.charter, self.replicas, clock, max_skew_ms, max_reported=settings.max_reported
+            self.topology_store, self.replicas, clock, max_skew_ms, max_reported=settings.max_reported
         )
         self.gossiper = Gossiper(
             self.view,
@@ -190,7 +198,7 @@ class Engine:
         )
         self.hints, self.replayer = world.hints, self._new_replayer(world)
         self.repairer = self._new_repairer(world)
-        self.steward = self._new_steward(world)
+        self.topology_manager = self._new_steward(world)
         self.problems = Problems()
         self.problems.add(self._membership_problems)
         self.problems.add(self._clock_problems)
@@ -200,18 +208,20 @@ class Engine:
 
     def _new_steward(self, world: World) -> TopologyManager:
         settings = self._settings
-        council = TopologyProposer(settings.node_url, self.charter, world.topology, self.verifier, world.rng)
+        topology_proposer = TopologyProposer(
+            settings.node_url, self.topology_store, world.topology, self.verifier, world.rng
+        )
         handoff = Handoff(
             settings.node_url,
-            self.charter,
+            self.topology_store,
             self.replicas,
             world.topology,
             world.clock,
             self.repairer.drop_stale,
         )
         return TopologyManager(
-            self.charter,
-            council,
+            self.topology_store,
+            topology_proposer,
             self.verifier,
             self.view,
             handoff,
@@ -228,7 +238,7 @@ class Engine:
 
     def _new_replayer(self, world: World) -> HintReplayer:
         return HintReplayer(
-            world.hints, self.replicas, self.charter, world.clock, self._settings.tombstone_grace
+            world.hints, self.replicas, self.topology_store, world.clock, self._settings.tombstone_grace
         )
 
     def _new_repairer(self, world: World) -> Repairer:
@@ -236,14 +246,14 @@ class Engine:
             self._settings.node_url,
             world.store,
             self.replicas,
-            self.charter,
+            self.topology_store,
             world.clock,
             world.rng,
             interval=self._settings.repair_interval,
             grace=self._settings.tombstone_grace,
-            cleaned_epoch=lambda: self.charter.saved.cleaned_epoch,
-            remember_cleaned=lambda epoch: self.charter.remember(cleaned_epoch=epoch),
-            is_settled=lambda: self.charter.confirmed == self.charter.topology.fence,
+            cleaned_epoch=lambda: self.topology_store.saved.cleaned_epoch,
+            remember_cleaned=lambda epoch: self.topology_store.remember(cleaned_epoch=epoch),
+            is_settled=lambda: self.topology_store.confirmed == self.topology_store.topology.fence,
         )
 
     # --- what runs
@@ -253,7 +263,7 @@ class Engine:
         """The work that is to run until cancelled, by name."""
         return {
             "gossip": self.gossiper.run,
-            "the upkeep of the topology": self.steward.run,
+            "the upkeep of the topology": self.topology_manager.run,
             "the replay of hints": self.replayer.run,
             "repair": self.repairer.run,
             "the mending of damaged records": self.healer.run,
@@ -275,29 +285,29 @@ class Engine:
 
     def account(self, after: int) -> Account:
         """As TopologyTransport.account."""
-        return self.charter.account(after)
+        return self.topology_store.account(after)
 
     async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
         """As TopologyTransport.prepare."""
-        return await self.charter.prepare(before, ballot)
+        return await self.topology_store.prepare(before, ballot)
 
     async def accept(
         self, before: Topology, ballot: Ballot, after: Topology
     ) -> Acceptor[Topology] | Topology:
         """As TopologyTransport.accept."""
-        return await self.charter.accept(before, ballot, after)
+        return await self.topology_store.accept(before, ballot, after)
 
     async def pledge(self, founder: str) -> str:
         """As TopologyTransport.pledge."""
-        return self.steward.pledge(founder)
+        return self.topology_manager.pledge(founder)
 
     async def learn(self, topology: Topology) -> Topology:
         """As TopologyTransport.learn."""
-        return await self.charter.learn(topology)
+        return await self.topology_store.learn(topology)
 
     def progress(self) -> Progress:
         """As TopologyTransport.progress."""
-        return self.steward.progress()
+        return self.topology_manager.progress()
 
     # --- what others ask
 
@@ -307,16 +317,16 @@ class Engine:
         return self.problems.blocking
 
     def _membership_problems(self) -> Iterator[Problem]:
-        topology, conflict = self.charter.topology, self.steward.conflict
-        member = topology.member(self.charter.node_id)
-        if self.steward.departed:
-            yield Problem(_DEPARTED[self.steward.departed], stops_serving=True)
+        topology, conflict = self.topology_store.topology, self.topology_manager.conflict
+        member = topology.member(self.topology_store.node_id)
+        if self.topology_manager.departed:
+            yield Problem(_DEPARTED[self.topology_manager.departed], stops_serving=True)
         elif member is None:
-            text = conflict or self.steward.lonely or self._why_outside()
+            text = conflict or self.topology_manager.lonely or self._why_outside()
             yield Problem(text, stops_serving=True)
         elif member.standing is MemberState.JOINING:
             yield Problem("the node is joining: it fetches its share of the keys", stops_serving=True)
-        elif topology.gives_way:
+        elif topology.writes_suspended:
             yield Problem("the cluster is about to join another", stops_serving=True)
         if conflict and member is not None:
             yield Problem(conflict)
@@ -327,7 +337,7 @@ class Engine:
         have got then what another node gets only now. 0: it counts.
         """
         counts_at = self.replica.changes.started_ms + self.watcher.margin_ms + WATCH_LAG_MS
-        is_alone = len(self.charter.topology.members) < 2
+        is_alone = len(self.topology_store.topology.members) < 2
         return 0 if is_alone else max(0, counts_at - self.skew.now_ms())
 
     async def wait_watchable(self, wait_ms_of: Callable[[str], Awaitable[int]]) -> None:
@@ -347,7 +357,7 @@ class Engine:
             )
 
     def _why_outside(self) -> str:
-        if cluster_id := self.charter.saved.rejoins:
+        if cluster_id := self.topology_store.saved.rejoins:
             return waits_for(cluster_id, self.view.living())
         return "the node belongs to no cluster yet"
 
@@ -357,7 +367,7 @@ class Engine:
         yield from self.skew.problems()
 
     def _topology_problems(self) -> Iterator[Problem]:
-        if self.charter.is_behind and self.verifier.trouble:
+        if self.topology_store.is_behind and self.verifier.trouble:
             yield Problem(self.verifier.trouble)
 
     def _knows(self, node_url: str) -> bool:
@@ -377,11 +387,13 @@ class Engine:
         return self.view.silence(node_url) if node_url in self.view.peers() else 0.0
 
     def _members(self) -> frozenset[str]:
-        return frozenset(member.url for member in self.charter.topology.members)
+        return frozenset(member.url for member in self.topology_store.topology.members)
 
     def _member_ids(self) -> dict[str, str]:
         """The node_id of each member, by URL; of two at one URL the one that takes the other's place."""
-        members = sorted(self.charter.topology.members, key=lambda m: m.standing is not MemberState.REMOVING)
+        members = sorted(
+            self.topology_store.topology.members, key=lambda m: m.standing is not MemberState.REMOVING
+        )
         return {member.url: member.node_id for member in members}
 
     def _has_data(self) -> bool:
@@ -404,7 +416,7 @@ class Engine:
             "keys": self._store.count(),
             "has_data": self._has_data(),
             "load": self._load(),
-            **self.charter.told(),
+            **self.topology_store.told(),
         }
 
 

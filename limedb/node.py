@@ -232,13 +232,13 @@ class Node:
         await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
-        charter = self._engine.charter
+        topology_store = self._engine.topology_store
         name_watch = NameWatch(
             gossip,
             config.node_url,
             config.advertise_address,
-            charter.node_id,
-            lambda: charter.topology.is_fresh,
+            topology_store.node_id,
+            lambda: topology_store.topology.is_fresh,
             self._fail,
         )
         self._run_in_background(
@@ -357,7 +357,7 @@ class Node:
             config.node_url,
             engine.coordinator,
             engine.replica,
-            engine.at_hand,
+            engine.local_reads,
             checks,
             deadlines,
             requests,
@@ -367,7 +367,7 @@ class Node:
         )
         server.add(kv, requests)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
-        server.add(AdminServicer(sources, engine.steward, engine.repairer, checks, engine.scrubber))
+        server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
         server.add(TopologyServicer(engine), of_peers=True)
@@ -379,14 +379,14 @@ class Node:
         engine = self._engine
         return ClusterSources(
             view=engine.view,
-            placement=engine.charter,
+            placement=engine.topology_store,
             replicas=engine.replicas,
             clock=self._clock,
             phase=lambda: self._phase,
             problem=lambda: engine.problem,
             health=self._figures.health,
             load=self._figures.load,
-            change=engine.steward.change_status,
+            change=engine.topology_manager.change_status,
             clock_offsets=lambda: {url: round(ms) for url, ms in engine.clocks.offsets().items()},
             hints=engine.hints.waiting,
             repair=engine.repairer.stats,
@@ -401,7 +401,7 @@ class Node:
         engine, told, was_active = self._engine, "", False
         await engine.gossiper.wait_met(MEET_SECONDS)
         while True:
-            if engine.steward.departed == "removed":
+            if engine.topology_manager.departed == "removed":
                 self.is_removed = True
                 self.ask_to_stop()
             problem = engine.problem

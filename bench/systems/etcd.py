@@ -28,7 +28,7 @@ class Etcd:
         self.name = names.ETCD if nodes == 1 else names.ETCD_3
         self.folder = folder
         self._ports = [(steady_port(), steady_port()) for _ in range(nodes)]
-        self._leader = self._ports[0][0]
+        self._change_driver = self._ports[0][0]
         self._processes = Processes(folder)
 
     @property
@@ -71,12 +71,12 @@ class Etcd:
         for client, _ in self._ports:
             with grpc.insecure_channel(f"{LOOPBACK}:{client}") as channel:
                 try:
-                    member, leader = etcd_api.member_and_leader(channel)
+                    member, change_driver = etcd_api.member_and_leader(channel)
                 except grpc.RpcError:
                     return False
-            leaders.add(leader)
-            if member == leader:
-                self._leader = client
+            leaders.add(change_driver)
+            if member == change_driver:
+                self._change_driver = client
         return len(leaders) == 1 and 0 not in leaders
 
     def stop(self) -> None:

@@ -83,7 +83,7 @@ def _flaws_of_all(topology: Topology) -> Iterator[str]:
         yield f"its phase is {topology.phase}, and {len(topology.changing)} of its members are changing"
     if not topology.voters or not topology.new_owners:
         yield "nobody is left to own the ring"
-    if topology.gives_way and topology.phase is not Phase.STEADY:
+    if topology.writes_suspended and topology.phase is not Phase.STEADY:
         yield "it gives way while a change runs"
 
 

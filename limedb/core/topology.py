@@ -68,9 +68,9 @@ class Member:
 class Topology:
     """One epoch of a cluster.
 
-    cluster_id: 16 hex digits; empty with epoch 0: a fresh node, which belongs to no cluster.
-    members: sorted by node_id. gives_way: the cluster, which never took a write, takes none now, for it is
-    about to join another.
+    cluster_id: 16 hex digits; empty with epoch 0: a fresh node, which belongs to no cluster. members: sorted
+    by node_id. writes_suspended: the cluster, which never took a write, takes none now, for it is about to
+    join another.
     """
 
     cluster_id: str = ""
@@ -78,7 +78,7 @@ class Topology:
     replication_factor: int = 0
     members: tuple[Member, ...] = ()
     phase: Phase = Phase.STEADY
-    gives_way: bool = False
+    writes_suspended: bool = False
 
     @property
     def fence(self) -> Fence:
@@ -189,15 +189,15 @@ def cancel(before: Topology) -> Topology:
     return _next(before, [replace(m, standing=MemberState.NORMAL) for m in before.old_owners], Phase.STEADY)
 
 
-def give_way(before: Topology, gives_way: bool) -> Topology:
+def give_way(before: Topology, writes_suspended: bool) -> Topology:
     """The epoch in which a cluster without data stops taking writes, or takes them again.
 
     TopologyChangeError: a change runs, or it is so already.
     """
-    _check_steady(replace(before, gives_way=False))
-    if before.gives_way is gives_way:
-        raise TopologyChangeError(f"the cluster gives way already: {gives_way}")
-    return replace(before, epoch=before.epoch + 1, gives_way=gives_way)
+    _check_steady(replace(before, writes_suspended=False))
+    if before.writes_suspended is writes_suspended:
+        raise TopologyChangeError(f"the cluster gives way already: {writes_suspended}")
+    return replace(before, epoch=before.epoch + 1, writes_suspended=writes_suspended)
 
 
 def is_successor(before: Topology, after: Topology) -> bool:
@@ -225,7 +225,7 @@ def _check_steady(before: Topology) -> None:
     if before.phase is not Phase.STEADY:
         who = ", ".join(f"{m.url} is {m.standing}" for m in before.changing)
         raise TopologyChangeError(f"another change runs: {who}; wait for it, or cancel it")
-    if before.gives_way:
+    if before.writes_suspended:
         raise TopologyChangeError("the cluster is about to join another one")
 
 

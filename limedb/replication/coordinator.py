@@ -67,7 +67,7 @@ class Coordinator:
         write_back = BlockingReadRepair(replicas, fanout, self.counters)
         self.finder = ReadResolver(placement, replicas, reader, clock, self.counters, write_back)
         self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
-        self._coalescer = WriteBatcher(self._writer.write, clock, self._tasks)
+        self._batcher = WriteBatcher(self._writer.write, clock, self._tasks)
         self._agreement = Agreement(
             placement, replicas, clock, skew, self._tasks, self.counters, self._learn, self._new_proposer
         )
@@ -104,7 +104,7 @@ class Coordinator:
             (outcome,) = await self._outcomes((write,), level, deadline)
         else:
             self._skew.check_own()
-            outcome = await self._coalescer.write(write, level, deadline)
+            outcome = await self._batcher.write(write, level, deadline)
         return _told(outcome)
 
     async def write_many(

@@ -195,7 +195,7 @@ class LocalReplica:
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> list[Applied]:
         """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
-        if self._check(fence).gives_way:
+        if self._check(fence).writes_suspended:
             raise NotMemberError("the cluster is about to join another; try again")
         now = self._skew.now_ms()
         if records and self._skew.is_ahead(max(map(_version, records)), now):
@@ -272,7 +272,7 @@ class LocalReplica:
 
     async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
         """See ports.Replica."""
-        if self._check(fence).gives_way:
+        if self._check(fence).writes_suspended:
             raise NotMemberError("the cluster is about to join another; try again")
         can_tell = [self._tenures.can_tell(proposal.operation) for proposal in proposals]
         known = [*compress(proposals, can_tell)]

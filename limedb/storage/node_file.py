@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 LOOK_SECONDS = 1.0
 _CHECKSUM = "checksum"
+_ON_DISK = {"writes_suspended": "gives_way"}
 _DATA = {
     "lmdb": (".lmdb",),
     "filesystem": (".json", ".node.json", ".node.json.copy"),
@@ -190,8 +191,13 @@ class _Written(NamedTuple):
 def serialize(saved: Saved, sequence: int = 0) -> bytes:
     """The bytes of the file."""
     # Named tuples stay what they are, which JSON writes as lists.
-    fields = {"format": FORMAT, **asdict(saved), "sequence": sequence}
+    fields = {"format": FORMAT, **asdict(saved, dict_factory=_named_as_on_disk), "sequence": sequence}
     return json.dumps({**fields, _CHECKSUM: _checksum_of(fields)}, indent=1).encode()
+
+
+def _named_as_on_disk(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The names that fields have in the file, which stay what they were where the code has better ones."""
+    return {_ON_DISK.get(name, name): value for name, value in fields}
 
 
 def parse(data: bytes) -> Saved:

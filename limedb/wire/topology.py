@@ -58,7 +58,7 @@ def topology_message(topology: Topology) -> topology_pb2.Topology:
         replication_factor=topology.replication_factor,
         members=[_member(m) for m in topology.members],
         phase=_PHASES[topology.phase],
-        gives_way=topology.gives_way,
+        gives_way=topology.writes_suspended,
     )
 
 
@@ -74,7 +74,7 @@ def topology_from(message: topology_pb2.Topology) -> Topology:
         replication_factor=message.replication_factor,
         members=tuple(_member_from(m) for m in message.members[: MAX_MEMBERS + 1]),
         phase=_PHASE_OF[message.phase],
-        gives_way=message.gives_way,
+        writes_suspended=message.gives_way,
     )
     if wrong := flaw(topology):
         raise InvalidRequestError(f"the topology is refused: {wrong}")

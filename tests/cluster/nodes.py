@@ -89,7 +89,7 @@ class Node:
         rng = Random(f"{cluster.seed} {url} {clock.wall_ms()}")
         self.in_flight = InFlight()
         saved = disk.load() or Saved(str(UUID(int=rng.getrandbits(128), version=4)))
-        self.charter = TopologyStore(saved, disk, self.in_flight.drained, clock.wall_ms)
+        self.topology_store = TopologyStore(saved, disk, self.in_flight.drained, clock.wall_ms)
         own = NodeState(
             url,
             clock.wall_ms(),
@@ -114,19 +114,23 @@ class Node:
         self.replica = LocalReplica(
             disk.store,
             clock,
-            self.charter,
+            self.topology_store,
             self.in_flight,
             4 << 20,
             ClockSkewGuard(clock, 500),
             MemoryOperations(),
         )
         self.replicas = ReplicaWires(self)
-        self.verifier = Verifier(url, self.charter, self.topology, clock, lambda peer: peer in self.view.urls)
-        self.council = TopologyProposer(url, self.charter, self.topology, self.verifier, rng)
-        self.handoff = Handoff(url, self.charter, self.replicas, self.topology, clock, _nothing_is_stale)
-        self.steward = TopologyManager(
-            self.charter,
-            self.council,
+        self.verifier = Verifier(
+            url, self.topology_store, self.topology, clock, lambda peer: peer in self.view.urls
+        )
+        self.topology_proposer = TopologyProposer(url, self.topology_store, self.topology, self.verifier, rng)
+        self.handoff = Handoff(
+            url, self.topology_store, self.replicas, self.topology, clock, _nothing_is_stale
+        )
+        self.topology_manager = TopologyManager(
+            self.topology_store,
+            self.topology_proposer,
             self.verifier,
             self.view,
             self.handoff,
@@ -139,30 +143,33 @@ class Node:
             has_data=self.has_data,
             nudge=self.gossiper.nudge,
         )
-        self.charter.subscribe(lambda _, after: cluster.remember(url, after))
+        self.topology_store.subscribe(lambda _, after: cluster.remember(url, after))
         self.hybrid = HybridClock()
         self.task = asyncio.create_task(self._run(), name=url)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.gossiper.run())
-            tasks.create_task(self.steward.run())
+            tasks.create_task(self.topology_manager.run())
 
     def has_data(self) -> bool:
         return self.disk.store.high_water() > 0
 
     def tell(self) -> dict[str, object]:
-        return {**self.charter.told(), "has_data": self.has_data(), "keys": self.disk.store.count()}
+        return {**self.topology_store.told(), "has_data": self.has_data(), "keys": self.disk.store.count()}
 
     def member_ids(self) -> dict[str, str]:
-        return {member.url: member.node_id for member in self.charter.topology.members}
+        return {member.url: member.node_id for member in self.topology_store.topology.members}
 
     def members(self) -> set[str]:
-        return {member.url for member in self.charter.topology.members}
+        return {member.url for member in self.topology_store.topology.members}
 
     @property
     def is_serving(self) -> bool:
-        return self.charter.is_member and self.charter.confirmed == self.charter.topology.fence
+        return (
+            self.topology_store.is_member
+            and self.topology_store.confirmed == self.topology_store.topology.fence
+        )
 
     async def stop(self) -> None:
         self.task.cancel()
@@ -206,13 +213,18 @@ class Cluster(Wires[Node]):
 
     def is_steady(self, *urls: str) -> bool:
         """Whether all nodes agree on one steady cluster of those nodes, all of them serving."""
-        topologies = {node.charter.topology for node in self.nodes.values() if node.url in urls}
+        topologies = {node.topology_store.topology for node in self.nodes.values() if node.url in urls}
         if len(topologies) != 1 or not set(urls) <= set(self.nodes):
             return False
         [topology] = topologies
         members = {member.url for member in topology.members}
         serving = all(self.nodes[url].is_serving for url in urls)
-        return topology.phase is Phase.STEADY and not topology.gives_way and members == set(urls) and serving
+        return (
+            topology.phase is Phase.STEADY
+            and not topology.writes_suspended
+            and members == set(urls)
+            and serving
+        )
 
     async def call(
         self, source: str, target: str, work: Callable[[Node], Awaitable[T]], timeout: float = 5.0
@@ -248,34 +260,36 @@ class TopologyWire:
         self, node_url: str, before: Topology, ballot: Ballot, timeout: float
     ) -> Acceptor[Topology] | Topology:
         return await self._cluster.call(
-            self._url, node_url, lambda n: n.charter.prepare(before, ballot), timeout
+            self._url, node_url, lambda n: n.topology_store.prepare(before, ballot), timeout
         )
 
     async def accept(
         self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
     ) -> Acceptor[Topology] | Topology:
         return await self._cluster.call(
-            self._url, node_url, lambda n: n.charter.accept(before, ballot, after), timeout
+            self._url, node_url, lambda n: n.topology_store.accept(before, ballot, after), timeout
         )
 
     async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
         async def pledge(node: Node) -> str:
-            return node.steward.pledge(founder)
+            return node.topology_manager.pledge(founder)
 
         return await self._cluster.call(self._url, node_url, pledge, timeout)
 
     async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
-        return await self._cluster.call(self._url, node_url, lambda n: n.charter.learn(topology), timeout)
+        return await self._cluster.call(
+            self._url, node_url, lambda n: n.topology_store.learn(topology), timeout
+        )
 
     async def account(self, node_url: str, after: int, timeout: float) -> Account:
         async def account(node: Node) -> Account:
-            return node.charter.account(after)
+            return node.topology_store.account(after)
 
         return await self._cluster.call(self._url, node_url, account, timeout)
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
         async def progress(node: Node) -> Progress:
-            return node.steward.progress()
+            return node.topology_manager.progress()
 
         return await self._cluster.call(self._url, node_url, progress, timeout)
 
@@ -352,8 +366,8 @@ class Client:
         record = Record(key, value, node.hybrid.tick(node.clock.wall_ms()))
         for _ in range(5):
             try:
-                owners = node.charter.layout.of_key(key)
-                fence = node.charter.topology.fence
+                owners = node.topology_store.layout.of_key(key)
+                fence = node.topology_store.topology.fence
                 acks = await self._ask(node, owners.write_set, lambda r, f=fence: r.apply([record], f, 0.0))
             except UnavailableError:
                 break
@@ -369,8 +383,8 @@ class Client:
     async def read(self, node: Node, key: str) -> str | None:
         """Read at QUORUM. UnavailableError."""
         for _ in range(5):
-            owners = node.charter.layout.of_key(key)
-            fence = node.charter.topology.fence
+            owners = node.topology_store.layout.of_key(key)
+            fence = node.topology_store.topology.fence
             found = await self._ask(node, owners.natural, lambda r, f=fence: r.read([key], f, 0.0))
             if found is None:
                 continue

@@ -72,7 +72,7 @@ def test_what_steps_make_is_sound() -> None:
         (
             {
                 "phase": Phase.HANDOVER,
-                "gives_way": True,
+                "writes_suspended": True,
                 "members": (A, replace(B, standing=MemberState.LEAVING)),
             },
             "it gives way while a change runs",

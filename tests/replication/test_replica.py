@@ -38,7 +38,7 @@ FENCE = TOPOLOGY.fence
 VALUE = b"v" * 100
 
 
-class AtHand(MemoryStore):
+class LocalBytes(MemoryStore):
     """A store that has its records at hand, each VALUE."""
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ async def test_another_cluster_and_a_fresh_node_are_refused_by_name() -> None:
 
 @virtual
 async def test_a_cluster_that_gives_way_takes_no_writes_but_reads() -> None:
-    own = Own(topology=give_way(TOPOLOGY, gives_way=True))
+    own = Own(topology=give_way(TOPOLOGY, writes_suspended=True))
     fence = own.place.layout.topology.fence
     with pytest.raises(NotMemberError, match="about to join another; try again"):
         await own.replica.apply([Record("k", "x", 1)], fence, FAR)
@@ -224,7 +224,7 @@ async def test_values_that_are_too_much_together_are_refused_with_a_remedy() -> 
 
 @virtual
 async def test_what_a_store_has_at_hand_is_found_too_large_at_the_first_key_beyond() -> None:
-    own = Own(store := AtHand())
+    own = Own(store := LocalBytes())
     own.replica.check_size(["damaged", "a", "b"], 200)
     assert own.replica.read_stored(["a", "b"], FENCE, 200) == [VALUE] * 2
     store.asked.clear()

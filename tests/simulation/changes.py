@@ -51,7 +51,9 @@ class Director:
         if len(self.members) > self._form.smallest:
             node = self._pick()
             self.members.discard(node.url)
-            await self._persist(lambda steward: steward.decommission(node.url, False), self._is_out(node))
+            await self._persist(
+                lambda topology_manager: topology_manager.decommission(node.url, False), self._is_out(node)
+            )
             await self._wait_formed()
             await self._end(node)
 
@@ -102,7 +104,7 @@ class Director:
                 while not any(self._streams(other) for other in self._sim.up):  # noqa: ASYNC110 (virtual time)
                     await asyncio.sleep(self._rng.uniform(0, 0.1))
         with suppress(LimeDBError, ConnectionError, TimeoutError):  # it may be too late
-            await self._ask(self._pick(but=node), lambda steward: steward.cancel(False))
+            await self._ask(self._pick(but=node), lambda topology_manager: topology_manager.cancel(False))
         await asyncio.sleep(2.0)
         if self._departed(node) == "cancelled":
             self.members.discard(node.url)
@@ -137,7 +139,7 @@ class Director:
 
     async def _ask(self, node: SimNode, ask: Callable[[Any], Awaitable[object]]) -> None:
         async def do(program: Any) -> None:
-            await ask(program.engine.steward)
+            await ask(program.engine.topology_manager)
 
         await node.ask(do, 10.0)
 
@@ -159,7 +161,7 @@ class Director:
     @staticmethod
     def _departed(node: SimNode) -> str:
         program: Any = node.program
-        return str(program.engine.steward.departed) if program is not None else ""
+        return str(program.engine.topology_manager.departed) if program is not None else ""
 
     async def _end(self, node: SimNode) -> None:
         if node.is_up:

@@ -79,7 +79,7 @@ def is_formed(sim: Sim, urls: list[str]) -> bool:
         and len(known) == len(urls)
         and all(topology == first for topology in known)
         and first.phase is Phase.STEADY
-        and not first.gives_way
+        and not first.writes_suspended
         and sorted(member.url for member in first.members) == urls
     )
 
@@ -87,7 +87,7 @@ def is_formed(sim: Sim, urls: list[str]) -> bool:
 def topology_of(node: SimNode) -> Topology | None:
     """The newest topology that a node knows, None while it is down."""
     program: Any = node.program
-    return program.engine.charter.topology if program is not None else None
+    return program.engine.topology_store.topology if program is not None else None
 
 
 def check_replicated(sim: Sim, ledger: Ledger) -> None:

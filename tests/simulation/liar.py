@@ -54,7 +54,7 @@ def forged(rng: Random, true: Topology) -> Topology:
         ),
         lambda: replace(later, phase=Phase.STEADY, members=elsewhere),
         lambda: replace(later, phase=Phase.STEADY, members=(Member("evil", "http://elsewhere:1"),)),
-        lambda: replace(later, gives_way=True, phase=Phase.STEADY, members=steady),
+        lambda: replace(later, writes_suspended=True, phase=Phase.STEADY, members=steady),
         lambda: replace(later, members=(*true.members, *true.members)),
         lambda: replace(true, members=tuple(m for m in true.members if m is not one)),
         lambda: hand_over(true),
@@ -81,10 +81,10 @@ class Stranger:
             await asyncio.sleep(self._rng.expovariate(1 / self._pause))
             for node in self._sim.up:
                 program: Any = node.program
-                if program is None or program.engine.charter.topology.is_fresh:
+                if program is None or program.engine.topology_store.topology.is_fresh:
                     continue
                 self.sent += 1
-                lie = self._rng.choice(lies)(program.engine.charter.topology)
+                lie = self._rng.choice(lies)(program.engine.topology_store.topology)
                 if self._rng.random() < 0.2:
                     self._sim.start(self._send(node, self._gossip(node)), f"gossip to {node.url}")
                 self._sim.start(self._send(node, lie), f"lie to {node.url}")
@@ -241,6 +241,6 @@ class LyingTopology:
 def lie_from_now_on(node: SimNode, share: float = 0.3) -> None:
     """Make a member a liar, until it is started again."""
     program: Any = node.program
-    charter, rng = program.engine.charter, node.sim.rng(f"liar {node.url}")
-    program.topology = LyingTopology(program.topology, lambda: charter.topology, rng, share)
-    program.answers = LyingReplica(program.answers, lambda: charter.topology, rng, share)
+    topology_store, rng = program.engine.topology_store, node.sim.rng(f"liar {node.url}")
+    program.topology = LyingTopology(program.topology, lambda: topology_store.topology, rng, share)
+    program.answers = LyingReplica(program.answers, lambda: topology_store.topology, rng, share)

@@ -57,9 +57,9 @@ class EngineProgram:
         self.topology = _TopologyAnswers(self.engine)
         self.answers: Replica = self.engine.door  # to peers
         self.on_syn, self.on_ack2 = self.engine.gossiper.on_syn, self.engine.gossiper.on_ack2
-        charter = self.engine.charter
-        node.sim.note_topology(node.url, charter.topology)
-        charter.subscribe(lambda _, after: node.sim.note_topology(node.url, after))
+        topology_store = self.engine.topology_store
+        node.sim.note_topology(node.url, topology_store.topology)
+        topology_store.subscribe(lambda _, after: node.sim.note_topology(node.url, after))
 
     @property
     def replica(self) -> Replica:
@@ -71,7 +71,7 @@ class EngineProgram:
 
     async def _attend(self) -> None:
         """Do as node.py does with a node that is out of its cluster."""
-        why = await self.engine.steward.wait_departed()
+        why = await self.engine.topology_manager.wait_departed()
         self._node.sim.trace.add(f"{self._node.url} has departed: {why}")
         if why == "removed":
             self._node.be_born_again()
@@ -90,27 +90,27 @@ class _TopologyAnswers:
     """The answering side of agreeing, as rpc/server/topology.py has it."""
 
     def __init__(self, engine: Engine) -> None:
-        self._charter, self._steward = engine.charter, engine.steward
+        self._topology_store, self._topology_manager = engine.topology_store, engine.topology_manager
 
     async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
-        return await self._charter.prepare(before, ballot)
+        return await self._topology_store.prepare(before, ballot)
 
     async def accept(
         self, before: Topology, ballot: Ballot, after: Topology
     ) -> Acceptor[Topology] | Topology:
-        return await self._charter.accept(before, ballot, after)
+        return await self._topology_store.accept(before, ballot, after)
 
     async def pledge(self, founder: str) -> str:
-        return self._steward.pledge(founder)
+        return self._topology_manager.pledge(founder)
 
     async def learn(self, topology: Topology) -> Topology:
-        return await self._charter.learn(topology)
+        return await self._topology_store.learn(topology)
 
     async def account(self, after: int) -> Account:
-        return self._charter.account(after)
+        return self._topology_store.account(after)
 
     async def progress(self) -> Progress:
-        return self._steward.progress()
+        return self._topology_manager.progress()
 
 
 class _WritesNothing:

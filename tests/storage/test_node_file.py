@@ -121,6 +121,21 @@ async def test_a_file_that_is_gone_or_an_older_one_is_taken_from_the_copy(tmp_pa
     assert JsonNodeFile(path).load() == Saved("id", cleaned_epoch=3)
 
 
+async def test_fields_keep_the_names_that_they_have_had_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "node.json"
+    await JsonNodeFile(path).save(replace(FULL, topology=replace(STEADY, writes_suspended=True)))
+    fields = json.loads(path.read_bytes())
+    named = "checksum sequence format node_id topology acceptor fetched_epoch fetched cleaned_epoch has_left"
+    assert set(fields) == {*named.split(), "recent", "rejoins"}
+    assert fields["acceptor"].keys() == {"promised", "accepted", "value"}
+    topology = fields["topology"]
+    assert topology.keys() == {
+        "cluster_id", "epoch", "replication_factor", "members", "phase", "gives_way",
+    }  # fmt: skip
+    assert topology["gives_way"] is True
+    assert topology["members"][0].keys() == {"node_id", "url", "zone", "virtual_nodes", "standing"}
+
+
 async def test_a_file_that_an_older_limedb_wrote_is_taken_whatever_the_copy_says(tmp_path: Path) -> None:
     path = tmp_path / "node.json"
     await JsonNodeFile(path).save(Saved("id", cleaned_epoch=1))

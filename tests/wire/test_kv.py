@@ -35,7 +35,7 @@ TOPOLOGIES = st.just(Topology()) | st.builds(
         lambda members: tuple(sorted(members, key=lambda m: m.node_id))
     ),
     phase=st.sampled_from(Phase),
-    gives_way=st.booleans(),
+    writes_suspended=st.booleans(),
 ).filter(lambda topology: not flaw(topology))
 BALLOTS = st.builds(Ballot, round=U64, proposer=st.uuids().map(str))
 

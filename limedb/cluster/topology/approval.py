@@ -50,15 +50,15 @@ class Approval:
 
     def __init__(
         self,
-        charter: TopologyStore,
+        topology_store: TopologyStore,
         view: ClusterView,
-        attendance: Liveness,
+        liveness: Liveness,
         transport: TopologyTransport,
         progress: Callable[[], Progress],
         has_data: Callable[[], bool],
         seen: Seen,
     ) -> None:
-        self._charter, self._view, self._attendance = charter, view, attendance
+        self._topology_store, self._view, self._liveness = topology_store, view, liveness
         self._transport, self._progress, self._has_data = transport, progress, has_data
         self._seen = seen
 
@@ -66,7 +66,7 @@ class Approval:
         """InvalidRequestError: this node sees that the step can't be taken. UnavailableError: not yet, or it
         can't see that it can.
         """
-        if after.gives_way and self._has_data():
+        if after.writes_suspended and self._has_data():
             raise InvalidRequestError("the cluster holds data and gives way to none")
         if before.phase is Phase.STREAMING and after.phase is Phase.HANDOVER:
             await self._check_fetched(before)
@@ -82,12 +82,12 @@ class Approval:
             is_new = known is not None and known.standing is not MemberState.REMOVING
             if member.standing is not MemberState.REMOVING or not is_new or known is None:
                 continue
-            if self._attendance.is_alive(known):
+            if self._liveness.is_alive(known):
                 raise InvalidRequestError(f"{member.url} is alive, so it can't be removed")
 
     async def _check_fetched(self, topology: Topology) -> None:
         """Reads move when all that fetch have done so."""
-        busy = gainers(self._charter.layout)
+        busy = gainers(self._topology_store.layout)
         busy |= {m.url for m in topology.members if m.standing is MemberState.JOINING}
         waiting = busy - self._seen.of(topology)
         answers = await ask_all(sorted(waiting), self._ask_progress)
@@ -120,7 +120,7 @@ class Approval:
     async def _learn(self, url: str, topology: Topology) -> Topology:
         """What a node answers when it has that epoch on disk, and no older write runs there."""
         if url == self._view.own_url:
-            return await self._charter.learn(topology)
+            return await self._topology_store.learn(topology)
         return await self._transport.learn(url, topology, ASK_SECONDS)
 
 

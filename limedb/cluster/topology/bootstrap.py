@@ -45,8 +45,8 @@ class Bootstrap:
 
     def __init__(
         self,
-        charter: TopologyStore,
-        council: TopologyProposer,
+        topology_store: TopologyStore,
+        topology_proposer: TopologyProposer,
         view: ClusterView,
         transport: TopologyTransport,
         clock: Clock,
@@ -55,7 +55,7 @@ class Bootstrap:
         interval: float,
         seeds: Sequence[str],
     ) -> None:
-        self._charter, self._council, self._view = charter, council, view
+        self._topology_store, self._topology_proposer, self._view = topology_store, topology_proposer, view
         self._transport, self._clock, self._rng = transport, clock, rng
         self._quiet = min(QUIET_INTERVALS * interval, MAX_QUIET)
         self._seeds = [url for url in seeds if url != view.own_url]
@@ -103,7 +103,7 @@ class Bootstrap:
             await self._found()
 
     async def _found(self) -> None:
-        await self._charter.save()  # the node_id, before others count on it
+        await self._topology_store.save()  # the node_id, before others count on it
         own = self._view.own_url
         if self._pledge(own) != own:
             return
@@ -119,13 +119,13 @@ class Bootstrap:
             self._view.own.replication_factor,
             [self._own_member(), *map(member_of, states)],
         )
-        self._charter.go_over(topology)
-        await self._charter.save()
+        self._topology_store.go_over(topology)
+        await self._topology_store.save()
         log.info("founded cluster %s of %d nodes", topology.cluster_id, len(topology.members))
-        self._council.push(topology, [state.url for state in states])
+        self._topology_proposer.push(topology, [state.url for state in states])
 
     def _can_found(self) -> bool:
-        saved = self._charter.saved
+        saved = self._topology_store.saved
         return saved.topology.is_fresh and not saved.has_left and not saved.rejoins
 
     def _hears_cluster(self) -> bool:
@@ -160,7 +160,7 @@ class Bootstrap:
 
     def _own_member(self) -> Member:
         own = self._view.own
-        return Member(self._charter.node_id, own.url, own.zone, own.virtual_nodes)
+        return Member(self._topology_store.node_id, own.url, own.zone, own.virtual_nodes)
 
 
 def is_fresh(state: NodeState) -> bool:

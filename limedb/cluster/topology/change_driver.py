@@ -50,44 +50,44 @@ class ChangeDriver:
 
     def __init__(
         self,
-        charter: TopologyStore,
-        council: TopologyProposer,
+        topology_store: TopologyStore,
+        topology_proposer: TopologyProposer,
         view: ClusterView,
-        attendance: Liveness,
+        liveness: Liveness,
         transport: TopologyTransport,
         progress: Callable[[], Progress],
         dead_node_timeout: float,
         clock: Clock,
         seen: Seen,
     ) -> None:
-        self._charter, self._council, self._view = charter, council, view
+        self._topology_store, self._topology_proposer, self._view = topology_store, topology_proposer, view
         self._seen = seen
-        self._attendance, self._transport, self._progress = attendance, transport, progress
+        self._liveness, self._transport, self._progress = liveness, transport, progress
         self._dead_node_timeout, self._clock = dead_node_timeout, clock
         self._refused: set[tuple[str, int]] = set()
         self._former: dict[str, float] = {}  # members that were, by id, and when they were last
-        charter.subscribe(self._on_change)
+        topology_store.subscribe(self._on_change)
 
     @property
     def leads(self) -> bool:
         """Whether it is this node's turn, by its own view."""
-        voters = [voter for voter in self._charter.topology.voters if self._attendance.is_alive(voter)]
+        voters = [voter for voter in self._topology_store.topology.voters if self._liveness.is_alive(voter)]
         first = min(voters, key=lambda voter: voter.url, default=None)
-        return first is not None and self._attendance.is_self(first)
+        return first is not None and self._liveness.is_self(first)
 
     async def step(self) -> None:
         """Do what is due. TopologyChangeError: another came first. UnavailableError: too few voters."""
-        topology = self._charter.topology
+        topology = self._topology_store.topology
         if topology.phase is Phase.STREAMING:
             await self._stream(topology)
         elif topology.phase is Phase.HANDOVER:
             await self._hand_over(topology)
-        elif not topology.gives_way:
+        elif not topology.writes_suspended:
             await self._let_in_or_take_out(topology)
 
     async def gather(self, topology: Topology) -> dict[str, Progress]:
         """How the new owners do, of those that answer, by URL."""
-        return await self._ask_progress(sorted(_busy(topology, self._charter.layout)))
+        return await self._ask_progress(sorted(_busy(topology, self._topology_store.layout)))
 
     def _on_change(self, before: Topology, after: Topology) -> None:
         gone = {m.node_id for m in before.members} - {m.node_id for m in after.members}
@@ -96,10 +96,10 @@ class ChangeDriver:
     # --- a change that runs
 
     async def _stream(self, topology: Topology) -> None:
-        busy = _busy(topology, self._charter.layout)
+        busy = _busy(topology, self._topology_store.layout)
         progress = await self._ask_progress(sorted(busy - self._seen.of(topology)))
         self._seen.note(topology, [url for url, own in progress.items() if _is_done(own, topology)])
-        there = {member.url for member in topology.members if self._attendance.is_alive(member)}
+        there = {member.url for member in topology.members if self._liveness.is_alive(member)}
         if busy <= self._seen.of(topology) & there:  # reads never move to a node that was lost meanwhile
             await self._decide(topology, hand_over)
             return
@@ -122,7 +122,7 @@ class ChangeDriver:
         """
         changing = topology.changing
         leaving = {
-            m.url for m in changing if m.standing is MemberState.LEAVING and self._attendance.is_alive(m)
+            m.url for m in changing if m.standing is MemberState.LEAVING and self._liveness.is_alive(m)
         }
         ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
 
@@ -143,7 +143,7 @@ class ChangeDriver:
 
     async def _learn(self, topology: Topology, url: str) -> Topology:
         if url == self._view.own_url:
-            return await self._charter.learn(topology)
+            return await self._topology_store.learn(topology)
         return await self._transport.learn(url, topology, ASK_TIMEOUT)
 
     # --- while none runs
@@ -182,7 +182,7 @@ class ChangeDriver:
         """Whether the others have what the member had, so that its removal can end."""
         if len(topology.members) == 1:
             return False
-        living = {m.url for m in topology.members if self._attendance.is_alive(m)}
+        living = {m.url for m in topology.members if self._liveness.is_alive(m)}
         return lacks_sources(remove(topology, member.node_id), living) == 0
 
     # --- opinions
@@ -191,18 +191,14 @@ class ChangeDriver:
         """Whether a majority of voters has missed a member for long enough, and it doesn't answer now: when a
         network heals, requests come through before gossip does.
         """
-        absent = self._attendance.absent_for(member)
-        replaced = topology.phase is Phase.STREAMING and self._attendance.was_replaced(member)
+        absent = self._liveness.absent_for(member)
+        replaced = topology.phase is Phase.STREAMING and self._liveness.was_replaced(member)
         limit = min(HELD_UP_SECONDS, self._dead_node_timeout) if replaced else self._dead_node_timeout
         if absent < limit:
             return False
         opinions = await self._ask_progress([voter.url for voter in topology.voters])
         its_own = opinions.get(member.url)
-        if (
-            its_own
-            and its_own.cluster_id == topology.cluster_id
-            and not self._attendance.was_replaced(member)
-        ):
+        if its_own and its_own.cluster_id == topology.cluster_id and not self._liveness.was_replaced(member):
             return False
         agreeing = sum(p.dead.get(member.url, 0.0) >= limit for p in opinions.values())
         return agreeing >= majority(len(topology.voters))
@@ -217,7 +213,7 @@ class ChangeDriver:
 
     async def _decide(self, topology: Topology, step: Step) -> None:
         """What was found out holds for one epoch: it is the step from that one or none."""
-        await self._council.decide(only_after(topology, step))
+        await self._topology_proposer.decide(only_after(topology, step))
 
 
 def _busy(topology: Topology, layout: Layout) -> set[str]:

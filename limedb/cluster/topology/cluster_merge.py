@@ -32,16 +32,16 @@ class ClusterMerge:
 
     def __init__(
         self,
-        charter: TopologyStore,
-        council: TopologyProposer,
+        topology_store: TopologyStore,
+        topology_proposer: TopologyProposer,
         view: ClusterView,
-        attendance: Liveness,
+        liveness: Liveness,
         clock: Clock,
         rng: Random,
         has_data: Callable[[], bool],
     ) -> None:
-        self._charter, self._council, self._view = charter, council, view
-        self._attendance, self._clock, self._rng = attendance, clock, rng
+        self._topology_store, self._topology_proposer, self._view = topology_store, topology_proposer, view
+        self._liveness, self._clock, self._rng = liveness, clock, rng
         self._has_data = has_data
         self._seen_at = clock.monotonic()
         self.conflict = ""
@@ -55,13 +55,15 @@ class ClusterMerge:
         if self._may_go(others):
             self._go()
         elif leads and (proposal := self._proposal(others)) is not None:
-            await self._council.decide(only_after(self._charter.topology, partial(_give_way, proposal)))
+            await self._topology_proposer.decide(
+                only_after(self._topology_store.topology, partial(_give_way, proposal))
+            )
 
     # --- what there is
 
     def _others(self) -> dict[str, list[NodeState]]:
         """The living nodes of other clusters, by cluster."""
-        own = self._charter.topology.cluster_id
+        own = self._topology_store.topology.cluster_id
         others: dict[str, list[NodeState]] = {}
         for state in self._view.living():
             if state.cluster_id and state.cluster_id != own and not state.has_left:
@@ -73,10 +75,10 @@ class ClusterMerge:
         conflict = ""
         for cluster_id, states in others.items():
             if self._holds_data() and any(state.has_data for state in states):
+                urls, own = ", ".join(state.url for state in states), self._topology_store.topology
                 conflict = (
-                    f"cluster {cluster_id} ({', '.join(s.url for s in states)}) and this one,"
-                    f" {self._charter.topology.cluster_id}, both hold data and can't become one: keep one,"
-                    " and start the other's nodes with empty data folders"
+                    f"cluster {cluster_id} ({urls}) and this one, {own.cluster_id}, both hold data and can't"
+                    " become one: keep one, and start the other's nodes with empty data folders"
                 )
         if conflict and conflict != self.conflict:
             log.error("%s", conflict)
@@ -88,15 +90,15 @@ class ClusterMerge:
 
     def _told(self) -> dict[Member, NodeState | None]:
         """What each of the other members tells."""
-        others = [m for m in self._charter.topology.members if not self._attendance.is_self(m)]
-        return {member: self._attendance.own_state_of(member) for member in others}
+        others = [m for m in self._topology_store.topology.members if not self._liveness.is_self(m)]
+        return {member: self._liveness.own_state_of(member) for member in others}
 
     # --- what to propose
 
     def _proposal(self, others: dict[str, list[NodeState]]) -> bool | None:
         """Whether to give way from now on; None: it is right as it is."""
-        topology = self._charter.topology
-        if topology.gives_way:
+        topology = self._topology_store.topology
+        if topology.writes_suspended:
             is_lonely = self._clock.monotonic() - self._seen_at >= LONELY_SECONDS
             return False if is_lonely or self._holds_data() else None
         is_empty = not self._has_data() and all(s and not s.has_data for s in self._told().values())
@@ -106,36 +108,38 @@ class ClusterMerge:
 
     def _yields_to(self, cluster_id: str, states: list[NodeState]) -> bool:
         """Whether this cluster, when it is empty, is to give way to that one."""
-        wanted = self._charter.topology.replication_factor
+        wanted = self._topology_store.topology.replication_factor
         if all(state.replication_factor != wanted for state in states):
             return False  # it would not be let in
         has_data = any(state.has_data for state in states)
-        return has_data or cluster_id < self._charter.topology.cluster_id
+        return has_data or cluster_id < self._topology_store.topology.cluster_id
 
     # --- going
 
     def _may_go(self, others: dict[str, list[NodeState]]) -> bool:
         """Whether this node may leave its cluster: nothing is in it, or nobody else."""
-        if self._has_data() or self._charter.confirmed != self._charter.topology.fence:
+        if self._has_data() or self._topology_store.confirmed != self._topology_store.topology.fence:
             return False
         told = self._told()
         are_gone = {member: self._is_gone(member, others) for member in told}
         if told and all(are_gone.values()):
             return True
-        if not self._charter.topology.gives_way or not others:
+        if not self._topology_store.topology.writes_suspended or not others:
             return False
         return all(are_gone[m] or (s is not None and self._is_empty(s)) for m, s in told.items())
 
     def _is_empty(self, state: NodeState) -> bool:
-        return state.epoch >= self._charter.topology.epoch and not state.has_data
+        return state.epoch >= self._topology_store.topology.epoch and not state.has_data
 
     def _is_gone(self, member: Member, others: dict[str, list[NodeState]]) -> bool:
         """Whether the member's node is in another cluster now."""
         return any(state.url == member.url for states in others.values() for state in states)
 
     def _go(self) -> None:
-        log.warning("leaving cluster %s, which gives way to another", self._charter.topology.cluster_id)
-        self._charter.forget(new_id(self._rng))
+        log.warning(
+            "leaving cluster %s, which gives way to another", self._topology_store.topology.cluster_id
+        )
+        self._topology_store.forget(new_id(self._rng))
 
 
 def _give_way(flag: bool, before: Topology) -> Topology:

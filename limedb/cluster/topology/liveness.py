@@ -15,13 +15,13 @@ from limedb.ports import Clock
 class Liveness:
     """Tells members that live from those that don't. `observe` is called each interval."""
 
-    def __init__(self, charter: TopologyStore, view: ClusterView, clock: Clock) -> None:
-        self._charter, self._view, self._clock = charter, view, clock
+    def __init__(self, topology_store: TopologyStore, view: ClusterView, clock: Clock) -> None:
+        self._topology_store, self._view, self._clock = topology_store, view, clock
         self._elsewhere_since: dict[str, float] = {}
 
     def observe(self) -> None:
         """Make the members known to gossip, and note since when one's URL is another node's."""
-        members = self._charter.topology.members
+        members = self._topology_store.topology.members
         self._view.add(member.url for member in members)
         now = self._clock.monotonic()
         gone = {m.node_id for m in members if self.was_replaced(m)}
@@ -29,7 +29,7 @@ class Liveness:
 
     def is_self(self, member: Member) -> bool:
         """Whether the member is this node."""
-        return member.node_id == self._charter.node_id
+        return member.node_id == self._topology_store.node_id
 
     def is_alive(self, member: Member) -> bool:
         """Whether the member lives, for all that is known."""
@@ -46,7 +46,7 @@ class Liveness:
         state = self._view.state(member.url)
         if not state.node_id or not self._is_alive(member.url):
             return False
-        own = self._charter.topology.cluster_id
+        own = self._topology_store.topology.cluster_id
         is_other_cluster = bool(state.cluster_id) and state.cluster_id != own
         return state.node_id != member.node_id or is_other_cluster or not state.may_join(own)
 
@@ -62,7 +62,7 @@ class Liveness:
 
         Of two members at one URL it is the one that stands there.
         """
-        topology = self._charter.topology
+        topology = self._topology_store.topology
         members = [m for m in topology.members if topology.at(m.url) is m]
         absent = {member.url: self.absent_for(member) for member in members}
         return {url: seconds for url, seconds in absent.items() if seconds > 0}
@@ -72,7 +72,9 @@ class Liveness:
         if member.url == self._view.own_url:
             return self._view.own if self.is_self(member) else None
         state = self._view.state(member.url)
-        is_it = state.node_id == member.node_id and state.cluster_id == self._charter.topology.cluster_id
+        is_it = (
+            state.node_id == member.node_id and state.cluster_id == self._topology_store.topology.cluster_id
+        )
         return state if is_it and self._is_alive(member.url) else None
 
     def _is_alive(self, url: str) -> bool:

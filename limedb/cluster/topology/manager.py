@@ -53,8 +53,8 @@ class TopologyManager:
 
     def __init__(
         self,
-        charter: TopologyStore,
-        council: TopologyProposer,
+        topology_store: TopologyStore,
+        topology_proposer: TopologyProposer,
         verifier: Verifier,
         view: ClusterView,
         handoff: Handoff,
@@ -69,50 +69,62 @@ class TopologyManager:
         nudge: Callable[[], None],
         compute: Compute = compute_here,
     ) -> None:
-        self._charter, self._council, self._view = charter, council, view
+        self._topology_store, self._topology_proposer, self._view = topology_store, topology_proposer, view
         self._verifier = verifier
         self._handoff, self._transport, self._clock = handoff, transport, clock
         self._interval, self._nudge = interval, nudge
-        self._attendance = Liveness(charter, view, clock)
-        self._forming = Bootstrap(
-            charter, council, view, transport, clock, rng, interval=interval, seeds=seeds
+        self._liveness = Liveness(topology_store, view, clock)
+        self._bootstrap = Bootstrap(
+            topology_store, topology_proposer, view, transport, clock, rng, interval=interval, seeds=seeds
         )
-        self._giving_way = ClusterMerge(charter, council, view, self._attendance, clock, rng, has_data)
+        self._cluster_merge = ClusterMerge(
+            topology_store, topology_proposer, view, self._liveness, clock, rng, has_data
+        )
         seen = Seen()
-        self._leader = ChangeDriver(
-            charter, council, view, self._attendance, transport, self.progress, dead_node_timeout, clock, seen
+        self._change_driver = ChangeDriver(
+            topology_store,
+            topology_proposer,
+            view,
+            self._liveness,
+            transport,
+            self.progress,
+            dead_node_timeout,
+            clock,
+            seen,
         )
-        self._changes = TopologyRequests(charter, council, self._attendance, self._leader, compute)
+        self._changes = TopologyRequests(
+            topology_store, topology_proposer, self._liveness, self._change_driver, compute
+        )
         self._wake = asyncio.Event()
         self._departed = asyncio.Event()
         self._was_there = False
         self._trouble = ""
         self.departed = ""
-        if not charter.topology.is_fresh and not charter.is_member:
-            self._depart("left" if charter.saved.has_left else "removed")
-        charter.subscribe(self._on_change)
-        approval = Approval(charter, view, self._attendance, transport, self.progress, has_data, seen)
-        charter.ask_first(verifier.follow, approval.check)
+        if not topology_store.topology.is_fresh and not topology_store.is_member:
+            self._depart("left" if topology_store.saved.has_left else "removed")
+        topology_store.subscribe(self._on_change)
+        approval = Approval(topology_store, view, self._liveness, transport, self.progress, has_data, seen)
+        topology_store.ask_first(verifier.follow, approval.check)
 
     # --- what others ask
 
     @property
     def conflict(self) -> str:
         """What is wrong with another cluster in sight, as a sentence; empty while nothing is."""
-        return self._giving_way.conflict
+        return self._cluster_merge.conflict
 
     @property
     def lonely(self) -> str:
         """As Bootstrap.waiting_for."""
-        return self._forming.waiting_for
+        return self._bootstrap.waiting_for
 
     def pledge(self, founder: str) -> str:
         """As TopologyTransport.pledge."""
-        return self._forming.pledge(founder)
+        return self._bootstrap.pledge(founder)
 
     def progress(self) -> Progress:
         """As TopologyTransport.progress, for this node."""
-        return replace(self._handoff.progress(), dead=self._attendance.absent())
+        return replace(self._handoff.progress(), dead=self._liveness.absent())
 
     async def wait_departed(self) -> str:
         """Return when this node is out of the topology, with why.
@@ -154,21 +166,21 @@ class TopologyManager:
                 tasks.create_task(self._handoff.run())
                 tasks.create_task(self._keep_going())
         finally:
-            await self._council.close()
+            await self._topology_proposer.close()
             await self._verifier.close()
 
     async def _keep_confirmed(self) -> None:
         """Have each topology on disk and older writes done soon, and tell so."""
         while True:
-            topology = self._charter.topology
+            topology = self._topology_store.topology
             try:
-                await self._charter.confirm()
+                await self._topology_store.confirm()
             except LimeDBError as error:
                 self._note(error)
                 await asyncio.sleep(self._interval)
                 continue
             self._nudge()
-            await self._charter.wait_changed(topology)
+            await self._topology_store.wait_changed(topology)
 
     async def _keep_going(self) -> None:
         while True:
@@ -183,20 +195,20 @@ class TopologyManager:
             await self._pause()
 
     async def _step(self) -> None:
-        self._attendance.observe()
+        self._liveness.observe()
         await self._catch_up()
-        topology = self._charter.topology
+        topology = self._topology_store.topology
         if topology.is_fresh:
-            await self._forming.step()
-        elif self._charter.is_member:
+            await self._bootstrap.step()
+        elif self._topology_store.is_member:
             self._look_around(topology)
-            leads = self._leader.leads
-            await self._giving_way.step(leads)
-            if leads and self._charter.topology == topology:
-                await self._leader.step()
+            leads = self._change_driver.leads
+            await self._cluster_merge.step(leads)
+            if leads and self._topology_store.topology == topology:
+                await self._change_driver.step()
 
     async def _pause(self) -> None:
-        is_busy = self._charter.topology.phase is not Phase.STEADY or self._charter.is_behind
+        is_busy = self._topology_store.topology.phase is not Phase.STEADY or self._topology_store.is_behind
         pause = min(self._interval, BUSY_SECONDS) if is_busy else self._interval
         try:
             async with asyncio.timeout(pause):
@@ -206,14 +218,14 @@ class TopologyManager:
 
     async def _catch_up(self) -> None:
         """Find out whether there is a newer topology, when gossip or a message says so."""
-        own = self._charter.topology
+        own = self._topology_store.topology
         newer = [state for state in self._view.living() if self._is_newer(state, own)]
         if own.is_fresh:
             await self._look_for_first(newer)
-        elif newer or self._charter.is_behind:
+        elif newer or self._topology_store.is_behind:
             await self._verifier.follow(replace(own, epoch=own.epoch + 1))
-            if self._charter.topology == own and self._verifier.open is not None:
-                await self._council.finish_open(own, self._verifier.open)
+            if self._topology_store.topology == own and self._verifier.open is not None:
+                await self._topology_proposer.finish_open(own, self._verifier.open)
 
     async def _look_for_first(self, told: Sequence[NodeState]) -> None:
         for state in sorted(told, key=lambda state: state.epoch, reverse=True):
@@ -223,7 +235,7 @@ class TopologyManager:
                 log.debug("no topology from %s: %s", state.url, error)
                 continue
             await self._verifier.follow(account.newest)
-            if not self._charter.topology.is_fresh:
+            if not self._topology_store.topology.is_fresh:
                 return
 
     def _is_newer(self, state: NodeState, own: Topology) -> bool:
@@ -240,12 +252,12 @@ class TopologyManager:
 
     def _on_change(self, before: Topology, after: Topology) -> None:
         self._wake.set()
-        member, node_id = before.member(self._charter.node_id), self._charter.node_id
+        member, node_id = before.member(self._topology_store.node_id), self._topology_store.node_id
         if after.member(node_id) is not None:
             self._was_there = self._was_there or before.is_fresh
         elif member is not None and not after.is_fresh:
             was_let_in = member.standing is MemberState.JOINING and self._was_there
-            has_left = self._charter.saved.has_left
+            has_left = self._topology_store.saved.has_left
             self._depart("left" if has_left else "cancelled" if was_let_in else "removed")
 
     def _depart(self, why: str) -> None:

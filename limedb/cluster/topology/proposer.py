@@ -49,12 +49,17 @@ class TopologyProposer:
     def __init__(
         self,
         own_url: str,
-        charter: TopologyStore,
+        topology_store: TopologyStore,
         transport: TopologyTransport,
         verifier: Verifier,
         rng: Random,
     ) -> None:
-        self._own_url, self._charter, self._transport, self._rng = own_url, charter, transport, rng
+        self._own_url, self._topology_store, self._transport, self._rng = (
+            own_url,
+            topology_store,
+            transport,
+            rng,
+        )
         self._verifier = verifier
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -66,13 +71,13 @@ class TopologyProposer:
         """
         ballot = self._new_ballot()
         for attempt in range(ATTEMPTS):
-            before = self._charter.topology
+            before = self._topology_store.topology
             after = step(before)
             ballot = await self._attempt(before, Proposer(ballot, after, _ids(before)))
-            if self._charter.topology == after:
-                await self._charter.save()
+            if self._topology_store.topology == after:
+                await self._topology_store.save()
                 return after
-            if self._charter.topology == before:
+            if self._topology_store.topology == before:
                 await asyncio.sleep(self._rng.uniform(0, min(1.0, BACKOFF * 2**attempt)))
         raise UnavailableError("others kept proposing changes of the topology; try again")
 
@@ -88,8 +93,8 @@ class TopologyProposer:
 
     def _new_ballot(self) -> Ballot:
         """A ballot above what this node promised, of a name that comes never twice, even after a crash."""
-        name = f"{self._charter.node_id}/{self._rng.getrandbits(64):016x}"
-        return Ballot(self._charter.saved.acceptor.promised.round + 1, name)
+        name = f"{self._topology_store.node_id}/{self._rng.getrandbits(64):016x}"
+        return Ballot(self._topology_store.saved.acceptor.promised.round + 1, name)
 
     def push(self, topology: Topology, urls: Iterable[str]) -> None:
         """Tell nodes of a topology, soon and once; gossip is for those whom it doesn't reach."""
@@ -109,11 +114,11 @@ class TopologyProposer:
         ballot = proposer.ballot
         prepare = self._prepare(before, ballot)
         await self._poll(before, prepare, proposer, proposer.on_promise, lambda: proposer.is_promised)
-        if proposer.is_promised and self._charter.topology == before:
+        if proposer.is_promised and self._topology_store.topology == before:
             proposal = proposer.proposal
             accept = self._accept(before, ballot, proposal)
             await self._poll(before, accept, proposer, proposer.on_accepted, lambda: proposer.is_decided)
-            if proposer.is_decided and self._charter.topology == before:
+            if proposer.is_decided and self._topology_store.topology == before:
                 self._go_over(before, proposal)
         return proposer.next_ballot()
 
@@ -140,7 +145,7 @@ class TopologyProposer:
             elif isinstance(answer, Acceptor):
                 count(voters[url], answer)
             else:
-                self._charter.adopt(answer)
+                self._topology_store.adopt(answer)
                 gone_on[url] = answer
                 if is_successor(before, answer):
                     proposer.on_learned(voters[url], answer)
@@ -149,7 +154,7 @@ class TopologyProposer:
         await ask_each(voters, lambda url: self._heard(before, url, ask), take)
         if gone_on and not is_enough():
             await self._verifier.follow(max(gone_on.values(), key=lambda topology: topology.epoch))
-        if self._charter.topology == before and len(voters) - len(missing) < majority(len(voters)):
+        if self._topology_store.topology == before and len(voters) - len(missing) < majority(len(voters)):
             why = "; ".join(f"{url}: {reason}" for url, reason in missing.items())
             raise UnavailableError(
                 f"a change of the topology needs {majority(len(voters))} of {len(voters)} nodes, and these"
@@ -167,7 +172,7 @@ class TopologyProposer:
     def _prepare(self, before: Topology, ballot: Ballot) -> Callable[[str], Awaitable[Answer]]:
         def ask(url: str) -> Awaitable[Answer]:
             if url == self._own_url:
-                return self._charter.prepare(before, ballot)
+                return self._topology_store.prepare(before, ballot)
             return self._transport.prepare(url, before, ballot, ASK_TIMEOUT)
 
         return ask
@@ -177,19 +182,19 @@ class TopologyProposer:
     ) -> Callable[[str], Awaitable[Answer]]:
         def ask(url: str) -> Awaitable[Answer]:
             if url == self._own_url:
-                return self._charter.accept(before, ballot, after)
+                return self._topology_store.accept(before, ballot, after)
             return self._transport.accept(url, before, ballot, after, ASK_TIMEOUT)
 
         return ask
 
     def _go_over(self, before: Topology, decided: Topology) -> None:
         log.info("epoch %d is decided: %s", decided.epoch, describe(decided))
-        self._charter.go_over(decided)
+        self._topology_store.go_over(decided)
         self.push(decided, {member.url for member in (*before.members, *decided.members)})
 
     async def _tell(self, url: str, topology: Topology) -> None:
         with suppress(LimeDBError):
-            self._charter.adopt(await self._transport.learn(url, topology, PUSH_TIMEOUT))
+            self._topology_store.adopt(await self._transport.learn(url, topology, PUSH_TIMEOUT))
 
 
 async def _patiently(url: str, ask: Callable[[str], Awaitable[Answer]]) -> Answer:
@@ -225,7 +230,7 @@ def only_after(expected: Topology, step: Step) -> Step:
 
 def describe(topology: Topology) -> str:
     """A topology in words, for the log."""
-    if topology.gives_way:
+    if topology.writes_suspended:
         return "the cluster gives way to another one"
     who = ", ".join(f"{member.url} is {member.standing}" for member in topology.changing)
     return f"{topology.phase}, {len(topology.members)} nodes{': ' if who else ''}{who}"

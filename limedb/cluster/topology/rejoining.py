@@ -1,6 +1,7 @@
 """What a node says that waits for the one cluster in which its data was set aside.
 
-It owns these words. It must never decide anything: `charter.py` and `leader.py` keep it from other clusters.
+It owns these words. It must never decide anything: `store.py` and `change_driver.py` keep it from other
+clusters.
 """
 
 from collections.abc import Iterable

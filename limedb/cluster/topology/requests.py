@@ -36,14 +36,18 @@ class TopologyRequests:
 
     def __init__(
         self,
-        charter: TopologyStore,
-        council: TopologyProposer,
-        attendance: Liveness,
-        leader: ChangeDriver,
+        topology_store: TopologyStore,
+        topology_proposer: TopologyProposer,
+        liveness: Liveness,
+        change_driver: ChangeDriver,
         compute: Compute,
     ) -> None:
-        self._charter, self._council, self._compute = charter, council, compute
-        self._attendance, self._leader = attendance, leader
+        self._topology_store, self._topology_proposer, self._compute = (
+            topology_store,
+            topology_proposer,
+            compute,
+        )
+        self._liveness, self._change_driver = liveness, change_driver
 
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
         """What would move if such a node joined."""
@@ -66,10 +70,10 @@ class TopologyRequests:
         InvalidRequestError: it is no member. TopologyChangeError: it lives, or nobody else has its data.
         """
         member, topology = self._member(url), self._topology()
-        if self._attendance.is_alive(member):
+        if self._liveness.is_alive(member):
             raise TopologyChangeError(f"{url} is alive: decommission it, so that it hands its data over")
         step = partial(remove, node_id=member.node_id)
-        living = {m.url for m in topology.members if self._attendance.is_alive(m)}
+        living = {m.url for m in topology.members if self._liveness.is_alive(m)}
         during = step(topology)
         if share := await self._compute(lambda: lacks_sources(during, living)):
             raise TopologyChangeError(
@@ -84,7 +88,7 @@ class TopologyRequests:
         after = cancel(before)
         what = f"cancelled: {describe(before)}"
         if not dry_run:
-            after = await self._council.decide(only_after(before, cancel))
+            after = await self._topology_proposer.decide(only_after(before, cancel))
         return await self._compute(lambda: plan(after, after, what, 0 if dry_run else after.epoch))
 
     async def status(self) -> ChangeStatus | None:
@@ -92,20 +96,20 @@ class TopologyRequests:
         topology = self._topology()
         if topology.phase is Phase.STEADY:
             return None
-        progress = await self._leader.gather(topology)
+        progress = await self._change_driver.gather(topology)
         return ChangeStatus(describe(topology), topology.epoch, topology.phase, progress)
 
     async def _change(self, step: Callable[[Topology], Topology], what: str, dry_run: bool) -> ChangePlan:
         before = self._topology()
         during = step(before)
         if not dry_run:
-            during = await self._council.decide(only_after(before, step))
+            during = await self._topology_proposer.decide(only_after(before, step))
         return await self._compute(lambda: plan(before, during, what, 0 if dry_run else during.epoch))
 
     def _topology(self) -> Topology:
-        if not self._charter.is_member:
+        if not self._topology_store.is_member:
             raise NotMemberError("this node belongs to no cluster: ask another one")
-        return self._charter.topology
+        return self._topology_store.topology
 
     def _member(self, url: str) -> Member:
         topology = self._topology()

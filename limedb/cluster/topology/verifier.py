@@ -14,7 +14,7 @@ epoch to the next, data is set aside only when a majority of the members that th
 A node counts itself only for what it has accepted itself.
 
 Where voters are lost for good before all have heard, too few may be left to say so: then the open decision is
-finished by Paxos itself (`Council.finish_open`), in which the vote of this node counts too.
+finished by Paxos itself (`TopologyProposer.finish_open`), in which the vote of this node counts too.
 
 What can't be promised: that a majority of members lies, or that somebody takes over addresses of members. A
 signature in each account would let anybody carry it; `Account` is the place for it. A fresh node, which has
@@ -50,12 +50,12 @@ class Verifier:
     def __init__(
         self,
         own_url: str,
-        charter: TopologyStore,
+        topology_store: TopologyStore,
         transport: TopologyTransport,
         clock: Clock,
         knows: Callable[[str], bool],
     ) -> None:
-        self._own_url, self._charter, self._transport = own_url, charter, transport
+        self._own_url, self._topology_store, self._transport = own_url, topology_store, transport
         self._clock, self._knows = clock, knows
         self._round: asyncio.Task[None] | None = None
         self._idle_since = float("-inf")
@@ -64,7 +64,7 @@ class Verifier:
 
     async def follow(self, claim: Topology) -> None:
         """Go over to what is proven, if a claim is news. Of those who come meanwhile all share one round."""
-        if not self._charter.is_news(claim) or flaw(claim):
+        if not self._topology_store.is_news(claim) or flaw(claim):
             return
         if self._round is None or self._round.done():
             self._round = asyncio.get_running_loop().create_task(self._ask_round(claim), name="prove")
@@ -78,12 +78,12 @@ class Verifier:
 
     async def _ask_round(self, claim: Topology) -> None:
         await asyncio.sleep(max(0.0, self._idle_since + PAUSE_SECONDS - self._clock.monotonic()))
-        before = self._charter.topology
+        before = self._topology_store.topology
         if before.is_fresh:
             await self._begin(claim)
         else:
             await self._catch_up()
-        if self._charter.topology == before:
+        if self._topology_store.topology == before:
             self._idle_since = self._clock.monotonic()
 
     # --- a member
@@ -91,20 +91,24 @@ class Verifier:
     async def _catch_up(self) -> None:
         """Go on step by step, as long as a majority of the voters of where it stands says so."""
         for _ in range(MOST_STEPS):
-            known = self._charter.topology
+            known = self._topology_store.topology
             accounts = await self._accounts(known)
             step = next(self._proven(known, accounts), None)
-            if self._charter.topology != known or step is None:
+            if self._topology_store.topology != known or step is None:
                 break
-            self._charter.go_over(step)
+            self._topology_store.go_over(step)
         else:
             return
-        if self._charter.topology == known:
+        if self._topology_store.topology == known:
             self._judge(known, accounts)
 
     async def _accounts(self, known: Topology) -> dict[str, Account]:
         """What the voters say, by id, until that is enough to go on."""
-        ids = {voter.url: voter.node_id for voter in known.voters if voter.node_id != self._charter.node_id}
+        ids = {
+            voter.url: voter.node_id
+            for voter in known.voters
+            if voter.node_id != self._topology_store.node_id
+        }
         accounts = self._own_account(known)
 
         def take(url: str, answer: Account | LimeDBError) -> bool:
@@ -116,9 +120,9 @@ class Verifier:
         return accounts
 
     def _own_account(self, known: Topology) -> dict[str, Account]:
-        own = self._charter.node_id
+        own = self._topology_store.node_id
         is_voter = any(voter.node_id == own for voter in known.voters)
-        return {own: self._charter.account(known.epoch)} if is_voter else {}
+        return {own: self._topology_store.account(known.epoch)} if is_voter else {}
 
     def _proven(self, known: Topology, accounts: Mapping[str, Account]) -> Iterator[Topology]:
         """What a majority of the voters says, the next epoch first."""
@@ -137,7 +141,7 @@ class Verifier:
         self.trouble = ""
         if not candidates:
             if len(accounts) >= majority(len(known.voters)):
-                self._charter.settle_claims()
+                self._topology_store.settle_claims()
             return
         silent = sorted(voter.url for voter in known.voters if voter.node_id not in accounts)
         said = max(len(_gone_on(candidate, accounts)) for candidate in candidates)
@@ -153,7 +157,7 @@ class Verifier:
 
     async def _begin(self, claim: Topology) -> None:
         """Go over to a first topology."""
-        own = self._charter.node_id
+        own = self._topology_store.node_id
         others = {voter.url for voter in claim.voters if voter.node_id != own}
         is_voter = len(others) < len(claim.voters)
         need = 1 if claim.epoch == 1 else max(1, majority(len(claim.voters)) - is_voter)
@@ -170,8 +174,8 @@ class Verifier:
             take,
         )
         if len(said) >= need and any(map(self._knows, said)):
-            self._charter.go_over(claim)
-            self._charter.settle_claims()
+            self._topology_store.go_over(claim)
+            self._topology_store.settle_claims()
 
 
 def _is_sound(account: Account) -> bool:

@@ -54,12 +54,12 @@ class Repairer:
         self._placement, self._clock, self._rng, self._interval = placement, clock, rng, interval
         self._cleaned_epoch, self._remember_cleaned = cleaned_epoch, remember_cleaned
         self._is_settled = is_settled
-        self._visitor = RangeRepairer(own_url, store, replicas, placement, clock, grace)
+        self._range_repairer = RangeRepairer(own_url, store, replicas, placement, clock, grace)
         self._dropper = Dropper(own_url, store, replicas, placement, clock, grace)
 
     def stats(self) -> RepairStats:
         """What was done since the start."""
-        return replace(self._visitor.stats, dropped=self._dropper.dropped)
+        return replace(self._range_repairer.stats, dropped=self._dropper.dropped)
 
     async def run(self) -> None:
         """Repair until it is cancelled."""
@@ -80,7 +80,7 @@ class Repairer:
             yield progress
             is_stale = False
             for section in sections:
-                visit = await self._visitor.visit(section, layout)
+                visit = await self._range_repairer.visit(section, layout)
                 if is_stale := visit.is_stale:
                     break
                 progress = _advanced(progress, section, visit)
@@ -121,7 +121,7 @@ class Repairer:
         await asyncio.sleep(self._interval * self._rng.random())  # nodes that start together take turns
         while True:
             try:
-                self._visitor.stats.passes += await self._pass()
+                self._range_repairer.stats.passes += await self._pass()
             except LimeDBError as error:  # of the own store
                 log.warning("repair can't go on: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -136,7 +136,7 @@ class Repairer:
             return False
         for section in sections:
             begun = self._clock.monotonic()
-            await self._visitor.visit(section, layout)
+            await self._range_repairer.visit(section, layout)
             pause = self._interval / len(sections)
             await asyncio.sleep(max(0.0, begun + pause - self._clock.monotonic()))
             if self._placement.layout is not layout:

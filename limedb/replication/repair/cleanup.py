@@ -67,11 +67,11 @@ class Dropper:
     async def _through(self, divide: Callable[[Layout, str, float], list[Section]], handle: _Handle) -> bool:
         """Do the same with all that is stored in some sections; whether it was possible in each."""
         layout = self._placement.layout
-        courier = ReplicaCalls(Scope(layout.topology.fence, self._cutoff_ms()), self._clock)
+        replica_calls = ReplicaCalls(Scope(layout.topology.fence, self._cutoff_ms()), self._clock)
         is_done = True
         for section in divide(layout, self._own_url, self._store.count() / TOKENS):
             try:
-                await self._clear(section, layout, handle, courier)
+                await self._clear(section, layout, handle, replica_calls)
             except StaleEpochError as error:
                 self._placement.adopt(error.topology)
                 return False
@@ -82,32 +82,36 @@ class Dropper:
                 return False
         return is_done
 
-    async def _clear(self, section: Section, layout: Layout, handle: _Handle, courier: ReplicaCalls) -> None:
+    async def _clear(
+        self, section: Section, layout: Layout, handle: _Handle, replica_calls: ReplicaCalls
+    ) -> None:
         digests = await self._store.digests(section.leaves, 0)
         filled = [leaf for leaf, digest in zip(section.leaves, digests, strict=True) if digest]
         for start in range(0, len(filled), LISTED_LEAVES):
             if self._placement.layout is not layout:
                 return
-            await self._handle(handle, filled[start : start + LISTED_LEAVES], section.urls, courier)
+            await self._handle(handle, filled[start : start + LISTED_LEAVES], section.urls, replica_calls)
 
     async def _handle(
-        self, handle: _Handle, spans: Sequence[Span], urls: Sequence[str], courier: ReplicaCalls
+        self, handle: _Handle, spans: Sequence[Span], urls: Sequence[str], replica_calls: ReplicaCalls
     ) -> None:
         try:
-            await handle(spans, urls, courier)
+            await handle(spans, urls, replica_calls)
         except LimeDBError as error:
             if not is_too_large(error) or spans[0].size == 1:
                 raise
             for part in smaller(spans):
-                await self._handle(handle, part, urls, courier)
+                await self._handle(handle, part, urls, replica_calls)
 
-    async def _give_back(self, spans: Sequence[Span], urls: Sequence[str], courier: ReplicaCalls) -> None:
+    async def _give_back(
+        self, spans: Sequence[Span], urls: Sequence[str], replica_calls: ReplicaCalls
+    ) -> None:
         own = await self._store.entries(spans)
-        theirs = {url: await self._listed(url, spans, courier) for url in urls}
+        theirs = {url: await self._listed(url, spans, replica_calls) for url in urls}
         wanted = [entry for entry in own if self._is_wanted(entry, [*theirs.values()])]
         for url, listed in theirs.items():
             keys = [entry.key for entry in wanted if is_behind(listed.get(entry.key), entry)]
-            await courier.copy(self._replicas.at(self._own_url), self._replicas.at(url), keys)
+            await replica_calls.copy(self._replicas.at(self._own_url), self._replicas.at(url), keys)
             self.pushed += len(keys)
         self.dropped += await self._store.purge(own)
 
@@ -118,33 +122,37 @@ class Dropper:
             return False
         return bool(known) or not self._is_old(entry)
 
-    async def _forget_stale(self, spans: Sequence[Span], urls: Sequence[str], courier: ReplicaCalls) -> None:
+    async def _forget_stale(
+        self, spans: Sequence[Span], urls: Sequence[str], replica_calls: ReplicaCalls
+    ) -> None:
         old = [entry for entry in await self._store.entries(spans) if self._is_old(entry)]
         if not old:
             return
-        theirs = await self._of_majority(spans, urls, courier)
+        theirs = await self._of_majority(spans, urls, replica_calls)
         stale = [
             e for e in old if not any(e.key in each and each[e.key].version <= e.version for each in theirs)
         ]
         self.dropped += await self._store.purge(stale)
 
     async def _of_majority(
-        self, spans: Sequence[Span], urls: Sequence[str], courier: ReplicaCalls
+        self, spans: Sequence[Span], urls: Sequence[str], replica_calls: ReplicaCalls
     ) -> list[dict[str, IndexEntry]]:
         """What a majority of the owners hold. LimeDBError: too few answer."""
         need = majority(self._placement.layout.of(spans[0].first).replicas)
         found: list[dict[str, IndexEntry]] = []
         for i, url in enumerate(urls):
             try:
-                found.append(await self._listed(url, spans, courier))
+                found.append(await self._listed(url, spans, replica_calls))
             except LimeDBError as error:
                 is_hopeless = len(found) + len(urls) - i - 1 < need
                 if is_hopeless or isinstance(error, StaleEpochError) or is_too_large(error):
                     raise
         return found
 
-    async def _listed(self, url: str, spans: Sequence[Span], courier: ReplicaCalls) -> dict[str, IndexEntry]:
-        return {entry.key: entry for entry in await courier.entries(self._replicas.at(url), spans)}
+    async def _listed(
+        self, url: str, spans: Sequence[Span], replica_calls: ReplicaCalls
+    ) -> dict[str, IndexEntry]:
+        return {entry.key: entry for entry in await replica_calls.entries(self._replicas.at(url), spans)}
 
     def _is_old(self, entry: IndexEntry) -> bool:
         return entry.version > 0 and wall_ms_of(entry.version) < self._cutoff_ms()

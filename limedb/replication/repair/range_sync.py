@@ -86,31 +86,35 @@ class ReplicaCalls:
 
 
 async def sync_range(
-    own: Replica, other: Replica, leaves: Sequence[Span], own_digests: Sequence[int], courier: ReplicaCalls
+    own: Replica,
+    other: Replica,
+    leaves: Sequence[Span],
+    own_digests: Sequence[int],
+    replica_calls: ReplicaCalls,
 ) -> SyncResult:
     """Compare leaves whose own digests are known, and bring each side what it lacks. LimeDBError."""
-    theirs = await courier.digests(other, leaves)
+    theirs = await replica_calls.digests(other, leaves)
     differing = [leaf for leaf, a, b in zip(leaves, own_digests, theirs, strict=True) if a != b]
     done = SyncResult(len(leaves), len(differing), [], [])
     for start in range(0, len(differing), LISTED_LEAVES):
-        await _mend(own, other, differing[start : start + LISTED_LEAVES], courier, done)
+        await _mend(own, other, differing[start : start + LISTED_LEAVES], replica_calls, done)
     return done
 
 
 async def _mend(
-    own: Replica, other: Replica, spans: Sequence[Span], courier: ReplicaCalls, done: SyncResult
+    own: Replica, other: Replica, spans: Sequence[Span], replica_calls: ReplicaCalls, done: SyncResult
 ) -> None:
     try:
-        ours, theirs = await courier.entries(own, spans), await courier.entries(other, spans)
+        ours, theirs = await replica_calls.entries(own, spans), await replica_calls.entries(other, spans)
     except LimeDBError as error:
         if not is_too_large(error) or spans[0].size == 1:
             raise
         for part in smaller(spans):
-            await _mend(own, other, part, courier, done)
+            await _mend(own, other, part, replica_calls, done)
         return
-    difference = compare(ours, theirs, courier.cutoff_ms)
-    await courier.copy(other, own, difference.pull)
-    await courier.copy(own, other, difference.push)
+    difference = compare(ours, theirs, replica_calls.cutoff_ms)
+    await replica_calls.copy(other, own, difference.pull)
+    await replica_calls.copy(own, other, difference.push)
     done.pulled += difference.pull
     done.pushed += difference.push
 

@@ -109,23 +109,23 @@ class Handoff:
     def __init__(
         self,
         own_url: str,
-        charter: OwnTopology,
+        topology_store: OwnTopology,
         replicas: Replicas,
         transport: TopologyTransport,
         clock: Clock,
         drop_stale: Callable[[], Awaitable[bool]],
     ) -> None:
-        self._own_url, self._charter, self._replicas = own_url, charter, replicas
+        self._own_url, self._topology_store, self._replicas = own_url, topology_store, replicas
         self._transport, self._clock, self._drop_stale = transport, clock, drop_stale
         self._job = StreamJob(Fence("", 0), is_done=True)
 
     async def run(self) -> None:
         """Do the node's part of every change, until cancelled."""
         while True:
-            topology = self._charter.topology
+            topology = self._topology_store.topology
             async with asyncio.TaskGroup() as tasks:
                 work = tasks.create_task(self._carry_out(self._current(), topology))
-                await self._charter.wait_changed(topology)
+                await self._topology_store.wait_changed(topology)
                 work.cancel()
 
     def progress(self) -> Progress:
@@ -148,13 +148,13 @@ class Handoff:
 
     def _current(self) -> StreamJob:
         """The job of the newest epoch."""
-        if self._job.fence != self._charter.topology.fence:
+        if self._job.fence != self._topology_store.topology.fence:
             self._job = self._plan()
         return self._job
 
     def _plan(self) -> StreamJob:
-        saved, job = self._charter.saved, StreamJob(self._charter.topology.fence)
-        gains = self._charter.layout.ranges_to_stream(self._own_url)
+        saved, job = self._topology_store.saved, StreamJob(self._topology_store.topology.fence)
+        gains = self._topology_store.layout.ranges_to_stream(self._own_url)
         done = saved.fetched if saved.fetched_epoch == job.fence.epoch else ()
         groups: dict[Owners, list[Span]] = {}
         for span, owners in gains:
@@ -198,12 +198,12 @@ class Handoff:
             if isinstance(known, Topology) and known.fence == job.fence:
                 job.learned.add(url)
             elif isinstance(known, Topology):
-                self._charter.adopt(known)
+                self._topology_store.adopt(known)
             return False
 
         async def learn(url: str) -> Topology:
             if url == self._own_url:
-                return await self._charter.learn(topology)
+                return await self._topology_store.learn(topology)
             return await self._transport.learn(url, topology, LEARN_TIMEOUT)
 
         while missing := [url for url in job.owners if url not in job.learned]:
@@ -219,7 +219,7 @@ class Handoff:
                 job.waiting_for = ""
             except LimeDBError as error:
                 if isinstance(error, StaleEpochError):
-                    self._charter.adopt(error.topology)
+                    self._topology_store.adopt(error.topology)
                 part.attempts += 1
                 job.waiting_for = str(error)
                 todo.append(part)
@@ -296,4 +296,4 @@ class Handoff:
     async def _save(self, job: StreamJob) -> None:
         job.saved_at = self._clock.monotonic()
         job.done = coalesce(sorted(job.done))
-        await self._charter.remember(fetched_epoch=job.fence.epoch, fetched=tuple(job.done))
+        await self._topology_store.remember(fetched_epoch=job.fence.epoch, fetched=tuple(job.done))

@@ -36,7 +36,7 @@ class WriteBatcher:
         self._carry, self._clock, self._tasks = carry, clock, tasks
         self._waiting: dict[tuple[Level, int], list[tuple[PendingWrite, float]]] = {}
         self._on_the_way, self._sent_at = 0, 0.0  # groups; when the last one was sent
-        self._lull: BatchWindow | None = None
+        self._window: BatchWindow | None = None
         self._release: asyncio.TimerHandle | None = None
 
     async def write(self, write: Write, level: Level, deadline: float) -> Written | LimeDBError:
@@ -49,10 +49,10 @@ class WriteBatcher:
         waiter: asyncio.Future[Written | LimeDBError] = loop.create_future()
         job.waiter = waiter
         self._waiting.setdefault((level, int(deadline)), []).append((job, deadline))
-        if self._lull is None:
-            self._lull = BatchWindow(loop, self._flush, LINGER_SECONDS)
+        if self._window is None:
+            self._window = BatchWindow(loop, self._flush, LINGER_SECONDS)
         if not self._on_the_way or loop.time() >= self._sent_at + LINGER_SECONDS:
-            self._lull.notify()
+            self._window.notify()
         elif self._release is None:
             self._release = loop.call_at(self._sent_at + LINGER_SECONDS, self._let_go)
         return await waiter
@@ -62,8 +62,8 @@ class WriteBatcher:
         if self._release is not None:
             self._release.cancel()
             self._release = None
-        if self._waiting and self._lull is not None:
-            self._lull.notify(sum(map(len, self._waiting.values())))
+        if self._waiting and self._window is not None:
+            self._window.notify(sum(map(len, self._waiting.values())))
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, {}

@@ -74,7 +74,7 @@ class PeerStream:
         self._sent: dict[int, PendingCall] = {}
         self._number = self._sent_bytes = 0
         self._idle: asyncio.Future[None] | None = None  # the writer's, while it has nothing to write
-        self._lull = BatchWindow(self._loop, self._wake, LINGER_SECONDS)
+        self._window = BatchWindow(self._loop, self._wake, LINGER_SECONDS)
         self._is_unheard = False  # nothing came since the last frame
         self._release: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -96,7 +96,7 @@ class PeerStream:
         if deadline < self._timer_at:
             self._set_timer(deadline)
         if not self._is_unheard:
-            self._lull.notify()
+            self._window.notify()
         elif self._release is None:
             self._release = self._loop.call_later(LINGER_SECONDS, self._let_go)
         return asked
@@ -211,7 +211,7 @@ class PeerStream:
             self._release.cancel()
             self._release = None
         if self._waiting:
-            self._lull.notify(len(self._waiting))
+            self._window.notify(len(self._waiting))
 
     def _wake(self) -> None:
         if self._idle is not None and not self._idle.done():

@@ -74,7 +74,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         node_url: str,
         coordinator: Coordinator,
         own: LocalReplica,
-        at_hand: LocalReads,
+        local_reads: LocalReads,
         checks: Checks,
         deadlines: Deadlines,
         counter: OperationCounter,
@@ -86,7 +86,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._value_size = 0.0  # of a key of late batches
         self._largest = 2 * checks.max_value_size  # of two replicas
         self._node_url, self._coordinator, self._own = node_url, coordinator, own
-        self._at_hand = at_hand
+        self._local_reads = local_reads
         self._checks, self._deadlines, self._count = checks, deadlines, counter.count_operations
         self._record = counter.record
         self._max_response_size = max_response_size
@@ -95,8 +95,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._count("get", 1)
         level = self._checks.consistency(request.consistency)
         key = self._checks.key(request.key)
-        if (data := self._at_hand.get(key)) is not None:
-            return answers.get_answer(key, data, self._at_hand.now_ms, self._node_url)
+        if (data := self._local_reads.get(key)) is not None:
+            return answers.get_answer(key, data, self._local_reads.now_ms, self._node_url)
 
         async def read(most: int | None) -> bytes:
             if most is not None:  # what the node itself holds says at once whether to ask others
@@ -135,8 +135,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._checks.batch("keys", len(request.keys))
         keys = [self._checks.key(key) for key in request.keys]
         self._count("get", len(keys))
-        if (found := self._at_hand.get_many(keys)) is not None:
-            return answers.batch_get_answer(keys, found, self._at_hand.now_ms)
+        if (found := self._local_reads.get_many(keys)) is not None:
+            return answers.batch_get_answer(keys, found, self._local_reads.now_ms)
 
         async def read(most: int | None) -> bytes:
             if most is not None:

@@ -22,7 +22,7 @@ class GroupCommit:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, submit: Callable[[list[WriteGroup]], None]) -> None:
         self._submit = submit
-        self._lull = BatchWindow(loop, self.flush, LONGEST_LINGER_SECONDS)
+        self._window = BatchWindow(loop, self.flush, LONGEST_LINGER_SECONDS)
         self.jobs: list[WriteGroup] = []
         self._is_busy = False  # the writer works
 
@@ -30,13 +30,13 @@ class GroupCommit:
         """Take a job; it is submitted soon."""
         self.jobs.append(job)
         if not self._is_busy:
-            self._lull.notify()
+            self._window.notify()
 
     def writer_is_idle(self) -> None:
         """Hear that all that was submitted is done. Who was answered may write again at once."""
         self._is_busy = False
         if self.jobs:
-            self._lull.notify(len(self.jobs))
+            self._window.notify(len(self.jobs))
 
     def flush(self) -> None:
         """Submit what is collected, now or once the writer is idle."""

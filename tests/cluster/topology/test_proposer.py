@@ -14,8 +14,8 @@ from tests.cluster.virtual import run_virtual, wait_until
 
 
 def leaving(node: Node, who: Node) -> "asyncio.Task[Topology]":
-    step = partial(leave, node_id=who.charter.node_id)
-    return asyncio.ensure_future(node.council.decide(step))
+    step = partial(leave, node_id=who.topology_store.node_id)
+    return asyncio.ensure_future(node.topology_proposer.decide(step))
 
 
 def test_a_decision_is_pushed_to_all_at_once() -> None:
@@ -23,7 +23,9 @@ def test_a_decision_is_pushed_to_all_at_once() -> None:
         async with Cluster() as cluster:
             nodes = await formed(cluster, 5)
             await leaving(nodes[0], nodes[4])
-            await wait_until(lambda: all(n.charter.topology.epoch >= 2 for n in nodes), limit=0.2, step=0.01)
+            await wait_until(
+                lambda: all(n.topology_store.topology.epoch >= 2 for n in nodes), limit=0.2, step=0.01
+            )
 
     run_virtual(scenario())
 
@@ -49,7 +51,7 @@ def test_without_a_majority_nothing_is_decided_and_who_is_missing_is_named() -> 
             cluster.split(nodes[:2], nodes[2:])
             with pytest.raises(UnavailableError, match=r"needs 3 of 4 nodes.*http://node3:8484"):
                 await leaving(nodes[0], nodes[1])
-            assert nodes[0].charter.topology.epoch == 1
+            assert nodes[0].topology_store.topology.epoch == 1
 
     run_virtual(scenario())
 
@@ -83,7 +85,9 @@ def test_a_proposer_that_dies_half_way_leaves_what_it_may_have_decided_to_the_ne
             await cluster.kill(url_of(1))
             results = await asyncio.gather(leaving(nodes[1], nodes[2]), return_exceptions=True)
             assert isinstance(results[0], (Topology, TopologyChangeError))
-            await wait_until(lambda: nodes[1].charter.topology == nodes[2].charter.topology, limit=10)
+            await wait_until(
+                lambda: nodes[1].topology_store.topology == nodes[2].topology_store.topology, limit=10
+            )
 
     run_virtual(scenario())
 

@@ -22,8 +22,8 @@ def test_a_node_that_waits_for_another_cluster_is_not_invited() -> None:
             cluster.disks[url_of(2)] = Disk(cluster.rng, Saved("anew", rejoins=OTHER))
             second = cluster.start(2, seeds=[1])
             await asyncio.sleep(60)
-            assert first.charter.topology.epoch == 1
-            assert second.charter.topology.is_fresh
+            assert first.topology_store.topology.epoch == 1
+            assert second.topology_store.topology.is_fresh
             await Client(cluster).write_many(first, "k", 20)
 
     run_virtual(scenario())
@@ -34,7 +34,7 @@ def test_it_joins_once_it_waits_for_that_cluster() -> None:
         async with Cluster() as cluster:
             first = cluster.start(1)
             await wait_until(lambda: cluster.is_steady(url_of(1)), limit=5)
-            rejoins = first.charter.topology.cluster_id
+            rejoins = first.topology_store.topology.cluster_id
             cluster.disks[url_of(2)] = Disk(cluster.rng, Saved("anew", rejoins=rejoins))
             cluster.start(2, seeds=[1])
             await wait_until(lambda: cluster.is_steady(url_of(1), url_of(2)), limit=30)
@@ -49,17 +49,17 @@ def test_a_join_of_one_that_will_not_come_is_given_up() -> None:
         async with Cluster() as cluster:
             first = cluster.start(1)
             await wait_until(lambda: cluster.is_steady(url_of(1)), limit=5)
-            saved = first.charter.saved
+            saved = first.topology_store.saved
             during = join(saved.topology, Member("anew", url_of(2), virtual_nodes=8))
             await cluster.kill(first.url)
             cluster.disks[first.url].saved = replace(saved, topology=during)
             cluster.disks[url_of(2)] = Disk(cluster.rng, Saved("anew", rejoins=OTHER))
             again = cluster.start(1)
             cluster.start(2, seeds=[1])
-            await wait_until(lambda: again.charter.topology.phase is Phase.STEADY, limit=60)
+            await wait_until(lambda: again.topology_store.topology.phase is Phase.STEADY, limit=60)
             await asyncio.sleep(60)
-            assert again.charter.topology.epoch == during.epoch + 1
-            assert [member.url for member in again.charter.topology.members] == [url_of(1)]
+            assert again.topology_store.topology.epoch == during.epoch + 1
+            assert [member.url for member in again.topology_store.topology.members] == [url_of(1)]
 
     run_virtual(scenario())
 

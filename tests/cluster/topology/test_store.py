@@ -47,21 +47,21 @@ class Drain:
 def charter_of(
     node_id: str = "id-a", topology: Topology = FIRST, disk: Disk | None = None, drain: Drain | None = None
 ) -> TopologyStore:
-    """A charter to which nothing is proven; see `trusting`."""
+    """A store to which nothing is proven; see `trusting`."""
     return TopologyStore(Saved(node_id, topology), disk or Disk(), (drain or Drain()).drained, lambda: 10**12)
 
 
-def trusting(charter: TopologyStore) -> TopologyStore:
-    """A charter to which every claim is proven at once, and every step is right."""
+def trusting(topology_store: TopologyStore) -> TopologyStore:
+    """A store to which every claim is proven at once, and every step is right."""
 
     async def prove(claim: Topology) -> None:
-        charter.go_over(claim)
+        topology_store.go_over(claim)
 
     async def approve(before: Topology, after: Topology) -> None:
         pass
 
-    charter.ask_first(prove, approve)
-    return charter
+    topology_store.ask_first(prove, approve)
+    return topology_store
 
 
 def cancelled(topology: Topology) -> Topology:
@@ -69,29 +69,29 @@ def cancelled(topology: Topology) -> Topology:
 
 
 async def test_it_goes_on_and_never_back() -> None:
-    charter: TopologyStore = charter_of()
-    placement: Placement = charter
+    topology_store: TopologyStore = charter_of()
+    placement: Placement = topology_store
     heard: list[tuple[int, int]] = []
-    charter.subscribe(lambda before, after: heard.append((before.epoch, after.epoch)))
+    topology_store.subscribe(lambda before, after: heard.append((before.epoch, after.epoch)))
     for topology in (SECOND, FIRST, SECOND, OTHER, Topology()):
-        charter.go_over(topology)
+        topology_store.go_over(topology)
 
-    assert charter.topology == SECOND
+    assert topology_store.topology == SECOND
     assert placement.layout.topology == SECOND
     assert heard == [(1, 2)]
 
 
 async def test_a_claim_is_none_until_it_is_proven() -> None:
-    charter = charter_of()
-    placement: Placement = charter
+    topology_store = charter_of()
+    placement: Placement = topology_store
     placement.adopt(SECOND)
-    await charter.learn(SECOND)
+    await topology_store.learn(SECOND)
     with pytest.raises(UnavailableError, match="epoch 2 isn't proven to this node yet, which knows epoch 1"):
-        await charter.prepare(SECOND, Ballot(1, "id-a/x"))
-    assert charter.topology == FIRST
-    assert charter.is_behind
-    charter.settle_claims()
-    assert not charter.is_behind
+        await topology_store.prepare(SECOND, Ballot(1, "id-a/x"))
+    assert topology_store.topology == FIRST
+    assert topology_store.is_behind
+    topology_store.settle_claims()
+    assert not topology_store.is_behind
 
 
 async def test_a_fresh_node_adopts_only_what_it_is_in() -> None:
@@ -103,75 +103,75 @@ async def test_a_fresh_node_adopts_only_what_it_is_in() -> None:
 
 
 async def test_the_last_epochs_are_kept_for_those_who_missed_them() -> None:
-    charter = charter_of()
+    topology_store = charter_of()
     topologies = [FIRST, leaving := leave(FIRST, "id-a"), hand_over(leaving)]
     for topology in topologies[1:]:
-        charter.go_over(topology)
-    assert charter.account(0) == Account((topologies[-1],))
-    assert charter.account(1) == Account(tuple(topologies[1:]))
+        topology_store.go_over(topology)
+    assert topology_store.account(0) == Account((topologies[-1],))
+    assert topology_store.account(1) == Account(tuple(topologies[1:]))
     for _ in range(MAX_RECENT):
-        charter.go_over(cancelled(charter.topology))
-    assert len(charter.saved.recent) == MAX_RECENT
+        topology_store.go_over(cancelled(topology_store.topology))
+    assert len(topology_store.saved.recent) == MAX_RECENT
 
 
 @pytest.mark.parametrize("ballot", [Ballot(2**64 - 1, "id-a/x"), Ballot(1, "a stranger/x")])
 async def test_a_ballot_that_nobody_can_have_is_refused(ballot: Ballot) -> None:
-    charter = charter_of()
-    for ask in (charter.prepare(FIRST, ballot), charter.accept(FIRST, ballot, SECOND)):
+    topology_store = charter_of()
+    for ask in (topology_store.prepare(FIRST, ballot), topology_store.accept(FIRST, ballot, SECOND)):
         with pytest.raises(InvalidRequestError, match="ballot"):
             await ask
-    assert charter.saved.acceptor == Acceptor()
+    assert topology_store.saved.acceptor == Acceptor()
 
 
 async def test_a_promise_of_a_ballot_that_nobody_can_have_is_void() -> None:
     """Older versions gave it to whoever asked, and wrote it down."""
     accepted = Ballot(1, "id-b/x")
     poisoned = Saved("id-a", FIRST, Acceptor(Ballot(2**64 - 1, "evil"), accepted, SECOND))
-    charter = TopologyStore(poisoned, Disk(), Drain().drained, lambda: 10**12)
-    assert charter.saved.acceptor == Acceptor(accepted, accepted, SECOND)
+    topology_store = TopologyStore(poisoned, Disk(), Drain().drained, lambda: 10**12)
+    assert topology_store.saved.acceptor == Acceptor(accepted, accepted, SECOND)
 
 
 async def test_what_is_learned_is_confirmed_when_it_is_on_disk_and_older_writes_are_done() -> None:
     disk, drain = Disk(), Drain()
-    charter = trusting(charter_of(disk=disk, drain=drain))
+    topology_store = trusting(charter_of(disk=disk, drain=drain))
     drain.gate.clear()
-    learning = asyncio.create_task(charter.learn(SECOND))
+    learning = asyncio.create_task(topology_store.learn(SECOND))
     await asyncio.sleep(0.01)
-    assert charter.topology == SECOND
+    assert topology_store.topology == SECOND
     assert disk.saved is not None
     assert disk.saved.topology == SECOND
     assert not learning.done()
-    assert charter.told()["epoch"] == 1
+    assert topology_store.told()["epoch"] == 1
     drain.gate.set()
     assert await learning == SECOND
     assert drain.asked == [2]
-    assert charter.confirmed == Fence("a" * 16, 2)
-    assert charter.told()["epoch"] == 2
+    assert topology_store.confirmed == Fence("a" * 16, 2)
+    assert topology_store.told()["epoch"] == 2
 
 
 async def test_nothing_is_confirmed_that_is_not_on_disk() -> None:
     disk = Disk()
-    charter = trusting(charter_of(disk=disk))
+    topology_store = trusting(charter_of(disk=disk))
     disk.fails = True
     for _ in range(2):
         with pytest.raises(StoreError):
-            await charter.learn(SECOND)
+            await topology_store.learn(SECOND)
         with pytest.raises(StoreError):
-            await charter.prepare(SECOND, Ballot(1, "id-a/x"))
-    assert charter.confirmed.epoch == 1
+            await topology_store.prepare(SECOND, Ballot(1, "id-a/x"))
+    assert topology_store.confirmed.epoch == 1
     disk.fails = False
-    assert await charter.learn(FIRST) == SECOND
-    assert disk.saved == charter.saved
+    assert await topology_store.learn(FIRST) == SECOND
+    assert disk.saved == topology_store.saved
 
 
 async def test_a_vote_is_on_disk_before_it_is_told() -> None:
     disk = Disk()
-    charter = charter_of(disk=disk)
+    topology_store = charter_of(disk=disk)
     ballot = Ballot(1, "id-a/x")
-    assert await charter.prepare(FIRST, ballot) == Acceptor(ballot)
+    assert await topology_store.prepare(FIRST, ballot) == Acceptor(ballot)
     assert disk.saved is not None
     assert disk.saved.acceptor == Acceptor(ballot)
-    assert await charter.accept(FIRST, ballot, SECOND) == Acceptor(ballot, ballot, SECOND)
+    assert await topology_store.accept(FIRST, ballot, SECOND) == Acceptor(ballot, ballot, SECOND)
     assert disk.saved.acceptor == Acceptor(ballot, ballot, SECOND)
 
     again = TopologyStore(disk.saved, disk, Drain().drained, lambda: 10**12)
@@ -180,19 +180,19 @@ async def test_a_vote_is_on_disk_before_it_is_told() -> None:
 
 
 async def test_the_votes_of_an_epoch_end_with_it() -> None:
-    charter = charter_of()
-    await charter.accept(FIRST, Ballot(1, "id-a/x"), SECOND)
-    charter.go_over(SECOND)
+    topology_store = charter_of()
+    await topology_store.accept(FIRST, Ballot(1, "id-a/x"), SECOND)
+    topology_store.go_over(SECOND)
 
-    assert charter.saved.acceptor == Acceptor()
-    assert await charter.prepare(FIRST, Ballot(9, "id-a/x")) == SECOND
+    assert topology_store.saved.acceptor == Acceptor()
+    assert await topology_store.prepare(FIRST, Ballot(9, "id-a/x")) == SECOND
 
 
 async def test_who_is_asked_for_the_next_epoch_learns_the_one_before() -> None:
-    charter = trusting(charter_of())
-    await charter.prepare(SECOND, Ballot(1, "id-a/x"))
+    topology_store = trusting(charter_of())
+    await topology_store.prepare(SECOND, Ballot(1, "id-a/x"))
 
-    assert charter.topology == SECOND
+    assert topology_store.topology == SECOND
 
 
 @pytest.mark.parametrize(
@@ -217,11 +217,11 @@ async def test_nothing_is_accepted_that_is_no_step() -> None:
 async def test_who_left_remembers_it_and_who_was_removed_does_not() -> None:
     leaving = leave(FIRST, "id-a")
     gone = finish(hand_over(leaving))
-    charter = charter_of()
+    topology_store = charter_of()
     for topology in (leaving, hand_over(leaving), gone):
-        charter.go_over(topology)
-    assert charter.saved.has_left
-    assert not charter.is_member
+        topology_store.go_over(topology)
+    assert topology_store.saved.has_left
+    assert not topology_store.is_member
 
     surprised = charter_of()
     surprised.go_over(gone)
@@ -229,22 +229,22 @@ async def test_who_left_remembers_it_and_who_was_removed_does_not() -> None:
 
 
 async def test_a_change_is_waited_for() -> None:
-    charter = charter_of()
-    waiting = asyncio.create_task(charter.wait_changed(FIRST))
+    topology_store = charter_of()
+    waiting = asyncio.create_task(topology_store.wait_changed(FIRST))
     await asyncio.sleep(0.01)
     assert not waiting.done()
-    charter.go_over(SECOND)
+    topology_store.go_over(SECOND)
     assert await waiting == SECOND
-    assert await charter.wait_changed(FIRST) == SECOND
+    assert await topology_store.wait_changed(FIRST) == SECOND
 
 
 async def test_a_node_that_forgets_is_fresh_and_another() -> None:
-    charter = charter_of()
-    charter.forget("id-new")
-    await charter.confirm()
+    topology_store = charter_of()
+    topology_store.forget("id-new")
+    await topology_store.confirm()
 
-    assert charter.topology.is_fresh
-    assert charter.told() == {
+    assert topology_store.topology.is_fresh
+    assert topology_store.told() == {
         "node_id": "id-new",
         "cluster_id": "",
         "epoch": 0,

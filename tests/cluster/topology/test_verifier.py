@@ -20,16 +20,16 @@ from tests.cluster.virtual import run_virtual, wait_until
 
 def without(node: Node) -> Topology:
     """A valid-looking document in which a node is a member no more."""
-    now = node.charter.topology
-    return finish(hand_over(leave(now, node.charter.node_id)))
+    now = node.topology_store.topology
+    return finish(hand_over(leave(now, node.topology_store.node_id)))
 
 
 async def decide(voters: Iterable[Node], before: Topology, after: Topology) -> None:
     """Have a step accepted by some voters alone, without anybody hearing that it is decided."""
     ballot = Ballot(1, f"{before.members[0].node_id}/by hand")
     for voter in voters:
-        await voter.charter.prepare(before, ballot)
-        await voter.charter.accept(before, ballot, after)
+        await voter.topology_store.prepare(before, ballot)
+        await voter.topology_store.accept(before, ballot, after)
 
 
 def test_what_one_peer_says_is_not_believed_and_no_data_is_set_aside() -> None:
@@ -38,14 +38,18 @@ def test_what_one_peer_says_is_not_believed_and_no_data_is_set_aside() -> None:
             nodes = await formed(cluster, 3)
             client = Client(cluster)
             await client.write_many(nodes[0], "k", 50)
-            true = nodes[0].charter.topology
+            true = nodes[0].topology_store.topology
             for node in nodes:
-                for claim in (without(node), remove(true, node.charter.node_id), replace(true, epoch=10**9)):
-                    await node.charter.learn(claim)
-                    node.charter.adopt(claim)
+                for claim in (
+                    without(node),
+                    remove(true, node.topology_store.node_id),
+                    replace(true, epoch=10**9),
+                ):
+                    await node.topology_store.learn(claim)
+                    node.topology_store.adopt(claim)
             await asyncio.sleep(10)
-            assert {node.charter.topology for node in nodes} == {true}
-            assert not any(node.steward.departed or node.charter.is_behind for node in nodes)
+            assert {node.topology_store.topology for node in nodes} == {true}
+            assert not any(node.topology_manager.departed or node.topology_store.is_behind for node in nodes)
             await client.check(nodes[1])
 
     run_virtual(scenario())
@@ -55,12 +59,12 @@ def test_one_member_that_lies_is_not_believed_either() -> None:
     async def scenario() -> None:
         async with Cluster() as cluster:
             nodes = await formed(cluster, 3)
-            true, lie = nodes[0].charter.topology, without(nodes[1])
-            nodes[0].charter.account = lambda after: Account((lie,))  # type: ignore[method-assign]
-            await nodes[1].charter.learn(lie)
+            true, lie = nodes[0].topology_store.topology, without(nodes[1])
+            nodes[0].topology_store.account = lambda after: Account((lie,))  # type: ignore[method-assign]
+            await nodes[1].topology_store.learn(lie)
             await asyncio.sleep(10)
-            assert nodes[1].charter.topology == nodes[2].charter.topology == true
-            assert nodes[1].steward.departed == ""
+            assert nodes[1].topology_store.topology == nodes[2].topology_store.topology == true
+            assert nodes[1].topology_manager.departed == ""
             assert "gone on to epoch 4" in nodes[1].verifier.trouble
 
     run_virtual(scenario())
@@ -70,14 +74,14 @@ def test_votes_of_a_majority_in_one_ballot_are_a_proof_before_anybody_has_gone_o
     async def scenario() -> None:
         async with Cluster() as cluster:
             nodes = await formed(cluster, 5)
-            before = nodes[0].charter.topology
-            after = leave(before, nodes[4].charter.node_id)
+            before = nodes[0].topology_store.topology
+            after = leave(before, nodes[4].topology_store.node_id)
             await decide(nodes[:2], before, after)
-            await nodes[3].charter.learn(after)
-            assert nodes[3].charter.topology == before, "two of five are no majority"
+            await nodes[3].topology_store.learn(after)
+            assert nodes[3].topology_store.topology == before, "two of five are no majority"
             await decide([nodes[2]], before, after)
             await nodes[3].verifier.follow(after)
-            assert nodes[3].charter.topology == after
+            assert nodes[3].topology_store.topology == after
 
     run_virtual(scenario())
 
@@ -89,12 +93,14 @@ def test_who_was_away_for_several_epochs_follows_them() -> None:
             away = nodes[3]
             await cluster.kill(away.url)
             for _ in range(3):
-                await nodes[0].council.decide(partial(leave, node_id=nodes[2].charter.node_id))
-                await nodes[0].council.decide(cancel)
-            assert nodes[0].charter.topology.epoch == 7
+                await nodes[0].topology_proposer.decide(
+                    partial(leave, node_id=nodes[2].topology_store.node_id)
+                )
+                await nodes[0].topology_proposer.decide(cancel)
+            assert nodes[0].topology_store.topology.epoch == 7
             back = await cluster.restart(away)
             await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=30)
-            assert back.charter.saved.recent == nodes[0].charter.saved.recent
+            assert back.topology_store.saved.recent == nodes[0].topology_store.saved.recent
 
     run_virtual(scenario())
 
@@ -105,17 +111,17 @@ def test_a_decision_of_which_one_survivor_knows_is_finished_by_those_who_are_lef
     async def scenario() -> None:
         async with Cluster() as cluster:
             nodes = await formed(cluster, 5)
-            before = nodes[0].charter.topology
-            after = leave(before, nodes[1].charter.node_id)
+            before = nodes[0].topology_store.topology
+            after = leave(before, nodes[1].topology_store.node_id)
             await decide([nodes[2], nodes[3], nodes[4]], before, after)
             for node in nodes[:2]:
                 cluster.cut |= {frozenset((node.url, other.url)) for other in nodes[2:]}
             await nodes[2].verifier.follow(after)
-            assert nodes[2].charter.topology == after
+            assert nodes[2].topology_store.topology == after
             for node in nodes[3:]:
                 await cluster.kill(node.url)
             cluster.cut.clear()
-            await wait_until(lambda: all(n.charter.topology.epoch >= 2 for n in nodes[:3]), limit=30)
+            await wait_until(lambda: all(n.topology_store.topology.epoch >= 2 for n in nodes[:3]), limit=30)
             assert cluster.history[after.fence] == after
 
     run_virtual(scenario())
@@ -126,11 +132,15 @@ def test_a_fresh_node_is_not_trapped_by_a_document_that_names_it() -> None:
         async with Cluster() as cluster:
             nodes = await formed(cluster, 3)
             fresh = cluster.start(4, seeds=[1])
-            own = replace(nodes[0].charter.topology.members[0], node_id=fresh.charter.node_id, url=fresh.url)
+            own = replace(
+                nodes[0].topology_store.topology.members[0],
+                node_id=fresh.topology_store.node_id,
+                url=fresh.url,
+            )
             for members in ((own,), (own, replace(own, node_id="~evil", url="http://elsewhere:1"))):
-                await fresh.charter.learn(Topology("e" * 16, 1, 3, members))
-                await fresh.charter.learn(Topology("e" * 16, 9, 3, members))
-            assert fresh.charter.topology.is_fresh
+                await fresh.topology_store.learn(Topology("e" * 16, 1, 3, members))
+                await fresh.topology_store.learn(Topology("e" * 16, 9, 3, members))
+            assert fresh.topology_store.topology.is_fresh
             await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=30)
 
     run_virtual(scenario())
@@ -138,12 +148,12 @@ def test_a_fresh_node_is_not_trapped_by_a_document_that_names_it() -> None:
 
 async def is_refused(nodes: list[Node], after: Topology) -> bool:
     """Whether a majority refuses a step that a stranger, who knows the rules, asks for."""
-    before = nodes[0].charter.topology
+    before = nodes[0].topology_store.topology
     ballot = Ballot(1000 + before.epoch, f"{before.members[0].node_id}/stranger")
     refused = 0
     for node in nodes:
         try:
-            await node.charter.accept(before, ballot, after)
+            await node.topology_store.accept(before, ballot, after)
         except (InvalidRequestError, UnavailableError):
             refused += 1
     return refused > len(nodes) // 2
@@ -155,10 +165,10 @@ async def streaming(cluster: Cluster) -> tuple[list[Node], Client]:
     client = Client(cluster)
     await client.write_many(nodes[0], "k", 100)
     fifth = cluster.start(5, seeds=[1], replication_factor=1)
-    await wait_until(lambda: fifth.charter.is_member, limit=20, step=0.002)
+    await wait_until(lambda: fifth.topology_store.is_member, limit=20, step=0.002)
     cluster.cut |= {frozenset((fifth.url, node.url)) for node in nodes}
-    await wait_until(lambda: len({n.charter.topology for n in nodes}) == 1, limit=20, step=0.01)
-    assert nodes[0].charter.topology.phase is Phase.STREAMING
+    await wait_until(lambda: len({n.topology_store.topology for n in nodes}) == 1, limit=20, step=0.01)
+    assert nodes[0].topology_store.topology.phase is Phase.STREAMING
     return nodes, client
 
 
@@ -166,7 +176,7 @@ def test_nobody_votes_for_a_handover_before_all_is_fetched() -> None:
     async def scenario() -> None:
         async with Cluster() as cluster:
             nodes, client = await streaming(cluster)
-            before = nodes[0].charter.topology
+            before = nodes[0].topology_store.topology
             assert await is_refused(nodes, hand_over(before))
             cluster.cut.clear()
             await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 6))), limit=60)
@@ -184,7 +194,7 @@ def test_without_that_look_a_stranger_would_lose_keys(monkeypatch: pytest.Monkey
     async def scenario() -> None:
         async with Cluster() as cluster:
             nodes, client = await streaming(cluster)
-            before = nodes[0].charter.topology
+            before = nodes[0].topology_store.topology
             assert not await is_refused(nodes, hand_over(before))
             await nodes[0].verifier.follow(hand_over(before))
             cluster.cut.clear()
@@ -200,7 +210,9 @@ def test_nobody_votes_for_the_removal_of_a_node_that_is_there() -> None:
         async with Cluster() as cluster:
             nodes = await formed(cluster, 3)
             for node in nodes:
-                assert await is_refused(nodes, remove(nodes[0].charter.topology, node.charter.node_id))
+                assert await is_refused(
+                    nodes, remove(nodes[0].topology_store.topology, node.topology_store.node_id)
+                )
 
     run_virtual(scenario())
 
@@ -209,15 +221,17 @@ def test_a_removal_that_one_accepted_before_its_node_came_back_binds_nobody() ->
     async def scenario() -> None:
         async with Cluster() as cluster:
             nodes = await formed(cluster, 3, dead_node_timeout=1e6)
-            before = nodes[0].charter.topology
+            before = nodes[0].topology_store.topology
             await cluster.kill(nodes[2].url)
             await wait_until(
-                lambda: not nodes[0].steward._attendance.is_alive(before.at(url_of(3))), limit=30
+                lambda: not nodes[0].topology_manager._liveness.is_alive(before.at(url_of(3))), limit=30
             )
-            await decide([nodes[0]], before, remove(before, nodes[2].charter.node_id))
+            await decide([nodes[0]], before, remove(before, nodes[2].topology_store.node_id))
             await cluster.restart(nodes[2])
-            await wait_until(lambda: nodes[0].steward._attendance.is_alive(before.at(url_of(3))), limit=30)
-            plan = await nodes[1].steward.decommission(nodes[0].url, dry_run=False)
+            await wait_until(
+                lambda: nodes[0].topology_manager._liveness.is_alive(before.at(url_of(3))), limit=30
+            )
+            plan = await nodes[1].topology_manager.decommission(nodes[0].url, dry_run=False)
             assert plan.epoch == 2
 
     run_virtual(scenario())
@@ -231,7 +245,7 @@ def test_pledges_that_strangers_ask_for_keep_no_cluster_from_forming() -> None:
                 assert asyncio.get_running_loop().time() < 60
                 for node in nodes:
                     for founder in ("http://elsewhere:1", "http://a:1", url_of(3), url_of(2)):
-                        node.steward.pledge(founder)
+                        node.topology_manager.pledge(founder)
                 await asyncio.sleep(0.1)
 
     run_virtual(scenario())
@@ -243,13 +257,13 @@ def test_without_proof_one_message_would_set_data_aside() -> None:
             node = (await formed(cluster, 3))[1]
 
             async def believe(claim: Topology) -> None:
-                node.charter.go_over(claim)
+                node.topology_store.go_over(claim)
 
             async def approve(before: Topology, after: Topology) -> None:
                 pass
 
-            node.charter.ask_first(believe, approve)
-            await node.charter.learn(without(node))
-            assert node.steward.departed
+            node.topology_store.ask_first(believe, approve)
+            await node.topology_store.learn(without(node))
+            assert node.topology_manager.departed
 
     run_virtual(scenario())

@@ -25,7 +25,7 @@ SHARED = initial_topology("c1", 1, [member(A), member(B)])
 RECORD = Record("k", "v", 1)
 
 
-def at_hand(store: Store, topology: Topology, limit: int = 1000) -> LocalReads:
+def local_reads(store: Store, topology: Topology, limit: int = 1000) -> LocalReads:
     clock, place = VirtualClock(), Place(topology)
     skew = ClockSkewGuard(clock, 500)
     return LocalReads(
@@ -42,7 +42,7 @@ async def store(tmp_path: Path) -> LmdbStore:
 
 
 async def test_the_only_owner_reads_what_is_stored(store: LmdbStore) -> None:
-    hand = at_hand(store, ALONE)
+    hand = local_reads(store, ALONE)
     assert hand.get("k") == encode(RECORD)
     assert hand.get("missing") == b""
     assert hand.get_many(["missing", "k"]) == [None, encode(RECORD)]
@@ -50,13 +50,13 @@ async def test_the_only_owner_reads_what_is_stored(store: LmdbStore) -> None:
 
 
 async def test_where_another_node_owns_it_too_the_coordinator_is_asked(store: LmdbStore) -> None:
-    hand = at_hand(store, BOTH)
+    hand = local_reads(store, BOTH)
     assert (hand.get("k"), hand.get_many(["k"])) == (None, None)
     await store.close()
 
 
 async def test_of_single_owners_each_reads_its_own_keys_only(store: LmdbStore) -> None:
-    hand, layout = at_hand(store, SHARED), Place(SHARED).layout
+    hand, layout = local_reads(store, SHARED), Place(SHARED).layout
     own = next(f"own{i}" for i in range(99) if layout.of_key(f"own{i}").natural == (A,))
     other = next(f"other{i}" for i in range(99) if layout.of_key(f"other{i}").natural == (B,))
     assert (hand.get(own), hand.get(other)) == (b"", None)
@@ -65,16 +65,16 @@ async def test_of_single_owners_each_reads_its_own_keys_only(store: LmdbStore) -
 
 
 async def test_too_much_for_one_answer_is_left_to_the_coordinator(store: LmdbStore) -> None:
-    assert at_hand(store, ALONE, limit=10).get_many(["k", "k"]) is None
+    assert local_reads(store, ALONE, limit=10).get_many(["k", "k"]) is None
     await store.close()
 
 
 async def test_a_store_without_stored_bytes_is_left_to_the_coordinator() -> None:
-    hand = at_hand(MemoryStore(), ALONE)
+    hand = local_reads(MemoryStore(), ALONE)
     assert (hand.get("k"), hand.get_many(["k"])) == (None, None)
 
 
 async def test_a_node_without_a_cluster_says_so(store: LmdbStore) -> None:
     with pytest.raises(NotMemberError):
-        at_hand(store, Topology()).get("k")
+        local_reads(store, Topology()).get("k")
     await store.close()

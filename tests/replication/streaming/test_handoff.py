@@ -33,9 +33,9 @@ def records(first: int, last: int, version: int = 1) -> list[Record]:
 def replica(held: list[Record]) -> tuple[MemoryStore, LocalReplica]:
     store = MemoryStore(held)
     clock = VirtualClock()
-    charter = charter_of(drain=Drain())
+    topology_store = charter_of(drain=Drain())
     return store, LocalReplica(
-        store, clock, charter, InFlight(), 4 << 20, ClockSkewGuard(clock, 500), MemoryOperations()
+        store, clock, topology_store, InFlight(), 4 << 20, ClockSkewGuard(clock, 500), MemoryOperations()
     )
 
 
@@ -108,7 +108,7 @@ def test_a_range_is_not_fetched_before_enough_owners_know_the_epoch() -> None:
             for node in nodes[:3]:
                 node.in_flight.enter(1)  # a write that hangs
             fifth = cluster.start(5, seeds=[1])
-            await wait_until(lambda: fifth.charter.is_member, limit=10)
+            await wait_until(lambda: fifth.topology_store.is_member, limit=10)
             await asyncio.sleep(20)
             progress = fifth.handoff.progress()
             assert progress.keys == 0
@@ -130,10 +130,10 @@ def test_what_was_fetched_is_not_fetched_again_after_a_restart() -> None:
             disk = cluster.disks[fifth.url]
             await wait_until(lambda: disk.saved and disk.saved.fetched, limit=10, step=0.001)
             cluster.cut |= {frozenset((fifth.url, node.url)) for node in nodes}
-            before = sum(span.size for span in fifth.charter.saved.fetched)
+            before = sum(span.size for span in fifth.topology_store.saved.fetched)
             again = await cluster.restart(fifth)
             done = again.handoff.progress().spans_done
-            assert sum(span.size for span in again.charter.saved.fetched) <= before
+            assert sum(span.size for span in again.topology_store.saved.fetched) <= before
             assert done > 0
             cluster.cut.clear()
             await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 6))), limit=30)
