@@ -20,7 +20,8 @@ from typing import Protocol
 TICK_SECONDS = 0.1
 STEP_SECONDS = 0.3
 """What counts, at most, of the time between two ticks."""
-MOMENT = 0.001
+TIMER_SLACK_SECONDS = 0.001
+"""What is due so soon is due: timers may fire a rounding too early, and nothing useful fits in between."""
 
 
 class Running(Protocol):
@@ -94,7 +95,7 @@ class _Alarm:
 
     def _look(self) -> None:
         left = self._due - self._clock.monotonic()
-        if left < MOMENT:
+        if left < TIMER_SLACK_SECONDS:
             self._scope.reschedule(self._loop.time())
         else:
             self._timer = self._loop.call_later(left, self._look)

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.core.hlc import COUNTER_BITS, version_at
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
@@ -40,8 +41,6 @@ LOOK_AT = 1000
 """Changes that are looked at before others have their turn."""
 BEAT_SECONDS = 1.0
 """How long a watcher hears nothing at most, whatever is written meanwhile."""
-MOMENT = 0.001
-"""Seconds before a beat is due that are not worth another wait: a timer may come a rounding too early."""
 
 
 class ChangeLog:
@@ -161,7 +160,7 @@ class ChangeLog:
                 if place.at < self._first:
                     raise WatchGapError(version_at(self.floor_ms))
                 records, late = self._collect(place)
-                if records or now() + MOMENT >= due:
+                if records or now() + TIMER_SLACK_SECONDS >= due:
                     yield ChangeBatch(
                         records, self._until_ms(place.at), floor_ms, has_gap, late, self.started_ms
                     )

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import TypeVar
 
+from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.aio.tasks import Tasks
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
@@ -24,7 +25,7 @@ from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout
 from limedb.replication.idempotency.proposer import Agreement
 from limedb.replication.read.read_repair import BlockingReadRepair
-from limedb.replication.read.reader import MOMENT, Reader
+from limedb.replication.read.reader import Reader
 from limedb.replication.read.resolver import Read, ReadResolver
 from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Written
 from limedb.replication.write.batcher import WriteBatcher
@@ -150,7 +151,7 @@ class Coordinator:
         began = self._clock.monotonic()
         for portion in portions(writes):
             try:
-                if outcomes and (now := self._clock.monotonic()) + MOMENT > deadline:
+                if outcomes and (now := self._clock.monotonic()) + TIMER_SLACK_SECONDS > deadline:
                     raise RequestTimeoutError(now - began, "the writes of the batch before this one")
                 outcomes += await self._outcomes(portion, level, deadline)
             except LimeDBError as error:

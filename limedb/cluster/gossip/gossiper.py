@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
+from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.cluster.gossip.clock_lead import ClockLead
 from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.hearsay import Check
@@ -27,7 +28,6 @@ JITTER = 0.1  # of the interval, either way, so that nodes that start together d
 MIN_TIMEOUT = 1.0  # seconds for an answer, where the interval is shorter
 MAX_WAY = 3.0  # seconds that the way to a peer may add: the transport knows how far away it is
 QUICK = 0.1  # seconds to the first retry, and between the extra rounds
-MOMENT = 0.001  # a round that is due so soon is due: a timer may come a rounding too early
 EXTRA_ROUNDS = 3  # after a new name: twelve nodes have heard it when they end
 MAX_EXCHANGES = 8  # at once; one with each peer
 MAX_CHECKS = 8  # at once, beside them
@@ -121,7 +121,7 @@ class Gossiper:
         self._judge()
         self._start_round(tasks)
         self._start_checks()
-        while (left := due - self._clock.monotonic()) > MOMENT:
+        while (left := due - self._clock.monotonic()) > TIMER_SLACK_SECONDS:
             if await self._pause(left):
                 self._start_round(tasks)
 

@@ -13,6 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.aio.tasks import Tasks
 from limedb.core.layout import Owners
 from limedb.core.record import Record, merge
@@ -30,9 +31,6 @@ from limedb.ports import Clock, Held, Replicas
 from limedb.replication.fanout import failure_text, is_replica_error
 from limedb.replication.read.latency import Latencies
 from limedb.replication.requests import Counters
-
-MOMENT = 0.001
-"""Seconds before a deadline that are not worth another question."""
 
 
 class ReadRound:
@@ -190,7 +188,7 @@ class Reader:
     def _wake(self, asking: "_Asking", lookups: Sequence[ReadRound]) -> None:
         """The answer is late, or the deadline has come."""
         left = asking.deadline - self._clock.monotonic()
-        if left < MOMENT:
+        if left < TIMER_SLACK_SECONDS:
             asking.expire()
             return
         self._ask_more(asking, lookups)

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
+from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.core.hlc import wall_ms_of
 from limedb.core.quorum import Level
 from limedb.core.record import Record
@@ -26,8 +27,6 @@ from limedb.replication.watch.reported import Reported
 
 BEAT_SECONDS = 3.0
 """How long a watch hears nothing at most."""
-MOMENT = 0.001
-"""Seconds before something is due that are not worth another wait: a timer may come a rounding too early."""
 MAX_WATCHES = 2_000
 """Watches of one node. Each costs some ten kB, and the messages that wait for a client that doesn't read."""
 MAX_NARROW, MAX_WIDE = 16, 4
@@ -162,7 +161,7 @@ class Watcher:
             if not channel.holds(at):
                 raise WatchGapError(feed.resume, "this watch reads too slowly")
             pieces, at = channel.take(at, since)
-            if pieces or now() + MOMENT >= due:
+            if pieces or now() + TIMER_SLACK_SECONDS >= due:
                 resume = feed.resume if at >= channel.end else channel.piece(at).resume
                 yield WatchEvent(pieces, max(resume, after or 0))
                 due = now() + BEAT_SECONDS

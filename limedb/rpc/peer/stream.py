@@ -21,6 +21,7 @@ from typing import Any
 import grpc
 
 from limedb.aio.batch_window import BatchWindow
+from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.errors import LimeDBError, MalformedRequestError, ReplicaUnreachableError, RequestTimeoutError
 from limedb.ports import Clock
 from limedb.rpc.peer.watchdog import Watchdog
@@ -39,8 +40,6 @@ FRAME_BYTES = 1 << 20
 """A frame ends behind as many bytes, so that what is small doesn't wait long for what is large."""
 LINGER_SECONDS = 0.005
 """Seconds that a question may wait for an answer to those before it, so that more go with it."""
-MOMENT = 0.001
-"""Seconds before a deadline at which it has come."""
 
 
 class PendingCall:
@@ -156,7 +155,7 @@ class PeerStream:
             asked = self._waiting.popleft()
             if asked.answer.done():  # its asker is gone, or its deadline was
                 continue
-            if asked.deadline - now < MOMENT:
+            if asked.deadline - now < TIMER_SLACK_SECONDS:
                 self._expire(asked)
                 continue
             parts.append(self._send(asked, now))
@@ -240,7 +239,7 @@ class PeerStream:
         for asked in chain(self._sent.values(), self._waiting):
             if asked.answer.done():
                 continue
-            if asked.deadline - now < MOMENT:
+            if asked.deadline - now < TIMER_SLACK_SECONDS:
                 self._expire(asked)
             else:
                 soonest = min(soonest, asked.deadline)
