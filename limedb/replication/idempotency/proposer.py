@@ -18,6 +18,7 @@ from hashlib import blake2b
 
 from limedb.aio.tasks import Tasks
 from limedb.core.idempotency import FIRST, MARGIN_MS, MAX_AGE_MS, AgreedVersion, Proposal, WriteId, pick_value
+from limedb.core.layout import Layout
 from limedb.core.paxos import Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
@@ -31,6 +32,7 @@ from limedb.ports import Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.rounds import Poll, Poller, Round
 from limedb.replication.requests import MAX_RESTARTS, Counters, Write
+from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 
 MAX_AHEAD_MS = MARGIN_MS // 2
@@ -159,16 +161,14 @@ class Agreement:
             await self._poller.run(round_)
             if round_.stale is None:
                 return list(polls)
-            if restart == MAX_RESTARTS - 1 or not self._follow(round_.stale):
+            if restart == MAX_RESTARTS - 1 or not self._follow(round_.stale, layout):
                 return [round_.stale] * len(attempts)
         raise AssertionError("unreachable: the last restart returns")
 
-    def _follow(self, error: StaleEpochError) -> bool:
+    def _follow(self, error: StaleEpochError, layout: Layout) -> bool:
         """Go over to the newer topology that a replica knows; whether that worked."""
-        epoch = self._placement.layout.topology.epoch
         self._counters.stale_restarts += 1
-        self._placement.adopt(error.topology)
-        return self._placement.layout.topology.epoch > epoch
+        return follow_topology(self._placement, error, layout)
 
 
 def began_ms(idempotency_key: bytes) -> int:

@@ -14,6 +14,7 @@ from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
 from limedb.ports import Clock, Held, Placement, Replicas
 from limedb.replication.read.reader import Reader, ReadRound
 from limedb.replication.requests import MAX_RESTARTS, Counters
+from limedb.replication.stale_epoch import follow_topology
 
 
 class ReadRepairStrategy(Protocol):
@@ -109,8 +110,7 @@ class ReadResolver:
     def _follow(self, error: StaleEpochError, layout: Layout, attempt: int) -> None:
         """Go over to the newer topology that a replica knows."""
         self._counters.stale_restarts += 1
-        self._placement.adopt(error.topology)
-        if self._placement.layout.topology.epoch <= layout.topology.epoch or attempt == MAX_RESTARTS - 1:
+        if not follow_topology(self._placement, error, layout) or attempt == MAX_RESTARTS - 1:
             raise error
 
 

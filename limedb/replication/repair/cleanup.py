@@ -22,6 +22,7 @@ from limedb.errors import LimeDBError, StaleEpochError, is_too_large
 from limedb.ports import Clock, IndexEntry, Placement, Replicas, Store
 from limedb.replication.repair.range_sync import LISTED_LEAVES, ReplicaCalls, Scope, smaller
 from limedb.replication.repair.ranges import Section, foreign, gained
+from limedb.replication.stale_epoch import follow_topology
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Dropper:
             try:
                 await self._clear(section, layout, handle, replica_calls)
             except StaleEpochError as error:
-                self._placement.adopt(error.topology)
+                follow_topology(self._placement, error, layout)
                 return False
             except LimeDBError as error:
                 log.info("what isn't owned can't be dropped yet: %s", error)

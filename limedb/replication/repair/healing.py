@@ -33,6 +33,7 @@ from limedb.core.quorum import majority
 from limedb.core.record import Record, merge
 from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError, brief
 from limedb.ports import Clock, Held, Placement, Replicas, Store
+from limedb.replication.stale_epoch import follow_topology
 
 log = logging.getLogger(__name__)
 
@@ -182,11 +183,11 @@ class Healer:
     async def _ask(self, url: str, key: str) -> Held | LimeDBError:
         if not self._replicas.is_reachable(url):
             return LimeDBError("it is away")
-        fence, deadline = self._placement.layout.topology.fence, self._clock.monotonic() + READ_SECONDS
+        layout, deadline = self._placement.layout, self._clock.monotonic() + READ_SECONDS
         try:
-            (held,) = await self._replicas.at(url).read((key,), fence, deadline)
+            (held,) = await self._replicas.at(url).read((key,), layout.topology.fence, deadline)
         except StaleEpochError as error:
-            self._placement.adopt(error.topology)
+            follow_topology(self._placement, error, layout)
             return error
         except LimeDBError as error:
             return error

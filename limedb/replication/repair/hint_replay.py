@@ -14,6 +14,7 @@ from limedb.core.layout import Layout
 from limedb.core.record import Record, value_size
 from limedb.errors import LimeDBError, StaleEpochError
 from limedb.ports import Clock, HintLog, Placement, Replicas
+from limedb.replication.stale_epoch import follow_topology
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +89,7 @@ class HintReplayer:
             try:
                 await self._send(node_url, page, layout)
             except StaleEpochError as error:
-                self._placement.adopt(error.topology)
-                if self._placement.layout.topology.epoch <= layout.topology.epoch:
+                if not follow_topology(self._placement, error, layout):
                     raise
             else:
                 await self._hints.done(node_url, page)

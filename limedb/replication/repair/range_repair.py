@@ -30,6 +30,7 @@ from limedb.ports import Clock, IndexEntry, Placement, Replicas, Store
 from limedb.replication.repair.range_sync import ReplicaCalls, Scope, SyncResult, sync_range
 from limedb.replication.repair.ranges import Section
 from limedb.replication.repair.tombstones import Garbage
+from limedb.replication.stale_epoch import follow_topology
 
 SETTLE_SECONDS = 60.0
 """Twice the longest time that a request may be on its way; the grace, where that is shorter."""
@@ -93,15 +94,14 @@ class RangeRepairer:
     async def _compare(
         self, url: str, section: Section, digests: Sequence[int], scope: Scope, visit: RangeRepairResult
     ) -> None:
+        layout = self._placement.layout
         try:
             done = await self._mend(url, section, digests, scope)
             for key in sorted(set(done.pulled).intersection(done.pushed)):  # equal versions, unequal records
                 self._store.damage.note_conflict(key, f"{self._own_url} and {url}")
             self._count(done, visit)
         except StaleEpochError as error:
-            known = self._placement.layout
-            self._placement.adopt(error.topology)
-            visit.is_stale = visit.is_stale or self._placement.layout is not known
+            visit.is_stale = follow_topology(self._placement, error, layout) or visit.is_stale
             visit.missing[url] = str(error)
         except LimeDBError as error:
             visit.missing[url] = str(error)

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from limedb.core.coverage import Coverage
 from limedb.core.key_range import KeyRange, behind
+from limedb.core.layout import Layout
 from limedb.core.quorum import Level
 from limedb.core.range_merge import RangeMerge
 from limedb.core.record import Record
@@ -26,6 +27,7 @@ from limedb.errors import InvalidRequestError, LimeDBError, RangeUnreachableErro
 from limedb.ports import Placement, RangePage, Replicas
 from limedb.replication.fanout import failure_text
 from limedb.replication.requests import MAX_RESTARTS
+from limedb.replication.stale_epoch import follow_topology
 
 MAX_FETCH = 512
 """Records that a node is asked for at once: more take their time on its event loop."""
@@ -87,11 +89,9 @@ class Scanner:
             self._coverage = Coverage(layout)
         return self._coverage
 
-    def follow(self, stale: StaleEpochError) -> None:
-        """Go over to a newer topology that a node knows. StaleEpochError: it isn't newer."""
-        before = self._placement.layout.topology.epoch
-        self._placement.adopt(stale.topology)
-        if self._placement.layout.topology.epoch < max(before, stale.topology.epoch):
+    def follow(self, stale: StaleEpochError, known: Layout) -> None:
+        """Go over to a newer topology that a node knows. StaleEpochError: it isn't newer, or not proven."""
+        if not follow_topology(self._placement, stale, known):
             raise stale
 
     def is_reachable(self, node_url: str) -> bool:
@@ -228,7 +228,7 @@ class Scan:
         self._restarts += 1
         if self._restarts >= MAX_RESTARTS:
             raise stale
-        self._scanner.follow(stale)
+        self._scanner.follow(stale, self._coverage.layout)
 
 
 class OwnScan:

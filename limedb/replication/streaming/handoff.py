@@ -19,6 +19,7 @@ from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence, Topology
 from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
 from limedb.ports import Clock, Placement, Replicas, Saved, TopologyTransport
+from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.streaming.transfer import Sources, Transfer, split
 
 log = logging.getLogger(__name__)
@@ -213,13 +214,13 @@ class Handoff:
 
     async def _work(self, job: StreamJob, todo: deque[Part]) -> None:
         while todo:
-            part = todo.popleft()
+            part, layout = todo.popleft(), self._topology_store.layout
             try:
                 await self._fetch(job, part)
                 job.waiting_for = ""
             except LimeDBError as error:
                 if isinstance(error, StaleEpochError):
-                    self._topology_store.adopt(error.topology)
+                    follow_topology(self._topology_store, error, layout)
                 part.attempts += 1
                 job.waiting_for = str(error)
                 todo.append(part)

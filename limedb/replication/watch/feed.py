@@ -54,6 +54,7 @@ from limedb.errors import (
 from limedb.ports import ChangeBatch, Clock, Placement, Replicas
 from limedb.replication.change_log import SPREAD_MS
 from limedb.replication.fanout import failure_text
+from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.watch.channel import Channel
 from limedb.replication.watch.channels import Channels
 from limedb.replication.watch.reported import Known, Reported
@@ -268,10 +269,11 @@ class Feed:
     async def _listen(self, source: WatchSource) -> None:
         """Bring what a node tells, as fast as it is taken; ask it again whenever it is lost."""
         while True:
+            layout = self._world.placement.layout
             try:
                 await self._listen_once(source)
             except StaleEpochError as stale:
-                self._world.placement.adopt(stale.topology)
+                follow_topology(self._world.placement, stale, layout)
                 await self._queue.put((source, stale))
             except LimeDBError as error:
                 await self._queue.put((source, error))

@@ -33,6 +33,7 @@ from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout, ReplicaAcks, Round, failure_text, is_replica_error
 from limedb.replication.read.resolver import sole_owner
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
+from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 
 KNOWN_DOWN = "it is known to be down"
@@ -266,8 +267,7 @@ class Writer:
         """Start over with the newer topology, and the same record: it is the same write."""
         if self._placement.layout is layout:  # else another write of the batch has done it
             self._counters.stale_restarts += 1
-            self._placement.adopt(error.topology)
-        if self._placement.layout.topology.epoch <= layout.topology.epoch:
+        if not follow_topology(self._placement, error, layout):
             job.outcome = as_unknown_if_maybe_stored(job, error)
 
 

@@ -7,9 +7,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from limedb import __version__
 from limedb.core.detector import Status
+from limedb.core.layout import Layout
 from limedb.core.ring import Ring, token_of
-from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
+from limedb.replication.stale_epoch import follow_topology
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster_report import ClusterReport
 from limedb.rpc.server.deadlines import Deadlines
@@ -128,10 +129,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         deadline = min(self._deadlines.of(context), self._sources.clock.monotonic() + LOCATE_SECONDS)
         roles = [(url, "current") for url in owners.natural] + [(url, "extra") for url in owners.pending]
         async with asyncio.TaskGroup() as group:
-            asked = [
-                group.create_task(self._owner(key, url, role, layout.topology.fence, deadline))
-                for url, role in roles
-            ]
+            asked = [group.create_task(self._owner(key, url, role, layout, deadline)) for url, role in roles]
         return cluster_pb2.LocateKeyResponse(
             key=key,
             token=token_of(key),
@@ -180,7 +178,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         )
 
     async def _owner(
-        self, key: str, url: str, role: str, fence: Fence, deadline: float
+        self, key: str, url: str, role: str, layout: Layout, deadline: float
     ) -> cluster_pb2.KeyOwner:
         """What one owner holds, or why it can't be asked."""
         peer, member = self._report.peers().get(url), self._report.topology.at(url)
@@ -192,9 +190,9 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             reachable=self._sources.replicas.is_reachable(url),
         )
         try:
-            (record,) = await self._sources.replicas.at(url).read((key,), fence, deadline)
+            (record,) = await self._sources.replicas.at(url).read((key,), layout.topology.fence, deadline)
         except StaleEpochError as stale:
-            self._sources.placement.adopt(stale.topology)
+            follow_topology(self._sources.placement, stale, layout)
             owner.error = str(stale)
         except LimeDBError as error:
             owner.error = str(error)
