@@ -10,7 +10,7 @@ See docs/client.md.
 from limedb.client.arguments import Consistency, Duration, Value
 from limedb.client.client import Client
 from limedb.client.outcomes import Receipt
-from limedb.client.routes import Follow
+from limedb.client.routing import Follow
 from limedb.client.scans import Entry
 from limedb.client.sync import SyncClient
 from limedb.client.watches import Change

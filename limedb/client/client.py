@@ -20,10 +20,10 @@ from limedb.client.arguments import (
     milliseconds,
     seconds_of,
 )
-from limedb.client.carrying import PendingCall, RetryingExecutor, new_key
-from limedb.client.node import NodeConnection
+from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
-from limedb.client.routes import Follow, Routes
+from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
+from limedb.client.routing import Follow, Routing
 from limedb.client.scans import Entry, check_limit, scan_pages
 from limedb.client.watches import Change, watch_changes, watch_request
 from limedb.core.limits import DEFAULT_SCAN_SIZE
@@ -71,17 +71,17 @@ class Client:
     async def open(self) -> None:
         """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses."""
         self._loop = asyncio.get_running_loop()
-        self._routes = Routes(self._addresses, self._follow, self._patient)
-        self._carrier = RetryingExecutor(self._routes, self._patient)
+        self._routing = Routing(self._addresses, self._follow, self._patient)
+        self._carrier = RetryingExecutor(self._routing, self._patient)
         try:
-            await self._routes.start(self._loop.time() + self._timeout)
+            await self._routing.start(self._loop.time() + self._timeout)
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """End all. Calls that wait fail: reads with UnavailableError, writes as what is known of them."""
-        await self._routes.close()
+        await self._routing.close()
 
     @overload
     async def get(
@@ -105,7 +105,7 @@ class Client:
         check_key(key)
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
-        node, deadline = self._routes.pick(key), self._loop.time() + limit
+        node, deadline = self._routing.pick(key), self._loop.time() + limit
         outcome: Outcome | None = await node.read(key, level, limit) if node is not None else None
         if outcome.__class__ is not str and outcome is not MISSING:
             outcome = await self._read_on(key, node, outcome, level, deadline)
@@ -212,7 +212,7 @@ class Client:
             keys_only=keys_only,
             consistency=self._scan_level(consistency),
         )
-        return scan_pages(self._routes, request, self._timeout if timeout is None else seconds_of(timeout))
+        return scan_pages(self._routing, request, self._timeout if timeout is None else seconds_of(timeout))
 
     async def watch(
         self,
@@ -251,7 +251,9 @@ class Client:
             check_key(key)
         level = level_of(consistency)  # a default for reads and writes is none for a watch
         request = watch_request(key, prefix, after_version, level)
-        return watch_changes(self._routes, request, self._timeout if timeout is None else seconds_of(timeout))
+        return watch_changes(
+            self._routing, request, self._timeout if timeout is None else seconds_of(timeout)
+        )
 
     def _scan_level(self, consistency: Consistency) -> record_pb2.Consistency:
         """The level of a scan, for which there is no LINEARIZABLE; as a default it is QUORUM."""
@@ -282,7 +284,7 @@ class Client:
     async def _write(self, job: PendingCall, consistency: Consistency, timeout: Duration | None) -> Stored:
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
-        node, deadline = self._routes.pick(job.key), self._loop.time() + limit
+        node, deadline = self._routing.pick(job.key), self._loop.time() + limit
         if node is not None and job.write is not None:
             job.outcome = await node.write(job.write, level, limit)
         if not isinstance(job.outcome, Stored):

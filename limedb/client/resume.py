@@ -11,8 +11,8 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from limedb.aio.retrying import Retries
-from limedb.client.node import NodeConnection
-from limedb.client.routes import Routes
+from limedb.client.node_connection import NodeConnection
+from limedb.client.routing import Routing
 from limedb.errors import (
     LimeDBError,
     RemoteError,
@@ -29,7 +29,7 @@ Begin = Callable[["kv_pb2_grpc.KVServiceAsyncStub"], "grpc.aio.UnaryStreamCall[A
 
 
 async def resume(
-    routes: Routes, begin: "Begin[M]", silence: float, timeout: float
+    routing: Routing, begin: "Begin[M]", silence: float, timeout: float
 ) -> AsyncGenerator[M, None]:
     """The messages of a stream to its end.
 
@@ -40,16 +40,16 @@ async def resume(
     loop = asyncio.get_running_loop()
     avoid: tuple[NodeConnection, ...] = ()
     told: LimeDBError | None = None
-    deadline, retries = loop.time() + timeout, Retries(routes.budget)
+    deadline, retries = loop.time() + timeout, Retries(routing.budget)
     while True:
-        node = await _way(routes, avoid, deadline)
+        node = await _way(routing, avoid, deadline)
         call = begin(kv_pb2_grpc.KVServiceStub(node.channel))
         try:
             while not isinstance(message := await _read(node, call, silence), LimeDBError):
                 if message is None:
                     return
                 yield message
-                deadline, retries, told = loop.time() + timeout, Retries(routes.budget), None
+                deadline, retries, told = loop.time() + timeout, Retries(routing.budget), None
         finally:
             call.cancel()
         if not isinstance(message, UnavailableError | TooManyWatchesError):
@@ -62,11 +62,11 @@ async def resume(
         avoid = (node,)
 
 
-async def _way(routes: Routes, avoid: tuple[NodeConnection, ...], deadline: float) -> NodeConnection:
+async def _way(routing: Routing, avoid: tuple[NodeConnection, ...], deadline: float) -> NodeConnection:
     """A node to ask; one to be avoided only where there is no other."""
-    while (node := routes.any(avoid) or routes.any()) is None:
-        if not await routes.wait_way(deadline):
-            raise UnavailableError(f"nothing answers: {routes.trouble()}")
+    while (node := routing.any(avoid) or routing.any()) is None:
+        if not await routing.wait_way(deadline):
+            raise UnavailableError(f"nothing answers: {routing.trouble()}")
     return node
 
 

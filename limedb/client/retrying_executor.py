@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from limedb.aio.retrying import Retries, tried_words
 from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
-from limedb.client.node import NodeConnection
+from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import NoAnswer, Outcome, RetryPolicy, again, error_of, is_unknown
-from limedb.client.routes import Routes
+from limedb.client.routing import Routing
 from limedb.errors import LimeDBError
 from limedbpb.v1 import kv_pb2, record_pb2
 
@@ -75,8 +75,8 @@ class RetryingExecutor:
     tried again until its deadline, after a pause each time.
     """
 
-    def __init__(self, routes: Routes, patient: bool) -> None:
-        self._routes, self._patient = routes, patient
+    def __init__(self, routing: Routing, patient: bool) -> None:
+        self._routing, self._patient = routing, patient
         self._loop = asyncio.get_running_loop()
 
     async def carry_on(
@@ -99,7 +99,7 @@ class RetryingExecutor:
         of the loop's clock). avoid: nodes that have refused them.
         """
         left, avoid = list(jobs), set() if avoid is None else avoid
-        retries = Retries(self._routes.budget)
+        retries = Retries(self._routing.budget)
         while left and self._loop.time() < deadline:
             by_node = self._placed(left, avoid)
             if not by_node:
@@ -117,7 +117,7 @@ class RetryingExecutor:
         """Jobs by where they go; those are missing that have nowhere to go."""
         by_node: dict[NodeConnection, list[PendingCall]] = {}
         for job in jobs:
-            node = self._routes.pick(job.key, avoid)
+            node = self._routing.pick(job.key, avoid)
             if node is not None:
                 by_node.setdefault(node, []).append(job)
         return by_node
@@ -131,10 +131,10 @@ class RetryingExecutor:
         if avoid:
             avoid.clear()
             return self._patient
-        if await self._routes.wait_way(deadline):
+        if await self._routing.wait_way(deadline):
             return True
         for job in jobs:
-            job.outcome = NoAnswer("", self._routes.trouble(), begun=False)
+            job.outcome = NoAnswer("", self._routing.trouble(), begun=False)
             job.tries += 1  # to find a way, in vain
         return False
 

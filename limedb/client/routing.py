@@ -11,7 +11,7 @@ from typing import Literal
 import grpc
 
 from limedb.aio.retrying import Budget, Pauses
-from limedb.client.node import PATIENT_PING, PING_TIMEOUT, NodeConnection
+from limedb.client.node_connection import PATIENT_PING, PING_TIMEOUT, NodeConnection
 from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, MemberState, Phase, Topology
@@ -32,7 +32,7 @@ SESSIONS_DIRECT, SESSIONS_SEED = 1, 3
 """Sessions with a node, and through an address given: a proxy spreads them over nodes."""
 
 
-class Routes:
+class Routing:
     """The ways into a cluster. addresses: where to begin; follow, patient: see `connect`. The
     patient also give a busy node more time before what it has not answered yet is sent to another one.
     """

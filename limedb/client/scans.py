@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
-from limedb.client.following import resume
-from limedb.client.routes import Routes
+from limedb.client.resume import resume
+from limedb.client.routing import Routing
 from limedb.errors import InvalidRequestError
 from limedbpb.v1 import kv_pb2
 
@@ -35,10 +35,10 @@ def check_limit(limit: int | None) -> int:
 
 
 async def scan_pages(
-    routes: Routes, request: kv_pb2.ScanRequest, timeout: float
+    routing: Routing, request: kv_pb2.ScanRequest, timeout: float
 ) -> AsyncGenerator[list[Entry], None]:
     """The pages of a scan; where a node fails it goes on behind the last one. timeout: seconds a page."""
-    answers = resume(routes, lambda stub: stub.Scan(request), timeout, timeout)
+    answers = resume(routing, lambda stub: stub.Scan(request), timeout, timeout)
     async with aclosing(answers):
         async for answer in answers:
             if answer.entries:

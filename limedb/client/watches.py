@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
-from limedb.client.following import resume
-from limedb.client.routes import Routes
+from limedb.client.resume import resume
+from limedb.client.routing import Routing
 from limedb.errors import InvalidRequestError
 from limedbpb.v1 import kv_pb2, record_pb2
 
@@ -55,11 +55,11 @@ def watch_request(
 
 
 async def watch_changes(
-    routes: Routes, request: kv_pb2.WatchRequest, timeout: float
+    routing: Routing, request: kv_pb2.WatchRequest, timeout: float
 ) -> AsyncGenerator[list[Change], None]:
     """The changes as they come; none: the watch stands. timeout: seconds without a node that tells them."""
     told: OrderedDict[str, int] = OrderedDict()
-    answers = resume(routes, lambda stub: stub.Watch(request), SILENCE_SECONDS, timeout)
+    answers = resume(routing, lambda stub: stub.Watch(request), SILENCE_SECONDS, timeout)
     async with aclosing(answers):
         async for answer in answers:
             before, request.after_version = request.after_version, answer.resume_version

@@ -45,7 +45,7 @@ from limedb.ports import (
 )
 from limedb.replication.change_log import ChangeLog
 from limedb.replication.clock_guard import ClockSkewGuard
-from limedb.replication.idempotency.ownership_history import Tenures
+from limedb.replication.idempotency.ownership_history import OwnershipHistory
 from limedb.replication.in_flight import InFlight
 from limedb.replication.page import TokenPage
 
@@ -131,7 +131,7 @@ class LocalReplica:
         self._in_flight, self._max_read_size, self._skew = in_flight, max_read_size, skew
         self._bytes = store if isinstance(store, StoredBytes) else None
         self._operations = operations
-        self._tenures = Tenures(placement, self._operations, skew.now_ms)
+        self._ownership = OwnershipHistory(placement, self._operations, skew.now_ms)
         self.changes = ChangeLog(skew.now_ms, skew.now_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
         self._told_at = float("-inf")
@@ -274,7 +274,7 @@ class LocalReplica:
         """See ports.Replica."""
         if self._check(fence).writes_suspended:
             raise NotMemberError("the cluster is about to join another; try again")
-        can_tell = [self._tenures.can_tell(proposal.operation) for proposal in proposals]
+        can_tell = [self._ownership.can_tell(proposal.operation) for proposal in proposals]
         known = [*compress(proposals, can_tell)]
         self._in_flight.enter(fence.epoch)
         try:
@@ -285,7 +285,7 @@ class LocalReplica:
 
     def follow(self, before: Topology, after: Topology) -> None:
         """Take in that the topology has changed; to be called whenever it has."""
-        self._tenures.follow(before, after)
+        self._ownership.follow(before, after)
 
     async def list_keys(self, page: int, page_size: int, after: str | None) -> KeyPage:
         """A page of live keys in the order of their UTF-8; `after` a key, or by its number from 1."""

@@ -1,7 +1,7 @@
 """What an error says of a call that was tried more than once."""
 
-from limedb.client.carrying import PendingCall
 from limedb.client.outcomes import NoAnswer
+from limedb.client.retrying_executor import PendingCall
 from limedb.errors import UnavailableError
 
 

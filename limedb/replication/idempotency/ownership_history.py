@@ -22,7 +22,7 @@ class _Learned(NamedTuple):
     layout: Layout
 
 
-class Tenures:
+class OwnershipHistory:
     """The topologies that a replica has worked under. now_ms: the cluster's time."""
 
     def __init__(self, placement: Placement, log: OperationLog, now_ms: Callable[[], int]) -> None:
