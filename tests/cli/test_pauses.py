@@ -16,6 +16,7 @@ import pytest
 from limedb.client import connect_sync
 from tests.cli.test_transfer import piped, send
 from tests.cli.test_watch import Watch, watching
+from tests.support.children import child
 from tests.support.clusters import RunningCluster, limedb, running_cluster
 from tests.support.keys import new_key
 from tests.support.pausing import stopped
@@ -42,13 +43,9 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
 def exporting(target: str, prefix: str) -> Iterator["subprocess.Popen[str]"]:
     """An export to a pipe that is under way: its first line is there to be read."""
     command = ["export", "-", "--prefix", prefix, "--target", target]
-    with subprocess.Popen(
-        [sys.executable, "-m", "limedb", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    pipe = subprocess.PIPE
+    with child([sys.executable, "-m", "limedb", *command], stdout=pipe, stderr=pipe) as process:
+        yield process
 
 
 def has_gap(watch: Watch) -> bool:

@@ -42,7 +42,7 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         servicer.is_over.set()
-        server.stop(None).wait()
+        server.stop(None).wait(30)
 
 
 def test_a_scan_that_falls_silent_ends_by_its_callers_timeout(silent: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.children import child
 from tests.support.faketime import faketime_env
 from tests.support.netns import Lan, lan
 
@@ -29,20 +30,17 @@ def reaches(network: Lan, source: int, target: int) -> bool:
 def test_nodes_reach_each_other_unless_the_network_is_cut() -> None:
     with lan(3) as network:
         answer = [*network.inside(3), sys.executable, "-c", ANSWER, network.address(3)]
-        with subprocess.Popen(answer, stdout=subprocess.PIPE) as server:
+        with child(answer, stdout=subprocess.PIPE) as server:
             assert server.stdout is not None
-            assert server.stdout.readline() == b"up\n"
-            try:
-                assert reaches(network, 1, 3)
-                network.partition([1], [2, 3])
-                assert (reaches(network, 1, 3), reaches(network, 2, 3)) == (False, True)
-                network.heal()
-                assert reaches(network, 1, 3)
-                network.cut(3, 1)  # the answer doesn't come back
-                assert not reaches(network, 1, 3)
-                subprocess.run([sys.executable, "-c", ASK, network.address(3)], check=True)  # the test does
-            finally:
-                server.kill()
+            assert server.stdout.readline() == "up\n"
+            assert reaches(network, 1, 3)
+            network.partition([1], [2, 3])
+            assert (reaches(network, 1, 3), reaches(network, 2, 3)) == (False, True)
+            network.heal()
+            assert reaches(network, 1, 3)
+            network.cut(3, 1)  # the answer doesn't come back
+            assert not reaches(network, 1, 3)
+            subprocess.run([sys.executable, "-c", ASK, network.address(3)], check=True)  # the test does
 
 
 @pytest.mark.root
