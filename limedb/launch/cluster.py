@@ -95,7 +95,8 @@ def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None
     if node.pid and node.pid.state != "dead":
         others = [other for other in launch.nodes if other.name != name and other.state == "running"]
         wait_watchable(others, seconds)
-        end_all([node.pid], STOP_SECONDS)
+        if end_all([node.pid], STOP_SECONDS):
+            say(f"{name} did not end within {STOP_SECONDS:g} s, and was killed")
     starts = {node.log: _size(node.log)}
     folder.update(_spawn(node))
     wait_ready(folder, folder.read(), starts, seconds)
