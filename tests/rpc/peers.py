@@ -19,6 +19,7 @@ from limedb.rpc.memory import Memory
 from limedb.rpc.replica import ReplicaServicer
 from limedb.rpc.server import Server, Servicer
 from limedb.rpc.topology import TopologyServicer
+from tests.support.children import LIMIT
 from tests.support.ports import free_port
 
 URL = "http://peer:1"
@@ -158,7 +159,8 @@ async def peer_process(delay: float = 0.0) -> AsyncIterator[Process]:
         )
         try:
             assert process.stdout is not None
-            assert await process.stdout.readline() == b"ready\n"
+            async with asyncio.timeout(LIMIT):
+                assert await process.stdout.readline() == b"ready\n"
             yield Process(process, address)
         finally:
             if process.returncode is None:
