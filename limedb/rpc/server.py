@@ -39,6 +39,7 @@ from limedb.rpc.memory import (
 )
 from limedb.rpc.receiving import Gauge, NoGauge, Receiving, running_task
 from limedb.rpc.status import status_of, trailers_of
+from limedb.rpc.whole_reads import whole
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
@@ -309,7 +310,7 @@ class _Requests:
 
     async def __anext__(self) -> Message:
         async with self._streams.bound():
-            data = await self._context.read()
+            data = await whole(self._context.read())
         if not isinstance(data, bytes):  # the end: the client half-closed
             raise StopAsyncIteration
         return _parse(self._request_class, data)
