@@ -13,6 +13,7 @@ from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
 from limedb.replication.healing import LONGEST_PAUSE
 from tests.scenarios.history import History, Ledger, Outcome
+from tests.simulation.batches import PORTION_BYTES, Tally, use_batches
 from tests.simulation.changes import Director
 from tests.simulation.clusters import (
     Form,
@@ -99,6 +100,21 @@ async def unique_keys(sim: Sim, **settings: Any) -> Ledger:
     check_owned(sim)
     await check_kept(sim, ledger)
     return ledger
+
+
+async def batches(sim: Sim, **settings: Any) -> Tally:
+    """Batches that are written in portions and read where memory is short: each item keeps what it was told,
+    and what was acknowledged stays.
+    """
+    await start_cluster(sim, form_of(sim), portion_bytes=PORTION_BYTES, **settings)
+    ledger, tally = Ledger(), Tally()
+    await beside(Nemesis(sim), use_batches(sim, ledger, tally))
+    await asyncio.sleep(SETTLE_SECONDS)
+    await wait_formed(sim, sim.nodes)
+    check_replicated(sim, ledger)
+    check_owned(sim)
+    await check_kept(sim, ledger)
+    return tally
 
 
 async def rot(sim: Sim, *, moves: int = 0, **settings: Any) -> Ledger:

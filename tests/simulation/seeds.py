@@ -14,6 +14,7 @@ KEPT: dict[str, dict[int, str]] = {
     },
     "unique_keys": {},
     "moving_registers": {},
+    "batches": {},
     "rot": {},
     "moving_rot": {},
     "clock_jumps": {
