@@ -27,6 +27,7 @@ from limedb.replication.hints import HintReplayer
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.replica import LocalReplica
 from limedb.replication.reported import Known, Reported
+from limedb.rpc import addressee
 from limedb.storage import node_damage
 from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimStore
@@ -75,6 +76,11 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(LocalReplica, "read", read)
     patch.setattr(healing, "judge", lambda own, owners, answers: healing.Verdict(healing.Outcome.MENDED))
+
+
+def whoever_answers(patch: pytest.MonkeyPatch) -> None:
+    """A node does what is meant for another, as if it were meant for it."""
+    patch.setattr(addressee, "check_meant", lambda own_url, meant: None)
 
 
 def portions_that_always_succeed(patch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from limedb.ports import Account, Progress, Replica
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.portions import PORTION_BYTES
 from limedb.replication.reading import Lookup
+from limedb.rpc import addressee
 from tests.simulation.node import SimNode, Value
 
 SETTINGS: Mapping[str, Any] = {
@@ -69,6 +70,9 @@ class EngineProgram:
     @property
     def replica(self) -> Replica:
         return self.answers
+
+    def check_meant(self, url: str) -> None:
+        addressee.check_meant(self._node.url, url)
 
     async def run(self) -> None:
         self._node.process_start(self._attend(), "attend")

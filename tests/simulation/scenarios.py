@@ -25,7 +25,7 @@ from tests.simulation.clusters import (
     wait_formed,
 )
 from tests.simulation.liar import Stranger, lie_from_now_on
-from tests.simulation.nemesis import NOTICED_SECONDS, Nemesis
+from tests.simulation.nemesis import NOTICED_SECONDS, USUAL, Nemesis
 from tests.simulation.node import SimNode
 from tests.simulation.program import EngineProgram
 from tests.simulation.sim import Sim
@@ -50,15 +50,18 @@ from tests.simulation.workloads import (
 T = TypeVar("T")
 
 MILD = ("crash", "stop", "partition", "one_way", "isolate", "disk", "loss")
+ASTRAY = (*["astray"] * 6, *MILD)
 GRACE = 61.0  # seconds: beyond what a message may be on its way
 SETTLE_SECONDS = 30.0  # in which hints and some passes of repair bring all replicas level
 
 
-async def registers(sim: Sim, *, level: Level = Level.LINEARIZABLE, **settings: Any) -> History:
+async def registers(
+    sim: Sim, *, level: Level = Level.LINEARIZABLE, kinds: Sequence[str] = USUAL, **settings: Any
+) -> History:
     """Few keys that many clients use, while nodes, disks, clocks and the network fail one at a time."""
     await start_cluster(sim, form_of(sim), **settings)
     history = History(now)
-    await beside(Nemesis(sim), use_registers(sim, history, level=level))
+    await beside(Nemesis(sim, kinds), use_registers(sim, history, level=level))
     if level is Level.LINEARIZABLE:
         check_linearizable(history)
     return history
