@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from limedb.rpc.admin_calls import admin_client
-from tests.scenarios.strangers import answering_to_any_name
 from tests.support.clusters import RunningCluster, running_cluster
 from tests.support.waiting import wait_for
 
@@ -116,24 +115,6 @@ def test_made_up_names_are_not_kept_and_others_are_served(
         peers = rest.get("/api/v1/cluster/gossip", params={"node": node.url}).json()["peer_details"]
         assert {peer["url"] for peer in peers} <= {other.url for other in attacked.nodes}
     wait_for("all is well", lambda: works(rest, attacked))
-
-
-def test_who_answers_to_many_names_is_known_as_one_node(attacked: RunningCluster, rest: httpx.Client) -> None:
-    wait_for("all is well", lambda: works(rest, attacked))
-    with answering_to_any_name({node.url for node in attacked.nodes}) as stranger:
-
-        def is_asked() -> bool:
-            told = [
-                {"nodeUrl": f"http://127.0.0.1:{port}", "generation": "1", "address": stranger.address}
-                for port in range(9000, 9060)
-            ]
-            tell_all(rest, attacked, {"type": "GOSSIP_ACK2", "payload": {"digestsUpdate": told}})
-            return len(stranger.named) > 12
-
-        wait_for("it was asked by many names", is_asked)
-        for node in attacked.nodes:
-            known = rest.get("/api/v1/cluster/gossip", params={"node": node.url}).json()["peer_details"]
-            assert len(known) <= len(attacked.nodes)  # one more than the others
 
 
 def test_50_000_names_in_one_message_are_refused_at_once(
