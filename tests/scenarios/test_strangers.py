@@ -1,6 +1,8 @@
-"""Strangers that answer as if they were nodes, beside real ones: they are few, and take nobody's place."""
+"""Strangers that speak as if they were nodes, beside real ones: they are few, and take nobody's place."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,7 +18,9 @@ from limedbpb.v1 import (
     topology_pb2_grpc,
 )
 from tests.scenarios.strangers import SECONDS, answering_stranger
-from tests.support.clusters import Node, RunningCluster, running_cluster
+from tests.support.clusters import QUICK, Node, RunningCluster, running_cluster
+from tests.support.ports import free_ports
+from tests.support.serving import starting_node
 from tests.support.waiting import wait_for
 
 
@@ -83,3 +87,33 @@ def test_a_stranger_that_is_not_wanted_is_known_and_not_let_in(cluster: RunningC
         wait_for("all nodes know it", is_known)
         wait_for("it was asked again, some rounds later", lambda: stranger.rounds > 6)
     assert [topology_of(node) for node in cluster.nodes] == [before] * 3
+
+
+def test_pledges_that_a_stranger_asks_for_keep_no_cluster_from_forming(tmp_path: Path) -> None:
+    """It asks all fresh nodes, all the time, for any founder: a node that is there, or none."""
+    with ExitStack() as stack:
+        ports = stack.enter_context(free_ports(3))
+        urls = [f"http://127.0.0.1:{port}" for port in ports]
+        nodes = []
+        for port, url in zip(ports, urls, strict=True):
+            peers = ",".join(other for other in urls if other != url)
+            settings = QUICK | {"NODE_URL": url, "NODE_PEERS": peers}
+            nodes.append(stack.enter_context(starting_node(tmp_path / f"{port}", port, settings)))
+        stubs = [topology_pb2_grpc.TopologyServiceStub(_channel(stack, address)) for address in nodes]
+
+        def has_formed() -> bool:
+            for founder in ("http://elsewhere:1", "http://127.0.0.1:1", *urls):
+                for stub in stubs:
+                    stub.Pledge(topology_pb2.PledgeRequest(founder=founder), timeout=SECONDS)
+            known = [stub.Fetch(topology_pb2.FetchRequest(), timeout=SECONDS).topology for stub in stubs]
+            return len(known[0].members) == 3 and all(topology == known[0] for topology in known)
+
+        wait_for("three nodes are a cluster", has_formed, 40, ignore=grpc.RpcError)
+        answers = [
+            stub.Pledge(topology_pb2.PledgeRequest(founder=urls[0]), timeout=SECONDS) for stub in stubs
+        ]
+        assert [answer.founder for answer in answers] == [""] * 3
+
+
+def _channel(stack: ExitStack, address: str) -> grpc.Channel:
+    return stack.enter_context(grpc.insecure_channel(address))
