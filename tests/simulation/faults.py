@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from limedb.cluster.forming import Forming
 from limedb.cluster.handoff import Handoff, Job, Part
 from limedb.cluster.hearsay import Hearsay
 from limedb.cluster.transfer import Sources
@@ -76,6 +77,11 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(LocalReplica, "read", read)
     patch.setattr(healing, "judge", lambda own, owners, answers: healing.Verdict(healing.Outcome.MENDED))
+
+
+def pledges_to_anybody(patch: pytest.MonkeyPatch) -> None:
+    """A fresh node pledges itself to whoever asks first."""
+    patch.setattr(Forming, "pledge", Forming._pledge)
 
 
 def whoever_answers(patch: pytest.MonkeyPatch) -> None:

@@ -307,6 +307,16 @@ async def _check_refused(node: SimNode, level: Level) -> None:
         raise AssertionError(f"complaint: {node.url} can't know, and answers at {level}: {found}")
 
 
+async def forming_beside_pledges(sim: Sim) -> None:
+    """Fresh nodes become a cluster while a stranger asks them to pledge themselves to whoever comes."""
+    stranger = asyncio.create_task(Stranger(sim).run())
+    try:
+        await start_cluster(sim, form_of(sim))
+    finally:
+        stranger.cancel()
+        await asyncio.wait([stranger])
+
+
 async def lies(sim: Sim, *, count: int = 1, **settings: Any) -> Ledger:
     """Unique keys, while a stranger sends forged messages to all nodes, one member lies whenever it is asked,
     and members come and go: nothing that was acknowledged is lost, and all goes on.
