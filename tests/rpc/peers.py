@@ -112,11 +112,13 @@ def new_memory(size: int = 1 << 30) -> Memory:
 
 
 @asynccontextmanager
-async def serving(address: str, *servicers: Servicer) -> AsyncIterator[Server]:
-    """A server of some services, for the time of the block."""
+async def serving(address: str, *servicers: Servicer, name: str = "") -> AsyncIterator[Server]:
+    """A server of some services, for the time of the block. name: of its node, where calls may say which one
+    they mean.
+    """
     server = Server(new_memory())
     for servicer in servicers:
-        server.add(servicer)
+        server.add(servicer, name=name)
     await server.start([address])
     try:
         yield server
