@@ -11,8 +11,8 @@ A change takes three epochs after the steady one:
 STREAMING: reads ask the old owners, writes go to old and new ones, the new ones fetch what they lack.
 HANDOVER: reads ask the new owners, writes still go to both, so that a coordinator that has not heard of it
 and reads from the old ones misses nothing. Each step is taken only when every range has a majority of old
-owners that know the one before (`cluster/topology/manager.py`). Source: Cassandra's CEP-21, "Transactional
-Cluster Metadata" (start, mid and finish of a join).
+owners that know the one before (`cluster/topology/manager.py`). Source: Cassandra's CEP-21, "Transactional Cluster
+Metadata" (start, mid and finish of a join).
 """
 
 from collections.abc import Callable, Iterable, Iterator

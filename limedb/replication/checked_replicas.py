@@ -4,8 +4,7 @@ It owns what an answer must be to be one: as many as were asked, of the keys and
 their order, with no version of a time that can't be. Another answer fails the replica (RemoteError; a write
 that it was to take is in doubt), never the request: other replicas have the answer too. A peer that says that
 it knows a newer topology isn't believed: the claim is followed as far as it can be proven
-(`cluster/topology/verifier.py`), before the asker hears of it and starts over; a claim that isn't fails the
-replica.
+(`cluster/topology/verifier.py`), before the asker hears of it and starts over; a claim that isn't fails the replica.
 
 It must never judge what is stored: a replica that forges a record of a key that it holds, or an
 acknowledgement of its own, is not found out here.

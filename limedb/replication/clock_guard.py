@@ -35,9 +35,9 @@ class ClockGuard:
     limit_ms: MAX_CLOCK_SKEW, milliseconds. skew_ms: what to add to the own wall clock for the clock that the
     cluster agrees on, 0 unless the own one is known to be off. problem: what is wrong with the own clock, in
     words for the client; empty while nothing is. agree: the lead over the clock that the node is to have
-    (`cluster/gossip/clock_lead.py`), given its own and the clock's time. mark: the greatest version that is
-    stored here. is_settled: the others had the time to say what time they have. on_drop: called with the time
-    when it is lowered, since the lead was this node's alone.
+    (`cluster/gossip/clock_lead.py`), given its own and the clock's time. mark: the greatest version that is stored
+    here. is_settled: the others had the time to say what time they have. on_drop: called with the time when
+    it is lowered, since the lead was this node's alone.
     """
 
     def __init__(

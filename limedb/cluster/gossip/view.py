@@ -1,8 +1,8 @@
 """The cluster as gossip shows it to this node: who is there, and how they do.
 
 It owns the membership and the detector, and keeps the two in step. It must never reach for a peer
-(`cluster/gossip/gossiper.py`), nor say who owns what (`cluster/topology/store.py`): an opinion of who is
-alive changes no ownership.
+(`cluster/gossip/gossiper.py`), nor say who owns what (`cluster/topology/store.py`): an opinion of who is alive changes
+no ownership.
 """
 
 from collections.abc import Callable, Iterable, Mapping

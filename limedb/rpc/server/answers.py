@@ -1,7 +1,7 @@
 """Answers of KVService as bytes, joined from what is stored: no value is made into a message and back.
 
-It owns how the pieces are put together; tests/rpc/server/test_answers.py holds every byte against what
-protobuf writes. It must never decide what is told.
+It owns how the pieces are put together; tests/rpc/server/test_answers.py holds every byte against what protobuf
+writes. It must never decide what is told.
 """
 
 from collections.abc import Callable, Iterable, Sequence

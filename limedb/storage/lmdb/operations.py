@@ -1,8 +1,8 @@
 """What a replica remembers of operations, on disk: an LMDB environment of its own.
 
 It owns how states get to disk and how they are forgotten. It must never judge a proposal
-(`core/idempotency.py`), nor answer before a state is as durable as the data is (setting DURABILITY), nor go
-on after the disk has failed: then nobody knows which promises it kept.
+(`core/idempotency.py`), nor answer before a state is as durable as the data is (setting DURABILITY), nor go on
+after the disk has failed: then nobody knows which promises it kept.
 
 Table: when the operation began (8 bytes of milliseconds, big-endian) and its id, 16 bytes, to its packed
 state; so the oldest stand in front, and each transaction forgets some that are too old. Under `note`, that is
@@ -11,8 +11,7 @@ behind all of them: cluster id, epoch and since, as JSON.
 Each state, and what stands behind them, ends with a checksum of its place and itself (XXH3, 8 bytes), which
 an older LimeDB didn't write. All are verified when the log is opened, as are its pages, and that it isn't an
 older copy: a promise that is lost must not be given anew. Whoever opens it sets a damaged one aside: a log
-that is new notes no topology, so that the replica can tell of nothing from before
-(`replication/idempotency/ownership_history.py`).
+that is new notes no topology, so that the replica can tell of nothing from before (`replication/idempotency/ownership_history.py`).
 
 States of one moment are one transaction in a thread: a state is looked at and changed on the event loop, in
 order, and is on disk when the transaction is that was begun behind it.

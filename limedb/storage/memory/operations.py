@@ -1,7 +1,7 @@
 """What a replica remembers of operations, in memory.
 
-It owns the states of a node whose data is in memory, too. It must never judge a proposal:
-`core/idempotency.py` does.
+It owns the states of a node whose data is in memory, too. It must never judge a proposal: `core/idempotency.py`
+does.
 """
 
 from collections.abc import Sequence
