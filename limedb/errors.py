@@ -21,6 +21,7 @@ each class to a status, the most specific class decides. Facts are attributes, s
     │   ├── RangeUnreachableError    the same, of a range of keys
     │   ├── OutcomeUnknownError      a write was sent and too few answers came back
     │   ├── ContendedError           others kept writing newer versions of the key
+    │   ├── WrongNodeError           a call was meant for another node
     │   ├── NotMemberError           the node belongs to no cluster, or to another one
     │   ├── StaleEpochError          the asker's topology is older than the replica's
     │   └── ClockSkewError           a version or a clock is too far from the others'
@@ -209,6 +210,14 @@ class ContendedError(UnavailableError):
     def __init__(self, key: str, attempts: int) -> None:
         super().__init__(f"key {brief(key)} was overtaken by newer writes {attempts} times; try again")
         self.key, self.attempts = key, attempts
+
+
+class WrongNodeError(UnavailableError):
+    """A peer's call is meant for another node, whose address leads here. Attribute: node_url, of this one."""
+
+    def __init__(self, node_url: str, meant: str) -> None:
+        super().__init__(f"{node_url} answers at the address of {meant!r}: it leads to another node")
+        self.node_url = node_url
 
 
 class NotMemberError(UnavailableError):

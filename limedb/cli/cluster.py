@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from limedb.cli.options import Command, Group
+from limedb.cli.options import SECONDS, Command, Group, ready_option
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
 from limedb.launch import cluster as launcher
@@ -67,12 +67,13 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
     "-e", "settings", multiple=True, metavar="NAME=VALUE", callback=_settings, help="A setting of all nodes."
 )
 @click.option("--detach", is_flag=True, help="Return when the cluster is ready, and let it run.")
+@ready_option
 @_in_folder
-def start(folder: Folder, detach: bool, **options: Any) -> None:  # noqa: ANN401 (Plan checks them)
+def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:  # noqa: ANN401 (Plan checks them)
     """Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
 
-    Where that takes over 30 s, or a node ends, it says why of each node, and exits with 1. If most of the
-    nodes serve, they are left running; else all are ended.
+    Where that takes longer than --timeout, or a node ends, it says why of each node, and exits with 1. If
+    most of the nodes serve, they are left running; else all are ended.
 
     \b
     Example: four nodes that keep nothing on disk
@@ -80,7 +81,7 @@ def start(folder: Folder, detach: bool, **options: Any) -> None:  # noqa: ANN401
     """  # noqa: D301 (click looks for the character, not for its escape)
     try:
         with foreground.interruptible():
-            launch = launcher.start(LaunchPlan(folder, **options))
+            launch = launcher.start(LaunchPlan(folder, **options), seconds)
     except KeyboardInterrupt:
         click.echo("interrupted; what was started is ended", err=True)
         sys.exit(130)
@@ -136,10 +137,20 @@ def status(folder: Folder) -> None:
     limedb cluster stop --data-dir data/cluster
     """,
 )
+@click.option(
+    "--timeout",
+    "seconds",
+    default=launcher.STOP_SECONDS,
+    show_default=True,
+    type=SECONDS,
+    metavar="SECONDS",
+    help="How long nodes may take; those that run still are killed then.",
+)
 @_in_folder
-def stop(folder: Folder) -> None:
+def stop(folder: Folder, seconds: float) -> None:
     """End all processes: the nodes finish their requests first."""
-    launcher.stop(folder)
+    for name in launcher.stop(folder, seconds):
+        click.echo(f"{name} did not end within {seconds:g} s, and was killed", err=True)
 
 
 @cluster.command(
@@ -177,16 +188,18 @@ _node_command("resume", launcher.resume, "Let a paused NODE go on.")
 )
 @click.argument("node", metavar="[NODE]", required=False)
 @click.option("--all", "is_all", is_flag=True, help="All nodes, one after the other.")
+@ready_option
 @_in_folder
-def restart(folder: Folder, node: str | None, is_all: bool) -> None:
+def restart(folder: Folder, node: str | None, is_all: bool, seconds: float) -> None:
     """Start NODE again, after ending it if it runs; return when it is ready.
 
-    A node that runs is ended only once all others count for watches: so clients that watch miss nothing.
+    A node that runs is ended only once all others count for watches: so clients that watch miss nothing. For
+    that, and for each node to be ready, it waits as long as --timeout says, and then says why it is not.
     In the end it says what the node warns of, such as data that was set aside.
     """
     if (node is not None) == is_all:
         raise click.UsageError("give a node (node1..) or --all")
     if node is None:
-        launcher.restart_all(folder, click.echo)
+        launcher.restart_all(folder, seconds, click.echo)
     else:
-        launcher.restart(folder, node, click.echo)
+        launcher.restart(folder, node, seconds, click.echo)

@@ -43,6 +43,15 @@ patience_option = click.option(
     metavar="SECONDS",
     help="How long to try again when the cluster is away.",
 )
+ready_option = click.option(
+    "--timeout",
+    "seconds",
+    default=30.0,
+    show_default=True,
+    type=SECONDS,
+    metavar="SECONDS",
+    help="How long to wait until nodes are ready.",
+)
 consistency_option = click.option(
     "--consistency",
     "level",

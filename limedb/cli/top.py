@@ -14,8 +14,8 @@ from limedb.errors import LimeDBError, UnavailableError
 from limedb.operator.calls import may_pass
 from limedb.operator.cluster import ClusterSample, NodeSample, cluster_client
 
-ANSWER_SECONDS = 5.0
-"""How long a sample may be late."""
+LATE_SECONDS = 5.0
+"""How long a sample may be late, at most: then it is asked for again."""
 _CLEAR = "\x1b[H\x1b[J"
 _COLUMNS = (
     "NODE", "STATUS", ">KEYS", ">OWNS", ">REQ/S", ">GET/S", ">SET/S", ">DEL/S", ">MEAN MS", ">ERRORS",
@@ -42,8 +42,9 @@ def top(interval: float, count: int | None, shape: str, target: str, patience: f
     -o raw prints a line a node, which begins with the sample's time in seconds.
     """
     live = shape == TABLE and sys.stdout.isatty()
-    with cluster_client(target, ANSWER_SECONDS) as node:
-        samples = _lasting(lambda: node.watch(round(interval * 1000)), Patience(patience))
+    with cluster_client(target, patience) as node:
+        late = min(patience, LATE_SECONDS)
+        samples = _lasting(lambda: node.watch(round(interval * 1000), late), Patience(patience))
         for sample in islice(_paced(samples, interval), count):
             if shape == JSON:
                 echo_json(sample.as_view, None)

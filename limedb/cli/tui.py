@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from limedb.cli.options import timeout_option
 from limedb.errors import UnsupportedError
 
 
@@ -16,9 +17,12 @@ from limedb.errors import UnsupportedError
     envvar="LIMEDB_TARGET",
     help="Where to begin: a node, several, or Envoy. The others are found.",
 )
+@timeout_option
 @click.option("--light", is_flag=True, help="Begin with the light theme; the key t changes it.")
-def tui(target: str, light: bool) -> None:
+def tui(target: str, timeout: float, light: bool) -> None:
     """Watch and use a cluster in the terminal. The last line tells the keys, and ? more of them.
+
+    A node that is silent for as long as --timeout says is left for another one.
 
     \b
     Example: a cluster of `make run`, seen by its first node, and by others when that dies
@@ -32,4 +36,4 @@ def tui(target: str, light: bool) -> None:
         if missing.name not in ("textual", "rich"):
             raise
         raise UnsupportedError("tui", "the terminal UI needs Textual: pip install 'limedb[tui]'") from None
-    LimeApp(target, light=light).run()
+    LimeApp(target, timeout, light=light).run()

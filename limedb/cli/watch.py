@@ -59,7 +59,7 @@ def watch(
     """
     if (key is None) == (prefix is None):
         raise click.UsageError("give either KEY or --prefix")
-    with scan_client(target) as node:
+    with scan_client(target, patience) as node:
         follower = Follower(
             lambda resume: node.watch(key=key, prefix=prefix or "", after_version=resume),
             after_version,

@@ -17,13 +17,14 @@ from limedb.launch.records import Folder, Launch, Service
 from limedb.operator.remote_cluster import fetch_problems
 
 STOP_SECONDS = 15.0
-"""How long nodes may take to finish their requests; beyond it they are killed."""
+"""How long nodes may take to finish their requests where nobody says; beyond it they are killed."""
 ENVOY_STOP_SECONDS = 5.0
 
 
-def start(plan: LaunchPlan) -> Launch:
-    """Start a cluster and return when it is ready. ConfigError, LaunchError: nothing of it runs any more;
-    NotReadyError: where most of its nodes serve what was started runs on, for the others may need somebody.
+def start(plan: LaunchPlan, seconds: float) -> Launch:
+    """Start a cluster and return when it is ready, within so many seconds. ConfigError, LaunchError: nothing
+    of it runs any more; NotReadyError: where most of its nodes serve what was started runs on, for the others
+    may need somebody.
     """
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     with plan.folder.locked("start", wait=False):
@@ -34,7 +35,7 @@ def start(plan: LaunchPlan) -> Launch:
             for service in launch.services:
                 launch = launch.with_service(_spawn(service))
             plan.folder.write(launch)
-            wait_ready(plan.folder, launch, starts)
+            wait_ready(plan.folder, launch, starts, seconds)
         except BaseException as error:
             if isinstance(error, NotReadyError) and len(error.serving) >= majority(len(launch.nodes)):
                 raise NotReadyError(f"{error}\n{_left(plan.folder, error)}", error.serving) from error
@@ -56,14 +57,16 @@ def add(folder: Folder) -> Service:
     return node
 
 
-def stop(folder: Folder) -> None:
-    """End all processes of the cluster. LaunchError: there is none.
+def stop(folder: Folder, seconds: float = STOP_SECONDS) -> list[str]:
+    """End all processes of the cluster; the nodes that took over `seconds`, and were killed. LaunchError:
+    there is none.
 
     Envoy is the last to go, so that whoever asks in the meantime gets an answer.
     """
     launch = folder.read()
-    _end(launch)
+    killed = _end(launch, seconds)
     folder.forget()
+    return killed
 
 
 def kill(folder: Folder, name: str) -> None:
@@ -81,28 +84,33 @@ def resume(folder: Folder, name: str) -> None:
     _alive(folder, name).resume()
 
 
-def restart(folder: Folder, name: str, say: Callable[[str], None]) -> None:
+def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None]) -> None:
     """Start a node again with the same command and environment, after ending it if it still runs, and return
     when it is ready. A node that runs is ended only once the others count for watches, so that no watch ends
-    with a gap. say: takes a line, that it is ready and each of what it warns of. LaunchError.
+    with a gap. seconds: for each of the two waits. say: takes a line, that it is ready and each of what it
+    warns of. LaunchError.
     """
     launch = folder.read()
     node = launch.node(name)
     if node.pid and node.pid.state != "dead":
-        wait_watchable([other for other in launch.nodes if other.name != name and other.state == "running"])
-        end_all([node.pid], STOP_SECONDS)
+        others = [other for other in launch.nodes if other.name != name and other.state == "running"]
+        wait_watchable(others, seconds)
+        if end_all([node.pid], STOP_SECONDS):
+            say(f"{name} did not end within {STOP_SECONDS:g} s, and was killed")
     starts = {node.log: _size(node.log)}
     folder.update(_spawn(node))
-    wait_ready(folder, folder.read(), starts)
+    wait_ready(folder, folder.read(), starts, seconds)
     say(f"{name} is ready again")
     for problem in _problems(node):
         say(f"! {problem}")
 
 
-def restart_all(folder: Folder, say: Callable[[str], None]) -> None:
-    """Restart all nodes, one after the other, each once the one before is ready. LaunchError."""
+def restart_all(folder: Folder, seconds: float, say: Callable[[str], None]) -> None:
+    """Restart all nodes, one after the other, each once the one before is ready. seconds: as for one.
+    LaunchError.
+    """
     for node in folder.read().nodes:
-        restart(folder, node.name, say)
+        restart(folder, node.name, seconds, say)
 
 
 def _problems(node: Service) -> Sequence[str]:
@@ -141,10 +149,12 @@ def _alive(folder: Folder, name: str) -> Pid:
     return pid
 
 
-def _end(launch: Launch) -> None:
-    end_all([node.pid for node in launch.nodes if node.pid], STOP_SECONDS)
+def _end(launch: Launch, seconds: float = STOP_SECONDS) -> list[str]:
+    """End all; the names of nodes that had to be killed."""
+    killed = end_all([node.pid for node in launch.nodes if node.pid], seconds)
     if launch.envoy and launch.envoy.pid:
         end_all([launch.envoy.pid], ENVOY_STOP_SECONDS)
+    return [node.name for node in launch.nodes if node.pid in killed]
 
 
 def _size(log: Path) -> int:

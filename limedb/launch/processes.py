@@ -92,8 +92,8 @@ def spawn(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> Pid:
     return pid
 
 
-def end_all(pids: Iterable[Pid], limit: float) -> None:
-    """Ask processes to end, paused ones too; kill those that haven't after `limit` seconds."""
+def end_all(pids: Iterable[Pid], limit: float) -> list[Pid]:
+    """Ask processes to end, paused ones too; kill, and return, those that haven't after `limit` seconds."""
     pids = list(pids)
     for pid in pids:
         pid.send(signal.SIGTERM)
@@ -101,8 +101,11 @@ def end_all(pids: Iterable[Pid], limit: float) -> None:
     try:
         wait_until(lambda: all(pid.state == "dead" for pid in pids), limit, "processes to end")
     except LaunchError:
-        for pid in pids:
+        late = [pid for pid in pids if pid.state != "dead"]
+        for pid in late:
             pid.kill()
+        return late
+    return []
 
 
 def wait_until(condition: Callable[[], bool], limit: float, what: str) -> None:

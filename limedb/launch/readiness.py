@@ -5,7 +5,7 @@ It owns the questions and the waiting. It must never start or end a process.
 
 import http.client
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from limedb.aio.retrying import Pauses
@@ -14,28 +14,27 @@ from limedb.errors import LaunchError, LimeDBError, NotReadyError
 from limedb.launch.records import Folder, Launch, Service
 from limedb.operator.remote_cluster import fetch_state
 
-READY_SECONDS = 30.0
 FIRST_LOOK, LONGEST_LOOK = 0.05, 0.5
 """Seconds between two looks; they grow."""
 CALL_SECONDS = 2.0
 """Seconds for an answer: a busy machine gives one late, and where no node runs it is refused at once."""
 
 
-def wait_ready(folder: Folder, launch: Launch, log_starts: dict[Path, int] | None = None) -> None:
+def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], seconds: float) -> None:
     """Return when the nodes that run or were started know each other and Envoy reaches them.
 
-    log_starts: where in its log each process of this start began. NotReadyError: it took over READY_SECONDS,
-    or one of them died, and the others take requests or are too few to.
+    starts: where in its log each process of this start began. NotReadyError: it took over `seconds`, or one
+    of them died, and the others take requests or are too few to.
     """
-    starts, end = log_starts or {}, time.monotonic() + READY_SECONDS
+    end = time.monotonic() + seconds
     waiting = [node for node in launch.nodes if node.log in starts or node.state == "running"]
     pauses = Pauses(FIRST_LOOK, LONGEST_LOOK)
     count, whole = len(waiting), len(waiting) == len(launch.nodes)
     while waiting := [node for node in waiting if not _is_ready(node, launch.envoy, count, whole)]:
         dead = [each for each in launch.services if each.log in starts and each.state == "dead"]
         if (dead and _is_all_that_comes(launch)) or time.monotonic() > end:
-            raise _not_ready(folder, launch, starts, dead, waiting)
-        time.sleep(pauses.pause())
+            raise _not_ready(folder, launch, starts, dead, waiting, seconds)
+        time.sleep(min(pauses.pause(), max(0.0, end - time.monotonic())))
 
 
 def _is_all_that_comes(launch: Launch) -> bool:
@@ -48,12 +47,13 @@ def _is_all_that_comes(launch: Launch) -> bool:
 def _not_ready(
     folder: Folder,
     launch: Launch,
-    starts: dict[Path, int],
+    starts: Mapping[Path, int],
     dead: Sequence[Service],
     waiting: Sequence[Service],
+    seconds: float,
 ) -> NotReadyError:
     names = ", ".join(service.name for service in dead or waiting)
-    lines = [f"{names} ended while it started" if dead else f"{names} not ready within {READY_SECONDS:g} s"]
+    lines = [f"{names} ended while it started" if dead else f"{names} not ready within {seconds:g} s"]
     for service in (*dead, *(node for node in waiting if node not in dead)):
         reason = _reason(service, launch.envoy)
         if reason in (_ENDED, _SILENT):
@@ -97,18 +97,18 @@ def _serves(node: Service) -> bool:
     return state.status == "active" and state.node_url == node.url
 
 
-def wait_watchable(nodes: Sequence[Service]) -> None:
+def wait_watchable(nodes: Sequence[Service], seconds: float) -> None:
     """Return when all these nodes count for watches, those that don't answer left alone. LaunchError: it took
-    over READY_SECONDS.
+    over `seconds`.
     """
-    pauses, end = Pauses(FIRST_LOOK, LONGEST_LOOK), time.monotonic() + READY_SECONDS
+    pauses, end = Pauses(FIRST_LOOK, LONGEST_LOOK), time.monotonic() + seconds
     while waiting := {node.name: ms for node in nodes if (ms := _watch_wait_ms(node))}:
         if time.monotonic() > end:
             waits = ", ".join(f"{name} for another {ms / 1000:.0f} s" for name, ms in waiting.items())
             raise LaunchError(
-                f"within {READY_SECONDS:g} s not all nodes count for watches ({waits}); try again then"
+                f"within {seconds:g} s not all nodes count for watches ({waits}); try again then"
             )
-        time.sleep(pauses.pause())
+        time.sleep(min(pauses.pause(), max(0.0, end - time.monotonic())))
 
 
 def _watch_wait_ms(node: Service) -> int:

@@ -89,22 +89,25 @@ class Caller:
         except grpc.RpcError as error:
             raise self._error_of(cast("grpc.Call", error)) from None  # what a call raises is itself
 
-    def _stream(self, call: Callable[[], Iterable[T]], silence: float | None = None) -> Iterator[T]:
+    def _stream(
+        self, call: Callable[[], Iterable[T]], silence: float | None = None, first: float | None = None
+    ) -> Iterator[T]:
         """The messages of a stream, which ends when it is left. silence: seconds without one after which it
-        is given up (RequestTimeoutError); None: never.
+        is given up (RequestTimeoutError); None: never. first: of the first one, where it has another time.
         """
-        stream = call()
+        stream, limit = call(), silence if first is None else first
         messages, ending = iter(stream), cast("grpc.Call", stream)
         try:
             while True:
-                with _Alarm(silence, ending.cancel) as alarm:
+                with _Alarm(limit, ending.cancel) as alarm:
                     message = next(messages, None)
                 if message is None:
                     return
                 yield message
+                limit = silence
         except grpc.RpcError as error:
             if alarm.rang:
-                raise RequestTimeoutError(silence or 0.0, self._target) from None
+                raise RequestTimeoutError(limit or 0.0, self._target) from None
             raise self._error_of(cast("grpc.Call", error)) from None
         finally:
             ending.cancel()

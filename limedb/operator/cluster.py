@@ -95,11 +95,14 @@ class ClusterClient(Caller):
         request = cluster_pb2.LocateKeyRequest(key=key)
         return _view(self._call(lambda: self._stub.LocateKey(request, timeout=self._timeout)))
 
-    def watch(self, interval_ms: int) -> Iterator[ClusterSample]:
-        """The cluster now, then at each change and each interval, without end."""
+    def watch(self, interval_ms: int, late: float) -> Iterator[ClusterSample]:
+        """The cluster now, then at each change and each interval, without end. late: seconds that a sample
+        may be late, but for the first, which has the time of a call.
+        """
         request = cluster_pb2.WatchClusterRequest(interval_ms=interval_ms)
-        silence = interval_ms / 1000 + self._timeout
-        yield from map(_sample, self._stream(lambda: self._stub.WatchCluster(request), silence))
+        silence = interval_ms / 1000 + late
+        answers = self._stream(lambda: self._stub.WatchCluster(request), silence, self._timeout)
+        yield from map(_sample, answers)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.operator import console_convert as convert
 from limedb.operator.console_values import Gossip, KeyPage, KeyRow, Owner
 from limedb.wire import status
-from limedb.wire.channels import CHANNEL_OPTIONS
+from limedb.wire.channels import options_for
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class ConsoleCalls:
 
     def _channel(self, address: str) -> grpc.aio.Channel:
         if address not in self._channels:
-            self._channels[address] = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
+            self._channels[address] = grpc.aio.insecure_channel(address, options_for(self._timeout))
         return self._channels[address]
 
 

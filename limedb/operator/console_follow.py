@@ -12,7 +12,7 @@ import grpc
 from limedb.aio.retrying import LONGEST_LOOK, Pauses
 from limedb.operator import console_convert as convert
 from limedb.operator.console_values import Lost, Sample
-from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
+from limedb.wire.channels import options_for
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 Call: TypeAlias = (
@@ -21,18 +21,17 @@ Call: TypeAlias = (
 
 INTERVAL_MS = 1000
 """Milliseconds between two samples of a cluster in which nothing changes."""
-SILENCE_SECONDS = 3.0
-"""Without a sample for so long, a node counts as lost: it may hang, its connection open."""
-CONNECT_SECONDS = CONNECT_MS / 1000
-"""Seconds for the first sample, before which a connection has to come about."""
 FIRST_PAUSE = 0.5
 """Seconds after the first round in which none of the known nodes told anything; further pauses grow."""
 
 
 class Follower:
-    """Follows the cluster behind some addresses (host:port)."""
+    """Follows the cluster behind some addresses (host:port). late: seconds that a sample may be late: then a
+    node counts as lost, for it may hang, its connection open.
+    """
 
-    def __init__(self, addresses: tuple[str, ...]) -> None:
+    def __init__(self, addresses: tuple[str, ...], late: float) -> None:
+        self._silence = INTERVAL_MS / 1000 + late
         self._seeds, self._others = addresses, addresses[:0]
         self._current = addresses[0]
         self._by_url: dict[str, str] = {}
@@ -71,19 +70,18 @@ class Follower:
 
     async def _through(self, address: str) -> AsyncGenerator[Sample | Lost, None]:
         """Samples of one node, then why there are no more."""
-        reason, limit = "it ended the stream", CONNECT_SECONDS
-        async with grpc.aio.insecure_channel(address, CHANNEL_OPTIONS) as channel:
+        reason = "it ended the stream"
+        async with grpc.aio.insecure_channel(address, options_for(self._silence)) as channel:
             stub = cluster_pb2_grpc.ClusterServiceStub(channel)
             call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=INTERVAL_MS))
             try:
-                while isinstance(told := await _read(call, limit), cluster_pb2.WatchClusterResponse):
+                while isinstance(told := await _read(call, self._silence), cluster_pb2.WatchClusterResponse):
                     yield convert.sample(address, told)
-                    limit = SILENCE_SECONDS
             except grpc.aio.AioRpcError as error:
                 gone = error.code() is grpc.StatusCode.UNAVAILABLE
                 reason = "nothing answers" if gone else f"{error.code().name}: {error.details()}"
             except TimeoutError:
-                reason = f"silent for {limit:g} s"
+                reason = f"silent for {self._silence:g} s"
             finally:
                 call.cancel()
         yield Lost(address, reason)

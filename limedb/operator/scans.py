@@ -71,8 +71,8 @@ class ChangePage:
 
 
 class ScanClient(Caller):
-    """Streams of a node. timeout: seconds for each page of a scan. Errors as those of every Caller, raised
-    between two messages.
+    """Streams of a node. timeout: seconds for each page of a scan, and until a watch stands. Errors as those
+    of every Caller, raised between two messages.
     """
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
@@ -113,7 +113,7 @@ class ScanClient(Caller):
         request = kv_pb2.WatchRequest(
             key=key, prefix=prefix if key is None else None, after_version=after_version
         )
-        for answer in self._stream(lambda: self._kv.Watch(request), SILENCE_SECONDS):
+        for answer in self._stream(lambda: self._kv.Watch(request), SILENCE_SECONDS, self._timeout):
             yield ChangePage(tuple(_change(event) for event in answer.events), answer.resume_version)
 
 

@@ -30,7 +30,7 @@ from limedb.replication.read.resolver import Read, ReadResolver
 from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Written
 from limedb.replication.write.batcher import WriteBatcher
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
-from limedb.replication.write.portions import is_large, portions
+from limedb.replication.write.portions import PORTION_BYTES, is_large, portions
 from limedb.replication.write.writer import Writer
 
 __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
@@ -45,7 +45,7 @@ class Coordinator:
     """Takes requests for any key. Deadlines are seconds of clock.monotonic; a level of None is the default.
 
     name: of the node. counters: what it did besides answering. finder: reads for it; `finder.write_back` may
-    be replaced.
+    be replaced. portion_bytes: of a large batch, as `portions` has it; a simulation sets less.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Coordinator:
             placement, replicas, clock, skew, self._tasks, self.counters, self._learn, self._new_proposer
         )
         self._versions, self._name = versions, name
+        self.portion_bytes = PORTION_BYTES
 
     async def get(self, key: str, level: Level | None, deadline: float, most: int | None = None) -> Found:
         """The value of a key. KeyNotFoundError, UnavailableError, RequestTimeoutError. most: bytes of values
@@ -116,7 +117,7 @@ class Coordinator:
             return []
         level, by_key = level or self._default, {write[0]: write for write in writes}
         different = writes if len(by_key) == len(writes) else [*by_key.values()]
-        write = self._in_portions if is_large(different) else self._outcomes
+        write = self._in_portions if is_large(different, self.portion_bytes) else self._outcomes
         outcomes = await write(different, level, deadline)
         if different is writes:
             return outcomes
@@ -149,7 +150,7 @@ class Coordinator:
         """
         outcomes: list[Written | LimeDBError] = []
         began = self._clock.monotonic()
-        for portion in portions(writes):
+        for portion in portions(writes, self.portion_bytes):
             try:
                 if outcomes and (now := self._clock.monotonic()) + TIMER_SLACK_SECONDS > deadline:
                     raise RequestTimeoutError(now - began, "the writes of the batch before this one")

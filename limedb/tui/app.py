@@ -32,8 +32,8 @@ BAR = 16
 
 
 class LimeApp(App[None]):
-    """The terminal UI of the cluster behind target, "host:port,host:port". light: the theme to begin with.
-    clock: tells the time of events. InvalidRequestError: the target is none.
+    """The terminal UI of the cluster behind target, "host:port,host:port". seconds: that an answer may take.
+    light: the theme to begin with. clock: tells the time of events. InvalidRequestError: the target is none.
     """
 
     TITLE = "LimeDB"
@@ -53,10 +53,15 @@ class LimeApp(App[None]):
     ]
 
     def __init__(
-        self, target: str, *, light: bool = False, clock: Callable[[], datetime] = datetime.now
+        self,
+        target: str,
+        seconds: float,
+        *,
+        light: bool = False,
+        clock: Callable[[], datetime] = datetime.now,
     ) -> None:
         super().__init__()
-        self._session = TuiSession(target)
+        self._session = TuiSession(target, seconds)
         self._clock = clock
         self._level: Level | None = None  # that was chosen last
         for theme in (DARK, LIGHT):

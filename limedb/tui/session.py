@@ -16,19 +16,19 @@ from limedb.operator.console_follow import Follower
 from limedb.operator.console_values import Gossip, KeyPage, Lost, Owner, Sample
 from limedb.tui.drafts import Draft
 
-CALL_SECONDS = 3.0
-VALUE_SECONDS = 5.0
 PAGE_SIZE = 100
 
 
 class TuiSession:
-    """The cluster behind some addresses, "host:port,host:port". InvalidRequestError: they are none.
+    """The cluster behind some addresses, "host:port,host:port". seconds: that an answer may take, and a
+    sample may be late. InvalidRequestError: the addresses are none.
 
     Calls raise LimeDBError when they fail.
     """
 
-    def __init__(self, target: str) -> None:
-        self._follower, self._calls = Follower(addresses_of(target)), ConsoleCalls(CALL_SECONDS)
+    def __init__(self, target: str, seconds: float) -> None:
+        self._seconds = seconds
+        self._follower, self._calls = Follower(addresses_of(target), seconds), ConsoleCalls(seconds)
         self._client: Client | None = None
         self._opening = asyncio.Lock()
 
@@ -81,7 +81,7 @@ class TuiSession:
         """The client, opened when it is first asked for. UnavailableError: nothing answers."""
         async with self._opening:
             if self._client is None:
-                client = connect(",".join(self._follower.addresses), timeout=VALUE_SECONDS)
+                client = connect(",".join(self._follower.addresses), timeout=self._seconds)
                 await client.open()
                 self._client = client
         return self._client

@@ -9,6 +9,9 @@ MAX_MESSAGE = 64 << 20
 CONNECT_MS = 5_000
 """Milliseconds that a connection has to come about: some round trips across the world, or a node's pause."""
 
+_LONGEST_MS = (1 << 31) - 1
+"""What gRPC takes: 24 days."""
+
 CHANNEL_OPTIONS = (
     # A new channel starts anew, and does not share an old one's backoff.
     ("grpc.use_local_subchannel_pool", 1),
@@ -34,5 +37,10 @@ CHANNEL_OPTIONS = (
 
 
 def options_for(timeout: float) -> tuple[tuple[str, int], ...]:
-    """The options of a channel for one who waits `timeout` seconds: a connection may take as long."""
-    return (*CHANNEL_OPTIONS, ("grpc.min_reconnect_backoff_ms", max(CONNECT_MS, round(timeout * 1000))))
+    """The options of a channel for one who waits `timeout` seconds: it is the call's deadline that ends the
+    wait, not the time that a connection may take to come about, or to answer a ping. Of two options with one
+    name gRPC takes the first.
+    """
+    beyond = min(CONNECT_MS + round(timeout * 1000), _LONGEST_MS)
+    own = dict.fromkeys(("grpc.min_reconnect_backoff_ms", "grpc.http2.ping_timeout_ms"), beyond)
+    return tuple((dict(CHANNEL_OPTIONS) | own).items())

@@ -47,6 +47,8 @@ _TYPED: dict[str, type[errors.LimeDBError]] = {
 }
 
 
+_LED_ASTRAY = "another node answers at its address"
+
 Answer = grpc.aio.AioRpcError | grpc.Call
 """A call that failed, asynchronous or not."""
 
@@ -115,6 +117,8 @@ def typed_error(remote: errors.RemoteError, facts: str) -> errors.LimeDBError:
         return errors.ClockSkewError(f"node {remote.node_url} says that what it was sent", ahead, limit)
     if remote.kind == errors.WatchGapError.__name__:
         return errors.WatchGapError(int(facts or 0))
+    if remote.kind == errors.WrongNodeError.__name__:  # the peer itself heard nothing of it
+        return errors.ReplicaUnreachableError(remote.node_url, _LED_ASTRAY)
     return _TYPED[remote.kind](str(remote)) if remote.kind in _TYPED else remote
 
 

@@ -25,7 +25,11 @@ os.kill(os.getpid(), int(sys.argv[1]))
 @pytest.mark.parametrize("number", [signal.SIGBUS, signal.SIGSEGV, signal.SIGABRT])
 def test_a_signal_that_ends_the_process_is_named(number: signal.Signals) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _DIES, str(number.value), ""], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _DIES, str(number.value), ""],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == -number
     assert "Fatal Python error" in done.stderr
@@ -36,4 +40,4 @@ def test_a_pipe_that_nobody_reads_does_not_keep_it_alive() -> None:
         [sys.executable, "-c", _DIES, str(signal.SIGBUS.value), "full"], stderr=subprocess.PIPE
     )
     assert process.wait(30) == -signal.SIGBUS
-    process.communicate()
+    process.communicate(timeout=60)

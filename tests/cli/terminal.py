@@ -3,9 +3,10 @@
 import os
 import pty
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+
+from tests.support.children import LIMIT, child
 
 
 def on_terminal(
@@ -17,15 +18,15 @@ def on_terminal(
     """
     ours, theirs = pty.openpty()
     settings = {**os.environ, "TERM": "xterm", "COLUMNS": "100", **(env or {})}
-    with subprocess.Popen(
-        [sys.executable, "-m", "limedb", *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=settings
-    ) as command:
+    command_line = [sys.executable, "-m", "limedb", *arguments]
+    with child(command_line, stdin=theirs, stdout=theirs, stderr=theirs, env=settings) as command:
         os.close(theirs)
         shown = ""
         for shown in _pieces(ours):
             if interrupt_at and interrupt_at in shown:
                 command.send_signal(signal.SIGINT)
                 interrupt_at = ""
+        command.wait(LIMIT)
     return command.returncode, shown
 
 

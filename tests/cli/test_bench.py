@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.children import child
 from tests.support.clusters import RunningCluster, limedb, running_cluster
 from tests.support.ports import free_port
 from tests.support.serving import advertised_pair
@@ -84,9 +85,8 @@ def test_a_value_that_is_overwritten_from_outside_is_exit_code_5_and_is_shown(
 ) -> None:
     arguments = ["--keys", "1", "-c", "1", "--duration", "4", "--prefix", "spoilt/", "--read-share", "0.9"]
     command = ["bench", "verify", *arguments, "-o", "json", "--target", cluster.envoy_address]
-    with subprocess.Popen(
-        [sys.executable, "-m", "limedb", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as load:
+    pipe = subprocess.PIPE
+    with child([sys.executable, "-m", "limedb", *command], stdout=pipe, stderr=pipe) as load:
         while load.poll() is None:
             limedb("set", "spoilt/00000000", "from outside", "--target", cluster.envoy_address)
         stdout, stderr = load.communicate()
@@ -108,7 +108,7 @@ def test_ctrl_c_ends_the_load_and_shows_what_came_of_it(cluster: RunningCluster)
         "--target",
         cluster.envoy_address,
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as load:
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
         assert load.stdout is not None
         assert "/s  p50" in load.stdout.readline()
         load.send_signal(signal.SIGINT)
@@ -121,12 +121,8 @@ def test_no_value_is_wrong_though_a_node_is_killed_meanwhile(tmp_path: Path) -> 
     with running_cluster(tmp_path, nodes=3) as cluster:
         arguments = ["--duration", "8", "--keys", "200", "-c", "16", "-o", "json"]
         command = ["bench", "verify", *arguments, "--target", cluster.envoy_address]
-        with subprocess.Popen(
-            [sys.executable, "-m", "limedb", *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as load:
+        pipe = subprocess.PIPE
+        with child([sys.executable, "-m", "limedb", *command], stdout=pipe, stderr=pipe) as load:
             assert load.stderr is not None
             assert "/s  p50" in load.stderr.readline()
             cluster.kill("node2")

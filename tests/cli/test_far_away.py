@@ -84,7 +84,7 @@ def test_a_watch_far_away_shows_each_change_once(hidden: str, seconds: float) ->
 async def test_the_terminal_ui_works_far_away(hidden: str, seconds: float) -> None:
     key = new_key()
     with far(hidden, seconds) as address:
-        session = TuiSession(address)
+        session = TuiSession(address, 5)
         async with aclosing(session.follow()) as told:
             assert [isinstance(await anext(told), Sample) for _ in range(2)] == [True] * 2
         page, owners, _ = await asyncio.gather(

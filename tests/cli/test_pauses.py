@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import pytest
 from limedb.client import connect_sync
 from tests.cli.test_transfer import piped, send
 from tests.cli.test_watch import Watch, watching
-from tests.support.clusters import RunningCluster, running_cluster
+from tests.support.children import child
+from tests.support.clusters import RunningCluster, limedb, running_cluster
 from tests.support.keys import new_key
 from tests.support.pausing import stopped
 from tests.support.waiting import wait_for
@@ -41,13 +43,9 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
 def exporting(target: str, prefix: str) -> Iterator["subprocess.Popen[str]"]:
     """An export to a pipe that is under way: its first line is there to be read."""
     command = ["export", "-", "--prefix", prefix, "--target", target]
-    with subprocess.Popen(
-        [sys.executable, "-m", "limedb", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    pipe = subprocess.PIPE
+    with child([sys.executable, "-m", "limedb", *command], stdout=pipe, stderr=pipe) as process:
+        yield process
 
 
 def has_gap(watch: Watch) -> bool:
@@ -86,6 +84,18 @@ def test_a_node_that_pauses_fails_no_import_export_or_watch(three: RunningCluste
     assert len(told) == len(set(told))
     with connect_sync(three.nodes[1].address, timeout=60) as db:
         assert len(db.get_many([*before, *meanwhile])) == 2000
+
+
+def test_top_waits_for_a_first_sample_as_long_as_its_caller_says(tmp_path: Path) -> None:
+    with running_cluster(tmp_path, nodes=1, env={"STORE": "memory"}, envoy=False) as alone:
+        top = ("top", "-n", "1", "--target", alone.nodes[0].address, "--timeout")
+        alone.pause("node1")
+        done = limedb(*top, "0.3")
+        assert (done.returncode, "0.3 s" in done.stderr) == (1, True), done.stderr
+        with ThreadPoolExecutor(1) as pool:
+            showing = pool.submit(limedb, *top, "50")
+            alone.resume("node1")
+            assert showing.result(60).returncode == 0
 
 
 def test_an_import_of_a_cluster_that_stays_away_ends_with_its_place_and_how_often_it_tried(

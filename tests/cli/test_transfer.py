@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.children import child
 from tests.support.clusters import limedb
 from tests.support.waiting import wait_for
 
@@ -41,18 +42,12 @@ STANDS_STILL = (
 
 def interrupt(command: list[str], how: signal.Signals) -> tuple[int, str]:
     """Interrupt a command in its middle; its exit code, and what it complained of."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", STANDS_STILL, *command], stderr=subprocess.PIPE, text=True
-    )
-    try:
+    with child([sys.executable, "-c", STANDS_STILL, *command], stderr=subprocess.PIPE) as process:
         seen = psutil.Process(process.pid)
         wait_for("it stands still", lambda: seen.status() == psutil.STATUS_STOPPED)
         process.send_signal(how)
         process.send_signal(signal.SIGCONT)
         complaint = process.communicate(timeout=30)[1]
-    finally:
-        process.kill()
-        process.communicate()
     return process.returncode, complaint
 
 
@@ -161,13 +156,8 @@ def piped(target: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
     """An import of what is written into its stdin, which stays open."""
     command = ["import", "-", "--format", "jsonl", "--target", target, *options]
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "-m", "limedb", *command], stdin=pipe, stderr=pipe, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    with child([sys.executable, "-m", "limedb", *command], stdin=pipe, stderr=pipe) as process:
+        yield process
 
 
 def send(process: "subprocess.Popen[str]", *keys: str) -> None:

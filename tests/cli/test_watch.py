@@ -1,7 +1,6 @@
 """`watch` against a real cluster: changes are shown as they happen, and once, though nodes go away."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.children import child, join
 from tests.support.clusters import RunningCluster, limedb, running_cluster
 from tests.support.waiting import wait_for
 
@@ -20,7 +20,7 @@ class Watch:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process, self.lines = process, list[str]()
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
@@ -34,7 +34,7 @@ class Watch:
 
     def end(self) -> None:
         self.process.kill()
-        self._reader.join()
+        join(self._reader)
 
 
 def changed(*arguments: str) -> None:
@@ -47,9 +47,7 @@ def changed(*arguments: str) -> None:
 def watching(target: str, *arguments: str) -> Iterator[Watch]:
     """A watch that stands, for the time of the block."""
     command = [sys.executable, "-m", "limedb", "watch", *arguments, "--target", target]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-    ) as process:
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         watch = Watch(process)
         try:
             assert process.stderr is not None

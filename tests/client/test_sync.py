@@ -45,7 +45,7 @@ def test_threads_that_wait_when_it_closes_end(node: str) -> None:
         begun = threading.Barrier(5)
 
         def call() -> str:
-            begun.wait()
+            begun.wait(30)
             try:
                 while True:
                     db.get(new_key())
@@ -54,7 +54,7 @@ def test_threads_that_wait_when_it_closes_end(node: str) -> None:
 
         with ThreadPoolExecutor(4) as pool:
             calls = [pool.submit(call) for _ in range(4)]
-            begun.wait()
+            begun.wait(30)
             db.close()
             assert all(call.result(10) for call in calls)
 

@@ -83,7 +83,7 @@ def stand_in(port: int, data: dict[str, str]) -> Iterator[StandIn]:
         yield node
     finally:
         node.watched.set()
-        server.stop(grace=0).wait()
+        server.stop(grace=0).wait(30)
 
 
 def _answers(node: StandIn) -> dict[str, dict[str, "grpc.RpcMethodHandler[Any, Any]"]]:

@@ -15,9 +15,12 @@ from pathlib import Path
 import grpc
 
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
+from tests.support.children import child, join
 
 TIMEOUT = 5.0
 PAUSE = 0.02
+FLOOD_SECONDS = 900.0
+"""How long a flood may last, its begin and what is measured beside it included."""
 
 
 @dataclass
@@ -52,7 +55,7 @@ class Other:
     def stop(self) -> Noticed:
         """What it noticed."""
         self._stopping.set()
-        self._thread.join()
+        join(self._thread)
         return self.noticed
 
     def _run(self) -> None:
@@ -92,7 +95,7 @@ class Memory:
     def stop(self) -> float:
         """The peak."""
         self._stopping.set()
-        self._thread.join()
+        join(self._thread)
         return self.peak
 
     def _run(self) -> None:
@@ -113,12 +116,7 @@ def resident(pid: int) -> float:
 def flooding(name: str, address: str) -> Iterator[None]:
     """A flood, all of it on its way, for the time of the block."""
     command = [sys.executable, "-m", "tests.floods.attack", name, address]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
+    with child(command, stdout=subprocess.PIPE, limit=FLOOD_SECONDS) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "flooding\n", f"the flood {name} did not begin"
         yield
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()

@@ -162,6 +162,29 @@ def test_a_node_that_dies_at_start_ends_the_start_and_shows_its_log(tmp_path: Pa
     assert not (tmp_path / "launch.json").exists()
 
 
+def test_a_start_that_takes_longer_than_its_caller_allows_says_why_of_each_node(tmp_path: Path) -> None:
+    options = ["--nodes", "2", "--no-envoy", "--detach", "-e", "GOSSIP_INTERVAL=10s", "--timeout", "0.2"]
+    with free_ports(2) as ports:
+        done = limedb("cluster", "start", "--base-port", str(ports[0]), "--data-dir", str(tmp_path), *options)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: node1, node2 not ready within 0.2 s\nnode1: ")
+    assert "\nnode2: " in done.stderr
+    assert not (tmp_path / "launch.json").exists()
+
+
+def test_a_restart_that_takes_longer_than_its_caller_allows_says_why_and_leaves_the_node_running(
+    tmp_path: Path,
+) -> None:
+    with running_cluster(tmp_path, nodes=2, env=SETTINGS, envoy=False) as cluster:
+        cluster.kill("node2")
+        where = ("--data-dir", str(cluster.folder))
+        done = limedb("cluster", "restart", "node2", "--timeout", "0.05", *where)
+        assert done.returncode == 1
+        assert "node2 not ready within 0.05 s\n" in done.stderr
+        assert "\nnode2: " in done.stderr
+        assert states(cluster)[0] == 0
+
+
 def test_a_member_that_refuses_to_start_is_named_and_the_others_are_left_running(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=3, env=SETTINGS, envoy=False) as cluster:
         where = ("--data-dir", str(cluster.folder))

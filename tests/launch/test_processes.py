@@ -54,7 +54,7 @@ def test_a_process_that_got_the_id_later_is_never_signalled(sleeper: "subprocess
 def test_a_paused_process_can_be_asked_to_end(sleeper: "subprocess.Popen[bytes]") -> None:
     pid = pid_of(sleeper)
     pid.pause()
-    end_all([pid], 5.0)
+    assert end_all([pid], 5.0) == []
     assert sleeper.wait(5) == -signal.SIGTERM
 
 
@@ -62,7 +62,7 @@ def test_a_process_that_will_not_end_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     pid = spawn([sys.executable, "-c", STUBBORN], os.environ, log)
     wait_until(lambda: log.read_text() == "up\n", 10, "it to start")
-    end_all([pid], 0.1)
+    assert end_all([pid], 0.1) == [pid]
     assert pid.state == "dead"
 
 

@@ -4,15 +4,20 @@ import asyncio
 
 import pytest
 
+from limedb.aio.turns import AT_ONCE
 from limedb.core.hlc import version_at
+from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
 from limedb.errors import TooManyWatchesError, WatchGapError
 from limedb.ports import Replica
+from limedb.replication.requests import Write
+from limedb.replication.watch.channel import TAKE_BYTES
 from limedb.replication.watch.feed import Feed
 from limedb.replication.watch.watcher import MAX_NARROW, Watcher
+from tests.cluster.virtual import VirtualLoop
 from tests.replication.nodes import SKEW_MS, A, B, C, Nodes, Seat, left_tasks, virtual
-from tests.replication.watch.test_watcher import begin, heard, put, silent, stand
+from tests.replication.watch.test_watcher import News, begin, heard, put, silent, stand
 
 OLD_SECONDS = 15.0
 """After which a write that is no late one is on its way no more."""
@@ -47,6 +52,41 @@ async def test_watches_of_the_same_keys_share_one_stream_of_each_node() -> None:
         await news.aclose()
     await seat.coordinator.close()
     assert left_tasks() == []
+
+
+@virtual
+async def test_a_request_is_served_while_a_thousand_watches_have_much_to_tell() -> None:
+    """A request takes some twenty turns: in these it waits for two portions of watches, not for all."""
+    nodes = Nodes(A, B, C)
+    seat = nodes.coordinator()
+    told = [0] * 1000
+
+    async def follow(n: int, news: News) -> None:
+        async for pieces, _ in news:
+            work(0.001)
+            told[n] += len(pieces)
+
+    followers = [asyncio.create_task(follow(n, await stand(seat))) for n in range(len(told))]
+    for n in range(3):
+        deadline = seat.clock.monotonic() + 5
+        await seat.coordinator.write(Write(f"k{n}", "v" * TAKE_BYTES), Level.QUORUM, deadline)
+    longest = 0.0
+    while min(told) < 3:
+        begun = asyncio.get_running_loop().time()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        longest = max(longest, asyncio.get_running_loop().time() - begun)
+        await asyncio.sleep(0.001)
+    for follower in followers:
+        follower.cancel()
+    await asyncio.gather(*followers, return_exceptions=True)
+    assert longest <= 2 * AT_ONCE * 0.001
+
+
+def work(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.work(seconds)
 
 
 @virtual

@@ -19,6 +19,7 @@ from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.replica import ReplicaServicer
 from limedb.rpc.server.server import Server, Servicer
 from limedb.rpc.server.topology import TopologyServicer
+from tests.support.children import LIMIT
 from tests.support.ports import free_port
 
 URL = "http://peer:1"
@@ -111,11 +112,13 @@ def new_memory(size: int = 1 << 30) -> Memory:
 
 
 @asynccontextmanager
-async def serving(address: str, *servicers: Servicer) -> AsyncIterator[Server]:
-    """A server of some services, for the time of the block."""
+async def serving(address: str, *servicers: Servicer, name: str = "") -> AsyncIterator[Server]:
+    """A server of some services, for the time of the block. name: of its node, where calls may say which one
+    they mean.
+    """
     server = Server(new_memory())
     for servicer in servicers:
-        server.add(servicer)
+        server.add(servicer, name=name)
     await server.start([address])
     try:
         yield server
@@ -158,7 +161,8 @@ async def peer_process(delay: float = 0.0) -> AsyncIterator[Process]:
         )
         try:
             assert process.stdout is not None
-            assert await process.stdout.readline() == b"ready\n"
+            async with asyncio.timeout(LIMIT):
+                assert await process.stdout.readline() == b"ready\n"
             yield Process(process, address)
         finally:
             if process.returncode is None:

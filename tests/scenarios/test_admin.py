@@ -15,6 +15,7 @@ import pytest
 from limedb.errors import LimeDBError
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 from tests.scenarios.members import SECONDS, is_settled, status, stored
+from tests.support.children import join
 from tests.support.clusters import Node, RunningCluster, limedb, running_cluster
 from tests.support.keys import new_key
 from tests.support.waiting import wait_for
@@ -151,13 +152,13 @@ def watching_grpc(node: Node) -> Iterator[Watch]:
             except grpc.RpcError as error:
                 watch.error = str(error)
 
-        thread = threading.Thread(target=follow)
+        thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         try:
             yield watch
         finally:
             stream.cancel()
-            thread.join()
+            join(thread)
 
 
 @contextmanager
@@ -176,13 +177,13 @@ def watching_rest(url: str) -> Iterator[Watch]:
                 if stop.is_set():
                     return
 
-    thread = threading.Thread(target=follow)
+    thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     try:
         yield watch
     finally:
         stop.set()
-        thread.join()
+        join(thread)
 
 
 def until_members(asked: Node, members: tuple[Node, ...]) -> None:

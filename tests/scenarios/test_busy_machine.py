@@ -11,6 +11,7 @@ import pytest
 
 from tests.scenarios.history import Outcome
 from tests.scenarios.load import Load, Nodes, nodes, write_one
+from tests.support.children import LIMIT
 from tests.support.clusters import USUAL, running_cluster
 
 LOOPS, WRITERS, SECONDS = 4, 4, 15.0
@@ -26,7 +27,7 @@ def busy_loops(count: int) -> Iterator[None]:
     finally:
         for loop in loops:
             loop.kill()
-            loop.wait()
+            loop.wait(LIMIT)
 
 
 @pytest.mark.torture

@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.support.children import LIMIT
 from tests.support.clusters import limedb
 from tests.support.faulty_disk import HANGS, FaultyDisks
 from tests.support.served import SECONDS, served
@@ -62,7 +63,7 @@ def test_a_file_that_cant_be_read_ends_a_start_and_is_named(tmp_path: Path) -> N
     disks = FaultyDisks(tmp_path)
     with served(tmp_path, env=disks.env) as node:
         node.process.kill()
-        node.process.wait()
+        node.process.wait(LIMIT)
         names = {path.name for path in node.data.rglob("*")}
         for part in "lmdb/data.mdb", "lmdb/log-", "lmdb/limedb.lock":
             with disks.failing(f"read:{part}", errno.EIO):
@@ -128,7 +129,7 @@ def test_a_node_file_that_is_taken_away_is_written_anew(tmp_path: Path) -> None:
         wait_for("the file", path.exists, limit=SECONDS)
         assert json.loads(path.read_text())["topology"] == before["topology"]
         node.process.kill()
-        node.process.wait()
+        node.process.wait(LIMIT)
         with served(tmp_path, env=node.env, is_awaited=False):
             assert wait_for("a value", partial(node.get, "first"), ignore=grpc.RpcError) == "first"
 

@@ -22,6 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from limedb.errors import LimeDBError
 from limedb.operator.calls import node_client
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
+from tests.support.children import LIMIT
 from tests.support.clusters import QUICK, limedb, running_cluster
 from tests.support.keys import new_key_of
 from tests.support.ports import free_port, free_ports
@@ -325,7 +326,7 @@ def served(flags: list[str], env: dict[str, str] | None = None) -> "Iterator[sub
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.wait(LIMIT)
 
 
 def _url_of(folder: Path) -> str:

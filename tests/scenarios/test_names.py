@@ -115,7 +115,7 @@ def test_a_double_that_starts_while_the_real_node_stands_still_ends_when_it_is_b
         double = pool.submit(limedb, "serve", env=settings)
         wait_for("the double runs", lambda: state_of(f"127.0.0.1:{port}"), ignore=grpc.RpcError)
         cluster.resume(real.name)
-        ended = double.result()
+        ended = double.result(120)
         assert ended.returncode == 1
         assert (
             f"{real.url} is the name of a node that runs already: it answers at {real.address}"

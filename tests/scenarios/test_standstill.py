@@ -26,8 +26,10 @@ async def test_a_node_that_stood_still_goes_on_at_once_and_nobody_else_waits(
     with running_cluster(tmp_path, nodes=3, envoy=False) as running:
         addresses = [node.address for node in running.nodes]
         async with nodes(addresses) as cluster, limedb.connect(addresses[1]) as db:
-            found: list[Change] = []
-            watch = asyncio.create_task(_gather(db, found))
+            found, stands = list[Change](), asyncio.Event()
+            watch = asyncio.create_task(_gather(db, found, stands))
+            async with asyncio.timeout(PATIENT_SECONDS):
+                await stands.wait()  # what is written before need not be reported
             load, stop = Load(), asyncio.Event()
             beside = asyncio.create_task(
                 write_unique(cluster.only(addresses[1:]), load, stop, writers=4, pause=0.02)
@@ -72,8 +74,9 @@ async def _until_taken(cluster: Nodes, address: str) -> None:
                 return
 
 
-async def _gather(db: "limedb.Client", found: list[Change]) -> None:
+async def _gather(db: "limedb.Client", found: list[Change], stands: asyncio.Event) -> None:
     async for page in db.watch_pages(prefix=""):
+        stands.set()
         found += page
 
 
@@ -83,7 +86,10 @@ async def _wait_told(versions: set[int], found: list[Change], watch: "asyncio.Ta
     while left := versions - {change.version for change in found}:
         if watch.done():
             watch.result()
-        assert asyncio.get_running_loop().time() < end, f"{len(left)} of {len(versions)} were not told"
+        places = [sorted(versions).index(version) for version in sorted(left)[:5]]
+        assert asyncio.get_running_loop().time() < end, (
+            f"{len(left)} of {len(versions)} were not told; by age they are number {places}"
+        )
         await asyncio.sleep(0.1)
     told = [(change.key, change.version) for change in found]
     assert len(told) == len(set(told))

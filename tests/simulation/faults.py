@@ -9,14 +9,18 @@ from collections.abc import Sequence
 import pytest
 
 from limedb.cluster.gossip.hearsay import Hearsay
+from limedb.cluster.topology.bootstrap import Forming
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.slewed_time import SlewedTime
 from limedb.core.topology import Fence
 from limedb.engine import Engine
+from limedb.errors import LimeDBError, is_too_large
 from limedb.ports import Applied, Held, Saved
-from limedb.replication.checked_replicas import CheckedReplicas
+from limedb.replication import coordinator
+from limedb.replication.checked_replicas import CheckedReplica, CheckedReplicas
+from limedb.replication.coordinator import Coordinator, Write, Written
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.repair import healing
 from limedb.replication.repair.hint_replay import HintReplayer
@@ -25,7 +29,9 @@ from limedb.replication.streaming.handoff import Handoff, Part, StreamJob
 from limedb.replication.streaming.transfer import Sources
 from limedb.replication.watch.feed import Feed, WatchSource
 from limedb.replication.watch.reported import Known, Reported
+from limedb.replication.write import portions
 from limedb.replication.write import writer as writing
+from limedb.rpc import addressee
 from limedb.storage import node_damage
 from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimStore
@@ -74,6 +80,66 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(LocalReplica, "read", read)
     patch.setattr(healing, "judge", lambda own, owners, answers: healing.Verdict(healing.Outcome.MENDED))
+
+
+def pledges_to_anybody(patch: pytest.MonkeyPatch) -> None:
+    """A fresh node pledges itself to whoever asks first."""
+    patch.setattr(Forming, "pledge", Forming._pledge)
+
+
+def whoever_answers(patch: pytest.MonkeyPatch) -> None:
+    """A node does what is meant for another, as if it were meant for it."""
+    patch.setattr(addressee, "check_meant", lambda own_url, meant: None)
+
+
+def portions_that_always_succeed(patch: pytest.MonkeyPatch) -> None:
+    """What fails a later portion of a batch is reported as success."""
+    patch.setattr(coordinator, "_not_begun", lambda write, error: Written(1, False, 1, 1))
+
+
+def portions_left_out(patch: pytest.MonkeyPatch) -> None:
+    """The last portion of a batch is dropped, and acknowledged with those before."""
+    sound = Coordinator._in_portions
+
+    async def in_portions(
+        self: Coordinator, writes: Sequence[Write], level: Level, deadline: float
+    ) -> list[Written | LimeDBError]:
+        *kept, last = portions.portions(writes, self.portion_bytes)
+        outcomes = await sound(self, [write for portion in kept for write in portion], level, deadline)
+        return outcomes + outcomes[-1:] * len(last)
+
+    patch.setattr(Coordinator, "_in_portions", in_portions)
+
+
+def failed_portions_fail_all(patch: pytest.MonkeyPatch) -> None:
+    """What fails a later portion is reported of those before, too."""
+    sound = Coordinator._in_portions
+
+    async def in_portions(
+        self: Coordinator, writes: Sequence[Write], level: Level, deadline: float
+    ) -> list[Written | LimeDBError]:
+        outcomes = await sound(self, writes, level, deadline)
+        last = outcomes[-1]
+        return [last] * len(outcomes) if isinstance(last, LimeDBError) else outcomes
+
+    patch.setattr(Coordinator, "_in_portions", in_portions)
+
+
+def more_is_none(patch: pytest.MonkeyPatch) -> None:
+    """A replica that has more than it may answer is taken for one that has nothing."""
+    sound = CheckedReplica.read
+
+    async def read(
+        self: CheckedReplica, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
+    ) -> list[Held]:
+        try:
+            return await sound(self, keys, fence, deadline, most)
+        except LimeDBError as error:
+            if not is_too_large(error):
+                raise
+            return [None] * len(keys)
+
+    patch.setattr(CheckedReplica, "read", read)
 
 
 def time_of_the_machine(patch: pytest.MonkeyPatch) -> None:

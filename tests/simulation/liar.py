@@ -81,10 +81,11 @@ class Stranger:
             await asyncio.sleep(self._rng.expovariate(1 / self._pause))
             for node in self._sim.up:
                 program: Any = node.program
-                if program is None or program.engine.topology_store.topology.is_fresh:
+                if program is None:
                     continue
                 self.sent += 1
-                lie = self._rng.choice(lies)(program.engine.topology_store.topology)
+                true = program.engine.topology_store.topology
+                lie = self._pledge(true) if true.is_fresh else self._rng.choice(lies)(true)
                 if self._rng.random() < 0.2:
                     self._sim.start(self._send(node, self._gossip(node)), f"gossip to {node.url}")
                 self._sim.start(self._send(node, lie), f"lie to {node.url}")
@@ -116,7 +117,8 @@ class Stranger:
         return lambda p: p.topology.accept(true, ballot, after)
 
     def _pledge(self, true: Topology) -> Callable[[Any], Any]:
-        return lambda p: p.topology.pledge(self.url)
+        founder = self._rng.choice([self.url, "http://a:1", *sorted(self._sim.nodes)])
+        return lambda p: p.topology.pledge(founder)
 
     def _apply(self, true: Topology) -> Callable[[Any], Any]:
         key = f"u{self._rng.randrange(4)}.{self._rng.randrange(60)}"

@@ -11,6 +11,8 @@ from limedb.core.hlc import wall_ms_of
 from tests.simulation.node import SimNode
 from tests.simulation.sim import Sim
 
+USUAL = ("crash", "stop", "partition", "one_way", "isolate", "clock", "disk", "loss")
+"""Kinds of faults."""
 JUMP_MS = 600_000.0
 ROT_AFTER_MS = 8000
 """Beyond what a client's write may be on its way."""
@@ -29,7 +31,7 @@ class Nemesis:
     def __init__(
         self,
         sim: Sim,
-        kinds: Sequence[str] = ("crash", "stop", "partition", "one_way", "isolate", "clock", "disk", "loss"),
+        kinds: Sequence[str] = USUAL,
         *,
         pause: tuple[float, float] = (0.2, 3.0),
         length: tuple[float, float] = (0.1, 6.0),
@@ -55,6 +57,7 @@ class Nemesis:
         """End all that it did wrong: its victims run, the network is whole, disks are fast."""
         self._sim.trace.add("mend")
         self._sim.network.cut.clear()
+        self._sim.network.astray.clear()
         self._sim.network.weather = self._usual
         for url in sorted(self._sim.nodes):
             node = self._sim.nodes[url]
@@ -101,6 +104,18 @@ class Nemesis:
             await self._cut(
                 {(node.url, url) for url in self._sim.nodes if url != node.url}, length, both=True
             )
+
+    async def _astray(self, length: float) -> None:
+        """The address of a node leads to another one for a while."""
+        urls = sorted(self._sim.nodes)
+        if len(urls) < 2:
+            return
+        meant, found = self._rng.sample(urls, 2)
+        self._sim.trace.add(f"{found} answers at the address of {meant}")
+        self._sim.network.astray[meant] = found
+        await asyncio.sleep(length)
+        self._sim.network.astray.pop(meant, None)
+        self._sim.trace.add("heal")
 
     async def _cut(self, pairs: set[tuple[str, str]], length: float, both: bool = False) -> None:
         pairs |= {(b, a) for a, b in pairs} if both else set()

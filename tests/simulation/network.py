@@ -16,8 +16,10 @@ from limedb.errors import (
     LimeDBError,
     NotMemberError,
     RemoteError,
+    ReplicaUnreachableError,
     StaleEpochError,
     WatchGapError,
+    WrongNodeError,
 )
 from tests.simulation.clock import SimClock
 from tests.simulation.loop import Process
@@ -94,13 +96,16 @@ class Call:
 
 
 class SimNetwork:
-    """All wires. cut: pairs (from, to) of URLs between which nothing passes."""
+    """All wires. cut: pairs (from, to) of URLs between which nothing passes. astray: which node answers in
+    the place of another one, by the URL of that.
+    """
 
     def __init__(self, rng: Random, trace: Trace, bug: Callable[[str, BaseException], None]) -> None:
         self.rng, self.trace, self._bug = rng, trace, bug
         self.weather = Weather()
         self.hosts: dict[str, Host] = {}
         self.cut: set[tuple[str, str]] = set()
+        self.astray: dict[str, str] = {}
         self._beliefs: dict[tuple[str, str], _Belief] = {}
         self._open: dict[int, Call] = {}
         self._numbers = 0
@@ -152,7 +157,7 @@ class SimNetwork:
         """A call that is not sent yet; whoever makes it closes it. UnsentError: nothing listens there."""
         if source.process is None or source.process.is_dead:
             raise asyncio.CancelledError
-        target = self.hosts.get(url)
+        target = self.hosts.get(self.astray.get(url, url))
         if target is None or ((target.process is None) and (source.url, url) not in self.cut):
             await asyncio.sleep(self.weather.delay(self.rng))  # the connection is refused
             self._believe(source.url, url, False)
@@ -276,5 +281,7 @@ def _as_told(error: BaseException, target: str) -> LimeDBError:
     """A peer's error as it comes out of the wire."""
     if isinstance(error, PASSED_ON):
         return error
+    if isinstance(error, WrongNodeError):
+        return ReplicaUnreachableError(target, str(error))
     code = "UNAVAILABLE" if isinstance(error, LimeDBError) else "INTERNAL"
     return RemoteError(target, type(error).__name__, code, str(error))

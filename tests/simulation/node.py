@@ -35,6 +35,9 @@ class Program(Protocol):
     def replica(self) -> Replica:
         """The own replica, for the requests of peers."""
 
+    def check_meant(self, url: str) -> None:
+        """WrongNodeError: it is not the node that a call is meant for, by its URL."""
+
     async def run(self) -> None:
         """Run until cancelled."""
 

@@ -4,7 +4,7 @@ It owns what node.py does around the engine: it answers peers, and a node that w
 and joins as a new one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from limedb.core.paxos import Acceptor, Ballot
@@ -15,8 +15,10 @@ from limedb.core.topology import Topology
 from limedb.engine import Engine, Settings, World
 from limedb.errors import KeyNotFoundError, LimeDBError
 from limedb.ports import Account, Replica
-from limedb.replication.coordinator import Write
+from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.read.reader import ReadRound
+from limedb.replication.write.portions import PORTION_BYTES
+from limedb.rpc import addressee
 from tests.simulation.node import SimNode, Value
 
 SETTINGS: Mapping[str, Any] = {
@@ -30,9 +32,13 @@ SETTINGS: Mapping[str, Any] = {
 
 
 class EngineProgram:
-    """An engine on a simulated node. settings: what differs from SETTINGS. writes_back: whether reads do."""
+    """An engine on a simulated node. settings: what differs from SETTINGS. writes_back: whether reads do.
+    portion_bytes: of the coordinator.
+    """
 
-    def __init__(self, node: SimNode, *, writes_back: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, node: SimNode, *, writes_back: bool = True, portion_bytes: int = PORTION_BYTES, **settings: Any
+    ) -> None:
         self._node = node
         chosen = {**SETTINGS, **settings}
         self.engine = Engine(
@@ -49,6 +55,7 @@ class EngineProgram:
                 connect=lambda engine: node.connect(engine.replica, engine.is_alive),
             ),
         )
+        self.engine.coordinator.portion_bytes = portion_bytes
         if (left := node.disk.tail) is not None and left[1] == node.store.high_water():
             self.engine.replica.changes.take_over(left[0])
         node.disk.tail = None
@@ -64,6 +71,9 @@ class EngineProgram:
     @property
     def replica(self) -> Replica:
         return self.answers
+
+    def check_meant(self, url: str) -> None:
+        addressee.check_meant(self._node.url, url)
 
     async def run(self) -> None:
         self._node.process_start(self._attend(), "attend")
@@ -84,6 +94,19 @@ class EngineProgram:
 
     async def write(self, key: str, value: Value, level: Level, deadline: float, ttl_ms: int = 0) -> int:
         return (await self.engine.coordinator.write(Write(key, value, ttl_ms), level, deadline)).version
+
+    async def write_many(
+        self, items: Sequence[tuple[str, Value]], level: Level, deadline: float
+    ) -> list[Written | LimeDBError]:
+        """The outcome of each of a batch."""
+        writes = [Write(key, value) for key, value in items]
+        return await self.engine.coordinator.write_many(writes, level, deadline)
+
+    async def read_many(
+        self, keys: Sequence[str], level: Level, deadline: float, most: int | None
+    ) -> list[Found | LimeDBError]:
+        """The outcome of each of many. most: bytes of values that a replica may answer."""
+        return await self.engine.coordinator.get_many(keys, level, deadline, most)
 
 
 class _TopologyAnswers:

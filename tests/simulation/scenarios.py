@@ -13,6 +13,7 @@ from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
 from limedb.replication.repair.healing import LONGEST_PAUSE
 from tests.scenarios.history import History, Ledger, Outcome
+from tests.simulation.batches import PORTION_BYTES, Tally, use_batches
 from tests.simulation.changes import Director
 from tests.simulation.clusters import (
     Form,
@@ -24,7 +25,7 @@ from tests.simulation.clusters import (
     wait_formed,
 )
 from tests.simulation.liar import Stranger, lie_from_now_on
-from tests.simulation.nemesis import NOTICED_SECONDS, Nemesis
+from tests.simulation.nemesis import NOTICED_SECONDS, USUAL, Nemesis
 from tests.simulation.node import SimNode
 from tests.simulation.program import EngineProgram
 from tests.simulation.sim import Sim
@@ -49,15 +50,18 @@ from tests.simulation.workloads import (
 T = TypeVar("T")
 
 MILD = ("crash", "stop", "partition", "one_way", "isolate", "disk", "loss")
+ASTRAY = (*["astray"] * 6, *MILD)
 GRACE = 61.0  # seconds: beyond what a message may be on its way
 SETTLE_SECONDS = 30.0  # in which hints and some passes of repair bring all replicas level
 
 
-async def registers(sim: Sim, *, level: Level = Level.LINEARIZABLE, **settings: Any) -> History:
+async def registers(
+    sim: Sim, *, level: Level = Level.LINEARIZABLE, kinds: Sequence[str] = USUAL, **settings: Any
+) -> History:
     """Few keys that many clients use, while nodes, disks, clocks and the network fail one at a time."""
     await start_cluster(sim, form_of(sim), **settings)
     history = History(now)
-    await beside(Nemesis(sim), use_registers(sim, history, level=level))
+    await beside(Nemesis(sim, kinds), use_registers(sim, history, level=level))
     if level is Level.LINEARIZABLE:
         check_linearizable(history)
     return history
@@ -99,6 +103,21 @@ async def unique_keys(sim: Sim, **settings: Any) -> Ledger:
     check_owned(sim)
     await check_kept(sim, ledger)
     return ledger
+
+
+async def batches(sim: Sim, **settings: Any) -> Tally:
+    """Batches that are written in portions and read where memory is short: each item keeps what it was told,
+    and what was acknowledged stays.
+    """
+    await start_cluster(sim, form_of(sim), portion_bytes=PORTION_BYTES, **settings)
+    ledger, tally = Ledger(), Tally()
+    await beside(Nemesis(sim), use_batches(sim, ledger, tally))
+    await asyncio.sleep(SETTLE_SECONDS)
+    await wait_formed(sim, sim.nodes)
+    check_replicated(sim, ledger)
+    check_owned(sim)
+    await check_kept(sim, ledger)
+    return tally
 
 
 async def rot(sim: Sim, *, moves: int = 0, **settings: Any) -> Ledger:
@@ -286,6 +305,16 @@ async def _check_refused(node: SimNode, level: Level) -> None:
         except (LimeDBError, TimeoutError):
             continue
         raise AssertionError(f"complaint: {node.url} can't know, and answers at {level}: {found}")
+
+
+async def forming_beside_pledges(sim: Sim) -> None:
+    """Fresh nodes become a cluster while a stranger asks them to pledge themselves to whoever comes."""
+    stranger = asyncio.create_task(Stranger(sim).run())
+    try:
+        await start_cluster(sim, form_of(sim))
+    finally:
+        stranger.cancel()
+        await asyncio.wait([stranger])
 
 
 async def lies(sim: Sim, *, count: int = 1, **settings: Any) -> Ledger:

@@ -14,6 +14,9 @@ KEPT: dict[str, dict[int, str]] = {
     },
     "unique_keys": {},
     "moving_registers": {},
+    "batches": {},
+    "astray": {},
+    "moving_astray": {},
     "rot": {},
     "moving_rot": {},
     "clock_jumps": {

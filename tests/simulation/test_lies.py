@@ -5,8 +5,13 @@ from functools import partial
 
 import pytest
 
-from tests.simulation.faults import answers_of_any_time, gossip_of_anybody, records_of_any_time
-from tests.simulation.scenarios import lies
+from tests.simulation.faults import (
+    answers_of_any_time,
+    gossip_of_anybody,
+    pledges_to_anybody,
+    records_of_any_time,
+)
+from tests.simulation.scenarios import forming_beside_pledges, lies
 from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import SimulationError, run_sim
 
@@ -26,3 +31,14 @@ def test_messages_that_are_believed_unseen_are_found(
         fault(patch)
         with pytest.raises(SimulationError):
             run_sim(0, partial(lies, count=count))
+
+
+@pytest.mark.parametrize("seed", seeds_of("lies", share=5))
+def test_a_cluster_forms_beside_a_stranger_that_asks_for_pledges(seed: int) -> None:
+    run_sim(seed, forming_beside_pledges)
+
+
+def test_pledges_to_anybody_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pledges_to_anybody(monkeypatch)
+    with pytest.raises(SimulationError, match="a steady cluster"):
+        run_sim(0, forming_beside_pledges)

@@ -94,6 +94,7 @@ def test_a_seed_is_the_same_history_in_another_process_with_another_hash_of_text
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
+            timeout=60,
             check=True,
         ).stdout
         for hash_seed in ("1", "2")

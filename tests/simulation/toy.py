@@ -50,6 +50,9 @@ class Toy:
         self._writes_back, self._asks_first = writes_back, asks_first
         self._need = acks or majority(len(self._urls))
 
+    def check_meant(self, url: str) -> None:
+        """A toy is never led astray."""
+
     async def run(self) -> None:
         await asyncio.Event().wait()
 

@@ -66,7 +66,7 @@ class SimReplica:
             self._source,
             self._url,
             f"watch {since_ms}",
-            lambda program: program.replica.watch(what, since_ms, fence),
+            lambda program: _meant(program, self._url).replica.watch(what, since_ms, fence),
         )
         try:
             async with aclosing(told):
@@ -119,7 +119,11 @@ class SimReplica:
         left = min(deadline - self._source.clock.monotonic(), NO_DEADLINE)
         try:
             return await self._network.call(
-                self._source, self._url, what, lambda program: handle(program.replica), left
+                self._source,
+                self._url,
+                what,
+                lambda program: handle(_meant(program, self._url).replica),
+                left,
             )
         except UnsentError as error:
             raise ReplicaUnreachableError(self._url, str(error)) from None
@@ -164,6 +168,12 @@ class _Caller:
             raise RequestTimeoutError(timeout, url) from None
 
 
+def _meant(program: Any, url: str) -> Any:
+    """The program that a call reached, if it is the one that was meant. WrongNodeError."""
+    program.check_meant(url)
+    return program
+
+
 class SimTopologyTransport(_Caller):
     """`ports.TopologyTransport`. The answering side is `program.topology`, without URL and timeout."""
 
@@ -171,26 +181,38 @@ class SimTopologyTransport(_Caller):
         self, node_url: str, before: Topology, ballot: Ballot, timeout: float
     ) -> Acceptor[Topology] | Topology:
         what = f"prepare {before.epoch + 1} {ballot.round}"
-        return await self._call(node_url, what, lambda p: p.topology.prepare(before, ballot), timeout)
+        return await self._call(
+            node_url, what, lambda p: _meant(p, node_url).topology.prepare(before, ballot), timeout
+        )
 
     async def accept(
         self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
     ) -> Acceptor[Topology] | Topology:
         what = f"accept {after.epoch} {ballot.round} {after.phase}"
-        return await self._call(node_url, what, lambda p: p.topology.accept(before, ballot, after), timeout)
+        return await self._call(
+            node_url, what, lambda p: _meant(p, node_url).topology.accept(before, ballot, after), timeout
+        )
 
     async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
-        return await self._call(node_url, "pledge", lambda p: p.topology.pledge(founder), timeout)
+        return await self._call(
+            node_url, "pledge", lambda p: _meant(p, node_url).topology.pledge(founder), timeout
+        )
 
     async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
         what = f"learn {topology.epoch}"
-        return await self._call(node_url, what, lambda p: p.topology.learn(topology), timeout)
+        return await self._call(
+            node_url, what, lambda p: _meant(p, node_url).topology.learn(topology), timeout
+        )
 
     async def account(self, node_url: str, after: int, timeout: float) -> Account:
-        return await self._call(node_url, f"account {after}", lambda p: p.topology.account(after), timeout)
+        return await self._call(
+            node_url, f"account {after}", lambda p: _meant(p, node_url).topology.account(after), timeout
+        )
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
-        return await self._call(node_url, "progress", lambda p: p.topology.progress(), timeout)
+        return await self._call(
+            node_url, "progress", lambda p: _meant(p, node_url).topology.progress(), timeout
+        )
 
 
 class SimGossip(_Caller):

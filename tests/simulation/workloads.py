@@ -50,7 +50,7 @@ async def use_registers(
                 value = f"{client}.{count}" if kind < 0.9 else None
                 await history.write(str(client), key, value, partial(write, node, key, value, level))
 
-    await _all(run(client) for client in range(clients))
+    await all_of(run(client) for client in range(clients))
 
 
 async def wait_turn(rng: Random, pause: float, end: float) -> bool:
@@ -81,7 +81,7 @@ async def write_unique(
             if i % 3 == 0:
                 await note(ledger, rng.choice(list(sim.nodes.values())), key, None)
 
-    await _all(run(writer) for writer in range(writers))
+    await all_of(run(writer) for writer in range(writers))
 
 
 async def write_again(
@@ -99,7 +99,7 @@ async def write_again(
                 found = await read(rng.choice(list(sim.nodes.values())), key, Level.QUORUM)
                 assert not (complaint := ledger.complaint(key, found)), complaint
 
-    await _all(run(writer) for writer in range(writers))
+    await all_of(run(writer) for writer in range(writers))
 
 
 async def read_all(sim: Sim, ledger: Ledger, *, readers: int = 3, seconds: float = 30.0) -> None:
@@ -118,7 +118,7 @@ async def read_all(sim: Sim, ledger: Ledger, *, readers: int = 3, seconds: float
                 found = await read(rng.choice(list(sim.nodes.values())), key, level)
                 assert found is None or "rot" not in str(found), f"{key} at {level}: {found}"
 
-    await _all(run(reader) for reader in range(readers))
+    await all_of(run(reader) for reader in range(readers))
 
 
 async def note(ledger: Ledger, node: SimNode, key: str, value: Value) -> None:
@@ -161,7 +161,7 @@ async def write_expiring(sim: Sim, *, writers: int = 2, seconds: float = 60.0, p
             with suppress(LimeDBError, ConnectionError, TimeoutError):
                 assert await read(other, key, Level.QUORUM) is None, f"{key} is there after its time"
 
-    await _all(run(writer) for writer in range(writers))
+    await all_of(run(writer) for writer in range(writers))
 
 
 async def write_expired(sim: Sim, count: int = 8) -> list[str]:
@@ -252,7 +252,7 @@ async def wait_until(what: str, condition: Callable[[], bool], limit: float) -> 
         await asyncio.sleep(0.1)
 
 
-async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def all_of(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     async with asyncio.TaskGroup() as group:
         for step in work:
             group.create_task(step)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -63,6 +64,18 @@ async def test_what_nobody_asks_for_reaches_the_tables_by_itself(
         while not _in_tables(store):  # noqa: ASYNC110 (a file tells nobody)
             await asyncio.sleep(0.01)
     assert await store.get("a") == text("a")
+
+
+async def test_what_is_in_the_tables_is_held_by_nobody(store: LmdbStore) -> None:
+    """A thread that waits held what it wrote last: 64 MiB, for as long as nobody wrote again."""
+    value = "".join(["v"] * 10_000)  # of this test alone
+    before = sys.getrefcount(value)
+    await store.apply([text("a", value)], NOW)
+    assert await store.scan_keys(None, 9, NOW)
+    assert _in_tables(store) == 1
+    async with asyncio.timeout(20):
+        while sys.getrefcount(value) > before:  # noqa: ASYNC110 (a thread tells nobody that it waits)
+            await asyncio.sleep(0.01)
 
 
 async def test_nothing_is_left_of_the_log_after_a_clean_end(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from tests.support.children import join
 from tests.support.ports import free_port
 
 CHUNK = 1 << 16
@@ -28,7 +29,7 @@ def delaying_proxy(port: int, target: str, seconds: float) -> Iterator[str]:
     """
     loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
     thread = threading.Thread(
-        target=loop.run_until_complete, args=(_serve(port, target, seconds, ready, over),)
+        target=loop.run_until_complete, args=(_serve(port, target, seconds, ready, over),), daemon=True
     )
     thread.start()
     try:
@@ -36,7 +37,7 @@ def delaying_proxy(port: int, target: str, seconds: float) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         loop.call_soon_threadsafe(over.set)
-        thread.join()
+        join(thread)
         loop.close()
 
 

@@ -107,7 +107,7 @@ class FaultyDisks:
         (folder / "faulty.c").write_text(_SHIM)
         command = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(library), str(folder / "faulty.c"), "-ldl"]
         try:
-            subprocess.run(command, check=True, capture_output=True)
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
         except FileNotFoundError:
             pytest.skip("gcc is not installed: make system-tools")
         self.env = {"LD_PRELOAD": str(library), "FAULT_FLAG": str(self._flag)}

@@ -84,9 +84,11 @@ class Lan:
 
     def take_down(self) -> None:
         """Remove all of it; the interfaces go with their namespaces, the test's own at once."""
-        subprocess.run(["ip", "link", "delete", f"{self._wire}h"], capture_output=True, check=False)
+        subprocess.run(
+            ["ip", "link", "delete", f"{self._wire}h"], capture_output=True, timeout=60, check=False
+        )
         for namespace in (*map(self._namespace, self.nodes), self._hub):
-            subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False)
+            subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, timeout=60, check=False)
 
     @property
     def _hub(self) -> str:
@@ -143,7 +145,7 @@ def _sweep() -> None:
     for path in FOLDER.glob(f"{PREFIX}*") if FOLDER.exists() else ():
         found = re.match(rf"{PREFIX}(\d+)-", path.name)
         if found and not psutil.pid_exists(int(found[1])):
-            subprocess.run(["ip", "netns", "delete", path.name], capture_output=True, check=False)
+            subprocess.run(["ip", "netns", "delete", path.name], capture_output=True, timeout=60, check=False)
 
 
 def _iptables(*rule: str) -> list[str]:
@@ -151,7 +153,7 @@ def _iptables(*rule: str) -> list[str]:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         raise NetworkError(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout

@@ -73,7 +73,7 @@ class OtlpReceiver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.stop(grace=0).wait()
+        self._server.stop(grace=0).wait(30)
 
     def spans(self) -> list[ReceivedSpan]:
         """All spans so far, as they arrived."""

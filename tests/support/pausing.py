@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.support.children import LIMIT
+
 
 @contextmanager
 def stopped(pid: int, seconds: float) -> Iterator[None]:
@@ -20,4 +22,4 @@ def stopped(pid: int, seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        waker.wait()
+        waker.wait(seconds + LIMIT)

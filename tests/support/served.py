@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
+from tests.support.children import LIMIT
 from tests.support.clusters import QUICK
 from tests.support.ports import free_port
 from tests.support.waiting import wait_for
@@ -75,4 +76,4 @@ def served(
             yield node
         finally:
             process.kill()
-            process.wait()
+            process.wait(LIMIT)

@@ -44,7 +44,7 @@ class SlowDisks:
         (folder / "slow.c").write_text(_SHIM)
         command = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(library), str(folder / "slow.c"), "-ldl"]
         try:
-            subprocess.run(command, check=True, capture_output=True)
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
         except FileNotFoundError:
             pytest.skip("gcc is not installed: make system-tools")
         self.env = {

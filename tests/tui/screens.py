@@ -15,6 +15,8 @@ from limedb.tui.dialogs import SetDialog
 from limedb.tui.panes import LinesPane, NodesTable
 
 SMALL, LARGE = (80, 24), (140, 40)
+SECONDS = 5.0
+"""That an answer may take, as by default."""
 
 
 class Screen:
@@ -96,10 +98,13 @@ class Screen:
 
 @asynccontextmanager
 async def screen(
-    target: str, size: tuple[int, int] = SMALL, clock: Callable[[], datetime] = datetime.now
+    target: str,
+    size: tuple[int, int] = SMALL,
+    clock: Callable[[], datetime] = datetime.now,
+    seconds: float = SECONDS,
 ) -> AsyncIterator[Screen]:
-    """A terminal UI for the time of the block."""
-    app = LimeApp(target, clock=clock)
+    """A terminal UI for the time of the block. seconds: that an answer may take."""
+    app = LimeApp(target, seconds, clock=clock)
     async with app.run_test(size=size, notifications=True) as pilot:
         try:
             yield Screen(app, pilot)
@@ -108,9 +113,11 @@ async def screen(
 
 
 @asynccontextmanager
-async def live(target: str, size: tuple[int, int] = SMALL, nodes: int = 3) -> AsyncIterator[Screen]:
-    """A terminal UI that shows that many active nodes."""
-    async with screen(target, size) as shown:
+async def live(
+    target: str, size: tuple[int, int] = SMALL, nodes: int = 3, seconds: float = SECONDS
+) -> AsyncIterator[Screen]:
+    """A terminal UI that shows that many active nodes. seconds: that an answer may take."""
+    async with screen(target, size, seconds=seconds) as shown:
         await shown.until("all nodes", lambda: list(statuses(shown)) == ["active"] * nodes)
         yield shown
 

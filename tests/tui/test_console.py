@@ -1,5 +1,6 @@
 """The calls behind the terminal UI, at real nodes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -7,10 +8,11 @@ import pytest
 import pytest_asyncio
 
 import limedb
-from limedb.errors import RemoteError, UnavailableError
+from limedb.errors import LimeDBError, RemoteError, RequestTimeoutError, UnavailableError
 from limedb.operator.console import ConsoleCalls
 from limedb.operator.console_follow import Follower
-from limedb.operator.console_values import Lost, Sample
+from limedb.operator.console_values import Lost, Page, Sample
+from limedb.tui.session import Session
 from tests.support.clusters import RunningCluster
 from tests.support.ports import free_port
 
@@ -62,6 +64,20 @@ async def test_a_node_without_an_answer_is_passed_over(cluster: RunningCluster, 
         await calls.owners("k", [])
 
 
+async def test_a_call_waits_for_a_node_that_hangs_as_long_as_its_caller_says(broken: RunningCluster) -> None:
+    hanging = broken.nodes[0]
+    broken.pause(hanging.name)
+    hurried, patient = Session(hanging.address, 0.2), Session(hanging.address, 60)
+    asking = [asyncio.create_task(patient.page("", None)), asyncio.create_task(patient.get("k", None))]
+    with pytest.raises(RequestTimeoutError, match=r"0\.2 s"):
+        await hurried.page("", None)
+    with pytest.raises(LimeDBError):
+        await hurried.get("k", None)
+    broken.resume(hanging.name)
+    assert [await told for told in asking] == [Page((), None), None]
+    await asyncio.gather(hurried.close(), patient.close())
+
+
 async def test_what_a_node_refuses_is_its_own_error(cluster: RunningCluster, calls: ConsoleCalls) -> None:
     with pytest.raises(RemoteError, match="key is empty"):
         await calls.owners("", [node.address for node in cluster.nodes])
@@ -71,7 +87,7 @@ async def test_following_passes_over_the_silent_and_learns_the_others(
     cluster: RunningCluster,
 ) -> None:
     with free_port() as nowhere:
-        follower = Follower((f"127.0.0.1:{nowhere}", cluster.nodes[1].address))
+        follower = Follower((f"127.0.0.1:{nowhere}", cluster.nodes[1].address), late=5)
         following = follower.follow()
         told = [await anext(following) for _ in range(3)]
         await following.aclose()

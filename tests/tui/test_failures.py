@@ -39,7 +39,7 @@ async def test_it_goes_on_through_another_node_when_its_own_is_killed(broken: Ru
 
 async def test_a_node_that_hangs_is_left_for_another(broken: RunningCluster) -> None:
     own = broken.nodes[0]
-    async with live(own.address, LARGE) as shown:
+    async with live(own.address, LARGE, seconds=2) as shown:
         broken.pause(own.name)
         await shown.until("another node's view", lambda: f"via {own.address}" not in shown.headline)
         assert f"lost {own.address}: silent for 3 s; trying others" in shown.pane("events")

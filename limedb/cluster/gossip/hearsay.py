@@ -8,7 +8,8 @@ only when this node dialled it and it answered under its name. What a third part
 can do at most:
 
 - name a node: names of strangers wait, few at a time, to be asked who they are. They are not passed on, not
-  counted, and gone when the question failed;
+  counted, and gone when the question failed. Who answers to many names is one node all the same: of the names
+  that no member has, one is known for an address, the last that was answered to there;
 - raise the heartbeat of a known node, while all that it claims (CLAIMS) is as the node itself said, so that a
   dead one looks alive for as long as the lies come. A false generation is refuted by its owner, which takes
   the next one, and is forgotten with the node's next own answer here;
@@ -49,6 +50,8 @@ CLAIMS = (
 """What only the node itself says. The rest (heartbeats, keys, load, version) decides nothing for good."""
 MAX_STRANGERS = 64
 """Names that wait to be asked; the rest is left out until one was."""
+MAX_KNOWN = 2000
+"""Nodes that are known before strangers are left out: as many members as there may be, and as many more."""
 MAX_FAILED = 1024
 """Names remembered that did not answer."""
 CHECK_SECONDS = 0.5
@@ -88,6 +91,7 @@ class Hearsay:
         self._strangers: dict[Check, None] = {}
         self._failed: dict[Check, tuple[float, float]] = {}
         self._aliases: dict[str, str] = {}
+        self._found_at: dict[str, str] = {}  # who was proven last, by the address that was dialled
         self._left_out, self._logged_at = 0, float("-inf")
 
     # --- what others say
@@ -180,8 +184,17 @@ class Hearsay:
             is_kept = believed is not None and url in self._proven and believed.address
             said = replace(said, address=believed.address if believed and is_kept else dialled)
         self._proven.add(url)
+        self._take_place(dialled, url)
         self._membership.take(said)
         self._forget_stranger(url)
+
+    def _take_place(self, address: str, url: str) -> None:
+        """Only one node is at an address: whoever was found there before is elsewhere, if it is a member, or
+        was another name of this one.
+        """
+        before, self._found_at[address] = self._found_at.get(address, url), url
+        if before != url and before not in self._members():
+            self.forget(before)
 
     def _met_by_alias(self, alias: str, dialled: str, name: str, said: NodeState | None) -> None:
         own = self._membership.own.url
@@ -260,12 +273,14 @@ class Hearsay:
         self._doubted.pop(url, None)
         self._asked.pop(url, None)
         self._hints.pop(url, None)
+        self._found_at = {address: name for address, name in self._found_at.items() if name != url}
 
     # --- how
 
     def _meet(self, url: str, address: str) -> None:
         """Let a stranger wait to be asked, where there is room and it could be a node."""
-        if len(self._strangers) >= MAX_STRANGERS or not is_name(url):
+        has_room = len(self._strangers) < MAX_STRANGERS and len(self._membership) < MAX_KNOWN
+        if not has_room or not is_name(url):
             self._leave_out("", "a name that can't be a node's, or one of too many")
             return
         for check in dict.fromkeys((Check(url, address_of(url)), Check(url, address or address_of(url)))):

@@ -34,9 +34,14 @@ PLEDGE_TIMEOUT = 1.0
 
 
 _NOT_LET_IN = (
-    "the node belongs to no cluster yet: it hears one that has not let it in; that waits for a majority of"
-    " its members, or for the change of the topology that runs (limedb admin status there says which), or its"
-    " members can't reach this node at {}"
+    "the node belongs to no cluster yet: it hears one, by {}, that has not let it in; that waits for a"
+    " majority of its members, or for the change of the topology that runs (limedb admin status there says"
+    " which), or its members can't reach this node at {}"
+)
+_NOT_FOUNDED = (
+    "the node belongs to no cluster yet: of the nodes in none {} has the smallest name, so it is to found"
+    " one, and has not; its own health says why; if it is no node of yours, keep it away from the network of"
+    " these"
 )
 
 
@@ -85,17 +90,23 @@ class Bootstrap:
         waited = self._clock.monotonic() - self._started
         if not self._can_found() or waited < SEED_SECONDS:
             return ""
-        if self._hears_cluster():
+        if hears := self._hears_cluster():
             return (
-                _NOT_LET_IN.format(self._view.address(self._view.own_url)) if waited > WELCOME_SECONDS else ""
+                _NOT_LET_IN.format(hears, self._view.address(self._view.own_url))
+                if waited > WELCOME_SECONDS
+                else ""
             )
         if self._reaches_enough():
-            return ""
+            return self._whose_turn() if waited > WELCOME_SECONDS else ""
         missing = [url for url in self._seeds if not self._view.reached(url)]
         return (
             f"the node belongs to no cluster yet: {', '.join(missing)} of NODE_PEERS do not answer, and"
             " without a majority of the nodes named there and itself it founds none; start them or correct it"
         )
+
+    def _whose_turn(self) -> str:
+        first = min((state.url for state in self._fresh_living()), default=self._view.own_url)
+        return _NOT_FOUNDED.format(first) if first < self._view.own_url else ""
 
     async def step(self) -> None:
         """Found the cluster, if it is this node's turn. StoreError: it could not be saved."""
@@ -128,8 +139,9 @@ class Bootstrap:
         saved = self._topology_store.saved
         return saved.topology.is_fresh and not saved.has_left and not saved.rejoins
 
-    def _hears_cluster(self) -> bool:
-        return any(self._view.state(url).cluster_id for url in self._view.peers())
+    def _hears_cluster(self) -> str:
+        """A node that says that it is in a cluster; empty: none does."""
+        return next((url for url in self._view.peers() if self._view.state(url).cluster_id), "")
 
     def _is_settled(self) -> bool:
         """Whether all are there that will soon be."""

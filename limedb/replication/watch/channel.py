@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from limedb.aio.turns import Turns, Waiter
 from limedb.core.record import Record, value_size
 from limedb.core.selection import WatchFilter
 from limedb.errors import LimeDBError
@@ -46,17 +47,20 @@ class Piece:
 class Channel:
     """The changes of one selection.
 
-    max_bytes: how much is kept. reach_ms: all that was heard of after that time is there. begun_at: the
-    feed's count when the channel began. error: why it ended before its feed did. subscribers: how many.
+    max_bytes: how much is kept. turns: those of who waits. reach_ms: all that was heard of after that time is
+    there. begun_at: the feed's count when the channel began. error: why it ended before its feed did.
+    subscribers: how many.
     """
 
-    def __init__(self, what: WatchFilter, max_bytes: Callable[[], int], reach_ms: int, begun_at: int) -> None:
-        self.what, self._max_bytes = what, max_bytes
+    def __init__(
+        self, what: WatchFilter, max_bytes: Callable[[], int], turns: Turns, reach_ms: int, begun_at: int
+    ) -> None:
+        self.what, self._max_bytes, self._turns = what, max_bytes, turns
         self.reach_ms, self.begun_at = reach_ms, begun_at
         self._pieces: deque[Piece] = deque()
         self._first, self._bytes = 0, 0
         self._is_whole = True
-        self._news = asyncio.Event()
+        self._waiting: set[Waiter] = set()
         self.subscribers = 0
         self.error: LimeDBError | None = None
 
@@ -143,14 +147,24 @@ class Channel:
         """A piece by its number."""
         return self._pieces[at - self._first]
 
-    async def wait(self) -> None:
-        """Return when something is added, or the feed has ended."""
-        await self._news.wait()
+    async def wait(self, due: float) -> None:
+        """Return, in a turn of one's own, when something is added, the feed has ended, or it is due (seconds
+        of the loop's clock).
+        """
+        loop = asyncio.get_running_loop()
+        waiter: Waiter = loop.create_future()
+        timer = loop.call_at(due, self._turns.give, waiter)
+        self._waiting.add(waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiting.discard(waiter)
 
     def wake(self) -> None:
-        """Wake all that wait."""
-        self._news.set()
-        self._news = asyncio.Event()
+        """Give all that wait a turn."""
+        self._turns.give(*self._waiting)
+        self._waiting.clear()
 
 
 def _size(record: Record) -> int:

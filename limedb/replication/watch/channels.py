@@ -7,6 +7,7 @@ is resumed.
 
 from collections.abc import Callable, Iterator
 
+from limedb.aio.turns import Turns
 from limedb.core.selection import WatchFilter
 from limedb.errors import LimeDBError
 from limedb.replication.watch.channel import Channel
@@ -16,14 +17,14 @@ ALL = WatchFilter()
 
 class Channels:
     """Channels by their selection. what: all that the feed reports. reach_ms: as Channel's, of the first one.
-    max_bytes: how much each may keep.
+    max_bytes: how much each may keep. turns: of all that watch.
     """
 
-    def __init__(self, what: WatchFilter, reach_ms: int, max_bytes: Callable[[], int]) -> None:
-        self._what, self._max_bytes = what, max_bytes
+    def __init__(self, what: WatchFilter, reach_ms: int, max_bytes: Callable[[], int], turns: Turns) -> None:
+        self._what, self._max_bytes, self._turns = what, max_bytes, turns
         self._by_what: dict[WatchFilter, Channel] = {}
         self._lengths: list[int] = []  # of the prefixes
-        self._add(Channel(what, max_bytes, reach_ms, 0))
+        self._add(Channel(what, max_bytes, turns, reach_ms, 0))
 
     @property
     def is_wide(self) -> bool:
@@ -42,7 +43,7 @@ class Channels:
         """The channel of a selection; a new one holds what is heard after reach_ms. count: the feed's."""
         channel = self._by_what.get(what)
         if channel is None:
-            channel = Channel(what, self._max_bytes, reach_ms, count)
+            channel = Channel(what, self._max_bytes, self._turns, reach_ms, count)
             self._add(channel)
         return channel
 
@@ -81,7 +82,7 @@ class Channels:
             channel.error = error
             channel.wake()
             del self._by_what[channel.what]
-        self._add(Channel(self._what, self._max_bytes, reach_ms, count))
+        self._add(Channel(self._what, self._max_bytes, self._turns, reach_ms, count))
 
     def wake(self) -> None:
         """Wake all who wait for news."""

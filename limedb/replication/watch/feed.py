@@ -38,6 +38,7 @@ from contextlib import aclosing, suppress
 from typing import NamedTuple
 
 from limedb.aio.running_time import timeout
+from limedb.aio.turns import Turns
 from limedb.core.coverage import Coverage
 from limedb.core.hlc import version_at, wall_ms_of
 from limedb.core.layout import Layout
@@ -72,10 +73,11 @@ QUEUE = 4
 
 
 class World:
-    """What feeds run on. max_skew_ms: MAX_CLOCK_SKEW."""
+    """What feeds run on. max_skew_ms: MAX_CLOCK_SKEW. turns: of all that watch."""
 
     def __init__(self, placement: Placement, replicas: Replicas, clock: Clock, max_skew_ms: int) -> None:
         self.placement, self.replicas, self.clock = placement, replicas, clock
+        self.turns = Turns(clock.monotonic)
         self.skew_ms = 2 * max_skew_ms  # two clocks differ so much at most, or one that was set right
         self.margin_ms = SPREAD_MS + self.skew_ms
 
@@ -149,7 +151,7 @@ class Feed:
         self.count = 0
         self.error: LimeDBError | None = None
         self.subscribers = 0
-        self.channels = Channels(what, -1 if since_ms is None else since_ms - 1, max_bytes)
+        self.channels = Channels(what, -1 if since_ms is None else since_ms - 1, max_bytes, world.turns)
         self._joined_at, self._joined_ms = 0, -1
         self._passed: dict[str, tuple[int, int]] = {}  # see _echo_passed
         self.work: asyncio.Task[None] | None = None

@@ -20,7 +20,7 @@ from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
 from limedb.errors import InvalidRequestError, TooManyWatchesError, WatchGapError
 from limedb.ports import Clock, Placement, Replicas
-from limedb.replication.watch.channel import Channel, Piece
+from limedb.replication.watch.channel import Piece
 from limedb.replication.watch.channels import ALL
 from limedb.replication.watch.feed import Feed, Place, World
 from limedb.replication.watch.reported import Reported
@@ -37,8 +37,6 @@ MAX_REPORTED = 200_000
 """Keys of which feeds together know what they reported last; a node with many writes has so many in 10 s."""
 MAX_BYTES, LEAST_BYTES = 64 << 20, 64 << 10
 """Bytes that channels keep together, and each one at least."""
-AT_ONCE = 16
-"""Watches that go on in one turn of the event loop, so that requests have their turns in between."""
 
 
 class WatchEvent(NamedTuple):
@@ -69,7 +67,6 @@ class Watcher:
         self._world = World(placement, replicas, clock, max_skew_ms)
         self._max_watches, self._max_reported = max_watches, max_reported
         self._feeds: list[Feed] = []
-        self._turn = asyncio.Semaphore(AT_ONCE)
         self.watches = 0
 
     @property
@@ -154,6 +151,7 @@ class Watcher:
     async def _read(self, place: Place, after: int | None) -> AsyncGenerator[WatchEvent, None]:
         feed, channel, at, since = place
         await feed.wait_begun()
+        await self._world.turns.next()
         yield WatchEvent([], feed.resume if after is None else after)
         now = asyncio.get_running_loop().time
         due = now() + BEAT_SECONDS
@@ -168,15 +166,6 @@ class Watcher:
             if at >= channel.end:
                 if (error := channel.error or feed.error) is not None:
                     raise error.with_traceback(None)
-                await _wait(channel, due)
-                async with self._turn:
-                    await asyncio.sleep(0)
-
-
-async def _wait(channel: Channel, due: float) -> None:
-    """Return when something came, or when it is due (seconds of the loop's clock)."""
-    try:
-        async with asyncio.timeout_at(due):
-            await channel.wait()
-    except TimeoutError:
-        pass
+                await channel.wait(due)
+            else:
+                await self._world.turns.next()

@@ -22,17 +22,17 @@ stream (`rpc/peer/remote_replica.py`).
 _value = itemgetter(1)
 
 
-def is_large(writes: Sequence[Write]) -> bool:
-    """Whether writes are to be cut."""
-    return len(writes) > 1 and _size(writes) > PORTION_BYTES
+def is_large(writes: Sequence[Write], most: int) -> bool:
+    """Whether writes are to be cut. most: characters of values in a portion."""
+    return len(writes) > 1 and _size(writes) > most
 
 
-def portions(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
-    """Writes in their order, each portion within PORTION_BYTES or alone."""
+def portions(writes: Sequence[Write], most: int) -> Iterator[Sequence[Write]]:
+    """Writes in their order, each portion within `most` characters of values, or one write alone."""
     first = size = 0
     for i, write in enumerate(writes):
         added = len(write[1] or b"")
-        if i > first and size + added > PORTION_BYTES:
+        if i > first and size + added > most:
             yield writes[first:i]
             first, size = i, 0
         size += added

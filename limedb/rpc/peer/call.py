@@ -33,6 +33,8 @@ async def ask(link: PeerLink, send: "Send[T]", timeout: float, is_quick: bool = 
     except grpc.aio.AioRpcError as error:
         told = peer_error(link.node_url, error)
         answered = told is not None
+        if isinstance(told, ReplicaUnreachableError):  # somebody else did
+            link.doubt(told.reason)
         raise told or _unanswered(link, error, timeout) from None
     except asyncio.CancelledError:
         if _is_cancelled_itself():

@@ -13,6 +13,7 @@ import grpc
 from limedb.aio.running_time import timeout as attended
 from limedb.errors import ReplicaUnreachableError
 from limedb.ports import Clock
+from limedb.rpc.addressee import AddressedChannel
 from limedb.rpc.peer.stream import PeerStream
 from limedb.rpc.peer.watchdog import Call, Watchdog
 from limedb.wire.channels import CHANNEL_OPTIONS
@@ -85,7 +86,7 @@ class PeerLink:
         """The stub of a service on the channel of this moment."""
         stub = self._stubs.get(kind)
         if stub is None:
-            stub = self._stubs[kind] = kind(self._channel)
+            stub = self._stubs[kind] = kind(self._addressed)
         return cast("S", stub)
 
     @property
@@ -179,6 +180,7 @@ class PeerLink:
         self._channel = grpc.aio.insecure_channel(
             self.address, CHANNEL_OPTIONS, interceptors=list(self._interceptors)
         )
+        self._addressed = cast("grpc.aio.Channel", AddressedChannel(self._channel, self.node_url))
         self._stubs: dict[object, object] = {}
         self._stream = None
 

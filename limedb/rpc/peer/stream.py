@@ -26,6 +26,7 @@ from limedb.errors import LimeDBError, MalformedRequestError, ReplicaUnreachable
 from limedb.ports import Clock
 from limedb.rpc.peer.watchdog import Watchdog
 from limedb.wire.frames import HEAD_SIZE, answers_of, question
+from limedb.wire.status import peer_error
 from limedbpb.v1 import replica_pb2
 
 log = logging.getLogger(__name__)
@@ -185,7 +186,9 @@ class PeerStream:
         except grpc.aio.AioRpcError as error:
             trouble = f"{error.code().name}, {error.details()}"
             if error.code() is grpc.StatusCode.UNAVAILABLE and not self.trouble:
-                self._lost("the connection was lost")
+                told = peer_error(self._node_url, error)
+                astray = told.reason if isinstance(told, ReplicaUnreachableError) else ""
+                self._lost(astray or "the connection was lost")
         except MalformedRequestError as error:
             trouble = f"it sent what is no frame: {error}"
         finally:

@@ -18,6 +18,7 @@ from limedb.core.budget import Budget
 from limedb.errors import OverloadedError, RequestTimeoutError
 from limedb.ports import Clock
 from limedb.rpc.server.memory import ROOM_SECONDS, Context, Held, Share, holder_of
+from limedb.rpc.server.whole_reads import whole
 
 SLOW_SECONDS = 0.02
 """How long a message may be on its way before it is counted."""
@@ -120,7 +121,7 @@ class Receiving:
         if self._timer is None:
             self._timer = loop.call_later(SLOW_SECONDS, self._look)
         try:
-            return await source.read()
+            return await whole(source.read())
         except asyncio.CancelledError:
             if (error := self._given_up.pop(task, None)) is None:
                 raise

@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
+from functools import partial
 from time import perf_counter
 from traceback import clear_frames
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +25,7 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVIC
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
+from limedb.rpc.addressee import check_addressee
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
     COPIES,
@@ -37,6 +39,7 @@ from limedb.rpc.server.memory import (
     room_seconds,
 )
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
+from limedb.rpc.server.whole_reads import whole
 from limedb.wire.channels import MAX_MESSAGE
 from limedb.wire.status import status_of, trailers_of
 
@@ -111,7 +114,7 @@ class _Method:
     """One method, from bytes to bytes: a key that isn't UTF-8 is then the client's error, not ours.
 
     streams: the limits of the streams that run, to end them when the server stops. room: what its requests
-    and answers may hold.
+    and answers may hold. name: of the node, where callers may say which one they mean.
     """
 
     def __init__(
@@ -121,10 +124,12 @@ class _Method:
         recorder: Recorder | None,
         streams: "_Streams",
         room: "Room",
+        name: str,
     ) -> None:
         self._name = f"{method.containing_service.name}/{method.name}"
         self._request_class = GetMessageClass(method.input_type)
         self._behaviour, self._streams = behaviour, streams
+        self._check = partial(check_addressee, name) if name else _check_nothing
         self._record = recorder.record if recorder else _record_nothing
         self._room, self._receive, self._calls = room, room.receiving.message, room.calls
 
@@ -136,6 +141,7 @@ class _Method:
         response: Message | bytes = b""
         answer = b""
         try:
+            self._check(context)
             if self._calls is not None:
                 self._calls.begin(context, running_task())
             data = await self._receive(context)
@@ -214,6 +220,7 @@ class _Method:
         data = b""
         least = WATCH_BYTES if self._name in BUSY_STREAMS else STREAM_BYTES
         try:
+            self._check(context)
             held = self._room.streams.hold(holder_of(context), least)
             async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
                 async for response in responses:
@@ -309,17 +316,22 @@ class _Requests:
 
     async def __anext__(self) -> Message:
         async with self._streams.bound():
-            data = await self._context.read()
+            data = await whole(self._context.read())
         if not isinstance(data, bytes):  # the end: the client half-closed
             raise StopAsyncIteration
         return _parse(self._request_class, data)
 
 
 def _handler(
-    method: MethodDescriptor, behaviour: Behaviour, recorder: Recorder | None, streams: _Streams, room: Room
+    method: MethodDescriptor,
+    behaviour: Behaviour,
+    recorder: Recorder | None,
+    streams: _Streams,
+    room: Room,
+    name: str,
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """On the wire a call of one message is a stream of one: as such its message is read when it may be."""
-    served = _Method(method, behaviour, recorder, streams, room)
+    served = _Method(method, behaviour, recorder, streams, room, name)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(served.converse)
     if method.server_streaming:
@@ -333,6 +345,10 @@ def _parse(request_class: type[Message], data: bytes) -> Message:
     except DecodeError:
         kind = request_class.DESCRIPTOR.name
         raise MalformedRequestError(f"the request is not a {kind}: text in it must be UTF-8") from None
+
+
+def _check_nothing(context: Context) -> None:
+    pass
 
 
 def _record_nothing(method: str, code: str, seconds: float) -> None:
@@ -381,13 +397,16 @@ class Server:
         self._names: list[str] = []
         self._streams = _Streams()
 
-    def add(self, servicer: Servicer, recorder: Recorder | None = None, of_peers: bool = False) -> None:
+    def add(
+        self, servicer: Servicer, recorder: Recorder | None = None, of_peers: bool = False, name: str = ""
+    ) -> None:
         """Serve a service. recorder: counts its requests; None for services that clients don't call.
-        of_peers: whether it is for other nodes, whose share of the memory is their own.
+        of_peers: whether it is for other nodes, whose share of the memory is their own. name: of this node,
+        where calls that are meant for another are to be refused.
         """
         service, room = servicer.service, self._peers if of_peers else self._clients
         handlers = {
-            m.name: _handler(m, getattr(servicer, m.name), recorder, self._streams, room)
+            m.name: _handler(m, getattr(servicer, m.name), recorder, self._streams, room, name)
             for m in service.methods
         }
         self._grpc.add_generic_rpc_handlers(

@@ -83,13 +83,17 @@ class HintWriter:
         self._thread.join()
 
     def _run(self) -> None:
-        jobs: list[_HintWrite] = []
-        while not (jobs and jobs[-1].is_last):
-            jobs = self._take()
-            is_put = self._write(jobs, [item for job in jobs for item in job.puts], [])
-            is_removed = self._write(jobs, [], [place for job in jobs for place in job.removes])
-            with suppress(RuntimeError):  # the loop was closed
-                self._loop.call_soon_threadsafe(self._deliver, jobs, is_put, is_removed)
+        while self._do_next():
+            pass
+
+    def _do_next(self) -> bool:
+        """Write what comes next; whether that wasn't the last. While it waits, it holds nothing of it."""
+        jobs = self._take()
+        is_put = self._write(jobs, [item for job in jobs for item in job.puts], [])
+        is_removed = self._write(jobs, [], [place for job in jobs for place in job.removes])
+        with suppress(RuntimeError):  # the loop was closed
+            self._loop.call_soon_threadsafe(self._deliver, jobs, is_put, is_removed)
+        return not jobs[-1].is_last
 
     def _take(self) -> list[_HintWrite]:
         """The first job, and those of the next second, unless somebody waits or they grow large."""

@@ -70,16 +70,21 @@ class LogWriter:
         self.is_empty = self._log.close()
 
     def _run(self) -> None:
+        while self._do_next():
+            pass
+
+    def _do_next(self) -> bool:
+        """Do what comes next; whether that wasn't the end. While the thread waits, it holds nothing of it."""
         is_ending = False
-        while not is_ending:
-            try:
-                work = self._queue.get(timeout=self._seconds_to_sync())
-                is_ending = work is None
-            except Empty:
-                work = None
-            if work is not None:
-                work()
-            self._sync_if_due(is_ending)
+        try:
+            work = self._queue.get(timeout=self._seconds_to_sync())
+            is_ending = work is None
+        except Empty:
+            work = None
+        if work is not None:
+            work()
+        self._sync_if_due(is_ending)
+        return not is_ending
 
     def _append(self, jobs: list[WriteGroup], done: Callable[[list[WriteGroup], bool], None]) -> None:
         is_done = self.failure is None and self._try(lambda: self._append_groups(jobs))

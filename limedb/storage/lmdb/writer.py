@@ -94,15 +94,25 @@ class TableWriter:
         self._thread.join()
 
     def _run(self) -> None:
-        while (work := self._queue.get()) is not None:
-            jobs, done = work
-            try:
-                self._carry_out(jobs)
-            except Exception as error:  # what it meets while it recovers: nobody may wait for a dead thread
-                self.failure = self.failure or error
-                for job in jobs:
-                    job.error = broken(self._tables.folder, self.failure)
-            done()
+        while self._do_next():
+            pass
+
+    def _do_next(self) -> bool:
+        """Carry out what comes next; whether that wasn't the end. While the thread waits, it holds nothing of
+        what it did: that may be 32 MiB.
+        """
+        work = self._queue.get()
+        if work is None:
+            return False
+        jobs, done = work
+        try:
+            self._carry_out(jobs)
+        except Exception as error:  # what it meets while it recovers: nobody may wait for a dead thread
+            self.failure = self.failure or error
+            for job in jobs:
+                job.error = broken(self._tables.folder, self.failure)
+        done()
+        return True
 
     def _carry_out(self, jobs: list[WriteGroup]) -> None:
         try:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from limedb.cluster.gossip.bounds import MAX_AHEAD_MS, MAX_ENTRIES, MAX_EPOCH, flaw, is_address, is_name
-from limedb.cluster.gossip.hearsay import MAX_STRANGERS, Check
+from limedb.cluster.gossip.hearsay import MAX_KNOWN, MAX_STRANGERS, Check
 from limedb.cluster.gossip.view import FORGET_SECONDS, ClusterView
+from limedb.config import address_of
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
 
@@ -76,6 +77,28 @@ def test_what_others_say_of_a_node_changes_none_of_its_claims_and_makes_it_be_as
     assert view.address(B) == "b:8484"
     assert view.next_check() == Check(B)
     assert view.digests(B)[-1] == Digest(B, 0, 0)  # asked for all that it has to say
+
+
+def test_who_answers_to_many_names_at_one_address_is_one_node(view: ClusterView) -> None:
+    answer(view, MEMBER)
+    for i in range(50):
+        answer(view, NodeState(f"http://made-up{i}:1", NOW_MS, 5, node_id=f"{i}"), "evil:1")
+    assert view.peers() == (B, "http://made-up49:1")
+
+
+def test_who_answers_at_the_address_of_a_member_leaves_the_member_known(view: ClusterView) -> None:
+    answer(view, MEMBER)
+    answer(view, NodeState(C, NOW_MS, 5, node_id="c-id"), "b:8484")
+    assert view.peers() == (B, C)
+    answer(view, MEMBER)
+    assert view.peers() == (B,)
+
+
+def test_no_more_strangers_are_asked_once_so_many_are_known(view: ClusterView) -> None:
+    for i in range(MAX_KNOWN):
+        answer(view, NodeState(url := f"http://node{i}:1", NOW_MS, 5, node_id=f"{i}"), address_of(url))
+    view.on_ack2([NodeState("http://one-more:1", NOW_MS, 5)])
+    assert view.next_check() is None
 
 
 def test_a_true_change_is_taken_from_the_node_itself(view: ClusterView) -> None:

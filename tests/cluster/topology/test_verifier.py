@@ -251,6 +251,17 @@ def test_pledges_that_strangers_ask_for_keep_no_cluster_from_forming() -> None:
     run_virtual(scenario())
 
 
+def test_who_waits_for_another_to_found_a_cluster_says_so() -> None:
+    async def scenario() -> None:
+        async with Cluster() as cluster:
+            cluster.start(1, seeds=[2, 8, 9])  # which can't, as it misses nodes that were named to it
+            waiting = cluster.start(2, seeds=[1])
+            await wait_until(lambda: bool(waiting.topology_manager.lonely), limit=60)
+            assert f"{url_of(1)} has the smallest name" in waiting.topology_manager.lonely
+
+    run_virtual(scenario())
+
+
 def test_without_proof_one_message_would_set_data_aside() -> None:
     async def scenario() -> None:
         async with Cluster() as cluster:

@@ -25,7 +25,6 @@ from limedb.errors import (
 )
 from limedb.ports import Applied
 from limedb.replication.coordinator import MAX_ATTEMPTS, Write, Written
-from limedb.replication.write import portions
 from tests.cluster.virtual import START_MS, VirtualClock
 from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, member, virtual
 
@@ -417,10 +416,10 @@ async def test_a_batch_is_one_call_to_each_replica() -> None:
 
 @pytest.mark.parametrize("level", Level)
 @virtual
-async def test_a_large_batch_is_written_in_portions(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portions, "PORTION_BYTES", 10)
+async def test_a_large_batch_is_written_in_portions(level: Level) -> None:
     nodes = Nodes()
     seat = nodes.coordinator()
+    seat.coordinator.portion_bytes = 10
     writes = [Write(key, value) for key, value in (("a", "v" * 6), ("b", b"v" * 4), ("c", "v" * 99))]
     writes += [Write("d", None), Write("e", "v"), Write("a", "last")]
     outcomes = await seat.coordinator.write_many(writes, level, SOON)
@@ -434,11 +433,11 @@ async def test_a_large_batch_is_written_in_portions(level: Level, monkeypatch: p
 
 
 @virtual
-async def test_a_portion_that_fails_leaves_those_before_written(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_portion_that_fails_leaves_those_before_written() -> None:
     """What is raised for a whole batch would say that nothing of it was written."""
-    monkeypatch.setattr(portions, "PORTION_BYTES", 1)
     nodes = Nodes()
     seat = nodes.coordinator()
+    seat.coordinator.portion_bytes = 1
     seat.fail(A, delay=0.4)
     seat.fail(B, delay=0.4)
     writes = [*(Write(key, "v") for key in "abcd"), Write("e", "v", 0, bytes(16), 1)]

@@ -26,7 +26,7 @@ class Caller:
 
     def __init__(self, peer: str) -> None:
         self._peer = peer
-        self.came = asyncio.Event()
+        self.came, self.is_read = asyncio.Event(), False
 
     def peer(self) -> str:
         return self._peer
@@ -36,6 +36,7 @@ class Caller:
 
     async def read(self) -> object:
         await self.came.wait()
+        self.is_read = True
         return self._peer.encode()
 
 
@@ -121,6 +122,22 @@ async def test_while_memory_is_short_a_few_are_left_of_those_who_have_fewest(kin
         later = Caller("later")
         later.came.set()
         assert await received.message(later) == b"later"  # in its turn
+
+
+@pytest.mark.parametrize("why", ["given up", "cancelled"])
+async def test_a_message_that_nobody_waits_for_is_read_all_the_same(why: str) -> None:
+    """gRPC never frees one whose read was cancelled when it had come."""
+    gauge = Gauge()
+    received = Receiving(gauge, SystemClock(), lambda: 0)
+    async with arriving(received, *["a"] * (FEW + 1)) as (callers, tasks):
+        await until(lambda: received.slow == FEW + 1)
+        if why == "given up":
+            gauge.short = True
+        else:
+            tasks[FEW].cancel()
+        await until(tasks[FEW].done)
+        callers[FEW].came.set()
+        await until(lambda: callers[FEW].is_read)
 
 
 async def test_large_ones_that_are_worked_on_count_among_the_few() -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
@@ -44,6 +45,25 @@ async def test_hints_are_given_back_oldest_first_until_they_are_done(hints: Lmdb
     await hints.done(B, HINTS[3:])
     assert await hints.oldest(B, 99, 0) == []
     assert hints.waiting() == {}
+
+
+async def test_what_is_written_is_held_by_nobody(hints: LmdbHintLog) -> None:
+    """The thread that waits held what it wrote last: as much as a peer missed in a second."""
+    hints.add(B, [text("a")], NOW)
+    await hints.take(B, 1, 0)
+    thread = hints._writer._thread
+
+    def held() -> list[str]:
+        frame, found = sys._current_frames()[thread.ident or 0], list[str]()
+        while frame is not None:
+            if frame.f_code.co_filename.endswith("hint_writer.py"):
+                found += [name for name in frame.f_locals if name != "self"]
+            frame = frame.f_back
+        return found
+
+    async with asyncio.timeout(20):
+        while held():  # noqa: ASYNC110 (a thread tells nobody that it waits)
+            await asyncio.sleep(0.01)
 
 
 async def test_nodes_have_hints_of_their_own(hints: LmdbHintLog) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
@@ -13,6 +14,7 @@ import pytest
 
 from limedb.errors import StoreDamagedError, StoreError
 from limedb.storage.lmdb.pages import check_file
+from tests.support.children import child
 
 PAGE = 4096
 CASES = int(os.environ.get("TORTURE_CASES", "300"))
@@ -83,9 +85,9 @@ class Reader:
     """A process that opens folders with LMDB, reads all keys and values, and writes some."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", DUMP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._stack = ExitStack()
+        running = child([sys.executable, "-c", DUMP], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = self._stack.enter_context(running)
 
     def keys(self, folder: Path) -> list[list[str]]:
         """The keys of both tables. AssertionError: it crashed."""
@@ -94,12 +96,12 @@ class Reader:
         self._process.stdin.write(f"{folder}\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, f"LMDB ended with {self._process.wait()}"
+        assert line, f"LMDB ended with {self._process.wait(30)}"
         tables: list[list[str]] = json.loads(line)
         return tables
 
     def close(self) -> None:
-        self._process.communicate()
+        self._stack.close()
 
 
 @pytest.mark.parametrize("seed", range(2))

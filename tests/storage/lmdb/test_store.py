@@ -20,6 +20,7 @@ from limedb.storage.lmdb.store import LmdbStore
 from limedb.storage.seal import sealed
 from tests.storage.disks import SmallDisk, compile_shim
 from tests.storage.kinds import NOW, fail, open_lmdb, text, tombstone
+from tests.support.children import child
 
 CHILD = Path(__file__).with_name("child.py")
 LIMIT = 20  # seconds that a child may take before a test gives up
@@ -182,11 +183,11 @@ def test_a_sync_that_fails_in_the_background_is_told(tmp_path: Path) -> None:
 def _acknowledged_until_killed(folder: Path) -> list[str]:
     """Keys whose writes a process acknowledged before it was killed amid others."""
     command = [sys.executable, str(CHILD), str(folder), "always"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        acknowledged = [child.stdout.readline() for _ in range(300)]
-        child.kill()
-        acknowledged += list(child.stdout)
+    with child(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        acknowledged = [process.stdout.readline() for _ in range(300)]
+        process.kill()
+        acknowledged += list(process.stdout)
     return [line.strip() for line in acknowledged if line.endswith("\n")]
 
 
