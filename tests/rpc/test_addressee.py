@@ -10,7 +10,7 @@ import pytest
 
 from limedb.core.paxos import Ballot
 from limedb.core.record import Record
-from limedb.core.selection import Selection
+from limedb.core.selection import WatchFilter
 from limedb.core.topology import Topology
 from limedb.errors import LimeDBError, OutcomeUnknownError, ReplicaUnreachableError
 from limedb.rpc.peer.links import PeerLinks
@@ -56,7 +56,7 @@ async def peer_called(name: str) -> AsyncIterator[tuple[FakeReplica, Keeper, Pee
 
 
 async def watched(replica: RemoteReplica) -> None:
-    async for _ in replica.watch(Selection(), None, FENCE):
+    async for _ in replica.watch(WatchFilter(), None, FENCE):
         return
 
 

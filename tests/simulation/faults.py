@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from limedb.cluster.gossip.hearsay import Hearsay
-from limedb.cluster.topology.bootstrap import Forming
+from limedb.cluster.topology.bootstrap import Bootstrap
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
 from limedb.core.record import Record
@@ -84,7 +84,7 @@ def rot_is_absence(patch: pytest.MonkeyPatch) -> None:
 
 def pledges_to_anybody(patch: pytest.MonkeyPatch) -> None:
     """A fresh node pledges itself to whoever asks first."""
-    patch.setattr(Forming, "pledge", Forming._pledge)
+    patch.setattr(Bootstrap, "pledge", Bootstrap._pledge)
 
 
 def whoever_answers(patch: pytest.MonkeyPatch) -> None:

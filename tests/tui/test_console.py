@@ -11,8 +11,8 @@ import limedb
 from limedb.errors import LimeDBError, RemoteError, RequestTimeoutError, UnavailableError
 from limedb.operator.console import ConsoleCalls
 from limedb.operator.console_follow import Follower
-from limedb.operator.console_values import Lost, Page, Sample
-from limedb.tui.session import Session
+from limedb.operator.console_values import KeyPage, Lost, Sample
+from limedb.tui.session import TuiSession
 from tests.support.clusters import RunningCluster
 from tests.support.ports import free_port
 
@@ -67,14 +67,14 @@ async def test_a_node_without_an_answer_is_passed_over(cluster: RunningCluster, 
 async def test_a_call_waits_for_a_node_that_hangs_as_long_as_its_caller_says(broken: RunningCluster) -> None:
     hanging = broken.nodes[0]
     broken.pause(hanging.name)
-    hurried, patient = Session(hanging.address, 0.2), Session(hanging.address, 60)
+    hurried, patient = TuiSession(hanging.address, 0.2), TuiSession(hanging.address, 60)
     asking = [asyncio.create_task(patient.page("", None)), asyncio.create_task(patient.get("k", None))]
     with pytest.raises(RequestTimeoutError, match=r"0\.2 s"):
         await hurried.page("", None)
     with pytest.raises(LimeDBError):
         await hurried.get("k", None)
     broken.resume(hanging.name)
-    assert [await told for told in asking] == [Page((), None), None]
+    assert [await told for told in asking] == [KeyPage((), None), None]
     await asyncio.gather(hurried.close(), patient.close())
 
 

@@ -50,7 +50,7 @@ async def test_hints_are_given_back_oldest_first_until_they_are_done(hints: Lmdb
 async def test_what_is_written_is_held_by_nobody(hints: LmdbHintLog) -> None:
     """The thread that waits held what it wrote last: as much as a peer missed in a second."""
     hints.add(B, [text("a")], NOW)
-    await hints.take(B, 1, 0)
+    await hints.oldest(B, 1, 0)
     thread = hints._writer._thread
 
     def held() -> list[str]:
