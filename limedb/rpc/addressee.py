@@ -11,8 +11,8 @@ which node it means, and a node does nothing that is meant for another. Its URL 
 says the epoch, and in one epoch a URL is that of one node_id.
 
 This holds among nodes that are honest, whoever leads their traffic astray. Of one that lies about its name
-nothing is proven, for nodes have no keys yet (docs/decisions/topology-claims.md). Callers of an older version
-name nobody, and are served.
+nothing is proven, for nodes have no keys yet (docs/decisions/0002-topology-claims.md). Callers of an older
+version name nobody, and are served.
 """
 
 from collections.abc import Callable

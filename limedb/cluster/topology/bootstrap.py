@@ -2,7 +2,7 @@
 
 It owns the wait for names, the pledges and the founding. It must never found where a cluster was heard of,
 nor while it has not reached a majority of the nodes that were named to it, itself included: two groups that
-don't reach each other would both found (docs/decisions/who-may-found.md).
+don't reach each other would both found (docs/decisions/0001-who-may-found.md).
 
 When no new name comes any more, the smallest URL of the fresh nodes asks the others for a pledge, which
 binds a node to one founder for some seconds, and founds the cluster with those that gave it: nothing is
