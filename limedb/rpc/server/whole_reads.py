@@ -14,5 +14,15 @@ T = TypeVar("T")
 
 
 async def whole(read: "Coroutine[Any, Any, T]") -> T:
-    """What a read finds. When this is cancelled, the read goes its way all the same."""
-    return await asyncio.shield(asyncio.get_running_loop().create_task(read))
+    """What a read finds. When this is cancelled, the read goes its way all the same, and nobody asks how it
+    ended.
+    """
+    reading = asyncio.get_running_loop().create_task(read)
+    reading.add_done_callback(_look)
+    return await asyncio.shield(reading)
+
+
+def _look(reading: "asyncio.Task[Any]") -> None:
+    """Look at an error: one that nobody has seen would be logged."""
+    if not reading.cancelled():
+        reading.exception()
