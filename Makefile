@@ -13,6 +13,7 @@ NODES ?= 4
 PORT ?= 8484
 BASE_PORT ?= 7001
 CLUSTER_DIR ?= data/cluster
+WORKERS ?= 2
 
 .PHONY: help
 help: ## List the targets
@@ -151,8 +152,8 @@ check-fresh: $(READY) googleapis
 	  diff envoy/envoy.yaml build/fresh/envoy.yaml || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
 
 .PHONY: test
-test: $(READY) ## Run every test
-	$(BIN)/python -m pytest
+test: $(READY) ## Run every test, several files at a time (WORKERS=2)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: tui-screenshot
 tui-screenshot: $(READY) ## Draw the pictures of the terminal UI in docs/images anew
