@@ -87,7 +87,7 @@ def forged(true: topology_pb2.Topology) -> list[topology_pb2.Topology]:
         lie(members=[*true.members, raw]),
         lie(members=[*true.members, *true.members]),
         lie(members=[]),
-        lie(writes_suspended=True),
+        lie(gives_way=True),
         lie(phase=topology_pb2.PHASE_HANDOVER),
     ]
 
