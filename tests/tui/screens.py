@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 from rich.text import Text
 from textual.pilot import Pilot
@@ -19,10 +20,22 @@ SECONDS = 5.0
 """That an answer may take, as by default."""
 
 
+class _Noting(LimeApp):
+    """The app, and all notices that it has shown."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.notices: list[str] = []
+
+    def notify(self, message: str, **options: Any) -> None:
+        self.notices.append(message)
+        super().notify(message, **options)
+
+
 class Screen:
     """A terminal UI that runs, and somebody at its keyboard."""
 
-    def __init__(self, app: LimeApp, pilot: Pilot[None]) -> None:
+    def __init__(self, app: _Noting, pilot: Pilot[None]) -> None:
         self.app, self.pilot = app, pilot
 
     async def until(self, what: str, condition: Callable[[], object], limit: float = 30.0) -> None:
@@ -89,11 +102,13 @@ class Screen:
         return [str(row.value) for row in table.rows]
 
     def everything(self) -> str:
-        """All that is on the screen, as text."""
-        return "\n".join(
-            "".join(segment.text for segment in strip)
-            for strip in self.app.screen._compositor.render_strips()
-        )
+        """All that is on the screen, as text, and all notices so far: those leave it after some seconds, and a
+        busy machine may not look at it in between.
+        """
+        lines = [
+            "".join(part.text for part in strip) for strip in self.app.screen._compositor.render_strips()
+        ]
+        return "\n".join([*lines, *self.app.notices])
 
 
 @asynccontextmanager
@@ -104,7 +119,7 @@ async def screen(
     seconds: float = SECONDS,
 ) -> AsyncIterator[Screen]:
     """A terminal UI for the time of the block. seconds: that an answer may take."""
-    app = LimeApp(target, seconds, clock=clock)
+    app = _Noting(target, seconds, clock=clock)
     async with app.run_test(size=size, notifications=True) as pilot:
         try:
             yield Screen(app, pilot)
