@@ -20,23 +20,17 @@ SECONDS = 5.0
 """That an answer may take, as by default."""
 
 
-class _Noting(LimeApp):
-    """The app, and all notices that it has shown."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.notices: list[str] = []
-
-    def notify(self, message: str, **options: Any) -> None:
-        self.notices.append(message)
-        super().notify(message, **options)
-
-
 class Screen:
     """A terminal UI that runs, and somebody at its keyboard."""
 
-    def __init__(self, app: _Noting, pilot: Pilot[None]) -> None:
+    def __init__(self, app: LimeApp, pilot: Pilot[None]) -> None:
         self.app, self.pilot = app, pilot
+        self._notices, self._notify = list[str](), app.notify
+        app.notify = self._note  # type: ignore[method-assign]
+
+    def _note(self, message: str, **options: Any) -> None:
+        self._notices.append(message)
+        self._notify(message, **options)
 
     async def until(self, what: str, condition: Callable[[], object], limit: float = 30.0) -> None:
         """Wait for a condition. AssertionError: it does not come true in `limit` seconds."""
@@ -102,13 +96,13 @@ class Screen:
         return [str(row.value) for row in table.rows]
 
     def everything(self) -> str:
-        """All that is on the screen, as text, and all notices so far: those leave it after some seconds, and a
-        busy machine may not look at it in between.
+        """All that is on the screen, as text, and all notices so far: those leave it after some seconds, in
+        which a busy machine may not look.
         """
         lines = [
             "".join(part.text for part in strip) for strip in self.app.screen._compositor.render_strips()
         ]
-        return "\n".join([*lines, *self.app.notices])
+        return "\n".join([*lines, *self._notices])
 
 
 @asynccontextmanager
@@ -119,7 +113,7 @@ async def screen(
     seconds: float = SECONDS,
 ) -> AsyncIterator[Screen]:
     """A terminal UI for the time of the block. seconds: that an answer may take."""
-    app = _Noting(target, seconds, clock=clock)
+    app = LimeApp(target, seconds, clock=clock)
     async with app.run_test(size=size, notifications=True) as pilot:
         try:
             yield Screen(app, pilot)
