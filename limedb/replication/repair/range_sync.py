@@ -14,7 +14,7 @@ from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, is_too_large
-from limedb.ports import Clock, IndexEntry, Replica
+from limedb.ports import Clock, Held, IndexEntry, Replica
 
 BATCH = 1000
 """Records that are read and written at once; fewer where they are large."""
@@ -64,13 +64,17 @@ class ReplicaCalls:
         """As Replica.entries."""
         return await replica.entries(spans, self._scope.fence, self._deadline())
 
+    async def read(self, replica: Replica, keys: Sequence[str]) -> list[Held]:
+        """As Replica.read."""
+        return await replica.read(keys, self._scope.fence, self._deadline())
+
     async def copy(self, source: Replica, target: Replica, keys: Sequence[str]) -> None:
         """Bring a replica the records that another has under some keys. LimeDBError: some may be there."""
         start, size = 0, BATCH
         while start < len(keys):
             batch = keys[start : start + size]
             try:
-                found = await source.read(batch, self._scope.fence, self._deadline())
+                found = await self.read(source, batch)
             except LimeDBError as error:
                 if not is_too_large(error) or len(batch) == 1:
                     raise
