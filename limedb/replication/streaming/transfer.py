@@ -4,15 +4,17 @@ It owns the paging, and how many sources have to answer; the comparison is that 
 must never choose what to fetch, nor fetch from a node that may still take writes made under an older epoch
 (`handoff.py` sees to both).
 
-**Why it is enough to pull from some.** An acknowledged write is on a majority of the owners only. So one of
-them is read in full, and the rest of `Owners.sources_needed` is compared with what has arrived, by digests of
-about a hundred keys and then by entries: of so many owners one at least has each such write, and the newest
-record of each key is pulled from whichever has it. Tombstones and expired values come along however old they
-are (no cutoff): another source may hold the older value that they overrule. Nothing is pushed. What a source
-lacks and this node has is either a write that is under way, which its coordinator sends to all owners itself,
-or what another source has, of which the owners stay the same majority; and a leftover of this node's earlier
-ownership, which `drop_stale` could not see to be stale, must not reach those who are read. Anti-entropy
-evens the sources, beside the change and after it.
+**Why it is enough to pull, and from some.** A majority of the owners has each acknowledged write, and no
+more need have it. So one source is read in full, and the rest of `Owners.sources_needed` is compared with
+what has arrived: one at least of so many owners has each such write, and the newest record of each key is
+pulled from whichever source has it. Tombstones and expired values are pulled however old they are (the scope
+has no cutoff), since another source may hold an older value that they overrule.
+
+Nothing is pushed. A source needs nothing from here: what this node has and it lacks is a write that is under
+way, which its coordinator sends to all owners; or a write that another source has, and the majority that
+acknowledged it stays one; or a leftover of this node's earlier ownership, of a key that its owners may have
+deleted and purged since (`repair/cleanup.py` drops those that it can tell), which must not reach a node that
+is read. Anti-entropy makes the owners equal, beside the change and after it.
 """
 
 import asyncio
@@ -52,8 +54,8 @@ class _Piece(NamedTuple):
 
 
 class Transfer:
-    """Copies spans from sources to the own replica. on_done: told of each piece that is fetched in full, and
-    how many records it had.
+    """Copies spans from sources to the own replica. on_done: called with each piece that is fetched in full,
+    and how many records it had.
     """
 
     def __init__(
