@@ -34,6 +34,7 @@ from limedb.replication.repair.range_sync import ReplicaCalls, sync_range
 PAGE = 2000  # records asked for at once, and applied at once
 SMALL = 1 << 20  # bytes: a page of fewer records than asked for is the last one when it has no more of values
 LITTLE = 1 << 16  # bytes of values in a page
+MANY_BYTES = 4 << 20  # of values that are applied at once, though they are fewer than PAGE records
 MOST_AHEAD = 8  # ranges that hold little and are asked for side by side
 LEAVES = 512  # digests asked for at once
 
@@ -49,8 +50,11 @@ class Sources(NamedTuple):
 
 
 class _Piece(NamedTuple):
+    """size: bytes of values."""
+
     span: Span
     records: list[Record]
+    size: int
 
 
 class Transfer:
@@ -74,7 +78,7 @@ class Transfer:
         async with aclosing(_ahead(self._pieces(spans))) as pieces:
             async for piece in pieces:
                 waiting.append(piece)
-                if sum(len(p.records) for p in waiting) >= PAGE:
+                if _is_enough(waiting):
                     await self._take(waiting)
                     waiting = []
         await self._take(waiting)
@@ -91,11 +95,12 @@ class Transfer:
                     coming.append((span, asyncio.ensure_future(self._scan(span))))
                 span, task = coming.popleft()
                 records = await task
-                depth = min(2 * depth, MOST_AHEAD) if _is_little(records) else 1
-                last = span.last if _is_last(records) else token_of(records[-1].key)
+                size = sum(value_size(r.value) for r in records if r.value is not None)
+                depth = min(2 * depth, MOST_AHEAD) if _is_little(len(records), size) else 1
+                last = span.last if _is_last(len(records), size) else token_of(records[-1].key)
                 if last < span.last:
                     left.appendleft(Span(last + 1, span.last))
-                yield _Piece(Span(span.first, last), records)
+                yield _Piece(Span(span.first, last), records, size)
         finally:
             for _, task in coming:
                 task.cancel()
@@ -128,17 +133,18 @@ class Transfer:
         await sync_range(self._own, source, leaves, digests, self._replica_calls, pushes=False)
 
 
-def _is_last(records: Sequence[Record]) -> bool:
+def _is_last(count: int, size: int) -> bool:
     """Whether a page ends its span. One that is short may have been cut for its size."""
-    return len(records) < PAGE and _bytes_of(records) < SMALL
+    return count < PAGE and size < SMALL
 
 
-def _is_little(records: Sequence[Record]) -> bool:
-    return len(records) < PAGE // MOST_AHEAD and _bytes_of(records) < LITTLE
+def _is_little(count: int, size: int) -> bool:
+    return count < PAGE // MOST_AHEAD and size < LITTLE
 
 
-def _bytes_of(records: Sequence[Record]) -> int:
-    return sum(value_size(r.value) for r in records if r.value is not None)
+def _is_enough(pieces: Sequence[_Piece]) -> bool:
+    """Whether pieces are worth a write of their own, or more would fill the memory."""
+    return sum(len(p.records) for p in pieces) >= PAGE or sum(p.size for p in pieces) >= MANY_BYTES
 
 
 async def _ahead(pieces: AsyncIterator[_Piece]) -> AsyncGenerator[_Piece, None]:

@@ -10,9 +10,10 @@ from limedb.core.record import Record
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence
 from limedb.errors import ReplicaUnreachableError, UnavailableError
-from limedb.ports import Clock, Replica
+from limedb.ports import Applied, Clock, Replica
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
+from limedb.replication.page import BYTES as PAGE_BYTES
 from limedb.replication.repair.range_sync import ReplicaCalls, Scope
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.transfer import Sources, Transfer
@@ -94,6 +95,29 @@ def test_large_values_come_in_more_pages_and_answers() -> None:
     big = [Record(f"k{i}", bytes([i]) * (1 << 19), 2) for i in range(40)]
 
     assert len(run_virtual(fetched(big[:30], big[10:], []))) == 40
+
+
+def test_no_more_of_large_values_is_held_than_two_pages_have() -> None:
+    """Before, a thousand of a MiB were gathered to be applied together."""
+
+    class Own(LocalReplica):
+        def __init__(self) -> None:
+            """It needs nothing."""
+
+        async def apply(
+            self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+        ) -> list[Applied]:
+            sizes.append(sum(len(record.value or b"") for record in records))
+            return []
+
+    async def scenario() -> None:
+        sources = Sources(replica([Record(f"k{i}", bytes(1 << 18), 2) for i in range(200)])[1], {}, 1)
+        await Transfer(Own(), sources, calls(VirtualClock()), lambda span, keys: None).run([EVERYTHING])
+
+    sizes: list[int] = []
+    run_virtual(scenario())
+    assert sum(sizes) == 200 << 18
+    assert max(sizes) <= 2 * PAGE_BYTES
 
 
 def test_one_source_is_enough_only_where_one_is_needed() -> None:
