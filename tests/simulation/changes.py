@@ -17,7 +17,7 @@ from tests.simulation.sim import Sim
 CHANGE_SECONDS = 240.0  # for a change to end, whatever goes wrong beside it
 MOURNERS = 3  # members that must be there when one of them is lost for good: the rest are a majority
 
-Change = Callable[[], Awaitable[None]]
+Change = Callable[[], Awaitable[object]]
 
 
 class Director:
@@ -44,12 +44,12 @@ class Director:
             await self._wait_formed()
             self.done.append(change.__name__)
 
-    async def join(self) -> None:
-        self._new()
+    async def join(self) -> SimNode:
+        return self._new()
 
-    async def leave(self) -> None:
+    async def leave(self, node: SimNode | None = None) -> None:
         if len(self.members) > self._form.smallest:
-            node = self._pick()
+            node = node or self._pick()
             self.members.discard(node.url)
             await self._persist(
                 lambda topology_manager: topology_manager.decommission(node.url, False), self._is_out(node)

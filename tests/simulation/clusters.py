@@ -90,17 +90,25 @@ def topology_of(node: SimNode) -> Topology | None:
     return program.engine.topology_store.topology if program is not None else None
 
 
-def check_replicated(sim: Sim, ledger: Ledger) -> None:
-    """Each key that was acknowledged and can't have changed since is on all its replicas. AssertionError."""
-    node = next(node for node in sim.up if topology_of(node) is not None)
+def is_owner(node: SimNode) -> bool:
+    """Whether a node is a member for all that it knows, and nothing changes."""
     topology = topology_of(node)
-    assert topology is not None
+    return topology is not None and topology.phase is Phase.STEADY and topology.at(node.url) is not None
+
+
+def check_replicated(sim: Sim, ledger: Ledger, node_url: str = "") -> None:
+    """Each key that was acknowledged and can't have changed since is on all its replicas. node_url: of the
+    only one to look at; empty: all. AssertionError.
+    """
+    topology = next(known for node in sim.up if (known := topology_of(node)) is not None)
     layout = Layout(topology)
     lacking = []
     for key, kept in ledger.keys.items():
         if kept.unknown or kept.values == {None}:
             continue
         for url in layout.of(token_of(key)).natural:
+            if url != (node_url or url):
+                continue
             record = stored(sim.nodes[url]).get(key)
             if record is None or record.value not in kept.values:
                 lacking.append(f"{url} lacks {key}")

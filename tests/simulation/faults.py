@@ -4,26 +4,29 @@ It owns what is left out or done wrong. A fault is planted for one test and neve
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 
 from limedb.cluster.gossip.hearsay import Hearsay
 from limedb.cluster.topology.bootstrap import Bootstrap
+from limedb.core import digest
 from limedb.core.coverage import Coverage
+from limedb.core.digest import Difference, Versioned
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.slewed_time import SlewedTime
 from limedb.core.topology import Fence
 from limedb.engine import Engine
-from limedb.errors import LimeDBError, is_too_large
-from limedb.ports import Applied, Held, Saved
+from limedb.errors import LimeDBError, ResponseTooLargeError, is_too_large
+from limedb.ports import Applied, Held, Replica, Saved
 from limedb.replication import coordinator
 from limedb.replication.checked_replicas import CheckedReplica, CheckedReplicas
 from limedb.replication.coordinator import Coordinator, Write, Written
 from limedb.replication.peer_door import PeerDoor
-from limedb.replication.repair import healing
+from limedb.replication.repair import healing, range_sync
 from limedb.replication.repair.hint_replay import HintReplayer
+from limedb.replication.repair.range_sync import ReplicaCalls
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.handoff import Handoff, Part, StreamJob
 from limedb.replication.streaming.transfer import Sources
@@ -45,6 +48,38 @@ def one_source(patch: pytest.MonkeyPatch) -> None:
         return sound(self, job, part)._replace(others={}, needed=1)
 
     patch.setattr(Handoff, "_sources", sources)
+
+
+def pulls_what_is_missing(patch: pytest.MonkeyPatch) -> None:
+    """A comparison brings what a side has nothing of, and not what it has older."""
+
+    def compare(own: Iterable[Versioned], other: Iterable[Versioned], cutoff_ms: int = 0) -> Difference:
+        ours, theirs = list(own), list(other)
+        pull, push = digest.compare(ours, theirs, cutoff_ms)
+        known, known_there = {e.key for e in ours}, {e.key for e in theirs}
+        return Difference([k for k in pull if k not in known], [k for k in push if k not in known_there])
+
+    patch.setattr(range_sync, "compare", compare)
+
+
+def half_of_what_is_too_large(patch: pytest.MonkeyPatch) -> None:
+    """Of keys that are too large together for one answer the second half is forgotten."""
+    sound = ReplicaCalls.copy
+
+    async def copy(self: ReplicaCalls, source: Replica, target: Replica, keys: Sequence[str]) -> None:
+        try:
+            await self.read(source, keys)
+        except LimeDBError as error:
+            if is_too_large(error):
+                keys = keys[: len(keys) // 2]
+        await sound(self, source, target, keys)
+
+    patch.setattr(ReplicaCalls, "copy", copy)
+
+
+def too_large_is_known_here_only(patch: pytest.MonkeyPatch) -> None:
+    """A peer's answer that would be too large is taken for any other error."""
+    patch.setattr(range_sync, "is_too_large", lambda error: isinstance(error, ResponseTooLargeError))
 
 
 def no_hints(patch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,14 @@ from limedb.errors import LimeDBError
 from limedb.replication.repair.healing import LONGEST_PAUSE
 from tests.scenarios.history import History, Ledger, Outcome
 from tests.simulation.batches import PORTION_BYTES, Tally, use_batches
-from tests.simulation.changes import Director
+from tests.simulation.changes import CHANGE_SECONDS, Director
 from tests.simulation.clusters import (
     Form,
     check_owned,
     check_purged,
     check_replicated,
     form_of,
+    is_owner,
     start_cluster,
     wait_formed,
 )
@@ -40,6 +41,7 @@ from tests.simulation.workloads import (
     read,
     read_all,
     use_registers,
+    wait_until,
     write,
     write_again,
     write_expired,
@@ -232,6 +234,41 @@ async def changes(sim: Sim, *, count: int = 4, **settings: Any) -> Ledger:
     check_replicated(sim, ledger)
     check_owned(sim)
     await check_kept(sim, ledger)
+    return ledger
+
+
+async def uneven_owners(sim: Sim, *, joins: bool, keys: int = 12, **settings: Any) -> Ledger:
+    """Each of two owners was away when some keys were written, and the third, which has them all, leaves; or
+    (joins) it is down, and a new node fetches from those two. Whoever fetches gets what either has, though it
+    is too large together for one answer.
+    """
+    options, form = {"repair_interval": 1e6, "max_read_size": 100, **settings}, Form(3, smallest=2)
+    await start_cluster(sim, form, **options)
+    ledger = Ledger()
+    *staying, third = (sim.nodes[url] for url in sorted(sim.nodes))
+
+    async def store(name: str, numbers: Sequence[int], level: Level) -> None:
+        for number in numbers:
+            key, value = f"{name} {number}", f"{level.name} {'v' * 40}"
+            await patiently(partial(write, third, key, value, level))
+            ledger.note(key, value, Outcome.DONE)
+
+    for node in staying:
+        await store(f"without {node.url}", range(keys // 2), Level.ALL)  # which it has older then
+    for node in staying:
+        await node.crash()
+        await store(f"without {node.url}", range(keys), Level.QUORUM)
+        node.start()
+        await wait_formed(sim, sim.nodes)
+    director = Director(sim, partial(EngineProgram, **options), form)
+    if not joins:
+        await director.leave(third)
+        check_replicated(sim, ledger)
+        return ledger
+    await third.crash()
+    new = await director.join()
+    await wait_until("a new owner", lambda: is_owner(new), CHANGE_SECONDS)
+    check_replicated(sim, ledger, new.url)
     return ledger
 
 

@@ -9,7 +9,15 @@ import pytest
 
 from limedb.core.quorum import Level
 from tests.simulation.clusters import Form
-from tests.simulation.faults import hints_are_acks, no_hints, one_source, time_steps_back
+from tests.simulation.faults import (
+    half_of_what_is_too_large,
+    hints_are_acks,
+    no_hints,
+    one_source,
+    pulls_what_is_missing,
+    time_steps_back,
+    too_large_is_known_here_only,
+)
 from tests.simulation.scenarios import (
     changes,
     clock_jumps,
@@ -17,6 +25,7 @@ from tests.simulation.scenarios import (
     moving_registers,
     purges,
     registers,
+    uneven_owners,
     unique_keys,
 )
 from tests.simulation.seeds import seeds_of
@@ -92,6 +101,34 @@ def test_a_handoff_from_one_owner_only_is_found() -> None:
         assert all(_passes(seed, scenario) for seed in seeds)
         one_source(patch)
         assert not all(_passes(seed, scenario) for seed in seeds)
+
+
+@pytest.mark.parametrize("joins", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_who_fetches_gets_what_either_owner_has(
+    monkeypatch: pytest.MonkeyPatch, seed: int, joins: bool
+) -> None:
+    no_hints(monkeypatch)
+    run_sim(seed, partial(uneven_owners, joins=joins))
+
+
+@pytest.mark.parametrize(
+    ("plant", "joins"),
+    [
+        (pulls_what_is_missing, False),
+        (pulls_what_is_missing, True),
+        (half_of_what_is_too_large, False),
+        (half_of_what_is_too_large, True),
+        (too_large_is_known_here_only, False),  # a new owner would read each of them in full, by turns
+    ],
+)
+def test_a_comparison_that_does_not_bring_everything_is_found(
+    monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None], joins: bool
+) -> None:
+    no_hints(monkeypatch)
+    plant(monkeypatch)
+    with pytest.raises(SimulationError, match=r"replicas lack|a steady cluster"):
+        run_sim(0, partial(uneven_owners, joins=joins))
 
 
 def test_a_time_that_steps_back_with_the_clocks_is_found() -> None:

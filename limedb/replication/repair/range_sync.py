@@ -1,6 +1,7 @@
-"""Makes two replicas equal over some spans, exchanging only what differs.
+"""Makes two replicas equal over some spans, or brings one what it lacks, exchanging only what differs.
 
-It owns one comparison. It must never choose whom to compare, and never remove a record.
+It owns one comparison, which anti-entropy and streaming share. It must never choose whom to compare, and
+never remove a record.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, is_too_large
-from limedb.ports import Clock, IndexEntry, Replica
+from limedb.ports import Clock, Held, IndexEntry, Replica
 
 BATCH = 1000
 """Records that are read and written at once; fewer where they are large."""
@@ -63,23 +64,35 @@ class ReplicaCalls:
         """As Replica.entries."""
         return await replica.entries(spans, self._scope.fence, self._deadline())
 
+    async def read(self, replica: Replica, keys: Sequence[str]) -> list[Held]:
+        """As Replica.read."""
+        return await replica.read(keys, self._scope.fence, self._deadline())
+
     async def copy(self, source: Replica, target: Replica, keys: Sequence[str]) -> None:
         """Bring a replica the records that another has under some keys. LimeDBError: some may be there."""
         start, size = 0, BATCH
         while start < len(keys):
             batch = keys[start : start + size]
             try:
-                found = await source.read(batch, self._scope.fence, self._deadline())
+                found = await self.read(source, batch)
             except LimeDBError as error:
                 if not is_too_large(error) or len(batch) == 1:
                     raise
                 size = len(batch) // 2
                 continue
-            if records := [record for record in found if isinstance(record, Record)]:
-                await target.apply(records, self._scope.fence, self._deadline(), copied=True)
+            await self.apply(target, [record for record in found if isinstance(record, Record)])
             check_whole(found)
             start += len(batch)
             size = min(BATCH, 2 * size)
+
+    async def scan(self, replica: Replica, span: Span, limit: int) -> list[Record]:
+        """As Replica.scan."""
+        return await replica.scan(span, limit, self._scope.fence, self._deadline())
+
+    async def apply(self, replica: Replica, records: Sequence[Record]) -> None:
+        """Bring a replica records that others have; none is no message. LimeDBError: some may be there."""
+        if records:
+            await replica.apply(records, self._scope.fence, self._deadline(), copied=True)
 
     def _deadline(self) -> float:
         return self._clock.monotonic() + CALL_SECONDS
@@ -91,18 +104,32 @@ async def sync_range(
     leaves: Sequence[Span],
     own_digests: Sequence[int],
     replica_calls: ReplicaCalls,
+    *,
+    pushes: bool = True,
 ) -> SyncResult:
-    """Compare leaves whose own digests are known, and bring each side what it lacks. LimeDBError."""
+    """Compare leaves whose own digests are known, and bring each side what it lacks. LimeDBError: some of it
+    may be there.
+
+    pushes: whether the other side gets anything. own_digests: may be older than writes that came since, of
+    which some are then compared in vain; what was taken away since they were made would be missed.
+    """
     theirs = await replica_calls.digests(other, leaves)
     differing = [leaf for leaf, a, b in zip(leaves, own_digests, theirs, strict=True) if a != b]
     done = SyncResult(len(leaves), len(differing), [], [])
     for start in range(0, len(differing), LISTED_LEAVES):
-        await _mend(own, other, differing[start : start + LISTED_LEAVES], replica_calls, done)
+        part = differing[start : start + LISTED_LEAVES]
+        await _mend(own, other, part, replica_calls, done, pushes=pushes)
     return done
 
 
 async def _mend(
-    own: Replica, other: Replica, spans: Sequence[Span], replica_calls: ReplicaCalls, done: SyncResult
+    own: Replica,
+    other: Replica,
+    spans: Sequence[Span],
+    replica_calls: ReplicaCalls,
+    done: SyncResult,
+    *,
+    pushes: bool,
 ) -> None:
     try:
         ours, theirs = await replica_calls.entries(own, spans), await replica_calls.entries(other, spans)
@@ -110,13 +137,14 @@ async def _mend(
         if not is_too_large(error) or spans[0].size == 1:
             raise
         for part in smaller(spans):
-            await _mend(own, other, part, replica_calls, done)
+            await _mend(own, other, part, replica_calls, done, pushes=pushes)
         return
     difference = compare(ours, theirs, replica_calls.cutoff_ms)
     await replica_calls.copy(other, own, difference.pull)
-    await replica_calls.copy(own, other, difference.push)
     done.pulled += difference.pull
-    done.pushed += difference.push
+    if pushes:
+        await replica_calls.copy(own, other, difference.push)
+        done.pushed += difference.push
 
 
 def smaller(spans: Sequence[Span]) -> Iterator[Sequence[Span]]:

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from limedb.aio.broadcast import ask_each
+from limedb.core.digest import cut
 from limedb.core.layout import Owners, Span, coalesce, subtract
 from limedb.core.report import Progress
 from limedb.core.ring import TOKENS
 from limedb.core.topology import Fence, Topology
 from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
 from limedb.ports import Clock, Placement, Replicas, Saved, TopologyTransport
+from limedb.replication.repair.range_sync import ReplicaCalls, Scope
 from limedb.replication.stale_epoch import follow_topology
-from limedb.replication.streaming.transfer import Sources, Transfer, split
+from limedb.replication.streaming.transfer import Sources, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +164,7 @@ class Handoff:
             groups.setdefault(Owners(owners.natural, (), owners.replicas), []).append(span)
         for owners, spans in groups.items():
             spans = [
-                piece for span in coalesce(spans) for piece in split(span, -(-span.size * SLICES // TOKENS))
+                piece for span in coalesce(spans) for piece in cut(span, -(-span.size * SLICES // TOKENS))
             ]
             job.left |= {span: sum(s.size for s in subtract([span], done)) for span in spans}
             for start in range(0, len(spans), SPANS):
@@ -233,8 +235,7 @@ class Handoff:
         transfer = Transfer(
             self._replicas.at(self._own_url),
             self._sources(job, part),
-            job.fence,
-            self._clock,
+            ReplicaCalls(Scope(job.fence, cutoff_ms=0), self._clock),
             lambda span, keys: self._note(job, span, keys),
         )
         job.waiting_for = ""
