@@ -13,6 +13,7 @@ NODES ?= 4
 PORT ?= 8484
 BASE_PORT ?= 7001
 CLUSTER_DIR ?= data/cluster
+VERSION = $(shell sed -nE 's/^__version__ = "(.*)"/\1/p' limedb/__init__.py)
 
 .PHONY: help
 help: ## List the targets
@@ -135,13 +136,18 @@ check: $(READY) googleapis ## Format, lint, types, layers, protos, and whether g
 	$(BIN)/buf format --diff --exit-code proto
 	$(MAKE) --no-print-directory check-breaking check-fresh $(if $(NPM),web-check)
 
-# The contract of the last release; before there is one, of the commit before this one.
-BREAKING_AGAINST ?= $(shell git describe --tags --abbrev=0 2>/dev/null || git rev-parse --quiet --verify HEAD~1)
+# The contract of the last release, as proto/released holds it: no commit and no tag is needed to compare with it.
+RELEASED := $(lastword $(shell ls proto/released | sort -V))
 .PHONY: check-breaking
 check-breaking: $(READY) googleapis
 	rm -rf build/contract && mkdir -p build/contract/build && cp -r $(GOOGLEAPIS) build/contract/build/
-	if [ -n '$(BREAKING_AGAINST)' ]; then git archive '$(BREAKING_AGAINST)' proto buf.yaml | tar -x -C build/contract && \
-	  $(BIN)/buf breaking --against build/contract; else echo 'No earlier commit to compare the contract with'; fi
+	cp -r proto/released/$(RELEASED) build/contract/proto && cp buf.yaml build/contract/
+	$(BIN)/buf breaking --against build/contract
+
+.PHONY: release-contract
+release-contract: $(READY) ## Take the protos as those of the version that was just released (CONTRIBUTING.md)
+	rm -rf proto/released && mkdir -p proto/released/$(VERSION)
+	cp -r proto/limedbpb proto/released/$(VERSION)/
 
 .PHONY: check-fresh
 check-fresh: $(READY) googleapis
