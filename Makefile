@@ -127,14 +127,14 @@ generate-into:
 # --- checking ---------------------------------------------------------------------------------
 
 .PHONY: check
-check: $(READY) googleapis ## Format, lint, types, layers, protos, and whether generated files are fresh
+check: $(READY) googleapis ## Format, lint, types, layers, protos, fresh files, and the documentation's links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code proto
-	$(MAKE) --no-print-directory check-breaking check-fresh $(if $(NPM),web-check)
+	$(MAKE) --no-print-directory check-breaking check-fresh docs $(if $(NPM),web-check)
 
 # The contract of the last release, as proto/released holds it: no commit and no tag is needed to compare with it.
 RELEASED := $(lastword $(shell ls proto/released | sort -V))
@@ -155,6 +155,11 @@ check-fresh: $(READY) googleapis
 	$(MAKE) --no-print-directory generate-into OUT=build/fresh ENVOY_OUT=build/fresh/envoy.yaml >/dev/null
 	diff --recursive --brief --exclude=__pycache__ gen/limedbpb build/fresh/limedbpb && \
 	  diff envoy/envoy.yaml build/fresh/envoy.yaml || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
+
+# A link, a heading or a name that isn't there fails it. It fetches nothing; the variable silences an advertisement.
+.PHONY: docs
+docs: $(READY) ## Build the documentation site into build/site, with the API of the Python package
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 .PHONY: test
 test: $(READY) ## Run every test
