@@ -14,6 +14,7 @@ PORT ?= 8484
 BASE_PORT ?= 7001
 CLUSTER_DIR ?= data/cluster
 WORKERS ?= 2
+VERSION = $(shell sed -nE 's/^__version__ = "(.*)"/\1/p' limedb/__init__.py)
 
 .PHONY: help
 help: ## List the targets
@@ -127,22 +128,27 @@ generate-into:
 # --- checking ---------------------------------------------------------------------------------
 
 .PHONY: check
-check: $(READY) googleapis ## Format, lint, types, layers, protos, and whether generated files are fresh
+check: $(READY) googleapis ## Format, lint, types, layers, protos, fresh files, and the documentation's links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code proto
-	$(MAKE) --no-print-directory check-breaking check-fresh $(if $(NPM),web-check)
+	$(MAKE) --no-print-directory check-breaking check-fresh docs $(if $(NPM),web-check)
 
-# The contract of the last release; before there is one, of the commit before this one.
-BREAKING_AGAINST ?= $(shell git describe --tags --abbrev=0 2>/dev/null || git rev-parse --quiet --verify HEAD~1)
+# The contract of the last release, as proto/released holds it: no commit and no tag is needed to compare with it.
+RELEASED := $(lastword $(shell ls proto/released | sort -V))
 .PHONY: check-breaking
 check-breaking: $(READY) googleapis
 	rm -rf build/contract && mkdir -p build/contract/build && cp -r $(GOOGLEAPIS) build/contract/build/
-	if [ -n '$(BREAKING_AGAINST)' ]; then git archive '$(BREAKING_AGAINST)' proto buf.yaml | tar -x -C build/contract && \
-	  $(BIN)/buf breaking --against build/contract; else echo 'No earlier commit to compare the contract with'; fi
+	cp -r proto/released/$(RELEASED) build/contract/proto && cp buf.yaml build/contract/
+	$(BIN)/buf breaking --against build/contract
+
+.PHONY: release-contract
+release-contract: $(READY) ## Take the protos as those of the version that was just released (CONTRIBUTING.md)
+	rm -rf proto/released && mkdir -p proto/released/$(VERSION)
+	cp -r proto/limedbpb proto/released/$(VERSION)/
 
 .PHONY: check-fresh
 check-fresh: $(READY) googleapis
@@ -150,6 +156,11 @@ check-fresh: $(READY) googleapis
 	$(MAKE) --no-print-directory generate-into OUT=build/fresh ENVOY_OUT=build/fresh/envoy.yaml >/dev/null
 	diff --recursive --brief --exclude=__pycache__ gen/limedbpb build/fresh/limedbpb && \
 	  diff envoy/envoy.yaml build/fresh/envoy.yaml || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
+
+# A link, a heading or a name that isn't there fails it. It fetches nothing; the variable silences an advertisement.
+.PHONY: docs
+docs: $(READY) ## Build the documentation site into build/site, with the API of the Python package
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: test
 test: $(READY) ## Run every test, several files at a time (WORKERS=2)

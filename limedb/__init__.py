@@ -1,6 +1,10 @@
 """LimeDB: a distributed key-value store.
 
-The layers, from the outside in, are told in docs/architecture.md and held by import-linter.
+    async with limedb.connect("node1:8484,node2:8484") as db:
+        await db.set("greeting", "hello")
+
+Applications use `connect`, `connect_sync`, and the errors in limedb.errors. docs/architecture.md draws the
+layers below, which import-linter holds.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "connect", "connect_sync"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+"""It stands here only: pyproject.toml reads it, and status, gossip and `limedb --version` show it."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (what a module has)
@@ -20,3 +25,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 (what a module has)
 
         return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """All names, those that are not loaded yet too, so that `help` and completion show them."""
+    return sorted({*globals(), *__all__})

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from limedb import __version__
 from limedb.cli.codes import INTERRUPTED, USAGE, code_of
 from limedb.cli.options import Group
 from limedb.cli.output import tell_error
@@ -100,7 +101,7 @@ class LazyGroup(Group):
     limedb top
     """,
 )
-@click.version_option(package_name="limedb", prog_name="limedb")
+@click.version_option(__version__, prog_name="limedb")
 def cli() -> None:
     """Run and use LimeDB, a distributed key-value store.
 

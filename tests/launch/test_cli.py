@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from limedb import __version__
 from limedb.cli.app import cli
 from tests.support.clusters import limedb
 
@@ -63,7 +64,7 @@ def test_an_error_is_a_line_and_a_code(arguments: list[str], code: int, text: st
 
 
 def test_the_version_is_told() -> None:
-    assert limedb("--version").stdout.startswith("limedb, version ")
+    assert limedb("--version").stdout == f"limedb, version {__version__}\n"
 
 
 def test_a_configuration_of_envoy_is_printed(tmp_path: Path) -> None:

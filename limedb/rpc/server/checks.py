@@ -145,8 +145,7 @@ class Checks:
 
     def page(self, request: kv_pb2.ListKeysRequest) -> ListPage:
         """Pass a page on, with the defaults filled in."""
-        if request.page_size > MAX_PAGE_SIZE:
-            raise InvalidRequestError(f"page_size={request.page_size}: must be 1 to {MAX_PAGE_SIZE}")
+        _check_page_size(request.page_size, DEFAULT_PAGE_SIZE)
         after = request.after if request.HasField("after") else None
         if after is not None and request.page > 1:
             raise InvalidRequestError(f"page={request.page} and after={after!r}: give one of them")
@@ -154,8 +153,7 @@ class Checks:
 
     def scan(self, request: kv_pb2.ScanRequest) -> ScanOrder:
         """Pass a scan on, with the defaults filled in."""
-        if request.page_size > MAX_PAGE_SIZE:
-            raise InvalidRequestError(f"page_size={request.page_size}: must be 1 to {MAX_PAGE_SIZE}")
+        _check_page_size(request.page_size, DEFAULT_SCAN_SIZE)
         after = request.after if request.HasField("after") else None
         for bound in (request.prefix, request.start, request.end, after or ""):
             if bound:
@@ -201,3 +199,8 @@ def _check_url(field: str, url: str) -> None:
         address_of(url)
     except ValueError as allowed:
         raise InvalidRequestError(f"{field}={url!r}: must be {allowed}") from None
+
+
+def _check_page_size(size: int, default: int) -> None:
+    if size > MAX_PAGE_SIZE:
+        raise InvalidRequestError(f"page_size={size}: must be 1 to {MAX_PAGE_SIZE}, or 0 for {default}")

@@ -35,7 +35,7 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def view(clock: HandClock) -> ClusterView:
-    own = NodeState(A, 5, address="10.0.0.1:8484", zone="z1", version="0.1.0")
+    own = NodeState(A, 5, address="10.0.0.1:8484", zone="z1", version="1.2.3")
     return ClusterView(own, clock, gossip_interval=1.0, tell=lambda: {"keys": 3, "has_data": True})
 
 
@@ -141,7 +141,7 @@ def test_the_state_report_counts_this_node_too(view: ClusterView, clock: HandClo
 
     assert report.peers == (B, C)
     assert (report.total_nodes, report.active_nodes) == (3, 2)
-    assert (report.own.zone, report.own.version) == ("z1", "0.1.0")
+    assert (report.own.zone, report.own.version) == ("z1", "1.2.3")
 
 
 @pytest.mark.parametrize(
