@@ -162,6 +162,11 @@ check-fresh: $(READY) googleapis
 docs: $(READY) ## Build the documentation site into build/site, with the API of the Python package
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+# What takes neither a process beside the tests' own, nor a whole cluster in virtual time; tests say so by marks.
+.PHONY: unit
+unit: $(READY) ## Run the tests that start no process, in under a minute
+	$(BIN)/python -m pytest -q -m 'not (browser or cluster or process or root or simulation or long or torture)'
+
 .PHONY: test
 test: $(READY) ## Run every test, several files at a time (WORKERS=2)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

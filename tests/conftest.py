@@ -2,10 +2,14 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from tests.support import browser
+from tests.support.started import StartedProcesses
+
+_started = StartedProcesses()
 
 
 def pytest_configure() -> None:
@@ -31,9 +35,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip by name what needs a right that the user lacks."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Skip by name what needs a right that the user lacks. A test whose fixtures start a process says so."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
         pytest.skip("needs root")
     if item.get_closest_marker("browser") and (lacking := browser.lacking()):
         pytest.skip(lacking)
+    with _started.are_announced(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that starts a process says so."""
+    with _started.are_announced(item):
+        return (yield)

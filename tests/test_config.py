@@ -190,6 +190,7 @@ def test_settings_tell_their_flags_and_what_they_are() -> None:
     assert all(s.help for s in SETTINGS)
 
 
+@pytest.mark.process
 def test_the_folder_of_a_user_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"DATA_DIR.*~nobody-of-that-name"):
         load({"DATA_DIR": "~nobody-of-that-name/data"})

@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import limedb
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +24,7 @@ def test_completion_shows_what_is_loaded_later() -> None:
     assert {"connect", "connect_sync"} <= {*dir(limedb)}
 
 
+@pytest.mark.process
 def test_the_client_is_loaded_only_when_it_is_asked_for() -> None:
     script = "import sys, limedb; dir(limedb); sys.exit('limedb.client' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], timeout=60, check=True)

@@ -22,6 +22,7 @@ os.kill(os.getpid(), int(sys.argv[1]))
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGBUS, signal.SIGSEGV, signal.SIGABRT])
 def test_a_signal_that_ends_the_process_is_named(number: signal.Signals) -> None:
     done = subprocess.run(
@@ -35,6 +36,7 @@ def test_a_signal_that_ends_the_process_is_named(number: signal.Signals) -> None
     assert "Fatal Python error" in done.stderr
 
 
+@pytest.mark.process
 def test_a_pipe_that_nobody_reads_does_not_keep_it_alive() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", _DIES, str(signal.SIGBUS.value), "full"], stderr=subprocess.PIPE

@@ -133,6 +133,7 @@ def test_no_value_is_wrong_though_a_node_is_killed_meanwhile(tmp_path: Path) -> 
     assert told["compared"] > 200
 
 
+@pytest.mark.process
 def test_nobody_there_is_exit_code_1() -> None:
     with free_port() as port:
         for wire in ([], ["--rest"]):

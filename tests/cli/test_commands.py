@@ -86,6 +86,7 @@ def test_bytes_of_a_file_come_back_as_they_were(run: Run, told: Told, tmp_path: 
     assert base64.b64decode(told("get", "kv/blob")["blob"]) == content
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -116,12 +117,14 @@ def test_what_is_not_understood_is_exit_code_2(arguments: list[str]) -> None:
     assert (done.returncode, done.stdout, bool(done.stderr)) == (2, "", True)
 
 
+@pytest.mark.process
 def test_an_argument_that_is_no_text_is_exit_code_2_and_says_what_to_do() -> None:
     command = [sys.executable.encode(), b"-m", b"limedb", b"get", b"\xff"]
     done = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert (done.returncode, b"not UTF-8" in done.stderr, b"Traceback" in done.stderr) == (2, True, False)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "command",
     [

@@ -12,12 +12,14 @@ from tests.support.clusters import limedb
 BIN = Path(sys.executable).parent
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_gets_its_script(shell: str) -> None:
     done = limedb("completion", shell)
     assert (done.returncode, "_LIMEDB_COMPLETE" in done.stdout) == (0, True)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -34,6 +36,7 @@ def test_commands_arguments_and_options_are_completed(words: str, found: str) ->
     assert found in done.stdout.splitlines()
 
 
+@pytest.mark.process
 def test_bash_completes_what_the_script_told_it() -> None:
     script = (
         'eval "$(limedb completion bash)"; COMP_WORDS=(limedb exp); COMP_CWORD=1;'

@@ -8,6 +8,7 @@ import pytest
 HEAVY = ("aiohttp", "ijson", "jinja2", "limedb.client", "lmdb", "psutil", "rich", "opentelemetry", "uvloop")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("module", "also"),
     [

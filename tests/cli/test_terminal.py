@@ -19,6 +19,7 @@ def test_words_have_colours_on_a_terminal_and_in_no_pipe(cluster: RunningCluster
     assert limedb(*command).stdout == "SERVING\n"
 
 
+@pytest.mark.process
 def test_errors_have_colours_on_a_terminal_and_in_no_pipe() -> None:
     with free_port() as port:
         command = ("get", "k", "--target", f"127.0.0.1:{port}")

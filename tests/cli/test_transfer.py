@@ -179,6 +179,7 @@ def test_lines_of_a_pipe_are_stored_as_they_come_and_ctrl_c_is_heard_though_noth
         assert process.stderr.read() == f"interrupted; {told}\n"
 
 
+@pytest.mark.process
 def test_a_pipe_cannot_be_resumed() -> None:
     done = limedb("import", "-", "--format", "csv", "--resume")
     assert (done.returncode, "can't be resumed" in done.stderr) == (2, True)

@@ -13,6 +13,8 @@ from tests.cluster.network import url_of
 from tests.cluster.nodes import Client, Cluster, Node
 from tests.cluster.virtual import run_virtual, wait_until
 
+pytestmark = pytest.mark.simulation
+
 
 async def formed(cluster: Cluster, count: int, **setup: object) -> list[Node]:
     """A steady cluster of nodes 1 to count."""

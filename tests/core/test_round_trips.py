@@ -58,6 +58,7 @@ def test_patience_follows_round_trips_both_ways() -> None:
     assert trips.patience == 0.4
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("seconds", [0.005, 0.1, 0.4])
 async def test_a_peer_far_away_is_connected_and_keeps_its_calls(seconds: float) -> None:
     async with far_link(seconds, disk=0.8) as link:  # long enough for a ping in each call

@@ -7,6 +7,13 @@ import pytest
 from tests.envoy.gateway import Gateway, running_gateway, wait_until
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts Envoy is marked so; its nodes are stand-ins."""
+    for item in items:
+        if "envoy" in item.path.parts and "gateway" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.process)
+
+
 @pytest.fixture(scope="session")
 def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_gateway(tmp_path_factory.mktemp("envoy")) as gateway:

@@ -26,6 +26,7 @@ def clusters(config: str) -> dict[str, Any]:
     return {cluster["name"]: cluster for cluster in yaml.safe_load(config)["static_resources"]["clusters"]}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "given",
     [

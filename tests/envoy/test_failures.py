@@ -92,6 +92,7 @@ def test_a_node_that_answers_unavailable_stays_in(gateway: Gateway) -> None:
     assert gateway.client.get("/api/v1/health", params={"node": node.url}).status_code == 200
 
 
+@pytest.mark.process
 def test_a_dead_node_costs_no_read_and_comes_back(tmp_path_factory: pytest.TempPathFactory) -> None:
     with running_gateway(tmp_path_factory.mktemp("dead"), count=1) as gateway:
         (node,) = gateway.nodes

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from limedb.launch.envoy import parse_address
 from tests.envoy.gateway import running_gateway
 from tests.support.otlp import OtlpReceiver
@@ -9,6 +11,7 @@ from tests.support.otlp import OtlpReceiver
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
+@pytest.mark.process
 def test_a_clients_trace_goes_on_to_the_node(tmp_path: Path) -> None:
     with OtlpReceiver() as collector:
         with running_gateway(tmp_path, count=1, otel=parse_address("otel", collector.endpoint)) as gateway:

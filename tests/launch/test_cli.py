@@ -13,6 +13,7 @@ from limedb.cli.app import cli
 from tests.support.clusters import limedb
 
 
+@pytest.mark.process
 def test_help_lists_the_commands_and_imports_none_of_them() -> None:
     script = (
         "import sys; from limedb.cli.app import cli; cli(['--help'], standalone_mode=False);"
@@ -63,6 +64,7 @@ def test_an_error_is_a_line_and_a_code(arguments: list[str], code: int, text: st
     assert text in result.stderr.splitlines()[-1]
 
 
+@pytest.mark.process
 def test_the_version_is_told() -> None:
     assert limedb("--version").stdout == f"limedb, version {__version__}\n"
 

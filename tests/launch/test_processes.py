@@ -32,6 +32,7 @@ def pid_of(process: "subprocess.Popen[bytes]") -> Pid:
     return Pid(process.pid, psutil.Process(process.pid).create_time())
 
 
+@pytest.mark.process
 def test_a_process_runs_stands_still_goes_on_and_dies(sleeper: "subprocess.Popen[bytes]") -> None:
     pid = pid_of(sleeper)
     assert pid.state == "running"
@@ -43,6 +44,7 @@ def test_a_process_runs_stands_still_goes_on_and_dies(sleeper: "subprocess.Popen
     assert pid.state == "dead"
 
 
+@pytest.mark.process
 def test_a_process_that_got_the_id_later_is_never_signalled(sleeper: "subprocess.Popen[bytes]") -> None:
     earlier = Pid(sleeper.pid, pid_of(sleeper).started - 60)
     assert earlier.state == "dead"
@@ -51,6 +53,7 @@ def test_a_process_that_got_the_id_later_is_never_signalled(sleeper: "subprocess
     assert sleeper.poll() is None
 
 
+@pytest.mark.process
 def test_a_paused_process_can_be_asked_to_end(sleeper: "subprocess.Popen[bytes]") -> None:
     pid = pid_of(sleeper)
     pid.pause()
@@ -58,6 +61,7 @@ def test_a_paused_process_can_be_asked_to_end(sleeper: "subprocess.Popen[bytes]"
     assert sleeper.wait(5) == -signal.SIGTERM
 
 
+@pytest.mark.process
 def test_a_process_that_will_not_end_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     pid = spawn([sys.executable, "-c", STUBBORN], os.environ, log)
@@ -66,6 +70,7 @@ def test_a_process_that_will_not_end_is_killed(tmp_path: Path) -> None:
     assert pid.state == "dead"
 
 
+@pytest.mark.process
 def test_a_process_has_a_session_of_its_own_and_adds_to_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("before\n")

@@ -60,6 +60,7 @@ source = telemetry.Source("http://n:1", "1", "", requests, dict, lambda: StoreSt
 """
 
 
+@pytest.mark.process
 def test_off_loads_no_opentelemetry_and_starts_no_thread_but_that_of_the_log() -> None:
     code = f"""{_SOURCE}
 import sys, threading
@@ -180,6 +181,7 @@ print(started - began, time.monotonic() - ended)
 """
 
 
+@pytest.mark.process
 def test_dead_collector_costs_one_warning_and_a_bounded_shutdown(closed_port: int) -> None:
     done = _run(_SOURCE + _DEAD.format(endpoint=f"127.0.0.1:{closed_port}"))
     start, shutdown = map(float, done.stdout.split())

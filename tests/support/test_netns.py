@@ -64,6 +64,7 @@ def test_nothing_is_left_of_a_network_even_when_the_test_fails() -> None:
     assert names() == set()
 
 
+@pytest.mark.process
 def test_a_process_can_have_a_clock_that_is_off() -> None:
     code = "import time; print(time.time(), time.monotonic())"
     told = [

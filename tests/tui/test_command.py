@@ -10,6 +10,8 @@ import sys
 import termios
 import time
 
+import pytest
+
 from tests.support.clusters import RunningCluster, limedb
 
 
@@ -19,12 +21,14 @@ def python(code: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.process
 def test_other_commands_do_not_load_textual() -> None:
     code = "import sys; from limedb.cli.app import cli; cli(['get', '--help'], standalone_mode=False);"
     done = python(code + "sys.exit('textual' in sys.modules)")
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.process
 def test_without_textual_it_says_how_to_install_it() -> None:
     code = "import sys; sys.modules['textual'] = None; from limedb.cli.app import cli;"
     code += "sys.stdin.isatty = sys.stdout.isatty = sys.stderr.isatty = lambda: True;"
@@ -33,12 +37,14 @@ def test_without_textual_it_says_how_to_install_it() -> None:
     assert "the terminal UI needs Textual: pip install 'limedb[tui]'\n" in done.stderr
 
 
+@pytest.mark.process
 def test_in_a_pipe_it_says_that_it_needs_a_terminal() -> None:
     done = limedb("tui")
     assert (done.returncode, done.stdout) == (1, "")
     assert "needs a terminal" in done.stderr
 
 
+@pytest.mark.process
 def test_help_has_an_example() -> None:
     assert "limedb tui --target localhost:7001" in limedb("tui", "--help").stdout
 

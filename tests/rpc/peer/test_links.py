@@ -112,6 +112,7 @@ async def test_a_peer_that_moved_gets_a_new_link() -> None:
     await links.close()
 
 
+@pytest.mark.process
 async def test_a_peer_that_stands_still_ends_all_that_it_owes_and_is_found_again() -> None:
     async with peer_process(delay=0.05) as peer, links_to(peer.address) as links:
         replica = replica_at(links)
@@ -146,12 +147,14 @@ async def test_a_peer_that_stands_still_ends_all_that_it_owes_and_is_found_again
         assert await replica.read(["k"], FENCE, soon()) == [None]
 
 
+@pytest.mark.process
 async def test_a_peer_whose_disk_is_slow_is_waited_for() -> None:
     async with peer_process(delay=1.5) as peer, links_to(peer.address) as links:
         assert await replica_at(links).read(["k"], FENCE, soon()) == [None]
         assert links.to(URL).is_reachable
 
 
+@pytest.mark.process
 async def test_a_peer_that_stands_still_during_a_long_call_is_found_out() -> None:
     async with peer_process(delay=30) as peer, links_to(peer.address) as links:
         call = asyncio.create_task(error_of(replica_at(links).read(["k"], FENCE, soon(30))))
@@ -164,6 +167,7 @@ async def test_a_peer_that_stands_still_during_a_long_call_is_found_out() -> Non
         assert isinstance(error, ReplicaUnreachableError)
 
 
+@pytest.mark.process
 async def test_a_peer_that_is_killed_fails_calls_at_once() -> None:
     async with peer_process(delay=30) as peer, links_to(peer.address) as links:
         call = asyncio.create_task(error_of(replica_at(links).read(["k"], FENCE, soon(30))))
@@ -176,6 +180,7 @@ async def test_a_peer_that_is_killed_fails_calls_at_once() -> None:
         assert not links.to(URL).is_reachable
 
 
+@pytest.mark.process
 async def test_who_is_cancelled_while_he_waits_is_cancelled() -> None:
     async with peer_process(delay=30) as peer, links_to(peer.address) as links:
         call = asyncio.create_task(replica_at(links).read(["k"], FENCE, soon(30)))
@@ -185,6 +190,7 @@ async def test_who_is_cancelled_while_he_waits_is_cancelled() -> None:
             await call
 
 
+@pytest.mark.process
 async def test_closing_ends_calls_and_leaves_no_task() -> None:
     before = asyncio.all_tasks()
     async with peer_process(delay=30) as peer:

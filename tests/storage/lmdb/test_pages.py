@@ -104,6 +104,7 @@ class Reader:
         self._stack.close()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("seed", range(2))
 def test_what_the_check_passes_neither_crashes_lmdb_nor_lacks_keys(tmp_path: Path, seed: int) -> None:
     rng = Random(f"pages {seed}")

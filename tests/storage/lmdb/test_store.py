@@ -158,6 +158,7 @@ def _break_the_disk(folder: Path, call: str, durability: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("call", "durability"), [("fdatasync", "always"), ("pwrite", "always"), ("pwrite", "none")]
 )
@@ -173,6 +174,7 @@ async def test_a_broken_disk_stops_writes_for_good(tmp_path: Path, call: str, du
     await store.close()
 
 
+@pytest.mark.process
 def test_a_sync_that_fails_in_the_background_is_told(tmp_path: Path) -> None:
     found = _break_the_disk(tmp_path, "fdatasync", "interval")
     assert found["broken"] == "stored"
@@ -191,6 +193,7 @@ def _acknowledged_until_killed(folder: Path) -> list[str]:
     return [line.strip() for line in acknowledged if line.endswith("\n")]
 
 
+@pytest.mark.process
 async def test_a_killed_process_loses_nothing_acknowledged(tmp_path: Path) -> None:
     acknowledged = _acknowledged_until_killed(tmp_path / "n.lmdb")
     assert len(acknowledged) >= 300
