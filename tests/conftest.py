@@ -51,3 +51,13 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """A test that starts a process says so."""
     with _started.are_announced(item):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[pytest.TestReport]:
+    """Escape what no UTF-8 can say (tests log such texts): workers send their reports as UTF-8."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.children import abort, child, join
 
+pytestmark = pytest.mark.process
+
 HANGS = ["sh", "-c", "echo seen; echo why >&2; exec sleep 600"]
 PIPE = subprocess.PIPE
 
