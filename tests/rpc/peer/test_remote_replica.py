@@ -212,7 +212,7 @@ async def test_a_replicas_own_error_comes_as_a_remote_one(peer: Peer) -> None:
 
 async def test_a_request_without_a_fence_is_refused(peer: Peer) -> None:
     errors = await every_call(peer, Fence("", 0))
-    assert {e.reason for e in errors} == {InvalidRequestError.__name__}
+    assert {e.reason for e in errors} == {InvalidRequestError.reason}
     assert peer.own.asked == []
 
 
