@@ -100,7 +100,8 @@ dev: ## Start the compose cluster from the source folder; nodes restart when a f
 # --- generated files --------------------------------------------------------------------------
 
 # The only files of Google's that the protos import, as the wheel googleapis-common-protos ships them.
-GOOGLE_PROTOS := google/api/annotations.proto google/api/http.proto google/api/httpbody.proto google/rpc/status.proto
+GOOGLE_PROTOS := google/api/annotations.proto google/api/http.proto google/api/httpbody.proto \
+  google/rpc/error_details.proto google/rpc/status.proto
 
 .PHONY: googleapis
 googleapis: $(READY)
@@ -121,7 +122,7 @@ generate-into:
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLEAPIS) \
 	  --python_out=$(OUT) --pyi_out=$(OUT) --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) $(PROTOS)
 	$(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLEAPIS) --include_imports \
-	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS)
+	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS) google/rpc/error_details.proto
 	touch $(OUT)/limedbpb/__init__.py $(OUT)/limedbpb/v1/__init__.py $(OUT)/limedbpb/py.typed
 	$(BIN)/limedb envoy-config $(COMPOSE_ENVOY) >$(ENVOY_OUT)
 

@@ -1,7 +1,8 @@
 """The one tree of errors.
 
 It owns what can go wrong and the words for it; it must never know of gRPC or HTTP: `wire/status.py` maps
-each class to a status, the most specific class decides. Facts are attributes, so that nobody parses text.
+each class to a status, the most specific class decides. Facts are attributes, so that nobody parses text, and
+what a class means for those who try again is an attribute, so that nobody compares names.
 
     LimeDBError
     ├── ConfigError                  a setting that can't be used; ends the start
@@ -41,18 +42,36 @@ each class to a status, the most specific class decides. Facts are attributes, s
             └── RecordDamagedError   the record of some keys is damaged here; other replicas may have it
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
+
+
+def reason_from(name: str) -> str:
+    """The reason of a class of errors by its name: VALUE_TOO_LARGE of ValueTooLargeError."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Error")).upper()
 
 
 class LimeDBError(Exception):
     """The root: catch this to catch all that LimeDB raises on purpose.
 
+    Attributes of each class: reason: its stable name, in all languages. nothing_written: it proves that
+    nothing of a write was stored. may_pass: the same call may be carried out later, or elsewhere. too_large:
+    less has to be asked for at once. Subclasses inherit all but the reason.
+
     Attribute: tried: for how long and how often it was tried before it failed, where that was more than once:
     "tried 3 times in 1.2 s".
     """
 
+    reason = "FAILED"
+    nothing_written = may_pass = too_large = False
     tried = ""
+
+    def __init_subclass__(cls, **answers: bool) -> None:
+        super().__init_subclass__()
+        cls.reason = reason_from(cls.__name__)
+        for question, answer in answers.items():
+            setattr(cls, question, answer)
 
     def __str__(self) -> str:
         return f"{super().__str__()} ({self.tried})" if self.tried else super().__str__()
@@ -101,7 +120,7 @@ class BadItemError(LimeDBError):
     """One line or entry of a file that isn't a key with a value; others may be."""
 
 
-class InvalidRequestError(LimeDBError):
+class InvalidRequestError(LimeDBError, nothing_written=True):
     """What was asked makes no sense, whenever and wherever it is asked again."""
 
 
@@ -128,7 +147,7 @@ class MalformedRequestError(InvalidRequestError):
     """Bytes that are not the message they should be, such as a key that isn't UTF-8."""
 
 
-class KeyNotFoundError(LimeDBError):
+class KeyNotFoundError(LimeDBError, nothing_written=True):
     """The key has no value: it never had, was deleted, or has expired. Attribute: key."""
 
     def __init__(self, key: str) -> None:
@@ -144,16 +163,16 @@ class AssetNotFoundError(LimeDBError):
         self.path = path
 
 
-class UnavailableError(LimeDBError):
+class UnavailableError(LimeDBError, nothing_written=True, may_pass=True):
     """It can't be done now; nothing was written. It may work later, or on another node."""
 
 
 class ReplicaUnreachableError(UnavailableError):
-    """A replica can't be reached; nothing was sent to it. Attributes: node_url, reason."""
+    """A replica can't be reached; nothing was sent to it. Attributes: node_url, why."""
 
-    def __init__(self, node_url: str, reason: str) -> None:
-        super().__init__(f"node {node_url} is unreachable: {reason}; try again when it is back")
-        self.node_url, self.reason = node_url, reason
+    def __init__(self, node_url: str, why: str) -> None:
+        super().__init__(f"node {node_url} is unreachable: {why}; try again when it is back")
+        self.node_url, self.why = node_url, why
 
 
 class LevelUnreachableError(UnavailableError):
@@ -189,7 +208,7 @@ class RangeUnreachableError(UnavailableError):
         self.what, self.level, self.missing = what, level, missing
 
 
-class OutcomeUnknownError(UnavailableError):
+class OutcomeUnknownError(UnavailableError, nothing_written=False):
     """A write was sent and too few replicas answered: it may take effect, now or later, or not.
 
     Attributes: key, needed and acked (replicas), missing (why, by node URL).
@@ -204,7 +223,7 @@ class OutcomeUnknownError(UnavailableError):
         self.key, self.needed, self.acked, self.missing = key, needed, acked, missing
 
 
-class ContendedError(UnavailableError):
+class ContendedError(UnavailableError, nothing_written=False):
     """Others kept writing newer versions of the key. Attributes: key, attempts."""
 
     def __init__(self, key: str, attempts: int) -> None:
@@ -243,11 +262,11 @@ class ClockSkewError(UnavailableError):
         self.ahead, self.limit = ahead, limit
 
 
-class TopologyChangeError(LimeDBError):
+class TopologyChangeError(LimeDBError, nothing_written=True):
     """A change of the topology that can't be made now; the text says what is in the way."""
 
 
-class RequestTimeoutError(LimeDBError):
+class RequestTimeoutError(LimeDBError, may_pass=True):
     """The deadline passed. Attributes: seconds (how long it was waited), waited_for."""
 
     def __init__(self, seconds: float, waited_for: str) -> None:
@@ -269,7 +288,7 @@ class WatchGapError(LimeDBError):
         self.oldest = oldest
 
 
-class TooManyWatchesError(LimeDBError):
+class TooManyWatchesError(LimeDBError, nothing_written=True, may_pass=True):
     """A node serves no more watches. Attributes: whose (of this node, or of one connection), limit."""
 
     def __init__(self, whose: str, limit: int) -> None:
@@ -280,7 +299,7 @@ class TooManyWatchesError(LimeDBError):
         self.whose, self.limit = whose, limit
 
 
-class ResponseTooLargeError(LimeDBError):
+class ResponseTooLargeError(LimeDBError, too_large=True):
     """The answer would be over the size of a message. Attributes: size and limit, in bytes."""
 
     def __init__(self, size: int, limit: int, remedy: str) -> None:
@@ -288,7 +307,7 @@ class ResponseTooLargeError(LimeDBError):
         self.size, self.limit = size, limit
 
 
-class OverloadedError(LimeDBError):
+class OverloadedError(LimeDBError, nothing_written=True, may_pass=True):
     """The node has no memory left for a request; nothing was done. Attributes: share (what the memory is
     for), size (that it needed), held and limit (of that share), in bytes or in what `unit` says.
     """
@@ -303,17 +322,25 @@ class OverloadedError(LimeDBError):
 
 
 class RemoteError(LimeDBError):
-    """A peer's own error, passed on. Attributes: node_url, kind (its class), code (gRPC's name)."""
+    """A peer's own error, passed on: it answers as the class that the peer raised, by its reason.
 
-    def __init__(self, node_url: str, kind: str, code: str, text: str) -> None:
+    Attributes: node_url, reason, code (gRPC's name), text (the peer's), facts (of that class, as texts).
+    """
+
+    def __init__(
+        self, node_url: str, reason: str, code: str, text: str, facts: "Mapping[str, str] | None" = None
+    ) -> None:
         super().__init__(f"node {node_url}: {text}")
-        self.node_url, self.kind, self.code = node_url, kind, code
+        self.node_url, self.reason, self.code = node_url, reason, code
+        self.text, self.facts = text, facts or {}
+        known = CLASSES.get(reason, LimeDBError)
+        self.nothing_written, self.too_large = known.nothing_written, known.too_large
+        self.may_pass = known.may_pass if reason in CLASSES else code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 
 
 def is_too_large(error: LimeDBError) -> bool:
     """Whether less has to be asked for at once, here or at a peer."""
-    kind = error.kind if isinstance(error, RemoteError) else type(error).__name__
-    return kind == ResponseTooLargeError.__name__
+    return error.too_large
 
 
 class PartialFailureError(LimeDBError):
@@ -325,7 +352,7 @@ class PartialFailureError(LimeDBError):
         self.errors, self.total = errors, total
 
 
-class UnsupportedError(LimeDBError):
+class UnsupportedError(LimeDBError, nothing_written=True):
     """What the server, or this version, can't do. Attribute: what."""
 
     def __init__(self, what: str, text: str) -> None:
@@ -333,22 +360,22 @@ class UnsupportedError(LimeDBError):
         self.what = what
 
 
-class StoreError(LimeDBError):
+class StoreError(LimeDBError, may_pass=True):
     """The disk or its format failed."""
 
 
-class StoreFullError(StoreError):
+class StoreFullError(StoreError, nothing_written=True, may_pass=False):
     """No room for a write: nothing of it was stored, and all that was stored stays."""
 
 
-class StoreClosedError(StoreError):
+class StoreClosedError(StoreError, nothing_written=True):
     """The store was asked after it was closed."""
 
     def __init__(self) -> None:
         super().__init__("the store is closed")
 
 
-class StoreCorruptError(StoreError):
+class StoreCorruptError(StoreError, may_pass=False):
     """Stored bytes that can't be what was stored; the text says where."""
 
 
@@ -358,7 +385,7 @@ class StoreDamagedError(StoreCorruptError):
     """
 
 
-class RecordDamagedError(StoreCorruptError):
+class RecordDamagedError(StoreCorruptError, nothing_written=True):
     """The records of some keys are damaged in this store, so that it can't tell what they hold: neither a
     value nor its absence. Nothing was written. Attributes: keys, why.
     """
@@ -375,3 +402,11 @@ class RecordDamagedError(StoreCorruptError):
 def brief(key: str, limit: int = 64) -> str:
     """A key as an error or log line shows it: quoted, and cut after `limit` characters."""
     return repr(key) if len(key) <= limit else f"{key[:limit]!r}... ({len(key)} characters)"
+
+
+CLASSES: dict[str, type[LimeDBError]] = {
+    found.reason: found
+    for found in tuple(vars().values())
+    if isinstance(found, type) and issubclass(found, LimeDBError) and found is not RemoteError
+}
+"""The classes by reason."""

@@ -262,8 +262,8 @@ class Replica(Protocol):
     ) -> list[Held]:
         """The records of keys as stored, in their order; an error where one is damaged there.
 
-        most: bytes of values. ResponseTooLargeError, or RemoteError of that kind: they have more; None: more
-        than the replica lets one read have.
+        most: bytes of values. ResponseTooLargeError, or RemoteError of that reason: they have more; None: as
+        many as the replica lets one read have.
         """
 
     async def apply(

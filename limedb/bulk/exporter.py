@@ -11,7 +11,6 @@ from limedb.aio.retrying import Patience
 from limedb.bulk import csv_file, go_file, jsonl
 from limedb.bulk.items import Format, Item
 from limedb.errors import BadItemError, LimeDBError, UnavailableError
-from limedb.operator.calls import may_pass
 from limedb.operator.scans import ScanPage
 
 Scan = Callable[[str | None], Iterator[ScanPage]]
@@ -74,7 +73,7 @@ class Exporter:
                         return
             except LimeDBError as failed:
                 error = failed
-            if not (has_come and may_pass(error)):
+            if not (has_come and error.may_pass):
                 raise error
             self._patience.wait(error)
 

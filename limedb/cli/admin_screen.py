@@ -11,7 +11,6 @@ from limedb.aio.retrying import Patience
 from limedb.core.report import ChangePlan, ChangeStatus
 from limedb.errors import LimeDBError
 from limedb.operator.admin import AdminClient, AdminStatus, RepairState, ScrubState
-from limedb.operator.calls import may_pass
 
 LOOK_SECONDS = 0.5
 """Between two looks at the progress of a change."""
@@ -107,7 +106,7 @@ def _statuses(node: AdminClient, patience: Patience) -> Iterator[AdminStatus]:
         try:
             status = node.status()
         except LimeDBError as error:
-            if not may_pass(error):
+            if not error.may_pass:
                 raise
             patience.wait(error)
             continue

@@ -16,9 +16,10 @@ INTERRUPTED = 130
 
 def code_of(error: LimeDBError) -> int:
     """The exit code of an error."""
-    remote = error if isinstance(error, RemoteError) else None
-    if isinstance(error, ConfigError | InvalidRequestError) or (remote and remote.code == "INVALID_ARGUMENT"):
+    if isinstance(error, RemoteError) and error.code == "INVALID_ARGUMENT":
         return USAGE
-    if isinstance(error, KeyNotFoundError) or (remote and remote.kind == KeyNotFoundError.__name__):
+    if isinstance(error, ConfigError | InvalidRequestError):
+        return USAGE
+    if error.reason == KeyNotFoundError.reason:
         return NOT_FOUND
     return FAILED

@@ -11,7 +11,6 @@ from limedb.aio.retrying import Patience
 from limedb.cli.options import command, patience_option, target_option
 from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, show_rows, size, table
 from limedb.errors import LimeDBError, UnavailableError
-from limedb.operator.calls import may_pass
 from limedb.operator.cluster import ClusterSample, NodeSample, cluster_client
 
 LATE_SECONDS = 5.0
@@ -67,7 +66,7 @@ def _lasting(watch: Callable[[], Iterator[ClusterSample]], patience: Patience) -
                 yield sample
         except LimeDBError as failed:
             error = failed
-        if not (has_come and may_pass(error)):
+        if not (has_come and error.may_pass):
             raise error
         patience.wait(error)
 

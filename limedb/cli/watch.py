@@ -19,8 +19,7 @@ from limedb.cli.output import (
     shown_value,
     value_fields,
 )
-from limedb.errors import LimeDBError, RemoteError, UnavailableError
-from limedb.operator.calls import may_pass
+from limedb.errors import LimeDBError, UnavailableError, WatchGapError
 from limedb.operator.scans import ChangePage, WatchedChange, scan_client
 
 REMEMBERED = 10_000
@@ -101,7 +100,7 @@ class Follower:
 
     def _wait(self, error: LimeDBError) -> None:
         try:
-            if not (self._has_stood and may_pass(error)):
+            if not (self._has_stood and error.may_pass):
                 raise error
             self._patience.wait(error)
         except LimeDBError:
@@ -121,7 +120,7 @@ class Follower:
         return change.version > last
 
     def _remedy(self, error: LimeDBError) -> str:
-        if isinstance(error, RemoteError) and error.code == "OUT_OF_RANGE":
+        if error.reason == WatchGapError.reason:
             return "; `limedb scan` reads the keys"
         return "" if not self._has_stood else f"; go on with --after-version {self._resume}"
 

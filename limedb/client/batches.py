@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from limedb.client.outcomes import MISSING, NoAnswer, Outcome, Receipt, Stored
 from limedb.errors import InvalidRequestError, LimeDBError, RemoteError, ResponseTooLargeError
-from limedb.wire.error_details import error_from
+from limedb.wire.status import item_error
 from limedbpb.v1 import kv_pb2, record_pb2
 
 MAX_ITEMS = 1000
@@ -199,18 +199,18 @@ def _read(address: str, result: kv_pb2.BatchGetResult) -> Outcome:
         value = result.value
         return result.blob if not value and result.HasField("blob") else value
     if result.HasField("error"):
-        return error_from(address, result.error, result.failure)
+        return item_error(address, result.error, result.failure)
     return MISSING
 
 
 def _written(address: str, result: kv_pb2.BatchSetResult) -> Outcome:
     if result.HasField("error"):
-        return error_from(address, result.error, result.failure)
+        return item_error(address, result.error, result.failure)
     receipt = result.receipt
     return Stored(Receipt(receipt.version, receipt.epoch, receipt.acked, receipt.replicas), result.existed)
 
 
 def _refusal(address: str, response: kv_pb2.SessionResponse) -> LimeDBError:
     if response.HasField("error"):
-        return error_from(address, response.error, response.failure)
-    return RemoteError(address, "MalformedAnswer", "INTERNAL", "the answer is not one to what was asked")
+        return item_error(address, response.error, response.failure)
+    return RemoteError(address, "MALFORMED_ANSWER", "INTERNAL", "the answer is not one to what was asked")

@@ -7,13 +7,10 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from limedb.errors import (
-    ContendedError,
     LimeDBError,
     OutcomeUnknownError,
-    OverloadedError,
     RemoteError,
     RequestTimeoutError,
-    StoreClosedError,
     UnavailableError,
 )
 
@@ -74,11 +71,10 @@ def again(outcome: Outcome, is_write: bool, repeatable: bool) -> RetryPolicy:
         return RetryPolicy.ANYWHERE if may else RetryPolicy.NO
     if isinstance(outcome, OutcomeUnknownError):
         return RetryPolicy.ELSEWHERE if repeatable else RetryPolicy.NO
-    if isinstance(outcome, UnavailableError | StoreClosedError | OverloadedError):  # nothing was written
-        return RetryPolicy.NO if isinstance(outcome, ContendedError) else RetryPolicy.ELSEWHERE
-    if isinstance(outcome, RemoteError) and outcome.code == "UNAVAILABLE" and not is_write:
-        return RetryPolicy.ELSEWHERE
-    return RetryPolicy.NO
+    if not isinstance(outcome, LimeDBError) or not outcome.may_pass:
+        return RetryPolicy.NO
+    is_unheard = isinstance(outcome, RemoteError) and not is_write  # of a class that isn't known here
+    return RetryPolicy.ELSEWHERE if outcome.nothing_written or is_unheard else RetryPolicy.NO
 
 
 def is_unknown(outcome: Outcome) -> bool:

@@ -20,8 +20,7 @@ from limedb.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from limedb.wire.error_details import named_error
-from limedb.wire.status import peer_error
+from limedb.wire.status import as_itself, peer_error
 from limedbpb.v1 import kv_pb2_grpc
 
 M = TypeVar("M")
@@ -82,7 +81,7 @@ async def _read(
             return UnsupportedError("streams", f"node {node.address} is of a version that can't do that")
         told = peer_error(node.address, error)
         if isinstance(told, RemoteError):
-            return named_error(told.node_url, told.kind, told.code, error.details() or "", {})
+            return as_itself(told, told.text)
         return told or _lost(node, f"{error.code().name}: {error.details()}")
     except TimeoutError:
         return _lost(node, f"nothing came for {silence:.3g} s")

@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from limedb.core.quorum import Level
-from limedb.errors import RemoteError, RequestTimeoutError, UnavailableError
+from limedb.errors import RemoteError, RequestTimeoutError, UnavailableError, reason_from
 
 _OK, _NOT_FOUND = 200, 404
 
@@ -53,7 +53,7 @@ class RestTarget:
         except aiohttp.ClientResponseError:
             raise UnavailableError(f"what answers at {self._base} is no Envoy: --rest asks Envoy") from None
         except aiohttp.ClientError as error:
-            raise RemoteError(self._base, type(error).__name__, "UNKNOWN", str(error)) from None
+            raise RemoteError(self._base, reason_from(type(error).__name__), "UNKNOWN", str(error)) from None
 
     def _check(self, status: int, body: bytes) -> None:
         if status != _OK:

@@ -6,6 +6,7 @@ It owns the sums; it must never read a clock or print.
 from collections import Counter
 from dataclasses import dataclass, field
 
+from limedb.errors import LimeDBError
 from limedb.load.histogram import Histogram
 from limedb.load.ledger import Mismatch
 
@@ -63,7 +64,7 @@ class Tally:
 
     def failed(self, error: Exception) -> None:
         """A request failed."""
-        kind = getattr(error, "kind", None) or type(error).__name__
+        kind = error.reason if isinstance(error, LimeDBError) else type(error).__name__
         self.errors[kind] += 1
         self.examples.setdefault(kind, str(error))
 

@@ -85,7 +85,7 @@ class ScrubState:
 
 
 class AdminClient(Caller):
-    """An administrator's calls. A change that can't be made is RemoteError of kind TopologyChangeError."""
+    """An administrator's calls. A change that can't be made is RemoteError of reason TOPOLOGY_CHANGE."""
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)

@@ -15,10 +15,7 @@ import grpc
 from limedb.core.quorum import Level
 from limedb.errors import (
     LimeDBError,
-    OverloadedError,
-    RemoteError,
     RequestTimeoutError,
-    TooManyWatchesError,
     UnavailableError,
     UnsupportedError,
 )
@@ -28,8 +25,6 @@ from limedb.wire.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
 T = TypeVar("T")
-PASSING = frozenset((OverloadedError.__name__, TooManyWatchesError.__name__))
-"""Refusals of a node that has too much to do now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +59,6 @@ class ClusterState:
     is_settled: bool = True
     watch_wait_ms: int = 0
     problem: str = ""
-
-
-def may_pass(error: LimeDBError) -> bool:
-    """Whether a call may work later: of what a node answers, only that it can't now."""
-    if isinstance(error, RemoteError):
-        return error.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") or error.kind in PASSING
-    return isinstance(error, UnavailableError | RequestTimeoutError)
 
 
 class Caller:

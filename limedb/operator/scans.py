@@ -109,7 +109,7 @@ class ScanClient(Caller):
     def watch(
         self, *, key: str | None = None, prefix: str = "", after_version: int | None = None
     ) -> Iterator[ChangePage]:
-        """The changes of a key, or of the keys with a prefix. RemoteError of code OUT_OF_RANGE: a gap."""
+        """The changes of a key, or of the keys with a prefix. RemoteError of reason WATCH_GAP: a gap."""
         request = kv_pb2.WatchRequest(
             key=key, prefix=prefix if key is None else None, after_version=after_version
         )

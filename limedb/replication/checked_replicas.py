@@ -197,7 +197,7 @@ class CheckedReplica:
         known = self._placement.layout.topology.fence
         if known.cluster_id == fence.cluster_id and known.epoch <= fence.epoch:
             claim = f"it claims epoch {stale.topology.epoch}, which isn't proven to this node"
-            raise RemoteError(self._url, type(stale).__name__, "UNAVAILABLE", claim)
+            raise RemoteError(self._url, "UNPROVEN_EPOCH", "UNAVAILABLE", claim)
 
     def _check_batch(self, what: WatchFilter, batch: ChangeBatch) -> None:
         most = self._now_ms() + ABSURD_AHEAD_MS
@@ -222,5 +222,5 @@ class CheckedReplica:
     def _check(self, is_sound: bool, wrong: str) -> None:
         if not is_sound:
             raise RemoteError(
-                self._url, "InvalidAnswer", "INTERNAL", f"its answer can't be: it holds {wrong}"
+                self._url, "INVALID_ANSWER", "INTERNAL", f"its answer can't be: it holds {wrong}"
             )

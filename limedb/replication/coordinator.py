@@ -77,7 +77,7 @@ class Coordinator:
 
     async def get(self, key: str, level: Level | None, deadline: float, most: int | None = None) -> Found:
         """The value of a key. KeyNotFoundError, UnavailableError, RequestTimeoutError. most: bytes of values
-        that a replica may answer; ResponseTooLargeError, or RemoteError of that kind: it has more.
+        that a replica may answer; ResponseTooLargeError, or RemoteError of that reason: it has more.
         """
         level = level or self._default
         read = await self.finder.find_alone(key, level, deadline, most)

@@ -15,11 +15,9 @@ from limedb.core.topology import Fence
 from limedb.errors import (
     LimeDBError,
     OutcomeUnknownError,
-    RemoteError,
     ReplicaUnreachableError,
     RequestTimeoutError,
     StaleEpochError,
-    StoreError,
 )
 from limedb.ports import Applied, Clock, HintLog, Replicas
 from limedb.replication.requests import Counters
@@ -101,7 +99,7 @@ class ReplicaAcks:
             self.stale = error  # it is sent again, under the newer topology
             return
         self.needs_hint.append(node_url)
-        self.is_unsure = self.is_unsure or not is_refusal(error)
+        self.is_unsure = self.is_unsure or not error.nothing_written
 
 
 class Round:
@@ -248,22 +246,6 @@ class Fanout:
                 self._counters.hints_dropped += len(records)
 
 
-_REFUSALS = frozenset(
-    ("StoreFullError", "StoreClosedError", "RecordDamagedError", "ClockSkewError", "NotMemberError",
-     "InvalidKeyError", "ValueTooLargeError", "InvalidRequestError", "MalformedRequestError",
-     "OverloadedError", "UnavailableError")
-)  # fmt: skip
-
-
-def is_refusal(error: LimeDBError) -> bool:
-    """Whether an error of `Replica.apply` says that nothing was stored."""
-    if isinstance(error, RemoteError):
-        return error.kind in _REFUSALS
-    if isinstance(error, StoreError):
-        return type(error).__name__ in _REFUSALS
-    return not isinstance(error, OutcomeUnknownError | RequestTimeoutError)
-
-
 def is_replica_error(error: LimeDBError) -> bool:
     """Whether an error is a replica's own, and not of the way to it."""
     lost = ReplicaUnreachableError | OutcomeUnknownError | RequestTimeoutError | StaleEpochError
@@ -273,7 +255,7 @@ def is_replica_error(error: LimeDBError) -> bool:
 def failure_text(error: LimeDBError) -> str:
     """Why a replica didn't do its part, without its name."""
     if isinstance(error, ReplicaUnreachableError):
-        return error.reason
+        return error.why
     if isinstance(error, OutcomeUnknownError):
         return "; ".join(error.missing.values()) or "no answer"
     return str(error)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from struct import Struct
 
 from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence, Topology
@@ -101,9 +102,11 @@ def newer_answer(topology: Topology) -> bytes:
     return b"".join((_NEWER, varint(len(data)), data))
 
 
-def refusal_answer(code: int, kind: str, message: str, facts: str) -> bytes:
-    """An error, all but its head. code: the number of a gRPC status."""
-    refusal = replica_pb2.Refusal(code=code, kind=kind, message=message, facts=facts)
+def refusal_answer(status: status_pb2.Status, kind: str, facts: str) -> bytes:
+    """An error, all but its head. kind, facts: the same as nodes of 0.1 read it."""
+    refusal = replica_pb2.Refusal(
+        code=status.code, kind=kind, message=status.message, facts=facts, details=status.details
+    )
     data = refusal.SerializeToString()
     return b"".join((_REFUSAL, varint(len(data)), data))
 

@@ -8,8 +8,8 @@ from limedb.core.record import Record, value_size
 from limedb.errors import LimeDBError
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.replica import KeyPage
-from limedb.wire import status
-from limedb.wire.error_details import failure_of
+from limedb.wire.old_errors import failure_of
+from limedb.wire.status import status_of
 from limedbpb.v1 import kv_pb2, record_pb2
 
 SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest
@@ -51,7 +51,7 @@ def receipt(written: Written) -> record_pb2.Receipt:
 def batch_get_result(outcome: Found | LimeDBError) -> kv_pb2.BatchGetResult:
     """The outcome for a key of a BatchGet."""
     if isinstance(outcome, LimeDBError):
-        return kv_pb2.BatchGetResult(error=status.message_of(outcome), failure=failure_of(outcome))
+        return kv_pb2.BatchGetResult(error=status_of(outcome), failure=failure_of(outcome))
     if isinstance(outcome.value, str):
         return kv_pb2.BatchGetResult(found=True, value=outcome.value)
     return kv_pb2.BatchGetResult(found=True, blob=outcome.value)
@@ -60,7 +60,7 @@ def batch_get_result(outcome: Found | LimeDBError) -> kv_pb2.BatchGetResult:
 def batch_set_result(outcome: Written | LimeDBError) -> kv_pb2.BatchSetResult:
     """The outcome of a write of a BatchSet."""
     if isinstance(outcome, LimeDBError):
-        return kv_pb2.BatchSetResult(error=status.message_of(outcome), failure=failure_of(outcome))
+        return kv_pb2.BatchSetResult(error=status_of(outcome), failure=failure_of(outcome))
     return kv_pb2.BatchSetResult(receipt=receipt(outcome), existed=outcome.existed)
 
 

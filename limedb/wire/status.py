@@ -1,17 +1,28 @@
-"""Errors to gRPC statuses and back.
+"""Errors to google.rpc.Status and back: the one way in which an error crosses the wire.
 
-It owns the one table of codes; grpc's own exceptions stop here. It must never read an error's text.
-Source of the codes' meaning: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
+It owns the one table of codes, and the details: an ErrorInfo with the error's reason, the domain "limedb" and
+the facts of its class as texts, so that a client in any language can act on them. They travel in the trailer
+`grpc-status-details-bin`, or, where an error is one of many, in a message's own Status. grpc's own exceptions
+stop here. It must never read an error's text.
+Sources: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md, https://google.aip.dev/193
 """
 
+import json
 import logging
+import re
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import get_origin, get_type_hints
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
-from google.rpc.code_pb2 import Code
+from google.rpc.error_details_pb2 import ErrorInfo
 
 from limedb import errors
+from limedb.wire import old_errors
+from limedbpb.v1 import kv_pb2, replica_pb2
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +44,41 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.StoreError: grpc.StatusCode.UNAVAILABLE,
 }
 
+DOMAIN = "limedb"
+"""Whose reasons they are."""
 
-KIND = "limedb-error"
-"""The trailer that tells an answered error from a broken connection, and which class it is."""
-
-FACTS = "limedb-facts"
-"""The trailer with the attributes that a peer has to tell on: ahead and limit of a ClockSkewError, the oldest
-version of a WatchGapError.
+DETAILS = "grpc-status-details-bin"
+"""The trailer with the whole Status: that there is one, and of this domain, tells an answered error from a
+broken connection.
 """
 
-_TYPED: dict[str, type[errors.LimeDBError]] = {
-    cls.__name__: cls for cls in (errors.NotMemberError, errors.TopologyChangeError, errors.UnavailableError)
-}
+BUG = "INTERNAL"
+"""The reason of what no class of errors stands for: a bug."""
 
+TEXT_BYTES = 2048
+"""That an error's text may have: gRPC refuses trailers over 8 KiB in all, and the text is in them twice."""
 
-_LED_ASTRAY = "another node answers at its address"
+FACTS_IN_TRAILERS = 1024
+FACTS_IN_MESSAGES = 8192
+"""Bytes that facts may have; what finds no room is left out. The longest key fits into a message."""
 
 Answer = grpc.aio.AioRpcError | grpc.Call
 """A call that failed, asynchronous or not."""
+
+_AS_THEMSELVES = (
+    errors.ClockSkewError,
+    errors.NotMemberError,
+    errors.TopologyChangeError,
+    errors.UnavailableError,
+    errors.WatchGapError,
+)
+"""The errors of a peer that are the asking node's own."""
+
+_REASON = re.compile("[A-Z][A-Z0-9_]{0,62}")
+_LED_ASTRAY = "another node answers at its address"
+
+
+# --- out
 
 
 def code_of(error: BaseException) -> grpc.StatusCode:
@@ -60,43 +88,94 @@ def code_of(error: BaseException) -> grpc.StatusCode:
     return next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), grpc.StatusCode.INTERNAL)
 
 
-def status_of(error: BaseException, method: str) -> tuple[grpc.StatusCode, str]:
-    """Code and text for the wire. A bug gets an id, and its traceback goes to the log under that id."""
+def status_of(error: BaseException, method: str = "", room: int = FACTS_IN_MESSAGES) -> status_pb2.Status:
+    """An error for the wire. A bug gets an id, and its traceback goes to the log under that id. method: that
+    failed, for the log. room: bytes for the facts.
+    """
     if isinstance(error, errors.LimeDBError):
-        return code_of(error), str(error)
-    bug = uuid.uuid4().hex[:12]
-    log.error("bug %s in %s", bug, method, exc_info=error)
-    return grpc.StatusCode.INTERNAL, f"internal error {bug}; the log of the node has the details"
+        info = ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=dict(_facts_of(error, room)))
+        text = str(error)
+    else:
+        bug = uuid.uuid4().hex[:12]
+        log.error("bug %s in %s", bug, method, exc_info=error)
+        info = ErrorInfo(reason=BUG, domain=DOMAIN)
+        text = f"internal error {bug}; the log of the node has the details"
+    status = status_pb2.Status(code=number_of(code_of(error)), message=_cut(text))
+    status.details.add().Pack(info)
+    return status
 
 
-def message_of(error: errors.LimeDBError) -> status_pb2.Status:
-    """The error of one item of a batch, as google.rpc.Status."""
-    return status_pb2.Status(code=number_of(code_of(error)), message=str(error))
+def trailers_of(error: BaseException, status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
+    """What goes with a call that failed. status: of the error, with room for FACTS_IN_TRAILERS."""
+    return ((DETAILS, status.SerializeToString()), *old_errors.trailers_of(error))
 
 
 def number_of(code: grpc.StatusCode) -> int:
     """The number of a code, 0 to 16."""
-    return Code.Value(code.name)
+    number: int = code.value[0]
+    return number
 
 
-def kind_of(error: BaseException) -> str:
-    """What the trailer KIND holds: the class of the error, so that nobody parses its text."""
-    if isinstance(error, errors.RemoteError):
-        return error.kind
-    return type(error).__name__ if isinstance(error, errors.LimeDBError) else "InternalError"
+def _facts_of(error: errors.LimeDBError, room: int) -> Iterator[tuple[str, str]]:
+    """The facts of an error as texts, as far as there is room; what is several is JSON."""
+    facts: Mapping[str, object] = error.facts if isinstance(error, errors.RemoteError) else vars(error)
+    for name, fact in facts.items():
+        if isinstance(fact, str | int | float):
+            text = str(fact)
+        elif isinstance(fact, tuple | dict) and all(isinstance(each, str) for each in fact):
+            text = json.dumps(fact, default=str, ensure_ascii=False)
+        else:
+            continue
+        if (size := len(name) + len(text.encode(errors="replace"))) <= room:
+            room -= size
+            yield name, text
 
 
-def trailers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
-    """What goes with a status: the error's class, and the facts that peers need."""
-    kind = (KIND, kind_of(error))
-    return (kind, (FACTS, facts)) if (facts := facts_of(error)) else (kind,)
+def _cut(text: str) -> str:
+    data = text.encode(errors="replace")
+    return text if len(data) <= TEXT_BYTES else f"{data[: TEXT_BYTES - 4].decode(errors='ignore')} ..."
 
 
-def facts_of(error: BaseException) -> str:
-    """What the trailer FACTS holds; empty where there is none."""
-    if isinstance(error, errors.WatchGapError):
-        return f"{error.oldest}"
-    return f"{error.ahead} {error.limit}" if isinstance(error, errors.ClockSkewError) else ""
+# --- in
+
+
+def remote_error(node_url: str, answer: Answer) -> errors.RemoteError | None:
+    """The error that a LimeDB server answered; None when there was no answer, but a broken connection."""
+    trailers = [(str(name), value) for name, value in answer.trailing_metadata() or ()]
+    for name, value in trailers:
+        if name == DETAILS and isinstance(value, bytes):
+            try:
+                told = error_from(node_url, status_pb2.Status.FromString(value))
+            except DecodeError:  # of somebody else
+                continue
+            if told is not None:
+                return told
+    return old_errors.from_trailers(node_url, answer.code().name, answer.details() or "", trailers)
+
+
+def error_from(node_url: str, status: status_pb2.Status) -> errors.RemoteError | None:
+    """The error that a Status holds; None where it has no details of this domain."""
+    info = ErrorInfo()
+    for detail in status.details:
+        with suppress(DecodeError):
+            if detail.Unpack(info) and info.domain == DOMAIN:
+                reason = info.reason if _REASON.fullmatch(info.reason) else errors.LimeDBError.reason
+                facts = dict(info.metadata)
+                return errors.RemoteError(node_url, reason, name_of(status.code), status.message, facts)
+    return None
+
+
+def item_error(node_url: str, status: status_pb2.Status, failure: kv_pb2.Failure) -> errors.LimeDBError:
+    """The error of one of many, as itself. failure: the same, as version 0.1 tells it."""
+    old = old_errors.from_failure(node_url, name_of(status.code), status, failure)
+    return as_itself(error_from(node_url, status) or old, status.message)
+
+
+def refusal_error(node_url: str, refusal: replica_pb2.Refusal) -> errors.LimeDBError:
+    """The error of a peer's answer, as peer_error has it."""
+    status = status_pb2.Status(code=refusal.code, message=refusal.message, details=refusal.details)
+    old = old_errors.from_refusal(node_url, name_of(refusal.code), refusal)
+    return _for_peers(error_from(node_url, status) or old)
 
 
 def peer_error(node_url: str, answer: Answer) -> errors.LimeDBError | None:
@@ -104,32 +183,49 @@ def peer_error(node_url: str, answer: Answer) -> errors.LimeDBError | None:
     when there was no answer, but a broken connection.
     """
     remote = remote_error(node_url, answer)
-    if remote is None:
-        return None
-    facts = next((str(value) for key, value in answer.trailing_metadata() or () if key == FACTS), "")
-    return typed_error(remote, facts)
+    return None if remote is None else _for_peers(remote)
 
 
-def typed_error(remote: errors.RemoteError, facts: str) -> errors.LimeDBError:
-    """A peer's error as itself where callers act on its class. facts: as in the trailer."""
-    if remote.kind == errors.ClockSkewError.__name__:
-        ahead, limit = (int(fact) for fact in (facts or "0 0").split())
-        return errors.ClockSkewError(f"node {remote.node_url} says that what it was sent", ahead, limit)
-    if remote.kind == errors.WatchGapError.__name__:
-        return errors.WatchGapError(int(facts or 0))
-    if remote.kind == errors.WrongNodeError.__name__:  # the peer itself heard nothing of it
-        return errors.ReplicaUnreachableError(remote.node_url, _LED_ASTRAY)
-    return _TYPED[remote.kind](str(remote)) if remote.kind in _TYPED else remote
+def as_itself(remote: errors.RemoteError, text: str) -> errors.LimeDBError:
+    """An error of the class that it was, with a text; RemoteError where that class isn't known here. A fact
+    that wasn't told is None.
+    """
+    known = errors.CLASSES.get(remote.reason)
+    if known is None:
+        return remote
+    error = known.__new__(known, text)
+    if known.__init__ is not Exception.__init__:
+        hints = get_type_hints(known.__init__)
+        hints.pop("return", None)
+        error.__dict__.update({name: _read(kind, remote.facts.get(name)) for name, kind in hints.items()})
+    return error
 
 
 def name_of(number: int) -> str:
-    """The name of a code, by its number."""
-    return Code.Name(number) if number in Code.values() else Code.Name(Code.UNKNOWN)
+    """The name of a code of an error, by its number."""
+    return _NAMES.get(number, grpc.StatusCode.UNKNOWN.name)
 
 
-def remote_error(node_url: str, answer: Answer) -> errors.RemoteError | None:
-    """The error that a LimeDB server answered; None when there was no answer, but a broken connection."""
-    kind = next((value for key, value in answer.trailing_metadata() or () if key == KIND), None)
-    if kind is None:
+def _for_peers(remote: errors.RemoteError) -> errors.LimeDBError:
+    known = errors.CLASSES.get(remote.reason)
+    if known is errors.WrongNodeError:  # the peer itself heard nothing of it
+        return errors.ReplicaUnreachableError(remote.node_url, _LED_ASTRAY)
+    return as_itself(remote, str(remote)) if known in _AS_THEMSELVES else remote
+
+
+def _read(kind: object, text: str | None) -> object:
+    """A fact by its type; None: it is none of that type."""
+    if text is None or kind is str:
+        return text
+    try:
+        if kind is int or kind is float:
+            return int(text) if kind is int else float(text)
+        found = json.loads(text)
+    except (ValueError, RecursionError):
         return None
-    return errors.RemoteError(node_url, str(kind), answer.code().name, answer.details() or "")
+    if get_origin(kind) is dict and isinstance(found, dict):
+        return {name: str(fact) for name, fact in found.items()}
+    return tuple(map(str, found)) if get_origin(kind) is tuple and isinstance(found, list) else None
+
+
+_NAMES = {number_of(code): code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK}

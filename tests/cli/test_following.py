@@ -73,7 +73,7 @@ def test_nobody_there_at_the_begin_is_told_at_once() -> None:
 
 
 def test_a_gap_ends_it_and_says_what_to_do() -> None:
-    gap = RemoteError("node", "WatchGapError", "OUT_OF_RANGE", "some changes are gone")
+    gap = RemoteError("node", "WATCH_GAP", "OUT_OF_RANGE", "some changes are gone")
     with pytest.raises(LimeDBError, match="some changes are gone; `limedb scan` reads the keys"):
         follow(Streams([STANDS, told(5), AWAY], [gap]), 2)
 
@@ -83,7 +83,7 @@ def test_it_gives_up_in_time_and_says_where_to_go_on() -> None:
         follow(Streams([told(5), AWAY]), 2, patience=0)
 
 
-@pytest.mark.parametrize("kind", ["TooManyWatchesError", "OverloadedError"])
+@pytest.mark.parametrize("kind", ["TOO_MANY_WATCHES", "OVERLOADED"])
 def test_a_node_that_has_too_much_to_do_is_asked_again(kind: str) -> None:
     busy = RemoteError("node", kind, "RESOURCE_EXHAUSTED", "not now")
     assert follow(Streams([told(5), AWAY], [busy], [told(6)]), 2) == [5, 6]

@@ -42,8 +42,8 @@ UNKNOWN = OutcomeUnknownError("k", 2, 1, {})
         (ContendedError("k", 8), RetryPolicy.NO, RetryPolicy.NO, RetryPolicy.NO),
         (InvalidRequestError("x"), RetryPolicy.NO, RetryPolicy.NO, RetryPolicy.NO),
         (StoreFullError("x"), RetryPolicy.NO, RetryPolicy.NO, RetryPolicy.NO),
-        (RemoteError("n", "New", "UNAVAILABLE", "x"), RetryPolicy.ELSEWHERE, RetryPolicy.NO, RetryPolicy.NO),
-        (RemoteError("n", "New", "INTERNAL", "x"), RetryPolicy.NO, RetryPolicy.NO, RetryPolicy.NO),
+        (RemoteError("n", "NEW", "UNAVAILABLE", "x"), RetryPolicy.ELSEWHERE, RetryPolicy.NO, RetryPolicy.NO),
+        (RemoteError("n", "NEW", "INTERNAL", "x"), RetryPolicy.NO, RetryPolicy.NO, RetryPolicy.NO),
     ],
 )
 def test_what_can_do_no_harm_is_tried_again(

@@ -247,7 +247,7 @@ class Cluster(Wires[Node]):
         except UnavailableError:
             raise
         except LimeDBError as error:
-            raise RemoteError(node.url, type(error).__name__, "UNKNOWN", str(error)) from error
+            raise RemoteError(node.url, error.reason, "UNKNOWN", str(error)) from error
 
 
 class TopologyWire:

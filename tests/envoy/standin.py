@@ -17,6 +17,8 @@ from google.api.httpbody_pb2 import HttpBody
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from limedb.errors import KeyNotFoundError
+from limedb.wire.status import status_of, trailers_of
 from limedbpb.v1 import admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2
 
 Answer = Callable[[Any, grpc.ServicerContext], Any]
@@ -142,7 +144,9 @@ def _watch(node: StandIn, request: Any, context: grpc.ServicerContext) -> Iterat
 def _kv_handlers(node: StandIn) -> dict[str, Any]:
     def get(request: Any, context: grpc.ServicerContext) -> Any:
         if request.key not in node.data:
-            context.abort(grpc.StatusCode.NOT_FOUND, "key not found")
+            status = status_of(error := KeyNotFoundError(request.key))
+            context.set_trailing_metadata(trailers_of(error, status))
+            context.abort(grpc.StatusCode.NOT_FOUND, status.message)
         return kv_pb2.GetResponse(value=node.data[request.key], node_url=node.url)
 
     def set_(request: Any, _context: grpc.ServicerContext) -> Any:

@@ -144,9 +144,15 @@ def test_every_post_has_its_path(gateway: Gateway, path: str, body: dict[str, ob
 
 def test_an_error_of_a_node_has_its_code_and_text(gateway: Gateway) -> None:
     answer = gateway.client.get("/api/v1/get/missing")
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "KEY_NOT_FOUND",
+        "domain": "limedb",
+        "metadata": {"key": "missing"},
+    }
     assert (answer.status_code, answer.json()) == (
         404,
-        {"code": 5, "message": "key not found", "details": []},
+        {"code": 5, "message": "key not found", "details": [info]},
     )
 
 

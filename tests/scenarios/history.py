@@ -21,25 +21,10 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-_NOTHING_DONE = (
-    errors.InvalidRequestError,
-    errors.UnavailableError,
-    errors.TopologyChangeError,
-    errors.KeyNotFoundError,
-    errors.StoreFullError,
-    ConnectionRefusedError,
-)
-_MAY_BE_DONE = (errors.OutcomeUnknownError, errors.ContendedError)
-
-
 def outcome_of(error: BaseException) -> Outcome:
     """What an error says of a write: by the contract in errors.py, not by what was seen to happen."""
-    if isinstance(error, errors.RemoteError):
-        told = getattr(errors, error.kind, None)
-        kind = told if isinstance(told, type) else Exception
-    else:
-        kind = type(error)
-    if issubclass(kind, _NOTHING_DONE) and not issubclass(kind, _MAY_BE_DONE):
+    proven = isinstance(error, errors.LimeDBError) and error.nothing_written
+    if proven or isinstance(error, ConnectionRefusedError):
         return Outcome.FAILED
     return Outcome.UNKNOWN
 

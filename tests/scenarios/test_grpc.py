@@ -125,7 +125,9 @@ def test_grpcurl_sets_gets_and_probes_health(cluster: RunningCluster) -> None:
         first, "limedb.v1.KVService/Set", data={"key": key, "value": "from grpcurl"}
     )
     assert '"value": "from grpcurl"' in grpcurl(last, "limedb.v1.KVService/Get", data={"key": key})
-    assert "Code: NotFound" in grpcurl(last, "limedb.v1.KVService/Get", data={"key": new_key()})
+    missing = grpcurl(last, "limedb.v1.KVService/Get", data={"key": new_key()})
+    assert "Code: NotFound" in missing
+    assert '"reason":"KEY_NOT_FOUND"' in missing.replace(" ", "")
     assert '"status": "SERVING"' in grpcurl(first, "grpc.health.v1.Health/Check")
 
 

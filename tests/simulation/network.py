@@ -283,5 +283,6 @@ def _as_told(error: BaseException, target: str) -> LimeDBError:
         return error
     if isinstance(error, WrongNodeError):
         return ReplicaUnreachableError(target, str(error))
-    code = "UNAVAILABLE" if isinstance(error, LimeDBError) else "INTERNAL"
-    return RemoteError(target, type(error).__name__, code, str(error))
+    known = isinstance(error, LimeDBError)
+    code, reason = ("UNAVAILABLE", error.reason) if known else ("INTERNAL", "INTERNAL")
+    return RemoteError(target, reason, code, str(error))

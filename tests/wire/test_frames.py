@@ -8,9 +8,10 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence, Member, initial_topology
 from limedb.encoding.record import decode, encode, received
 from limedb.encoding.varint import varint
-from limedb.errors import MalformedRequestError, RecordDamagedError, StoreCorruptError
+from limedb.errors import ClockSkewError, MalformedRequestError, RecordDamagedError, StoreCorruptError
 from limedb.ports import Applied
 from limedb.wire import frames
+from limedb.wire.status import status_of
 from limedb.wire.topology import cluster_number, fence_message, topology_message
 from limedbpb.v1 import replica_pb2
 from limedbpb.v1.record_pb2 import Record as Message
@@ -80,10 +81,17 @@ def test_results_are_what_protobuf_writes(number: int, applied: list[Applied]) -
 
 
 def test_errors_are_what_protobuf_writes() -> None:
+    status = status_of(ClockSkewError("wörds", 900, 500))
     frame = frames.answer(3, frames.newer_answer(NEWER)) + frames.answer(
-        4, frames.refusal_answer(14, "ClockSkewError", "wörds", "900 500")
+        4, frames.refusal_answer(status, "ClockSkewError", "900 500")
     )
-    refusal = replica_pb2.Refusal(code=14, kind="ClockSkewError", message="wörds", facts="900 500")
+    refusal = replica_pb2.Refusal(
+        code=14,
+        kind="ClockSkewError",
+        message=status.message,
+        facts="900 500",
+        details=status.details,
+    )
     expected = [
         replica_pb2.Answer(number=3, newer=topology_message(NEWER)),
         replica_pb2.Answer(number=4, refusal=refusal),

@@ -167,7 +167,7 @@ class KVServiceServicer:
         """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
         in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
         further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
-        has read and ends the session with UNAVAILABLE and a trailer limedb-error: what has no answer then was
+        has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": what has no answer then was
         not begun. gRPC only: there is no REST path.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -67,7 +67,7 @@ class KVServiceStub:
     """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
     in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
     further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
-    has read and ends the session with UNAVAILABLE and a trailer limedb-error: what has no answer then was
+    has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": what has no answer then was
     not begun. gRPC only: there is no REST path.
     """
 
@@ -110,7 +110,7 @@ class KVServiceAsyncStub(KVServiceStub):
     """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
     in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
     further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
-    has read and ends the session with UNAVAILABLE and a trailer limedb-error: what has no answer then was
+    has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": what has no answer then was
     not begun. gRPC only: there is no REST path.
     """
 
@@ -210,7 +210,7 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
         in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
         further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
-        has read and ends the session with UNAVAILABLE and a trailer limedb-error: what has no answer then was
+        has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": what has no answer then was
         not begun. gRPC only: there is no REST path.
         """
 

@@ -22,75 +22,76 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from limedbpb.v1 import record_pb2 as limedbpb_dot_v1_dot_record__pb2
 from limedbpb.v1 import topology_pb2 as limedbpb_dot_v1_dot_topology__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19limedbpb/v1/replica.proto\x12\tlimedb.v1\x1a\x18limedbpb/v1/record.proto\x1a\x1alimedbpb/v1/topology.proto\"g\n\x0bReadRequest\x12\x0c\n\x04keys\x18\x01 \x03(\t\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x15\n\rmarks_damaged\x18\x03 \x01(\x08\x12\x12\n\nmost_bytes\x18\x04 \x01(\r\"Z\n\x0cReadResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.limedb.v1.ReadResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"C\n\nReadResult\x12!\n\x06record\x18\x01 \x01(\x0b\x32\x11.limedb.v1.Record\x12\x12\n\nis_damaged\x18\x02 \x01(\x08\"c\n\x0c\x41pplyRequest\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x0e\n\x06\x63opied\x18\x03 \x01(\x08\"\\\n\rApplyResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"G\n\x0b\x41pplyResult\x12\x15\n\rsuperseded_by\x18\x01 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x12\x10\n\x08previous\x18\x03 \x01(\x06\"#\n\x04Span\x12\r\n\x05\x66irst\x18\x01 \x01(\x06\x12\x0c\n\x04last\x18\x02 \x01(\x06\"b\n\x11ScanTokensRequest\x12\x1d\n\x04span\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.Span\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"I\n\x12ScanTokensResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"}\n\x0fScanKeysRequest\x12\r\n\x05start\x18\x01 \x01(\t\x12\x10\n\x03\x65nd\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x1f\n\x05\x66\x65nce\x18\x04 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x11\n\tkeys_only\x18\x05 \x01(\x08\x42\x06\n\x04_end\"y\n\x10ScanKeysResponse\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x0e\n\x06is_end\x18\x02 \x01(\x08\x12\"\n\x05newer\x18\x03 \x01(\x0b\x32\x13.limedb.v1.Topology\x12\r\n\x05sizes\x18\x04 \x03(\r\"w\n\x13WatchChangesRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x15\n\x08since_ms\x18\x03 \x01(\x06H\x00\x88\x01\x01\x12\x1f\n\x05\x66\x65nce\x18\x04 \x01(\x0b\x32\x10.limedb.v1.FenceB\x0b\n\t_since_ms\"\xb5\x01\n\x14WatchChangesResponse\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x10\n\x08until_ms\x18\x02 \x01(\x06\x12\x10\n\x08\x66loor_ms\x18\x03 \x01(\x06\x12\x0f\n\x07has_gap\x18\x04 \x01(\x08\x12\"\n\x05newer\x18\x05 \x01(\x0b\x32\x13.limedb.v1.Topology\x12\x0c\n\x04late\x18\x06 \x03(\r\x12\x12\n\nstarted_ms\x18\x07 \x01(\x06\"c\n\rDigestRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x11\n\tcutoff_ms\x18\x02 \x01(\x06\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"E\n\x0e\x44igestResponse\x12\x0f\n\x07\x64igests\x18\x01 \x03(\x06\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"U\n\x12ListEntriesRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\x13ListEntriesResponse\x12!\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x10.limedb.v1.Entry\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"K\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x06\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x06\x12\x12\n\nends_at_ms\x18\x04 \x01(\x06\"6\n\x0c\x43\x61rryRequest\x12&\n\tquestions\x18\x01 \x03(\x0b\x32\x13.limedb.v1.Question\"\x92\x01\n\x08Question\x12\x0e\n\x06number\x18\x01 \x01(\x07\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x07\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x0c\n\x04keys\x18\x04 \x03(\t\x12\x0f\n\x07records\x18\x05 \x03(\x0c\x12\x0e\n\x06\x63opied\x18\x06 \x01(\x08\x12\x12\n\nmost_bytes\x18\x07 \x01(\r\"3\n\rCarryResponse\x12\"\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Answer\"\x9b\x01\n\x06\x41nswer\x12\x0e\n\x06number\x18\x01 \x01(\x07\x12\x0f\n\x07records\x18\x02 \x03(\x0c\x12\'\n\x07results\x18\x03 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\x12\"\n\x05newer\x18\x04 \x01(\x0b\x32\x13.limedb.v1.Topology\x12#\n\x07refusal\x18\x05 \x01(\x0b\x32\x12.limedb.v1.Refusal\"E\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\t\"W\n\x0c\x41greeRequest\x12&\n\tproposals\x18\x01 \x03(\x0b\x32\x13.limedb.v1.Proposal\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\rAgreeResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.AgreeResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"\x8e\x01\n\x08Proposal\x12\x11\n\toperation\x18\x01 \x01(\x0c\x12\r\n\x05token\x18\x02 \x01(\x06\x12\x13\n\x0b\x62\x65gan_at_ms\x18\x03 \x01(\x06\x12*\n\x06\x62\x61llot\x18\x04 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12\x1f\n\x05terms\x18\x05 \x01(\x0b\x32\x10.limedb.v1.Terms\"2\n\x0fOperationBallot\x12\r\n\x05round\x18\x01 \x01(\r\x12\x10\n\x08proposer\x18\x02 \x01(\t\"@\n\x05Terms\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x15\n\rexpires_at_ms\x18\x02 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x03 \x01(\x08\"\x9c\x01\n\x0b\x41greeResult\x12\x10\n\x08\x63\x61n_tell\x18\x01 \x01(\x08\x12,\n\x08promised\x18\x02 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12,\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12\x1f\n\x05terms\x18\x04 \x01(\x0b\x32\x10.limedb.v1.Terms2\xf1\x04\n\x0eReplicaService\x12\x37\n\x04Read\x12\x16.limedb.v1.ReadRequest\x1a\x17.limedb.v1.ReadResponse\x12:\n\x05\x41pply\x12\x17.limedb.v1.ApplyRequest\x1a\x18.limedb.v1.ApplyResponse\x12I\n\nScanTokens\x12\x1c.limedb.v1.ScanTokensRequest\x1a\x1d.limedb.v1.ScanTokensResponse\x12\x43\n\x08ScanKeys\x12\x1a.limedb.v1.ScanKeysRequest\x1a\x1b.limedb.v1.ScanKeysResponse\x12Q\n\x0cWatchChanges\x12\x1e.limedb.v1.WatchChangesRequest\x1a\x1f.limedb.v1.WatchChangesResponse0\x01\x12=\n\x06\x44igest\x12\x18.limedb.v1.DigestRequest\x1a\x19.limedb.v1.DigestResponse\x12L\n\x0bListEntries\x12\x1d.limedb.v1.ListEntriesRequest\x1a\x1e.limedb.v1.ListEntriesResponse\x12:\n\x05\x41gree\x12\x17.limedb.v1.AgreeRequest\x1a\x18.limedb.v1.AgreeResponse\x12>\n\x05\x43\x61rry\x12\x17.limedb.v1.CarryRequest\x1a\x18.limedb.v1.CarryResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19limedbpb/v1/replica.proto\x12\tlimedb.v1\x1a\x19google/protobuf/any.proto\x1a\x18limedbpb/v1/record.proto\x1a\x1alimedbpb/v1/topology.proto\"g\n\x0bReadRequest\x12\x0c\n\x04keys\x18\x01 \x03(\t\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x15\n\rmarks_damaged\x18\x03 \x01(\x08\x12\x12\n\nmost_bytes\x18\x04 \x01(\r\"Z\n\x0cReadResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.limedb.v1.ReadResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"C\n\nReadResult\x12!\n\x06record\x18\x01 \x01(\x0b\x32\x11.limedb.v1.Record\x12\x12\n\nis_damaged\x18\x02 \x01(\x08\"c\n\x0c\x41pplyRequest\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x0e\n\x06\x63opied\x18\x03 \x01(\x08\"\\\n\rApplyResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"G\n\x0b\x41pplyResult\x12\x15\n\rsuperseded_by\x18\x01 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x12\x10\n\x08previous\x18\x03 \x01(\x06\"#\n\x04Span\x12\r\n\x05\x66irst\x18\x01 \x01(\x06\x12\x0c\n\x04last\x18\x02 \x01(\x06\"b\n\x11ScanTokensRequest\x12\x1d\n\x04span\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.Span\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"I\n\x12ScanTokensResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"}\n\x0fScanKeysRequest\x12\r\n\x05start\x18\x01 \x01(\t\x12\x10\n\x03\x65nd\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x1f\n\x05\x66\x65nce\x18\x04 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x11\n\tkeys_only\x18\x05 \x01(\x08\x42\x06\n\x04_end\"y\n\x10ScanKeysResponse\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x0e\n\x06is_end\x18\x02 \x01(\x08\x12\"\n\x05newer\x18\x03 \x01(\x0b\x32\x13.limedb.v1.Topology\x12\r\n\x05sizes\x18\x04 \x03(\r\"w\n\x13WatchChangesRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x15\n\x08since_ms\x18\x03 \x01(\x06H\x00\x88\x01\x01\x12\x1f\n\x05\x66\x65nce\x18\x04 \x01(\x0b\x32\x10.limedb.v1.FenceB\x0b\n\t_since_ms\"\xb5\x01\n\x14WatchChangesResponse\x12\"\n\x07records\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Record\x12\x10\n\x08until_ms\x18\x02 \x01(\x06\x12\x10\n\x08\x66loor_ms\x18\x03 \x01(\x06\x12\x0f\n\x07has_gap\x18\x04 \x01(\x08\x12\"\n\x05newer\x18\x05 \x01(\x0b\x32\x13.limedb.v1.Topology\x12\x0c\n\x04late\x18\x06 \x03(\r\x12\x12\n\nstarted_ms\x18\x07 \x01(\x06\"c\n\rDigestRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x11\n\tcutoff_ms\x18\x02 \x01(\x06\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\"E\n\x0e\x44igestResponse\x12\x0f\n\x07\x64igests\x18\x01 \x03(\x06\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"U\n\x12ListEntriesRequest\x12\x1e\n\x05spans\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.Span\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\x13ListEntriesResponse\x12!\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x10.limedb.v1.Entry\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"K\n\x05\x45ntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x06\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x06\x12\x12\n\nends_at_ms\x18\x04 \x01(\x06\"6\n\x0c\x43\x61rryRequest\x12&\n\tquestions\x18\x01 \x03(\x0b\x32\x13.limedb.v1.Question\"\x92\x01\n\x08Question\x12\x0e\n\x06number\x18\x01 \x01(\x07\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x07\x12\x1f\n\x05\x66\x65nce\x18\x03 \x01(\x0b\x32\x10.limedb.v1.Fence\x12\x0c\n\x04keys\x18\x04 \x03(\t\x12\x0f\n\x07records\x18\x05 \x03(\x0c\x12\x0e\n\x06\x63opied\x18\x06 \x01(\x08\x12\x12\n\nmost_bytes\x18\x07 \x01(\r\"3\n\rCarryResponse\x12\"\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x11.limedb.v1.Answer\"\x9b\x01\n\x06\x41nswer\x12\x0e\n\x06number\x18\x01 \x01(\x07\x12\x0f\n\x07records\x18\x02 \x03(\x0c\x12\'\n\x07results\x18\x03 \x03(\x0b\x32\x16.limedb.v1.ApplyResult\x12\"\n\x05newer\x18\x04 \x01(\x0b\x32\x13.limedb.v1.Topology\x12#\n\x07refusal\x18\x05 \x01(\x0b\x32\x12.limedb.v1.Refusal\"l\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\t\x12%\n\x07\x64\x65tails\x18\x05 \x03(\x0b\x32\x14.google.protobuf.Any\"W\n\x0c\x41greeRequest\x12&\n\tproposals\x18\x01 \x03(\x0b\x32\x13.limedb.v1.Proposal\x12\x1f\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x10.limedb.v1.Fence\"\\\n\rAgreeResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.limedb.v1.AgreeResult\x12\"\n\x05newer\x18\x02 \x01(\x0b\x32\x13.limedb.v1.Topology\"\x8e\x01\n\x08Proposal\x12\x11\n\toperation\x18\x01 \x01(\x0c\x12\r\n\x05token\x18\x02 \x01(\x06\x12\x13\n\x0b\x62\x65gan_at_ms\x18\x03 \x01(\x06\x12*\n\x06\x62\x61llot\x18\x04 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12\x1f\n\x05terms\x18\x05 \x01(\x0b\x32\x10.limedb.v1.Terms\"2\n\x0fOperationBallot\x12\r\n\x05round\x18\x01 \x01(\r\x12\x10\n\x08proposer\x18\x02 \x01(\t\"@\n\x05Terms\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x15\n\rexpires_at_ms\x18\x02 \x01(\x06\x12\x0f\n\x07\x65xisted\x18\x03 \x01(\x08\"\x9c\x01\n\x0b\x41greeResult\x12\x10\n\x08\x63\x61n_tell\x18\x01 \x01(\x08\x12,\n\x08promised\x18\x02 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12,\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32\x1a.limedb.v1.OperationBallot\x12\x1f\n\x05terms\x18\x04 \x01(\x0b\x32\x10.limedb.v1.Terms2\xf1\x04\n\x0eReplicaService\x12\x37\n\x04Read\x12\x16.limedb.v1.ReadRequest\x1a\x17.limedb.v1.ReadResponse\x12:\n\x05\x41pply\x12\x17.limedb.v1.ApplyRequest\x1a\x18.limedb.v1.ApplyResponse\x12I\n\nScanTokens\x12\x1c.limedb.v1.ScanTokensRequest\x1a\x1d.limedb.v1.ScanTokensResponse\x12\x43\n\x08ScanKeys\x12\x1a.limedb.v1.ScanKeysRequest\x1a\x1b.limedb.v1.ScanKeysResponse\x12Q\n\x0cWatchChanges\x12\x1e.limedb.v1.WatchChangesRequest\x1a\x1f.limedb.v1.WatchChangesResponse0\x01\x12=\n\x06\x44igest\x12\x18.limedb.v1.DigestRequest\x1a\x19.limedb.v1.DigestResponse\x12L\n\x0bListEntries\x12\x1d.limedb.v1.ListEntriesRequest\x1a\x1e.limedb.v1.ListEntriesResponse\x12:\n\x05\x41gree\x12\x17.limedb.v1.AgreeRequest\x1a\x18.limedb.v1.AgreeResponse\x12>\n\x05\x43\x61rry\x12\x17.limedb.v1.CarryRequest\x1a\x18.limedb.v1.CarryResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'limedbpb.v1.replica_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_READREQUEST']._serialized_start=94
-  _globals['_READREQUEST']._serialized_end=197
-  _globals['_READRESPONSE']._serialized_start=199
-  _globals['_READRESPONSE']._serialized_end=289
-  _globals['_READRESULT']._serialized_start=291
-  _globals['_READRESULT']._serialized_end=358
-  _globals['_APPLYREQUEST']._serialized_start=360
-  _globals['_APPLYREQUEST']._serialized_end=459
-  _globals['_APPLYRESPONSE']._serialized_start=461
-  _globals['_APPLYRESPONSE']._serialized_end=553
-  _globals['_APPLYRESULT']._serialized_start=555
-  _globals['_APPLYRESULT']._serialized_end=626
-  _globals['_SPAN']._serialized_start=628
-  _globals['_SPAN']._serialized_end=663
-  _globals['_SCANTOKENSREQUEST']._serialized_start=665
-  _globals['_SCANTOKENSREQUEST']._serialized_end=763
-  _globals['_SCANTOKENSRESPONSE']._serialized_start=765
-  _globals['_SCANTOKENSRESPONSE']._serialized_end=838
-  _globals['_SCANKEYSREQUEST']._serialized_start=840
-  _globals['_SCANKEYSREQUEST']._serialized_end=965
-  _globals['_SCANKEYSRESPONSE']._serialized_start=967
-  _globals['_SCANKEYSRESPONSE']._serialized_end=1088
-  _globals['_WATCHCHANGESREQUEST']._serialized_start=1090
-  _globals['_WATCHCHANGESREQUEST']._serialized_end=1209
-  _globals['_WATCHCHANGESRESPONSE']._serialized_start=1212
-  _globals['_WATCHCHANGESRESPONSE']._serialized_end=1393
-  _globals['_DIGESTREQUEST']._serialized_start=1395
-  _globals['_DIGESTREQUEST']._serialized_end=1494
-  _globals['_DIGESTRESPONSE']._serialized_start=1496
-  _globals['_DIGESTRESPONSE']._serialized_end=1565
-  _globals['_LISTENTRIESREQUEST']._serialized_start=1567
-  _globals['_LISTENTRIESREQUEST']._serialized_end=1652
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=1654
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=1746
-  _globals['_ENTRY']._serialized_start=1748
-  _globals['_ENTRY']._serialized_end=1823
-  _globals['_CARRYREQUEST']._serialized_start=1825
-  _globals['_CARRYREQUEST']._serialized_end=1879
-  _globals['_QUESTION']._serialized_start=1882
-  _globals['_QUESTION']._serialized_end=2028
-  _globals['_CARRYRESPONSE']._serialized_start=2030
-  _globals['_CARRYRESPONSE']._serialized_end=2081
-  _globals['_ANSWER']._serialized_start=2084
-  _globals['_ANSWER']._serialized_end=2239
-  _globals['_REFUSAL']._serialized_start=2241
-  _globals['_REFUSAL']._serialized_end=2310
-  _globals['_AGREEREQUEST']._serialized_start=2312
-  _globals['_AGREEREQUEST']._serialized_end=2399
-  _globals['_AGREERESPONSE']._serialized_start=2401
-  _globals['_AGREERESPONSE']._serialized_end=2493
-  _globals['_PROPOSAL']._serialized_start=2496
-  _globals['_PROPOSAL']._serialized_end=2638
-  _globals['_OPERATIONBALLOT']._serialized_start=2640
-  _globals['_OPERATIONBALLOT']._serialized_end=2690
-  _globals['_TERMS']._serialized_start=2692
-  _globals['_TERMS']._serialized_end=2756
-  _globals['_AGREERESULT']._serialized_start=2759
-  _globals['_AGREERESULT']._serialized_end=2915
-  _globals['_REPLICASERVICE']._serialized_start=2918
-  _globals['_REPLICASERVICE']._serialized_end=3543
+  _globals['_READREQUEST']._serialized_start=121
+  _globals['_READREQUEST']._serialized_end=224
+  _globals['_READRESPONSE']._serialized_start=226
+  _globals['_READRESPONSE']._serialized_end=316
+  _globals['_READRESULT']._serialized_start=318
+  _globals['_READRESULT']._serialized_end=385
+  _globals['_APPLYREQUEST']._serialized_start=387
+  _globals['_APPLYREQUEST']._serialized_end=486
+  _globals['_APPLYRESPONSE']._serialized_start=488
+  _globals['_APPLYRESPONSE']._serialized_end=580
+  _globals['_APPLYRESULT']._serialized_start=582
+  _globals['_APPLYRESULT']._serialized_end=653
+  _globals['_SPAN']._serialized_start=655
+  _globals['_SPAN']._serialized_end=690
+  _globals['_SCANTOKENSREQUEST']._serialized_start=692
+  _globals['_SCANTOKENSREQUEST']._serialized_end=790
+  _globals['_SCANTOKENSRESPONSE']._serialized_start=792
+  _globals['_SCANTOKENSRESPONSE']._serialized_end=865
+  _globals['_SCANKEYSREQUEST']._serialized_start=867
+  _globals['_SCANKEYSREQUEST']._serialized_end=992
+  _globals['_SCANKEYSRESPONSE']._serialized_start=994
+  _globals['_SCANKEYSRESPONSE']._serialized_end=1115
+  _globals['_WATCHCHANGESREQUEST']._serialized_start=1117
+  _globals['_WATCHCHANGESREQUEST']._serialized_end=1236
+  _globals['_WATCHCHANGESRESPONSE']._serialized_start=1239
+  _globals['_WATCHCHANGESRESPONSE']._serialized_end=1420
+  _globals['_DIGESTREQUEST']._serialized_start=1422
+  _globals['_DIGESTREQUEST']._serialized_end=1521
+  _globals['_DIGESTRESPONSE']._serialized_start=1523
+  _globals['_DIGESTRESPONSE']._serialized_end=1592
+  _globals['_LISTENTRIESREQUEST']._serialized_start=1594
+  _globals['_LISTENTRIESREQUEST']._serialized_end=1679
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=1681
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=1773
+  _globals['_ENTRY']._serialized_start=1775
+  _globals['_ENTRY']._serialized_end=1850
+  _globals['_CARRYREQUEST']._serialized_start=1852
+  _globals['_CARRYREQUEST']._serialized_end=1906
+  _globals['_QUESTION']._serialized_start=1909
+  _globals['_QUESTION']._serialized_end=2055
+  _globals['_CARRYRESPONSE']._serialized_start=2057
+  _globals['_CARRYRESPONSE']._serialized_end=2108
+  _globals['_ANSWER']._serialized_start=2111
+  _globals['_ANSWER']._serialized_end=2266
+  _globals['_REFUSAL']._serialized_start=2268
+  _globals['_REFUSAL']._serialized_end=2376
+  _globals['_AGREEREQUEST']._serialized_start=2378
+  _globals['_AGREEREQUEST']._serialized_end=2465
+  _globals['_AGREERESPONSE']._serialized_start=2467
+  _globals['_AGREERESPONSE']._serialized_end=2559
+  _globals['_PROPOSAL']._serialized_start=2562
+  _globals['_PROPOSAL']._serialized_end=2704
+  _globals['_OPERATIONBALLOT']._serialized_start=2706
+  _globals['_OPERATIONBALLOT']._serialized_end=2756
+  _globals['_TERMS']._serialized_start=2758
+  _globals['_TERMS']._serialized_end=2822
+  _globals['_AGREERESULT']._serialized_start=2825
+  _globals['_AGREERESULT']._serialized_end=2981
+  _globals['_REPLICASERVICE']._serialized_start=2984
+  _globals['_REPLICASERVICE']._serialized_end=3609
 # @@protoc_insertion_point(module_scope)

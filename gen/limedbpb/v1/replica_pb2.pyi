@@ -1,3 +1,4 @@
+from google.protobuf import any_pb2 as _any_pb2
 from limedbpb.v1 import record_pb2 as _record_pb2
 from limedbpb.v1 import topology_pb2 as _topology_pb2
 from google.protobuf.internal import containers as _containers
@@ -237,16 +238,18 @@ class Answer(_message.Message):
     def __init__(self, number: _Optional[int] = ..., records: _Optional[_Iterable[bytes]] = ..., results: _Optional[_Iterable[_Union[ApplyResult, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
 
 class Refusal(_message.Message):
-    __slots__ = ("code", "kind", "message", "facts")
+    __slots__ = ("code", "kind", "message", "facts", "details")
     CODE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
     code: int
     kind: str
     message: str
     facts: str
-    def __init__(self, code: _Optional[int] = ..., kind: _Optional[str] = ..., message: _Optional[str] = ..., facts: _Optional[str] = ...) -> None: ...
+    details: _containers.RepeatedCompositeFieldContainer[_any_pb2.Any]
+    def __init__(self, code: _Optional[int] = ..., kind: _Optional[str] = ..., message: _Optional[str] = ..., facts: _Optional[str] = ..., details: _Optional[_Iterable[_Union[_any_pb2.Any, _Mapping]]] = ...) -> None: ...
 
 class AgreeRequest(_message.Message):
     __slots__ = ("proposals", "fence")

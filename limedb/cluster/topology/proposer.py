@@ -18,8 +18,6 @@ from limedb.core.quorum import majority
 from limedb.core.topology import Topology, is_successor
 from limedb.errors import (
     LimeDBError,
-    RemoteError,
-    RequestTimeoutError,
     TopologyChangeError,
     UnavailableError,
 )
@@ -205,16 +203,9 @@ async def _patiently(url: str, ask: Callable[[str], Awaitable[Answer]]) -> Answe
         try:
             return await ask(url)
         except LimeDBError as error:
-            if not _may_pass(error) or now() + AGAIN_SECONDS >= until:
+            if not error.may_pass or now() + AGAIN_SECONDS >= until:
                 raise
         await asyncio.sleep(AGAIN_SECONDS)
-
-
-def _may_pass(error: LimeDBError) -> bool:
-    """Whether the voter may answer otherwise in a moment: it is not there, or it says so itself."""
-    if isinstance(error, RemoteError):
-        return error.code == "UNAVAILABLE"
-    return isinstance(error, UnavailableError | RequestTimeoutError)
 
 
 def only_after(expected: Topology, step: Step) -> Step:

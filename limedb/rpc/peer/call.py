@@ -34,7 +34,7 @@ async def ask(link: PeerLink, send: "Send[T]", timeout: float, is_quick: bool = 
         told = peer_error(link.node_url, error)
         answered = told is not None
         if isinstance(told, ReplicaUnreachableError):  # somebody else did
-            link.doubt(told.reason)
+            link.doubt(told.why)
         raise told or _unanswered(link, error, timeout) from None
     except asyncio.CancelledError:
         if _is_cancelled_itself():

@@ -34,7 +34,7 @@ from limedb.rpc.peer.stream import PendingCall
 from limedb.wire import frames
 from limedb.wire import gossip as convert_gossip
 from limedb.wire import replica as convert_replica
-from limedb.wire.status import name_of, typed_error
+from limedb.wire.status import refusal_error
 from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, replica_pb2, replica_pb2_grpc
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class RemoteReplica:
             answer = await asked.answer
         except ReplicaUnreachableError as lost:
             if asked.is_sent:
-                raise self._unknown(records, lost.reason) from None
+                raise self._unknown(records, lost.why) from None
             raise
         except RequestTimeoutError as lost:
             raise self._unknown(records, str(lost)) from None
@@ -100,7 +100,7 @@ class RemoteReplica:
                 self._link, lambda: self._link.stub(_stub).Apply(request, timeout=timeout), timeout
             )
         except ReplicaUnreachableError as lost:
-            raise self._unknown(records, lost.reason) from None
+            raise self._unknown(records, lost.why) from None
         except RequestTimeoutError as lost:
             raise self._unknown(records, str(lost)) from None
         return convert_replica.applied_from(response)
@@ -162,10 +162,7 @@ class RemoteReplica:
     def _answer_of(self, answer: replica_pb2.Answer) -> replica_pb2.Answer:
         """An answer that is none of the two errors. StaleEpochError, or what the peer raised."""
         if answer.HasField("refusal"):
-            refusal = answer.refusal
-            code = name_of(refusal.code)
-            remote = RemoteError(self._link.node_url, refusal.kind, code, refusal.message)
-            raise typed_error(remote, refusal.facts)
+            raise refusal_error(self._link.node_url, answer.refusal)
         convert_replica.check_epoch(answer)
         return answer
 
@@ -184,7 +181,7 @@ class RemoteReplica:
         return records
 
     def _corrupt(self, text: str) -> RemoteError:
-        return RemoteError(self._link.node_url, StoreCorruptError.__name__, "DATA_LOSS", text)
+        return RemoteError(self._link.node_url, StoreCorruptError.reason, "DATA_LOSS", text)
 
     def _unknown(self, records: Sequence[Record], reason: str) -> OutcomeUnknownError:
         return OutcomeUnknownError(records[0].key, 1, 0, {self._link.node_url: reason})

@@ -187,7 +187,7 @@ class PeerStream:
             trouble = f"{error.code().name}, {error.details()}"
             if error.code() is grpc.StatusCode.UNAVAILABLE and not self.trouble:
                 told = peer_error(self._node_url, error)
-                astray = told.reason if isinstance(told, ReplicaUnreachableError) else ""
+                astray = told.why if isinstance(told, ReplicaUnreachableError) else ""
                 self._lost(astray or "the connection was lost")
         except MalformedRequestError as error:
             trouble = f"it sent what is no frame: {error}"

@@ -26,7 +26,8 @@ from limedb.errors import (
 from limedb.ports import Applied, Clock, Held
 from limedb.rpc.server.memory import PEER_COPIES, ROOM_SECONDS, SMALL, Share
 from limedb.wire import frames
-from limedb.wire.status import facts_of, kind_of, number_of, status_of
+from limedb.wire.old_errors import facts_of, kind_of
+from limedb.wire.status import status_of
 from limedb.wire.topology import fence_from
 from limedbpb.v1 import replica_pb2
 
@@ -211,8 +212,7 @@ def _refusal(error: Exception) -> bytes:
     """What a question gets instead of its answer."""
     if isinstance(error, StaleEpochError):
         return frames.newer_answer(error.topology)
-    code, text = status_of(error, METHOD)
-    return frames.refusal_answer(number_of(code), kind_of(error), text, facts_of(error))
+    return frames.refusal_answer(status_of(error, METHOD), kind_of(error), facts_of(error))
 
 
 def _too_large(size: int) -> LimeDBError:

@@ -41,7 +41,7 @@ from limedb.rpc.server.memory import (
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
 from limedb.rpc.server.whole_reads import whole
 from limedb.wire.channels import MAX_MESSAGE
-from limedb.wire.status import status_of, trailers_of
+from limedb.wire.status import FACTS_IN_TRAILERS, code_of, status_of, trailers_of
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
@@ -244,12 +244,12 @@ class _Method:
         self._record(self._name, "OK", (first or perf_counter()) - started)
 
     async def _refuse(self, error: Exception, context: Context, started: float) -> None:
-        code, text = status_of(error, self._name)
+        code, status = code_of(error), status_of(error, self._name, FACTS_IN_TRAILERS)
         clear_frames(
             error.__traceback__
         )  # else what is large and was refused stays until the collector's next full pass
         self._record(self._name, code.name, perf_counter() - started)
-        await context.abort(code, text, trailers_of(error))
+        await context.abort(code, status.message, trailers_of(error, status))
 
 
 async def _write_whole(context: Context, data: bytes) -> None:

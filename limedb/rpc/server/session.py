@@ -14,15 +14,14 @@ from time import perf_counter
 from typing import Any, NamedTuple, cast
 
 from google.protobuf.message import Message
-from google.rpc import status_pb2
 
 from limedb.encoding.varint import varint
-from limedb.errors import InvalidRequestError, LimeDBError
+from limedb.errors import InvalidRequestError
 from limedb.rpc.server.answers import serialized
 from limedb.rpc.server.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL, Held, Memory, holder_of
 from limedb.rpc.server.server import Context
-from limedb.wire.error_details import failure_of
-from limedb.wire.status import code_of, number_of, status_of
+from limedb.wire.old_errors import failure_of
+from limedb.wire.status import code_of, status_of
 from limedbpb.v1 import kv_pb2
 
 METHOD = "KVService/Session"
@@ -248,10 +247,8 @@ def _framed(number: int, operation: str, answer: Message | bytes) -> bytes:
 
 
 def _refusal(number: int, error: Exception) -> bytes:
-    code, text = status_of(error, METHOD)
-    known = failure_of(error) if isinstance(error, LimeDBError) else kv_pb2.Failure(kind="InternalError")
-    status = status_pb2.Status(code=number_of(code), message=text)
-    return kv_pb2.SessionResponse(id=number, error=status, failure=known).SerializeToString()
+    status = status_of(error, METHOD)
+    return kv_pb2.SessionResponse(id=number, error=status, failure=failure_of(error)).SerializeToString()
 
 
 async def _end(tasks: "set[asyncio.Task[None]]") -> None:

@@ -133,7 +133,7 @@ async def test_a_mend_that_fails_is_made_at_another_replica() -> None:
     full = nodes.stores[B].apply
 
     async def refuse(records: object, now_ms: int) -> None:
-        raise RemoteError(B, "StoreFullError", "RESOURCE_EXHAUSTED", "no room")
+        raise RemoteError(B, "STORE_FULL", "RESOURCE_EXHAUSTED", "no room")
 
     nodes.stores[B].apply = refuse  # type: ignore[assignment, method-assign]
     assert (await seat.coordinator.get("k", None, SOON)).value == "new"

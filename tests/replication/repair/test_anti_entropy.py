@@ -534,6 +534,6 @@ async def test_what_a_node_gains_again_is_rid_of_what_was_deleted_meanwhile() ->
 
 def test_errors_that_mean_less_at_once_are_known_from_here_and_from_peers() -> None:
     assert is_too_large(ResponseTooLargeError(2, 1, "less"))
-    told = RemoteError(B, "ResponseTooLargeError", "RESOURCE_EXHAUSTED", "less")
+    told = RemoteError(B, "RESPONSE_TOO_LARGE", "RESOURCE_EXHAUSTED", "less")
     assert is_too_large(told)
     assert not is_too_large(NotMemberError("fresh"))

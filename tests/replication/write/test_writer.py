@@ -133,7 +133,7 @@ async def test_a_replica_that_hangs_past_the_deadline_is_named() -> None:
 async def test_an_error_that_all_replicas_give_is_the_one_told() -> None:
     for error in (
         StoreFullError("no room"),
-        RemoteError(B, "StoreFullError", "RESOURCE_EXHAUSTED", "no room"),
+        RemoteError(B, "STORE_FULL", "RESOURCE_EXHAUSTED", "no room"),
         NotMemberError("the cluster is about to join another; try again"),
     ):
         nodes = Nodes()

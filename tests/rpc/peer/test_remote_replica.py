@@ -207,12 +207,12 @@ async def test_errors_that_callers_act_on_come_back_as_they_were(peer: Peer) -> 
 async def test_a_replicas_own_error_comes_as_a_remote_one(peer: Peer) -> None:
     peer.own.error = StoreFullError("no room")
     errors = await every_call(peer)
-    assert {(type(e), getattr(e, "kind", "")) for e in errors} == {(RemoteError, "StoreFullError")}
+    assert {(type(e), e.reason) for e in errors} == {(RemoteError, "STORE_FULL")}
 
 
 async def test_a_request_without_a_fence_is_refused(peer: Peer) -> None:
     errors = await every_call(peer, Fence("", 0))
-    assert {getattr(e, "kind", "") for e in errors} == {InvalidRequestError.__name__}
+    assert {e.reason for e in errors} == {InvalidRequestError.reason}
     assert peer.own.asked == []
 
 
@@ -254,4 +254,4 @@ async def test_errors_about_the_topology_come_back_as_they_were(peer: Peer, erro
 async def test_what_is_malformed_comes_back_as_a_remote_error(peer: Peer) -> None:
     with pytest.raises(RemoteError, match="founder=''") as caught:
         await peer.topology.pledge(URL, "", 5)
-    assert caught.value.kind == "InvalidRequestError"
+    assert caught.value.reason == "INVALID_REQUEST"

@@ -202,7 +202,7 @@ async def test_an_error_is_its_questions_alone(peer: Peer) -> None:
     )
     assert isinstance(bad, NotMemberError)
     assert isinstance(bug, RemoteError)
-    assert (bug.kind, bug.code) == ("InternalError", "INTERNAL")
+    assert (bug.reason, bug.code) == ("INTERNAL", "INTERNAL")
     assert "KeyError" not in str(bug)
     assert good == [None]
 
@@ -218,7 +218,7 @@ async def test_what_is_stored_wrong_at_a_peer_is_its_error(peer: Peer, data: byt
     peer.own.stored = {"k": data}
     with pytest.raises(RemoteError) as caught:
         await peer.read("k")
-    assert (caught.value.kind, caught.value.node_url) == ("StoreCorruptError", URL)
+    assert (caught.value.reason, caught.value.node_url) == ("STORE_CORRUPT", URL)
 
 
 async def test_beyond_the_bound_questions_wait_in_their_order(
@@ -357,7 +357,7 @@ async def test_an_answer_over_what_a_message_holds_is_refused_alone(
     peer.own.stored = {"large": encode(Record("large", "v" * 2000, 1)), "k": encode(Record("k", "v", 1))}
     large, small = await asyncio.gather(peer.read("large"), peer.read("k"), return_exceptions=True)
     assert isinstance(large, RemoteError)
-    assert large.kind == "ResponseTooLargeError"
+    assert large.reason == "RESPONSE_TOO_LARGE"
     assert small == [Record("k", "v", 1)]
 
 

@@ -196,7 +196,7 @@ async def test_a_read_that_finds_no_room_is_made_of_what_is_small() -> None:
     async def read(size: int, most: int | None) -> str:
         asked.append(most)
         if most is not None and size > most:
-            raise RemoteError("http://b:1", "ResponseTooLargeError", "RESOURCE_EXHAUSTED", "less")
+            raise RemoteError("http://b:1", "RESPONSE_TOO_LARGE", "RESOURCE_EXHAUSTED", "less")
         return "found"
 
     assert await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL)) == "found"

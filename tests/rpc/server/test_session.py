@@ -12,7 +12,7 @@ from limedb.errors import OutcomeUnknownError, ValueTooLargeError
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.server import Server
 from limedb.rpc.server.session import Limits, SessionHandler
-from limedb.wire.error_details import error_from
+from limedb.wire.status import item_error
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.rpc.peers import new_memory
 from tests.support.ports import free_port
@@ -215,7 +215,7 @@ async def test_an_error_is_its_requests_own_and_keeps_class_and_facts() -> None:
         await talk.get(5, "k")
         answer = await talk.answer()
         assert (answer.id, answer.error.code) == (5, grpc.StatusCode.UNAVAILABLE.value[0])
-        error = error_from("here", answer.error, answer.failure)
+        error = item_error("here", answer.error, answer.failure)
         assert isinstance(error, OutcomeUnknownError)
         assert (error.key, error.needed, error.acked, error.missing) == ("k", 2, 1, {"http://a:1": "gone"})
         assert str(error) == str(talk.service.error)
@@ -231,7 +231,7 @@ async def test_numbers_stay_numbers_among_the_facts() -> None:
         talk.service.gate("k").set()
         await talk.get(1, "k")
         answer = await talk.answer()
-        error = error_from("here", answer.error, answer.failure)
+        error = item_error("here", answer.error, answer.failure)
         assert isinstance(error, ValueTooLargeError)
         assert (error.size, error.limit) == (2 << 20, 1 << 20)
         assert isinstance(error.size, int)
