@@ -78,7 +78,7 @@ class _Wire:
     ) -> list[Record | None]:
         request = self._pass(convert.read_request(keys, fence))
         records = await self._replica.read(request.keys, fence, deadline)
-        return convert.records_from(self._pass(convert.read_response(records)))
+        return convert.records_from(self._pass(convert.read_response(records, marks_damaged=False)))
 
     async def apply(self, records: Sequence[Record], fence: Fence, deadline: float) -> list[Applied]:
         request = self._pass(convert.apply_request(records, fence))

@@ -4,12 +4,15 @@ import os
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.support import browser
 from tests.support.started import StartedProcesses
 
 _started = StartedProcesses()
+hypothesis.settings.register_profile("limedb", deadline=None)  # a busy machine is no counterexample
+hypothesis.settings.load_profile("limedb")
 
 
 def pytest_configure() -> None:

@@ -98,7 +98,7 @@ class Folder:
         try:
             return _launch_of(json.loads(self.launch_file.read_text()))
         except FileNotFoundError:
-            raise LaunchError(f"no cluster was started in {self.path}") from None
+            raise LaunchError(f"no cluster runs in {self.path}") from None
 
     def write(self, launch: Launch) -> None:
         """Keep a cluster; the files change at once or not at all."""

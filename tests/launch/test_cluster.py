@@ -211,7 +211,7 @@ def test_a_member_that_refuses_to_start_is_named_and_the_others_are_left_running
 @pytest.mark.parametrize("command", ["status", "stop"])
 def test_where_no_cluster_is_there_is_none_to_ask(tmp_path: Path, command: str) -> None:
     done = limedb("cluster", command, "--data-dir", str(tmp_path))
-    assert (done.returncode, done.stderr) == (1, f"Error: no cluster was started in {tmp_path}\n")
+    assert (done.returncode, done.stderr) == (1, f"Error: no cluster runs in {tmp_path}\n")
 
 
 @contextmanager
