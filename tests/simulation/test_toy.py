@@ -86,6 +86,7 @@ def test_a_seed_is_one_history() -> None:
     assert traces[0].digest == traces[1].digest != run_sim(6, registers)[1].trace.digest
 
 
+@pytest.mark.process
 def test_a_seed_is_the_same_history_in_another_process_with_another_hash_of_text() -> None:
     code = "from tests.simulation.test_toy import *; print(run_sim(5, registers)[1].trace.digest)"
     told = {
