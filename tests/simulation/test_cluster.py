@@ -96,9 +96,13 @@ def test_a_handoff_from_one_owner_only_is_found(monkeypatch: pytest.MonkeyPatch)
     """Each of the owners lacks something that another has; nothing mends it meanwhile."""
     no_hints(monkeypatch)
     one_source(monkeypatch)
-    with pytest.raises(SimulationError, match=" lacks "):
+
+    def search() -> None:
         for seed in range(10):
             run_sim(seed, partial(uneven_owners, joins=True))
+
+    with pytest.raises(SimulationError, match=" lacks "):
+        search()
 
 
 @pytest.mark.parametrize("joins", [False, True])
