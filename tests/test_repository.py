@@ -29,3 +29,16 @@ def test_the_workflow_runs_what_ci_runs() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
     (job,) = workflow["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+
+
+def test_each_module_that_a_text_names_is_there() -> None:
+    code = [path for folder in ("limedb", "tests", "bench") for path in (ROOT / folder).rglob("*.py")]
+    known = {str(path.relative_to(ROOT)) for path in code}
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
+    lost = [
+        f"{text.relative_to(ROOT)}: {name}"
+        for text in [*code, *pages]
+        for name in re.findall(r"`([a-z_/]+\.py)`", text.read_text())
+        if not any(path == name or path.endswith(f"/{name}") for path in known)
+    ]
+    assert lost == []

@@ -6,7 +6,7 @@ is its own node.
 Levels: ONE, one replica; QUORUM, a majority, for reads and writes alike, so that a read meets every write
 acknowledged before; ALL; LINEARIZABLE, a majority too, but a write first learns from a majority what there
 is, and what a read returns is held as an acknowledged write is, whichever epoch others read under. QUORUM
-and LINEARIZABLE reads write back what they find before they answer (`write_back.py`).
+and LINEARIZABLE reads write back what they find before they answer (`read/read_repair.py`).
 """
 
 import asyncio

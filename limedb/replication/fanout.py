@@ -1,7 +1,7 @@
 """Carries records to replicas, one call to each, and counts who has them.
 
 It owns the sends, which go on when the answer is out, and the hints for replicas that missed a write. It
-must never choose replicas, versions or what is tried again: `writing.py` does.
+must never choose replicas, versions or what is tried again: `write/writer.py` does.
 """
 
 import asyncio

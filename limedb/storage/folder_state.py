@@ -8,7 +8,7 @@ transaction of data.mdb when it was opened or closed, so that an older one is; a
 write-ahead log with its end, behind all that was acknowledged, so that a segment that is gone or cut off is
 (and not taken for the torn end that a crash leaves). That last place is noted after each sync by a write that
 isn't synced: it outlives the process at once and a power cut a little later, and is never ahead of the log.
-Which segments the tables have is in data.mdb itself (`lmdb_layout.LOGGED`). Where no log shows that a
+Which segments the tables have is in data.mdb itself (`lmdb.layout.LOGGED`). Where no log shows that a
 data.mdb is older (`operation_log`), each transaction is noted, in the same way.
 
 The file only accuses: without it, or where its own checksum fails, the folder is taken as it is. So it is

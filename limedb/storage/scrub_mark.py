@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class ScrubMarkFile:
-    """As `scrubbing.ScrubMark`."""
+    """As `scrubber.ScrubMark`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -6,7 +6,7 @@ would or ended as SIGKILL would. It must never depend on addresses: tasks and fu
 so that sets of them have one order.
 
 Model: FoundationDB's simulation (Zhou et al. 2021, "FoundationDB: A Distributed Unbundled Transactional Key
-Value Store", section 4); the shuffle of ready tasks is trio's (`trio/_core/_run.py`).
+Value Store", section 4); the shuffle of ready tasks is trio's (trio/_core/_run.py).
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """How far the cluster's time leads its clocks, after clocks that were ahead were set right.
 
-It owns that agreement. It must never judge clocks (`clocks.py` does), nor versions.
+It owns that agreement. It must never judge clocks (`clock_skew.py` does), nor versions.
 
 With each answer to a SYN a node says what time it has (`core/slewed_time.py`), which is measured as its clock
 is: against the own monotonic clock. What a majority of the members has reached, at least, is the cluster's

@@ -1,7 +1,7 @@
 """What one node does for all: carry a change on, let nodes in, take dead ones out.
 
 It owns the choice of the next step. It must never rely on being the only one: the smallest living URL among
-the voters leads, so that proposals seldom meet, and that two lead at times harms nothing (`council.py`).
+the voters leads, so that proposals seldom meet, and that two lead at times harms nothing (`proposer.py`).
 """
 
 import logging

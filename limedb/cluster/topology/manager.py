@@ -1,7 +1,7 @@
-"""The steward of the topology: it keeps this node's up to date, and does the node's part of every change.
+"""The manager of the topology: it keeps this node's up to date, and does the node's part of every change.
 
 It owns the rounds in which that is done, and what became of this node. It must never hold the rules:
-`forming.py`, `giving_way.py` and `leader.py` do.
+`bootstrap.py`, `cluster_merge.py` and `change_driver.py` do.
 """
 
 import asyncio

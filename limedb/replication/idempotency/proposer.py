@@ -1,8 +1,8 @@
 """Agrees with the replicas of a key which version an operation has (`core/idempotency.py` says why).
 
 It owns the rounds of one attempt: promises, for attempts after the first; a look at what there is, where
-nothing was agreed yet; the accepts. It must never send a record: when the version is agreed, `writing.py`
-does, as for any write whose version is above all that a majority had.
+nothing was agreed yet; the accepts. It must never send a record: when the version is agreed,
+`write/writer.py` does, as for any write whose version is above all that a majority had.
 
 Why an operation takes effect once. All its records have one version, since only the one that a quorum has
 accepted is sent; so they are one write to the register, repeated. It was chosen above all that a majority had

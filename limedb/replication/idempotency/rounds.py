@@ -1,7 +1,7 @@
 """Asks the replicas of keys for steps of agreements, one call to each, and counts who did as asked.
 
 It owns the sends, which go on when the answer is out. It must never choose what to propose, nor try again:
-`agreeing.py` does.
+`proposer.py` does.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Reads at a level: which replicas are asked, and when one more.
 
 It owns the round of questions to the replicas of some keys. It must never write: what replicas that differ
-are told is the affair of `write_back.py`.
+are told is the affair of `read_repair.py`.
 
 Keys with the same owners are asked together and share their fate. The quickest replicas are asked, as many
 as the level needs; one that fails is replaced by the next at once, and when the answer is late one more is

@@ -18,7 +18,7 @@ from limedb.replication.stale_epoch import follow_topology
 
 
 class ReadRepairStrategy(Protocol):
-    """What is done where replicas differ (`write_back.WriteBack`)."""
+    """What is done where replicas differ (`read_repair.BlockingReadRepair`)."""
 
     async def restore(
         self, lookups: Sequence[ReadRound], level: Level, fence: Fence, deadline: float

@@ -16,7 +16,7 @@ repair, messages of repair. All of these end with their requests, within half of
 dropped at half the grace. Take the last owner to purge: whoever received the tombstone later than
 SETTLE_SECONDS before would still hold it, by (3); so every older value was overruled before that, and its
 copies that were on their way have arrived, at somebody who kept a tombstone then, or were found by (4). Nodes
-that own the range no more are read by nobody; when they come to own it again, `dropping.py` sees to it.
+that own the range no more are read by nobody; when they come to own it again, `cleanup.py` sees to it.
 """
 
 from collections.abc import Sequence

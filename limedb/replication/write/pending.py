@@ -1,7 +1,7 @@
 """A client's write on its way through the coordinator.
 
 It owns what is known of the write so far, and who waits for its outcome. It must never decide what is tried
-next: `writing.py` and `agreeing.py` do.
+next: `writer.py` and `idempotency/proposer.py` do.
 """
 
 import asyncio

@@ -195,8 +195,9 @@ class Writer:
         """Give a job's next version above one that a replica has, and all later ones if that is about now.
 
         A version that is further ahead was given while clocks were ahead: the write of that key goes above
-        it, and its replicas judge whether they have what vouches for that (`skew.py`); the versions of other
-        keys stay where the time is. ClockSkewError: it is so far in the future that nothing may go above it.
+        it, and its replicas judge whether they have what vouches for that (`clock_guard.py`); the versions of
+        other keys stay where the time is. ClockSkewError: it is so far in the future that nothing may go
+        above it.
         """
         self._skew.check_stored(version)
         job.above = max(job.above, version)

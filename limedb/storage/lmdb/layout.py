@@ -4,7 +4,7 @@ It owns the stored keys and the order of what is read. It must never open an env
 
 Tables: main, stored key to limedb.v1.Record behind its checksum (`seal.py`; in format 2 without one); tokens,
 8 bytes of token (big-endian) and stored key to the packed entry (`entries.py`; in format 1 the version alone:
-`lmdb_upgrade.py`), so that replicas are compared without a look at records; meta, "count" and "high_water"
+`upgrade.py`), so that replicas are compared without a look at records; meta, "count" and "high_water"
 (with a checksum behind: `packed_count`) and "format".
 What of it is damaged is told, and never taken for what was stored: a record by its checksum and its key, an
 absent one by the index, an entry of the index by its record. LMDB keys have 511 bytes at most, ours

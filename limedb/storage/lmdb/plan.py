@@ -1,6 +1,6 @@
 """What a batch of records changes, given what is stored.
 
-It owns the merge of a batch. It must never write: the plan is carried out by `lmdb_writer.py`.
+It owns the merge of a batch. It must never write: the plan is carried out by `writer.py`.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """The LMDB store: a folder for a node, reads on the event loop, writes in threads of their own.
 
 It owns the life of the environment, and what a read must wait for: single keys are looked up in the memtable
-too, while what looks at ranges first waits until the tables have all (`lmdb_write_path.py`). It must never
+too, while what looks at ranges first waits until the tables have all (`write_path.py`). It must never
 block the event loop: what looks at many records, and every wait for the disk, is in a thread.
 """
 
