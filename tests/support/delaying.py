@@ -42,27 +42,39 @@ def delaying_proxy(port: int, target: str, seconds: float) -> Iterator[str]:
 
 
 async def _serve(port: int, target: str, seconds: float, ready: threading.Event, over: asyncio.Event) -> None:
+    transports: list[asyncio.WriteTransport] = []
+
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transports.append(writer.transport)
         with suppress(OSError, asyncio.CancelledError):
-            await _carry(reader, writer, target, seconds)
+            await _carry(reader, writer, target, seconds, transports)
         writer.close()
 
     server = await asyncio.start_server(accept, "127.0.0.1", port)
     ready.set()
     await over.wait()
     server.close()
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+    while left := asyncio.all_tasks() - {asyncio.current_task()}:  # one that was just accepted makes another
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+    for transport in transports:
+        transport.abort()  # what is still to be sent would keep its socket open
+    for _ in range(3):
+        await asyncio.sleep(0)  # in which they are closed
 
 
 async def _carry(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str, seconds: float
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    target: str,
+    seconds: float,
+    transports: list[asyncio.WriteTransport],
 ) -> None:
     host, port = target.rsplit(":", 1)
     await asyncio.sleep(2 * seconds)  # what TCP's handshake would take
     there, back = await asyncio.open_connection(host, int(port))
+    transports.append(back.transport)
     try:
         await asyncio.gather(_pump(reader, back, seconds), _pump(there, writer, seconds))
     finally:
