@@ -69,7 +69,7 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 @click.option("--detach", is_flag=True, help="Return when the cluster is ready, and let it run.")
 @ready_option
 @_in_folder
-def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:  # noqa: ANN401 (Plan checks them)
+def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:  # noqa: ANN401 (LaunchPlan checks them)
     """Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
 
     Where that takes longer than --timeout, or a node ends, it says why of each node, and exits with 1. If

@@ -25,7 +25,7 @@ MIN_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY = 16, 64
 MAX_ATTEMPT = 1_000_000
 """The greatest number of an attempt of one write."""
 MAX_TTL_MS = 100 * 365 * 24 * 3600 * 1000
-"""Milliseconds that a key may live, where it doesn't live for ever: a hundred years."""
+"""The longest time to live, in milliseconds: a hundred years."""
 MIN_WATCH_MS, DEFAULT_WATCH_MS, MAX_WATCH_MS = 100, 1000, 30_000
 """Milliseconds between two messages of WatchCluster. Envoy ends streams that are silent for a minute."""
 MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 1000, 20

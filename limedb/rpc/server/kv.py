@@ -56,7 +56,7 @@ class Coordinator(Protocol):
         """The outcome of each write, in their order."""
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
-        """Store at the node that is named, whoever owns the key."""
+        """Store at the node that is named, even where other nodes own the key."""
 
 
 class KVServicer(kv_pb2_grpc.KVServiceServicer):
