@@ -63,7 +63,7 @@ class Coordinator:
         self._skew, self._default = skew, default_level
         self.counters = Counters()
         self._tasks = Tasks()
-        fanout = Fanout(replicas, hints, clock, self._tasks, self.counters, skew.check_stored)
+        fanout = Fanout(replicas, hints, clock, self._tasks, self.counters)
         reader = Reader(replicas, clock, self._tasks, self.counters)
         write_back = BlockingReadRepair(replicas, fanout, self.counters)
         self.finder = ReadResolver(placement, replicas, reader, clock, self.counters, write_back)

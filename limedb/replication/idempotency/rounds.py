@@ -15,7 +15,7 @@ from limedb.core.quorum import Level
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError, StaleEpochError
 from limedb.ports import Clock, Replicas
-from limedb.replication.fanout import failure_text
+from limedb.replication.replica_errors import failure_text
 
 
 class Poll:

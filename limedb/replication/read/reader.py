@@ -28,8 +28,8 @@ from limedb.errors import (
     is_too_large,
 )
 from limedb.ports import Clock, Held, Replicas
-from limedb.replication.fanout import failure_text, is_replica_error
 from limedb.replication.read.latency import Latencies
+from limedb.replication.replica_errors import failure_text, is_replica_error
 from limedb.replication.requests import Counters
 
 
