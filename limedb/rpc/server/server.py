@@ -475,8 +475,8 @@ class Server:
         """Take no more requests, end streams, and give unary ones that run `grace` seconds to finish.
 
         First all is served until load balancers know. Then calls that come wait, to be refused in words once
-        gRPC takes no more. It cancels without a word what it has received and the node has not begun; a client
-        that waits sends nothing of that kind.
+        gRPC takes no more. It cancels without a word what it has received and the node has not begun; a
+        client that waits sends nothing of that kind.
         """
         await self.set_serving(False)
         await self._health.wait_noticed()
