@@ -140,17 +140,14 @@ def status(folder: Folder) -> None:
 @click.option(
     "--timeout",
     "seconds",
-    default=launcher.STOP_SECONDS,
-    show_default=True,
     type=SECONDS,
     metavar="SECONDS",
-    help="How long nodes may take; those that run still are killed then.",
+    help="After which nodes that still run are killed. Default: as long as their settings let them take.",
 )
 @_in_folder
-def stop(folder: Folder, seconds: float) -> None:
+def stop(folder: Folder, seconds: float | None) -> None:
     """End all processes: the nodes finish their requests first."""
-    for name in launcher.stop(folder, seconds):
-        click.echo(f"{name} did not end within {seconds:g} s, and was killed", err=True)
+    launcher.stop(folder, lambda line: click.echo(line, err=True), seconds)
 
 
 @cluster.command(

@@ -56,7 +56,7 @@ def stay(folder: Folder, tell: Callable[[str], None]) -> None:
         finally:
             if folder.launch_file.exists():
                 tell("stopping")
-                cluster.stop(folder)
+                cluster.stop(folder, tell)
 
 
 def _look(folder: Folder, told: set[Pid], tell: Callable[[str], None]) -> None:
