@@ -54,7 +54,7 @@ from limedb.errors import (
     WatchGapError,
 )
 from limedb.ports import ChangeBatch, Clock, Placement, Replicas
-from limedb.replication.fanout import failure_text
+from limedb.replication.replica_errors import failure_text
 from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.watch.channel import Channel
 from limedb.replication.watch.channels import Channels
