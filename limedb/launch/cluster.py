@@ -1,7 +1,7 @@
 """A local cluster from start to stop.
 
-It owns the order of things: what is started, waited for, signalled and ended, and when that is written down.
-It must never print.
+It owns the order in which processes are started, waited for, signalled and stopped, and when the records of
+them are written. It must never print.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,14 +17,14 @@ from limedb.launch.records import Folder, Launch, Service
 from limedb.operator.remote_cluster import fetch_problems
 
 STOP_SECONDS = 15.0
-"""How long nodes may take to finish their requests where nobody says; beyond it they are killed."""
+"""How long nodes may take to finish their requests, by default; then they are killed."""
 ENVOY_STOP_SECONDS = 5.0
 
 
 def start(plan: LaunchPlan, seconds: float) -> Launch:
-    """Start a cluster and return when it is ready, within so many seconds. ConfigError, LaunchError: nothing
-    of it runs any more; NotReadyError: where most of its nodes serve what was started runs on, for the others
-    may need somebody.
+    """Start a cluster, and return once it is ready, within so many seconds. ConfigError, LaunchError: nothing
+    of it runs any more. NotReadyError: if most of its nodes serve, all started processes keep running, so
+    that somebody can look after the others.
     """
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     with plan.folder.locked("start", wait=False):
@@ -46,9 +46,9 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
 
 
 def add(folder: Folder) -> Service:
-    """Start one node more, with the settings of the first, and return at once; it joins by itself.
+    """Start another node, with the settings of the first, and return at once; it joins by itself.
 
-    Envoy goes on with the nodes that it knows: each carries requests to all. LaunchError.
+    Envoy keeps to the nodes that it knows: each carries requests to all. LaunchError.
     """
     with folder.locked("changes"):
         launch = folder.read()
@@ -58,10 +58,10 @@ def add(folder: Folder) -> Service:
 
 
 def stop(folder: Folder, seconds: float = STOP_SECONDS) -> list[str]:
-    """End all processes of the cluster; the nodes that took over `seconds`, and were killed. LaunchError:
-    there is none.
+    """Stop all processes of the cluster; return the names of the nodes that took over `seconds` and were
+    killed. LaunchError: there is no cluster.
 
-    Envoy is the last to go, so that whoever asks in the meantime gets an answer.
+    Envoy stops last, so that clients get an answer in the meantime.
     """
     launch = folder.read()
     killed = _end(launch, seconds)
@@ -70,25 +70,25 @@ def stop(folder: Folder, seconds: float = STOP_SECONDS) -> list[str]:
 
 
 def kill(folder: Folder, name: str) -> None:
-    """End a node at once, as a crash would (SIGKILL). LaunchError: it doesn't run."""
+    """Kill a node at once, as a crash would (SIGKILL). LaunchError: it doesn't run."""
     _alive(folder, name).kill()
 
 
 def pause(folder: Folder, name: str) -> None:
-    """Make a node stand still, its connections open (SIGSTOP). LaunchError: it doesn't run."""
+    """Freeze a node, with its connections open (SIGSTOP). LaunchError: it doesn't run."""
     _alive(folder, name).pause()
 
 
 def resume(folder: Folder, name: str) -> None:
-    """Let a paused node go on (SIGCONT). LaunchError: it doesn't run."""
+    """Let a paused node continue (SIGCONT). LaunchError: it doesn't run."""
     _alive(folder, name).resume()
 
 
 def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None]) -> None:
-    """Start a node again with the same command and environment, after ending it if it still runs, and return
-    when it is ready. A node that runs is ended only once the others count for watches, so that no watch ends
-    with a gap. seconds: for each of the two waits. say: takes a line, that it is ready and each of what it
-    warns of. LaunchError.
+    """Start a node again with the same command and environment, stopping it first if it still runs, and
+    return once it is ready. It stops a running node only once the others count for watches, so that no watch
+    gets a gap. seconds: for each of the two waits. say: takes a line: that the node is ready, and each of its
+    warnings. LaunchError.
     """
     launch = folder.read()
     node = launch.node(name)
@@ -96,7 +96,7 @@ def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None
         others = [other for other in launch.nodes if other.name != name and other.state == "running"]
         wait_watchable(others, seconds)
         if end_all([node.pid], STOP_SECONDS):
-            say(f"{name} did not end within {STOP_SECONDS:g} s, and was killed")
+            say(f"{name} did not stop within {STOP_SECONDS:g} s, and was killed")
     starts = {node.log: _size(node.log)}
     folder.update(_spawn(node))
     wait_ready(folder, folder.read(), starts, seconds)
@@ -106,9 +106,7 @@ def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None
 
 
 def restart_all(folder: Folder, seconds: float, say: Callable[[str], None]) -> None:
-    """Restart all nodes, one after the other, each once the one before is ready. seconds: as for one.
-    LaunchError.
-    """
+    """Restart all nodes, each once the one before is ready. seconds: as for one. LaunchError."""
     for node in folder.read().nodes:
         restart(folder, node.name, seconds, say)
 
@@ -116,7 +114,7 @@ def restart_all(folder: Folder, seconds: float, say: Callable[[str], None]) -> N
 def _problems(node: Service) -> Sequence[str]:
     try:
         return fetch_problems(node.address, CALL_SECONDS)
-    except LimeDBError:  # it was ready, and may be asked again
+    except LimeDBError:  # it was ready; `limedb admin status` shows them later
         return ()
 
 
@@ -125,14 +123,14 @@ def _refuse_second(folder: Folder) -> None:
         return
     if any(service.state != "dead" for service in folder.read().services):
         raise LaunchError(
-            f"a cluster runs in {folder.path}; end it first: limedb cluster stop --data-dir {folder.path}"
+            f"a cluster runs in {folder.path}; stop it first: limedb cluster stop --data-dir {folder.path}"
         )
 
 
 def _left(folder: Folder, error: NotReadyError) -> str:
     return (
-        f"{', '.join(error.serving)} serve, so they are left running; start what ended with limedb cluster"
-        f" restart NODE --data-dir {folder.path}, or end all: limedb cluster stop --data-dir {folder.path}"
+        f"{', '.join(error.serving)} serve, so they keep running; start the others with limedb cluster"
+        f" restart NODE --data-dir {folder.path}, or stop all: limedb cluster stop --data-dir {folder.path}"
     )
 
 
@@ -150,7 +148,7 @@ def _alive(folder: Folder, name: str) -> Pid:
 
 
 def _end(launch: Launch, seconds: float = STOP_SECONDS) -> list[str]:
-    """End all; the names of nodes that had to be killed."""
+    """Stop all; return the names of nodes that had to be killed."""
     killed = end_all([node.pid for node in launch.nodes if node.pid], seconds)
     if launch.envoy and launch.envoy.pid:
         end_all([launch.envoy.pid], ENVOY_STOP_SECONDS)

@@ -1,6 +1,6 @@
-"""When a local cluster is ready: all nodes see each other, and Envoy reaches each of them.
+"""The readiness of a local cluster: all nodes see each other, and Envoy reaches each of them.
 
-It owns the questions and the waiting. It must never start or end a process.
+It owns the checks and the waiting. It must never start or stop a process.
 """
 
 import http.client
@@ -15,16 +15,17 @@ from limedb.launch.records import Folder, Launch, Service
 from limedb.operator.remote_cluster import fetch_state
 
 FIRST_LOOK, LONGEST_LOOK = 0.05, 0.5
-"""Seconds between two looks; they grow."""
+"""Seconds between two checks; they grow."""
 CALL_SECONDS = 2.0
-"""Seconds for an answer: a busy machine gives one late, and where no node runs it is refused at once."""
+"""The time for an answer: a busy machine answers late; where no node runs, the call is refused at once.
+"""
 
 
 def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], seconds: float) -> None:
-    """Return when the nodes that run or were started know each other and Envoy reaches them.
+    """Return once the nodes that run or were started know each other and Envoy reaches them.
 
-    starts: where in its log each process of this start began. NotReadyError: it took over `seconds`, or one
-    of them died, and the others take requests or are too few to.
+    starts: the byte of its log at which each process of this start began. NotReadyError: it took over
+    `seconds`, or one of them died, and the others take requests already or are too few to do so.
     """
     end = time.monotonic() + seconds
     waiting = [node for node in launch.nodes if node.log in starts or node.state == "running"]
@@ -38,7 +39,7 @@ def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], secon
 
 
 def _is_all_that_comes(launch: Launch) -> bool:
-    """Whether no more of those that run will serve: all do, or they are no majority of what was started."""
+    """Return whether no further node will serve: all that run do, or they aren't a majority of all."""
     running = [node for node in launch.nodes if node.state == "running"]
     has_ended = launch.envoy is not None and launch.envoy.state == "dead"
     return has_ended or len(running) < majority(len(launch.nodes)) or all(map(_serves, running))
@@ -69,7 +70,7 @@ _ENDED, _SILENT = "it ended", "it doesn't answer"
 
 
 def _reason(service: Service, envoy: Service | None) -> str:
-    """Why a node isn't ready, by its own word where it answers."""
+    """Return why a node isn't ready: in its own words, if it answers."""
     if service.state == "dead":
         return _ENDED
     try:
@@ -77,13 +78,13 @@ def _reason(service: Service, envoy: Service | None) -> str:
     except LimeDBError:
         return _SILENT
     if state.node_url != service.url:
-        return f"at its address answers {state.node_url}"
+        return f"{state.node_url} answers at its address"
     if state.status != "active":
         return state.problem or f"it is {state.status}"
     if state.active_nodes < state.total_nodes:
         return f"it serves, but sees {state.active_nodes} of {state.total_nodes} members of the cluster"
     if not state.is_settled:
-        return "it serves, but a change of the members runs still (limedb admin status)"
+        return "it serves, but a change of the members is still under way (limedb admin status)"
     if envoy is not None and not _is_reached(service, envoy):
         return "it serves, but Envoy doesn't reach it"
     return f"it serves, and sees {state.active_nodes} members of the cluster"
@@ -98,7 +99,7 @@ def _serves(node: Service) -> bool:
 
 
 def wait_watchable(nodes: Sequence[Service], seconds: float) -> None:
-    """Return when all these nodes count for watches, those that don't answer left alone. LaunchError: it took
+    """Return once all these nodes count for watches, except those that don't answer. LaunchError: it took
     over `seconds`.
     """
     pauses, end = Pauses(FIRST_LOOK, LONGEST_LOOK), time.monotonic() + seconds
@@ -106,7 +107,7 @@ def wait_watchable(nodes: Sequence[Service], seconds: float) -> None:
         if time.monotonic() > end:
             waits = ", ".join(f"{name} for another {ms / 1000:.0f} s" for name, ms in waiting.items())
             raise LaunchError(
-                f"within {seconds:g} s not all nodes count for watches ({waits}); try again then"
+                f"after {seconds:g} s some nodes don't count for watches yet ({waits}); try again then"
             )
         time.sleep(min(pauses.pause(), max(0.0, end - time.monotonic())))
 
@@ -123,8 +124,8 @@ def _is_ready(node: Service, envoy: Service | None, count: int, whole: bool) -> 
 
 
 def _sees_all(node: Service, count: int, whole: bool) -> bool:
-    """Whether a node serves and sees `count` members alive; where these are the whole cluster, no others, and
-    no change of the topology.
+    """Return whether a node serves and sees `count` members alive; if these are the whole cluster, also no
+    other members and no change of the topology.
     """
     try:
         state = fetch_state(node.address, CALL_SECONDS)
@@ -140,7 +141,7 @@ def _sees_all(node: Service, count: int, whole: bool) -> bool:
 
 
 def _is_reached(node: Service, envoy: Service) -> bool:
-    """Whether a request through Envoy that is pinned to a node is answered."""
+    """Return whether a request through Envoy that is pinned to a node succeeds."""
     connection = http.client.HTTPConnection(envoy.address, timeout=CALL_SECONDS)
     try:
         connection.request("GET", "/api/v1/health", headers={"x-limedb-node": node.url})

@@ -211,7 +211,10 @@ async def test_a_scrub_tells_what_it_found(admin: Admin) -> None:
 async def test_a_scrub_fails_while_records_are_damaged(admin: Admin) -> None:
     admin.scrubs.last = ScrubProgress(20, 4096, 4096, damaged=2, waiting=2, lost=1)
     shown = await admin.run("scrub")
-    assert (shown.exit_code, "2 records are still damaged, and no replica has 1 of them" in shown.stderr) == (1, True)
+    assert (shown.exit_code, "2 records are still damaged, and no replica has 1 of them" in shown.stderr) == (
+        1,
+        True,
+    )
 
 
 async def test_nobody_there_is_one_line_and_exit_code_1() -> None:

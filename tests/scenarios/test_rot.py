@@ -35,7 +35,7 @@ def test_flipped_bits_of_one_node_are_told_to_nobody_and_mended(breakable: Runni
             _check_read(node, level)
     for node in breakable.nodes:
         wait_for("a whole scan", lambda node=node: _scan(node) == KEYS, ignore=grpc.RpcError)
-    assert "entries of the index mended" in _scrub(first)
+    assert "index entries mended" in _scrub(first)
     assert re.search(
         r"\d+ records checked, 0 damaged, 0 mended from other replicas, 0 entries", _scrub(first)
     )
