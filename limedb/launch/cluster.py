@@ -1,7 +1,7 @@
 """A local cluster from start to stop.
 
-It owns the order of things: what is started, waited for, signalled and ended, and when that is written down.
-It must never print.
+It owns the order in which processes are started, waited for, signalled and stopped, and when the records of
+them are written. It must never print.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,9 +22,9 @@ ENVOY_STOP_SECONDS = 5.0
 
 
 def start(plan: LaunchPlan, seconds: float) -> Launch:
-    """Start a cluster and return when it is ready, within so many seconds. ConfigError, LaunchError: nothing
-    of it runs any more; NotReadyError: where most of its nodes serve what was started runs on, for the others
-    may need somebody.
+    """Start a cluster, and return once it is ready, within so many seconds. ConfigError, LaunchError: nothing
+    of it runs any more. NotReadyError: if most of its nodes serve, all started processes keep running, so
+    that somebody can look after the others.
     """
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     with plan.folder.locked("start", wait=False):
@@ -46,9 +46,9 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
 
 
 def add(folder: Folder) -> Service:
-    """Start one node more, with the settings of the first, and return at once; it joins by itself.
+    """Start another node, with the settings of the first, and return at once; it joins by itself.
 
-    Envoy goes on with the nodes that it knows: each carries requests to all. LaunchError.
+    Envoy keeps to the nodes that it knows: each carries requests to all. LaunchError.
     """
     with folder.locked("changes"):
         launch = folder.read()
@@ -58,35 +58,35 @@ def add(folder: Folder) -> Service:
 
 
 def stop(folder: Folder, say: Callable[[str], None], seconds: float | None = None) -> None:
-    """End all processes of the cluster. say: takes a line of each node that took over `seconds`, and was
-    killed; None: as long as the nodes' settings let them take. LaunchError: there is no cluster.
+    """Stop all processes of the cluster. say: takes a line for each node that took over `seconds` and was
+    killed; None: what the nodes' settings allow. LaunchError: there is no cluster.
 
-    Envoy is the last to end, so that all requests get an answer until then.
+    Envoy stops last, so that clients get an answer in the meantime.
     """
     _end(folder.read(), say, seconds)
     folder.forget()
 
 
 def kill(folder: Folder, name: str) -> None:
-    """End a node at once, as a crash would (SIGKILL). LaunchError: it doesn't run."""
+    """Kill a node at once, as a crash would (SIGKILL). LaunchError: it doesn't run."""
     _alive(folder, name).kill()
 
 
 def pause(folder: Folder, name: str) -> None:
-    """Make a node stand still, its connections open (SIGSTOP). LaunchError: it doesn't run."""
+    """Freeze a node, with its connections open (SIGSTOP). LaunchError: it doesn't run."""
     _alive(folder, name).pause()
 
 
 def resume(folder: Folder, name: str) -> None:
-    """Let a paused node go on (SIGCONT). LaunchError: it doesn't run."""
+    """Let a paused node continue (SIGCONT). LaunchError: it doesn't run."""
     _alive(folder, name).resume()
 
 
 def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None]) -> None:
-    """Start a node again with the same command and environment, after ending it if it still runs, and return
-    when it is ready. A node that runs is ended only once the others count for watches, so that no watch ends
-    with a gap. seconds: for each of the two waits. say: takes a line, that it is ready and each of what it
-    warns of. LaunchError.
+    """Start a node again with the same command and environment, stopping it first if it still runs, and
+    return once it is ready. It stops a running node only once the others count for watches, so that no watch
+    gets a gap. seconds: for each of the two waits. say: takes a line: that the node is ready, and each of its
+    warnings. LaunchError.
     """
     launch = folder.read()
     node = launch.node(name)
@@ -103,9 +103,7 @@ def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None
 
 
 def restart_all(folder: Folder, seconds: float, say: Callable[[str], None]) -> None:
-    """Restart all nodes, one after the other, each once the one before is ready. seconds: as for one.
-    LaunchError.
-    """
+    """Restart all nodes, each once the one before is ready. seconds: as for one. LaunchError."""
     for node in folder.read().nodes:
         restart(folder, node.name, seconds, say)
 
@@ -113,7 +111,7 @@ def restart_all(folder: Folder, seconds: float, say: Callable[[str], None]) -> N
 def _problems(node: Service, seconds: float) -> Sequence[str]:
     try:
         return fetch_problems(node.address, seconds)
-    except LimeDBError:  # it was ready, and may be asked again
+    except LimeDBError:  # it was ready; `limedb admin status` shows them later
         return ()
 
 
@@ -122,14 +120,14 @@ def _refuse_second(folder: Folder) -> None:
         return
     if any(service.state != "dead" for service in folder.read().services):
         raise LaunchError(
-            f"a cluster runs in {folder.path}; end it first: limedb cluster stop --data-dir {folder.path}"
+            f"a cluster runs in {folder.path}; stop it first: limedb cluster stop --data-dir {folder.path}"
         )
 
 
 def _left(folder: Folder, error: NotReadyError) -> str:
     return (
-        f"{', '.join(error.serving)} serve, so they are left running; start what ended with limedb cluster"
-        f" restart NODE --data-dir {folder.path}, or end all: limedb cluster stop --data-dir {folder.path}"
+        f"{', '.join(error.serving)} serve, so they keep running; start the others with limedb cluster"
+        f" restart NODE --data-dir {folder.path}, or stop all: limedb cluster stop --data-dir {folder.path}"
     )
 
 
@@ -157,7 +155,7 @@ def _end_nodes(nodes: Sequence[Service], say: Callable[[str], None], seconds: fl
     killed = end_all([node.pid for node in nodes if node.pid], limit)
     for node in nodes:
         if node.pid in killed:
-            say(f"{node.name} did not end within {limit:g} s, and was killed")
+            say(f"{node.name} did not stop within {limit:g} s, and was killed")
 
 
 def longest_stop(node: Service) -> float:

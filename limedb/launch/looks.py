@@ -68,18 +68,18 @@ class Look:
         return self.state.watch_wait_ms if self.state else 0
 
     def reason(self) -> str:
-        """Why it wasn't ready at the last look, by its own word; empty: it did not answer."""
+        """Why it wasn't ready at the last look, in its own words; empty: it did not answer."""
         state = self.state
         if state is None:
             return ""
         if state.node_url != self.node.url:
-            return f"at its address answers {state.node_url}"
+            return f"{state.node_url} answers at its address"
         if state.status != "active":
             return state.problem or f"it is {state.status}"
         if state.active_nodes < state.total_nodes:
             return f"it serves, but sees {state.active_nodes} of {state.total_nodes} members of the cluster"
         if not state.is_settled:
-            return "it serves, but a change of the members runs still (limedb admin status)"
+            return "it serves, but a change of the members is still under way (limedb admin status)"
         if self._envoy is not None and not self.is_reached:
             return "it serves, but Envoy doesn't reach it"
         return f"it serves, and sees {state.active_nodes} members of the cluster"

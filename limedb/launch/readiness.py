@@ -1,6 +1,6 @@
-"""When a local cluster is ready: all nodes see each other, and Envoy reaches each of them.
+"""The readiness of a local cluster: all nodes see each other, and Envoy reaches each of them.
 
-It owns the questions and the waiting, which follow the caller's time. It must never start or end a process.
+It owns the checks and the waiting, which follow the caller's time. It must never start or stop a process.
 """
 
 import time
@@ -14,7 +14,7 @@ from limedb.launch.looks import Look
 from limedb.launch.records import Folder, Launch, Service
 
 FIRST_LOOK, LONGEST_LOOK = 0.05, 0.5
-"""Seconds between two looks; they grow."""
+"""Seconds between two checks; they grow."""
 
 
 def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], seconds: float) -> None:
