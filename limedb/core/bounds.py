@@ -54,7 +54,7 @@ def _flaws(topology: Topology) -> Iterator[str]:
     for member in members:
         yield from _member_flaws(member)
     if (points := sum(max(1, member.virtual_nodes) for member in members)) > MAX_POINTS:
-        yield f"its members have {points} virtual nodes together: the limit is {MAX_POINTS}"
+        yield f"its members have {points} virtual nodes together: {MAX_POINTS} at most"
     yield from _flaws_of_all(topology)
 
 
