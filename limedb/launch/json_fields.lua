@@ -1,6 +1,6 @@
--- Refuses a JSON body with a field that its request doesn't have: the transcoder would drop it without a word.
+-- Refuses a JSON body with a field that its request doesn't have: the transcoder would drop it silently.
 -- The template puts two tables before this: `bodies`, the message of each path's body, and `fields`, for each
--- message its fields' names, with the message that each one holds or "". What is no JSON is left to the transcoder.
+-- message its fields' names, with the message that each one holds or "". The transcoder refuses what isn't JSON.
 -- It reads byte by byte, which LuaJIT compiles: finding patterns would block the worker for far longer.
 local byte, sub = string.byte, string.sub
 local QUOTE, BACKSLASH, COMMA, COLON = 34, 92, 44, 58

@@ -1,4 +1,4 @@
-"""What Envoy says when it answers by itself.
+"""The answers that Envoy gives by itself.
 
 It owns the gRPC codes and the words of these answers. It must never decide when Envoy answers: the template
 does.
@@ -25,7 +25,7 @@ _UNSENT = UnavailableError("Envoy reached no node, nothing was written")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request that no node answered.
+    """The outcome of a request that no node answered.
 
     flags: Envoy's response flags, one of which it has.
     details: as JSON.
@@ -41,7 +41,7 @@ class Outcome:
 OUTCOMES = (
     Outcome(
         ("UC", "UR", "LR", "UT", "SI", "UMSDR", "DPE", "UPE"),
-        "a node took the request and its answer was lost, a write in it may have been done or not",
+        "a node took the request and its answer was lost: its writes may or may not have been carried out",
         [],
         "",
     ),
