@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from limedb.aio.retrying import Retries
+from limedb.aio.whole_reads import whole
 from limedb.client.node_connection import NodeConnection
 from limedb.client.routing import Routing
 from limedb.errors import (
@@ -75,7 +76,7 @@ async def _read(
     """The next message; None: the stream has ended; or why there is none."""
     try:
         async with asyncio.timeout(silence):
-            message = await call.read()
+            message = await whole(call.read())
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.UNIMPLEMENTED:
             return UnsupportedError("streams", f"node {node.address} is of a version that can't do that")

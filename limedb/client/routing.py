@@ -11,6 +11,7 @@ from typing import Literal
 import grpc
 
 from limedb.aio.retrying import Budget, Pauses
+from limedb.aio.whole_reads import whole
 from limedb.client.node_connection import PATIENT_PING, PING_TIMEOUT, NodeConnection
 from limedb.config import address_of
 from limedb.core.layout import Layout
@@ -168,7 +169,7 @@ class Routing:
         try:
             while True:
                 async with asyncio.timeout(WATCH_TIMEOUT):
-                    told = await call.read()
+                    told = await whole(call.read())
                 if not isinstance(told, cluster_pb2.WatchClusterResponse):
                     return came
                 self._adopt(told)

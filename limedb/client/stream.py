@@ -88,8 +88,7 @@ class Stream:
     async def close(self, reason: str) -> None:
         """End it; what is unanswered fails."""
         self._call.cancel()
-        for task in self._tasks:
-            task.cancel()
+        self._tasks[0].cancel()  # the reader ends with the call: see aio/whole_reads.py
         self._fail(reason, unread=False)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import grpc
 
+from limedb.aio.whole_reads import whole
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.operator import console_convert as convert
 from limedb.operator.console_values import Gossip, KeyPage, KeyRow, Owner
@@ -59,7 +60,7 @@ class ConsoleCalls:
             cursor = None
             call = kv_pb2_grpc.KVServiceStub(channel).Scan(request, timeout=self._timeout)
             try:
-                async for told in call:
+                while isinstance(told := await whole(call.read()), kv_pb2.ScanResponse):
                     entries += (convert.entry(entry) for entry in told.entries)
                     cursor = told.after if told.HasField("after") else None
             finally:
