@@ -24,6 +24,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVICE
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
+from limedb.aio.whole_reads import whole
 from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
 from limedb.rpc.addressee import check_addressee
 from limedb.rpc.server.health import Health
@@ -41,7 +42,6 @@ from limedb.rpc.server.memory import (
 )
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
 from limedb.rpc.server.rest_streams import BREAK_SECONDS, NO_MESSAGE, is_rest
-from limedb.rpc.server.whole_reads import whole
 from limedb.wire.channels import MAX_MESSAGE
 from limedb.wire.status import FACTS_IN_TRAILERS, code_of, status_of, trailers_of
 
