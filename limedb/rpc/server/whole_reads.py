@@ -1,9 +1,9 @@
-"""Reads of messages that come to their end, whoever still waits for them.
+"""Reads of messages that run to completion, even if nothing waits for them any longer.
 
-It owns why: gRPC's asyncio server forgets a message that has come when the task that waits for it was
-cancelled, and never frees its bytes (grpcio 1.85). A client that sends much and then cancels, or whom the
-node gives up, would leave up to 64 MiB behind, each time. A read of its own task is never cancelled: when
-the call ends, gRPC ends the read, and what it found is dropped.
+It owns the workaround: gRPC's asyncio server forgets a received message if the task that waits for it was
+cancelled, and never frees its bytes (grpcio 1.85). A client that sends much and then cancels, or that the
+node gives up, would leave up to 64 MiB behind each time. A read in a separate task is never cancelled: when
+the call ends, gRPC ends the read, and its result is dropped.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 
 async def whole(read: "Coroutine[Any, Any, T]") -> T:
-    """What a read finds. When this is cancelled, the read goes its way all the same, and nobody asks how it
-    ended.
+    """The result of a read. If this is cancelled, the read still runs to completion, and its outcome is
+    ignored.
     """
     reading = asyncio.get_running_loop().create_task(read)
     reading.add_done_callback(_look)
@@ -23,6 +23,6 @@ async def whole(read: "Coroutine[Any, Any, T]") -> T:
 
 
 def _look(reading: "asyncio.Task[Any]") -> None:
-    """Look at an error: one that nobody has seen would be logged."""
+    """Retrieve an error: asyncio would log one that is never retrieved."""
     if not reading.cancelled():
         reading.exception()
