@@ -52,7 +52,8 @@ class DashboardServiceServicer:
     def GetAsset(self, request, context):
         """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page of
         the dashboard (a path without a dot) is its index.html. Without a build, the page explains how to make
-        one. buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        one.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

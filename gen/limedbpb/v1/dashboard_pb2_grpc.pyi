@@ -39,7 +39,8 @@ class DashboardServiceStub:
     GetAsset: _grpc.UnaryUnaryMultiCallable[_dashboard_pb2.GetAssetRequest, _httpbody_pb2.HttpBody]
     """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page of
     the dashboard (a path without a dot) is its index.html. Without a build, the page explains how to make
-    one. buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    one.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
 
 @_typing.type_check_only
@@ -52,7 +53,8 @@ class DashboardServiceAsyncStub(DashboardServiceStub):
     GetAsset: _aio.UnaryUnaryMultiCallable[_dashboard_pb2.GetAssetRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page of
     the dashboard (a path without a dot) is its index.html. Without a build, the page explains how to make
-    one. buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    one.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
 
 class DashboardServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,7 +70,8 @@ class DashboardServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page of
         the dashboard (a path without a dot) is its index.html. Without a build, the page explains how to make
-        one. buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        one.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
 
 def add_DashboardServiceServicer_to_server(servicer: DashboardServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
