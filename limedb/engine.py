@@ -137,7 +137,7 @@ class Engine:
         )
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._gossiped())
         self.view = ClusterView(
-            own, clock, gossip_interval=interval, tell=self._gossiped, members=self._member_ids
+            own, clock, gossip_interval=interval, own_fields=self._gossiped, members=self._member_ids
         )
         self.replica = LocalReplica(
             world.store,

@@ -503,7 +503,7 @@ async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> b
     """Run a node until its end. True: it was removed from its cluster."""
     node, loop = Node(config, Random()), asyncio.get_running_loop()
     last.seconds = LAST_SECONDS_OF_A_START
-    signals.tell(lambda: _call(loop, node.ask_to_stop))
+    signals.subscribe(lambda: _call(loop, node.ask_to_stop))
     starting = asyncio.create_task(node.start())
     stopping = asyncio.create_task(node.wait_stopped())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)

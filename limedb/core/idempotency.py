@@ -63,7 +63,7 @@ class Proposal(NamedTuple):
 
 
 State: TypeAlias = Acceptor[AgreedVersion]
-"""What a replica remembers of an operation."""
+"""The state that a replica remembers of an operation."""
 
 
 def transition(state: State, proposal: Proposal) -> State:

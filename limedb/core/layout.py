@@ -57,8 +57,8 @@ class Owners(NamedTuple):
 
     @property
     def sources_needed(self) -> int:
-        """How many of `natural` to fetch from, so that one of them has every write that a majority ever
-        acknowledged; all that are left, if too many have lost their data.
+        """How many of `natural` to fetch from, so that at least one of them has every write that a majority
+        ever acknowledged; all that are left, if too many have lost their data.
         """
         return min(spare(self.replicas) + 1, len(self.natural))
 

@@ -1,4 +1,4 @@
-"""What a node has heard of the others, and the gossip that spreads it.
+"""A node's knowledge of the others, and the gossip that spreads it.
 
 It owns the states of the known nodes and the three messages of an exchange: SYN (digests), ACK (states that
 the other lacks, digests of those wanted) and ACK2 (the wanted states). It must never judge which nodes are
@@ -142,7 +142,7 @@ class Membership:
         return len(self._states)
 
     def state(self, url: str) -> NodeState | None:
-        """What is known of a node; None: not even its name."""
+        """The known state of a node; None: not even its name is known."""
         return self._states.get(url)
 
     def heartbeat(self, **changes: Any) -> None:  # noqa: ANN401 (the fields of NodeState)
@@ -203,7 +203,7 @@ class Membership:
             self._advanced.discard(url)
 
     def take_news(self) -> GossipDelta:
-        """What has changed since the last call."""
+        """The changes since the last call."""
         news = GossipDelta(frozenset(self._joined), frozenset(self._advanced))
         self._joined.clear()
         self._advanced.clear()

@@ -34,7 +34,7 @@ class Problems:
         self._sources.append(source)
 
     def now(self) -> list[Problem]:
-        """What is wrong at this moment."""
+        """The problems at this moment."""
         return [problem for source in self._sources for problem in _asked(source)]
 
     @property

@@ -47,9 +47,8 @@ class PeerReport:
 
 @dataclass(frozen=True, slots=True)
 class GossipReport:
-    """What a node has heard of the others. own: its own state. peers: the others, by URL. members: URLs of
-    the topology's members; only they count for the cluster's health; empty: there are none, and all nodes
-    count.
+    """A node's knowledge of the others. own: its own state. peers: the others, by URL. members: URLs of the
+    topology's members; only they count for the cluster's health; empty: there are none, and all nodes count.
     """
 
     own: NodeState
@@ -136,9 +135,8 @@ class ChangeStatus:
 
 @dataclass(slots=True)
 class RepairStats:
-    """What repair has done since the start. passes: whole ones; compared, differing: leaves, of about a
-    hundred keys; pulled, pushed, purged, dropped: records; skipped: comparisons that failed, or whose node
-    was away.
+    """The work of repair since the start. passes: whole ones; compared, differing: leaves, of about a hundred
+    keys; pulled, pushed, purged, dropped: records; skipped: comparisons that failed, or whose node was away.
     """
 
     passes: int = 0

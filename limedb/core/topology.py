@@ -27,7 +27,7 @@ from limedb.errors import TopologyChangeError
 
 
 class MemberState(StrEnum):
-    """What a member is doing."""
+    """The state of a member."""
 
     JOINING = "joining"
     NORMAL = "normal"

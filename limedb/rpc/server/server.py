@@ -77,11 +77,11 @@ LAST_WRITE_SECONDS = 1.0
 """How long an ending stream waits for its client to take the message on its way."""
 
 QUIET_SECONDS_AT_MOST = 1.0
-"""How long a server that stops waits until no call comes any more."""
+"""The longest time that a stopping server waits until no more calls come."""
 FIRST_SECONDS, QUIET_SECONDS = 0.05, 0.2
-"""How long none may have come: from the beginning, and after one that came."""
+"""The time without a call that ends this wait: from the beginning, and after a call."""
 RELEASE_SECONDS = 0.05
-"""How long gRPC has to close its doors before the calls that wait are refused."""
+"""The time for gRPC to stop accepting before waiting calls are refused."""
 
 UNASKED_BYTES = 256 << 10
 """Bytes of a call that may arrive before the node reads them."""
@@ -179,7 +179,7 @@ class _Method:
         return answer
 
     def _begin(self, context: Context) -> None:
-        """Check whom a call is meant for, and count it. OverloadedError: there are too many."""
+        """Check the addressee of a call, and count it. OverloadedError: there are too many."""
         self._check(context)
         if self._calls is not None:
             self._calls.begin(context, running_task())
@@ -293,8 +293,8 @@ class Room(NamedTuple):
 
 
 class _Streams:
-    """The running streams. The server's stop ends each of them, since many have no end of their own. Unary calls
-    that begin after that are refused.
+    """The running streams. The server's stop ends each of them, since many have no end of their own. Unary
+    calls that begin after that are refused.
     """
 
     def __init__(self) -> None:
@@ -303,13 +303,13 @@ class _Streams:
         self._last, self._refusing = 0.0, asyncio.Event()
 
     async def refuse(self) -> None:
-        """UnavailableError, once the server takes no more calls: a client can't ask again at once."""
+        """Raise UnavailableError once the server accepts no more calls: a client can't ask again at once."""
         self._last = perf_counter()
         await self._refusing.wait()
         raise UnavailableError("the node is stopping, nothing was written; ask another one")
 
     async def wait_quiet(self) -> None:
-        """Return once no call comes any more, after QUIET_SECONDS_AT_MOST at the latest."""
+        """Return once no more calls come, after QUIET_SECONDS_AT_MOST at the latest."""
         started, seen = perf_counter(), 0.0
         await asyncio.sleep(FIRST_SECONDS)
         while started <= self._last != seen and perf_counter() < started + QUIET_SECONDS_AT_MOST:
@@ -317,7 +317,7 @@ class _Streams:
             await asyncio.sleep(QUIET_SECONDS)
 
     def release(self) -> None:
-        """Refuse the calls that wait for it."""
+        """Refuse the waiting calls."""
         self._refusing.set()
 
     @asynccontextmanager
