@@ -25,8 +25,7 @@ MAX_ZONE = 256
 class Config:
     """A node's settings, checked. SETTINGS explains each of them.
 
-    Times are in seconds, sizes in bytes. otel_endpoint: host:port, "" for off, None if it was not set: then
-    the default is used only if something listens there.
+    Times are in seconds, sizes in bytes.
     """
 
     server_port: int
@@ -35,6 +34,9 @@ class Config:
     virtual_nodes: int
     data_dir: Path
     otel_endpoint: str | None
+    """host:port, "" for off, None if it was not set: then the default is used only if something listens
+    there.
+    """
     store: str
     durability: str
     replication_factor: int
@@ -66,15 +68,16 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. name: in the environment. go_flag: the flag of the Go LimeDB, or empty. help: its
-    meaning.
-    """
+    """One setting."""
 
     name: str
+    """The name in the environment."""
     parse: Callable[[str], Any]
     default: str
     help: str
+    """Its meaning."""
     go_flag: str = ""
+    """The flag of the Go LimeDB; empty: it had none."""
 
     @property
     def field(self) -> str:

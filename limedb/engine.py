@@ -61,15 +61,13 @@ from limedb.replication.watch.watcher import MAX_REPORTED, Watcher
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of an engine; see config.SETTINGS. Times are in seconds.
-
-    address: host:port that peers dial. seeds: URLs of other nodes. max_read_size: the most bytes of values in
-    one answer. max_reported: the number of keys of which watches remember their last report.
-    """
+    """The settings of an engine; see config.SETTINGS. Times are in seconds."""
 
     node_url: str
     address: str = ""
+    """The host:port that peers dial."""
     seeds: tuple[str, ...] = ()
+    """URLs of other nodes."""
     zone: str = ""
     version: str = ""
     virtual_nodes: int = 256
@@ -82,15 +80,14 @@ class Settings:
     repair_interval: float = 600.0
     scrub_interval: float = 604_800.0
     max_read_size: int = 4 << 20
+    """The most bytes of values in one answer."""
     max_reported: int = MAX_REPORTED
+    """The number of keys of which watches remember their last report."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The outside of an engine. connect: makes the directory of all replicas around the own one. scrub_mark:
-    the progress of scrubbing. load: returns the node's load; None: it isn't reported. compute: runs long
-    computations beside the event loop.
-    """
+    """The outside of an engine."""
 
     store: Store
     node_file: NodeFile
@@ -101,9 +98,13 @@ class World:
     gossip: GossipTransport
     topology: TopologyTransport
     connect: "Callable[[Engine], Replicas]"
+    """Makes the directory of all replicas around the own one."""
     load: Callable[[], NodeLoad | None] = lambda: None
+    """Returns the node's load; None: it isn't reported."""
     scrub_mark: ScrubMark | None = None
+    """The progress of scrubbing."""
     compute: Compute = compute_here
+    """Runs long computations beside the event loop."""
 
 
 class Engine:

@@ -37,15 +37,14 @@ class Clock(Protocol):
 
 
 class Applied(NamedTuple):
-    """The outcome of one record of a batch.
-
-    superseded_by: the version of a newer stored record, 0 if the given one is stored. existed: whether the
-    key had a live value before. previous: the version that was stored before, 0: none.
-    """
+    """The outcome of one record of a batch."""
 
     superseded_by: int
+    """The version of a newer stored record; 0 if the given one is stored."""
     existed: bool
+    """Whether the key had a live value before."""
     previous: int = 0
+    """The version that was stored before; 0: none."""
 
 
 Held = Record | RecordDamagedError | None
@@ -55,73 +54,74 @@ damaged.
 
 
 class IndexEntry(NamedTuple):
-    """The summary of a stored record, by which replicas compare.
-
-    checksum: of the whole record, so that equal versions with unequal values differ. ends_at: milliseconds
-    since 1970 from which the record is garbage once TOMBSTONE_GRACE has passed too: the time of a tombstone's
-    version, the expiry of a value with a time to live; 0: never.
-    """
+    """The summary of a stored record, by which replicas compare."""
 
     key: str
     version: int
     checksum: int
+    """Of the whole record, so that equal versions with unequal values differ."""
     ends_at: int
+    """Milliseconds since 1970 from which the record is garbage once TOMBSTONE_GRACE has passed too: the
+    time of a tombstone's version, the expiry of a value with a time to live; 0: never.
+    """
 
 
 class RangePage(NamedTuple):
-    """A part of a range of keys. records: as stored, in the order of their keys' UTF-8, including tombstones
-    and expired ones. is_end: nothing in the range comes after them.
-    """
+    """A part of a range of keys."""
 
     records: list[Record]
+    """As stored, in the order of their keys' UTF-8, including tombstones and expired ones."""
     is_end: bool
+    """Whether nothing in the range comes after them."""
 
 
 class ChangeBatch(NamedTuple):
     """Changes in a node's store, in the order of their arrival. Times are milliseconds since 1970, by the
     node's clock.
-
-    until_ms: all changes that arrived before this time have been sent. complete_since_ms: all changes that
-    arrived since this time are sent. has_gap: that doesn't reach back to the requested time. late: the places
-    of records that are clients' writes and arrived long after they got their versions. started_ms: when the
-    log began, 0: unknown.
     """
 
     records: list[Record]
     until_ms: int
+    """All changes that arrived before this time have been sent."""
     complete_since_ms: int
+    """All changes that arrived since this time are sent."""
     has_gap: bool
+    """Whether that doesn't reach back to the requested time."""
     late: frozenset[int] = frozenset()
+    """The places of records that are clients' writes and arrived long after they got their versions."""
     started_ms: int = 0
+    """When the log began; 0: unknown."""
 
 
 class ChangeTail(NamedTuple):
-    """A node's log of changes, for its next run. Times are milliseconds since 1970, by the node's clock.
-
-    started_ms: when the log began. complete_since_ms: all changes that arrived since then are in it.
-    until_ms: its last time. changes: the time of arrival, the record, and whether it was a late write; in the
-    order of their arrival.
-    """
+    """A node's log of changes, for its next run. Times are milliseconds since 1970, by the node's clock."""
 
     started_ms: int
+    """When the log began."""
     complete_since_ms: int
+    """All changes that arrived since then are in it."""
     until_ms: int
+    """Its last time."""
     changes: list[tuple[int, Record, bool]]
+    """The time of arrival, the record, and whether it was a late write; in the order of their arrival."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreStats:
-    """Figures of a store. kind: lmdb, memory or filesystem; keys: those with a value; size: bytes of data;
-    path: folder or file, empty in memory; durability: always, interval, none, or empty. trouble: the present
-    problem, in words; empty: none.
-    """
+    """Figures of a store."""
 
     kind: str
+    """lmdb, memory or filesystem."""
     keys: int
+    """How many keys have a value."""
     size: int
+    """Bytes of data."""
     path: str = ""
+    """Folder or file; empty in memory."""
     durability: str = ""
+    """always, interval, none, or empty."""
     trouble: str = ""
+    """The present problem, in words; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,26 +143,27 @@ class RequestFigures:
 
 @dataclass(frozen=True, slots=True)
 class NodeHealth:
-    """The health figures of a node. memory_mb: resident MiB. cpu_percent: of one core, over the last
-    second.
-    """
+    """The health figures of a node."""
 
     uptime_seconds: float
     memory_mb: float
+    """Resident MiB."""
     cpu_percent: float
+    """Of one core, over the last second."""
     requests: RequestFigures
     store: StoreStats
 
 
 @dataclass(frozen=True, slots=True)
 class Scrubbed:
-    """A step of scrubbing. place: the start of the next step; empty: this was the last. records, size: the
-    number and the bytes of the checked records.
-    """
+    """A step of scrubbing."""
 
     place: bytes
+    """The start of the next step; empty: this was the last."""
     records: int
+    """How many records were checked."""
     size: int
+    """Their bytes."""
 
 
 class Store(Protocol):
@@ -395,25 +396,28 @@ class OperationLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The state that a node must not forget, besides its data.
-
-    node_id: its UUID. topology: the newest known one (epoch 0: it is fresh). acceptor: its Paxos state for
-    the next epoch. recent: earlier epochs, the oldest first, as far as they are kept for nodes that missed
-    them. fetched: spans that it has fetched completely as a gaining node in the epoch fetched_epoch.
-    cleaned_epoch: the epoch up to which it has dropped records that it doesn't own. has_left: it was
-    decommissioned, and must not come back by itself. rejoins: the id of the only cluster that it may join or
-    found, since its data there was damaged and set aside; empty: any.
-    """
+    """The state that a node must not forget, besides its data."""
 
     node_id: str
+    """Its UUID."""
     topology: Topology = Topology()  # noqa: RUF009 (frozen)
+    """The newest known one; epoch 0: it is fresh."""
     acceptor: Acceptor[Topology] = Acceptor()  # noqa: RUF009 (frozen)
+    """Its Paxos state for the next epoch."""
     fetched_epoch: int = 0
+    """The epoch in which it has fetched the spans of `fetched`."""
     fetched: tuple[Span, ...] = ()
+    """Spans that it has fetched completely as a gaining node."""
     cleaned_epoch: int = 0
+    """The epoch up to which it has dropped records that it doesn't own."""
     has_left: bool = False
+    """Whether it was decommissioned, and must not come back by itself."""
     recent: tuple[Topology, ...] = ()
+    """Earlier epochs, the oldest first, as far as they are kept for nodes that missed them."""
     rejoins: str = ""
+    """The id of the only cluster that it may join or found, since its data there was damaged and set
+    aside; empty: any.
+    """
 
 
 MAX_RECENT = 8
@@ -422,12 +426,14 @@ MAX_RECENT = 8
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A node's report of its cluster's epochs. since: the topologies after the requested epoch, as far as it
-    keeps them, the newest (which is always included) last. acceptor: its votes for the next one.
-    """
+    """A node's report of its cluster's epochs."""
 
     since: tuple[Topology, ...]
+    """The topologies after the requested epoch, as far as it keeps them, the newest (which is always
+    included) last.
+    """
     acceptor: Acceptor[Topology] = Acceptor()  # noqa: RUF009 (frozen)
+    """Its votes for the next one."""
 
     @property
     def newest(self) -> Topology:

@@ -34,16 +34,14 @@ SHORTEST = 1.0  # seconds; rates over a shorter time would fluctuate just after 
 
 @dataclass(frozen=True, slots=True)
 class RequestSeries:
-    """All requests of one method that ended with one code since the start.
-
-    seconds: the sum of their durations; buckets: how many were below each of DURATION_BOUNDS and above the
-    one before; last, those above all of them.
-    """
+    """All requests of one method that ended with one code since the start."""
 
     method: str
     code: str
     seconds: float
+    """The sum of their durations."""
     buckets: tuple[int, ...]
+    """How many were below each of DURATION_BOUNDS and above the one before; last, those above all of them."""
 
     @property
     def count(self) -> int:
@@ -143,23 +141,23 @@ class RequestStats:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The resources that the process has used. cpu_seconds: since its start, of all cores; memory_bytes:
-    resident now.
-    """
+    """The resources that the process has used."""
 
     cpu_seconds: float
+    """Since its start, of all cores."""
     memory_bytes: int
+    """Resident now."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessFigures:
-    """The figures of the process. memory_allocated_mb is in MiB; cpu_percent is of one core, over the last
-    second.
-    """
+    """The figures of the process."""
 
     uptime_seconds: float
     memory_allocated_mb: float
+    """MiB."""
     cpu_percent: float
+    """Of one core, over the last second."""
 
 
 class ProcessStats:

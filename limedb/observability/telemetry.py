@@ -26,10 +26,8 @@ PROBE_TIMEOUT = 0.25  # seconds; the default endpoint is on this machine
 class Source:
     """The node of the telemetry, and the sources of its figures.
 
-    peers returns the number of peers by status; store, the store's figures; shares, the bytes held of each
-    share of the memory, and how often it had no room; damage, the number of stored records found damaged, by
-    outcome. The exporter's thread calls them, so they return copies that the loop has made and touch nothing
-    that the loop is changing.
+    The exporter's thread calls them, so they return copies that the loop has made and touch nothing that the
+    loop is changing.
     """
 
     node_url: str
@@ -37,9 +35,13 @@ class Source:
     zone: str
     requests: "RequestStats"
     peers: Callable[[], Mapping[str, int]]
+    """Returns the number of peers by status."""
     store: "Callable[[], StoreStats]"
+    """Returns the store's figures."""
     shares: Callable[[], Mapping[str, tuple[int, int]]] = dict
+    """Returns the bytes held of each share of the memory, and how often it had no room."""
     damage: Callable[[], Mapping[str, int]] = dict
+    """Returns the number of stored records found damaged, by outcome."""
 
 
 def _nothing() -> None:
@@ -48,15 +50,16 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Started telemetry. The interceptors are for the server and every channel; trace_ids is for the logs.
-
-    endpoint: where everything goes, empty when telemetry is off.
-    """
+    """Started telemetry."""
 
     endpoint: str = ""
+    """The destination of everything; empty if telemetry is off."""
     server_interceptors: "Sequence[grpc.aio.ServerInterceptor]" = ()
+    """For the server."""
     client_interceptors: "Sequence[grpc.aio.ClientInterceptor]" = ()
+    """For every channel."""
     trace_ids: "TraceIds | None" = None
+    """For the logs."""
     stop: Callable[[], None] = _nothing
 
     @property

@@ -25,16 +25,15 @@ _VARIABLE = re.compile(r"\{\w+(?:=([^}]*))?\}")
 
 
 class Endpoint(NamedTuple):
-    """One REST path and its method.
-
-    path: a regular expression of RE2, without the query. body: the full name of the JSON body's message, None
-    if there is no body. is_stream: it answers with a line for each message, as they come.
-    """
+    """One REST path and its method."""
 
     method: str
     path: str
+    """A regular expression of RE2, without the query."""
     body: str | None
+    """The full name of the JSON body's message; None if there is no body."""
     is_stream: bool
+    """Whether it answers with a line for each message, as they come."""
 
 
 def services() -> list[str]:

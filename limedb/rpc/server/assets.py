@@ -42,11 +42,12 @@ _UNBUILT = b"""<!doctype html>
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is sent. cache: the value of Cache-Control; tag: of ETag, from the content."""
+    """A file as it is sent."""
 
     content: bytes
     content_type: str
     cache: str
+    """The value of Cache-Control."""
 
     @property
     def tag(self) -> str:

@@ -38,25 +38,29 @@ _new_write = tuple.__new__  # the same as Write(...), in half of its time
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """A requested page of keys. number: from 1. after: the key before the page, or None to use the number."""
+    """A requested page of keys."""
 
     number: int
+    """From 1."""
     size: int
     after: str | None
+    """The key before the page, or None to use the number."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanOrder:
-    """A requested scan. limit: of keys in all, None for the whole range; page_size: of a message. level: None
-    for the default. is_local: only of the own store.
-    """
+    """A requested scan."""
 
     keys: KeyRange
     limit: int | None
+    """Keys in all; None for the whole range."""
     page_size: int
+    """Keys of a message."""
     keys_only: bool
     level: Level | None
+    """None for the default."""
     is_local: bool
+    """Whether to scan only the own store."""
 
     @property
     def first(self) -> int:

@@ -32,10 +32,11 @@ _TCP_INFO = Struct("=120xQQ")  # linux/tcp.h: bytes_acked and bytes_received fol
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
-    """A connection that a client opened. received: bytes that came on it."""
+    """A connection that a client opened."""
 
     descriptor: int
     received: int
+    """Bytes that came on it."""
 
 
 def raise_descriptor_limit() -> None:

@@ -72,11 +72,12 @@ class NoGauge:
 
 
 class _Begun(NamedTuple):
-    """A call being read. turn: released as soon as another call may be read."""
+    """A call being read."""
 
     source: Source
     since: float
     turn: Held | None
+    """Released as soon as another call may be read."""
 
 
 class _Slow(NamedTuple):

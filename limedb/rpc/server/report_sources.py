@@ -69,29 +69,33 @@ class TopologySteering(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClusterSources:
-    """The sources of the cluster's reports, called for each report.
-
-    phase: of the node's life. problem: why it takes no requests, empty while it does. health: its figures.
-    load: the figures that it sends to others. change: the running change of the topology. clock_offsets: how
-    far others' wall clocks are ahead of the own one, in ms, by URL. hints: bytes of hints waiting for others,
-    by URL. repair: the work of repair. rot: the damage found. warnings: problems that don't keep it from
-    taking requests, a sentence each. compute: runs long computations. watch_wait_ms: for how long it doesn't
-    count for watches yet.
-    """
+    """The sources of the cluster's reports, called for each report."""
 
     view: View
     placement: Placement
     replicas: Replicas
     clock: Clock
     phase: Callable[[], Phase]
+    """The phase of the node's life."""
     problem: Callable[[], str]
+    """Why the node takes no requests; empty while it does."""
     health: Callable[[], NodeHealth]
+    """The node's figures."""
     load: Callable[[], NodeLoad]
+    """The figures that the node sends to others."""
     change: Callable[[], Awaitable[ChangeStatus | None]]
+    """The running change of the topology."""
     clock_offsets: Callable[[], Mapping[str, int]]
+    """How far others' wall clocks are ahead of the own one, in ms, by URL."""
     hints: Callable[[], Mapping[str, int]]
+    """Bytes of hints waiting for others, by URL."""
     repair: Callable[[], RepairStats]
+    """The work of repair."""
     rot: Callable[[], RotFigures]
+    """The damage found."""
     warnings: Callable[[], Iterable[str]] = tuple
+    """Problems that don't keep the node from taking requests, a sentence each."""
     compute: Compute = compute_here
+    """Runs long computations."""
     watch_wait_ms: Callable[[], int] = int
+    """For how long the node doesn't count for watches yet."""

@@ -37,14 +37,15 @@ Recorder = Callable[[str, str, float], None]
 
 
 class Limits(NamedTuple):
-    """The limits of one session's unanswered requests. items: keys read or written; size: bytes of requests
-    being processed and of answers that the client has not taken. A single request is always processed,
-    whatever its size.
-    """
+    """The limits of one session's unanswered requests."""
 
     requests: int
     items: int
+    """Keys read or written."""
     size: int
+    """Bytes of requests being processed and of answers that the client has not taken. A single request is
+    always processed, whatever its size.
+    """
 
 
 LIMITS = Limits(requests=64, items=20_000, size=16 << 20)
@@ -78,14 +79,16 @@ class _Turn:
 
 
 class _Answer(NamedTuple):
-    """An answer. data: unread until it is written. items, size: of its request. held: the node's memory for
-    it.
-    """
+    """An answer."""
 
     data: bytes
+    """Unread until it is written."""
     items: int
+    """Keys of the request."""
     size: int
+    """Bytes of request and answer."""
     held: Held | None
+    """The node's memory for it."""
 
 
 class SessionHandler:
