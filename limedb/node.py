@@ -74,9 +74,9 @@ LAST_SECONDS_OF_A_START = 5.0
 """How long a stop may take while the node starts: it has no requests to finish."""
 DRAIN_SECONDS = 5.0
 """How long running requests may take once the node has to stop."""
-MAX_ANSWER = (4 << 20) - (64 << 10)
+MAX_ANSWER_BYTES = (4 << 20) - (64 << 10)
 """Bytes of values in one answer: the default limit of gRPC clients, less some room for the keys."""
-LEAST_MEMORY, MOST_MEMORY = 256 << 20, 2 << 30
+LEAST_MEMORY_BYTES, MOST_MEMORY_BYTES = 256 << 20, 2 << 30
 """The bounds of MAX_MEMORY in bytes if it isn't set: then it is an eighth of the machine's."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
@@ -318,12 +318,12 @@ class Node:
 
     @property
     def _max_memory(self) -> int:
-        derived = min(max(machine_memory() // 8, LEAST_MEMORY), MOST_MEMORY)
+        derived = min(max(machine_memory() // 8, LEAST_MEMORY_BYTES), MOST_MEMORY_BYTES)
         return self._config.max_memory or derived
 
     @property
     def _max_answer(self) -> int:
-        return max(MAX_ANSWER, self._config.max_value_size)
+        return max(MAX_ANSWER_BYTES, self._config.max_value_size)
 
     async def _start_telemetry(self, store: Store) -> Telemetry:
         config, figures = self._config, self._figures

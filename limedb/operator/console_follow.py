@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import grpc
 
-from limedb.aio.retrying import LONGEST_LOOK, Pauses
+from limedb.aio.retrying import LONGEST_LOOK_SECONDS, Pauses
 from limedb.operator import console_convert as convert
 from limedb.operator.console_values import Lost, Sample
 from limedb.wire.channels import options_for
@@ -48,7 +48,7 @@ class Follower:
 
     async def follow(self) -> AsyncGenerator[Sample | Lost, None]:
         """Yield samples forever. A Lost says that it tries another node now: each known one in turn."""
-        pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_LOOK)
+        pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_LOOK_SECONDS)
         while True:
             tried: set[str] = set()
             while address := next((a for a in self.addresses if a not in tried), None):

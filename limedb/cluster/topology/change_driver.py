@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from limedb.aio.broadcast import ASK_TIMEOUT, ask_all, ask_each
+from limedb.aio.broadcast import ASK_SECONDS, ask_all, ask_each
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.approval import Seen
 from limedb.cluster.topology.bootstrap import is_fresh, member_of
@@ -144,7 +144,7 @@ class ChangeDriver:
     async def _learn(self, topology: Topology, url: str) -> Topology:
         if url == self._view.own_url:
             return await self._topology_store.learn(topology)
-        return await self._transport.learn(url, topology, ASK_TIMEOUT)
+        return await self._transport.learn(url, topology, ASK_SECONDS)
 
     # --- while none runs
 
@@ -207,7 +207,7 @@ class ChangeDriver:
         async def ask(url: str) -> Progress:
             if url == self._view.own_url:
                 return self._progress()
-            return await self._transport.progress(url, ASK_TIMEOUT)
+            return await self._transport.progress(url, ASK_SECONDS)
 
         return await ask_all(urls, ask)
 

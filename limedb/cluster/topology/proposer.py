@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from random import Random
 
-from limedb.aio.broadcast import ASK_TIMEOUT, ask_each
+from limedb.aio.broadcast import ASK_SECONDS, ask_each
 from limedb.cluster.topology.store import TopologyStore
 from limedb.cluster.topology.verifier import Verifier
 from limedb.core.paxos import Acceptor, Ballot, Proposer
@@ -164,14 +164,14 @@ class TopologyProposer:
         answer = await _patiently(url, ask)
         if isinstance(answer, Acceptor) or answer.epoch == before.epoch + 1 or url == self._own_url:
             return answer
-        account = await self._transport.account(url, before.epoch, ASK_TIMEOUT)
+        account = await self._transport.account(url, before.epoch, ASK_SECONDS)
         return account.at(before.epoch + 1) or answer
 
     def _prepare(self, before: Topology, ballot: Ballot) -> Callable[[str], Awaitable[Answer]]:
         def ask(url: str) -> Awaitable[Answer]:
             if url == self._own_url:
                 return self._topology_store.prepare(before, ballot)
-            return self._transport.prepare(url, before, ballot, ASK_TIMEOUT)
+            return self._transport.prepare(url, before, ballot, ASK_SECONDS)
 
         return ask
 
@@ -181,7 +181,7 @@ class TopologyProposer:
         def ask(url: str) -> Awaitable[Answer]:
             if url == self._own_url:
                 return self._topology_store.accept(before, ballot, after)
-            return self._transport.accept(url, before, ballot, after, ASK_TIMEOUT)
+            return self._transport.accept(url, before, ballot, after, ASK_SECONDS)
 
         return ask
 

@@ -1,10 +1,10 @@
 """Peers behind the ports: a replica, the directory of them, and a gossip partner over gRPC.
 
-It owns the mapping from a port's methods to calls. It must never retry: the callers know what is safe.
+It owns the mapping from the methods of a port to calls. It must never retry: the callers know what is safe.
 
-Reads and applies share the link's stream. Two kinds are separate calls: those over BIG, so that the others
-don't wait behind them on the wire; and all of them while telemetry is on, for its interceptors make a span of
-each call, and a stream is one call from its start to its end.
+Reads and applies share the link's stream. Two kinds are separate calls: those over BIG_BYTES, so that the
+others don't wait behind them on the wire; and all of them while telemetry is on, for its interceptors make a
+span of each call, and a stream is one call from its start to its end.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -40,11 +40,11 @@ from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, replica_pb2, replica_pb2_gr
 T = TypeVar("T")
 Stub: TypeAlias = "replica_pb2_grpc.ReplicaServiceAsyncStub"
 
-MARGIN = 0.05
+MARGIN_SECONDS = 0.05
 """Seconds of a deadline reserved for the node's own answer, so that the client learns which node was slow."""
 
 
-BIG = 1 << 20
+BIG_BYTES = 1 << 20
 """Bytes above which a request is a separate call."""
 
 
@@ -153,7 +153,7 @@ class RemoteReplica:
         return await ask(self._link, lambda: send(self._link.stub(_stub), timeout), timeout)
 
     def _stands_alone(self, body: bytes) -> bool:
-        return self._link.is_traced or len(body) > BIG
+        return self._link.is_traced or len(body) > BIG_BYTES
 
     async def _carry(self, body: bytes, deadline: float) -> PendingCall:
         stream = await self._link.stream(self._remaining(deadline))
@@ -188,7 +188,7 @@ class RemoteReplica:
 
     def _remaining(self, deadline: float) -> float:
         remaining = deadline - self._clock.monotonic()
-        return max(0.001, remaining - min(MARGIN, remaining / 10))
+        return max(0.001, remaining - min(MARGIN_SECONDS, remaining / 10))
 
 
 def _stub(channel: grpc.aio.Channel) -> Stub:

@@ -118,8 +118,8 @@ async def test_everything_that_a_replica_is_asked_arrives_with_its_fence(peer: P
 
 
 async def test_how_much_is_wanted_arrives(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for big in (remote.BIG, 0):  # over the stream, and as a call of its own
-        monkeypatch.setattr(remote, "BIG", big)
+    for big in (remote.BIG_BYTES, 0):  # over the stream, and as a call of its own
+        monkeypatch.setattr(remote, "BIG_BYTES", big)
         await peer.replica.read(["k"], FENCE, soon(), 16_000)
     assert peer.own.asked == [("read", ["k"], FENCE, 16_000)] * 2
 
