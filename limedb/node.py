@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, suppress
 from random import Random
 
 import uvloop
+from typing_extensions import override
 
 from limedb import __version__
 from limedb.aio.aside import Aside
@@ -35,7 +36,7 @@ from limedb.observability.logs import configure_logging
 from limedb.observability.machine import give_back, machine_memory, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
-from limedb.ports import NodeFile, Store, StoreStats
+from limedb.ports import Clock, NodeFile, Store, StoreStats
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.own_name import NameWatch, check_own_name
 from limedb.rpc.peer.remote_replica import RemoteGossip, ReplicaDirectory
@@ -94,22 +95,22 @@ few cycles, and a thousand concurrent requests keep many objects that aren't gar
 """
 
 
-class SystemClock:
+class SystemClock(Clock):
     """The machine's clocks. running: the time in which this process ran."""
 
     def __init__(self) -> None:
         self.running = RunningTime(stood_still=_note_stand)
 
+    @override
     def wall_ms(self) -> int:
-        """Milliseconds since 1970."""
         return time.time_ns() // 1_000_000
 
+    @override
     def monotonic(self) -> float:
-        """See ports.Clock."""
         return self.running.now()
 
+    @override
     def elapsed(self) -> float:
-        """See ports.Clock."""
         return time.monotonic()
 
 

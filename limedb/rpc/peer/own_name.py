@@ -28,7 +28,7 @@ class Dialler(Protocol):
     """Asks which node is at an address: ports.GossipTransport."""
 
     async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
-        """See ports.GossipTransport."""
+        """As GossipTransport.dial."""
 
 
 class NameWatch:

@@ -10,9 +10,8 @@ from limedb.storage.lmdb.env import PAGE_BYTES_PER_WRITE, Tables, free_space
 
 LOOK_SECONDS = 0.05
 """How long a look at disk and map counts: another look costs more than a write."""
-_SPARE_BYTES = (
-    4 << 20
-)  # bytes that others may take meanwhile; beyond that, the log reports that it finds no room
+_SPARE_BYTES = 4 << 20
+"""The part that others may take meanwhile; beyond that, the log reports that it finds no room."""
 
 
 class Room:
