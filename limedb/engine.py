@@ -15,6 +15,7 @@ from limedb.cluster.gossip.clock_lead import ClockLead
 from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.loopback import AllNodes
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.cluster.topology.proposer import TopologyProposer
 from limedb.cluster.topology.rejoining import waits_for
@@ -155,7 +156,8 @@ class Engine:
         self.topology_store.subscribe(self.replica.follow)
         versions = HybridClock(min(world.store.high_water(), version_at(self.skew.now_ms() + max_skew_ms)))
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
-        self.verifier = Verifier(settings.node_url, self.topology_store, world.topology, clock, self._knows)
+        self._topology = AllNodes(settings.node_url, self, world.topology)
+        self.verifier = Verifier(self.topology_store, self._topology, clock, self._knows)
         self.replicas = CheckedReplicas(
             settings.node_url,
             world.connect(self),
@@ -208,13 +210,13 @@ class Engine:
     def _new_steward(self, world: World) -> TopologyManager:
         settings = self._settings
         topology_proposer = TopologyProposer(
-            settings.node_url, self.topology_store, world.topology, self.verifier, world.rng
+            self.topology_store, self._topology, self.verifier, world.clock, world.rng
         )
         handoff = Handoff(
             settings.node_url,
             self.topology_store,
             self.replicas,
-            world.topology,
+            self._topology,
             world.clock,
             self.repairer.drop_stale,
         )
@@ -224,7 +226,7 @@ class Engine:
             self.verifier,
             self.view,
             handoff,
-            world.topology,
+            self._topology,
             world.clock,
             world.rng,
             interval=settings.gossip_interval,
@@ -280,7 +282,7 @@ class Engine:
         await self.coordinator.close()
         await self.replica.close()
 
-    # --- the peers' calls: rpc.server.topology.TopologyKeeper
+    # --- the peers' calls: cluster.topology.loopback.TopologyKeeper
 
     def account(self, after: int) -> Account:
         """As TopologyTransport.account."""

@@ -1,6 +1,7 @@
 """A node that is asked to stop under load, as its clients and Envoy's see it."""
 
 import asyncio
+import json
 import os
 import signal
 from collections import Counter
@@ -19,6 +20,8 @@ from tests.support.clusters import RunningCluster, running_cluster
 pytestmark = pytest.mark.cluster
 
 WRITERS = 16
+LARGE, LARGE_KEYS = 400_000, 100
+"""Bytes of a value and a number of keys that no buffer on the way holds all of."""
 BEFORE = 100
 """Writes of each kind that are acknowledged before the stop."""
 
@@ -31,6 +34,27 @@ async def test_no_call_is_lost_without_a_word(tmp_path: Path) -> None:
     assert outcomes["grpc: OK"] >= BEFORE
     allowed = {"rest: 200 OK", "grpc: OK", "grpc: nothing was written", "grpc: nobody listens"}
     assert outcomes.keys() <= allowed, outcomes
+
+
+@pytest.mark.parametrize("path", ["scan", "watch?prefix=stream/", "cluster/watch"])
+def test_a_stream_over_rest_that_breaks_off_never_looks_whole(tmp_path: Path, path: str) -> None:
+    with (
+        running_cluster(tmp_path, nodes=1) as cluster,
+        httpx.Client(base_url=cluster.envoy_url, timeout=60) as client,
+    ):
+        for n in range(0, LARGE_KEYS, 10):
+            writes = [{"key": f"stream/{n + i}", "value": "v" * LARGE} for i in range(10)]
+            client.post("/api/v1/batch/set", json={"writes": writes}).raise_for_status()
+        with client.stream("GET", f"/api/v1/{path}") as answer:
+            lines = answer.iter_lines()
+            assert "error" not in json.loads(next(lines))
+            os.kill(cluster.pid(cluster.nodes[0].name), signal.SIGTERM)
+            read = []
+            with pytest.raises(httpx.RemoteProtocolError):
+                read.extend(lines)
+        error = json.loads(read[-1])["error"]
+        assert (error["code"], error["message"]) == (14, "the node is stopping; ask another one")
+        assert error["details"][0]["reason"] == "UNAVAILABLE"
 
 
 async def _outcomes(cluster: RunningCluster) -> Counter[str]:

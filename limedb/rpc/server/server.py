@@ -24,6 +24,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVICE
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
+from limedb.aio.whole_reads import whole
 from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
 from limedb.rpc.addressee import check_addressee
 from limedb.rpc.server.health import Health
@@ -40,7 +41,7 @@ from limedb.rpc.server.memory import (
     room_seconds,
 )
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
-from limedb.rpc.server.whole_reads import whole
+from limedb.rpc.server.rest_streams import BREAK_SECONDS, NO_MESSAGE, is_rest
 from limedb.wire.channels import MAX_MESSAGE_BYTES
 from limedb.wire.status import FACT_BYTES_IN_TRAILERS, code_of, status_of, trailers_of
 
@@ -138,6 +139,7 @@ class _Method:
     ) -> None:
         self._name = f"{method.containing_service.name}/{method.name}"
         self._request_class = GetMessageClass(method.input_type)
+        self._response_class = GetMessageClass(method.output_type)
         self._behaviour, self._streams = behaviour, streams
         self._check = partial(check_addressee, name) if name else _check_nothing
         self._record = recorder.record if recorder else _record_nothing
@@ -255,11 +257,21 @@ class _Method:
             return
         except Exception as error:
             response = data = b""
+            if first and is_rest(context):
+                await self._break_off(error, context)
             await self._refuse(error, context, started)
         finally:
             if held is not None:
                 held.release()
         self._record(self._name, "OK", (first or perf_counter()) - started)
+
+    async def _break_off(self, error: Exception, context: Context) -> None:
+        """Write the error as the last line of a stream over REST, then break the stream off."""
+        if "error" in self._response_class.DESCRIPTOR.fields_by_name:
+            status = status_of(error, self._name)
+            await _write_whole(context, self._response_class(error=status).SerializeToString())
+        await asyncio.sleep(BREAK_SECONDS)
+        await _write_whole(context, NO_MESSAGE)
 
     async def _refuse(self, error: Exception, context: Context, started: float) -> None:
         code, status = code_of(error), status_of(error, self._name, FACT_BYTES_IN_TRAILERS)

@@ -1,40 +1,12 @@
 """TopologyService: peers' calls to agree with this node. It converts and calls, and must never decide."""
 
-from typing import Protocol
-
+from limedb.cluster.topology.loopback import TopologyKeeper
 from limedb.core.bounds import is_url
-from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.report import Progress
 from limedb.core.topology import Topology
 from limedb.errors import InvalidRequestError
-from limedb.ports import Account
 from limedb.rpc.server.server import Context
 from limedb.wire import topology as convert
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
-
-
-class TopologyKeeper(Protocol):
-    """The node's own part in agreements: its topology, and its acceptor."""
-
-    def account(self, after: int) -> Account:
-        """The node's account of the epochs after that one."""
-
-    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
-        """Promise a ballot for the epoch after `before`; returns the newer topology if the node knows one."""
-
-    async def accept(
-        self, before: Topology, ballot: Ballot, after: Topology
-    ) -> Acceptor[Topology] | Topology:
-        """Accept `after`; returns the newer topology if the node knows one."""
-
-    async def pledge(self, founder: str) -> str:
-        """The URL of the node that may found this node's cluster; "" if this node isn't fresh."""
-
-    async def learn(self, topology: Topology) -> Topology:
-        """Learn a decided topology; returns the newest known one, once no older write runs here."""
-
-    def progress(self) -> Progress:
-        """The progress of the node's part of the running change."""
 
 
 class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
