@@ -1,4 +1,4 @@
-"""Every error has a status, and a bug tells nothing but its id."""
+"""Every error has a status, and a bug reveals nothing but its id."""
 
 import logging
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What lead over its clocks a cluster agrees on."""
+"""The lead over its clocks on which a cluster agrees."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Peers over a real wire: what is asked arrives, and errors come back as what they were."""
+"""Peers over a real wire: questions arrive, and errors come back as the same errors."""
 
 import time
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ RECORDS = [Record("k", "v", 5), Record("gone", None, 6), Record("b", b"\xff", 2*
 
 
 class FakeKeeper:
-    """A node's part in agreeing, which answers what it is told to."""
+    """A node's part in agreements, with prepared answers."""
 
     def account(self, after: int) -> Account:
         votes = Acceptor(Ballot(2, "b"), Ballot(1, "a"), AFTER)

@@ -43,7 +43,7 @@ def soon(seconds: float = 10.0) -> float:
 
 
 class Own:
-    """A replica that is told what to do with each key. gates: reads and writes of these keys wait."""
+    """A replica with prepared behaviour for each key. gates: reads and writes of these keys wait."""
 
     def __init__(self) -> None:
         self.gates: dict[str, asyncio.Event] = {}

@@ -1,4 +1,4 @@
-"""Shares of the memory: who waits, who is refused, and that nothing leaks, whenever it is cancelled."""
+"""Shares of the memory: waiting, refusals, and that nothing leaks, whenever a wait is cancelled."""
 
 import asyncio
 from functools import partial
