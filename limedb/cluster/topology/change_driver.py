@@ -8,7 +8,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from limedb.aio.broadcast import ASK_TIMEOUT, ask_all, ask_each
+from limedb.aio.broadcast import ASK_SECONDS, ask_all, ask_each
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.approval import Seen
 from limedb.cluster.topology.bootstrap import is_fresh, member_of
@@ -135,7 +135,7 @@ class ChangeDriver:
             return is_enough()
 
         urls = sorted(leaving.union(*(owners.natural for owners in ranges)) - self._seen.of(topology))
-        await ask_each(urls, lambda url: self._transport.learn(url, topology, ASK_TIMEOUT), take)
+        await ask_each(urls, lambda url: self._transport.learn(url, topology, ASK_SECONDS), take)
         if is_enough():
             await self._decide(topology, finish)
 
@@ -199,7 +199,7 @@ class ChangeDriver:
         return agreeing >= majority(len(topology.voters))
 
     async def _ask_progress(self, urls: list[str]) -> dict[str, Progress]:
-        return await ask_all(urls, lambda url: self._transport.progress(url, ASK_TIMEOUT))
+        return await ask_all(urls, lambda url: self._transport.progress(url, ASK_SECONDS))
 
     async def _decide(self, topology: Topology, step: Step) -> None:
         """Have a step decided from one epoch and no other: what was found out holds for that one."""

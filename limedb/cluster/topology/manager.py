@@ -12,7 +12,7 @@ from random import Random
 from typing import Protocol
 
 from limedb.aio.aside import Compute, compute_here
-from limedb.aio.broadcast import ASK_TIMEOUT
+from limedb.aio.broadcast import ASK_SECONDS
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.approval import Approval, Seen
 from limedb.cluster.topology.bootstrap import Bootstrap
@@ -229,7 +229,7 @@ class TopologyManager:
     async def _look_for_first(self, newer: Sequence[NodeState]) -> None:
         for state in sorted(newer, key=lambda state: state.epoch, reverse=True):
             try:
-                account = await self._transport.account(state.url, 0, ASK_TIMEOUT)
+                account = await self._transport.account(state.url, 0, ASK_SECONDS)
             except LimeDBError as error:
                 log.debug("no topology from %s: %s", state.url, error)
                 continue

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from random import Random
 
-from limedb.aio.broadcast import ASK_TIMEOUT
+from limedb.aio.broadcast import ASK_SECONDS
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.tasks import Tasks
 from limedb.cluster.topology.store import TopologyStore
@@ -153,12 +153,12 @@ class TopologyProposer:
         """One attempt; what was decided or is newer is adopted. The ballot for another one."""
         ballot = proposer.ballot
         promises = Votes(before, proposer.on_promise, proposer.on_learned)
-        await self._poll(promises, lambda url: self._transport.prepare(url, before, ballot, ASK_TIMEOUT))
+        await self._poll(promises, lambda url: self._transport.prepare(url, before, ballot, ASK_SECONDS))
         if promises.is_enough and self._topology_store.topology == before:
             proposal = proposer.proposal
             votes = Votes(before, proposer.on_accepted, proposer.on_learned)
             await self._poll(
-                votes, lambda url: self._transport.accept(url, before, ballot, proposal, ASK_TIMEOUT)
+                votes, lambda url: self._transport.accept(url, before, ballot, proposal, ASK_SECONDS)
             )
             if votes.is_enough and self._topology_store.topology == before:
                 self._go_over(before, proposal)
@@ -193,7 +193,7 @@ class TopologyProposer:
         self._topology_store.adopt(answer)
         if answer.epoch == before.epoch + 1:
             return answer
-        account = await self._transport.account(url, before.epoch, ASK_TIMEOUT)
+        account = await self._transport.account(url, before.epoch, ASK_SECONDS)
         return account.at(before.epoch + 1) or answer
 
     def _go_over(self, before: Topology, decided: Topology) -> None:
