@@ -322,7 +322,7 @@ class _Streams:
         self._last, self._refusing = 0.0, asyncio.Event()
 
     async def refusal(self) -> UnavailableError:
-        """The error of a call that comes now, once the server takes no more: a client can't call again at once."""
+        """The error of a call that comes now, once no more can come: so its client can't repeat it here."""
         self._last = perf_counter()
         await self._refusing.wait()
         return UnavailableError("the node is stopping, nothing was written; ask another one")
