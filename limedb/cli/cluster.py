@@ -143,17 +143,15 @@ def status(folder: Folder) -> None:
 @click.option(
     "--timeout",
     "seconds",
-    default=launcher.STOP_SECONDS,
-    show_default=True,
     type=SECONDS,
     metavar="SECONDS",
-    help="How long nodes may take to stop; those still running are then killed.",
+    help="How long nodes may take to stop; those still running are then killed."
+    " Default: what their settings allow.",
 )
 @_in_folder
-def stop(folder: Folder, seconds: float) -> None:
+def stop(folder: Folder, seconds: float | None) -> None:
     """Stop all processes; the nodes finish their requests first."""
-    for name in launcher.stop(folder, seconds):
-        click.echo(f"{name} did not stop within {seconds:g} s, and was killed", err=True)
+    launcher.stop(folder, lambda line: click.echo(line, err=True), seconds)
 
 
 @cluster.command(

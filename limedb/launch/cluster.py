@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from limedb import config
 from limedb.core.quorum import majority
-from limedb.errors import LaunchError, LimeDBError, NotReadyError
+from limedb.core.stop_limits import stop_seconds
+from limedb.errors import ConfigError, LaunchError, LimeDBError, NotReadyError
 from limedb.launch.plan import LaunchPlan, environment, make_launch, next_node
 from limedb.launch.processes import Pid, end_all, spawn
-from limedb.launch.readiness import CALL_SECONDS, wait_ready, wait_watchable
+from limedb.launch.readiness import wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
 from limedb.operator.remote_cluster import fetch_problems
 
-STOP_SECONDS = 15.0
-"""How long nodes may take to finish their requests, by default; then they are killed."""
 ENVOY_STOP_SECONDS = 5.0
 
 
@@ -39,7 +39,7 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
         except BaseException as error:
             if isinstance(error, NotReadyError) and len(error.serving) >= majority(len(launch.nodes)):
                 raise NotReadyError(f"{error}\n{_left(plan.folder, error)}", error.serving) from error
-            _end(launch)
+            _end(launch, lambda _: None)
             plan.folder.forget()
             raise
     return launch
@@ -57,16 +57,14 @@ def add(folder: Folder) -> Service:
     return node
 
 
-def stop(folder: Folder, seconds: float = STOP_SECONDS) -> list[str]:
-    """Stop all processes of the cluster; return the names of the nodes that took over `seconds` and were
-    killed. LaunchError: there is no cluster.
+def stop(folder: Folder, say: Callable[[str], None], seconds: float | None = None) -> None:
+    """Stop all processes of the cluster. say: takes a line for each node that took over `seconds` and was
+    killed; None: what the nodes' settings allow. LaunchError: there is no cluster.
 
     Envoy stops last, so that clients get an answer in the meantime.
     """
-    launch = folder.read()
-    killed = _end(launch, seconds)
+    _end(folder.read(), say, seconds)
     folder.forget()
-    return killed
 
 
 def kill(folder: Folder, name: str) -> None:
@@ -95,13 +93,12 @@ def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None
     if node.pid and node.pid.state != "dead":
         others = [other for other in launch.nodes if other.name != name and other.state == "running"]
         wait_watchable(others, seconds)
-        if end_all([node.pid], STOP_SECONDS):
-            say(f"{name} did not stop within {STOP_SECONDS:g} s, and was killed")
+        _end_nodes([node], say)
     starts = {node.log: _size(node.log)}
     folder.update(_spawn(node))
     wait_ready(folder, folder.read(), starts, seconds)
     say(f"{name} is ready again")
-    for problem in _problems(node):
+    for problem in _problems(node, seconds):
         say(f"! {problem}")
 
 
@@ -111,9 +108,9 @@ def restart_all(folder: Folder, seconds: float, say: Callable[[str], None]) -> N
         restart(folder, node.name, seconds, say)
 
 
-def _problems(node: Service) -> Sequence[str]:
+def _problems(node: Service, seconds: float) -> Sequence[str]:
     try:
-        return fetch_problems(node.address, CALL_SECONDS)
+        return fetch_problems(node.address, seconds)
     except LimeDBError:  # it was ready; `limedb admin status` shows them later
         return ()
 
@@ -147,12 +144,27 @@ def _alive(folder: Folder, name: str) -> Pid:
     return pid
 
 
-def _end(launch: Launch, seconds: float = STOP_SECONDS) -> list[str]:
-    """Stop all; return the names of nodes that had to be killed."""
-    killed = end_all([node.pid for node in launch.nodes if node.pid], seconds)
+def _end(launch: Launch, say: Callable[[str], None], seconds: float | None = None) -> None:
+    _end_nodes(launch.nodes, say, seconds)
     if launch.envoy and launch.envoy.pid:
         end_all([launch.envoy.pid], ENVOY_STOP_SECONDS)
-    return [node.name for node in launch.nodes if node.pid in killed]
+
+
+def _end_nodes(nodes: Sequence[Service], say: Callable[[str], None], seconds: float | None = None) -> None:
+    limit = max(map(longest_stop, nodes)) if seconds is None else seconds
+    killed = end_all([node.pid for node in nodes if node.pid], limit)
+    for node in nodes:
+        if node.pid in killed:
+            say(f"{node.name} did not stop within {limit:g} s, and was killed")
+
+
+def longest_stop(node: Service) -> float:
+    """Seconds that a node may take to stop, by its own settings."""
+    try:
+        settings = config.load(node.settings)
+    except ConfigError:  # another version has started it, and it has to end all the same
+        settings = config.load({})
+    return stop_seconds(settings.max_clock_skew)
 
 
 def _size(log: Path) -> int:

@@ -57,7 +57,7 @@ def stay(folder: Folder, say: Callable[[str], None]) -> None:
         finally:
             if folder.launch_file.exists():
                 say("stopping")
-                cluster.stop(folder)
+                cluster.stop(folder, say)
 
 
 def _look(folder: Folder, reported: set[Pid], say: Callable[[str], None]) -> None:

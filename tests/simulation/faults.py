@@ -4,7 +4,8 @@ It owns what is left out or done wrong. A fault is planted for one test and neve
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from limedb.core import digest
 from limedb.core.coverage import Coverage
 from limedb.core.digest import Difference, Versioned
 from limedb.core.quorum import Level
+from limedb.core.quorum_call import QuorumCall, Tally
 from limedb.core.record import Record
 from limedb.core.slewed_time import SlewedTime
 from limedb.core.topology import Fence
@@ -94,6 +96,31 @@ def no_hints(patch: pytest.MonkeyPatch) -> None:
 def hints_are_acks(patch: pytest.MonkeyPatch) -> None:
     """One replica is enough for a write: the others are left hints."""
     patch.setattr(writing, "needed", lambda level, n: 1)
+
+
+def an_answer_counts_twice(patch: pytest.MonkeyPatch) -> None:
+    """A quorum call takes one node's answer for two."""
+    sound = QuorumCall.on_answer
+
+    def on_answer(
+        self: QuorumCall[Any], node_url: str, tallies: Sequence[Tally[Any]], answers: Sequence[object]
+    ) -> Mapping[str, list[Any]]:
+        first = sound(self, node_url, tallies, answers)
+        for tally in tallies:
+            tally.waiting[node_url] = None
+        return {**first, **sound(self, node_url, tallies, answers)}
+
+    patch.setattr(QuorumCall, "on_answer", on_answer)
+
+
+def one_short_is_enough(patch: pytest.MonkeyPatch) -> None:
+    """A quorum call succeeds with one answer fewer than its level needs."""
+    sound = Tally.__init__
+
+    def init(self: Tally[Any], need: int, targets: Iterable[str], *, holders: int = 0) -> None:
+        sound(self, max(1, need - 1), targets, holders=holders)
+
+    patch.setattr(Tally, "__init__", init)
 
 
 def no_checksums(patch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,11 @@ import pytest
 from limedb.core.quorum import Level
 from tests.simulation.clusters import Form
 from tests.simulation.faults import (
+    an_answer_counts_twice,
     half_of_what_is_too_large,
     hints_are_acks,
     no_hints,
+    one_short_is_enough,
     one_source,
     pulls_what_is_missing,
     time_steps_back,
@@ -144,6 +146,14 @@ def test_hints_that_count_as_acknowledgements_are_found() -> None:
     with pytest.MonkeyPatch.context() as patch:
         hints_are_acks(patch)
         assert not _passes(1, registers)
+
+
+@pytest.mark.parametrize("plant", [an_answer_counts_twice, one_short_is_enough])
+def test_a_quorum_call_that_counts_wrongly_is_found(
+    monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    plant(monkeypatch)
+    assert not all(_passes(seed, registers) for seed in range(MUTANT_SEEDS))
 
 
 def run_sims(seeds: Iterable[int], scenario: Callable[[Sim], Awaitable[Any]]) -> None:

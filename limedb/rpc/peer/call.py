@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from limedb.aio.whole_reads import whole
 from limedb.errors import LimeDBError, ReplicaUnreachableError, RequestTimeoutError
 from limedb.rpc.peer.links import PeerLink
 from limedb.wire.status import peer_error
@@ -28,7 +29,7 @@ async def ask(link: PeerLink, send: "Send[T]", timeout: float, is_quick: bool = 
     link.begin(call)
     answered = False
     try:
-        answer = await call
+        answer = await whole(call)
         answered = True
     except grpc.aio.AioRpcError as error:
         told = peer_error(link.node_url, error)

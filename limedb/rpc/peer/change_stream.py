@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 
 import grpc
 
+from limedb.aio.whole_reads import whole
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, ReplicaUnreachableError
@@ -25,7 +26,7 @@ async def changes_of(
     await link.wait_ready()
     call = link.stub(_stub).WatchChanges(convert_replica.watch_request(what, since_ms, fence))
     try:
-        while isinstance(message := await call.read(), replica_pb2.WatchChangesResponse):
+        while isinstance(message := await whole(call.read()), replica_pb2.WatchChangesResponse):
             yield convert_replica.change_batch_from(message)
         raise ReplicaUnreachableError(link.node_url, "it tells of no more changes")
     except grpc.aio.AioRpcError as error:

@@ -121,8 +121,7 @@ class PeerStream:
             _fail(asked, ReplicaUnreachableError(self._node_url, trouble))
         self._sent.clear()
         self._waiting.clear()
-        for task in self._tasks:
-            task.cancel()
+        self._tasks[0].cancel()  # the reader ends with the call: see aio/whole_reads.py
 
     async def close(self) -> None:
         """End it, and wait for that."""

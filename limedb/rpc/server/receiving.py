@@ -14,11 +14,11 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from limedb.aio.whole_reads import whole
 from limedb.core.budget import Budget
 from limedb.errors import OverloadedError, RequestTimeoutError
 from limedb.ports import Clock
 from limedb.rpc.server.memory import ROOM_SECONDS, Context, Held, Share, holder_of
-from limedb.rpc.server.whole_reads import whole
 
 SLOW_SECONDS = 0.02
 """How long a message may be on its way before it is counted."""

@@ -18,14 +18,16 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVICE
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
+from limedb.aio.whole_reads import whole
 from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
 from limedb.rpc.addressee import check_addressee
+from limedb.rpc.server.health import Health
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
     COPIES,
@@ -39,7 +41,7 @@ from limedb.rpc.server.memory import (
     room_seconds,
 )
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
-from limedb.rpc.server.whole_reads import whole
+from limedb.rpc.server.rest_streams import BREAK_SECONDS, NO_MESSAGE, is_rest
 from limedb.wire.channels import MAX_MESSAGE
 from limedb.wire.status import FACTS_IN_TRAILERS, code_of, status_of, trailers_of
 
@@ -74,6 +76,13 @@ request.
 
 LAST_WRITE_SECONDS = 1.0
 """How long a stream that ends waits for its client to take what is on its way."""
+
+QUIET_SECONDS_AT_MOST = 1.0
+"""How long a server that stops waits until no call comes any more."""
+FIRST_SECONDS, QUIET_SECONDS = 0.05, 0.2
+"""How long none may have come: from the beginning, and after one that came."""
+RELEASE_SECONDS = 0.05
+"""How long gRPC has to close its doors before the calls that wait are refused."""
 
 UNASKED_BYTES = 256 << 10
 """Bytes of a call that may have come before the node reads them."""
@@ -128,6 +137,7 @@ class _Method:
     ) -> None:
         self._name = f"{method.containing_service.name}/{method.name}"
         self._request_class = GetMessageClass(method.input_type)
+        self._response_class = GetMessageClass(method.output_type)
         self._behaviour, self._streams = behaviour, streams
         self._check = partial(check_addressee, name) if name else _check_nothing
         self._record = recorder.record if recorder else _record_nothing
@@ -141,9 +151,9 @@ class _Method:
         response: Message | bytes = b""
         answer = b""
         try:
-            self._check(context)
-            if self._calls is not None:
-                self._calls.begin(context, running_task())
+            if self._streams.is_ended:
+                await self._streams.refuse()
+            self._begin(context)
             data = await self._receive(context)
             if not isinstance(data, bytes):
                 raise MalformedRequestError("the call has no message")
@@ -167,6 +177,12 @@ class _Method:
                 held.release()
         self._record(self._name, "OK", perf_counter() - started)
         return answer
+
+    def _begin(self, context: Context) -> None:
+        """Check whom a call is meant for, and count it. OverloadedError: there are too many."""
+        self._check(context)
+        if self._calls is not None:
+            self._calls.begin(context, running_task())
 
     async def _parsed(self, data: bytes) -> Message:
         """A long request, parsed in a turn of its own."""
@@ -237,11 +253,21 @@ class _Method:
             return
         except Exception as error:
             response = data = b""
+            if first and is_rest(context):
+                await self._break_off(error, context)
             await self._refuse(error, context, started)
         finally:
             if held is not None:
                 held.release()
         self._record(self._name, "OK", (first or perf_counter()) - started)
+
+    async def _break_off(self, error: Exception, context: Context) -> None:
+        """Write the error as the last line of a stream over REST, then break the stream off."""
+        if "error" in self._response_class.DESCRIPTOR.fields_by_name:
+            status = status_of(error, self._name)
+            await _write_whole(context, self._response_class(error=status).SerializeToString())
+        await asyncio.sleep(BREAK_SECONDS)
+        await _write_whole(context, NO_MESSAGE)
 
     async def _refuse(self, error: Exception, context: Context, started: float) -> None:
         code, status = code_of(error), status_of(error, self._name, FACTS_IN_TRAILERS)
@@ -278,17 +304,38 @@ class Room(NamedTuple):
 
 
 class _Streams:
-    """The streams that run: each is ended when the server stops, since many have no end of their own."""
+    """The streams that run: each is ended when the server stops, since many have no end of their own. Unary
+    calls that begin after that are refused.
+    """
 
     def __init__(self) -> None:
         self._limits: set[asyncio.Timeout] = set()
-        self._ended = False
+        self.is_ended = False
+        self._last, self._refusing = 0.0, asyncio.Event()
+
+    async def refuse(self) -> None:
+        """UnavailableError, once the server takes no more calls: a client can't ask again at once."""
+        self._last = perf_counter()
+        await self._refusing.wait()
+        raise UnavailableError("the node is stopping, nothing was written; ask another one")
+
+    async def wait_quiet(self) -> None:
+        """Return once no call comes any more, after QUIET_SECONDS_AT_MOST at the latest."""
+        started, seen = perf_counter(), 0.0
+        await asyncio.sleep(FIRST_SECONDS)
+        while started <= self._last != seen and perf_counter() < started + QUIET_SECONDS_AT_MOST:
+            seen = self._last
+            await asyncio.sleep(QUIET_SECONDS)
+
+    def release(self) -> None:
+        """Refuse the calls that wait for it."""
+        self._refusing.set()
 
     @asynccontextmanager
     async def bound(self) -> AsyncIterator[None]:
         """Hold a stream. UnavailableError: the server stops."""
         try:
-            async with asyncio.timeout(0 if self._ended else None) as limit:
+            async with asyncio.timeout(0 if self.is_ended else None) as limit:
                 self._limits.add(limit)
                 yield
         except TimeoutError:
@@ -300,7 +347,7 @@ class _Streams:
 
     def end(self) -> None:
         """End those that run, and any that begins later."""
-        self._ended = True
+        self.is_ended = True
         for limit in self._limits:
             limit.reschedule(0)
 
@@ -392,7 +439,7 @@ class Server:
             options=SERVER_OPTIONS,
             maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
         )
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         add_HealthServicer_to_server(self._health, self._grpc)
         self._names: list[str] = []
         self._streams = _Streams()
@@ -417,7 +464,7 @@ class Server:
     async def start(self, addresses: Sequence[str]) -> None:
         """Listen at host:port and answer, as NOT_SERVING until set_serving. ConfigError: a port is taken."""
         await self.set_serving(False)
-        enable_server_reflection([*self._names, health.SERVICE_NAME, REFLECTION_SERVICE], self._grpc)
+        enable_server_reflection([*self._names, HEALTH_SERVICE, REFLECTION_SERVICE], self._grpc)
         for address in addresses:
             self._bind(address)
         await self._grpc.start()
@@ -437,10 +484,20 @@ class Server:
             await self._health.set(name, status)
 
     async def stop(self, grace: float) -> None:
-        """Take no more requests, end streams, and give unary ones that run `grace` seconds to finish."""
+        """Take no more requests, end streams, and give unary ones that run `grace` seconds to finish.
+
+        First all is served until load balancers know. Then calls that come wait, to be refused in words once
+        gRPC takes no more. It cancels without a word what it has received and the node has not begun; a
+        client that waits sends nothing of that kind.
+        """
         await self.set_serving(False)
+        await self._health.wait_noticed()
         self._streams.end()
-        await self._grpc.stop(grace)
+        await self._streams.wait_quiet()
+        stop = asyncio.create_task(self._grpc.stop(grace))
+        await asyncio.sleep(RELEASE_SECONDS)
+        self._streams.release()
+        await stop
 
 
 def listen_addresses(host: str, port: int, loopback: bool) -> list[str]:
