@@ -1,10 +1,10 @@
-"""Reads of messages that come to their end, whoever still waits for them.
+"""Reads of messages that run to completion, even if nothing waits for them any longer.
 
-It owns why: gRPC's asyncio layer, server and client alike, forgets a message that has come when the task
+It owns the workaround: gRPC's asyncio layer, server and client alike, forgets a received message if the task
 that waits for it was cancelled, and never frees its bytes (grpcio 1.85). A client that sends much and then
-cancels, or that the node gives up, would leave up to 64 MiB behind, each time; so would a peer's answer that
-comes just when nobody wants it any more. A read of its own task is never cancelled: when the call ends, gRPC
-ends the read, and what it found is dropped. A call with one answer ends by its deadline at the latest.
+cancels, or that the node gives up, would leave up to 64 MiB behind each time; so would a peer's answer that
+comes after its caller gave up. A read in a separate task is never cancelled: when the call ends, gRPC ends
+the read, and its result is dropped. A call with one answer ends by its deadline at the latest.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 async def whole(read: "Awaitable[T]") -> T:
-    """What a read, or a call with one answer, finds. When this is cancelled, it continues all the same, and
-    nobody asks how it ended.
+    """The result of a read, or of a call with one answer. If this is cancelled, the read still runs to
+    completion, and its outcome is ignored.
     """
     reading = asyncio.get_running_loop().create_task(_wait(read))
     reading.add_done_callback(_look)
@@ -28,6 +28,6 @@ async def _wait(read: "Awaitable[T]") -> T:
 
 
 def _look(reading: "asyncio.Task[Any]") -> None:
-    """Look at an error: one that nobody has seen would be logged."""
+    """Retrieve an error: asyncio would log one that is never retrieved."""
     if not reading.cancelled():
         reading.exception()

@@ -23,9 +23,10 @@ V = TypeVar("V")
 
 
 class Ballot(NamedTuple):
-    """The number of an attempt: ordered, and no two proposers have the same. round: from 1; 0: none yet."""
+    """The number of an attempt: ordered, and no two proposers have the same."""
 
     round: int = 0
+    """From 1; 0: none yet."""
     proposer: str = ""
 
 
@@ -34,13 +35,14 @@ NONE = Ballot()
 
 @dataclass(frozen=True, slots=True)
 class Acceptor(Generic[V]):
-    """The state that an acceptor must remember. promised: it takes part in no lower ballot. accepted, value:
-    the last ballot that it accepted, and its value; None if accepted is NONE.
-    """
+    """The state that an acceptor must remember."""
 
     promised: Ballot = NONE
+    """It takes part in no ballot below this one."""
     accepted: Ballot = NONE
+    """The last ballot that it accepted."""
     value: V | None = None
+    """The value of that ballot; None if accepted is NONE."""
 
     def on_prepare(self, ballot: Ballot) -> "Acceptor[V]":
         """The state after a prepare: the promise was given if `promised` is now that ballot."""
@@ -102,8 +104,9 @@ class Proposer(Generic[V]):
         return voter in self._voters and state.accepted == self.ballot
 
     def on_learned(self, voter: str, value: V) -> bool:
-        """Note that a voter knows the decision: it votes for that and nothing else, in this ballot too. Return
-        whether that is a vote for the value that is asked for.
+        """Note that a voter knows the decision: it votes for that and nothing else, in this ballot too.
+
+        Return whether that is a vote for the value that is asked for.
         """
         if voter not in self._voters or (self._fixed or self._learned) not in (None, value):
             return False

@@ -1,8 +1,7 @@
-"""The REST paths of the public services, as the annotations of proto/ give them.
+"""The REST paths of the public services, by the annotations of proto/.
 
-It owns what a gateway has to know of them beside the transcoding itself: which methods a path takes, which
-fields its JSON body may have, and the form of an error that it answers with by itself. It must never know
-which gateway stands in front.
+It owns the facts that a gateway needs besides the transcoding itself: the methods of a path, the fields of
+its JSON body, and the form of the gateway's own errors. It must never know which gateway is in use.
 
 Tested in tests/envoy/test_rest.py and tests/wire/test_rest.py.
 """
@@ -26,17 +25,15 @@ _VARIABLE = re.compile(r"\{\w+(?:=([^}]*))?\}")
 
 
 class Endpoint(NamedTuple):
-    """One REST path and its method.
-
-    path: a regular expression of RE2, which leaves the query out.
-    body: the full name of the message that the JSON body is, None where there is no body.
-    is_stream: it answers with a line for each message, as they come.
-    """
+    """One REST path and its method."""
 
     method: str
     path: str
+    """A regular expression of RE2, without the query."""
     body: str | None
+    """The full name of the JSON body's message; None if there is no body."""
     is_stream: bool
+    """Whether it answers with a line for each message, as they come."""
 
 
 def services() -> list[str]:
@@ -68,9 +65,9 @@ def paths_by_methods() -> dict[str, str]:
 
 
 def json_fields() -> dict[str, dict[str, str]]:
-    """For each message that a JSON body may hold, by full name: its fields' names in JSON, both spellings.
+    """For each message of a JSON body, by full name: its fields' names in JSON, in both spellings.
 
-    Each name has the full name of the message that its value is, "" for a value that is no message.
+    Each name maps to the full name of its value's message, or "" if the value isn't a message.
     """
     found: dict[str, dict[str, str]] = {}
     for file in _FILES:
@@ -82,7 +79,7 @@ def json_fields() -> dict[str, dict[str, str]]:
 
 
 def details_of(error: LimeDBError) -> tuple[list[dict[str, object]], str]:
-    """An error's details for a gateway that answers with it: as JSON, and as gRPC's trailer in base64."""
+    """An error's details for a gateway's own answer: as JSON, and as gRPC's trailer in base64."""
     status = status_of(error)
     details: list[dict[str, object]] = json_format.MessageToDict(status)["details"]
     return details, base64.b64encode(status.SerializeToString()).decode()
@@ -113,7 +110,7 @@ def _expression(template: str) -> str:
 
 
 def _segments(pattern: str) -> str:
-    """The segments that a variable stands for: * is one of them, ** any number."""
+    """The segments of a variable: * is one, ** any number."""
     return "".join(
         {"**": ".*", "*": "[^/]+"}.get(part, re.escape(part)) for part in re.split(r"(\*\*?)", pattern)
     )

@@ -99,7 +99,7 @@ class Node:
             replication_factor=setup.replication_factor,
         )
         self.view = ClusterView(
-            own, clock, gossip_interval=setup.interval, tell=self.tell, members=self.member_ids
+            own, clock, gossip_interval=setup.interval, own_fields=self.own_fields, members=self.member_ids
         )
         self.clocks = ClockSkewMonitor(clock, max_skew_ms=500, interval=setup.interval, members=self.members)
         self.gossiper = Gossiper(
@@ -178,7 +178,7 @@ class Node:
     def has_data(self) -> bool:
         return self.disk.store.high_water() > 0
 
-    def tell(self) -> dict[str, object]:
+    def own_fields(self) -> dict[str, object]:
         return {**self.topology_store.told(), "has_data": self.has_data(), "keys": self.disk.store.count()}
 
     def member_ids(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""What a peer tells of changes in its store: the stream, read by one who watches.
+"""The stream of changes in a peer's store, for watches.
 
-It owns the call and what its end means. It must never ask again: whoever watches does that.
+It owns the call and the meaning of its end. It must never ask again: the watching side does that.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ async def changes_of(
     try:
         while isinstance(message := await whole(call.read()), replica_pb2.WatchChangesResponse):
             yield convert_replica.change_batch_from(message)
-        raise ReplicaUnreachableError(link.node_url, "it tells of no more changes")
+        raise ReplicaUnreachableError(link.node_url, "it ended the stream of changes")
     except grpc.aio.AioRpcError as error:
         raise _failure(link, error) from None
     except asyncio.CancelledError:

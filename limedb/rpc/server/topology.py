@@ -1,4 +1,4 @@
-"""TopologyService: how peers agree with this node. It decides nothing: it converts and calls."""
+"""TopologyService: peers' calls to agree with this node. It converts and calls, and must never decide."""
 
 from limedb.cluster.topology.loopback import TopologyKeeper
 from limedb.core.bounds import is_url
@@ -10,7 +10,7 @@ from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
 
 class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
-    """Serves the node's part in agreeing to its peers."""
+    """Serves the node's part in agreements to its peers."""
 
     service = topology_pb2.DESCRIPTOR.services_by_name["TopologyService"]
 
@@ -40,7 +40,7 @@ class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
     ) -> topology_pb2.PledgeResponse:
         if not is_url(request.founder):
             raise InvalidRequestError(
-                f"founder={request.founder[:80]!r}: it must be the URL of who wants to found a cluster"
+                f"founder={request.founder[:80]!r}: it must be the URL of a node that founds a cluster"
             )
         return topology_pb2.PledgeResponse(founder=await self._keeper.pledge(request.founder))
 
