@@ -1,4 +1,4 @@
-"""What has changed in the own store lately, for those who watch.
+"""What has changed in the own store lately, for watches.
 
 It owns the order in which changes arrived, and how many are kept. A watcher reads the one log at a place of
 its own: nothing is kept for it, and nobody waits for it; a watcher that falls behind what is kept finds a
@@ -33,7 +33,7 @@ OLD_COPY_MS = 11 * 60_000
 FRESH_MS = 15_000
 """How far before the start of an empty store a watch may ask: it does so by a margin (`feed.py`)."""
 BATCH, BATCH_BYTES = 256, 1 << 20
-"""Changes, and bytes of them, that are told at once."""
+"""Changes, and bytes of them, in one batch."""
 LOOK_AT = 1000
 """Changes that are looked at before others have their turn."""
 BEAT_SECONDS = 1.0
@@ -43,9 +43,9 @@ BEAT_SECONDS = 1.0
 class ChangeLog:
     """The changes of one node since its start, and those of the run before that it took over.
 
-    now_ms: the cluster's time. started_ms: since when it can tell of changes. is_fresh: the store is empty,
+    now_ms: the cluster's time. started_ms: since when it knows of changes. is_fresh: the store is empty,
     so that nothing changed in the seconds before. floor_ms: all that arrived since then is kept.
-    is_complete: of no batch it is unknown whether the store took it; set by who adds.
+    is_complete: of every batch it is known whether the store took it; the replica sets it.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ChangeLog:
         again: bool = False,
         copied: bool = False,
     ) -> None:
-        """Take in what the store was given at a time. again: it was given before, and nobody knows what came
+        """Take in what the store was given at a time. again: it was given before, and it is unknown what came
         of it. copied: see ports.Replica.apply.
         """
         now = self._stamp = max(self._stamp, now_ms)
@@ -93,7 +93,7 @@ class ChangeLog:
         size = sum([len(record[0]) + len(record[1] or "") for record in kept]) + OVERHEAD * len(kept)
         if len(kept) <= BATCH and size <= BATCH_BYTES:
             self._keep(now, kept, size, prompt)
-        else:  # in pieces that can be told at once
+        else:  # in pieces of a batch each
             for record in kept:
                 self._keep(now, [record], _size(record), prompt)
         self._forget_surplus()
@@ -123,8 +123,8 @@ class ChangeLog:
                 yield piece.arrived_ms, record, i in piece.late
 
     def take_over(self, tail: ChangeTail) -> None:
-        """Go on where the run before ended, to be called before anything is added: the store got nothing in
-        between, so that nothing is missing.
+        """Continue where the run before ended, to be called before anything is added: the store got nothing
+        in between, so that nothing is missing.
         """
         self.started_ms, self.floor_ms = tail.started_ms, tail.complete_since_ms
         self._stamp = max(self._stamp, tail.until_ms)
@@ -133,7 +133,7 @@ class ChangeLog:
             self._keep(arrived_ms, [record], _size(record), prompt)
         self._forget_surplus()
 
-    # --- who watches
+    # --- watches
 
     @property
     def is_followed(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a client asks of the coordinator, and what it is told; and what dashboards are.
+"""What a client asks of the coordinator, what that answers, and the figures that dashboards show.
 
 It owns these values. It must never hold code that does anything.
 """

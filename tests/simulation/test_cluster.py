@@ -145,7 +145,7 @@ def test_a_time_that_steps_back_with_the_clocks_is_found() -> None:
 def test_hints_that_count_as_acknowledgements_are_found() -> None:
     with pytest.MonkeyPatch.context() as patch:
         hints_are_acks(patch)
-        assert not _passes(1, registers)
+        assert not all(_passes(seed, registers) for seed in range(MUTANT_SEEDS))
 
 
 @pytest.mark.parametrize("plant", [an_answer_counts_twice, one_short_is_enough])

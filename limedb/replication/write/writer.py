@@ -1,8 +1,8 @@
 """Writes at a level: which replicas, which version, and what is tried again.
 
-It owns the fate of each write from the client's words to its receipt. It must never send: `fanout.py` does.
+It owns each write from its arrival to its receipt. It must never send: `fanout.py` does.
 
-What a receipt says is true because any two levels' worth of replicas that must meet do meet: a write that
+A receipt is true because any two levels' worth of replicas that must meet do meet: a write that
 comes after an acknowledged QUORUM write hears of it from a replica that both asked ("superseded"), moves the
 clock past it and is written again. A LINEARIZABLE write asks a majority first and writes above what it has;
 a newer record that it meets then is a concurrent write's, and it counts as done, ordered just before that
@@ -69,14 +69,14 @@ class Writer:
             jobs = [PendingWrite(write) for write in writes]
         else:
             records = self._records(writes)
-            told = await self._apply_alone(url, records, layout, deadline)
-            if not isinstance(told, LimeDBError) and not any(map(_superseded, told)):
+            answers = await self._apply_alone(url, records, layout, deadline)
+            if not isinstance(answers, LimeDBError) and not any(map(_superseded, answers)):
                 return [
                     _new_written(Written, (record[2], answer[1], 1, 1, epoch))
-                    for record, answer in zip(records, told, strict=True)
+                    for record, answer in zip(records, answers, strict=True)
                 ]
             jobs = [PendingWrite(write, record) for write, record in zip(writes, records, strict=True)]
-            self._settle_alone(jobs, url, told, layout, level)
+            self._settle_alone(jobs, url, answers, layout, level)
         await self.write(jobs, level, deadline)
         return [job.settled() for job in jobs]
 
@@ -104,23 +104,25 @@ class Writer:
     async def _write_alone(
         self, jobs: list[PendingWrite], level: Level, deadline: float
     ) -> list[PendingWrite]:
-        """Write keys that have one replica, the same one, the short way. The jobs that go on the long way."""
+        """Write keys that have one replica, the same one, the short way. It returns the jobs
+        that are left for the long way.
+        """
         layout = self._placement.layout
         if not jobs or (url := self._sole_replica(layout, [job.write.key for job in jobs])) is None:
             return jobs
         records = self._versioned(jobs, self._skew.now_ms())
-        told = await self._apply_alone(url, records, layout, deadline)
+        answers = await self._apply_alone(url, records, layout, deadline)
         if (
-            isinstance(told, LimeDBError)
-            and is_replica_error(told)
+            isinstance(answers, LimeDBError)
+            and is_replica_error(answers)
             and len(jobs) > 1
             and jobs[0].waiter is not None
         ):
-            for job in jobs:  # what is wrong with one is not to hurt those that it was joined with
-                told = await self._apply_alone(url, [job.sent], layout, deadline)
-                self._settle_alone([job], url, told, layout, level)
+            for job in jobs:  # an error of one must not hurt those that it was joined with
+                answers = await self._apply_alone(url, [job.sent], layout, deadline)
+                self._settle_alone([job], url, answers, layout, level)
         else:
-            self._settle_alone(jobs, url, told, layout, level)
+            self._settle_alone(jobs, url, answers, layout, level)
         return [job for job in jobs if job.outcome is None]
 
     def _sole_replica(self, layout: Layout, keys: Sequence[str]) -> str | None:
@@ -143,24 +145,24 @@ class Writer:
         self,
         jobs: Sequence[PendingWrite],
         url: str,
-        told: Sequence[Applied] | LimeDBError,
+        answers: Sequence[Applied] | LimeDBError,
         layout: Layout,
         level: Level,
     ) -> None:
-        """What became of jobs whose records were sent to their one replica."""
+        """Give jobs whose records were sent to their one replica their outcomes."""
         epoch = layout.topology.epoch
         for i, job in enumerate(jobs):
-            if not isinstance(told, LimeDBError) and not (
-                told[i].superseded_by or job.version_is_final or job.own_versions[1:]
+            if not isinstance(answers, LimeDBError) and not (
+                answers[i].superseded_by or job.version_is_final or job.own_versions[1:]
             ):
-                job.outcome = Written(job.sent.version, told[i].existed, 1, 1, epoch)
+                job.outcome = Written(job.sent.version, answers[i].existed, 1, 1, epoch)
                 job.resolve()
                 continue
             acks = _acks_alone(job, url)
-            if isinstance(told, LimeDBError):
-                acks.lose(url, told)
+            if isinstance(answers, LimeDBError):
+                acks.lose(url, answers)
             else:
-                acks.take(url, told[i])
+                acks.take(url, answers[i])
             self._settle(job, layout, level)
 
     def version(self, job: PendingWrite, now_ms: int) -> Record:
@@ -206,7 +208,7 @@ class Writer:
     def _acks(
         self, job: PendingWrite, layout: Layout, level: Level, is_live: "_Live", now_ms: int
     ) -> ReplicaAcks | None:
-        """What to send of a job; None: nothing can be, and it has its outcome."""
+        """The record to send, with its replicas; None: too few can be reached, which is the outcome."""
         job.replica_acks = None
         try:
             owners = layout.of_key(job.write.key)
@@ -236,7 +238,7 @@ class Writer:
         return acks
 
     def _settle(self, job: PendingWrite, layout: Layout, level: Level) -> None:
-        """What became of an attempt: an outcome, or the need of another attempt."""
+        """Conclude an attempt: the job has its outcome, or is tried again."""
         acks = job.replica_acks
         if acks is None:
             return

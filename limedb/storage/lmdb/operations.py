@@ -51,8 +51,10 @@ _STATE = Struct(">I16sI16sBQQB")
 existed.
 """
 _SEAL = 8
-_SPARE = 8  # operations that a transaction forgets, in addition to as many as it writes
-_ROOM_A_STATE = 4096 * 8  # bytes of pages that one state may dirty, and some more
+_SPARE = 8
+"""Operations that a transaction forgets, in addition to as many as it writes."""
+_BYTES_PER_STATE = 4096 * 8
+"""Pages that one state may dirty, and some more."""
 
 
 def _ignore(_: Exception) -> None:
@@ -215,7 +217,7 @@ class LmdbOperationLog:
     def _understood(self, failure: Exception, count: int) -> StoreError:
         """The error for the failed transaction of so many states; more room doesn't fix a failed disk."""
         if self._failure is None:
-            if is_no_room(failure, self._folder, (count + _SPARE) * _ROOM_A_STATE + (1 << 20)):
+            if is_no_room(failure, self._folder, (count + _SPARE) * _BYTES_PER_STATE + (1 << 20)):
                 return full_error(failure, self._folder)
             self._failure = failure
             self._on_fatal(broken(self._folder, failure))

@@ -33,12 +33,14 @@ from limedb.storage.lmdb.write_path import WritePath
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# The most records that a scan reads on the event loop: about a millisecond. Longer scans run in a thread.
-SCAN_BUDGET = 512
-# How many records are purged in one transaction: each costs the writer two turns of the interpreter's lock.
-PURGE_BATCH = 32
-# The most bytes of a range that are read on the event loop. Longer reads run in a thread.
-RANGE_BUDGET = 256 << 10
+SCAN_BUDGET_RECORDS = 512
+"""The most records that a scan reads on the event loop: about a millisecond. Longer scans run in a thread."""
+PURGE_BATCH_RECORDS = 32
+"""How many records are purged in one transaction: each costs the writer two turns of the interpreter's
+lock.
+"""
+RANGE_BUDGET_BYTES = 256 << 10
+"""The most bytes of a range that are read on the event loop. Longer reads run in a thread."""
 _THREADS = 2
 
 
@@ -137,22 +139,22 @@ class LmdbStore:
         """As Store.scan_keys; keys that share their first 480 bytes are read together, whatever the limit."""
         await self._settle()
         try:
-            return self._read(self._reader.scan_keys, after, limit, now_ms, skip, SCAN_BUDGET)
+            return self._read(self._reader.scan_keys, after, limit, now_ms, skip, SCAN_BUDGET_RECORDS)
         except OverBudgetError:
             return await self._in_thread(self._reader.scan_keys, after, limit, now_ms, skip)
 
     async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
         """As Store.scan_range; keys that share their first 480 bytes are read together."""
         await self._settle()
-        if limit <= SCAN_BUDGET:
+        if limit <= SCAN_BUDGET_RECORDS:
             with suppress(OverBudgetError):
-                return self._read(self._reader.scan_range, keys, limit, max_bytes, RANGE_BUDGET)
+                return self._read(self._reader.scan_range, keys, limit, max_bytes, RANGE_BUDGET_BYTES)
         return await self._in_thread(self._reader.scan_range, keys, limit, max_bytes)
 
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens."""
         await self._settle()
-        if limit <= SCAN_BUDGET:
+        if limit <= SCAN_BUDGET_RECORDS:
             return self._read(self._reader.scan_tokens, start, end, limit)
         return await self._in_thread(self._reader.scan_tokens, start, end, limit)
 
@@ -187,9 +189,9 @@ class LmdbStore:
         purged before an error stay purged.
         """
         purged = 0
-        for start in range(0, len(entries), PURGE_BATCH):
+        for start in range(0, len(entries), PURGE_BATCH_RECORDS):
             self._check_open()
-            answers = await self._write(purges_of(entries[start : start + PURGE_BATCH]), 0)
+            answers = await self._write(purges_of(entries[start : start + PURGE_BATCH_RECORDS]), 0)
             purged += sum(answer.existed for answer in answers)
         return purged
 

@@ -8,9 +8,9 @@ from itertools import islice, takewhile
 
 from limedb.core.record import Record, value_size
 
-DEFAULT_LIMIT = 64 << 20
+DEFAULT_LIMIT_BYTES = 64 << 20
 """Bytes of hints for one node. More room covers longer outages; writes beyond it wait for repair."""
-OVERHEAD = 100
+OVERHEAD_BYTES = 100
 """Bytes that a hint counts for, besides key and value."""
 
 
@@ -20,7 +20,7 @@ class MemoryHints:
     limit: bytes for one node.
     """
 
-    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, limit: int = DEFAULT_LIMIT_BYTES) -> None:
         self._limit = limit
         self._kept: dict[str, dict[str, tuple[int, Record]]] = {}
         self._sizes: dict[str, int] = {}
@@ -83,4 +83,4 @@ class MemoryHints:
 
 
 def _size(record: Record) -> int:
-    return OVERHEAD + value_size(record.key) + (0 if record.value is None else value_size(record.value))
+    return OVERHEAD_BYTES + value_size(record.key) + (0 if record.value is None else value_size(record.value))
