@@ -158,10 +158,24 @@ check-fresh: $(READY) googleapis
 	diff --recursive --brief --exclude=__pycache__ gen/limedbpb build/fresh/limedbpb && \
 	  diff envoy/envoy.yaml build/fresh/envoy.yaml || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
 
-# A link to a missing page, heading or name fails it. It fetches nothing; the variable silences an advertisement.
+# Mermaid draws the diagrams in the reader's browser. The site brings it along: one file of its npm package, checked
+# by its hash. Without npm the diagrams appear as text.
+MERMAID_VERSION := 11.17.2
+MERMAID_SHA256 := 581ed7d74bd9048d0e3a91363927d72ef22942d7722546b27f7cc29e35390eb8
+MERMAID := build/mermaid-$(MERMAID_VERSION).min.js
+$(MERMAID):
+	mkdir -p build
+	cd build && npm pack --silent mermaid@$(MERMAID_VERSION) >/dev/null
+	tar -xzOf build/mermaid-$(MERMAID_VERSION).tgz package/dist/mermaid.min.js >$@.new
+	rm build/mermaid-$(MERMAID_VERSION).tgz
+	echo '$(MERMAID_SHA256)  $@.new' | sha256sum --check --quiet
+	mv $@.new $@
+
+# A link to a missing page, heading or name fails it. The variable silences an advertisement.
 .PHONY: docs
-docs: $(READY) ## Build the documentation site into build/site, with the API of the Python package
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+docs: $(READY) $(if $(NPM),$(MERMAID)) ## Build the documentation site into build/site, with the API of the Python package
+	DIAGRAMS=$(if $(NPM),mermaid,text) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(if $(NPM),install -m 644 $(MERMAID) build/site/assets/mermaid.min.js)
 
 # What takes neither a process beside the tests' own, nor a whole cluster in virtual time; tests say so by marks.
 .PHONY: unit
