@@ -70,3 +70,9 @@ def test_texts_use_none_of_the_banned_phrases() -> None:
 def _unwrapped(text: str) -> str:
     """Each paragraph or comment on one line."""
     return re.sub(r"(?<!\n)\n[ \t]*(?:(?:#|//) )?(?=\S)", " ", text)
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: page.name)
+def test_no_diagram_has_a_semicolon_which_ends_a_statement_of_mermaid(page: Path) -> None:
+    diagrams = re.findall(r"^```mermaid\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert [line for diagram in diagrams for line in diagram.splitlines() if ";" in line] == []
