@@ -1,7 +1,6 @@
 """Watches of the real node, simulated: nothing is missed without a gap, whatever fails."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -13,8 +12,9 @@ from tests.simulation.faults import (
     watch_that_drops,
     watch_that_forgets,
 )
+from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import Sim, SimulationError, run_sim
+from tests.simulation.sim import Sim, run_sim
 from tests.simulation.watches import (
     crashing_watches,
     forgetful_watches,
@@ -22,8 +22,6 @@ from tests.simulation.watches import (
     rolling_watches,
     watches,
 )
-
-MUTANT_SEEDS = 20
 
 
 @pytest.fixture
@@ -59,9 +57,12 @@ def test_a_stop_after_a_crash_makes_no_gap(seed: int) -> None:
 def test_a_stop_that_waits_for_nobody_is_found() -> None:
     with pytest.MonkeyPatch.context() as patch:
         stop_at_once(patch)
-        assert any(
-            watcher.gaps for seed in range(MUTANT_SEEDS) for watcher in run_sim(seed, crashing_watches)[0]
-        )
+        search(_without_gaps, shows="has a gap")
+
+
+async def _without_gaps(sim: Sim) -> None:
+    watchers = await crashing_watches(sim)
+    assert not any(watcher.gaps for watcher in watchers), "a watch has a gap"
 
 
 def test_each_version_is_told_once_in_little_memory(one_bucket: None) -> None:
@@ -76,8 +77,7 @@ def test_each_version_is_told_once_in_little_memory(one_bucket: None) -> None:
 def test_a_planted_fault_is_found(fault: Callable[[pytest.MonkeyPatch], None]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         fault(patch)
-        with pytest.raises(SimulationError, match="not told"):
-            run_all(range(MUTANT_SEEDS))
+        search(watches, shows="not told")
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,4 @@ def test_a_fault_in_the_memory_is_found(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         fault(patch)
-        with pytest.raises(SimulationError, match=shows):
-            run_all(range(MUTANT_SEEDS), forgetful_watches)
-
-
-def run_all(seeds: Iterable[int], scenario: Callable[[Sim], Awaitable[Any]] = watches) -> None:
-    for seed in seeds:
-        run_sim(seed, scenario)
+        search(forgetful_watches, shows=shows)
