@@ -28,6 +28,7 @@ from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.problems import Problem, Problems
 from limedb.core.quorum import Level
 from limedb.core.report import Progress
+from limedb.core.stop_limits import drain_seconds, uncounted_ms
 from limedb.core.topology import MemberState, Topology
 from limedb.ports import (
     Account,
@@ -56,9 +57,6 @@ from limedb.replication.scan.scanner import Scanner
 from limedb.replication.streaming.handoff import Handoff
 from limedb.replication.watch.drain import wait_watchable
 from limedb.replication.watch.watcher import MAX_REPORTED, Watcher
-
-WATCH_LAG_MS = 2000
-"""By which a watch is behind the nodes that it hears at most: a beat, and some time to be heard again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ class Engine:
         self.in_flight = InFlight()
         saved = world.node_file.load() or Saved(new_id(rng))
         self.topology_store = TopologyStore(saved, world.node_file, self.in_flight.drained, clock.wall_ms)
-        max_skew_ms = int(settings.max_clock_skew * 1000)
+        max_skew_ms = self._max_skew_ms = int(settings.max_clock_skew * 1000)
         self.clocks = ClockSkewMonitor(
             clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members
         )
@@ -336,16 +334,17 @@ class Engine:
         """How long the node does not count for watches yet: it knows nothing from before its start, and may
         have got then what another node gets only now. 0: it counts.
         """
-        counts_at = self.replica.changes.started_ms + self.watcher.margin_ms + WATCH_LAG_MS
+        counts_at = self.replica.changes.started_ms + uncounted_ms(self._max_skew_ms)
         is_alone = len(self.topology_store.topology.members) < 2
         return 0 if is_alone else max(0, counts_at - self.skew.now_ms())
 
     async def wait_watchable(self, wait_ms_of: Callable[[str], Awaitable[int]]) -> None:
-        """Return when the node may stop as far as watches are concerned; see `watch_drain.wait_watchable`."""
+        """Return when the node may stop as far as watches are concerned; see `watch/drain.py`."""
         await wait_watchable(
             lambda: [state.url for state in self.view.living()],
             wait_ms_of,
             lambda: self.replica.changes.is_followed,
+            drain_seconds(self._settings.max_clock_skew),
         )
 
     def _watch_problems(self) -> Iterator[Problem]:

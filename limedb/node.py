@@ -27,6 +27,7 @@ from limedb.config import Config
 from limedb.core.problems import Problem
 from limedb.core.quorum import Level
 from limedb.core.report import RotFigures
+from limedb.core.stop_limits import LAST_SECONDS, drain_seconds
 from limedb.engine import Engine, Settings, World
 from limedb.errors import LimeDBError, StoreDamagedError
 from limedb.observability.figures import Figures
@@ -35,7 +36,6 @@ from limedb.observability.machine import give_back, machine_memory, own_memory_r
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
 from limedb.ports import NodeFile, Store, StoreStats
-from limedb.replication.watch.drain import LONGEST_SECONDS
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.own_name import NameWatch, check_own_name
 from limedb.rpc.peer.remote_replica import RemoteGossip, ReplicaDirectory
@@ -70,10 +70,8 @@ from limedb.storage.opening import (
 
 log = logging.getLogger(__name__)
 
-LAST_SECONDS = 15.0
-"""How long a stop may take; then the process ends as it is: what was acknowledged is on disk."""
 LAST_SECONDS_OF_A_START = 5.0
-"""The same while the node starts: it has no requests that would have to end."""
+"""How long a stop may take while the node starts: it has no requests that would have to end."""
 DRAIN_SECONDS = 5.0
 """How long running requests may take once the node is told to stop."""
 MAX_ANSWER = (4 << 20) - (64 << 10)
@@ -516,16 +514,16 @@ async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> b
     last.seconds = LAST_SECONDS
     _spare_collector()
     await stopping
-    await _stop(node, last)
+    await _stop(node, last, drain_seconds(config.max_clock_skew))
     if node.failure is not None:
         raise LimeDBError(f"the node had to stop: {node.failure}") from node.failure
     return node.is_removed and not signals.is_asked
 
 
-async def _stop(node: Node, last: LastResort) -> None:
-    """Stop a node, each of the two steps in its time."""
+async def _stop(node: Node, last: LastResort, drain: float) -> None:
+    """Stop a node, each of the two steps in its time. drain: seconds that the first one takes at most."""
     for seconds, step in (
-        (LONGEST_SECONDS + LAST_SECONDS, node.wait_watchable),
+        (drain + LAST_SECONDS, node.wait_watchable),
         (LAST_SECONDS, node.stop),
     ):
         last.call_off()

@@ -1,7 +1,7 @@
 """Work that takes the processor's time, done beside the event loop.
 
-It owns how many of it may wait. It must never know what is computed: what is passed on reads what never
-changes, and has no effect. It shares the interpreter with the loop, which gets its turns (`SWITCH_SECONDS` of
+It owns how many computations may wait. It must never know what they compute: each reads only immutable data
+and has no effect. The thread shares the interpreter with the loop, which gets its turns (`SWITCH_SECONDS` of
 node.py).
 """
 
@@ -14,23 +14,23 @@ from limedb.errors import UnavailableError
 T = TypeVar("T")
 
 MOST_WAITING = 16
-"""What may wait to be computed; one more is refused."""
+"""Computations that may wait; one more is refused."""
 
 
 class Compute(Protocol):
-    """Who computes."""
+    """Runs a computation and returns its result."""
 
     async def __call__(self, work: Callable[[], T]) -> T:
-        """What the work returns. UnavailableError: too much of it waits already."""
+        """Return the result of the work. UnavailableError: too much work is waiting already."""
 
 
 async def compute_here(work: Callable[[], T]) -> T:
-    """Compute it at once, on the event loop: in tests and simulations."""
+    """Compute at once, on the event loop: for tests and simulations."""
     return work()
 
 
 class Aside:
-    """Computes in a thread, one after the other."""
+    """Computes in a thread, one piece of work after the other."""
 
     def __init__(self) -> None:
         self._one = asyncio.Lock()
@@ -40,7 +40,7 @@ class Aside:
         """As Compute."""
         if self._waiting >= MOST_WAITING:
             raise UnavailableError(
-                f"{self._waiting} plans and reports are being computed or wait for that; try again soon"
+                f"{self._waiting} plans and reports are already being computed or waiting; try again soon"
             )
         self._waiting += 1
         try:

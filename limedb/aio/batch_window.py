@@ -1,25 +1,28 @@
-"""Waits for a lull: until the event loop brings nothing more of a kind, or for so long at most.
+"""Waits for a lull: until the event loop brings no more of something, or a time limit is reached.
 
-It owns the waiting. It must never know what is collected meanwhile.
+It owns the waiting. It must never know what is being collected.
 
-What costs the same for one thing as for many, such as a transaction or a frame, is done for all that come
-together. A busy loop brings them turn by turn, a few at a time; who acts after each turn works more, not
-sooner, for there is no time to spare. So where several come together, now or the last time, some turns that
-bring nothing are waited for (a turn costs microseconds, and timers only know milliseconds); where one comes
-alone, a single one. Source: PostgreSQL's commit_delay and commit_siblings.
+Some work costs the same for one item as for many, such as a transaction or a frame, so it is done once for
+all items that come together. A busy loop brings them a few in each turn. Acting after each turn would cost
+more and finish no sooner, for there is no time to spare. So where several items come together, now or the
+last time, the window waits for some turns that bring nothing (a turn costs microseconds, while timers have a
+resolution of milliseconds); for an item that comes alone it waits a single turn. Source: PostgreSQL's
+commit_delay and commit_siblings.
 """
 
 import asyncio
 from collections.abc import Callable
 
 QUIET_TURNS = 20
-"""Turns without anything new that make a lull where several come together."""
+"""Turns without a new item that make a lull, where several come together."""
 FEW = 3
-"""As many as may come together and still count as alone."""
+"""The most items that may come together and still count as alone."""
 
 
 class BatchWindow:
-    """Calls `act` in a lull, once for all that came before. most: seconds that the first of it waits."""
+    """Calls `act` in a lull, once for all items that came before. most: seconds that the first one may
+    wait.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, act: Callable[[], None], most: float) -> None:
         self._loop, self._act, self._most = loop, act, most
@@ -28,7 +31,7 @@ class BatchWindow:
         self._until = 0.0
 
     def notify(self, count: int = 1) -> None:
-        """Hear that something has come."""
+        """Note that `count` items have come."""
         self._came += count
         self._quiet = 0
         if not self._is_waiting:

@@ -1,4 +1,6 @@
-"""Asking many nodes at once.
+"""Asks many nodes at once.
+
+
 
 It owns the tasks of the calls, which end before the question does. It must never know what is asked.
 """

@@ -1,7 +1,7 @@
-"""The end of a process that can't stop by itself.
+"""Ends a process that can't stop by itself.
 
-It owns that end, and what is said of it. It must never come while a stop still has time: what stops begins
-it, and calls it off where the process lives on.
+It owns that end and the message about it. It must never act while a stop still has time: the code that stops
+the process starts the countdown, and calls it off if the process is to live on.
 """
 
 import faulthandler
@@ -13,9 +13,11 @@ _STDERR = 2
 
 
 class LastResort:
-    """Once begun, it ends the process after `seconds` with status 1, and with what its threads did on stderr.
+    """Once begun, it ends the process after `seconds` with status 1, and writes the stacks of its threads to
+    stderr.
 
-    It doesn't keep the process alive; threads that hang at its very end are covered, too. For any thread.
+    It doesn't keep the process alive, and also covers threads that hang at interpreter exit. Any thread may
+    use it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -24,7 +26,7 @@ class LastResort:
         self._timer: Timer | None = None
 
     def begin(self) -> None:
-        """Let the time run, unless it runs already."""
+        """Start the countdown, unless it runs already."""
         with self._lock:
             if self._timer is None:
                 self._timer = Timer(self.seconds, _end, (self.seconds,))
@@ -40,9 +42,9 @@ class LastResort:
 
 
 def _end(seconds: float) -> None:
-    os.set_blocking(_STDERR, False)  # nor may a pipe that nobody reads hold this up
+    os.set_blocking(_STDERR, False)  # a pipe that nobody reads must not hold this up either
     with suppress(OSError):
-        text = f"the process did not stop within {seconds:g} s, and is ended; this is what its threads did:\n"
+        text = f"the process did not stop within {seconds:g} s and is being ended; its threads were here:\n"
         os.write(_STDERR, text.encode())
         faulthandler.dump_traceback(_STDERR)
     os._exit(1)

@@ -1,9 +1,9 @@
-"""What a process says when a signal ends it at once.
+"""The message of a process that a signal ends at once.
 
-It owns that something is said. It must never hold up that end: nobody may read what it writes.
+It makes sure that there is one. It must never delay that end: perhaps nobody reads the message.
 
-LMDB maps its file, so that a page that can't be read, or is cut off, is SIGBUS, and a page that isn't one may
-be SIGSEGV or an assertion (SIGABRT): no exception that anybody could catch.
+LMDB maps its file into memory. So a page that can't be read, or is cut off, raises SIGBUS, and a damaged page
+may raise SIGSEGV or fail an assertion (SIGABRT): nothing that Python code could catch.
 """
 
 import faulthandler
@@ -13,8 +13,8 @@ _STDERR = 2
 
 
 def leave_last_words() -> None:
-    """Let the name of such a signal, and where the process was, stand on stderr at its end."""
-    try:  # opened anew, since not to block is a matter of what is open, which others share
+    """Have such a signal's name, and the place where it struck, written to stderr."""
+    try:  # opened anew, since O_NONBLOCK belongs to the open file, which other processes share
         fd = os.open(f"/proc/self/fd/{_STDERR}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # a socket, say
         fd = _STDERR

@@ -1,9 +1,9 @@
-"""When what failed is tried again: after pauses that grow, within a budget that calls share, or until a
-patience is at its end. All that calls nodes from outside waits by it, the client library and the commands.
+"""When a failed call is tried again: after pauses that grow, within a budget that calls share, or until
+patience runs out. The client library and the commands, which call nodes from outside, wait by these rules.
 
-It owns how long to wait before a try. It must never decide whether a try is safe. Many clients that try again
-at once keep a busy cluster busy: the pauses are drawn at random, and what is tried again more than once pays
-from a budget that answers fill.
+It owns how long to wait before a try. It must never decide whether a try is safe. Many clients that retry at
+the same time keep a busy cluster busy. So pauses are random, and every retry after a call's first one is paid
+from a budget, which answers refill.
 """
 
 import random
@@ -13,18 +13,19 @@ from collections.abc import Callable
 from limedb.errors import LimeDBError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 5.0
-"""Seconds: the first pause lets a call go elsewhere at once, the longest leaves a cluster in peace."""
+"""Seconds: the first pause lets a call move to another node at once, the longest leaves a cluster in peace.
+"""
 LONGEST_LOOK = 2.0
-"""Seconds of the longest pause of one who follows something: it notices by then that a node is back."""
+"""Seconds of the longest pause of a call that follows something: by then it notices that a node is back."""
 GROWTH = 2.5
 CAPACITY = 10.0
-"""Retries that are allowed in a row when nothing is answered."""
+"""Retries that are allowed in a row while no node answers."""
 EARNED = 0.1
-"""Retries that an answer allows: at most one in ten, besides those of the capacity."""
+"""Retries that an answer earns: at most one in ten, besides those of the capacity."""
 
 
 def tried_words(tries: int, seconds: float) -> str:
-    """For how long and how often something was tried: "tried 7 times in 30.0 s"; empty where once."""
+    """How often and for how long something was tried: "tried 7 times in 30.0 s"; empty after one try."""
     return f"tried {tries} times in {seconds:.1f} s" if tries > 1 else ""
 
 
@@ -41,30 +42,30 @@ class Pauses:
         self._next = first
 
     def pause(self, longest: bool = False) -> float:
-        """Seconds to wait before the next try: half of the pause at least, the rest by chance. longest: it is
-        the longest pause from now on.
+        """Seconds to wait before the next try: at least half of the pause, the rest at random. longest: from
+        now on use the longest pause.
         """
         pause = self._longest if longest else self._next
         self._next = min(self._longest, pause * GROWTH)
         return pause * (0.5 + self._chance() / 2)
 
     def begin_anew(self) -> None:
-        """Begin with the first pause again: a try has succeeded."""
+        """Start with the first pause again: a try has succeeded."""
         self._next = self._first
 
 
 class Budget:
-    """Retries that may still be made, of all calls of a client."""
+    """The retries that all calls of a client together may still make."""
 
     def __init__(self) -> None:
         self._left = CAPACITY
 
     def earn(self) -> None:
-        """Hear that a node has answered."""
+        """Note that a node has answered."""
         self._left = min(CAPACITY, self._left + EARNED)
 
     def spend(self) -> bool:
-        """Whether one more retry is within it; it is spent then."""
+        """Take one more retry from the budget; False: it is spent."""
         if self._left < 1:
             return False
         self._left -= 1
@@ -74,9 +75,9 @@ class Budget:
 class Retries:
     """The retries of one call.
 
-    The first is free, for a node that died owes its answers to many callers. Later ones wait ever longer, and
-    at once the longest where the budget is spent: they are put off, not refused, for it is the caller's
-    deadline that ends a call.
+    The first is free, for a node that died owes answers to many callers. Later ones wait longer and longer,
+    or at once for the longest pause if the budget is spent. They are postponed, not refused, for only the
+    caller's deadline ends a call.
     """
 
     def __init__(self, budget: Budget, pauses: Pauses | None = None) -> None:
@@ -90,8 +91,8 @@ class Retries:
 
 
 class Patience:
-    """How long one who follows something bears that it is away: seconds since a try failed first.
-    clock, sleep: as time.monotonic and time.sleep.
+    """How long a call that follows something bears its absence: seconds since a try first failed. clock,
+    sleep: as time.monotonic and time.sleep.
     """
 
     def __init__(
@@ -107,13 +108,13 @@ class Patience:
         self._tries = 0
 
     def heard(self) -> None:
-        """Something came: all begins anew."""
+        """Start from the beginning: something came."""
         if self._since is not None:
             self._since, self._tries = None, 0
             self._pauses.begin_anew()
 
     def wait(self, error: LimeDBError) -> None:
-        """Wait before the next try; the error of the last one, where the patience is at its end."""
+        """Wait before the next try. Raises the error of the last one if patience has run out."""
         now = self._clock()
         self._since = now if self._since is None else self._since
         self._tries += 1

@@ -1,14 +1,14 @@
-"""Time in which this process ran: what it stood still for hardly counts.
+"""The time in which this process ran: pauses of the process hardly count.
 
-It owns that time, and notices by itself when the process stood still: it was stopped (SIGSTOP), its machine
-slept, or it got no processor. It must never be used to compare clocks: there, all time counts.
+It owns that time, and notices by itself that the process stood still: because it was stopped (SIGSTOP), its
+machine slept, or it got no processor. It must never be used to compare clocks: there, all time counts.
 
-A node that stood still heard nothing in that time, for it didn't listen. So whatever measures the silence of
-others, or how long they owe an answer, measures it by this time: the peers are as alive as they were.
+A node that stood still heard nothing in that time, for it didn't listen. So code that measures the silence of
+others, or how long they owe an answer, uses this time: the peers are as alive as they were.
 
 Why that is safe: this time never runs faster than real time, so a wait by it is at least as long as it says.
-It may stand wherever acting late is safe (to take a node for dead, to remove it, to purge, to give up), and
-must not where a right ends by itself after so long: no node has such a right, for no leases are given.
+It may be used wherever acting late is safe (to take a node for dead, to remove it, to purge, to give up), and
+must not be used where a right expires by itself: no node has such a right, for there are no leases.
 """
 
 import asyncio
@@ -19,9 +19,11 @@ from typing import Protocol
 
 TICK_SECONDS = 0.1
 STEP_SECONDS = 0.3
-"""What counts, at most, of the time between two ticks."""
+"""The most that counts of the time between two ticks."""
 TIMER_SLACK_SECONDS = 0.001
-"""What is due so soon is due: timers may fire a rounding too early, and nothing useful fits in between."""
+"""A moment that is no further away than this has come: timers may fire too early by a rounding error, and
+nothing useful fits into the rest.
+"""
 
 
 class Running(Protocol):
@@ -32,7 +34,9 @@ class Running(Protocol):
 
 
 class RunningTime:
-    """All time counts until `start`, and after `stop`. It may be read by any thread.
+    """All time counts until `start` and after `stop`. Any thread may read it.
+
+
 
     clock: seconds since some moment. stood_still: called with the seconds that were left out, each time.
     """
@@ -73,7 +77,9 @@ class RunningTime:
 
 @asynccontextmanager
 async def timeout(clock: Running, seconds: float) -> AsyncIterator[None]:
-    """As asyncio.timeout, by that time: the block has `seconds` in which this process ran. TimeoutError."""
+    """As asyncio.timeout, by running time: the block has `seconds` in which this process runs.
+    TimeoutError.
+    """
     async with asyncio.timeout(None) as scope:
         alarm = _Alarm(clock, seconds, scope)
         try:
@@ -83,7 +89,7 @@ async def timeout(clock: Running, seconds: float) -> AsyncIterator[None]:
 
 
 class _Alarm:
-    """Lets a scope expire when its time is over by the clock, however late it is by the loop's."""
+    """Lets a scope expire when its time is up by the clock, however late it is by the loop's."""
 
     def __init__(self, clock: Running, seconds: float, scope: asyncio.Timeout) -> None:
         self._clock, self._due, self._scope = clock, clock.monotonic() + seconds, scope

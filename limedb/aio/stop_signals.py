@@ -1,7 +1,7 @@
-"""The signals that ask a process to stop, heard whatever its event loop does.
+"""The signals that ask a process to stop, heard whatever the event loop is doing.
 
-It owns the thread that waits for them. It must never leave a stop to the loop alone: a loop that stands
-still, in a read from a disk that hangs, calls no signal handler, and the process would take no notice.
+It owns the thread that waits for them. It must never leave a stop to the loop alone: a loop that hangs, say
+in a read from a broken disk, calls no signal handler, and the process would not react.
 """
 
 import signal
@@ -14,9 +14,9 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Hears SIGTERM and SIGINT from now on. last: begins with the first of them. is_asked: one has come.
+    """Handles SIGTERM and SIGINT from now on. last: begins with the first of them. is_asked: one has come.
 
-    Make it in the main thread before there are others: threads inherit that these signals are blocked.
+    Create it in the main thread before there are others: threads inherit the blocked signals.
     """
 
     def __init__(self, last: LastResort) -> None:
@@ -27,7 +27,7 @@ class StopSignals:
         Thread(target=self._wait, name="limedb-signals", daemon=True).start()
 
     def tell(self, hear: Callable[[], None]) -> None:
-        """Call `hear` at each signal, in another thread; at once, where one has come before."""
+        """Call `hear` at each signal, in another thread; at once if one has come before."""
         with self._lock:
             self._hear = hear
         if self.is_asked:

@@ -1,7 +1,7 @@
-"""Keeps background work running: what fails is logged, and started again after a pause that grows.
+"""Keeps background work running: it logs what fails, and starts it again after a pause that grows.
 
-It owns the pauses, and the list of what fails now. It must never run what its owner can't do without: such
-work ends with its owner. Source: the one-for-one supervisors of Erlang/OTP.
+It owns the pauses and the list of failing work. It must never run work that its owner can't do without: a
+failure of such work must end the owner, too. Source: the one-for-one supervisors of Erlang/OTP.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
 STEADY_SECONDS = 60.0
-"""After so long without a failure, work counts as well again, and its next pause is the first one."""
+"""After so long without a failure, work counts as healthy again, and its next pause is the first one."""
 
 
 class Supervisor:
-    """Runs coroutines that are to run until they are cancelled."""
+    """Runs coroutines that should run until they are cancelled."""
 
     def __init__(self) -> None:
         self._failing: dict[str, str] = {}
 
     @property
     def failing(self) -> Mapping[str, str]:
-        """The error of what failed and has not run for STEADY_SECONDS since, by name."""
+        """By name, the error of work that failed and has not run for STEADY_SECONDS since."""
         return MappingProxyType(self._failing)
 
     async def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -51,6 +51,6 @@ class Supervisor:
 
 
 def _is_cancelled() -> bool:
-    """Whether it was the running task that somebody cancelled, and not a call that it waited for."""
+    """Whether the running task itself was cancelled, and not a call that it waited for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

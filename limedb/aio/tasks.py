@@ -17,7 +17,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self._running: dict[asyncio.Task[None], None] = {}  # in the order of their starts
-        self._log = Sparing(log)  # what fails for one request fails for all of them
+        self._log = Sparing(log)  # an error of one request is mostly an error of all
 
     def __len__(self) -> int:
         return len(self._running)
@@ -30,7 +30,7 @@ class Tasks:
         return task
 
     async def close(self, grace: float) -> None:
-        """Give what runs some seconds to end, then cancel it; all has ended when this returns."""
+        """Give running tasks some seconds to finish, then cancel them; all have ended when this returns."""
         if self._running:
             await asyncio.wait(tuple(self._running), timeout=grace)
         while self._running:

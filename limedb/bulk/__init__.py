@@ -1,1 +1,1 @@
-"""Import and export: files of keys, read and written piece by piece; screens are the command line's."""
+"""Import and export: files of keys, read and written piece by piece; limedb/cli has the screens."""

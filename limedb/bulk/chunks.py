@@ -1,6 +1,6 @@
 """The lines of a file in chunks, read by a thread of their own.
 
-It owns how many lines make a chunk. It must never hold more than one that nobody has taken.
+It owns how many lines make a chunk. It must never hold more than one chunk that nobody has taken.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ BATCH = 500
 """Lines of a chunk, at most."""
 BATCH_BYTES = 1 << 20
 IDLE_SECONDS = 0.25
-"""After which a chunk is taken as it is: what came through a pipe that is idle now need not wait."""
+"""A chunk is taken as it is after this time, so that lines from an idle pipe need not wait for more.
+"""
 
 
 class Chunks:
@@ -24,9 +25,10 @@ class Chunks:
         self._chunk: list[Line] = []
 
     async def read(self) -> AsyncGenerator[list[Line], None]:
-        """The chunks, with an empty one now and then while nothing comes. BulkError: it can't go on.
+        """Yield the chunks, with an empty one now and then while nothing comes. BulkError: the file can't be
+        read any further.
 
-        When it is left, its thread goes on until it has a chunk.
+        After the caller leaves the loop, the thread continues until it has a chunk.
         """
         more = True
         while more:
@@ -34,12 +36,12 @@ class Chunks:
             while not reading.done():
                 await asyncio.wait((reading,), timeout=IDLE_SECONDS)
                 yield self._taken()
-            if left := self._taken():  # it was read while nobody waited
+            if left := self._taken():  # the thread read it while nobody waited
                 yield left
             more = reading.result()
 
     def _read_one(self) -> bool:
-        """Read a chunk; whether there may be more."""
+        """Read a chunk; return whether there may be more."""
         count = size = 0
         while count < BATCH and size < BATCH_BYTES:
             line = next(self._lines, None)

@@ -14,12 +14,12 @@ from limedb.bulk.jsonl import MAX_LINE, blob_of
 from limedb.errors import BadItemError, BulkError
 
 COLUMNS = ("key", "value", "blob", "expires_at_ms")
-_EMPTY_BLOB = "="  # no bytes at all, which an empty field can't say: that is the text ""
+_EMPTY_BLOB = "="  # no bytes at all; an empty field means the text ""
 _KNOWN = {*COLUMNS, "ttl_ms"}
 
 
 def read(file: BinaryIO, start: Place) -> Iterator[Line]:
-    """The rows from a place on. BulkError: the header, or the file, can't be used."""
+    """Yield the rows from a place on. BulkError: the header, or the file, can't be used."""
     csv.field_size_limit(MAX_LINE)
     lines = _Lines(file)
     try:
@@ -43,12 +43,12 @@ def read(file: BinaryIO, start: Place) -> Iterator[Line]:
 
 
 def header() -> bytes:
-    """The first line of a file."""
+    """Return the first line of a file."""
     return _row(COLUMNS)
 
 
 def write(item: Item) -> bytes:
-    """The row of an item."""
+    """Return the row of an item."""
     expires = str(item.expires_at_ms) if item.expires_at_ms else ""
     if isinstance(item.value, str):
         return _row((item.key, item.value, "", expires))
@@ -56,7 +56,7 @@ def write(item: Item) -> bytes:
 
 
 class _Lines:
-    """The lines of a file as text, as a CSV reader takes them: it says how far they were taken."""
+    """The lines of a file as text, for a CSV reader; `place` says how far it has read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -73,13 +73,13 @@ class _Lines:
         return raw.decode("utf-8-sig" if self.count == 1 else "utf-8")
 
     def seek(self, place: Place) -> None:
-        """Go on at a place."""
+        """Continue at a place."""
         self._file.seek(place.offset)
         self.count, self._offset = place.line, place.offset
 
     @property
     def place(self) -> Place:
-        """Behind the last line that was taken."""
+        """The place after the last line that was read."""
         return Place(self._offset, self.count)
 
 
@@ -87,7 +87,7 @@ def _header(row: Sequence[str] | None) -> tuple[str, ...]:
     columns = tuple(row or ())
     if "key" not in columns or not {"value", "blob"} & set(columns) or not set(columns) <= _KNOWN:
         raise BulkError(
-            f"the first line must name the columns key, and value or blob; and may name expires_at_ms or"
+            f"the first line must name the columns key, and value or blob, and may name expires_at_ms or"
             f" ttl_ms; it is {','.join(columns)!r}"
         )
     return columns
@@ -97,13 +97,13 @@ def _content(columns: Sequence[str], row: Sequence[str]) -> Content:
     if not row:
         return None
     if len(row) != len(columns):
-        return BadItemError(f"{len(row)} fields, the header names {len(columns)}")
-    told = dict(zip(columns, row, strict=True))
+        return BadItemError(f"{len(row)} fields, but the header names {len(columns)}")
+    fields = dict(zip(columns, row, strict=True))
     try:
-        blob = told.get("blob", "")
-        value = blob_of(blob.removeprefix(_EMPTY_BLOB)) if blob else told.get("value", "")
-        expires = whole_number("expires_at_ms", told.get("expires_at_ms"))
-        return checked(Item(told["key"], value, expires, whole_number("ttl_ms", told.get("ttl_ms"))))
+        blob = fields.get("blob", "")
+        value = blob_of(blob.removeprefix(_EMPTY_BLOB)) if blob else fields.get("value", "")
+        expires = whole_number("expires_at_ms", fields.get("expires_at_ms"))
+        return checked(Item(fields["key"], value, expires, whole_number("ttl_ms", fields.get("ttl_ms"))))
     except BadItemError as error:
         return error
 

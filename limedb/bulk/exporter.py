@@ -14,12 +14,12 @@ from limedb.errors import BadItemError, LimeDBError, UnavailableError
 from limedb.operator.scans import ScanPage
 
 Scan = Callable[[str | None], Iterator[ScanPage]]
-"""The pages behind a cursor."""
+"""Yields the pages after a cursor."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far an export is. after: the cursor, None at the start; written, failed: items."""
+    """The progress of an export. after: the cursor, None at the start; written, failed: items."""
 
     after: str | None = None
     written: int = 0
@@ -27,10 +27,10 @@ class Progress:
 
 
 class Exporter:
-    """An export into a file that stands where it is to go on.
+    """An export into a file, whose position is where the export continues.
 
-    report: called with each key that the form can't hold. moved: called when a page is in the file.
-    patience: with a scan that broke off; one that never brought a page fails at once.
+    report: called for each key that the form can't hold. moved: called when a page is in the file.
+    patience: with a scan that breaks; one that never returned a page fails at once.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Exporter:
         self._patience = patience
 
     def run(self, scan: Scan) -> None:
-        """Write all pages. LimeDBError: the scan broke off, and did not go on in time."""
+        """Write all pages. LimeDBError: the scan broke, and did not continue in time."""
         if self.progress.after is None:
             self._out.write({Format.CSV: csv_file.header(), Format.GO: b"{"}.get(self._form, b""))
         for page in self._pages(scan):
@@ -60,10 +60,10 @@ class Exporter:
             self._out.write(b"\n}\n")
 
     def _pages(self, scan: Scan) -> Iterator[ScanPage]:
-        """The pages to the end, also where a node that was asked goes away meanwhile."""
+        """Yield the pages to the end, even if a node goes away meanwhile."""
         has_come = False
         while True:
-            error: LimeDBError = UnavailableError("the scan ended before its range did")
+            error: LimeDBError = UnavailableError("the scan stopped before the end of its range")
             try:
                 for page in scan(self.progress.after):
                     yield page

@@ -1,6 +1,6 @@
 """The data file of a Go LimeDB: one JSON object of all keys, {"key": "value", ...}.
 
-It owns reading it as a stream, and writing its entries. What STORE=filesystem writes is read too: there an
+It owns reading it as a stream, and writing its entries. It also reads the file of STORE=filesystem, where an
 entry may be a record, with a version or a tombstone.
 """
 
@@ -17,7 +17,7 @@ from limedb.errors import BadItemError, BulkError
 
 
 def read(file: BinaryIO, start: Place) -> Iterator[Line]:
-    """The entries from a place on; those before it are read too, and left out. BulkError: not such a file."""
+    """Yield the entries from a place on; skip those before it. BulkError: this is not such a file."""
     number, source = 0, _Source(file)
     try:
         for key, value in islice(ijson.kvitems(source, ""), start.offset, None):
@@ -25,31 +25,31 @@ def read(file: BinaryIO, start: Place) -> Iterator[Line]:
             at = start.offset + number
             yield Line(at, Place(at, at), _content(key, value))
     except (ijson.JSONError, UnicodeDecodeError) as error:
-        where = f"behind entry {start.offset + number}"
+        where = f"after entry {start.offset + number}"
         raise BulkError(f"not a JSON object of keys and values, {where}: {_reason(error)}") from None
-    if source.first != b"{":  # the parser finds no keys in it, as in an empty object
+    if source.first != b"{":  # the parser finds no keys in it either
         raise BulkError("not a JSON object of keys and values")
 
 
 def write(item: Item) -> bytes:
-    """The entry of an item, without a comma. BadItemError: a Go LimeDB can't hold it."""
+    """Return the entry of an item, without a comma. BadItemError: a Go LimeDB can't hold it."""
     if not isinstance(item.value, str):
-        raise BadItemError(f"key {item.key!r} holds bytes, and a Go data file only text: export to jsonl")
+        raise BadItemError(f"key {item.key!r} holds bytes, but a Go data file only text: export to jsonl")
     if item.expires_at_ms:
-        raise BadItemError(f"key {item.key!r} expires, which a Go data file can't say: export to jsonl")
+        raise BadItemError(f"key {item.key!r} expires, but keys of a Go data file don't: export to jsonl")
     return (
         json.dumps(item.key, ensure_ascii=False) + ":" + json.dumps(item.value, ensure_ascii=False)
     ).encode()
 
 
 class _Source:
-    """A file. first: what it begins with, without blanks; known once it was read."""
+    """A file. first: its first byte that is not blank, once it has been read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.first = file, b""
 
     def read(self, size: int = -1) -> bytes:
-        """Some more of it."""
+        """Read some more."""
         data = self._file.read(size)
         self.first = self.first or data.lstrip()[:1]
         return data
@@ -67,7 +67,7 @@ def _content(key: str, value: object) -> Content:
 
 
 def _reason(error: Exception) -> str:
-    """What the parser says, without the drawing of the place."""
-    told = error.args[0]
-    text = told.decode(errors="replace") if isinstance(told, bytes) else str(error)
+    """Return the parser's message, without its drawing of the place."""
+    reason = error.args[0]
+    text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(error)
     return text.splitlines()[0]

@@ -1,8 +1,8 @@
 """Import: lines of a file become keys of a cluster, many batches at once.
 
-It owns the order and the progress. What is behind `place` is stored or was told as an error, however the run
-ends; nothing before it is stored again. Two writes of one key are never under way together, so the later line
-stands. It must never hold more than some batches.
+It owns the order and the progress. However the run ends, every line before `place` is stored or was reported
+as bad, and a resumed run stores none of them again. Two writes of one key are never under way together, so
+the later line wins. It must never hold more than a few batches.
 """
 
 import asyncio
@@ -24,22 +24,22 @@ IN_FLIGHT = 8
 
 
 class Store(Protocol):
-    """Where keys go: a client."""
+    """A client that stores keys."""
 
     async def set_many(self, values: Mapping[str, Value], ttl: float | None = None) -> dict[str, Receipt]:
-        """See Client.set_many."""
+        """Store many values, as Client.set_many does."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """What became of items. expired: their time was over before they could be stored."""
+    """Counts of items by their outcome. expired: their time was over before they could be stored."""
 
     stored: int = 0
     failed: int = 0
     expired: int = 0
 
     def add(self, other: "Counts") -> None:
-        """Count what another one has counted."""
+        """Add the counts of another one."""
         self.stored += other.stored
         self.failed += other.failed
         self.expired += other.expired
@@ -54,10 +54,10 @@ class _Batch:
 
 
 class Importer:
-    """An import. place: where the file was left off, and counts: what came before that; both move on.
+    """An import. place: where the file continues; counts: of the lines before that. Both advance.
 
-    report: told of each bad line: its number and what is wrong. moved: told when the place has moved on.
-    stop_on_error: the first bad line ends the run.
+    report: called for each bad line with its number and error. moved: called when the place has advanced.
+    stop_on_error: the first bad line stops the run.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class Importer:
         self._finished = asyncio.Event()
 
     async def run(self, lines: Iterator[Line]) -> None:
-        """Store all lines. LimeDBError: it can't go on; what is under way has been ended, and the place says
-        from where it can.
+        """Store all lines. LimeDBError: it can't continue; nothing is under way any more, and `place` says
+        where to resume.
         """
         async with asyncio.TaskGroup() as group, aclosing(Chunks(lines).read()) as chunks:
             try:
@@ -93,7 +93,7 @@ class Importer:
             raise self._fatal[0]
 
     def _batches_of(self, chunk: list[Line]) -> Iterator[_Batch]:
-        """The chunk as batches in which each key is once."""
+        """Split the chunk into batches that hold each key once."""
         batch: _Batch | None = None
         for line in chunk:
             item = line.content if isinstance(line.content, Item) else None
@@ -111,11 +111,11 @@ class Importer:
             yield batch
 
     def _bad(self, batch: _Batch, number: int, error: LimeDBError) -> bool:
-        """Tell of a bad line; whether to go on."""
+        """Report a bad line; return whether to continue."""
         self._report(number, error)
         if self._stop_on_error:
             self._fatal.append(
-                BulkError(f"stopped at line {number}: mend it, and go on there (--resume, if it is a file)")
+                BulkError(f"stopped at line {number}: fix it, and continue there (--resume, if it is a file)")
             )
             return False
         batch.counts.failed += 1
@@ -148,7 +148,7 @@ class Importer:
         self._finished.set()
 
     async def _write(self, batch: _Batch) -> bool:
-        """Store a batch; whether all of it is stored, or told as bad."""
+        """Store a batch; return whether all its items are stored or reported as bad."""
         now_ms = time.time_ns() // 1_000_000
         left = {key: item.left_ms(now_ms) for key, (_, item) in batch.items.items()}
         by_time = sorted(batch.items, key=lambda key: -1 if left[key] is None else left[key] or 0)
@@ -167,7 +167,7 @@ class Importer:
             await self._store.set_many(values, ttl_ms / 1000 if ttl_ms else None)
         except PartialFailureError as failed:
             errors = failed.errors
-        except InvalidRequestError as error:  # their common time to live can't be
+        except InvalidRequestError as error:  # their common time to live is invalid
             errors = dict.fromkeys(values, error)
         except LimeDBError as error:
             self._fatal.append(error)
@@ -176,7 +176,7 @@ class Importer:
         return min((self._settle(batch, key, error) for key, error in errors.items()), default=True)
 
     def _settle(self, batch: _Batch, key: str, error: LimeDBError) -> bool:
-        """Take a key's error: its line is to blame, or the cluster."""
+        """Blame a key's error on its line, or on the cluster; return whether to continue."""
         if isinstance(error, InvalidRequestError):
             return self._bad(batch, batch.items[key][0], error)
         self._fatal.append(error)

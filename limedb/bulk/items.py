@@ -1,6 +1,6 @@
-"""What a file of keys holds: items, and the places between them.
+"""The contents of a file of keys: items, and the places between them.
 
-It owns what all formats share. It must never touch a file.
+It owns everything that the formats share. It must never touch a file.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from limedb.errors import BadItemError, InvalidRequestError
 
 
 class Format(StrEnum):
-    """How a file is written: JSON lines, CSV with a header, or the data file of a Go LimeDB."""
+    """The form of a file: JSON lines, CSV with a header, or the data file of a Go LimeDB."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -22,7 +22,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A key with its value. expires_at_ms: since 1970, 0 for never; ttl_ms: from now on, 0 for ever."""
+    """A key with its value. expires_at_ms: since 1970, 0: never; ttl_ms: from now on, 0: forever."""
 
     key: str
     value: str | bytes
@@ -30,7 +30,7 @@ class Item:
     ttl_ms: int = 0
 
     def left_ms(self, now_ms: int) -> int | None:
-        """The milliseconds that it has yet to live: 0 for ever, None: it has expired."""
+        """Return the milliseconds that it has left to live; 0: forever, None: it has expired."""
         if not self.expires_at_ms:
             return self.ttl_ms
         left = self.expires_at_ms - now_ms
@@ -55,8 +55,8 @@ Content: TypeAlias = Item | BadItemError | None
 class Line:
     """A line (in CSV, a row that may have several; in a Go data file, an entry).
 
-    number: from 1. behind: the place behind it. content: the item, what is wrong with it, or None: there is
-    nothing in it to store.
+    number: from 1. behind: the place after it. content: the item, or its error, or None: there is nothing to
+    store.
     """
 
     number: int
@@ -65,7 +65,7 @@ class Line:
 
 
 def checked(item: Item) -> Item:
-    """The item, which every node would take. BadItemError: none would."""
+    """Return the item if nodes would take it. BadItemError: none would."""
     try:
         check_key(item.key)
         check_value(item.key, item.value)
@@ -77,7 +77,7 @@ def checked(item: Item) -> Item:
 
 
 def whole_number(name: str, value: object) -> int:
-    """A number of milliseconds, which may be written as text; None and "" are 0. BadItemError: it is none."""
+    """Return a number of milliseconds, which may be text; 0 for None and "". BadItemError: it isn't one."""
     if value is None or value == "":
         return 0
     if isinstance(value, (str, int)) and not isinstance(value, bool):

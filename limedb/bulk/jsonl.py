@@ -13,11 +13,11 @@ from limedb.bulk.items import Content, Item, Line, Place, checked, whole_number
 from limedb.errors import BadItemError
 
 MAX_LINE = 64 << 20
-"""Bytes: a longer line is no item, and is not held."""
+"""Bytes of a line; a longer one is bad, and is not kept in memory."""
 
 
 def read(file: BinaryIO, start: Place) -> Iterator[Line]:
-    """The lines from a place on."""
+    """Yield the lines from a place on."""
     if start.offset:
         file.seek(start.offset)
     offset, number = start.offset, start.line
@@ -31,30 +31,30 @@ def read(file: BinaryIO, start: Place) -> Iterator[Line]:
 
 
 def write(item: Item) -> bytes:
-    """The line of an item."""
-    told: dict[str, object] = {"key": item.key}
+    """Return the line of an item."""
+    fields: dict[str, object] = {"key": item.key}
     if isinstance(item.value, str):
-        told["value"] = item.value
+        fields["value"] = item.value
     else:
-        told["blob"] = base64.b64encode(item.value).decode()
+        fields["blob"] = base64.b64encode(item.value).decode()
     if item.expires_at_ms:
-        told["expiresAtMs"] = item.expires_at_ms
-    return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+        fields["expiresAtMs"] = item.expires_at_ms
+    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
 
 
-def item_of(told: object, key: object = None) -> Item:
-    """The item that an object says. key: its key, where that stands elsewhere. BadItemError."""
-    if not isinstance(told, dict):
-        raise BadItemError(f"must be a JSON object, is {type(told).__name__}")
-    name = told.get("key") if key is None else key
+def item_of(fields: object, key: object = None) -> Item:
+    """Return the item of an object. key: its key, if that is not in the object. BadItemError."""
+    if not isinstance(fields, dict):
+        raise BadItemError(f"must be a JSON object, is {type(fields).__name__}")
+    name = fields.get("key") if key is None else key
     if not isinstance(name, str):
-        raise BadItemError('"key" must be a text')
-    expires = whole_number("expiresAtMs", told.get("expiresAtMs"))
-    return checked(Item(name, _value(told), expires, whole_number("ttlMs", told.get("ttlMs"))))
+        raise BadItemError('"key" must be a string')
+    expires = whole_number("expiresAtMs", fields.get("expiresAtMs"))
+    return checked(Item(name, _value(fields), expires, whole_number("ttlMs", fields.get("ttlMs"))))
 
 
 def blob_of(text: str) -> bytes:
-    """Bytes from base64. BadItemError."""
+    """Decode base64. BadItemError."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -74,10 +74,10 @@ def _content(raw: bytes) -> Content:
         return BadItemError(f"not JSON in UTF-8: {error}")
 
 
-def _value(told: "dict[object, object]") -> str | bytes:
-    value, blob = told.get("value"), told.get("blob")
+def _value(fields: "dict[object, object]") -> str | bytes:
+    value, blob = fields.get("value"), fields.get("blob")
     if isinstance(value, str) and blob is None:
         return value
     if isinstance(blob, str) and value is None:
         return blob_of(blob)
-    raise BadItemError('must have either "value" or "blob", as a text')
+    raise BadItemError('must have either "value" or "blob", as a string')

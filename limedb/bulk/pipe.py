@@ -1,6 +1,6 @@
-"""A pipe or a terminal that is read until its end, or until somebody says stop.
+"""A pipe or a terminal that is read until its end, or until somebody calls `stop`.
 
-It owns the waiting for what comes. It must never know what that is.
+It owns the waiting for input. It must never interpret the input.
 """
 
 import io
@@ -9,33 +9,33 @@ import select
 
 
 class Pipe(io.RawIOBase):
-    """What comes through a file that was opened without a buffer."""
+    """The input of a file that was opened without a buffer."""
 
     def __init__(self, file: io.FileIO) -> None:
         self._file = file
-        self._heard, self._told = os.pipe()
+        self._stopped, self._stopper = os.pipe()
         self._poll = select.poll()
         self._poll.register(file, select.POLLIN)
-        self._poll.register(self._heard, select.POLLIN)
+        self._poll.register(self._stopped, select.POLLIN)
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
-        """Wait for some bytes; none: it has ended, or was stopped."""
-        if any(ready == self._heard for ready, _ in self._poll.poll()):
+        """Wait for some bytes; 0: the input has ended, or `stop` was called."""
+        if any(ready == self._stopped for ready, _ in self._poll.poll()):
             return 0
         return os.readv(self._file.fileno(), [buffer])
 
     def stop(self) -> None:
-        """End it, also for a thread that waits; from any thread."""
-        os.write(self._told, b"\0")
+        """End the input, even for a thread that waits for it; any thread may call this."""
+        os.write(self._stopper, b"\0")
 
     def close(self) -> None:
-        """Close all."""
+        """Close the file and the pipe."""
         if not self.closed:
             self._file.close()
-            os.close(self._heard)
-            os.close(self._told)
+            os.close(self._stopped)
+            os.close(self._stopper)
         super().close()

@@ -1,6 +1,7 @@
-"""How far an import or an export is, on disk: so that it can be resumed.
+"""The progress of an import or an export, on disk, so that it can be resumed.
 
-It owns the small file beside the data file, replaced as a whole: a crash leaves the old or the new one.
+It owns the small file beside the data file, and replaces it as a whole: a crash leaves the old or the new
+one.
 """
 
 import json
@@ -15,14 +16,15 @@ from limedb.errors import BulkError
 from limedb.storage.files import replace_durably
 
 HEAD = 64 << 10
+"""Bytes at the beginning by which a file is recognised."""
 T = TypeVar("T", "Imported", "Exported")
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How far an import is. offset, line: its Place; head: a digest of what the file begins with.
+    """The progress of an import. offset, line: its Place; head: a digest of the file's beginning.
 
-    stored, failed, expired: how many items were, before that place.
+    stored, failed, expired: the items before that place.
     """
 
     offset: int
@@ -35,9 +37,9 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """How far an export is. after: the scan's cursor; size: bytes of the file; written, failed: items.
+    """The progress of an export. after: the scan's cursor; size: bytes of the file; written, failed: items.
 
-    what: the range and the form, so that nothing else is added to the file.
+    what: the range and the form, so that a resumed run adds nothing else to the file.
     """
 
     after: str
@@ -48,12 +50,12 @@ class Exported:
 
 
 def state_path(data: Path) -> Path:
-    """Where the state of a data file's import or export is."""
+    """Return the path of the state of a data file's import or export."""
     return data.with_name(data.name + ".limedb-state")
 
 
 def save(data: Path, state: Imported | Exported) -> None:
-    """Keep a state. BulkError: it can't be written."""
+    """Write a state. BulkError: it can't be written."""
     try:
         replace_durably(state_path(data), json.dumps(asdict(state)).encode())
     except OSError as error:
@@ -61,26 +63,26 @@ def save(data: Path, state: Imported | Exported) -> None:
 
 
 def load(data: Path, kind: type[T]) -> T | None:
-    """The state that was kept; None: there is none. BulkError: it is no such state."""
+    """Return the saved state; None: there is none. BulkError: the file holds something else."""
     path = state_path(data)
     try:
-        told = json.loads(path.read_bytes())
+        state = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise BulkError(f"{path} can't be read ({error}): remove it to start anew") from None
-    if not isinstance(told, Mapping) or set(told) != set(kind.__dataclass_fields__):
-        raise BulkError(f"{path} is not the state of such a run: remove it to start anew")
-    return kind(**told)
+    if not isinstance(state, Mapping) or set(state) != set(kind.__dataclass_fields__):
+        raise BulkError(f"{path} is not the state of an import or export: remove it to start anew")
+    return kind(**state)
 
 
 def forget(data: Path) -> None:
-    """Remove the state: all is done."""
+    """Remove the state of a finished run."""
     state_path(data).unlink(missing_ok=True)
 
 
 def head_of(file: BinaryIO) -> str:
-    """A digest of what a file begins with, which tells it from another one."""
+    """Return a digest of a file's beginning, by which to recognise the file."""
     file.seek(0)
     head = file.read(HEAD)
     file.seek(0)

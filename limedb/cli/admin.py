@@ -1,4 +1,4 @@
-"""`limedb admin`: who belongs to the cluster, and what changes; arguments only. Screens: admin_screen.py."""
+"""`limedb admin`: the members of the cluster, and changes of it; arguments only. Screens: admin_screen.py."""
 
 import click
 
@@ -14,8 +14,8 @@ _timeout = click.option(
     metavar="SECONDS",
     help="How long to wait for an answer.",
 )
-_dry_run = click.option("--dry-run", is_flag=True, help="Only tell what would move.")
-_no_wait = click.option("--no-wait", is_flag=True, help="Return when the change has begun.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Only show what would move.")
+_no_wait = click.option("--no-wait", is_flag=True, help="Return once the change has begun.")
 _url = click.argument("url", metavar="URL")
 
 
@@ -27,7 +27,7 @@ _url = click.argument("url", metavar="URL")
     """,
 )
 def admin() -> None:
-    """See and change who belongs to the cluster; repair it."""
+    """Show and change the members of the cluster; repair it."""
 
 
 @admin.command(
@@ -43,13 +43,13 @@ def admin() -> None:
 @target_option
 @_timeout
 def status(shape: str, target: str, timeout: float) -> None:
-    """Show the members, the change that runs, and what is wrong."""
+    """Show the members, the change under way, and any problems."""
     with admin_client(target, timeout) as node:
-        told = node.status()
+        state = node.status()
     if shape == "json":
-        click.echo(told.as_json)
+        click.echo(state.as_json)
     else:
-        screen.show_status(told)
+        screen.show_status(state)
 
 
 @admin.command(
@@ -65,7 +65,7 @@ def status(shape: str, target: str, timeout: float) -> None:
 @target_option
 @_timeout
 def join_plan(url: str, zone: str, virtual_nodes: int | None, target: str, timeout: float) -> None:
-    """Tell what would move if a node at URL joined. Nodes join by being started with NODE_PEERS."""
+    """Show what would move if a node at URL joined. To join, a node is started with NODE_PEERS."""
     with admin_client(target, timeout) as node:
         screen.show_plan(node.plan_join(url, zone, virtual_nodes))
 
@@ -83,7 +83,7 @@ def join_plan(url: str, zone: str, virtual_nodes: int | None, target: str, timeo
 @target_option
 @_timeout
 def decommission(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) -> None:
-    """Let the node at URL leave, and wait until others have its keys. Ctrl-C stops only the waiting."""
+    """Make the node at URL leave, and wait until others have its keys. Ctrl-C stops only the waiting."""
     with admin_client(target, timeout) as node:
         plan = node.decommission(url, dry_run)
         screen.show_plan(plan)
@@ -103,7 +103,7 @@ def decommission(url: str, dry_run: bool, no_wait: bool, target: str, timeout: f
 @target_option
 @_timeout
 def remove(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) -> None:
-    """Take the dead node at URL out, and wait until others have its keys. Ctrl-C stops only the waiting."""
+    """Remove the dead node at URL, and wait until others have its keys. Ctrl-C stops only the waiting."""
     with admin_client(target, timeout) as node:
         plan = node.remove(url, dry_run)
         screen.show_plan(plan)
@@ -121,7 +121,7 @@ def remove(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) 
 @target_option
 @_timeout
 def cancel(dry_run: bool, target: str, timeout: float) -> None:
-    """Give up the change that runs: who joins is out, who leaves stays."""
+    """Cancel the change under way: a joining node is out again, a leaving one stays."""
     with admin_client(target, timeout) as node:
         screen.show_plan(node.cancel(dry_run))
 
@@ -135,7 +135,7 @@ def cancel(dry_run: bool, target: str, timeout: float) -> None:
 @target_option
 @_timeout
 def repair(target: str, timeout: float) -> None:
-    """Make all ranges of the node at --target equal to those of their other owners. Ctrl-C ends it."""
+    """Make all ranges of the node at --target equal to those of their other owners. Ctrl-C stops it."""
     with admin_client(target, timeout) as node:
         screen.show_repair(node.repair())
 
@@ -149,8 +149,8 @@ def repair(target: str, timeout: float) -> None:
 @target_option
 @_timeout
 def scrub(target: str, timeout: float) -> None:
-    """Read all that the node at --target has stored, and mend what is damaged from the other replicas. Ctrl-C
-    ends it.
+    """Read all records of the node at --target, and mend damaged ones from the other replicas. Ctrl-C stops
+    it.
     """
     with admin_client(target, timeout) as node:
         screen.show_scrub(node.scrub())

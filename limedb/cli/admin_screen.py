@@ -1,4 +1,4 @@
-"""What `limedb admin` prints: tables, plans, and progress: a bar on a terminal, plain lines elsewhere."""
+"""The output of `limedb admin`: tables, plans, and progress: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -13,14 +13,14 @@ from limedb.errors import LimeDBError
 from limedb.operator.admin import AdminClient, AdminStatus, RepairState, ScrubState
 
 LOOK_SECONDS = 0.5
-"""Between two looks at the progress of a change."""
+"""The time between two requests for the progress of a change."""
 
 Advance = Callable[[int, int, str], None]
-"""Tells how many of how many parts are done, and a few words."""
+"""Shows how many parts are done, of how many, and a few words."""
 
 
 def show_status(status: AdminStatus) -> None:
-    """The members as a table, then the change and what is wrong."""
+    """Print the members as a table, then the change and the problems."""
     cluster = status.cluster_id or "none yet"
     click.echo(
         f"cluster {cluster}, epoch {status.epoch} ({status.phase}),"
@@ -38,16 +38,16 @@ def show_status(status: AdminStatus) -> None:
 
 
 def show_plan(plan: ChangePlan) -> None:
-    """What moves, or would."""
+    """Print what moves, or would move."""
     began = f"begun in epoch {plan.epoch}" if plan.epoch else "nothing was changed"
-    click.echo(f"{plan.what} ({began}); {plan.streamed:.2%} of the keys are fetched by new owners")
+    click.echo(f"{plan.what} ({began}); new owners fetch {plan.streamed:.2%} of the keys")
     for move in plan.moves:
         click.echo(f"{move.node_url:<32} {move.share_before:>7.2%} -> {move.share_after:>7.2%}")
 
 
 def wait_gone(node: AdminClient, url: str, epoch: int, timeout: float) -> None:
-    """Show progress of the change that began in `epoch` until a node is no member any more. timeout: how long
-    the node that is asked may be away, in seconds. LimeDBError: the change was given up.
+    """Show progress of the change that began in `epoch` until a node is no longer a member. timeout: how long
+    the node that is asked may be away, in seconds. LimeDBError: the change was cancelled.
     """
     total, words = 1, ""
     with _progress("streaming") as advance:
@@ -56,22 +56,22 @@ def wait_gone(node: AdminClient, url: str, epoch: int, timeout: float) -> None:
                 advance(total, total, words)
                 break
             if status.change is not None:
-                if status.change.progress:  # for a moment nobody may have anything to report
+                if status.change.progress:  # for a moment no node may have anything to report
                     (done, total), words = _counts(status.change), _words(status.change)
                     advance(done, total, words)
-            elif status.epoch > epoch:  # before that, the node that was asked has not heard of it
+            elif status.epoch > epoch:  # before that, the node that answers has not heard of it
                 raise LimeDBError(f"{url} is still a member: the change was cancelled")
-    click.echo(f"{url} is no member any more")
+    click.echo(f"{url} is no longer a member")
 
 
 def show_repair(states: Iterator[RepairState]) -> None:
-    """Show progress until a repair is finished. LimeDBError: it ended before, or owners were missing."""
+    """Show progress until a repair is finished. LimeDBError: it stopped early, or owners were missing."""
     state = None
     with _progress("repairing") as advance:
         for state in states:
             advance(state.spans_done, state.spans, f"{state.pulled} pulled, {state.pushed} pushed")
     if state is None or not state.is_finished:
-        raise LimeDBError("the repair ended before it was finished")
+        raise LimeDBError("the repair stopped before it was finished")
     click.echo(f"{state.spans} ranges compared, {state.pulled} records pulled, {state.pushed} pushed")
     if state.missing:
         why = "; ".join(f"{url}: {reason}" for url, reason in sorted(state.missing.items()))
@@ -79,29 +79,29 @@ def show_repair(states: Iterator[RepairState]) -> None:
 
 
 def show_scrub(states: Iterator[ScrubState]) -> None:
-    """Show progress until a scrub is finished. LimeDBError: it ended before, or records are damaged still."""
+    """Show progress until a scrub is finished. LimeDBError: it stopped early, or damaged records are left."""
     state = None
     with _progress("scrubbing") as advance:
         for state in states:
             advance(state.size >> 10, state.total >> 10, f"{state.records} records, {state.damaged} damaged")
     if state is None or not state.is_finished:
-        raise LimeDBError("the scrub ended before it was finished")
+        raise LimeDBError("the scrub stopped before it was finished")
     known = max(0, state.mended + state.waiting - state.damaged)
     click.echo(
         f"{state.records} records checked, {state.damaged} damaged"
-        f"{f' beside {known} that were known' if known else ''}, {state.mended} mended from other replicas,"
-        f" {state.index_mended} entries of the index mended"
+        f"{f' besides {known} already known' if known else ''}, {state.mended} mended from other replicas,"
+        f" {state.index_mended} index entries mended"
     )
     if state.waiting:
         raise LimeDBError(
-            f"{state.waiting} records are damaged still, {state.lost} of which no replica has: bring the"
-            " other replicas back; what none has, write anew or delete (`limedb admin status` names some of"
-            " those keys, the log of the node all)"
+            f"{state.waiting} records are still damaged, and no replica has {state.lost} of them: bring the"
+            " other replicas back; write anew or delete the keys that none has (`limedb admin status` names"
+            " some of them, the node's log all)"
         )
 
 
 def _statuses(node: AdminClient, patience: Patience) -> Iterator[AdminStatus]:
-    """The status again and again; the node that is asked may be away for a while."""
+    """Yield the status again and again; the node that is asked may be away for a while."""
     while True:
         try:
             status = node.status()
@@ -121,7 +121,7 @@ def _counts(change: ChangeStatus) -> tuple[int, int]:
 
 
 def _words(change: ChangeStatus) -> str:
-    """How a change does: ranges, keys, rate, and what is waited for."""
+    """Return the progress of a change in words: ranges, keys, rate, and what it waits for."""
     done, total = _counts(change)
     parts = change.progress.values()
     text = f"{done} of {total} ranges, {sum(p.keys for p in parts)} keys"
@@ -132,7 +132,7 @@ def _words(change: ChangeStatus) -> str:
 
 @contextmanager
 def _progress(label: str) -> Iterator[Advance]:
-    """A bar on a terminal; elsewhere a line whenever the words change."""
+    """Show a bar on a terminal; elsewhere print a line whenever the words change."""
     if not sys.stdout.isatty():
         yield _lines(label)
         return
@@ -140,7 +140,7 @@ def _progress(label: str) -> Iterator[Advance]:
     is_left_by_itself = False
 
     def advance(done: int, total: int, words: str) -> None:
-        if total >= done:  # what reports less than before is a new account, and not more than all
+        if total >= done:  # a node may report less than before, since it counts anew, but never more than all
             bar.length = max(total, bar.pos, 1)
             bar.update(done - bar.pos, words)
 
@@ -148,9 +148,9 @@ def _progress(label: str) -> Iterator[Advance]:
         with bar:
             is_left_by_itself = True
             yield advance
-            bar.update((bar.length or 0) - bar.pos)  # what ended well between two looks has come to its end
+            bar.update((bar.length or 0) - bar.pos)  # it finished between two looks
     except KeyboardInterrupt:
-        if not is_left_by_itself:  # it was drawn, its cursor hidden, and not entered yet
+        if not is_left_by_itself:  # it was drawn and has hidden the cursor, but is not entered yet
             bar.render_finish()
         raise
 

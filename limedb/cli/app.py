@@ -1,6 +1,6 @@
-"""The command line's root: which commands there are, and how an error looks.
+"""The root of the command line: the list of commands, and the look of errors.
 
-It owns the lazy loading, so that `limedb --help` and completion need none of what the commands need.
+It owns lazy loading: `limedb --help` and completion import none of the commands.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from limedb import __version__
 from limedb.cli.codes import INTERRUPTED, USAGE, code_of
 from limedb.cli.options import Group
-from limedb.cli.output import tell_error
+from limedb.cli.output import print_error
 from limedb.errors import LimeDBError
 
 _COMMANDS = {
@@ -21,7 +21,7 @@ _COMMANDS = {
     "cluster": ("limedb.cli.cluster:cluster", "Run a cluster on this machine, with Envoy in front."),
     "envoy-config": (
         "limedb.cli.envoy_config:envoy_config",
-        "Print a configuration of Envoy for some nodes.",
+        "Print an Envoy configuration for some nodes.",
     ),
     "get": ("limedb.cli.kv:get", "Print the value of a key."),
     "set": ("limedb.cli.kv:set_", "Store a value under a key."),
@@ -31,32 +31,32 @@ _COMMANDS = {
     "watch": ("limedb.cli.watch:watch", "Show changes of keys as they happen."),
     "locate": ("limedb.cli.views:locate", "Show which nodes hold a key."),
     "status": ("limedb.cli.views:status", "Show the nodes of the cluster."),
-    "ring": ("limedb.cli.views:ring", "Show which node owns how much."),
+    "ring": ("limedb.cli.views:ring", "Show how much each node owns."),
     "gossip": ("limedb.cli.views:gossip", "Show what a node has heard of the others."),
-    "health": ("limedb.cli.kv:health", "Ask a node whether it takes requests."),
-    "top": ("limedb.cli.top:top", "Show nodes with their rates, live."),
+    "health": ("limedb.cli.kv:health", "Check whether a node takes requests."),
+    "top": ("limedb.cli.top:top", "Show the nodes and their rates, live."),
     "tui": ("limedb.cli.tui:tui", "Watch and use a cluster in the terminal."),
     "import": ("limedb.cli.import_:import_", "Store the keys of a file."),
     "export": ("limedb.cli.export:export", "Write keys to a file."),
     "bench": ("limedb.cli.bench:bench", "Put load on a cluster, and measure or verify."),
-    "admin": ("limedb.cli.admin:admin", "See and change who belongs to the cluster; repair it."),
+    "admin": ("limedb.cli.admin:admin", "Show and change the members of the cluster; repair it."),
     "repair-topology": (
         "limedb.cli.repair_topology:repair_topology",
-        "Give stopped nodes a sound topology, where theirs is damaged or too few are left.",
+        "Give stopped nodes a sound topology if theirs is damaged or too few are left.",
     ),
     "completion": ("limedb.cli.completion:completion", "Print the completion script of a shell."),
 }
 
 
 class LazyGroup(Group):
-    """A group that imports a command when it is run, and turns LimeDBError into one line and an exit code."""
+    """A group that imports a command when it runs, and turns LimeDBError into one line and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order in which people need them."""
+        """Return the names, in the order in which people need them."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
+        """Return the command of that name."""
         if cmd_name not in _COMMANDS:
             return None
         module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
@@ -69,7 +69,7 @@ class LazyGroup(Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Names that begin so, without importing the commands."""
+        """Return the names that begin with the text, without importing the commands."""
         found = [
             CompletionItem(name, help=text)
             for name, (_, text) in _COMMANDS.items()
@@ -82,10 +82,10 @@ class LazyGroup(Group):
         try:
             return super().invoke(ctx)
         except LimeDBError as error:
-            tell_error(str(error))
+            print_error(str(error))
             sys.exit(code_of(error))
         except UnicodeEncodeError:
-            tell_error("an argument is not UTF-8: keys are text, and bytes are stored with set --file")
+            print_error("an argument is not UTF-8: keys are text; store bytes with set --file")
             sys.exit(USAGE)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
@@ -105,5 +105,5 @@ class LazyGroup(Group):
 def cli() -> None:
     """Run and use LimeDB, a distributed key-value store.
 
-    Exit codes: 0 done, 1 failed, 2 not understood, 3 no such key, 4 done in part, 5 a value is wrong.
+    Exit codes: 0 done, 1 failed, 2 usage error, 3 no such key, 4 partly done, 5 a value is wrong.
     """

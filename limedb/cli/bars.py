@@ -1,4 +1,4 @@
-"""Bars of progress on stderr, where that is a terminal; nothing elsewhere.
+"""Progress bars on stderr, where that is a terminal; nothing elsewhere.
 
 It owns when rich is loaded: only where a bar is shown.
 """
@@ -11,14 +11,14 @@ from contextlib import contextmanager
 import click
 
 Advance = Callable[[int, str], None]
-"""Tells how far it is, in the unit of the total, and a few words."""
+"""Shows the progress, in the unit of the total, and a few words."""
 Say = Callable[[str], None]
 """Prints a line on stderr, above the bar."""
 
 
 @contextmanager
 def bar(label: str, total: int | None) -> Iterator[tuple[Advance, Say]]:
-    """A bar for the time of the block. total: None: it isn't known."""
+    """Show a bar during the block. total: None: it isn't known."""
     if not sys.stderr.isatty():
         yield lambda _done, _words: None, lambda line: click.echo(line, err=True)
         return

@@ -38,13 +38,15 @@ SMALLEST_VERIFIED = 16
     """,
 )
 @click.argument("mode", type=click.Choice([mode.value for mode in Mode]), default=Mode.MIXED.value)
-@click.option("-n", "--requests", type=click.IntRange(1), help="How many requests. Default: by the time.")
+@click.option(
+    "-n", "--requests", type=click.IntRange(1), help="How many requests. Default: until --duration is over."
+)
 @click.option(
     "-d",
     "--duration",
     type=click.FloatRange(0.1),
     metavar="SECONDS",
-    help=f"How long. Default: {DEFAULT_SECONDS:.0f}, or until the requests are done.",
+    help=f"How long. Default: {DEFAULT_SECONDS:.0f}, or until --requests are done.",
 )
 @click.option("-c", "--concurrency", default=64, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--keys", default=10_000, show_default=True, type=click.IntRange(1, 100_000_000))
@@ -58,10 +60,12 @@ SMALLEST_VERIFIED = 16
 )
 @click.option("--exponent", default=EXPONENT, show_default=True, type=click.FloatRange(0.01, 10))
 @click.option("--read-share", default=0.5, show_default=True, type=click.FloatRange(0, 1))
-@click.option("--prefix", default="bench/", show_default=True, help="Starts the names of the keys.")
-@click.option("--seed", type=int, help="Repeats the choices of an earlier run. Default: a new one.")
+@click.option("--prefix", default="bench/", show_default=True, help="Begins each key.")
+@click.option("--seed", type=int, help="Repeats the choices of an earlier run. Default: random.")
 @click.option("--rest", is_flag=True, help="Speak REST with Envoy at --target. Default: gRPC.")
-@click.option("--pin", metavar="NODE_URL", help="Ask only this node. Default: the keys' own nodes.")
+@click.option(
+    "--pin", metavar="NODE_URL", help="Send all requests to this node. Default: to the keys' replicas."
+)
 @consistency_option
 @click.option(
     "--timeout", default=10.0, show_default=True, type=SECONDS, metavar="SECONDS", help="Of each request."
@@ -89,8 +93,8 @@ def bench(
 ) -> None:
     """Put load on a cluster: MODE is write, read, mixed (the default) or verify.
 
-    verify compares every value that it reads, and in the end each key, with what was written; it exits with 5
-    when one differs. With -o json the live lines go to stderr. Keys stay in the cluster.
+    verify compares every value that it reads, and finally each key, with the value that was written; it exits
+    with 5 if one differs. With -o json the live lines go to stderr. The keys stay in the cluster.
     """
     if mode == Mode.VERIFY and value_size < SMALLEST_VERIFIED:
         raise click.UsageError(f"--value-size must be {SMALLEST_VERIFIED} or more to verify")
@@ -131,7 +135,7 @@ async def _carry_out(
 
 @contextmanager
 def _stopping(stop: asyncio.Event) -> Iterator[None]:
-    """For the time of the block the first Ctrl-C ends the load, and a second one everything."""
+    """During the block the first Ctrl-C stops the load, and a second one everything."""
     loop = asyncio.get_running_loop()
 
     def end() -> None:
@@ -148,7 +152,7 @@ def _stopping(stop: asyncio.Event) -> Iterator[None]:
 def _target(
     rest: bool, target: str, pin: str | None, level: Level | None, timeout: float, workers: int
 ) -> AbstractAsyncContextManager[Target]:
-    """What the load is aimed at. ConfigError: the node's URL is none. LimeDBError: a library is missing."""
+    """Return the target of the load. ConfigError: --pin is not a URL. LimeDBError: a library is missing."""
     try:
         own = address_of(pin) if pin else ""
     except ValueError as allowed:
@@ -164,7 +168,9 @@ def _target(
 
 
 def _advertised(node_url: str, target: str, timeout: float) -> str:
-    """host:port at which the cluster at target says that a node is reached; empty: it can't tell."""
+    """Return the host:port at which a node can be reached, as the cluster at target reports it; empty: it
+    doesn't know.
+    """
     try:
         with cluster_client(target, timeout) as cluster:
             members = cluster.state()["members"]
@@ -174,7 +180,7 @@ def _advertised(node_url: str, target: str, timeout: float) -> str:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    import uvloop  # after the options are known to be right
+    import uvloop  # only once the options are known to be right
 
     return uvloop.new_event_loop()
 

@@ -1,4 +1,4 @@
-"""What `limedb bench` shows: a table that moves on a terminal, a line a second elsewhere, and the result."""
+"""The output of `limedb bench`: a live table on a terminal, a line a second elsewhere, and the result."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ _BAR = 40
 
 @contextmanager
 def live(plan: LoadPlan, to_stderr: bool) -> Iterator[Show]:
-    """What shows samples, for the time of the block."""
+    """Return the function that shows samples during the block."""
     stream = sys.stderr if to_stderr else sys.stdout
     if not stream.isatty():
         yield lambda sample: click.echo(_line(sample), err=to_stderr)
@@ -34,7 +34,7 @@ def live(plan: LoadPlan, to_stderr: bool) -> Iterator[Show]:
 
 
 def show_result(plan: LoadPlan, tally: Tally, as_json: bool) -> None:
-    """What came of it, and each mismatch that was kept."""
+    """Print the result, and each mismatch that was kept."""
     for mismatch in tally.shown:
         click.echo(f"MISMATCH {mismatch}", err=True)
     if as_json:
@@ -59,7 +59,7 @@ def show_result(plan: LoadPlan, tally: Tally, as_json: bool) -> None:
 
 
 def result(plan: LoadPlan, tally: Tally) -> dict[str, object]:
-    """The result as JSON. Latencies are in milliseconds."""
+    """Return the result as JSON. Latencies are in milliseconds."""
     times = tally.times
     return {
         "mode": plan.mode,
@@ -108,7 +108,7 @@ def _latency(times: Histogram) -> str:
 
 
 def _bars(times: Histogram) -> Iterator[str]:
-    """The histogram, a line for each doubling."""
+    """Yield the histogram, a line for each doubling of the latency."""
     for bound, count in times.doublings():
         share = count / times.count
         yield f"  < {bound / 1000:>10,.3f} ms  {count:>10,}  {'█' * round(share * _BAR)}"

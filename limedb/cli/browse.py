@@ -32,9 +32,9 @@ DEFAULT_LIMIT = 100
 def _range_options(wrapped: F) -> F:
     options = (
         click.argument("prefix", default=""),
-        click.option("--start", default="", metavar="KEY", help="The first key; none before it."),
-        click.option("--end", default="", metavar="KEY", help="None from this key on."),
-        click.option("--after", metavar="CURSOR", help="Go on behind the page that ended with this."),
+        click.option("--start", default="", metavar="KEY", help="The first key to list."),
+        click.option("--end", default="", metavar="KEY", help="List only keys before this one."),
+        click.option("--after", metavar="CURSOR", help="Continue after the page that printed this cursor."),
         click.option(
             "--limit",
             default=DEFAULT_LIMIT,
@@ -42,7 +42,7 @@ def _range_options(wrapped: F) -> F:
             type=click.IntRange(0),
             help="How many keys; 0: all.",
         ),
-        click.option("--local", is_flag=True, help="Only what the node that is asked holds itself."),
+        click.option("--local", is_flag=True, help="Only the keys that the target node itself holds."),
     )
     for option in reversed(options):
         wrapped = option(wrapped)
@@ -63,7 +63,7 @@ def _range_options(wrapped: F) -> F:
 @target_option
 @timeout_option
 def keys(shape: str, **options: Any) -> None:  # noqa: ANN401 (the options of a scan)
-    """List the keys that begin with PREFIX, in order: a line each, of the whole cluster."""
+    """List the keys of the whole cluster that begin with PREFIX, in order, one a line."""
     _list(shape, keys_only=True, **options)
 
 
@@ -80,7 +80,7 @@ def keys(shape: str, **options: Any) -> None:  # noqa: ANN401 (the options of a 
 @target_option
 @timeout_option
 def scan(shape: str, **options: Any) -> None:  # noqa: ANN401 (the options of a scan)
-    """List the keys that begin with PREFIX with their values, in order, of the whole cluster.
+    """List the keys of the whole cluster that begin with PREFIX, in order, with their values.
 
     -o json prints an object a line, raw the values alone.
     """
@@ -116,7 +116,7 @@ def _list(
 
 
 def _show(pages: Iterator[ScanPage], shape: str, keys_only: bool) -> str | None:
-    """Print pages; the cursor behind the last one."""
+    """Print pages; return the cursor after the last one."""
     cursor, first = None, True
     for page in pages:
         if shape == TABLE and (page.entries or first):
@@ -130,9 +130,9 @@ def _show(pages: Iterator[ScanPage], shape: str, keys_only: bool) -> str | None:
 
 def _show_entry(entry: ScanEntry, shape: str, keys_only: bool) -> None:
     if shape == JSON:
-        told = {"size": entry.size, "version": str(entry.version)}
-        ends = {"expiresAtMs": str(entry.expires_at_ms)} if entry.expires_at_ms else {}
-        line = {"key": entry.key, **value_fields(entry.value), **told, **ends}
+        fields = {"size": entry.size, "version": str(entry.version)}
+        expiry = {"expiresAtMs": str(entry.expires_at_ms)} if entry.expires_at_ms else {}
+        line = {"key": entry.key, **value_fields(entry.value), **fields, **expiry}
         put(json.dumps(line, ensure_ascii=False))
     else:
         put(entry.key if keys_only or entry.value is None else entry.value)

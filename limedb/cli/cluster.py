@@ -51,7 +51,10 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 @cluster.command()
 @click.option("--nodes", default=4, show_default=True, type=click.IntRange(1, MAX_NODES))
 @click.option(
-    "--base-port", default=7001, show_default=True, help="The first node's port; the next have the next."
+    "--base-port",
+    default=7001,
+    show_default=True,
+    help="The first node's port; the others have the ports after it.",
 )
 @click.option(
     "--port", default=DEFAULT_PORT, show_default=True, help="Envoy's port: REST, gRPC and gRPC-Web."
@@ -60,20 +63,20 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
     "--host", default="127.0.0.1", show_default=True, help="Where Envoy listens; 0.0.0.0: everywhere."
 )
 @click.option(
-    "--envoy/--no-envoy", "with_envoy", default=True, help="Whether Envoy runs too.  [default: it does]"
+    "--envoy/--no-envoy", "with_envoy", default=True, help="Whether to run Envoy too.  [default: envoy]"
 )
-@click.option("--access-log", is_flag=True, help="Let Envoy log each request.")
+@click.option("--access-log", is_flag=True, help="Make Envoy log each request.")
 @click.option(
     "-e", "settings", multiple=True, metavar="NAME=VALUE", callback=_settings, help="A setting of all nodes."
 )
-@click.option("--detach", is_flag=True, help="Return when the cluster is ready, and let it run.")
+@click.option("--detach", is_flag=True, help="Return once the cluster is ready, and let it run.")
 @ready_option
 @_in_folder
 def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:  # noqa: ANN401 (LaunchPlan checks them)
     """Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
 
-    Where that takes longer than --timeout, or a node ends, it says why of each node, and exits with 1. If
-    most of the nodes serve, they are left running; else all are ended.
+    If that takes longer than --timeout, or a node stops, the command says why for each node, and exits with
+    1. If most nodes serve by then, all keep running; otherwise it stops them.
 
     \b
     Example: four nodes that keep nothing on disk
@@ -83,12 +86,12 @@ def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:
         with foreground.interruptible():
             launch = launcher.start(LaunchPlan(folder, **options), seconds)
     except KeyboardInterrupt:
-        click.echo("interrupted; what was started is ended", err=True)
+        click.echo("interrupted; all started processes are stopped", err=True)
         sys.exit(130)
     if detach:
         click.echo(f"{len(launch.nodes)} nodes are ready; {folder.cluster_file} says where")
         return
-    # Who reads this may stop to: the cluster must neither stand still for that, nor be left behind.
+    # The reader of this output may stop reading: the cluster must then neither freeze nor be left behind.
     out, err = LogQueue(sys.stdout), LogQueue(sys.stderr)
     try:
         _show(launch, out.put)
@@ -98,20 +101,20 @@ def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:
         err.close()
 
 
-def _show(launch: Launch, tell: Callable[[str], None]) -> None:
-    """Where everything is, and what to try."""
+def _show(launch: Launch, say: Callable[[str], None]) -> None:
+    """Print where everything is, and what to try."""
     target = launch.envoy or launch.nodes[0]
     if launch.envoy:
-        tell(f"Dashboard  {launch.envoy.url}/")
-        tell(f"REST       {launch.envoy.url}/api/v1/")
-    tell(f"gRPC       {target.address}")
+        say(f"Dashboard  {launch.envoy.url}/")
+        say(f"REST       {launch.envoy.url}/api/v1/")
+    say(f"gRPC       {target.address}")
     for node in launch.nodes:
-        tell(f"{node.name:<10} {node.url}  {node.log}")
-    tell("Try:")
+        say(f"{node.name:<10} {node.url}  {node.log}")
+    say("Try:")
     if launch.envoy:
-        tell(f"""  curl -d '{{"key":"lime","value":"green"}}' {launch.envoy.url}/api/v1/set""")
-    tell(f"""  grpcurl -plaintext -d '{{"key":"lime"}}' {launch.nodes[0].address} limedb.v1.KVService/Get""")
-    tell("Ctrl-C stops the cluster.")
+        say(f"""  curl -d '{{"key":"lime","value":"green"}}' {launch.envoy.url}/api/v1/set""")
+    say(f"""  grpcurl -plaintext -d '{{"key":"lime"}}' {launch.nodes[0].address} limedb.v1.KVService/Get""")
+    say("Ctrl-C stops the cluster.")
 
 
 @cluster.command(
@@ -122,7 +125,7 @@ def _show(launch: Launch, tell: Callable[[str], None]) -> None:
 )
 @_in_folder
 def status(folder: Folder) -> None:
-    """Show the processes; exit with 0 when all run, else with 1."""
+    """Show the processes; exit with 0 if all run, else with 1."""
     services = [(service, service.state) for service in folder.read().services]
     for service, state in services:
         click.echo(
@@ -140,17 +143,15 @@ def status(folder: Folder) -> None:
 @click.option(
     "--timeout",
     "seconds",
-    default=launcher.STOP_SECONDS,
-    show_default=True,
     type=SECONDS,
     metavar="SECONDS",
-    help="How long nodes may take; those that run still are killed then.",
+    help="How long nodes may take to stop; those still running are then killed."
+    " Default: what their settings allow.",
 )
 @_in_folder
-def stop(folder: Folder, seconds: float) -> None:
-    """End all processes: the nodes finish their requests first."""
-    for name in launcher.stop(folder, seconds):
-        click.echo(f"{name} did not end within {seconds:g} s, and was killed", err=True)
+def stop(folder: Folder, seconds: float | None) -> None:
+    """Stop all processes; the nodes finish their requests first."""
+    launcher.stop(folder, lambda line: click.echo(line, err=True), seconds)
 
 
 @cluster.command(
@@ -161,7 +162,7 @@ def stop(folder: Folder, seconds: float) -> None:
 )
 @_in_folder
 def add(folder: Folder) -> None:
-    """Start one node more; it joins the cluster and fetches its share of the keys."""
+    """Start another node, which joins the cluster and fetches its share of the keys."""
     node = launcher.add(folder)
     click.echo(f"{node.name} starts at {node.url}; see it join: limedb admin status --target {node.address}")
 
@@ -174,9 +175,9 @@ def _node_command(name: str, action: Callable[[Folder, str], None], text: str) -
         action(folder, node)
 
 
-_node_command("kill", launcher.kill, "End NODE (node1..) at once, as a crash would.")
-_node_command("pause", launcher.pause, "Make NODE stand still, its connections open.")
-_node_command("resume", launcher.resume, "Let a paused NODE go on.")
+_node_command("kill", launcher.kill, "Kill NODE (node1..) at once, as a crash would.")
+_node_command("pause", launcher.pause, "Freeze NODE, with its connections open.")
+_node_command("resume", launcher.resume, "Let a paused NODE continue.")
 
 
 @cluster.command(
@@ -187,15 +188,15 @@ _node_command("resume", launcher.resume, "Let a paused NODE go on.")
     """,
 )
 @click.argument("node", metavar="[NODE]", required=False)
-@click.option("--all", "is_all", is_flag=True, help="All nodes, one after the other.")
+@click.option("--all", "is_all", is_flag=True, help="All nodes, one after another.")
 @ready_option
 @_in_folder
 def restart(folder: Folder, node: str | None, is_all: bool, seconds: float) -> None:
-    """Start NODE again, after ending it if it runs; return when it is ready.
+    """Start NODE again, stopping it first if it runs; return once it is ready.
 
-    A node that runs is ended only once all others count for watches: so clients that watch miss nothing. For
-    that, and for each node to be ready, it waits as long as --timeout says, and then says why it is not.
-    In the end it says what the node warns of, such as data that was set aside.
+    It stops a running node only once all others count for watches, so that watching clients miss nothing. For
+    that, and for each node to be ready, it waits as long as --timeout says; then it reports why the node is
+    not ready. At the end it prints the node's warnings, such as that data was set aside.
     """
     if (node is not None) == is_all:
         raise click.UsageError("give a node (node1..) or --all")

@@ -1,4 +1,4 @@
-"""The exit codes that scripts may rely on. docs/cli.md lists them."""
+"""The exit codes, on which scripts may rely. docs/cli.md lists them."""
 
 from limedb.errors import ConfigError, InvalidRequestError, KeyNotFoundError, LimeDBError, RemoteError
 
@@ -9,13 +9,13 @@ NOT_FOUND = 3
 IN_PART = 4
 """Some of many lines, keys or requests failed; the others were carried out."""
 DIFFERENT = 5
-"""`bench verify` found a value that is not what was written."""
+"""`bench verify` found a value other than the one that was written."""
 INTERRUPTED = 130
-"""Ctrl-C, as shells have it."""
+"""Ctrl-C, as in shells."""
 
 
 def code_of(error: LimeDBError) -> int:
-    """The exit code of an error."""
+    """Return the exit code of an error."""
     if isinstance(error, RemoteError) and error.code == "INVALID_ARGUMENT":
         return USAGE
     if isinstance(error, ConfigError | InvalidRequestError):

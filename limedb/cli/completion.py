@@ -1,4 +1,4 @@
-"""`limedb completion`: the script that a shell completes by."""
+"""`limedb completion`: the completion script of a shell."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -17,8 +17,8 @@ from limedb.cli.options import command
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script by which SHELL completes commands and options of limedb."""
+    """Print the script with which SHELL completes commands and options of limedb."""
     kind = get_completion_class(shell)
     if kind is None:  # click has all three
-        raise click.UsageError(f"click knows no completion for {shell}")
+        raise click.UsageError(f"there is no completion for {shell}")
     click.echo(kind(context.find_root().command, {}, "limedb", "_LIMEDB_COMPLETE").source())

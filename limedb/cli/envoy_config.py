@@ -13,21 +13,21 @@ from limedb.launch import envoy
     multiple=True,
     required=True,
     metavar="URL[=HOST:PORT]",
-    help="A node's URL, and where Envoy reaches it if that is elsewhere. Once for each node.",
+    help="A node's URL, and the address at which Envoy reaches it if that differs. Once for each node.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where Envoy listens.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address that Envoy listens on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
     "--admin",
     default="127.0.0.1:0",
     show_default=True,
     metavar="HOST:PORT",
-    help="Where Envoy's admin page listens; port 0: one that the kernel chooses.",
+    help="The address of Envoy's admin page; port 0: the kernel chooses one.",
 )
 @click.option(
     "--descriptor",
     metavar="PATH",
-    help="The descriptor set, where Envoy will find it. Default: the one that LimeDB brings.",
+    help="The path at which Envoy will find the descriptor set. Default: the one in the package.",
 )
 @click.option("--otel", metavar="HOST:PORT", help="An OTLP collector (gRPC) for traces. Default: no tracing.")
 @click.option("--access-log", is_flag=True, help="Log each request on stdout.")
@@ -37,7 +37,7 @@ from limedb.launch import envoy
     show_default=True,
     type=click.IntRange(1024, 1 << 30),
     metavar="BYTES",
-    help="The largest JSON body. A value may take six times its size there.",
+    help="The largest JSON body. A value may take up to six times its size there.",
 )
 def envoy_config(
     nodes: tuple[str, ...],
@@ -49,7 +49,7 @@ def envoy_config(
     access_log: bool,
     max_body: int,
 ) -> None:
-    """Print a configuration of Envoy for some nodes.
+    """Print an Envoy configuration for some nodes.
 
     \b
     Example: for nodes that run in containers

@@ -39,11 +39,11 @@ PAGE = 500
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @form_option
-@click.option("--prefix", default="", help="Only keys that begin so.")
-@click.option("--start", default="", metavar="KEY", help="The first key; none before it.")
-@click.option("--end", default="", metavar="KEY", help="None from this key on.")
-@click.option("--resume", is_flag=True, help="Go on where an export to the file was interrupted.")
-@click.option("--force", is_flag=True, help="Begin anew, over what the file holds.")
+@click.option("--prefix", default="", help="Only keys that begin with this.")
+@click.option("--start", default="", metavar="KEY", help="The first key to export.")
+@click.option("--end", default="", metavar="KEY", help="Export only keys before this one.")
+@click.option("--resume", is_flag=True, help="Continue an export to the file that was interrupted.")
+@click.option("--force", is_flag=True, help="Begin anew, and overwrite the file.")
 @consistency_option
 @target_option
 @patience_option
@@ -59,9 +59,10 @@ def export(
     target: str,
     patience: float,
 ) -> None:
-    """Write the keys of the cluster to FILE (- is stdout), in order; exit with 4 when it can't hold some.
+    """Write the keys of the cluster to FILE (- is stdout), in order; exit with 4 if its format can't hold
+    some.
 
-    How far it is stands in FILE.limedb-state until it is done, so that it can be resumed.
+    FILE.limedb-state keeps the progress until the export is done, so that it can be resumed.
     """
     form = Format.JSONL if str(file) == "-" and form is None else form_of(file, form)
     keys = ScanRange(prefix, start, end)
@@ -90,7 +91,7 @@ def export(
             raise
         except LimeDBError:
             if run.progress.after is not None:
-                say(f"broken off; {run.progress.written:,} keys written{sink.hint}")
+                say(f"stopped; {run.progress.written:,} keys written{sink.hint}")
             raise
     sink.forget()
     click.echo(f"{run.progress.written:,} keys written, {run.progress.failed:,} left out", err=True)
@@ -99,7 +100,7 @@ def export(
 
 
 class _Sink:
-    """The file and the state beside it, where it has one. what: the form and the range."""
+    """The file, and the state file beside it, if it has one. what: the form and the range."""
 
     def __init__(self, path: Path, what: str) -> None:
         self._path, self._what = path, what
@@ -108,7 +109,7 @@ class _Sink:
 
     @contextmanager
     def opened(self, resume: bool, force: bool) -> Iterator[tuple[BinaryIO, Progress]]:
-        """The file where it is to go on, and how far it is."""
+        """Open the file where the export continues; yield it with the progress."""
         if not self._is_file:
             yield sys.stdout.buffer, Progress()
             sys.stdout.buffer.flush()
@@ -122,15 +123,15 @@ class _Sink:
                 yield self._out, Progress(kept.after or None, kept.written, kept.failed)
         except OSError as error:
             raise BulkError(
-                f"{self._path} can't be written: {error.strerror}; mend that, then --resume"
+                f"{self._path} can't be written: {error.strerror}; fix that, then --resume"
             ) from None
 
     def _kept(self, resume: bool, force: bool) -> Exported:
-        """The state to begin with. UsageError, BulkError: it isn't clear where."""
+        """Return the state to begin with. UsageError, BulkError: it isn't clear which."""
         kept = None if force else progress.load(self._path, Exported)
         if kept is None:
             if self._path.exists() and not force:
-                raise click.UsageError(f"{self._path} is there already: --force writes over it")
+                raise click.UsageError(f"{self._path} exists already: --force overwrites it")
             return Exported("", 0, 0, 0, self._what)
         if not resume:
             raise click.UsageError(f"an export to {self._path} was interrupted: --resume or --force")
@@ -139,7 +140,7 @@ class _Sink:
         return kept
 
     def moved(self, now: Progress) -> None:
-        """A page is in the file; the state is kept once a second."""
+        """Save the state, at most once a second, after a page was written."""
         if self._is_file and now.after is not None and time.monotonic() - self._saved >= SAVE_SECONDS:
             self._saved = time.monotonic()
             self._out.flush()
@@ -149,23 +150,23 @@ class _Sink:
 
     @property
     def hint(self) -> str:
-        """How to go on after an interruption."""
-        return ": --resume goes on from about there" if self._is_file else ""
+        """How to continue after an interruption."""
+        return ": --resume continues from about there" if self._is_file else ""
 
     def forget(self) -> None:
-        """All is done."""
+        """Remove the state: the export is done."""
         if self._is_file:
             progress.forget(self._path)
 
 
 def _expected(target: str) -> int | None:
-    """How many keys the cluster holds, about: for the bar. None: it can't be told."""
+    """Return roughly how many keys the cluster holds, for the bar; None: unknown."""
     from limedb.operator.cluster import cluster_client  # only a bar needs it
 
     try:
         with cluster_client(target, 2.0) as node:
-            told = node.state()
+            response = node.state()
     except LimeDBError:
         return None  # the scan will say why
-    copies = min(told["replicationFactor"], told["totalNodes"])
-    return sum(member["keys"] for member in told["members"]) // copies if copies else None
+    copies = min(response["replicationFactor"], response["totalNodes"])
+    return sum(member["keys"] for member in response["members"]) // copies if copies else None

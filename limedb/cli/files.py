@@ -1,4 +1,4 @@
-"""What `limedb import` and `limedb export` share: the form of a file."""
+"""The form of a file, for `limedb import` and `limedb export`."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ form_option = click.option(
 
 
 def form_of(file: Path, form: Format | None) -> Format:
-    """The form that was named, or that the file's ending tells. UsageError: neither."""
+    """Return the form that was given, else that of the file's ending. UsageError: neither is known."""
     found = form or _ENDINGS.get(file.suffix.lower())
     if found is None:
-        raise click.UsageError(f"{file} doesn't end in .jsonl, .csv or .json: say --format")
+        raise click.UsageError(f"{file} doesn't end in .jsonl, .csv or .json: give --format")
     return found

@@ -35,9 +35,11 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @form_option
-@click.option("--resume", is_flag=True, help="Go on where an import of the file was interrupted.")
-@click.option("--restart", is_flag=True, help="Begin anew, though one was interrupted.")
-@click.option("--stop-on-error", is_flag=True, help="End at the first bad line. Default: tell it, and go on.")
+@click.option("--resume", is_flag=True, help="Continue an import of the file that was interrupted.")
+@click.option("--restart", is_flag=True, help="Begin anew, even if an import was interrupted.")
+@click.option(
+    "--stop-on-error", is_flag=True, help="Stop at the first bad line. Default: report it, and continue."
+)
 @consistency_option
 @click.option(
     "--timeout",
@@ -45,7 +47,7 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
     show_default=True,
     type=SECONDS,
     metavar="SECONDS",
-    help="How long each batch is tried when the cluster is away.",
+    help="How long to retry each batch while the cluster is away.",
 )
 @target_option
 def import_(
@@ -58,9 +60,9 @@ def import_(
     timeout: float,
     target: str,
 ) -> None:
-    """Store the keys of FILE (- is stdin); exit with 4 when lines of it were bad.
+    """Store the keys of FILE (- is stdin); exit with 4 if some of its lines are bad.
 
-    How far it is stands in FILE.limedb-state, so that an import that was interrupted can be resumed.
+    FILE.limedb-state keeps the progress, so that an interrupted import can be resumed.
     """
     form = form_of(file, form)
     source = Source(file)
@@ -76,16 +78,16 @@ def import_(
                 raise
             except LimeDBError:
                 if run.has_begun:
-                    say(f"broken off; {run.left_off()}")
+                    say(f"stopped; {run.left_off()}")
                 raise
             finally:
                 run.keep()
     source.forget()
-    _tell(run.importer.counts)
+    _report(run.importer.counts)
 
 
 class _Run:
-    """An import that runs. has_begun: there is an importer."""
+    """An import under way. has_begun: there is an importer."""
 
     importer: Importer
 
@@ -112,16 +114,16 @@ class _Run:
                 self._source.stop()
 
     def left_off(self) -> str:
-        """How far it came, and how to go on."""
+        """Return how far it came, and how to continue."""
         line = self.importer.place.line if self.has_begun else 0
         if not line:
             return "nothing was stored"
         if self._source.has_state:
-            return f"{_words(self.importer.counts)}: --resume goes on behind line {line}"
-        return f"{_words(self.importer.counts)}: send what comes behind line {line} to go on"
+            return f"{_words(self.importer.counts)}: --resume continues after line {line}"
+        return f"{_words(self.importer.counts)}: to continue, send the lines after line {line}"
 
     def keep(self) -> None:
-        """Keep how far it came."""
+        """Save the progress."""
         if self.has_begun:
             self._source.save(self.importer)
 
@@ -138,7 +140,7 @@ class _Run:
             self._source.save(self.importer)
 
 
-def _tell(counts: Counts) -> None:
+def _report(counts: Counts) -> None:
     click.echo(_words(counts), err=True)
     if counts.failed:
         sys.exit(IN_PART)

@@ -1,6 +1,7 @@
-"""Where an import reads from, and how far it is.
+"""The source of an import, and its progress.
 
-It owns the file or pipe, and the small file beside it that an import is resumed by. It must never store keys.
+It owns the file or pipe, and the small file beside it from which an import is resumed. It must never store
+keys.
 """
 
 import io
@@ -20,7 +21,7 @@ STDIN = 0
 
 
 class Source:
-    """The file, and the state beside it, where it has one."""
+    """The file, and the state file beside it, if it has one."""
 
     def __init__(self, path: Path) -> None:
         raw = _opened(path)
@@ -31,34 +32,34 @@ class Source:
         self.head = progress.head_of(self.file) if self.has_state else ""
 
     def state(self, resume: bool, restart: bool) -> Imported:
-        """Where to begin. BulkError, UsageError: it isn't clear where."""
+        """Return where to begin. BulkError, UsageError: it isn't clear where."""
         if resume and not self.has_state:
-            raise click.UsageError(f"{self.path} can't be resumed: send only what is missing")
+            raise click.UsageError(f"{self.path} can't be resumed: send only the missing lines")
         kept = progress.load(self.path, Imported) if self.has_state and not restart else None
         if kept is None:
             return Imported(0, 0, self.head, 0, 0, 0)
         if not resume:
             raise click.UsageError(
-                f"an import of {self.path} was interrupted behind line {kept.line}: --resume or --restart"
+                f"an import of {self.path} was interrupted after line {kept.line}: give --resume or --restart"
             )
         if kept.head != self.head:
-            raise BulkError(f"{self.path} is another file than the one that was interrupted: --restart")
+            raise BulkError(f"{self.path} is not the file whose import was interrupted: give --restart")
         return kept
 
     def save(self, importer: Importer) -> None:
-        """Keep how far it is."""
+        """Save the progress."""
         if self.has_state:
             place, counts = importer.place, importer.counts
-            told = (counts.stored, counts.failed, counts.expired)
-            progress.save(self.path, Imported(place.offset, place.line, self.head, *told))
+            so_far = (counts.stored, counts.failed, counts.expired)
+            progress.save(self.path, Imported(place.offset, place.line, self.head, *so_far))
 
     def stop(self) -> None:
-        """Read no further, though somebody waits for what comes."""
+        """Read no further, even if a reader waits for more input."""
         if self._pipe is not None:
             self._pipe.stop()
 
     def forget(self) -> None:
-        """All is done."""
+        """Remove the state: the import is done."""
         if self.has_state:
             progress.forget(self.path)
 

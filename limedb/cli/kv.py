@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @target_option
 @timeout_option
 def get(key: str, shape: str, level: Level | None, target: str, timeout: float) -> None:
-    """Print the value of KEY; exit with 3 when it has none."""
+    """Print the value of KEY; exit with 3 if it has none."""
     with node_client(target, timeout) as node:
         found = node.get(key, level)
     if shape == JSON:
@@ -71,7 +71,7 @@ def get(key: str, shape: str, level: Level | None, target: str, timeout: float) 
     "--ttl",
     type=SECONDS,
     metavar="SECONDS",
-    help="Seconds to live. Default: for ever.",
+    help="Seconds to live. Default: forever.",
 )
 @click.option("--ttl-ms", type=click.IntRange(1), metavar="MS", help="The same in milliseconds.")
 @output_option(RAW)
@@ -89,7 +89,7 @@ def set_(
     target: str,
     timeout: float,
 ) -> None:
-    """Store VALUE, or what is in a file, under KEY, and print OK."""
+    """Store VALUE, or the contents of a file, under KEY, and print OK."""
     if (value is None) == (file is None):
         raise click.UsageError("give either VALUE or --file")
     if ttl and ttl_ms:
@@ -99,7 +99,7 @@ def set_(
     with node_client(target, timeout) as node:
         receipt = node.set(key, content, life_ms, level)
     if shape == JSON:
-        echo_json({"key": key, **_told(receipt)})
+        echo_json({"key": key, **_as_rest(receipt)})
     elif shape == TABLE:
         _show_receipt(key, receipt)
     else:
@@ -119,11 +119,11 @@ def set_(
 @target_option
 @timeout_option
 def del_(key: str, shape: str, level: Level | None, target: str, timeout: float) -> None:
-    """Delete KEY, and print 1, or 0 when it had no value."""
+    """Delete KEY, and print 1, or 0 if it had no value."""
     with node_client(target, timeout) as node:
         deleted, receipt = node.delete(key, level)
     if shape == JSON:
-        echo_json({"key": key, "deleted": deleted, **_told(receipt)})
+        echo_json({"key": key, "deleted": deleted, **_as_rest(receipt)})
     elif shape == TABLE:
         _show_receipt(key, receipt, deleted=deleted)
     else:
@@ -141,7 +141,7 @@ def del_(key: str, shape: str, level: Level | None, target: str, timeout: float)
 @target_option
 @timeout_option
 def health(shape: str, target: str, timeout: float) -> None:
-    """Ask a node whether it takes requests; exit with 0 when it does, else with 1."""
+    """Check whether a node takes requests; exit with 0 if it does, else with 1."""
     serving = _is_serving(target, timeout) if shape == RAW else _show_health(shape, target, timeout)
     if shape == RAW:
         echo(paint("SERVING" if serving else "NOT_SERVING"))
@@ -149,7 +149,7 @@ def health(shape: str, target: str, timeout: float) -> None:
 
 
 def _is_serving(target: str, timeout: float) -> bool:
-    """What grpc.health.v1 says; of Envoy, which doesn't route that, what the node behind it says."""
+    """Ask grpc.health.v1; through Envoy, which doesn't route that, ask a node for its health."""
     try:
         with node_client(target, timeout) as node:
             return node.is_serving()
@@ -158,30 +158,30 @@ def _is_serving(target: str, timeout: float) -> bool:
 
 
 def _show_health(shape: str, target: str, timeout: float) -> bool:
-    """Print how the node does; whether it takes requests."""
-    told = _health(target, timeout)
+    """Print the node's health; return whether it takes requests."""
+    status = _health(target, timeout)
     if shape == JSON:
-        echo_json(told)
+        echo_json(status)
     else:
-        storage = {f"storage {name}": value for name, value in told.pop("storage", {}).items()}
-        echo(table(("", ""), list({**told, **storage}.items()), with_header=False))
-    return bool(told["status"] == "healthy")
+        storage = {f"storage {name}": value for name, value in status.pop("storage", {}).items()}
+        echo(table(("", ""), list({**status, **storage}.items()), with_header=False))
+    return bool(status["status"] == "healthy")
 
 
 def _health(target: str, timeout: float) -> "View":
-    from limedb.operator.cluster import cluster_client  # what most calls of health don't need
+    from limedb.operator.cluster import cluster_client  # most calls of health don't need it
 
     with cluster_client(target, timeout) as node:
         return node.health()
 
 
 def _show_receipt(key: str, receipt: Receipt, **more: object) -> None:
-    told = {"key": key, **more, **asdict(receipt)}
-    columns = [name.upper() if name == "key" else f">{name.upper()}" for name in told]
-    show_rows(TABLE, columns, [tuple(told.values())])
+    fields = {"key": key, **more, **asdict(receipt)}
+    columns = [name.upper() if name == "key" else f">{name.upper()}" for name in fields]
+    show_rows(TABLE, columns, [tuple(fields.values())])
 
 
-def _told(receipt: Receipt) -> dict[str, object]:
-    """A receipt in the spelling of REST: its 64-bit numbers are texts."""
-    told = asdict(receipt)
-    return told | {"version": str(receipt.version), "epoch": str(receipt.epoch)}
+def _as_rest(receipt: Receipt) -> dict[str, object]:
+    """Return a receipt as REST spells it: its 64-bit numbers are strings."""
+    fields = asdict(receipt)
+    return fields | {"version": str(receipt.version), "epoch": str(receipt.epoch)}

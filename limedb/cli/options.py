@@ -13,7 +13,7 @@ def _address(_context: click.Context, _option: click.Parameter, text: str) -> st
     try:
         return address_of(text if "://" in text else f"http://{text}")
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no HOST:PORT, such as localhost:8484") from None
+        raise click.BadParameter(f"{text!r} is not a HOST:PORT, such as localhost:8484") from None
 
 
 SECONDS = click.FloatRange(0, min_open=True)
@@ -24,7 +24,7 @@ target_option = click.option(
     metavar="HOST:PORT",
     envvar="LIMEDB_TARGET",
     callback=_address,
-    help="The node, or Envoy, to ask.",
+    help="The node or Envoy to ask.",
 )
 timeout_option = click.option(
     "--timeout",
@@ -41,7 +41,7 @@ patience_option = click.option(
     show_default=True,
     type=SECONDS,
     metavar="SECONDS",
-    help="How long to try again when the cluster is away.",
+    help="How long to retry while the cluster is away.",
 )
 ready_option = click.option(
     "--timeout",
@@ -50,7 +50,7 @@ ready_option = click.option(
     show_default=True,
     type=SECONDS,
     metavar="SECONDS",
-    help="How long to wait until nodes are ready.",
+    help="How long to wait for nodes to be ready.",
 )
 consistency_option = click.option(
     "--consistency",
@@ -69,7 +69,7 @@ class Command(click.Command):
         self.examples = [line.strip() for line in examples.strip().splitlines()]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The examples, a line each as they are."""
+        """Write the examples as they are, one a line."""
         if self.examples:
             with formatter.section("Examples"):
                 for line in self.examples:
@@ -81,5 +81,5 @@ class Group(Command, click.Group):
 
 
 def command(name: str, examples: str) -> Callable[[Callable[..., None]], Command]:
-    """A command with examples."""
+    """Return the decorator of a command with examples."""
     return click.command(name, cls=Command, examples=examples)

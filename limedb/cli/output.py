@@ -1,6 +1,6 @@
-"""How commands print: tables, JSON, raw; colours where people look.
+"""The output of commands: tables, JSON, raw; colours on terminals.
 
-It owns what is safe on a terminal: text of others is never sent there as it is, but for -o raw.
+It owns what is safe on a terminal: except for -o raw, it never prints foreign text as it is.
 """
 
 import base64
@@ -23,7 +23,7 @@ _COLOURS = {
 
 
 def output_option(default: str, *shapes: str) -> Callable[[F], F]:
-    """The option -o with these shapes, or all, passed on as `shape`."""
+    """Return the option -o with these shapes, or all; it is passed on as `shape`."""
     return click.option(
         "-o",
         "--output",
@@ -36,24 +36,24 @@ def output_option(default: str, *shapes: str) -> Callable[[F], F]:
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether colours are wanted there: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    """Return whether a stream wants colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def paint(word: str) -> str:
-    """A word in the colour that its meaning has, on stdout."""
+    """Return a word for stdout, in the colour of its meaning."""
     colour = _COLOURS.get(word.strip())
     return click.style(word, colour) if colour and has_colour(sys.stdout) else word
 
 
 def error_line(text: str) -> str:
-    """An error as it looks on stderr."""
+    """Return an error as it looks on stderr."""
     label = click.style("Error:", "red", bold=True) if has_colour(sys.stderr) else "Error:"
     return f"{label} {text}"
 
 
-def tell_error(text: str) -> None:
-    """An error on stderr."""
+def print_error(text: str) -> None:
+    """Print an error on stderr."""
     click.echo(error_line(text), err=True, color=True)
 
 
@@ -62,13 +62,13 @@ def echo(text: str) -> None:
     click.echo(text, color=True)
 
 
-def echo_json(told: object, indent: int | None = 2) -> None:
+def echo_json(value: object, indent: int | None = 2) -> None:
     """Print JSON."""
-    click.echo(json.dumps(told, ensure_ascii=False, indent=indent))
+    click.echo(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def put(line: str | bytes) -> None:
-    """Print one of many lines as it is. Who prints them flushes stdout."""
+    """Print one of many lines as it is. The caller flushes stdout."""
     if isinstance(line, str):
         sys.stdout.write(line + "\n")
     else:
@@ -77,31 +77,31 @@ def put(line: str | bytes) -> None:
 
 
 def printable(text: str, limit: int = 0) -> str:
-    """Text of others, in one line and without what a terminal would obey; cut to `limit` characters."""
+    """Return foreign text in one line, with control characters escaped, cut to `limit` characters."""
     cut = text if not limit or len(text) <= limit else text[: limit - 1] + "…"
     return "".join(character if character.isprintable() else _escaped(character) for character in cut)
 
 
 def value_fields(value: str | bytes | None) -> dict[str, str]:
-    """A value as JSON has it: under value, or under blob in base64."""
+    """Return a value as JSON has it: under value, or in base64 under blob."""
     if isinstance(value, bytes):
         return {"blob": base64.b64encode(value).decode()}
     return {} if value is None else {"value": value}
 
 
 def shown_value(value: str | bytes | None, limit: int = 0) -> str:
-    """A value for a table; of bytes that are no text, the first ones as hex."""
+    """Return a value for a table; of bytes that aren't text, the first ones as hex."""
     if isinstance(value, bytes):
         try:
-            told = printable(value.decode(), limit)
+            shown = printable(value.decode(), limit)
         except UnicodeDecodeError:
-            told = value[:16].hex() + "…" * (len(value) > 16)
-        return f"<{len(value)} bytes> {told}"
+            shown = value[:16].hex() + "…" * (len(value) > 16)
+        return f"<{len(value)} bytes> {shown}"
     return "" if value is None else printable(value, limit)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], with_header: bool = True) -> str:
-    """Lines of columns; a column whose name begins with > stands to the right."""
+    """Return lines of columns; a column whose name begins with > is aligned to the right."""
     texts = [[_cell(value) for value in row] for row in rows]
     names = [name.removeprefix(">") for name in columns]
     shown = [names, *texts] if with_header else texts
@@ -117,7 +117,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], with_header:
 
 
 def show_rows(shape: str, columns: Sequence[str], rows: Sequence[Sequence[object]], head: str = "") -> None:
-    """Print rows as a table below a line; or raw: with a tab between two cells, for scripts."""
+    """Print rows as a table below a line, or raw, with tabs between cells, for scripts."""
     if shape == RAW:
         for row in rows:
             put("\t".join(str(round(cell, 3) if isinstance(cell, float) else cell) for cell in row))
@@ -126,7 +126,7 @@ def show_rows(shape: str, columns: Sequence[str], rows: Sequence[Sequence[object
 
 
 def size(count: float) -> str:
-    """Bytes in a few characters."""
+    """Return a number of bytes in a few characters."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

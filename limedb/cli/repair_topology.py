@@ -1,4 +1,4 @@
-"""`limedb repair-topology`: stopped nodes become a cluster again, where they can't by themselves."""
+"""`limedb repair-topology`: make stopped nodes a cluster again, where they can't become one by themselves."""
 
 from pathlib import Path
 
@@ -26,28 +26,28 @@ from limedb.storage import topology_repair as repair
     type=click.IntRange(0, 4096),
     default=256,
     show_default=True,
-    help="Points on the ring of nodes of which no file says it.",
+    help="Points on the ring for nodes whose number no file holds.",
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what would be written.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be written.")
 def repair_topology(
     folders: tuple[Path, ...], replication_factor: int | None, virtual_nodes: int, dry_run: bool
 ) -> None:
     """Make one cluster of the nodes whose data is in FOLDERs, with all their keys.
 
-    For clusters whose topology is damaged (an older version took one from anybody), and for those of which a
-    majority is lost for good. Stop all nodes first. Give the folder of each member that is to stay, such as
-    DATA_DIR/http:%2F%2Fnode1:8484.lmdb; a folder that was set aside (.removed-...) is renamed back before.
-    Give the new .lmdb folders of nodes whose data was damaged and is set aside, too: these become no members,
-    but join the new cluster by themselves and fetch.
-    Where they are on several machines, copy the node.json of each, in a folder of the node's name, to one
-    machine, repair there, and copy them back. Members that are left out never come back: move their data away
-    before they are started again. Records aren't touched; once the nodes run, `limedb admin repair` on each
-    brings replicas level.
+    Use it for a cluster whose topology is damaged (an older version believed one from anybody), or that has
+    permanently lost a majority of its members. Stop all nodes first. Give the folder of each member that is
+    to stay, such as DATA_DIR/http:%2F%2Fnode1:8484.lmdb; rename a folder that was set aside (.removed-...)
+    back before. Also give the new .lmdb folders of nodes whose damaged data was set aside: they don't become
+    members, but join the new cluster by themselves and fetch their keys.
+    If the folders are on several machines, copy the node.json of each, in a folder of the node's name, to one
+    machine, repair there, and copy them back. Members that you leave out never come back: move their data
+    away before you start them again. Records are not changed; once the nodes run, `limedb admin repair` on
+    each makes the replicas equal.
     """
     nodes = [repair.read(folder) for folder in folders]
     topology = repair.plan(nodes, replication_factor, virtual_nodes)
     for node in nodes:
-        joins = "; its data was set aside: it joins anew" if node.joins_as else ""
+        joins = "; its data was set aside: it will join anew" if node.joins_as else ""
         click.echo(f"{node.url}: {node.wrong or 'its file is sound'}{joins}")
     click.echo(
         f"cluster {topology.cluster_id}, replication factor {topology.replication_factor},"
@@ -59,4 +59,4 @@ def repair_topology(
         click.echo("nothing was written")
         return
     repair.write(nodes, topology)
-    click.echo("written: start these nodes now; the files from before are kept as *.before-repair")
+    click.echo("written: start these nodes now; the previous files are kept as *.before-repair")

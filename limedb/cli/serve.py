@@ -14,7 +14,7 @@ from limedb.errors import LimeDBError
 
 
 def _option(setting: Setting) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A setting as an option: its long name, and the one that the Go LimeDB had."""
+    """Return a setting as an option, with its long name and that of the Go LimeDB."""
     names = [setting.flag, *([setting.go_flag] if setting.go_flag else []), setting.field]
     text = " ".join(setting.help.split())
     if setting.default:
@@ -31,12 +31,12 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @_with_settings
 def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
-    """Run a node in the foreground until SIGTERM or SIGINT; it finishes the requests it has, then stops.
+    """Run a node in the foreground until SIGTERM or SIGINT; it then finishes its requests and stops.
 
-    Each setting can be given as an option or in the environment, under the name in brackets.
+    Each setting is an option and an environment variable, whose name is in brackets; the option wins.
 
     \b
-    Example: three nodes on one machine, of which the second and third know the first
+    Example: three nodes on one machine; the second and third know the first
       limedb serve --server-port 7001
       limedb serve --server-port 7002 --node-peers http://localhost:7001
       limedb serve --server-port 7003 --node-peers http://localhost:7001
@@ -47,7 +47,7 @@ def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
     try:
         run(load(os.environ, flags))
     except LimeDBError as error:
-        lines = LogQueue(sys.stderr)  # a pipe that nobody reads must not keep a node from ending
+        lines = LogQueue(sys.stderr)  # a pipe that nobody reads must not keep the process from exiting
         lines.put(error_line(str(error)))
         lines.close()
         sys.exit(code_of(error))

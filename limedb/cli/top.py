@@ -1,4 +1,4 @@
-"""`limedb top`: nodes with their rates, live on a terminal, sample after sample elsewhere."""
+"""`limedb top`: the nodes and their rates, live on a terminal, sample by sample elsewhere."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ from limedb.errors import LimeDBError, UnavailableError
 from limedb.operator.cluster import ClusterSample, NodeSample, cluster_client
 
 LATE_SECONDS = 5.0
-"""How long a sample may be late, at most: then it is asked for again."""
+"""A sample may be this late, at most; then the command asks again."""
 _CLEAR = "\x1b[H\x1b[J"
 _COLUMNS = (
     "NODE", "STATUS", ">KEYS", ">OWNS", ">REQ/S", ">GET/S", ">SET/S", ">DEL/S", ">MEAN MS", ">ERRORS",
@@ -31,14 +31,14 @@ _COLUMNS = (
     """,
 )
 @click.option("--interval", default=1.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0.1, 30))
-@click.option("-n", "--count", type=click.IntRange(1), help="End after so many samples. Default: never.")
+@click.option("-n", "--count", type=click.IntRange(1), help="Stop after so many samples. Default: never.")
 @output_option(TABLE)
 @target_option
 @patience_option
 def top(interval: float, count: int | None, shape: str, target: str, patience: float) -> None:
-    """Show the nodes with their rates, until Ctrl-C: live on a terminal, elsewhere sample by sample.
+    """Show the nodes and their rates until Ctrl-C: live on a terminal, elsewhere sample by sample.
 
-    -o raw prints a line a node, which begins with the sample's time in seconds.
+    -o raw prints a line a node, which begins with the sample's time in seconds since 1970.
     """
     live = shape == TABLE and sys.stdout.isatty()
     with cluster_client(target, patience) as node:
@@ -55,7 +55,7 @@ def top(interval: float, count: int | None, shape: str, target: str, patience: f
 
 
 def _lasting(watch: Callable[[], Iterator[ClusterSample]], patience: Patience) -> Iterator[ClusterSample]:
-    """Samples, also when the node that is asked goes away for a while."""
+    """Yield samples, even if the node that sends them goes away for a while."""
     has_come = False
     while True:
         error: LimeDBError = UnavailableError("the stream of samples ended")
@@ -72,7 +72,7 @@ def _lasting(watch: Callable[[], Iterator[ClusterSample]], patience: Patience) -
 
 
 def _paced(samples: Iterable[ClusterSample], interval: float) -> Iterator[ClusterSample]:
-    """One sample an interval: changes bring more."""
+    """Yield one sample an interval; a node sends more when something changes."""
     last = float("-inf")
     for sample in samples:
         if sample.time - last >= interval * 0.9:

@@ -15,17 +15,17 @@ from limedb.errors import UnsupportedError
     show_default=True,
     metavar="HOST:PORT,..",
     envvar="LIMEDB_TARGET",
-    help="Where to begin: a node, several, or Envoy. The others are found.",
+    help="Where to begin: a node, several, or Envoy. It finds the others.",
 )
 @timeout_option
 @click.option("--light", is_flag=True, help="Begin with the light theme; the key t changes it.")
 def tui(target: str, timeout: float, light: bool) -> None:
-    """Watch and use a cluster in the terminal. The last line tells the keys, and ? more of them.
+    """Watch and use a cluster in the terminal. The last line shows the keys; press ? for more.
 
-    A node that is silent for as long as --timeout says is left for another one.
+    If a node is silent for as long as --timeout says, it continues at another one.
 
     \b
-    Example: a cluster of `make run`, seen by its first node, and by others when that dies
+    Example: a cluster of `make run`, through its first node, and through others if that dies
       limedb tui --target localhost:7001
     """  # noqa: D301 (click reads the \b)
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):

@@ -22,24 +22,24 @@ _WHOLE = 1 << 64
 @target_option
 @timeout_option
 def status(shape: str, target: str, timeout: float) -> None:
-    """Show the cluster's members, as the node that is asked sees them."""
+    """Show the cluster's members, as the target node sees them."""
     with cluster_client(target, timeout) as node:
-        told = node.state()
+        response = node.state()
     if shape == JSON:
-        echo_json(told)
+        echo_json(response)
         return
-    cluster = told["clusterId"] or "none yet"
+    cluster = response["clusterId"] or "none yet"
     head = (
-        f"cluster {cluster}, epoch {told['epoch']} ({told['phase']}), {told['activeNodes']} of"
-        f" {told['totalNodes']} nodes active, {told['replicationFactor']} replicas of each key"
+        f"cluster {cluster}, epoch {response['epoch']} ({response['phase']}), {response['activeNodes']} of"
+        f" {response['totalNodes']} nodes active, {response['replicationFactor']} replicas of each key"
     )
     columns = ("NODE", "ZONE", "MEMBER", "STATUS", ">KEYS", ">OWNS", ">LAG S", ">REQ/S")
-    show_rows(shape, columns, _members(told), head)
-    if told["problem"]:
-        click.echo(f"! {told['nodeUrl']} takes no requests: {told['problem']}", err=shape == RAW)
+    show_rows(shape, columns, _members(response), head)
+    if response["problem"]:
+        click.echo(f"! {response['nodeUrl']} takes no requests: {response['problem']}", err=shape == RAW)
 
 
-def _members(told: View) -> list[tuple[object, ...]]:
+def _members(response: View) -> list[tuple[object, ...]]:
     return [
         (
             member["url"],
@@ -51,7 +51,7 @@ def _members(told: View) -> list[tuple[object, ...]]:
             member["lag"],
             member["load"]["requestsPerSecond"] if "load" in member else "-",
         )
-        for member in told["members"]
+        for member in response["members"]
     ]
 
 
@@ -66,16 +66,16 @@ def _members(told: View) -> list[tuple[object, ...]]:
 @target_option
 @timeout_option
 def ring(shape: str, target: str, timeout: float) -> None:
-    """Show how much of the ring each node is the first owner of; with -o json all ranges."""
+    """Show of how much of the ring each node is the first owner; with -o json all ranges."""
     with cluster_client(target, timeout) as node:
-        told = node.ring()
+        response = node.ring()
     if shape == JSON:
-        echo_json(told)
+        echo_json(response)
         return
-    even = 1 / max(told["totalNodes"], 1)
+    even = 1 / max(response["totalNodes"], 1)
     rows = [
-        (url, told["virtualNodeDistribution"][url], f"{share:.2%}", f"{share / even - 1:+.1%}")
-        for url, share in ((url, _share(told["ranges"].get(url, ()))) for url in told["allNodes"])
+        (url, response["virtualNodeDistribution"][url], f"{share:.2%}", f"{share / even - 1:+.1%}")
+        for url, share in ((url, _share(response["ranges"].get(url, ()))) for url in response["allNodes"])
     ]
     show_rows(shape, ("NODE", ">POINTS", ">OWNS", ">DEVIATION"), rows)
 
@@ -95,19 +95,20 @@ def _share(ranges: Iterable[View]) -> float:
 @target_option
 @timeout_option
 def gossip(shape: str, target: str, timeout: float) -> None:
-    """Show what the node that is asked has heard of the others."""
+    """Show what the target node has heard of the others."""
     with cluster_client(target, timeout) as node:
-        told = node.gossip()
+        response = node.gossip()
     if shape == JSON:
-        echo_json(told)
+        echo_json(response)
         return
     head = (
-        f"{told['node_url']} sees the cluster as {told['cluster_health']}: {told['active_peers']} of"
-        f" {told['total_peers']} peers active, {told['stale_peers']} stale, {told['dead_peers']} dead"
+        f"{response['node_url']} sees the cluster as {response['cluster_health']}:"
+        f" {response['active_peers']} of {response['total_peers']} peers active,"
+        f" {response['stale_peers']} stale, {response['dead_peers']} dead"
     )
     rows = [
         (peer["url"], peer["status"], peer["lag"], peer["heartbeat"], peer["generation"])
-        for peer in told["peer_details"]
+        for peer in response["peer_details"]
     ]
     show_rows(shape, ("PEER", "STATUS", ">LAG S", ">HEARTBEAT", ">GENERATION"), rows, head)
 
@@ -126,16 +127,16 @@ def gossip(shape: str, target: str, timeout: float) -> None:
 def locate(key: str, shape: str, target: str, timeout: float) -> None:
     """Show which nodes hold KEY, and which version each has."""
     with cluster_client(target, timeout) as node:
-        told = node.locate(key)
+        response = node.locate(key)
     if shape == JSON:
-        echo_json(told)
+        echo_json(response)
         return
-    place = f"{int(told['token']) / _WHOLE:.2%}"
+    place = f"{int(response['token']) / _WHOLE:.2%}"
     rows = [
         (owner["url"], owner["zone"] or "-", owner["role"], owner["status"], _holds(owner), owner["version"])
-        for owner in told["owners"]
+        for owner in response["owners"]
     ]
-    head = f"token {told['token']} (at {place} of the ring), epoch {told['epoch']}"
+    head = f"token {response['token']} (at {place} of the ring), epoch {response['epoch']}"
     show_rows(shape, ("NODE", "ZONE", "ROLE", "STATUS", "HOLDS", ">VERSION"), rows, head)
 
 

@@ -23,7 +23,7 @@ from limedb.errors import LimeDBError, UnavailableError, WatchGapError
 from limedb.operator.scans import ChangePage, WatchedChange, scan_client
 
 REMEMBERED = 10_000
-"""Keys of which it is known what was shown last: a watch that is resumed may tell some changes twice."""
+"""Keys whose last shown version is remembered, since a resumed watch may repeat some changes."""
 
 
 @command(
@@ -35,9 +35,11 @@ REMEMBERED = 10_000
     """,
 )
 @click.argument("key", required=False)
-@click.option("--prefix", help="Watch all keys that begin so; an empty one: all keys.")
-@click.option("--after-version", type=click.IntRange(0), metavar="VERSION", help="Tell what came since too.")
-@click.option("-n", "--count", type=click.IntRange(1), help="End after so many changes. Default: never.")
+@click.option("--prefix", help="Watch all keys that begin with this; an empty one: all keys.")
+@click.option(
+    "--after-version", type=click.IntRange(0), metavar="VERSION", help="Also show the changes since then."
+)
+@click.option("-n", "--count", type=click.IntRange(1), help="Stop after so many changes. Default: never.")
 @output_option(TABLE)
 @target_option
 @patience_option
@@ -52,9 +54,9 @@ def watch(
 ) -> None:
     """Show changes of KEY, or of the keys with a prefix, as they happen, until Ctrl-C.
 
-    -o table prints a line a change, json an object a line, raw the values alone. Where the node that is asked
-    goes away, the watch goes on at another one behind Envoy, or when it is back. Exit code 1: changes may be
-    missing.
+    -o table prints a line a change, json an object a line, raw the values alone. If the target node goes
+    away, the watch continues at another one behind Envoy, or when the node is back. Exit code 1: changes may
+    be missing.
     """
     if (key is None) == (prefix is None):
         raise click.UsageError("give either KEY or --prefix")
@@ -71,8 +73,8 @@ def watch(
 
 
 class Follower:
-    """A watch that is resumed where it breaks off. after_version: where it begins; None: now. patience: with
-    nodes that are away; a watch that never stood fails at once.
+    """A watch that resumes where it broke. after_version: where it begins; None: now. patience: with nodes
+    that are away; a watch that never began fails at once.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Follower:
         self._has_stood = False
 
     def changes(self) -> Iterator[WatchedChange]:
-        """The changes, each once. LimeDBError: some may be missing."""
+        """Yield the changes, each once. LimeDBError: some may be missing."""
         while True:
             error: LimeDBError = UnavailableError("the watch ended")
             try:
@@ -122,17 +124,17 @@ class Follower:
     def _remedy(self, error: LimeDBError) -> str:
         if error.reason == WatchGapError.reason:
             return "; `limedb scan` reads the keys"
-        return "" if not self._has_stood else f"; go on with --after-version {self._resume}"
+        return "" if not self._has_stood else f"; continue with --after-version {self._resume}"
 
 
 def _show(change: WatchedChange, shape: str) -> None:
     deleted = change.value is None
     if shape == JSON:
-        told = {"key": change.key, **value_fields(change.value), "version": str(change.version)}
-        echo_json(told | ({"delete": True} if deleted else {}), None)
+        fields = {"key": change.key, **value_fields(change.value), "version": str(change.version)}
+        echo_json(fields | ({"delete": True} if deleted else {}), None)
     elif shape == RAW:
         put(change.value or "")
     else:
-        what = "del" if deleted else "set"
-        echo(f"{change.version}  {what}  {printable(change.key)}  {shown_value(change.value)}".rstrip())
+        kind = "del" if deleted else "set"
+        echo(f"{change.version}  {kind}  {printable(change.key)}  {shown_value(change.value)}".rstrip())
     sys.stdout.flush()

@@ -17,29 +17,30 @@ from limedb.client.watches import Change
 
 __all__ = ["Change", "Client", "Entry", "Receipt", "SyncClient", "Value", "connect", "connect_sync"]
 
-DEFAULT_TIMEOUT = 10.0
-"""Seconds that a call has, with all its tries."""
+DEFAULT_TIMEOUT_SECONDS = 10.0
+"""The time that a call has, including all its tries."""
 
 
 def connect(
     addresses: str,
     *,
     consistency: Consistency = None,
-    timeout: Duration = DEFAULT_TIMEOUT,
+    timeout: Duration = DEFAULT_TIMEOUT_SECONDS,
     follow_ring: Follow = "auto",
     idempotent: bool = False,
     patient: bool = False,
 ) -> Client:
-    """A client of the cluster behind some addresses, "host:port,host:port": of nodes, or of Envoy. To be
-    used by `async with`, or between `open` and `close`.
+    """Return a client of the cluster behind the addresses of nodes or of Envoy, "host:port,host:port". Use it
+    with `async with`, or call `open` and `close`.
 
     consistency: the level of calls that name none; None: the nodes' default. timeout: seconds, or a
-    timedelta, of calls that name none. follow_ring: "auto": calls go straight to a key's replicas where
-    these can be reached, else through the addresses; True: as "auto", but it is an error when no node can
-    be reached; False: through the addresses only. idempotent: writes are marked, so that nodes take each
-    once, and one whose outcome is unknown is tried again; it costs the nodes an agreement a write. patient:
-    a call that every node refused, since too few replicas live or nodes have too much to do, is tried again
-    until its timeout, instead of failing at once; a slow node has 10 s to answer a ping, instead of 0.5 s.
+    timedelta, for calls that name none. follow_ring: "auto": calls go straight to a key's replicas where
+    these can be reached, else through the addresses; True: the same, but it is an error when no node can
+    be reached; False: through the addresses only. idempotent: writes carry a key, so that nodes apply each
+    once, and the client retries one whose outcome is unknown; each write costs the nodes a round of
+    agreement. patient: the client retries a call that every node refused, because too few replicas are up or
+    the nodes are too busy, until its timeout, instead of failing at once; a slow node has 10 s to answer a
+    ping, instead of 0.5 s.
     """
     return Client(addresses, consistency, timeout, follow_ring, idempotent, patient)
 
@@ -48,10 +49,10 @@ def connect_sync(
     addresses: str,
     *,
     consistency: Consistency = None,
-    timeout: Duration = DEFAULT_TIMEOUT,
+    timeout: Duration = DEFAULT_TIMEOUT_SECONDS,
     follow_ring: Follow = "auto",
     idempotent: bool = False,
     patient: bool = False,
 ) -> SyncClient:
-    """As `connect`, for code without asyncio: to be used by `with`, from any number of threads."""
+    """Return the same for code without asyncio. Use it with `with`, from any number of threads."""
     return SyncClient(lambda: Client(addresses, consistency, timeout, follow_ring, idempotent, patient))

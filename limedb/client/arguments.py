@@ -1,4 +1,4 @@
-"""What callers give, checked before it joins what others ask.
+"""Checks of the arguments of calls, before a call shares a batch with others.
 
 It owns the meaning of keys, values, levels, times and addresses in the client's functions. It must never send
 anything.
@@ -17,12 +17,12 @@ Value = str | bytes
 Consistency = Level | str | None
 Duration = float | timedelta
 
-MAX_TIMEOUT = 300
-"""Seconds."""
+MAX_TIMEOUT_SECONDS = 300
+"""The longest timeout of a call."""
 
 
 def level_of(consistency: Consistency) -> record_pb2.Consistency:
-    """The level's number; None is the node's default. InvalidRequestError: there is no such level."""
+    """Return the level's number; None: the node's default. InvalidRequestError: there is no such level."""
     try:
         return consistency_of(Level(consistency) if consistency is not None else None)
     except ValueError:
@@ -31,7 +31,7 @@ def level_of(consistency: Consistency) -> record_pb2.Consistency:
 
 
 def check_key(key: object) -> None:
-    """Refuse what can't be a key: not text, not UTF-8, empty or too long."""
+    """Raise InvalidRequestError unless this can be a key: text in UTF-8, neither empty nor too long."""
     if not isinstance(key, str):
         raise InvalidRequestError(f"key {key!r}: must be a str")
     try:
@@ -43,7 +43,7 @@ def check_key(key: object) -> None:
 
 
 def check_value(key: str, value: object) -> None:
-    """Refuse what can't be a value: neither bytes nor text, or not UTF-8."""
+    """Raise InvalidRequestError unless this can be a value: bytes, or text in UTF-8."""
     if isinstance(value, bytes):
         return
     if not isinstance(value, str):
@@ -58,7 +58,7 @@ def check_value(key: str, value: object) -> None:
 
 
 def milliseconds(ttl: Duration | None) -> int:
-    """A time to live (seconds, or a timedelta) in milliseconds, at least 1; None is for ever: 0."""
+    """Return a time to live (seconds, or a timedelta) in milliseconds, at least 1; 0 for None: forever."""
     if ttl is None:
         return 0
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
@@ -68,20 +68,20 @@ def milliseconds(ttl: Duration | None) -> int:
 
 
 def seconds_of(timeout: Duration) -> float:
-    """A timeout in seconds: of up to 5 minutes, for nodes remember for 10 which writes they took."""
+    """Return a timeout in seconds: 5 minutes at most, since nodes remember applied writes for 10."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not 0 < seconds <= MAX_TIMEOUT:
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
         raise InvalidRequestError(
-            f"timeout={timeout!r}: must be more than 0 s, and no more than {MAX_TIMEOUT} s"
+            f"timeout={timeout!r}: must be more than 0 s, and no more than {MAX_TIMEOUT_SECONDS} s"
         )
     return seconds
 
 
 def addresses_of(text: str) -> tuple[str, ...]:
-    """The addresses in "host:port,host:port"; each may be a URL, such as http://host:port."""
+    """Return the addresses in "host:port,host:port"; each may be a URL, such as http://host:port."""
     found = tuple(dict.fromkeys(_address(part.strip()) for part in text.split(",") if part.strip()))
     if not found:
-        raise InvalidRequestError(f"addresses={text!r}: must be host:port, or several with commas")
+        raise InvalidRequestError(f"addresses={text!r}: must be host:port, or several separated by commas")
     return found
 
 

@@ -1,11 +1,13 @@
-"""Batches: what is sent together, and whom its outcomes are for.
+"""Batches: the calls that travel in one request, and the callers that wait for their outcomes.
 
-It owns the making of requests and the reading of answers; messages go no further than here. It must never
-know how a batch travels.
+It owns how requests are made and answers are read; protobuf messages stay in this module. It must never know
+how a batch travels.
 """
 
 import asyncio
 from collections.abc import Sequence
+
+from typing_extensions import override
 
 from limedb.client.outcomes import MISSING, NoAnswer, Outcome, Receipt, Stored
 from limedb.errors import InvalidRequestError, LimeDBError, RemoteError, ResponseTooLargeError
@@ -13,15 +15,15 @@ from limedb.wire.status import item_error
 from limedbpb.v1 import kv_pb2, record_pb2
 
 MAX_ITEMS = 1000
-"""Items of a batch: beyond some hundreds nothing is won, and a batch is answered as a whole."""
+"""Items of a batch: more than a few hundred gain nothing, and a node answers a batch as a whole."""
 MAX_BYTES = 1 << 20
-"""Bytes of a batch from which on no item is added: answers have a limit too."""
-MARGIN = 0.05
-"""Seconds, at most, by which a node gives up before its client does, so that it can say why."""
+"""A batch of this size takes no further item: answers have a limit too."""
+MARGIN_SECONDS = 0.05
+"""A node gives up this much before its client, at most, so that it can say why."""
 
 
 class Gathering:
-    """Outcomes by key, which come in parts. whole: done when all have come."""
+    """Outcomes by key, which arrive in parts. whole: done when all have arrived."""
 
     def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
         self.outcomes: dict[str, Outcome] = {}
@@ -29,15 +31,15 @@ class Gathering:
         self._count = count
 
     def put(self, keys: Sequence[str], outcomes: Sequence[Outcome]) -> None:
-        """Take some."""
+        """Add some outcomes."""
         self.outcomes.update(zip(keys, outcomes, strict=True))
         if len(self.outcomes) == self._count and not self.whole.done():
             self.whole.set_result(None)
 
 
 class Batch:
-    """Items of one kind with one level and one timeout (seconds), each with a future of its own, or all for
-    one gathering. size: bytes, about.
+    """Items of one kind with one level and one timeout (seconds). Either each has a future of its own, or one
+    gathering collects the outcomes of all. size: roughly its bytes.
     """
 
     __slots__ = ("futures", "gathering", "keys", "level", "size", "timeout")
@@ -52,15 +54,15 @@ class Batch:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing is to be added."""
+        """Whether it takes no further item."""
         return len(self.keys) >= MAX_ITEMS or self.size >= MAX_BYTES
 
     @property
     def may_repeat(self) -> bool:
-        """Whether it does no harm to send it again, though it may have been carried out."""
+        """Whether sending it again does no harm, even if the node has carried it out."""
         raise NotImplementedError
 
-    def tell(self, outcomes: Sequence[Outcome]) -> None:
+    def resolve(self, outcomes: Sequence[Outcome]) -> None:
         """Give each item its outcome."""
         if self.gathering is not None:
             self.gathering.put(self.keys, outcomes)
@@ -69,40 +71,40 @@ class Batch:
             if not future.done():
                 future.set_result(outcome)
 
-    def tell_all(self, outcome: LimeDBError | NoAnswer) -> None:
+    def resolve_all(self, outcome: LimeDBError | NoAnswer) -> None:
         """Give all items the same outcome."""
-        self.tell([outcome] * len(self.keys))
+        self.resolve([outcome] * len(self.keys))
 
     def request(self, number: int) -> bytes:
         """The SessionRequest of this number."""
         raise NotImplementedError
 
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
-        """What the answer to it says of each item. LimeDBError: it was refused as a whole."""
+        """Return the outcome of each item, from the answer. LimeDBError: the node refused it as a whole."""
         raise NotImplementedError
 
     def halves(self) -> "tuple[Batch, Batch]":
-        """It in two parts."""
+        """Split it into two batches."""
         raise NotImplementedError
 
     def take(self, address: str, response: kv_pb2.SessionResponse) -> "tuple[Batch, ...]":
-        """Tell what the answer says; batches to send instead where it was refused for one of its items, or
-        for its size.
+        """Pass on what the answer says. Return the batches to send instead, where the node refused it because
+        of one of its items or because of its size.
         """
         try:
             outcomes = self.outcomes(address, response)
         except (InvalidRequestError, ResponseTooLargeError) as error:
             if len(self.keys) > 1:
                 return self.halves()
-            self.tell_all(error)
+            self.resolve_all(error)
         except LimeDBError as error:
-            self.tell_all(error)
+            self.resolve_all(error)
         else:
-            self.tell(outcomes)
+            self.resolve(outcomes)
         return ()
 
     def _milliseconds(self) -> int:
-        return max(1, round((self.timeout - min(MARGIN, self.timeout / 10)) * 1000))
+        return max(1, round((self.timeout - min(MARGIN_SECONDS, self.timeout / 10)) * 1000))
 
 
 class Reads(Batch):
@@ -111,8 +113,8 @@ class Reads(Batch):
     __slots__ = ()
 
     @property
+    @override
     def may_repeat(self) -> bool:
-        """See Batch."""
         return True
 
     def add(self, key: str, future: "asyncio.Future[Outcome]") -> None:
@@ -120,21 +122,21 @@ class Reads(Batch):
         self.keys.append(key)
         self.futures.append(future)
 
+    @override
     def request(self, number: int) -> bytes:
-        """See Batch."""
         reads = kv_pb2.BatchGetRequest(keys=self.keys, consistency=self.level)
         request = kv_pb2.SessionRequest(id=number, timeout_ms=self._milliseconds(), batch_get=reads)
         return request.SerializeToString()
 
+    @override
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
-        """See Batch."""
         results = response.batch_get.results
         if len(results) != len(self.keys):
             raise _refusal(address, response)
         return [_read(address, result) for result in results]
 
+    @override
     def halves(self) -> "tuple[Batch, Batch]":
-        """See Batch."""
         middle, parts = len(self.keys) // 2, []
         for cut in (slice(None, middle), slice(middle, None)):
             part = Reads(self.level, self.timeout, self.gathering)
@@ -156,8 +158,8 @@ class Writes(Batch):
         self.known: set[str] = set()
 
     @property
+    @override
     def may_repeat(self) -> bool:
-        """See Batch."""
         return all(write.idempotency_key for write in self.messages)
 
     def add(self, write: kv_pb2.BatchWrite, future: "asyncio.Future[Outcome] | None" = None) -> None:
@@ -170,21 +172,21 @@ class Writes(Batch):
             self.futures.append(future)
         self.size += len(write.value) or len(write.blob)
 
+    @override
     def request(self, number: int) -> bytes:
-        """See Batch."""
         writes = kv_pb2.BatchSetRequest(writes=self.messages, consistency=self.level)
         request = kv_pb2.SessionRequest(id=number, timeout_ms=self._milliseconds(), batch_set=writes)
         return request.SerializeToString()
 
+    @override
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
-        """See Batch."""
         results = response.batch_set.results
         if len(results) != len(self.keys):
             raise _refusal(address, response)
         return [_written(address, result) for result in results]
 
+    @override
     def halves(self) -> "tuple[Batch, Batch]":
-        """See Batch."""
         middle, parts = len(self.keys) // 2, []
         for cut in (slice(None, middle), slice(middle, None)):
             part = Writes(self.level, self.timeout, self.gathering)
@@ -213,4 +215,4 @@ def _written(address: str, result: kv_pb2.BatchSetResult) -> Outcome:
 def _refusal(address: str, response: kv_pb2.SessionResponse) -> LimeDBError:
     if response.HasField("error"):
         return item_error(address, response.error, response.failure)
-    return RemoteError(address, "MALFORMED_ANSWER", "INTERNAL", "the answer is not one to what was asked")
+    return RemoteError(address, "MALFORMED_ANSWER", "INTERNAL", "the answer does not match the request")

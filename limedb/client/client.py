@@ -1,6 +1,7 @@
-"""The asynchronous client: what callers use.
+"""The asynchronous client.
 
-It owns the functions that callers see, and how outcomes become what they get. It must never know of streams.
+It owns the functions that callers see, and turns outcomes into results and errors. It must never know of
+streams.
 """
 
 import asyncio
@@ -37,13 +38,14 @@ class Client:
     """A cluster, from `connect`. It belongs to the event loop that entered it.
 
     Every function takes consistency ("one", "quorum", "all", "linearizable"; None: as in `connect`) and
-    timeout (seconds, or a timedelta; retries included). Concurrent calls of one turn of the loop travel
+    timeout (seconds, or a timedelta; retries included). Calls that begin in one turn of the event loop travel
     together.
 
-    Errors, all under LimeDBError: InvalidRequestError (and its InvalidKeyError, ValueTooLargeError): it
-    makes no sense. UnavailableError: nothing was done; its LevelUnreachableError: too few replicas live;
-    its OutcomeUnknownError: a write may take effect. RequestTimeoutError: the time was up, and nothing was
-    written. StoreFullError: no room. RemoteError: a node's own, of a class that isn't known here.
+    Errors, all under LimeDBError: InvalidRequestError (and its InvalidKeyError, ValueTooLargeError): the
+    request makes no sense. UnavailableError: nothing was done; its LevelUnreachableError: too few replicas
+    are up; its OutcomeUnknownError: a write may take effect. RequestTimeoutError: time ran out, and nothing
+    was written. StoreFullError: the node has no room. RemoteError: a node's own error, of a class that this
+    version doesn't know.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class Client:
             raise
 
     async def close(self) -> None:
-        """End all. Calls that wait fail: reads with UnavailableError, writes as what is known of them."""
+        """Close all connections. Waiting calls fail: reads with UnavailableError, writes with that or, if
+        they may have taken effect, with OutcomeUnknownError.
+        """
         await self._routing.close()
 
     @overload
@@ -101,7 +105,7 @@ class Client:
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> object:
-        """The value of a key, or the default where it has none."""
+        """Return the value of a key, or the default where it has none."""
         check_key(key)
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
@@ -120,19 +124,19 @@ class Client:
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Receipt:
-        """Store a value; ttl: how long it lives (seconds, or a timedelta), None: for ever."""
+        """Store a value. ttl: how long it lives (seconds, or a timedelta); None: forever."""
         return (await self._write(self._storing(key, value, ttl), consistency, timeout)).receipt
 
     async def delete(
         self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
     ) -> bool:
-        """Delete a key; whether it had a value."""
+        """Delete a key; return whether it had a value."""
         return (await self._write(self._deleting(key), consistency, timeout)).existed
 
     async def get_many(
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
     ) -> dict[str, Value]:
-        """The values of those of many keys that have one. PartialFailureError: some could not be read."""
+        """Return the values of the keys that have one. PartialFailureError: some could not be read."""
         jobs = {key: PendingCall(key) for key in keys}
         for key in jobs:
             check_key(key)
@@ -147,7 +151,9 @@ class Client:
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> dict[str, Receipt]:
-        """Store many values; each is written by itself. PartialFailureError: some were not, or may not be."""
+        """Store many values, each as a write of its own. PartialFailureError: some failed; its `errors` say
+        which, and whether they may have been written.
+        """
         jobs = {key: self._storing(key, value, ttl) for key, value in values.items()}
         outcomes = await self._carry(jobs, consistency, timeout)
         return {key: done.receipt for key, done in outcomes.items() if isinstance(done, Stored)}
@@ -155,7 +161,9 @@ class Client:
     async def delete_many(
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
     ) -> int:
-        """Delete many keys; how many had a value. PartialFailureError: some were not, or may not be."""
+        """Delete many keys; return how many had a value. PartialFailureError: some failed; its `errors` say
+        which, and whether they may have been deleted.
+        """
         jobs = {key: self._deleting(key) for key in dict.fromkeys(keys)}
         outcomes = await self._carry(jobs, consistency, timeout)
         return sum(done.existed for done in outcomes.values() if isinstance(done, Stored))
@@ -171,10 +179,10 @@ class Client:
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> AsyncIterator[Entry]:
-        """The keys with a prefix, from start on, up to before end, in the order of their UTF-8; `limit` at
-        most. It goes on at another node when one fails; timeout: of each page. It isn't one moment: a key
-        that is written meanwhile may be told either way, every other one is told once.
-        RangeUnreachableError: too few replicas live.
+        """Iterate over the keys with a prefix, from start (included) to end (excluded), in the order of their
+        UTF-8; `limit` at most. It continues at another node when one fails; timeout: of each page. It is not
+        a snapshot: a key that is written meanwhile may appear as it was before or after, and every other key
+        appears once. RangeUnreachableError: too few replicas are up.
         """
         pages = self.scan_pages(
             prefix,
@@ -202,7 +210,7 @@ class Client:
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> AsyncGenerator[list[Entry], None]:
-        """As `scan`, by pages of 1 to 1000 keys; fewer where they are large."""
+        """Scan by pages of 1 to 1000 keys; pages hold fewer where values are large."""
         request = kv_pb2.ScanRequest(
             prefix=prefix,
             start=start,
@@ -223,10 +231,11 @@ class Client:
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> AsyncIterator[Change]:
-        """The changes of a key, or of the keys with a prefix, as they come: from now on, or those after a
-        version too. It goes on at another node when one fails, and has no end; timeout: how long it waits for
-        nodes that can tell. WatchGapError: some changes are not known any more: watch from now on and,
-        when that stands, scan. RangeUnreachableError: too few replicas live.
+        """Iterate over the changes of a key, or of the keys with a prefix, as they happen: from now on, or
+        from after a version. It continues at another node when one fails, and never finishes; timeout: how
+        long it waits for a node that serves it. WatchGapError: the nodes no longer know some of the changes:
+        watch from now on and, once that watch has begun, scan. RangeUnreachableError: too few replicas are
+        up.
         """
         async with aclosing(
             self.watch_pages(
@@ -246,17 +255,19 @@ class Client:
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> AsyncGenerator[list[Change], None]:
-        """As `watch`, by what comes together: first nothing, when no change can be missed any more."""
+        """Watch by groups of changes that arrive together. The first one is empty: from then on the watch
+        misses no change.
+        """
         if key is not None:
             check_key(key)
-        level = level_of(consistency)  # a default for reads and writes is none for a watch
+        level = level_of(consistency)  # the client's default is for reads and writes, not for watches
         request = watch_request(key, prefix, after_version, level)
         return watch_changes(
             self._routing, request, self._timeout if timeout is None else seconds_of(timeout)
         )
 
     def _scan_level(self, consistency: Consistency) -> record_pb2.Consistency:
-        """The level of a scan, for which there is no LINEARIZABLE; as a default it is QUORUM."""
+        """Return the level of a scan, which can't be LINEARIZABLE; where that is the default, QUORUM."""
         if consistency is None and self._level == record_pb2.CONSISTENCY_LINEARIZABLE:
             return record_pb2.CONSISTENCY_QUORUM
         return self._level if consistency is None else level_of(consistency)
@@ -269,7 +280,7 @@ class Client:
         level: record_pb2.Consistency,
         deadline: float,
     ) -> Outcome:
-        """What comes of a read whose first try, if there was a way, did not bring text."""
+        """Return the outcome of a read whose first try, if there was a way, did not return text."""
         job = PendingCall(key)
         if outcome is not None:
             job.outcome = outcome
@@ -307,7 +318,7 @@ class Client:
         return self._marked(key, kv_pb2.BatchWrite(key=key, delete=True))
 
     def _marked(self, key: str, write: kv_pb2.BatchWrite) -> PendingCall:
-        """A write as a job, marked so that nodes take it once."""
+        """Return the call of a write, with an idempotency key where the client is idempotent."""
         if self._idempotent:
             write.idempotency_key = new_key()
         return PendingCall(key, write, self._idempotent)

@@ -1,7 +1,7 @@
-"""A node as the client sees it: how it is reached, whether it is up, and what waits to be sent to it.
+"""A node as the client sees it: how it is reached, whether it is up, and which calls wait to be sent to it.
 
 It owns the channel, the sessions on it, and the batches that calls of one turn of the loop share. It must
-never try a batch again: whoever asked does that, mostly elsewhere.
+never retry a batch: the executor does that, mostly at another node.
 """
 
 import asyncio
@@ -22,41 +22,46 @@ from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 3
-"""Batches unanswered on a session from which on calls wait for company: batches grow as a node gets busy."""
-HOLD_SECONDS = 0.002
-"""The longest that a batch waits for company: what is slow holds nothing else up."""
-MAX_IN_FLIGHT = 48
-"""Batches unanswered on a session at which nothing more is sent; nodes read no further at some more."""
-PATIENCE = 0.5
-"""Seconds without an answer after which a node that owes one is pinged."""
-PING_TIMEOUT = 0.5
-"""Seconds in which a ping is to be answered, by a node that was never seen to need longer."""
-LONGEST_PING = 3.0
-"""Seconds in which any node is to answer one."""
-PATIENT_PING = 10.0
-"""The same for a patient client: what it sends elsewhere meanwhile is more work for a busy cluster, and a new
-attempt undoes what nodes have agreed on for the one before.
+"""With this many unanswered batches on a session, calls wait for others to join them: so batches grow as a
+node gets busy.
 """
-PROBE_TIMEOUT = 5.0
-"""Seconds that a probe of a node that is down waits: a refusal comes at once, a late answer is one too."""
+HOLD_SECONDS = 0.002
+"""The longest time that a batch waits for more calls, so that a slow answer delays nothing else."""
+MAX_IN_FLIGHT = 48
+"""With this many unanswered batches on a session, the client sends no more; a node stops reading soon after.
+"""
+PING_AFTER_SECONDS = 0.5
+"""A node that owes an answer is pinged after this time without one."""
+PING_SECONDS = 0.5
+"""The time to answer a ping, for a node that has never needed longer."""
+LONGEST_PING_SECONDS = 3.0
+"""The time that any node has to answer a ping."""
+PATIENT_PING_SECONDS = 10.0
+"""The same for a patient client: sending calls elsewhere adds to the work of a busy cluster, and a new
+attempt undoes what the nodes have agreed on for the previous one.
+"""
+PROBE_SECONDS = 5.0
+"""How long a probe of a node that is down waits: a refusal comes at once, and a late answer counts too."""
 REFUSED_SECONDS = 0.8 * CONNECT_MS / 1000
-"""An address that can't be connected to by then has not refused: it does not answer, which may pass."""
+"""An address that fails to connect only after this time has not refused: it does not answer, which may pass.
+"""
 LOOK_SECONDS = 0.1
+"""The time between two checks for silence."""
 STALL_SECONDS = 0.2
-"""A ping that ends later than that after its time ended in a process that stood still itself."""
-FIRST_PROBE = 0.05
-"""Seconds before a node that is down is probed again, about; they grow."""
+"""Where a ping overruns its time by more than this, this process stood still itself."""
+FIRST_PROBE_SECONDS = 0.05
+"""The first pause, roughly, before a node that is down is probed again; pauses grow."""
 
 Key = tuple[record_pb2.Consistency, float]
 
 
 class NodeConnection:
-    """The node, or proxy, at an address (host:port), with some sessions. changed: is told when is_up changes.
+    """The node, or proxy, at an address (host:port), with some sessions. changed: called when is_up changes.
 
-    is_up: it answered its last ping, and no session has broken since. url: whom it said to be; behind a proxy
-    any of several. reason: why it is down; pings_failed: how often it did not answer; has_refused: nothing
-    listens there, or it said so, soon after the client began. ping_seconds: for the answer to a ping, at
-    least.
+    is_up: it answered its last ping, and no session has broken since. url: the name that it gave; behind a
+    proxy, that of any of several nodes. reason: why it is down; pings_failed: how many pings it left
+    unanswered; has_refused: soon after the client began, it refused, or nothing listened there.
+    ping_seconds: the least time to answer a ping.
     """
 
     def __init__(
@@ -65,11 +70,11 @@ class NodeConnection:
         sessions: int,
         changed: Callable[[], None],
         budget: Budget,
-        ping_seconds: float = PING_TIMEOUT,
+        ping_seconds: float = PING_SECONDS,
     ) -> None:
         self.address, self.url, self.is_up, self.reason = address, "", False, "not reached yet"
         self.pings_failed, self.has_refused = 0, False
-        self._budget, self._trips = budget, RoundTrips(ping_seconds, max(LONGEST_PING, ping_seconds))
+        self._budget, self._trips = budget, RoundTrips(ping_seconds, max(LONGEST_PING_SECONDS, ping_seconds))
         self._sessions, self._changed = sessions, changed
         self._loop = asyncio.get_running_loop()
         self._made = self._loop.time()
@@ -87,7 +92,7 @@ class NodeConnection:
         self._is_closed = False
 
     def read(self, key: str, level: record_pb2.Consistency, timeout: float) -> "asyncio.Future[Outcome]":
-        """The outcome of reading a key, together with what else is read in this turn."""
+        """Read a key, together with the other reads of this turn; return its outcome."""
         batch = self._reads.get((level, timeout))
         if batch is None:
             batch = self._reads[level, timeout] = Reads(level, timeout)
@@ -102,8 +107,8 @@ class NodeConnection:
     def write(
         self, write: kv_pb2.BatchWrite, level: record_pb2.Consistency, timeout: float
     ) -> "asyncio.Future[Outcome]":
-        """The outcome of a write, together with what else is written in this turn: each key once a batch, so
-        that each write has an outcome of its own.
+        """Write, together with the other writes of this turn; return its outcome. A batch has each key once,
+        so that each write has an outcome of its own.
         """
         batch = self._writes.get((level, timeout))
         if batch is not None and (batch.is_full or write.key in batch.known):
@@ -117,12 +122,12 @@ class NodeConnection:
         return future
 
     def send(self, batch: Batch) -> None:
-        """Send a batch that is made already."""
+        """Send a batch that is complete."""
         self._full.append(batch)
         self._flush_soon()
 
     async def ping(self, timeout: float) -> bool:
-        """Whether it answers that it takes requests; url and reason are as it says. timeout: seconds."""
+        """Return whether it answers that it takes requests; update url and reason. timeout: seconds."""
         began = self._loop.time()
         try:
             state = await self._stub.GetState(cluster_pb2.GetStateRequest(), timeout=timeout)
@@ -139,7 +144,7 @@ class NodeConnection:
         return state.status == "active"
 
     def suspect(self, reason: str) -> None:
-        """Take it for down until it answers a ping; what waits to be sent fails."""
+        """Regard it as down until it answers a ping, and fail the calls that wait to be sent."""
         if self._is_closed:
             return
         self.is_up, self.reason = False, reason
@@ -149,7 +154,7 @@ class NodeConnection:
         self._changed()
 
     async def close(self, reason: str = "the client is closed") -> None:
-        """End all; what is unanswered fails."""
+        """Close it, and fail all unanswered calls."""
         self._is_closed, self.is_up, self.reason = True, False, reason
         self._fail_waiting(reason)
         for handle in (self._flushing, self._hold, self._look):
@@ -165,7 +170,7 @@ class NodeConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits or is unanswered."""
+        """Whether no call waits or is unanswered."""
         return not (self._reads or self._writes or self._full or any(s.in_flight for s in self._streams))
 
     # --- sending
@@ -175,11 +180,11 @@ class NodeConnection:
             self._flushing = self._loop.call_soon(self._flush)
 
     def _flush(self, held: bool = False) -> None:
-        """Send what waits, unless enough is under way that it should wait for company."""
+        """Send the waiting calls, unless so many batches are under way that they should wait for more."""
         self._flushing = None
         try:
             self._flush_now(held)
-        except Exception as error:  # it is called by the loop: who waits must hear of it
+        except Exception as error:  # the loop calls this: the waiting callers must learn of it
             log.exception("nothing can be sent to %s", self.address)
             self._fail_waiting(f"this client failed to send: {error!r}")
 
@@ -192,8 +197,8 @@ class NodeConnection:
             self._look = self._loop.call_later(LOOK_SECONDS, self._watch)
 
     def _send_waiting(self, bound: int) -> bool:
-        """Send what waits while sessions have fewer batches under way; whether all went. Full batches need no
-        company.
+        """Send waiting batches while sessions have fewer than `bound` under way; return whether all were
+        sent. Full batches don't wait for more.
         """
         while self._full:
             if (stream := self._stream()).in_flight >= MAX_IN_FLIGHT:
@@ -211,13 +216,13 @@ class NodeConnection:
         self._flush(held=True)
 
     def _answered(self) -> None:
-        """Calls that an answer woke up may add to what waits before it goes."""
+        """Let the calls that an answer woke up join the waiting ones, then send them."""
         self._budget.earn()
         if self._reads or self._writes or self._full:
             self._flush_soon()
 
     def _stream(self) -> Stream:
-        """The session that has the least to do."""
+        """Return the session with the fewest unanswered batches."""
         if len(self._streams) < self._sessions:
             stream = Stream(self.address, self.channel, self._stream_ended)
             stream.answered = self._answered
@@ -233,7 +238,7 @@ class NodeConnection:
         self._reads.clear()
         self._writes.clear()
         for batch in batches:
-            batch.tell_all(NoAnswer(self.address, reason, begun=False))
+            batch.resolve_all(NoAnswer(self.address, reason, begun=False))
 
     # --- health
 
@@ -243,16 +248,16 @@ class NodeConnection:
         self.suspect(reason)
 
     def _watch(self) -> None:
-        """Look, while answers are owed, whether the node still gives any."""
+        """Check, while it owes answers, whether the node still sends any."""
         self._look = None
-        silent = [s for s in self._streams if self._loop.time() - s.silent_since >= PATIENCE]
+        silent = [s for s in self._streams if self._loop.time() - s.silent_since >= PING_AFTER_SECONDS]
         if silent and self._probing is None:
             self._probing = self._loop.create_task(self._check())
         elif any(stream.in_flight for stream in self._streams):
             self._look = self._loop.call_later(LOOK_SECONDS, self._watch)
 
     async def _check(self) -> None:
-        """Ping it; when it gives no sign of life, take what it owes elsewhere and probe it."""
+        """Ping it; if it gives no sign of life, let its callers go elsewhere, and probe it."""
         if not await self._gives_sign():
             reason = f"no answer to a ping: {self.reason}"
             self.suspect(reason)
@@ -264,7 +269,7 @@ class NodeConnection:
         self._look = self._look or self._loop.call_later(LOOK_SECONDS, self._watch)
 
     def _give_up(self, reason: str) -> None:
-        """End the sessions, but for those that owe an answer which only this node can give."""
+        """Close the sessions, except those that owe an answer which only this node can give."""
         streams, self._streams = self._streams, []
         for stream in streams:
             if stream.shed(reason):
@@ -275,7 +280,7 @@ class NodeConnection:
             task.add_done_callback(self._closing.discard)
 
     async def _gives_sign(self) -> bool:
-        """Whether it answers a ping, or anything else meanwhile, or it is this process that stood still."""
+        """Return whether it answers a ping or anything else meanwhile, or this process stood still."""
         began, patience = self._loop.time(), self._trips.patience
         if await self.ping(patience):
             return True
@@ -284,8 +289,8 @@ class NodeConnection:
 
     async def _probe(self) -> None:
         """Ping it until it answers."""
-        pauses = Pauses(FIRST_PROBE)
-        while not await self.ping(PROBE_TIMEOUT):
+        pauses = Pauses(FIRST_PROBE_SECONDS)
+        while not await self.ping(PROBE_SECONDS):
             self._changed()
             await asyncio.sleep(pauses.pause())
         self._probing = None

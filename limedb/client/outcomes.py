@@ -1,6 +1,6 @@
-"""What can come of a call on its way: a value, a receipt, nothing there, an error, or no answer at all.
+"""Outcomes of one try of a call: a value, a receipt, no value, an error, or no answer at all.
 
-It owns these values and which of them a call may be tried again after. It must never send anything.
+It owns these values, and after which of them a call may be tried again. It must never send anything.
 """
 
 from enum import Enum
@@ -16,8 +16,8 @@ from limedb.errors import (
 
 
 class Receipt(NamedTuple):
-    """What became of a write: its version; the epoch of the topology that chose the replicas; how many of how
-    many replicas had it when it was answered.
+    """The receipt of a write. version: the version that it is stored under. epoch: that of the topology which
+    chose the replicas. acked of replicas had it when the answer was sent.
     """
 
     version: int
@@ -43,8 +43,8 @@ class Stored(NamedTuple):
 
 
 class NoAnswer(NamedTuple):
-    """No answer came. address: of the node; begun: whether the node may have begun it; waited: seconds, where
-    the time was up, else 0.
+    """No answer came. address: the node's. begun: whether the node may have begun it. waited: the seconds
+    after which time ran out, else 0.
     """
 
     address: str
@@ -65,7 +65,7 @@ class RetryPolicy(Enum):
 
 
 def again(outcome: Outcome, is_write: bool, repeatable: bool) -> RetryPolicy:
-    """What to do after an outcome. repeatable: a write that nodes take once, however often it is sent."""
+    """Return whether and where to retry. repeatable: nodes apply the write once, however often it is sent."""
     if isinstance(outcome, NoAnswer):
         may = not outcome.waited and (repeatable or not (is_write and outcome.begun))
         return RetryPolicy.ANYWHERE if may else RetryPolicy.NO
@@ -73,17 +73,17 @@ def again(outcome: Outcome, is_write: bool, repeatable: bool) -> RetryPolicy:
         return RetryPolicy.ELSEWHERE if repeatable else RetryPolicy.NO
     if not isinstance(outcome, LimeDBError) or not outcome.may_pass:
         return RetryPolicy.NO
-    is_unheard = isinstance(outcome, RemoteError) and not is_write  # of a class that isn't known here
+    is_unheard = isinstance(outcome, RemoteError) and not is_write  # its class isn't known here
     return RetryPolicy.ELSEWHERE if outcome.nothing_written or is_unheard else RetryPolicy.NO
 
 
 def is_unknown(outcome: Outcome) -> bool:
-    """Whether a write may have taken effect all the same."""
+    """Return whether a write may have taken effect nevertheless."""
     return isinstance(outcome, OutcomeUnknownError) or (isinstance(outcome, NoAnswer) and outcome.begun)
 
 
 def error_of(key: str, outcome: Outcome, is_write: bool) -> LimeDBError | None:
-    """The error that a caller gets for a last outcome; None: it is none."""
+    """Return the error that the caller gets for the last outcome; None: the call succeeded."""
     if not isinstance(outcome, NoAnswer):
         return outcome if isinstance(outcome, LimeDBError) else None
     if is_write and outcome.begun:

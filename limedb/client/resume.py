@@ -1,7 +1,7 @@
-"""Streams of nodes that the client follows: begun anew, elsewhere, where one breaks.
+"""Streams of nodes that the client follows: where one breaks, it begins anew at another node.
 
-It owns where a stream is asked for, and when its end is an error. It must never know what is streamed: who
-begins a stream says where it goes on.
+It owns at which node a stream begins, and when its end is an error. It must never know what is streamed: the
+caller's `begin` says where the stream continues.
 """
 
 import asyncio
@@ -13,13 +13,7 @@ import grpc
 from limedb.aio.retrying import Retries
 from limedb.client.node_connection import NodeConnection
 from limedb.client.routing import Routing
-from limedb.errors import (
-    LimeDBError,
-    RemoteError,
-    TooManyWatchesError,
-    UnavailableError,
-    UnsupportedError,
-)
+from limedb.errors import LimeDBError, RemoteError, UnavailableError, UnsupportedError
 from limedb.wire.status import as_itself, peer_error
 from limedbpb.v1 import kv_pb2_grpc
 
@@ -30,15 +24,15 @@ Begin = Callable[["kv_pb2_grpc.KVServiceAsyncStub"], "grpc.aio.UnaryStreamCall[A
 async def resume(
     routing: Routing, begin: "Begin[M]", silence: float, timeout: float
 ) -> AsyncGenerator[M, None]:
-    """The messages of a stream to its end.
+    """Yield the messages of a stream to its end.
 
-    begin: begins it, behind the last message that was taken. silence: seconds without a message after which
-    the node is given up. timeout: seconds without any, at any node, after which the last error is raised: one
-    that a node told, where one did.
+    begin: begins it, after the last message that was yielded. silence: seconds without a message after which
+    it gives the node up. timeout: seconds without a message from any node, after which it raises the last
+    error, a node's own one if there was any. An error that can't pass (`may_pass`) is raised at once.
     """
     loop = asyncio.get_running_loop()
     avoid: tuple[NodeConnection, ...] = ()
-    told: LimeDBError | None = None
+    refusal: LimeDBError | None = None
     deadline, retries = loop.time() + timeout, Retries(routing.budget)
     while True:
         node = await _way(routing, avoid, deadline)
@@ -48,21 +42,21 @@ async def resume(
                 if message is None:
                     return
                 yield message
-                deadline, retries, told = loop.time() + timeout, Retries(routing.budget), None
+                deadline, retries, refusal = loop.time() + timeout, Retries(routing.budget), None
         finally:
             call.cancel()
-        if not isinstance(message, UnavailableError | TooManyWatchesError):
+        if not message.may_pass:
             raise message
-        told = told if type(message) is UnavailableError else message
+        refusal = refusal if type(message) is UnavailableError else message
         pause = retries.pause()
         if loop.time() + pause >= deadline:
-            raise told or message
+            raise refusal or message
         await asyncio.sleep(pause)
         avoid = (node,)
 
 
 async def _way(routing: Routing, avoid: tuple[NodeConnection, ...], deadline: float) -> NodeConnection:
-    """A node to ask; one to be avoided only where there is no other."""
+    """Return a node to ask; one of those to avoid only where there is no other."""
     while (node := routing.any(avoid) or routing.any()) is None:
         if not await routing.wait_way(deadline):
             raise UnavailableError(f"nothing answers: {routing.trouble()}")
@@ -72,19 +66,19 @@ async def _way(routing: Routing, avoid: tuple[NodeConnection, ...], deadline: fl
 async def _read(
     node: NodeConnection, call: "grpc.aio.UnaryStreamCall[Any, M]", silence: float
 ) -> M | LimeDBError | None:
-    """The next message; None: the stream has ended; or why there is none."""
+    """Return the next message; None at the end of the stream; or the error because of which there is none."""
     try:
         async with asyncio.timeout(silence):
             message = await call.read()
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-            return UnsupportedError("streams", f"node {node.address} is of a version that can't do that")
-        told = peer_error(node.address, error)
-        if isinstance(told, RemoteError):
-            return as_itself(told, told.text)
-        return told or _lost(node, f"{error.code().name}: {error.details()}")
+            return UnsupportedError("streams", f"the version of node {node.address} doesn't have them")
+        refusal = peer_error(node.address, error)
+        if isinstance(refusal, RemoteError):
+            return as_itself(refusal, refusal.text)
+        return refusal or _lost(node, f"{error.code().name}: {error.details()}")
     except TimeoutError:
-        return _lost(node, f"nothing came for {silence:.3g} s")
+        return _lost(node, f"it sent nothing for {silence:.3g} s")
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -94,6 +88,6 @@ async def _read(
 
 
 def _lost(node: NodeConnection, reason: str) -> UnavailableError:
-    """Take a node for down that gave no answer of its own."""
+    """Regard a node as down that sent no answer of its own; return the error to raise."""
     node.suspect(reason)
     return UnavailableError(f"node {node.address}: {reason}")

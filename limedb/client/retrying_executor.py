@@ -1,8 +1,7 @@
-"""Calls on their way: tried where there is a way, and tried again where that can't do harm.
+"""The executor of calls: it sends each where there is a way, and retries it where that can't do harm.
 
-It owns which calls are tried again, where, and for how long. Reads may be tried again; writes only where
-nothing was begun, or where nodes take them once however often they are sent. It must never outlast a
-deadline.
+It owns which calls are retried, where, and for how long. Reads may be retried; writes only where no node has
+begun them, or where nodes apply them once, however often they are sent. It must never outlast a deadline.
 """
 
 import asyncio
@@ -20,9 +19,9 @@ from limedbpb.v1 import kv_pb2, record_pb2
 
 
 class PendingCall:
-    """A call for one key. write: what to store or delete; None: it reads. repeatable: nodes take the write
-    once, however often it is sent. tries: outcomes so far, since `began` (seconds, monotonic). outcome: the
-    last one; unknown: the first that left open whether it was written.
+    """A call for one key. write: the write; None: it is a read. repeatable: nodes apply the write once,
+    however often it is sent. tries: how many so far, since `began` (seconds, monotonic). outcome: the last
+    one; unknown: the first that left open whether it was written.
     """
 
     __slots__ = ("began", "key", "outcome", "repeatable", "tries", "unknown", "write")
@@ -34,7 +33,7 @@ class PendingCall:
         self.tries, self.began = 0, time.monotonic()
 
     def take(self, outcome: Outcome) -> RetryPolicy:
-        """Take the outcome of a try; whether to try again."""
+        """Take the outcome of a try; return whether to try again."""
         self.tries += 1
         self.outcome = outcome
         if self.write is None:
@@ -46,8 +45,8 @@ class PendingCall:
         return again(outcome, is_write=True, repeatable=self.repeatable)
 
     def _mark(self) -> None:
-        """Number the next try, while an earlier one may have written: no two have the same number, and with a
-        number any error leaves open whether it was written. Where none has, the next is a write of its own.
+        """Prepare the next try. While an earlier one may have written, each gets a number of its own; with a
+        number, any error leaves open whether it was written. Otherwise the next one is a new write.
         """
         assert self.write is not None  # noqa: S101 (only writes are repeatable)
         if self.unknown is not None:
@@ -56,7 +55,7 @@ class PendingCall:
             self.write.idempotency_key = new_key()
 
     def error(self) -> LimeDBError | None:
-        """The error that the caller gets; None: it was carried out."""
+        """Return the error that the caller gets; None: the call succeeded."""
         error = error_of(self.key, self.outcome, self.write is not None)
         if error is not None and self.unknown is not None:
             error = error_of(self.key, self.unknown, is_write=True)
@@ -66,13 +65,13 @@ class PendingCall:
 
 
 def new_key() -> bytes:
-    """An idempotency key: as a UUID version 7 is, of the time and of chance."""
+    """Return an idempotency key: the time and random bytes, as in a UUID version 7."""
     return (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
 
 
 class RetryingExecutor:
-    """Carries calls over routes. patient: a call that every node refused, or whose outcome none knows, is
-    tried again until its deadline, after a pause each time.
+    """Carries calls to their outcomes over a routing. patient: it retries a call that every node refused, or
+    whose outcome is unknown, until its deadline, after a pause each time.
     """
 
     def __init__(self, routing: Routing, patient: bool) -> None:
@@ -82,10 +81,10 @@ class RetryingExecutor:
     async def carry_on(
         self, job: PendingCall, tried: NodeConnection | None, level: record_pb2.Consistency, deadline: float
     ) -> None:
-        """Go on with a call that has been tried once, at a node, or had no way."""
-        what = job.take(job.outcome) if tried is not None else RetryPolicy.ANYWHERE
-        if what is not RetryPolicy.NO:
-            avoid = {tried} if tried is not None and what is RetryPolicy.ELSEWHERE else set()
+        """Continue a call that has been tried once, at a node, or that had no way."""
+        policy = job.take(job.outcome) if tried is not None else RetryPolicy.ANYWHERE
+        if policy is not RetryPolicy.NO:
+            avoid = {tried} if tried is not None and policy is RetryPolicy.ELSEWHERE else set()
             await self.carry([job], level, deadline, avoid)
 
     async def carry(
@@ -95,8 +94,8 @@ class RetryingExecutor:
         deadline: float,
         avoid: "set[NodeConnection] | None" = None,
     ) -> None:
-        """Carry calls for different keys, all of one kind, to their last outcomes, by the deadline (seconds
-        of the loop's clock). avoid: nodes that have refused them.
+        """Carry calls for different keys, all of one kind, to their last outcomes by the deadline (seconds of
+        the loop's clock). avoid: nodes that have refused them.
         """
         left, avoid = list(jobs), set() if avoid is None else avoid
         retries = Retries(self._routing.budget)
@@ -114,7 +113,7 @@ class RetryingExecutor:
     def _placed(
         self, jobs: Iterable[PendingCall], avoid: set[NodeConnection]
     ) -> dict[NodeConnection, list[PendingCall]]:
-        """Jobs by where they go; those are missing that have nowhere to go."""
+        """Group calls by the node that they go to; leave out those that no node can take."""
         by_node: dict[NodeConnection, list[PendingCall]] = {}
         for job in jobs:
             node = self._routing.pick(job.key, avoid)
@@ -125,8 +124,8 @@ class RetryingExecutor:
     async def _may_wait(
         self, jobs: Iterable[PendingCall], avoid: set[NodeConnection], deadline: float
     ) -> bool:
-        """Whether jobs that have nowhere to go may be placed once more: there is a way now, or they may go to
-        nodes again that have refused them.
+        """Return whether calls that no node could take may be placed once more: because there is a way now,
+        or because they may return to nodes that have refused them.
         """
         if avoid:
             avoid.clear()
@@ -135,7 +134,7 @@ class RetryingExecutor:
             return True
         for job in jobs:
             job.outcome = NoAnswer("", self._routing.trouble(), begun=False)
-            job.tries += 1  # to find a way, in vain
+            job.tries += 1  # looking for a way in vain
         return False
 
     async def _send(
@@ -155,17 +154,17 @@ class RetryingExecutor:
 def _again(
     by_node: dict[NodeConnection, list[PendingCall]], avoid: set[NodeConnection]
 ) -> tuple[list[PendingCall], bool]:
-    """The calls to try again, and whether to pause before; nodes that refused one are avoided from now on."""
+    """Return the calls to retry, and whether to pause first; add nodes that refused one to `avoid`."""
     left, lost = [], False
     for node, jobs in by_node.items():
         for job in jobs:
-            what = job.take(job.outcome)
-            if what is RetryPolicy.NO:
+            policy = job.take(job.outcome)
+            if policy is RetryPolicy.NO:
                 continue
             left.append(job)
-            if what is RetryPolicy.ELSEWHERE:
+            if policy is RetryPolicy.ELSEWHERE:
                 avoid.add(node)
-            lost = lost or what is RetryPolicy.ANYWHERE
+            lost = lost or policy is RetryPolicy.ANYWHERE
     return left, lost
 
 

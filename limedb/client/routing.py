@@ -1,6 +1,6 @@
-"""Where a key's calls go: to a replica that is up, else to any node, else through the addresses given.
+"""The way of a key's calls: to a replica that is up, else to any node, else through the addresses given.
 
-It owns the nodes that the client knows, and follows the cluster's members. It must never carry a call.
+It owns the nodes that the client knows, and follows the cluster's members. It must never send a call.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Literal
 import grpc
 
 from limedb.aio.retrying import Budget, Pauses
-from limedb.client.node_connection import PATIENT_PING, PING_TIMEOUT, NodeConnection
+from limedb.client.node_connection import PATIENT_PING_SECONDS, PING_SECONDS, NodeConnection
 from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, MemberState, Phase, Topology
@@ -21,24 +21,24 @@ from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 Follow = bool | Literal["auto"]
 
 WATCH_MS = 5000
-"""Milliseconds between two reports of a cluster in which nothing changes."""
-WATCH_TIMEOUT = 3 * WATCH_MS / 1000
-"""Seconds of silence after which another node is asked."""
+"""The time between two reports of a cluster in which nothing changes."""
+WATCH_SILENCE_SECONDS = 3 * WATCH_MS / 1000
+"""After so long a silence the client asks another node."""
 DIRECT_SECONDS = 0.5
-"""How long a start waits for nodes that might be reached directly."""
-FIRST_WATCH = 0.2
-"""Seconds before the cluster is followed anew, about; they grow where nothing comes."""
+"""How long `open` waits for nodes that may be reachable directly."""
+FIRST_WATCH_SECONDS = 0.2
+"""The first pause, roughly, before the client follows the cluster anew; pauses grow where nothing comes."""
 SESSIONS_DIRECT, SESSIONS_SEED = 1, 3
-"""Sessions with a node, and through an address given: a proxy spreads them over nodes."""
+"""Sessions with a node, and through an address that was given: a proxy spreads them over nodes."""
 
 
 class Routing:
-    """The ways into a cluster. addresses: where to begin; follow, patient: see `connect`. The
-    patient also give a busy node more time before what it has not answered yet is sent to another one.
+    """The ways into a cluster. addresses: where to begin; follow, patient: see `connect`. A patient client
+    also gives a busy node more time before it sends that node's unanswered calls elsewhere.
     """
 
     def __init__(self, addresses: Iterable[str], follow: Follow, patient: bool = False) -> None:
-        self._follow, self._ping = follow, PATIENT_PING if patient else PING_TIMEOUT
+        self._follow, self._ping = follow, PATIENT_PING_SECONDS if patient else PING_SECONDS
         self._loop = asyncio.get_running_loop()
         self._change: asyncio.Future[None] = self._loop.create_future()
         self.budget = Budget()
@@ -52,8 +52,8 @@ class Routing:
         self._is_closed = False
 
     async def start(self, deadline: float) -> None:
-        """Return when calls have a way. UnavailableError: each address has refused, or none has answered
-        by the deadline.
+        """Return once calls have a way. UnavailableError: each address has refused, or none has answered by
+        the deadline.
         """
         while not any(node.is_up for node in self._seeds.values()):
             if not await self._wait_change(deadline) or self._all_refused():
@@ -68,7 +68,7 @@ class Routing:
             raise UnavailableError("no node can be reached at its own address, as follow_ring=True asks")
 
     def pick(self, key: str, avoid: Collection[NodeConnection] = ()) -> NodeConnection | None:
-        """Where a key's call goes; None: nowhere that is up and not to be avoided."""
+        """Return the node for a key's call; None: no node is up that need not be avoided."""
         if self._layout is not None:
             owners = self._layout.of_key(key).natural
             node = self._chosen.get(owners)
@@ -82,21 +82,23 @@ class Routing:
         return self.any(avoid)
 
     async def wait_way(self, deadline: float) -> bool:
-        """Whether there is a way, by the deadline (seconds of the loop's clock)."""
+        """Wait until there is a way; return whether there is one by the deadline (seconds of the loop's
+        clock).
+        """
         while self.any(()) is None:
             if self._is_closed or not await self._wait_change(deadline):
                 return False
         return True
 
     def trouble(self) -> str:
-        """Why there is no way."""
+        """Return why there is no way."""
         if self._is_closed:
             return "the client is closed"
         down = [node for node in (*self._seeds.values(), *self._members.values()) if not node.is_up]
         return "; ".join(f"{node.address}: {node.reason}" for node in down)
 
     async def close(self) -> None:
-        """End all."""
+        """Close all connections."""
         self._is_closed = True
         if self._task is not None:
             self._task.cancel()
@@ -117,11 +119,11 @@ class Routing:
         return None
 
     def any(self, avoid: Collection[NodeConnection] = ()) -> NodeConnection | None:
-        """Any way into the cluster; None: there is none that is not to be avoided."""
+        """Return any way into the cluster; None: there is none that need not be avoided."""
         direct = [node for node in self._direct() if node not in avoid]
         if direct:
             return random.choice(direct)
-        urls = {node.url for node in avoid}  # another way to a node that was asked is no other node
+        urls = {node.url for node in avoid}  # another way to the same node is not another node
         seeds = [node for node in self._seeds.values() if node.is_up and node.url not in urls]
         return random.choice(seeds) if seeds else None
 
@@ -134,7 +136,7 @@ class Routing:
             self._change.set_result(None)
 
     async def _wait_change(self, deadline: float) -> bool:
-        """Whether something changed by the deadline."""
+        """Wait for a change; return whether there was one by the deadline."""
         if self._change.done():
             self._change = self._loop.create_future()
         done, _ = await asyncio.wait((self._change,), timeout=max(0.0, deadline - self._loop.time()))
@@ -144,7 +146,7 @@ class Routing:
         return all(not node.is_up and node.has_refused for node in self._seeds.values())
 
     async def _wait_direct(self, deadline: float) -> None:
-        """Wait until each member was reached or has refused once."""
+        """Wait until each member has been reached or has refused once."""
         while self._layout is None or not all(n.is_up or n.pings_failed for n in self._members.values()):
             if not await self._wait_change(deadline):
                 return
@@ -153,7 +155,7 @@ class Routing:
 
     async def _watch(self) -> None:
         """Follow the cluster, through whichever node is up."""
-        pauses = Pauses(first=FIRST_WATCH)
+        pauses = Pauses(first=FIRST_WATCH_SECONDS)
         while True:
             node = self.any(())
             if node is not None and await self._watch_through(node):
@@ -161,36 +163,36 @@ class Routing:
             await asyncio.sleep(pauses.pause())
 
     async def _watch_through(self, node: NodeConnection) -> bool:
-        """Follow it to the end of the stream; whether anything came."""
+        """Follow the cluster through a node to the end of the stream; return whether anything came."""
         came = False
         stub = cluster_pb2_grpc.ClusterServiceStub(node.channel)
         call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=WATCH_MS))
         try:
             while True:
-                async with asyncio.timeout(WATCH_TIMEOUT):
-                    told = await call.read()
-                if not isinstance(told, cluster_pb2.WatchClusterResponse):
+                async with asyncio.timeout(WATCH_SILENCE_SECONDS):
+                    response = await call.read()
+                if not isinstance(response, cluster_pb2.WatchClusterResponse):
                     return came
-                self._adopt(told)
+                self._adopt(response)
                 came = True
         except (grpc.aio.AioRpcError, TimeoutError):
             return came
         finally:
             call.cancel()
 
-    def _adopt(self, told: cluster_pb2.WatchClusterResponse) -> None:
-        """Take the cluster as a node tells it, unless it is older than what is known."""
+    def _adopt(self, response: cluster_pb2.WatchClusterResponse) -> None:
+        """Adopt the cluster that a node reports, unless it is older than the known one."""
         known = self._layout.topology if self._layout else Topology()
-        if not told.epoch or (told.cluster_id == known.cluster_id and told.epoch < known.epoch):
+        if not response.epoch or (response.cluster_id == known.cluster_id and response.epoch < known.epoch):
             return
-        members = [node for node in told.nodes if node.standing]
+        members = [node for node in response.nodes if node.standing]
         self._follow_addresses({node.url: node.address or address_of(node.url) for node in members})
-        if (told.cluster_id, told.epoch) != (known.cluster_id, known.epoch):
-            self._layout = Layout(_topology(told, members))
+        if (response.cluster_id, response.epoch) != (known.cluster_id, known.epoch):
+            self._layout = Layout(_topology(response, members))
         self._changed()
 
     def _follow_addresses(self, addresses: dict[str, str]) -> None:
-        """Have a node for each member, at its address; close those of others once they are idle."""
+        """Keep a connection to each member, at its address; close the others once they are idle."""
         for url, node in list(self._members.items()):
             if addresses.get(url) != node.address:
                 self._left.append(self._members.pop(url))
@@ -204,14 +206,16 @@ class Routing:
             task.add_done_callback(self._closing.discard)
 
 
-def _topology(told: cluster_pb2.WatchClusterResponse, members: Iterable[cluster_pb2.ClusterNode]) -> Topology:
+def _topology(
+    response: cluster_pb2.WatchClusterResponse, members: Iterable[cluster_pb2.ClusterNode]
+) -> Topology:
     return Topology(
-        told.cluster_id,
-        told.epoch,
-        told.replication_factor,
+        response.cluster_id,
+        response.epoch,
+        response.replication_factor,
         tuple(
             Member(node.node_id, node.url, node.zone, node.virtual_nodes, MemberState(node.standing))
             for node in sorted(members, key=lambda node: node.node_id)
         ),
-        Phase(told.phase),
+        Phase(response.phase),
     )

@@ -1,6 +1,6 @@
 """Scans as callers see them.
 
-It owns the request of a scan and what its answers become. It must never choose a node.
+It owns the request of a scan, and turns its answers into entries. It must never choose a node.
 """
 
 from collections.abc import AsyncGenerator
@@ -16,8 +16,8 @@ from limedbpb.v1 import kv_pb2
 class Entry(NamedTuple):
     """A key that a scan found.
 
-    value: None where only keys were asked for. size: its bytes, those of UTF-8 for text. version: what it is
-    stored under. expires_at_ms: when it ends, in milliseconds since 1970; 0: never.
+    value: None where the scan asked for keys only. size: the value's bytes, in UTF-8 for text. version: the
+    version that it is stored under. expires_at_ms: when it expires, in milliseconds since 1970; 0: never.
     """
 
     key: str
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 
 def check_limit(limit: int | None) -> int:
-    """A limit as requests have it: 0 for none."""
+    """Return a limit as requests have it: 0 for none."""
     if limit is not None and not 1 <= limit < 1 << 32:
         raise InvalidRequestError(f"limit={limit}: must be 1 to {(1 << 32) - 1}, or None")
     return limit or 0
@@ -37,7 +37,7 @@ def check_limit(limit: int | None) -> int:
 async def scan_pages(
     routing: Routing, request: kv_pb2.ScanRequest, timeout: float
 ) -> AsyncGenerator[list[Entry], None]:
-    """The pages of a scan; where a node fails it goes on behind the last one. timeout: seconds a page."""
+    """Yield the pages of a scan; if a node fails, continue after the last page. timeout: seconds a page."""
     answers = resume(routing, lambda stub: stub.Scan(request), timeout, timeout)
     async with aclosing(answers):
         async for answer in answers:

@@ -1,6 +1,6 @@
-"""One session with a node: batches go out, and come back answered.
+"""One session with a node: batches go out, and their answers come back.
 
-It owns one stream and what it has unanswered, and fails that when the stream ends, when a batch is too late,
+It owns one stream and its unanswered batches, and fails these when the stream ends, when their time runs out,
 or when it is closed. It must never choose where to send, or send anything twice.
 """
 
@@ -24,7 +24,7 @@ METHOD = "/limedb.v1.KVService/Session"
 
 
 class _Sent:
-    """A batch under way. written: whether it has been handed to gRPC; since: seconds of the loop's clock."""
+    """A batch under way. written: gRPC has taken it. since: when, in seconds of the loop's clock."""
 
     __slots__ = ("batch", "since", "timer", "written")
 
@@ -34,7 +34,7 @@ class _Sent:
 
 
 class Stream:
-    """A session with the node at an address. ended: is told when it ends by itself, and why.
+    """A session with the node at an address. ended: called with the reason when the session ends by itself.
 
     heard: when the last answer came, in seconds of the loop's clock.
     """
@@ -56,37 +56,38 @@ class Stream:
 
     @property
     def in_flight(self) -> int:
-        """How many batches are unanswered."""
+        """The number of unanswered batches."""
         return len(self._sent)
 
     @property
     def silent_since(self) -> float:
-        """Since when it owes an answer and gave none, in seconds of the loop's clock."""
+        """The time, in seconds of the loop's clock, since which it owes an answer and has sent none."""
         first = next(iter(self._sent.values()), None)
         return max(self.heard, first.since) if first else self._loop.time()
 
     def send(self, batch: Batch) -> None:
-        """Send a batch; it is told its outcomes in any case."""
+        """Send a batch, which gets its outcomes in any case."""
         self._number = number = self._number + 1
-        timer = self._loop.call_later(batch.timeout, self._late, number)
+        timer = self._loop.call_later(batch.timeout, self._expire, number)
         self._sent[number] = _Sent(batch, self._loop.time(), timer)
         self._queue.append(number)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
     def shed(self, reason: str) -> bool:
-        """Fail what may be tried elsewhere, for the node gives no answer; whether anything is left. That is
-        writes of which nobody else can say what became of them: they wait, by their callers' deadlines.
+        """Fail the batches that may be tried elsewhere, since the node does not answer; return whether any
+        are left. Those are writes whose outcome only this node knows: they wait until their callers'
+        deadlines.
         """
         kept = {n: sent for n, sent in self._sent.items() if sent.written and not sent.batch.may_repeat}
         failed = {n: sent for n, sent in self._sent.items() if n not in kept}
         self._sent = failed
         self._fail(reason, unread=False)
-        self._sent = kept | self._sent  # callers that just heard of it may have sent again
+        self._sent = kept | self._sent  # callers of the failed ones may have sent again at once
         return bool(kept)
 
     async def close(self, reason: str) -> None:
-        """End it; what is unanswered fails."""
+        """Close it, and fail its unanswered batches."""
         self._call.cancel()
         for task in self._tasks:
             task.cancel()
@@ -94,7 +95,7 @@ class Stream:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _write(self) -> None:
-        await self._channel.channel_ready()  # what never had a connection was not begun
+        await self._channel.channel_ready()  # without a connection the node has begun nothing
         while True:
             while self._queue:
                 number = self._queue.popleft()
@@ -104,8 +105,8 @@ class Stream:
                 sent.written = True
                 try:
                     request = sent.batch.request(number)
-                except Exception as error:  # it fails alone: the next ones may be sent
-                    self._refuse(number, InvalidRequestError(f"it can't be sent: {error!r}"))
+                except Exception as error:  # only this batch fails: the next ones may be sent
+                    self._refuse(number, InvalidRequestError(f"the request can't be sent: {error!r}"))
                     continue
                 try:
                     await self._call.write(request)
@@ -121,20 +122,20 @@ class Stream:
             while isinstance(data := await self._call.read(), bytes):
                 self._take(data)
         except grpc.aio.AioRpcError as error:
-            told = remote_error(self._address, error)
-            unread = told is not None  # it answered all that it had read
-            reason = str(told) if told else f"{error.code().name}: {error.details()}"
+            refusal = remote_error(self._address, error)
+            unread = refusal is not None  # then the node has answered all that it read
+            reason = str(refusal) if refusal else f"{error.code().name}: {error.details()}"
         except asyncio.CancelledError:
             if not self._call.cancelled():
                 self._call.cancel()
                 raise
             reason = "the session was cancelled"
         except DecodeError as error:
-            reason = f"what it answers is no SessionResponse: {error}"
+            reason = f"its answer is not a SessionResponse: {error}"
             self._call.cancel()
-        except Exception as error:  # nobody may wait for a session that nobody reads
+        except Exception as error:  # no caller may wait for a session that nobody reads
             log.exception("the session with %s failed", self._address)
-            reason = f"this client failed to read it: {error!r}"
+            reason = f"this client failed to read its answer: {error!r}"
             self._call.cancel()
         self._tasks[0].cancel()
         self._fail(reason, unread)
@@ -144,7 +145,7 @@ class Stream:
         self.heard = self._loop.time()
         response = kv_pb2.SessionResponse.FromString(data)
         sent = self._sent.pop(response.id, None)
-        if sent is not None:  # else it was too late
+        if sent is not None:  # else its time ran out before
             sent.timer.cancel()
             for part in sent.batch.take(self._address, response):
                 self.send(part)
@@ -154,21 +155,21 @@ class Stream:
         """Fail a batch that was not sent."""
         sent = self._sent.pop(number)
         sent.timer.cancel()
-        sent.batch.tell_all(error)
+        sent.batch.resolve_all(error)
 
-    def _late(self, number: int) -> None:
+    def _expire(self, number: int) -> None:
         sent = self._sent.pop(number)
         waited = sent.batch.timeout
         reason = f"no answer within {waited:.3g} s"
-        sent.batch.tell_all(NoAnswer(self._address, reason, sent.written, waited))
+        sent.batch.resolve_all(NoAnswer(self._address, reason, sent.written, waited))
         self.answered()
 
     def _fail(self, reason: str, unread: bool) -> None:
-        """Fail what is unanswered. unread: the node says that it began nothing of it."""
+        """Fail the unanswered batches. unread: the node says that it has begun none of them."""
         left, self._sent = self._sent, {}
         for sent in left.values():
             sent.timer.cancel()
-            sent.batch.tell_all(NoAnswer(self._address, reason, sent.written and not unread))
+            sent.batch.resolve_all(NoAnswer(self._address, reason, sent.written and not unread))
 
 
 def _nothing() -> None:

@@ -1,7 +1,7 @@
 """The synchronous twin of the client: the same functions, which block.
 
-It owns a thread with an event loop, in which the asynchronous client runs: calls of many threads travel
-together there. It must never be used in an event loop's own thread, which it would block.
+It owns a thread with an event loop, in which the asynchronous client runs, so that calls of many threads
+travel together. It must never be used in an event loop's own thread, which it would block.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ D = TypeVar("D")
 T = TypeVar("T")
 
 JOIN_SECONDS = 5.0
-"""How long the end waits for the thread."""
+"""How long `close` waits for the thread to finish."""
 
 
 class SyncClient:
-    """A cluster, from `connect_sync`, for any number of threads. make: makes the asynchronous client.
+    """A cluster, from `connect_sync`, for any number of threads. make: returns the asynchronous client.
 
-    Functions and errors are those of `Client`.
+    It has the functions of `Client`, which raise the same errors.
     """
 
     def __init__(self, make: Callable[[], Client]) -> None:
@@ -57,8 +57,8 @@ class SyncClient:
             raise
 
     def close(self) -> None:
-        """End all. Calls of other threads that wait fail: reads with UnavailableError, writes as what is
-        known of them.
+        """Close all connections. Waiting calls of other threads fail: reads with UnavailableError, writes
+        with that or, if they may have taken effect, with OutcomeUnknownError.
         """
         if self._loop is not None:
             self._run(self._client.close())
@@ -148,7 +148,7 @@ class SyncClient:
         return self._flat(pages)
 
     def _flat(self, pages: AsyncGenerator[list[T], None]) -> Iterator[T]:
-        """What pages hold; each is waited for when it is wanted."""
+        """Yield the items of pages; wait for each page only when its items are wanted."""
         try:
             while (page := self._run(_next(pages))) is not None:
                 yield from page
@@ -179,7 +179,7 @@ class SyncClient:
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # the thread was interrupted, as by Ctrl-C: nobody waits for it any more
+            future.cancel()  # the thread was interrupted, as by Ctrl-C: nobody waits for the call any more
             raise
 
     def _end(self) -> None:
@@ -191,7 +191,7 @@ class SyncClient:
 
 
 async def _next(pages: AsyncGenerator[T, None]) -> T | None:
-    """The next page; None: there is none."""
+    """Return the next page; None at the end."""
     return await anext(pages, None)
 
 
@@ -200,7 +200,7 @@ async def _end(pages: AsyncGenerator[T, None]) -> None:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """A loop of uvloop, where it is installed."""
+    """Return a loop of uvloop where it is installed, else asyncio's own."""
     try:
         import uvloop
     except ImportError:

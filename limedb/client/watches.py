@@ -1,6 +1,7 @@
 """Watches as callers see them.
 
-It owns the request of a watch, where it goes on, and that nothing is told twice. It must never choose a node.
+It owns the request of a watch, the version after which it continues, and that no change is reported twice. It
+must never choose a node.
 """
 
 from collections import OrderedDict
@@ -14,16 +15,20 @@ from limedb.errors import InvalidRequestError
 from limedbpb.v1 import kv_pb2, record_pb2
 
 SILENCE_SECONDS = 15.0
-"""After which another node is asked: one that is heard tells something every few seconds."""
-MAX_TOLD = 200_000
-"""Keys whose last version is known, so that what comes twice where a watch goes on is told once."""
+"""After so long a silence the client asks another node: a node that is up sends something every few seconds.
+"""
+MAX_KNOWN_KEYS = 200_000
+"""Keys whose last version the watch remembers: a change may come twice where it continues at another node,
+and is reported once.
+"""
 
 
 class Change(NamedTuple):
     """A change of a key.
 
-    value: None where it was deleted. version: what it is stored under. expires_at_ms: when it ends, in
-    milliseconds since 1970; 0: never. resume_version: a watch after it tells this change, or what comes next.
+    value: None where the key was deleted. version: the version that it is stored under. expires_at_ms: when
+    it expires, in milliseconds since 1970; 0: never. resume_version: a watch after it begins with this
+    change, or with the next one.
     """
 
     key: str
@@ -41,7 +46,7 @@ class Change(NamedTuple):
 def watch_request(
     key: str | None, prefix: str, after_version: int | None, level: record_pb2.Consistency
 ) -> kv_pb2.WatchRequest:
-    """The request of a watch. InvalidRequestError: a key and a prefix, or no version."""
+    """Return the request of a watch. InvalidRequestError: both a key and a prefix, or not a version."""
     if key is not None and prefix:
         raise InvalidRequestError(f"key={key!r} and prefix={prefix!r}: give one of them")
     if after_version is not None and not 0 <= after_version < 1 << 64:
@@ -57,23 +62,25 @@ def watch_request(
 async def watch_changes(
     routing: Routing, request: kv_pb2.WatchRequest, timeout: float
 ) -> AsyncGenerator[list[Change], None]:
-    """The changes as they come; none: the watch stands. timeout: seconds without a node that tells them."""
-    told: OrderedDict[str, int] = OrderedDict()
+    """Yield changes as they come; an empty list first: the watch has begun. timeout: how many seconds it
+    waits for a node that serves it.
+    """
+    known: OrderedDict[str, int] = OrderedDict()
     answers = resume(routing, lambda stub: stub.Watch(request), SILENCE_SECONDS, timeout)
     async with aclosing(answers):
         async for answer in answers:
             before, request.after_version = request.after_version, answer.resume_version
-            yield [_change(event, before) for event in answer.events if _is_new(told, event)]
+            yield [_change(event, before) for event in answer.events if _is_new(known, event)]
 
 
-def _is_new(told: "OrderedDict[str, int]", event: kv_pb2.WatchEvent) -> bool:
-    known = told.get(event.key)
-    if known is not None and known >= event.version:
+def _is_new(known: "OrderedDict[str, int]", event: kv_pb2.WatchEvent) -> bool:
+    version = known.get(event.key)
+    if version is not None and version >= event.version:
         return False
-    told[event.key] = event.version
-    told.move_to_end(event.key)
-    if len(told) > MAX_TOLD:
-        told.popitem(last=False)
+    known[event.key] = event.version
+    known.move_to_end(event.key)
+    if len(known) > MAX_KNOWN_KEYS:
+        known.popitem(last=False)
     return True
 
 

@@ -1,1 +1,1 @@
-"""Gossip set in motion, and the cluster as this node sees it."""
+"""Gossip at work, and the cluster as this node sees it."""

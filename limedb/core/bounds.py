@@ -1,4 +1,4 @@
-"""What a topology may hold, whoever says it: a peer, a file, a person.
+"""What a topology may contain, wherever it comes from: a peer, a file, a person.
 
 It owns the bounds of its numbers and names. It must never judge whether a topology is the cluster's:
 `cluster/topology/verifier.py` finds that out.
@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from limedb.core.topology import Member, MemberState, Phase, Topology
 
 MAX_EPOCH = 1 << 48
-"""An epoch above is none that changes could reach."""
+"""Changes can't reach an epoch above this one."""
 MAX_REPLICATION_FACTOR = 16
 MAX_MEMBERS = 1000
 MAX_VIRTUAL_NODES = 4096
 MAX_POINTS = 1 << 18
-"""Points of all members together: what a node makes a ring of in about a second."""
+"""Points of all members together: a node builds a ring of so many in about a second."""
 MAX_URL = 256
 """Bytes of a node's URL."""
 MAX_ZONE = 128
@@ -66,7 +66,7 @@ def _member_flaws(member: Member) -> Iterator[str]:
     if not is_zone(member.zone):
         yield f"the zone of {member.url} is {member.zone[:80]!r}: {MAX_ZONE} printable characters at most"
     if not 0 <= member.virtual_nodes <= MAX_VIRTUAL_NODES:
-        yield f"{member.url} has {member.virtual_nodes} virtual nodes: 0 to {MAX_VIRTUAL_NODES} may be"
+        yield f"{member.url} has {member.virtual_nodes} virtual nodes: it must have 0 to {MAX_VIRTUAL_NODES}"
 
 
 def _flaws_of_all(topology: Topology) -> Iterator[str]:

@@ -1,22 +1,24 @@
-"""A limit that many share, so that one who takes much leaves room for others.
+"""A limit that many holders share, so that one that takes much leaves room for others.
 
-It owns who holds how much. It must never wait, nor know what it counts: bytes mostly.
+It owns the amount that each holder has. It must never wait, nor know what it counts: mostly bytes.
 
-Law: what is held is the sum of what each holder holds, and never over the limit, but for what was taken
-alone: while nothing is held anything may be, for what is larger than its part must have its turn, too. What
-would fit at no other time may be taken while no more than a sixteenth of the limit is held: streams that only
-stand there always hold a little. A holder may hold at most `part` of what is free for all: with part = 1
-one alone gets half, and each further one half of what is left; with 1/2 a third of it. So who comes later
-always finds room, if less and less while those before keep all. Source: Choudhury and Hahne 1998, "Dynamic
-Queue Length Thresholds for Shared-Memory Packet Switches", whose alpha is `part`.
+Law: the amount held is the sum of what each holder has, and never over the limit, with two exceptions. While
+nothing is held, any amount may be taken, for a request larger than its share must have its turn, too. And an
+amount that would fit at no other time may be taken while no more than a sixteenth of the limit is held: open
+streams always hold a little. A holder may hold at most `part` of what is free for all: with part = 1 a lone
+holder gets half, and each further one half of what is left; with 1/2 a third of it. So a newcomer always
+finds room, if less and less while the earlier ones keep all of theirs. Source: Choudhury and Hahne 1998,
+"Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", whose alpha is `part`.
 """
 
 LITTLE = 16
-"""The part of a limit that may be held while what is as large as all of it has its turn: 1 in so many."""
+"""The part of a limit, 1 in so many, that may be held while an amount as large as the limit has its turn."""
 
 
 class Budget:
-    """What is held of a limit. part: see above, more than 0 and at most 1. held: by all."""
+    """The amounts held of a limit. part: see above, more than 0 and at most 1. held: the sum of all
+    holders.
+    """
 
     def __init__(self, limit: int, part: float = 1.0) -> None:
         self.limit, self.part = limit, part
@@ -24,9 +26,9 @@ class Budget:
         self._by_holder: dict[str, int] = {}
 
     def take(self, holder: str, amount: int) -> bool:
-        """Hold `amount` more, from 0 on; False: there is no room for it, and nothing has changed.
+        """Hold `amount` (0 or more) in addition; False: there is no room for it, and nothing has changed.
 
-        What is free is counted before the amount is taken.
+        The free part is measured before the amount is taken.
         """
         own = self._by_holder.get(holder, 0)
         if self.held and own + amount > self.part * self.free and not self._has_its_turn(amount):
@@ -41,7 +43,7 @@ class Budget:
         return self.held <= little and amount > self.part * (self.limit - little)
 
     def force(self, holder: str, amount: int) -> None:
-        """Hold `amount` more although there may be no room: for what exists already and can't be refused."""
+        """Hold `amount` more even if there is no room: for data that exists already and can't be refused."""
         self._put(holder, self._by_holder.get(holder, 0) + amount)
         self.held += amount
 
@@ -55,20 +57,20 @@ class Budget:
 
     @property
     def free(self) -> int:
-        """How much nobody holds."""
+        """The amount that nobody holds."""
         return max(0, self.limit - self.held)
 
     @property
     def holders(self) -> int:
-        """How many hold something."""
+        """How many holders have something."""
         return len(self._by_holder)
 
     def most(self) -> tuple[str, int]:
-        """Who holds most, and how much; nobody and 0 where nothing is held."""
+        """The holder of the largest amount, and the amount; "" and 0 if nothing is held."""
         return max(self._by_holder.items(), key=lambda item: item[1], default=("", 0))
 
     def held_by(self, holder: str) -> int:
-        """How much one holds."""
+        """The amount that a holder has."""
         return self._by_holder.get(holder, 0)
 
     def _put(self, holder: str, amount: int) -> None:

@@ -1,6 +1,6 @@
-"""Whether some nodes together are enough of every range's owners, at a level.
+"""Whether some nodes together include enough owners of every range, at a level.
 
-It owns that rule, which scans and watches go by. It must never know who is alive.
+It owns that rule, which scans and watches follow. It must never know who is alive.
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ class Coverage:
         self.nodes = frozenset(url for current, _ in self._kinds for url in current)
 
     def is_enough(self, nodes: Collection[str], level: Level) -> bool:
-        """Whether of every range at least as many current owners are among them as the level needs."""
+        """Whether the nodes include, of every range, at least as many current owners as the level needs."""
         asked = (frozenset(nodes) & self.nodes, level)
         found = self._known.get(asked)
         if found is None:

@@ -1,8 +1,9 @@
-"""What a store has found damaged in itself and is not mended yet.
+"""The damage that a store has found in itself and that is not mended yet.
 
-It owns the list, and the counts of it. It must never mend anything, nor read a store.
+It owns the list and its counts. It must never mend anything, nor read a store.
 
-A key that stands here has no answer in this store: neither its value nor its absence. Any thread may note.
+For a listed key this store has no answer: it may report neither a value nor its absence. Any thread may add
+keys.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,16 +12,16 @@ from itertools import islice
 from limedb.errors import RecordDamagedError
 
 MAX_DAMAGED = 100_000
-"""Keys that are listed at most; others are found again."""
+"""The most keys that are listed; the others will be found again."""
 LOST = "no other replica has it"
 
 
 class Damage:
-    """Damaged records by key. found: keys that were noted; mended: of them; lost: of them, those that no
-    other replica had; lost_now: those of which that is so still. index: entries of the index that were mended
-    from their records; checked: records that scrubbing has read. conflicts: how often two records of one key
-    had one version; conflict: the last of them.
-    structure: what is wrong with the file as a whole, as a sentence; empty: nothing is.
+    """Damaged records by key. found: keys that were noted; mended: those of them that were mended; lost:
+    those that no other replica had; lost_now: those that no other replica has even now. index: index entries
+    that were mended from their records; checked: records that scrubbing has read. conflicts: how often two
+    records of one key had the same version; conflict: the last of them. structure: what is wrong with the
+    file as a whole, as a sentence; empty: nothing.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class Damage:
         self._listeners: list[Callable[[], None]] = []
 
     def note_conflict(self, key: str, between: str = "this node and another") -> None:
-        """Take in that another record with the same version is there. between: which nodes."""
+        """Note that another record with the same version exists. between: the nodes that hold them."""
         self.conflicts += 1
         self.conflict = (key, between)
         for call in self._listeners:
@@ -45,7 +46,7 @@ class Damage:
         return key in self._why
 
     def listen(self, call: Callable[[], None]) -> None:
-        """Have something called whenever a key is noted that was not listed; in whatever thread noted it."""
+        """Call back whenever a new key is listed, in the thread that lists it."""
         self._listeners.append(call)
 
     def note(self, keys: Iterable[str], why: str) -> None:
@@ -59,23 +60,23 @@ class Damage:
             call()
 
     def lose(self, key: str) -> None:
-        """Take in that no other replica has what is damaged under a key."""
+        """Note that no other replica has the record that is damaged here."""
         if key not in self.lost_now:
             self.lost_now.add(key)
             self.lost += 1
 
     def why(self, key: str, found: str) -> str:
-        """Why a key can't be read, in words. found: what is wrong with its record."""
+        """Why a key can't be read, in words. found: the flaw of its record."""
         return f"{found}; {LOST}" if key in self.lost_now else found
 
     def drop(self, key: str, *, is_mended: bool) -> None:
-        """Take a key off the list: it was mended, or is not damaged (any more)."""
+        """Take a key off the list: it was mended, or isn't damaged (any longer)."""
         self.lost_now.discard(key)
         if self._why.pop(key, None) is not None:
             self.mended += is_mended
 
     def counts(self) -> dict[str, int]:
-        """Records by what became of them: waiting, mended, lost; and entries of the index, and conflicts."""
+        """Records by outcome (waiting, mended, lost), index entries and conflicts."""
         return {
             "waiting": len(self._why),
             "mended": self.mended,
@@ -85,12 +86,12 @@ class Damage:
         }
 
     def some(self, limit: int) -> list[tuple[str, str]]:
-        """Keys of the list and why, the first that were noted."""
+        """The first keys of the list, each with the reason."""
         return [*islice(self._why.copy().items(), limit)]
 
 
 def check_whole(found: Iterable[object]) -> None:
-    """RecordDamagedError: of some keys a replica can't tell, so that what was found isn't all that it has."""
+    """RecordDamagedError: a replica can't read some keys, so the records found aren't all that it holds."""
     for held in found:
         if isinstance(held, RecordDamagedError):
             raise held

@@ -1,12 +1,12 @@
-"""Who is alive, as far as the arrival of heartbeats tells.
+"""Which nodes are alive, judged by the arrival of their heartbeats.
 
-It owns the suspicion of silent nodes: an opinion of one node, that changes no ownership. It must never read
-a clock, nor know how heartbeats travel.
+It owns the suspicion of silent nodes: one node's opinion, which changes no ownership. It must never read a
+clock, nor know how heartbeats travel.
 
-Source: Hayashibara, Défago, Yared, Katayama 2004, "The phi accrual failure detector". The intervals between
-the heartbeats of a node are taken for normally distributed; phi is -log10 of the probability that a node
-that lives stays silent for as long as this one does. So phi 3 is wrong once in 1,000 heartbeats, phi 8 once
-in 10**8, whatever the network is like.
+Source: Hayashibara, Défago, Yared, Katayama 2004, "The phi accrual failure detector". The intervals between a
+node's heartbeats are taken to be normally distributed; phi is -log10 of the probability that a live node
+stays silent for as long as this one. So phi 3 is wrong once in 1,000 heartbeats, phi 8 once in 10**8,
+whatever the network is like.
 """
 
 import math
@@ -21,7 +21,9 @@ DEVIATION_PER_DOUBLING = 0.16  # the same with many nodes: news takes a round mo
 
 
 class Status(StrEnum):
-    """What a node is taken for. stale: silent for longer than usual. dead: too long to be alive."""
+    """The state that a node is taken to be in. stale: silent for longer than usual. dead: silent for too long
+    to be alive.
+    """
 
     ACTIVE = "active"
     STALE = "stale"
@@ -29,12 +31,13 @@ class Status(StrEnum):
 
 
 class Detector:
-    """Suspicion of each watched node, grown from how regularly its heartbeats came before.
+    """Suspicion of each watched node, based on how regularly its heartbeats came before.
 
-    interval: seconds between the heartbeats of a node as it makes them. With up to eight nodes one that beat
-    by it is stale after 2.5 intervals of silence and dead after 3.8; of 100 after 4.3 and 7, as heartbeats
-    then come by many hands. A node never heard is judged as one that beat by the interval.
-    Methods raise LookupError for a node that is not watched. `now` is in seconds and never runs backwards.
+    interval: seconds between the heartbeats that a node sends. In a cluster of up to eight nodes, a node that
+    kept to the interval is stale after 2.5 intervals of silence and dead after 3.8; in one of 100 nodes after
+    4.3 and 7, as heartbeats then pass through many nodes. A node that was never heard is judged as one that
+    kept to the interval. Methods raise LookupError for a node that isn't watched. `now` is in seconds and
+    never runs backwards.
     """
 
     __slots__ = ("_histories", "_interval")
@@ -44,12 +47,12 @@ class Detector:
         self._histories: dict[str, _History] = {}
 
     def watch(self, url: str, now: float) -> None:
-        """Count a node's silence from now on, if it isn't watched yet."""
+        """Measure a node's silence from now on, if it isn't watched yet."""
         if url not in self._histories:
             self._histories[url] = _History(self._interval, now)
 
     def forget(self, url: str) -> None:
-        """Watch a node no more."""
+        """Stop watching a node."""
         self._histories.pop(url, None)
 
     @property
@@ -58,20 +61,20 @@ class Detector:
         return tuple(self._histories)
 
     def heard(self, url: str, now: float) -> None:
-        """A new heartbeat of a node arrived."""
+        """Note that a new heartbeat of a node has arrived."""
         self.watch(url, now)
         self._histories[url].add(now, self._least_deviation())
 
     def lag(self, url: str, now: float) -> float:
-        """Seconds since a new heartbeat arrived, or since the node is watched when none ever did."""
+        """Seconds since a new heartbeat arrived; if none ever did, since the node has been watched."""
         return max(0.0, now - self._histories[url].last)
 
     def phi(self, url: str, now: float) -> float:
-        """The suspicion: 0.3 and less while a heartbeat isn't due, infinite after a very long silence."""
+        """The suspicion: at most 0.3 while no heartbeat is due, infinite after a very long silence."""
         return self._histories[url].phi(self.lag(url, now), self._least_deviation())
 
     def status(self, url: str, now: float) -> Status:
-        """What the node is to be taken for."""
+        """The state that the node should be taken to be in."""
         phi = self.phi(url, now)
         if phi < STALE_PHI:
             return Status.ACTIVE
@@ -83,7 +86,7 @@ class Detector:
 
 
 class _History:
-    """The last intervals of a node, at first as many of the estimate."""
+    """The last intervals of a node; at first, as many estimated ones."""
 
     __slots__ = ("_deviation", "_heard", "_intervals", "_mean", "last")
 
@@ -96,11 +99,15 @@ class _History:
         self._mean, self._deviation = self._measured()
 
     def add(self, now: float, least_deviation: float) -> None:
-        """Remember an interval; an outage counts no more than it takes to die, or it would hide the next."""
+        """Remember an interval; an outage counts no more than the time after which a node is dead, or it
+        would hide the next one.
+        """
         if self._heard:
             mean, deviation = self._normal(least_deviation)
             self._intervals.append(min(now - self.last, mean + 6 * deviation))  # phi 8 is at 5.6
-            self._mean, self._deviation = self._measured()  # kept, for each request asks who is alive
+            self._mean, self._deviation = (
+                self._measured()
+            )  # kept, for each request asks which nodes are alive
         self._heard, self.last = True, now
 
     def phi(self, silence: float, least_deviation: float) -> float:

@@ -1,11 +1,11 @@
-"""How replicas find where they differ without telling each other all that they hold.
+"""How replicas find where they differ without sending each other all that they hold.
 
-It owns the digest of a range, how ranges are cut for it, and what two lists of entries say about who lacks
-what. It must never read a store or ask a replica.
+It owns the digest of a range, how ranges are cut for it, and which side lacks which entries of two lists. It
+must never read a store or ask a replica.
 
 A replica digests each of many small spans ("leaves"); only the leaves whose digests differ are compared entry
-by entry. One level of a Merkle tree as in DeCandia et al. 2007, "Dynamo" (section 4.7), and none above it:
-a leaf's digest is 8 bytes for about a hundred keys, and computing it, not sending it, is what costs.
+by entry. This is one level of a Merkle tree as in DeCandia et al. 2007, "Dynamo" (section 4.7), with none
+above it: a leaf's digest is 8 bytes for about a hundred keys, and computing it costs more than sending it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,13 +16,13 @@ from limedb.core.ring import TOKENS
 
 _MODULUS = (1 << 64) - 1
 LEAF_KEYS = 96
-"""Keys that a leaf should hold: twice as many halve what equal replicas send, and double what is listed for
-each key that differs.
+"""Keys that a leaf should hold: twice as many would halve the traffic between equal replicas, and double the
+entries listed for each key that differs.
 """
 
 
 class Versioned(Protocol):
-    """As much of an entry as a comparison needs. checksum: of the whole record."""
+    """The part of an entry that a comparison needs. checksum: of the whole record."""
 
     @property
     def key(self) -> str:
@@ -45,9 +45,11 @@ _V = TypeVar("_V", bound=Versioned)
 
 
 class Difference(NamedTuple):
-    """Keys in order. pull: those that the own side lacks, or has older; push: those that the other does.
+    """Keys in order. pull: those that the own side lacks, or has in an older version; push: those that the
+    other side lacks or has older.
 
-    A key stands in both where versions are equal and values are not: each side merges, to the same outcome.
+    A key is in both lists if the versions are equal and the values differ: each side merges, with the same
+    outcome.
     """
 
     pull: list[str]
@@ -55,12 +57,12 @@ class Difference(NamedTuple):
 
 
 def accumulate(digest: int, packed: bytes) -> int:
-    """A digest with entries more. packed: 16 bytes of each, its version and checksum, big-endian.
+    """A digest with further entries added. packed: 16 bytes for each, its version and checksum, big-endian.
 
-    The digest of no entries is 0, and that of others never is. Laws: in whatever order and portions entries
-    are added, the digest is the same. It is the sum of all 8-byte words modulo 2**64 - 1, which itself stands
-    for the remainder 0; 2**64 is 1 in that modulus, so that the words need not be taken apart. Checksums are
-    hashes of whole records: sets that differ have one sum in one case of 2**64.
+    The digest of no entries is 0, and that of any others never is. Laws: the digest doesn't depend on the
+    order and portions in which entries are added. It is the sum of all 8-byte words modulo 2**64 - 1, where
+    the modulus itself stands for the remainder 0; 2**64 is 1 in that modulus, so the words need not be taken
+    apart. Checksums are hashes of whole records: two different sets have the same sum in one case of 2**64.
     """
     if not packed:
         return digest
@@ -68,14 +70,16 @@ def accumulate(digest: int, packed: bytes) -> int:
 
 
 def leaves(spans: Iterable[Span], density: float, keys: int = LEAF_KEYS) -> Iterator[Span]:
-    """Spans cut into leaves of about `keys` keys, in order. density: keys a token, as estimated."""
+    """Spans cut into leaves of about `keys` keys, in order. density: the estimated number of keys per
+    token.
+    """
     size = max(1, min(TOKENS, int(keys / density))) if density > 0 else TOKENS
     for span in spans:
         yield from cut(span, -(-span.size // size))
 
 
 def cut(span: Span, parts: int) -> Iterator[Span]:
-    """A span cut into parts that differ by a token at most; fewer parts where it has fewer tokens."""
+    """A span cut into parts whose sizes differ by at most a token; fewer parts if it has fewer tokens."""
     parts = min(parts, span.size)
     edges = (span.first + span.size * i // parts for i in range(1, parts + 1))
     first = span.first
@@ -85,17 +89,18 @@ def cut(span: Span, parts: int) -> Iterator[Span]:
 
 
 def compare(own: Iterable[Versioned], other: Iterable[Versioned], cutoff_ms: int = 0) -> Difference:
-    """What two replicas lack of the same spans. Equal lists make it empty, swapping them swaps it.
+    """What two replicas lack of the same spans. Equal lists give an empty result; swapping the lists swaps
+    it.
 
-    What ended before the cutoff isn't brought to a side that has nothing under its key: that one may have
-    purged it, and has no older value that could come back.
+    A record that expired or was deleted before the cutoff isn't sent to a side that has nothing for its key:
+    that side may have purged it, and has no older value that could come back.
     """
     ours, theirs = ({entry.key: entry for entry in entries} for entries in (own, other))
     return Difference(_lacking(theirs, ours, cutoff_ms), _lacking(ours, theirs, cutoff_ms))
 
 
 def is_behind(entry: Versioned | None, other: Versioned) -> bool:
-    """Whether what is stored under a key would change, or might, if the other were merged into it."""
+    """Whether the stored entry of a key would change, or might, if the other were merged into it."""
     if entry is None or entry.version != other.version:
         return entry is None or entry.version < other.version
     return entry.checksum != other.checksum

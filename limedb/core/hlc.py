@@ -17,7 +17,7 @@ def version_at(wall_ms: int, counter: int = 0) -> int:
 
 
 def wall_ms_of(version: int) -> int:
-    """The milliseconds since 1970 that a version tells."""
+    """The milliseconds since 1970 in a version."""
     return version >> COUNTER_BITS
 
 
@@ -40,16 +40,18 @@ class HybridClock:
         return self._last
 
     def tick_many(self, wall_ms: int, count: int) -> range:
-        """New versions, as many, as `tick` gives them one after the other."""
+        """`count` new versions, the same as that many calls of `tick` give."""
         first = max(self._last + 1, wall_ms << COUNTER_BITS)
         if count:
             self._last = first + count - 1
         return range(first, first + count)
 
     def lower(self, version: int) -> None:
-        """Give versions from there on again, where it was led above: by a clock that was ahead alone."""
+        """Give versions from that one on again, if the clock is above it: only one node's fast clock led it
+        there.
+        """
         self._last = min(self._last, version)
 
     def observe(self, version: int) -> None:
-        """Make later versions greater than one that was seen elsewhere."""
+        """Make later versions greater than one seen elsewhere."""
         self._last = max(self._last, version)

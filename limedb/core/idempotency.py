@@ -1,19 +1,19 @@
-"""Which version a write has: agreed once for all attempts of it, so that no attempt is another write.
+"""The version of a write: agreed once for all its attempts, so that no attempt becomes a second write.
 
-It owns the rules of an agreement between the replicas of a key. It must never send or store.
+It owns the rules by which the replicas of a key agree. It must never send or store.
 
-A client that got no answer may send a write again, through any node. Were the write given a second version
-then, it could take effect twice: before another client's write and again behind it. Looking for the first
-attempt on a majority does not prevent that, for a copy on the replica that was not asked, or one still on its
-way, may be read, and overwritten, before the second version arrives. So the version of an operation is a
-value that its replicas agree on (single-decree Paxos, `core/paxos.py`; a ballot's round is the number of the
-attempt), and no record is sent before that. Then the law of Paxos is the law of retries: one operation, one
-version, and writing one record again changes nothing, whoever does it, however late.
+A client that got no answer may send a write again, through any node. If the write then got a second version,
+it could take effect twice: before another client's write and again after it. Looking for the first attempt on
+a majority does not prevent that, for a copy on a replica that was not asked, or one still on its way, may be
+read, and overwritten, before the second version arrives. So the version of an operation is a value that its
+replicas agree on (single-decree Paxos, `core/paxos.py`; a ballot's round is the number of the attempt), and
+no record is sent before that. Then the law of Paxos is the law of retries: one operation has one version, and
+writing one record again changes nothing, whichever node does it, however late.
 
 The first attempt asks for no promises, for nobody can have accepted anything in a lower round: it goes
-straight to accept, which replicas that have heard of another attempt refuse. Should a proxy have sent a first
-attempt twice, two values may have been accepted in that round: `bound` counts then (Lamport 2005, "Fast
-Paxos", section 2.2), and where it can't tell it says so.
+straight to accept, which replicas that have heard of another attempt refuse. If a proxy sent a first attempt
+twice, two values may have been accepted in that round: then `pick_value` counts votes (Lamport 2005, "Fast
+Paxos", section 2.2), and raises an error where the count doesn't decide.
 """
 
 import sys
@@ -28,9 +28,10 @@ from limedb.errors import UnavailableError
 FIRST = 1
 """The round of a first attempt."""
 MAX_AGE_MS = 600_000
-"""How long after its begin a write may be tried again, by the time in its key."""
+"""How long after its beginning a write may be tried again, by the time in its key."""
 MARGIN_MS = 2_000
-"""How far a client's clock may be ahead (half of it), and the clocks of two nodes apart."""
+"""The most by which the clocks of two nodes may differ, and twice the most by which a client's may be ahead.
+"""
 
 
 class WriteId(NamedTuple):
@@ -44,8 +45,8 @@ class WriteId(NamedTuple):
 
 
 class AgreedVersion(NamedTuple):
-    """What is agreed: all of the record that the request doesn't say, and what its answer says. existed:
-    whether the key had a value before.
+    """The value agreed on: the parts of the record that the request doesn't contain, and what the answer
+    reports. existed: whether the key had a value before.
     """
 
     version: int
@@ -54,7 +55,7 @@ class AgreedVersion(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """A message to a replica. terms: to accept; None: it asks for a promise."""
+    """A message to a replica. terms: the value to accept; None: the message asks for a promise."""
 
     operation: WriteId
     ballot: Ballot
@@ -76,14 +77,16 @@ def transition(state: State, proposal: Proposal) -> State:
 
 
 def is_accepted(state: State, proposal: Proposal) -> bool:
-    """Whether a replica's state after a proposal says that it did as asked."""
+    """Whether a replica's state after a proposal shows that it did as asked."""
     return proposal.ballot == (state.promised if proposal.terms is None else state.accepted)
 
 
 def pick_value(states: Collection[State], missing: int, need: int) -> AgreedVersion | None:
-    """What a ballot has to propose, by the states of those who promised it; None: what it likes.
+    """The value that a ballot has to propose, by the states of the replicas that promised it; None: any
+    value.
 
-    missing: replicas whose state isn't known. need: how many decide. UnavailableError: it can't be told.
+    missing: replicas whose state isn't known. need: how many decide. UnavailableError: the states don't show
+    which value.
     """
     newest = max((state.accepted for state in states), default=NONE)
     values = {state.value for state in states if state.accepted.round == newest.round and state.value}
@@ -93,17 +96,19 @@ def pick_value(states: Collection[State], missing: int, need: int) -> AgreedVers
         votes = [state.value for state in states]
         values = {value for value in values if votes.count(value) + missing >= need}
     if len(values) > 1:
-        raise UnavailableError("the first attempt was sent twice, and it can't be told which of them stands")
+        raise UnavailableError(
+            "the first attempt was sent twice, and the replicas' answers don't show which of the two is valid"
+        )
     return next(iter(values), None)
 
 
 def quorum(owners: Owners) -> int:
-    """How many of `owners.written` decide: as many as have a write that is acknowledged at QUORUM."""
+    """How many of `owners.write_set` decide: as many as hold a write that is acknowledged at QUORUM."""
     return needed(Level.QUORUM, owners.replicas) + len(owners.pending)
 
 
 def quorums_intersect(a: Owners, b: Owners) -> bool:
-    """Whether every quorum of the one has a replica of every quorum of the other."""
+    """Whether every quorum of `a` shares a replica with every quorum of `b`."""
     shared = len({*a.write_set} & {*b.write_set})
     inside = sum(max(0, quorum(of) - (len(of.write_set) - shared)) for of in (a, b))
     return inside > shared
@@ -119,12 +124,12 @@ class OwnershipEpoch(NamedTuple):
 
 
 def settled_since(tenures: Iterable[OwnershipEpoch]) -> int:
-    """From which time on (ms) operations can have been agreed only by quorums that the newest ones meet.
+    """The time (ms) from which on all operations were agreed by quorums that intersect the newest ones.
 
-    tenures: from the oldest to the newest, all that a replica remembers. While a change runs, quorums hold
-    one of the old owners and one of the new, so only the last step parts from what was before the first. The
-    first epoch of a change is followed by the one that moves the reads only when a majority of the owners
-    have gone over to it, so that what was before it decides nothing any more.
+    tenures: from the oldest to the newest, all that a replica remembers. While a change runs, quorums contain
+    one of the old owners and one of the new, so only the owners of its last step may share none with those
+    before its first. The epoch that moves the reads follows a change's first epoch only when a majority of
+    the owners have moved to that one; from then on, earlier epochs decide nothing.
     """
     *older, newest = tenures
     parted = [t.epoch for t in older if not quorums_intersect(t.owners, newest.owners)]

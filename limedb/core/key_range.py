@@ -1,6 +1,6 @@
-"""Ranges of keys, in the order of their UTF-8, which is that of their code points.
+"""Ranges of keys, in the order of their UTF-8, which is also the order of their code points.
 
-It owns where a range begins and ends. It must never know who holds its keys.
+It owns where a range begins and ends. It must never know which nodes hold its keys.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,9 @@ _BEFORE_SURROGATES, _BEHIND_SURROGATES = "\ud7ff", "\ue000"
 
 
 class KeyRange(NamedTuple):
-    """The keys from start on, up to before end. start: empty for the first key; end: None for no bound."""
+    """The keys from start (included) to end (excluded). start: empty for the first key; end: None for no
+    bound.
+    """
 
     start: str = ""
     end: str | None = None
@@ -25,24 +27,24 @@ class KeyRange(NamedTuple):
         return self.start <= key and (self.end is None or key < self.end)
 
     def begin_at(self, start: str) -> "KeyRange":
-        """The rest of it, from a key on."""
+        """The rest of the range, from a key on."""
         return KeyRange(start, self.end)
 
 
 def key_range(prefix: str = "", start: str = "", end: str = "", after: str | None = None) -> KeyRange:
-    """The keys with a prefix, from start on, before end (empty: no bound) and behind another (None: any)."""
+    """The keys with a prefix, from start on, before end (empty: no bound) and after another (None: any)."""
     first = max(prefix, start, "" if after is None else behind(after))
     ends = [key for key in (end or None, end_of_prefix(prefix)) if key is not None]
     return KeyRange(first, min(ends, default=None))
 
 
 def behind(key: str) -> str:
-    """The least text above another."""
+    """The smallest text greater than another."""
     return key + "\0"
 
 
 def end_of_prefix(prefix: str) -> str | None:
-    """The least text above all that begin with a prefix; None: there is none."""
+    """The smallest text greater than all that begin with a prefix; None: there is none."""
     head = prefix.rstrip(_LAST)
     if not head:
         return None

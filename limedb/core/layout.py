@@ -1,6 +1,6 @@
-"""Who holds a token under a topology: its replicas, and those on their way in or out.
+"""The nodes that hold a token under a topology: its replicas, and those on their way in or out.
 
-It owns the mapping from tokens to owners. It must never know who is alive.
+It owns the mapping from tokens to owners. It must never know which nodes are alive.
 """
 
 from bisect import bisect_left
@@ -26,17 +26,18 @@ class Span(NamedTuple):
 
 
 class Owners(NamedTuple):
-    """Who holds a token; node URLs.
+    """The owners of a token, by URL.
 
-    current: who is read, the first clockwise first. extra: who is written besides (new owners while they
-    fetch, old ones while reads move), each of which a write needs one acknowledgement more for. replicas:
-    how many owners there are, those that lost their data included: majorities are counted of it.
+    natural: the owners that reads ask, in clockwise order. pending: the owners that only writes go to (new
+    ones while they fetch, old ones while reads move); for each of them a write needs one more
+    acknowledgement. replicas: how many owners there are, including those that lost their data: majorities are
+    counted of this number.
 
-    A write at a level is acknowledged by needed(level, replicas) + len(extra) of current and extra together:
-    so the old owners and the new ones each hold it at that level, whichever did not answer.
+    A write at a level is acknowledged by needed(level, replicas) + len(pending) of natural and pending
+    together: so the old owners and the new ones each hold it at that level, whichever did not answer.
 
-    shrinks: fewer owners will be left, of which fewer may lack a write (of three one may, of two none). So
-    those who go are neither read nor written any more, and those who stay fetch what they lack from others.
+    shrinks: fewer owners will be left, of which fewer may lack a write (one of three may, none of two). So
+    the leaving owners are neither read nor written any longer, and the others fetch what they lack.
     """
 
     natural: tuple[str, ...]
@@ -46,29 +47,30 @@ class Owners(NamedTuple):
 
     @property
     def write_set(self) -> tuple[str, ...]:
-        """Who gets writes."""
+        """The nodes that get writes."""
         return self.natural + self.pending if self.pending else self.natural
 
     @property
     def streaming(self) -> tuple[str, ...]:
-        """Who fetches while a topology streams."""
+        """The nodes that fetch while a topology streams."""
         return self.write_set if self.shrinks else self.pending
 
     @property
     def sources_needed(self) -> int:
-        """How many of `current` to fetch from, so that every write that was ever acknowledged by a majority
-        is on one of them; all that are left, where too many have lost their data.
+        """How many of `natural` to fetch from, so that one of them has every write that a majority ever
+        acknowledged; all that are left, if too many have lost their data.
         """
         return min(spare(self.replicas) + 1, len(self.natural))
 
 
 class Layout:
-    """The owners of every token under one topology. Each range's are found when first asked for, and kept.
+    """The owners of every token under one topology. A range's owners are computed when first needed, and
+    kept.
 
     The replicas of a token are the first `replication_factor` distinct nodes clockwise, distinct zones
     first; nodes without a zone count as each in its own.
 
-    alone: the node that is the only owner of every token, so that there is no need to find a key's.
+    alone: the node that is the only owner of every token, so that a key's owners need not be looked up.
     """
 
     def __init__(self, topology: Topology) -> None:
@@ -109,7 +111,7 @@ class Layout:
             yield pending
 
     def spans(self, url: str) -> list[Span]:
-        """What a node holds or is to be written: the ranges in which it is an owner of any kind."""
+        """The ranges of which a node is an owner of any kind."""
         return coalesce(span for span, owners in self._pieces() if url in owners.write_set)
 
     def ranges_to_stream(self, url: str) -> list[tuple[Span, Owners]]:
@@ -119,11 +121,11 @@ class Layout:
         return [(span, owners) for span, owners in self.segments() if url in owners.streaming]
 
     def share(self, url: str) -> float:
-        """The share of all tokens that a node is read for, 0 to 1."""
+        """The share of all tokens for which reads ask a node, 0 to 1."""
         return sum(s.size for s, o in self._pieces() if url in o.natural) / TOKENS
 
     def shared(self, one: str, other: str) -> list[Span]:
-        """The ranges of which both are read."""
+        """The ranges for which reads ask both nodes."""
         return coalesce(s for s, o in self._pieces() if one in o.natural and other in o.natural)
 
     def _pieces(self) -> Iterator[tuple[Span, Owners]]:
@@ -161,12 +163,12 @@ class Layout:
         )
 
     def _is_lost(self, member: Member) -> bool:
-        """Whether another node stands at the member's URL, so that nothing of it is left."""
+        """Whether another node has taken the member's URL, so that nothing of the member is left."""
         return self.topology.at(member.url) is not member
 
 
 def _shrinks(old: Sequence[Member], new: Sequence[Member]) -> bool:
-    """Whether of so few new owners fewer may lack a write than of the old ones, a majority of which stays."""
+    """Whether fewer of the new owners may lack a write than of the old ones, a majority of which stays."""
     kept = sum(m in new for m in old)
     return spare(len(new)) < spare(len(old)) and kept >= majority(len(old))
 
@@ -194,7 +196,7 @@ class _Owning:
 
 
 def coalesce(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order with neighbours made one. They must come in order and not overlap."""
+    """Spans in order, with neighbours joined. They must come in order and not overlap."""
     result: list[Span] = []
     for span in spans:
         if result and result[-1].last + 1 == span.first:
@@ -205,7 +207,7 @@ def coalesce(spans: Iterable[Span]) -> list[Span]:
 
 
 def subtract(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
-    """What is left of spans when others are taken away; both in order and free of overlaps."""
+    """Spans without the parts that others cover; both in order and free of overlaps."""
     result: list[Span] = []
     gaps = list(taken)
     for span in spans:

@@ -1,7 +1,7 @@
-"""How much one message of a client or of a node may hold, and what a record may be.
+"""How much one message of a client or a node may hold, and how large a record may be.
 
-It owns these numbers. Those between nodes leave room for whatever a node's own settings allow: another node's
-may be others, and what is stored was taken under older ones.
+It owns these numbers. The limits between nodes leave room for whatever a node's settings allow: another node
+may have other settings, and stored records were accepted under older ones.
 """
 
 from limedb.core.record import Record, value_size
@@ -35,11 +35,13 @@ DEFAULT_SCAN_SIZE = 100
 MAX_GOSSIP_SIZE = 2 << 20
 """Bytes of a gossip message."""
 ABSURD_AHEAD_MS = 24 * 3600 * 1000
-"""A version or time further ahead is no clock's, whatever is wrong with it: who says it is not believed."""
+"""No clock gives a version or time further ahead than this, however wrong it is: such a claim is not
+believed.
+"""
 
 
 def record_flaw(record: Record) -> str:
-    """Why a record can't be one of this cluster's; empty: it can. Values from before there were versions have
+    """Why a record can't belong to this cluster; empty: it can. Values from before versions existed have
     version 0, tombstones never.
     """
     key, value, version, _ = record

@@ -1,8 +1,8 @@
 """What a node has heard of the others, and the gossip that spreads it.
 
 It owns the states of the known nodes and the three messages of an exchange: SYN (digests), ACK (states that
-the other lacks, digests of those wanted) and ACK2 (the states that were wanted). It must never judge who is
-alive (`core/detector.py`), nor check URLs: what comes in is valid (`rpc/` refuses the rest).
+the other lacks, digests of those wanted) and ACK2 (the wanted states). It must never judge which nodes are
+alive (`core/detector.py`), nor check URLs: its input is valid (`rpc/` refuses the rest).
 
 Source: van Renesse et al. 2008, "Efficient Reconciliation and Flow Control for Anti-Entropy Protocols"; the
 three messages and the generation are those of Cassandra's gossip.
@@ -18,10 +18,10 @@ MAX_HEARTBEAT = (1 << 32) - 1
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """How new one's knowledge of a node is. A node is ordered by (generation, heartbeat).
+    """How new the knowledge of a node is. States of a node are ordered by (generation, heartbeat).
 
-    A heartbeat without a generation (0) is from one who knows no generations, as the Go LimeDB: it stands
-    for the generation that the reader knows.
+    A heartbeat without a generation (0) comes from a node that knows no generations, such as the Go LimeDB:
+    it stands for the generation that the reader knows.
     """
 
     url: str
@@ -31,7 +31,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class NodeLoad:
-    """How a node does.
+    """The load and health figures of a node.
 
     disk_bytes: of its data; memory_bytes: resident; cpu_percent: of one core, over the last second. Rates
     (per second), the mean latency (ms) and the share of errors (0 to 1) are those of client requests over
@@ -51,16 +51,16 @@ class NodeLoad:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a node tells of itself.
+    """What a node reports of itself.
 
-    url: its name. generation: start of its process, ms since 1970 (0: only its name is known).
-    heartbeat: its own gossip rounds since then. address: host:port that peers and clients dial. zone,
-    version: as set and as run, empty when not known. keys: how many keys it held. node_id: its UUID, empty
-    when not known. cluster_id, epoch: the topology that it knows, empty and 0 while it is fresh.
-    virtual_nodes: points it wants. has_data: whether its store ever took a write. has_left: it was
-    decommissioned and won't join. replication_factor: as set there; a cluster with another doesn't let it in.
-    load: how it does, None where it doesn't tell. rejoins: the one cluster that it joins, since its data
-    there was set aside; empty: any.
+    url: its name. generation: start of its process, ms since 1970 (0: only its name is known). heartbeat: its
+    own gossip rounds since then. address: host:port that peers and clients dial. zone, version: its setting
+    and the version it runs, empty if unknown. keys: how many keys it held. node_id: its UUID, empty if
+    unknown. cluster_id, epoch: the topology that it knows, empty and 0 while it is fresh. virtual_nodes:
+    points it wants. has_data: whether its store ever took a write. has_left: it was decommissioned and won't
+    join. replication_factor: its setting; a cluster with another one doesn't let it in. load: its figures,
+    None if it doesn't report them. rejoins: the one cluster that it joins, since its data there was set
+    aside; empty: any.
     """
 
     url: str
@@ -81,7 +81,7 @@ class NodeState:
     rejoins: str = ""
 
     def may_join(self, cluster_id: str) -> bool:
-        """Whether the node would let itself be let into a cluster."""
+        """Whether the node agrees to join a cluster."""
         return self.rejoins in ("", cluster_id)
 
 
@@ -89,8 +89,8 @@ class NodeState:
 class Ack:
     """The answer to a SYN: states that its sender lacks, and digests of those that the receiver wants.
 
-    now_ms: the wall clock of who answers, 0 when it isn't told; time_ms: the cluster's time there
-    (`core/slewed_time.py`), likewise. name: its URL, empty when it isn't told.
+    now_ms: the sender's wall clock, 0 if it isn't given; time_ms: the cluster's time there
+    (`core/slewed_time.py`), likewise. name: the sender's URL, empty if it isn't given.
     """
 
     updates: tuple[NodeState, ...]
@@ -102,19 +102,21 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class GossipDelta:
-    """What gossip brought. joined: URLs that were not known. advanced: URLs with a newer heartbeat."""
+    """The news that gossip brought. joined: URLs that were unknown before. advanced: URLs with a newer
+    heartbeat.
+    """
 
     joined: frozenset[str]
     advanced: frozenset[str]
 
 
 class Membership:
-    """The states of all nodes that gossip knows, one's own included.
+    """The states of all nodes that gossip knows, this one included.
 
     own: the state of this node, its generation the start of the process. Merging keeps the newer of two
-    states, so exchanges may be lost, repeated and reordered. Nobody else writes one's own state: whoever
-    tells of a newer one has it from a time when the clock was ahead (or from another process of the same
-    URL), so the own generation is raised above theirs and their memory of it gives way.
+    states, so exchanges may be lost, repeated and reordered. Only a node itself writes its own state: a peer
+    that reports a newer one has it from a time when the clock was ahead (or from another process with the
+    same URL). So the node raises its own generation above the reported one, and the peer's memory gives way.
     """
 
     __slots__ = ("_advanced", "_joined", "_own", "_states")
@@ -143,21 +145,21 @@ class Membership:
         """What is known of a node; None: not even its name."""
         return self._states.get(url)
 
-    def heartbeat(self, **told: Any) -> None:  # noqa: ANN401 (the fields of NodeState)
-        """Raise the own heartbeat. told: fields of the own state to tell anew, all others as before."""
+    def heartbeat(self, **changes: Any) -> None:  # noqa: ANN401 (the fields of NodeState)
+        """Raise the own heartbeat. changes: fields of the own state to replace; all others stay."""
         own = self.own
         if own.heartbeat == MAX_HEARTBEAT:
             own = replace(own, generation=own.generation + 1, heartbeat=0)
-        self._states[self._own] = replace(own, heartbeat=own.heartbeat + 1, **told)
+        self._states[self._own] = replace(own, heartbeat=own.heartbeat + 1, **changes)
 
     def add(self, url: str) -> None:
-        """Make a node known by its name; nothing when it is."""
+        """Make a node known by its name; no effect if it is known."""
         if url not in self._states:
             self._states[url] = NodeState(url)
             self._joined.add(url)
 
     def digests(self) -> tuple[Digest, ...]:
-        """What a SYN carries: how new the knowledge of each node is."""
+        """The content of a SYN: how new the knowledge of each node is."""
         return tuple(_digest(state) for state in self._states.values())
 
     def on_syn(self, digests: Iterable[Digest]) -> Ack:
@@ -170,7 +172,7 @@ class Membership:
         return Ack(tuple(updates), tuple(requests))
 
     def on_ack(self, ack: Ack) -> tuple[NodeState, ...]:
-        """Merge an ACK; the states that it asks for, to be sent in the ACK2."""
+        """Merge an ACK, and return the states that it asks for, to be sent in the ACK2."""
         self.on_ack2(ack.updates)
         for digest in ack.requests:
             self._refute(digest)
@@ -186,7 +188,7 @@ class Membership:
                 self._advanced.add(state.url)
 
     def take(self, state: NodeState) -> None:
-        """Take what a node itself said, whatever was told of it before."""
+        """Take a state that the node itself sent, whatever others reported of it before."""
         before = self._states.get(state.url, NodeState(state.url))
         self.add(state.url)
         if _age(before) != _age(state):
@@ -194,7 +196,7 @@ class Membership:
         self._states[state.url] = state
 
     def forget(self, url: str) -> None:
-        """Know a node no more; oneself is always known."""
+        """Forget a node; this node itself is always known."""
         if url != self._own:
             self._states.pop(url, None)
             self._joined.discard(url)
@@ -208,7 +210,7 @@ class Membership:
         return news
 
     def _refute(self, digest: Digest) -> None:
-        """Know the node that was named; defend the own state against a newer one."""
+        """Make the named node known; defend the own state against a newer one."""
         self.add(digest.url)
         own = self.own
         if digest.url == own.url and _age(digest) > _age(own) and digest.generation < MAX_GENERATION:
@@ -228,12 +230,14 @@ def _age(of: Digest | NodeState) -> tuple[int, int]:
 
 
 def _known_age(digest: Digest, state: NodeState) -> tuple[int, int]:
-    """The age that a digest means to one who knows the state: a heartbeat alone borrows its generation."""
+    """The age of a digest to a reader that knows the state: a heartbeat alone takes the state's
+    generation.
+    """
     if digest.generation == 0 and digest.heartbeat > 0:
         return (state.generation, digest.heartbeat)
     return (digest.generation, digest.heartbeat)
 
 
 def _lacks(digest: Digest, state: NodeState) -> bool:
-    """Whether one with that digest lacks the state."""
+    """Whether a node with that digest lacks the state."""
     return _known_age(digest, state) < _age(state)

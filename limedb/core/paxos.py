@@ -1,17 +1,17 @@
 """Single-decree Paxos: how the nodes of one epoch agree on the next.
 
-It owns the rules of acceptor and proposer. It must never send or store: the acceptor's new state is
-returned, and is durable before the answer is sent; the proposer is told what was answered.
+It owns the rules of acceptor and proposer. It must never send or store: it returns the acceptor's new state,
+which the caller makes durable before it sends the answer, and the caller hands each answer to the proposer.
 
 Source: Lamport 2001, "Paxos Made Simple". Law: once a majority of voters has accepted a value in one ballot,
 every value accepted in a higher ballot is the same (tests/core/test_paxos.py).
 
-Two additions, both within that law. A voter that has heard the decision votes no more: it says what was
-decided (`on_learned`), which is as good as its vote for it in any ballot, for in every ballot from then on
-it would be asked to accept the same. And a value that some voters had accepted binds nobody once it is
-known that it was not decided: when so many voters, all of whom promised this ballot, hold another value or
-none that no majority is left for it. For if it had been decided in some ballot, a majority would have
-accepted it there, and, as every value since would be the same, each of them would still hold it.
+Two additions, both within that law. A voter that has heard the decision votes no more: it answers with the
+decision (`on_learned`), which is as good as its vote for it in any ballot, for every later ballot would ask
+it to accept the same value. And a value that some voters had accepted binds nobody once it is known that it
+was not decided: when so many voters, all of which promised this ballot, hold another value or none that no
+majority is left for it. For if it had been decided in some ballot, a majority would have accepted it there,
+and, as every value since would be the same, each of them would still hold it.
 """
 
 from dataclasses import dataclass, replace
@@ -34,8 +34,8 @@ NONE = Ballot()
 
 @dataclass(frozen=True, slots=True)
 class Acceptor(Generic[V]):
-    """What an acceptor must remember. promised: it takes part in no lower ballot. accepted, value: the last
-    that it accepted; value is None where accepted is NONE.
+    """The state that an acceptor must remember. promised: it takes part in no lower ballot. accepted, value:
+    the last ballot that it accepted, and its value; None if accepted is NONE.
     """
 
     promised: Ballot = NONE
@@ -43,11 +43,11 @@ class Acceptor(Generic[V]):
     value: V | None = None
 
     def on_prepare(self, ballot: Ballot) -> "Acceptor[V]":
-        """Its state after a prepare: the promise was given if `promised` is that ballot now."""
+        """The state after a prepare: the promise was given if `promised` is now that ballot."""
         return replace(self, promised=ballot) if ballot > self.promised else self
 
     def on_accept(self, ballot: Ballot, value: V) -> "Acceptor[V]":
-        """Its state after an accept: it was accepted if `accepted` is that ballot now."""
+        """The state after an accept: the value was accepted if `accepted` is now that ballot."""
         if ballot < self.promised:
             return self
         return Acceptor(ballot, ballot, value)
@@ -56,8 +56,9 @@ class Acceptor(Generic[V]):
 class Proposer(Generic[V]):
     """One attempt to have a value decided. voters: the ids of the acceptors.
 
-    First ask all voters to promise the ballot; with promises of a majority, ask them to accept `proposal`:
-    it is the own value only where no voter had accepted another. When a majority accepted, it is decided.
+    First ask all voters to promise the ballot; with promises of a majority, ask them to accept `proposal`,
+    which is the own value only if no voter had accepted another. Once a majority has accepted it, it is
+    decided.
     """
 
     def __init__(self, ballot: Ballot, value: V, voters: frozenset[str]) -> None:
@@ -72,7 +73,9 @@ class Proposer(Generic[V]):
 
     @property
     def proposal(self) -> V:
-        """What to ask the voters to accept, once they promised. It stays: one ballot, one value."""
+        """The value to ask the voters to accept, once they promised. It never changes: one ballot, one
+        value.
+        """
         if self._fixed is None:
             self._fixed = self._choose()
         return self._fixed
@@ -112,7 +115,7 @@ class Proposer(Generic[V]):
             self._accepted.add(voter)
 
     def on_learned(self, voter: str, value: V) -> None:
-        """Take it that a voter knows the decision: it votes for that and nothing else, in this ballot too."""
+        """Note that a voter knows the decision: it votes for that and nothing else, in this ballot too."""
         if voter not in self._voters or (self._fixed or self._learned) not in (None, value):
             return
         self._learned = value
@@ -120,5 +123,5 @@ class Proposer(Generic[V]):
         self._accepted.add(voter)
 
     def next_ballot(self) -> Ballot:
-        """The ballot of another attempt, above all that was heard of."""
+        """The ballot of another attempt, above all ballots heard of."""
         return Ballot(self._highest.round + 1, self.ballot.proposer)

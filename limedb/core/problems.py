@@ -1,7 +1,7 @@
-"""What is wrong with a node, in one place.
+"""Everything that is wrong with a node, in one place.
 
-It owns the list of those who may have something to say, and which of it keeps the node from serving. It must
-never find out by itself what is wrong: each part says that of itself, when it is asked.
+It owns the list of parts that may report problems, and which problems keep the node from serving. It must
+never look for problems itself: each part reports its own when asked.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ class Problem(NamedTuple):
 
 
 Source = Callable[[], Iterable[Problem]]
-"""It is called often (some twenty times a second): it looks at what is known, and does no I/O."""
+"""Called often (some twenty times a second), so it looks at known facts only and does no I/O."""
 
 
 class Problems:
@@ -30,7 +30,7 @@ class Problems:
         self._sources: list[Source] = []
 
     def add(self, source: Source) -> None:
-        """Ask the source too, from now on."""
+        """Ask this source, too, from now on."""
         self._sources.append(source)
 
     def now(self) -> list[Problem]:
@@ -44,13 +44,13 @@ class Problems:
 
     @property
     def warnings(self) -> list[str]:
-        """What is wrong although the node serves."""
+        """The problems that don't keep the node from serving."""
         return [problem.text for problem in self.now() if not problem.stops_serving]
 
 
 def _asked(source: Source) -> list[Problem]:
-    """What a source says. One that fails is a problem itself: it must not hide the others, nor end health,
-    status and the streams of reports with it.
+    """The problems that a source reports. A source that fails is a problem itself: it must not hide the
+    others, nor break health, status and the streams of reports.
     """
     try:
         return list(source())

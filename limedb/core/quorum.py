@@ -1,6 +1,6 @@
 """How many replicas must answer, and whether they still can.
 
-It owns the arithmetic of levels. It must never know who the replicas are.
+It owns the arithmetic of levels. It must never know which nodes the replicas are.
 
 Sources: Gifford 1979, "Weighted Voting for Replicated Data" (a read quorum and a write quorum of more than n
 together share a replica); Cassandra's blockFor for replicas that are on their way in or out.
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How much of a key's replicas stands behind an answer."""
+    """How many of a key's replicas stand behind an answer."""
 
     ONE = "one"
     QUORUM = "quorum"
@@ -38,8 +38,8 @@ def needed(level: Level, n: int) -> int:
 class Quorum:
     """Counts the answers of one request.
 
-    need: answers that are enough. total: replicas that may still give one. Once enough it stays enough; it
-    is hopeless as soon as fewer than `need` can be reached, and never both.
+    need: answers that are enough. total: replicas that may answer. Once enough it stays enough; it is
+    hopeless as soon as fewer than `need` can still answer, and never both.
     """
 
     __slots__ = ("acks", "failures", "need", "total")
@@ -63,10 +63,10 @@ class Quorum:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether the level can't be reached any more."""
+        """Whether the level can no longer be reached."""
         return self.total - self.failures < self.need
 
     @property
     def is_decided(self) -> bool:
-        """Whether waiting longer can change nothing."""
+        """Whether further answers can change nothing."""
         return self.is_enough or self.is_hopeless

@@ -1,6 +1,7 @@
-"""Joins what several nodes hold of a range of keys, page by page, into what stands of each key.
+"""Merges the pages that several nodes return of a range of keys into the one valid record of each key.
 
-It owns the k-way merge: how far all nodes were read, and whose records count. It must never ask a node.
+It owns the k-way merge: how far all nodes were read, and which nodes' records count. It must never ask a
+node.
 """
 
 from bisect import bisect_right
@@ -12,7 +13,7 @@ from limedb.core.record import Record, merge
 
 
 class _Source:
-    """What was read of one node, and not taken yet. start: where its next page begins."""
+    """Records that were read from one node and not taken yet. start: where its next page begins."""
 
     __slots__ = ("is_end", "records", "start")
 
@@ -21,16 +22,16 @@ class _Source:
         self.records: list[Record] = []
 
     def take(self, last: str | None) -> list[Record]:
-        """What it holds up to a key; None: all."""
+        """Remove and return the records up to a key; None: all."""
         cut = len(self.records) if last is None else bisect_right(self.records, last, key=lambda r: r.key)
         taken, self.records = self.records[:cut], self.records[cut:]
         return taken
 
 
 class RangeMerge:
-    """The merge of a range over nodes. It holds a page of each node at most.
+    """The merge of a range over nodes. It holds at most a page of each node.
 
-    owners_of: the nodes whose records of a key count; what others hold of it may be old.
+    owners_of: the nodes whose records of a key count; those of others may be old.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class RangeMerge:
 
     @property
     def needs_page(self) -> dict[str, str]:
-        """The nodes without which nothing more can be taken, and where the next page of each begins."""
+        """The nodes whose next page must come before anything more can be taken, and where that page
+        begins.
+        """
         return {
             node: source.start
             for node, source in self._sources.items()
@@ -60,18 +63,18 @@ class RangeMerge:
         return all(source.is_end and not source.records for source in self._sources.values())
 
     def feed(self, node: str, records: Sequence[Record], is_end: bool) -> None:
-        """Take in a node's next page: records in the order of their keys; is_end: there is nothing behind."""
+        """Add a node's next page: records in the order of their keys. is_end: nothing comes after it."""
         source = self._sources[node]
         source.records, source.is_end = list(records), is_end
         if records:
             source.start = behind(records[-1].key)
 
     def drop(self, node: str) -> None:
-        """Go on without a node; what was read of it and not taken counts no more."""
+        """Continue without a node; records read from it and not taken yet no longer count."""
         del self._sources[node]
 
     def take(self) -> list[Record]:
-        """What stands of each key as far as every node was read, in their order, tombstones included."""
+        """The valid record of each key as far as every node was read, in order, tombstones included."""
         if self.needs_page:
             return []
         open_ends = [source.records[-1].key for source in self._sources.values() if not source.is_end]

@@ -1,13 +1,13 @@
 """Records, their versions, and how two of one key become one.
 
-It owns what a stored key is. It must never know how a record is written down (`encoding/record.py`).
+It owns what a stored key is. It must never know how a record is encoded (`encoding/record.py`).
 """
 
 from typing import NamedTuple
 
 
 class _Fields(NamedTuple):
-    """What a record is, and compares by."""
+    """The fields of a record, by which records compare."""
 
     key: str
     value: str | bytes | None
@@ -22,8 +22,8 @@ class Record(_Fields):
     (`core/hlc.py`), 0 for values older than versions. expires_at: milliseconds since 1970, 0 for never.
     A tuple, for every request makes one, and a frozen dataclass takes twice as long.
 
-    encoded: its stored bytes once they are made, so that what goes to many replicas is written down once;
-    empty before. It is no part of the value: only `encoding/record.py` sets and reads it.
+    encoded: its stored bytes once they are made, so that a record for many replicas is encoded once; empty
+    before. It isn't part of the value: only `encoding/record.py` sets and reads it.
     """
 
     encoded: bytes = b""
@@ -49,7 +49,7 @@ def value_size(value: str | bytes) -> int:
 
 
 def merge(a: Record, b: Record) -> Record:
-    """The one of two records of a key that stands.
+    """The one of two records of a key that is valid.
 
     Laws, for all records a, b, c of one key (tests/core/test_record.py):
     commutative, merge(a, b) == merge(b, a); associative, merge(a, merge(b, c)) == merge(merge(a, b), c);
@@ -58,14 +58,16 @@ def merge(a: Record, b: Record) -> Record:
     study of Convergent and Commutative Replicated Data Types", section 3.2.1).
     """
     if a.key != b.key:
-        raise ValueError(f"records of two keys don't merge: {a.key!r}, {b.key!r}")
+        raise ValueError(f"records of different keys can't merge: {a.key!r}, {b.key!r}")
     if a.version != b.version:
         return a if a.version > b.version else b
     return max(a, b, key=_precedence)
 
 
 def _precedence(record: Record) -> tuple[bool, bytes, bool, int]:
-    """What decides between equal versions: a tombstone, then the larger value, bytes, the later expiry."""
+    """The order of records with equal versions: a tombstone wins, then the larger value, bytes, the later
+    expiry.
+    """
     if record.value is None:
         return (True, b"", False, record.expires_at)
     is_bytes = isinstance(record.value, bytes)

@@ -1,6 +1,6 @@
-"""What a node tells people of the cluster, as values.
+"""What a node reports of the cluster to people, as values.
 
-It owns the figures and their formulas. It must never ask a clock or a peer: it is given what to report.
+It owns the figures and their formulas. It must never ask a clock or a peer: callers pass in the facts.
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ Health = Literal["healthy", "degraded", "critical"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a node does its part of a change. epoch, cluster_id: the change's. spans, spans_done: ranges to
-    fetch and fetched; keys: records fetched; keys_per_second: over the last seconds. waiting_for: what it
-    waits for, in words, empty while it runs. is_done: nothing is left to fetch.
-    dead: seconds that it has taken members for dead, by URL.
+    """How far a node is with its part of a change. epoch, cluster_id: the change's. spans, spans_done: ranges
+    to fetch and fetched; keys: records fetched; keys_per_second: over the last seconds. waiting_for: the
+    reason why it waits, in words; empty while it runs. is_done: nothing is left to fetch. dead: for how many
+    seconds it has taken members to be dead, by URL.
     """
 
     epoch: int
@@ -36,8 +36,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class PeerReport:
-    """One peer. state: what it last told of itself. lag: seconds since a new heartbeat of it arrived, or
-    since it became known. status: what it is taken for.
+    """One peer. state: its last report of itself. lag: seconds since a new heartbeat of it arrived, or since
+    it became known. status: the state that it is taken to be in.
     """
 
     state: NodeState
@@ -48,7 +48,8 @@ class PeerReport:
 @dataclass(frozen=True, slots=True)
 class GossipReport:
     """What a node has heard of the others. own: its own state. peers: the others, by URL. members: URLs of
-    the topology's members, which alone count for the cluster's health; empty: there is none, and all count.
+    the topology's members; only they count for the cluster's health; empty: there are none, and all nodes
+    count.
     """
 
     own: NodeState
@@ -61,7 +62,7 @@ class GossipReport:
         return tuple(p for p in self.peers if not self.members or p.state.url in self.members)
 
     def count(self, status: Status) -> int:
-        """How many peers are taken for that."""
+        """How many peers have that status."""
         return sum(peer.status is status for peer in self.peers)
 
     @property
@@ -74,24 +75,24 @@ class GossipReport:
 
     @property
     def convergence_rate(self) -> float:
-        """The share of peers that are active, 0 to 1; 1 when there are none."""
+        """The share of peers that are active, 0 to 1; 1 if there are no peers."""
         counted = self.counted
         return sum(peer.status is Status.ACTIVE for peer in counted) / len(counted) if counted else 1.0
 
     @property
     def average_lag(self) -> float:
-        """The mean of the peers' lags, in seconds; 0 when there are none."""
+        """The mean of the peers' lags, in seconds; 0 if there are no peers."""
         return sum(peer.lag for peer in self.peers) / len(self.peers) if self.peers else 0.0
 
     @property
     def max_lag(self) -> float:
-        """The largest of the peers' lags, in seconds; 0 when there are none."""
+        """The largest of the peers' lags, in seconds; 0 if there are no peers."""
         return max((peer.lag for peer in self.peers), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class StateReport:
-    """The cluster in short. own: the state of the node that tells. peers: URLs of the others, sorted.
+    """The cluster in short. own: the state of the reporting node. peers: URLs of the others, sorted.
     total_nodes, active_nodes: itself included.
     """
 
@@ -103,7 +104,7 @@ class StateReport:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a change means to one node: the share of all tokens that it is read for, 0 to 1."""
+    """What a change means for one node: the share of all tokens for which reads ask it, 0 to 1."""
 
     node_url: str
     share_before: float
@@ -112,9 +113,9 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """What a change does, or would do. what: in words. epoch: of the topology in which it begins; 0: it was
-    only planned. moves: all nodes, by URL. streamed: the share of all tokens that new owners fetch, each
-    replica counted (0.6: a node fetches 60 % of the keys, or two fetch 30 % each).
+    """The effect of a change, done or planned. what: in words. epoch: of the topology in which it begins; 0:
+    it was only planned. moves: all nodes, by URL. streamed: the share of all tokens that new owners fetch,
+    each replica counted (0.6: a node fetches 60 % of the keys, or two fetch 30 % each).
     """
 
     what: str
@@ -135,8 +136,9 @@ class ChangeStatus:
 
 @dataclass(slots=True)
 class RepairStats:
-    """What repair did since the start. passes: whole ones; compared, differing: leaves, of about a hundred
-    keys; pulled, pushed, purged, dropped: records; skipped: comparisons that failed, or with nodes away.
+    """What repair has done since the start. passes: whole ones; compared, differing: leaves, of about a
+    hundred keys; pulled, pushed, purged, dropped: records; skipped: comparisons that failed, or whose node
+    was away.
     """
 
     passes: int = 0
@@ -151,8 +153,8 @@ class RepairStats:
 
 @dataclass(frozen=True, slots=True)
 class RepairProgress:
-    """How far a repair on demand is. spans, spans_done: ranges; pulled, pushed: records that were brought
-    here and to others. missing: nodes that could not be compared, and why.
+    """How far a repair on demand is. spans, spans_done: ranges; pulled, pushed: records copied to this node
+    and to others. missing: nodes that could not be compared, and why.
     """
 
     spans: int = 0
@@ -171,9 +173,9 @@ class RotFigures(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScrubProgress:
-    """How far a scrub on demand is. records, size: that were read, of about `total` bytes. damaged: records
-    found damaged since it began; mended: of all that were; index: entries mended; waiting: records that are
-    damaged now; lost: of these, no replica has them.
+    """How far a scrub on demand is. records, size: records and bytes read, of about `total` bytes. damaged:
+    records found damaged since it began; mended: records mended; index: index entries mended; waiting:
+    records that are damaged now; lost: those of them that no replica has.
     """
 
     records: int = 0

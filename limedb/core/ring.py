@@ -1,9 +1,9 @@
 """The consistent-hash ring: which node owns a token.
 
-It owns tokens, points and ranges. It must never know who is alive.
+It owns tokens, points and ranges. It must never know which nodes are alive.
 
-A ring is immutable and replaced whole, so that readers need no lock. Source: Karger et al. 1997,
-"Consistent Hashing and Random Trees"; virtual nodes as in DeCandia et al. 2007, "Dynamo".
+A ring is immutable and replaced as a whole, so readers need no lock. Source: Karger et al. 1997, "Consistent
+Hashing and Random Trees"; virtual nodes as in DeCandia et al. 2007, "Dynamo".
 """
 
 from bisect import bisect_left
@@ -22,7 +22,7 @@ def token_of(key: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TokenRange:
-    """The tokens behind `start`, up to and including `end`; it wraps around zero when end <= start."""
+    """The tokens after `start`, up to and including `end`; the range wraps around zero when end <= start."""
 
     start: int
     end: int
@@ -39,10 +39,10 @@ class TokenRange:
 class Ring:
     """Points of nodes on the circle of tokens.
 
-    nodes: URLs, all with virtual_nodes points, or with a number of their own each; the points are at
-    xxh64("{url}:{i}"), with 0 there is one at xxh64(url).
-    The owner of a token is the first point at or after it, wrapping. A point that two nodes hit goes to
-    the smaller URL. A node added to N takes about 1/(N+1) of the tokens, and none move between old nodes.
+    nodes: URLs, all with virtual_nodes points, or each with its own number. The points are at
+    xxh64("{url}:{i}"); with 0 there is one at xxh64(url). The first point at or after a token owns it,
+    wrapping around. A point that two nodes hit goes to the smaller URL. A node added to N takes about 1/(N+1)
+    of the tokens, and none move between old nodes.
     """
 
     __slots__ = ("_owners", "_points", "nodes", "virtual_nodes")
@@ -64,11 +64,11 @@ class Ring:
         return self._points
 
     def add(self, url: str, virtual_nodes: int = 256) -> "Ring":
-        """This ring with a node more; itself when the node is there already."""
+        """This ring with one more node; the same ring if it has the node already."""
         return self if url in self.virtual_nodes else Ring({**self.virtual_nodes, url: virtual_nodes})
 
     def remove(self, url: str) -> "Ring":
-        """This ring with a node less; itself when the node isn't there."""
+        """This ring without a node; the same ring if it doesn't have the node."""
         left = {node: count for node, count in self.virtual_nodes.items() if node != url}
         return Ring(left) if url in self.virtual_nodes else self
 
@@ -79,7 +79,7 @@ class Ring:
         return self._owners[bisect_left(self._points, token) % len(self._points)]
 
     def preference_list(self, token: int) -> Iterator[str]:
-        """All nodes, each once, clockwise from a token: the owner first, then who would come after it."""
+        """All nodes, each once, clockwise from a token: the owner first, then its successors."""
         first = bisect_left(self._points, token)
         seen: set[str] = set()
         for i in range(len(self._points)):

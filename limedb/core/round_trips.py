@@ -1,4 +1,4 @@
-"""How long an answer of a peer may take, by the round trips that were measured.
+"""How long a peer's answer may take, by the measured round trips.
 
 It owns the estimate (RFC 6298: a smoothed round trip, and four times its deviation). It must never read a
 clock or send anything.
@@ -12,11 +12,11 @@ CONNECTING = 3
 
 
 class RoundTrips:
-    """The round trips of one way. least, most: bounds of its patience, in seconds. first: its patience while
-    nothing was measured.
+    """The round trips of one route. least, most: bounds of its patience, in seconds. first: its patience
+    while nothing was measured.
 
-    A node next door keeps `least`; one that is far away, or whose machine is busy, gets what it has needed.
-    So distance isn't taken for death, and a peer that hangs is found out as soon as ever its distance allows.
+    A node nearby gets `least`; one that is far away, or on a busy machine, gets the time that it has needed
+    before. So distance isn't taken for death, and a hanging peer is noticed as soon as its distance allows.
     """
 
     def __init__(self, least: float, most: float, first: float | None = None) -> None:
@@ -31,7 +31,7 @@ class RoundTrips:
         return self._smooth is not None
 
     def measured(self, seconds: float) -> None:
-        """Take what an answer has taken."""
+        """Add the time that an answer has taken."""
         if self._smooth is None:
             self._smooth, self._deviation = seconds, seconds / 2
             return
@@ -45,12 +45,12 @@ class RoundTrips:
 
     @property
     def fresh_patience(self) -> float:
-        """The same, where it has to be connected first."""
+        """The same for an answer that needs a new connection first."""
         return self._bounded(CONNECTING * self.expected) if self.is_known else self._first
 
     @property
     def expected(self) -> float:
-        """Seconds that a round trip takes at most, for all that was measured; 0: nothing was."""
+        """The most seconds that a round trip should take, by the measurements; 0: there are none."""
         return 0.0 if self._smooth is None else self._smooth + 4 * self._deviation
 
     def _bounded(self, seconds: float) -> float:

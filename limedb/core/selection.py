@@ -1,13 +1,13 @@
-"""Which keys somebody watches.
+"""The keys that a watch selects.
 
-It owns that choice. It must never know who tells of them.
+It owns that choice. It must never know where the changes come from.
 """
 
 from typing import NamedTuple
 
 
 class WatchFilter(NamedTuple):
-    """One key, or the keys with a prefix. key: empty: the prefix counts. prefix: empty for all keys."""
+    """One key, or the keys with a prefix. key: empty if the prefix counts. prefix: empty for all keys."""
 
     key: str = ""
     prefix: str = ""

@@ -1,18 +1,18 @@
-"""A time that never steps back, although the clock under it may be set back.
+"""A time that never steps back, even if the clock under it is set back.
 
-It owns how the lead over the clock is worked off. It must never read a clock: the caller passes the times.
+It owns how the lead over the clock shrinks. It must never read a clock: the caller passes the times.
 
-When a clock was ahead and is set right, versions and expiries were given and judged by the time that it had
-shown: were the time to step back, new versions would be lower than stored ones, and values that had expired
-would be there again. So the time continues from where it was, slower than real time until the clock has
-caught up, as NTP slews a clock instead of stepping it (Mills 1991, "Internet Time Synchronization"). At 0.9 a
-lead of a minute is gone after ten, and a value that is to live for a minute meanwhile lives for 67 s.
+When a clock that was ahead is set right, versions have been given, and expiries judged, by the time that it
+had shown. If the time stepped back, new versions would be lower than stored ones, and expired values would
+return. So the time continues from where it was, slower than real time until the clock has caught up, as NTP
+slews a clock instead of stepping it (Mills 1991, "Internet Time Synchronization"). At 0.9 a lead of a minute
+is gone after ten minutes, and a value with a time to live of a minute lives for 67 s meanwhile.
 """
 
 RATE = 0.9
-"""Milliseconds of this time in a real one, while it leads."""
+"""Milliseconds of this time per real millisecond, while it leads."""
 STEP_MS = 20.0
-"""A clock that goes back by no more than this is followed: reading it twice may give as much."""
+"""The time follows a clock that goes back by no more than this: two readings may differ by as much."""
 
 
 class SlewedTime:
@@ -26,14 +26,14 @@ class SlewedTime:
         self._last, self._at = now_ms + lead_ms, at
 
     def floor(self, at: float) -> float:
-        """The least that the time may be at a later moment; more where the clock shows more."""
+        """The lower bound of the time at a later moment; the time is later if the clock is."""
         return self._last + (at - self._at) * 1000 * RATE
 
     def lead(self, now_ms: float, at: float) -> float:
-        """By how many ms the time is ahead of the clock; 0: it is the clock's."""
+        """The milliseconds by which the time is ahead of the clock; 0: it is the clock's."""
         ahead = self.floor(at) - now_ms
         return ahead if ahead > STEP_MS else 0.0
 
     def set(self, now_ms: float, at: float) -> None:
-        """Go on from a time."""
+        """Continue from a time."""
         self._last, self._at = now_ms, at

@@ -1,14 +1,15 @@
 """The topology: the numbered document that says which nodes own the ring.
 
-It owns the document, what may follow it, and nothing else: who holds a token under it is told by
-`core/layout.py`, how it is agreed by `core/paxos.py`. Gossip is an opinion of who is there; this is agreed.
+It owns the document and which documents may follow it. It must never decide more: `core/layout.py` maps
+tokens to owners under it, `core/paxos.py` has the rules of agreement. Gossip is an opinion of which nodes
+exist; this is agreed.
 
 A change takes three epochs after the steady one:
 
-    STEADY ──▶ STREAMING ──▶ HANDOVER ──▶ STEADY
+STEADY ──▶ STREAMING ──▶ HANDOVER ──▶ STEADY
                    └──▶ STEADY (cancelled)
 
-STREAMING: reads ask the old owners, writes go to old and new ones, the new ones fetch what they lack.
+STREAMING: reads ask the old owners, writes go to old and new ones, and the new ones fetch what they lack.
 HANDOVER: reads ask the new owners, writes still go to both, so that a coordinator that has not heard of it
 and reads from the old ones misses nothing. Each step is taken only when every range has a majority of old
 owners that know the one before (`cluster/topology/manager.py`). Source: Cassandra's CEP-21, "Transactional
@@ -43,7 +44,7 @@ class Phase(StrEnum):
 
 
 class Fence(NamedTuple):
-    """Which topology a message between replicas was made under. Epoch 0: none."""
+    """The topology under which a message between replicas was made. Epoch 0: none."""
 
     cluster_id: str
     epoch: int
@@ -53,7 +54,7 @@ class Fence(NamedTuple):
 class Member:
     """A node of the topology.
 
-    node_id: a UUID that the node keeps with its data; the same URL with another id is a node that lost its
+    node_id: a UUID that the node keeps with its data; the same URL with another id means a node that lost its
     data. url: its name on the ring. zone: host or rack, empty where none was set. virtual_nodes: points.
     """
 
@@ -69,8 +70,8 @@ class Topology:
     """One epoch of a cluster.
 
     cluster_id: 16 hex digits; empty with epoch 0: a fresh node, which belongs to no cluster. members: sorted
-    by node_id. writes_suspended: the cluster, which never took a write, takes none now, for it is about to
-    join another.
+    by node_id. writes_suspended: the cluster, which never took a write, takes none now, because it is about
+    to join another.
     """
 
     cluster_id: str = ""
@@ -82,46 +83,42 @@ class Topology:
 
     @property
     def fence(self) -> Fence:
-        """What messages made under it carry."""
+        """The fence that messages made under this topology carry."""
         return Fence(self.cluster_id, self.epoch)
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it is no cluster's."""
+        """Whether it belongs to no cluster."""
         return self.epoch == 0
 
     @property
     def voters(self) -> tuple[Member, ...]:
-        """Who decides the next epoch: all but those that are joining."""
+        """The members that decide the next epoch: all but those that are joining."""
         return tuple(m for m in self.members if m.standing is not MemberState.JOINING)
 
     @property
     def old_owners(self) -> tuple[Member, ...]:
-        """Who owned the ring before the change that runs; all members when none does."""
+        """The owners of the ring before the running change; all members if none runs."""
         return self.voters
 
     @property
     def new_owners(self) -> tuple[Member, ...]:
-        """Who owns the ring after it."""
+        """The owners of the ring after the running change."""
         return tuple(m for m in self.members if m.standing in (MemberState.JOINING, MemberState.NORMAL))
 
     @property
     def changing(self) -> tuple[Member, ...]:
-        """The members that the change is about."""
+        """The members that the running change affects."""
         return tuple(m for m in self.members if m.standing is not MemberState.NORMAL)
 
     def member(self, node_id: str) -> Member | None:
-        """The member of that id; None: there is none."""
+        """The member with that id; None: there is none."""
         return next((m for m in self.members if m.node_id == node_id), None)
 
     def at(self, url: str) -> Member | None:
-        """The member at a URL, the one that joins where an older one of the same URL is removed."""
-        initial_topology = [m for m in self.members if m.url == url]
-        return (
-            min(initial_topology, key=lambda m: m.standing is MemberState.REMOVING)
-            if initial_topology
-            else None
-        )
+        """The member at a URL; if one replaces an older one of the same URL, the one that joins."""
+        found = [m for m in self.members if m.url == url]
+        return min(found, key=lambda m: m.standing is MemberState.REMOVING) if found else None
 
 
 def initial_topology(cluster_id: str, replication_factor: int, members: Iterable[Member]) -> Topology:
@@ -131,7 +128,7 @@ def initial_topology(cluster_id: str, replication_factor: int, members: Iterable
 
 
 def join(before: Topology, node: Member) -> Topology:
-    """The epoch in which a node joins; one of the same URL that is there already is taken for lost.
+    """The epoch in which a node joins; a member that already has the same URL counts as lost.
 
     TopologyChangeError: another change runs, or the node is a member.
     """
@@ -154,12 +151,12 @@ def remove(before: Topology, node_id: str) -> Topology:
 
 
 def extend_removal(before: Topology, node_id: str) -> Topology:
-    """The epoch in which a node that died while others are removed is removed with them: it was to be one
-    of the new owners, and nobody else can finish. TopologyChangeError.
+    """The epoch in which a node that died during a removal is removed, too: it was one of the new owners,
+    without which the removal can't finish. TopologyChangeError.
     """
     removing = all(m.standing is MemberState.REMOVING for m in before.changing)
     if before.phase is not Phase.STREAMING or not removing:
-        raise TopologyChangeError("only a removal that is streaming can take in another dead node")
+        raise TopologyChangeError("only a removal that is streaming can be extended to another dead node")
     return _next(before, _with(before, node_id, MemberState.REMOVING), Phase.STREAMING)
 
 
@@ -178,7 +175,7 @@ def finish(before: Topology) -> Topology:
 
 
 def cancel(before: Topology) -> Topology:
-    """The epoch in which the change is given up: who joined is out, who left stays.
+    """The epoch in which the change is given up: joining members are out, leaving members stay.
 
     TopologyChangeError: no change runs, or its reads have moved already and it only has to be finished.
     """
@@ -192,7 +189,7 @@ def cancel(before: Topology) -> Topology:
 def give_way(before: Topology, writes_suspended: bool) -> Topology:
     """The epoch in which a cluster without data stops taking writes, or takes them again.
 
-    TopologyChangeError: a change runs, or it is so already.
+    TopologyChangeError: a change runs, or the cluster is in that state already.
     """
     _check_steady(replace(before, writes_suspended=False))
     if before.writes_suspended is writes_suspended:
@@ -201,7 +198,7 @@ def give_way(before: Topology, writes_suspended: bool) -> Topology:
 
 
 def is_successor(before: Topology, after: Topology) -> bool:
-    """Whether an epoch may follow another: it is what one of the steps above makes of it."""
+    """Whether an epoch may follow another: one of the steps above leads to it."""
     if after.epoch != before.epoch + 1 or after.cluster_id != before.cluster_id:
         return False
     return any(after == step for step in _steps(before, after))
@@ -223,8 +220,8 @@ def _steps(before: Topology, after: Topology) -> Iterator[Topology]:
 
 def _check_steady(before: Topology) -> None:
     if before.phase is not Phase.STEADY:
-        who = ", ".join(f"{m.url} is {m.standing}" for m in before.changing)
-        raise TopologyChangeError(f"another change runs: {who}; wait for it, or cancel it")
+        changing = ", ".join(f"{m.url} is {m.standing}" for m in before.changing)
+        raise TopologyChangeError(f"another change runs: {changing}; wait for it, or cancel it")
     if before.writes_suspended:
         raise TopologyChangeError("the cluster is about to join another one")
 

@@ -1,6 +1,6 @@
 """Records as bytes: the stored form is the serialized message limedb.v1.Record, and so is the sent form.
 
-It owns the two directions and the cheap look at what decides a merge. It must never know of a store.
+It owns both directions, and a cheap look at the fields that decide a merge. It must never know of a store.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,12 +21,12 @@ _SHORT_KEY = [_KEY + bytes((size,)) for size in range(128)]
 _FIRST, _KEY_TAG = _VERSION[0], _KEY[0]
 _FIXED64 = Struct("<Q")
 KEY_TAG = _KEY
-"""What stands in front of a key, in the tenth byte of most records."""
-_KEY_LIMIT = 4096  # what clients may use; told in the error, enforced by the services
+"""The tag before a key, in the tenth byte of most records."""
+_KEY_LIMIT = 4096  # the limit for clients; named in the error, enforced by the services
 
 
 class Header(NamedTuple):
-    """What decides a merge and a count. version; expires_at in ms since 1970, 0 for never; is_tombstone."""
+    """The fields that decide a merge and a count. expires_at: ms since 1970, 0 for never."""
 
     version: int
     expires_at: int
@@ -45,7 +45,7 @@ def utf8(text: str) -> bytes:
 
 
 def key_bytes(key: str) -> bytes:
-    """The UTF-8 of a key that is to be found or stored. InvalidKeyError: it is empty."""
+    """The UTF-8 of a key to find or store. InvalidKeyError: it is empty."""
     if not key:
         raise InvalidKeyError(0, _KEY_LIMIT)
     try:
@@ -67,7 +67,9 @@ def to_message(record: Record) -> Message:
 
 
 def from_message(message: Message) -> Record:
-    """The record of a message. StoreCorruptError: it has no key, or not one content or tombstone."""
+    """The record of a message. StoreCorruptError: it has no key, or not exactly one of content and
+    tombstone.
+    """
     content = message.WhichOneof("content")
     if not message.key or (content is None) != message.tombstone:
         raise StoreCorruptError(f"not a record: {_excerpt(message.SerializeToString())}")
@@ -81,7 +83,7 @@ def encode(record: Record) -> bytes:
 
 
 def encode_once(record: Record) -> bytes:
-    """The stored bytes of a record that goes to many places: it brings them along from then on.
+    """The stored bytes of a record for many places; from then on the record carries them.
 
     MalformedRequestError: a text isn't UTF-8.
     """
@@ -105,8 +107,8 @@ def encode_all(records: Iterable[Record]) -> list[tuple[bytes, bytes]]:
 
 
 def received(data: bytes) -> Record:
-    """The record of bytes that a peer sent to be stored, which it brings along: these very bytes, fields
-    that this version doesn't know included, but with what `peek` looks for in its place.
+    """The record in bytes that a peer sent to be stored. It carries exactly these bytes, including fields
+    that this version doesn't know, unless `peek` would not find its fields in their places.
 
     StoreCorruptError: they aren't a record.
     """
@@ -118,19 +120,20 @@ def received(data: bytes) -> Record:
 
 
 def decode(data: bytes) -> Record:
-    """The record of stored bytes, which it brings along. StoreCorruptError: they aren't one."""
+    """The record in stored bytes, which it carries. StoreCorruptError: they aren't a record."""
     record = _record_of(_parse(data))
     record.encoded = data
     return record
 
 
 def peek(data: bytes) -> Header:
-    """What decides a merge, without a look behind the key's tag, so that its cost is that of three fields.
+    """The fields that decide a merge, read without a look beyond the key's tag, so at the cost of three
+    fields.
 
-    The bytes must be those of `encode`, where fields stand in their order; proto3 leaves out what is zero,
-    so each may be missing. Other bytes are parsed as a whole. StoreCorruptError: that failed.
+    The bytes must be those of `encode`, with the fields in order; proto3 leaves out zeros, so each field may
+    be missing. Other bytes are parsed as a whole. StoreCorruptError: that failed.
     """
-    if data[:1] == _VERSION and data[9:10] == _KEY:  # most: a value that doesn't expire
+    if data[:1] == _VERSION and data[9:10] == _KEY:  # the usual case: a value that doesn't expire
         return _new(Header, (_FIXED64.unpack_from(data, 1)[0], 0, False))
     at, version, expires_at = 0, 0, 0
     if data[:1] == _VERSION and len(data) > 9:
@@ -146,9 +149,7 @@ def peek(data: bytes) -> Header:
 
 
 def key_in(data: bytes) -> bytes:
-    """The key's UTF-8 in bytes that begin as those of a record, whatever stands behind it; empty: it isn't
-    found.
-    """
+    """The key's UTF-8 in bytes that begin like a record, whatever follows; empty: it isn't found."""
     at = 0
     for tag, size in (_VERSION, 9), (_EXPIRES_AT, 9), (_TOMBSTONE, 2):
         at += size * data.startswith(tag, at)
@@ -161,11 +162,11 @@ def key_in(data: bytes) -> bytes:
 
 
 def content(key: bytes, data: bytes, now_ms: Callable[[], int]) -> bytes:
-    """The content field of the stored bytes of a key (its UTF-8), tag and length included, as GetResponse and
-    BatchGetResult have it too; empty: there is no value, for it was deleted or has expired. now_ms: tells
-    the time where it matters, milliseconds since 1970.
+    """The content field in the stored bytes of a key (given as UTF-8), with tag and length, in the form that
+    GetResponse and BatchGetResult have too; empty: the value was deleted or has expired. now_ms: returns the
+    time, milliseconds since 1970; called only if it matters.
 
-    StoreCorruptError: the bytes don't come to a record of that key.
+    StoreCorruptError: the bytes aren't a record of that key.
     """
     size = len(key)
     if size < 128:
@@ -182,7 +183,7 @@ def content(key: bytes, data: bytes, now_ms: Callable[[], int]) -> bytes:
 
 
 def own_content(key: str, data: bytes, now_ms: Callable[[], int]) -> bytes:
-    """As `content`, of bytes that the store found to be that key's record: nobody looks at the key again.
+    """As `content`, for bytes that the store has found to be that key's record: the key isn't checked again.
 
     StoreCorruptError.
     """
@@ -194,8 +195,8 @@ def own_content(key: str, data: bytes, now_ms: Callable[[], int]) -> bytes:
 
 
 def is_plain_of(key: bytes, data: bytes) -> bool:
-    """Whether bytes are a record of that key as `encode` writes it, of ASCII text or a blob that doesn't
-    expire. False is no more than a doubt.
+    """Whether bytes are a record of that key as `encode` writes it, with ASCII text or a blob that doesn't
+    expire. False means only that it isn't certain.
     """
     before = _KEY + varint(len(key)) + key
     if data.startswith(before, 9) and data[:1] == _VERSION:
@@ -204,7 +205,7 @@ def is_plain_of(key: bytes, data: bytes) -> bool:
 
 
 def _is_content(field: bytes) -> bool:
-    """Whether it is one whole text or blob, and nothing else; a doubt is False too."""
+    """Whether the field is one whole text or blob, and nothing else; False also if it isn't certain."""
     size = len(field)
     if not (size >= 2 and field[1] == size - 2 < 128) and field[1:3] != varint(max(size - 3, 128)):
         return False
@@ -212,7 +213,7 @@ def _is_content(field: bytes) -> bool:
 
 
 def _record_of(message: Message) -> Record:
-    """As from_message, in half of its time for most: texts."""
+    """As from_message, in half of the time for texts, the usual case."""
     key, value = message.key, message.value
     if not (key and value) or message.tombstone:
         return from_message(message)
@@ -220,8 +221,8 @@ def _record_of(message: Message) -> Record:
 
 
 def _written(record: Record, name: bytes) -> bytes:
-    """The bytes that protobuf writes; those of a text that doesn't expire in half of its time. name: the
-    UTF-8 of its key.
+    """The bytes that protobuf writes; for a text that doesn't expire, in half of its time. name: the UTF-8 of
+    the key.
     """
     _, value, version, expires_at = record
     if expires_at or not version or not isinstance(value, str):

@@ -1,7 +1,7 @@
-"""The pieces of protobuf's wire format that are written by hand, where making messages costs too much.
+"""Pieces of protobuf's wire format, written by hand where making messages costs too much.
 
-It owns how a piece is written. It must never know of a message. Whoever joins pieces has a test that holds
-every byte against what protobuf writes. Encoding: https://protobuf.dev/programming-guides/encoding/
+It owns the encoding of a piece. It must never know of a message. Code that joins pieces has a test that
+compares every byte with protobuf's output. Encoding: https://protobuf.dev/programming-guides/encoding/
 """
 
 from functools import lru_cache

@@ -1,1 +1,1 @@
-"""A cluster on one machine: nodes and Envoy as processes, and what is kept about them between commands."""
+"""A cluster on one machine: nodes and Envoy as processes, and the records of them between commands."""

@@ -1,30 +1,30 @@
 """A local cluster from start to stop.
 
-It owns the order of things: what is started, waited for, signalled and ended, and when that is written down.
-It must never print.
+It owns the order in which processes are started, waited for, signalled and stopped, and when the records of
+them are written. It must never print.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from limedb import config
 from limedb.core.quorum import majority
-from limedb.errors import LaunchError, LimeDBError, NotReadyError
+from limedb.core.stop_limits import stop_seconds
+from limedb.errors import ConfigError, LaunchError, LimeDBError, NotReadyError
 from limedb.launch.plan import LaunchPlan, environment, make_launch, next_node
 from limedb.launch.processes import Pid, end_all, spawn
-from limedb.launch.readiness import CALL_SECONDS, wait_ready, wait_watchable
+from limedb.launch.readiness import wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
 from limedb.operator.remote_cluster import fetch_problems
 
-STOP_SECONDS = 15.0
-"""How long nodes may take to finish their requests where nobody says; beyond it they are killed."""
 ENVOY_STOP_SECONDS = 5.0
 
 
 def start(plan: LaunchPlan, seconds: float) -> Launch:
-    """Start a cluster and return when it is ready, within so many seconds. ConfigError, LaunchError: nothing
-    of it runs any more; NotReadyError: where most of its nodes serve what was started runs on, for the others
-    may need somebody.
+    """Start a cluster, and return once it is ready, within so many seconds. ConfigError, LaunchError: nothing
+    of it runs any more. NotReadyError: if most of its nodes serve, all started processes keep running, so
+    that somebody can look after the others.
     """
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     with plan.folder.locked("start", wait=False):
@@ -39,16 +39,16 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
         except BaseException as error:
             if isinstance(error, NotReadyError) and len(error.serving) >= majority(len(launch.nodes)):
                 raise NotReadyError(f"{error}\n{_left(plan.folder, error)}", error.serving) from error
-            _end(launch)
+            _end(launch, lambda _: None)
             plan.folder.forget()
             raise
     return launch
 
 
 def add(folder: Folder) -> Service:
-    """Start one node more, with the settings of the first, and return at once; it joins by itself.
+    """Start another node, with the settings of the first, and return at once; it joins by itself.
 
-    Envoy goes on with the nodes that it knows: each carries requests to all. LaunchError.
+    Envoy keeps to the nodes that it knows: each carries requests to all. LaunchError.
     """
     with folder.locked("changes"):
         launch = folder.read()
@@ -57,66 +57,61 @@ def add(folder: Folder) -> Service:
     return node
 
 
-def stop(folder: Folder, seconds: float = STOP_SECONDS) -> list[str]:
-    """End all processes of the cluster; the nodes that took over `seconds`, and were killed. LaunchError:
-    there is none.
+def stop(folder: Folder, say: Callable[[str], None], seconds: float | None = None) -> None:
+    """Stop all processes of the cluster. say: takes a line for each node that took over `seconds` and was
+    killed; None: what the nodes' settings allow. LaunchError: there is no cluster.
 
-    Envoy is the last to go, so that whoever asks in the meantime gets an answer.
+    Envoy stops last, so that clients get an answer in the meantime.
     """
-    launch = folder.read()
-    killed = _end(launch, seconds)
+    _end(folder.read(), say, seconds)
     folder.forget()
-    return killed
 
 
 def kill(folder: Folder, name: str) -> None:
-    """End a node at once, as a crash would (SIGKILL). LaunchError: it doesn't run."""
+    """Kill a node at once, as a crash would (SIGKILL). LaunchError: it doesn't run."""
     _alive(folder, name).kill()
 
 
 def pause(folder: Folder, name: str) -> None:
-    """Make a node stand still, its connections open (SIGSTOP). LaunchError: it doesn't run."""
+    """Freeze a node, with its connections open (SIGSTOP). LaunchError: it doesn't run."""
     _alive(folder, name).pause()
 
 
 def resume(folder: Folder, name: str) -> None:
-    """Let a paused node go on (SIGCONT). LaunchError: it doesn't run."""
+    """Let a paused node continue (SIGCONT). LaunchError: it doesn't run."""
     _alive(folder, name).resume()
 
 
 def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None]) -> None:
-    """Start a node again with the same command and environment, after ending it if it still runs, and return
-    when it is ready. A node that runs is ended only once the others count for watches, so that no watch ends
-    with a gap. seconds: for each of the two waits. say: takes a line, that it is ready and each of what it
-    warns of. LaunchError.
+    """Start a node again with the same command and environment, stopping it first if it still runs, and
+    return once it is ready. It stops a running node only once the others count for watches, so that no watch
+    gets a gap. seconds: for each of the two waits. say: takes a line: that the node is ready, and each of its
+    warnings. LaunchError.
     """
     launch = folder.read()
     node = launch.node(name)
     if node.pid and node.pid.state != "dead":
         others = [other for other in launch.nodes if other.name != name and other.state == "running"]
         wait_watchable(others, seconds)
-        if end_all([node.pid], STOP_SECONDS):
-            say(f"{name} did not end within {STOP_SECONDS:g} s, and was killed")
+        _end_nodes([node], say)
     starts = {node.log: _size(node.log)}
     folder.update(_spawn(node))
     wait_ready(folder, folder.read(), starts, seconds)
     say(f"{name} is ready again")
-    for problem in _problems(node):
+    for problem in _problems(node, seconds):
         say(f"! {problem}")
 
 
 def restart_all(folder: Folder, seconds: float, say: Callable[[str], None]) -> None:
-    """Restart all nodes, one after the other, each once the one before is ready. seconds: as for one.
-    LaunchError.
-    """
+    """Restart all nodes, each once the one before is ready. seconds: as for one. LaunchError."""
     for node in folder.read().nodes:
         restart(folder, node.name, seconds, say)
 
 
-def _problems(node: Service) -> Sequence[str]:
+def _problems(node: Service, seconds: float) -> Sequence[str]:
     try:
-        return fetch_problems(node.address, CALL_SECONDS)
-    except LimeDBError:  # it was ready, and may be asked again
+        return fetch_problems(node.address, seconds)
+    except LimeDBError:  # it was ready; `limedb admin status` shows them later
         return ()
 
 
@@ -125,14 +120,14 @@ def _refuse_second(folder: Folder) -> None:
         return
     if any(service.state != "dead" for service in folder.read().services):
         raise LaunchError(
-            f"a cluster runs in {folder.path}; end it first: limedb cluster stop --data-dir {folder.path}"
+            f"a cluster runs in {folder.path}; stop it first: limedb cluster stop --data-dir {folder.path}"
         )
 
 
 def _left(folder: Folder, error: NotReadyError) -> str:
     return (
-        f"{', '.join(error.serving)} serve, so they are left running; start what ended with limedb cluster"
-        f" restart NODE --data-dir {folder.path}, or end all: limedb cluster stop --data-dir {folder.path}"
+        f"{', '.join(error.serving)} serve, so they keep running; start the others with limedb cluster"
+        f" restart NODE --data-dir {folder.path}, or stop all: limedb cluster stop --data-dir {folder.path}"
     )
 
 
@@ -149,12 +144,27 @@ def _alive(folder: Folder, name: str) -> Pid:
     return pid
 
 
-def _end(launch: Launch, seconds: float = STOP_SECONDS) -> list[str]:
-    """End all; the names of nodes that had to be killed."""
-    killed = end_all([node.pid for node in launch.nodes if node.pid], seconds)
+def _end(launch: Launch, say: Callable[[str], None], seconds: float | None = None) -> None:
+    _end_nodes(launch.nodes, say, seconds)
     if launch.envoy and launch.envoy.pid:
         end_all([launch.envoy.pid], ENVOY_STOP_SECONDS)
-    return [node.name for node in launch.nodes if node.pid in killed]
+
+
+def _end_nodes(nodes: Sequence[Service], say: Callable[[str], None], seconds: float | None = None) -> None:
+    limit = max(map(longest_stop, nodes)) if seconds is None else seconds
+    killed = end_all([node.pid for node in nodes if node.pid], limit)
+    for node in nodes:
+        if node.pid in killed:
+            say(f"{node.name} did not stop within {limit:g} s, and was killed")
+
+
+def longest_stop(node: Service) -> float:
+    """Seconds that a node may take to stop, by its own settings."""
+    try:
+        settings = config.load(node.settings)
+    except ConfigError:  # another version has started it, and it has to end all the same
+        settings = config.load({})
+    return stop_seconds(settings.max_clock_skew)
 
 
 def _size(log: Path) -> int:

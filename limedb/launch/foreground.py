@@ -1,7 +1,7 @@
 """A local cluster in the foreground: it stays until Ctrl-C, SIGTERM or `limedb cluster stop`.
 
-It owns the signals of the command and the news of processes that ended. It must never end one that merely
-saw another end: a `limedb cluster restart` may follow. It must never end and leave processes behind.
+It owns the command's signals and its reports of processes that ended. It must never stop the others because
+one process ended: a `limedb cluster restart` may follow. It must never exit and leave processes behind.
 """
 
 import signal
@@ -17,11 +17,12 @@ from limedb.launch.processes import Pid
 from limedb.launch.records import Folder, Launch
 
 LOOK_SECONDS = 0.2
+"""The time between two looks at the processes."""
 
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """For the time of the block SIGTERM and SIGINT set the event instead of ending the process."""
+    """During the block SIGTERM and SIGINT set the event instead of stopping this process."""
     asked = threading.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: asked.set()) for number in signals]
@@ -34,7 +35,7 @@ def stop_signals() -> Iterator[threading.Event]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """For the time of the block SIGTERM raises KeyboardInterrupt, as SIGINT does."""
+    """During the block SIGTERM raises KeyboardInterrupt, as SIGINT does."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -42,36 +43,36 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def stay(folder: Folder, tell: Callable[[str], None]) -> None:
-    """Tell of each process that ends, until a signal or the end of the cluster; then end all of it, whatever
-    this command itself fails with. tell: takes a line, and must neither wait nor raise.
+def stay(folder: Folder, say: Callable[[str], None]) -> None:
+    """Report each process that ends, until a signal comes or the cluster is stopped; then stop all processes,
+    even if this command itself fails. say: takes a line, and must neither wait nor raise.
     """
-    told: set[Pid] = set()
+    reported: set[Pid] = set()
     with stop_signals() as asked:
         try:
             while not asked.wait(LOOK_SECONDS):
-                if not folder.launch_file.exists():  # `limedb cluster stop` has ended it
+                if not folder.launch_file.exists():  # `limedb cluster stop` has stopped it
                     return
-                _look(folder, told, tell)
+                _look(folder, reported, say)
         finally:
             if folder.launch_file.exists():
-                tell("stopping")
-                cluster.stop(folder)
+                say("stopping")
+                cluster.stop(folder, say)
 
 
-def _look(folder: Folder, told: set[Pid], tell: Callable[[str], None]) -> None:
+def _look(folder: Folder, reported: set[Pid], say: Callable[[str], None]) -> None:
     try:
-        for line in _news(folder.read(), told):
-            tell(line)
+        for line in _news(folder.read(), reported):
+            say(line)
     except (LaunchError, psutil.Error, OSError) as error:  # the next look may see more
         if not folder.launch_file.exists():
             return
-        tell(f"the cluster's processes can't be looked at now: {error}")
+        say(f"the cluster's processes can't be checked now: {error}")
 
 
-def _news(launch: Launch, told: set[Pid]) -> Iterator[str]:
-    """A line for each process that ended since the last time."""
+def _news(launch: Launch, reported: set[Pid]) -> Iterator[str]:
+    """Yield a line for each process that has ended since the last time."""
     for service in launch.services:
-        if service.pid and service.pid not in told and service.state == "dead":
-            told.add(service.pid)
+        if service.pid and service.pid not in reported and service.state == "dead":
+            reported.add(service.pid)
             yield f"{service.name} ended by itself or was killed; see {service.log}"

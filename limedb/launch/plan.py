@@ -1,6 +1,6 @@
-"""What a local cluster consists of, before anything is started.
+"""The plan of a local cluster, before anything is started.
 
-It owns names, ports, environments and commands, and says early what can't work. It must never start a
+It owns names, ports, environments and commands, and reports early what can't work. It must never start a
 process.
 """
 
@@ -40,7 +40,7 @@ class LaunchPlan:
 
 
 def make_launch(plan: LaunchPlan) -> Launch:
-    """The processes to start, after making the folder and Envoy's configuration. ConfigError, LaunchError."""
+    """Make the folder and Envoy's configuration; return the processes to start. ConfigError, LaunchError."""
     if not 1 <= plan.nodes <= MAX_NODES:
         raise ConfigError("--nodes", plan.nodes, f"from 1 to {MAX_NODES}")
     for name in _OURS.keys() & plan.settings.keys():
@@ -50,12 +50,12 @@ def make_launch(plan: LaunchPlan) -> Launch:
     _check_ports(plan)
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     nodes = tuple(_node(plan, index) for index in range(plan.nodes))
-    first = config.load(nodes[0].settings)  # a bad setting is told here, not in four logs
+    first = config.load(nodes[0].settings)  # this reports a bad setting once, instead of in four logs
     return Launch(nodes, _envoy(plan, first) if plan.with_envoy else None)
 
 
 def next_node(folder: Folder, launch: Launch) -> Service:
-    """One node more for a cluster: the next name, and the first port behind the others' that is free."""
+    """Return another node for a cluster, with the next name and the first free port after the others'."""
     first, number = launch.nodes[0], len(launch.nodes) + 1
     port = _free_port(max(int(node.settings["SERVER_PORT"]) for node in launch.nodes) + 1)
     name, url = f"node{number}", f"http://{LOOPBACK}:{port}"
@@ -79,7 +79,7 @@ def _free_port(first: int) -> int:
 
 
 def environment(service: Service) -> dict[str, str]:
-    """The whole environment of a service: settings that stand in this process's own don't reach it."""
+    """Return the whole environment of a service: the settings in this process's own don't reach it."""
     known = {setting.name for setting in config.SETTINGS}
     inherited = {name: value for name, value in os.environ.items() if name not in known}
     return inherited | service.settings
@@ -120,7 +120,7 @@ def _node(plan: LaunchPlan, index: int) -> Service:
 
 
 def _inherited_settings() -> dict[str, str]:
-    """The settings of this process's environment that a cluster's nodes can share."""
+    """Return the settings of this process's environment that the nodes of a cluster can share."""
     shared = (
         {setting.name for setting in config.SETTINGS} - _OURS.keys() - {"NODE_PEERS", "ADVERTISE_ADDRESS"}
     )

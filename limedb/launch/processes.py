@@ -1,7 +1,7 @@
 """One process of a local cluster: how it is started, watched and signalled.
 
-It owns the care for process ids: a signal goes only to the process that was started, never to one that got
-its id later. It must never know what the process is for.
+It owns the care for process ids: a signal goes only to the process that was started, never to a later one
+with the same id. It must never know what the process is for.
 """
 
 import signal
@@ -16,20 +16,21 @@ import psutil
 from limedb.errors import LaunchError
 
 POLL_SECONDS = 0.02
+"""The time between two looks at a condition."""
 STOP_SIGNAL_SECONDS = 5.0
-"""How long the kernel may take to stop or end a process that got SIGSTOP or SIGKILL."""
-_SAME_START_SECONDS = 1.0  # a clock that is set right moves the time of a process's start a little
+"""How long the kernel may take to stop or kill a process after SIGSTOP or SIGKILL."""
+_SAME_START_SECONDS = 1.0  # setting the clock moves the time of a process's start a little
 
 
 @dataclass(frozen=True, slots=True)
 class Pid:
-    """A process id that is known again later. started: seconds since 1970."""
+    """A process id that can be recognised later. started: seconds since 1970."""
 
     number: int
     started: float
 
     def find(self) -> psutil.Process | None:
-        """The process, if it still runs; one that ended and waits for its parent doesn't."""
+        """Return the process if it still runs; None: it has ended, even if its parent has not noticed."""
         try:
             process = psutil.Process(self.number)
             same = abs(process.create_time() - self.started) < _SAME_START_SECONDS
@@ -39,7 +40,7 @@ class Pid:
 
     @property
     def state(self) -> str:
-        """running, paused or dead."""
+        """The state: running, paused or dead."""
         process = self.find()
         if process is None:
             return "dead"
@@ -51,23 +52,23 @@ class Pid:
             process.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once, and wait until it is gone."""
+        """Kill it at once, and wait until it is gone."""
         self.send(signal.SIGKILL)
         wait_until(lambda: self.state == "dead", STOP_SIGNAL_SECONDS, f"process {self.number} to end")
 
     def pause(self) -> None:
-        """Stop it where it is, and wait until it stands still."""
+        """Freeze it, and wait until all its threads stand still."""
         self.send(signal.SIGSTOP)
         wait_until(lambda: self.state != "running", STOP_SIGNAL_SECONDS, f"process {self.number} to stop")
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         self.send(signal.SIGCONT)
-        wait_until(lambda: self.state != "paused", STOP_SIGNAL_SECONDS, f"process {self.number} to go on")
+        wait_until(lambda: self.state != "paused", STOP_SIGNAL_SECONDS, f"process {self.number} to continue")
 
 
 def _is_stopped(process: psutil.Process) -> bool:
-    """Whether every thread stands still, not only the first."""
+    """Return whether every thread stands still, not only the first."""
     try:
         return all(
             psutil.Process(thread.id).status() == psutil.STATUS_STOPPED for thread in process.threads()
@@ -77,7 +78,7 @@ def _is_stopped(process: psutil.Process) -> bool:
 
 
 def spawn(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> Pid:
-    """Start a process that Ctrl-C doesn't reach, in a session of its own; its output goes to log's end."""
+    """Start a process in a session of its own, which Ctrl-C doesn't reach; append its output to log."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             argv,
@@ -88,12 +89,12 @@ def spawn(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> Pid:
             start_new_session=True,
         )
     pid = Pid(process.pid, psutil.Process(process.pid).create_time())
-    process.returncode = 0  # it outlives this command, so Popen must not warn that it still runs
+    process.returncode = 0  # it outlives this command: Popen must not warn that it still runs
     return pid
 
 
 def end_all(pids: Iterable[Pid], limit: float) -> list[Pid]:
-    """Ask processes to end, paused ones too; kill, and return, those that haven't after `limit` seconds."""
+    """Ask processes to stop, even paused ones; kill and return those that still run after `limit` seconds."""
     pids = list(pids)
     for pid in pids:
         pid.send(signal.SIGTERM)
@@ -109,9 +110,9 @@ def end_all(pids: Iterable[Pid], limit: float) -> list[Pid]:
 
 
 def wait_until(condition: Callable[[], bool], limit: float, what: str) -> None:
-    """Return as soon as condition holds. LaunchError: it didn't within `limit` seconds."""
+    """Return as soon as the condition holds. LaunchError: it didn't within `limit` seconds."""
     end = time.monotonic() + limit
     while not condition():
         if time.monotonic() > end:
-            raise LaunchError(f"waited {limit:g} s for {what}, in vain")
+            raise LaunchError(f"waited {limit:g} s in vain for {what}")
         time.sleep(POLL_SECONDS)

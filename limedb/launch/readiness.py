@@ -1,23 +1,20 @@
-"""When a local cluster is ready: all nodes see each other, and Envoy reaches each of them.
+"""The readiness of a local cluster: all nodes see each other, and Envoy reaches each of them.
 
-It owns the questions and the waiting. It must never start or end a process.
+It owns the checks and the waiting, which follow the caller's time. It must never start or stop a process.
 """
 
-import http.client
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from limedb.aio.retrying import Pauses
 from limedb.core.quorum import majority
-from limedb.errors import LaunchError, LimeDBError, NotReadyError
+from limedb.errors import LaunchError, NotReadyError
+from limedb.launch.looks import Look
 from limedb.launch.records import Folder, Launch, Service
-from limedb.operator.remote_cluster import fetch_state
 
 FIRST_LOOK, LONGEST_LOOK = 0.05, 0.5
-"""Seconds between two looks; they grow."""
-CALL_SECONDS = 2.0
-"""Seconds for an answer: a busy machine gives one late, and where no node runs it is refused at once."""
+"""Seconds between two checks; they grow."""
 
 
 def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], seconds: float) -> None:
@@ -27,21 +24,23 @@ def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], secon
     of them died, and the others take requests or are too few to.
     """
     end = time.monotonic() + seconds
+    looks = {node.name: Look(node, launch.envoy, end) for node in launch.nodes}
     waiting = [node for node in launch.nodes if node.log in starts or node.state == "running"]
     pauses = Pauses(FIRST_LOOK, LONGEST_LOOK)
     count, whole = len(waiting), len(waiting) == len(launch.nodes)
-    while waiting := [node for node in waiting if not _is_ready(node, launch.envoy, count, whole)]:
+    while waiting := [node for node in waiting if not looks[node.name].finds_ready(count, whole)]:
         dead = [each for each in launch.services if each.log in starts and each.state == "dead"]
-        if (dead and _is_all_that_comes(launch)) or time.monotonic() > end:
-            raise _not_ready(folder, launch, starts, dead, waiting, seconds)
+        if (dead and _is_all_that_comes(launch, looks)) or time.monotonic() > end:
+            raise _not_ready(folder, launch, starts, dead, waiting, looks, seconds)
         time.sleep(min(pauses.pause(), max(0.0, end - time.monotonic())))
 
 
-def _is_all_that_comes(launch: Launch) -> bool:
+def _is_all_that_comes(launch: Launch, looks: Mapping[str, Look]) -> bool:
     """Whether no more of those that run will serve: all do, or they are no majority of what was started."""
     running = [node for node in launch.nodes if node.state == "running"]
     has_ended = launch.envoy is not None and launch.envoy.state == "dead"
-    return has_ended or len(running) < majority(len(launch.nodes)) or all(map(_serves, running))
+    too_few = len(running) < majority(len(launch.nodes))
+    return has_ended or too_few or all(looks[node.name].finds_serving() for node in running)
 
 
 def _not_ready(
@@ -50,102 +49,42 @@ def _not_ready(
     starts: Mapping[Path, int],
     dead: Sequence[Service],
     waiting: Sequence[Service],
+    looks: Mapping[str, Look],
     seconds: float,
 ) -> NotReadyError:
     names = ", ".join(service.name for service in dead or waiting)
     lines = [f"{names} ended while it started" if dead else f"{names} not ready within {seconds:g} s"]
     for service in (*dead, *(node for node in waiting if node not in dead)):
-        reason = _reason(service, launch.envoy)
-        if reason in (_ENDED, _SILENT):
+        reason = "" if service.state == "dead" else looks[service.name].reason()
+        if not reason:
             tail = folder.tail(service, starts.get(service.log, 0))
-            reason += f"; the end of {service.log}:\n{tail or '(nothing)'}"
+            what = "it ended" if service.state == "dead" else "it doesn't answer"
+            reason = f"{what}; the end of {service.log}:\n{tail or '(nothing)'}"
         lines.append(f"{service.name}: {reason}")
     has_ended = launch.envoy is not None and launch.envoy.state == "dead"
-    serving = [node.name for node in launch.nodes if node.state == "running" and _serves(node)]
+    serving = [n.name for n in launch.nodes if n.state == "running" and looks[n.name].is_serving]
     return NotReadyError("\n".join(lines), () if has_ended else serving)
 
 
-_ENDED, _SILENT = "it ended", "it doesn't answer"
-
-
-def _reason(service: Service, envoy: Service | None) -> str:
-    """Why a node isn't ready, by its own word where it answers."""
-    if service.state == "dead":
-        return _ENDED
-    try:
-        state = fetch_state(service.address, CALL_SECONDS)
-    except LimeDBError:
-        return _SILENT
-    if state.node_url != service.url:
-        return f"at its address answers {state.node_url}"
-    if state.status != "active":
-        return state.problem or f"it is {state.status}"
-    if state.active_nodes < state.total_nodes:
-        return f"it serves, but sees {state.active_nodes} of {state.total_nodes} members of the cluster"
-    if not state.is_settled:
-        return "it serves, but a change of the members runs still (limedb admin status)"
-    if envoy is not None and not _is_reached(service, envoy):
-        return "it serves, but Envoy doesn't reach it"
-    return f"it serves, and sees {state.active_nodes} members of the cluster"
-
-
-def _serves(node: Service) -> bool:
-    try:
-        state = fetch_state(node.address, CALL_SECONDS)
-    except LimeDBError:
-        return False
-    return state.status == "active" and state.node_url == node.url
-
-
 def wait_watchable(nodes: Sequence[Service], seconds: float) -> None:
-    """Return when all these nodes count for watches, those that don't answer left alone. LaunchError: it took
-    over `seconds`.
+    """Return when all these nodes count for watches, those that don't answer left alone: at once those that
+    refuse, else after `seconds`. LaunchError: a node that answers took longer.
     """
     pauses, end = Pauses(FIRST_LOOK, LONGEST_LOOK), time.monotonic() + seconds
-    while waiting := {node.name: ms for node in nodes if (ms := _watch_wait_ms(node))}:
+    looks = [Look(node, None, end) for node in nodes]
+    while waiting := [look for look in looks if not look.finds_watchable()]:
         if time.monotonic() > end:
-            waits = ", ".join(f"{name} for another {ms / 1000:.0f} s" for name, ms in waiting.items())
-            raise LaunchError(
-                f"within {seconds:g} s not all nodes count for watches ({waits}); try again then"
-            )
+            _refuse_to_wait(waiting, seconds)
+            return
         time.sleep(min(pauses.pause(), max(0.0, end - time.monotonic())))
 
 
-def _watch_wait_ms(node: Service) -> int:
-    try:
-        return fetch_state(node.address, CALL_SECONDS).watch_wait_ms
-    except LimeDBError:
-        return 0
-
-
-def _is_ready(node: Service, envoy: Service | None, count: int, whole: bool) -> bool:
-    return _sees_all(node, count, whole) and (envoy is None or _is_reached(node, envoy))
-
-
-def _sees_all(node: Service, count: int, whole: bool) -> bool:
-    """Whether a node serves and sees `count` members alive; where these are the whole cluster, no others, and
-    no change of the topology.
-    """
-    try:
-        state = fetch_state(node.address, CALL_SECONDS)
-    except LimeDBError:
-        return False
-    is_whole = state.total_nodes == state.active_nodes == count and state.is_settled
-    return (
-        state.active_nodes >= count
-        and (is_whole or not whole)
-        and state.status == "active"
-        and state.node_url == node.url
-    )
-
-
-def _is_reached(node: Service, envoy: Service) -> bool:
-    """Whether a request through Envoy that is pinned to a node is answered."""
-    connection = http.client.HTTPConnection(envoy.address, timeout=CALL_SECONDS)
-    try:
-        connection.request("GET", "/api/v1/health", headers={"x-limedb-node": node.url})
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+def _refuse_to_wait(waiting: Sequence[Look], seconds: float) -> None:
+    """LaunchError: one of them has answered, and doesn't count yet."""
+    waits = [
+        f"{look.node.name} for another {look.watch_wait_ms / 1000:.0f} s" for look in waiting if look.state
+    ]
+    if waits:
+        raise LaunchError(
+            f"within {seconds:g} s not all nodes count for watches ({', '.join(waits)}); try again then"
+        )

@@ -1,7 +1,7 @@
-"""What is kept about a local cluster between two commands.
+"""The records of a local cluster between two commands.
 
-It owns the two files of the cluster's folder: `cluster.json` for everyone, and `launch.json`, which has what
-a restart needs besides. It must never look at a process.
+It owns the two files in the cluster's folder: `cluster.json` for everyone, and `launch.json`, which also
+holds what a restart needs. It must never look at a process.
 """
 
 import fcntl
@@ -23,8 +23,8 @@ ENVOY = "envoy"
 class Service:
     """A node or Envoy as it was started.
 
-    name: node1.., or envoy. address: host:port of its gRPC. settings: the environment variables that are
-    its own; pid is None until it was started.
+    name: node1.., or envoy. address: host:port of its gRPC. settings: its own environment variables. pid:
+    None until it is started.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Service:
 
     @property
     def state(self) -> str:
-        """running, paused or dead."""
+        """The state: running, paused or dead."""
         return self.pid.state if self.pid else "dead"
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A cluster that was started. envoy: None when it runs without."""
+    """A cluster that was started. envoy: None if it runs without."""
 
     nodes: tuple[Service, ...]
     envoy: Service | None
@@ -54,14 +54,16 @@ class Launch:
         return (*self.nodes, self.envoy) if self.envoy else self.nodes
 
     def node(self, name: str) -> Service:
-        """The node of that name. LaunchError: there is none."""
+        """Return the node of that name. LaunchError: there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise LaunchError(f"no node {name}: there are {', '.join(node.name for node in self.nodes)}")
+        raise LaunchError(
+            f"there is no node {name}: the nodes are {', '.join(node.name for node in self.nodes)}"
+        )
 
     def with_service(self, changed: Service) -> "Launch":
-        """The cluster with one service changed."""
+        """Return the cluster with one service changed."""
         nodes = tuple(changed if node.name == changed.name else node for node in self.nodes)
         return replace(self, nodes=nodes, envoy=changed if changed.name == ENVOY else self.envoy)
 
@@ -74,50 +76,50 @@ class Folder:
 
     @property
     def cluster_file(self) -> Path:
-        """What everyone may read."""
+        """The path of the file for everyone."""
         return self.path / "cluster.json"
 
     @property
     def launch_file(self) -> Path:
-        """What `read` reads."""
+        """The path of the file for `read`."""
         return self.path / "launch.json"
 
     def log(self, name: str) -> Path:
-        """Where a service's output goes."""
+        """Return the path of a service's output."""
         return self.path / f"{name}.log"
 
     def tail(self, service: Service, start: int = 0, lines: int = 10) -> str:
-        """The last lines that a service wrote, behind the byte `start` of its log."""
+        """Return the last lines that a service wrote after the byte `start` of its log."""
         with service.log.open("rb") as log:
             log.seek(start)
             written = log.read().decode(errors="replace").splitlines()
         return "\n".join(written[-lines:])
 
     def read(self) -> Launch:
-        """The cluster that was started here. LaunchError: none was, or it was stopped."""
+        """Return the cluster that was started here. LaunchError: none was, or it was stopped."""
         try:
             return _launch_of(json.loads(self.launch_file.read_text()))
         except FileNotFoundError:
             raise LaunchError(f"no cluster runs in {self.path}") from None
 
     def write(self, launch: Launch) -> None:
-        """Keep a cluster; the files change at once or not at all."""
+        """Write a cluster; each file changes as a whole or not at all."""
         self._replace(self.launch_file, _launch_json(launch))
         self._replace(self.cluster_file, _cluster_json(launch))
 
     def update(self, service: Service) -> None:
-        """Keep one service that changed, while other commands may change others."""
+        """Write one service that changed, while other commands may change others."""
         with self.locked("changes"):
             self.write(self.read().with_service(service))
 
     def forget(self) -> None:
-        """Keep nothing of the cluster but its data and logs."""
+        """Remove the records, but leave the cluster's data and logs."""
         self.cluster_file.unlink(missing_ok=True)
         self.launch_file.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self, name: str, *, wait: bool = True) -> Iterator[None]:
-        """Hold the lock of that name. LaunchError when another command has it and wait is False."""
+        """Hold the lock of that name. LaunchError: another command has it, and wait is False."""
         with (self.path / f".{name}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -1,1 +1,1 @@
-"""The load tester: what `limedb bench` runs; screens are the command line's."""
+"""The load tester behind `limedb bench`; limedb/cli has its screens."""

@@ -7,16 +7,16 @@ those of HdrHistogram (G. Tene): each number below 256 has its own, and each dou
 from collections.abc import Iterator
 
 PRECISION = 7
-"""Bits: a percentile is told too high by 1/128 of itself at most, and never too low."""
+"""Bits: a percentile is too high by 1/128 of itself at most, and never too low."""
 LONGEST = (1 << 36) - 1
-"""Microseconds, 19 hours: what is longer counts as this."""
+"""Microseconds, 19 hours: a longer time counts as this."""
 
 _EXACT = 2 << PRECISION
 _SIZE = (LONGEST.bit_length() - PRECISION + 1) << PRECISION
 
 
 class Histogram:
-    """Counts of microseconds. count, total and longest are exact, but for times beyond LONGEST.
+    """Counts of microseconds. count, total and longest are exact, except for times beyond LONGEST.
 
     Merging is commutative and associative, and the same as recording all in one histogram.
     """
@@ -36,14 +36,14 @@ class Histogram:
         self.longest = max(self.longest, value)
 
     def merge(self, other: "Histogram") -> None:
-        """Count all that another one has counted."""
+        """Add the counts of another one."""
         self._counts = [own + theirs for own, theirs in zip(self._counts, other._counts, strict=True)]
         self.count += other.count
         self.total += other.total
         self.longest = max(self.longest, other.longest)
 
     def percentile(self, share: float) -> int:
-        """The microseconds within which that share (0 to 1) of all times lies; 0: there are none."""
+        """Return the microseconds within which that share (0 to 1) of all times lies; 0: there are none."""
         wanted = max(1, -int(-share * self.count // 1))
         seen = 0
         for bucket, count in enumerate(self._counts):
@@ -58,8 +58,8 @@ class Histogram:
         return self.total / self.count if self.count else 0.0
 
     def doublings(self) -> Iterator[tuple[int, int]]:
-        """How many times lie below each power of two and not below the one before: (bound, count), from the
-        first that has any to the last.
+        """Yield (bound, count): how many times lie below each power of two, and not below the one before it,
+        from the first that has any to the last.
         """
         sums: dict[int, int] = {}
         for bucket, count in enumerate(self._counts):
@@ -71,7 +71,7 @@ class Histogram:
 
 
 def bucket_of(value: int) -> int:
-    """The bucket of a number from 0 to LONGEST."""
+    """Return the bucket of a number from 0 to LONGEST."""
     if value < _EXACT:
         return value
     shift = value.bit_length() - PRECISION - 1
@@ -79,7 +79,7 @@ def bucket_of(value: int) -> int:
 
 
 def upper_bound(bucket: int) -> int:
-    """The largest number of a bucket."""
+    """Return the largest number of a bucket."""
     if bucket < _EXACT:
         return bucket
     shift = (bucket >> PRECISION) - 1

@@ -1,6 +1,6 @@
-"""What every key must hold, for a load test that compares.
+"""The value that every key must hold, for a load test that compares.
 
-It owns who is right about a value. A key has one writer, so that its writes have an order. Memory: 16 bytes a
+It owns the judgement of a value. A key has one writer, so that its writes have an order. Memory: 16 bytes a
 key, and a few for each write whose outcome is unknown.
 """
 
@@ -15,7 +15,7 @@ Found = str | bytes | None
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A value that is not what was written. expected, found: for people; None: no value."""
+    """A value other than the one that was written. expected, found: for people; None: no value."""
 
     key: str
     expected: str | None
@@ -26,7 +26,7 @@ class Mismatch:
 
 
 class Ledger:
-    """The versions of all keys of a plan; version 0 is: never written, so that anything may be there."""
+    """The versions of all keys of a plan; version 0: never written, so that the key may have any value."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
@@ -35,24 +35,24 @@ class Ledger:
         self._unknown: dict[int, set[int]] = {}
 
     def next_version(self, number: int) -> int:
-        """The version of a key's next write."""
+        """Return the version of a key's next write."""
         self._begun[number] += 1
         return self._begun[number]
 
     def stored(self, number: int, version: int) -> None:
-        """A write was acknowledged."""
+        """Note that a write was acknowledged."""
         self._stored[number] = version
 
     def unknown(self, number: int, version: int) -> None:
-        """A write may have taken effect, or may do so later."""
+        """Note that a write may have taken effect, or may do so later."""
         self._unknown.setdefault(number, set()).add(version)
 
     def has(self, number: int) -> bool:
-        """Whether a key has an acknowledged value."""
+        """Return whether a key has an acknowledged value."""
         return self._stored[number] > 0
 
     def compare(self, number: int, found: Found) -> Mismatch | None:
-        """What is wrong with a value that was found while no write of its key ran; None: nothing."""
+        """Judge a value that was found while no write of its key was under way; None: it is right."""
         version = self._stored[number]
         if not version:
             return None

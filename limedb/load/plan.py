@@ -1,7 +1,7 @@
-"""What a load test does, before it is run: the choices, the keys and the values.
+"""The plan of a load test: the choices, the keys and the values.
 
-It owns names of keys and the making of values, which are the same whenever they are made again. It must never
-ask anybody.
+It owns the names of keys and the making of values, which are the same whenever they are made again. It must
+never send a request.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from limedb.load.zipf import EXPONENT, Zipf
 
 
 class Mode(StrEnum):
-    """What is done: only writes, only reads, both, or both with every value compared."""
+    """The kind of load: only writes, only reads, both, or both with every value compared."""
 
     WRITE = "write"
     READ = "read"
@@ -32,9 +32,9 @@ class Distribution(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """A load test. requests: how many, None: as many as the time gives; seconds: how long, None: until the
+    """A load test. requests: how many, None: as many as fit into the time; seconds: how long, None: until the
     requests are done. workers: requests under way at once. keys: how many there are. value_size: bytes.
-    read_share: of mixed and verify, 0 to 1. prefix: of the keys' names. seed: of what is chosen and stored.
+    read_share: of mixed and verify, 0 to 1. prefix: of the keys' names. seed: of all choices and values.
     """
 
     mode: Mode
@@ -50,24 +50,24 @@ class LoadPlan:
     seed: int = 1
 
     def key(self, number: int) -> str:
-        """The name of a key, from 0."""
+        """Return the name of a key, from 0."""
         return f"{self.prefix}{number:08d}"
 
     def value(self, number: int, version: int) -> str:
-        """What is stored under a key the version-th time: value_size bytes of ASCII."""
+        """Return the value of a key's version-th write: value_size bytes of ASCII."""
         text = xxhash.xxh3_128_hexdigest(f"{self.seed}/{number}/{version}".encode())
         return (text * (self.value_size // len(text) + 1))[: self.value_size]
 
     def random(self, worker: int) -> Random:
-        """The randomness of a worker, from 0."""
+        """Return the source of randomness of a worker, from 0."""
         return Random(f"{self.seed}/{worker}")
 
     def picker(self, count: int, random: Random) -> Callable[[], int]:
-        """What chooses one of count numbers, from 0."""
+        """Return a function that chooses one of count numbers, from 0."""
         if self.distribution is Distribution.ZIPFIAN:
             return Zipf(count, random.random, self.exponent).draw
         return lambda: int(random.random() * count)
 
     def share_of(self, worker: int) -> range:
-        """The keys that only this worker writes, where values are compared."""
+        """Return the keys that only this worker writes, where values are compared."""
         return range(worker, self.keys, self.workers)

@@ -9,15 +9,20 @@ from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 import aiohttp
+from google.protobuf import json_format
+from google.rpc import status_pb2
+from typing_extensions import override
 from yarl import URL
 
 from limedb.core.quorum import Level
-from limedb.errors import RemoteError, RequestTimeoutError, UnavailableError, reason_from
+from limedb.errors import LimeDBError, RemoteError, RequestTimeoutError, UnavailableError, reason_from
+from limedb.load.target import Target
+from limedb.wire import status as wire
 
 _OK, _NOT_FOUND = 200, 404
 
 
-class RestTarget:
+class RestTarget(Target):
     """Envoy at base (http://host:port). level: of consistency; None: the nodes' default. timeout: seconds."""
 
     def __init__(
@@ -26,8 +31,8 @@ class RestTarget:
         self._session, self._base, self._timeout = session, base, timeout
         self._level = f"CONSISTENCY_{level.name}" if level else ""
 
+    @override
     async def read(self, key: str) -> str | bytes | None:
-        """See Target."""
         url = f"{self._base}/api/v1/get/{quote(key, safe='')}"
         query = f"?consistency={self._level}" if self._level else ""
         status, body = await self._ask("GET", url + query)
@@ -37,8 +42,8 @@ class RestTarget:
         found = json.loads(body)
         return str(found["value"]) if "value" in found else str(found["blob"])
 
+    @override
     async def write(self, key: str, value: str) -> None:
-        """See Target."""
         content = {"key": key, "value": value} | ({"consistency": self._level} if self._level else {})
         self._check(*await self._ask("POST", f"{self._base}/api/v1/set", json.dumps(content).encode()))
 
@@ -51,22 +56,21 @@ class RestTarget:
         except aiohttp.ClientConnectorError:
             raise UnavailableError(f"nothing answers at {self._base}; is Envoy running there?") from None
         except aiohttp.ClientResponseError:
-            raise UnavailableError(f"what answers at {self._base} is no Envoy: --rest asks Envoy") from None
+            raise UnavailableError(f"the server at {self._base} is not Envoy: --rest asks Envoy") from None
         except aiohttp.ClientError as error:
             raise RemoteError(self._base, reason_from(type(error).__name__), "UNKNOWN", str(error)) from None
 
     def _check(self, status: int, body: bytes) -> None:
         if status != _OK:
-            text = body.decode(errors="replace")
-            raise RemoteError(self._base, f"HTTP {status}", "UNKNOWN", text)
+            raise _error_of(self._base, status, body)
 
 
 @asynccontextmanager
 async def rest_target(
     address: str, level: Level | None, timeout: float, node_url: str, workers: int
 ) -> AsyncIterator[RestTarget]:
-    """Envoy at an address (host:port), for the time of the block. node_url: the one node to ask; empty: Envoy
-    chooses. workers: connections, at most.
+    """Open Envoy at an address (host:port) for the block. node_url: the only node to ask; empty: any.
+    workers: connections, at most.
     """
     headers = {"content-type": "application/json"} | ({"x-limedb-node": node_url} if node_url else {})
     async with aiohttp.ClientSession(
@@ -75,3 +79,18 @@ async def rest_target(
         headers=headers,
     ) as session:
         yield RestTarget(session, f"http://{address}", level, timeout)
+
+
+def _error_of(base: str, http_status: int, body: bytes) -> LimeDBError:
+    """Return a node's error as itself; that of Envoy or of any other server by its HTTP status."""
+    text = body.decode(errors="replace")
+    status = status_pb2.Status()
+    try:
+        json_format.Parse(text, status, ignore_unknown_fields=True)
+    except json_format.ParseError:
+        remote = None
+    else:
+        remote = wire.error_from(base, status)
+    if remote is None:
+        return RemoteError(base, f"HTTP_{http_status}", "UNKNOWN", text)
+    return wire.as_itself(remote, remote.text)

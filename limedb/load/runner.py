@@ -1,6 +1,6 @@
-"""Running a load test: workers that ask, and the samples of it.
+"""The runner of a load test: workers that send requests, and samples of their progress.
 
-It owns the workers and the times. It must never print, and a failed request must never end it.
+It owns the workers and the times. It must never print, and a failed request must never stop it.
 """
 
 import asyncio
@@ -19,13 +19,15 @@ from limedb.load.target import Target, wrote_nothing
 
 SAMPLE_SECONDS = 1.0
 FIRST_REST, LONGEST_REST = 0.05, 1.0
-"""Seconds that a worker rests after a failure, so that a cluster that is away isn't hammered; they grow."""
+"""Seconds for which a worker rests after a failure, so that it doesn't hammer a cluster that is away; they
+grow.
+"""
 
 Show = Callable[[Sample], None]
 
 
 class Runner:
-    """A load test of a plan. tally: what was seen. stop: ends it early; what has begun is answered first."""
+    """A load test of a plan. tally: the results. stop: set it to stop early, after the current requests."""
 
     def __init__(self, plan: LoadPlan, target: Target, show: Show) -> None:
         self.tally, self.stop = Tally(), asyncio.Event()
@@ -35,7 +37,7 @@ class Runner:
         self._end = float("inf")
 
     async def fill(self) -> None:
-        """Store every key once, where there will be reads of them; it counts for nothing. LimeDBError."""
+        """Store every key once, if the plan will read them; this is not counted. LimeDBError."""
         if self._plan.mode not in (Mode.READ, Mode.MIXED):
             return
         numbers = iter(range(self._plan.keys))
@@ -54,7 +56,7 @@ class Runner:
             raise _first(errors) from None
 
     async def run(self) -> None:
-        """Ask until the plan is done; in the mode verify, then read every key that was written."""
+        """Send requests until the plan is done; in the mode verify, then read every key that was written."""
         start = time.perf_counter()
         self._end = start + (self._plan.seconds or float("inf"))
         async with self._sampling(start):
@@ -80,7 +82,7 @@ class Runner:
                 await asyncio.sleep(rests.pause())
 
     def _numbers(self, worker: int, random: Random) -> Iterator[int]:
-        """Keys to ask for: any, or the worker's own where values are compared."""
+        """Yield keys: any, or the worker's own where values are compared."""
         own = self._plan.share_of(worker) if self._ledger else range(self._plan.keys)
         pick = self._plan.picker(len(own), random)
         while True:
@@ -97,7 +99,7 @@ class Runner:
         return self._plan.mode is Mode.READ
 
     async def _read(self, number: int) -> bool:
-        """Ask for a key; whether it was answered."""
+        """Read a key; return whether that succeeded."""
         began = time.perf_counter()
         try:
             found = await self._target.read(self._plan.key(number))
@@ -111,7 +113,7 @@ class Runner:
         return True
 
     async def _write(self, number: int) -> bool:
-        """Store a key; whether that was answered."""
+        """Write a key; return whether that succeeded."""
         version = self._ledger.next_version(number) if self._ledger else 1
         began = time.perf_counter()
         try:
@@ -128,7 +130,7 @@ class Runner:
         return True
 
     async def _sweep(self, ledger: Ledger, worker: int) -> None:
-        """Compare the worker's keys, once each; it counts as no request."""
+        """Compare the worker's keys, once each; these reads are not counted."""
         rests = Pauses(FIRST_REST, LONGEST_REST)
         for number in filter(ledger.has, self._plan.share_of(worker)):
             try:

@@ -1,4 +1,4 @@
-"""What a load test has seen so far: times, counts, errors, mismatches.
+"""The results of a load test so far: times, counts, errors, mismatches.
 
 It owns the sums; it must never read a clock or print.
 """
@@ -11,7 +11,7 @@ from limedb.load.histogram import Histogram
 from limedb.load.ledger import Mismatch
 
 SHOWN_MISMATCHES = 20
-"""How many mismatches are kept to be shown; all are counted."""
+"""How many mismatches are kept for the screen; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Sample:
 
 @dataclass(slots=True)
 class Tally:
-    """The sums. reads, writes: that were answered; missing: reads that found nothing; compared: values.
+    """The sums. reads, writes: those that succeeded; missing: reads that found nothing; compared: values.
 
-    errors: how many of each kind; examples: the first text of each. seconds: how long the load ran.
+    errors: how many of each reason; examples: the first text of each. seconds: how long the load ran.
     """
 
     times: Histogram = field(default_factory=Histogram)
@@ -54,7 +54,7 @@ class Tally:
 
     @property
     def operations(self) -> int:
-        """How many requests were answered without an error."""
+        """The number of requests that succeeded."""
         return self.reads + self.writes
 
     @property
@@ -63,13 +63,13 @@ class Tally:
         return self.operations / self.seconds if self.seconds else 0.0
 
     def failed(self, error: Exception) -> None:
-        """A request failed."""
-        kind = error.reason if isinstance(error, LimeDBError) else type(error).__name__
-        self.errors[kind] += 1
-        self.examples.setdefault(kind, str(error))
+        """Count a failed request."""
+        reason = error.reason if isinstance(error, LimeDBError) else type(error).__name__
+        self.errors[reason] += 1
+        self.examples.setdefault(reason, str(error))
 
     def differs(self, mismatch: Mismatch) -> None:
-        """A value is not what was written."""
+        """Count a value other than the one that was written."""
         self.mismatches += 1
         if len(self.shown) < SHOWN_MISMATCHES:
             self.shown.append(mismatch)

@@ -1,39 +1,41 @@
-"""What a load test is aimed at: a cluster through gRPC, as the client library speaks it.
+"""The target of a load test: a cluster through gRPC, by the client library.
 
-It owns the seam between the load and the wire. `limedb.load.rest` is the other side of it.
+It owns the seam between the load and the wire. `limedb.load.rest` has the target for REST.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from typing_extensions import override
+
 from limedb.client import Client, Value, connect
 from limedb.core.quorum import Level
-from limedb.errors import InvalidRequestError, LevelUnreachableError, StoreFullError, UnavailableError
+from limedb.errors import LimeDBError
 
 
 class Target(Protocol):
     """A cluster. Both raise LimeDBError."""
 
     async def read(self, key: str) -> Value | None:
-        """The value of a key; None: it has none."""
+        """Return the value of a key; None: it has none."""
 
     async def write(self, key: str, value: str) -> None:
         """Store a value."""
 
 
-class GrpcTarget:
+class GrpcTarget(Target):
     """A cluster through the client library: calls of one turn of the loop share messages."""
 
     def __init__(self, db: Client) -> None:
         self._db = db
 
+    @override
     async def read(self, key: str) -> Value | None:
-        """See Target."""
         return await self._db.get(key)
 
+    @override
     async def write(self, key: str, value: str) -> None:
-        """See Target."""
         await self._db.set(key, value)
 
 
@@ -41,8 +43,8 @@ class GrpcTarget:
 async def grpc_target(
     address: str, level: Level | None, timeout: float, pinned: bool
 ) -> AsyncIterator[GrpcTarget]:
-    """The cluster that the node at an address (host:port) belongs to, for the time of the block. pinned: only
-    that node is asked; else each key's call goes to one of its replicas, found by WatchCluster.
+    """Open the cluster of the node at an address (host:port) for the block. pinned: all calls go to that
+    node; else each key's call goes to one of its replicas, found by WatchCluster.
     """
     follow = False if pinned else "auto"
     async with connect(address, consistency=level, timeout=timeout, follow_ring=follow) as db:  # type: ignore[arg-type]
@@ -50,6 +52,5 @@ async def grpc_target(
 
 
 def wrote_nothing(error: Exception) -> bool:
-    """Whether a write that failed so surely left nothing behind."""
-    surely = (InvalidRequestError, LevelUnreachableError, StoreFullError)
-    return isinstance(error, surely) or type(error) is UnavailableError
+    """Return whether the error of a write proves that nothing was written."""
+    return isinstance(error, LimeDBError) and error.nothing_written

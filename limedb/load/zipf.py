@@ -1,6 +1,6 @@
 """Ranks by Zipf's law: few are drawn often, most seldom.
 
-It owns the drawing; randomness is given. Rejection-inversion (W. Hörmann and G. Derflinger,
+It owns the drawing; the caller gives the randomness. Rejection-inversion (W. Hörmann and G. Derflinger,
 "Rejection-inversion to generate variates from monotone discrete distributions", 1996): exact, and of constant
 time and memory, however many ranks there are.
 """
@@ -25,7 +25,7 @@ class Zipf:
         self._surely = 2 - self._inverse(self._integral(2.5) - self._weight(2))
 
     def draw(self) -> int:
-        """The next rank."""
+        """Return the next rank."""
         while True:
             at = self._high + self._random() * (self._low - self._high)
             place = self._inverse(at)
@@ -38,7 +38,7 @@ class Zipf:
         return float(rank**-self._exponent)
 
     def _integral(self, rank: float) -> float:
-        """The integral of the weight from 1 to a rank."""
+        """Return the integral of the weight from 1 to a rank."""
         power = 1 - self._exponent
         return math.log(rank) if abs(power) < 1e-9 else (rank**power - 1) / power
 

@@ -1,1 +1,1 @@
-"""What the command line and the terminal UI ask a cluster, with calls that block."""
+"""Calls to a cluster for the command line, the launcher and the terminal UI."""

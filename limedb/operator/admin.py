@@ -1,4 +1,4 @@
-"""AdminService from outside a node: what `limedb admin` asks.
+"""AdminService from outside a node, for `limedb admin`.
 
 It owns the answers as values. It blocks, and must never run in a node.
 """
@@ -20,8 +20,8 @@ from limedbpb.v1 import admin_pb2, admin_pb2_grpc, cluster_pb2
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """A node as another sees it. standing: empty for one that is no member. status: active, stale, dead, or
-    empty where it was never heard of. share: of all tokens, 0 to 1.
+    """A node as another sees it. standing: empty if it is not a member. status: active, stale, dead, or empty
+    if the other never heard of it. share: of all tokens, 0 to 1.
     """
 
     url: str
@@ -34,7 +34,7 @@ class NodeStatus:
 
 @dataclass(frozen=True, slots=True)
 class AdminStatus:
-    """The cluster as its administrator sees it. change: None where none runs. as_json: all of it."""
+    """The cluster as its administrator sees it. change: None if none is under way. as_json: all of it."""
 
     node_url: str
     cluster_id: str
@@ -47,13 +47,13 @@ class AdminStatus:
     as_json: str
 
     def member(self, url: str) -> NodeStatus | None:
-        """The member at a URL; None: there is none."""
+        """Return the member at a URL; None: there is none."""
         return next((node for node in self.nodes if node.url == url and node.standing), None)
 
 
 @dataclass(frozen=True, slots=True)
 class RepairState:
-    """How far a repair is. spans: ranges; pulled, pushed: records taken from and given to others.
+    """The progress of a repair. spans: ranges; pulled, pushed: records taken from and given to others.
 
     missing: why owners could not be compared, by URL.
     """
@@ -68,9 +68,9 @@ class RepairState:
 
 @dataclass(frozen=True, slots=True)
 class ScrubState:
-    """How far a scrub is. records, size: that were read, of about `total` bytes. damaged, mended,
-    index_mended:
-    since it began. waiting: records that are damaged now; lost: that no replica has.
+    """The progress of a scrub. records, size: read so far, of about `total` bytes. damaged, mended,
+    index_mended: since it began. waiting: records that are damaged now; lost: those of them that no replica
+    has.
     """
 
     records: int
@@ -85,44 +85,44 @@ class ScrubState:
 
 
 class AdminClient(Caller):
-    """An administrator's calls. A change that can't be made is RemoteError of reason TOPOLOGY_CHANGE."""
+    """An administrator's calls. RemoteError of reason TOPOLOGY_CHANGE: a change can't be made."""
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
         self._stub = admin_pb2_grpc.AdminServiceStub(channel)
 
     def status(self) -> AdminStatus:
-        """How the cluster does."""
+        """Return the state of the cluster."""
         request = admin_pb2.GetStatusRequest()
         return _status(self._call(lambda: self._stub.GetStatus(request, timeout=self._timeout)))
 
     def plan_join(self, url: str, zone: str, virtual_nodes: int | None) -> ChangePlan:
-        """What would move if a node joined."""
+        """Return what would move if a node joined."""
         request = admin_pb2.PlanJoinRequest(url=url, zone=zone, virtual_nodes=virtual_nodes)
         return _plan(self._call(lambda: self._stub.PlanJoin(request, timeout=self._timeout)).plan)
 
     def decommission(self, url: str, dry_run: bool) -> ChangePlan:
-        """Let a node leave; it returns when the change has begun."""
+        """Make a node leave; return once the change has begun."""
         request = admin_pb2.DecommissionRequest(url=url, dry_run=dry_run)
         return _plan(self._call(lambda: self._stub.Decommission(request, timeout=self._timeout)).plan)
 
     def remove(self, url: str, dry_run: bool) -> ChangePlan:
-        """Take a dead node out; it returns when the change has begun."""
+        """Remove a dead node; return once the change has begun."""
         request = admin_pb2.RemoveRequest(url=url, dry_run=dry_run)
         return _plan(self._call(lambda: self._stub.Remove(request, timeout=self._timeout)).plan)
 
     def cancel(self, dry_run: bool) -> ChangePlan:
-        """Give up the change that runs."""
+        """Cancel the change under way."""
         request = admin_pb2.CancelRequest(dry_run=dry_run)
         return _plan(self._call(lambda: self._stub.Cancel(request, timeout=self._timeout)).plan)
 
     def repair(self) -> Iterator[RepairState]:
-        """Repair the node that is asked, however long it takes; the last state says that it is finished."""
+        """Repair the target node, however long it takes; the last state says that it is finished."""
         for r in self._stream(lambda: self._stub.Repair(admin_pb2.RepairRequest())):
             yield RepairState(r.spans, r.spans_done, r.pulled, r.pushed, dict(r.missing), r.finished)
 
     def scrub(self) -> Iterator[ScrubState]:
-        """Scrub the node that is asked, however long it takes; the last state says that it is finished."""
+        """Scrub the target node, however long it takes; the last state says that it is finished."""
         for r in self._stream(lambda: self._stub.Scrub(admin_pb2.ScrubRequest())):
             yield ScrubState(
                 r.records,
@@ -139,13 +139,13 @@ class AdminClient(Caller):
 
 @contextmanager
 def admin_client(target: str, timeout: float) -> Iterator[AdminClient]:
-    """A client of the node or Envoy at target (host:port), for the time of the block."""
+    """Open a client of the node or Envoy at target (host:port) for the block."""
     with grpc.insecure_channel(target, options_for(timeout)) as channel:
         yield AdminClient(target, channel, timeout)
 
 
 def _status(answer: admin_pb2.GetStatusResponse) -> AdminStatus:
-    told = MessageToDict(answer, always_print_fields_with_no_presence=True)
+    fields = MessageToDict(answer, always_print_fields_with_no_presence=True)
     return AdminStatus(
         node_url=answer.node_url,
         cluster_id=answer.cluster_id,
@@ -155,7 +155,7 @@ def _status(answer: admin_pb2.GetStatusResponse) -> AdminStatus:
         nodes=tuple(_node(node) for node in (*answer.members, *answer.others)),
         change=_change(answer.change) if answer.HasField("change") else None,
         problems=tuple(answer.problems),
-        as_json=json.dumps(told, indent=2, ensure_ascii=False),
+        as_json=json.dumps(fields, indent=2, ensure_ascii=False),
     )
 
 

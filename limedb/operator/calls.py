@@ -1,6 +1,6 @@
-"""Calls to a node from outside a node: what the command line and the launcher ask.
+"""Calls to a node from outside a node, for the command line and the launcher.
 
-It owns a short-lived channel and the errors of a call on it; it blocks, and must never run in a node.
+It owns a short-lived channel; it blocks, and must never run in a node.
 """
 
 import threading
@@ -13,18 +13,16 @@ from typing import Self, TypeVar, cast
 import grpc
 
 from limedb.core.quorum import Level
-from limedb.errors import (
-    LimeDBError,
-    RequestTimeoutError,
-    UnavailableError,
-    UnsupportedError,
-)
-from limedb.wire import status
+from limedb.errors import LimeDBError, RequestTimeoutError
+from limedb.operator.call_errors import error_of
 from limedb.wire.channels import options_for
 from limedb.wire.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
 T = TypeVar("T")
+
+REMEDY = "; is a node or Envoy running there? --target or LIMEDB_TARGET names another address"
+"""Ends the error of a call where nothing answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a write: its version and epoch, and how many of how many replicas had it."""
+    """The receipt of a write: its version and epoch; `acked` of `replicas` had it."""
 
     version: int
     epoch: int
@@ -48,8 +46,9 @@ class Receipt:
 @dataclass(frozen=True, slots=True)
 class ClusterState:
     """The cluster as a node sees it. status: starting, active or draining. total_nodes: members of the
-    topology, active_nodes: those that live. is_settled: no change of the topology runs. watch_wait_ms: how
-    long the node does not count for watches yet. problem: why the node takes no requests; empty: it does.
+    topology, active_nodes: those that are up. is_settled: no change of the topology is under way.
+    watch_wait_ms: milliseconds until the node counts for watches. problem: why the node takes no requests;
+    empty: it does.
     """
 
     node_url: str
@@ -64,8 +63,8 @@ class ClusterState:
 class Caller:
     """Calls a node, or Envoy, at target (host:port). timeout: seconds for each call.
 
-    Every call raises UnavailableError when nothing answers, RequestTimeoutError when it is too slow,
-    UnsupportedError when there is no such call, and RemoteError when the node answered with an error.
+    Every call raises UnavailableError if nothing answers, RequestTimeoutError if it is too slow,
+    UnsupportedError if there is no such call, and RemoteError if the node answers with an error.
     """
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
@@ -75,13 +74,13 @@ class Caller:
         try:
             return call()
         except grpc.RpcError as error:
-            raise self._error_of(cast("grpc.Call", error)) from None  # what a call raises is itself
+            raise self._error_of(cast("grpc.Call", error)) from None  # the error of a call is the call itself
 
     def _stream(
         self, call: Callable[[], Iterable[T]], silence: float | None = None, first: float | None = None
     ) -> Iterator[T]:
-        """The messages of a stream, which ends when it is left. silence: seconds without one after which it
-        is given up (RequestTimeoutError); None: never. first: of the first one, where it has another time.
+        """Yield the messages of a stream; leaving the loop ends it. silence: raise RequestTimeoutError after
+        so many seconds without a message; None: never. first: the same for the first message, if it differs.
         """
         stream, limit = call(), silence if first is None else first
         messages, ending = iter(stream), cast("grpc.Call", stream)
@@ -101,23 +100,11 @@ class Caller:
             ending.cancel()
 
     def _error_of(self, error: grpc.Call) -> LimeDBError:
-        if (told := status.remote_error(self._target, error)) is not None:
-            return told
-        code = error.code()
-        if code is grpc.StatusCode.UNIMPLEMENTED:
-            return UnsupportedError(
-                "call", f"{self._target} doesn't take this call: ask a node of this version"
-            )
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return RequestTimeoutError(self._timeout, self._target)
-        return UnavailableError(
-            f"nothing answers at {self._target} ({code.name}); is a node or Envoy running there?"
-            " --target or LIMEDB_TARGET names another address"
-        )
+        return error_of(self._target, error, self._timeout, REMEDY)
 
 
 class _Alarm:
-    """Calls a function when the block takes longer than `seconds`, unless that is None."""
+    """Calls a function if the block takes longer than `seconds`, unless that is None."""
 
     def __init__(self, seconds: float | None, call: Callable[[], object]) -> None:
         self.rang, self._call = False, call
@@ -155,7 +142,7 @@ class NodeClient(Caller):
         return Found(response.blob if blob else response.value, response.node_url)
 
     def set(self, key: str, value: str | bytes, ttl_ms: int = 0, level: Level | None = None) -> Receipt:
-        """Store a value; ttl_ms: milliseconds to live, 0 for ever."""
+        """Store a value; ttl_ms: milliseconds to live, 0: forever."""
         request = kv_pb2.SetRequest(key=key, ttl_ms=ttl_ms, consistency=consistency_of(level))
         if isinstance(value, str):
             request.value = value
@@ -164,14 +151,14 @@ class NodeClient(Caller):
         return _receipt(self._call(lambda: self._kv.Set(request, timeout=self._timeout)).receipt)
 
     def delete(self, key: str, level: Level | None = None) -> tuple[int, Receipt]:
-        """Delete a key; how many values were deleted, 0 or 1."""
+        """Delete a key; return how many values were deleted, 0 or 1, and the receipt."""
         request = kv_pb2.DeleteRequest(key=key, consistency=consistency_of(level))
         answer = self._call(lambda: self._kv.Delete(request, timeout=self._timeout))
         return answer.deleted, _receipt(answer.receipt)
 
     def is_serving(self) -> bool:
-        """Whether grpc.health.v1 says that the node takes requests."""
-        from grpc_health.v1 import health_pb2  # the other calls start quicker without it
+        """Return whether grpc.health.v1 says that the node takes requests."""
+        from grpc_health.v1 import health_pb2  # the other calls start faster without it
         from grpc_health.v1.health import SERVICE_NAME
 
         check = self._channel.unary_unary(
@@ -183,7 +170,7 @@ class NodeClient(Caller):
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def state(self) -> ClusterState:
-        """The cluster as the node sees it."""
+        """Return the cluster as the node sees it."""
         from limedb.core.topology import MemberState, Phase  # as above
 
         stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
@@ -208,6 +195,6 @@ def _receipt(receipt: record_pb2.Receipt) -> Receipt:
 
 @contextmanager
 def node_client(target: str, timeout: float = 5.0) -> Iterator[NodeClient]:
-    """A client of the node or Envoy at target (host:port), for the time of the block."""
+    """Open a client of the node or Envoy at target (host:port) for the block."""
     with grpc.insecure_channel(target, options_for(timeout)) as channel:
         yield NodeClient(target, channel, timeout)

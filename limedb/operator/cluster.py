@@ -1,6 +1,6 @@
-"""A node's view of its cluster, asked from outside: what the command line shows.
+"""A node's view of its cluster, called from outside, for the command line.
 
-It owns the reading of ClusterService's answers. As `limedb.operator.calls`, it must never run in a node.
+It owns the reading of ClusterService's answers. Like `limedb.operator.calls`, it must never run in a node.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from limedb.wire.channels import options_for
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 View: TypeAlias = dict[str, Any]
-"""An answer as REST tells it; 64-bit numbers are texts."""
+"""An answer as REST has it; 64-bit numbers are strings."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSample:
     """A node at one moment, as the answering node knows it. Rates are per second; latency_ms: mean.
 
-    has_load: whether it said how it does; else the figures from `requests` on are 0.
+    has_load: whether it reported its load; else the figures from `requests` on are 0.
     """
 
     url: str
@@ -49,8 +49,8 @@ class NodeSample:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSample:
-    """The cluster at one moment. time: seconds since 1970, by the answering node's clock. change: that runs,
-    in words; empty: none does. as_view: all of it.
+    """The cluster at one moment. time: seconds since 1970, by the answering node's clock. change: the one
+    under way, in words; empty: there is none. as_view: all of it.
     """
 
     node_url: str
@@ -64,40 +64,40 @@ class ClusterSample:
 
 
 class ClusterClient(Caller):
-    """Asks for views. Errors as those of every Caller."""
+    """Asks for views. It raises the errors of every Caller."""
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
         self._stub = cluster_pb2_grpc.ClusterServiceStub(channel)
 
     def state(self) -> View:
-        """The members and how they are."""
+        """Return the members and their state."""
         request = cluster_pb2.GetStateRequest()
         return _view(self._call(lambda: self._stub.GetState(request, timeout=self._timeout)))
 
     def ring(self) -> View:
-        """Which node owns which range of tokens."""
+        """Return which node owns which range of tokens."""
         request = cluster_pb2.GetRingRequest()
         return _view(self._call(lambda: self._stub.GetRing(request, timeout=self._timeout)))
 
     def gossip(self) -> View:
-        """What the node has heard of the others."""
+        """Return what the node has heard of the others."""
         request = cluster_pb2.GetGossipRequest()
         return _view(self._call(lambda: self._stub.GetGossip(request, timeout=self._timeout)))
 
     def health(self) -> View:
-        """How the node does."""
+        """Return the health of the node."""
         request = cluster_pb2.GetHealthRequest()
         return _view(self._call(lambda: self._stub.GetHealth(request, timeout=self._timeout)))
 
     def locate(self, key: str) -> View:
-        """Which nodes hold a key, and what."""
+        """Return which nodes hold a key, and which version."""
         request = cluster_pb2.LocateKeyRequest(key=key)
         return _view(self._call(lambda: self._stub.LocateKey(request, timeout=self._timeout)))
 
     def watch(self, interval_ms: int, late: float) -> Iterator[ClusterSample]:
-        """The cluster now, then at each change and each interval, without end. late: seconds that a sample
-        may be late, but for the first, which has the time of a call.
+        """Yield the cluster now, then at each change and each interval, forever. late: how many seconds late
+        a sample may be, except for the first, which has the time of a call.
         """
         request = cluster_pb2.WatchClusterRequest(interval_ms=interval_ms)
         silence = interval_ms / 1000 + late
@@ -107,31 +107,31 @@ class ClusterClient(Caller):
 
 @contextmanager
 def cluster_client(target: str, timeout: float) -> Iterator[ClusterClient]:
-    """A client of the node or Envoy at target (host:port), for the time of the block."""
+    """Open a client of the node or Envoy at target (host:port) for the block."""
     with grpc.insecure_channel(target, options_for(timeout)) as channel:
         yield ClusterClient(target, channel, timeout)
 
 
 def _view(answer: Message) -> View:
-    told = MessageToDict(answer, always_print_fields_with_no_presence=True)
-    return _in_order(told, cast("Descriptor", answer.DESCRIPTOR))
+    fields = MessageToDict(answer, always_print_fields_with_no_presence=True)
+    return _in_order(fields, cast("Descriptor", answer.DESCRIPTOR))
 
 
-def _in_order(told: View, kind: Descriptor) -> View:
-    """The fields of a message in the order of its contract, as REST has them, not what is zero at the end."""
+def _in_order(fields: View, kind: Descriptor) -> View:
+    """Return the fields of a message in the order of its contract, as REST has them."""
     return {
-        field.json_name: _parts_in_order(told[field.json_name], field.message_type)
+        field.json_name: _parts_in_order(fields[field.json_name], field.message_type)
         for field in kind.fields
-        if field.json_name in told
+        if field.json_name in fields
     }
 
 
-def _parts_in_order(told: object, kind: Descriptor | None) -> object:
+def _parts_in_order(fields: object, kind: Descriptor | None) -> object:
     if kind is None or kind.file.package != "limedb.v1" or kind.GetOptions().map_entry:
-        return told
-    if isinstance(told, list):
-        return [_in_order(part, kind) for part in told]
-    return _in_order(cast("View", told), kind)
+        return fields
+    if isinstance(fields, list):
+        return [_in_order(part, kind) for part in fields]
+    return _in_order(cast("View", fields), kind)
 
 
 def _sample(answer: cluster_pb2.WatchClusterResponse) -> ClusterSample:

@@ -1,7 +1,6 @@
-"""What a console asks of nodes, on its event loop: gossip of one node, pages of keys, owners of a key.
+"""Calls of a console to nodes, on its event loop: gossip of one node, pages of keys, owners of a key.
 
-It owns the channels to the nodes that it asks, and the errors of calls on them. It must never write, nor ask
-anything by itself.
+It owns the channels to these nodes. It must never write, or call a node unless the console asks.
 """
 
 import asyncio
@@ -10,25 +9,28 @@ from typing import TypeVar
 
 import grpc
 
-from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
+from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError, UnsupportedError
 from limedb.operator import console_convert as convert
+from limedb.operator.call_errors import error_of
 from limedb.operator.console_values import Gossip, KeyPage, KeyRow, Owner
-from limedb.wire import status
 from limedb.wire.channels import options_for
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
 
 T = TypeVar("T")
 
 NODE_HEADER = "x-limedb-node"
-"""Tells Envoy which node is meant; a node takes no notice of it."""
+"""Names the node that Envoy is to route a call to; nodes ignore it."""
+
+ELSEWHERE = (UnavailableError, RequestTimeoutError, UnsupportedError)
+"""After these errors of one address the next one may do better."""
 
 
 class ConsoleCalls:
     """Asks nodes. timeout: seconds for each call.
 
-    Every call takes addresses (host:port), which are tried one after the other until one answers. It raises
-    UnavailableError when none does, RequestTimeoutError when the last was too slow, and RemoteError when a
-    node answered with an error.
+    Every call takes addresses (host:port), and tries one after another until one answers. It raises
+    UnavailableError if none does, RequestTimeoutError if the last was too slow, UnsupportedError if the last
+    has no such call, and RemoteError if a node answers with an error.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -36,8 +38,8 @@ class ConsoleCalls:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def gossip(self, node_url: str, addresses: Iterable[str]) -> Gossip:
-        """What the node of node_url has heard: asked at one of the addresses, which is its own or Envoy's.
-        UnavailableError: only others answered.
+        """Return what the node of node_url has heard; one of the addresses is its own or Envoy's.
+        UnavailableError: only other nodes answered.
         """
         request, meant = cluster_pb2.GetGossipRequest(), ((NODE_HEADER, node_url),)
 
@@ -51,7 +53,7 @@ class ConsoleCalls:
         return await self._first(addresses, ask)
 
     async def page(self, prefix: str, after: str | None, limit: int, addresses: Iterable[str]) -> KeyPage:
-        """Up to `limit` keys with a prefix, of all of the cluster, behind the cursor `after`."""
+        """Return up to `limit` keys of the whole cluster with a prefix, after the cursor `after`."""
         request = kv_pb2.ScanRequest(prefix=prefix, after=after, limit=limit, page_size=limit, keys_only=True)
 
         async def ask(channel: grpc.aio.Channel) -> KeyPage:
@@ -59,9 +61,9 @@ class ConsoleCalls:
             cursor = None
             call = kv_pb2_grpc.KVServiceStub(channel).Scan(request, timeout=self._timeout)
             try:
-                async for told in call:
-                    entries += (convert.entry(entry) for entry in told.entries)
-                    cursor = told.after if told.HasField("after") else None
+                async for answer in call:
+                    entries += (convert.entry(entry) for entry in answer.entries)
+                    cursor = answer.after if answer.HasField("after") else None
             finally:
                 call.cancel()
             return KeyPage(tuple(entries), cursor)
@@ -69,7 +71,7 @@ class ConsoleCalls:
         return await self._first(addresses, ask)
 
     async def owners(self, key: str, addresses: Iterable[str]) -> tuple[Owner, ...]:
-        """What each owner of a key holds."""
+        """Return what each owner of a key holds."""
         request = cluster_pb2.LocateKeyRequest(key=key)
 
         async def ask(channel: grpc.aio.Channel) -> tuple[Owner, ...]:
@@ -80,7 +82,7 @@ class ConsoleCalls:
         return await self._first(addresses, ask)
 
     async def close(self) -> None:
-        """End all."""
+        """Close all channels."""
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))
 
     async def _first(self, addresses: Iterable[str], ask: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
@@ -89,10 +91,10 @@ class ConsoleCalls:
             try:
                 return await ask(self._channel(address))
             except grpc.aio.AioRpcError as error:
-                trouble = _error_of(address, error, self._timeout)
+                trouble = error_of(address, error, self._timeout)
             except UnavailableError as error:
                 trouble = error
-            if not isinstance(trouble, UnavailableError | RequestTimeoutError):
+            if not isinstance(trouble, ELSEWHERE):
                 break
         raise trouble
 
@@ -100,11 +102,3 @@ class ConsoleCalls:
         if address not in self._channels:
             self._channels[address] = grpc.aio.insecure_channel(address, options_for(self._timeout))
         return self._channels[address]
-
-
-def _error_of(address: str, error: grpc.aio.AioRpcError, timeout: float) -> LimeDBError:
-    if (told := status.remote_error(address, error)) is not None:
-        return told
-    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return RequestTimeoutError(timeout, address)
-    return UnavailableError(f"nothing answers at {address} ({error.code().name})")

@@ -1,4 +1,4 @@
-"""Answers of nodes as the values of console_values.py. It must never ask anything."""
+"""Converts answers of nodes to the values of console_values.py. It must never call a node."""
 
 from limedb.config import address_of
 from limedb.operator.console_values import (
@@ -14,38 +14,45 @@ from limedb.operator.console_values import (
 from limedbpb.v1 import cluster_pb2, gossip_pb2, kv_pb2
 
 
-def sample(address: str, told: cluster_pb2.WatchClusterResponse) -> Sample:
-    """The cluster at one moment. address: host:port that told it."""
+def sample(address: str, answer: cluster_pb2.WatchClusterResponse) -> Sample:
+    """Convert the cluster at one moment. address: host:port of the node that sent it."""
     return Sample(
         address=address,
-        node_url=told.node_url,
-        nodes=tuple(_node(node) for node in told.nodes),
-        cluster_id=told.cluster_id,
-        epoch=told.epoch,
-        phase=told.phase,
-        replicas=told.replication_factor,
-        status=told.status,
-        problem=told.problem,
-        change=_change(told.change) if told.HasField("change") else None,
+        node_url=answer.node_url,
+        nodes=tuple(_node(node) for node in answer.nodes),
+        cluster_id=answer.cluster_id,
+        epoch=answer.epoch,
+        phase=answer.phase,
+        replicas=answer.replication_factor,
+        status=answer.status,
+        problem=answer.problem,
+        change=_change(answer.change) if answer.HasField("change") else None,
     )
 
 
-def gossip(told: cluster_pb2.GetGossipResponse) -> Gossip:
-    """What a node has heard of the others."""
-    peers = tuple(PeerGossip(p.url, p.status, p.heartbeat, p.lag) for p in told.peer_details)
+def gossip(answer: cluster_pb2.GetGossipResponse) -> Gossip:
+    """Convert what a node has heard of the others."""
+    peers = tuple(PeerGossip(p.url, p.status, p.heartbeat, p.lag) for p in answer.peer_details)
     return Gossip(
-        told.node_url, told.cluster_health, told.node_heartbeat, told.average_lag, told.max_lag, peers
+        answer.node_url,
+        answer.cluster_health,
+        answer.node_heartbeat,
+        answer.average_lag,
+        answer.max_lag,
+        peers,
     )
 
 
-def entry(told: kv_pb2.ScanEntry) -> KeyRow:
-    """A scanned key."""
-    return KeyRow(told.key, told.size, told.version, told.expires_at_ms)
+def entry(answer: kv_pb2.ScanEntry) -> KeyRow:
+    """Convert a scanned key."""
+    return KeyRow(answer.key, answer.size, answer.version, answer.expires_at_ms)
 
 
-def owner(told: cluster_pb2.KeyOwner) -> Owner:
-    """What an owner of a key holds."""
-    return Owner(told.url, told.role, told.version, told.tombstone, told.expires_at_ms, told.error)
+def owner(answer: cluster_pb2.KeyOwner) -> Owner:
+    """Convert what an owner of a key holds."""
+    return Owner(
+        answer.url, answer.role, answer.version, answer.tombstone, answer.expires_at_ms, answer.error
+    )
 
 
 def _node(node: cluster_pb2.ClusterNode) -> NodeRow:

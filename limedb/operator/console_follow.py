@@ -1,6 +1,6 @@
-"""Follows the cluster through one node, and through another one when that stops telling.
+"""Follows the cluster through one node, and through another one when that falls silent.
 
-It owns which nodes it knows and which of them it listens to. It must never ask for what the stream tells.
+It owns which nodes it knows and which of them it follows. It must never ask for what the stream reports.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ Call: TypeAlias = (
 )
 
 INTERVAL_MS = 1000
-"""Milliseconds between two samples of a cluster in which nothing changes."""
-FIRST_PAUSE = 0.5
-"""Seconds after the first round in which none of the known nodes told anything; further pauses grow."""
+"""The time between two samples of a cluster in which nothing changes."""
+FIRST_PAUSE_SECONDS = 0.5
+"""The pause after the first round in which no known node sent anything; further pauses grow."""
 
 
 class Follower:
-    """Follows the cluster behind some addresses (host:port). late: seconds that a sample may be late: then a
-    node counts as lost, for it may hang, its connection open.
+    """Follows the cluster behind some addresses (host:port). late: a node whose sample is more seconds late
+    counts as lost, since it may hang while its connection stays open.
     """
 
     def __init__(self, addresses: tuple[str, ...], late: float) -> None:
@@ -38,45 +38,45 @@ class Follower:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where nodes may be found: the one that is followed, others that it takes for alive, and the
-        addresses given.
-        """
+        """The addresses of nodes: the followed one, others that it regards as alive, and those given."""
         return tuple(dict.fromkeys((self._current, *self._others, *self._seeds)))
 
     def addresses_to(self, node_url: str) -> tuple[str, ...]:
-        """Where one node may be reached: at its own address, then, through Envoy, at the others."""
+        """Return the addresses for one node: its own, then the others, which may be Envoy's."""
         own = self._by_url.get(node_url)
         return (own, *self.addresses) if own else self.addresses
 
     async def follow(self) -> AsyncGenerator[Sample | Lost, None]:
-        """Samples, for ever. A Lost says that another node is tried now: each that is known, in turn."""
-        pauses = Pauses(FIRST_PAUSE, LONGEST_LOOK)
+        """Yield samples forever. A Lost says that it tries another node now: each known one in turn."""
+        pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_LOOK)
         while True:
             tried: set[str] = set()
             while address := next((a for a in self.addresses if a not in tried), None):
                 tried.add(address)
-                async for told in self._through(address):
-                    if isinstance(told, Sample):
-                        self._learn(told)
+                async for news in self._through(address):
+                    if isinstance(news, Sample):
+                        self._learn(news)
                         pauses.begin_anew()
                         tried = {address}
-                    yield told
+                    yield news
             await asyncio.sleep(pauses.pause())
 
-    def _learn(self, told: Sample) -> None:
-        live = (n for n in told.nodes if n.status == "active" and n.url != told.node_url)
-        self._current, self._others = told.address, tuple(node.address for node in live)
-        self._by_url = {node.url: node.address for node in told.nodes}
+    def _learn(self, sample: Sample) -> None:
+        live = (n for n in sample.nodes if n.status == "active" and n.url != sample.node_url)
+        self._current, self._others = sample.address, tuple(node.address for node in live)
+        self._by_url = {node.url: node.address for node in sample.nodes}
 
     async def _through(self, address: str) -> AsyncGenerator[Sample | Lost, None]:
-        """Samples of one node, then why there are no more."""
+        """Yield the samples of one node, then the reason why there are no more."""
         reason = "it ended the stream"
         async with grpc.aio.insecure_channel(address, options_for(self._silence)) as channel:
             stub = cluster_pb2_grpc.ClusterServiceStub(channel)
             call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=INTERVAL_MS))
             try:
-                while isinstance(told := await _read(call, self._silence), cluster_pb2.WatchClusterResponse):
-                    yield convert.sample(address, told)
+                while isinstance(
+                    answer := await _read(call, self._silence), cluster_pb2.WatchClusterResponse
+                ):
+                    yield convert.sample(address, answer)
             except grpc.aio.AioRpcError as error:
                 gone = error.code() is grpc.StatusCode.UNAVAILABLE
                 reason = "nothing answers" if gone else f"{error.code().name}: {error.details()}"
@@ -88,6 +88,6 @@ class Follower:
 
 
 async def _read(call: Call, limit: float) -> object:
-    """The next message, or the end of the stream. TimeoutError: neither comes within `limit` seconds."""
+    """Return the next message, or the end of the stream. TimeoutError: neither within `limit` seconds."""
     async with asyncio.timeout(limit):
         return await call.read()

@@ -1,4 +1,4 @@
-"""What people at a console see of a cluster, as values.
+"""Values of a cluster for people at a console.
 
 It owns their shapes. It must never know of messages, calls or screens.
 """
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How a node does. Rates are keys or requests a second, over its last ten seconds; disk and memory are
+    """The load of a node. Rates are keys or requests a second, over its last ten seconds; disk and memory are
     bytes; cpu is percent of one core; latency is milliseconds; errors is a share, 0 to 1.
     """
 
@@ -27,11 +27,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """A node as another sees it. standing: empty for one that is no member. status: active, stale, dead, or
-    empty where it was never heard of. share: of all tokens; those of all members add up to the replicas.
-    lag: seconds since a heartbeat. generation: when its process started, in ms since 1970. hints: bytes that
-    wait for its return. clock_offset: ms that its clock is ahead. load: None where it isn't known. address:
-    host:port at which it is reached.
+    """A node as another sees it. standing: empty if it is not a member. status: active, stale, dead, or empty
+    if the other never heard of it. share: of all tokens; the shares of all members add up to the number of
+    replicas. lag: seconds since a heartbeat. generation: when its process started, in ms since 1970. hints:
+    bytes that wait for its return. clock_offset: ms by which its clock is ahead. load: None if unknown.
+    address: its host:port.
     """
 
     url: str
@@ -52,7 +52,7 @@ class NodeRow:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSample:
-    """A change of the topology that runs. done of spans: ranges fetched; rate: keys a second."""
+    """A change of the topology under way. done of spans: ranges fetched; rate: keys a second."""
 
     what: str
     phase: str
@@ -64,10 +64,10 @@ class ChangeSample:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The cluster at one moment, as the node at node_url sees it. address: host:port that was asked.
+    """The cluster at one moment, as the node at node_url sees it. address: host:port that sent it.
 
     status: starting, active or draining; problem: why it takes no requests. epoch: 0 while there is no
-    cluster. phase: steady, streaming or handover. change: None where none runs.
+    cluster. phase: steady, streaming or handover. change: None if none is under way.
     """
 
     address: str
@@ -89,7 +89,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The node at an address (host:port) no longer tells, or could not be reached; others are tried."""
+    """The node at an address (host:port) fell silent or could not be reached; the follower tries others."""
 
     address: str
     reason: str
@@ -131,7 +131,7 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True)
 class KeyPage:
-    """Some keys in order. after: the cursor behind them; None: there is nothing behind."""
+    """Some keys in order. after: the cursor after them; None: they are the last."""
 
     entries: tuple[KeyRow, ...]
     after: str | None = None
@@ -139,8 +139,8 @@ class KeyPage:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What an owner of a key holds. role: current, or extra while a change runs. version: 0 for no record.
-    error: why it could not be asked.
+    """What an owner of a key holds. role: current, or extra while a change is under way. version: 0 for no
+    record. error: why it did not answer.
     """
 
     url: str

@@ -18,12 +18,12 @@ from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 Value = str | bytes
 
 SILENCE_SECONDS = 15.0
-"""After which a watch is given up: a node that serves one sends something every few seconds."""
+"""After so long a silence a watch fails: a node that serves one sends something every few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRange:
-    """Keys that begin with prefix, from start on, before end; an empty one is no bound."""
+    """Keys that begin with prefix, from start (included) to end (excluded); an empty one is no bound."""
 
     prefix: str = ""
     start: str = ""
@@ -32,7 +32,7 @@ class ScanRange:
 
 @dataclass(frozen=True, slots=True)
 class ScanEntry:
-    """A key of a scan. value: None where only keys were asked for. size: bytes of the value.
+    """A key of a scan. value: None if the scan is for keys only. size: bytes of the value.
 
     expires_at_ms: since 1970, 0 for never.
     """
@@ -46,7 +46,7 @@ class ScanEntry:
 
 @dataclass(frozen=True, slots=True)
 class ScanPage:
-    """Keys in order. after: the cursor behind them; None: the range is at its end."""
+    """Keys in order. after: the cursor after them; None: this is the end of the range."""
 
     entries: tuple[ScanEntry, ...]
     after: str | None
@@ -64,15 +64,15 @@ class WatchedChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """Changes as they were heard; none: the watch stands. resume_version: to go on after it."""
+    """Changes as they arrived; none: the watch has begun. resume_version: to continue after it."""
 
     changes: tuple[WatchedChange, ...]
     resume_version: int
 
 
 class ScanClient(Caller):
-    """Streams of a node. timeout: seconds for each page of a scan, and until a watch stands. Errors as those
-    of every Caller, raised between two messages.
+    """Streams of a node. timeout: seconds for each page of a scan, and until a watch begins. It raises the
+    errors of every Caller, between two messages.
     """
 
     def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
@@ -90,7 +90,9 @@ class ScanClient(Caller):
         local: bool = False,
         page_size: int = 0,
     ) -> Iterator[ScanPage]:
-        """The pages of a range. after: a cursor; limit: of all keys, 0: none; local: the node's own keys."""
+        """Yield the pages of a range. after: a cursor; limit: of all keys, 0: none; local: the node's own
+        keys.
+        """
         request = kv_pb2.ScanRequest(
             prefix=keys.prefix,
             start=keys.start,
@@ -109,7 +111,7 @@ class ScanClient(Caller):
     def watch(
         self, *, key: str | None = None, prefix: str = "", after_version: int | None = None
     ) -> Iterator[ChangePage]:
-        """The changes of a key, or of the keys with a prefix. RemoteError of reason WATCH_GAP: a gap."""
+        """Yield the changes of a key, or of keys with a prefix. RemoteError of reason WATCH_GAP: a gap."""
         request = kv_pb2.WatchRequest(
             key=key, prefix=prefix if key is None else None, after_version=after_version
         )
@@ -119,7 +121,7 @@ class ScanClient(Caller):
 
 @contextmanager
 def scan_client(target: str, timeout: float = 5.0) -> Iterator[ScanClient]:
-    """A client of the node or Envoy at target (host:port), for the time of the block."""
+    """Open a client of the node or Envoy at target (host:port) for the block."""
     with grpc.insecure_channel(target, options_for(timeout)) as channel:
         yield ScanClient(target, channel, timeout)
 

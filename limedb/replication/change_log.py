@@ -19,6 +19,7 @@ from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.core.hlc import COUNTER_BITS, version_at
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
+from limedb.core.stop_limits import SPREAD_MS
 from limedb.errors import WatchGapError
 from limedb.ports import Applied, ChangeBatch, ChangeTail
 
@@ -29,10 +30,6 @@ OVERHEAD = 500
 """Bytes that a change takes besides: its objects, and its stored form."""
 OLD_COPY_MS = 11 * 60_000
 """The age at which a record that arrives is an old one's copy."""
-SPREAD_MS = 10_000
-"""How long after it got its version a write may reach a replica: as long as a request takes. One that
-arrives later was sent again.
-"""
 FRESH_MS = 15_000
 """How far before the start of an empty store a watch may ask: it does so by a margin (`feed.py`)."""
 BATCH, BATCH_BYTES = 256, 1 << 20

@@ -23,7 +23,7 @@ from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError, Request
 from limedb.ports import Clock, HintLog, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout
-from limedb.replication.idempotency.proposer import Agreement
+from limedb.replication.idempotency.proposer import IdempotencyProposer
 from limedb.replication.read.read_repair import BlockingReadRepair
 from limedb.replication.read.reader import Reader
 from limedb.replication.read.resolver import Read, ReadResolver
@@ -63,13 +63,13 @@ class Coordinator:
         self._skew, self._default = skew, default_level
         self.counters = Counters()
         self._tasks = Tasks()
-        fanout = Fanout(replicas, hints, clock, self._tasks, self.counters, skew.check_stored)
+        fanout = Fanout(replicas, hints, clock, self._tasks, self.counters)
         reader = Reader(replicas, clock, self._tasks, self.counters)
         write_back = BlockingReadRepair(replicas, fanout, self.counters)
         self.finder = ReadResolver(placement, replicas, reader, clock, self.counters, write_back)
         self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
         self._batcher = WriteBatcher(self._writer.write, clock, self._tasks)
-        self._agreement = Agreement(
+        self._idempotency = IdempotencyProposer(
             placement, replicas, clock, skew, self._tasks, self.counters, self._learn, self._new_proposer
         )
         self._versions, self._name = versions, name
@@ -177,7 +177,7 @@ class Coordinator:
         self._check_own(jobs)
         repeatable = [job for job in jobs if job.write.idempotency_key]
         if repeatable:
-            await self._agreement.settle(repeatable, deadline)
+            await self._idempotency.settle(repeatable, deadline)
             await self._write_open(repeatable, level, deadline)
             jobs = [job for job in jobs if not job.write.idempotency_key]
         if level is Level.LINEARIZABLE and jobs:

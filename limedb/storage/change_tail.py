@@ -1,11 +1,11 @@
-"""The log of changes from one run of a node to the next: a file that is there while the node doesn't run.
+"""Keeps the log of changes between two runs of a node: in a file that exists only while the node doesn't run.
 
-It owns the file's form. It is written at a clean stop, when nothing changes the store any more, and removed
-before anything may change it again. So what is read is complete: the store got nothing since. A file that is
-damaged, or was written beside other data, is not used, and the node counts for watches some seconds later.
+It owns the file's form. The node writes it at a clean stop, when nothing changes the store any longer, and
+removes it before anything may change the store again. So its content is complete. A file that is damaged, or
+was written beside other data, must never be used: then the node counts for watches some seconds later.
 
-The form: MAGIC, the xxh64 of all that follows, the store's high-water mark, three times, and the changes:
-each its time of arrival, whether it was late, the length of the record, and the record.
+The form: MAGIC, the xxh64 of the rest, the store's high-water mark, three times, and the changes. A change is
+its time of arrival, whether it was late, the length of the record, and the record.
 """
 
 import logging
@@ -28,14 +28,14 @@ _CHANGE = Struct("<QBI")
 
 
 class TailFile:
-    """The file of a node. path: None: the node keeps nothing."""
+    """The file of a node. path: None if the node keeps nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def save(self, tail: ChangeTail, high_water: int) -> None:
-        """Write it. high_water: the greatest version in the store. A failure costs the next run some seconds
-        in which it doesn't count for watches, and is logged.
+        """Write the file. high_water: the greatest version in the store. A failure is logged, and costs the
+        next run some seconds in which it doesn't count for watches.
         """
         if self._path is None:
             return
@@ -50,7 +50,7 @@ class TailFile:
             log.warning("the changes for watches could not be kept in %s: %s", self._path, failure)
 
     def take(self, high_water: int) -> ChangeTail | None:
-        """Read it, and remove it. None: there is none that fits the store."""
+        """Read the file and remove it. None: there is no file that matches the store."""
         if self._path is None:
             return None
         try:
@@ -70,16 +70,16 @@ class TailFile:
 
 
 def _parsed(data: bytes, high_water: int) -> ChangeTail:
-    """ValueError, struct.error, LimeDBError: it isn't what was written, or doesn't fit the store."""
+    """ValueError, struct.error, LimeDBError: the file is damaged, or doesn't match the store."""
     at = len(MAGIC) + _CHECK.size
     if not data.startswith(MAGIC) or len(data) < at:
-        raise ValueError("the file does not begin as it should")
+        raise ValueError("the file does not begin with the expected bytes")
     body = memoryview(data)[at:]
     if _CHECK.unpack_from(data, len(MAGIC))[0] != xxhash.xxh64_intdigest(body):
-        raise ValueError("its checksum does not fit")
+        raise ValueError("its checksum does not match")
     known, started_ms, floor_ms, until_ms = _HEAD.unpack_from(body)
     if known != high_water:
-        raise ValueError(f"the store's newest version is {high_water}, theirs is {known}")
+        raise ValueError(f"the store's newest version is {high_water}, the file's is {known}")
     changes = []
     at = _HEAD.size
     while at < len(body):

@@ -1,4 +1,5 @@
-"""Whose data a folder holds: a node that changed its name must not begin anew beside it without a word.
+"""The names of the nodes whose data a folder holds: a renamed node must not silently start empty beside its
+data.
 
 It owns the reading of names from file names. It must never open a store.
 """
@@ -13,7 +14,7 @@ from limedb.errors import StoreError
 from limedb.storage.files import node_path
 
 _IDENTITY = {"lmdb": ".lmdb", "filesystem": ".node.json"}
-"""How the path ends that a node which once belonged to a cluster has, by its store."""
+"""The ending of a path that each node has which once belonged to a cluster, by its store."""
 
 
 class _Data(NamedTuple):
@@ -25,8 +26,8 @@ class _Data(NamedTuple):
 
 
 def check_names(kind: str, data_dir: Path, node_url: str) -> None:
-    """Refuse a folder that holds the data of other names, and none of this one, while none of those nodes
-    runs: the node was renamed, or its port changed, and would found an empty cluster. Where one of them runs,
+    """Refuse a folder that holds data of other names and none of this one, if none of those nodes runs: then
+    the node was renamed, or its port changed, and it would found an empty cluster. If one of them runs,
     several nodes share the folder. kind: as STORE. StoreError.
     """
     if kind not in _IDENTITY or _has_data(kind, data_dir, node_url):
@@ -36,8 +37,8 @@ def check_names(kind: str, data_dir: Path, node_url: str) -> None:
         named = ", ".join(_shown(data, kind) for data in sorted(others))
         raise StoreError(
             f"DATA_DIR={data_dir} holds the data of {named}, and none of {node_url}: start the node under the"
-            " name that it has always had (if it moved, keep NODE_URL and set ADVERTISE_ADDRESS to where it"
-            " is reached now); for a new node give another DATA_DIR"
+            " name that it has always had (if it moved, keep NODE_URL and set ADVERTISE_ADDRESS to its new"
+            " address); for a new node choose another DATA_DIR"
         )
 
 
@@ -50,7 +51,7 @@ def _has_data(kind: str, data_dir: Path, node_url: str) -> bool:
 
 
 def _others(data_dir: Path) -> Iterator[_Data]:
-    """All data that a node which belonged to a cluster left in the folder."""
+    """The data in the folder of each node that belonged to a cluster."""
     for kind, ending in _IDENTITY.items():
         for path in data_dir.glob(f"*{ending}"):
             url = path.name.removesuffix(ending).replace("%2F", "/")

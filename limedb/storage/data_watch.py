@@ -1,8 +1,8 @@
-"""Notices that a node's data is taken away while it runs.
+"""Notices that a node's data is taken away while the node runs.
 
-It owns the look at the path. It must never touch what stands there: what the node holds open is nobody's file
-any more, so that writes would be acknowledged into nothing. A file that was cut is lost, too: LMDB maps it
-and never makes it shorter, so that the first look at what isn't there any more kills the process.
+It owns the look at the path. It must never touch the data. When the path is gone, the files that the node
+holds open have no name any longer, and the writes that it acknowledges would be lost. A file that was cut is
+lost, too: LMDB maps it and never makes it shorter, so the first read of the missing part kills the process.
 """
 
 import asyncio
@@ -16,14 +16,13 @@ from limedb.storage.lmdb.env import TAKEN_AWAY
 from limedb.storage.write_ahead_log import lost_segment
 
 LOOK_SECONDS = 1.0
-_LOG_IS_KEPT = "what it held is written to data.mdb as the node ends, so that it can be started again"
+_LOG_IS_KEPT = "the node writes its content to data.mdb as it stops, so it can be started again"
 _STARTS_EMPTY = "without it the node starts empty and gets its share of the keys from the other replicas"
 
 
 class DataWatch:
-    """Watches files of LMDB, and folders, with the log in them. watched: each with what its loss means, for
-    words. fail: called when one is gone, something else is there, or it was cut, and again as long as it is
-    so.
+    """Watches LMDB files, folders and the logs in the folders. watched: each path with the consequence of its
+    loss, in words. fail: called if one is gone, replaced or cut, and again while that lasts.
     """
 
     def __init__(self, watched: Mapping[Path, str], fail: Callable[[Exception], None]) -> None:
@@ -38,7 +37,7 @@ class DataWatch:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _look(self) -> StoreError | None:
-        """What was lost, if something was; a folder made anew under the same name is another one."""
+        """The loss, if there is one; a folder recreated under the same name is another folder."""
         for path, before in self._found.items():
             now = _identity(path)
             if now is None or before is None or now[:-1] != before[:-1]:
@@ -46,7 +45,7 @@ class DataWatch:
             if now < before:
                 return StoreError(
                     f"{path} was cut from {before[-1]} to {now[-1]} bytes while this node ran; the next start"
-                    f" finds what that has damaged: see docs/damage.md"
+                    f" finds the damage: see docs/damage.md"
                 )
             self._found[path] = now
         for path in filter(None, map(lost_segment, filter(Path.is_dir, self._watched))):
@@ -55,17 +54,17 @@ class DataWatch:
 
 
 def data_of(stats: StoreStats) -> dict[Path, str]:
-    """What a store keeps on disk and has open, to be watched."""
+    """The paths to watch: the data that a store keeps on disk and has open."""
     path = Path(stats.path)
     if stats.kind == "lmdb":
         return dict.fromkeys((path, path / "data.mdb"), _STARTS_EMPTY)
-    if stats.kind == "filesystem":  # its file is replaced at each write
+    if stats.kind == "filesystem":  # each write replaces its file
         return {path.parent: _STARTS_EMPTY}
     return {}
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
-    """Device and number of a file or folder, and a file's size; None: there is none."""
+    """Device and inode of a file or folder, and a file's size; None: the path doesn't exist."""
     try:
         found = path.stat()
     except OSError:

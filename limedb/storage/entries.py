@@ -1,10 +1,10 @@
-"""What a store keeps of each record for comparing replicas: the packed entry.
+"""The packed entry, which a store keeps of each record to compare replicas.
 
-It owns the packed form, which all stores share, so that equal records have equal digests whatever they are
-kept in. It must never know where entries stand.
+It owns the packed form, which all stores share, so that equal records have equal digests in every store. It
+must never know where entries are kept.
 
-A packed entry is the version, the checksum (xxh64 of the record's stored bytes) and, of a tombstone or a
-value with an expiry only, when it ended or will end: 8 bytes each, big-endian.
+A packed entry is the version, the checksum (xxh64 of the record's stored bytes) and, only for a tombstone or
+a value with an expiry, the time of deletion or expiry: 8 bytes each, big-endian.
 """
 
 from collections.abc import Sequence
@@ -34,13 +34,13 @@ def ends_at(record: Record) -> int:
 def pack(record: Record, data: bytes) -> bytes:
     """The packed entry of a record. data: its stored bytes."""
     packed = record[2].to_bytes(8, "big") + xxhash.xxh64_digest(data)  # big-endian too
-    if record[1] is not None and not record[3]:  # most: it never ends
+    if record[1] is not None and not record[3]:  # the usual case: it never expires
         return packed
     return packed + ends_at(record).to_bytes(8, "big")
 
 
 def pack_stored(data: bytes) -> bytes:
-    """The packed entry of a record by its stored bytes. StoreCorruptError: they aren't one."""
+    """The packed entry of a record, from its stored bytes. StoreCorruptError: they aren't a record."""
     version, expires_at, is_tombstone = peek(data)
     packed = version.to_bytes(8, "big") + xxhash.xxh64_digest(data)
     ends = max(1, wall_ms_of(version)) if is_tombstone else expires_at
@@ -59,20 +59,22 @@ def is_of(packed: bytes, version: int, checksum: int) -> bool:
 
 
 def has_ended(packed: bytes, cutoff_ms: int) -> bool:
-    """Whether a packed entry ended before a time."""
+    """Whether a packed entry expired or was deleted before a time."""
     return len(packed) == _ENDING.size and int.from_bytes(packed[_PLAIN.size :], "big") < cutoff_ms
 
 
 def was_tombstone(packed: bytes) -> bool:
-    """Whether a packed entry is that of a tombstone, by when it ended."""
+    """Whether a packed entry belongs to a tombstone, judged by its time."""
     ends = int.from_bytes(packed[_PLAIN.size :], "big")
     return ends == max(1, wall_ms_of(int.from_bytes(packed[:8], "big")))
 
 
 def digest(before: int, packed: Sequence[bytes], cutoff_ms: int) -> int:
-    """A digest with packed entries more, those left out that ended before the cutoff."""
+    """A digest with further packed entries added, except those that expired or were deleted before the
+    cutoff.
+    """
     joined = b"".join(packed)
-    if len(joined) == len(packed) * _PLAIN.size:  # none that ends: the rule in most stores
+    if len(joined) == len(packed) * _PLAIN.size:  # none of them expires: the rule in most stores
         return accumulate(before, joined)
     kept = (each[: _PLAIN.size] for each in packed if not has_ended(each, cutoff_ms))
     return accumulate(before, b"".join(kept))

@@ -1,6 +1,6 @@
-"""Files and folders of stores: their names, their locks, and how they get safely to disk.
+"""Files and folders of stores: their names, their locks, and durable writes.
 
-It owns what all stores need of the file system. It must never know what is inside a file.
+It owns the use of the file system that all stores share. It must never know the content of a file.
 """
 
 import errno
@@ -12,18 +12,18 @@ from pathlib import Path
 
 from limedb.errors import StoreError, StoreFullError
 
-_PID_SIZE = 20  # bytes of a lock file in which its holder signs
+_PID_SIZE = 20  # bytes of a lock file for its holder's process id
 _MARK = b"noted\n"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def node_path(data_dir: Path, node_url: str, suffix: str) -> Path:
-    """Where a node keeps its data: DATA_DIR/<NODE_URL><suffix>, '/' written as %2F, as Go LimeDB names it."""
+    """The path of a node's data: DATA_DIR/<NODE_URL><suffix>, with '/' as %2F, the same as in Go LimeDB."""
     return data_dir / (node_url.replace("/", "%2F") + suffix)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where missing. StoreError: it can't be made."""
+    """Make a folder and its parents, if missing. StoreError: it can't be made."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -31,23 +31,23 @@ def make_folder(folder: Path) -> None:
 
 
 def make_empty_folder(folder: Path) -> None:
-    """Make a folder, or take one that is empty, for the node's user alone. StoreError: it holds something."""
+    """Make a folder, or take an empty one, for the node's user alone. StoreError: it isn't empty."""
     make_folder(folder)
     if any(folder.iterdir()):
-        raise StoreError(f"folder {folder} is not empty: give one that is empty or doesn't exist")
+        raise StoreError(f"folder {folder} is not empty: choose one that is empty or doesn't exist")
     keep_private(folder)
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder that holds a node's data, and keep it and what is in it from other users. StoreError."""
+    """Make a folder for a node's data, and deny other users access to it and its files. StoreError."""
     make_folder(folder)
     keep_private(folder)
 
 
 def keep_private(folder: Path) -> None:
-    """Take a folder and its files from other users: 0700 and 0600, where they were made with wider rights.
+    """Deny other users access to a folder and its files: 0700 and 0600, if their modes are wider.
 
-    What isn't this user's can't be changed, and is left as it is.
+    Files of other users can't be changed, and stay as they are.
     """
     for path in (folder, *folder.iterdir()):
         if not path.is_symlink() and path.stat().st_mode & 0o077:
@@ -56,7 +56,7 @@ def keep_private(folder: Path) -> None:
 
 
 def set_folder_aside(path: Path, why: str) -> Path:
-    """Rename a file or folder to <name>.<why>-<UTC time>; its name afterwards. StoreError."""
+    """Rename a file or folder to <name>.<why>-<UTC time>, and return the new path. StoreError."""
     target = path.with_name(f"{path.name}.{why}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     try:
         path.rename(target)
@@ -67,7 +67,7 @@ def set_folder_aside(path: Path, why: str) -> Path:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write a file and wait until it is on disk, its name in the folder apart. OSError."""
+    """Write a file and wait until its content is on disk, but not its name in the folder. OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
@@ -76,7 +76,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def replace_durably(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: after a crash it is the old or the new one, never a part. OSError."""
+    """Replace a file as a whole: after a crash it is either the old or the new one. OSError."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         write_durably(temporary, data)
@@ -97,22 +97,26 @@ def sync(path: Path) -> None:
 
 
 def is_full(code: int) -> bool:
-    """Whether an error number says that there is no room."""
+    """Whether an error number means that there is no room."""
     return code in _FULL
 
 
 def store_error(what: str, error: OSError) -> StoreError:
-    """What an OSError means to a store: StoreFullError when there is no room."""
+    """The StoreError for an OSError; a StoreFullError if there is no room."""
     if is_full(error.errno or 0):
         return StoreFullError(f"{what}: the disk is full; make room and try again")
     return StoreError(f"{what}: {error.strerror or error}")
 
 
 class FileLock:
-    """Keeps two processes, or two stores of one, from the same data. It ends with the process."""
+    """Keeps two processes, or two stores of one process, from using the same data. The process's end releases
+    it.
+    """
 
     def __init__(self, path: Path, guarded: Path) -> None:
-        """Take the lock at path. guarded: the data, for words. StoreError: another holds it."""
+        """Take the lock at path. guarded: the data, for the error text. StoreError: another process holds the
+        lock.
+        """
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -130,20 +134,20 @@ class FileLock:
         self._sign()
 
     def mark(self) -> None:
-        """Note that whoever takes the lock next may believe what this process noted of the data (was_marked):
-        a LimeDB that notes nothing (`folder_state`) signs the lock without this.
+        """Let the next holder of the lock believe this process's notes on the data (was_marked): a LimeDB
+        that makes no notes (`folder_state`) signs the lock without this mark.
         """
         with suppress(OSError):
             os.pwrite(self._fd, _MARK, _PID_SIZE)
 
     def _sign(self) -> None:
         try:
-            if not self.was_marked:  # a mark stays until somebody signs who doesn't know it
+            if not self.was_marked:  # a mark stays until a version that doesn't know it signs the lock
                 os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, f"{os.getpid()}\n".ljust(_PID_SIZE).encode(), 0)
-        except OSError:  # a full disk: the lock holds, only its words lack the process
+        except OSError:  # a full disk: the lock holds, only the error text lacks the process id
             return
 
     def release(self) -> None:
-        """Let others in."""
+        """Release the lock."""
         os.close(self._fd)

@@ -1,18 +1,20 @@
-"""What must be there in a store's folder: a file of 56 bytes beside the data, `state`.
+"""The record of what a store's folder must contain: a file of 56 bytes beside the data, `state`.
 
-It owns how a folder that lacks something, or holds something older than it did, is told from one that was
-left by a crash. It must never know what records are.
+It owns the distinction between a folder with a missing or outdated part and one that a crash left. It must
+never know what records are.
 
-It holds: the stamp, 16 random bytes that data.mdb has too, so that one of another folder is noticed; the
-transaction of data.mdb when it was opened or closed, so that an older one is; and the newest segment of the
-write-ahead log with its end, behind all that was acknowledged, so that a segment that is gone or cut off is
-(and not taken for the torn end that a crash leaves). That last place is noted after each sync by a write that
-isn't synced: it outlives the process at once and a power cut a little later, and is never ahead of the log.
-Which segments the tables have is in data.mdb itself (`lmdb.layout.LOGGED`). Where no log shows that a
-data.mdb is older (`operation_log`), each transaction is noted, in the same way.
+The file holds three things. The stamp, 16 random bytes that data.mdb has too, reveals a data.mdb of another
+folder. The transaction of data.mdb when it was opened or closed reveals an older data.mdb. The newest segment
+of the write-ahead log and its end, after all acknowledged writes, reveal a segment that is missing or cut off
+(which would otherwise look like the torn end that a crash leaves). After each sync of the log the store notes
+that place by a write without a sync: the note survives a crash of the process at once and a power cut a
+little later, and is never ahead of the log. data.mdb itself has the number of the segment up to which the
+tables are complete (`lmdb.layout.LOGGED`). If no log reveals an older data.mdb (`operation_log`), the store
+notes each transaction in the same way.
 
-The file only accuses: without it, or where its own checksum fails, the folder is taken as it is. So it is
-where a LimeDB that doesn't know the file had the folder in between: that one's mark isn't in the lock file.
+The file can only report damage: without it, or if its own checksum fails, the folder is accepted as it is.
+The same holds after a LimeDB that doesn't know the file has used the folder: then the mark in the lock file
+is missing.
 """
 
 import os
@@ -35,8 +37,9 @@ _MAGIC = b"LimeDB\x01M"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """stamp: 16 bytes. transaction: of data.mdb. segment, end: the newest segment of the log, and the
-    byte behind what was acknowledged; segment 0: the store was closed, and nothing was left in a log.
+    """The content of the file. stamp: 16 bytes. transaction: of data.mdb. segment, end: the newest segment of
+    the log, and the position after the last acknowledged byte; segment 0: the store was closed, and nothing
+    was left in a log.
     """
 
     stamp: bytes
@@ -46,12 +49,12 @@ class State:
 
 
 def new_state() -> State:
-    """That of a folder which is made now."""
+    """The state of a new folder."""
     return State(token_bytes(STAMP_SIZE))
 
 
 def read_state(folder: Path) -> State | None:
-    """What the file says; None: it isn't there, or is no such file."""
+    """The content of the file; None: it doesn't exist, or isn't such a file."""
     try:
         data = (folder / _NAME).read_bytes()
     except FileNotFoundError:
@@ -65,17 +68,17 @@ def read_state(folder: Path) -> State | None:
 
 
 def check_state(folder: Path, state: State, transaction: int | None) -> None:
-    """Hold data.mdb against what was noted. transaction: its newest; None: there is no data.mdb.
+    """Compare data.mdb with the noted state. transaction: its newest; None: there is no data.mdb.
 
-    StoreDamagedError: it is gone, or older than it was.
+    StoreDamagedError: it is gone, or older than noted.
     """
     path = folder / "data.mdb"
     if transaction is None:
         raise StoreDamagedError(f"{path} is missing or empty: it held the node's records")
     if transaction < state.transaction:
         raise StoreDamagedError(
-            f"{path} is an older copy: it ends with transaction {transaction}, where there had been"
-            f" {state.transaction}"
+            f"{path} is an older copy: it ends with transaction {transaction}, but transaction"
+            f" {state.transaction} had been reached"
         )
 
 
@@ -83,7 +86,7 @@ class StateFile:
     """Writes the file, from one thread at a time."""
 
     def __init__(self, folder: Path, state: State) -> None:
-        """Write it anew, durably. StoreError."""
+        """Write a new file, durably. StoreError."""
         self._path, self.state = folder / _NAME, state
         try:
             replace_durably(self._path, _packed(state))
@@ -92,15 +95,17 @@ class StateFile:
             raise store_error(f"{self._path} can't be written", error) from error
 
     def note(self, segment: int, end: int) -> None:
-        """Note how far the log is acknowledged, without a sync. Where that fails the older note stands, which
-        accuses of less.
+        """Note how far the log is acknowledged, without a sync. If that fails, the older note stays, which
+        detects less.
         """
         self.state = replace(self.state, segment=segment, end=end)
         with suppress(OSError):
             os.pwrite(self._fd, _packed(self.state), 0)
 
     def note_transaction(self, transaction: int) -> None:
-        """Note the newest transaction of data.mdb, without a sync; where that fails, as for `note`."""
+        """Note the newest transaction of data.mdb, without a sync; a failure has the same effect as in
+        `note`.
+        """
         self.state = replace(self.state, transaction=transaction)
         with suppress(OSError):
             os.pwrite(self._fd, _packed(self.state), 0)

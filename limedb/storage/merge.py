@@ -1,4 +1,4 @@
-"""What a write does to what is stored: the one rule that all stores follow.
+"""The effect of a write on a stored record: the one rule that all stores follow.
 
 It owns the decision. It must never read or write a store.
 """
@@ -11,7 +11,7 @@ from limedb.ports import Applied
 
 
 class Stored(Protocol):
-    """As much of a stored record as a decision needs: a Record or a codec.Header."""
+    """The part of a stored record that a decision needs: a Record or an `encoding.record.Header`."""
 
     @property
     def version(self) -> int:
@@ -27,8 +27,8 @@ class Stored(Protocol):
 
 
 Decision = tuple[bool, int, Applied]
-"""Whether the given record is to be written; what to add to the count of keys with a value: -1, 0 or 1; the
-answer. Plain, for every record that is written has one.
+"""Whether to write the given record; the change of the count of keys with a value: -1, 0 or 1; the answer. A
+plain tuple, for every written record has one.
 """
 
 _STANDS = Applied(0, False)
@@ -37,7 +37,9 @@ _new_applied = tuple.__new__  # the same as Applied(...), in half of its time
 
 
 def decide(given: Record, stored: Stored | None, whole: Callable[[], Record], now_ms: int) -> Decision:
-    """Merge a record with what is stored under its key. whole: the stored record, asked only on a tie."""
+    """Merge a record with the stored one of its key. whole: returns the stored record; called only on
+    a tie.
+    """
     if stored is None:
         return first(given)
     if given.version > stored.version:
@@ -49,24 +51,24 @@ def decide(given: Record, stored: Stored | None, whole: Callable[[], Record], no
 
 
 def first(given: Record) -> Decision:
-    """What is decided of a record under whose key nothing is stored."""
+    """The decision on a record whose key has no stored record."""
     return _FIRST_TOMBSTONE if given[1] is None else _FIRST
 
 
 def newer(given: Record, version: int, expires_at: int, is_tombstone: bool, now_ms: int) -> Decision:
-    """What is decided of a record that is newer than the stored one, of which the rest tells."""
+    """The decision on a record that is newer than the stored one, which the other arguments describe."""
     existed = not (is_tombstone or 0 < expires_at <= now_ms)
     return True, is_tombstone - (given[1] is None), _new_applied(Applied, (0, existed, version))
 
 
 def is_live(stored: Stored, now_ms: int) -> bool:
-    """Whether there is a value at that time: neither deleted nor expired."""
+    """Whether the record has a value at that time: it is neither deleted nor expired."""
     return not stored.is_tombstone and not is_expired(stored.expires_at, now_ms)
 
 
 def _decide_tie(given: Record, stored: Record, existed: bool) -> Decision:
     stands = Applied(0, existed, stored.version)
-    if given == stored:  # the same write again: done already, and not overtaken
+    if given == stored:  # the same write again: it was done before, and no other overtook it
         return False, 0, stands
     if merge(stored, given) == given:
         return True, stored.is_tombstone - given.is_tombstone, stands

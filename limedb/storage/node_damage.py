@@ -1,14 +1,15 @@
-"""What becomes of a node whose data is damaged, missing, or not what it was.
+"""The fate of a node whose data is damaged, missing or outdated.
 
-It owns when the data may be set aside: only where others have all that was acknowledged here, by what the
-node last knew of its cluster. It must never delete anything, nor start anew with the only copy set aside.
+It owns the decision to set the data aside: allowed only if, by the node's last knowledge of its cluster,
+other nodes have everything that was acknowledged here. It must never delete anything, nor set the only copy
+aside and start empty.
 
-Why that is safe. With a replication factor of two or more, what was acknowledged at QUORUM is on another
-replica too, and the node comes back with another node_id: it has no vote as the old one, whose promises may
-be lost, and it isn't read until it has fetched its ranges from a majority of their old owners, of whom it is
-none. For that the others must be able to decide without it, so they must be a majority of the voters. And it
-may join its own cluster only: were all nodes to lose their data at once, none would found an empty cluster
-that looks healthy.
+Why that is safe. With a replication factor of two or more, every write that was acknowledged at QUORUM is on
+another replica too, and the node comes back with another node_id. So it doesn't vote as the old node, whose
+promises may be lost, and reads don't ask it until it has fetched its ranges from a majority of their old
+owners, to which it doesn't belong. For that the other nodes must be able to decide without it, so they must
+be a majority of the voters. And it may join only its own cluster: if all nodes lost their data at once, none
+would found an empty cluster that looks healthy.
 """
 
 import logging
@@ -23,17 +24,17 @@ from limedb.storage.node_file import JsonNodeFile, open_node_file, set_aside
 
 log = logging.getLogger(__name__)
 
-_NEXT = ".lmdb.next"  # the folder that takes the place of a damaged one
+_NEXT = ".lmdb.next"  # the folder that replaces a damaged one
 _WHY = "damaged"
 
 
 async def prepare_node_file(
     kind: str, data_dir: Path, node_url: str, node_file: NodeFile, node_id: str
 ) -> None:
-    """Have the node file there before the data, so that data without one is known to have lost it. node_id:
-    of the node, if it is new.
+    """Make sure that the node file exists before the data, so that data without one is known to have lost it.
+    node_id: of the node, if it is new.
 
-    StoreDamagedError: the file is damaged or gone, or the data is of which it says that the node is a member.
+    StoreDamagedError: the file is damaged or gone, or the node is a member by its file, and its data is gone.
     """
     if kind == "lmdb":
         _finish_replacement(data_dir, node_url)
@@ -42,8 +43,8 @@ async def prepare_node_file(
     if data is None:
         return
     if saved is None and kind == "lmdb" and read_state(data.parent) is not None:
-        raise StoreDamagedError(f"{data.parent / 'node.json'} and its copy are gone, although data is there")
-    # An older LimeDB made the JSON file with the first write, so that a member may have none.
+        raise StoreDamagedError(f"{data.parent / 'node.json'} and its copy are gone, although there is data")
+    # An older LimeDB made the JSON file with the first write, so a member may have none.
     may_lack = kind == "filesystem" and isinstance(node_file, JsonNodeFile) and node_file.is_old
     if saved is not None and not saved.topology.is_fresh and not may_lack and not _has_bytes(data):
         raise StoreDamagedError(
@@ -57,9 +58,9 @@ async def prepare_node_file(
 async def replace_damaged(
     kind: str, data_dir: Path, node_url: str, damage: StoreDamagedError, node_id: str
 ) -> Path:
-    """Set the data of a node aside, and begin anew as a node of that id that may only join the same cluster.
+    """Set the data of a node aside, and start as a new node with that id that may only join the same cluster.
 
-    Returns where the data is now. StoreDamagedError: others may not have what is in it; nothing was changed.
+    Returns the new path of the data. StoreDamagedError: other nodes may lack some of it; nothing was changed.
     """
     node_file = open_node_file(kind, data_dir, node_url)
     saved = _saved(node_file)
@@ -67,7 +68,7 @@ async def replace_damaged(
     if saved is None or reason:
         raise StoreDamagedError(
             f"{damage}; this node doesn't start, and nothing was changed: {reason}. See docs/damage.md for"
-            f" what can be done with the data in {data_dir}"
+            f" ways to use the data in {data_dir}"
         )
     following = successor(saved, node_id)
     if kind == "filesystem":
@@ -81,8 +82,8 @@ async def replace_damaged(
 
 
 async def _replace_file(data_dir: Path, node_url: str, node_file: NodeFile, following: Saved) -> Path:
-    """As replace_damaged, for STORE=filesystem: the JSON file is renamed, then the node file replaced. A
-    crash in between leaves a member without data, which is found at the next start.
+    """As replace_damaged, for STORE=filesystem: rename the JSON file, then replace the node file. A crash in
+    between leaves a member without data, which the next start notices.
     """
     path = node_path(data_dir, node_url, ".json")
     moved = set_folder_aside(path, _WHY) if path.exists() else path
@@ -91,7 +92,7 @@ async def _replace_file(data_dir: Path, node_url: str, node_file: NodeFile, foll
 
 
 def damaged_before(data_dir: Path, node_url: str) -> list[Path]:
-    """What a node had on disk that was set aside since it was damaged, and is still there."""
+    """The data of a node that was set aside because of damage, and still exists."""
     endings = (".lmdb", ".json", ".hints", ".operations")
     names = [node_path(data_dir, node_url, ending).name for ending in endings]
     return sorted(path for name in names for path in data_dir.glob(f"{_escaped(name)}.{_WHY}-*"))
@@ -102,7 +103,9 @@ def _escaped(name: str) -> str:
 
 
 def _finish_replacement(data_dir: Path, node_url: str) -> None:
-    """Put the folder that was made for it in the place of one that was set aside; a crash may have come."""
+    """Move the prepared folder to the place of one that was set aside, unless that is done; a crash may have
+    interrupted it.
+    """
     folder, following = (node_path(data_dir, node_url, ending) for ending in (".lmdb", _NEXT))
     if following.exists() and not folder.exists():
         try:
@@ -113,7 +116,7 @@ def _finish_replacement(data_dir: Path, node_url: str) -> None:
 
 
 def _data_path(kind: str, data_dir: Path, node_url: str) -> Path | None:
-    """The file that has a node's records; None: they are in memory."""
+    """The file of a node's records; None: they are in memory."""
     if kind == "lmdb":
         return node_path(data_dir, node_url, ".lmdb") / "data.mdb"
     return node_path(data_dir, node_url, ".json") if kind == "filesystem" else None
@@ -128,25 +131,25 @@ def _saved(node_file: NodeFile) -> Saved | None:
 
 
 def successor(saved: Saved, node_id: str) -> Saved:
-    """What the node that takes the place of a damaged one begins with. node_id: its own, a new one."""
+    """The initial node file of the node that replaces a damaged one. node_id: a new one."""
     return Saved(node_id, rejoins=saved.topology.cluster_id or saved.rejoins)
 
 
 def why_not(saved: Saved | None) -> str:
-    """Why the data must stay, by what the node last knew; empty: others have it."""
+    """Why the data must stay, by the node's last knowledge; empty: other nodes have it."""
     if saved is None:
         return (
-            "node.json isn't there or is damaged too, so that it isn't known whether others have its data; if"
+            "node.json is missing or damaged too, so it isn't known whether other nodes have the data; if"
             " they do, and most of them serve, move the node's data folder away and start it: it joins anew"
         )
     topology = saved.topology
     if topology.is_fresh:
-        return "" if saved.rejoins else "the node belongs to no cluster, so that nobody else has its data"
+        return "" if saved.rejoins else "the node belongs to no cluster, so no other node has its data"
     if saved.has_left:
         return "the node was decommissioned"
     others = [voter for voter in topology.voters if voter.node_id != saved.node_id]
     if topology.replication_factor < 2:
-        return "REPLICATION_FACTOR is 1, so that nobody else has its keys"
+        return "REPLICATION_FACTOR is 1, so no other node has its keys"
     if len(others) < majority(len(topology.voters)):
         names = ", ".join(voter.url for voter in others) or "none"
         return f"the other members ({names}) are too few to let it join anew: that needs a majority of all"

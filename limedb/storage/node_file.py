@@ -1,11 +1,11 @@
-"""What a node must not forget beside its data (`ports.NodeFile`): a JSON file, or memory.
+"""The state that a node must not forget, besides its data (`ports.NodeFile`): in a JSON file, or in memory.
 
-It owns the form of that file and how it gets to disk. It must never judge what it keeps.
+It owns the form of that file and its way to disk. It must never judge the content.
 
-The file has a checksum, a number that each save raises, and a copy, written first: so the copy is never older
-than what was answered for, and stands in where the file is damaged, gone, or an older one was put in its
-place. That is safe for the promises of Paxos in it too: none was answered that the copy doesn't have. A file
-without a checksum is one of an older LimeDB, which knows no copy: it is taken as it is.
+The file has a checksum, a number that each save raises, and a copy, which is written first. So the copy is
+never older than any state that the node has answered for, and replaces the file if that is damaged, missing
+or outdated. That is safe for the Paxos promises in it, too: the copy has every promise that was answered. A
+file without a checksum comes from an older LimeDB, which makes no copy: it is accepted as it is.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _ON_DISK = {"writes_suspended": "gives_way"}
 _DATA = {
     "lmdb": (".lmdb",),
     "filesystem": (".json", ".node.json", ".node.json.copy"),
-}  # what a node's data is called
+}  # the endings of a node's data
 
 
 class MemoryNodeFile:
@@ -55,21 +55,21 @@ class MemoryNodeFile:
 
 
 class JsonNodeFile:
-    """A JSON file, replaced as a whole. Of several saves that wait only the newest is written."""
+    """A JSON file, replaced as a whole. Of several waiting saves only the newest is written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._copy = path.with_name(path.name + ".copy")
         self._sequence = 0
-        self.is_old = False  # whether an older LimeDB wrote what was loaded
+        self.is_old = False  # whether an older LimeDB wrote the loaded file
         self._turn = asyncio.Lock()
         self._door = threading.Lock()
         self._newest: Saved | None = None
-        self._is_noted = False  # that the copy stood in
+        self._is_noted = False  # whether the use of the copy was logged
         self._asked = self._written = self._on_disk = 0
 
     def load(self) -> Saved | None:
-        """As NodeFile.load. StoreDamagedError: neither the file nor its copy is what was saved."""
+        """As NodeFile.load. StoreDamagedError: both the file and its copy are damaged."""
         found = [self._read(path) for path in (self._path, self._copy)]
         written = [each for each in found if isinstance(each, _Written)]
         broken = [each for each in found if isinstance(each, StoreDamagedError)]
@@ -81,25 +81,27 @@ class JsonNodeFile:
         is_older = isinstance(main, _Written) and main.sequence is None
         newest = written[0] if is_older else max(written, key=lambda each: each.sequence or 0)
         if newest is not main and not self._is_noted:
-            reason = main if isinstance(main, StoreDamagedError) else f"{self._path} is gone, or an older one"
-            log.warning("%s; its copy is whole and is used instead, and the file is written anew", reason)
+            reason = main if isinstance(main, StoreDamagedError) else f"{self._path} is gone or outdated"
+            log.warning("%s; its copy is whole and is used instead, and the file is written again", reason)
             self._is_noted = True
         self._sequence, self.is_old = newest.sequence or 0, newest.sequence is None
         self._newest = newest.saved
         return newest.saved
 
     async def keep(self) -> None:
-        """Write the file anew whenever it was taken away while the node runs, until cancelled: else the next
-        start would lack what only this process knows then.
+        """Until cancelled, write the file again whenever it was taken away while the node runs: otherwise the
+        next start would lack state that only this process knows.
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self._newest is not None and await asyncio.to_thread(self._is_gone):
-                log.error("%s is gone: it was taken away while this node ran; it is written anew", self._path)
+                log.error(
+                    "%s is gone: it was taken away while this node ran; the node writes it again", self._path
+                )
                 await self.save(self._newest)
 
     def _is_gone(self) -> bool:
-        """Whether the file is, and its folder isn't."""
+        """Whether the file is gone, but not its folder."""
         return not self._path.exists() and self._path.parent.is_dir()
 
     def _read(self, path: Path) -> "_Written | StoreDamagedError | None":
@@ -110,10 +112,10 @@ class JsonNodeFile:
         except OSError as error:
             raise store_error(f"{path} can't be read", error) from error
         except _UNREADABLE as error:
-            return StoreDamagedError(f"{path} isn't what a LimeDB wrote: {_flaw(error)}")
+            return StoreDamagedError(f"{path} isn't a file that LimeDB wrote: {_flaw(error)}")
 
     async def save(self, saved: Saved) -> None:
-        """As NodeFile.save. StoreFullError: no room; the file is as it was."""
+        """As NodeFile.save. StoreFullError: no room; the file is unchanged."""
         self._newest = saved
         self._asked += 1
         mine = self._asked
@@ -126,7 +128,7 @@ class JsonNodeFile:
             self._written = number
 
     def _replace(self, number: int, data: bytes) -> None:
-        """Write, unless something newer is there: a cancelled save may still run in its thread."""
+        """Write, unless something newer was written: a cancelled save may still run in its thread."""
         with self._door:
             if number <= self._on_disk:
                 return
@@ -140,7 +142,7 @@ class JsonNodeFile:
 
 
 def open_node_file(kind: str, data_dir: Path, node_url: str) -> NodeFile:
-    """Where a node with that store (setting STORE) keeps what it must not forget; it reads nothing yet."""
+    """The node file of a node with that store (setting STORE); nothing is read yet."""
     if kind == "memory":
         return MemoryNodeFile()
     if kind == "lmdb":
@@ -149,9 +151,9 @@ def open_node_file(kind: str, data_dir: Path, node_url: str) -> NodeFile:
 
 
 def set_aside(kind: str, data_dir: Path, node_url: str, why: str = "removed") -> Path | None:
-    """Rename the data of a node, its node file with it, to <name>.<why>-<UTC time>; nothing is deleted.
+    """Rename the data of a node and its node file to <name>.<why>-<UTC time>; nothing is deleted.
 
-    The store must be closed. Returns where the data is now, None where there was none. StoreError.
+    The store must be closed. Returns the new path of the data; None: there was none. StoreError.
     """
     moved: Path | None = None
     for ending in _DATA.get(kind, ()):
@@ -173,16 +175,16 @@ _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, R
 
 
 def _flaw(error: Exception) -> str:
-    """What makes a file unreadable, in words."""
+    """The reason why a file is unreadable, in words."""
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return f"it is no JSON ({error})"
+        return f"it isn't JSON ({error})"
     if isinstance(error, KeyError):
         return f"it lacks {error}"
     return str(error) if isinstance(error, ValueError) else repr(error)
 
 
 class _Written(NamedTuple):
-    """What a file holds. sequence: the number of the save; None: an older LimeDB wrote it."""
+    """The content of a file. sequence: the number of the save; None: an older LimeDB wrote it."""
 
     saved: Saved
     sequence: int | None
@@ -190,18 +192,18 @@ class _Written(NamedTuple):
 
 def serialize(saved: Saved, sequence: int = 0) -> bytes:
     """The bytes of the file."""
-    # Named tuples stay what they are, which JSON writes as lists.
+    # Named tuples stay named tuples, which JSON writes as lists.
     fields = {"format": FORMAT, **asdict(saved, dict_factory=_named_as_on_disk), "sequence": sequence}
     return json.dumps({**fields, _CHECKSUM: _checksum_of(fields)}, indent=1).encode()
 
 
 def _named_as_on_disk(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The names that fields have in the file, which stay what they were where the code has better ones."""
+    """The names of the fields in the file, which never change, even if the code has better ones."""
     return {_ON_DISK.get(name, name): value for name, value in fields}
 
 
 def parse(data: bytes) -> Saved:
-    """What was saved. ValueError and others of _UNREADABLE: it isn't such a file."""
+    """The saved state. ValueError and others of _UNREADABLE: it isn't such a file."""
     return _checked(data).saved
 
 
@@ -211,7 +213,7 @@ def _checked(data: bytes) -> _Written:
     if checksum is None and "sequence" in fields:
         raise ValueError("its checksum is gone")
     if checksum is not None and checksum != _checksum_of(fields):
-        raise ValueError("its checksum doesn't fit what it holds")
+        raise ValueError("its checksum doesn't match its content")
     return _Written(_saved_of(fields), fields.get("sequence"))
 
 
@@ -237,7 +239,7 @@ def _saved_of(fields: Mapping[str, Any]) -> Saved:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} isn't text")
     return value
 
 

@@ -1,6 +1,6 @@
-"""Which store a node has, and where its data and its hints stand.
+"""Opens a node's store, hints and other files, by its settings.
 
-It owns the names of the stores (setting STORE). It must never use one.
+It owns the names of the stores (setting STORE). It must never use a store.
 """
 
 import logging
@@ -30,8 +30,8 @@ def open_store(
     """Open the store of a node. Call it inside the running event loop; it isn't async, and takes
     milliseconds (filesystem: as long as the file takes to read).
 
-    kind, durability: as STORE and DURABILITY. on_fatal: called once, on the event loop, when the disk
-    failed so that the node must stop. StoreError: it can't be opened. StoreCorruptError: foreign bytes.
+    kind, durability: as STORE and DURABILITY. on_fatal: called once, on the event loop, if the disk failed
+    and the node must stop. StoreError: it can't be opened. StoreCorruptError: its bytes aren't a store's.
     """
     if kind == "memory":
         return MemoryStore()
@@ -45,9 +45,9 @@ def open_store(
 
 
 def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
-    """Open a node's hints for others: on disk where its data is. Call it inside the running event loop.
+    """Open a node's hints for other nodes: on disk if its data is. Call it inside the running event loop.
 
-    kind: as STORE. StoreError: it can't be opened. Damaged hints are set aside, and left to repair.
+    kind: as STORE. StoreError: it can't be opened. Damaged hints are set aside; repair does their work.
     """
     if kind == "memory":
         return MemoryHints()
@@ -57,23 +57,23 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
             return LmdbHintLog(folder)
         except StoreCorruptError as error:
             moved = set_folder_aside(folder, "damaged")
-            log.error("%s; it is set aside in %s: repair brings what these hints would have", error, moved)
+            log.error("%s; it is set aside in %s: repair delivers the records of these hints", error, moved)
         return LmdbHintLog(folder)
 
 
 def open_scrub_mark(kind: str, data_dir: Path, node_url: str) -> ScrubMarkFile | None:
-    """Where a node keeps how far scrubbing is: beside its data; None: its store has nothing to scrub."""
+    """The file beside a node's data with the progress of scrubbing; None: its store has nothing to scrub."""
     return None if kind == "memory" else ScrubMarkFile(node_path(data_dir, node_url, ".scrub"))
 
 
 def open_operation_log(
     kind: str, data_dir: Path, node_url: str, durability: str, on_fatal: Callable[[Exception], None]
 ) -> OperationLog:
-    """Open what a node remembers of operations: on disk where its data is. Call it inside the running event
-    loop.
+    """Open the log of operations that a node remembers: on disk if its data is. Call it inside the running
+    event loop.
 
     kind, durability: as STORE and DURABILITY. on_fatal: as for `open_store`. StoreError: it can't be opened.
-    Where what was remembered is damaged it is set aside, and the node counts as having forgotten all so far.
+    A damaged log is set aside, and the node counts as having forgotten all earlier operations.
     """
     if kind == "memory":
         return MemoryOperations()
@@ -84,15 +84,15 @@ def open_operation_log(
         except StoreCorruptError as error:
             moved = set_folder_aside(folder, "damaged")
             log.error(
-                "%s; it is set aside in %s: of writes that were begun before and are sent again, this node"
-                " says that it can't tell", error, moved,
+                "%s; it is set aside in %s: this node no longer knows the versions of earlier writes if"
+                " clients send them again", error, moved,
             )  # fmt: skip
         return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
 
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """StoreError: the disk, or the rights there, don't let it be opened."""
+    """StoreError: the disk or the access rights prevent the opening."""
     try:
         yield
     except OSError as error:
@@ -100,7 +100,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def side_files(kind: str, data_dir: Path, node_url: str) -> dict[str, Path]:
-    """What a node keeps on disk beside its data, and has open: its hints, and the operations it remembers."""
+    """The files that a node keeps open beside its data: its hints and its log of operations."""
     if kind == "memory":
         return {}
     return {name: node_path(data_dir, node_url, f".{name}") / "data.mdb" for name in ("hints", "operations")}

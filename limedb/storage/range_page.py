@@ -12,7 +12,7 @@ from limedb.ports import RangePage
 
 
 def cut_page(found: Iterable[tuple[Record, int]], limit: int, max_bytes: int) -> RangePage:
-    """The page at the begin of what was found of a range: records with their sizes, in order."""
+    """The first page of a range. found: records with their sizes, in order."""
     page: list[Record] = []
     size = 0
     for record, record_bytes in found:
@@ -24,7 +24,7 @@ def cut_page(found: Iterable[tuple[Record, int]], limit: int, max_bytes: int) ->
 
 
 def ordered_range(ordered: Sequence[str], keys: KeyRange) -> Iterator[str]:
-    """Those of ordered keys that are in a range."""
+    """The keys of a range, out of ordered keys."""
     last = len(ordered) if keys.end is None else bisect_left(ordered, keys.end)
     return (ordered[i] for i in range(bisect_left(ordered, keys.start), last))
 

@@ -1,7 +1,7 @@
-"""Where scrubbing is, in a small file beside the data.
+"""The place that scrubbing has reached, in a small file beside the data.
 
-It owns the file. It must never fail: what can't be read or written, or doesn't fit its checksum, costs that
-something is read twice.
+It owns the file. It must never fail: a file that can't be read or written, or doesn't match its checksum,
+only makes scrubbing read some records twice.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ class ScrubMarkFile:
         try:
             text, _, check = self._path.read_text().rpartition("\n")
             if check != _check(text):
-                raise ValueError("its checksum doesn't fit")
+                raise ValueError("its checksum doesn't match")
             place, ended_ms = json.loads(text)
             return bytes.fromhex(place), int(ended_ms)
         except FileNotFoundError:
             return b"", 0
         except (OSError, ValueError, TypeError) as error:
-            log.info("%s can't be read (%s): scrubbing begins anew", self._path, error)
+            log.info("%s can't be read (%s): scrubbing starts from the beginning", self._path, error)
             return b"", 0
 
     async def save(self, place: bytes, ended_ms: int) -> None:
@@ -48,7 +48,7 @@ def _check(text: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file, without a sync: an older mark after a power cut is no harm."""
+    """Replace the file, without a sync: an older mark after a power cut does no harm."""
     new = path.with_name(path.name + ".new")
     new.touch(0o600)
     new.write_text(text)

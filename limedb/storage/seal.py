@@ -1,10 +1,10 @@
 """The checksum that every stored record carries.
 
-It owns how stored bytes are sealed and how damage is told from them. It must never know of a store.
+It owns how stored bytes are sealed and how damage is found. It must never know of a store.
 
-A sealed record is 8 bytes of XXH3 (64 bits, big-endian) and the record's bytes, of which they are the
-checksum. The record holds its whole key, so that whoever finds it under another one knows that it is damaged,
-too. XXH3 finds every flipped bit here but for 1 in 2**64; it costs 40 ns for a record of 130 bytes.
+A sealed record is a checksum, 8 bytes of XXH3 (64 bits, big-endian), and the record's bytes. The record
+contains its whole key, so a record found under another key is known to be damaged, too. XXH3 misses damage in
+1 of 2**64 cases; it costs 40 ns for a record of 130 bytes.
 """
 
 import xxhash
@@ -25,13 +25,13 @@ def sealed(data: bytes) -> bytes:
 
 
 def opened(stored: bytes) -> bytes | None:
-    """The record's bytes of sealed ones; None: they are damaged."""
+    """The record's bytes in sealed ones; None: they are damaged."""
     data = stored[SEAL_SIZE:]
     return data if stored.startswith(seal_of(data)) and data else None
 
 
 def is_sound(key: str, data: bytes) -> bool:
-    """Whether bytes come to a record of a key."""
+    """Whether bytes are a record of that key."""
     try:
         return decode(data).key == key
     except StoreCorruptError:
@@ -39,7 +39,7 @@ def is_sound(key: str, data: bytes) -> bool:
 
 
 def record_of(stored: bytes) -> Record | None:
-    """The record of sealed bytes; None: they are damaged."""
+    """The record in sealed bytes; None: they are damaged."""
     data = opened(stored)
     try:
         return None if data is None else decode(data)

@@ -1,15 +1,15 @@
-"""A topology made anew from what stopped nodes have on disk: for a cluster that can't go on by itself.
+"""Builds a new topology from the files of stopped nodes, for a cluster that can't continue by itself.
 
-It owns what is taken over of damaged node files, and what is not. It must never touch records, nor run while
-a node does (the lock of its data says so). Nobody agrees here, so a person vouches for it.
+It owns the choice of what to take over from damaged node files. It must never touch records, nor run while a
+node does (the lock of its data prevents that). Nodes don't vote on the result, so a person vouches for it.
 
-Nothing that may be poisoned is taken over: not the epoch, the votes, nor what is known of the change that
-ran. Members are the nodes whose folders are given, steady, under a new cluster id, so that no node that was
-left out, and no message of the old cluster, can mix with them. The id follows from the members: the same
-folders give the same topology, on whatever machine, in whatever order.
+It takes over nothing that may be poisoned: not the epoch, the votes, nor any knowledge of a running change.
+Members are the nodes whose folders are given, in a steady topology under a new cluster id, so that no other
+node, and no message of the old cluster, can mix with them. The id follows from the members: the same folders
+give the same topology, on any machine, in any order.
 
-A node whose data was set aside since it was damaged holds nothing that counts, and waits for the cluster that
-it was in. It becomes no member, for as one it would be read as if it had all: it waits for the new cluster
+A node whose data was set aside because of damage has no data that counts, and waits for its old cluster. It
+must not become a member, for reads would then ask it as if it had everything: it waits for the new cluster
 instead, which lets it join and fetch.
 """
 
@@ -36,8 +36,8 @@ _ENDINGS = (".lmdb", ".node.json")
 
 @dataclass(frozen=True, slots=True)
 class FoundTopology:
-    """A node's file as it is, sound or not. fields: what could be read of it. wrong: why it is not sound.
-    joins_as: the node_id with which it is to join, as its data was set aside; empty: it is to be a member.
+    """A node's file as it is, sound or not. fields: the readable content. wrong: why the file isn't sound.
+    joins_as: the node_id for joining, since the node's data was set aside; empty: it becomes a member.
     """
 
     path: Path
@@ -48,14 +48,14 @@ class FoundTopology:
 
 
 def read(path: Path) -> FoundTopology:
-    """What a node has on disk. path: its folder (DATA_DIR/<NODE_URL>.lmdb), or <NODE_URL>.node.json of the
+    """Read a node's file. path: its folder (DATA_DIR/<NODE_URL>.lmdb), or <NODE_URL>.node.json of the
     filesystem store. InvalidRequestError: it is neither.
     """
     name = path.name
     ending = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
     if ending is None or not path.exists():
         raise InvalidRequestError(
-            f"{path} is no node's data: give folders such as DATA_DIR/http:%2F%2Fnode1:8484.lmdb"
+            f"{path} isn't a node's data: give folders such as DATA_DIR/http:%2F%2Fnode1:8484.lmdb"
         )
     file = path / "node.json" if ending == ".lmdb" else path
     wrong, saved = "", None
@@ -68,19 +68,19 @@ def read(path: Path) -> FoundTopology:
 
 
 def plan(nodes: Sequence[FoundTopology], replication_factor: int | None, virtual_nodes: int) -> Topology:
-    """The topology that these nodes are to have. replication_factor: None: what most files say.
-    virtual_nodes: of nodes of which no file says it.
+    """The new topology of these nodes. replication_factor: None: the most frequent in the files.
+    virtual_nodes: for nodes whose number is in no file.
 
-    InvalidRequestError: it can't be told, or the nodes can't be one cluster.
+    InvalidRequestError: the files lack the replication factor, or the nodes can't form one cluster.
     """
     if len({node.url for node in nodes}) != len(nodes):
         raise InvalidRequestError("one node was given twice")
-    told = [_number(_topology(node).get("replication_factor")) for node in nodes]
-    factor = replication_factor or _most(n for n in told if n and n <= MAX_REPLICATION_FACTOR)
+    found = [_number(_topology(node).get("replication_factor")) for node in nodes]
+    factor = replication_factor or _most(n for n in found if n and n <= MAX_REPLICATION_FACTOR)
     if not factor:
         raise InvalidRequestError(
-            f"no replication factor of 1 to {MAX_REPLICATION_FACTOR} is in these files: say it with"
-            " --replication-factor, as it was when the cluster was formed"
+            f"no replication factor of 1 to {MAX_REPLICATION_FACTOR} is in these files: give the one"
+            " with which the cluster was formed, by --replication-factor"
         )
     members = [_member(node, nodes, virtual_nodes) for node in nodes if not node.joins_as]
     if not members:
@@ -95,7 +95,7 @@ def plan(nodes: Sequence[FoundTopology], replication_factor: int | None, virtual
 
 
 def write(nodes: Sequence[FoundTopology], topology: Topology) -> None:
-    """Give the nodes that topology; the files from before are kept beside the new ones (*.before-repair).
+    """Write that topology to the nodes' files; the old files stay beside the new ones (*.before-repair).
 
     StoreError: a node runs, or a file can't be written.
     """
@@ -138,7 +138,9 @@ def _topology(node: FoundTopology) -> Mapping[str, Any]:
 
 
 def _member(node: FoundTopology, nodes: Sequence[FoundTopology], virtual_nodes: int) -> Member:
-    """The member that a node is: points and zone as most files have them, within their bounds."""
+    """The member for a node, with the number of points and the zone that most files have, within their
+    bounds.
+    """
     known = [member for other in nodes for member in _members(other) if member.get("url") == node.url]
     points = [_number(member.get("virtual_nodes")) for member in known]
     sound = [number for number in points if number is not None and number <= MAX_VIRTUAL_NODES]
@@ -163,7 +165,7 @@ def _number(value: object) -> int | None:
 
 
 def _most(values: Iterable[Any]) -> Any:  # noqa: ANN401 (of what it was given)
-    """What most of them are, None left out; of as many the smallest. None: there are none."""
+    """The most frequent value, except None; of several the smallest. None: there are no values."""
     counts = Counter(value for value in values if value is not None)
     return min(counts, key=lambda value: (-counts[value], value), default=None)
 

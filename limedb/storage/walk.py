@@ -1,7 +1,7 @@
 """Walks through the entries of a store in slices, so that the event loop is never held for long.
 
-It owns what is asked of entries: digests, lists, garbage. It must never write. A store gives an Index; each
-slice is of one moment, a whole walk is not: what changes behind it is seen by the next one.
+It owns the queries on entries: digests, lists, garbage. It must never write. A store provides an Index. Each
+slice shows one moment, a whole walk doesn't: the next walk sees changes in parts that this one has passed.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ MAX_LIST_SIZE = 16 << 20
 """Bytes of one list of entries, about 300,000 of short keys."""
 
 _ENTRY_SIZE = 32
-_SEEK_COST = 16  # what finding a span costs, in entries
+_SEEK_COST = 16  # the cost of finding a span, in entries
 
 P = TypeVar("P")
 
@@ -33,7 +33,7 @@ class Index(Protocol[P]):
         """The place at or before the first entry of a token."""
 
     def behind(self, place: P) -> P:
-        """The place right behind another."""
+        """The place right after another."""
 
     def read(self, start: P, last: int, limit: int) -> list[tuple[P, bytes]]:
         """Places and packed entries from a place on, of tokens up to `last`, `limit` at most."""
@@ -42,22 +42,22 @@ class Index(Protocol[P]):
         """The token of a place that was read."""
 
     def key(self, place: P) -> str | None:
-        """The whole key of a place that was read; None: the record has gone meanwhile."""
+        """The whole key of a place that was read; None: the record was removed meanwhile."""
 
     def entries(self, items: Sequence[tuple[P, bytes]]) -> list[tuple[int, IndexEntry]]:
-        """Tokens and entries of what was read, as their records are now, where they stand apart. Without
-        those that have gone meanwhile.
+        """The tokens and entries of places that were read, with the records' present state if those are
+        stored separately. Removed records are left out.
         """
 
 
 class Turns:
-    """Gives the event loop a turn whenever some hundred entries were looked at."""
+    """Gives the event loop a turn after every few hundred entries."""
 
     def __init__(self) -> None:
         self._left = SLICE
 
     async def spend(self, entries: int) -> None:
-        """Tell what was done."""
+        """Count entries that were read; give the loop a turn if it is due."""
         self._left -= entries
         if self._left <= 0:
             self._left = SLICE
@@ -88,12 +88,12 @@ async def entries(index: Index[P], spans: Sequence[Span]) -> list[IndexEntry]:
             size += sum(len(entry.key) + _ENTRY_SIZE for _, entry in listed)
             if size > MAX_LIST_SIZE:
                 raise ResponseTooLargeError(size, MAX_LIST_SIZE, "ask for smaller spans")
-    found.sort()  # in order already, but for long keys of one token in LMDB
+    found.sort()  # in order already, except for long keys of one token in LMDB
     return [entry for _, entry in found]
 
 
 async def garbage(index: Index[P], span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
-    """As Store.garbage; beyond the limit whatever shares the last one's token."""
+    """As Store.garbage; exceeds the limit by entries that share the last one's token."""
     found: list[IndexEntry] = []
     behind = span.first
     async for items in _slices(index, span, Turns()):

@@ -1,17 +1,18 @@
-"""The write-ahead log of a store: what was acknowledged and may not stand in its tables yet.
+"""The write-ahead log of a store: acknowledged writes that may not be in its tables yet.
 
-It owns the segment files: how groups of writes are appended, and read again after a crash. It must never
-know what a group holds. It blocks, and is for one thread at a time.
+It owns the segment files: appending groups of writes, and reading them after a crash. It must never know what
+a group contains. It blocks, and is for one thread at a time.
 
 A segment `log-<number>` is a mark and then groups: 4 bytes of length, 4 of the length's checksum (xxh32), 8
-of the group's (xxh64), all little-endian, and the group. What is appended is on disk before the next, so that
-only the end of the last segment may be torn, and then nobody was told that it is stored. Damage anywhere else
-is told, and never passed over. A segment that wasn't synced ends at the first group that is torn. Source:
-Mohan et al. 1992, "ARIES"; redo only, since a group is there as a whole or not at all.
+of the group's (xxh64), all little-endian, and the group. Each group is on disk before the next is appended,
+so only the end of the last segment may be torn, and then that write was never acknowledged. Damage anywhere
+else raises an error, and is never skipped. A segment without syncs ends at its first torn group. Source:
+Mohan et al. 1992, "ARIES"; redo only, since a group exists as a whole or not at all.
 
-A group is torn by a crash where the file ends in it, or where one of its sectors was never written and so
-reads as zeros; bytes that are there and don't fit are damage, in the last group too. What was acknowledged is
-there up to the byte that `folder_state` has noted, so that one that was cut off is told from a torn one.
+A crash has torn a group if the file ends inside it, or if one of its sectors was never written and so reads
+as zeros; other bytes that don't match the checksum are damage, in the last group, too. All acknowledged
+writes end at or before the byte that `folder_state` has noted, which distinguishes a group that was cut off
+from a torn one.
 """
 
 import errno
@@ -44,10 +45,11 @@ class NoRoomError(Exception):
 
 
 class WriteAheadLog:
-    """Appends to the newest segment of a folder. is_synced: what is appended is on disk then.
+    """Appends to the newest segment of a folder. is_synced: each append waits until its data is on disk.
 
-    Made with a new segment, behind those that are there and the number `after`. note: told the newest segment
-    and its end whenever that is surely on disk. StoreError, StoreFullError: it can't be made.
+    It starts with a new segment, numbered after the existing ones and after `after`. note: called with the
+    newest segment and its end whenever these are certainly on disk. StoreError, StoreFullError: it can't be
+    made.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class WriteAheadLog:
         self._noted()
 
     def append(self, groups: Sequence[bytes]) -> None:
-        """Append groups, all or none. NoRoomError: none was; OSError: the disk failed."""
+        """Append groups, all or none. NoRoomError: none was appended; OSError: the disk failed."""
         data = b"".join([part for group in groups for part in (_header(group), group)])
         try:
             _write_at(self._fd, data, self._end)
@@ -79,12 +81,12 @@ class WriteAheadLog:
         self._noted()
 
     def sync(self) -> None:
-        """Wait until all that was appended is on disk. OSError: the disk failed."""
+        """Wait until all appended groups are on disk. OSError: the disk failed."""
         os.fdatasync(self._fd)
 
     def rotate(self) -> int:
-        """Begin a new segment; the number of the one before. NoRoomError: it goes on with the old one;
-        OSError.
+        """Begin a new segment, and return the number of the previous one. NoRoomError: the old one stays in
+        use; OSError.
         """
         try:
             fd = self._make(self._number + 1)
@@ -99,11 +101,11 @@ class WriteAheadLog:
         return self._number - 1
 
     def drop(self, number: int) -> None:
-        """Remove the segments up to a number: all of them stands in the tables, on disk. OSError."""
+        """Remove the segments up to a number, whose content is in the tables, on disk. OSError."""
         remove_segments(self._folder, number)
 
     def close(self) -> bool:
-        """Close it; nothing is left of a segment that holds nothing. Whether nothing is left at all."""
+        """Close the log, and remove an empty segment. True: no segment is left."""
         os.close(self._fd)
         if self._end == _MARK_SIZE:
             self._path(self._number).unlink(missing_ok=True)
@@ -117,12 +119,12 @@ class WriteAheadLog:
         return _path_of(self._folder, number)
 
     def _make(self, number: int) -> int:
-        """A new segment's descriptor. OSError: there is none."""
+        """The descriptor of a new segment. OSError: it can't be made."""
         path = self._path(number)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             _write_at(fd, SYNCED if self._is_synced else UNSYNCED, 0)
-            sync(self._folder)  # else a power cut may take the whole file away
+            sync(self._folder)  # otherwise a power cut may lose the whole file
         except OSError:
             os.close(fd)
             with suppress(OSError):
@@ -132,8 +134,8 @@ class WriteAheadLog:
 
 
 def check_segments(folder: Path, logged: int, newest: int) -> None:
-    """Whether all segments are there behind the one up to which the tables have all. newest: as it was noted;
-    0: nothing was left. StoreDamagedError: one is gone.
+    """Check that all segments exist after `logged`, the last one whose content is in the tables. newest: the
+    noted one; 0: nothing was left. StoreDamagedError: a segment is missing.
     """
     there = {*map(_number_of, _segments(folder))}
     wanted = {*range(logged + 1, max(newest, *there, logged) + 1)} if newest else set[int]()
@@ -143,8 +145,8 @@ def check_segments(folder: Path, logged: int, newest: int) -> None:
 
 
 def groups_in(folder: Path, known: tuple[int, int] = (0, 0)) -> Iterator[bytes]:
-    """All groups of a folder's segments, in their order. known: a segment, and where it ends at least.
-    StoreDamagedError: one is damaged, and not by a crash; StoreError: they can't be read.
+    """All groups of a folder's segments, in order. known: a segment, and its least end. StoreDamagedError: a
+    segment is damaged, and not by a crash; StoreError: they can't be read.
     """
     paths = _segments(folder)
     for path in paths:
@@ -157,8 +159,8 @@ def groups_in(folder: Path, known: tuple[int, int] = (0, 0)) -> Iterator[bytes]:
 
 
 def lost_segment(folder: Path) -> Path | None:
-    """The segment that a store writes to in a folder, by what is noted there (`folder_state`), where the file
-    isn't there; None: it is, or the folder has none.
+    """The segment that a store writes to by the folder's notes (`folder_state`), if the file is missing;
+    None: it exists, or the folder has none.
     """
     noted = read_state(folder)
     if noted is None or not noted.segment or (path := _path_of(folder, noted.segment)).exists():
@@ -188,12 +190,12 @@ def _groups_of(path: Path, data: bytes, known_end: int, is_last: bool) -> Iterat
     if mark not in (SYNCED, UNSYNCED):
         is_new = is_last and (not any(mark) or SYNCED.startswith(mark) or UNSYNCED.startswith(mark))
         if is_new and known_end <= _MARK_SIZE:
-            return  # a crash came as it was made
+            return  # a crash interrupted its creation
         if is_new:
             raise _damaged(path, 0)
         raise StoreError(
-            f"{path} is no write-ahead log that this LimeDB reads: start the version that wrote it; if"
-            " none did, its first bytes are damaged: see docs/damage.md"
+            f"{path} isn't a write-ahead log that this LimeDB reads: start the version that wrote it; if"
+            " there is none, its first bytes are damaged: see docs/damage.md"
         )
     while at < len(data):
         begin, end = at + _HEADER.size, _end_of(data, at)
@@ -202,7 +204,9 @@ def _groups_of(path: Path, data: bytes, known_end: int, is_last: bool) -> Iterat
             may_be_torn = mark == UNSYNCED or (is_last and (end >= len(data) or not any(data[at:])))
             if at < known_end or not may_be_torn or not _is_torn(data, at, end):
                 raise _damaged(path, at)
-            log.warning("%s was cut off by a crash at byte %d; nobody was told that more is there", path, at)
+            log.warning(
+                "%s was cut off by a crash at byte %d; nothing beyond that was acknowledged", path, at
+            )
             return
         yield group
         at = end
@@ -211,7 +215,7 @@ def _groups_of(path: Path, data: bytes, known_end: int, is_last: bool) -> Iterat
 
 
 def _is_torn(data: bytes, begin: int, end: int) -> bool:
-    """Whether a group was not written as a whole: the file ends in it, or one of its sectors is zeros."""
+    """Whether a group was not written as a whole: the file ends inside it, or one of its sectors is zeros."""
     if end > len(data):
         return True
     edges = [begin, *range(begin - begin % _SECTOR + _SECTOR, end, _SECTOR), end]
@@ -236,7 +240,9 @@ def _header(group: bytes) -> bytes:
 
 
 def _end_of(data: bytes, at: int) -> int:
-    """Where the group at a place ends by its header; behind the header, where that is torn or damaged."""
+    """The end of the group at a place, by its header; the end of the header itself if that is torn or
+    damaged.
+    """
     begin = at + _HEADER.size
     if begin > len(data):
         return begin

@@ -1,1 +1,1 @@
-"""What is said between nodes and to clients: protobuf messages and what they stand for."""
+"""The messages between nodes and with clients: protobuf, and the values that they stand for."""

@@ -1,6 +1,6 @@
-"""What a node tells people of the cluster, as messages of ClusterService and AdminService.
+"""A node's reports on the cluster, as messages of ClusterService and AdminService.
 
-It owns the meaning of each field. It must never ask anything.
+It owns the meaning of each field. It must never ask a node or a store.
 """
 
 from limedb.core.membership import NodeLoad
@@ -31,9 +31,9 @@ def node(
     reachable: bool = False,
     load: NodeLoad | None = None,
 ) -> cluster_pb2.ClusterNode:
-    """A node: what gossip tells of it (None: nothing), and what it is as a member (None: it isn't one).
+    """A node: its report by gossip (None: there is none), and its place as a member (None: it isn't one).
 
-    load: how it does, where that is known better than by gossip.
+    load: its figures, if they are known better than by gossip.
     """
     message = cluster_pb2.ClusterNode(
         share=share, hint_bytes=hint_bytes, clock_offset_ms=clock_offset_ms, reachable=reachable
@@ -65,7 +65,7 @@ def change(status: ChangeStatus) -> cluster_pb2.Change:
 
 
 def rates(figures: RequestFigures) -> cluster_pb2.RequestRates:
-    """How the requests of a node do."""
+    """The request rates of a node."""
     return cluster_pb2.RequestRates(
         total_requests=figures.total_requests,
         requests_per_second=figures.requests_per_second,
@@ -78,7 +78,7 @@ def rates(figures: RequestFigures) -> cluster_pb2.RequestRates:
 
 
 def repair(stats: RepairStats, rot: RotFigures) -> cluster_pb2.RepairFigures:
-    """What a node did to make replicas equal, and whole."""
+    """The work of a node to make replicas equal, and whole."""
     damage = rot.damage
     return cluster_pb2.RepairFigures(
         passes=stats.passes,
@@ -126,21 +126,21 @@ def repair_progress(progress: RepairProgress, finished: bool) -> admin_pb2.Repai
     )
 
 
-def plan(told: ChangePlan) -> admin_pb2.ChangePlan:
-    """What a change does, or would do."""
+def plan(planned: ChangePlan) -> admin_pb2.ChangePlan:
+    """The effect of a change, done or planned."""
     return admin_pb2.ChangePlan(
-        what=told.what,
-        epoch=told.epoch,
+        what=planned.what,
+        epoch=planned.epoch,
         moves=[
             admin_pb2.ChangeMove(url=m.node_url, share_before=m.share_before, share_after=m.share_after)
-            for m in sorted(told.moves, key=lambda m: m.node_url)
+            for m in sorted(planned.moves, key=lambda m: m.node_url)
         ],
-        streamed=told.streamed,
+        streamed=planned.streamed,
     )
 
 
 def fill_record(owner: cluster_pb2.KeyOwner, record: Record | None) -> None:
-    """Tell what an owner of a key holds."""
+    """Fill in the record that an owner of a key holds; None: it holds none."""
     if record is None:
         return
     owner.has_record, owner.version, owner.tombstone = True, record.version, record.is_tombstone
@@ -149,7 +149,7 @@ def fill_record(owner: cluster_pb2.KeyOwner, record: Record | None) -> None:
 
 
 def peer_detail(peer: PeerReport) -> cluster_pb2.PeerDetail:
-    """What was heard of one peer."""
+    """The state of one peer, as heard."""
     return cluster_pb2.PeerDetail(
         url=peer.state.url,
         generation=peer.state.generation,

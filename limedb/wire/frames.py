@@ -1,8 +1,8 @@
 """Questions and answers of the stream between peers, as bytes (proto: CarryRequest, CarryResponse).
 
-It owns how they are written: by hand, so that stored records are joined into a frame and none is made into a
-message; tests/wire/test_frames.py holds every byte against what protobuf writes. Frames are read by protobuf.
-It must never know of a stream. Encoding: https://protobuf.dev/programming-guides/encoding/
+It owns how they are written: by hand, so that stored records are joined into a frame without becoming
+messages; tests/wire/test_frames.py compares every byte with protobuf's output. Protobuf reads the frames. It
+must never know of a stream. Encoding: https://protobuf.dev/programming-guides/encoding/
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,8 @@ from limedb.ports import Applied, Held
 from limedb.wire.topology import fence_message, topology_message
 from limedbpb.v1 import replica_pb2
 
-# Tags, of Question and Answer. Both begin with their number, a fixed32; it is known when they are sent.
+# Tags of Question and Answer. Both begin with their number, a fixed32, which is known only when they are
+# sent.
 _FRAME_ITEM = b"\x0a"
 _NUMBER, _TIMEOUT, _FENCE, _KEY, _RECORD = 0x0D, 0x15, b"\x1a", b"\x22", b"\x2a"
 _COPIED, _MOST = b"\x30\x01", b"\x38"
@@ -33,8 +34,8 @@ _QUESTION_HEAD, _ANSWER_HEAD = Struct("<BIBI"), Struct("<BI")
 _FIXED64 = Struct("<Q")
 
 DAMAGED = b"\x07"
-"""What stands in an answer for a record that is damaged: bytes that are no message, so that a version that
-doesn't know them refuses the answer, rather than taking the key for absent.
+"""The mark of a damaged record in an answer: bytes that are no message, so that a version that doesn't know
+them refuses the answer, rather than taking the key to be absent.
 """
 AT_PEER = "as that node says"
 
@@ -46,7 +47,7 @@ HEAD_SIZE = 20
 
 
 def read_body(keys: Iterable[str], fence: Fence, most: int | None = None) -> bytes:
-    """A read, all but its head. most: bytes of values. MalformedRequestError: a key isn't UTF-8."""
+    """A read without its head. most: bytes of values. MalformedRequestError: a key isn't UTF-8."""
     parts = [_fence(fence)]
     for key in keys:
         data = utf8(key)
@@ -57,7 +58,7 @@ def read_body(keys: Iterable[str], fence: Fence, most: int | None = None) -> byt
 
 
 def apply_body(records: Iterable[Record], fence: Fence, copied: bool = False) -> bytes:
-    """An apply, all but its head. MalformedRequestError: a key or value isn't UTF-8."""
+    """An apply without its head. MalformedRequestError: a key or value isn't UTF-8."""
     parts = [_fence(fence)]
     for record in records:
         data = encode_once(record)
@@ -68,7 +69,7 @@ def apply_body(records: Iterable[Record], fence: Fence, copied: bool = False) ->
 
 
 def question(number: int, timeout_ms: int, body: bytes) -> bytes:
-    """A question as it stands in a frame. number, timeout_ms: 1 to 2**32 - 1."""
+    """A question as part of a frame. number, timeout_ms: 1 to 2**32 - 1."""
     head = _QUESTION_HEAD.pack(_NUMBER, number, _TIMEOUT, timeout_ms)
     return b"".join((_FRAME_ITEM, varint(len(head) + len(body)), head, body))
 
@@ -77,7 +78,7 @@ def question(number: int, timeout_ms: int, body: bytes) -> bytes:
 
 
 def read_answer(found: Iterable[bytes | RecordDamagedError | None]) -> bytes:
-    """What is stored, all but its head. A damaged record is DAMAGED."""
+    """The stored records, without the answer's head. A damaged record is DAMAGED."""
     parts: list[bytes] = []
     for data in found:
         if isinstance(data, RecordDamagedError):
@@ -88,7 +89,7 @@ def read_answer(found: Iterable[bytes | RecordDamagedError | None]) -> bytes:
 
 
 def apply_answer(applied: Iterable[Applied]) -> bytes:
-    """What became of records, all but its head."""
+    """The outcome of applying records, without the answer's head."""
     parts: list[bytes] = []
     for each in applied:
         result = _result(each)
@@ -97,13 +98,13 @@ def apply_answer(applied: Iterable[Applied]) -> bytes:
 
 
 def newer_answer(topology: Topology) -> bytes:
-    """That the asker's topology is too old, all but its head."""
+    """The answer that the caller's topology is too old, without its head."""
     data = topology_message(topology).SerializeToString()
     return b"".join((_NEWER, varint(len(data)), data))
 
 
 def refusal_answer(status: status_pb2.Status, kind: str, facts: str) -> bytes:
-    """An error, all but its head. kind, facts: the same as nodes of 0.1 read it."""
+    """An error, without the answer's head. kind, facts: the error in the form that nodes of 0.1 read."""
     refusal = replica_pb2.Refusal(
         code=status.code, kind=kind, message=status.message, facts=facts, details=status.details
     )
@@ -112,7 +113,7 @@ def refusal_answer(status: status_pb2.Status, kind: str, facts: str) -> bytes:
 
 
 def answer(number: int, body: bytes) -> bytes:
-    """An answer as it stands in a frame."""
+    """An answer as part of a frame."""
     head = _ANSWER_HEAD.pack(_NUMBER, number)
     return b"".join((_FRAME_ITEM, varint(len(head) + len(body)), head, body))
 
@@ -126,7 +127,9 @@ def answers_of(frame: bytes) -> Sequence[replica_pb2.Answer]:
 
 
 def records_of(keys: Sequence[str], message: replica_pb2.Answer) -> list[Held]:
-    """What a peer holds of keys. StoreCorruptError: it sent no records, or not as many."""
+    """The records that a peer holds of keys. StoreCorruptError: it sent something else, or a different
+    number.
+    """
     held = message.records
     if DAMAGED not in held:
         return [decode(data) if data else None for data in held]
@@ -139,7 +142,7 @@ def records_of(keys: Sequence[str], message: replica_pb2.Answer) -> list[Held]:
 
 
 def applied_of(message: replica_pb2.Answer) -> list[Applied]:
-    """What became of records that were sent to a peer."""
+    """The outcomes of records that were sent to a peer."""
     return [Applied(r.superseded_by, r.existed, r.previous) for r in message.results]
 
 

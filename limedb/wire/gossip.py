@@ -1,4 +1,8 @@
-"""Messages of GossipService to values and back. It must never decide anything: see `checks.py`."""
+"""Messages of GossipService to values and back.
+
+It owns the meaning of each field. It must never decide which values are valid: `cluster/gossip/bounds.py`
+does.
+"""
 
 from collections.abc import Sequence
 
@@ -9,17 +13,17 @@ from limedbpb.v1 import gossip_pb2
 
 
 def syn_payload(digests: Sequence[Digest]) -> gossip_pb2.GossipPayload:
-    """What a SYN carries."""
+    """The content of a SYN."""
     return gossip_pb2.GossipPayload(digests=[_digest(d) for d in digests])
 
 
 def ack2_payload(updates: Sequence[NodeState]) -> gossip_pb2.GossipPayload:
-    """What an ACK2 carries."""
+    """The content of an ACK2."""
     return gossip_pb2.GossipPayload(digests_update=[_state(s) for s in updates])
 
 
 def ack_response(ack: Ack) -> gossip_pb2.ExchangeResponse:
-    """The ACK as it is answered."""
+    """An ACK as the answer to a peer."""
     return gossip_pb2.ExchangeResponse(
         digests_update=[_state(s) for s in ack.updates],
         digests_request=[_digest(d) for d in ack.requests],
@@ -30,7 +34,7 @@ def ack_response(ack: Ack) -> gossip_pb2.ExchangeResponse:
 
 
 def ack_from(response: gossip_pb2.ExchangeResponse) -> Ack:
-    """The ACK as a peer answered it."""
+    """The ACK in a peer's answer."""
     return Ack(
         updates=tuple(state_from(s) for s in response.digests_update[:MAX_ENTRIES]),
         requests=tuple(digest_from(d) for d in response.digests_request[:MAX_ENTRIES]),
@@ -68,7 +72,7 @@ def state_from(message: gossip_pb2.NodeState) -> NodeState:
 
 
 def load_message(load: NodeLoad) -> gossip_pb2.NodeLoad:
-    """How a node does."""
+    """The load of a node."""
     return gossip_pb2.NodeLoad(
         disk_bytes=load.disk_bytes,
         memory_bytes=load.memory_bytes,

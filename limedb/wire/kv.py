@@ -1,7 +1,7 @@
 """Messages of KVService to values and back.
 
-It owns the meaning of each field; protobuf objects go no further in than here and the other `convert_*`
-modules. It must never decide anything: what is allowed is told by `checks.py`.
+It owns the meaning of each field; protobuf objects go no further in than this package. It must never decide
+which requests are allowed: `rpc/server/checks.py` does.
 """
 
 from limedb.core.record import Record, value_size
@@ -76,7 +76,7 @@ def list_keys_response(page: KeyPage) -> kv_pb2.ListKeysResponse:
 
 
 def scan_entry(record: Record, keys_only: bool) -> kv_pb2.ScanEntry:
-    """A live record as a scan tells it."""
+    """A live record as a scan reports it."""
     value = "" if record.value is None else record.value
     entry = kv_pb2.ScanEntry(
         key=record.key,
@@ -92,7 +92,7 @@ def scan_entry(record: Record, keys_only: bool) -> kv_pb2.ScanEntry:
 
 
 def watch_event(record: Record) -> kv_pb2.WatchEvent:
-    """A change as a watch tells it."""
+    """A change as a watch reports it."""
     event = kv_pb2.WatchEvent(key=record.key, version=record.version, expires_at_ms=record.expires_at)
     if record.value is None:
         event.delete = True

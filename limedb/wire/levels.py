@@ -13,7 +13,7 @@ LEVELS: dict[record_pb2.Consistency, Level | None] = {
     record_pb2.CONSISTENCY_ALL: Level.ALL,
     record_pb2.CONSISTENCY_LINEARIZABLE: Level.LINEARIZABLE,
 }
-"""What a request may ask for; None: the node's default."""
+"""The levels that a request may ask for; None: the node's default."""
 
 _NUMBERS = {level: number for number, level in LEVELS.items()}
 

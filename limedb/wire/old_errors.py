@@ -1,7 +1,7 @@
 """Errors as nodes and clients of version 0.1 send and read them: a class by its name, in trailers and fields.
 
-It owns that form, and nothing else does: a rolling restart needs it, since the old ones know no other. What
-has details (`wire/status.py`) is never read here.
+It alone owns that form: a rolling restart needs it, since old nodes know no other. It must never read an
+error that has details (`wire/status.py` does).
 
 Remove it in the version after 0.2: this module, each use of it (all name `old_errors`), and in the protos the
 fields `Refusal.kind` and `Refusal.facts`, the fields `failure`, and the message `Failure`.
@@ -21,18 +21,18 @@ KIND = "limedb-error"
 """The trailer with the name of the class."""
 
 FACTS = "limedb-facts"
-"""The trailer with ahead and limit of a ClockSkewError, and the oldest version of a WatchGapError."""
+"""The trailer with `ahead` and `limit` of a ClockSkewError, or the oldest version of a WatchGapError."""
 
 _FACTS_OF: dict[type[errors.LimeDBError], tuple[str, ...]] = {
     errors.ClockSkewError: ("ahead", "limit"),
     errors.WatchGapError: ("oldest",),
 }
 _RENAMED = {"reason": "why"}
-"""The facts that had another name."""
+"""Facts that had another name in version 0.1."""
 
 
 def kind_of(error: BaseException) -> str:
-    """The name of an error's class, of a peer's error too."""
+    """The name of an error's class; for a RemoteError, that of the peer's error."""
     if isinstance(error, errors.RemoteError):
         known = errors.CLASSES.get(error.reason)
         return known.__name__ if known else f"{error.reason.title().replace('_', '')}Error"
@@ -40,7 +40,7 @@ def kind_of(error: BaseException) -> str:
 
 
 def facts_of(error: BaseException) -> str:
-    """What the trailer FACTS holds; empty where there is none."""
+    """The content of the trailer FACTS; empty if there is none."""
     return " ".join(str(getattr(error, name)) for name in _names_of(type(error)))
 
 
@@ -51,7 +51,7 @@ def trailers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
 
 
 def failure_of(error: BaseException) -> kv_pb2.Failure:
-    """An error that is one of many; facts that are neither numbers nor texts stay here."""
+    """An error of one item of a batch; facts that are neither numbers, texts nor dicts are left out."""
     failure = kv_pb2.Failure(kind=kind_of(error))
     known = vars(error) if isinstance(error, errors.LimeDBError) else {}
     old = {now: before for before, now in _RENAMED.items()}
@@ -66,20 +66,20 @@ def failure_of(error: BaseException) -> kv_pb2.Failure:
 def from_trailers(
     node_url: str, code: str, text: str, trailers: Iterable[tuple[str, str | bytes]]
 ) -> errors.RemoteError | None:
-    """The error that trailers name; None: they name none."""
+    """The error in trailers; None: they contain none."""
     found = {name: str(value) for name, value in trailers if name in (KIND, FACTS)}
     return _remote(node_url, found[KIND], code, text, found.get(FACTS, "")) if KIND in found else None
 
 
 def from_refusal(node_url: str, code: str, refusal: replica_pb2.Refusal) -> errors.RemoteError:
-    """The error of a peer's answer."""
+    """The error in a peer's answer."""
     return _remote(node_url, refusal.kind, code, refusal.message, refusal.facts)
 
 
 def from_failure(
     node_url: str, code: str, status: status_pb2.Status, failure: kv_pb2.Failure
 ) -> errors.RemoteError:
-    """The error of one of many."""
+    """The error of one item of a batch."""
     facts = {_RENAMED.get(name, name): _text_of(fact) for name, fact in MessageToDict(failure.facts).items()}
     return errors.RemoteError(node_url, _reason(failure.kind), code, status.message, facts)
 
@@ -87,8 +87,8 @@ def from_failure(
 def _remote(node_url: str, kind: str, code: str, text: str, facts: str) -> errors.RemoteError:
     reason = _reason(kind)
     names = _names_of(errors.CLASSES.get(reason))
-    told: Mapping[str, str] = dict(zip(names, facts.split(), strict=False))
-    return errors.RemoteError(node_url, reason, code, text, told)
+    named: Mapping[str, str] = dict(zip(names, facts.split(), strict=False))
+    return errors.RemoteError(node_url, reason, code, text, named)
 
 
 def _names_of(cls: type | None) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from limedbpb.v1 import replica_pb2, topology_pb2
 
 
 class Fenced(Protocol):
-    """An answer that may say that the asker's topology is too old."""
+    """An answer that may report that the caller's topology is too old."""
 
     @property
     def newer(self) -> topology_pb2.Topology:
@@ -31,7 +31,7 @@ class Fenced(Protocol):
 
 
 def check_epoch(response: Fenced) -> None:
-    """StaleEpochError: the replica did nothing, for it knows a newer topology, which the error holds."""
+    """StaleEpochError: the replica did nothing, for it knows a newer topology, which the error carries."""
     if response.newer.epoch:  # a sub-message that isn't set reads as empty
         raise StaleEpochError(topology_from(response.newer))
 
@@ -44,8 +44,8 @@ def read_request(keys: Sequence[str], fence: Fence, most: int | None = None) -> 
 
 
 def read_response(held: Iterable[Held], marks_damaged: bool) -> replica_pb2.ReadResponse:
-    """What a replica holds, for a peer. marks_damaged: the peer knows of damaged records; else they are
-    raised (RecordDamagedError), lest it takes them for absent.
+    """The records of a replica, for a peer. marks_damaged: the peer understands damaged records; otherwise
+    they are raised (RecordDamagedError), lest it takes them to be absent.
     """
     return replica_pb2.ReadResponse(results=[_read_result(each, marks_damaged) for each in held])
 
@@ -80,7 +80,7 @@ def apply_request(records: Iterable[Record], fence: Fence, copied: bool) -> repl
 
 
 def apply_response(applied: Iterable[Applied]) -> replica_pb2.ApplyResponse:
-    """What became of a peer's records."""
+    """The outcomes of a peer's records."""
     return replica_pb2.ApplyResponse(
         results=[
             replica_pb2.ApplyResult(superseded_by=a.superseded_by, existed=a.existed, previous=a.previous)
@@ -90,7 +90,7 @@ def apply_response(applied: Iterable[Applied]) -> replica_pb2.ApplyResponse:
 
 
 def applied_from(response: replica_pb2.ApplyResponse) -> list[Applied]:
-    """What became of the records sent to a peer. StaleEpochError."""
+    """The outcomes of the records sent to a peer. StaleEpochError."""
     check_epoch(response)
     return [Applied(r.superseded_by, r.existed, r.previous) for r in response.results]
 
@@ -128,7 +128,9 @@ def range_response(page: RangePage, keys_only: bool) -> replica_pb2.ScanKeysResp
 
 
 def range_page_from(response: replica_pb2.ScanKeysResponse) -> RangePage:
-    """A page of a peer's range of keys; a value that was left out is as many zeros. StaleEpochError."""
+    """A page of a peer's range of keys; zeros of the same size stand for a value left out.
+    StaleEpochError.
+    """
     check_epoch(response)
     records = [from_message(message) for message in response.records]
     if response.sizes:
@@ -137,7 +139,7 @@ def range_page_from(response: replica_pb2.ScanKeysResponse) -> RangePage:
 
 
 def watch_request(what: WatchFilter, since_ms: int | None, fence: Fence) -> replica_pb2.WatchChangesRequest:
-    """The changes to be told by a peer."""
+    """The request for a peer's changes."""
     return replica_pb2.WatchChangesRequest(
         key=what.key, prefix=what.prefix, since_ms=since_ms, fence=fence_message(fence)
     )
@@ -228,7 +230,7 @@ def proposals_from(request: replica_pb2.AgreeRequest) -> list[Proposal]:
 
 
 def agree_response(states: Iterable[State | None]) -> replica_pb2.AgreeResponse:
-    """What a replica remembers, for a peer."""
+    """The state that a replica remembers, for a peer."""
     return replica_pb2.AgreeResponse(
         results=[
             replica_pb2.AgreeResult()
@@ -245,7 +247,7 @@ def agree_response(states: Iterable[State | None]) -> replica_pb2.AgreeResponse:
 
 
 def states_from(response: replica_pb2.AgreeResponse) -> list[State | None]:
-    """What a peer remembers. StaleEpochError."""
+    """The state that a peer remembers. StaleEpochError."""
     check_epoch(response)
     return [
         Acceptor(_ballot_from(r.promised), _ballot_from(r.accepted), _terms_from(r)) if r.can_tell else None
@@ -265,7 +267,7 @@ def _span(span: Span) -> replica_pb2.Span:
 
 
 def _of_size(record: Record, size: int) -> Record:
-    """A record with another value, of that size; a tombstone as it is."""
+    """A record with another value, of that size; a tombstone unchanged."""
     if record.value is None:
         return record
     return Record(record.key, bytes(size), record.version, record.expires_at)

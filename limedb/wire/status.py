@@ -2,9 +2,9 @@
 
 It owns the one table of codes, and the details: an ErrorInfo with the error's reason, the domain "limedb" and
 the facts of its class as texts, so that a client in any language can act on them. They travel in the trailer
-`grpc-status-details-bin`, or, where an error is one of many, in a message's own Status. grpc's own exceptions
-stop here. It must never read an error's text.
-Sources: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md, https://google.aip.dev/193
+`grpc-status-details-bin`, or, for an item of a batch, in a message's own Status. grpc's own exceptions stop
+here. It must never read an error's text. Sources:
+https://github.com/grpc/grpc/blob/master/doc/statuscodes.md, https://google.aip.dev/193
 """
 
 import json
@@ -45,22 +45,24 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
 }
 
 DOMAIN = "limedb"
-"""Whose reasons they are."""
+"""The domain of the reasons."""
 
 DETAILS = "grpc-status-details-bin"
-"""The trailer with the whole Status: that there is one, and of this domain, tells an answered error from a
+"""The trailer with the whole Status: its presence, with this domain, distinguishes an answered error from a
 broken connection.
 """
 
 BUG = "INTERNAL"
-"""The reason of what no class of errors stands for: a bug."""
+"""The reason of an error without a class: a bug."""
 
 TEXT_BYTES = 2048
-"""That an error's text may have: gRPC refuses trailers over 8 KiB in all, and the text is in them twice."""
+"""The most bytes of an error's text: gRPC refuses trailers over 8 KiB in all, and they contain the text
+twice.
+"""
 
 FACTS_IN_TRAILERS = 1024
 FACTS_IN_MESSAGES = 8192
-"""Bytes that facts may have; what finds no room is left out. The longest key fits into a message."""
+"""Bytes that facts may have; facts that don't fit are left out. The longest key fits into a message."""
 
 Answer = grpc.aio.AioRpcError | grpc.Call
 """A call that failed, asynchronous or not."""
@@ -72,7 +74,7 @@ _AS_THEMSELVES = (
     errors.UnavailableError,
     errors.WatchGapError,
 )
-"""The errors of a peer that are the asking node's own."""
+"""The errors of a peer that the calling node raises as its own."""
 
 _REASON = re.compile("[A-Z][A-Z0-9_]{0,62}")
 _LED_ASTRAY = "another node answers at its address"
@@ -89,8 +91,8 @@ def code_of(error: BaseException) -> grpc.StatusCode:
 
 
 def status_of(error: BaseException, method: str = "", room: int = FACTS_IN_MESSAGES) -> status_pb2.Status:
-    """An error for the wire. A bug gets an id, and its traceback goes to the log under that id. method: that
-    failed, for the log. room: bytes for the facts.
+    """An error for the wire. A bug gets an id, and its traceback goes to the log under that id. method: the
+    one that failed, for the log. room: bytes for the facts.
     """
     if isinstance(error, errors.LimeDBError):
         info = ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=dict(_facts_of(error, room)))
@@ -106,7 +108,7 @@ def status_of(error: BaseException, method: str = "", room: int = FACTS_IN_MESSA
 
 
 def trailers_of(error: BaseException, status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
-    """What goes with a call that failed. status: of the error, with room for FACTS_IN_TRAILERS."""
+    """The trailers of a failed call. status: of the error, with room for FACTS_IN_TRAILERS."""
     return ((DETAILS, status.SerializeToString()), *old_errors.trailers_of(error))
 
 
@@ -117,7 +119,7 @@ def number_of(code: grpc.StatusCode) -> int:
 
 
 def _facts_of(error: errors.LimeDBError, room: int) -> Iterator[tuple[str, str]]:
-    """The facts of an error as texts, as far as there is room; what is several is JSON."""
+    """The facts of an error as texts, as far as there is room; collections are JSON."""
     facts: Mapping[str, object] = error.facts if isinstance(error, errors.RemoteError) else vars(error)
     for name, fact in facts.items():
         if isinstance(fact, str | int | float):
@@ -140,21 +142,21 @@ def _cut(text: str) -> str:
 
 
 def remote_error(node_url: str, answer: Answer) -> errors.RemoteError | None:
-    """The error that a LimeDB server answered; None when there was no answer, but a broken connection."""
+    """The error that a LimeDB server answered; None: there was no answer, but a broken connection."""
     trailers = [(str(name), value) for name, value in answer.trailing_metadata() or ()]
     for name, value in trailers:
         if name == DETAILS and isinstance(value, bytes):
             try:
-                told = error_from(node_url, status_pb2.Status.FromString(value))
-            except DecodeError:  # of somebody else
+                error = error_from(node_url, status_pb2.Status.FromString(value))
+            except DecodeError:  # not a LimeDB server's
                 continue
-            if told is not None:
-                return told
+            if error is not None:
+                return error
     return old_errors.from_trailers(node_url, answer.code().name, answer.details() or "", trailers)
 
 
 def error_from(node_url: str, status: status_pb2.Status) -> errors.RemoteError | None:
-    """The error that a Status holds; None where it has no details of this domain."""
+    """The error in a Status; None if it has no details of this domain."""
     info = ErrorInfo()
     for detail in status.details:
         with suppress(DecodeError):
@@ -166,29 +168,31 @@ def error_from(node_url: str, status: status_pb2.Status) -> errors.RemoteError |
 
 
 def item_error(node_url: str, status: status_pb2.Status, failure: kv_pb2.Failure) -> errors.LimeDBError:
-    """The error of one of many, as itself. failure: the same, as version 0.1 tells it."""
+    """The error of one item of a batch, in its own class. failure: the same error in the form of
+    version 0.1.
+    """
     old = old_errors.from_failure(node_url, name_of(status.code), status, failure)
     return as_itself(error_from(node_url, status) or old, status.message)
 
 
 def refusal_error(node_url: str, refusal: replica_pb2.Refusal) -> errors.LimeDBError:
-    """The error of a peer's answer, as peer_error has it."""
+    """The error in a peer's answer, in the same form as that of `peer_error`."""
     status = status_pb2.Status(code=refusal.code, message=refusal.message, details=refusal.details)
     old = old_errors.from_refusal(node_url, name_of(refusal.code), refusal)
     return _for_peers(error_from(node_url, status) or old)
 
 
 def peer_error(node_url: str, answer: Answer) -> errors.LimeDBError | None:
-    """The error that a peer answered, as itself where callers act on its class, else as RemoteError; None
-    when there was no answer, but a broken connection.
+    """The error that a peer answered, in its own class if callers act on that, else as RemoteError; None:
+    there was no answer, but a broken connection.
     """
     remote = remote_error(node_url, answer)
     return None if remote is None else _for_peers(remote)
 
 
 def as_itself(remote: errors.RemoteError, text: str) -> errors.LimeDBError:
-    """An error of the class that it was, with a text; RemoteError where that class isn't known here. A fact
-    that wasn't told is None.
+    """An error in its original class, with a text; RemoteError if this version doesn't know the class. A
+    missing fact is None.
     """
     known = errors.CLASSES.get(remote.reason)
     if known is None:
@@ -208,13 +212,13 @@ def name_of(number: int) -> str:
 
 def _for_peers(remote: errors.RemoteError) -> errors.LimeDBError:
     known = errors.CLASSES.get(remote.reason)
-    if known is errors.WrongNodeError:  # the peer itself heard nothing of it
+    if known is errors.WrongNodeError:  # the call never reached the peer itself
         return errors.ReplicaUnreachableError(remote.node_url, _LED_ASTRAY)
     return as_itself(remote, str(remote)) if known in _AS_THEMSELVES else remote
 
 
 def _read(kind: object, text: str | None) -> object:
-    """A fact by its type; None: it is none of that type."""
+    """A fact by its type; None: the text isn't of that type."""
     if text is None or kind is str:
         return text
     try:

@@ -1,7 +1,8 @@
 """Messages of TopologyService to values and back.
 
-It owns the meaning of each field, and refuses (InvalidRequestError) what can't be a topology, a fence or a
-ballot: the state machines behind it take only whole ones. It must never decide what may follow an epoch.
+It owns the meaning of each field, and refuses (InvalidRequestError) messages that can't be a topology, a
+fence or a ballot: the state machines behind it take only whole ones. It must never decide which topology may
+follow another.
 """
 
 from limedb.config import address_of
@@ -39,19 +40,21 @@ def cluster_id_from(number: int) -> str:
 
 
 def fence_message(fence: Fence) -> topology_pb2.Fence:
-    """A fence as it is sent."""
+    """A fence as a message."""
     return topology_pb2.Fence(cluster_id=cluster_number(fence.cluster_id), epoch=fence.epoch)
 
 
 def fence_from(message: topology_pb2.Fence) -> Fence:
-    """A fence as a peer sent it; one that isn't set has no epoch either. InvalidRequestError."""
+    """A fence as a peer sent it. InvalidRequestError: it isn't set, so it has no epoch."""
     if not message.epoch or not message.cluster_id:
-        raise InvalidRequestError("fence is not set: it says under which topology the request was made")
+        raise InvalidRequestError(
+            "fence is not set: it must name the topology under which the request was made"
+        )
     return Fence(cluster_id_from(message.cluster_id), message.epoch)
 
 
 def topology_message(topology: Topology) -> topology_pb2.Topology:
-    """A topology as it is sent."""
+    """A topology as a message."""
     return topology_pb2.Topology(
         cluster_id=cluster_number(topology.cluster_id),
         epoch=topology.epoch,
@@ -63,11 +66,15 @@ def topology_message(topology: Topology) -> topology_pb2.Topology:
 
 
 def topology_from(message: topology_pb2.Topology) -> Topology:
-    """A topology as a peer sent it; one that isn't set has no phase. InvalidRequestError."""
+    """A topology as a peer sent it. InvalidRequestError: it isn't set, so it has no phase, or it has
+    a flaw.
+    """
     if message.phase not in _PHASE_OF:
         raise InvalidRequestError(f"topology is not set, or its phase is unknown ({message.phase})")
     if (message.epoch == 0) != (message.cluster_id == 0):
-        raise InvalidRequestError(f"epoch={message.epoch} of cluster {message.cluster_id}: both or none is 0")
+        raise InvalidRequestError(
+            f"epoch={message.epoch} of cluster {message.cluster_id}: either both are 0 or neither is"
+        )
     topology = Topology(
         cluster_id=cluster_id_from(message.cluster_id),
         epoch=message.epoch,
@@ -82,19 +89,19 @@ def topology_from(message: topology_pb2.Topology) -> Topology:
 
 
 def ballot_message(ballot: Ballot) -> topology_pb2.Ballot | None:
-    """A ballot as it is sent; None, which leaves the field unset, for none."""
+    """A ballot as a message; None, which leaves the field unset, for NONE."""
     return None if ballot == NONE else topology_pb2.Ballot(round=ballot.round, proposer=ballot.proposer)
 
 
 def ballot_from(message: topology_pb2.Ballot) -> Ballot:
-    """A ballot that somebody tries. InvalidRequestError: it isn't set."""
+    """A ballot that a peer tries. InvalidRequestError: it isn't set."""
     if not message.round or not message.proposer:
-        raise InvalidRequestError("ballot is not set: it has a round from 1 on, and a proposer")
+        raise InvalidRequestError("ballot is not set: it must have a round from 1 on, and a proposer")
     return Ballot(message.round, message.proposer)
 
 
 def acceptor_message(acceptor: Acceptor[Topology]) -> topology_pb2.Acceptor:
-    """An acceptor's state as it is sent."""
+    """An acceptor's state as a message."""
     return topology_pb2.Acceptor(
         promised=ballot_message(acceptor.promised),
         accepted=ballot_message(acceptor.accepted),
@@ -112,7 +119,7 @@ def acceptor_from(message: topology_pb2.Acceptor) -> Acceptor[Topology]:
 
 
 def account_message(account: Account) -> topology_pb2.FetchResponse:
-    """What a node says of the epochs, as it is sent."""
+    """A node's account of the epochs as a message."""
     return topology_pb2.FetchResponse(
         topology=topology_message(account.newest),
         since=[topology_message(topology) for topology in account.since[:-1]],
@@ -121,14 +128,14 @@ def account_message(account: Account) -> topology_pb2.FetchResponse:
 
 
 def account_from(message: topology_pb2.FetchResponse) -> Account:
-    """What a peer says of the epochs. InvalidRequestError."""
+    """A peer's account of the epochs. InvalidRequestError."""
     newest = topology_from(message.topology)
     since = [topology_from(each) for each in message.since[:MAX_RECENT]]
     return Account((*since, newest), acceptor_from(message.acceptor))  # one that isn't set reads as empty
 
 
 def progress_message(progress: Progress) -> topology_pb2.GetProgressResponse:
-    """How a node does its part of a change, as it is sent."""
+    """The progress of a node's part of a change, as a message."""
     return topology_pb2.GetProgressResponse(
         epoch=progress.epoch,
         spans=progress.spans,
@@ -143,7 +150,7 @@ def progress_message(progress: Progress) -> topology_pb2.GetProgressResponse:
 
 
 def progress_from(message: topology_pb2.GetProgressResponse) -> Progress:
-    """How a peer does its part of a change."""
+    """The progress of a peer's part of a change."""
     return Progress(
         epoch=message.epoch,
         spans=message.spans,
@@ -169,7 +176,7 @@ def _member(member: Member) -> topology_pb2.Member:
 
 def _member_from(message: topology_pb2.Member) -> Member:
     if not message.node_id or message.standing not in _STANDING_OF:
-        raise InvalidRequestError(f"member {message.url!r} has no node_id, or no standing that is known")
+        raise InvalidRequestError(f"member {message.url!r} has no node_id, or an unknown standing")
     try:
         address_of(message.url)
     except ValueError as allowed:

@@ -22,8 +22,8 @@ def test_of_each_kind_one_line_passes_in_its_time_and_says_how_many_did_not(
     assert caplog.messages == [
         "no room for k",
         "something else",
-        "no room for k (and 9 times since this was logged last)",
-        "no room for k (and 9 times since this was logged last)",
+        "no room for k (and 9 more times since this was last logged)",
+        "no room for k (and 9 more times since this was last logged)",
     ]
 
 

@@ -68,7 +68,7 @@ def test_what_is_written_for_a_go_limedb_is_one_json_object(items: list[Item]) -
     [
         ("nope", "not JSON"),
         ("[]", "must be a JSON object"),
-        ('{"value":"v"}', '"key" must be a text'),
+        ('{"value":"v"}', '"key" must be a string'),
         ('{"key":"k"}', 'either "value" or "blob"'),
         ('{"key":"k","value":"v","blob":"aGk="}', 'either "value" or "blob"'),
         ('{"key":"k","value":5}', 'either "value" or "blob"'),

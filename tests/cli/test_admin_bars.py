@@ -48,7 +48,7 @@ def test_a_decommission_has_a_bar_that_fills_and_then_the_result(four: RunningCl
     code, shown = on_terminal("admin", "decommission", leaver, "--target", four.nodes[0].address)
     assert (code, f"{leaver} leaves (begun in epoch" in shown.partition(HIDDEN)[0]) == (0, True)
     assert last_frame(shown).startswith(f"streaming  {FULL}")
-    assert shown.rpartition(SHOWN)[2] == f"\r\n{leaver} is no member any more\r\n"
+    assert shown.rpartition(SHOWN)[2] == f"\r\n{leaver} is no longer a member\r\n"
 
 
 @pytest.mark.cluster
@@ -67,4 +67,4 @@ def test_in_a_pipe_progress_is_lines(four: RunningCluster) -> None:
     leaver = four.nodes[3].url
     done = limedb("admin", "decommission", leaver, "--target", four.nodes[0].address)
     assert (done.returncode, "\x1b" in done.stdout, "####" in done.stdout) == (0, False, False)
-    assert done.stdout.endswith(f"{leaver} is no member any more\n")
+    assert done.stdout.endswith(f"{leaver} is no longer a member\n")

@@ -79,7 +79,7 @@ def test_a_gap_ends_it_and_says_what_to_do() -> None:
 
 
 def test_it_gives_up_in_time_and_says_where_to_go_on() -> None:
-    with pytest.raises(LimeDBError, match=r"nobody there; go on with --after-version 5$"):
+    with pytest.raises(LimeDBError, match=r"nobody there; continue with --after-version 5$"):
         follow(Streams([told(5), AWAY]), 2, patience=0)
 
 

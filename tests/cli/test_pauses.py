@@ -112,5 +112,5 @@ def test_an_import_of_a_cluster_that_stays_away_ends_with_its_place_and_how_ofte
             complaint = importing.communicate(timeout=60)[1]
     assert importing.returncode == 1
     hint, error = complaint.splitlines()
-    assert hint == "broken off; 2 keys stored, 0 bad lines: send what comes behind line 2 to go on"
+    assert hint == "stopped; 2 keys stored, 0 bad lines: to continue, send the lines after line 2"
     assert re.search(r"tried \d+ times in [1-9]\.\d s", error), error

@@ -175,7 +175,7 @@ def test_lines_of_a_pipe_are_stored_as_they_come_and_ctrl_c_is_heard_though_noth
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 130
         assert process.stderr is not None
-        told = "3 keys stored, 0 bad lines: send what comes behind line 3 to go on"
+        told = "3 keys stored, 0 bad lines: to continue, send the lines after line 3"
         assert process.stderr.read() == f"interrupted; {told}\n"
 
 
@@ -206,7 +206,7 @@ def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     code, complaint = interrupt(command, how)
     assert code == (130 if how is signal.SIGINT else -how)
     place = json.loads(state_of(source).read_text())
-    hint = f"0 bad lines: --resume goes on behind line {place['line']}\n"
+    hint = f"0 bad lines: --resume continues after line {place['line']}\n"
     assert complaint.endswith(hint) == (how is signal.SIGINT)
     assert 0 < place["line"] == place["stored"] < count
     before = stored(node)
@@ -232,7 +232,7 @@ def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     assert limedb("export", str(whole), "--target", node).returncode == 0
     command = ["export", str(copy), "--target", node]
     code, complaint = interrupt(command, how)
-    hint = "keys written: --resume goes on from about there\n"
+    hint = "keys written: --resume continues from about there\n"
     assert (code, complaint.endswith(hint)) == ((130, True) if how is signal.SIGINT else (-how, False))
     if how is signal.SIGKILL:
         assert copy.stat().st_size > json.loads(state_of(copy).read_text())["size"]

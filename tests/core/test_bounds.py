@@ -79,7 +79,7 @@ def test_what_steps_make_is_sound() -> None:
         ),
     ],
 )
-def test_what_no_cluster_can_have_is_told_with_its_value(fields: dict[str, object], why: str) -> None:
+def test_a_flaw_names_the_value_that_no_cluster_can_have(fields: dict[str, object], why: str) -> None:
     assert why in flaw(replace(SOUND, **fields))
 
 

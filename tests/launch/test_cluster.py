@@ -200,7 +200,7 @@ def test_a_member_that_refuses_to_start_is_named_and_the_others_are_left_running
         assert "node3 ended while it started" in done.stderr
         assert "node3: it ended; the end of" in done.stderr
         assert "node.json" in done.stderr
-        assert "node1, node2 serve, so they are left running" in done.stderr
+        assert "node1, node2 serve, so they keep running" in done.stderr
         assert states(cluster) == (1, {"node1": "running", "node2": "running", "node3": "dead"})
         for folder in cluster.folder.glob("node3/*.lmdb"):
             folder.rename(tmp_path / "damaged")

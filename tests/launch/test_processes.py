@@ -80,5 +80,5 @@ def test_a_process_has_a_session_of_its_own_and_adds_to_its_log(tmp_path: Path) 
 
 
 def test_waiting_in_vain_ends() -> None:
-    with pytest.raises(LaunchError, match=r"waited 0.05 s for the moon, in vain"):
+    with pytest.raises(LaunchError, match=r"waited 0.05 s in vain for the moon"):
         wait_until(lambda: False, 0.05, "the moon")

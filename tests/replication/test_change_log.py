@@ -9,9 +9,10 @@ import pytest
 from limedb.core.hlc import version_at
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
+from limedb.core.stop_limits import SPREAD_MS
 from limedb.errors import WatchGapError
 from limedb.ports import Applied, ChangeBatch
-from limedb.replication.change_log import BATCH, BEAT_SECONDS, OLD_COPY_MS, SPREAD_MS, ChangeLog
+from limedb.replication.change_log import BATCH, BEAT_SECONDS, OLD_COPY_MS, ChangeLog
 from tests.replication.nodes import virtual
 
 NOW = 1_700_000_000_000

@@ -241,7 +241,7 @@ async def test_replicas_that_lost_their_memory_do_not_answer_for_what_was_before
     nodes.start(C)
     other = nodes.coordinator(B)
     other.fail(B, is_down=True)
-    with pytest.raises(OutcomeUnknownError, match="it can't tell"):
+    with pytest.raises(OutcomeUnknownError, match="it does not know"):
         await other.coordinator.write(put(key, 1), Level.QUORUM, soon())
     await asyncio.sleep(MARGIN_MS / 1000)
     await other.coordinator.write(put(new_key()), Level.QUORUM, soon())

@@ -200,7 +200,7 @@ def test_watchers_see_a_node_join_and_leave(tmp_path: Path) -> None:
             new = running.add()
             until_members(first, (*running.nodes, new))
             code, lines, err = admin(first, "decommission", new.url)
-            assert (code, err, lines[-1]) == (0, "", f"{new.url} is no member any more")
+            assert (code, err, lines[-1]) == (0, "", f"{new.url} is no longer a member")
             assert lines[0].startswith(f"{new.url} leaves (begun in epoch {epoch + 4}); ")
             for watch in (by_grpc, by_rest):
                 wait_for("it hears of the end", lambda watch=watch: (epoch + 6, "steady") in watch.phases())
@@ -225,7 +225,7 @@ def test_a_dead_node_is_removed_on_request(tmp_path: Path) -> None:
         code, lines, _ = admin(staying[0], "remove", dead.url, "--dry-run")
         assert (code, lines[0].startswith(f"{dead.url} is removed (nothing was changed); ")) == (0, True)
         code, lines, err = admin(staying[0], "remove", dead.url)
-        assert (code, err, lines[-1]) == (0, "", f"{dead.url} is no member any more")
+        assert (code, err, lines[-1]) == (0, "", f"{dead.url} is no longer a member")
         until_members(staying[1], tuple(staying))
         wait_for("each key is on all that are left", lambda: [stored(node) for node in staying] == [5] * 3)
         code, _, err = admin(staying[0], "remove", dead.url)

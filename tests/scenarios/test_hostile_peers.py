@@ -196,7 +196,7 @@ def test_a_cluster_that_an_older_version_let_be_poisoned_is_mended_by_a_command(
     folders = [str(file.parent) for file in files]
     told = limedb("repair-topology", "--dry-run", *folders)
     assert told.returncode == 2
-    assert "say it with --replication-factor" in told.stderr
+    assert "by --replication-factor" in told.stderr
 
     done = limedb("repair-topology", "--replication-factor", "3", *folders)
     assert done.returncode == 0, done.stderr

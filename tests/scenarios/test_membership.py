@@ -128,7 +128,7 @@ async def check_leaving(running: RunningCluster, cluster: Nodes, new: Node, keys
         assert done.returncode == 0, done.stderr
         moved = sum(map(stored, staying)) + stored(new) - before
     print(f"leave: {moved} keys moved; {load.report()}")  # noqa: T201 (shown by pytest -s)
-    assert done.stdout.splitlines()[-1] == f"{leaving.url} is no member any more"
+    assert done.stdout.splitlines()[-1] == f"{leaving.url} is no longer a member"
     assert abs(moved / (REPLICAS * MANY / 6) - 1) < 0.15
     await until_members(new, [*staying, new])
     await check_all(left, load.load, new, keys)

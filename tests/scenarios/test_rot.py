@@ -35,7 +35,7 @@ def test_flipped_bits_of_one_node_are_told_to_nobody_and_mended(breakable: Runni
             _check_read(node, level)
     for node in breakable.nodes:
         wait_for("a whole scan", lambda node=node: _scan(node) == KEYS, ignore=grpc.RpcError)
-    assert "entries of the index mended" in _scrub(first)
+    assert "index entries mended" in _scrub(first)
     assert re.search(
         r"\d+ records checked, 0 damaged, 0 mended from other replicas, 0 entries", _scrub(first)
     )
@@ -89,8 +89,8 @@ def test_a_single_copy_that_is_damaged_is_data_loss_until_it_is_written_anew(tmp
         with pytest.raises(grpc.RpcError, match="no other replica has it"):
             _scan(node)
         scrubbed = limedb("admin", "scrub", "--target", node.address)
-        assert "0 damaged beside 2 that were known" in scrubbed.stdout
-        assert "2 records are damaged still, 2 of which no replica has" in scrubbed.stderr
+        assert "0 damaged besides 2 already known" in scrubbed.stdout
+        assert "2 records are still damaged, and no replica has 2 of them" in scrubbed.stderr
         _write(node, dict.fromkeys(lost, "new"))
         assert _read(node, QUORUM) == KEYS | dict.fromkeys(lost, "new")
         assert _scan(node) == KEYS | dict.fromkeys(lost, "new")

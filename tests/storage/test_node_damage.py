@@ -63,7 +63,7 @@ async def test_data_that_others_have_is_set_aside_and_the_node_may_join_its_clus
 @pytest.mark.parametrize(
     ("saved", "reason"),
     [
-        (None, "it isn't known whether others have its data"),
+        (None, "it isn't known whether other nodes have the data"),
         (Saved("id-0"), "belongs to no cluster"),
         (Saved("id-0", cluster(1)), r"the other members \(none\) are too few"),
         (Saved("id-0", cluster(2)), r"the other members \(http://n1:1\) are too few"),
@@ -143,7 +143,7 @@ async def test_data_without_its_node_file_is_damage_and_a_snapshot_alone_is_not(
     assert await prepared(tmp_path) == Saved("fresh")  # by its copy
     (folder / "node.json").unlink(missing_ok=True)
     (folder / "node.json.copy").unlink()
-    with pytest.raises(StoreDamagedError, match="and its copy are gone, although data is there"):
+    with pytest.raises(StoreDamagedError, match="and its copy are gone, although there is data"):
         await prepared(tmp_path)
 
 

@@ -101,8 +101,8 @@ async def test_a_copy_that_stands_in_is_said_once_and_asks_for_nothing(
     file = JsonNodeFile(path)
     assert file.load() == file.load() == FULL
     (said,) = [record.getMessage() for record in caplog.records]
-    assert said.startswith(f"{path} isn't what a LimeDB wrote: it is no JSON (")
-    assert said.endswith("; its copy is whole and is used instead, and the file is written anew")
+    assert said.startswith(f"{path} isn't a file that LimeDB wrote: it isn't JSON (")
+    assert said.endswith("; its copy is whole and is used instead, and the file is written again")
 
 
 async def test_a_file_that_is_gone_or_an_older_one_is_taken_from_the_copy(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ async def test_a_poisoned_file_is_refused_in_words_that_name_the_command(
     tmp_path: Path, poison: dict[str, Any]
 ) -> None:
     path = folders(tmp_path, **poison)[0]
-    with pytest.raises(StoreCorruptError, match=r"node\.json isn't what a LimeDB wrote"):
+    with pytest.raises(StoreCorruptError, match=r"node\.json isn't a file that LimeDB wrote"):
         JsonNodeFile(path / "node.json").load()
 
 
@@ -117,7 +117,7 @@ def test_a_node_whose_data_was_set_aside_is_no_member_but_may_join(tmp_path: Pat
 
 def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     nodes = [read(path) for path in folders(tmp_path, replication_factor=0)]
-    with pytest.raises(InvalidRequestError, match="say it with --replication-factor"):
+    with pytest.raises(InvalidRequestError, match="by --replication-factor"):
         plan(nodes, None, 256)
     assert plan(nodes, 3, 256).replication_factor == 3
     with pytest.raises(InvalidRequestError, match="twice"):

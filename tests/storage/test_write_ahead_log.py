@@ -153,7 +153,7 @@ def test_a_segment_that_was_not_synced_ends_where_it_is_torn(tmp_path: Path) -> 
 def test_a_foreign_file_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "log-0000000001"
     path.write_bytes(b"letters and more")
-    with pytest.raises(StoreError, match="no write-ahead log that this LimeDB reads"):
+    with pytest.raises(StoreError, match="a write-ahead log that this LimeDB reads"):
         list(groups_in(tmp_path))
     assert path.read_bytes() == b"letters and more"
 

@@ -10,7 +10,7 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
-DELAYS = [0.1, *(pytest.param(seconds, marks=pytest.mark.torture) for seconds in (0.005, 0.4, 1.0))]
+DELAYS = [0.1, *(pytest.param(seconds, marks=pytest.mark.torture) for seconds in (0.005, 0.4, 1.0, 2.0))]
 """Seconds one way."""
 PIECES = 4
 """Of the stream that are waited for: its interval is a second, and a silence of 3.5 s would end it."""

@@ -1,1 +1,1 @@
-"""Gossip: who is there, who answers, and how far the nodes' clocks lie apart."""
+"""Gossip: which nodes exist, which of them answer, and how far apart their clocks are."""

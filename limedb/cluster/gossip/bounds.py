@@ -1,7 +1,7 @@
-"""What an entry of a gossip message may hold, whoever sent it.
+"""What an entry of a gossip message may contain, whichever node sent it.
 
 It owns the bounds of names, addresses and numbers. It must never judge whether an entry is true: `hearsay.py`
-does. One bad entry is left out; the others of its message stand.
+does. One bad entry is left out; the other entries of its message count.
 """
 
 import ipaddress
@@ -22,15 +22,15 @@ MAX_EPOCH = 1 << 48
 MAX_VIRTUAL_NODES = 4096
 MAX_REPLICATION_FACTOR = 16
 MAX_LOAD = 1e18
-"""Of each figure of a node's load."""
+"""The largest value of each figure of a node's load."""
 MAX_ENTRIES = 2000
-"""Entries of each kind that are read of a message; a cluster has 1,000 members at most."""
+"""Entries of each kind that are read from a message; a cluster has 1,000 members at most."""
 
 _METADATA = frozenset({"metadata", "metadata.google.internal", "instance-data"})
 
 
 def flaw(state: NodeState, now_ms: int) -> str:
-    """What is wrong with a state, in a few words for the log; empty: nothing is."""
+    """The flaw of a state, in a few words for the log; empty: it has none."""
     if not is_name(state.url):
         return "a name that can't be a node's"
     if not is_generation(state.generation, now_ms):
@@ -58,7 +58,7 @@ def is_generation(generation: int, now_ms: int) -> bool:
 
 
 def is_name(url: str) -> bool:
-    """Whether a text can be a node's name: http://HOST:PORT that somebody could dial."""
+    """Whether a text can be a node's name: http://HOST:PORT that can be dialled."""
     try:
         return len(url) <= MAX_URL and is_address(address_of(url))
     except ValueError:
@@ -66,8 +66,8 @@ def is_name(url: str) -> bool:
 
 
 def is_address(address: str) -> bool:
-    """Whether a text is HOST:PORT that peers may dial: no socket of the machine's own, no link-local address
-    (clouds answer with credentials there), no multicast or unspecified one.
+    """Whether a text is a HOST:PORT that peers may dial: no link-local address (clouds answer with
+    credentials there), no multicast or unspecified one.
     """
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})", address)
     if match is None or len(address) > MAX_URL or not 1 <= int(match[2]) <= 65535:
@@ -82,14 +82,14 @@ def is_address(address: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is on the machine itself, as far as its text says."""
+    """Whether an address is on this machine itself, judged by its text."""
     host = address.rpartition(":")[0].strip("[]").lower().rstrip(".")
     ip = _ip(host)
     return host in LOOPBACK_HOSTS or host.endswith(".localhost") or (ip is not None and ip.is_loopback)
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The IP address that a host's text stands for, in all forms that resolvers take (0xA9FEA9FE)."""
+    """The IP address that a host's text stands for, in all forms that resolvers accept (0xA9FEA9FE)."""
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:

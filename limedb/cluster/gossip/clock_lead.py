@@ -1,12 +1,12 @@
-"""How far the cluster's time leads its clocks, after clocks that were ahead were set right.
+"""How far the cluster's time leads its clocks, after fast clocks were set right.
 
 It owns that agreement. It must never judge clocks (`clock_skew.py` does), nor versions.
 
-With each answer to a SYN a node says what time it has (`core/slewed_time.py`), which is measured as its clock
-is: against the own monotonic clock. What a majority of the members has reached, at least, is the cluster's
-time: so one node, whose clock alone was ahead, neither draws the others along nor stays ahead of them, and
-one that was restarted, or was away, follows the others. While too few were heard, a node keeps its own time:
-stepping back would bring back what has expired.
+With each answer to a SYN a node sends its time (`core/slewed_time.py`); the receiver measures it, like the
+peer's clock, against its own monotonic clock. The cluster's time is the latest that a majority of the members
+has reached. So a single node whose clock was ahead neither draws the others along nor stays ahead of them,
+and a node that was restarted, or was away, follows the others. While it has heard too few members, a node
+keeps its own time: stepping back would bring expired values back.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -19,19 +19,19 @@ from limedb.ports import Clock
 RECENT = 10  # intervals that a measurement counts for, at least
 PER_PEER = 3  # intervals more for each peer: one is met in an interval
 MAX_LEAD_MS = 24 * 3600 * 1000.0
-"""A day: what is further ahead than that is no time that a clock showed, but an error."""
+"""A day: a time that is further ahead comes from an error, not from a clock."""
 
 
 class _Sample(NamedTuple):
-    """time_ms: what a peer had at seconds `at` of the monotonic clock."""
+    """time_ms: a peer's time at second `at` of the monotonic clock."""
 
     time_ms: float
     at: float
 
 
 class ClockLead:
-    """members: URLs of the nodes of the topology. tolerance_ms: leads that differ by less are the same.
-    interval: of gossip, seconds.
+    """Measures the peers' times and agrees with them on the lead. members: URLs of the topology's nodes.
+    tolerance_ms: leads that differ by less count as equal. interval: of gossip, seconds.
     """
 
     def __init__(
@@ -50,14 +50,16 @@ class ClockLead:
         self.is_settled = False
 
     def measured(self, url: str, time_ms: int, round_trip: float) -> None:
-        """A peer's time was time_ms (0: not told) within the round_trip seconds until now."""
+        """Note that a peer's time was time_ms (0: not given) at some moment of the last round_trip
+        seconds.
+        """
         if time_ms:
             now = self._clock.elapsed()
             self._samples[url] = _Sample(time_ms, now - round_trip / 2)
 
     def agreed_ms(self, own: float, now_ms: float) -> float:
-        """The lead that this node is to have, where its own is `own`. now_ms: of its clock, set right by what
-        is known of it. `is_settled` says afterwards whether the others had their say.
+        """The lead that this node should have if its own is `own`. now_ms: its clock, corrected by its known
+        skew. Afterwards `is_settled` shows whether the other members were taken into account.
         """
         leads = sorted([own, *self._leads(now_ms)], reverse=True)
         need = majority(len(self._members()) or 1)
@@ -70,7 +72,7 @@ class ClockLead:
         return min(own if abs(agreed - own) <= self._tolerance else agreed, MAX_LEAD_MS)
 
     def _leads(self, now_ms: float) -> Iterator[float]:
-        """By how much the other members are ahead of now_ms, by what was heard of them lately."""
+        """By how many ms the other members are ahead of now_ms, by their recent answers."""
         now, members = self._clock.elapsed(), self._members()
         oldest = now - self._interval * (RECENT + PER_PEER * len(members))
         for url, sample in self._samples.items():

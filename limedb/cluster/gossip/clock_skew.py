@@ -1,7 +1,7 @@
 """How far this node's clock is from its peers'.
 
-It owns the measurements that come with gossip, and the judgement of the own clock. It must never set a
-clock, nor refuse a version (`replication/clock_guard.py` does).
+It owns the measurements that gossip brings, and the judgement of the own clock. It must never set a clock,
+nor refuse a version (`replication/clock_guard.py` does).
 
 Source: Cristian 1989, "Probabilistic Clock Synchronization": the peer's answer was made somewhere within the
 round trip, so half of it is the uncertainty.
@@ -30,10 +30,10 @@ class _Sample(NamedTuple):
 
 
 class ClockSkewMonitor:
-    """Compares clocks. max_skew_ms: MAX_CLOCK_SKEW. interval: of gossip, seconds. members: URLs of the nodes
-    of the topology: only they count.
+    """Compares clocks. max_skew_ms: MAX_CLOCK_SKEW. interval: of gossip, seconds. members: URLs of the
+    topology's nodes: only they count.
 
-    Peers are held against the own monotonic clock, so that a jump of the own wall clock shows at once.
+    It compares peers with the own monotonic clock, so a jump of the own wall clock shows at once.
     """
 
     def __init__(
@@ -44,23 +44,28 @@ class ClockSkewMonitor:
         self._started = clock.elapsed()
 
     def measured(self, url: str, remote_ms: int, round_trip: float) -> None:
-        """A peer's wall clock showed remote_ms (0: not told) within the round_trip seconds until now."""
+        """Note that a peer's wall clock showed remote_ms (0: not given) at some moment of the last round_trip
+        seconds.
+        """
         if remote_ms == 0:
             return
         now = self._clock.elapsed()
         half = round_trip / 2
         sample = _Sample(remote_ms - (now - half) * 1000, half * 1000, now)
-        same = [kept for kept in self._recent(url) if _agree(kept, sample)]  # else its clock was set since
+        same = [
+            kept for kept in self._recent(url) if _agree(kept, sample)
+        ]  # otherwise its clock was set since
         self._samples[url] = [*same, sample][-KEPT:]
 
     def offsets(self) -> dict[str, float]:
-        """By how many ms each peer heard lately is ahead of this node; negative: behind."""
+        """By how many ms each recently heard peer is ahead of this node; negative: behind."""
         return {url: self._ahead(sample) for url, sample in self._best().items()}
 
     def skew_ms(self) -> int:
-        """What to add to the own wall clock for the cluster's time: 0, unless the own one is off.
+        """The milliseconds to add to the own wall clock for the cluster's time: 0, unless the own clock is
+        off.
 
-        It is off when it disagrees with a majority of the members heard by more than the limit.
+        It is off if it disagrees with a majority of the heard members by more than the limit.
         """
         heard, far = self._judged()
         if not heard or len(far) < majority(heard):
@@ -68,7 +73,7 @@ class ClockSkewMonitor:
         return round(median(far))
 
     def problem(self) -> str:
-        """What is wrong with the own clock, as a sentence; empty while nothing is."""
+        """What is wrong with the own clock, as a sentence; empty if nothing is."""
         heard, far = self._judged()
         if not heard and self._is_starting():
             return "this node has just started, and has not compared its clock with any peer's yet"
@@ -81,7 +86,7 @@ class ClockSkewMonitor:
         )
 
     def _is_starting(self) -> bool:
-        """Whether peers are to be heard first: what is written by a wrong clock can't be taken back."""
+        """Whether peers must be heard first: a write with a wrong clock's version can't be taken back."""
         is_new = self._clock.elapsed() - self._started < START * self._interval
         return is_new and len(self._members()) > 1
 
@@ -110,5 +115,5 @@ class ClockSkewMonitor:
 
 
 def _agree(one: _Sample, other: _Sample) -> bool:
-    """Whether two measurements may be of one clock that nobody has set in between."""
+    """Whether two measurements may be of one clock that was not set in between."""
     return abs(one.ahead - other.ahead) <= one.uncertainty + other.uncertainty + DRIFT_MS

@@ -1,6 +1,6 @@
-"""Gossip in motion: when to beat, whom to meet, and the exchange of SYN, ACK and ACK2.
+"""Gossip at work: the heartbeats, the choice of peers, and the exchange of SYN, ACK and ACK2.
 
-It owns the rounds and the tasks that run them, and the questions to nodes of which hearsay speaks. It must
+It owns the rounds and the tasks that run them, and the questions to nodes known only by hearsay. It must
 never merge or judge (`cluster/gossip/view.py` does), nor let a peer that hangs delay the own heartbeat.
 """
 
@@ -24,22 +24,22 @@ from limedb.ports import Clock, GossipTransport
 
 log = logging.getLogger(__name__)
 
-JITTER = 0.1  # of the interval, either way, so that nodes that start together don't stay in step
-MIN_TIMEOUT = 1.0  # seconds for an answer, where the interval is shorter
+JITTER = 0.1  # of the interval, either way, so that nodes which start together don't stay in step
+MIN_TIMEOUT = 1.0  # seconds for an answer, if the interval is shorter
 MAX_WAY = 3.0  # seconds that the way to a peer may add: the transport knows how far away it is
 QUICK = 0.1  # seconds to the first retry, and between the extra rounds
-EXTRA_ROUNDS = 3  # after a new name: twelve nodes have heard it when they end
+EXTRA_ROUNDS = 3  # after a new name: by their end twelve nodes have heard it
 MAX_EXCHANGES = 8  # at once; one with each peer
 MAX_CHECKS = 8  # at once, beside them
 
 
 class Gossiper:
-    """Beats and gossips while `run` runs; answers peers at any time.
+    """Sends heartbeats and gossips while `run` runs; answers peers at any time.
 
-    view: what gossip changes. interval: seconds between rounds. seeds: URLs that are known from the start.
-    rng: makes the choices. clocks, lead: hear what time the peers have. time_ms: the cluster's, here. A round
-    starts exchanges and does not wait for them; a peer has max(interval, 1) seconds for its answer, and the
-    way there and back; the exchange ends 3 s later whatever the transport does.
+    view: the view that gossip changes. interval: seconds between rounds. seeds: URLs that are known from the
+    start. rng: makes the choices. clocks, lead: take the peers' times. time_ms: the cluster's time on this
+    node. A round starts exchanges and does not wait for them. A peer has max(interval, 1) seconds for its
+    answer, plus the way there and back; the exchange ends 3 s later, whatever the transport does.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Gossiper:
         self._timeout = max(interval, MIN_TIMEOUT)
         self._seeds = tuple(url for url in dict.fromkeys(seeds) if url != view.own_url)
         self._picker = PeerPicker(rng, self._seeds)
-        self._retry = self._quick  # the next pause while nobody was met yet
+        self._retry = self._quick  # the next pause while no peer has answered yet
         self._met = asyncio.Event()
         self._extra = 0
         self._news = asyncio.Event()
@@ -85,18 +85,18 @@ class Gossiper:
         return replace(ack, now_ms=self._clock.wall_ms(), time_ms=self._time_ms())
 
     def on_ack2(self, updates: Iterable[NodeState]) -> None:
-        """Take a peer's ACK2."""
+        """Merge a peer's ACK2."""
         self._view.on_ack2(updates)
         self._notice()
 
     def nudge(self) -> None:
-        """Tell at once what has changed with this node, by a heartbeat and quick rounds."""
+        """Spread a change of this node at once, with a heartbeat and quick rounds."""
         self._view.heartbeat()
         self._extra = EXTRA_ROUNDS
         self._news.set()
 
     async def wait_met(self, limit: float) -> bool:
-        """Wait for a first peer, `limit` seconds at most; whether one was met, or there are no seeds."""
+        """Wait for a first peer, `limit` seconds at most. True: one has answered, or there are no seeds."""
         try:
             async with asyncio.timeout(limit):
                 return await self._met.wait()
@@ -106,7 +106,7 @@ class Gossiper:
     # --- the asking side
 
     async def run(self) -> None:
-        """Gossip until cancelled; then all that was started is cancelled and awaited."""
+        """Gossip until cancelled; then cancel and await all started tasks."""
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 while True:
@@ -115,7 +115,9 @@ class Gossiper:
             self._tasks = None
 
     async def _run_interval(self, tasks: asyncio.TaskGroup) -> None:
-        """A heartbeat and its round, then quick rounds as long as they are needed, until the next is due."""
+        """Run a heartbeat and its round, then quick rounds while they are needed, until the next heartbeat is
+        due.
+        """
         due = self._clock.monotonic() + self._interval * self._rng.uniform(1 - JITTER, 1 + JITTER)
         self._view.heartbeat()
         self._judge()
@@ -126,7 +128,7 @@ class Gossiper:
                 self._start_round(tasks)
 
     async def _pause(self, left: float) -> bool:
-        """Wait for the time of a quick round, at most what is left; whether it came."""
+        """Wait for the time of a quick round, at most `left` seconds; whether it came."""
         pause = self._next_pause()
         if pause < left:
             await asyncio.sleep(pause)
@@ -140,7 +142,9 @@ class Gossiper:
         return False
 
     def _next_pause(self) -> float:
-        """Seconds until a quick round: growing ones until a peer was met, few short ones after news."""
+        """Seconds until a quick round: growing pauses until a peer has answered, a few short ones
+        after news.
+        """
         if not self._met.is_set() and self._retry < self._interval:
             self._retry *= 2
             return self._retry / 2
@@ -156,7 +160,7 @@ class Gossiper:
                 tasks.create_task(self._exchange(url), name=f"gossip with {url}")
 
     def _choose(self) -> list[str]:
-        """The peers of a round (all seeds until one was met), but for those that still owe an answer."""
+        """The peers of a round (all seeds until one has answered), without those that still owe an answer."""
         if not self._met.is_set():
             free = [url for url in self._seeds if url not in self._running]
             return self._rng.sample(free, len(free))
@@ -166,7 +170,7 @@ class Gossiper:
         return sorted(self._picker.pick(living, dead) - self._running)
 
     async def _exchange(self, url: str) -> None:
-        """One exchange with a peer; its failure is noted, whatever it is."""
+        """Run one exchange with a peer, and note its failure, whatever it is."""
         try:
             async with asyncio.timeout(self._timeout + MAX_WAY):
                 await self._talk(url)
@@ -187,7 +191,7 @@ class Gossiper:
             self._measure(url, ack, self._clock.elapsed() - sent)
         updates = self._view.on_ack(ack, url, address)
         self._notice()
-        if updates and self._tasks is not None:  # nobody waits for it: the way may be long
+        if updates and self._tasks is not None:  # without waiting for it: the way may be long
             self._tasks.create_task(self._close(url, updates), name=f"ACK2 to {url}")
 
     async def _close(self, url: str, updates: tuple[NodeState, ...]) -> None:
@@ -195,10 +199,10 @@ class Gossiper:
             async with asyncio.timeout(self._timeout + MAX_WAY):
                 await self._transport.ack2(url, updates, self._timeout)
 
-    # --- who is who
+    # --- the questions to nodes known by hearsay
 
     def _start_checks(self) -> None:
-        """Ask those of whom hearsay speaks, some at a time."""
+        """Ask the nodes known by hearsay, some at a time."""
         while self._tasks is not None and len(self._checking) < MAX_CHECKS:
             if (check := self._view.next_check()) is None:
                 return
@@ -206,7 +210,7 @@ class Gossiper:
             self._tasks.create_task(self._check(check), name=f"who is {check.url}")
 
     async def _check(self, check: Check) -> None:
-        """Ask a node who it is: where it is believed to be, else where it is said to be."""
+        """Ask a node for its identity: at its believed address, then at the reported one."""
         try:
             if check.address:
                 await self._dial(check.url, check.address)
@@ -224,7 +228,7 @@ class Gossiper:
             self._view.hint_failed(url)
 
     async def _dial(self, url: str, address: str) -> bool:
-        """Ask who is at an address; whether it is the node."""
+        """Ask which node is at an address; whether it is the expected one."""
         try:
             async with asyncio.timeout(self._timeout + MAX_WAY):
                 ack = await self._transport.dial(url, address, self._view.digests(url), self._timeout)
@@ -232,21 +236,21 @@ class Gossiper:
         except (LimeDBError, TimeoutError) as error:
             log.debug("%s is not at %s: %s", url, address, error)
         except Exception:
-            log.exception("the question who is at %s failed", address)
+            log.exception("asking which node is at %s failed", address)
         self._notice()
         return self._view.is_sure(url)
 
     def _measure(self, url: str, ack: Ack, round_trip: float) -> None:
-        """Take in what time a peer has."""
+        """Pass on a peer's times."""
         if self._clocks is not None:
             self._clocks.measured(url, ack.now_ms, round_trip)
         if self._lead is not None:
             self._lead.measured(url, ack.time_ms, round_trip)
 
-    # --- what became of it
+    # --- the effects
 
     def _notice(self) -> None:
-        """See what a message brought: a peer is met; new names are worth extra rounds."""
+        """React to a message: a peer has answered; new names are worth extra rounds."""
         self._met.set()
         known, generation = len(self._view.urls), self._view.own.generation
         if known > self._known:
@@ -254,13 +258,14 @@ class Gossiper:
             self._news.set()
         if generation > self._generation:
             log.warning(
-                "gossip knew a newer %s: did the clock go back, or do two use it?", self._view.own_url
+                "gossip knew a newer %s: was the clock set back, or do two nodes use this URL?",
+                self._view.own_url,
             )
         self._known, self._generation = known, generation
         self._start_checks()
 
     def _note(self, url: str, error: str) -> bool:
-        """Log how a peer answers, if that changed; whether it did."""
+        """Log a change in how a peer answers; whether there was one."""
         if self._errors.get(url, "") == error:
             return False
         self._errors[url] = error
@@ -268,7 +273,7 @@ class Gossiper:
         return True
 
     def _judge(self) -> None:
-        """Ask for the peers' statuses, which hold for this interval, and log those that changed."""
+        """Take the peers' statuses, valid for this interval, and log those that changed."""
         statuses = self._view.judge()
         for url, status in statuses.items():
             if self._statuses.get(url) is not status:

@@ -1,25 +1,25 @@
-"""What a node believes of what others say, and whom it asks itself.
+"""Decides which reports of other nodes this node believes, and which nodes it asks itself.
 
-It owns the difference between a node's own word and hearsay. It must never talk to anybody (`gossiper.py`
-does), nor judge who is alive.
+It owns the difference between a node's own word and hearsay. It must never talk to a node (`gossiper.py`
+does), nor judge which nodes are alive.
 
 A URL is an address; a node's identity is its node_id within its cluster. So a node's word counts as its own
-only when this node dialled it and it answered under its name. What a third party (or anybody who calls us)
-can do at most:
+only if this node dialled it and it answered under its name. A third party (or any caller) can do no more than
+the following:
 
-- name a node: names of strangers wait, few at a time, to be asked who they are. They are not passed on, not
-  counted, and gone when the question failed. Who answers to many names is one node all the same: of the names
-  that no member has, one is known for an address, the last that was answered to there;
-- raise the heartbeat of a known node, while all that it claims (CLAIMS) is as the node itself said, so that a
-  dead one looks alive for as long as the lies come. A false generation is refuted by its owner, which takes
-  the next one, and is forgotten with the node's next own answer here;
-- say that a claim has changed: then the node itself is asked, once in CHECK_SECONDS at most, and nothing else
-  happens. So nobody changes another's node_id, cluster, epoch, address, has_left or has_data;
-- name another address of a node: it is dialled when the node doesn't answer at the one where it did last, and
-  is taken when the same node_id answers there under that name. The living keep their addresses.
+- name a node: strangers' names wait, a few at a time, until this node asks them. They are not passed on, not
+  counted, and dropped if the question fails. A node that answers to many names is still one node: of the
+  names that no member has, only one is known for an address, the last that answered there;
+- raise the heartbeat of a known node, if all its claims (CLAIMS) agree with the node's own word, so that a
+  dead node looks alive for as long as the lies come. Its owner refutes a false generation by taking the next
+  one, and the node's next own answer here replaces it;
+- report that a claim has changed: then this node asks the node itself, at most once in CHECK_SECONDS, and
+  nothing else happens. So no node changes another's node_id, cluster, epoch, address, has_left or has_data;
+- name another address of a node: this node dials it if the node doesn't answer at its last address, and
+  accepts it if the same node_id answers there under that name. Live nodes keep their addresses.
 
-Nodes that were removed, or were never there, need no tombstone: a name that no longer answers can't come back
-by hearsay, however long others remember it.
+Nodes that were removed, or never existed, need no tombstone: a name that no longer answers can't come back by
+hearsay, however long others remember it.
 """
 
 import logging
@@ -47,30 +47,32 @@ CLAIMS = (
     "virtual_nodes",
     "zone",
 )
-"""What only the node itself says. The rest (heartbeats, keys, load, version) decides nothing for good."""
+"""The fields that only the node itself can change. The rest (heartbeats, keys, load, version) decides nothing
+permanently.
+"""
 MAX_STRANGERS = 64
-"""Names that wait to be asked; the rest is left out until one was."""
+"""Names that may wait for a question; others are left out until there is room."""
 MAX_KNOWN = 2000
-"""Nodes that are known before strangers are left out: as many members as there may be, and as many more."""
+"""Known nodes up to which strangers are still let in: twice the largest number of members."""
 MAX_FAILED = 1024
-"""Names remembered that did not answer."""
+"""Names that did not answer, as many as are remembered."""
 CHECK_SECONDS = 0.5
-"""A known node is asked again for what hearsay says, and a stranger that failed, no sooner than this."""
+"""The least time between two questions to a known node because of hearsay, or to a stranger that failed."""
 MAX_PAUSE = 60.0
-"""Seconds between two questions to a stranger that never answers; they double up to this."""
+"""The most seconds between two questions to a stranger that never answers; the pauses double up to this."""
 LOG_SECONDS = 60.0
-"""Between two lines that say what was left out."""
+"""The least time between two log lines about entries left out."""
 
 
 class Check(NamedTuple):
-    """A node that is to be asked who it is. address: host:port to dial; empty: the one that is believed."""
+    """A node to ask for its identity. address: host:port to dial; empty: the believed one."""
 
     url: str
     address: str = ""
 
 
 class Hearsay:
-    """The judgement of all that gossip brings, in front of a Membership.
+    """Judges all that gossip brings, in front of a Membership.
 
     own_address: host:port of this node. members: the node_id of each member of the topology, by URL.
     """
@@ -91,13 +93,13 @@ class Hearsay:
         self._strangers: dict[Check, None] = {}
         self._failed: dict[Check, tuple[float, float]] = {}
         self._aliases: dict[str, str] = {}
-        self._found_at: dict[str, str] = {}  # who was proven last, by the address that was dialled
+        self._found_at: dict[str, str] = {}  # the last proven name, by the dialled address
         self._left_out, self._logged_at = 0, float("-inf")
 
-    # --- what others say
+    # --- the reports of others
 
     def digests(self, digests: Iterable[Digest]) -> list[Digest]:
-        """Those of known nodes that are within bounds; the names of others may be asked who they are."""
+        """The digests of known nodes that are within bounds; the other names may become questions."""
         now_ms, kept = self._clock.wall_ms(), []
         for digest in islice(digests, MAX_ENTRIES):
             if self._membership.state(digest.url) is None:
@@ -111,7 +113,7 @@ class Hearsay:
         return kept
 
     def states(self, states: Iterable[NodeState]) -> list[NodeState]:
-        """What may be merged of states that a third party told."""
+        """The states of a third party that may be merged, with the fields that are believed."""
         now_ms, kept = self._clock.wall_ms(), []
         for state in islice(states, MAX_ENTRIES):
             known = self._membership.state(state.url)
@@ -120,13 +122,13 @@ class Hearsay:
             elif why := flaw(state, now_ms):
                 self._leave_out(state.url, why)
             elif state.url == self._membership.own.url:
-                kept.append(state)  # nobody else writes it: it is only outbid
+                kept.append(state)  # no other node can write it: it is only outbid
             elif (believed := self._believed(known, state)) is not None:
                 kept.append(believed)
         return kept
 
     def wanted(self, digests: Iterable[Digest]) -> tuple[Digest, ...]:
-        """Digests that ask for what a SYN's sender knows of strangers: above all where to dial them."""
+        """Digests that ask a SYN's sender for its knowledge of strangers: above all their addresses."""
         named = {check.url for check in self._strangers}
         return tuple(Digest(d.url, 0, 0) for d in islice(digests, MAX_ENTRIES) if d.url in named)
 
@@ -143,12 +145,10 @@ class Hearsay:
         same_node = (said.node_id, said.cluster_id) == (known.node_id, known.cluster_id)
         return replace(said, **claims | {"address": known.address}) if same_node else None
 
-    # --- what a node says itself
+    # --- a node's own word
 
     def answered(self, url: str, dialled: str, ack: Ack) -> str:
-        """Take what the node that was dialled at an address says of itself. Returns its true name; empty
-        where it didn't say who it is.
-        """
+        """Take the dialled node's report of itself. Returns its true name; empty if it didn't give one."""
         name = ack.name or url
         said = next((state for state in ack.updates if state.url == name), None)
         if said is not None and (why := flaw(said, self._clock.wall_ms())):
@@ -162,8 +162,8 @@ class Hearsay:
         return name if said is not None or ack.name else ""
 
     def _may_be(self, said: NodeState, dialled: str) -> bool:
-        """Whether who answers at an address may be the node it says: anywhere but at the node's URL and the
-        address that is believed, it must be the one that was known.
+        """Whether the node that answers at an address may be the one it claims to be: anywhere but at the
+        claimed URL and at the believed address, it must have the known node_id.
         """
         if said.url == self._membership.own.url:
             return False
@@ -189,8 +189,8 @@ class Hearsay:
         self._forget_stranger(url)
 
     def _take_place(self, address: str, url: str) -> None:
-        """Only one node is at an address: whoever was found there before is elsewhere, if it is a member, or
-        was another name of this one.
+        """Enforce one node per address: a member that was found there before must be elsewhere now; any other
+        name was another name of this node, and is forgotten.
         """
         before, self._found_at[address] = self._found_at.get(address, url), url
         if before != url and before not in self._members():
@@ -210,20 +210,22 @@ class Hearsay:
         if self._membership.state(name) is None:
             self._meet(name, dialled)
         else:
-            self._doubt(name, dialled)  # it is asked at its own address first
+            self._doubt(name, dialled)  # this node asks it at its own address first
 
     def _log_alias(self, alias: str, name: str, said: NodeState | None, dialled: str) -> None:
         if name == self._membership.own.url:
             log.warning("NODE_PEERS names %s, which is this node itself: leave it out", alias)
         elif said is not None and said.address == dialled:
-            log.info("the node at %s is %s", alias, name)  # it has moved there, and says so
+            log.info("the node at %s is %s", alias, name)  # it has moved there, and reports so
         else:
             log.warning("NODE_PEERS names %s, but the node there is called %s: write that name", alias, name)
 
-    # --- whom to ask
+    # --- the nodes to ask
 
     def next_check(self) -> Check | None:
-        """Who is to be asked now, known nodes first; None: nobody. `checked` is to be called for each."""
+        """The next node to ask, known nodes first; None: there is none. Call `checked` for each
+        afterwards.
+        """
         now = self._clock.monotonic()
         for url in self._doubted:
             if now - self._asked.get(url, float("-inf")) >= CHECK_SECONDS:
@@ -236,7 +238,7 @@ class Hearsay:
         return None
 
     def checked(self, check: Check) -> None:
-        """The question was asked: what it left open is asked again when somebody says so again."""
+        """Note that the question was asked. An open point is asked again only after another report of it."""
         if check in self._strangers:  # it was not proven
             del self._strangers[check]
             self._asked.pop(check.url, None)
@@ -245,29 +247,29 @@ class Hearsay:
             self._doubted.pop(check.url, None)
 
     def hint(self, url: str) -> str:
-        """Another address at which a known node is said to be; empty: none."""
+        """Another address reported for a known node; empty: none."""
         return self._hints.get(url, "")
 
     def hint_failed(self, url: str) -> None:
-        """The node was not there: it isn't looked for there again for some time."""
+        """Note that the node was not at that address; it isn't tried there again for some time."""
         self._fail(Check(url, self._hints.pop(url, "")))
 
     def is_proven(self, url: str) -> bool:
-        """Whether the node has answered for itself since this one started, and hearsay doesn't differ."""
+        """Whether the node has answered for itself since this one started, and no hearsay contradicts it."""
         return url in self._proven and url not in self._doubted
 
     def reached(self, url: str) -> bool:
-        """Whether a node that was named has answered, be it under another name."""
+        """Whether a node with that name has answered, even if under another name."""
         name = self._aliases.get(url, url)
         return name == self._membership.own.url or name in self._proven
 
     def address(self, url: str) -> str:
-        """The host:port to dial. ValueError: no node URL."""
+        """The host:port to dial. ValueError: it isn't a node URL."""
         known = self._membership.state(url)
         return (known.address if known else "") or address_of(url)
 
     def forget(self, url: str) -> None:
-        """Forget a node that is not there any more."""
+        """Forget a node that no longer exists."""
         self._membership.forget(url)
         self._proven.discard(url)
         self._doubted.pop(url, None)
@@ -275,10 +277,10 @@ class Hearsay:
         self._hints.pop(url, None)
         self._found_at = {address: name for address, name in self._found_at.items() if name != url}
 
-    # --- how
+    # --- the steps
 
     def _meet(self, url: str, address: str) -> None:
-        """Let a stranger wait to be asked, where there is room and it could be a node."""
+        """Queue a question to a stranger, if there is room and it could be a node."""
         has_room = len(self._strangers) < MAX_STRANGERS and len(self._membership) < MAX_KNOWN
         if not has_room or not is_name(url):
             self._leave_out("", "a name that can't be a node's, or one of too many")
@@ -315,7 +317,7 @@ class Hearsay:
             del self._failed[check]
 
     def _leave_out(self, url: str, why: str) -> None:
-        """Count what was left out, and say so once a minute at most."""
+        """Count entries left out, and log the count at most once a minute."""
         self._left_out += 1
         now = self._clock.monotonic()
         if now - self._logged_at >= LOG_SECONDS:

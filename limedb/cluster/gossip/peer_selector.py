@@ -1,4 +1,6 @@
-"""Whom to gossip with next.
+"""The choice of the next peers to gossip with.
+
+
 
 It owns the choice and its randomness. It must never talk to a peer.
 """
@@ -8,12 +10,12 @@ from random import Random
 
 
 class PeerPicker:
-    """Picks the peers of a round: one that lives, sometimes a dead one, sometimes a seed.
+    """Picks the peers of a round: a live one, sometimes a dead one, sometimes a seed.
 
-    The living come in shuffled turns rather than by independent throws, so that none is left out for more
-    than two turns and a silence says more. Source: Das, Gupta, Motivala 2002, "SWIM", section 4.3. Dead
-    ones and seeds are met as often as in Cassandra's gossip: often enough that a node that returns, or two
-    halves of a cluster, find each other; too seldom to waste the round.
+    Live nodes come in shuffled turns rather than by independent random draws, so that none is left out for
+    more than two turns and a silence means more. Source: Das, Gupta, Motivala 2002, "SWIM", section 4.3. Dead
+    nodes and seeds are picked as often as in Cassandra's gossip: often enough that a returning node, or two
+    halves of a cluster, find each other; too seldom to waste rounds.
     """
 
     def __init__(self, rng: Random, seeds: Sequence[str]) -> None:
@@ -21,7 +23,7 @@ class PeerPicker:
         self._turn: list[str] = []
 
     def pick(self, living: Collection[str], dead: Sequence[str]) -> set[str]:
-        """The peers of one round: one to three, none when nobody is known."""
+        """The peers of one round: one to three, none if no peer is known."""
         picked = {url for url in [self._next(living)] if url}
         if self._rng.random() < len(dead) / (len(living) + 1):
             picked.add(self._rng.choice(dead))
@@ -33,7 +35,7 @@ class PeerPicker:
         return bool(self._seeds) and self._rng.random() * others < len(self._seeds)
 
     def _next(self, living: Collection[str]) -> str | None:
-        """The next living peer of this turn; None when none lives."""
+        """The next live peer of this turn; None if there is none."""
         self._turn = [url for url in self._turn if url in living]
         if not self._turn:
             self._turn = sorted(living)

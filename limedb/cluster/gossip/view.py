@@ -1,8 +1,8 @@
-"""The cluster as gossip shows it to this node: who is there, and how they do.
+"""The cluster as gossip shows it to this node: which nodes exist, and their state.
 
-It owns the membership and the detector, and keeps the two in step. It must never reach for a peer
-(`cluster/gossip/gossiper.py`), nor say who owns what (`cluster/topology/store.py`): an opinion of who is
-alive changes no ownership.
+It owns the membership and the detector, and keeps the two in step. It must never contact a peer
+(`cluster/gossip/gossiper.py`), nor decide ownership (`cluster/topology/store.py`): an opinion of which nodes
+are alive changes no ownership.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ from limedb.errors import StoreError
 from limedb.ports import Clock
 
 FORGET_SECONDS = 30.0
-"""How long a node that is no member may be dead before it is forgotten."""
+"""How long a node that isn't a member may be dead before it is forgotten."""
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -28,8 +28,8 @@ class ClusterView:
     """All nodes that gossip knows.
 
     own: this node; its generation is the start of the process. gossip_interval: in seconds, the same on all
-    nodes. tell: asked at each heartbeat for the fields of the own NodeState that change. members: the node_id
-    of each member of the topology, by URL; empty while there is none.
+    nodes. tell: returns, at each heartbeat, the fields of the own NodeState that change. members: the node_id
+    of each member of the topology, by URL; empty while there is no topology.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ClusterView:
         self._dead_since: dict[str, float] = {}
         self._named_at = clock.monotonic()
 
-    # --- what the rest of the node asks
+    # --- queries of the rest of the node
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -61,34 +61,38 @@ class ClusterView:
         return tuple(url for url in self._membership.urls if url != self.own_url)
 
     def state(self, url: str) -> NodeState:
-        """What a node told of itself; nothing but its URL when it wasn't heard."""
+        """A node's report of itself; only its URL if it wasn't heard."""
         return self._membership.state(url) or NodeState(url)
 
     def living(self) -> list[NodeState]:
-        """What those peers told that were heard and aren't taken for dead."""
+        """The reports of the peers that were heard and aren't taken to be dead."""
         states = [self.state(url) for url in self.peers() if self.status(url) is not Status.DEAD]
         return [state for state in states if state.generation > 0]
 
     def address(self, url: str) -> str:
-        """The host:port to dial a node: what it told, else what its URL says. ValueError: no node URL."""
+        """The host:port to dial a node: the one it reported, else that of its URL. ValueError: it isn't a
+        node URL.
+        """
         return self._hearsay.address(url)
 
     def reached(self, url: str) -> bool:
-        """Whether a node that was named has answered since the start, be it under another name."""
+        """Whether a node with that name has answered since the start, even if under another name."""
         return self._hearsay.reached(url)
 
     def status(self, url: str) -> Status:
-        """What a node is taken for; oneself is active. LookupError: it isn't known."""
+        """The state that a node is taken to be in; this node itself is active. LookupError: the node is
+        unknown.
+        """
         if url == self.own_url:
             return Status.ACTIVE
         return self._detector.status(url, self._clock.monotonic())
 
     def silence(self, url: str) -> float:
-        """For how many seconds a peer's heartbeat has not advanced. LookupError: it isn't known."""
+        """For how many seconds a peer's heartbeat has not advanced. LookupError: the peer is unknown."""
         return self._detector.lag(url, self._clock.monotonic())
 
     def dead_for(self, url: str) -> float:
-        """For how many seconds `judge` has found a node dead; 0: it isn't, or isn't known."""
+        """For how many seconds `judge` has found a node dead; 0: it isn't dead, or is unknown."""
         since = self._dead_since.get(url)
         return 0.0 if since is None else max(0.0, self._clock.monotonic() - since)
 
@@ -98,7 +102,7 @@ class ClusterView:
         return self._clock.monotonic() - self._named_at
 
     def gossip_report(self) -> GossipReport:
-        """What was heard of the others."""
+        """The state of the other nodes, as heard."""
         peers = tuple(self._peer(url) for url in self.peers())
         return GossipReport(self._membership.own, peers, frozenset(self._members()))
 
@@ -111,23 +115,25 @@ class ClusterView:
     def _peer(self, url: str) -> PeerReport:
         return PeerReport(self.state(url), self.silence(url), self.status(url))
 
-    # --- what gossip does
+    # --- the changes by gossip
 
     @property
     def own(self) -> NodeState:
-        """The state of this node, as gossip tells it."""
+        """The state of this node, as gossip spreads it."""
         return self._membership.own
 
     def heartbeat(self) -> None:
-        """Raise the own heartbeat and tell what changed; a store that fails stops no heartbeat."""
+        """Raise the own heartbeat and take the changed fields; a failing store stops no heartbeat."""
         try:
-            told = self._tell()
+            changes = self._tell()
         except StoreError:
-            told = {}
-        self._membership.heartbeat(**told)
+            changes = {}
+        self._membership.heartbeat(**changes)
 
     def judge(self) -> dict[str, Status]:
-        """What all peers are taken for now; `dead_for` counts from the first time that it was dead."""
+        """The states that all peers are taken to be in now; `dead_for` counts from a peer's first time as
+        dead.
+        """
         now = self._clock.monotonic()
         statuses = {url: self.status(url) for url in self.peers()}
         for url, status in statuses.items():
@@ -139,7 +145,7 @@ class ClusterView:
         return statuses
 
     def _forget_dead(self, now: float) -> None:
-        """Forget who is no member and has been dead for long; while there is a topology."""
+        """Forget nodes that aren't members and have been dead for long, if there is a topology."""
         if members := self._members():
             for url in [u for u, since in self._dead_since.items() if now - since >= FORGET_SECONDS]:
                 if url not in members:
@@ -153,8 +159,9 @@ class ClusterView:
         self._absorb()
 
     def digests(self, to: str = "") -> tuple[Digest, ...]:
-        """What a SYN to a node carries: how new the knowledge is of each node that has answered for itself.
-        Of the node that is asked nothing is known, if what is known isn't sure: then it answers with all.
+        """The content of a SYN to a node: how new the knowledge is of each node that has answered for itself.
+        If the knowledge of the receiver itself isn't certain, the SYN claims none of it: then the receiver
+        sends all.
         """
         known = [digest for digest in self._membership.digests() if digest.generation and digest.url != to]
         if to and to != self.own_url:
@@ -164,15 +171,17 @@ class ClusterView:
         return tuple(known)
 
     def on_syn(self, digests: Iterable[Digest]) -> Ack:
-        """The answer to a SYN: of those nodes that have answered for themselves."""
-        told = tuple(digests)
-        ack = self._membership.on_syn(self._hearsay.digests(told))
+        """The answer to a SYN, about the nodes that have answered for themselves."""
+        received = tuple(digests)
+        ack = self._membership.on_syn(self._hearsay.digests(received))
         self._absorb()
         updates = tuple(state for state in ack.updates if state.generation)
-        return Ack(updates, ack.requests + self._hearsay.wanted(told), name=self.own_url)
+        return Ack(updates, ack.requests + self._hearsay.wanted(received), name=self.own_url)
 
     def on_ack(self, ack: Ack, url: str, dialled: str) -> tuple[NodeState, ...]:
-        """Merge the ACK of a node, by the URL and at the address that were dialled; what the ACK2 carries."""
+        """Merge the ACK of the node with that URL, dialled at that address, and return the content of the
+        ACK2.
+        """
         self._hearsay.answered(url, dialled, ack)
         states, requests = self._hearsay.states(ack.updates), self._hearsay.digests(ack.requests)
         updates = self._membership.on_ack(Ack(tuple(states), tuple(requests)))
@@ -184,7 +193,7 @@ class ClusterView:
         self._membership.on_ack2(self._hearsay.states(updates))
         self._absorb()
 
-    # --- who is to be asked who it is
+    # --- the questions to nodes known by hearsay
 
     def next_check(self) -> Check | None:
         """As Hearsay.next_check."""
@@ -195,7 +204,7 @@ class ClusterView:
         self._hearsay.checked(check)
 
     def is_sure(self, url: str) -> bool:
-        """Whether the node has answered for itself, and nobody says otherwise since."""
+        """Whether the node has answered for itself, and no hearsay contradicts it since."""
         return self._hearsay.is_proven(url)
 
     def hint(self, url: str) -> str:
@@ -215,7 +224,9 @@ class ClusterView:
         for url in news.advanced:
             self._detector.heard(url, now)
             self._dead_since.pop(url, None)
-        if len(self._detector.watched) >= len(self._membership):  # one was forgotten; oneself isn't watched
+        if len(self._detector.watched) >= len(
+            self._membership
+        ):  # one was forgotten; this node itself isn't watched
             for url in set(self._detector.watched) - set(self._membership.urls):
                 self._detector.forget(url)
                 self._dead_since.pop(url, None)

@@ -30,7 +30,7 @@ from limedb.errors import (
 )
 from limedb.ports import Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
-from limedb.replication.idempotency.rounds import Poll, Poller, Round
+from limedb.replication.idempotency.rounds import PaxosRound, PaxosRounds
 from limedb.replication.requests import MAX_RESTARTS, Counters, Write
 from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
@@ -57,7 +57,7 @@ class Attempt:
         return Proposal(self.operation, self.ballot, self.terms)
 
 
-class Agreement:
+class IdempotencyProposer:
     """Settles the versions of operations. new_proposer: a name for each attempt, 16 characters that no other
     attempt at any node has.
     """
@@ -74,19 +74,19 @@ class Agreement:
         new_proposer: Callable[[], str],
     ) -> None:
         self._placement, self._skew, self._counters = placement, skew, counters
-        self._poller = Poller(replicas, clock, tasks)
+        self._replicas, self._rounds = replicas, PaxosRounds(replicas, clock, tasks)
         self._learn, self._new_proposer = learn, new_proposer
 
     async def settle(self, jobs: Sequence[PendingWrite], deadline: float) -> None:
         """Give each job the record that its operation is agreed to have, or an outcome."""
         attempts = [attempt for job in jobs if (attempt := self._begin(job)) is not None]
         later = [attempt for attempt in attempts if attempt.ballot.round > FIRST]
-        for attempt, poll in zip(later, await self._ask(later, deadline), strict=True):
-            self._promised(attempt, poll)
+        for attempt, answer in zip(later, await self._ask(later, deadline), strict=True):
+            self._promised(attempt, answer)
         await self._propose([a for a in attempts if a.terms is None and a.job.outcome is None], deadline)
         ready = [attempt for attempt in attempts if attempt.job.outcome is None]
-        for attempt, poll in zip(ready, await self._ask(ready, deadline), strict=True):
-            self._accepted(attempt, poll)
+        for attempt, answer in zip(ready, await self._ask(ready, deadline), strict=True):
+            self._accepted(attempt, answer)
 
     # --- one attempt
 
@@ -101,14 +101,14 @@ class Agreement:
         ballot = Ballot(FIRST + write.attempt, self._new_proposer())
         return Attempt(job, operation_of(write), ballot)
 
-    def _promised(self, attempt: Attempt, poll: Poll | LimeDBError) -> None:
+    def _promised(self, attempt: Attempt, answer: PaxosRound | LimeDBError) -> None:
         """Take in the answers to a prepare."""
-        if isinstance(poll, LimeDBError) or not poll.is_won:
-            self._fail(attempt, poll)
+        if isinstance(answer, LimeDBError) or not answer.is_enough:
+            self._fail(attempt, answer)
             return
         try:
-            missing = len(poll.owners.write_set) - len(poll.states)
-            attempt.terms = pick_value(poll.states, missing, poll.need)
+            missing = len(answer.owners.write_set) - len(answer.states)
+            attempt.terms = pick_value(answer.states, missing, answer.need)
         except LimeDBError as error:
             self._fail(attempt, error)
 
@@ -128,41 +128,42 @@ class Agreement:
             elif job.record is not None:
                 attempt.terms = AgreedVersion(job.record.version, job.record.expires_at, job.existed)
 
-    def _accepted(self, attempt: Attempt, poll: Poll | LimeDBError) -> None:
+    def _accepted(self, attempt: Attempt, answer: PaxosRound | LimeDBError) -> None:
         """Take in the answers to an accept: from here on it is a write like any other."""
         job, terms = attempt.job, attempt.terms
-        if isinstance(poll, LimeDBError) or not poll.is_won or terms is None:
-            self._fail(attempt, poll)
+        if isinstance(answer, LimeDBError) or not answer.is_enough or terms is None:
+            self._fail(attempt, answer)
             return
         job.record = Record(job.write.key, job.write.value, terms.version, terms.expires_at)
         job.existed, job.version_is_final = terms.existed, True
 
-    def _fail(self, attempt: Attempt, poll: Poll | LimeDBError) -> None:
+    def _fail(self, attempt: Attempt, answer: PaxosRound | LimeDBError) -> None:
         job = attempt.job
-        job.need = 1 if isinstance(poll, LimeDBError) else poll.need
-        error = poll if isinstance(poll, LimeDBError) else poll.error(job.write.key)
+        job.need = 1 if isinstance(answer, LimeDBError) else answer.need
+        error = answer if isinstance(answer, LimeDBError) else answer.error(job.write.key)
         job.outcome = (
             error if isinstance(error, OutcomeUnknownError) else as_unknown_if_maybe_stored(job, error)
         )
 
     # --- one round
 
-    async def _ask(self, attempts: Sequence[Attempt], deadline: float) -> list[Poll | LimeDBError]:
+    async def _ask(self, attempts: Sequence[Attempt], deadline: float) -> list[PaxosRound | LimeDBError]:
         """Ask the replicas of each, until it is decided or the deadline has come."""
         if not attempts:
             return []
         for restart in range(MAX_RESTARTS):
             layout = self._placement.layout
             try:
-                polls = [Poll(a.proposal, layout.of_key(a.job.write.key)) for a in attempts]
+                rounds = [
+                    PaxosRound(a.proposal, layout.of_key(a.job.write.key), self._replicas) for a in attempts
+                ]
             except LimeDBError as error:  # it belongs to no cluster
                 return [error] * len(attempts)
-            round_ = Round(polls, layout.topology.fence, deadline)
-            await self._poller.run(round_)
-            if round_.stale is None:
-                return list(polls)
-            if restart == MAX_RESTARTS - 1 or not self._follow(round_.stale, layout):
-                return [round_.stale] * len(attempts)
+            stale = await self._rounds.run(rounds, layout.topology.fence, deadline)
+            if stale is None:
+                return list(rounds)
+            if restart == MAX_RESTARTS - 1 or not self._follow(stale, layout):
+                return [stale] * len(attempts)
         raise AssertionError("unreachable: the last restart returns")
 
     def _follow(self, error: StaleEpochError, layout: Layout) -> bool:

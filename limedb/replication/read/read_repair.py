@@ -20,8 +20,9 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError
 from limedb.ports import Replicas
-from limedb.replication.fanout import Fanout, ReplicaAcks, Round, failure_text
+from limedb.replication.fanout import Fanout, ReplicaAcks
 from limedb.replication.read.reader import ReadRound
+from limedb.replication.replica_errors import failure_text
 from limedb.replication.requests import Counters
 
 
@@ -63,23 +64,24 @@ class BlockingReadRepair:
         return {f.record.key: _error(f, level) for f in findings if f.holders < f.need}
 
     async def _write(self, findings: list[StaleRecord], fence: Fence, deadline: float) -> None:
-        pairs = [(finding, self._track(finding)) for finding in findings]
-        sent = [track for _, track in pairs if track.waiting]
+        pairs = [(finding, self._acks(finding)) for finding in findings]
+        sent = [(finding, acks) for finding, acks in pairs if acks.spare]
         if not sent:
             return
-        self._counters.read_repairs += sum(finding.behind for finding, track in pairs if track.waiting)
-        await self._fanout.run(
-            sent, Round(fence, deadline, superseded_is_ack=True, keeps_hints=False, copied=True)
-        )
-        for finding, track in pairs:
-            if track.stale is not None:
-                raise track.stale
-            finding.holders = track.quorum.acks
-            finding.missing |= track.missed
+        self._counters.read_repairs += sum(finding.behind for finding, _ in sent)
+        await self._fanout.copy([acks for _, acks in sent], fence, deadline)
+        for finding, acks in sent:
+            if acks.stale is not None:
+                raise acks.stale
+            finding.holders = acks.acks
+            finding.missing |= acks.missed
 
-    def _track(self, finding: StaleRecord) -> ReplicaAcks:
+    def _acks(self, finding: StaleRecord) -> ReplicaAcks:
+        """What to send of a record. Where too few can be reached nothing is awaited, but it is sent."""
         targets = [url for url in finding.lacking if self._replicas.is_reachable(url)]
-        return ReplicaAcks(finding.record, finding.need, targets, finding.holders)
+        holders = finding.holders
+        need = finding.need if holders + len(targets) >= finding.need else holders
+        return ReplicaAcks(finding.record, need, targets, holders)
 
 
 def _findings(lookup: ReadRound, level: Level) -> Iterator[StaleRecord]:

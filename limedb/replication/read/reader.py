@@ -1,21 +1,20 @@
 """Reads at a level: which replicas are asked, and when one more.
 
-It owns the round of questions to the replicas of some keys. It must never write: what replicas that differ
-are told is the affair of `read_repair.py`.
+It owns the round of questions to the replicas of some keys. It must never write: `read_repair.py` brings
+replicas that differ to what was found.
 
 Keys with the same owners are asked together and share their fate. The quickest replicas are asked, as many
 as the level needs; one that fails is replaced by the next at once, and when the answer is late one more is
 asked.
 """
 
-import asyncio
-import math
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
-from limedb.aio.running_time import TIMER_SLACK_SECONDS
+from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.tasks import Tasks
 from limedb.core.layout import Owners
+from limedb.core.quorum_call import QuorumCall, Tally
 from limedb.core.record import Record, merge
 from limedb.core.topology import Fence
 from limedb.errors import (
@@ -23,34 +22,41 @@ from limedb.errors import (
     LimeDBError,
     RecordDamagedError,
     RequestTimeoutError,
-    StaleEpochError,
     brief,
     is_too_large,
 )
 from limedb.ports import Clock, Held, Replicas
-from limedb.replication.fanout import failure_text, is_replica_error
 from limedb.replication.read.latency import Latencies
+from limedb.replication.replica_errors import failure_text, is_replica_error
 from limedb.replication.requests import Counters
 
 
-class ReadRound:
+class ReadRound(Tally[Sequence[Held]]):
     """Keys of the same owners, being read.
 
-    need: how many replicas are to answer. spare: who may still be asked, the quickest first. waiting: who
-    was asked and has not answered. answers: the records of each, in the order of the keys. missing: who
-    can't tell, and why. damaged: who can't since its record is damaged; it isn't asked.
+    need: how many replicas are to answer. answers: the records of each, in the order of the keys. missing:
+    replicas that gave no answer, and why. damaged: those whose record of the key is damaged; no read asks
+    them.
     """
 
-    __slots__ = ("answers", "damaged", "is_settled", "keys", "missing", "need", "owners", "spare", "waiting")
+    __slots__ = ("answers", "damaged", "keys", "missing", "owners")
 
     def __init__(self, keys: list[str], owners: Owners, need: int) -> None:
-        self.keys, self.owners, self.need = keys, owners, need
-        self.spare: list[str] = []
-        self.waiting = 0
-        self.answers: dict[str, list[Held]] = {}
+        super().__init__(need, ())
+        self.keys, self.owners = keys, owners
+        self.answers: dict[str, Sequence[Held]] = {}
         self.damaged: dict[str, LimeDBError] = {}
         self.missing: dict[str, LimeDBError | str] = {}
-        self.is_settled = False
+
+    def take(self, node_url: str, answer: Sequence[Held]) -> None:
+        """Count the records of a replica."""
+        self.acks += 1
+        self.answers[node_url] = answer
+
+    def lose(self, node_url: str, error: LimeDBError) -> None:
+        """Count a replica that gave no answer."""
+        self.failures += 1
+        self.missing[node_url] = error
 
     def without_damaged(self) -> "list[ReadRound]":
         """Take out the keys of which a replica that answered can't tell; they are to be asked anew of the
@@ -73,29 +79,12 @@ class ReadRound:
         return [*apart.values()]
 
     @property
-    def is_enough(self) -> bool:
-        """Whether as many have answered as the level needs."""
-        return len(self.answers) >= self.need
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether there are too few that can still answer."""
-        return len(self.answers) + self.waiting + len(self.spare) < self.need
-
-    def take(self) -> list[str]:
-        """Whom to ask now, so that enough may answer."""
-        lacking = max(0, self.need - len(self.answers) - self.waiting)
-        chosen, self.spare = self.spare[:lacking], self.spare[lacking:]
-        self.waiting += len(chosen)
-        return chosen
-
-    @property
     def differs(self) -> bool:
         """Whether the answers are not all the same."""
         first, *others = self.answers.values()
         return any(other != first for other in others)
 
-    def winners(self) -> list[Held]:
+    def winners(self) -> Sequence[Held]:
         """What stands of each key among the answers."""
         first, *others = self.answers.values()
         if not self.differs:
@@ -119,9 +108,9 @@ class ReadRound:
         if errors and len(errors) == len(self.missing) and all(map(_stands_alone, errors)):
             return errors[0]
         if not self.is_hopeless:
-            return RequestTimeoutError(seconds, f"{self.waiting} of the replicas of key {brief(key)}")
+            return RequestTimeoutError(seconds, f"{len(self.waiting)} of the replicas of key {brief(key)}")
         missing = {url: e if isinstance(e, str) else failure_text(e) for url, e in self.missing.items()}
-        live = len(self.answers) + len(self.spare) + self.waiting
+        live = self.total - self.failures
         return LevelUnreachableError(key, level, self.need, live, self.owners.replicas, missing)
 
 
@@ -129,16 +118,17 @@ class Reader:
     """Asks replicas."""
 
     def __init__(self, replicas: Replicas, clock: Clock, tasks: Tasks, counters: Counters) -> None:
-        self._replicas, self._clock, self._tasks, self._counters = replicas, clock, tasks, counters
+        self._replicas, self._clock, self._counters = replicas, clock, counters
+        self._driver = QuorumDriver(clock, tasks)
         self._single, self._many = Latencies(), Latencies()
 
     async def read(
         self, lookups: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None = None
     ) -> Sequence[ReadRound]:
         """Ask until each lookup has enough answers or can't have them any more, or until the deadline. The
-        lookups that stand then: keys of which a replica can't tell, for its record is damaged, are taken out
-        of theirs and asked anew, of the others. most: bytes of values that each may answer, as
-        Replica.read has it; a refusal is no answer, so that a read never sees less for it.
+        lookups that are left then: keys of which a replica's record is damaged are taken out of theirs and
+        asked anew, of the others. most: bytes of values that each may answer, as Replica.read has it; a
+        refusal is no answer, so that a read never sees less for it.
 
         StaleEpochError: a replica knows a newer topology; nothing of the answers counts.
         """
@@ -154,155 +144,43 @@ class Reader:
         self, lookups: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None
     ) -> None:
         is_single = len(lookups) == 1 and len(lookups[0].keys) == 1
-        latencies = self._single if is_single else self._many
+        latencies, now = self._single if is_single else self._many, self._clock.monotonic()
         for lookup in lookups:
-            self._rank(lookup, latencies)
-        asking = _Asking(self._replicas, self._clock, latencies, self._tasks, fence, deadline, most)
-        shares = asking.begin(lookups)
-        if len(shares) == 1 and not any(lookup.spare for lookup in lookups):
-            ((node_url, share),) = shares.items()
-            await asking.ask(node_url, share)
-        elif shares:
-            await self._side_by_side(asking, shares, lookups)
-        if asking.stale is not None:
-            raise asking.stale
+            self._rank(lookup, latencies, now)
 
-    async def _side_by_side(
-        self, asking: "_Asking", shares: dict[str, list[ReadRound]], lookups: Sequence[ReadRound]
-    ) -> None:
-        asking.done = asyncio.get_running_loop().create_future()
-        now = self._clock.monotonic()
-        delay = asking.latencies.delay(now) if any(lookup.spare for lookup in lookups) else math.inf
-        self._set_alarm(asking, lookups, min(delay, asking.deadline - now))
-        try:
-            asking.start(shares)
-            await asking.done
-        finally:
-            if asking.alarm is not None:
-                asking.alarm.cancel()
+        async def ask(node_url: str, share: Sequence[ReadRound]) -> Sequence[Sequence[Held]]:
+            keys = share[0].keys if len(share) == 1 else [key for lookup in share for key in lookup.keys]
+            began = self._clock.monotonic()
+            try:
+                records = await self._replicas.at(node_url).read(keys, fence, deadline, most)
+            except LimeDBError as error:
+                if not is_replica_error(error):
+                    failed = self._clock.monotonic()
+                    latencies.note_failed(node_url, failed - began, failed)
+                raise
+            answered = self._clock.monotonic()
+            latencies.note(node_url, answered - began, answered)
+            return (records,) if len(share) == 1 else _by_lookup(records, share)
 
-    def _set_alarm(self, asking: "_Asking", lookups: Sequence[ReadRound], seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        asking.alarm = loop.call_later(seconds, self._wake, asking, lookups)
+        call = QuorumCall(lookups, deadline, delay=latencies.delay(now))
+        await self._driver.run(call, ask)
+        self._counters.speculative_retries += call.speculated
+        if call.stale is not None:
+            raise call.stale
 
-    def _wake(self, asking: "_Asking", lookups: Sequence[ReadRound]) -> None:
-        """The answer is late, or the deadline has come."""
-        left = asking.deadline - self._clock.monotonic()
-        if left < TIMER_SLACK_SECONDS:
-            asking.expire()
-            return
-        self._ask_more(asking, lookups)
-        self._set_alarm(asking, lookups, left)
-
-    def _rank(self, lookup: ReadRound, latencies: Latencies) -> None:
-        current = [url for url in lookup.owners.natural if url not in lookup.damaged]
-        live = [url for url in current if self._replicas.is_reachable(url)]
-        if len(live) < len(current):
-            lookup.missing.update({url: self._replicas.absence(url) for url in current if url not in live})
-        lookup.spare = live if len(live) == 1 else latencies.ranked(live, self._clock.monotonic())
-
-    def _ask_more(self, asking: "_Asking", lookups: Sequence[ReadRound]) -> None:
-        """Ask one replica more where the answer is late."""
-        shares: dict[str, list[ReadRound]] = defaultdict(list)
-        for lookup in lookups:
-            if lookup.spare and not lookup.is_settled:
-                lookup.waiting += 1
-                shares[lookup.spare.pop(0)].append(lookup)
-        self._counters.speculative_retries += len(shares)
-        asking.start(shares)
+    def _rank(self, lookup: ReadRound, latencies: Latencies, now: float) -> None:
+        """Choose whom to ask, the quickest first."""
+        natural = [url for url in lookup.owners.natural if url not in lookup.damaged]
+        live = [url for url in natural if self._replicas.is_reachable(url)]
+        if len(live) < len(natural):
+            lookup.missing.update({url: self._replicas.absence(url) for url in natural if url not in live})
+        lookup.aim(live if len(live) == 1 else latencies.ranked(live, now))
 
 
-class _Asking:
-    """The questions of one read, and what is known of their answers."""
-
-    def __init__(
-        self,
-        replicas: Replicas,
-        clock: Clock,
-        latencies: Latencies,
-        tasks: Tasks,
-        fence: Fence,
-        deadline: float,
-        most: int | None,
-    ) -> None:
-        self._replicas, self._clock, self.latencies, self._tasks = replicas, clock, latencies, tasks
-        self._fence, self.deadline, self._most = fence, deadline, most
-        self._undecided = 0
-        self.done: asyncio.Future[None] | None = None
-        self.alarm: asyncio.TimerHandle | None = None
-        self.stale: StaleEpochError | None = None
-
-    def begin(self, lookups: Sequence[ReadRound]) -> dict[str, list[ReadRound]]:
-        """Whom to ask first, and for what."""
-        hopeful = [lookup for lookup in lookups if not lookup.is_hopeless]
-        self._undecided = len(hopeful)
-        return self._shares(hopeful)
-
-    def start(self, shares: dict[str, list[ReadRound]]) -> None:
-        """Ask nodes, side by side."""
-        for node_url, share in shares.items():
-            self._tasks.start(self.ask(node_url, share))
-
-    async def ask(self, node_url: str, lookups: list[ReadRound]) -> None:
-        """Ask one node; where it fails, ask others instead."""
-        keys = lookups[0].keys if len(lookups) == 1 else [key for lookup in lookups for key in lookup.keys]
-        began = self._clock.monotonic()
-        try:
-            records = await self._replicas.at(node_url).read(keys, self._fence, self.deadline, self._most)
-        except LimeDBError as error:
-            if not is_replica_error(error):
-                now = self._clock.monotonic()
-                self.latencies.note_failed(node_url, now - began, now)
-            self._fail(node_url, lookups, error)
-        except Exception as error:
-            if self.done is not None and not self.done.done():
-                self.done.set_exception(error)
-            raise
-        else:
-            now = self._clock.monotonic()
-            self.latencies.note(node_url, now - began, now)
-            self._answer(node_url, lookups, records)
-        self._settle(lookups)
-
-    def expire(self) -> None:
-        """The deadline has come."""
-        if self.done is not None and not self.done.done():
-            self.done.set_result(None)
-
-    def _answer(self, node_url: str, lookups: list[ReadRound], records: list[Held]) -> None:
-        first = 0
-        for lookup in lookups:
-            last = first + len(lookup.keys)
-            lookup.waiting -= 1
-            if not lookup.is_settled:
-                lookup.answers[node_url] = records if len(lookups) == 1 else records[first:last]
-            first = last
-
-    def _fail(self, node_url: str, lookups: list[ReadRound], error: LimeDBError) -> None:
-        for lookup in lookups:
-            lookup.waiting -= 1
-            lookup.missing[node_url] = error
-        if isinstance(error, StaleEpochError):
-            self.stale = error
-            self.expire()
-            return
-        if self.done is None or not self.done.done():
-            self.start(self._shares([x for x in lookups if not (x.is_settled or x.is_hopeless)]))
-
-    def _shares(self, lookups: Sequence[ReadRound]) -> dict[str, list[ReadRound]]:
-        shares: dict[str, list[ReadRound]] = defaultdict(list)
-        for lookup in lookups:
-            for node_url in lookup.take():
-                shares[node_url].append(lookup)
-        return shares
-
-    def _settle(self, lookups: list[ReadRound]) -> None:
-        for lookup in lookups:
-            if not lookup.is_settled and (lookup.is_enough or lookup.is_hopeless):
-                lookup.is_settled = True
-                self._undecided -= 1
-        if not self._undecided:
-            self.expire()
+def _by_lookup(records: Sequence[Held], lookups: Sequence[ReadRound]) -> list[Sequence[Held]]:
+    """The records of each lookup, of an answer to all their keys."""
+    ends = [*accumulate(len(lookup.keys) for lookup in lookups)]
+    return [records[end - len(lookup.keys) : end] for lookup, end in zip(lookups, ends, strict=True)]
 
 
 def _stands_alone(error: LimeDBError) -> bool:

@@ -25,7 +25,7 @@ from limedb.core.range_merge import RangeMerge
 from limedb.core.record import Record
 from limedb.errors import InvalidRequestError, LimeDBError, RangeUnreachableError, StaleEpochError
 from limedb.ports import Placement, RangePage, Replicas
-from limedb.replication.fanout import failure_text
+from limedb.replication.replica_errors import failure_text
 from limedb.replication.requests import MAX_RESTARTS
 from limedb.replication.stale_epoch import follow_topology
 

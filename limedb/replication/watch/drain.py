@@ -16,8 +16,6 @@ from contextlib import suppress
 
 from limedb.errors import LimeDBError
 
-LONGEST_SECONDS = 14.0
-"""A crashed node counts again after some 13 s with the usual MAX_CLOCK_SKEW."""
 LOOK_SECONDS = 0.25
 
 
@@ -25,7 +23,7 @@ async def wait_watchable(
     peers: Callable[[], Iterable[str]],
     wait_ms_of: Callable[[str], Awaitable[int]],
     is_followed: Callable[[], bool],
-    longest: float = LONGEST_SECONDS,
+    longest: float,
 ) -> None:
     """Return when the node may stop. peers: URLs of living ones. wait_ms_of: how long one does not count, 0
     for one that stops; LimeDBError: no answer. is_followed: whether anybody listens to this node's changes.

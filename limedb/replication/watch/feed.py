@@ -45,6 +45,7 @@ from limedb.core.layout import Layout
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
+from limedb.core.stop_limits import SPREAD_MS
 from limedb.errors import (
     LimeDBError,
     RangeUnreachableError,
@@ -53,8 +54,7 @@ from limedb.errors import (
     WatchGapError,
 )
 from limedb.ports import ChangeBatch, Clock, Placement, Replicas
-from limedb.replication.change_log import SPREAD_MS
-from limedb.replication.fanout import failure_text
+from limedb.replication.replica_errors import failure_text
 from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.watch.channel import Channel
 from limedb.replication.watch.channels import Channels

@@ -69,11 +69,6 @@ class Watcher:
         self._feeds: list[Feed] = []
         self.watches = 0
 
-    @property
-    def margin_ms(self) -> int:
-        """How long before a resume_version a node's log has to reach for the node to count."""
-        return self._world.margin_ms
-
     def watch(
         self, what: WatchFilter, after_version: int | None, level: Level | None
     ) -> AsyncGenerator[WatchEvent, None]:

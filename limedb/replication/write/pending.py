@@ -23,7 +23,7 @@ class PendingWrite:
 
     record: Record | None = None
     outcome: Written | LimeDBError | None = None
-    track: ReplicaAcks | None = None
+    replica_acks: ReplicaAcks | None = None
     version_is_final = may_be_stored = existed = False
     attempts, previous = 0, -1
     above = -1

@@ -30,8 +30,9 @@ from limedb.errors import (
 )
 from limedb.ports import Applied, Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
-from limedb.replication.fanout import Fanout, ReplicaAcks, Round, failure_text, is_replica_error
+from limedb.replication.fanout import Fanout, ReplicaAcks
 from limedb.replication.read.resolver import sole_owner
+from limedb.replication.replica_errors import failure_text, is_replica_error
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
 from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
@@ -87,13 +88,11 @@ class Writer:
                 return
             layout, now = self._placement.layout, self._skew.now_ms()
             live = _Live(self._replicas)  # asked once for each node: a batch has many keys
-            tracks = [t for job in pending if (t := self._track(job, layout, level, live, now)) is not None]
+            sent = [a for job in pending if (a := self._acks(job, layout, level, live, now)) is not None]
             for job in pending:
                 job.resolve()
-            exact = pending[0].version_is_final
-            if tracks:
-                fence = layout.topology.fence
-                await self._fanout.run(tracks, Round(fence, deadline, superseded_is_ack=exact))
+            if sent:
+                await self._fanout.write(sent, layout.topology.fence, deadline)
             for job in pending:
                 if job.outcome is None:
                     self._settle(job, layout, level)
@@ -157,11 +156,11 @@ class Writer:
                 job.outcome = Written(job.sent.version, told[i].existed, 1, 1, epoch)
                 job.resolve()
                 continue
-            track = _track_alone(job, url)
+            acks = _acks_alone(job, url)
             if isinstance(told, LimeDBError):
-                track.fail(url, told)
+                acks.lose(url, told)
             else:
-                track.answer(url, told[i], superseded_is_ack=job.version_is_final)
+                acks.take(url, told[i])
             self._settle(job, layout, level)
 
     def version(self, job: PendingWrite, now_ms: int) -> Record:
@@ -204,11 +203,11 @@ class Writer:
         if self._skew.is_about_now(version):
             self._versions.observe(version)
 
-    def _track(
+    def _acks(
         self, job: PendingWrite, layout: Layout, level: Level, is_live: "_Live", now_ms: int
     ) -> ReplicaAcks | None:
         """What to send of a job; None: nothing can be, and it has its outcome."""
-        job.track = None
+        job.replica_acks = None
         try:
             owners = layout.of_key(job.write.key)
         except NotMemberError as error:
@@ -225,32 +224,34 @@ class Writer:
             )
             job.outcome = as_unknown_if_maybe_stored(job, unreachable)
             return None
-        track = job.track = ReplicaAcks(job.record or self.version(job, now_ms), need, live)
-        if job.waiter is not None:  # it is told before the others of its round are decided
-            track.on_quorum = partial(self._settle, job, layout, level)
+        record = job.record or self.version(job, now_ms)
+        judge = None if job.version_is_final else self._skew.check_stored
+        acks = job.replica_acks = ReplicaAcks(record, need, live, check_stored=judge)
+        if job.waiter is not None:  # it has its outcome before the others of its call are settled
+            acks.on_quorum = partial(self._settle, job, layout, level)
         if len(live) < len(written):
             for url in written:
                 if url not in live:
-                    track.skip(url, ReplicaUnreachableError(url, KNOWN_DOWN))
-        return track
+                    acks.skip(url, ReplicaUnreachableError(url, KNOWN_DOWN))
+        return acks
 
     def _settle(self, job: PendingWrite, layout: Layout, level: Level) -> None:
         """What became of an attempt: an outcome, or the need of another attempt."""
-        track = job.track
-        if track is None:
+        acks = job.replica_acks
+        if acks is None:
             return
-        job.learn_previous(track.previous, track.existed)
-        acks = track.quorum.acks
-        if track.quorum.is_enough:
-            job.outcome = Written(track.record.version, job.existed, acks, job.total, layout.topology.epoch)
-        elif track.superseded_by:
-            job.may_be_stored = job.may_be_stored or track.may_be_stored
-            self._overtaken(job, track.superseded_by)
-        elif track.stale is not None:
-            job.may_be_stored = job.may_be_stored or track.may_be_stored
-            self._outdated(job, track.stale, layout)
+        job.learn_previous(acks.previous, acks.existed)
+        if acks.is_enough:
+            epoch = layout.topology.epoch
+            job.outcome = Written(acks.record.version, job.existed, acks.acks, job.total, epoch)
+        elif acks.superseded_by:
+            job.may_be_stored = job.may_be_stored or acks.may_be_stored
+            self._overtaken(job, acks.superseded_by)
+        elif acks.stale is not None:
+            job.may_be_stored = job.may_be_stored or acks.may_be_stored
+            self._outdated(job, acks.stale, layout)
         else:
-            job.outcome = _failure(job, track, level)
+            job.outcome = _failure(job, acks, level)
         job.resolve()
 
     def _overtaken(self, job: PendingWrite, version: int) -> None:
@@ -283,21 +284,26 @@ class _Live(dict[str, bool]):
         return is_live
 
 
-def _track_alone(job: PendingWrite, url: str) -> ReplicaAcks:
+def _acks_alone(job: PendingWrite, url: str) -> ReplicaAcks:
     job.need = job.total = 1
-    job.track = ReplicaAcks(job.sent, 1, (url,))
-    return job.track
+    judge = None if job.version_is_final else _takes_any
+    job.replica_acks = ReplicaAcks(job.sent, 1, (url,), check_stored=judge)
+    return job.replica_acks
 
 
-def _failure(job: PendingWrite, track: ReplicaAcks, level: Level) -> LimeDBError:
+def _takes_any(version: int) -> None:
+    """A newer version is judged when the write goes above it."""
+
+
+def _failure(job: PendingWrite, acks: ReplicaAcks, level: Level) -> LimeDBError:
     """Why the level was not reached."""
-    missing = {url: failure_text(error) for url, error in track.missed.items()}
-    acks = track.quorum.acks
-    if not (acks or track.waiting or job.may_be_stored) and all(map(is_replica_error, track.missed.values())):
-        return next(iter(track.missed.values()))
-    if track.may_be_stored or job.may_be_stored:
-        missing |= dict.fromkeys(track.waiting, "no answer until the deadline")
-        return OutcomeUnknownError(job.write.key, job.need, acks, missing)
+    missing = {url: failure_text(error) for url, error in acks.missed.items()}
+    is_refused = not (acks.acks or acks.waiting or job.may_be_stored)
+    if is_refused and all(map(is_replica_error, acks.missed.values())):
+        return next(iter(acks.missed.values()))
+    if acks.may_be_stored or job.may_be_stored:
+        missing |= dict.fromkeys(acks.waiting, "no answer until the deadline")
+        return OutcomeUnknownError(job.write.key, job.need, acks.acks, missing)
     return LevelUnreachableError(
         job.write.key, level.value, job.need, job.total - len(missing), job.total, missing
     )

@@ -1,1 +1,1 @@
-"""The store that keeps each key in a JSON file of its own."""
+"""The store that keeps all keys of a node in one JSON file."""

@@ -2,11 +2,11 @@
 
 It owns the two forms of an entry. It must never touch the file.
 
-An entry that is a string is a value that the Go LimeDB wrote: version 0, older than any write of ours.
-Ours is the protobuf-JSON object of limedb.v1.Record, without the key: {"version": "...", "value": "..."},
-or "blob" in base64, or "tombstone": true, and "expiresAtMs"; and "check", the checksum of the record's bytes
-in hex, which those don't have that were written before there were checksums. Entries stay as they are until
-their key is written, so nothing that the Go LimeDB wrote is lost.
+An entry that is a string is a value that the Go LimeDB wrote: version 0, older than any write of ours. Ours
+is the protobuf-JSON object of limedb.v1.Record, without the key: {"version": "...", "value": "..."}, or
+"blob" in base64, or "tombstone": true, and "expiresAtMs"; and "check", the checksum of the record's bytes in
+hex, which entries from before there were checksums lack. Entries stay as they are until their key is written,
+so nothing that the Go LimeDB wrote is lost.
 """
 
 import json
@@ -29,7 +29,7 @@ _CHECK = "check"
 
 @dataclass(slots=True)
 class Content:
-    """Entries by key, and where they come from, for words. count: keys with a value. high_water: the
+    """Entries by key, and the file's path, for error texts. count: keys with a value. high_water: the
     greatest version.
     """
 
@@ -39,16 +39,18 @@ class Content:
     high_water: int = 0
 
     def header(self, key: str) -> Header | None:
-        """What decides a merge, without parsing the entry as a whole."""
+        """The fields that decide a merge, without parsing the whole entry."""
         entry = self.entries.get(key)
         return None if entry is None else _header(entry)
 
     def get(self, key: str) -> Record | None:
-        """The record of a key. RecordDamagedError: its entry isn't one, or doesn't fit its checksum."""
+        """The record of a key. RecordDamagedError: its entry isn't a record, or doesn't match its
+        checksum.
+        """
         return self.at(key) if key in self.entries else None
 
     def at(self, key: str) -> Record:
-        """The record of a key that is there. RecordDamagedError: as of get."""
+        """The record of a key that exists. RecordDamagedError: as for `get`."""
         entry = self.entries[key]
         if isinstance(entry, str):
             return Record(key, entry, 0)
@@ -60,15 +62,15 @@ class Content:
         except (ParseError, StoreCorruptError) as error:
             raise RecordDamagedError((key,), f"its entry isn't a record: {error}") from error
         if _CHECK in entry and entry[_CHECK] != _check_of(record):
-            raise RecordDamagedError((key,), "its checksum doesn't fit")
+            raise RecordDamagedError((key,), "its checksum doesn't match")
         return record
 
     def is_live(self, key: str, now_ms: int) -> bool:
-        """Whether a key that is there has a value at that time."""
+        """Whether a key that exists has a value at that time."""
         return is_live(_header(self.entries[key]), now_ms)
 
     def put(self, record: Record, live_change: int) -> None:
-        """Write a record over what its key had. live_change: what to add to the count."""
+        """Store a record in place of its key's old one. live_change: the change of the count."""
         message = to_message(record)
         message.ClearField("key")
         self.entries[record.key] = {**MessageToDict(message), _CHECK: _check_of(record)}
@@ -76,17 +78,17 @@ class Content:
         self.count += live_change
 
     def remove(self, key: str) -> None:
-        """Forget a key that is there."""
+        """Forget a key that exists."""
         self.count -= not _header(self.entries.pop(key)).is_tombstone
 
 
 def parse(path: Path, data: bytes) -> Content:
-    """The content of a file. StoreCorruptError: it isn't what a LimeDB wrote."""
+    """The content of a file. StoreCorruptError: LimeDB didn't write it, or it is damaged."""
     try:
         entries = json.loads(data)
         if not isinstance(entries, dict):
             raise TypeError(f"it holds a {type(entries).__name__}")
-        "".join(entries).encode()  # JSON can spell half of a surrogate pair, which is no text
+        "".join(entries).encode()  # JSON can spell half of a surrogate pair, which isn't text
         headers = [_header(entry) for entry in entries.values()]
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise StoreDamagedError(
@@ -98,7 +100,7 @@ def parse(path: Path, data: bytes) -> Content:
 
 
 def serialize(content: Content) -> bytes:
-    """The file of a content, in lines, so that people can read and compare it."""
+    """The bytes of the file, in lines, so that people can read and compare it."""
     return json.dumps(content.entries, ensure_ascii=False, indent=0).encode()
 
 

@@ -1,7 +1,8 @@
-"""The filesystem store: one JSON file for a node, as the Go LimeDB had it.
+"""The filesystem store: one JSON file per node, as in the Go LimeDB.
 
-It owns when the file is read and written: at every operation, in one thread, so in turn. It must never
-overwrite a file that it could not read. For few keys, and for eyes: each operation costs O(n).
+It owns when the file is read and written: at every operation, in one thread, so one after the other. It must
+never overwrite a file that it could not read. It is meant for few keys and human readers: each operation
+costs O(n).
 """
 
 import asyncio
@@ -38,9 +39,9 @@ class FilesystemStore:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file, which is made where there is none, as is its folder. Beside it stands PATH.lock.
+        """Open the file, and make it and its folder if missing. Its lock is PATH.lock.
 
-        StoreError: it can't be read, or is open elsewhere. StoreCorruptError: it isn't a LimeDB's.
+        StoreError: it can't be read, or is open elsewhere. StoreCorruptError: LimeDB didn't write it.
         """
         make_folder(path.parent)
         self._path = path
@@ -49,7 +50,7 @@ class FilesystemStore:
         self.damage = Damage()
         try:
             self._load()
-            if not path.exists():  # so that one that is gone later is missed
+            if not path.exists():  # so that its loss is noticed later
                 self._replace(Content(path, {}))
         except StoreError:
             self._lock.release()
@@ -72,8 +73,8 @@ class FilesystemStore:
         return await self._in_thread(partial(self._held, tuple(keys)))
 
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
-        """As Store.apply; the file is read, and replaced where something changed. InvalidKeyError: a key
-        is empty. StoreFullError: no room, the old file stands.
+        """As Store.apply; the file is read, and replaced if something changed. InvalidKeyError: a key is
+        empty. StoreFullError: no room, the old file stays.
         """
         self._check_open()
         for record in records:
@@ -85,7 +86,7 @@ class FilesystemStore:
         await self._in_thread(partial(self._mend, key, record))
 
     async def scrub(self, place: bytes, size: int) -> Scrubbed:
-        """As Store.scrub: all of the file in one step."""
+        """As Store.scrub: the whole file in one step."""
         records = await self._in_thread(self._check_all)
         self.damage.checked += records
         return Scrubbed(b"", records, self._size)
@@ -117,7 +118,7 @@ class FilesystemStore:
         return await walking.garbage(await self._index([span]), span, cutoff_ms, limit)
 
     async def purge(self, entries: Sequence[IndexEntry]) -> int:
-        """As Store.purge; the file is read, and replaced where something changed."""
+        """As Store.purge; the file is read, and replaced if something changed."""
         return await self._in_thread(partial(self._purge, tuple(entries)))
 
     def count(self) -> int:
@@ -209,7 +210,7 @@ class FilesystemStore:
     def _apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         content = self._load()
         for record in records:
-            content.get(record.key)  # what is damaged must not be merged with
+            content.get(record.key)  # a damaged record must not be merged with
         answers = []
         is_changed = False
         for record in records:
@@ -225,7 +226,7 @@ class FilesystemStore:
         return answers
 
     async def _index(self, spans: Sequence[Span]) -> TokenOrder:
-        """The entries of some spans, as the file has them now."""
+        """The entries of some spans, by the present file."""
         packed = await self._in_thread(lambda: _packed(self._load(), spans))
         places = sorted(packed)
         return TokenOrder(lambda: places, lambda place: packed[place])
@@ -275,7 +276,7 @@ def _scan_tokens(content: Content, start: int, end: int, limit: int) -> list[tup
 
 
 def _packed(content: Content, spans: Sequence[Span]) -> dict[tuple[int, str], bytes]:
-    """Packed entries by place: of all from the first span to the last."""
+    """Packed entries by place, of all keys from the first span to the last."""
     first, last = min((s.first for s in spans), default=0), max((s.last for s in spans), default=-1)
     places = ((token_of(key), key) for key in content.entries)
     wanted = [place for place in places if first <= place[0] <= last]

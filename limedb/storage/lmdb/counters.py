@@ -1,7 +1,7 @@
 """The two counters of an LMDB folder: how many keys have a value, and the greatest version.
 
-It owns how they are kept and, where they are damaged, counted anew. It must never run beside a writer, but in
-its transaction.
+It owns how they are kept and, if damaged, counted again. It must never run beside a writer, only in its
+transaction.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def counters(tables: Tables) -> tuple[int, int]:
-    """Count and high-water mark; where one is damaged all records are read: some 2 us each."""
+    """Count and high-water mark; if one is damaged, all records are read: some 2 us each."""
     with tables.env.begin(db=tables.meta) as txn:
         found = [txn.get(COUNT), txn.get(HIGH_WATER)]
     if found == [None, None]:
@@ -35,13 +35,13 @@ def counters(tables: Tables) -> tuple[int, int]:
 
 
 def put_counters(tables: Tables, txn: "lmdb.Transaction[bytes]", count: int, high_water: int) -> None:
-    """Keep both, in a transaction that writes."""
+    """Store both, in a write transaction."""
     pairs = [(COUNT, packed_count(count)), (HIGH_WATER, packed_count(high_water))]
     txn.cursor(tables.meta).putmulti(pairs)
 
 
 def _counted(tables: Tables) -> tuple[int, int]:
-    """Both from the records that verify."""
+    """Both, from the records that verify."""
     count = high_water = 0
     with tables.env.begin(db=tables.main) as txn:
         for _, stored in txn.cursor().iternext():
@@ -51,7 +51,7 @@ def _counted(tables: Tables) -> tuple[int, int]:
                 count += not header.is_tombstone
                 high_water = max(high_water, header.version)
     log.warning(
-        "%s: the counters are damaged; counted anew: %d keys with a value, greatest version %d",
+        "%s: the counters are damaged; counted again: %d keys with a value, greatest version %d",
         tables.folder, count, high_water,
     )  # fmt: skip
     with tables.env.begin(write=True) as txn:

@@ -1,4 +1,4 @@
-"""An LMDB environment: how it is opened, and what its errors mean.
+"""An LMDB environment: its options, and the meaning of its errors.
 
 It owns the options. It must never read or write records.
 """
@@ -15,7 +15,7 @@ from limedb.storage.files import is_full
 from limedb.storage.lmdb.layout import FORMAT, FORMAT_VERSION, MAIN, META, TOKENS
 from limedb.storage.lmdb.upgrade import OLD_FORMATS, finish_sealing, upgrade
 
-# Address space, not memory or disk: the file is as long as what was written. It can't grow while others
+# Address space, not memory or disk: the file is only as long as the data. The map can't grow while others
 # have it open, so it is huge from the start.
 MAP_SIZE = 1 << 40
 _LEAST_MAP_SIZE = 1 << 26
@@ -29,7 +29,7 @@ _BROKEN_TREE = (
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """An open environment and its tables (`lmdb_layout`)."""
+    """An open environment and its tables (`layout.py`)."""
 
     folder: Path
     env: lmdb.Environment
@@ -39,7 +39,7 @@ class Tables:
 
 
 def open_tables(folder: Path, map_size: int = MAP_SIZE) -> Tables:
-    """Open an environment in a folder that exists, and make what is missing in it. Commits are synced.
+    """Open an environment in a folder that exists, and create missing tables. Commits are synced.
 
     map_size: bytes; halved while the machine refuses so much. StoreError, StoreFullError, StoreCorruptError.
     """
@@ -48,7 +48,7 @@ def open_tables(folder: Path, map_size: int = MAP_SIZE) -> Tables:
     except (lmdb.Error, OSError) as error:
         raise explain(error, folder) from error
     try:
-        env.reader_check()  # readers of a killed process would hold pages for ever
+        env.reader_check()  # readers of a killed process would hold pages forever
         tables = Tables(folder, env, *(env.open_db(name) for name in (MAIN, TOKENS, META)))
         _check_format(tables)
     except lmdb.Error as error:
@@ -67,9 +67,9 @@ def _open(folder: Path, map_size: int) -> lmdb.Environment:
             map_size=map_size,
             max_dbs=8,
             mode=0o600,
-            writemap=False,  # a full disk would be SIGBUS, the death of the process
+            writemap=False,  # a full disk would kill the process by SIGBUS
             meminit=False,
-            readahead=False,  # reads are of single keys: reading ahead would push out what others need
+            readahead=False,  # reads are of single keys: reading ahead would evict useful pages
         )
     except lmdb.MemoryError:
         if map_size <= _LEAST_MAP_SIZE:
@@ -84,7 +84,7 @@ def _check_format(tables: Tables) -> None:
         finish_sealing(tables.env, tables.main, tables.tokens, tables.meta)
         return
     if found is None and _has_records(tables):
-        raise StoreCorruptError(f"{tables.folder} holds records and no format: it is damaged")
+        raise StoreCorruptError(f"{tables.folder} holds records but no format: it is damaged")
     if found is not None and found not in OLD_FORMATS:
         raise StoreError(
             f"{tables.folder} has format {found.decode(errors='replace')}, this LimeDB reads"
@@ -103,11 +103,11 @@ def _has_records(tables: Tables) -> bool:
 
 
 def is_no_room(error: Exception, folder: Path, written: int) -> bool:
-    """Whether a write failed for want of room, so that the next may succeed. written: bytes at most.
+    """Whether a write failed for lack of room, so that the next may succeed. written: bytes at most.
 
-    LMDB reports a write that was cut short by a full disk as EIO (mdb_page_flush), as it does a broken
-    disk. The free space tells them apart. Were that wrong, nothing acknowledged would be lost: the pages of
-    the failed transaction are free, and written anew before they are used.
+    LMDB reports EIO both for a write that a full disk cut short (mdb_page_flush) and for a broken disk. The
+    free space distinguishes them. A wrong guess would lose nothing acknowledged: the pages of the failed
+    transaction are free, and are written again before they are used.
     """
     if isinstance(error, (lmdb.MapFullError, lmdb.TxnFullError)):
         return True
@@ -118,7 +118,7 @@ def is_no_room(error: Exception, folder: Path, written: int) -> bool:
 def _has_less_than(folder: Path, size: int) -> bool:
     try:
         return free_space(folder) < size
-    except OSError:  # the folder is gone: that is no want of room
+    except OSError:  # the folder is gone: that isn't a lack of room
         return False
 
 
@@ -133,7 +133,7 @@ def free_space(folder: Path) -> int:
 
 
 def full_error(error: Exception, folder: Path) -> StoreFullError:
-    """What to tell when there is no room."""
+    """The error to raise if there is no room."""
     if isinstance(error, lmdb.MapFullError):
         return StoreFullError(f"{folder}: the map is full; nothing of this write was stored")
     if isinstance(error, lmdb.TxnFullError):
@@ -145,22 +145,22 @@ TAKEN_AWAY = "is gone: it was moved, deleted or replaced while this node ran. Pu
 
 
 def broken(folder: Path, failure: Exception | None) -> StoreError:
-    """What to tell after the disk failed; a new error each time, since each gets a traceback."""
-    if isinstance(failure, FileNotFoundError):  # a file of its own in a folder that it made
+    """The error to raise after the disk failed; a new one each time, since each gets a traceback."""
+    if isinstance(failure, FileNotFoundError):  # one of the store's files, or its whole folder
         what = f"a file of {folder}" if folder.exists() else str(folder)
         return StoreError(f"{what} {TAKEN_AWAY} before the next start ({failure}); no more is written there")
     return StoreError(f"{folder}: the disk failed ({failure}); no more is written there")
 
 
 def is_broken_tree(error: Exception) -> bool:
-    """Whether LMDB met pages that are no tree of its own, so that it can tell nothing more."""
+    """Whether LMDB found pages that aren't a valid tree, so that it can answer nothing more."""
     return isinstance(error, _BROKEN_TREE)
 
 
 def explain(error: Exception, folder: Path) -> StoreError:
-    """What an error of LMDB means."""
+    """The StoreError for an error of LMDB."""
     if isinstance(error, lmdb.MapFullError) or is_full(_code_of(error)):
         return full_error(error, folder)
     if isinstance(error, _CORRUPT):
-        return StoreCorruptError(f"{folder} isn't what LimeDB stored there: {error}; see docs/damage.md")
+        return StoreCorruptError(f"{folder} isn't a folder that LimeDB wrote: {error}; see docs/damage.md")
     return StoreError(f"{folder}: {error}")

@@ -1,11 +1,11 @@
-"""A store's folder as a whole: that all of it is there, whole, and not older than what stood there.
+"""A store's folder as a whole: it makes sure that all parts exist, are whole and are up to date.
 
-It owns the order in which a folder is opened and closed. It must never repair: what is damaged is reported,
-and whoever runs the node decides what becomes of it.
+It owns the order in which a folder is opened and closed. It must never repair: it reports damage, and the
+node's operator decides what to do.
 
-First the pages of data.mdb are checked without LMDB (`lmdb_pages`), then it is held against what was noted
-(`folder_state`), then LMDB may open it, then the log is replayed. What was noted is written anew last, and
-only then is the lock marked, so that a crash on the way leaves a folder that is believed as it is.
+Opening first checks the pages of data.mdb without LMDB (`pages.py`), then compares the file with the noted
+state (`folder_state`), then lets LMDB open it, then replays the log. Last it writes a new state file, and
+only then marks the lock, so that a crash in between leaves a folder that is accepted as it is.
 """
 
 import logging
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 def open_folder(
     folder: Path, map_size: int, durability: str, lock: FileLock
 ) -> tuple[Tables, WriteAheadLog, StateFile]:
-    """Open the tables of a folder, with all that its log holds, and a new segment of the log. lock: taken.
+    """Open the tables of a folder, complete with the content of its log, and a new segment of the log. lock:
+    held.
 
     Errors of LmdbStore.
     """
@@ -38,7 +39,7 @@ def open_folder(
     if state is not None:
         check_state(folder, state, meta.txn if meta else None)
     elif meta is None and newest_segment(folder):
-        raise StoreDamagedError(f"{folder / 'data.mdb'} is missing: a part of its log is there")
+        raise StoreDamagedError(f"{folder / 'data.mdb'} is missing, but a part of its log exists")
     tables = open_tables(folder, map_size)
     try:
         return tables, *_replay(tables, state if lock.was_marked else None, state, durability, lock)
@@ -50,24 +51,24 @@ def open_folder(
 
 
 def close_folder(tables: Tables, file: StateFile, is_clean: bool) -> None:
-    """Close the tables, and note how they were left. is_clean: nothing is left in the log."""
+    """Close the tables, and note their state. is_clean: nothing is left in the log."""
     transaction = int(tables.env.info()["last_txnid"])
     tables.env.close()
     try:
         file.close(transaction, is_clean)
-    except OSError as error:  # what was noted at the start holds too: it accuses of less
-        log.warning("%s: it can't be noted how it was left: %s", tables.folder, error)
+    except OSError as error:  # the note from the start is valid too: it detects less
+        log.warning("%s: its state can't be noted: %s", tables.folder, error)
 
 
 def _replay(
     tables: Tables, noted: State | None, state: State | None, durability: str, lock: FileLock
 ) -> tuple[WriteAheadLog, StateFile]:
-    """noted: what may be believed of the log too. state: what may be believed of the tables."""
+    """noted: the state, if it may be believed of the log, too. state: the state to believe of the tables."""
     folder = tables.folder
     logged, stamp = _known(tables)
     if state is not None and stamp is not None and stamp != state.stamp:
         raise StoreDamagedError(
-            f"{folder / 'data.mdb'} is not the one that stood here: it is of another folder"
+            f"{folder / 'data.mdb'} is not the original one: it comes from another folder"
         )
     if noted is not None and logged is not None:
         check_segments(folder, logged, noted.segment)
@@ -82,7 +83,7 @@ def _replay(
 
 def _known(tables: Tables) -> tuple[int | None, bytes | None]:
     """The segment up to which the tables have the log, and their stamp; 0 and empty: none was noted. None:
-    its checksum fails, so that nothing can be held against it.
+    the checksum fails, so there is nothing to compare with.
     """
     with tables.env.begin(db=tables.meta) as txn:
         logged, stamp = txn.get(LOGGED), txn.get(STAMP, b"")

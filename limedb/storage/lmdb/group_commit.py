@@ -1,7 +1,7 @@
-"""Lets batches that arrive together reach the disk together.
+"""Writes batches that arrive together to disk together.
 
-It owns batches until they are taken. It must never wait when nobody writes: a batch waits for a lull, and
-while others are on their way. A sync costs the loop several turns of the interpreter's lock, so a few large
+It owns batches until they are submitted. It must never wait needlessly: a batch waits only for a lull, and
+while others are being written. A sync costs the loop several turns of the interpreter's lock, so a few large
 groups are cheaper than many small ones.
 """
 
@@ -16,15 +16,15 @@ LONGEST_LINGER_SECONDS = 0.005
 
 
 class GroupCommit:
-    """Collects jobs on the event loop. submit: takes some, in their order, and never waits; until
-    `writer_is_idle` is called it is given no more. jobs: those that wait.
+    """Collects jobs on the event loop. submit: takes jobs in order, and never waits; it isn't called again
+    before `writer_is_idle`. jobs: those that wait.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, submit: Callable[[list[WriteGroup]], None]) -> None:
         self._submit = submit
         self._window = BatchWindow(loop, self.flush, LONGEST_LINGER_SECONDS)
         self.jobs: list[WriteGroup] = []
-        self._is_busy = False  # the writer works
+        self._is_busy = False  # whether the writer works
 
     def add(self, job: WriteGroup) -> None:
         """Take a job; it is submitted soon."""
@@ -33,13 +33,13 @@ class GroupCommit:
             self._window.notify()
 
     def writer_is_idle(self) -> None:
-        """Hear that all that was submitted is done. Who was answered may write again at once."""
+        """Note that all submitted jobs are done. Callers that got answers may write again at once."""
         self._is_busy = False
         if self.jobs:
             self._window.notify(len(self.jobs))
 
     def flush(self) -> None:
-        """Submit what is collected, now or once the writer is idle."""
+        """Submit the collected jobs, now or once the writer is idle."""
         if self._is_busy or not self.jobs:
             return
         jobs, self.jobs = self.jobs, []

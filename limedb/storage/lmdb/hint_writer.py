@@ -1,7 +1,7 @@
 """The thread that writes hints.
 
-It owns the write transactions of a hint log. It must never touch the event loop, except to post what it did,
-and never end because of an error: hints that can't be written are dropped.
+It owns the write transactions of a hint log. It must never touch the event loop, except to post results, and
+never end because of an error: hints that can't be written are dropped.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from limedb.storage.lmdb.env import is_no_room
 log = logging.getLogger(__name__)
 
 WRITE_INTERVAL = 1.0
-"""Seconds for which hints are gathered: each write of them is synced."""
+"""Seconds for which hints are gathered, as each write of hints is synced."""
 _BATCH_BYTES = 4 << 20
 _OVERHEAD = 1 << 20
 
 
 @dataclass(slots=True)
 class _HintWrite:
-    """puts: places and values to write for node_url. removes: places to empty. waiter: whom to tell whether
-    it worked; with one, the job isn't put off.
+    """One job. puts: places and values to write for node_url. removes: places to delete. waiter: gets the
+    outcome of the removal; a job with a waiter isn't delayed.
     """
 
     node_url: str = ""
@@ -44,9 +44,9 @@ class _HintWrite:
 
 
 class HintWriter:
-    """Writes what it is given, in that order, gathered to few transactions.
+    """Writes jobs in order, gathered into few transactions.
 
-    is_broken: the disk failed in a way that more room won't mend; all is dropped from then on.
+    is_broken: the disk failed in a way that more room won't fix; from then on all hints are dropped.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class HintWriter:
         loop: asyncio.AbstractEventLoop,
         lost: Callable[[str, int], None],
     ) -> None:
-        """lost: called on the event loop with a node URL and the bytes that were dropped."""
+        """lost: called on the event loop with a node URL and the number of bytes dropped."""
         self._env, self._folder, self._loop, self._lost = env, folder, loop, lost
         self.is_broken = False
         self._queue: SimpleQueue[_HintWrite] = SimpleQueue()
@@ -64,21 +64,21 @@ class HintWriter:
         self._thread.start()
 
     def put(self, node_url: str, items: Sequence[tuple[bytes, bytes]]) -> None:
-        """Write soon. It never waits."""
+        """Queue hints for writing. It never waits."""
         self._queue.put(_HintWrite(node_url, items))
 
     async def flush(self) -> None:
-        """Write all that was put."""
+        """Return when all queued hints are written."""
         await self.remove(())
 
     async def remove(self, places: Sequence[bytes]) -> bool:
-        """Remove, behind all that was put; whether it worked."""
+        """Remove hints, after all queued writes; whether it succeeded."""
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._queue.put(_HintWrite(removes=places, waiter=waiter))
         return await waiter
 
     def finish(self) -> None:
-        """Write what is left, and wait for the end of the thread. Put nothing afterwards."""
+        """Write the rest, and wait for the end of the thread. Queue nothing afterwards."""
         self._queue.put(_HintWrite(is_last=True))
         self._thread.join()
 
@@ -87,7 +87,9 @@ class HintWriter:
             pass
 
     def _do_next(self) -> bool:
-        """Write what comes next; whether that wasn't the last. While it waits, it holds nothing of it."""
+        """Write the next jobs; False after the last. While the thread waits, it holds no references to
+        earlier jobs.
+        """
         jobs = self._take()
         is_put = self._write(jobs, [item for job in jobs for item in job.puts], [])
         is_removed = self._write(jobs, [], [place for job in jobs for place in job.removes])
@@ -96,7 +98,7 @@ class HintWriter:
         return not jobs[-1].is_last
 
     def _take(self) -> list[_HintWrite]:
-        """The first job, and those of the next second, unless somebody waits or they grow large."""
+        """The first job, and those of the next second, unless one has a waiter or they grow large."""
         jobs = [self._queue.get()]
         size = jobs[0].size
         end = time.monotonic() + WRITE_INTERVAL
@@ -107,7 +109,7 @@ class HintWriter:
         return jobs
 
     def _write(self, jobs: list[_HintWrite], puts: list[tuple[bytes, bytes]], removes: list[bytes]) -> bool:
-        """Write or remove, in a transaction each: removing may find room where writing finds none."""
+        """Write or remove, each in its own transaction: a removal may find room where a write doesn't."""
         if self.is_broken or not (puts or removes):
             return not self.is_broken
         try:

@@ -1,12 +1,13 @@
-"""Hints on disk: an LMDB environment of their own, written by a thread of their own.
+"""Hints on disk, in a separate LMDB environment with its own writer thread.
 
-It owns what a node keeps for others. It must never fail or delay a client's write: a hint that finds no room
-is dropped, with a line in the log, and left to repair.
+It owns the hints that a node keeps for others. It must never fail or delay a client's write: a hint that
+finds no room is dropped, with a line in the log, and left to repair.
 
-Table: node URL, 0, and 8 bytes of sequence (big-endian), to 8 bytes of when it was kept (ms), 8 of checksum
-(XXH3 of all else, the place too) and the record's stored bytes. The first byte says that there is a checksum:
-an older LimeDB wrote 0 there, and none. What fails it is dropped, and left to repair. Hints reach the disk
-within a second, synced; a crash before that costs those of that second.
+Table: node URL, 0, and 8 bytes of sequence number (big-endian), to 8 bytes of the time when it was kept (ms),
+8 of checksum (XXH3 of everything else, including the place) and the record's stored bytes. The first byte
+marks a hint with a checksum: an older LimeDB wrote 0 there, and no checksum. A hint that fails its checksum
+is dropped, and left to repair. Hints are synced to disk within a second; a crash before that loses those of
+that second.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES_PER_NODE = 64 << 20
 MAP_SIZE = 1 << 36
-"""Address space, far over what all nodes' hints may take."""
+"""Address space, far more than all nodes' hints may need."""
 _MAX_URL = 480
 _NUMBER = 8
 _CHECKED = 0xC3  # no single bit away from 0
@@ -40,16 +41,16 @@ _PAGE = 1000
 
 
 class LmdbHintLog:
-    """Hints that outlive a restart (`ports.HintLog`). Made inside the running event loop, which is the only
-    one that may use it. Opening reads all that is kept: some 0.1 s for 64 MiB of small records.
+    """Hints that outlive a restart (`ports.HintLog`). Made inside the running event loop, the only one that
+    may use it. Opening reads all hints: some 0.1 s for 64 MiB of small records.
     """
 
     def __init__(
         self, folder: Path, max_bytes_per_node: int = MAX_BYTES_PER_NODE, map_size: int = MAP_SIZE
     ) -> None:
-        """Open the log in a folder, made where missing. max_bytes_per_node: of keys and records.
+        """Open the log in a folder, which is made if missing. max_bytes_per_node: of keys and records.
 
-        StoreError: it can't be opened, or is open elsewhere. StoreCorruptError: it isn't such a log.
+        StoreError: it can't be opened, or is open elsewhere. StoreCorruptError: it isn't a hint log.
         """
         make_private_folder(folder)
         self._folder, self._bound = folder, max_bytes_per_node
@@ -74,7 +75,7 @@ class LmdbHintLog:
         self._is_closed = False
 
     def add(self, node_url: str, records: Sequence[Record], now_ms: int) -> bool:
-        """As HintLog.add; after close it is False."""
+        """As HintLog.add; False after `close`."""
         prefix = _prefix(node_url)
         first = self._next
         values = [
@@ -90,7 +91,7 @@ class LmdbHintLog:
         return True
 
     async def oldest(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
-        """As HintLog.take. StoreClosedError, StoreError, StoreCorruptError."""
+        """As HintLog.oldest. StoreClosedError, StoreError, StoreCorruptError."""
         self._check_open()
         await self._writer.flush()
         start, found = _prefix(node_url), list[tuple[bytes, bytes]]()
@@ -108,7 +109,7 @@ class LmdbHintLog:
         return self._remember(node_url, found[:limit])
 
     async def done(self, node_url: str, records: Sequence[Record]) -> None:
-        """As HintLog.done; those are meant that the last `take` for the node gave."""
+        """As HintLog.done; it concerns hints that the last `oldest` for the node returned."""
         self._check_open()
         taken = self._taken.get(node_url, {})
         places = [place for record in records for place in taken.pop((record.key, record.version), [])]
@@ -174,7 +175,7 @@ class LmdbHintLog:
         return is_done
 
     def _lost(self, node_url: str, size: int) -> None:
-        """Count bytes off that are no longer kept."""
+        """Subtract bytes that are no longer kept."""
         self._sizes[node_url] = max(0, self._sizes.get(node_url, 0) - size)
 
     @contextmanager
@@ -186,13 +187,13 @@ class LmdbHintLog:
 
 
 def pack_hint(place: bytes, now_ms: int, data: bytes) -> bytes:
-    """The value of a hint that stands at a place: a record's stored bytes, with when it is kept."""
+    """The value of a hint at a place: the time when it is kept, and a record's stored bytes."""
     head = bytes((_CHECKED,)) + number(now_ms)[1:]
     return head + xxhash.xxh3_64_digest(head + place + data) + data
 
 
 def _kept_ms(place: bytes, value: bytes) -> int | None:
-    """When a hint was kept; None: it is damaged."""
+    """The time when a hint was kept; None: it is damaged."""
     head, data = value[:_NUMBER], _record_of(value)
     if value[:1] == b"\0":
         return number_of(head)

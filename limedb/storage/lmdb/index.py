@@ -1,4 +1,4 @@
-"""The tokens table of an LMDB environment as an Index (`walking`).
+"""The tokens table of an LMDB environment as an Index (`walk.py`).
 
 It owns how packed entries are found and named. It must never write, nor keep a transaction open. It is for
 the event loop: in another thread each step of a cursor would wait for the interpreter's lock.
@@ -20,14 +20,14 @@ from limedb.storage.seal import record_of
 if TYPE_CHECKING:
     import lmdb
 
-_NO_KEY = b"\xff"  # behind the keys of a token: no UTF-8 has it
+_NO_KEY = b"\xff"  # after the keys of a token: no UTF-8 has it
 _TOKEN_SIZE = 8
 
 
 class TokenIndex:
     """Reads packed entries. A place is a key of the table. check: called before each read, to refuse it.
-    damage: where damaged records are noted. strays: places of the main table that no key has. wrong: places
-    whose entries were found not to fit their records.
+    damage: takes note of damaged records. strays: places of the main table that belong to no key. wrong:
+    places whose entries don't match their records.
     """
 
     def __init__(self, tables: Tables, check: Callable[[], None], damage: Damage) -> None:
@@ -58,7 +58,7 @@ class TokenIndex:
         return number_of(place[:_TOKEN_SIZE])
 
     def key(self, place: bytes) -> str | None:
-        """As Index.key; that of a long one is read from its record. lmdb.Error, StoreCorruptError."""
+        """As Index.key; a long key is read from its record. lmdb.Error, StoreCorruptError."""
         stored = place[_TOKEN_SIZE:]
         if not is_long(stored):
             return stored.decode()
@@ -68,8 +68,8 @@ class TokenIndex:
         return None if record is None else record.key
 
     def entries(self, items: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, IndexEntry]]:
-        """As Index.entries: what is told is true of the records, for what the index remembers may be damaged.
-        Places that don't fit are added to `wrong`. lmdb.Error; RecordDamagedError: a record is.
+        """As Index.entries, from the records themselves, for the stored entries may be damaged. Places that
+        don't match are added to `wrong`. lmdb.Error; RecordDamagedError: a record is damaged.
         """
         found: list[tuple[int, IndexEntry]] = []
         with self._tables.env.begin(db=self._tables.main) as txn:

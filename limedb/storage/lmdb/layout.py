@@ -1,16 +1,17 @@
-"""What stands where in an LMDB folder.
+"""The tables and keys of an LMDB folder.
 
-It owns the stored keys and the order of what is read. It must never open an environment.
+It owns the stored keys and their order. It must never open an environment.
 
-Tables: main, stored key to limedb.v1.Record behind its checksum (`seal.py`; in format 2 without one); tokens,
-8 bytes of token (big-endian) and stored key to the packed entry (`entries.py`; in format 1 the version alone:
-`upgrade.py`), so that replicas are compared without a look at records; meta, "count" and "high_water"
-(with a checksum behind: `packed_count`) and "format".
-What of it is damaged is told, and never taken for what was stored: a record by its checksum and its key, an
-absent one by the index, an entry of the index by its record. LMDB keys have 511 bytes at most, ours
-4 KiB: up to 480 bytes a stored key is the key; beyond, its first 480 bytes, 0xFF (no UTF-8 has it, so that
-it is no key of a user) and 16 bytes of BLAKE2b of the whole key. Keys that share 480 bytes stand together,
-right behind the one that ends there, in the order of their digests: they are sorted when they are read.
+Tables: main, stored key to limedb.v1.Record after its checksum (`seal.py`; in format 2 without one); tokens,
+8 bytes of token (big-endian) and stored key to the packed entry (`entries.py`; in format 1 only the version:
+`upgrade.py`), so that replicas are compared without reading records; meta, "count" and "high_water" (followed
+by a checksum: `packed_count`) and "format". Damage is reported, and never taken for stored data: the checksum
+and the key verify a record, the index verifies its absence, and the record verifies an index entry.
+
+LMDB keys have at most 511 bytes, ours 4 KiB. Up to 480 bytes the stored key is the key; a longer key is
+stored as its first 480 bytes, 0xFF (which occurs in no UTF-8, so no user's key has it) and 16 bytes of
+BLAKE2b of the whole key. Keys that share 480 bytes are neighbours, right after the key that ends there, in
+the order of their digests: they are sorted when they are read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +28,7 @@ MAIN, TOKENS, META = b"main", b"tokens", b"meta"
 COUNT, HIGH_WATER, FORMAT = b"count", b"high_water", b"format"
 LOGGED, STAMP = b"logged", b"stamp"  # the segment up to which the tables have the log; `folder_state`
 FORMAT_VERSION = b"3:sealed"
-"""No other format is few flipped bits from it."""
+"""Chosen so that many bits would have to flip to give another format."""
 
 PREFIX_SIZE = 480
 _DIGEST_SIZE = 16
@@ -47,7 +48,7 @@ def is_long(stored: bytes) -> bool:
 
 
 def number(value: int) -> bytes:
-    """A token, version or count, 0 to 2**64 - 1, as 8 bytes that sort as it does."""
+    """A token, version or count, 0 to 2**64 - 1, as 8 bytes that sort like the numbers."""
     return value.to_bytes(8, "big")
 
 
@@ -68,16 +69,16 @@ def count_of(data: bytes) -> int | None:
 
 
 token_prefix = xxhash.xxh64_digest
-"""`number` of the token of a key's UTF-8: the digest is big-endian too."""
+"""`number` of the token of a key's UTF-8: the digest is big-endian, too."""
 
 
 def index_key(key: str, stored: bytes) -> bytes:
-    """The key in the tokens table of what is at a stored key: `number` of the token, then the stored key."""
+    """The key in the tokens table for a stored key: `number` of the token, then the stored key."""
     return token_prefix(utf8(key)) + stored
 
 
 def decode_for(key: str, data: bytes) -> Record:
-    """The record of a key. StoreCorruptError: the bytes are no record, or that of another key."""
+    """The record of a key. StoreCorruptError: the bytes aren't a record, or belong to another key."""
     record = decode(data)
     if record.key != key:
         raise foreign_key(key, record.key)
@@ -85,12 +86,12 @@ def decode_for(key: str, data: bytes) -> Record:
 
 
 def foreign_key(key: str, found: str) -> StoreCorruptError:
-    """What to tell where another key's record stands under the stored key of a key."""
+    """The error for another key's record under the stored key of a key."""
     return StoreCorruptError(f"the record of key {brief(key)} is stored for key {brief(found)}")
 
 
 def decode_at(stored: bytes, data: bytes) -> Record:
-    """The record at a stored key. StoreCorruptError: the bytes are no record, or that of another key."""
+    """The record at a stored key. StoreCorruptError: the bytes aren't a record, or belong to another key."""
     record = decode(data)
     if stored_key(utf8(record.key)) != stored:
         raise StoreCorruptError(f"the record of key {brief(record.key)} is stored at {stored[:64]!r}")
@@ -98,7 +99,7 @@ def decode_at(stored: bytes, data: bytes) -> Record:
 
 
 def is_of(stored: bytes, data: bytes) -> bool:
-    """Whether bytes that verify come to the record that belongs at a stored key."""
+    """Whether verified bytes are a record that belongs at a stored key."""
     if not is_long(stored) and is_plain_of(stored, data):
         return True
     try:
@@ -108,13 +109,14 @@ def is_of(stored: bytes, data: bytes) -> bool:
 
 
 def start_at(start: str) -> bytes:
-    """Where in the main table to begin, to read what is not below a key (empty: everything)."""
+    """The place in the main table to start at, to read from a key on (empty: everything)."""
     key = utf8(start)
     return key[:PREFIX_SIZE] + _MARK if is_long(key) else key or b"\x00"
 
 
 def in_key_order(items: Iterable[tuple[bytes, bytes]], start: str) -> Iterator[tuple[bytes, bytes]]:
-    """Stored keys and records from `start_at(start)` on, in the order of whole keys, those below it passed.
+    """Stored keys and records from `start_at(start)` on, in the order of whole keys, without those below
+    `start`.
 
     It holds the keys of one shared prefix in memory at a time.
     """

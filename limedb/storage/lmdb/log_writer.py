@@ -1,10 +1,10 @@
 """The one thread that writes to the write-ahead log.
 
 It owns the log from its first segment to its last. It must never touch a future or the event loop, except to
-post what is done.
+post results.
 
-What is given together is one write and one sync, however many batches and callers. It is appended as a whole
-or not at all, so that no plan is needed anew.
+Jobs that are submitted together are one write and one sync, however many batches and callers. They are
+appended as a whole or not at all, so none needs a new plan.
 """
 
 import logging
@@ -23,18 +23,18 @@ from limedbpb.v1.log_pb2 import LogGroup, Purge
 log = logging.getLogger(__name__)
 
 SYNC_INTERVAL = 1.0
-"""Seconds between syncs where DURABILITY is interval."""
+"""Seconds between syncs if DURABILITY is interval."""
 _RECORD = b"\x0a"  # the tag of an item of LogGroup.records
 
 Post = Callable[[Callable[[], None]], None]
-"""Takes what the event loop is to call, in any thread."""
+"""Makes the event loop call a function; for any thread."""
 
 
 class LogWriter:
-    """Does what it is asked in a thread, in that order, and posts what comes of it. It never waits.
+    """Carries out requests in a thread, in order, and posts the results. Its methods never wait.
 
-    is_synced_later: sync each SYNC_INTERVAL. failure: set once, when the disk failed; nothing is written
-    afterwards. appends: groups that were. is_empty: once it is finished, whether no segment is left.
+    is_synced_later: sync every SYNC_INTERVAL. failure: set once, if the disk failed; nothing is written
+    afterwards. appends: the number of appended groups. is_empty: after `finish`, whether no segment is left.
     """
 
     def __init__(self, segments: WriteAheadLog, is_synced_later: bool, post: Post) -> None:
@@ -48,23 +48,21 @@ class LogWriter:
         self._thread.start()
 
     def append(self, jobs: list[WriteGroup], done: Callable[[list[WriteGroup], bool], None]) -> None:
-        """Append what jobs write. done: told whether that was done. False: there is no room, or the disk
-        failed.
-        """
+        """Append the writes of jobs. done: gets the outcome. False: there is no room, or the disk failed."""
         self._queue.put(partial(self._append, jobs, done))
 
     def rotate(self, done: Callable[[int], None]) -> None:
-        """Begin a new segment. done: told the number of the one before, behind all that was done by then;
-        0: there is no room for one, or the disk failed.
+        """Begin a new segment. done: gets the number of the previous one, which contains all earlier appends;
+        0: there is no room for a segment, or the disk failed.
         """
         self._queue.put(partial(self._rotate, done))
 
     def drop(self, number: int) -> None:
-        """Remove the segments up to a number: all of them stands in the tables, on disk."""
+        """Remove the segments up to a number, whose content is in the tables, on disk."""
         self._queue.put(partial(self._drop, number))
 
     def finish(self) -> None:
-        """Do what is queued, then end the thread, and wait for that. Ask for nothing afterwards."""
+        """Carry out the queued requests, then end the thread and wait for it. Submit nothing afterwards."""
         self._queue.put(None)
         self._thread.join()
         self.is_empty = self._log.close()
@@ -74,7 +72,9 @@ class LogWriter:
             pass
 
     def _do_next(self) -> bool:
-        """Do what comes next; whether that wasn't the end. While the thread waits, it holds nothing of it."""
+        """Carry out the next request; False after the last. While the thread waits, it holds no references to
+        earlier ones.
+        """
         is_ending = False
         try:
             work = self._queue.get(timeout=self._seconds_to_sync())
@@ -99,14 +99,14 @@ class LogWriter:
 
     def _rotate(self, done: Callable[[int], None]) -> None:
         ended: list[int] = []
-        if self._sync_due is not None:  # later nobody would sync the old segment
+        if self._sync_due is not None:  # afterwards nothing would sync the old segment
             self._sync()
         if self.failure is None:
             self._try(lambda: ended.append(self._log.rotate()))
         self._post(partial(done, ended[0] if ended else 0))
 
     def _try(self, work: Callable[[], None]) -> bool:
-        """Whether something worked that may find no room. After any other error the log is given up."""
+        """Whether work that may find no room succeeded. After any other error the log is given up."""
         try:
             work()
         except NoRoomError:
@@ -119,7 +119,7 @@ class LogWriter:
     def _drop(self, number: int) -> None:
         try:
             self._log.drop(number)
-        except OSError as error:  # they will be read again, and change nothing
+        except OSError as error:  # they will be replayed, and change nothing
             log.warning("segments of the write-ahead log can't be removed: %s", error)
 
     def _seconds_to_sync(self) -> float | None:
@@ -132,7 +132,7 @@ class LogWriter:
     def _sync(self) -> None:
         self._sync_due = None
         if self.failure is None and not self._try(self._log.sync):
-            self._post(_nothing)  # the event loop looks for a failure whenever something is posted
+            self._post(_nothing)  # the event loop looks for a failure at each post
 
 
 def _nothing() -> None:
@@ -140,7 +140,7 @@ def _nothing() -> None:
 
 
 def _groups_of(jobs: list[WriteGroup]) -> list[bytes]:
-    """What jobs write as LogGroups. A job that purges has one of its own: in a group, purges come last."""
+    """The writes of jobs as LogGroups. A purging job gets its own group: in a group, purges come last."""
     groups: list[bytes] = []
     parts: list[bytes] = []
     for job in jobs:
@@ -158,5 +158,5 @@ def _groups_of(jobs: list[WriteGroup]) -> list[bytes]:
 def _purge_of(item: EncodedRecord) -> Purge:
     entry = item.purged
     if entry is None:
-        raise AssertionError(f"an item of key {item.record.key!r} has neither data nor what is purged")
+        raise AssertionError(f"an item of key {item.record.key!r} has neither data nor an entry to purge")
     return Purge(key=entry.key, version=entry.version, checksum=entry.checksum)

@@ -1,15 +1,17 @@
-"""What was acknowledged and doesn't stand in the tables yet.
+"""The acknowledged writes that aren't in the tables yet.
 
-It owns the newest item of each such key, by whether it is on its way to the tables (frozen) or not (fresh).
-It must never touch a disk: the write-ahead log has the same, on disk. The name is the field's: Chang et al.
-2006, "Bigtable".
+It owns the newest item of each such key: frozen if it is on its way to the tables, otherwise fresh. It must
+never touch a disk: the write-ahead log has the same items on disk. The name comes from Chang et al. 2006,
+"Bigtable".
 """
 
 from limedb.storage.lmdb.plan import EncodedRecord, WritePlan
 
 
 class Memtable:
-    """Items by stored key. size: bytes of what was added and isn't in the tables, overwritten items too."""
+    """Items by stored key. size: bytes of all added items that aren't in the tables, including overwritten
+    ones.
+    """
 
     def __init__(self) -> None:
         self.fresh: dict[bytes, EncodedRecord] = {}
@@ -19,12 +21,12 @@ class Memtable:
 
     @property
     def size(self) -> int:
-        """Bytes of all that was added, overwritten items too."""
+        """Bytes of all items, including overwritten ones."""
         return sum(self._sizes)
 
     @property
     def fresh_size(self) -> int:
-        """Bytes of what is fresh."""
+        """Bytes of the fresh items."""
         return self._sizes[0]
 
     def __bool__(self) -> bool:
@@ -35,29 +37,31 @@ class Memtable:
         return len(self.fresh) + len(self.frozen)
 
     def get(self, key: bytes) -> EncodedRecord | None:
-        """The item of a stored key. One without data says that nothing is stored."""
+        """The item of a stored key. One without data means that nothing is stored."""
         item = self.fresh.get(key)
         return self.frozen.get(key) if item is None else item
 
     def add(self, plan: WritePlan, size: int) -> None:
-        """Take in what was acknowledged. size: bytes of its data."""
+        """Add acknowledged writes. size: bytes of their data."""
         self.fresh.update(plan.writes)
         self._changes[0] += plan.live_change
         self._sizes[0] += size
 
     def freeze(self) -> WritePlan:
-        """What is to go to the tables. Until it is melted or thawed it is found here."""
+        """Freeze the fresh items and return them as a plan for the tables. `get` finds them until `melt` or
+        `thaw`.
+        """
         self.frozen, self.fresh = self.fresh, {}
         self._changes, self._sizes = [0, self._changes[0]], [0, self._sizes[0]]
         return WritePlan(self.frozen, [], self._changes[1])
 
     def melt(self) -> None:
-        """Forget what was frozen: the tables have it."""
+        """Forget the frozen items: the tables have them."""
         self.frozen = {}
         self._changes[1] = self._sizes[1] = 0
 
     def thaw(self) -> None:
-        """Keep what was frozen: the tables don't have it."""
+        """Make the frozen items fresh again: the tables don't have them."""
         self.fresh = {**self.frozen, **self.fresh}
         self._changes, self._sizes = [sum(self._changes), 0], [sum(self._sizes), 0]
         self.frozen = {}

@@ -1,7 +1,7 @@
-"""Mends the index of an LMDB folder from its records, and looks through all of both.
+"""Mends the index of an LMDB folder from its records, and scrubs both.
 
-It owns what scrubbing does to the tables. It must never change a record, nor take away one that verifies in
-its place: damaged ones are left to who can fetch them, `replication/repair/healing.py`.
+It owns the effect of scrubbing on the tables. It must never change a record, nor remove one that verifies in
+its place: `replication/repair/healing.py` replaces damaged records from other replicas.
 """
 
 from itertools import islice
@@ -21,14 +21,13 @@ from limedb.storage.lmdb.sound import MISSING, Checking, UnsoundError, checked, 
 from limedb.storage.seal import record_of
 
 STEP = 256
-"""Entries that a step looks at, at most: some 1 to 2 ms of the event loop."""
+"""The most entries that a step checks: some 1 to 2 ms of the event loop."""
 _RECORDS, _INDEX = b"m", b"t"
 
 
 class Mender:
-    """Works on the tables of a store. damage: where damaged records are noted, and the entries that were
-    mended are counted. index: whose `wrong` entries are mended. strays: places in the main table that no key
-    has.
+    """Works on the tables of a store. damage: takes note of damaged records, and counts mended entries.
+    index: the index whose `wrong` entries are mended. strays: places of the main table that belong to no key.
     """
 
     def __init__(self, tables: Tables, index: TokenIndex, damage: Damage) -> None:
@@ -42,9 +41,8 @@ class Mender:
         return bool(self._index.wrong or self.unindexed or self.strays)
 
     def mend(self) -> None:
-        """Write what is wrong in the index anew, and take strays away, in a transaction of its own: for a
-        thread.
-        Everything is looked at again in it. lmdb.Error.
+        """Rewrite the wrong index entries and remove strays, in one transaction, which checks each of them
+        again. For a thread. lmdb.Error.
         """
         wrong, self._index.wrong = self._index.wrong, []
         unindexed, self.unindexed = self.unindexed, []
@@ -59,7 +57,7 @@ class Mender:
                 self._clear(txn, at)
 
     def step(self, place: bytes, size: int) -> Scrubbed:
-        """As Store.scrub, on the event loop; what it finds wrong in the index waits for `mend`."""
+        """As Store.scrub, on the event loop; wrong index entries wait for `mend`."""
         if place.startswith(_INDEX):
             return self._step_tokens(place[1:])
         return self._step_main(place[1:] or b"\0", size)
@@ -83,12 +81,12 @@ class Mender:
         return Scrubbed(_INDEX, records, read)
 
     def _check_order(self, last: bytes, at: bytes) -> None:
-        """StoreCorruptError: a key of the tree has changed so that lookups go astray."""
+        """StoreCorruptError: a key of the tree has changed, so lookups go astray."""
         if at <= last:
             self._damage.structure = (
-                f"the keys of {self._tables.folder}/data.mdb are out of order behind {last[:64]!r}: the"
-                f" file is damaged"
-                " as a whole; restart the node, which checks it, or let it join anew with an empty folder"
+                f"the keys of {self._tables.folder}/data.mdb are out of order after {last[:64]!r}: the"
+                " file is damaged as a whole; restart the node, which checks it, or let it join anew with an"
+                " empty folder"
             )
             raise StoreCorruptError(self._damage.structure)
 
@@ -128,7 +126,7 @@ class Mender:
             self._index.wrong.append(place)
 
     def _is_in_place(self, place: bytes, stored: bytes) -> bool:
-        """Whether an entry stands where that of its record belongs, or its record can't tell."""
+        """Whether an entry is at the place that its record requires; True if the record is damaged."""
         try:
             key = decode(checked(place[8:], stored)).key
         except UnsoundError:
@@ -138,14 +136,14 @@ class Mender:
     # --- mending
 
     def _mend_entry(self, txn: "lmdb.Transaction[bytes]", place: bytes) -> None:
-        """Write an entry anew from its record, or take it away where none can have this place."""
+        """Rewrite an entry from its record, or remove it if no entry can have this place."""
         tables, at = self._tables, place[8:]
         stored = txn.get(at, db=tables.main)
         if txn.get(place, db=tables.tokens) is None:
             return
         if stored is None or not self._is_in_place(place, stored):
             if stored is None and is_long(at):
-                return  # its key isn't known: a read of it finds that it is damaged
+                return  # its key is unknown: a read of it will find the damage
             if stored is None and token_prefix(at) + at == place:
                 self._damage.note(concerned(at, None), MISSING)
                 return
@@ -155,8 +153,8 @@ class Mender:
             self._index_anew(txn, at)
 
     def _clear(self, txn: "lmdb.Transaction[bytes]", at: bytes) -> None:
-        """Take away what stands where nothing belongs; a record that verifies goes back to its own place,
-        where it is missing and the index remembers just this one.
+        """Remove the content of a place that belongs to no key. A record that verifies returns to its own
+        place if it is missing there and the index has exactly this one.
         """
         tables = self._tables
         stored = txn.get(at, db=tables.main)
@@ -170,7 +168,7 @@ class Mender:
         txn.delete(at, db=tables.main)
 
     def _index_anew(self, txn: "lmdb.Transaction[bytes]", at: bytes) -> None:
-        """Write the entry of a record anew, where it verifies and the entry isn't right."""
+        """Rewrite the entry of a record if the record verifies and the entry is wrong."""
         tables = self._tables
         try:
             data = checked(at, txn.get(at, db=tables.main) or b"")
@@ -192,7 +190,7 @@ def verify_copy(folder: Path) -> None:
                 pass
     if checking.keys:
         raise StoreCorruptError(
-            f"{folder}: the copy holds damaged records ({checking.why}), as the store does:"
+            f"{folder}: the copy holds damaged records ({checking.why}), as does the store:"
             f" {checking.keys[:10]};"
-            " run `limedb admin scrub`, and take it anew"
+            " run `limedb admin scrub`, and take a new one"
         )

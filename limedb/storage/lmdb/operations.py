@@ -1,21 +1,20 @@
-"""What a replica remembers of operations, on disk: an LMDB environment of its own.
+"""The operations that a replica remembers, on disk, in a separate LMDB environment.
 
 It owns how states get to disk and how they are forgotten. It must never judge a proposal
-(`core/idempotency.py`), nor answer before a state is as durable as the data is (setting DURABILITY), nor go
-on after the disk has failed: then nobody knows which promises it kept.
+(`core/idempotency.py`), nor answer before a state is as durable as the data (setting DURABILITY), nor
+continue after the disk has failed: then it is unknown which promises were kept.
 
-Table: when the operation began (8 bytes of milliseconds, big-endian) and its id, 16 bytes, to its packed
-state; so the oldest stand in front, and each transaction forgets some that are too old. Under `note`, that is
-behind all of them: cluster id, epoch and since, as JSON.
+Table: the time when the operation began (8 bytes of milliseconds, big-endian) and its id, 16 bytes, to its
+packed state. So the oldest come first, and each transaction forgets some that are too old. Under `note`,
+after all of them: cluster id, epoch and since, as JSON.
 
-Each state, and what stands behind them, ends with a checksum of its place and itself (XXH3, 8 bytes), which
-an older LimeDB didn't write. All are verified when the log is opened, as are its pages, and that it isn't an
-older copy: a promise that is lost must not be given anew. Whoever opens it sets a damaged one aside: a log
-that is new notes no topology, so that the replica can tell of nothing from before
-(`replication/idempotency/ownership_history.py`).
+Each state and each note ends with a checksum of its place and content (XXH3, 8 bytes), which an older LimeDB
+didn't write. Opening the log verifies all of them and the pages, and that the log isn't an older copy: a lost
+promise must not be given to another ballot. The caller sets a damaged log aside. A new log has no noted
+topology, so the replica knows nothing of earlier operations (`replication/idempotency/ownership_history.py`).
 
-States of one moment are one transaction in a thread: a state is looked at and changed on the event loop, in
-order, and is on disk when the transaction is that was begun behind it.
+States of one moment are one transaction in a thread. A state is read and changed on the event loop, in order,
+and is on disk once the next transaction that begins afterwards is.
 """
 
 import asyncio
@@ -43,15 +42,16 @@ from limedb.storage.lmdb.pages import check_file
 from limedb.storage.memory.operations import KEPT_MS, MAX_OPERATIONS
 
 MAP_SIZE = 1 << 34
-"""Address space: far over what MAX_OPERATIONS take."""
+"""Address space: far more than MAX_OPERATIONS need."""
 _NOTE = b"\xff" * 8 + b"note"
 _FORGOTTEN = b"\xff" * 8 + b"forgotten"
 _META = 2
 _STATE = Struct(">I16sI16sBQQB")
-"""Round and proposer promised, those accepted, and the terms: whether there are any, version, expiry,
-existed."""
+"""The promised round and proposer, the accepted ones, and the terms: whether there are any, version, expiry,
+existed.
+"""
 _SEAL = 8
-_SPARE = 8  # that a transaction forgets beyond as many as it writes
+_SPARE = 8  # operations that a transaction forgets, in addition to as many as it writes
 _ROOM_A_STATE = 4096 * 8  # bytes of pages that one state may dirty, and some more
 
 
@@ -69,8 +69,8 @@ class LmdbOperationLog:
         max_operations: int = MAX_OPERATIONS,
         on_fatal: Callable[[Exception], None] = _ignore,
     ) -> None:
-        """Open the log in a folder, made where missing. on_fatal: called once, on the event loop, when the
-        disk failed. StoreError, StoreCorruptError.
+        """Open the log in a folder, which is made if missing. on_fatal: called once, on the event loop, if
+        the disk failed. StoreError, StoreCorruptError.
         """
         make_private_folder(folder)
         self._folder, self._max, self._on_fatal = folder, max_operations, on_fatal
@@ -122,7 +122,7 @@ class LmdbOperationLog:
         self._commit_soon()
 
     async def move(self, proposals: Sequence[Proposal], now_ms: int) -> list[State]:
-        """As OperationLog.move. StoreFullError: no room; the disk may have it later all the same."""
+        """As OperationLog.move. StoreFullError: no room; the state may still reach the disk later."""
         if self._is_closed:
             raise StoreClosedError
         if self._failure is not None:
@@ -146,7 +146,7 @@ class LmdbOperationLog:
         await asyncio.to_thread(self._thread.shutdown)
         transaction = int(self._env.info()["last_txnid"])
         self._env.close()
-        with suppress(OSError):  # the older note holds too
+        with suppress(OSError):  # the older note is valid too
             self._state.close(transaction, is_clean=True)
         self._lock.release()
 
@@ -168,7 +168,7 @@ class LmdbOperationLog:
     # --- to disk
 
     async def _durable(self) -> None:
-        """Return when what is pending now is on disk. StoreError: it isn't."""
+        """Return when all pending states are on disk. StoreError: they aren't."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         self._commit_soon()
@@ -183,24 +183,24 @@ class LmdbOperationLog:
         try:
             while self._waiters or self._dirty:
                 if await self._commit_next() is not None and not self._waiters:
-                    return  # with the next proposal it is tried again
+                    return  # the next proposal tries again
         finally:
             self._committing = None
 
     async def _commit_next(self) -> StoreError | None:
-        """Commit what there is; why it failed."""
+        """Commit the dirty states. Returns the error if that failed."""
         dirty, self._dirty = self._dirty, {}
         waiters, self._waiters = self._waiters, []
         loop = asyncio.get_running_loop()
         error: StoreError | None = None
         try:
             await loop.run_in_executor(self._thread, self._commit, dirty, self._now_ms)
-        except Exception as failure:  # whatever it is, nobody is to wait for ever
+        except Exception as failure:  # whatever it is, no caller may wait forever
             error = self._understood(failure, len(dirty))
         for place, data in dirty.items():
             state = self._pending.get(place)
             if error is not None:
-                self._dirty.setdefault(place, data)  # what was promised in memory goes with the next
+                self._dirty.setdefault(place, data)  # promises made in memory go with the next transaction
             elif state is not None and pack(state) == data:
                 del self._pending[place]
         for waiter in waiters:
@@ -213,7 +213,7 @@ class LmdbOperationLog:
         return error
 
     def _understood(self, failure: Exception, count: int) -> StoreError:
-        """What the failure of a transaction of so many states means; more room mends no disk that failed."""
+        """The error for the failed transaction of so many states; more room doesn't fix a failed disk."""
         if self._failure is None:
             if is_no_room(failure, self._folder, (count + _SPARE) * _ROOM_A_STATE + (1 << 20)):
                 return full_error(failure, self._folder)
@@ -229,10 +229,10 @@ class LmdbOperationLog:
             txn.cursor().putmulti(sorted((place, _sealed(place, data)) for place, data in dirty.items()))
             self._forget(txn, len(dirty) + _SPARE, now_ms)
             transaction = txn.id()
-        self._state.note_transaction(transaction)  # before anyone hears of what it holds
+        self._state.note_transaction(transaction)  # before any answer that depends on it
 
     def _forget(self, txn: "lmdb.Transaction[bytes]", limit: int, now_ms: int) -> None:
-        """Remove the oldest: those past their time, and those that are too many."""
+        """Remove the oldest operations: those past their time, and those beyond the limit."""
         surplus = txn.stat()["entries"] - _META - self._max
         cursor = txn.cursor()
         oldest = [*islice(cursor.iternext(values=False), limit)] if cursor.first() else []
@@ -255,13 +255,15 @@ def _sealed(place: bytes, data: bytes) -> bytes:
 
 
 def _opened(place: bytes, stored: bytes | None) -> bytes | None:
-    """What stands at a place, without its checksum; None: nothing. StoreDamagedError: it doesn't fit."""
+    """The content of a place, without its checksum; None: there is none. StoreDamagedError: the checksum
+    doesn't match.
+    """
     if stored is None or stored == _sealed(place, stored[:-_SEAL]):
         return stored and stored[:-_SEAL]
     size = len(stored)
     if size == (_STATE.size if place < _FORGOTTEN else _SEAL) or (place == _NOTE and _is_list(stored)):
-        return stored  # of an older LimeDB
-    raise StoreDamagedError(f"what is remembered of operation {place.hex()} is damaged")
+        return stored  # an older LimeDB wrote it
+    raise StoreDamagedError(f"the state of operation {place.hex()} is damaged")
 
 
 def _is_list(data: bytes) -> bool:
@@ -272,7 +274,7 @@ def _is_list(data: bytes) -> bool:
 
 
 def _verify(folder: Path, txn: "lmdb.Transaction[bytes]") -> None:
-    """Look at all that is remembered; some 1 us each. StoreDamagedError: something of it doesn't fit."""
+    """Verify all entries; some 1 us each. StoreDamagedError: an entry is damaged."""
     try:
         for place, stored in txn.cursor():
             opened = _opened(place, stored)
@@ -298,7 +300,7 @@ def pack(state: State) -> bytes:
 
 
 def unpack(data: bytes) -> State:
-    """The state of stored bytes. StoreCorruptError: they aren't one."""
+    """The state in stored bytes. StoreCorruptError: they aren't a state."""
     if len(data) != _STATE.size:
         raise StoreCorruptError(f"not the state of an operation: {data[:32]!r} ({len(data)} bytes)")
     promised, by, accepted, of, is_set, version, expires_at, existed = _STATE.unpack(data)

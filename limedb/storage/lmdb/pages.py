@@ -1,14 +1,15 @@
-"""The pages of an LMDB file, read without LMDB: whether they are the trees that it wrote.
+"""Checks the pages of an LMDB file, without LMDB: whether they are the trees that it wrote.
 
 It owns the check of a file's structure before LMDB maps it. It must never change the file, map it, or judge
-what keys and values hold.
+the content of keys and values.
 
 LMDB trusts its file: a page that was zeroed, swapped, cut off or flipped ends in an assertion, SIGSEGV or
-SIGBUS, or is a tree that lacks keys without a word. So each page that a tree refers to is read (a cut file
-and a disk's EIO are errors then, and no signal) and must be what its place says: its number, kind and depth;
-nodes that tile the page exactly; keys in order, within the bounds of the branch above; referred to once, and
-not free; as many pages and entries as the table's record counts. The two meta pages must be of neighbouring
-transactions, for LMDB takes the newer one, and a flipped number would bring the older tree back.
+SIGBUS, or silently makes a tree that lacks keys. So the check reads each page that a tree refers to (then a
+cut file and a disk's EIO are errors, not signals), which must match its place: its number, kind and depth;
+nodes that tile the page exactly; keys in order, within the bounds of the branch above; a single reference,
+and no entry in the free list; as many pages and entries as the table's record counts. The two meta pages must
+be of neighbouring transactions, for LMDB takes the newer one, and a flipped number would bring the older tree
+back.
 
 Format: LMDB 0.9 (MDB_DATA_VERSION 1), 64 bits, little-endian, tables without duplicates.
 """
@@ -44,7 +45,7 @@ Leaf = Callable[[bytes, bytes], None]
 
 
 class Meta(NamedTuple):
-    """What a meta page says. free, main: the records of its two tables."""
+    """The content of a meta page. free, main: the records of its two tables."""
 
     page_size: int
     last_page: int
@@ -68,7 +69,7 @@ def check_file(path: Path) -> Meta | None:
     """Read all pages in use of an LMDB file, and return its newest meta page; None: there is no such file, or
     it is empty. Some 4 s for 1 GB of small records.
 
-    StoreDamagedError: it isn't what LMDB wrote; the text says which page. StoreError: it can't be read.
+    StoreDamagedError: it isn't a file that LMDB wrote; the text names the page. StoreError: it can't be read.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -82,7 +83,7 @@ def check_file(path: Path) -> Meta | None:
 
 
 class _File:
-    """One file, its pages read one by one. used: a byte for each page that was seen."""
+    """One file, read page by page. used: a byte for each page that was seen."""
 
     def __init__(self, path: Path, fd: int) -> None:
         self._path, self._fd = path, fd
@@ -124,13 +125,13 @@ class _File:
         size = int(_TABLE.unpack(free)[0])
         is_size = _SMALLEST_PAGE <= size <= _LARGEST_PAGE and not size & (size - 1)
         if (found, flags, magic, version) != (number, _META_FLAG, _MAGIC, _VERSION) or not is_size:
-            raise self.damaged(number, "it is no meta page")
+            raise self.damaged(number, "it isn't a meta page")
         if last < 1 or last * size >= 1 << 47:
-            raise self.damaged(number, f"it says that the last page is {last}")
+            raise self.damaged(number, f"it gives {last} as the last page")
         return Meta(size, last, txn, free, main)
 
     def page(self, number: int) -> bytes:
-        """A page that a tree refers to, which nothing else may. StoreDamagedError, OSError."""
+        """A page that a tree refers to; nothing else may refer to it. StoreDamagedError, OSError."""
         self.take(number)
         data = os.pread(self._fd, self._size, number * self._size)
         if len(data) < self._size:
@@ -138,7 +139,7 @@ class _File:
         return data
 
     def take(self, number: int, count: int = 1) -> None:
-        """Note that pages are in use. StoreDamagedError: there are none such, or they are twice."""
+        """Note that pages are in use. StoreDamagedError: they don't exist, or are in use already."""
         if not _METAS <= number <= self._last - count + 1:
             raise self.damaged(number, f"there are {self._last + 1} pages")
         if any(self._used[number : number + count]):
@@ -155,7 +156,7 @@ class _File:
         found, _, flags, low, high = _PAGE.unpack(head)
         count = low | high << 16
         if found != number or flags != _OVERFLOW or count * self._size < _HEADER + size:
-            raise self.damaged(number, "it doesn't begin the large value that it should")
+            raise self.damaged(number, "it doesn't begin the expected large value")
         self.take(number, count)
         value = os.pread(self._fd, size, number * self._size + _HEADER)
         if len(value) < size:
@@ -163,13 +164,13 @@ class _File:
         return count, value
 
     def _check_free(self, run: bytes) -> None:
-        """A run of free pages: their count, and their numbers."""
+        """Check a run of free pages: their count, and their numbers."""
         count = _U64.unpack_from(run)[0] if len(run) >= _U64.size else _NO_ROOT
         if (count + 1) * _U64.size > len(run):
             raise self.damaged(0, "a run of its free list is longer than its bytes")
         for (number,) in _U64.iter_unpack(run[_U64.size : (count + 1) * _U64.size]):
             if not _METAS <= number <= self._last or self._used[number]:
-                raise self.damaged(number, "it is free, and in use too")
+                raise self.damaged(number, "it is both free and in use")
             self._used[number] = 1
 
     @property
@@ -181,7 +182,7 @@ class _File:
 
 
 class _Tree:
-    """One table's tree. on_leaf: called with each entry, where somebody wants them."""
+    """One table's tree. on_leaf: called with each entry; None if nobody needs them."""
 
     def __init__(
         self,
@@ -207,17 +208,17 @@ class _Tree:
                 raise self._file.damaged(0, f"{self._name} has the depth {table.depth}")
             self._walk(table.root, 1, b"", None)
         counted = (self._branches, self._leaves, self._overflows, self._entries)
-        told = (table.branches, table.leaves, table.overflows, table.entries)
-        if counted != told or (table.root == _NO_ROOT and table.depth):
+        recorded = (table.branches, table.leaves, table.overflows, table.entries)
+        if counted != recorded or (table.root == _NO_ROOT and table.depth):
             what = "branches, leaves, overflow pages, entries"
-            raise self._file.damaged(0, f"{self._name} has {counted} {what}, and should have {told}")
+            raise self._file.damaged(0, f"{self._name} has {counted} {what}, and should have {recorded}")
 
     def _walk(self, number: int, depth: int, low: bytes, high: bytes | None) -> None:
-        """A page and all below it. low, high: what its keys are not below, and are below."""
+        """Check a page and all pages below it. low, high: its keys must be at least low, and below high."""
         page = self._file.page(number)
         found, _, flags, lower, upper = _PAGE.unpack_from(page)
         if found != number:
-            raise self._file.damaged(number, f"page {found} stands in its place")
+            raise self._file.damaged(number, f"page {found} is in its place")
         if flags != (_LEAF if depth == self._table.depth else _BRANCH):
             raise self._file.damaged(number, f"it has the flags {flags:#x} at depth {depth}")
         if not _HEADER <= lower <= upper <= len(page) or lower & 1:
@@ -253,7 +254,7 @@ class _Tree:
         self._entries += len(keys)
 
     def _value(self, number: int, page: bytes, begin: int, flags: int, size: int, key: bytes) -> int:
-        """Look at what isn't a plain small value; the bytes that it takes in its leaf."""
+        """Check a value that isn't plain and small. Returns the bytes that it takes in its leaf."""
         if flags == _BIG:
             (first,) = _U64.unpack_from(page.ljust(len(page) + _U64.size, b"\0"), begin)
             count, value = self._file.overflow(first, size)
@@ -297,7 +298,7 @@ class _Tree:
             self._walk(child, depth + 1, bounds[i], bounds[i + 1] if i + 1 < len(bounds) else high)
 
     def _check_tiles(self, number: int, places: list[int], ends: set[int], upper: int, size: int) -> None:
-        """Each node begins where another one ends: no gap, nothing twice."""
+        """Check that each node begins where another one ends: no gap, no overlap."""
         starts = set(places)
         if len(starts) != len(places) or ends != (starts - {upper}) | {size} or upper not in starts:
             raise self._file.damaged(number, "its nodes don't fill it without a gap")

@@ -1,6 +1,6 @@
-"""What a batch of records changes, given what is stored.
+"""The changes that a batch of records makes to the stored ones.
 
-It owns the merge of a batch. It must never write: the plan is carried out by `writer.py`.
+It owns the merge of a batch. It must never write: `writer.py` carries out the plan.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,9 @@ _KEEP: Decision = (False, 0, Applied(0, False))
 
 
 class EncodedRecord(NamedTuple):
-    """A record in its stored form: key and data go to the main table. Or, without data, an entry to purge."""
+    """A record in its stored form, whose key and data go to the main table; or, without data, an entry to
+    purge.
+    """
 
     record: Record
     key: bytes
@@ -47,15 +49,15 @@ class EncodedRecord(NamedTuple):
 
 
 Lookup = Callable[[bytes, str], EncodedRecord | bytes | None]
-"""From a stored key and its whole key to what is stored under it: an item that isn't in the tables yet, or
-record bytes that verify. UnsoundError: it can't tell.
+"""Takes a stored key and its whole key, and returns the stored record: an item that isn't in the tables yet,
+or verified record bytes. UnsoundError: the record is damaged.
 """
 
 
 class WritePlan(NamedTuple):
-    """writes: what is to be put or purged, by stored key. answers: one for each item; of an entry to purge,
-    existed says that it is purged. live_change: what to add to
-    the count of keys with a value. conflicts: keys of which another record with the same version is stored.
+    """The outcome of a merge. writes: the items to put or purge, by stored key. answers: one for each item;
+    for an entry to purge, `existed` means that it is purged. live_change: the change of the count of keys
+    with a value. conflicts: keys that have another stored record with the same version.
     """
 
     writes: dict[bytes, EncodedRecord]
@@ -64,7 +66,7 @@ class WritePlan(NamedTuple):
     conflicts: tuple[str, ...] = ()
 
 
-_new_item = tuple.__new__  # the same as Item(...), in half of its time
+_new_item = tuple.__new__  # the same as EncodedRecord(...), in half of its time
 
 
 def items_of(records: Sequence[Record]) -> list[EncodedRecord]:
@@ -83,10 +85,11 @@ def purges_of(entries: Sequence[IndexEntry]) -> list[EncodedRecord]:
 
 
 def plan(items: Sequence[EncodedRecord], now_ms: int, lookup: Lookup) -> WritePlan:
-    """Merge a batch with what is stored; of two records of one key the later sees the earlier's outcome.
+    """Merge a batch with the stored records; of two records of one key the later sees the outcome of the
+    earlier.
 
-    RecordDamagedError: what is stored under some of the keys is damaged; a purge leaves that alone.
-    StoreCorruptError: it is that of another key.
+    RecordDamagedError: stored records of some keys are damaged; a purge skips these. StoreCorruptError: a
+    stored record belongs to another key.
     """
     writes: dict[bytes, EncodedRecord] = {}
     answers: list[Applied] = []
@@ -124,8 +127,8 @@ def _decided(item: EncodedRecord, found: EncodedRecord | bytes | None, now_ms: i
 
 
 def plan_mending(item: EncodedRecord, lookup: Lookup, was_live: bool) -> WritePlan:
-    """Put an item in the place of what is damaged; what isn't (any more) is merged with a record, and not
-    purged. was_live: whether the damaged record was counted.
+    """Put an item in the place of a damaged record. If that isn't damaged (any longer), a record is merged
+    with it, and a purge does nothing. was_live: whether the damaged record was counted.
     """
     try:
         lookup(item.key, item.record.key)
@@ -136,7 +139,7 @@ def plan_mending(item: EncodedRecord, lookup: Lookup, was_live: bool) -> WritePl
 
 
 def _is_conflict(item: EncodedRecord, found: EncodedRecord | bytes | None) -> bool:
-    """Whether another record of the same version is stored."""
+    """Whether another record with the same version is stored."""
     stored = found.data if isinstance(found, EncodedRecord) else found
     return (
         bool(stored)
@@ -155,7 +158,7 @@ def _decide(record: Record, key: bytes, stored: bytes, now_ms: int) -> Decision:
 
 
 def _decide_recent(record: Record, item: EncodedRecord, now_ms: int) -> Decision:
-    """As _decide, where what is stored is at hand."""
+    """As _decide, if the stored item is in memory."""
     held = item.record
     if not item.data:
         return first(record)
@@ -167,7 +170,7 @@ def _decide_recent(record: Record, item: EncodedRecord, now_ms: int) -> Decision
 
 
 def _judge(entry: IndexEntry, found: EncodedRecord | bytes | None) -> Decision:
-    """Whether what is stored is still what is to be purged."""
+    """Whether the stored record is still the one to purge."""
     stored = found.data or None if isinstance(found, EncodedRecord) else found
     header = None if stored is None else peek(stored)
     if stored is None or header is None or header.version != entry.version:

@@ -1,7 +1,7 @@
 """Reads from an LMDB environment, each in a short transaction of its own.
 
-It owns how tables are read. It must never write, nor keep a transaction open: that would stop LMDB from
-using freed pages again. Any thread may call it.
+It owns how tables are read. It must never write, nor keep a transaction open: that would keep LMDB from
+reusing freed pages. Any thread may call it.
 """
 
 import sys
@@ -40,13 +40,13 @@ _T = TypeVar("_T")
 
 
 class OverBudgetError(Exception):
-    """A scan looked at more records than it may on the event loop; do it in a thread."""
+    """A scan has read more records than it may on the event loop; it belongs in a thread."""
 
 
 class Reader:
-    """Reads records: single keys from the memtable too, ranges from the tables alone. Any method may raise
-    lmdb.Error, and RecordDamagedError where it can't tell. damage: where what is damaged is noted;
-    strays: places that no key has.
+    """Reads records: single keys also from the memtable, ranges from the tables alone. Any method may raise
+    lmdb.Error, and RecordDamagedError for damaged records. damage: takes note of damaged records. strays:
+    takes places that belong to no key.
     """
 
     def __init__(self, tables: Tables, memtable: Memtable, damage: Damage, strays: list[bytes]) -> None:
@@ -65,24 +65,24 @@ class Reader:
         return found
 
     def get_many(self, keys: Sequence[str]) -> list[Held]:
-        """The records of keys, all of one moment; or that one is damaged."""
+        """The records of keys, all from one moment; an error for a damaged one."""
         return [
             decode_for(key, data) if isinstance(data, bytes) else data
             for key, data in zip(keys, self.stored(keys), strict=True)
         ]
 
     def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
-        """The bytes of the records of keys, verified, all of one moment; or that one is damaged."""
+        """The verified bytes of the records of keys, all from one moment; an error for a damaged one."""
         places, tokens = _places_of(keys), self._tables.tokens
         found: list[bytes | RecordDamagedError | None] = []
         take, recent = found.append, self._memtable.get if self._memtable else None
-        with self.begin() as txn:  # getmulti is slower, and leaves out what is missing
+        with self.begin() as txn:  # getmulti is slower, and leaves out missing keys
             get = txn.get
             for place in places:
                 if recent is not None and (item := recent(place)) is not None:
                     take(item.data or None)
                     continue
-                # The ways of most, as lmdb_sound.sound_at: the call would cost more than it does.
+                # The usual cases of sound.sound_at, inlined: the call would cost more than the work.
                 if (stored := get(place)) is not None:
                     data = stored[SEAL_SIZE:]
                     if (
@@ -101,14 +101,14 @@ class Reader:
     def _looked_at(
         self, txn: "lmdb.Transaction[bytes]", key: str, place: bytes
     ) -> bytes | RecordDamagedError | None:
-        """As `stored`, the long way, of one key."""
+        """As `stored`, for one key, with all checks."""
         try:
             data = sound_at(self._tables, txn, place, key)
         except UnsoundError as error:
             self._damage.note((key,), error.why)
             return RecordDamagedError((key,), self._damage.why(key, error.why))
         if data is not None and is_long(place):
-            decode_for(key, data)  # of two long keys with one digest, the other may stand there
+            decode_for(key, data)  # of two long keys with one digest, the other may be there
         return data
 
     def begin(self) -> "lmdb.Transaction[bytes]":
@@ -118,7 +118,9 @@ class Reader:
     def scan_keys(
         self, after: str | None, limit: int, now_ms: int, skip: int, budget: int = sys.maxsize
     ) -> list[Record]:
-        """As Store.scan_keys. budget: records to look at, dead ones too; OverBudgetError beyond."""
+        """As Store.scan_keys. budget: the most records to read, including dead ones; OverBudgetError
+        beyond.
+        """
         with self.begin() as txn, self._checking(txn) as checking:
             start = "" if after is None else behind(after)
             found = checking.open(_bounded(_from(txn.cursor(), start_at(start)), budget))
@@ -127,7 +129,7 @@ class Reader:
             return [decode(data) for _, data in islice(live, skip, skip + limit)]
 
     def scan_range(self, keys: KeyRange, limit: int, max_bytes: int, budget: int = sys.maxsize) -> RangePage:
-        """As Store.scan_range. budget: bytes to read; OverBudgetError beyond."""
+        """As Store.scan_range. budget: the most bytes to read; OverBudgetError beyond."""
         with self.begin() as txn, self._checking(txn) as checking:
             stored = checking.open(_from(txn.cursor(), start_at(keys.start)))
             items = in_key_order(stored, keys.start)
@@ -137,11 +139,13 @@ class Reader:
     def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens."""
         found = [(t, decode(data)) for t, data in self.stored_tokens(start, end, limit)]
-        found.sort(key=lambda pair: (pair[0], pair[1].key))  # long keys of one token stand by their digests
+        found.sort(
+            key=lambda pair: (pair[0], pair[1].key)
+        )  # long keys of one token come in the order of their digests
         return found
 
     def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
-        """As `scan_tokens`, as bytes, and keys of one token in no order."""
+        """As `scan_tokens`, but as bytes, and with the keys of one token in no order."""
         found: list[tuple[int, bytes]] = []
         with self.begin() as txn, self._checking(txn) as checking:
             for entry, _ in _from(txn.cursor(self._tables.tokens), number(start)):
@@ -156,14 +160,16 @@ class Reader:
 
     @contextmanager
     def _checking(self, txn: "lmdb.Transaction[bytes]") -> Iterator[Checking]:
-        """What damage was met in a block is noted and told behind it, so that all of it is mended at once."""
+        """Note all damage that a block meets, and raise it after the block, so that all of it is mended at
+        once.
+        """
         checking = Checking(self._tables, txn, self._strays)
         yield checking
         self._damage.note(checking.keys, checking.why)
         checking.finish()
 
     def size(self) -> int:
-        """Bytes of the pages that hold records and their index."""
+        """Bytes of the pages of records and their index."""
         with self._tables.env.begin() as txn:
             found = [txn.stat(table) for table in (self._tables.main, self._tables.tokens)]
         return sum(s["psize"] * (s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"]) for s in found)
@@ -181,7 +187,7 @@ def _places_of(keys: Sequence[str]) -> list[bytes]:
 
 
 def _from(cursor: "lmdb.Cursor[bytes]", start: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """What a table holds from a key on. A cursor that found nothing would iterate from the first."""
+    """The entries of a table from a key on. A cursor that found nothing would iterate from the first."""
     return cursor.iternext() if cursor.set_range(start) else iter(())
 
 

@@ -1,9 +1,9 @@
-"""Brings what a write-ahead log holds into the tables, when a store is opened.
+"""Replays a write-ahead log into the tables when a store is opened.
 
-It owns the replay. It must never run while anything is written.
+It owns the replay. It must never run beside other writes.
 
-Replayed over tables that hold some of it already, a log leaves the same tables: a record that is stored, or
-newer, is left alone, and a purge removes only the record that it names.
+Replaying a log that the tables have in part already gives the same tables: a stored record that is the same
+or newer stays, and a purge removes only the record that it names.
 """
 
 import logging
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 50_000
-"""Items a transaction."""
+"""Items per transaction."""
 
 
 def recover(folder: Path, tables: Tables, known: tuple[int, int] = (0, 0)) -> None:
-    """Replay the segments of a folder into its tables, and remove them. known: as of groups_in.
+    """Replay the segments of a folder into its tables, and remove them. known: as for `groups_in`.
 
     StoreDamagedError: a segment is damaged; lmdb.Error, OSError: there is no room, or the disk failed; the
     log stays, and nothing is lost.
@@ -47,7 +47,7 @@ def recover(folder: Path, tables: Tables, known: tuple[int, int] = (0, 0)) -> No
     replay.flush(newest)
     remove_segments(folder)
     if total:
-        log.info("%s: %d writes came from the write-ahead log", folder, total)
+        log.info("%s: %d writes were replayed from the write-ahead log", folder, total)
 
 
 class _Replay:
@@ -64,7 +64,7 @@ class _Replay:
             def lookup(place: bytes, key: str) -> EncodedRecord | bytes | None:
                 return self._writes.get(place) or self._sound(txn, place, key)
 
-            # Whether a value had expired changes no outcome here, but only what was answered.
+            # Whether a value had expired changes only the answers, not the outcome.
             planned = plan(items, 0, lookup)
         self._writes.update(planned.writes)
         self._count += planned.live_change
@@ -73,8 +73,8 @@ class _Replay:
             self.flush()
 
     def _sound(self, txn: "lmdb.Transaction[bytes]", place: bytes, key: str) -> bytes | None:
-        """What is stored, where it verifies. What doesn't was once merged into what the log holds of the key:
-        of all that was written of it since the last checkpoint, the last is there.
+        """The stored record, if it verifies. A damaged one was merged before into the key's record in the
+        log, which has the last of all writes since the last checkpoint.
         """
         try:
             return sound_at(self._tables, txn, place, key)
@@ -82,7 +82,7 @@ class _Replay:
             return None
 
     def flush(self, logged: int = 0) -> None:
-        """Write what was added. logged: the segment that ends with it."""
+        """Write the added items. logged: the segment that ends with them."""
         if self._writes or logged:
             write_items(self._tables, self._writes, self._count, self._high_water, logged)
             self._writes = {}
@@ -93,7 +93,7 @@ def _batches(group: bytes, folder: Path) -> Iterator[list[EncodedRecord]]:
         message = LogGroup.FromString(group)
     except DecodeError:
         raise StoreCorruptError(
-            f"{folder}: a group of the write-ahead log is none; see docs/damage.md"
+            f"{folder}: a group of the write-ahead log can't be parsed; see docs/damage.md"
         ) from None
     yield items_of([decode(data) for data in message.records])
     yield purges_of([IndexEntry(purge.key, purge.version, purge.checksum, 0) for purge in message.purges])

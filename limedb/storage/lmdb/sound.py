@@ -1,9 +1,9 @@
-"""Looks at what is stored and tells what is damaged of it.
+"""Finds damage in stored records.
 
-It owns the question whether the tables can be believed about a key. It must never write.
+It owns the decision whether the tables can be believed about a key. It must never write.
 
-A record is damaged when its checksum doesn't fit, or it belongs under another key. A key is absent only where
-neither table has it: a lookup that misses because a byte of the tree has changed would else pass for an
+A record is damaged if its checksum doesn't match, or if it belongs under another key. A key is absent only if
+neither table has it: otherwise a lookup that misses because a byte of the tree has changed would pass for an
 answer.
 """
 
@@ -22,14 +22,14 @@ from limedb.storage.seal import SEAL_SIZE, record_of, seal_of
 if TYPE_CHECKING:
     import lmdb
 
-CHECKSUM = "its checksum doesn't fit"
-MISSING = "the index has it and the table of records has not"
+CHECKSUM = "its checksum doesn't match"
+MISSING = "the index has it, but the table of records doesn't"
 MISPLACED = "another key's record is in its place"
 _KEY_TAG = KEY_TAG[0]
 
 
 class UnsoundError(Exception):
-    """What a table holds at a stored key is damaged. why: in words."""
+    """The content at a stored key is damaged. why: in words."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -39,7 +39,7 @@ class UnsoundError(Exception):
 def sound_at(tables: Tables, txn: "lmdb.Transaction[bytes]", place: bytes, key: str) -> bytes | None:
     """The bytes of the record at a key's stored key, as a transaction sees it; None: there is none.
 
-    UnsoundError: it can't tell.
+    UnsoundError: the record is damaged.
     """
     stored: bytes | None = txn.get(place, db=tables.main)
     if stored is not None:
@@ -67,10 +67,11 @@ def checked(place: bytes, stored: bytes) -> bytes:
 
 
 def is_plainly_sound(place: bytes, stored: bytes, data: bytes) -> bool:
-    """Whether a sealed record verifies and is that of a stored key, for most records; False is a doubt.
+    """A quick check whether a sealed record verifies and belongs to a stored key; False means only that it
+    isn't certain.
 
-    data: the same without its seal. A short key stands in a record that doesn't expire behind 11 bytes, of
-    which the last is its length.
+    data: the same without its seal. In a record that doesn't expire a short key follows after 11 bytes, the
+    last of which is its length.
     """
     return (
         stored.startswith(seal_of(data))
@@ -81,17 +82,16 @@ def is_plainly_sound(place: bytes, stored: bytes, data: bytes) -> bool:
 
 
 def was_live(tables: Tables, txn: "lmdb.Transaction[bytes]", index_place: bytes) -> bool:
-    """Whether a record that is damaged was counted as a key with a value, by its entry in the index."""
+    """Whether a damaged record was counted as a key with a value, by its index entry."""
     packed = txn.get(index_place, db=tables.tokens)
     return packed is not None and not was_tombstone(packed)
 
 
 class Checking:
-    """Opens what a walk finds and goes on behind what is damaged; at the end it tells of all of that. strays:
-    takes the places at which nothing belongs, to be cleared.
+    """Opens the records that a walk finds, continues after damaged ones, and reports all of them at the end.
+    strays: takes the places that belong to no key, to be cleared.
 
-    A damaged long key (over 480 bytes) whose name can't be read is passed over: it is found when it is asked
-    for.
+    A damaged long key (over 480 bytes) whose name can't be read is skipped: a read of that key will find it.
     """
 
     def __init__(self, tables: Tables, txn: "lmdb.Transaction[bytes]", strays: list[bytes]) -> None:
@@ -108,7 +108,7 @@ class Checking:
                 self.note(place, stored, error.why)
 
     def note(self, place: bytes, stored: bytes | None, why: str) -> None:
-        """Take in that something is damaged."""
+        """Note damage at a place."""
         if stored is not None and is_stray(self._tables, self._txn, place, stored):
             self._strays.append(place)
             self._look_for(record_of(stored))
@@ -117,7 +117,7 @@ class Checking:
         self.why = why
 
     def _look_for(self, record: Record | None) -> None:
-        """Look whether a record that has strayed is missing where it belongs."""
+        """Check whether a stray record is missing in its own place."""
         if record is None:
             return
         try:
@@ -133,8 +133,8 @@ class Checking:
 
 
 def concerned(place: bytes, stored: bytes | None) -> list[str]:
-    """The keys that damage at a stored key concerns: that one, and the one whose record stands there. That of
-    a long one is read from its record, whose key may be whole though its value isn't: its digest says so.
+    """The keys that damage at a stored key concerns: that key, and the one whose record is there. A long key
+    is read from its record, in which the key may be whole even if the value isn't: the digest shows that.
     """
     keys = []
     with suppress(UnicodeDecodeError):  # a long key's, or a damaged one
@@ -148,10 +148,10 @@ def concerned(place: bytes, stored: bytes | None) -> list[str]:
 
 
 def is_stray(tables: Tables, txn: "lmdb.Transaction[bytes]", at: bytes, stored: bytes) -> bool:
-    """Whether what stands at a place of the main table belongs to no key that has this place, for a byte of a
-    stored key has changed: the record verifies and is another key's, while the index knows of none here; or
-    nothing verifies, and the place isn't text. What stood there is missing in its own place, as the index
-    tells.
+    """Whether the content of a place in the main table belongs to no key of this place, because a byte of a
+    stored key has changed: the record verifies but belongs to another key, and the index has no entry for
+    this place; or nothing verifies, and the place isn't text. The record is then missing in its own place, as
+    the index shows.
     """
     record = record_of(stored)
     if record is not None:

@@ -1,7 +1,7 @@
-"""Whether there surely is room for what the write-ahead log would promise.
+"""Decides whether there certainly is room for the writes that the write-ahead log would promise.
 
-It owns the estimate. It must never be trusted the other way round: where it says no there may be room, and
-only a transaction of the tables tells.
+It owns the estimate. It must never be used as proof of a full disk: if it says no there may still be room,
+and only a transaction of the tables shows that.
 """
 
 import time
@@ -9,8 +9,8 @@ import time
 from limedb.storage.lmdb.env import PAGES_A_WRITE, Tables, free_space
 
 LOOK_SECONDS = 0.05
-"""How long the size of disk and map are taken for what they were: asking costs more than a write."""
-_SPARE = 4 << 20  # bytes that others may take meanwhile; beyond, the log finds no room, and says so
+"""How long a look at disk and map counts: another look costs more than a write."""
+_SPARE = 4 << 20  # bytes that others may take meanwhile; beyond that, the log reports that it finds no room
 
 
 class Room:
@@ -23,10 +23,10 @@ class Room:
         self._disk = self._map = self._used = 0
 
     def is_sure(self, size: int, count: int) -> bool:
-        """Whether so many bytes in so many records surely fit into the log and the tables.
+        """Whether so many bytes in so many records certainly fit into the log and the tables.
 
-        The tables need new pages for what is written, twice as much where pages split, and for each page that
-        a write touches, since a page in use is copied; no more than there are.
+        The tables need new pages for the data, twice as many if pages split, and one for each page that a
+        write touches, since used pages are copied; at most as many as exist.
         """
         if (now := time.monotonic()) >= self._due:
             self._due = now + LOOK_SECONDS

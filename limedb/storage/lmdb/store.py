@@ -1,8 +1,8 @@
-"""The LMDB store: a folder for a node, reads on the event loop, writes in threads of their own.
+"""The LMDB store: a folder per node, reads on the event loop, writes in separate threads.
 
-It owns the life of the environment, and what a read must wait for: single keys are looked up in the memtable
-too, while what looks at ranges first waits until the tables have all (`write_path.py`). It must never
-block the event loop: what looks at many records, and every wait for the disk, is in a thread.
+It owns the life of the environment, and the conditions of a read: single keys are also looked up in the
+memtable, while reads of ranges first wait until the tables have all writes (`write_path.py`). It must never
+block the event loop: reads of many records, and every wait for the disk, run in a thread.
 """
 
 import asyncio
@@ -33,20 +33,19 @@ from limedb.storage.lmdb.write_path import WritePath
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# How many records a scan looks at on the event loop: about a millisecond. More: in a thread.
+# The most records that a scan reads on the event loop: about a millisecond. Longer scans run in a thread.
 SCAN_BUDGET = 512
 # How many records are purged in one transaction: each costs the writer two turns of the interpreter's lock.
 PURGE_BATCH = 32
-# How many bytes of a range are read on the event loop. More: in a thread.
+# The most bytes of a range that are read on the event loop. Longer reads run in a thread.
 RANGE_BUDGET = 256 << 10
 _THREADS = 2
 
 
 class LmdbStore:
-    """Records in LMDB (`ports.Store`). damage: what of it was found damaged.
+    """Records in LMDB (`ports.Store`). damage: the damage found.
 
-    Made inside the running event loop, which is the only one that may use it. Opening takes some
-    milliseconds.
+    Made inside the running event loop, the only one that may use it. Opening takes some milliseconds.
     """
 
     def __init__(
@@ -56,14 +55,14 @@ class LmdbStore:
         on_fatal: Callable[[Exception], None],
         map_size: int = MAP_SIZE,
     ) -> None:
-        """Open the store in a folder, made where missing; the name of the folder is free.
+        """Open the store in a folder, which is made if missing and may have any name.
 
         durability: always, each commit is on disk before it is answered; interval, within a second; none,
-        when the kernel likes. on_fatal: called once, on the event loop, when the disk failed: the node has
-        to stop, since writes are refused from then on. map_size: bytes that the data may grow to.
+        whenever the kernel writes it. on_fatal: called once, on the event loop, if the disk failed: the node
+        has to stop, since all writes are refused from then on. map_size: bytes that the data may grow to.
 
         StoreError: it can't be opened, or is open elsewhere. StoreCorruptError: it isn't a store.
-        StoreDamagedError: something of it is damaged, missing, or older than what stood there.
+        StoreDamagedError: a part is damaged, missing or outdated.
         """
         make_private_folder(folder)
         self._folder, self._durability = folder, durability
@@ -85,7 +84,9 @@ class LmdbStore:
 
     @property
     def commits(self) -> int:
-        """Writes to the disk since it was opened: far fewer than batches, where callers are many."""
+        """Writes to the disk since the store was opened: far fewer than batches, if there are many
+        callers.
+        """
         return self._path.commits
 
     async def get(self, key: str) -> Record | None:
@@ -105,7 +106,7 @@ class LmdbStore:
         return self._read(self._reader.stored, keys)
 
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
-        """As Store.apply. A caller that is cancelled doesn't take its batch back.
+        """As Store.apply. Cancelling the call doesn't revoke the batch.
 
         InvalidKeyError: a key is empty. StoreFullError: map or disk is full. StoreError: the disk failed.
         """
@@ -182,8 +183,8 @@ class LmdbStore:
             return await walking.garbage(self._index, span, cutoff_ms, limit)
 
     async def purge(self, entries: Sequence[IndexEntry]) -> int:
-        """As Store.purge, some at a time, so that no write waits long behind them. Errors as of apply:
-        what was purged before them is.
+        """As Store.purge, some at a time, so that no write waits long for them. Errors of apply; entries
+        purged before an error stay purged.
         """
         purged = 0
         for start in range(0, len(entries), PURGE_BATCH):
@@ -203,7 +204,7 @@ class LmdbStore:
         return self._path.high_water
 
     def stats(self) -> StoreStats:
-        """As Store.stats. size: the pages of records and index, and what is in the log alone."""
+        """As Store.stats. size: the pages of records and index, and the writes that only the log has."""
         size = self._read(self._reader.size) + self._path.memtable.size
         trouble = (
             f"{self._folder}: there is no room, writes are refused; make room" if self._path.is_full else ""
@@ -211,10 +212,10 @@ class LmdbStore:
         return StoreStats("lmdb", self._path.count, size, str(self._folder), self._durability, trouble)
 
     async def snapshot(self, path: str) -> None:
-        """As Store.snapshot. The folder can be opened as a store, without the pages that were free.
+        """As Store.snapshot. The folder can be opened as a store; it lacks the free pages.
 
-        StoreError: the folder holds something. StoreFullError: no room there. StoreCorruptError: a record in
-        it is damaged; the copy stays.
+        StoreError: the folder isn't empty. StoreFullError: no room there. StoreCorruptError: a record in it
+        is damaged; the copy stays.
         """
         await self._settle()
         await self._in_thread(self._copy, Path(path))
@@ -237,12 +238,12 @@ class LmdbStore:
             raise StoreClosedError
 
     async def _mend_index(self) -> None:
-        """Write what was found wrong in the index anew."""
+        """Rewrite the index entries that were found to be wrong."""
         if self._mender.has_work:
             await self._in_thread(self._mender.mend)
 
     async def _settle(self) -> None:
-        """Wait until the tables have all that was acknowledged."""
+        """Wait until the tables have all acknowledged writes."""
         self._check_open()
         if self._path.memtable:
             await self._path.settle()
@@ -261,10 +262,10 @@ class LmdbStore:
             raise self._explain(error) from error
 
     def _explain(self, error: lmdb.Error) -> StoreError:
-        """What an error means; where the file is damaged as a whole this is the end of the store."""
+        """The StoreError for an error; if the file is damaged as a whole, the store gives up."""
         if is_broken_tree(error):
             damage = f"{self._folder / 'data.mdb'} was damaged while it was in use: {error}"
-            self._path.give_up(StoreDamagedError(f"{damage}; the next start looks at it: see docs/damage.md"))
+            self._path.give_up(StoreDamagedError(f"{damage}; the next start checks it: see docs/damage.md"))
         return explain(error, self._folder)
 
     def _read(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -295,5 +296,5 @@ class LmdbStore:
             sync(data)
             sync(folder)
         except (OSError, lmdb.Error) as error:
-            data.unlink(missing_ok=True)  # a part of a copy would look like one
+            data.unlink(missing_ok=True)  # a part of a copy would look like a copy
             raise explain(error, folder) from error

@@ -1,10 +1,11 @@
-"""Brings a folder of an older format to the present one, when it is opened.
+"""Upgrades a folder of an older format when it is opened.
 
-It owns the way from format 1, whose tokens table held versions alone, and from format 2, whose records had no
-checksum of their own. It must never change a record.
+It owns the steps from format 1, whose tokens table held only versions, and from format 2, whose records had
+no checksums. It must never change a record.
 
-What a folder of format 1 had lost before can't be known. In one of format 2 the index has a checksum of each
-record: one that doesn't fit it is sealed as damaged, so that it is fetched from the other replicas.
+Earlier losses of a folder of format 1 can't be detected. In one of format 2 the index has a checksum of each
+record: a record that doesn't match it is sealed as damaged, so that repair fetches it from the other
+replicas.
 """
 
 import logging
@@ -30,11 +31,11 @@ log = logging.getLogger(__name__)
 
 OLD_FORMATS = (b"1", b"2")
 _BATCH = 10_000
-"""Records a transaction, so that the map need not hold both forms of all of them."""
+"""Records per transaction, so that the map need not hold both forms of all of them."""
 _BATCH_BYTES = 16 << 20
-"""Bytes of records a transaction, which are in memory together."""
+"""Bytes of records per transaction, which are in memory together."""
 _SEALING = b"sealing"
-"""In the meta table, while records are sealed: 1 byte, and the stored key that was the last."""
+"""In the meta table, while records are being sealed: 1 byte, and the last stored key."""
 
 
 def upgrade(
@@ -44,8 +45,8 @@ def upgrade(
     meta: lmdb._Database,
     found: bytes,
 ) -> None:
-    """Bring format 1 or 2 to the present one: some 4 us a record each. A crash on the way is no harm: the
-    next start goes on. lmdb.Error; StoreCorruptError: a record of format 1 isn't one.
+    """Upgrade format 1 or 2 to the present one: some 4 us per record and step. A crash in between does no
+    harm: the next start continues. lmdb.Error; StoreCorruptError: bytes of format 1 aren't a record.
     """
     if found == OLD_FORMATS[0]:
         _index_all(env, main, tokens)
@@ -60,7 +61,7 @@ def upgrade(
 def finish_sealing(
     env: lmdb.Environment, main: lmdb._Database, tokens: lmdb._Database, meta: lmdb._Database
 ) -> None:
-    """Seal what is not sealed yet; nothing, mostly. lmdb.Error."""
+    """Seal the records that aren't sealed yet; usually none. lmdb.Error."""
     damaged = total = 0
     while True:
         with env.begin(write=True) as txn:
@@ -76,11 +77,11 @@ def finish_sealing(
                 txn.delete(_SEALING, db=meta)
         total, damaged = total + len(items), damaged + sound.count(False)
     if total:
-        log.info("%s: %d records were given checksums; %d were damaged before", env.path(), total, damaged)
+        log.info("%s: %d records got checksums; %d of them were damaged before", env.path(), total, damaged)
 
 
 def _is_indexed(txn: "lmdb.Transaction[bytes]", tokens: lmdb._Database, at: bytes, data: bytes) -> bool:
-    """Whether a record is what its entry in the index remembers."""
+    """Whether a record matches its index entry."""
     try:
         key = decode(data).key
         return stored_key(utf8(key)) == at and txn.get(index_key(key, at), db=tokens) == pack_stored(data)
@@ -94,8 +95,8 @@ def _sealed(data: bytes, is_sound: bool) -> bytes:
 
 
 def _index_all(env: lmdb.Environment, main: lmdb._Database, tokens: lmdb._Database) -> None:
-    """Write each record's packed entry to the tokens table. An older LimeDB reads the keys of that table
-    only, and goes on with it.
+    """Write each record's packed entry to the tokens table. An older LimeDB reads only the keys of that
+    table, and continues to work with it.
     """
     after = b"\0"
     while True:
@@ -108,7 +109,9 @@ def _index_all(env: lmdb.Environment, main: lmdb._Database, tokens: lmdb._Databa
 
 
 def _some(cursor: "lmdb.Cursor[bytes]", start: bytes) -> list[tuple[bytes, bytes]]:
-    """The next records from a stored key on, as many as one transaction takes; empty: there are no more."""
+    """The next records from a stored key on, as many as fit into one transaction; empty: there are no
+    more.
+    """
     items: list[tuple[bytes, bytes]] = []
     size = 0
     for item in cursor.iternext() if cursor.set_range(start) else ():

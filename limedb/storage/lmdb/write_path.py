@@ -1,12 +1,12 @@
-"""The way of a write to the disk, and from there into the tables.
+"""The path of a write to the disk, and from there into the tables.
 
 It owns the order: a batch is merged, appended to the write-ahead log, answered, and kept in the memtable;
-later, with all that came since, it goes to the tables as one transaction (a checkpoint), and its segments of
-the log go away. It must never block the event loop, nor leave anybody waiting: whatever raises in a callback,
-a task or a thread is a failure of the disk, which all that wait are answered with.
+later it goes to the tables, together with all newer batches, as one transaction (a checkpoint), and its log
+segments are removed. It must never block the event loop, nor leave a caller waiting: any error in a callback,
+a task or a thread counts as a failure of the disk, and becomes the answer of all waiting calls.
 
-Where there may be no room for what the log promises, batches take the direct way, after a checkpoint: into
-the tables at once, so that who is answered has what is stored, and who finds no room is told.
+If there may be no room for a promise of the log, batches take the direct way, after a checkpoint: into the
+tables at once. So a write is acknowledged only once it is stored, and one that finds no room gets an error.
 """
 
 import asyncio
@@ -35,21 +35,21 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHECKPOINT_SECONDS = 1.0
-"""How long a write is in the log alone, at most, while nothing asks for the tables."""
+"""The longest time that a write is only in the log, if no read needs the tables."""
 CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_ITEMS = 50_000
 """Bytes of log, and keys, at which a checkpoint begins; at twice as many, writes wait for it."""
 _NOTHING = WritePlan({}, [], 0)
-_GROUP_BYTES = 32 << 20  # of the direct way: one transaction holds neither memory nor callers long
+_GROUP_BYTES = 32 << 20  # of the direct way: one transaction must not hold memory or callers for long
 
 
 class WritePath:
-    """Merges batches, makes them durable as the setting says, and brings them into the tables.
+    """Merges batches, makes them durable by the setting, and writes them to the tables.
 
-    memtable: what was acknowledged and is not in the tables. count: keys that have a value; high_water: the
-    greatest version, of all that was acknowledged. is_full: the last write found no room. on_conflict: told a
-    key of which another record with the same version was given. on_fatal: called once, on the event loop,
-    when the disk failed. StoreError, StoreFullError: the log can't be written.
+    memtable: acknowledged writes that aren't in the tables yet. count: keys with a value; high_water: the
+    greatest version; both of all acknowledged writes. is_full: the last write found no room. on_conflict:
+    called with a key if another record with the same version was given. on_fatal: called once, on the event
+    loop, if the disk failed. StoreError, StoreFullError: the log can't be written.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class WritePath:
         self.count, self.high_water = self._writer.count, self._writer.high_water
         self._checkpoints: asyncio.Task[None] | None = None
         self._direct: asyncio.Task[None] | None = None
-        self._must_plan_again = self._is_fatal_told = False
-        self._under_way: list[WriteGroup] = []  # submitted, and not answered
+        self._must_plan_again = self._is_fatal_reported = False
+        self._under_way: list[WriteGroup] = []  # submitted, but not answered yet
         self._own_failure: Exception | None = None
         self.is_full = False
         self._timer: asyncio.TimerHandle | None = None
@@ -77,12 +77,12 @@ class WritePath:
 
     @property
     def is_log_empty(self) -> bool:
-        """Once it is closed: whether the tables have all."""
+        """After `close`: whether the tables have everything."""
         return self._log.is_empty
 
     @property
     def commits(self) -> int:
-        """Groups that were appended, and transactions."""
+        """The number of appended groups and transactions."""
         return self._log.appends + self._writer.commits
 
     def check(self) -> None:
@@ -99,7 +99,7 @@ class WritePath:
         return await self._do(WriteGroup(items, now_ms, _NOTHING, self._loop.create_future(), size))
 
     async def mend(self, item: EncodedRecord) -> None:
-        """Put a record, or nothing (an item to purge), in the place of a damaged one. Errors of `write`."""
+        """Replace a damaged record by another, or by nothing (an item to purge). Errors of `write`."""
         self.check()
         waiter: asyncio.Future[list[Applied]] = self._loop.create_future()
         await self._do(WriteGroup([item], 0, _NOTHING, waiter, len(item.data), is_mending=True))
@@ -115,19 +115,19 @@ class WritePath:
         return await job.waiter
 
     async def settle(self) -> None:
-        """Return when all that was acknowledged before is in the tables. StoreError, StoreFullError."""
+        """Return when all writes acknowledged before are in the tables. StoreError, StoreFullError."""
         if self._checkpoints is not None and not self._checkpoints.done():
             await asyncio.shield(self._checkpoints)
         if self.memtable:
             await asyncio.shield(self._begin_checkpoint())
 
     async def close(self) -> None:
-        """Write what was accepted, and end the threads: closing the tables under them would crash the
+        """Write all accepted batches, and end the threads: closing the tables under them would crash the
         process.
         """
         self._gather.flush()
         await self._is_idle.wait()
-        with suppress(StoreError):  # the log has what the tables have no room for
+        with suppress(StoreError):  # the log has the writes that find no room in the tables
             await self.settle()
         if self._timer is not None:
             self._timer.cancel()
@@ -137,7 +137,7 @@ class WritePath:
     # --- merging
 
     def _plan(self, job: WriteGroup) -> WritePlan:
-        """Merge with what is on its way, else with what is stored."""
+        """Merge with the items under way, or else with the stored records."""
         with self._tables.env.begin(db=self._tables.main) as txn:
             return plan_of(job, self._tables, txn, self._lookup(txn))
 
@@ -150,7 +150,7 @@ class WritePath:
         return lookup
 
     def _plan_again(self, jobs: list[WriteGroup]) -> None:
-        """Plan jobs behind which nothing is on its way, since what they were planned on was not stored."""
+        """Plan the last jobs under way again, since the items that their plans built on were not stored."""
         self._pending.clear()
         for job in jobs:
             try:
@@ -179,9 +179,9 @@ class WritePath:
             self._direct = self._loop.create_task(self._write_directly(jobs))
 
     def _logged(self, jobs: list[WriteGroup], is_done: bool) -> None:
-        """Hear what became of jobs that were to be appended."""
+        """Handle the outcome of an append."""
         if self._own_failure is not None:
-            return  # they were answered with it
+            return  # the jobs got it as their answer
         if not is_done and self._failure is None:
             self._direct = self._loop.create_task(self._write_directly(jobs))
             return
@@ -214,7 +214,7 @@ class WritePath:
             if job.error is None:
                 self._count(job)
         self.is_full = any(isinstance(job.error, StoreFullError) for job in jobs)
-        self._must_plan_again = True  # what came meanwhile may stand on what failed
+        self._must_plan_again = True  # newer plans may build on failed writes
         self._answer(jobs)
 
     def _count(self, job: WriteGroup) -> None:
@@ -222,7 +222,7 @@ class WritePath:
         self.high_water = max([self.high_water, *[item[0][2] for item in job.plan.writes.values()]])
 
     def _answer(self, jobs: list[WriteGroup]) -> None:
-        """Tell who waits, and let the next go."""
+        """Answer the jobs, and let the next ones start."""
         waiting = self._gather.jobs
         self._pending, self._under_way = {}, []
         for job in waiting:
@@ -247,7 +247,7 @@ class WritePath:
             self._begin_checkpoint()
 
     def _begin_checkpoint(self) -> "asyncio.Task[None]":
-        """The checkpoint that runs, or one that begins now."""
+        """The running checkpoint, or a new one."""
         if self._checkpoints is None or self._checkpoints.done():
             self._checkpoints = self._loop.create_task(self._checkpoint())
             self._checkpoints.add_done_callback(self._checkpointed)
@@ -256,12 +256,12 @@ class WritePath:
     def _checkpointed(self, task: "asyncio.Task[None]") -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None and self._failure is None:
-            log.warning("what the write-ahead log holds can't go to the tables yet: %s", error)
+            log.warning("the content of the write-ahead log can't be written to the tables yet: %s", error)
         if self.memtable and self._timer is None and self._failure is None:
             self._timer = self._loop.call_later(CHECKPOINT_SECONDS, self._checkpoint_if_due)
 
     async def _checkpoint(self) -> None:
-        """Bring all that was acknowledged into the tables, and remove its segments of the log."""
+        """Write all acknowledged batches to the tables, and remove their log segments."""
         rotated: asyncio.Future[int] = self._loop.create_future()
         self._log.rotate(partial(_resolve, rotated))
         number = await rotated
@@ -277,12 +277,12 @@ class WritePath:
             self._log.drop(number)
 
     async def _commit(self, jobs: list[WriteGroup]) -> None:
-        """Write jobs to the tables; they bear their errors afterwards."""
+        """Write jobs to the tables; afterwards they carry their errors."""
         done: asyncio.Future[None] = self._loop.create_future()
         self._writer.submit(jobs, lambda: self._post(partial(_resolve, done, None)))
         await done
 
-    # --- what the threads tell
+    # --- the threads' results
 
     @property
     def _failure(self) -> Exception | None:
@@ -292,26 +292,26 @@ class WritePath:
         return broken(self._tables.folder, self._failure)
 
     def _post(self, call: Callable[[], None]) -> None:
-        """Let the event loop call something, from a thread."""
+        """Make the event loop call a function, from a thread."""
 
         def run() -> None:
             with self._failing():
                 self._report_failure()
                 call()
 
-        with suppress(RuntimeError):  # the loop was closed, so that nobody waits any more
+        with suppress(RuntimeError):  # the loop was closed, so nothing waits any longer
             self._loop.call_soon_threadsafe(run)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Let what is raised in a callback fail the store instead of getting lost, with those that wait."""
+        """Let an error in a callback fail the store and its waiting calls, instead of getting lost."""
         try:
             yield
         except Exception as error:
             self.give_up(error)
 
     def give_up(self, error: Exception) -> None:
-        """Give up, for good: what is under way has this as its outcome, and all that comes later too."""
+        """Give up permanently: all jobs under way, and all later ones, fail with this error."""
         if self._own_failure is None:
             log.error("writing to %s failed", self._tables.folder, exc_info=error)
         self._own_failure = self._own_failure or error
@@ -322,8 +322,8 @@ class WritePath:
         self._answer(jobs)
 
     def _report_failure(self) -> None:
-        if self._failure is not None and not self._is_fatal_told:
-            self._is_fatal_told = True
+        if self._failure is not None and not self._is_fatal_reported:
+            self._is_fatal_reported = True
             self._on_fatal(self._broken())
 
 
@@ -333,7 +333,7 @@ def _resolve(waiter: "asyncio.Future[T]", value: T) -> None:
 
 
 def _groups(jobs: list[WriteGroup]) -> Iterator[list[WriteGroup]]:
-    """Jobs in their order, in groups that end behind _GROUP_BYTES."""
+    """Jobs in order, in groups that end after _GROUP_BYTES."""
     size, start = 0, 0
     for end, job in enumerate(jobs, 1):
         size += job.size

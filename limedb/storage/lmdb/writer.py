@@ -1,14 +1,14 @@
 """The one thread that writes to the tables of an LMDB environment.
 
-It owns write transactions, and the counters that change with them. It must never touch a future or the
-event loop.
+It owns write transactions, and the counters that change with them. It must never touch a future or the event
+loop.
 
-What is submitted together is one transaction. A batch stays all or none: where a group finds no room, its
-batches are tried again one by one, and only those that find none themselves fail.
+Jobs that are submitted together are one transaction. A batch stays all or none: if a group finds no room, its
+batches are tried again one by one, and only those that find no room themselves fail.
 
-A job brings its plan along, made on the event loop: every read in this thread gives the GIL away and, on a
-busy loop, waits long to get it back, while `putmulti` and commit give it away once. Plans build on each
-other, so where jobs are tried one by one they are planned again, here.
+A job comes with its plan, made on the event loop: every read in this thread releases the GIL and, on a busy
+loop, waits long to get it back, while `putmulti` and commit release it once. Plans build on each other, so
+jobs that are tried one by one are planned again, here.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class WriteGroup:
-    """A batch to write. waiter: whom to tell, only handed on. size: bytes of its records. error: set when it
-    failed. logged: the segment of the log up to which the tables have all with it; 0: it doesn't say.
-    is_mending: its one item goes in the place of what is damaged.
+    """A batch to write. waiter: gets the answer; the thread only passes it on. size: bytes of its records.
+    error: set if it failed. logged: the log segment up to which the tables are complete with this batch; 0:
+    unknown. is_mending: its one item replaces a damaged record.
     """
 
     items: list[EncodedRecord]
@@ -49,7 +49,7 @@ class WriteGroup:
     is_mending: bool = False
 
     def answer(self) -> None:
-        """Tell who waits, unless that one was cancelled."""
+        """Resolve the waiter, unless it was cancelled."""
         if self.waiter.done():
             return
         if self.error is None:
@@ -59,7 +59,9 @@ class WriteGroup:
 
 
 def plan_of(job: WriteGroup, tables: Tables, txn: "lmdb.Transaction[bytes]", lookup: Lookup) -> WritePlan:
-    """What a job changes, as a transaction sees the tables. RecordDamagedError, StoreCorruptError."""
+    """The changes that a job makes to the tables, as a transaction sees them. RecordDamagedError,
+    StoreCorruptError.
+    """
     if not job.is_mending:
         return plan(job.items, job.now_ms, lookup)
     (item,) = job.items
@@ -67,9 +69,9 @@ def plan_of(job: WriteGroup, tables: Tables, txn: "lmdb.Transaction[bytes]", loo
 
 
 class TableWriter:
-    """Carries out jobs in a thread, in their order.
+    """Carries out jobs in a thread, in order.
 
-    count, high_water: as committed. commits: transactions that wrote. failure: set once, when the disk
+    count, high_water: as committed. commits: the number of write transactions. failure: set once, if the disk
     failed; no write is tried afterwards.
     """
 
@@ -83,13 +85,13 @@ class TableWriter:
         self._thread.start()
 
     def submit(self, jobs: list[WriteGroup], done: Callable[[], None]) -> None:
-        """Queue jobs, with plans that are right once those before them are done. done: called in the thread
-        when they are. It never waits.
+        """Queue jobs, whose plans are right once earlier jobs are done. done: called in the thread when they
+        are done. It never waits.
         """
         self._queue.put((jobs, done))
 
     def finish(self) -> None:
-        """Carry out what is queued, then end the thread, and wait for that. Submit nothing afterwards."""
+        """Carry out the queued jobs, then end the thread and wait for it. Submit nothing afterwards."""
         self._queue.put(None)
         self._thread.join()
 
@@ -98,8 +100,8 @@ class TableWriter:
             pass
 
     def _do_next(self) -> bool:
-        """Carry out what comes next; whether that wasn't the end. While the thread waits, it holds nothing of
-        what it did: that may be 32 MiB.
+        """Carry out the next jobs; False at the end. While the thread waits, it holds no references to
+        earlier jobs, which may be 32 MiB.
         """
         work = self._queue.get()
         if work is None:
@@ -107,7 +109,7 @@ class TableWriter:
         jobs, done = work
         try:
             self._carry_out(jobs)
-        except Exception as error:  # what it meets while it recovers: nobody may wait for a dead thread
+        except Exception as error:  # an error during recovery: no caller may wait for a dead thread
             self.failure = self.failure or error
             for job in jobs:
                 job.error = broken(self._tables.folder, self.failure)
@@ -123,7 +125,7 @@ class TableWriter:
             self._recover(jobs, error)
 
     def _recover(self, jobs: list[WriteGroup], error: Exception) -> None:
-        """Find the job that failed, or give up for ever where the disk did."""
+        """Find the job that failed; give up permanently if the disk failed."""
         if not isinstance(error, StoreError) and not self._is_no_room(jobs, error):
             self.failure = error
         for job in jobs:
@@ -137,7 +139,7 @@ class TableWriter:
     def _carry_out_alone(self, job: WriteGroup) -> None:
         try:
             job.plan = self._planned(job)
-        except StoreError as error:  # foreign bytes under one of its keys
+        except StoreError as error:  # damaged bytes under one of its keys
             job.error = error
         else:
             self._carry_out([job])
@@ -167,7 +169,7 @@ class TableWriter:
 def write_items(
     tables: Tables, writes: dict[bytes, EncodedRecord], count: int, high_water: int, logged: int = 0
 ) -> None:
-    """Write items by their stored keys in one transaction, sorted: neighbours share pages. logged: as in
+    """Write items by their stored keys in one transaction, in order, as neighbours share pages. logged: as in
     WriteGroup. lmdb.Error.
     """
     puts = [item for item in writes.values() if item[2]]

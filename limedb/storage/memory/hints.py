@@ -1,4 +1,4 @@
-"""Hints in memory: lost at a restart, for stores whose data is, too.
+"""Hints in memory: lost at a restart, like the data of the memory store.
 
 It owns its dicts. It must never touch a disk.
 """
@@ -9,9 +9,9 @@ from itertools import islice, takewhile
 from limedb.core.record import Record, value_size
 
 DEFAULT_LIMIT = 64 << 20
-"""Bytes of hints for one node. More room bridges longer outages; what is over it waits for repair."""
+"""Bytes of hints for one node. More room covers longer outages; writes beyond it wait for repair."""
 OVERHEAD = 100
-"""Bytes that a hint counts for besides key and value."""
+"""Bytes that a hint counts for, besides key and value."""
 
 
 class MemoryHints:
@@ -30,7 +30,7 @@ class MemoryHints:
         return sum(self._add(node_url, record, now_ms) for record in records) == len(records)
 
     async def oldest(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
-        """As HintLog.take."""
+        """As HintLog.oldest."""
         kept = self._kept.get(node_url, {})
         for key in [*takewhile(lambda key: kept[key][0] < oldest_ms, kept)]:
             self._drop(node_url, key)
@@ -70,7 +70,7 @@ class MemoryHints:
         if size > self._limit:
             return False
         kept = self._kept.setdefault(node_url, {})
-        kept.pop(record.key, None)  # to the end: the order is that of time
+        kept.pop(record.key, None)  # to the end: hints are in the order of time
         kept[record.key] = (now_ms, record)
         self._sizes[node_url] = size
         return True

@@ -1,6 +1,6 @@
-"""What a replica remembers of operations, in memory.
+"""The operations that a replica remembers, in memory.
 
-It owns the states of a node whose data is in memory, too. It must never judge a proposal:
+It owns the states of a node whose data is also in memory. It must never judge a proposal:
 `core/idempotency.py` does.
 """
 
@@ -11,9 +11,9 @@ from limedb.core.paxos import Acceptor
 from limedb.core.topology import Fence
 
 KEPT_MS = MAX_AGE_MS + 60_000
-"""How long an operation is remembered after its begin; a little longer than it is asked for."""
+"""How long an operation is remembered after its beginning; a little longer than replicas ask for it."""
 MAX_OPERATIONS = 1_000_000
-"""How many are remembered; of more, the oldest are forgotten."""
+"""The most operations that are remembered; beyond that the oldest are forgotten."""
 _SHARE_MS = 1 << 14
 
 

@@ -1,6 +1,6 @@
 """The memory store: a dict, lost when the process ends.
 
-It owns its dict and the two orders of its keys. It must never touch a disk but for a snapshot.
+It owns its dict and the two orders of its keys. It must never touch a disk except for a snapshot.
 """
 
 import asyncio
@@ -35,12 +35,12 @@ class MemoryStore:
     """Records in memory (`ports.Store`). The first scan after writes of new keys costs O(n)."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
-        """records: what it holds from the start, one of each key, as `read_snapshot` gives them."""
+        """records: the initial content, one of each key, as `read_snapshot` returns them."""
         self._records: dict[str, Record] = {}
         self.damage = Damage()
         self._keys: SortedLazily[str] = SortedLazily()  # text sorts by code points, as its UTF-8 does
         self._tokens: SortedLazily[tuple[int, str]] = SortedLazily()
-        self._packed: dict[str, bytes] = {}  # packed entries, once asked for
+        self._packed: dict[str, bytes] = {}  # packed entries, once computed
         self._index = TokenOrder(self._places, lambda place: self._pack(place[1]))
         self._count = self._high_water = self._size = 0
         self._is_closed = False
@@ -115,7 +115,7 @@ class MemoryStore:
             self._merge([record], 0)
 
     async def scrub(self, place: bytes, size: int) -> Scrubbed:
-        """As Store.scrub: what is in memory has no checksums, so there is nothing to check."""
+        """As Store.scrub: records in memory have no checksums, so there is nothing to check."""
         self._check_open()
         return Scrubbed(b"", 0, 0)
 
@@ -135,10 +135,10 @@ class MemoryStore:
         return StoreStats("memory", self._count, self._size)
 
     async def snapshot(self, path: str) -> None:
-        """As Store.snapshot: one file, records.pb, of limedb.v1.Record messages, each behind its length (a
+        """As Store.snapshot: one file, records.pb, of limedb.v1.Record messages, each after its length (a
         varint: protobuf's own delimited form), in no order. `read_snapshot` reads it.
 
-        StoreError: the folder holds something. StoreFullError: no room there.
+        StoreError: the folder isn't empty. StoreFullError: no room there.
         """
         self._check_open()
         await asyncio.to_thread(_write_snapshot, Path(path), list(self._records.values()))
@@ -199,7 +199,7 @@ class MemoryStore:
 
 
 def read_snapshot(folder: Path) -> list[Record]:
-    """The records of a snapshot of a memory store. StoreError: it isn't there. StoreCorruptError."""
+    """The records of a snapshot of a memory store. StoreError: it doesn't exist. StoreCorruptError."""
     path = folder / SNAPSHOT_NAME
     try:
         data = BytesIO(path.read_bytes())

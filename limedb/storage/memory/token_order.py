@@ -1,6 +1,6 @@
-"""Records of a dict in the order of tokens: what the memory and the filesystem store are walked by.
+"""Records of a dict in the order of tokens, for walks through the memory and the filesystem store.
 
-It owns orders that are kept up lazily. It must never change a record.
+It owns orders that are updated lazily. It must never change a record.
 """
 
 from bisect import bisect_left
@@ -13,27 +13,27 @@ from limedb.storage.entries import unpack
 _T = TypeVar("_T", str, tuple[int, str])
 
 Place = tuple[int, str]
-"""A token and a key of it."""
+"""A token, and a key with that token."""
 
 
 class SortedLazily(Generic[_T]):
-    """Things in order, each added once. Adding is O(1); the first look afterwards sorts what is new in."""
+    """Things in order, each added once. Adding is O(1); the next read sorts the new things in."""
 
     def __init__(self) -> None:
         self._things: list[_T] = []
         self._is_sorted = True
 
     def add(self, thing: _T) -> None:
-        """Add what is not in it yet."""
+        """Add a thing that isn't contained yet."""
         self._things.append(thing)
         self._is_sorted = False
 
     def remove(self, things: Collection[_T]) -> None:
-        """Take things out. O(n)."""
+        """Remove things. O(n)."""
         self._things = [thing for thing in self._things if thing not in things]
 
     def sorted(self) -> list[_T]:
-        """All of them in order; not to be changed."""
+        """All things in order; the caller must not change the list."""
         if not self._is_sorted:
             self._things.sort()  # an ordered run and a short rest: close to one pass
             self._is_sorted = True
@@ -41,8 +41,8 @@ class SortedLazily(Generic[_T]):
 
 
 class TokenOrder:
-    """An Index (`walking`) of keys in memory. places: gives them in order, as of now. pack: gives the packed
-    entry at one of them.
+    """An Index (`walk`) of keys in memory. places: returns the present places in order. pack: returns the
+    packed entry at a place.
     """
 
     def __init__(self, places: Callable[[], Sequence[Place]], pack: Callable[[Place], bytes]) -> None:

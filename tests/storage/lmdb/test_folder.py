@@ -153,7 +153,7 @@ async def test_the_file_of_another_folder_is_refused(tmp_path: Path) -> None:
     await crashed(tmp_path / "b", "c", "d", "e")
     assert await keys(tmp_path / "b") == 200
     shutil.copyfile(tmp_path / "b" / "data.mdb", tmp_path / "a" / "data.mdb")
-    with pytest.raises(StoreDamagedError, match="it is of another folder"):
+    with pytest.raises(StoreDamagedError, match="it comes from another folder"):
         opened(tmp_path / "a")
 
 

@@ -221,7 +221,7 @@ async def test_a_file_that_is_not_lmdb_is_refused_and_kept(tmp_path: Path) -> No
     data = tmp_path / "n.lmdb" / "data.mdb"
     data.parent.mkdir()
     data.write_bytes(b"letter" * 4096)
-    with pytest.raises(StoreCorruptError, match=r"data\.mdb is damaged: page 0: it is no meta page"):
+    with pytest.raises(StoreCorruptError, match=r"data\.mdb is damaged: page 0: it isn.t a meta page"):
         open_lmdb(data.parent)
     assert data.read_bytes() == b"letter" * 4096
     with pytest.raises(StoreCorruptError):  # and not "in use": the lock was given back

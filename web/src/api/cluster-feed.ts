@@ -2,8 +2,12 @@ import type { WatchClusterResponse } from "../gen/limedbpb/v1/cluster_pb";
 import { explain } from "./errors";
 import { at, cluster } from "./transport";
 
-/** Silence after which a stream counts as broken, in ms: it is told something each second. */
-const SILENCE = 3500;
+/** Silence after which a stream counts as broken, in ms, where the network is near: something comes each second. */
+const LEAST_PATIENCE = 3500;
+/** The same where nothing has come yet, however often it was tried: half a minute to the node and back. */
+const MOST_PATIENCE = 60_000;
+/** How many times what the first sample took a stream may be silent: the way to the node and back is part of it. */
+const TRIPS = 3;
 /** Pauses between streams in which nothing came, in ms: half of each at least, the rest by chance. */
 const BACKOFF = { first: 250, most: 3000 };
 /** Samples that are kept: five minutes. */
@@ -30,6 +34,8 @@ export class ClusterFeed {
   private current: Feed = { state: "connecting", trouble: "", snapshot: undefined, samples: new Map() };
   private readonly listeners = new Set<() => void>();
   private stop: AbortController | undefined;
+  /** Silence after which a stream counts as broken, in ms: it grows with each that stays silent. */
+  private patience = LEAST_PATIENCE;
 
   constructor(private readonly nodeUrl: string) {}
 
@@ -72,18 +78,21 @@ export class ClusterFeed {
   /** One stream to its end; whether anything came. */
   private async follow(stop: AbortSignal): Promise<boolean> {
     const silent = new AbortController();
+    const began = performance.now();
     let heard = false;
-    let timer = setTimeout(() => silent.abort(), SILENCE);
+    let timer = setTimeout(() => silent.abort(), this.patience);
     try {
       const signal = AbortSignal.any([stop, silent.signal]);
       for await (const snapshot of cluster.watchCluster({ intervalMs: 1000 }, at(this.nodeUrl, { signal }))) {
         clearTimeout(timer);
-        timer = setTimeout(() => silent.abort(), SILENCE);
+        if (!heard) this.patience = within(TRIPS * (performance.now() - began));
         heard = true;
+        timer = setTimeout(() => silent.abort(), this.patience);
         this.tell({ state: "live", trouble: "", snapshot, samples: this.sampled(snapshot) });
       }
       this.lose("the stream ended", stop);
     } catch (error) {
+      if (silent.signal.aborted) this.patience = within(2 * this.patience);
       this.lose(silent.signal.aborted ? "the node is silent" : explain(error), stop);
     } finally {
       clearTimeout(timer);
@@ -114,4 +123,8 @@ export class ClusterFeed {
       }),
     );
   }
+}
+
+function within(patience: number): number {
+  return Math.min(MOST_PATIENCE, Math.max(LEAST_PATIENCE, patience));
 }

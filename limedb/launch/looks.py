@@ -1,0 +1,115 @@
+"""What one node of a local cluster answers, look after look.
+
+It owns how long a look waits for an answer, and what the last one has shown. A node that answers late, on a
+busy machine, is given twice the time at the next look: where each look had the same time, a node that always
+needs longer would never be seen, whatever time the caller has. It must never wait between two looks.
+"""
+
+import http.client
+import time
+
+from limedb.errors import LimeDBError, RequestTimeoutError
+from limedb.launch.records import Service
+from limedb.operator.calls import ClusterState
+from limedb.operator.remote_cluster import fetch_state
+
+FIRST_SECONDS = 2.0
+"""Seconds for the first answer; where no node runs it is refused at once."""
+LEAST_SECONDS = 0.05
+"""Seconds for an answer when the caller's time is at its end."""
+
+
+class Look:
+    """Looks at a node. envoy: has to reach it, too; None: nothing has to. end: of the caller's time, by
+    time.monotonic.
+
+    state: what the node answered last; None: nothing, or it refuses now. is_reached: whether Envoy reached it
+    then. is_late: the last look got no answer in time.
+    """
+
+    def __init__(self, node: Service, envoy: Service | None, end: float) -> None:
+        self.node, self._envoy, self._end = node, envoy, end
+        self._patience = FIRST_SECONDS
+        self.state: ClusterState | None = None
+        self.is_late = self.is_reached = False
+
+    def finds_ready(self, count: int, whole: bool) -> bool:
+        """Whether the node serves, sees `count` members alive, and is reached by Envoy; where these are the
+        whole cluster, it sees no others, and no change of the topology.
+        """
+        serves, state = self.finds_serving(), self.state
+        if not serves or state is None:
+            return False
+        is_whole = state.total_nodes == state.active_nodes == count and state.is_settled
+        if state.active_nodes < count or (whole and not is_whole):
+            return False
+        self.is_reached = self._envoy is None or self._reaches(self._envoy)
+        return self.is_reached
+
+    def finds_serving(self) -> bool:
+        """Whether the node serves."""
+        self._ask()
+        return self.is_serving and not self.is_late
+
+    def finds_watchable(self) -> bool:
+        """Whether the node counts for watches, or refuses to answer."""
+        self._ask()
+        return not self.is_late and not self.watch_wait_ms
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether it served at the last look."""
+        state = self.state
+        return state is not None and state.status == "active" and state.node_url == self.node.url
+
+    @property
+    def watch_wait_ms(self) -> int:
+        """How long it did not count for watches yet, at the last look."""
+        return self.state.watch_wait_ms if self.state else 0
+
+    def reason(self) -> str:
+        """Why it wasn't ready at the last look, in its own words; empty: it did not answer."""
+        state = self.state
+        if state is None:
+            return ""
+        if state.node_url != self.node.url:
+            return f"{state.node_url} answers at its address"
+        if state.status != "active":
+            return state.problem or f"it is {state.status}"
+        if state.active_nodes < state.total_nodes:
+            return f"it serves, but sees {state.active_nodes} of {state.total_nodes} members of the cluster"
+        if not state.is_settled:
+            return "it serves, but a change of the members is still under way (limedb admin status)"
+        if self._envoy is not None and not self.is_reached:
+            return "it serves, but Envoy doesn't reach it"
+        return f"it serves, and sees {state.active_nodes} members of the cluster"
+
+    def _ask(self) -> None:
+        self.is_late = False
+        try:
+            self.state = fetch_state(self.node.address, self._limit())
+        except RequestTimeoutError:
+            self._was_late()
+        except LimeDBError:
+            self.state = None
+
+    def _reaches(self, envoy: Service) -> bool:
+        """Whether a request through Envoy that is pinned to the node is answered."""
+        connection = http.client.HTTPConnection(envoy.address, timeout=self._limit())
+        try:
+            connection.request("GET", "/api/v1/health", headers={"x-limedb-node": self.node.url})
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except TimeoutError:
+            self._was_late()
+            return False
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _limit(self) -> float:
+        return max(LEAST_SECONDS, min(self._patience, self._end - time.monotonic()))
+
+    def _was_late(self) -> None:
+        self.is_late = True
+        self._patience *= 2

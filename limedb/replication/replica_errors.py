@@ -1,0 +1,27 @@
+"""How a replica failed, in words and kinds.
+
+It owns these two questions about an error. It must never decide what follows from it.
+"""
+
+from limedb.errors import (
+    LimeDBError,
+    OutcomeUnknownError,
+    ReplicaUnreachableError,
+    RequestTimeoutError,
+    StaleEpochError,
+)
+
+
+def is_replica_error(error: LimeDBError) -> bool:
+    """Whether an error is a replica's own, and not of the way to it."""
+    lost = ReplicaUnreachableError | OutcomeUnknownError | RequestTimeoutError | StaleEpochError
+    return not isinstance(error, lost)
+
+
+def failure_text(error: LimeDBError) -> str:
+    """Why a replica didn't do its part, without its name."""
+    if isinstance(error, ReplicaUnreachableError):
+        return error.why
+    if isinstance(error, OutcomeUnknownError):
+        return "; ".join(error.missing.values()) or "no answer"
+    return str(error)
