@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
+from limedb.ports import Saved
+from limedb.storage import node_damage
 from tests.scenarios.history import History, Ledger, Outcome
 from tests.simulation.changes import CHANGE_SECONDS, Director
 from tests.simulation.clusters import (
@@ -33,6 +35,7 @@ from tests.simulation.sim import Sim
 from tests.simulation.workloads import check_linearizable, now, read, wait_until, write
 
 T = TypeVar("T")
+Successor = Callable[[Saved, str], Saved]
 
 
 async def written_at_one_owner(sim: Sim, **settings: Any) -> History:
@@ -103,7 +106,9 @@ async def uneven_owners(sim: Sim, *, joins: bool, keys: int = 12, **settings: An
     return ledger
 
 
-async def rot_beside_a_gap(sim: Sim, *, is_whole: bool = False, **settings: Any) -> None:
+async def rot_beside_a_gap(
+    sim: Sim, *, is_whole: bool = False, successor: Successor = node_damage.successor, **settings: Any
+) -> None:
     """Of three replicas one was away when a key was written, one has lost its record to rot, or (is_whole)
     has set its data aside, and the third is down: nobody who is left may take that for the key's older value,
     or for its absence.
@@ -118,7 +123,7 @@ async def rot_beside_a_gap(sim: Sim, *, is_whole: bool = False, **settings: Any)
     third.start()
     if is_whole:
         await first.crash()
-        assert first.set_data_aside()
+        assert first.set_data_aside(successor)
         first.start()
     else:
         first.disk.rot_record("k")
@@ -132,7 +137,7 @@ async def rot_beside_a_gap(sim: Sim, *, is_whole: bool = False, **settings: Any)
         assert await patiently(partial(read, node, "k", Level.ALL)) in ("new", "newer")
 
 
-async def all_set_aside(sim: Sim, **settings: Any) -> None:
+async def all_set_aside(sim: Sim, *, successor: Successor = node_damage.successor, **settings: Any) -> None:
     """Files of all nodes are damaged at once, and all set their data aside: nobody founds an empty cluster in
     the place of that one. Two get their data back, and all is there.
     """
@@ -142,7 +147,7 @@ async def all_set_aside(sim: Sim, **settings: Any) -> None:
     for node in nodes:
         await node.crash()
     for node in nodes:
-        assert node.set_data_aside()
+        assert node.set_data_aside(successor)
         node.start()
     await asyncio.sleep(60.0)
     for node in nodes:
@@ -166,11 +171,11 @@ async def _check_refused(node: SimNode, level: Level) -> None:
         raise AssertionError(f"complaint: {node.url} can't know, and answers at {level}: {found}")
 
 
-async def forming_beside_pledges(sim: Sim) -> None:
+async def forming_beside_pledges(sim: Sim, **settings: Any) -> None:
     """Fresh nodes become a cluster while a stranger asks them to pledge themselves to whoever comes."""
     stranger = asyncio.create_task(Stranger(sim).run())
     try:
-        await start_cluster(sim, form_of(sim))
+        await start_cluster(sim, form_of(sim), **settings)
     finally:
         stranger.cancel()
         await asyncio.wait([stranger])

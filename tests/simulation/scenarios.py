@@ -160,12 +160,13 @@ async def clock_jumps(sim: Sim, **settings: Any) -> Ledger:
     return ledger
 
 
-async def clocks_set_right(sim: Sim, **settings: Any) -> Ledger:
+async def clocks_set_right(sim: Sim, *, ahead_seconds: float | None = None, **settings: Any) -> Ledger:
     """All clocks are ahead, by seconds or an hour, and are set right one after another while clients write;
     some nodes restart then. Writes continue, what had expired stays away, and what is new lives its time.
     """
     rng = sim.rng("set right")
-    ahead_ms = rng.choice([3.0, 60.0, 3600.0]) * 1000
+    drawn = rng.choice([3.0, 60.0, 3600.0])
+    ahead_ms = 1000 * (drawn if ahead_seconds is None else ahead_seconds)
     await start_cluster(sim, form_of(sim), ahead_ms=ahead_ms, **settings)
     ledger = Ledger()
     writing = asyncio.create_task(write_again(sim, ledger, seconds=60.0))

@@ -20,7 +20,7 @@ Scenario = Callable[[Sim], Awaitable[Any]]
 BUDGET_STEPS = 6_000_000
 """Of a search. A usual run takes 3,000 to 500,000."""
 
-RUN_STEPS = 1_500_000
+RUN_STEPS = 800_000
 """Of one run in a search: a cluster that a fault has ruined is simulated slowly, and the next seed may show
 it at once.
 """

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation.faults import whoever_answers
+from tests.simulation.faults import WHOEVER_ANSWERS
 from tests.simulation.scenarios import ASTRAY, moving_registers, registers
 from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
@@ -21,6 +21,5 @@ def test_the_same_while_members_come_and_go(seed: int) -> None:
     run_sim(seed, partial(moving_registers, kinds=ASTRAY))
 
 
-def test_a_node_that_answers_in_the_place_of_another_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    whoever_answers(monkeypatch)
-    search(partial(registers, kinds=ASTRAY), shows="then none of these can follow")
+def test_a_node_that_answers_in_the_place_of_another_is_found() -> None:
+    search(partial(registers, kinds=ASTRAY, **WHOEVER_ANSWERS), shows="then none of these can follow")

@@ -1,14 +1,15 @@
 """Batches in portions, and reads where memory is short, on the real node, simulated."""
 
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from tests.simulation.faults import (
-    failed_portions_fail_all,
-    more_is_none,
-    portions_left_out,
-    portions_that_always_succeed,
+    FAILED_PORTIONS_FAIL_ALL,
+    MORE_IS_NONE,
+    PORTIONS_LEFT_OUT,
+    PORTIONS_THAT_ALWAYS_SUCCEED,
+    Fault,
 )
 from tests.simulation.scenarios import batches
 from tests.simulation.search import search
@@ -23,10 +24,9 @@ def test_each_item_of_a_batch_keeps_what_it_was_told(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [portions_that_always_succeed, portions_left_out, failed_portions_fail_all, more_is_none]
+    "fault",
+    [PORTIONS_THAT_ALWAYS_SUCCEED, PORTIONS_LEFT_OUT, FAILED_PORTIONS_FAIL_ALL, MORE_IS_NONE],
+    ids=["portions that always succeed", "portions left out", "failed portions fail all", "more is none"],
 )
-def test_batches_that_are_told_wrong_are_found(
-    fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fault(monkeypatch)
-    search(batches, shows="should hold|replicas lack")
+def test_batches_whose_outcomes_are_wrong_are_found(fault: Fault) -> None:
+    search(partial(batches, **fault), shows="should hold|replicas lack")

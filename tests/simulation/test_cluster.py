@@ -1,7 +1,6 @@
 """The real node, simulated: what is acknowledged stays, whatever fails."""
 
 import os
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -10,13 +9,14 @@ from limedb.core.quorum import Level
 from tests.simulation.clusters import Form
 from tests.simulation.directed import uneven_owners, written_at_one_owner
 from tests.simulation.faults import (
-    half_of_what_is_too_large,
-    hints_are_acks,
-    no_hints,
-    one_source,
-    pulls_what_is_missing,
-    time_steps_back,
-    too_large_is_known_here_only,
+    HALF_OF_WHAT_IS_TOO_LARGE,
+    HINTS_ARE_ACKS,
+    NO_HINTS,
+    ONE_SOURCE,
+    PULLS_WHAT_IS_MISSING,
+    TIME_STEPS_BACK,
+    TOO_LARGE_IS_KNOWN_HERE_ONLY,
+    Fault,
 )
 from tests.simulation.scenarios import (
     changes,
@@ -99,50 +99,40 @@ def test_what_one_owner_has_stays_once_it_was_read(seed: int) -> None:
     run_sim(seed, written_at_one_owner)
 
 
-def test_a_handoff_from_one_owner_only_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handoff_from_one_owner_only_is_found() -> None:
     """Each of the owners lacks something that another has; nothing mends it meanwhile."""
-    no_hints(monkeypatch)
-    one_source(monkeypatch)
-    search(partial(uneven_owners, joins=True), shows=" lacks ")
+    search(partial(uneven_owners, joins=True, **NO_HINTS, **ONE_SOURCE), shows=" lacks ")
 
 
 @pytest.mark.parametrize("joins", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_who_fetches_gets_what_either_owner_has(
-    monkeypatch: pytest.MonkeyPatch, seed: int, joins: bool
-) -> None:
-    no_hints(monkeypatch)
-    run_sim(seed, partial(uneven_owners, joins=joins))
+def test_who_fetches_gets_what_either_owner_has(seed: int, joins: bool) -> None:
+    run_sim(seed, partial(uneven_owners, joins=joins, **NO_HINTS))
 
 
 @pytest.mark.parametrize(
-    ("plant", "joins"),
+    ("fault", "joins"),
     [
-        (pulls_what_is_missing, False),
-        (pulls_what_is_missing, True),
-        (half_of_what_is_too_large, False),
-        (half_of_what_is_too_large, True),
-        (too_large_is_known_here_only, False),  # a new owner would read each of them in full, by turns
+        (PULLS_WHAT_IS_MISSING, False),
+        (PULLS_WHAT_IS_MISSING, True),
+        (HALF_OF_WHAT_IS_TOO_LARGE, False),
+        (HALF_OF_WHAT_IS_TOO_LARGE, True),
+        (TOO_LARGE_IS_KNOWN_HERE_ONLY, False),  # a new owner would read each of them in full, by turns
     ],
+    ids=["missing, leave", "missing, join", "half, leave", "half, join", "known here only, leave"],
 )
-def test_a_comparison_that_does_not_bring_everything_is_found(
-    monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None], joins: bool
-) -> None:
-    no_hints(monkeypatch)
-    plant(monkeypatch)
-    search(partial(uneven_owners, joins=joins), shows=LACKS)
+def test_a_comparison_that_does_not_bring_everything_is_found(fault: Fault, joins: bool) -> None:
+    search(partial(uneven_owners, joins=joins, **NO_HINTS, **fault), shows=LACKS)
 
 
 def test_a_time_that_steps_back_with_the_clocks_is_found() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        time_steps_back(patch)
-        search(clocks_set_right, shows="is there again|can't write")  # in some they were ahead by 3 s only
+    search(
+        partial(clocks_set_right, ahead_seconds=3600.0, **TIME_STEPS_BACK), shows="is there again|can't write"
+    )
 
 
 def test_hints_that_count_as_acknowledgements_are_found() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        hints_are_acks(patch)
-        search(registers, shows="not linearizable")
+    search(partial(unique_keys, **HINTS_ARE_ACKS), shows="replicas lack|should hold")
 
 
 @pytest.mark.skipif("SIM_SEED" in os.environ, reason="one seed was asked for")

@@ -6,10 +6,10 @@ import pytest
 
 from tests.simulation.directed import all_set_aside, rot_beside_a_gap
 from tests.simulation.faults import (
-    no_checksums,
-    rot_is_absence,
-    set_aside_and_free,
-    set_aside_and_still_a_member,
+    NO_CHECKSUMS,
+    ROT_IS_ABSENCE,
+    SET_ASIDE_AND_FREE,
+    SET_ASIDE_AND_STILL_A_MEMBER,
 )
 from tests.simulation.scenarios import rot
 from tests.simulation.search import search
@@ -41,21 +41,17 @@ def test_nodes_that_all_set_their_data_aside_found_nothing(seed: int) -> None:
     run_sim(seed, all_set_aside)
 
 
-def test_the_same_without_checksums_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    no_checksums(monkeypatch)
-    search(rot, shows=WRONG)
+def test_the_same_without_checksums_is_found() -> None:
+    search(partial(rot, **NO_CHECKSUMS), shows=WRONG)
 
 
-def test_rot_that_counts_as_absence_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    rot_is_absence(monkeypatch)
-    search(rot_beside_a_gap, shows=WRONG)
+def test_rot_that_counts_as_absence_is_found() -> None:
+    search(partial(rot_beside_a_gap, **ROT_IS_ABSENCE), shows=WRONG)
 
 
-def test_a_node_without_its_data_that_remains_a_member_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aside_and_still_a_member(monkeypatch)
-    search(partial(rot_beside_a_gap, is_whole=True), shows=WRONG)
+def test_a_node_without_its_data_that_remains_a_member_is_found() -> None:
+    search(partial(rot_beside_a_gap, is_whole=True, **SET_ASIDE_AND_STILL_A_MEMBER), shows=WRONG)
 
 
-def test_a_node_without_its_data_that_may_found_a_cluster_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aside_and_free(monkeypatch)
-    search(all_set_aside, shows=WRONG)
+def test_a_node_without_its_data_that_may_found_a_cluster_is_found() -> None:
+    search(partial(all_set_aside, **SET_ASIDE_AND_FREE), shows=WRONG)
