@@ -1,10 +1,10 @@
 """LimeDB: a distributed key-value store.
 
-    async with limedb.connect("node1:8484,node2:8484") as db:
+async with limedb.connect("node1:8484,node2:8484") as db:
         await db.set("greeting", "hello")
 
 Applications use `connect`, `connect_sync`, and the errors in limedb.errors. docs/architecture.md draws the
-layers below, which import-linter holds.
+layers, which import-linter enforces.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "connect", "connect_sync"]
 
 __version__ = "0.2.0"
-"""It stands here only: pyproject.toml reads it, and status, gossip and `limedb --version` show it."""
+"""The only place of the version: pyproject.toml reads it, and status, gossip and `limedb --version`
+show it.
+"""
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 (what a module has)
-    """The client's functions, loaded when first asked for: a node needs none of them."""
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (a module's attribute)
+    """The client's functions, loaded at first use: a node needs none of them."""
     if name in ("connect", "connect_sync"):
         from limedb import client
 
@@ -28,5 +30,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 (what a module has)
 
 
 def __dir__() -> list[str]:
-    """All names, those that are not loaded yet too, so that `help` and completion show them."""
+    """All names, including those not loaded yet, so that `help` and completion show them."""
     return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
 """The settings of a node.
 
-It owns their names, defaults, units and limits, and is the one reader of the environment. It must never
-act on them. A flag wins over the environment, the environment over the default.
+It owns their names, defaults, units and limits, and is the only reader of the environment. It must never act
+on them. A flag overrides the environment, and the environment overrides the default.
 """
 
 import ipaddress
@@ -23,10 +23,9 @@ MAX_ZONE = 256
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A node's settings, checked. Their meaning stands beside each name in SETTINGS.
+    """A node's settings, checked. SETTINGS explains each of them.
 
-    Times are in seconds, sizes in bytes. otel_endpoint: host:port, "" for off, None when it was not set:
-    then the default is used only where something listens there.
+    Times are in seconds, sizes in bytes.
     """
 
     server_port: int
@@ -35,6 +34,9 @@ class Config:
     virtual_nodes: int
     data_dir: Path
     otel_endpoint: str | None
+    """host:port, "" for off, None if it was not set: then the default is used only if something listens
+    there.
+    """
     store: str
     durability: str
     replication_factor: int
@@ -66,34 +68,37 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. name: in the environment. go_flag: as the Go LimeDB had it, or empty. help: what it is."""
+    """One setting."""
 
     name: str
+    """The name in the environment."""
     parse: Callable[[str], Any]
     default: str
     help: str
+    """Its meaning."""
     go_flag: str = ""
+    """The flag of the Go LimeDB; empty: it had none."""
 
     @property
     def field(self) -> str:
-        """Its attribute of Config."""
+        """The attribute of Config."""
         return self.name.lower()
 
     @property
     def flag(self) -> str:
-        """Its long option."""
+        """The long option."""
         return "--" + self.name.lower().replace("_", "-")
 
 
 def address_of(url: str) -> str:
-    """The host:port that a node URL names. ValueError: it isn't http://HOST:PORT."""
+    """The host:port of a node URL. ValueError: it isn't http://HOST:PORT."""
     host, port = _split_url(url)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _split_url(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
-    port = parts.port  # raises ValueError by itself when out of range
+    port = parts.port  # raises ValueError if out of range
     if parts.scheme != "http" or not parts.hostname or port is None or url != f"http://{parts.netloc}":
         raise ValueError("a URL like http://node1:8484, with a port and without a path")
     if "@" in parts.netloc or not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", parts.netloc):
@@ -106,7 +111,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _url(text: str) -> str:
-    """A node's name, as it is written: data is kept under it. Only a slash at its end is left out."""
+    """A node's name as written, for the data is stored under it; only a trailing slash is removed."""
     url = text.rstrip("/")
     host, port = _split_url(url)
     if port == 0 or _is_unspecified(host) or len(url) > MAX_URL:
@@ -125,7 +130,7 @@ def _is_unspecified(host: str) -> bool:
 
 
 def _urls(text: str) -> tuple[str, ...]:
-    """Where others are reached: hosts are the same in any case."""
+    """The URLs of other nodes, in lower case, since hosts are case-insensitive."""
     return tuple(dict.fromkeys(_url(part.strip()).lower() for part in text.split(",") if part.strip()))
 
 
@@ -211,7 +216,7 @@ def _size(low: int, high: int) -> Callable[[str], int]:
 
 
 def _spelled(size: int) -> str:
-    """A size as a setting has it, in the largest unit that fits."""
+    """A size as written in a setting, in the largest unit that fits."""
     unit = max((unit for unit in _BYTES if unit and size % _BYTES[unit] == 0), key=_BYTES.__getitem__)
     return f"{size // _BYTES[unit]}{unit}"
 
@@ -240,47 +245,48 @@ SETTINGS = (
     Setting("STORE", _choice("lmdb", "memory", "filesystem"), "lmdb", """lmdb; memory is lost at restart;
         filesystem is one JSON file, rewritten at each write, that opens a file of the Go LimeDB."""),
     Setting("DURABILITY", _choice("always", "interval", "none"), "always", """When a write is on disk: before
-        it is acknowledged; within a second; or when the kernel likes. Only always outlives a power cut."""),
+        it is acknowledged; within a second; or whenever the kernel writes it. Only always survives a power
+        cut."""),
     Setting("GOSSIP_INTERVAL", _duration(0.02, 3600), "1s", """The time between gossip rounds. A silent node
-        is noticed after some of them; each costs one small message a node."""),
-    Setting("REPLICATION_FACTOR", _number(1, 15), "3", """How many nodes hold each key (all, where
-        there are fewer). Odd numbers are best: 3 does without one node, 5 without two. Agreed when a cluster
-        is formed; a node with another number is not let in."""),
+        is noticed after some of them; each costs one small message per node."""),
+    Setting("REPLICATION_FACTOR", _number(1, 15), "3", """How many nodes hold each key (all, if there are
+        fewer). Odd numbers are best: 3 tolerates the loss of one node, 5 of two. Agreed when a cluster is
+        formed; a node with another number is not let in."""),
     Setting("CONSISTENCY", _choice("one", "quorum", "all", "linearizable"), "quorum", """How many replicas
-        stand behind an answer, where a request doesn't say: any one; a majority; all; a majority, twice for
-        writes, so that operations take effect in one order."""),
+        stand behind an answer, unless a request names a level: any one; a majority; all; a majority, twice
+        for writes, so that operations take effect in one order."""),
     Setting("DEAD_NODE_TIMEOUT", _duration(1, 30 * 24 * 3600), "10m", """How long a node is dead, in the
-        opinion of a majority, before its ranges are given to others. Too short: a long restart moves its
-        data."""),
-    Setting("TOMBSTONE_GRACE", _duration(1, 365 * 24 * 3600), "24h", """How long a deleted key is remembered,
-        at least; longer while a replica that may still have the value is away."""),
+        opinion of a majority, before its ranges are given to others. If it is too short, a long restart
+        moves its data."""),
+    Setting("TOMBSTONE_GRACE", _duration(1, 365 * 24 * 3600), "24h", """The least time for which a deleted key
+        is remembered; longer while a replica that may still have the value is away."""),
     Setting("MAX_CLOCK_SKEW", _duration(0.01, 3600), "500ms", """How far ahead a version may be before it is
         refused, and how far a clock may be from most peers' before the node stops serving."""),
-    Setting("REPAIR_INTERVAL", _duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares
-        all it holds with the other replicas once. A million keys take one core about a second."""),
+    Setting("REPAIR_INTERVAL", _duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares all
+        its records with the other replicas once. A million keys take one core about a second."""),
     Setting("SCRUB_INTERVAL", _duration_or_off(60, 366 * 24 * 3600), "168h", """The time in which a node reads
-    all
-        that it has stored, to find what is damaged and fetch it from the other replicas; 0 for never."""),
-    Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node
-        when its client set no deadline."""),
-    Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers and clients dial, where it isn't
-        that of NODE_URL (sidecar, NAT, a node that moved)."""),
-    Setting("ZONE", _zone, "", "The host or rack that the node stands on."),
+        all its records, to find damaged ones and fetch them from the other replicas; 0 for never."""),
+    Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node if
+        its client set no deadline."""),
+    Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers and clients dial, if it isn't that
+        of NODE_URL (sidecar, NAT, a node that moved)."""),
+    Setting("ZONE", _zone, "", "The host or rack of the node."),
     Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "1MiB", """The largest value that clients may store, 16MiB
         at most."""),
-    Setting("MAX_MEMORY", _size_or_0(64 << 20, 1 << 40), "0", """What requests, answers and streams of clients
-        and peers may hold in memory together, at least 64MiB; what is beyond is refused. The node's own
-        caches and logs come on top, some 400MiB. 0: an eighth of the machine's or container's memory, 256MiB
+    Setting("MAX_MEMORY", _size_or_0(64 << 20, 1 << 40), "0", """The memory that requests, answers and streams
+        of clients and peers may hold together, at least 64MiB; more is refused. The node's own caches and
+        logs need some 400MiB in addition. 0: an eighth of the machine's or container's memory, 256MiB
         to 2GiB."""),
-    Setting("LOG_LEVEL", _choice("debug", "info", "warning", "error"), "info", "The least that is logged."),
-    Setting("LOG_FORMAT", _choice("text", "json"), "text", "Lines for people, or a JSON object each."),
+    Setting("LOG_LEVEL", _choice("debug", "info", "warning", "error"), "info",
+        "The lowest level that is logged."),
+    Setting("LOG_FORMAT", _choice("text", "json"), "text", "Lines for people, or JSON objects."),
 )  # fmt: skip
 
 
 def load(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = None) -> Config:
     """The settings from an environment and from flags (by Config field; None: not given).
 
-    ConfigError names the setting, its value and what is allowed.
+    ConfigError names the setting, its value and the allowed ones.
     """
     given = {s.field: _given(s, environ, flags or {}) for s in SETTINGS}
     values = {
@@ -299,10 +305,10 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = No
 
 
 def _check_port(url: str, port: int) -> None:
-    """Refuse a name at which nobody listens."""
+    """Refuse a name whose port isn't the one that the node listens on."""
     if _split_url(url)[1] != port:
         raise ConfigError(
-            "NODE_URL", url, f"at SERVER_PORT={port}; where another port leads there, set ADVERTISE_ADDRESS"
+            "NODE_URL", url, f"at SERVER_PORT={port}; if another port leads there, set ADVERTISE_ADDRESS"
         )
 
 
@@ -319,11 +325,11 @@ def _given(setting: Setting, environ: Mapping[str, str], flags: Mapping[str, str
 
 
 def _is_derived(name: str, given: str | None) -> bool:
-    """Whether the setting follows from others or is left open when it isn't given."""
+    """Whether the setting follows from others, or stays open, if it isn't given."""
     return (name == "NODE_URL" and not given) or (name == "OTEL_ENDPOINT" and given is None)
 
 
-def _parsed(setting: Setting, given: str | None) -> Any:  # noqa: ANN401 (each setting has a type of its own)
+def _parsed(setting: Setting, given: str | None) -> Any:  # noqa: ANN401 (each setting has its own type)
     text = setting.default if given is None else given.strip()
     try:
         return setting.parse(text)

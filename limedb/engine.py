@@ -1,7 +1,7 @@
-"""What a node is made of behind its ports: the parts of `cluster` and `replication`, put together.
+"""The parts of a node behind its ports: those of `cluster` and `replication`, put together.
 
-It owns who is given what, and what runs in the background. It must never touch a wire, a disk or a clock of
-its own: node.py gives it real ones, the simulation (tests/simulation) simulated ones.
+It owns the wiring of the parts, and the list of background work. It must never touch a wire, a disk or a
+clock itself: node.py gives it real ones, the simulation (tests/simulation) simulated ones.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from limedb.cluster.gossip.clock_lead import ClockLead
 from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.loopback import AllNodes
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.cluster.topology.proposer import TopologyProposer
 from limedb.cluster.topology.rejoining import waits_for
@@ -61,15 +62,13 @@ from limedb.replication.watch.watcher import MAX_REPORTED, Watcher
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a node is told about itself; see config.SETTINGS. Times are in seconds.
-
-    address: host:port that peers dial. seeds: URLs of other nodes. max_read_size: the most bytes of values in
-    one answer. max_reported: keys of which watches know what they reported last.
-    """
+    """The settings of an engine; see config.SETTINGS. Times are in seconds."""
 
     node_url: str
     address: str = ""
+    """The host:port that peers dial."""
     seeds: tuple[str, ...] = ()
+    """URLs of other nodes."""
     zone: str = ""
     version: str = ""
     virtual_nodes: int = 256
@@ -82,15 +81,14 @@ class Settings:
     repair_interval: float = 600.0
     scrub_interval: float = 604_800.0
     max_read_size: int = 4 << 20
+    """The most bytes of values in one answer."""
     max_reported: int = MAX_REPORTED
+    """The number of keys of which watches remember their last report."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What an engine runs on. connect: makes the directory of all replicas around the own one.
-    scrub_mark: where scrubbing is. load: how the node does, None: it isn't told. compute: does what takes
-    long beside the event loop.
-    """
+    """The outside of an engine."""
 
     store: Store
     node_file: NodeFile
@@ -101,13 +99,17 @@ class World:
     gossip: GossipTransport
     topology: TopologyTransport
     connect: "Callable[[Engine], Replicas]"
+    """Makes the directory of all replicas around the own one."""
     load: Callable[[], NodeLoad | None] = lambda: None
+    """Returns the node's load; None: it isn't reported."""
     scrub_mark: ScrubMark | None = None
+    """The progress of scrubbing."""
     compute: Compute = compute_here
+    """Runs long computations beside the event loop."""
 
 
 class Engine:
-    """The parts of one node, by name. Whoever makes it closes what World holds, after `close`.
+    """The parts of one node, by name. After `close`, the caller closes the parts of World.
 
     The classes of some parts stand in attributes (`*_class`): a subclass may choose others.
     """
@@ -147,9 +149,9 @@ class Engine:
             world.store.high_water,
             lambda: self.lead.is_settled,
         )
-        own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._told())
+        own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._gossiped())
         self.view = self.view_class(
-            own, clock, gossip_interval=interval, tell=self._told, members=self._member_ids
+            own, clock, gossip_interval=interval, own_fields=self._gossiped, members=self._member_ids
         )
         self.replica = LocalReplica(
             world.store,
@@ -166,7 +168,8 @@ class Engine:
         self.topology_store.subscribe(self.replica.follow)
         versions = HybridClock(min(world.store.high_water(), version_at(self.skew.now_ms() + max_skew_ms)))
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
-        self.verifier = Verifier(settings.node_url, self.topology_store, world.topology, clock, self._knows)
+        self._topology = AllNodes(settings.node_url, self, world.topology)
+        self.verifier = Verifier(self.topology_store, self._topology, clock, self._knows)
         self.replicas = self.replicas_class(
             settings.node_url,
             world.connect(self),
@@ -219,13 +222,13 @@ class Engine:
     def _new_steward(self, world: World) -> TopologyManager:
         settings = self._settings
         topology_proposer = TopologyProposer(
-            settings.node_url, self.topology_store, world.topology, self.verifier, world.rng
+            self.topology_store, self._topology, self.verifier, world.clock, world.rng
         )
         handoff = self.handoff_class(
             settings.node_url,
             self.topology_store,
             self.replicas,
-            world.topology,
+            self._topology,
             world.clock,
             self.repairer.drop_stale,
         )
@@ -235,7 +238,7 @@ class Engine:
             self.verifier,
             self.view,
             handoff,
-            world.topology,
+            self._topology,
             world.clock,
             world.rng,
             interval=settings.gossip_interval,
@@ -266,11 +269,11 @@ class Engine:
             is_settled=lambda: self.topology_store.confirmed == self.topology_store.topology.fence,
         )
 
-    # --- what runs
+    # --- the background
 
     @property
     def background(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """The work that is to run until cancelled, by name."""
+        """The work to run until cancelled, by name."""
         return {
             "gossip": self.gossiper.run,
             "the upkeep of the topology": self.topology_manager.run,
@@ -281,17 +284,17 @@ class Engine:
         }
 
     async def run(self) -> None:
-        """Do all background work until cancelled. What one of them fails with ends all."""
+        """Do all background work until cancelled. An error of one ends all."""
         async with asyncio.TaskGroup() as tasks:
             for name, work in self.background.items():
                 tasks.create_task(_awaited(work), name=name)
 
     async def close(self) -> None:
-        """Finish what requests left behind. `run` was cancelled before."""
+        """Finish the work that requests left behind. `run` was cancelled before."""
         await self.coordinator.close()
         await self.replica.close()
 
-    # --- what peers ask: rpc.topology.TopologyKeeper
+    # --- the peers' calls: cluster.topology.loopback.TopologyKeeper
 
     def account(self, after: int) -> Account:
         """As TopologyTransport.account."""
@@ -319,11 +322,11 @@ class Engine:
         """As TopologyTransport.progress."""
         return self.topology_manager.progress()
 
-    # --- what others ask
+    # --- the other callers
 
     @property
     def problem(self) -> str:
-        """Why the node takes no requests now, as a sentence; empty while it does."""
+        """Why the node takes no requests at present, as a sentence; empty while it does."""
         return self.problems.blocking
 
     def _membership_problems(self) -> Iterator[Problem]:
@@ -343,15 +346,15 @@ class Engine:
 
     @property
     def watch_wait_ms(self) -> int:
-        """How long the node does not count for watches yet: it knows nothing from before its start, and may
-        have got then what another node gets only now. 0: it counts.
+        """For how many ms the node does not count for watches yet: it knows nothing from before its start,
+        and may have received then a change that reaches another node only now. 0: it counts.
         """
         counts_at = self.replica.changes.started_ms + uncounted_ms(self._max_skew_ms)
         is_alone = len(self.topology_store.topology.members) < 2
         return 0 if is_alone else max(0, counts_at - self.skew.now_ms())
 
     async def wait_watchable(self, wait_ms_of: Callable[[str], Awaitable[int]]) -> None:
-        """Return when the node may stop as far as watches are concerned; see `watch/drain.py`."""
+        """Return when the node may stop as far as watches are concerned; see `replication/watch/drain.py`."""
         await wait_watchable(
             lambda: [state.url for state in self.view.living()],
             wait_ms_of,
@@ -386,22 +389,22 @@ class Engine:
 
     @property
     def damage(self) -> Damage:
-        """What was found damaged in the store."""
+        """The damage found in the store."""
         return self._store.damage
 
     def is_alive(self, node_url: str) -> bool:
-        """Whether gossip takes a node for alive, or has not heard of it yet."""
+        """Whether gossip takes a node to be alive, or has not heard of it yet."""
         return node_url not in self.view.urls or self.view.status(node_url) is not Status.DEAD
 
     def silence(self, node_url: str) -> float:
-        """For how many seconds gossip has brought no news of a peer; 0: it isn't known."""
+        """For how many seconds gossip has brought no news of a peer; 0: the peer is unknown."""
         return self.view.silence(node_url) if node_url in self.view.peers() else 0.0
 
     def _members(self) -> frozenset[str]:
         return frozenset(member.url for member in self.topology_store.topology.members)
 
     def _member_ids(self) -> dict[str, str]:
-        """The node_id of each member, by URL; of two at one URL the one that takes the other's place."""
+        """The node_id of each member, by URL; of two at one URL, that of the replacement."""
         members = sorted(
             self.topology_store.topology.members, key=lambda m: m.standing is not MemberState.REMOVING
         )
@@ -421,8 +424,8 @@ class Engine:
             "replication_factor": settings.replication_factor,
         }
 
-    def _told(self) -> dict[str, Any]:
-        """What gossip tells anew at each heartbeat."""
+    def _gossiped(self) -> dict[str, Any]:
+        """The fields that gossip sends anew at each heartbeat."""
         return {
             "keys": self._store.count(),
             "has_data": self._has_data(),

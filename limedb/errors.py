@@ -1,44 +1,44 @@
 """The one tree of errors.
 
-It owns what can go wrong and the words for it; it must never know of gRPC or HTTP: `wire/status.py` maps
-each class to a status, the most specific class decides. Facts are attributes, so that nobody parses text, and
-what a class means for those who try again is an attribute, so that nobody compares names.
+It owns the kinds of failures and their texts. It must never know of gRPC or HTTP: `wire/status.py` maps each
+class to a status, and the most specific class decides. Facts are attributes, so that no code parses texts,
+and the meaning of a class for retries is an attribute, so that no code compares names.
 
-    LimeDBError
+LimeDBError
     ├── ConfigError                  a setting that can't be used; ends the start
     ├── LaunchError                  a local cluster that can't be started, found or ended
     │   └── NotReadyError            some of its nodes don't take requests
     ├── BulkError                    a file that can't be imported or exported any further
     ├── BadItemError                 one line or entry of a file that isn't a key with a value
-    ├── InvalidRequestError          what was asked makes no sense
+    ├── InvalidRequestError          the request makes no sense
     │   ├── InvalidKeyError
     │   ├── ValueTooLargeError
     │   └── MalformedRequestError    bytes that are not the message they should be
     ├── KeyNotFoundError
-    ├── AssetNotFoundError           a file that the dashboard does not have
+    ├── AssetNotFoundError           a file that the dashboard doesn't have
     ├── UnavailableError             nothing was done; it may work later or elsewhere
     │   ├── ReplicaUnreachableError
-    │   ├── LevelUnreachableError    too few replicas live for the level that was asked
-    │   ├── RangeUnreachableError    the same, of a range of keys
+    │   ├── LevelUnreachableError    too few replicas are alive for the requested level
+    │   ├── RangeUnreachableError    the same for a range of keys
     │   ├── OutcomeUnknownError      a write was sent and too few answers came back
     │   ├── ContendedError           others kept writing newer versions of the key
     │   ├── WrongNodeError           a call was meant for another node
     │   ├── NotMemberError           the node belongs to no cluster, or to another one
-    │   ├── StaleEpochError          the asker's topology is older than the replica's
+    │   ├── StaleEpochError          the caller's topology is older than the replica's
     │   └── ClockSkewError           a version or a clock is too far from the others'
     ├── TopologyChangeError          a change of the topology that can't be made now
     ├── RequestTimeoutError          the deadline passed
-    ├── WatchGapError                changes that a watch should tell are not known any more
+    ├── WatchGapError                changes that a watch should report are no longer known
     ├── TooManyWatchesError          a node serves no more watches
     ├── ResponseTooLargeError        ask for less at once
     ├── OverloadedError              the node has no memory left for it; nothing was done
     ├── RemoteError                  a peer's own error, passed on
     ├── PartialFailureError          some of many keys failed; each has its own error
-    ├── UnsupportedError             what the server, or this version, can't do
+    ├── UnsupportedError             the server, or this version, can't do this
     └── StoreError                   the disk or its format
-        ├── StoreFullError           no room; what was stored stays, reads and deletes go on
+        ├── StoreFullError           no room; stored data stays, reads and deletes continue
         ├── StoreClosedError
-        └── StoreCorruptError        bytes that can't be what was stored
+        └── StoreCorruptError        bytes that can't be stored data
             └── RecordDamagedError   the record of some keys is damaged here; other replicas may have it
 """
 
@@ -53,13 +53,13 @@ def reason_from(name: str) -> str:
 
 
 class LimeDBError(Exception):
-    """The root: catch this to catch all that LimeDB raises on purpose.
+    """The root: catch this to catch everything that LimeDB raises on purpose.
 
     Attributes of each class: reason: its stable name, in all languages. nothing_written: it proves that
-    nothing of a write was stored. may_pass: the same call may be carried out later, or elsewhere. too_large:
-    less has to be asked for at once. Subclasses inherit all but the reason.
+    nothing of a write was stored. may_pass: the same call may succeed later, or elsewhere. too_large: callers
+    must ask for less at once. Subclasses inherit all except the reason.
 
-    Attribute: tried: for how long and how often it was tried before it failed, where that was more than once:
+    Attribute: tried: how often and for how long the call was tried before it failed, if more than once:
     "tried 3 times in 1.2 s".
     """
 
@@ -86,25 +86,25 @@ class ConfigError(LimeDBError):
 
 
 class NameTakenError(LimeDBError):
-    """A living process answers under the node's name. Attributes: node_url, address (where it does), node_id
-    (empty when not known).
+    """A live process answers under the node's name. Attributes: node_url, address (where it answers), node_id
+    (empty if unknown).
     """
 
     def __init__(self, node_url: str, address: str, node_id: str) -> None:
         super().__init__(
             f"{node_url} is the name of a node that runs already: it answers at {address}"
-            f" (node_id {node_id or 'not told'}); stop that one first, or give this one a NODE_URL of its own"
+            f" (node_id {node_id or 'unknown'}); stop that one first, or give this one its own NODE_URL"
         )
         self.node_url, self.address, self.node_id = node_url, address, node_id
 
 
 class LaunchError(LimeDBError):
-    """A local cluster that can't be started, found or ended; the text says what to do."""
+    """A local cluster that can't be started, found or ended; the text has advice."""
 
 
 class NotReadyError(LaunchError):
     """A cluster isn't ready; the text has a line for each node that is not, with its reason. serving: names
-    of nodes that take requests all the same; empty where Envoy has ended, through which they come.
+    of nodes that take requests nevertheless; empty if Envoy, through which requests come, has ended.
     """
 
     def __init__(self, text: str, serving: Collection[str]) -> None:
@@ -113,7 +113,7 @@ class NotReadyError(LaunchError):
 
 
 class BulkError(LimeDBError):
-    """A file that can't be read or written any further; the text says where, and what to do."""
+    """A file that can't be read or written any further; the text has the place, and advice."""
 
 
 class BadItemError(LimeDBError):
@@ -121,7 +121,7 @@ class BadItemError(LimeDBError):
 
 
 class InvalidRequestError(LimeDBError, nothing_written=True):
-    """What was asked makes no sense, whenever and wherever it is asked again."""
+    """The request makes no sense, whenever and wherever it is sent again."""
 
 
 class InvalidKeyError(InvalidRequestError):
@@ -148,7 +148,7 @@ class MalformedRequestError(InvalidRequestError):
 
 
 class KeyNotFoundError(LimeDBError, nothing_written=True):
-    """The key has no value: it never had, was deleted, or has expired. Attribute: key."""
+    """The key has no value: it never had one, was deleted, or has expired. Attribute: key."""
 
     def __init__(self, key: str) -> None:
         super().__init__("key not found")
@@ -156,7 +156,7 @@ class KeyNotFoundError(LimeDBError, nothing_written=True):
 
 
 class AssetNotFoundError(LimeDBError):
-    """A file that the dashboard's build does not have. Attribute: path."""
+    """A file that the dashboard's build doesn't have. Attribute: path."""
 
     def __init__(self, path: str) -> None:
         super().__init__("the dashboard has no such file")
@@ -176,7 +176,9 @@ class ReplicaUnreachableError(UnavailableError):
 
 
 class LevelUnreachableError(UnavailableError):
-    """Too few replicas live for the level: nothing was written.
+    """Too few replicas are alive for the level: nothing was written.
+
+
 
     Attributes: key, level (its name), needed, live, replicas (counts), missing (node URLs), reasons (by URL).
     """
@@ -240,11 +242,11 @@ class WrongNodeError(UnavailableError):
 
 
 class NotMemberError(UnavailableError):
-    """The node belongs to no cluster yet, or not to the asker's; the text says which."""
+    """The node belongs to no cluster yet, or not to the caller's; the text names the case."""
 
 
 class StaleEpochError(UnavailableError):
-    """The replica knows a newer topology than the asker. Attribute: topology (core.topology.Topology)."""
+    """The replica knows a newer topology than the caller. Attribute: topology (core.topology.Topology)."""
 
     def __init__(self, topology: Any) -> None:  # noqa: ANN401 (this module is below the topology's)
         super().__init__(f"the topology has moved on to epoch {topology.epoch}; start over with it")
@@ -263,11 +265,11 @@ class ClockSkewError(UnavailableError):
 
 
 class TopologyChangeError(LimeDBError, nothing_written=True):
-    """A change of the topology that can't be made now; the text says what is in the way."""
+    """A change of the topology that can't be made now; the text has the reason."""
 
 
 class RequestTimeoutError(LimeDBError, may_pass=True):
-    """The deadline passed. Attributes: seconds (how long it was waited), waited_for."""
+    """The deadline passed. Attributes: seconds (the length of the wait), waited_for."""
 
     def __init__(self, seconds: float, waited_for: str) -> None:
         super().__init__(f"no answer within {seconds:.3g} s from {waited_for}")
@@ -275,15 +277,15 @@ class RequestTimeoutError(LimeDBError, may_pass=True):
 
 
 class WatchGapError(LimeDBError):
-    """Changes that a watch should tell are not known any more. Attribute: oldest, the version from which on
-    they are.
+    """Changes that a watch should report are no longer known. Attribute: oldest, the version from which on
+    they are known.
     """
 
     def __init__(self, oldest: int, why: str = "") -> None:
         why = why or "nodes were restarted or keep no older ones, or this watch reads too slowly"
         super().__init__(
-            f"there is a gap in the changes: they are known for sure from version {oldest} on ({why}); watch"
-            " from now on and, when that watch stands, scan the keys"
+            f"there is a gap in the changes: they are certainly known from version {oldest} on ({why}); watch"
+            " from now on and, once that watch has begun, scan the keys"
         )
         self.oldest = oldest
 
@@ -293,8 +295,8 @@ class TooManyWatchesError(LimeDBError, nothing_written=True, may_pass=True):
 
     def __init__(self, whose: str, limit: int) -> None:
         super().__init__(
-            f"{whose} has {limit} watches already, as many as it may: end some, watch a prefix in place of"
-            " many keys, or ask another node"
+            f"{whose} has {limit} watches already, the most that are allowed: end some, watch a prefix in"
+            " place of many keys, or ask another node"
         )
         self.whose, self.limit = whose, limit
 
@@ -308,21 +310,21 @@ class ResponseTooLargeError(LimeDBError, too_large=True):
 
 
 class OverloadedError(LimeDBError, nothing_written=True, may_pass=True):
-    """The node has no memory left for a request; nothing was done. Attributes: share (what the memory is
-    for), size (that it needed), held and limit (of that share), in bytes or in what `unit` says.
+    """The node has no memory left for a request; nothing was done. Attributes: share (the purpose of the
+    memory), size (that it needed), held and limit (of that share), in bytes or in `unit`.
     """
 
     def __init__(self, share: str, size: int, held: int, limit: int, unit: str = "bytes") -> None:
         super().__init__(
             f"the node's memory for {share} is full: {held} of {limit} {unit} are held, {size} more were"
-            " needed; nothing was written. Try again in a moment, send or ask for less at once and read what"
-            " was asked for, or raise MAX_MEMORY"
+            " needed; nothing was written. Try again in a moment, send or ask for less at once and read the"
+            " answers, or raise MAX_MEMORY"
         )
         self.share, self.size, self.held, self.limit = share, size, held, limit
 
 
 class RemoteError(LimeDBError):
-    """A peer's own error, passed on: it answers as the class that the peer raised, by its reason.
+    """A peer's own error, passed on: it has the attributes of the class that the peer raised, by its reason.
 
     Attributes: node_url, reason, code (gRPC's name), text (the peer's), facts (of that class, as texts).
     """
@@ -339,7 +341,7 @@ class RemoteError(LimeDBError):
 
 
 def is_too_large(error: LimeDBError) -> bool:
-    """Whether less has to be asked for at once, here or at a peer."""
+    """Whether the caller must ask for less at once, here or at a peer."""
     return error.too_large
 
 
@@ -353,7 +355,7 @@ class PartialFailureError(LimeDBError):
 
 
 class UnsupportedError(LimeDBError, nothing_written=True):
-    """What the server, or this version, can't do. Attribute: what."""
+    """The server, or this version, can't do this. Attribute: what."""
 
     def __init__(self, what: str, text: str) -> None:
         super().__init__(text)
@@ -365,42 +367,42 @@ class StoreError(LimeDBError, may_pass=True):
 
 
 class StoreFullError(StoreError, nothing_written=True, may_pass=False):
-    """No room for a write: nothing of it was stored, and all that was stored stays."""
+    """No room for a write: nothing of it was stored, and all stored data stays."""
 
 
 class StoreClosedError(StoreError, nothing_written=True):
-    """The store was asked after it was closed."""
+    """The store was used after it was closed."""
 
     def __init__(self) -> None:
         super().__init__("the store is closed")
 
 
 class StoreCorruptError(StoreError, may_pass=False):
-    """Stored bytes that can't be what was stored; the text says where."""
+    """Stored bytes that can't be stored data; the text has the place."""
 
 
 class StoreDamagedError(StoreCorruptError):
-    """A file of the node as a whole is damaged, missing, or not the one that was there: what it held can't be
-    trusted. The text says which, and where.
+    """A file of the node as a whole is damaged, missing or replaced: its content can't be trusted. The text
+    names the file and the place.
     """
 
 
 class RecordDamagedError(StoreCorruptError, nothing_written=True):
-    """The records of some keys are damaged in this store, so that it can't tell what they hold: neither a
-    value nor its absence. Nothing was written. Attributes: keys, why.
+    """The records of some keys are damaged in this store, so it can report neither a value nor its absence.
+    Nothing was written. Attributes: keys, why.
     """
 
     def __init__(self, keys: "tuple[str, ...]", why: str) -> None:
         more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
         super().__init__(
             f"the record of key {brief(keys[0])}{more} is damaged on disk ({why}); it is fetched from the"
-            " other replicas if one has it: try again. If none has, write the key anew or delete it"
+            " other replicas if one has it: try again. If none has, write the key again or delete it"
         )
         self.keys, self.why = keys, why
 
 
 def brief(key: str, limit: int = 64) -> str:
-    """A key as an error or log line shows it: quoted, and cut after `limit` characters."""
+    """A key for an error text or log line: quoted, and cut after `limit` characters."""
     return repr(key) if len(key) <= limit else f"{key[:limit]!r}... ({len(key)} characters)"
 
 

@@ -1,7 +1,7 @@
 """A node: the composition root.
 
-It owns which adapter stands behind which port, and the order of start and stop. It alone constructs
-adapters, and stops them in reverse order. It must never hold logic of a request.
+It owns the choice of the adapter for each port, and the order of start and stop. It alone constructs
+adapters, and stops them in reverse order. It must never contain the logic of a request.
 """
 
 import asyncio
@@ -71,26 +71,26 @@ from limedb.storage.opening import (
 log = logging.getLogger(__name__)
 
 LAST_SECONDS_OF_A_START = 5.0
-"""How long a stop may take while the node starts: it has no requests that would have to end."""
+"""How long a stop may take while the node starts: it has no requests to finish."""
 DRAIN_SECONDS = 5.0
-"""How long running requests may take once the node is told to stop."""
+"""How long running requests may take once the node has to stop."""
 MAX_ANSWER = (4 << 20) - (64 << 10)
-"""Bytes of values in one answer: what a gRPC client takes by default, less some room for the keys."""
+"""Bytes of values in one answer: the default limit of gRPC clients, less some room for the keys."""
 LEAST_MEMORY, MOST_MEMORY = 256 << 20, 2 << 30
-"""Bytes between which MAX_MEMORY is an eighth of the machine's, where it isn't set."""
+"""The bounds of MAX_MEMORY in bytes if it isn't set: then it is an eighth of the machine's."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
 LONG_STAND_SECONDS = 1.0
-"""A process that stood still for so long says so in its log."""
+"""A process that stood still for so long logs a warning."""
 LOOK_SECONDS = 0.05
-"""How often a node looks whether it may serve."""
+"""How often a node checks whether it may serve."""
 SWITCH_SECONDS = 0.0005
-"""How long a busy event loop keeps the interpreter's lock from the thread that writes to the disk. Python's
-own 5 ms would be the most of a commit's time.
+"""How long a busy event loop may keep the interpreter's lock from the thread that writes to the disk.
+Python's default of 5 ms would be most of a commit's time.
 """
 GARBAGE_AFTER = 20_000
-"""Objects made until the collector looks at the young ones: far more than Python's 700, for a request leaves
-few cycles, and a thousand at once keep many objects that are not garbage yet.
+"""Objects made before the collector checks the young ones: far more than Python's 700, for a request leaves
+few cycles, and a thousand concurrent requests keep many objects that aren't garbage yet.
 """
 
 
@@ -116,15 +116,15 @@ class SystemClock:
 def _note_stand(seconds: float) -> None:
     level = logging.WARNING if seconds >= LONG_STAND_SECONDS else logging.DEBUG
     log.log(
-        level, "this process stood still for %.1f s: that time counts for no judgement of others", seconds
+        level, "this process stood still for %.1f s: that time doesn't count against other nodes", seconds
     )
 
 
 class Node:
     """One node from start to stop. config: its settings; rng: makes its ids and the choices of gossip.
 
-    It stops by itself when it can't go on: `wait_stopped` returns, and `failure` says why; or when it was
-    removed from its cluster: then `is_removed`, and it may start anew once its data was set aside.
+    It stops by itself when it can't continue: `wait_stopped` returns, and `failure` is the reason; or when it
+    was removed from its cluster: then `is_removed` is set, and it may start anew once its data was set aside.
     """
 
     def __init__(self, config: Config, rng: Random) -> None:
@@ -139,8 +139,8 @@ class Node:
         self.is_removed = False
 
     async def start(self) -> None:
-        """Open the store, listen and gossip; it serves as soon as it may. LimeDBError: it can't; all is
-        closed.
+        """Open the store, listen and gossip; it serves as soon as it may. LimeDBError: it can't start;
+        everything is closed.
         """
         try:
             await self._start()
@@ -149,8 +149,8 @@ class Node:
             raise
 
     async def wait_watchable(self) -> None:
-        """Serve until the node may stop without costing watches anything, for some seconds at most; or until
-        it is asked again, or can't go on.
+        """Serve until the node may stop without breaking watches, for some seconds at most; or until it is
+        asked to stop again, or can't continue.
         """
         self._phase = "draining"
         if self.failure is None and not self.is_removed:
@@ -162,12 +162,12 @@ class Node:
             await asyncio.gather(waiting, hurry, return_exceptions=True)
 
     async def stop(self) -> None:
-        """Take no more requests, finish those that run, and close everything in reverse order."""
+        """Take no more requests, finish the running ones, and close everything in reverse order."""
         self._phase = "draining"
         await self._stack.aclose()
 
     def ask_to_stop(self) -> None:
-        """Let `wait_stopped` return; asked again, `wait_watchable` too."""
+        """Let `wait_stopped` return; a second call lets `wait_watchable` return, too."""
         if self._stopped.is_set():
             self._hurried.set()
         self._stopped.set()
@@ -189,8 +189,10 @@ class Node:
             config.store, config.data_dir, config.node_url, config.durability, self._fail
         )
         self._stack.push_async_callback(operations.close)
-        self._damaged_before = damaged_before(config.data_dir, config.node_url)  # that of this start, too
-        self._clock.running.start()  # what was opened just now may have taken its time
+        self._damaged_before = damaged_before(
+            config.data_dir, config.node_url
+        )  # includes damage found at this start
+        self._clock.running.start()  # after the files were opened, which may take long
         self._stack.callback(self._clock.running.stop)
         self._aside = Aside()
         self._memory = Memory(self._max_memory, self._clock)
@@ -252,8 +254,8 @@ class Node:
         )
 
     def _take_over_changes(self, store: Store) -> None:
-        """Go on with the log of changes where the last run ended, so that watches count this node at once;
-        and leave it to the next run, when nothing is written any more.
+        """Continue the log of changes of the last run, so that watches count this node at once; and save it
+        for the next run, when nothing is written any longer.
         """
         config, changes = self._config, self._engine.replica.changes
         file = open_change_tail(config.store, config.data_dir, config.node_url)
@@ -270,7 +272,9 @@ class Node:
     def _data_watches(
         self, stats: StoreStats, node_file: NodeFile
     ) -> dict[str, Callable[[], Awaitable[None]]]:
-        """Without its data a node stops; hints are a lesser loss, which it reports."""
+        """The watches over the node's files. Without its data a node stops; it only reports the loss of
+        hints.
+        """
         config = self._config
         beside = side_files(config.store, config.data_dir, config.node_url)
         needed = data_of(stats) | {
@@ -278,7 +282,9 @@ class Node:
             for name, path in beside.items()
             if name == "operations"
         }
-        hints = {path: "what it held is left to repair" for name, path in beside.items() if name == "hints"}
+        hints = {
+            path: "repair does the work of its hints" for name, path in beside.items() if name == "hints"
+        }
         watches: dict[str, Callable[[], Awaitable[None]]] = {
             "the watch over the data": DataWatch(needed, self._fail).run,
             "the watch over the hints": DataWatch(hints, self._lose_hints).run,
@@ -288,7 +294,7 @@ class Node:
         return watches
 
     def _lose_hints(self, error: Exception) -> None:
-        self._lost_hints = f"{error}. Until this node is restarted, hints that it keeps are lost with it"
+        self._lost_hints = f"{error}. Until this node is restarted, its new hints are lost with it"
 
     def _settings(self) -> Settings:
         config = self._config
@@ -335,7 +341,7 @@ class Node:
             telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
         except Exception as error:
             self._untraced = f"telemetry is off, it could not start: {error}; see OTEL_ENDPOINT"
-            log.exception("telemetry could not start; the node goes on without it")
+            log.exception("telemetry could not start; the node continues without it")
             return Telemetry()
         self._stack.push_async_callback(asyncio.to_thread, telemetry.shutdown)
         if telemetry.enabled:
@@ -395,8 +401,8 @@ class Node:
         )
 
     async def _attend(self, server: Server) -> None:
-        """Serve while nothing is in the way of it, and say what is."""
-        engine, told, was_active = self._engine, "", False
+        """Serve while no problem prevents it, and log the problems."""
+        engine, logged, was_active = self._engine, "", False
         await engine.gossiper.wait_met(MEET_SECONDS)
         while True:
             if engine.topology_manager.departed == "removed":
@@ -410,13 +416,13 @@ class Node:
                 if is_serving:
                     was_active = True
                     log.info("serving %s on port %d", self._config.node_url, self._config.server_port)
-            if problem and problem != told:
+            if problem and problem != logged:
                 log.log(logging.WARNING if was_active else logging.INFO, "%s", problem)
-            told = problem
+            logged = problem
             await asyncio.sleep(LOOK_SECONDS)
 
     def _run_in_background(self, background: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
-        """Run work until the stop, then cancel and await it; what fails is started again."""
+        """Run work until the stop, then cancel and await it; failed work is started again."""
         keep = self._supervisor.keep
         tasks = [asyncio.create_task(keep(name, work), name=name) for name, work in background.items()]
 
@@ -429,16 +435,16 @@ class Node:
 
     def _own_problems(self) -> Iterator[Problem]:
         for folder in self._damaged_before:
-            yield Problem(f"damaged data of this node stands in {folder}: remove it when nobody needs it")
+            yield Problem(f"damaged data of this node is in {folder}: remove it when it is no longer needed")
         stored, hints = self._figures.stored.trouble, self._engine.hints.trouble
         troubles = (stored, hints, self._lost_hints, self._untraced)
         for trouble in filter(None, troubles):
             yield Problem(trouble)
         for name, error in self._supervisor.failing.items():
-            yield Problem(f"{name} fails: {error}; it is started again and again, and the log has more")
+            yield Problem(f"{name} fails: {error}; it is started again each time, and the log has details")
 
     def _fail(self, error: Exception) -> None:
-        """Stop the node, for it can't go on."""
+        """Stop the node, since it can't continue."""
         log.critical("the node stops: %s", error, exc_info=None if isinstance(error, LimeDBError) else error)
         self.failure = self.failure or error
         self._stopped.set()
@@ -457,8 +463,8 @@ def run(config: Config) -> None:
 
 
 def _spare_collector() -> None:
-    """Let the garbage collector leave alone what the node is made of: a full pass would look at all of it,
-    and hold up requests for some ten milliseconds.
+    """Exempt the node's permanent objects from garbage collection: a full pass would check all of them, and
+    delay requests for some ten milliseconds.
     """
     gc.set_threshold(GARBAGE_AFTER, 20, 20)
     gc.collect()
@@ -475,12 +481,12 @@ async def _run(config: Config, last: LastResort, signals: StopSignals) -> None:
                 "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
             )
     finally:
-        last.begin()  # what is left of the process may hang, too
+        last.begin()  # the rest of the process may hang, too
 
 
 async def _run_or_replace(config: Config, last: LastResort, signals: StopSignals) -> bool:
-    """As _run_once; where its data is found damaged at the start, and other members have all of it, it is set
-    aside and the node runs as a new one. StoreDamagedError: nobody is known to have it.
+    """As _run_once. If the data is found damaged at the start, and other members have all of it, the data is
+    set aside and the node runs as a new one. StoreDamagedError: no other node is known to have it.
     """
     try:
         return await _run_once(config, last, signals)
@@ -494,10 +500,10 @@ async def _run_or_replace(config: Config, last: LastResort, signals: StopSignals
 
 
 async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> bool:
-    """Run a node until its end; whether it was removed from its cluster."""
+    """Run a node until its end. True: it was removed from its cluster."""
     node, loop = Node(config, Random()), asyncio.get_running_loop()
     last.seconds = LAST_SECONDS_OF_A_START
-    signals.tell(lambda: _call(loop, node.ask_to_stop))
+    signals.subscribe(lambda: _call(loop, node.ask_to_stop))
     starting = asyncio.create_task(node.start())
     stopping = asyncio.create_task(node.wait_stopped())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -521,7 +527,7 @@ async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> b
 
 
 async def _stop(node: Node, last: LastResort, drain: float) -> None:
-    """Stop a node, each of the two steps in its time. drain: seconds that the first one takes at most."""
+    """Stop a node in two steps, each within its time. drain: seconds that the first one takes at most."""
     for seconds, step in (
         (drain + LAST_SECONDS, node.wait_watchable),
         (LAST_SECONDS, node.stop),
@@ -533,6 +539,6 @@ async def _stop(node: Node, last: LastResort, drain: float) -> None:
 
 
 def _call(loop: asyncio.AbstractEventLoop, hear: Callable[[], None]) -> None:
-    """Let a loop call something, from another thread."""
-    with suppress(RuntimeError):  # it was closed: all has stopped
+    """Make a loop call a function, from another thread."""
+    with suppress(RuntimeError):  # it was closed: everything has stopped
         loop.call_soon_threadsafe(hear)

@@ -26,7 +26,7 @@ class StopSignals:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         Thread(target=self._wait, name="limedb-signals", daemon=True).start()
 
-    def tell(self, hear: Callable[[], None]) -> None:
+    def subscribe(self, hear: Callable[[], None]) -> None:
         """Call `hear` at each signal, in another thread; at once if one has come before."""
         with self._lock:
             self._hear = hear

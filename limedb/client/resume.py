@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from limedb.aio.retrying import Retries
+from limedb.aio.whole_reads import whole
 from limedb.client.node_connection import NodeConnection
 from limedb.client.routing import Routing
 from limedb.errors import LimeDBError, RemoteError, UnavailableError, UnsupportedError
@@ -69,7 +70,7 @@ async def _read(
     """Return the next message; None at the end of the stream; or the error because of which there is none."""
     try:
         async with asyncio.timeout(silence):
-            message = await call.read()
+            message = await whole(call.read())
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.UNIMPLEMENTED:
             return UnsupportedError("streams", f"the version of node {node.address} doesn't have them")

@@ -11,6 +11,7 @@ from typing import Literal
 import grpc
 
 from limedb.aio.retrying import Budget, Pauses
+from limedb.aio.whole_reads import whole
 from limedb.client.node_connection import PATIENT_PING_SECONDS, PING_SECONDS, NodeConnection
 from limedb.config import address_of
 from limedb.core.layout import Layout
@@ -170,7 +171,7 @@ class Routing:
         try:
             while True:
                 async with asyncio.timeout(WATCH_SILENCE_SECONDS):
-                    response = await call.read()
+                    response = await whole(call.read())
                 if not isinstance(response, cluster_pb2.WatchClusterResponse):
                     return came
                 self._adopt(response)

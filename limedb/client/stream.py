@@ -89,8 +89,7 @@ class Stream:
     async def close(self, reason: str) -> None:
         """Close it, and fail its unanswered batches."""
         self._call.cancel()
-        for task in self._tasks:
-            task.cancel()
+        self._tasks[0].cancel()  # the reader ends with the call: see aio/whole_reads.py
         self._fail(reason, unread=False)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 

@@ -1,6 +1,6 @@
 """Whether some nodes together include enough owners of every range, at a level.
 
-It owns that rule, which scans and watches follow. It must never know who is alive.
+It owns that rule, which scans and watches follow. It must never know which nodes are alive.
 """
 
 from collections.abc import Collection

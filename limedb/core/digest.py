@@ -45,15 +45,16 @@ _V = TypeVar("_V", bound=Versioned)
 
 
 class Difference(NamedTuple):
-    """Keys in order. pull: those that the own side lacks, or has in an older version; push: those that the
-    other side lacks or has older.
+    """Keys in order.
 
     A key is in both lists if the versions are equal and the values differ: each side merges, with the same
     outcome.
     """
 
     pull: list[str]
+    """Keys that the own side lacks, or has in an older version."""
     push: list[str]
+    """Keys that the other side lacks, or has in an older version."""
 
 
 def accumulate(digest: int, packed: bytes) -> int:

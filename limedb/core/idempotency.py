@@ -35,35 +35,38 @@ MARGIN_MS = 2_000
 
 
 class WriteId(NamedTuple):
-    """A write of one key by a client, in all its attempts. id: 16 bytes. token: of the key. began_ms: when,
-    by the client's clock, milliseconds since 1970.
-    """
+    """A write of one key by a client, in all its attempts."""
 
     id: bytes
+    """16 bytes."""
     token: int
+    """The token of the key."""
     began_ms: int
+    """When the write began by the client's clock, milliseconds since 1970."""
 
 
 class AgreedVersion(NamedTuple):
     """The value agreed on: the parts of the record that the request doesn't contain, and what the answer
-    reports. existed: whether the key had a value before.
+    reports.
     """
 
     version: int
     expires_at: int
     existed: bool
+    """Whether the key had a value before."""
 
 
 class Proposal(NamedTuple):
-    """A message to a replica. terms: the value to accept; None: the message asks for a promise."""
+    """A message to a replica."""
 
     operation: WriteId
     ballot: Ballot
     terms: AgreedVersion | None
+    """The value to accept; None: the message asks for a promise."""
 
 
 State: TypeAlias = Acceptor[AgreedVersion]
-"""What a replica remembers of an operation."""
+"""The state that a replica remembers of an operation."""
 
 
 def transition(state: State, proposal: Proposal) -> State:
@@ -115,11 +118,13 @@ def quorums_intersect(a: Owners, b: Owners) -> bool:
 
 
 class OwnershipEpoch(NamedTuple):
-    """Owners of a key under an epoch. streams: it begins a change. learned_ms: when a replica learned it."""
+    """Owners of a key under an epoch."""
 
     epoch: int
     streams: bool
+    """Whether the epoch begins a change."""
     learned_ms: int
+    """When a replica learned the epoch, milliseconds since 1970."""
     owners: Owners
 
 

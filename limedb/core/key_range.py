@@ -10,12 +10,12 @@ _BEFORE_SURROGATES, _BEHIND_SURROGATES = "\ud7ff", "\ue000"
 
 
 class KeyRange(NamedTuple):
-    """The keys from start (included) to end (excluded). start: empty for the first key; end: None for no
-    bound.
-    """
+    """The keys from start (included) to end (excluded)."""
 
     start: str = ""
+    """Empty for the first key."""
     end: str | None = None
+    """None for no bound."""
 
     @property
     def is_empty(self) -> bool:

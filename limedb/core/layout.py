@@ -28,22 +28,24 @@ class Span(NamedTuple):
 class Owners(NamedTuple):
     """The owners of a token, by URL.
 
-    natural: the owners that reads ask, in clockwise order. pending: the owners that only writes go to (new
-    ones while they fetch, old ones while reads move); for each of them a write needs one more
-    acknowledgement. replicas: how many owners there are, including those that lost their data: majorities are
-    counted of this number.
-
     A write at a level is acknowledged by needed(level, replicas) + len(pending) of natural and pending
     together: so the old owners and the new ones each hold it at that level, whichever did not answer.
-
-    shrinks: fewer owners will be left, of which fewer may lack a write (one of three may, none of two). So
-    the leaving owners are neither read nor written any longer, and the others fetch what they lack.
     """
 
     natural: tuple[str, ...]
+    """The owners that reads ask, in clockwise order."""
     pending: tuple[str, ...]
+    """The owners that only writes go to (new ones while they fetch, old ones while reads move). For each
+    of them a write needs one more acknowledgement.
+    """
     replicas: int
+    """How many owners there are, including those that lost their data: majorities are counted of this
+    number.
+    """
     shrinks: bool = False
+    """Whether fewer owners will be left, of which fewer may lack a write (one of three may, none of two).
+    Then the leaving owners are neither read nor written any longer, and the others fetch what they lack.
+    """
 
     @property
     def write_set(self) -> tuple[str, ...]:
@@ -57,8 +59,8 @@ class Owners(NamedTuple):
 
     @property
     def sources_needed(self) -> int:
-        """How many of `natural` to fetch from, so that one of them has every write that a majority ever
-        acknowledged; all that are left, if too many have lost their data.
+        """How many of `natural` to fetch from, so that at least one of them has every write that a majority
+        ever acknowledged; all that are left, if too many have lost their data.
         """
         return min(spare(self.replicas) + 1, len(self.natural))
 

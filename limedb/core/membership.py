@@ -1,4 +1,4 @@
-"""What a node has heard of the others, and the gossip that spreads it.
+"""A node's knowledge of the others, and the gossip that spreads it.
 
 It owns the states of the known nodes and the three messages of an exchange: SYN (digests), ACK (states that
 the other lacks, digests of those wanted) and ACK2 (the wanted states). It must never judge which nodes are
@@ -33,52 +33,62 @@ class Digest:
 class NodeLoad:
     """The load and health figures of a node.
 
-    disk_bytes: of its data; memory_bytes: resident; cpu_percent: of one core, over the last second. Rates
-    (per second), the mean latency (ms) and the share of errors (0 to 1) are those of client requests over
+    Rates are per second. Rates, the mean latency and the share of errors are those of client requests over
     its last ten seconds.
     """
 
     disk_bytes: int
+    """The size of its data."""
     memory_bytes: int
+    """The resident memory of its process."""
     cpu_percent: float
+    """Of one core, over the last second."""
     requests_per_second: float
     gets_per_second: float
     sets_per_second: float
     dels_per_second: float
     average_latency_ms: float
+    """Milliseconds."""
     error_rate: float
+    """0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a node reports of itself.
-
-    url: its name. generation: start of its process, ms since 1970 (0: only its name is known). heartbeat: its
-    own gossip rounds since then. address: host:port that peers and clients dial. zone, version: its setting
-    and the version it runs, empty if unknown. keys: how many keys it held. node_id: its UUID, empty if
-    unknown. cluster_id, epoch: the topology that it knows, empty and 0 while it is fresh. virtual_nodes:
-    points it wants. has_data: whether its store ever took a write. has_left: it was decommissioned and won't
-    join. replication_factor: its setting; a cluster with another one doesn't let it in. load: its figures,
-    None if it doesn't report them. rejoins: the one cluster that it joins, since its data there was set
-    aside; empty: any.
-    """
+    """What a node reports of itself."""
 
     url: str
+    """Its name."""
     generation: int = 0
+    """The start of its process, ms since 1970; 0: only its name is known."""
     heartbeat: int = 0
+    """Its own gossip rounds since then."""
     address: str = ""
+    """The host:port that peers and clients dial."""
     zone: str = ""
+    """Its setting; empty if unknown."""
     version: str = ""
+    """The LimeDB version that it runs; empty if unknown."""
     keys: int = 0
+    """How many keys it held."""
     node_id: str = ""
+    """Its UUID; empty if unknown."""
     cluster_id: str = ""
+    """The cluster of the topology that it knows; empty while it is fresh."""
     epoch: int = 0
+    """The epoch of that topology; 0 while it is fresh."""
     virtual_nodes: int = 0
+    """How many points it wants."""
     has_data: bool = False
+    """Whether its store ever took a write."""
     has_left: bool = False
+    """Whether it was decommissioned, and won't join."""
     replication_factor: int = 0
+    """Its setting; a cluster with another one doesn't let it in."""
     load: NodeLoad | None = None
+    """Its figures; None if it doesn't report them."""
     rejoins: str = ""
+    """The one cluster that it joins, since its data there was set aside; empty: any."""
 
     def may_join(self, cluster_id: str) -> bool:
         """Whether the node agrees to join a cluster."""
@@ -87,27 +97,28 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The answer to a SYN: states that its sender lacks, and digests of those that the receiver wants.
-
-    now_ms: the sender's wall clock, 0 if it isn't given; time_ms: the cluster's time there
-    (`core/slewed_time.py`), likewise. name: the sender's URL, empty if it isn't given.
-    """
+    """The answer to a SYN."""
 
     updates: tuple[NodeState, ...]
+    """States that the sender of the SYN lacks."""
     requests: tuple[Digest, ...]
+    """Digests of the states that the answering node wants."""
     now_ms: int = 0
+    """The answering node's wall clock, ms since 1970; 0 if it isn't given."""
     time_ms: int = 0
+    """The cluster's time there (`core/slewed_time.py`), ms since 1970; 0 if it isn't given."""
     name: str = ""
+    """The answering node's URL; empty if it isn't given."""
 
 
 @dataclass(frozen=True, slots=True)
 class GossipDelta:
-    """The news that gossip brought. joined: URLs that were unknown before. advanced: URLs with a newer
-    heartbeat.
-    """
+    """The news that gossip brought."""
 
     joined: frozenset[str]
+    """URLs that were unknown before."""
     advanced: frozenset[str]
+    """URLs with a newer heartbeat."""
 
 
 class Membership:
@@ -142,7 +153,7 @@ class Membership:
         return len(self._states)
 
     def state(self, url: str) -> NodeState | None:
-        """What is known of a node; None: not even its name."""
+        """The known state of a node; None: not even its name is known."""
         return self._states.get(url)
 
     def heartbeat(self, **changes: Any) -> None:  # noqa: ANN401 (the fields of NodeState)
@@ -203,7 +214,7 @@ class Membership:
             self._advanced.discard(url)
 
     def take_news(self) -> GossipDelta:
-        """What has changed since the last call."""
+        """The changes since the last call."""
         news = GossipDelta(frozenset(self._joined), frozenset(self._advanced))
         self._joined.clear()
         self._advanced.clear()

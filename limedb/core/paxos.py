@@ -23,9 +23,10 @@ V = TypeVar("V")
 
 
 class Ballot(NamedTuple):
-    """The number of an attempt: ordered, and no two proposers have the same. round: from 1; 0: none yet."""
+    """The number of an attempt: ordered, and no two proposers have the same."""
 
     round: int = 0
+    """From 1; 0: none yet."""
     proposer: str = ""
 
 
@@ -34,13 +35,14 @@ NONE = Ballot()
 
 @dataclass(frozen=True, slots=True)
 class Acceptor(Generic[V]):
-    """The state that an acceptor must remember. promised: it takes part in no lower ballot. accepted, value:
-    the last ballot that it accepted, and its value; None if accepted is NONE.
-    """
+    """The state that an acceptor must remember."""
 
     promised: Ballot = NONE
+    """It takes part in no ballot below this one."""
     accepted: Ballot = NONE
+    """The last ballot that it accepted."""
     value: V | None = None
+    """The value of that ballot; None if accepted is NONE."""
 
     def on_prepare(self, ballot: Ballot) -> "Acceptor[V]":
         """The state after a prepare: the promise was given if `promised` is now that ballot."""
@@ -58,14 +60,12 @@ class Proposer(Generic[V]):
 
     First ask all voters to promise the ballot; with promises of a majority, ask them to accept `proposal`,
     which is the own value only if no voter had accepted another. Once a majority has accepted it, it is
-    decided.
+    decided. The quorum call (`quorum_call.py`) counts the votes, those of each step anew.
     """
 
     def __init__(self, ballot: Ballot, value: V, voters: frozenset[str]) -> None:
         self.ballot, self._voters = ballot, voters
         self._value, self._newest = value, NONE
-        self._promised: set[str] = set()
-        self._accepted: set[str] = set()
         self._held: dict[str, V | None] = {}
         self._learned: V | None = None
         self._fixed: V | None = None
@@ -88,39 +88,30 @@ class Proposer(Generic[V]):
         is_bound = self._newest != NONE and holders + missing >= majority(len(self._voters))
         return self._value if is_bound else self._own
 
-    @property
-    def is_promised(self) -> bool:
-        """Whether a majority promised."""
-        return len(self._promised) >= majority(len(self._voters))
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether a majority accepted: the proposal is the decision, for good."""
-        return len(self._accepted) >= majority(len(self._voters))
-
-    def on_promise(self, voter: str, state: Acceptor[V]) -> None:
-        """Take a voter's answer to a prepare: its state afterwards."""
+    def on_promise(self, voter: str, state: Acceptor[V]) -> bool:
+        """Take a voter's answer to a prepare, its state afterwards; whether it promised."""
         self._highest = max(self._highest, state.promised)
         if voter not in self._voters or state.promised != self.ballot:
-            return
-        self._promised.add(voter)
+            return False
         self._held[voter] = state.value
         if state.accepted > self._newest and state.value is not None:
             self._newest, self._value = state.accepted, state.value
+        return True
 
-    def on_accepted(self, voter: str, state: Acceptor[V]) -> None:
-        """Take a voter's answer to an accept: its state afterwards."""
+    def on_accepted(self, voter: str, state: Acceptor[V]) -> bool:
+        """Take a voter's answer to an accept, its state afterwards; whether it accepted."""
         self._highest = max(self._highest, state.promised)
-        if voter in self._voters and state.accepted == self.ballot:
-            self._accepted.add(voter)
+        return voter in self._voters and state.accepted == self.ballot
 
-    def on_learned(self, voter: str, value: V) -> None:
-        """Note that a voter knows the decision: it votes for that and nothing else, in this ballot too."""
+    def on_learned(self, voter: str, value: V) -> bool:
+        """Note that a voter knows the decision: it votes for that and nothing else, in this ballot too.
+
+        Return whether that is a vote for the value that is asked for.
+        """
         if voter not in self._voters or (self._fixed or self._learned) not in (None, value):
-            return
+            return False
         self._learned = value
-        self._promised.add(voter)
-        self._accepted.add(voter)
+        return True
 
     def next_ballot(self) -> Ballot:
         """The ballot of another attempt, above all ballots heard of."""

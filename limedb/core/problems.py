@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong, now.
-
-    text: a sentence that says what happened, with the values found, and what to do. stops_serving: the node
-    takes no requests while it lasts, so that its health is NOT_SERVING; else it is a warning.
-    """
+    """One thing that is wrong, now."""
 
     text: str
+    """A sentence that says what happened, with the values found, and what to do."""
     stops_serving: bool = False
+    """Whether the node takes no requests while it lasts, so that its health is NOT_SERVING; otherwise it
+    is a warning.
+    """
 
 
 Source = Callable[[], Iterable[Problem]]
@@ -34,7 +34,7 @@ class Problems:
         self._sources.append(source)
 
     def now(self) -> list[Problem]:
-        """What is wrong at this moment."""
+        """The problems at this moment."""
         return [problem for source in self._sources for problem in _asked(source)]
 
     @property

@@ -17,44 +17,52 @@ Health = Literal["healthy", "degraded", "critical"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a node is with its part of a change. epoch, cluster_id: the change's. spans, spans_done: ranges
-    to fetch and fetched; keys: records fetched; keys_per_second: over the last seconds. waiting_for: the
-    reason why it waits, in words; empty while it runs. is_done: nothing is left to fetch. dead: for how many
-    seconds it has taken members to be dead, by URL.
-    """
+    """How far a node is with its part of a change."""
 
     epoch: int
+    """The epoch of the change."""
     spans: int = 0
+    """How many ranges it has to fetch."""
     spans_done: int = 0
+    """How many of them it has fetched."""
     keys: int = 0
+    """How many records it has fetched."""
     keys_per_second: float = 0.0
+    """The rate over the last seconds."""
     waiting_for: str = ""
+    """The reason why it waits, in words; empty while it runs."""
     is_done: bool = True
+    """Whether nothing is left to fetch."""
     dead: Mapping[str, float] = field(default_factory=dict)
+    """For how many seconds it has taken members to be dead, by URL."""
     cluster_id: str = ""
+    """The cluster of the change."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerReport:
-    """One peer. state: its last report of itself. lag: seconds since a new heartbeat of it arrived, or since
-    it became known. status: the state that it is taken to be in.
-    """
+    """One peer."""
 
     state: NodeState
+    """Its last report of itself."""
     lag: float
+    """Seconds since a new heartbeat of it arrived, or since it became known."""
     status: Status
+    """The state that it is taken to be in."""
 
 
 @dataclass(frozen=True, slots=True)
 class GossipReport:
-    """What a node has heard of the others. own: its own state. peers: the others, by URL. members: URLs of
-    the topology's members; only they count for the cluster's health; empty: there are none, and all nodes
-    count.
-    """
+    """A node's knowledge of the others."""
 
     own: NodeState
+    """Its own state."""
     peers: tuple[PeerReport, ...]
+    """The others, by URL."""
     members: frozenset[str] = frozenset()
+    """URLs of the topology's members; only they count for the cluster's health; empty: there are none, and
+    all nodes count.
+    """
 
     @property
     def counted(self) -> tuple[PeerReport, ...]:
@@ -92,14 +100,16 @@ class GossipReport:
 
 @dataclass(frozen=True, slots=True)
 class StateReport:
-    """The cluster in short. own: the state of the reporting node. peers: URLs of the others, sorted.
-    total_nodes, active_nodes: itself included.
-    """
+    """The cluster in short."""
 
     own: NodeState
+    """The state of the reporting node."""
     peers: tuple[str, ...]
+    """URLs of the others, sorted."""
     total_nodes: int
+    """How many nodes are known, including this one."""
     active_nodes: int
+    """How many of them are active."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,76 +123,95 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """The effect of a change, done or planned. what: in words. epoch: of the topology in which it begins; 0:
-    it was only planned. moves: all nodes, by URL. streamed: the share of all tokens that new owners fetch,
-    each replica counted (0.6: a node fetches 60 % of the keys, or two fetch 30 % each).
-    """
+    """The effect of a change, done or planned."""
 
     what: str
+    """The change, in words."""
     epoch: int
+    """The topology in which it begins; 0: it was only planned."""
     moves: tuple[Move, ...]
+    """The effects on all nodes, by URL."""
     streamed: float
+    """The share of all tokens that new owners fetch, each replica counted (0.6: a node fetches 60 % of the
+    keys, or two fetch 30 % each).
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeStatus:
-    """A change that runs. what: in words. progress: of each new owner that answered, by URL."""
+    """A running change."""
 
     what: str
+    """The change, in words."""
     epoch: int
     phase: Phase
     progress: Mapping[str, Progress]
+    """That of each new owner that answered, by URL."""
 
 
 @dataclass(slots=True)
 class RepairStats:
-    """What repair has done since the start. passes: whole ones; compared, differing: leaves, of about a
-    hundred keys; pulled, pushed, purged, dropped: records; skipped: comparisons that failed, or whose node
-    was away.
-    """
+    """The work of repair since the start."""
 
     passes: int = 0
+    """How many times all ranges were compared."""
     compared: int = 0
+    """Leaves of about a hundred keys."""
     differing: int = 0
+    """Leaves that differed."""
     pulled: int = 0
+    """Records taken from others."""
     pushed: int = 0
+    """Records given to others."""
     purged: int = 0
+    """Tombstones and expired values removed permanently."""
     dropped: int = 0
+    """Records removed because the node no longer owns them."""
     skipped: int = 0
+    """Comparisons that failed, or whose node was away."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepairProgress:
-    """How far a repair on demand is. spans, spans_done: ranges; pulled, pushed: records copied to this node
-    and to others. missing: nodes that could not be compared, and why.
-    """
+    """How far a repair on demand is."""
 
     spans: int = 0
+    """How many ranges there are."""
     spans_done: int = 0
+    """How many of them were compared."""
     pulled: int = 0
+    """Records copied to this node."""
     pushed: int = 0
+    """Records copied to others."""
     missing: dict[str, str] = field(default_factory=dict)
+    """Nodes that could not be compared, and why."""
 
 
 class RotFigures(NamedTuple):
-    """damage; scrubbed_at_ms: when everything was last checked, ms since 1970, 0: never."""
+    """The damage, and the progress of the search for it."""
 
     damage: Damage
     scrubbed_at_ms: int
+    """When everything was last checked, ms since 1970; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScrubProgress:
-    """How far a scrub on demand is. records, size: records and bytes read, of about `total` bytes. damaged:
-    records found damaged since it began; mended: records mended; index: index entries mended; waiting:
-    records that are damaged now; lost: those of them that no replica has.
-    """
+    """How far a scrub on demand is."""
 
     records: int = 0
+    """Records checked."""
     size: int = 0
+    """Bytes read."""
     total: int = 0
+    """The approximate number of all bytes."""
     damaged: int = 0
+    """Records found damaged since it began."""
     mended: int = 0
+    """Records mended since it began."""
     index: int = 0
+    """Index entries mended since it began."""
     waiting: int = 0
+    """Records that are damaged now."""
     lost: int = 0
+    """Those of them that no replica has."""

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 
 class WatchFilter(NamedTuple):
-    """One key, or the keys with a prefix. key: empty if the prefix counts. prefix: empty for all keys."""
+    """One key, or the keys with a prefix."""
 
     key: str = ""
+    """Empty if the prefix counts."""
     prefix: str = ""
+    """Empty for all keys."""
 
     def holds(self, key: str) -> bool:
         """Whether a key is chosen."""

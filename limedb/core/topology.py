@@ -27,7 +27,7 @@ from limedb.errors import TopologyChangeError
 
 
 class MemberState(StrEnum):
-    """What a member is doing."""
+    """The state of a member."""
 
     JOINING = "joining"
     NORMAL = "normal"
@@ -52,34 +52,34 @@ class Fence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A node of the topology.
-
-    node_id: a UUID that the node keeps with its data; the same URL with another id means a node that lost its
-    data. url: its name on the ring. zone: host or rack, empty where none was set. virtual_nodes: points.
-    """
+    """A node of the topology."""
 
     node_id: str
+    """A UUID that the node keeps with its data. The same URL with another id means a node that lost its
+    data.
+    """
     url: str
+    """Its name on the ring."""
     zone: str = ""
+    """Host or rack; empty if none was set."""
     virtual_nodes: int = 256
+    """How many points it has."""
     standing: MemberState = MemberState.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """One epoch of a cluster.
-
-    cluster_id: 16 hex digits; empty with epoch 0: a fresh node, which belongs to no cluster. members: sorted
-    by node_id. writes_suspended: the cluster, which never took a write, takes none now, because it is about
-    to join another.
-    """
+    """One epoch of a cluster."""
 
     cluster_id: str = ""
+    """16 hex digits; empty with epoch 0: a fresh node, which belongs to no cluster."""
     epoch: int = 0
     replication_factor: int = 0
     members: tuple[Member, ...] = ()
+    """Sorted by node_id."""
     phase: Phase = Phase.STEADY
     writes_suspended: bool = False
+    """Whether the cluster, which never took a write, takes none now, because it is about to join another."""
 
     @property
     def fence(self) -> Fence:

@@ -26,10 +26,11 @@ _KEY_LIMIT = 4096  # the limit for clients; named in the error, enforced by the 
 
 
 class Header(NamedTuple):
-    """The fields that decide a merge and a count. expires_at: ms since 1970, 0 for never."""
+    """The fields that decide a merge and a count."""
 
     version: int
     expires_at: int
+    """Milliseconds since 1970; 0 for never."""
     is_tombstone: bool
 
 

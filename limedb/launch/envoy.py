@@ -5,7 +5,9 @@ process or touch the network.
 """
 
 import ipaddress
+import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources, util
 from pathlib import Path
@@ -14,6 +16,8 @@ import jinja2
 
 from limedb.config import address_of
 from limedb.errors import ConfigError, LaunchError
+from limedb.launch import local_replies
+from limedb.wire import rest
 
 LOOPBACK = "127.0.0.1"
 BODY_LIMIT = 8 << 20
@@ -22,14 +26,9 @@ BODY_LIMIT = 8 << 20
 MAX_HEAP = 1 << 30
 """Bytes that Envoy may hold in memory, mostly answers that clients don't read, before it resets requests."""
 
-# The gRPC code in the body of Envoy's own answers, by HTTP status.
-_LOCAL_CODES = {
-    400: 3, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 431: 8,
-    500: 13, 501: 12, 502: 14, 503: 14, 504: 4,
-}  # fmt: skip
-
 # Request headers that Envoy's router and HTTP manager obey from clients that they regard as internal.
 _OBEYED_HEADERS = (
+    "x-limedb-rest",
     "x-envoy-attempt-count",
     "x-envoy-decorator-operation",
     "x-envoy-expected-rq-timeout-ms",
@@ -130,7 +129,16 @@ def render(options: EnvoyOptions) -> str:
     urls = [node.url for node in options.nodes]
     if not urls or len(set(urls)) < len(urls):
         raise ConfigError("--node", ",".join(urls), "at least one node, and each only once")
+    endpoints = rest.endpoints()
     return _template().render(
+        services=rest.services(),
+        paths_by_methods=rest.paths_by_methods(),
+        bodies={endpoint.path: endpoint.body for endpoint in endpoints if endpoint.body},
+        fields=rest.json_fields(),
+        streams={endpoint.path: True for endpoint in endpoints if endpoint.is_stream and not endpoint.body},
+        readable="|".join(endpoint.path for endpoint in endpoints if endpoint.method == "GET"),
+        outcomes=local_replies.OUTCOMES,
+        lua=_lua,
         nodes=options.nodes,
         resolved=all(Address(node.host, node.port).is_ip for node in options.nodes),
         listen=options.listen,
@@ -140,7 +148,7 @@ def render(options: EnvoyOptions) -> str:
         descriptor=options.descriptor,
         max_body=options.max_body,
         max_heap=MAX_HEAP,
-        local_codes=_LOCAL_CODES,
+        local_codes=local_replies.CODES,
         obeyed_headers=_OBEYED_HEADERS,
         page_policy=_PAGE_POLICY,
         unknown_node=f"unknown node in node= or x-limedb-node; the nodes are {', '.join(sorted(urls))}",
@@ -154,6 +162,13 @@ def _template() -> jinja2.Template:
         keep_trailing_newline=True,
     )
     return environment.get_template("envoy.yaml.j2")
+
+
+def _lua(value: object) -> str:
+    """A table of Lua, of names and what they stand for."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"[{json.dumps(name)}]={_lua(item)}" for name, item in value.items()) + "}"
+    return json.dumps(value)
 
 
 def find_envoy() -> Path:

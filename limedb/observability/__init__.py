@@ -1,3 +1,3 @@
-"""What a node tells about itself: counters, traces, metrics and logs. It must never stand in the way of a
-request: whatever is not asked for costs nothing.
+"""What a node reports about itself: counters, traces, metrics and logs. It must never delay a request: parts
+that aren't in use cost nothing.
 """

@@ -1,7 +1,7 @@
 """A node's figures: its requests, its process, its store and its peers, sampled each second.
 
-It owns the sampling, and what is set aside for the thread that exports metrics. It must never change what it
-counts.
+It owns the sampling, and the copies for the thread that exports metrics. It must never change the things that
+it counts.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ SAMPLE_SECONDS = 1.0
 
 
 class Figures:
-    """Figures from the start of the process. requests: where servicers count."""
+    """Figures since the start of the process. requests: the counters of the servicers."""
 
     def __init__(self, clock: Clock, store: Store) -> None:
         self._clock, self._store = clock, store
@@ -27,7 +27,7 @@ class Figures:
         self.stored: StoreStats = store.stats()
 
     def health(self) -> NodeHealth:
-        """How the node does, now."""
+        """The health figures of this moment."""
         now = self._clock.monotonic()
         process = self._process.figures(now)
         return NodeHealth(
@@ -39,7 +39,7 @@ class Figures:
         )
 
     def load(self) -> NodeLoad:
-        """What the node tells the others of its health, now."""
+        """The load that the node reports to the others, at this moment."""
         health = self.health()
         return NodeLoad(
             disk_bytes=health.store.size,
@@ -54,7 +54,7 @@ class Figures:
         )
 
     async def run(self, report: Callable[[], GossipReport]) -> None:
-        """Sample until cancelled. report: what was heard of the peers."""
+        """Sample until cancelled. report: returns the gossip report of the peers."""
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
             now = self._clock.monotonic()

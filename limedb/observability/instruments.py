@@ -1,4 +1,4 @@
-"""The metrics that a node sends.
+"""The metrics that a node exports.
 
 It owns their names, units and attributes. It must never be imported while telemetry is off, and must never
 count: it reads the counters of `metrics.py` when the SDK asks, in the exporter's thread.
@@ -35,7 +35,7 @@ Read = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
 
 
 def create_instruments(provider: MeterProvider, source: Source) -> None:
-    """Register everything but the durations, which only the exporter can add."""
+    """Register all metrics except the durations, which only the exporter can add."""
     meter = provider.get_meter(SCOPE, source.version)
 
     def callback(read: Read) -> Callable[[CallbackOptions], Iterable[Observation]]:
@@ -60,7 +60,7 @@ def create_instruments(provider: MeterProvider, source: Source) -> None:
         "limedb.memory.refused",
         [callback(lambda: [(refused, {SHARE: name}) for name, (_, refused) in source.shares().items()])],
         "{request}",
-        "Requests that were refused since a share of MAX_MEMORY was full.",
+        "Requests that were refused because a share of MAX_MEMORY was full.",
     )
     meter.create_observable_gauge(
         "limedb.store.keys", [callback(lambda: [(source.store().keys, {})])], "{key}", "Keys with a value."
@@ -84,7 +84,7 @@ def _damage(source: Source) -> list[tuple[float, Mapping[str, str]]]:
 
 
 def _observe(read: Read, node_url: str) -> list[Observation]:
-    """The node's URL goes with each figure, since many backends drop a resource's attributes."""
+    """Attach the node's URL to each figure, since many backends drop a resource's attributes."""
     try:
         return [Observation(value, {**attributes, NODE_URL: node_url}) for value, attributes in read()]
     except LimeDBError:
@@ -106,8 +106,8 @@ def _peers(source: Source) -> list[tuple[float, Mapping[str, str]]]:
 class MetricExporter(OTLPMetricExporter):
     """Sends metrics, and adds the histogram of request durations to them.
 
-    The SDK fills a histogram only by a call for each request, which would stand on the hot path; so it is
-    built from the plain counters here.
+    The SDK fills a histogram only by a call for each request, which would be on the hot path; so this class
+    builds it from the plain counters.
     """
 
     def __init__(self, endpoint: str, source: Source) -> None:
@@ -146,6 +146,6 @@ class MetricExporter(OTLPMetricExporter):
             sum=one.seconds,
             bucket_counts=one.buckets,
             explicit_bounds=DURATION_BOUNDS,
-            min=None,  # type: ignore[arg-type]  # not known; OTLP doesn't ask for them
+            min=None,  # type: ignore[arg-type]  # unknown; OTLP doesn't require them
             max=None,  # type: ignore[arg-type]
         )

@@ -1,17 +1,17 @@
-"""The tracing interceptors, from opentelemetry-instrumentation-grpc, with its faults mended.
+"""The tracing interceptors, from opentelemetry-instrumentation-grpc, with its faults fixed.
 
-It owns which calls are traced and how a span ends. It must never be imported while telemetry is off, and
-must never change what a call does. What it mends (version 0.66b2; each has a test):
+It owns the choice of traced calls and the end of a span. It must never be imported while telemetry is off,
+and must never change the effect of a call. It fixes these faults (version 0.66b2; each has a test):
 
 - client, unary: a cancelled caller left the RPC running and the span open (contrib issue 3271);
-- client, streams: one that was given up, or never read, never ended its span; and every message passed
-  through one more generator;
-- server, streams: a generator that was given up was closed in another context, which logs "Failed to
-  detach context" (contrib issue 2357);
-- server: an abort, such as NOT_FOUND, was recorded as an exception with its traceback, and whatever was
-  raised twice; a cancelled call and one that raised ended as OK.
+- client, streams: an abandoned or unread stream never ended its span; and every message passed through one
+  more generator;
+- server, streams: an abandoned generator was closed in another context, which logs "Failed to detach
+  context" (contrib issue 2357);
+- server: an abort, such as NOT_FOUND, was recorded as an exception with its traceback, and any other error
+  twice; a cancelled call and one that raised an error ended as OK.
 """
-# ruff: noqa: ANN401 (the instrumentation has no types of its own: what it hands over is Any)
+# ruff: noqa: ANN401 (the instrumentation has no types: its values are Any)
 # mypy: disable-error-code="no-untyped-call"
 
 import asyncio
@@ -31,7 +31,7 @@ UNTRACED = (
     "/grpc.reflection.",
     "/limedb.v1.GossipService/",
     "/limedb.v1.TopologyService/",
-    "/limedb.v1.ReplicaService/Carry",  # from its start to its end one call, whatever is asked over it
+    "/limedb.v1.ReplicaService/Carry",  # one call from its start to its end, whatever it carries
 )
 CODE = "rpc.grpc.status_code"  # as the instrumentation names it; a number
 
@@ -39,13 +39,13 @@ Handler = Callable[[Any, Any], Any]
 
 
 def server_interceptor(provider: TracerProvider) -> grpc.aio.ServerInterceptor:
-    """What makes a span of each call that a server answers, as a child of its caller's."""
+    """The interceptor that makes a span of each call that a server answers, as a child of its caller's."""
     interceptor: grpc.aio.ServerInterceptor = _Server(_tracer(provider), filter_=_is_traced)
     return interceptor
 
 
 def client_interceptors(provider: TracerProvider) -> Sequence[grpc.aio.ClientInterceptor]:
-    """What makes a span of each call that a channel sends, and tells the server of it."""
+    """The interceptors that make a span of each call that a channel sends, and pass it on to the server."""
     tracer = _tracer(provider)
     return [
         kind(tracer, filter_=_is_traced) for kind in (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
@@ -57,9 +57,9 @@ def _tracer(provider: TracerProvider) -> Tracer:
 
 
 def _is_traced(call: Any) -> bool:
-    """Whether a call is worth a span: probes, reflection and gossip would bury what people asked for.
+    """Whether a call is worth a span: probes, reflection and gossip would bury the interesting calls.
 
-    The filters of the instrumentation can say the same, in 36 µs a call instead of 0.2.
+    The filters of the instrumentation can do the same, but take 36 µs per call instead of 0.2.
     """
     method: str | bytes = call.method
     text = method.decode() if isinstance(method, bytes) else method
@@ -75,7 +75,9 @@ class _Server(_aio_server.OpenTelemetryAioServerInterceptor):
 
     def _intercept_aio_server_stream(self, behavior: Handler, details: Any) -> Handler:
         async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-            """Write responses instead of yielding them: so all happens in one context, and ends in it."""
+            """Write responses instead of yielding them, so that everything happens and ends in one
+            context.
+            """
             await self._traced(details, context, lambda traced: _written(behavior(request, traced), context))
 
         return answer
@@ -92,7 +94,9 @@ class _Server(_aio_server.OpenTelemetryAioServerInterceptor):
 
 @contextmanager
 def _server_outcome(span: Span) -> Iterator[list[grpc.aio.AbortError]]:
-    """Tell a span how its call ended. An abort is kept aside: it is an answer, which the span has already."""
+    """Record the outcome of a call in its span. An abort is kept aside: it is an answer, which the span has
+    already.
+    """
     aborts: list[grpc.aio.AbortError] = []
     try:
         yield aborts
@@ -108,7 +112,7 @@ def _server_outcome(span: Span) -> Iterator[list[grpc.aio.AbortError]]:
 
 
 async def _written(responses: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-    """Send what a handler yields; one that writes by itself is only awaited."""
+    """Send the responses that a handler yields; a handler that writes itself is only awaited."""
     if inspect.isawaitable(responses):
         await responses
         return
@@ -121,7 +125,7 @@ class _Client(_aio_client._BaseAioClientInterceptor):
     async def _wrap_unary_response(
         self, continuation: Callable[[], Coroutine[Any, Any, Any]], span: Span
     ) -> Any:
-        """Wait for the end of a call; a caller that is cancelled meanwhile takes the call with it."""
+        """Wait for the end of a call; cancelling the caller cancels the call, too."""
         call = None
         try:
             call = await continuation()
@@ -134,7 +138,7 @@ class _Client(_aio_client._BaseAioClientInterceptor):
         return call
 
     def _wrap_stream_response(self, span: Span, call: grpc.aio.Call) -> grpc.aio.Call:
-        """End the span with the call, whether or not somebody reads it to its end."""
+        """End the span with the call, whether or not the stream is read to its end."""
         call.add_done_callback(lambda _: _end(span, *_final_status(call)))
         return call
 
@@ -170,7 +174,7 @@ def _code_of(error: BaseException) -> grpc.StatusCode:
 
 
 def _final_status(call: grpc.aio.Call) -> tuple[grpc.StatusCode, str]:
-    """The outcome of a call that is done: its coroutines end at once, so that no task is needed."""
+    """The outcome of a finished call: its coroutines return at once, so no task is needed."""
     return _result_now(call.code(), grpc.StatusCode.UNKNOWN), _result_now(call.details(), "")
 
 

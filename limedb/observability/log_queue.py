@@ -1,7 +1,7 @@
-"""Lines on their way to a stream that somebody may have stopped to read.
+"""Lines on their way to a stream whose reader may have stopped reading.
 
-It owns the lines until they are written, in a thread of its own, and the count of those that found no room.
-It must never make the code that logs wait: a pipe that nobody empties blocks its writer for good.
+It owns the lines until its thread has written them, and the count of those that found no room. It must never
+make the code that logs wait: a pipe that nobody reads blocks its writer forever.
 """
 
 import os
@@ -13,13 +13,13 @@ from typing import TextIO
 
 MAX_LINES = 10_000
 MAX_BYTES = 8 << 20
-"""Lines, and bytes of them, that wait at most; what comes beyond is dropped and counted."""
+"""The most lines, and bytes of lines, that wait; further lines are dropped and counted."""
 FLUSH_SECONDS = 1.0
-"""How long an end waits for a stream that takes nothing."""
+"""How long closing waits for a stream that accepts nothing."""
 
 
 class LogQueue:
-    """Writes lines to a stream, in their order."""
+    """Writes lines to a stream, in order."""
 
     def __init__(self, stream: TextIO, max_lines: int = MAX_LINES, max_bytes: int = MAX_BYTES) -> None:
         self._stream, self._max_lines, self._max_bytes = stream, max_lines, max_bytes
@@ -33,11 +33,11 @@ class LogQueue:
 
     @property
     def waiting(self) -> int:
-        """How many lines wait, without those that are being written."""
+        """How many lines wait, without those being written."""
         return len(self._lines)
 
     def put(self, line: str) -> None:
-        """Write a line soon. It never waits: where there is no room, the line is dropped and counted."""
+        """Queue a line. It never waits: if there is no room, the line is dropped and counted."""
         with self._changed:
             if len(self._lines) >= self._max_lines or self._size + len(line) > self._max_bytes:
                 self._dropped += 1
@@ -47,7 +47,7 @@ class LogQueue:
             self._changed.notify_all()
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
-        """Wait until all is written, for some seconds at most; whether it is."""
+        """Wait until all lines are written, for at most some seconds; whether they are."""
         end = time.monotonic() + seconds
         with self._changed:
             while self._lines or self._is_writing:
@@ -57,7 +57,7 @@ class LogQueue:
         return True
 
     def close(self, seconds: float = FLUSH_SECONDS) -> None:
-        """Write what waits, for some seconds at most, and let the thread end."""
+        """Write the waiting lines, for at most some seconds, and let the thread end."""
         self.flush(seconds)
         with self._changed:
             self._is_closed = True
@@ -71,7 +71,7 @@ class LogQueue:
                 self._changed.notify_all()
 
     def _take(self) -> str | None:
-        """All lines that wait, as one text; None: the queue was closed."""
+        """All waiting lines, as one text; None: the queue was closed."""
         with self._changed:
             while not self._lines and not self._is_closed:
                 self._changed.wait()
@@ -79,7 +79,7 @@ class LogQueue:
                 return None
             lines, self._lines, self._size = self._lines, deque(), 0
             if self._dropped:
-                lines.append(f"{self._dropped} lines were dropped here: nobody read this log fast enough")
+                lines.append(f"{self._dropped} lines were dropped here: this log was not read fast enough")
                 self._dropped = 0
             self._is_writing = True
         return "\n".join(lines) + "\n"
@@ -90,13 +90,13 @@ class LogQueue:
                 self._stream.write(text)
             else:
                 _write_whole(self._descriptor, text.encode(errors="backslashreplace"))
-        except (OSError, ValueError):  # the stream is gone, and there is nowhere to say so
+        except (OSError, ValueError):  # the stream is gone, and there is nowhere to report that
             return
 
 
 def _descriptor_of(stream: TextIO) -> int | None:
-    """What stands behind a stream: a thread that hangs in the stream itself would hold its lock, which the
-    interpreter takes when it ends. None: it is in memory.
+    """The descriptor of a stream; None: it is in memory. Writing to the descriptor avoids the stream's lock:
+    a thread that hangs would hold it, and the interpreter takes it at its exit.
     """
     try:
         return stream.fileno()
@@ -108,7 +108,7 @@ def _write_whole(descriptor: int, data: bytes) -> None:
     while data:
         try:
             data = data[os.write(descriptor, data) :]
-        except BlockingIOError:  # somebody who shares the terminal or pipe has made it so
+        except BlockingIOError:  # another process that shares the terminal or pipe has set O_NONBLOCK
             poll = select.poll()
             poll.register(descriptor, select.POLLOUT)
             poll.poll()

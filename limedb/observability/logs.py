@@ -1,8 +1,8 @@
 """The node's log lines.
 
-It owns what a line looks like, as text or as JSON, and where lines go. It must never import OpenTelemetry
-(the trace id comes from a callable), and must never raise into the code that logs, nor make it wait, whatever
-becomes of the stream: a reader that stops reading costs lines, never a node (`log_queue.py`).
+It owns the form of a line, as text or as JSON, and the destination. It must never import OpenTelemetry (the
+trace id comes from a callable), and must never raise into the code that logs, nor make it wait, whatever
+happens to the stream: a reader that stops reading loses lines, but doesn't stop a node (`log_queue.py`).
 """
 
 import json
@@ -28,8 +28,8 @@ def configure_logging(
 ) -> None:
     """Send all logging of the process to a stream (standard error), from a level (as info) on.
 
-    fmt: text or json. A second call replaces what the first one set: so a node logs before its telemetry
-    has started, and with trace ids after.
+    fmt: text or json. A second call replaces the settings of the first: so a node logs before its telemetry
+    has started, and with trace ids afterwards.
     """
     root = logging.getLogger()
     for handler in [known for known in root.handlers if isinstance(known, QueueHandler)]:
@@ -39,14 +39,14 @@ def configure_logging(
     handler.setFormatter(JsonFormatter(node_url, trace_ids) if fmt == "json" else TextFormatter(trace_ids))
     root.addHandler(handler)
     root.setLevel(level.upper())
-    # At debug level gRPC tells of its event loop at each call.
+    # At debug level gRPC logs its event loop at each call.
     logging.getLogger("grpc").setLevel(max(logging.INFO, root.level))
 
 
 class TextFormatter(logging.Formatter):
     """Lines for people: time, level, logger, message, and the trace id inside a trace.
 
-    A message is one line whatever it holds; a traceback follows on lines of its own.
+    A message is one line whatever it contains; a traceback follows on separate lines.
     """
 
     def __init__(self, trace_ids: TraceIds | None = None) -> None:
@@ -69,8 +69,8 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """Lines for machines: one object each, in ASCII.
 
-    time, level, logger, message, nodeUrl; traceId and spanId inside a trace; exception {type, message,
-    stack} and stack where the record has them.
+    time, level, logger, message, nodeUrl; traceId and spanId inside a trace; exception {type, message, stack}
+    and stack if the record has them.
     """
 
     def __init__(self, node_url: str, trace_ids: TraceIds | None = None) -> None:
@@ -102,7 +102,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class Throttle(logging.Filter):
-    """Lets one record pass in so many seconds. Left-out ones are gone."""
+    """Lets one record pass every so many seconds. The others are dropped."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class Forward(logging.Handler):
 
 
 class QueueHandler(logging.Handler):
-    """Formats a record where it is logged, and leaves its line to a queue."""
+    """Formats a record in the thread that logs it, and hands its line to a queue."""
 
     def __init__(self, queue: LogQueue) -> None:
         super().__init__()
@@ -145,27 +145,29 @@ class QueueHandler(logging.Handler):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        """Drop the line: what can't be formatted must fail no request, and there is nowhere to say so."""
+        """Drop the line: a record that can't be formatted must not fail a request, and there is nowhere to
+        report it.
+        """
 
     def flush(self) -> None:
         """Wait until all lines are written, for a moment at most."""
         self._queue.flush()
 
     def close(self) -> None:
-        """Write what waits, and end the queue's thread."""
+        """Write the waiting lines, and end the queue's thread."""
         self._queue.close()
         super().close()
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """The message with its arguments; where they don't fit it, both beside each other."""
+    """The message with its arguments; if they don't match, both side by side."""
     try:
         return record.getMessage()
-    except Exception:  # whatever an argument's __str__ raises
+    except Exception:  # any error of an argument's __str__
         return f"{record.msg} {record.args!r}"
 
 
 def time_of(record: logging.LogRecord) -> str:
-    """When it was logged: ISO 8601 in UTC, with milliseconds."""
+    """The time of a record: ISO 8601 in UTC, with milliseconds."""
     at = datetime.fromtimestamp(record.created, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,6 +1,6 @@
 """The memory of the machine and of this process.
 
-It owns what is read of the kernel for it. It must never decide what is too much.
+It owns the reads from the kernel. It must never decide what is too much.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 
 def machine_memory() -> int:
-    """The bytes that this process may use at most: the machine's, or its container's where that has fewer."""
+    """The most bytes that this process may use: the machine's, or its container's if that has fewer."""
     whole: int = psutil.virtual_memory().total
     limits = (_number(Path(path)) for path in _LIMITS)
     return min([whole, *(limit for limit in limits if limit)])
@@ -29,7 +29,7 @@ def _number(path: Path) -> int | None:
 
 
 def own_memory_reader() -> Callable[[], int]:
-    """What reads the bytes that this process holds for itself; what it maps of files is not among them.
+    """A function that reads the bytes that this process holds itself, without its mapped files.
 
     A call costs some ten microseconds.
     """
@@ -46,11 +46,11 @@ def own_memory_reader() -> Callable[[], int]:
 
 
 def give_back() -> None:
-    """Free what only refers to itself, as calls do that were refused, and let the C library return what it
-    keeps of freed memory to the kernel, where it can (glibc).
+    """Free objects that refer only to each other, such as refused calls, and let the C library return freed
+    memory to the kernel, where it can (glibc).
 
-    The first takes some ten milliseconds, the second some hundred, without the interpreter's lock: call it in
-    a thread.
+    The first step takes some ten milliseconds, the second some hundred, without the interpreter's lock: call
+    it in a thread.
     """
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

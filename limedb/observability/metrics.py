@@ -1,9 +1,9 @@
-"""The node's own figures: plain counters, read when somebody asks.
+"""The node's own figures: plain counters, read on demand.
 
-It owns what is counted about client requests and about the process. It must never import OpenTelemetry,
-read a clock for a rate (`now` is given, in seconds of a monotonic clock), or cost a request more than a
-dict look-up and a few additions. Counters are written by the loop's thread; reading them from another one
-is safe, and may at worst miss what is being added.
+It owns the counts of client requests and of the process. It must never import OpenTelemetry, read a clock for
+a rate (`now` is given, in seconds of a monotonic clock), or cost a request more than a dict look-up and a few
+additions. The loop's thread writes counters; reading them from another thread is safe, and at worst misses an
+addition in progress.
 """
 
 from bisect import bisect_left
@@ -18,36 +18,34 @@ from limedb.ports import RequestFigures
 
 Operation = Literal["get", "set", "delete"]
 
-# Upper ends of the duration buckets, in seconds; one more bucket takes what is longer.
+# Upper ends of the duration buckets, in seconds; one more bucket takes longer durations.
 DURATION_BOUNDS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 
-# The codes that are the server's fault, or that say it couldn't reach whom it needed.
+# The codes of faults of the server, or of nodes that it couldn't reach.
 FAILURES = frozenset(
     {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNKNOWN", "DATA_LOSS"}
 )
 
-WINDOW = 10.0  # seconds that rates look back
-SHORTEST = 1.0  # seconds; a rate over less than this would jump about just after the start
+WINDOW = 10.0  # seconds over which rates are computed
+SHORTEST = 1.0  # seconds; rates over a shorter time would fluctuate just after the start
 
 
 @dataclass(frozen=True, slots=True)
 class RequestSeries:
-    """All requests of one method that ended in one code since the start.
-
-    seconds: the sum of their durations; buckets: how many fell under each of DURATION_BOUNDS and above the
-    one before, and last those above them all.
-    """
+    """All requests of one method that ended with one code since the start."""
 
     method: str
     code: str
     seconds: float
+    """The sum of their durations."""
     buckets: tuple[int, ...]
+    """How many were below each of DURATION_BOUNDS and above the one before; last, those above all of them."""
 
     @property
     def count(self) -> int:
-        """How many there were."""
+        """How many requests there were."""
         return sum(self.buckets)
 
 
@@ -71,7 +69,9 @@ class _Sample:
 
 
 class RequestStats:
-    """Counts of client requests. `record` is for the hot path; `sample` for a task that ticks each second."""
+    """Counts of client requests. `record` is for the hot path; `sample` is for a task that runs each
+    second.
+    """
 
     def __init__(self, now: float) -> None:
         self._counters: dict[tuple[str, str], _Counter] = {}
@@ -91,7 +91,7 @@ class RequestStats:
         self._operations[kind] += n
 
     def sample(self, now: float) -> None:
-        """Remember where the counters stand, for the rates. Call it about once a second."""
+        """Remember the counters, for the rates. Call it about once a second."""
         self._samples.append(self._totals(now))
         while len(self._samples) > 1 and self._samples[1].at <= now - WINDOW:
             self._samples.popleft()
@@ -122,7 +122,7 @@ class RequestStats:
         return self._operations.copy()
 
     def _window_start(self, now: float) -> _Sample:
-        """The newest sample that is as old as the window, or the oldest that there is."""
+        """The newest sample that is as old as the window, or the oldest one."""
         past = [sample for sample in self._samples if sample.at <= now - WINDOW]
         return past[-1] if past else self._samples[0]
 
@@ -141,23 +141,27 @@ class RequestStats:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the process has used. cpu_seconds: since its start, of all cores; memory_bytes: resident now."""
+    """The resources that the process has used."""
 
     cpu_seconds: float
+    """Since its start, of all cores."""
     memory_bytes: int
+    """Resident now."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessFigures:
-    """How the process does. memory_allocated_mb is MiB; cpu_percent is of one core, over the last second."""
+    """The figures of the process."""
 
     uptime_seconds: float
     memory_allocated_mb: float
+    """MiB."""
     cpu_percent: float
+    """Of one core, over the last second."""
 
 
 class ProcessStats:
-    """The use of CPU and memory between two ticks. `read` is asked at each tick, never in between."""
+    """The use of CPU and memory between two ticks. `read` is called at each tick, never in between."""
 
     def __init__(self, now: float, read: Callable[[], Usage] | None = None) -> None:
         self._read = read or usage_reader()
@@ -176,7 +180,9 @@ class ProcessStats:
 
 
 def usage_reader() -> Callable[[], Usage]:
-    """What reads the use of this process from the kernel; a call costs some tens of microseconds."""
+    """A function that reads the use of this process from the kernel; a call costs some tens of
+    microseconds.
+    """
     process = psutil.Process()
 
     def read() -> Usage:

@@ -1,7 +1,7 @@
 """Telemetry that is on: the providers, the exporters and their end.
 
-It owns all that OpenTelemetry's SDK needs, without touching its globals, so that a process may hold many
-nodes. It must never be imported while telemetry is off, and must never disturb the node when a collector
+It owns everything that OpenTelemetry's SDK needs, without touching its globals, so that a process may run
+many nodes. It must never be imported while telemetry is off, and must never disturb the node when a collector
 goes away. The SDK's own variables (OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS and so on) apply.
 """
 
@@ -21,14 +21,14 @@ from limedb.observability.interceptors import client_interceptors, server_interc
 from limedb.observability.logs import Forward, Throttle
 from limedb.observability.telemetry import Source, Telemetry
 
-SHUTDOWN_LIMIT = 1.5  # seconds until what still waits for the collector is given up
+SHUTDOWN_LIMIT = 1.5  # seconds until data that still waits for the collector is given up
 WARNING_INTERVAL = 60.0  # seconds between two warnings about a collector
 
 _log = logging.getLogger("limedb.telemetry")
 
 
 def start(endpoint: str, source: Source, metric_interval: float, span_delay: float) -> Telemetry:
-    """Start sending to an endpoint; intervals in seconds. Nothing is raised when nobody answers there."""
+    """Start sending to an endpoint; intervals in seconds. It raises nothing if nothing answers there."""
     _limit_noise()
     resource = _resource(source)
     spans = OTLPSpanExporter(endpoint=endpoint, insecure=True)
@@ -68,7 +68,7 @@ def _resource(source: Source) -> Resource:
 
 
 class _Running:
-    """What was started, and its end."""
+    """The started providers and exporters, and their end."""
 
     def __init__(
         self,
@@ -80,10 +80,10 @@ class _Running:
         self._stopped = False
 
     def stop(self) -> None:
-        """Flush and stop it all; a second call does nothing.
+        """Flush and stop everything; a second call does nothing.
 
-        The SDK waits up to 30 s for a span exporter and knows no limit but the exporter's own end: so the
-        exporters are ended when the time is up.
+        The SDK waits up to 30 s for a span exporter, and only the exporter's own shutdown ends that wait: so
+        the exporters are shut down when the time is up.
         """
         if self._stopped:
             return
@@ -101,11 +101,11 @@ class _Running:
 
 
 def _limit_noise() -> None:
-    """Let all that the SDK logs pass as one line a minute. For the whole process, like all of logging."""
+    """Reduce the SDK's log to one line a minute, for the whole process, like all of logging."""
     logger = logging.getLogger("opentelemetry")
     if any(isinstance(handler, Forward) for handler in logger.handlers):
         return
-    handler = Forward(_log, "telemetry is disturbed")
+    handler = Forward(_log, "telemetry has a problem")
     handler.addFilter(Throttle(WARNING_INTERVAL))
     logger.addHandler(handler)
     logger.propagate = False

@@ -1,8 +1,8 @@
 """Telemetry on or off.
 
 It owns the decision whether traces and metrics leave the node, and the handle that the node keeps. It must
-never import OpenTelemetry while telemetry is off: then there are no interceptors, no threads, and nothing
-was loaded.
+never import OpenTelemetry while telemetry is off: then there are no interceptors and no threads, and nothing
+is loaded.
 """
 
 import socket
@@ -24,12 +24,10 @@ PROBE_TIMEOUT = 0.25  # seconds; the default endpoint is on this machine
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Whose telemetry it is, and where its figures come from.
+    """The node of the telemetry, and the sources of its figures.
 
-    peers gives the number of peers by status, store the store's figures, shares what requests hold of each
-    share of the memory, and how often it had no room, damage how many stored records were found damaged, by
-    what became of them. The exporter's thread calls them, so they return what the loop has put aside and
-    touch nothing that the loop is changing.
+    The exporter's thread calls them, so they return copies that the loop has made and touch nothing that the
+    loop is changing.
     """
 
     node_url: str
@@ -37,26 +35,31 @@ class Source:
     zone: str
     requests: "RequestStats"
     peers: Callable[[], Mapping[str, int]]
+    """Returns the number of peers by status."""
     store: "Callable[[], StoreStats]"
+    """Returns the store's figures."""
     shares: Callable[[], Mapping[str, tuple[int, int]]] = dict
+    """Returns the bytes held of each share of the memory, and how often it had no room."""
     damage: Callable[[], Mapping[str, int]] = dict
+    """Returns the number of stored records found damaged, by outcome."""
 
 
 def _nothing() -> None:
-    """Stop nothing."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """What was started. The interceptors go to the server and to every channel; trace_ids to the logs.
-
-    endpoint: where everything goes, empty when telemetry is off.
-    """
+    """Started telemetry."""
 
     endpoint: str = ""
+    """The destination of everything; empty if telemetry is off."""
     server_interceptors: "Sequence[grpc.aio.ServerInterceptor]" = ()
+    """For the server."""
     client_interceptors: "Sequence[grpc.aio.ClientInterceptor]" = ()
+    """For every channel."""
     trace_ids: "TraceIds | None" = None
+    """For the logs."""
     stop: Callable[[], None] = _nothing
 
     @property
@@ -65,7 +68,9 @@ class Telemetry:
         return bool(self.endpoint)
 
     def shutdown(self) -> None:
-        """Send what is left, for two seconds at most, then stop. It blocks: call it off the loop, last."""
+        """Send the remaining data, for at most two seconds, then stop. It blocks: call it last, outside the
+        loop.
+        """
         self.stop()
 
 
@@ -77,12 +82,12 @@ def start_telemetry(
     span_delay: float = 1.0,
     default_endpoint: str = DEFAULT_OTEL_ENDPOINT,
 ) -> Telemetry:
-    """Start sending traces and metrics by OTLP over gRPC, where they are wanted.
+    """Start sending traces and metrics by OTLP over gRPC, if wanted.
 
     otel_endpoint: host:port, "" for off, None for the default endpoint if something listens there now.
-    metric_interval and span_delay: seconds between two sendings. An endpoint where nobody answers costs
-    the node nothing but a warning a minute. It blocks for as long as loading takes (0.3 s): call it off the
-    loop, or before there is one.
+    metric_interval and span_delay: seconds between two sendings. An endpoint without an answer costs the node
+    only a warning a minute. It blocks while it loads the SDK (0.3 s): call it outside the loop, or before
+    there is one.
     """
     endpoint = _chosen_endpoint(otel_endpoint, default_endpoint)
     if not endpoint:

@@ -1,6 +1,6 @@
-"""Whether the process has memory and time enough to serve.
+"""Checks whether the process has enough memory and time to serve.
 
-It owns the looks at both, and what is said of them. It must never end anything: who serves asks `is_short`.
+It owns these checks, and the texts of the problems. It must never end anything: the server asks `is_short`.
 """
 
 import asyncio
@@ -12,31 +12,30 @@ from limedb.core.problems import Problem
 LOOK_SECONDS = 0.25
 """How often it looks."""
 SHORT_SHARE = 0.25
-"""How much of MAX_MEMORY the process may have grown by, beyond what it had at its start and KEPT_BYTES,
-before it is short: as much as large requests may have. What answers and streams hold makes it short sooner,
-as it should.
+"""The part of MAX_MEMORY by which the process may grow, beyond its memory at the start and KEPT_BYTES, before
+it is short: as much as large requests may hold. Answers and streams make it short sooner, as they should.
 """
 KEPT_BYTES = 384 << 20
-"""What a node holds besides requests: what waits for the tables, the log of changes, hints."""
+"""Bytes that a node holds besides requests: writes waiting for the tables, the log of changes, hints."""
 TRIM_SECONDS, MOST_TRIM_SECONDS = 5.0, 40.0
-"""The time between two returns of freed memory: the least, and the most where there was little to return."""
+"""The time between two returns of freed memory: the least, and the most if there was little to return."""
 TRIM_BYTES = 16 << 20
-"""How much a process must hold beyond what it had at its start for that; and what is little."""
+"""Memory is returned only if the process holds so many bytes more than at its start; a smaller return counts
+as little.
+"""
 LATE_SECONDS = 0.5
-"""A turn of the event loop that takes as long is told of: requests wait for it."""
+"""A turn of the event loop that takes this long is reported: requests wait for it."""
 STUCK_SECONDS = 2.0
-"""With turns that take as long, no request is answered in time: the node doesn't serve."""
+"""With turns that take this long, no request is answered in time: the node doesn't serve."""
 FORGET_SECONDS = 10.0
 """How long a late turn is remembered."""
 TIMES = 3
-"""How many turns of that kind, within FORGET_SECONDS, say that the node is stuck, and was not only held
-up.
-"""
+"""How many such turns within FORGET_SECONDS mean that the node is stuck, not only delayed."""
 
 
 class Watchman:
-    """Looks while `run` runs. most: MAX_MEMORY; read: the bytes that the process holds; trim: makes the C
-    library return what was freed.
+    """Checks while `run` runs. most: MAX_MEMORY; read: returns the bytes that the process holds; trim: makes
+    the C library return freed memory.
     """
 
     def __init__(self, most: int, read: Callable[[], int], trim: Callable[[], None]) -> None:
@@ -75,24 +74,24 @@ class Watchman:
         self._trim_at = time.monotonic() + self._pause
 
     def note_turn(self, now: float, late: float) -> None:
-        """Take in by how many seconds a turn of the event loop was late."""
+        """Note by how many seconds a turn of the event loop was late."""
         self._late = [(at, by) for at, by in self._late if now - at < FORGET_SECONDS]
         if late >= LATE_SECONDS:
             self._late.append((now, late))
 
     def problems(self) -> Iterator[Problem]:
-        """That requests wait for the processor, or that there is no memory for large ones."""
+        """The problems that requests wait for the processor, and that large ones find no memory."""
         worst = max((by for _, by in self._late), default=0.0)
         stuck = sum(by >= STUCK_SECONDS for _, by in self._late) >= TIMES
         if worst:
             yield Problem(
                 f"requests wait: a turn of the node's work took {worst:.1f} s within the last"
-                f" {FORGET_SECONDS:.0f} s; the machine has too few processors, or somebody asks for too much",
+                f" {FORGET_SECONDS:.0f} s; the machine has too few processors, or clients ask for too much",
                 stops_serving=stuck,
             )
         if self._is_much(self._seen):
             yield Problem(
                 f"memory is short: the node holds {self._seen >> 20} MiB, {self._base >> 20} MiB of them"
                 f" since its start, and MAX_MEMORY is {self._most >> 20} MiB: large requests are refused"
-                " until it has less; raise MAX_MEMORY, or send less at once"
+                " until it holds less; raise MAX_MEMORY, or send less at once"
             )

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import grpc
 
+from limedb.aio.whole_reads import whole
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError, UnsupportedError
 from limedb.operator import console_convert as convert
 from limedb.operator.call_errors import error_of
@@ -61,7 +62,7 @@ class ConsoleCalls:
             cursor = None
             call = kv_pb2_grpc.KVServiceStub(channel).Scan(request, timeout=self._timeout)
             try:
-                async for answer in call:
+                while isinstance(answer := await whole(call.read()), kv_pb2.ScanResponse):
                     entries += (convert.entry(entry) for entry in answer.entries)
                     cursor = answer.after if answer.HasField("after") else None
             finally:

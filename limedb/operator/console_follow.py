@@ -10,6 +10,7 @@ from typing import TypeAlias
 import grpc
 
 from limedb.aio.retrying import LONGEST_LOOK, Pauses
+from limedb.aio.whole_reads import whole
 from limedb.operator import console_convert as convert
 from limedb.operator.console_values import Lost, Sample
 from limedb.wire.channels import options_for
@@ -90,4 +91,4 @@ class Follower:
 async def _read(call: Call, limit: float) -> object:
     """Return the next message, or the end of the stream. TimeoutError: neither within `limit` seconds."""
     async with asyncio.timeout(limit):
-        return await call.read()
+        return await whole(call.read())

@@ -1,1 +1,1 @@
-"""The wire: the only importer of grpc and of the stubs. Thin servicers, links to peers, conversion."""
+"""The gRPC side of a node: thin servicers, and links to peers."""

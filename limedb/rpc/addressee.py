@@ -1,18 +1,18 @@
-"""Whom a call between nodes is meant for.
+"""Checks that a call between nodes reaches the node that it is meant for.
 
-It owns the header that names the node, and the look at it. It must never be asked of gossip: nodes are
-dialled there by aliases, and answer with their true name.
+It owns the header that names the node, and the check. It must never be applied to gossip: gossip dials nodes
+by aliases, and they answer with their true name.
 
-The argument. An address proves nothing about who answers there: behind a proxy, a balancer, or an IP address
-that was given anew, it may be another node of the same cluster. That one knows the cluster and the epoch, so
-the fence holds; it stores what it is sent, and acknowledges it, as itself and in the place of the node that
-was meant. Then one copy counts as two, one acceptor votes twice, and a majority is none. So the caller says
-which node it means, and a node does nothing that is meant for another. Its URL is enough of a name: the fence
-says the epoch, and in one epoch a URL is that of one node_id.
+The argument. An address doesn't prove which node answers there: behind a proxy, a balancer, or a reassigned
+IP address, it may be another node of the same cluster. That node knows the cluster and the epoch, so the
+fence holds; it would store the data and acknowledge it, both for itself and in place of the intended node.
+Then one copy counts as two, one acceptor votes twice, and a majority isn't one. So the caller names the node
+that it means, and a node refuses calls that are meant for another. The URL is enough of a name: the fence has
+the epoch, and in one epoch a URL belongs to one node_id.
 
-This holds among nodes that are honest, whoever leads their traffic astray. Of one that lies about its name
-nothing is proven, for nodes have no keys yet (docs/decisions/0002-topology-claims.md). Callers of an older
-version name nobody, and are served.
+This holds among honest nodes, however their traffic is led astray. It proves nothing about a node that lies
+about its name, for nodes have no keys yet (docs/decisions/0002-topology-claims.md). Callers of an older
+version name no node, and are served.
 """
 
 from collections.abc import Callable
@@ -25,17 +25,17 @@ from limedb.config import MAX_URL
 from limedb.errors import WrongNodeError
 
 HEADER = "limedb-node-bin"
-"""The URL of the node that is called, in UTF-8. gRPC lets anything stand in a header of that ending."""
+"""The URL of the node that is called, in UTF-8. gRPC allows any bytes in a header with that ending."""
 
 
 class AddressedChannel:
-    """What stubs take for a channel: all calls over it name the node that they are meant for."""
+    """A channel for stubs: all calls over it name the node that they are meant for."""
 
     def __init__(self, channel: grpc.aio.Channel, node_url: str) -> None:
         self._channel, self._metadata = channel, ((HEADER, node_url.encode()),)
 
     def __getattr__(self, kind: str) -> Callable[..., Any]:
-        """The channel's unary_unary and its kin."""
+        """The channel's `unary_unary` and similar methods."""
         make = getattr(self._channel, kind)
         return lambda *args, **options: partial(make(*args, **options), metadata=self._metadata)
 

@@ -37,15 +37,16 @@ _MAGIC = b"LimeDB\x01M"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The content of the file. stamp: 16 bytes. transaction: of data.mdb. segment, end: the newest segment of
-    the log, and the position after the last acknowledged byte; segment 0: the store was closed, and nothing
-    was left in a log.
-    """
+    """The content of the file."""
 
     stamp: bytes
+    """16 bytes."""
     transaction: int = 0
+    """The transaction of data.mdb."""
     segment: int = 0
+    """The newest segment of the log; 0: the store was closed, and nothing was left in a log."""
     end: int = 0
+    """The position in that segment after the last acknowledged byte."""
 
 
 def new_state() -> State:

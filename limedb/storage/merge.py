@@ -31,8 +31,8 @@ Decision = tuple[bool, int, Applied]
 plain tuple, for every written record has one.
 """
 
-_STANDS = Applied(0, False)
-_FIRST, _FIRST_TOMBSTONE = (True, 1, _STANDS), (True, 0, _STANDS)
+_ACCEPTED = Applied(0, False)
+_FIRST, _FIRST_TOMBSTONE = (True, 1, _ACCEPTED), (True, 0, _ACCEPTED)
 _new_applied = tuple.__new__  # the same as Applied(...), in half of its time
 
 
@@ -67,9 +67,9 @@ def is_live(stored: Stored, now_ms: int) -> bool:
 
 
 def _decide_tie(given: Record, stored: Record, existed: bool) -> Decision:
-    stands = Applied(0, existed, stored.version)
+    accepted = Applied(0, existed, stored.version)
     if given == stored:  # the same write again: it was done before, and no other overtook it
-        return False, 0, stands
+        return False, 0, accepted
     if merge(stored, given) == given:
-        return True, stored.is_tombstone - given.is_tombstone, stands
+        return True, stored.is_tombstone - given.is_tombstone, accepted
     return False, 0, Applied(stored.version, existed, stored.version)

@@ -184,10 +184,11 @@ def _flaw(error: Exception) -> str:
 
 
 class _Written(NamedTuple):
-    """The content of a file. sequence: the number of the save; None: an older LimeDB wrote it."""
+    """The content of a file."""
 
     saved: Saved
     sequence: int | None
+    """The number of the save; None: an older LimeDB wrote it."""
 
 
 def serialize(saved: Saved, sequence: int = 0) -> bytes:

@@ -36,15 +36,16 @@ _ENDINGS = (".lmdb", ".node.json")
 
 @dataclass(frozen=True, slots=True)
 class FoundTopology:
-    """A node's file as it is, sound or not. fields: the readable content. wrong: why the file isn't sound.
-    joins_as: the node_id for joining, since the node's data was set aside; empty: it becomes a member.
-    """
+    """A node's file as it is, sound or not."""
 
     path: Path
     url: str
     fields: Mapping[str, Any]
+    """The readable content."""
     wrong: str
+    """Why the file isn't sound; empty: it is."""
     joins_as: str = ""
+    """The node_id for joining, since the node's data was set aside; empty: the node becomes a member."""
 
 
 def read(path: Path) -> FoundTopology:

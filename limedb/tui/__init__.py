@@ -1,5 +1,5 @@
 """The terminal UI: `limedb tui`.
 
-What is shown is told by pure modules (cluster, changes, nodes, ring, gossip, values, drafts, browsing,
-figures), that know no Textual. App, panes and dialogs put it on the screen. Only session asks the cluster.
+Pure modules (cluster, changes, nodes, ring, gossip, values, drafts, browsing, figures) decide what to show,
+and know no Textual. App, panes and dialogs put it on the screen. Only session calls the cluster.
 """

@@ -1,6 +1,6 @@
-"""The screen as a whole: which panes there are, which keys do what, and how samples reach the panes.
+"""The screen as a whole: its panes and keys, and how samples reach the panes.
 
-It owns the task that follows the cluster. It must never ask the cluster but through the session.
+It owns the task that follows the cluster. It must never call the cluster except through the session.
 """
 
 from collections.abc import Callable
@@ -32,8 +32,9 @@ BAR = 16
 
 
 class LimeApp(App[None]):
-    """The terminal UI of the cluster behind target, "host:port,host:port". seconds: that an answer may take.
-    light: the theme to begin with. clock: tells the time of events. InvalidRequestError: the target is none.
+    """The terminal UI of the cluster behind target, "host:port,host:port". seconds: the time for an answer.
+    light: begin with the light theme. clock: gives the time of events. InvalidRequestError: target is not a
+    list of addresses.
     """
 
     TITLE = "LimeDB"
@@ -63,7 +64,7 @@ class LimeApp(App[None]):
         super().__init__()
         self._session = TuiSession(target, seconds)
         self._clock = clock
-        self._level: Level | None = None  # that was chosen last
+        self._level: Level | None = None  # the one chosen last
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
         self.theme = (LIGHT if light else DARK).name
@@ -71,14 +72,14 @@ class LimeApp(App[None]):
         self.cluster = Cluster(target)
 
     def compose(self) -> ComposeResult:
-        """A headline, two tabs, and the keys."""
+        """Yield a headline, two tabs, and the keys."""
         yield Static(id="headline")
         yield Static(id="progress")
         with TabbedContent(initial="cluster"):
             with TabPane("Cluster", id="cluster"):
                 yield NodesTable()
                 with Horizontal(id="middle"):
-                    yield LinesPane("Ring: who owns how much", "ring")
+                    yield LinesPane("Ring: share of each node", "ring")
                     yield LinesPane("Gossip", "gossip")
                 yield EventsPane("Events", "events")
             with TabPane("Data", id="data"):
@@ -93,20 +94,20 @@ class LimeApp(App[None]):
         self._follow()
 
     async def on_unmount(self) -> None:
-        """Let the cluster go."""
+        """Close all connections."""
         await self._session.close()
 
     # --- the cluster
 
     @work(group="follow")
     async def _follow(self) -> None:
-        async for told in self._session.follow():
-            self.cluster.take(told, self._clock())
+        async for news in self._session.follow():
+            self.cluster.take(news, self._clock())
             self._show()
             self._ask_gossip()
 
     def _show(self) -> None:
-        """Show the cluster as it is known now."""
+        """Show the current state of the cluster."""
         self.query_one("#headline", Static).update(content([self.cluster.headline()]))
         progress = self.cluster.progress(BAR)
         line = self.query_one("#progress", Static)
@@ -121,7 +122,7 @@ class LimeApp(App[None]):
     @on(DataTable.RowHighlighted, "#nodes")
     @work(group="gossip", exclusive=True)
     async def _ask_gossip(self) -> None:
-        """Ask the node under the cursor what it has heard, at each sample: there is no stream of that."""
+        """Ask the node under the cursor for its gossip at each sample, since there is no stream of it."""
         url, pane = self.query_one(NodesTable).selected, self.query_one("#gossip", LinesPane)
         if not url:
             return
@@ -146,7 +147,7 @@ class LimeApp(App[None]):
         self.query_one(TabbedContent).active = tab
         first = self.query_one(pane)
         first.focus()
-        self.call_after_refresh(first.focus)  # what was not shown yet could not have it
+        self.call_after_refresh(first.focus)  # a hidden widget can't take the focus
 
     @work
     async def action_get(self) -> None:
@@ -162,19 +163,19 @@ class LimeApp(App[None]):
         self._write(Draft(level=self._level))
 
     def action_edit(self) -> None:
-        """Ask for another value of the key that is shown, beginning with the one that it has."""
+        """Ask for a new value of the key on the screen, beginning with its present one."""
         data = self.query_one(DataPane)
         draft = draft_of(data.key, data.value, self._level)
         if not data.key:
-            self._tell("no key is chosen: search one, or get one")
+            self._say("no key is chosen: search one, or get one")
         elif draft is None:
-            self._tell("its value is too large to be edited here")
+            self._say("its value is too large to edit here")
         else:
             self._write(draft)
 
     @work
     async def _write(self, draft: Draft) -> None:
-        """Ask, store and show; what can't be stored is asked for again."""
+        """Ask, store and show; ask again if the value can't be stored."""
         data, problem = self.query_one(DataPane), ""
         while (typed := await self.push_screen_wait(SetDialog(draft, problem))) is not None:
             draft, self._level = typed, typed.level
@@ -184,7 +185,7 @@ class LimeApp(App[None]):
                 problem = printable(str(error))
                 continue
             name = printable(brief(draft.key))
-            self._tell(f"{name}: {receipt.acked} of {receipt.replicas} replicas have it")
+            self._say(f"{name}: {receipt.acked} of {receipt.replicas} replicas have it")
             self.action_show("data")
             data.browse(data.place, draft.key)
             data.read(draft.key)
@@ -192,10 +193,10 @@ class LimeApp(App[None]):
 
     @work
     async def action_delete(self) -> None:
-        """Delete the key that is shown, when people say yes to it."""
+        """Delete the key on the screen, once the user has confirmed it."""
         data = self.query_one(DataPane)
         if not data.key:
-            self._tell("no key is chosen: search one, or get one")
+            self._say("no key is chosen: search one, or get one")
             return
         asked = await self.push_screen_wait(DeleteDialog(data.key, self._level))
         if asked is None:
@@ -206,10 +207,10 @@ class LimeApp(App[None]):
         except LimeDBError as error:
             self._complain(error)
             return
-        self._tell(f"{printable(brief(asked.key))} {'is deleted' if deleted else 'had no value'}")
+        self._say(f"{printable(brief(asked.key))} {'is deleted' if deleted else 'had no value'}")
         data.browse(data.place)
 
-    def _tell(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         self.notify(text, markup=False)
 
     def _complain(self, error: LimeDBError) -> None:
@@ -218,7 +219,7 @@ class LimeApp(App[None]):
     # --- the rest
 
     def action_theme(self) -> None:
-        """Dark or light."""
+        """Switch between dark and light."""
         self.theme = (LIGHT if self.current_theme.dark else DARK).name
 
     def action_help(self) -> None:

@@ -1,4 +1,4 @@
-"""Where somebody is who looks through the keys with a prefix, page by page. It must never ask anything."""
+"""The place of a user who browses the keys with a prefix, page by page. It must never call anything."""
 
 from dataclasses import dataclass, field, replace
 
@@ -7,7 +7,7 @@ from limedb.operator.console_values import KeyPage
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A page of the keys with a prefix. cursors: where the pages up to this one begin; None: at the first
+    """A page of the keys with a prefix. cursors: the beginnings of the pages up to this one; None: the first
     key.
     """
 
@@ -22,25 +22,25 @@ class Place:
 
     @property
     def cursor(self) -> str | None:
-        """Where this page begins; None: at the first key."""
+        """The beginning of this page; None: the first key."""
         return self.cursors[-1]
 
     def at(self, page: KeyPage) -> "Place":
-        """This place with what stands there."""
+        """Return this place with its page."""
         return replace(self, page=page)
 
     def next(self) -> "Place | None":
-        """The page behind this one, not read yet; None: this is the last."""
+        """Return the page after this one, not read yet; None: this is the last."""
         if self.page.after is None:
             return None
         return replace(self, cursors=(*self.cursors, self.page.after), page=KeyPage(()))
 
     def previous(self) -> "Place | None":
-        """The page before this one, not read yet; None: this is the first."""
+        """Return the page before this one, not read yet; None: this is the first."""
         return replace(self, cursors=self.cursors[:-1], page=KeyPage(())) if len(self.cursors) > 1 else None
 
     def label(self) -> str:
-        """Where this is, in words."""
+        """Return the place in words."""
         if not self.page.entries:
             what = f"no key begins with {self.prefix!r}" if self.prefix else "there are no keys"
             return what if self.number == 1 else f"page {self.number}: nothing more"

@@ -1,4 +1,4 @@
-"""What changed from one sample to the next, in words. It must never remember anything."""
+"""The changes from one sample to the next, in words. It must never remember anything."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,23 +8,23 @@ from limedb.tui.figures import Tone, seconds, short
 
 
 class NodeEvent(NamedTuple):
-    """Something that happened, and how it is meant."""
+    """An event, and its tone."""
 
     text: str
     tone: Tone = ""
 
 
 def changes(before: Sample | None, after: Sample) -> Iterator[NodeEvent]:
-    """What happened between two samples; of the first, what there is."""
-    told = "" if before is None else before.problem
+    """Yield the events between two samples; for the first one, a greeting."""
+    known_problem = "" if before is None else before.problem
     if before is None or before.cluster_id != after.cluster_id:
         yield NodeEvent(_greeting(after), "good")
         before = before or after
     elif before.node_url != after.node_url:
-        yield NodeEvent(f"looking through {short(after.node_url)} now", "accent")
+        yield NodeEvent(f"now following {short(after.node_url)}", "accent")
     yield from _of_nodes(before, after)
     yield from _of_topology(before, after)
-    if after.problem and after.problem != told:
+    if after.problem and after.problem != known_problem:
         yield NodeEvent(f"{short(after.node_url)} takes no requests: {after.problem}", "bad")
 
 
@@ -48,11 +48,11 @@ def _of_nodes(before: Sample, after: Sample) -> Iterator[NodeEvent]:
 def _of_node(before: NodeRow, after: NodeRow) -> Iterator[NodeEvent]:
     name = short(after.url)
     if before.generation and after.generation > before.generation:
-        yield NodeEvent(f"{name} was started again", "accent")
+        yield NodeEvent(f"{name} was restarted", "accent")
     if after.status != before.status:
         yield _of_status(name, after)
     if after.standing != before.standing:
-        standing = {"normal": "is a member", "": "is no member any more"}
+        standing = {"normal": "is a member", "": "is no longer a member"}
         yield NodeEvent(f"{name} {standing.get(after.standing, f'is {after.standing}')}", "accent")
 
 
@@ -66,8 +66,8 @@ def _of_status(name: str, node: NodeRow) -> NodeEvent:
 def _of_topology(before: Sample, after: Sample) -> Iterator[NodeEvent]:
     began, ended = after.change, before.change
     if ended is not None and (began is None or began.what != ended.what):
-        yield NodeEvent(f"change is over: {ended.what}", "good")
+        yield NodeEvent(f"change ended: {ended.what}", "good")
     if began is not None and (ended is None or began.what != ended.what):
-        yield NodeEvent(f"change has begun: {began.what}", "accent")
+        yield NodeEvent(f"change began: {began.what}", "accent")
     if before.cluster_id == after.cluster_id and after.epoch > before.epoch:
         yield NodeEvent(f"epoch {before.epoch} → {after.epoch} ({after.phase})", "accent")

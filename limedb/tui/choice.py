@@ -25,22 +25,22 @@ class Choice(Static, can_focus=True):
 
     @property
     def chosen(self) -> str:
-        """The word that is chosen."""
+        """The chosen word."""
         return self._words[self.at]
 
     def render(self) -> Content:
-        """The line."""
+        """Return the line."""
         parts = (
             (f"  {'●' if word == self.chosen else '○'} {word}", self._style(word)) for word in self._words
         )
         return Content.assemble((f"{self._label:<6}", "$text-muted"), *parts)
 
     def action_turn(self, step: int) -> None:
-        """Choose the next one, or the one before, round and round."""
+        """Choose the next one, or the previous one, and wrap around."""
         self.at = (self.at + step) % len(self._words)
 
     def on_click(self) -> None:
-        """As the key does."""
+        """Choose the next one, as the key does."""
         self.action_turn(1)
 
     def _style(self, word: str) -> str:

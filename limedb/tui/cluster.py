@@ -1,6 +1,6 @@
-"""The cluster as the screen has it: the last sample, what led to it, and what happened.
+"""The screen's model of the cluster: the last sample, recent rates, and events.
 
-Samples in, headline and events out. It must never ask a clock or the cluster.
+Samples in, headline and events out. It must never read a clock or call the cluster.
 """
 
 from collections import deque
@@ -14,11 +14,11 @@ from limedb.tui.figures import Cell, Line, Tone, bar, count, short
 
 MAX_EVENTS = 500
 MAX_RATES = 120
-"""Samples of which each node's rate is remembered: about two minutes."""
+"""The number of each node's rates that it remembers: about two minutes."""
 
 
 class Event(NamedTuple):
-    """Something that happened at a time of the screen's clock."""
+    """An event at a time of the screen's clock."""
 
     at: datetime
     text: str
@@ -26,9 +26,9 @@ class Event(NamedTuple):
 
 
 class Cluster:
-    """Takes what a follower tells. sample: the last one; lost: why there is none at the moment.
+    """Takes the samples of a follower. sample: the last one; lost: why there is none at the moment.
 
-    events: the newest first. rates: of each node's requests a second, the newest last, by URL.
+    events: the newest first. rates: each node's requests a second, the newest last, by URL.
     """
 
     def __init__(self, target: str) -> None:
@@ -39,15 +39,15 @@ class Cluster:
         self.rates: dict[str, deque[float]] = {}
         self._silent: set[str] = set()
 
-    def take(self, told: Sample | Lost, at: datetime) -> None:
-        """Take what was told at a time."""
-        if isinstance(told, Lost):
-            self._take_loss(told, at)
+    def take(self, news: Sample | Lost, at: datetime) -> None:
+        """Take news that arrived at a time."""
+        if isinstance(news, Lost):
+            self._take_loss(news, at)
         else:
-            self._take_sample(told, at)
+            self._take_sample(news, at)
 
     def headline(self) -> Line:
-        """What to know first: whether it is live, which cluster, how many nodes, through which one."""
+        """Return the main facts: whether it is live, its cluster, its nodes, the node that it follows."""
         sample = self.sample
         if sample is None:
             trouble = f"{self.lost.address}: {self.lost.reason}; trying again" if self.lost else "connecting"
@@ -59,19 +59,19 @@ class Cluster:
         return (*live, *_members(sample), *_topology(sample), Cell(f" · via {short(sample.node_url)}", "dim"))
 
     def progress(self, width: int) -> Line | None:
-        """The change that runs, its bar that wide; None: none does."""
+        """Return the change under way with a bar of that width; None: there is none."""
         change = self.sample.change if self.sample else None
         return None if change is None else _progress(change, width)
 
     def histories(self) -> Mapping[str, list[float]]:
-        """The rates of each node, the newest last, by URL."""
+        """Return the rates of each node, the newest last, by URL."""
         return {url: list(rates) for url, rates in self.rates.items()}
 
     def _take_sample(self, sample: Sample, at: datetime) -> None:
         if self.lost is not None and self.sample is not None and sample.node_url == self.sample.node_url:
-            self._tell(NodeEvent(f"{short(sample.node_url)} answers again", "good"), at)
+            self._note(NodeEvent(f"{short(sample.node_url)} answers again", "good"), at)
         for change in changes(self.sample, sample):
-            self._tell(change, at)
+            self._note(change, at)
         self.sample, self.lost = sample, None
         self._silent.clear()
         self.rates = {node.url: self.rates.get(node.url, deque(maxlen=MAX_RATES)) for node in sample.nodes}
@@ -80,13 +80,13 @@ class Cluster:
             self.rates[node.url].append(load.requests if load else 0.0)
 
     def _take_loss(self, lost: Lost, at: datetime) -> None:
-        """Each address is told once, however often it is tried until there is a sample again."""
+        """Note each address once, however often the follower tries it until there is a sample again."""
         self.lost = lost
         if lost.address not in self._silent:
             self._silent.add(lost.address)
-            self._tell(NodeEvent(f"lost {lost.address}: {lost.reason}; trying others", "bad"), at)
+            self._note(NodeEvent(f"lost {lost.address}: {lost.reason}; trying others", "bad"), at)
 
-    def _tell(self, change: NodeEvent, at: datetime) -> None:
+    def _note(self, change: NodeEvent, at: datetime) -> None:
         self.events.appendleft(Event(at, change.text, change.tone))
 
 

@@ -1,6 +1,6 @@
 """The data: keys with a prefix, page by page, and the value of the one under the cursor.
 
-It owns where people are in the data, and how a value is shown. It must never write.
+It owns the user's place in the data, and the view of a value. It must never write.
 """
 
 import asyncio
@@ -27,14 +27,16 @@ from limedb.tui.session import TuiSession
 from limedb.tui.values import View, guess, shown
 
 RESTING_SECONDS = 0.3
-"""How long a key is shown before its changes are followed: not those of all that the cursor passes."""
+"""The pane follows a key's changes only after showing it this long, not those of every key that the cursor
+passes.
+"""
 TYPING_SECONDS = 0.15
-"""Pause in typing after which the prefix is searched."""
+"""After this pause in typing the pane searches the prefix."""
 
 
 class DataPane(Vertical):
-    """The explorer. place: where it is; key, value: what it shows, the key empty while there is none; level:
-    at which it was read, None: the nodes' default.
+    """The explorer. place: the page on the screen; key, value: those on the screen, the key empty if there is
+    none; level: the one of the read, None: the nodes' default.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -57,7 +59,7 @@ class DataPane(Vertical):
         self._reads, self._is_live = 0, False
 
     def compose(self) -> ComposeResult:
-        """Prefix above, keys on the left, value and replicas on the right."""
+        """Yield the prefix above, keys on the left, value and replicas on the right."""
         yield Input(placeholder="prefix of keys (press /)", id="prefix", classes="pane")
         with Horizontal():
             yield KeysTable()
@@ -71,17 +73,17 @@ class DataPane(Vertical):
         self.browse(self.place)
 
     def on_resize(self) -> None:
-        """Use the room that there is now."""
+        """Use the new room."""
         self._show()
 
     # --- keys
 
     def browse(self, place: Place, key: str = "", pause: float = 0.0) -> None:
-        """Go to a place, with the cursor on a key where it is there. pause: seconds before."""
+        """Go to a place, with the cursor on a key if it is there. pause: seconds to wait first."""
         self._browse(place, key, pause)
 
     def action_turn(self, forward: bool) -> None:
-        """Go to the next page, or the one before."""
+        """Go to the next page, or the previous one."""
         place = self.place.next() if forward else self.place.previous()
         if place is None:
             self.notify("this is the last page" if forward else "this is the first page")
@@ -125,7 +127,7 @@ class DataPane(Vertical):
 
     @on(DataTable.RowHighlighted, "#keys")
     def _highlighted(self) -> None:
-        """Read the key to which people moved the cursor."""
+        """Read the key to which the user moved the cursor."""
         key = self.query_one(KeysTable).selected
         if key and key != self.key:
             self.read(key)
@@ -133,7 +135,7 @@ class DataPane(Vertical):
     # --- the value
 
     def read(self, key: str, level: Level | None = None) -> None:
-        """Read a key at a level and show what it has; empty: show nothing."""
+        """Read a key at a level and show its value; empty: show nothing."""
         self._reads += 1
         self._is_live, self.level = False, level
         self._read(key)
@@ -145,9 +147,9 @@ class DataPane(Vertical):
 
     @work(group="read", exclusive=True)
     async def _read(self, key: str) -> None:
-        """Show a key's value, and what becomes of it while it is shown."""
+        """Show a key's value, and its changes while it is on the screen."""
         if not key:
-            self._tell("", None, ())
+            self._take("", None, ())
             return
         if not await self._read_once(key):
             return
@@ -157,22 +159,22 @@ class DataPane(Vertical):
                 async for _ in changes:
                     self._is_live = True
                     await self._read_once(key)
-        except LimeDBError:  # r reads it again
+        except LimeDBError:  # the user can press r to read it again
             self._is_live = False
             self._show()
 
     async def _read_once(self, key: str) -> bool:
-        """Show a key's value, or why it can't be read; whether it was."""
+        """Show a key's value, or why the read failed; return whether it succeeded."""
         try:
             value = await self._session.get(key, self.level)
             owners = await self._session.owners(key)
         except LimeDBError as error:
-            self._tell(key, None, (), printable(str(error)))
+            self._take(key, None, (), printable(str(error)))
             return False
-        self._tell(key, value, owners)
+        self._take(key, value, owners)
         return True
 
-    def _tell(
+    def _take(
         self, key: str, value: str | bytes | None, owners: tuple[Owner, ...], trouble: str = ""
     ) -> None:
         if value is not None and (key != self.key or self.value is None):

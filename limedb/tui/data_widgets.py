@@ -1,4 +1,4 @@
-"""The parts of the data pane: a page of keys, and a value. They show what they are given, and ask nothing."""
+"""The parts of the data pane: a page of keys, and a value. They only show; they call nothing."""
 
 from collections.abc import Sequence
 
@@ -16,17 +16,17 @@ SIZE_WIDTH = 8
 
 
 class ValuePane(VerticalScroll, can_focus=True):
-    """A value. plain: what is shown."""
+    """A value. plain: the text on the screen."""
 
     plain = ""
 
     def compose(self) -> ComposeResult:
-        """What shows it."""
+        """Yield the widget that shows it."""
         yield Static(markup=False)
 
     @property
     def room(self) -> int:
-        """How many characters a line may have, beside a scroll bar."""
+        """The characters of a line, beside a scroll bar."""
         return (self.content_region.width or 40) - 1
 
     def show(self, title: str, subtitle: str, shown: str) -> None:
@@ -51,14 +51,14 @@ class KeysTable(DataTable[object]):
         return self._entries[row].key if 0 <= row < len(self._entries) else ""
 
     def on_resize(self) -> None:
-        """Give the keys the room that there is now."""
+        """Give the keys the new room."""
         self.show(self._entries, self.selected)
 
     def show(self, entries: Sequence[KeyRow], key: str) -> None:
-        """Show these, with the cursor on a key where it is among them."""
+        """Show these, with the cursor on a key if it is among them."""
         width = max(12, self.size.width - SIZE_WIDTH - 3 * PADDING)
         self._entries = entries
-        with self.prevent(DataTable.RowHighlighted):  # nobody moved the cursor
+        with self.prevent(DataTable.RowHighlighted):  # the user did not move the cursor
             self.clear(columns=True)
             self.add_column("key", width=width)
             self.add_column(Text("size", justify="right"), width=SIZE_WIDTH)

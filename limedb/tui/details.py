@@ -1,4 +1,4 @@
-"""What is known of one key, as lines: its value's size and life, and what its owners hold. It must never ask
+"""The details of one key, as lines: its value's size and life, and its owners' versions. It must never call
 anything.
 """
 
@@ -10,20 +10,20 @@ from limedb.tui.values import View
 
 
 def caption(value: str | bytes, view: View, expires_at: int, now_ms: int) -> str:
-    """How a value is shown, how large it is, and how long it lives still."""
+    """Return the view of a value, its size, and the time until it expires."""
     length = len(value if isinstance(value, bytes) else value.encode())
     kind = "bytes" if isinstance(value, bytes) else "text"
-    life = f", ends in {seconds(max(0.0, (expires_at - now_ms) / 1000))}" if expires_at else ""
+    life = f", expires in {seconds(max(0.0, (expires_at - now_ms) / 1000))}" if expires_at else ""
     return f"{kind} of {size(length)}, as {view.value}{life}"
 
 
 def expiry(owners: Sequence[Owner]) -> int:
-    """When the newest record that an owner holds ends, in ms since 1970; 0: never."""
+    """Return when the newest record among the owners expires, in ms since 1970; 0: never."""
     return max(owners, key=lambda owner: owner.version).expires_at if owners else 0
 
 
 def replicas(owners: Sequence[Owner], width: int) -> list[Line]:
-    """A line for each owner of a key, in that many characters: whether it has the newest version."""
+    """Return a line of `width` characters for each owner of a key: whether it has the newest version."""
     newest = max((owner.version for owner in owners), default=0)
     held = [_holds(owner, newest) for owner in owners]
     label = max(8, width - 1 - max((len(cell.text) for cell in held), default=0))
@@ -40,7 +40,7 @@ def _name(owner: Owner) -> str:
 
 def _holds(owner: Owner, newest: int) -> Cell:
     if owner.error:
-        return Cell("can't be asked", "bad")
+        return Cell("no answer", "bad")
     if not owner.version:
         return Cell("has nothing", "warn" if newest else "dim")
     if owner.version < newest:

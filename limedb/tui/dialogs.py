@@ -1,4 +1,4 @@
-"""What asks people: for a key, a value, a yes, and at which level. They ask nothing of the cluster."""
+"""Dialogs: they ask the user for a key, a value, a confirmation, and a level. They never call the cluster."""
 
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
@@ -19,19 +19,19 @@ from limedb.tui.values import View
 T = TypeVar("T")
 
 DEFAULT = "default"
-"""The level that the nodes are set to."""
+"""The default level of the nodes."""
 LEVELS = (DEFAULT, *(level.name for level in Level))
 
 
 class Answer(NamedTuple):
-    """A key, and the level at which it is meant; None: the nodes' default."""
+    """A key, and the level of the call; None: the nodes' default."""
 
     key: str
     level: Level | None
 
 
 class Dialog(ModalScreen[T | None], Generic[T]):
-    """Asks for something and for a level, which is `level` to begin with."""
+    """Asks for something and for a level, which is `level` at first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel"),
@@ -44,12 +44,12 @@ class Dialog(ModalScreen[T | None], Generic[T]):
 
     @property
     def level(self) -> Level | None:
-        """The level that is chosen."""
+        """The chosen level."""
         return None if self._choice.chosen == DEFAULT else Level[self._choice.chosen]
 
-    def action_turn(self, what: str) -> None:
-        """Choose the next level, or what else there is to choose."""
-        self.query_one(f"#{what}", Choice).action_turn(1)
+    def action_turn(self, choice: str) -> None:
+        """Choose the next level, or the next word of another choice."""
+        self.query_one(f"#{choice}", Choice).action_turn(1)
 
     def action_cancel(self) -> None:
         """Leave."""
@@ -64,7 +64,7 @@ class KeyDialog(Dialog[Answer]):
         self._key = key
 
     def compose(self) -> ComposeResult:
-        """The form."""
+        """Yield the form."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "Get a key"
             yield Input(self._key, placeholder="key", id="key")
@@ -78,8 +78,8 @@ class KeyDialog(Dialog[Answer]):
 
 
 class SetDialog(Dialog[Draft]):
-    """Asks for a key, its value, and how long it lives; what it gives back makes sense. problem: why the
-    draft could not be stored before.
+    """Asks for a key, its value, and how long it lives; it returns only a valid draft. problem: why the draft
+    could not be stored before.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -93,13 +93,13 @@ class SetDialog(Dialog[Draft]):
         self._view = Choice("as", [view.value for view in View], draft.view.value, "view")
 
     def compose(self) -> ComposeResult:
-        """The form."""
+        """Yield the form."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "Set a key"
             yield Input(self._draft.key, placeholder="key", id="key")
             yield TextArea(self._draft.text, id="value", tab_behavior="focus", placeholder="value")
             yield Input(
-                self._draft.ttl, placeholder="seconds to live (empty: for ever)", type="number", id="ttl"
+                self._draft.ttl, placeholder="seconds to live (empty: forever)", type="number", id="ttl"
             )
             yield self._view
             yield self._choice
@@ -107,15 +107,17 @@ class SetDialog(Dialog[Draft]):
             with Horizontal(classes="buttons"):
                 yield Button("Store", variant="primary", id="store")
                 yield Button("Cancel", id="cancel")
-            yield Label("ctrl+s stores, ctrl+t and ctrl+l choose, tab goes on, escape leaves", classes="hint")
+            yield Label(
+                "ctrl+s stores, ctrl+t and ctrl+l choose, tab moves on, escape leaves", classes="hint"
+            )
 
     def on_mount(self) -> None:
-        """Tell the problem that there was."""
-        self._tell(self._problem)
+        """Show the problem of the last try."""
+        self._show_problem(self._problem)
 
     @property
     def draft(self) -> Draft:
-        """What is typed in."""
+        """The draft as typed."""
         return Draft(
             key=self.query_one("#key", Input).value,
             text=self.query_one("#value", TextArea).text,
@@ -127,16 +129,16 @@ class SetDialog(Dialog[Draft]):
     @on(Button.Pressed, "#store")
     @on(Input.Submitted, "#ttl")
     def action_store(self) -> None:
-        """Give back what was typed in, unless something is missing, or isn't what it is to be."""
+        """Return the draft, unless something is missing or invalid."""
         draft = self.draft
         if (wrong := _problem(draft)) is None:
             self.dismiss(draft)
             return
         field, why = wrong
         self.query_one(f"#{field}").focus()
-        self._tell(why)
+        self._show_problem(why)
 
-    def _tell(self, problem: str) -> None:
+    def _show_problem(self, problem: str) -> None:
         label = self.query_one("#problem", Label)
         label.update(problem)
         label.display = bool(problem)
@@ -151,7 +153,7 @@ class SetDialog(Dialog[Draft]):
 
 
 class DeleteDialog(Dialog[Answer]):
-    """Asks whether a key is to be deleted; the button that keeps it has the focus."""
+    """Asks whether to delete a key; the button that keeps it has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "cancel", "Keep"),
@@ -164,7 +166,7 @@ class DeleteDialog(Dialog[Answer]):
         self._key = key
 
     def compose(self) -> ComposeResult:
-        """The question."""
+        """Yield the question."""
         with Vertical(classes="dialog danger") as dialog:
             dialog.border_title = "Delete a key"
             yield Static(f"Delete {printable(brief(self._key, 200))}, on all its replicas?", markup=False)
@@ -175,7 +177,7 @@ class DeleteDialog(Dialog[Answer]):
 
     @on(Button.Pressed, "#delete")
     def action_delete(self) -> None:
-        """Say yes."""
+        """Confirm."""
         self.dismiss(Answer(self._key, self.level))
 
     @on(Button.Pressed, "#keep")
@@ -184,7 +186,7 @@ class DeleteDialog(Dialog[Answer]):
 
 
 def _problem(draft: Draft) -> tuple[str, str] | None:
-    """The field that is wrong, and why; None: all is right."""
+    """Return the invalid field, and why it is; None: all are valid."""
     if not draft.key:
         return "key", "a key is missing"
     for field, parse in (("value", lambda: draft.value), ("ttl", lambda: draft.seconds)):

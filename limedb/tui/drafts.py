@@ -1,4 +1,4 @@
-"""What people type in to be stored: as text, as JSON, or as hex. It must never store anything."""
+"""Drafts of values: typed as text, as JSON, or as hex. It must never store anything."""
 
 import json
 import math
@@ -11,8 +11,8 @@ from limedb.tui.values import MAX_SHOWN, View, guess
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A key, a value as it is typed in a view, and the seconds that it lives, as typed (empty: for ever).
-    level: None: the nodes' default.
+    """A key, a value as typed in a view, and its seconds to live, as typed (empty: forever). level: None: the
+    nodes' default.
     """
 
     key: str = ""
@@ -23,7 +23,7 @@ class Draft:
 
     @property
     def value(self) -> str | bytes:
-        """What is stored. ValueError: what was typed is not what it is to be."""
+        """The value to store. ValueError: the text is not valid in its view."""
         if self.view is View.HEX:
             return _bytes(self.text)
         if self.view is View.JSON:
@@ -32,7 +32,7 @@ class Draft:
 
     @property
     def seconds(self) -> float | None:
-        """How long it lives; None: for ever. ValueError: that is no time."""
+        """The seconds that it lives; None: forever. ValueError: the text is not a time."""
         if not self.ttl.strip():
             return None
         try:
@@ -45,7 +45,7 @@ class Draft:
 
 
 def draft_of(key: str, value: str | bytes | None, level: Level | None) -> Draft | None:
-    """To edit a key's value, which is there; None: it is too large for that."""
+    """Return a draft to edit a key's value; None: the value is too large."""
     if value and len(value) > MAX_SHOWN:
         return None
     if isinstance(value, bytes):
@@ -58,7 +58,7 @@ def _bytes(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
     except ValueError:
-        raise ValueError("this is no hex: type two digits for each byte, as in 00 ff 2a") from None
+        raise ValueError("this is not hex: type two digits for each byte, as in 00 ff 2a") from None
 
 
 def _check_json(text: str) -> None:
@@ -66,10 +66,10 @@ def _check_json(text: str) -> None:
         json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"this is no JSON: {error.msg.lower()}, {where}") from None
+        raise ValueError(f"this is not JSON: {error.msg.lower()}, {where}") from None
     except RecursionError:
-        raise ValueError("this is no JSON that can be read: it is too deep") from None
+        raise ValueError("this JSON is nested too deeply to be read") from None
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"this is no JSON: {constant} is no number of JSON's")
+    raise ValueError(f"this is not JSON: {constant} is not a number in JSON")

@@ -1,11 +1,11 @@
-"""Numbers, bars and foreign text as a terminal shows them. It must never know what they stand for."""
+"""Numbers, bars and foreign text for a terminal. It must never know what they stand for."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 Tone = Literal["", "good", "warn", "bad", "dim", "accent"]
-"""How something is meant; the theme gives each its colour."""
+"""The meaning of a text; the theme gives each tone its colour."""
 
 NOTHING = "-"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -13,7 +13,7 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 class Cell(NamedTuple):
-    """Some text, and how it is meant."""
+    """Some text, and its tone."""
 
     text: str
     tone: Tone = ""
@@ -24,7 +24,7 @@ Line = tuple[Cell, ...]
 
 
 def count(number: float) -> str:
-    """A number in six characters at most: 0.4, 12, 999, 1.2k, 34k, 5.6M."""
+    """Format a number in six characters at most: 0.4, 12, 999, 1.2k, 34k, 5.6M."""
     if 0 < number < 9.95 and number != int(number):
         return f"{number:.1f}"
     for unit in ("", "k", "M", "G"):
@@ -35,7 +35,7 @@ def count(number: float) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes as B, KiB, MiB.."""
+    """Format bytes as B, KiB, MiB.."""
     if number < 1024:
         return f"{number:.0f} B"
     for unit in ("KiB", "MiB", "GiB"):
@@ -46,7 +46,7 @@ def size(number: float) -> str:
 
 
 def seconds(number: float) -> str:
-    """A time: 0.3s, 12s, 4m, 3h, 2d."""
+    """Format a time: 0.3s, 12s, 4m, 3h, 2d."""
     if number < 9.95:
         return f"{number:.1f}s"
     for unit, length, limit in (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48)):
@@ -56,14 +56,14 @@ def seconds(number: float) -> str:
 
 
 def bar(share: float, width: int) -> str:
-    """A bar as long as its share (0 to 1) of the width, in eighths of a character."""
+    """Draw a bar as long as its share (0 to 1) of the width, in eighths of a character."""
     eighths = round(min(max(share, 0.0), 1.0) * width * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
 
 
 def spark(values: Sequence[float], width: int) -> str:
-    """The last values as a line of small columns; the highest of them reaches the top."""
+    """Draw the last values as a line of small columns; the highest of them reaches the top."""
     last = values[-width:]
     top = max(last, default=0.0)
     columns = "".join(_LEVELS[min(7, int(8 * value / top))] if top else _LEVELS[0] for value in last)
@@ -71,24 +71,24 @@ def spark(values: Sequence[float], width: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Foreign text on one line, so that it can neither steer the terminal nor hide: control characters show
-    as their pictures (␊ for a line feed), others that have no shape as <U+202E>.
+    """Put foreign text on one line, so that it can neither control the terminal nor hide: control characters
+    show as their pictures (␊ for a line feed), other invisible ones as <U+202E>.
     """
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def clip(text: str, width: int) -> str:
-    """Text of no more than that many characters; … stands for what was cut off."""
+    """Cut text to that many characters; … stands for the rest."""
     return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
 
 
 def short(url: str) -> str:
-    """A node's URL without what all have."""
+    """Return a node's URL without the scheme."""
     return url.removeprefix("http://")
 
 
 def plain(lines: Iterable[Line]) -> str:
-    """Lines without their tones."""
+    """Return lines without their tones."""
     return "\n".join("".join(cell.text for cell in line) for line in lines)
 
 

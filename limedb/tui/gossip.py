@@ -1,4 +1,4 @@
-"""What a node says of the others, as lines. It must never ask anything."""
+"""The gossip of a node about the others, as lines. It must never call anything."""
 
 from limedb.operator.console_values import Gossip, PeerGossip
 from limedb.tui.figures import Cell, Line, Tone, clip, seconds, short
@@ -8,7 +8,7 @@ _HEALTH: dict[str, Tone] = {"healthy": "good", "degraded": "warn", "critical": "
 
 
 def lines(gossip: Gossip, width: int) -> list[Line]:
-    """A summary and a line for each peer, in that many characters."""
+    """Return a summary and a line for each peer, of `width` characters."""
     summary = (
         Cell(gossip.health, _HEALTH.get(gossip.health, "")),
         Cell(

@@ -1,4 +1,4 @@
-"""The keys, and the screen that tells them. It asks nothing."""
+"""The keys, and the screen that lists them. It calls nothing."""
 
 from typing import ClassVar
 
@@ -14,12 +14,12 @@ from limedb.tui.themes import content
 KEYS = (
     ("tab, shift+tab", "from pane to pane"),
     ("1, 2", "the cluster, the data"),
-    ("arrows, page up/down", "move; the gossip shown is that of the node under the cursor"),
+    ("arrows, page up/down", "move; the gossip is that of the node under the cursor"),
     ("/", "search keys by prefix"),
-    ("n, p", "the next page of keys, the one before"),
+    ("n, p", "the next page of keys, the previous one"),
     ("g, s", "get a key, set a key"),
-    ("e, d", "edit, delete the key that is shown"),
-    ("  ctrl+l", "in their forms: the level of consistency"),
+    ("e, d", "edit, delete the key on the screen"),
+    ("  ctrl+l", "in these forms: the consistency level"),
     ("  ctrl+t, ctrl+s", "in a form with a value: as text, JSON or hex; store it"),
     ("v", "show the value as text, JSON, hex"),
     ("r", "read page and value again"),
@@ -35,10 +35,10 @@ class HelpDialog(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "close", "Close")]
 
     def compose(self) -> ComposeResult:
-        """The list."""
+        """Yield the list."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "Keys"
-            yield Static(content((Cell(f"{keys:<22}", "accent"), Cell(what)) for keys, what in KEYS))
+            yield Static(content((Cell(f"{keys:<22}", "accent"), Cell(effect)) for keys, effect in KEYS))
             yield Label("escape closes", classes="hint")
 
     def action_close(self) -> None:

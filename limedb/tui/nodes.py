@@ -1,4 +1,4 @@
-"""The table of nodes: which columns there is room for, and what they hold. It must never ask anything."""
+"""The table of nodes: the columns that fit, and their cells. It must never call anything."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -13,8 +13,8 @@ STATUS_TONES: Mapping[str, Tone] = {"active": "good", "stale": "warn", "dead": "
 
 
 class Column(NamedTuple):
-    """A column. width: of its text; cell: what stands in it, given a node and its last rates; rank: which are
-    left out first where there is too little room, the highest.
+    """A column. width: of its text; cell: makes its text from a node and its last rates; rank: where there is
+    too little room, the columns with the highest rank go first.
     """
 
     title: str
@@ -25,7 +25,7 @@ class Column(NamedTuple):
 
 
 def columns(width: int) -> list[Column]:
-    """The columns that there is room for in that many characters, in order."""
+    """Return the columns that fit into that many characters, in order."""
     chosen: list[Column] = []
     for column in sorted(_COLUMNS, key=lambda column: column.rank):
         if sum(c.width + PADDING for c in (*chosen, column)) > width and chosen:
@@ -35,7 +35,7 @@ def columns(width: int) -> list[Column]:
 
 
 def status(node: NodeRow) -> Cell:
-    """What a node is taken for; while it comes or goes, that."""
+    """Return the status of a node; while it joins or leaves, that."""
     if node.status == "active" and node.standing not in ("normal", ""):
         return Cell(node.standing, "accent")
     return Cell(node.status or "unknown", STATUS_TONES.get(node.status, "dim"))

@@ -1,4 +1,4 @@
-"""The panes of the cluster: nodes, ring, gossip, events. They show what they are given, and ask nothing."""
+"""The panes of the cluster: nodes, ring, gossip, events. They only show; they call nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ from limedb.tui.themes import content, text
 
 
 class LinesPane(VerticalScroll, can_focus=True):
-    """Lines of text that scroll. lines: what it shows now."""
+    """Lines of text that scroll. lines: those on the screen."""
 
     def __init__(self, title: str, name: str) -> None:
         super().__init__(id=name, classes="pane")
@@ -23,7 +23,7 @@ class LinesPane(VerticalScroll, can_focus=True):
         self.lines: list[Line] = []
 
     def compose(self) -> ComposeResult:
-        """What shows the lines."""
+        """Yield the widget that shows the lines."""
         yield Static()
 
     def show(self, lines: Iterable[Line]) -> None:
@@ -33,17 +33,17 @@ class LinesPane(VerticalScroll, can_focus=True):
 
     @property
     def plain(self) -> str:
-        """What it shows, without colours."""
+        """The lines without colours."""
         return plain(self.lines)
 
     @property
     def room(self) -> int:
-        """How many characters a line may have."""
+        """The characters of a line."""
         return self.scrollable_content_region.width or 36
 
 
 class EventsPane(LinesPane):
-    """What happened, the newest first."""
+    """The events, the newest first."""
 
     def show_events(self, events: Iterable[Event]) -> None:
         """Show these."""
@@ -71,7 +71,7 @@ class NodesTable(DataTable[object]):
         return str(self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value)
 
     def show(self, samples: Sequence[NodeRow], rates: Mapping[str, Sequence[float]]) -> None:
-        """Show these nodes, in as many columns as there is room for."""
+        """Show these nodes, in as many columns as fit."""
         columns = nodes.columns(max(20, self.size.width))
         shape = (tuple(column.title for column in columns), tuple(node.url for node in samples))
         if shape != self._shape:

@@ -1,4 +1,4 @@
-"""Who owns how much of the ring. It must never ask anything."""
+"""The share of the ring that each node owns. It must never call anything."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from limedb.tui.nodes import STATUS_TONES
 FIGURE = 7
 """Characters of a figure, with the blank before it."""
 ROOMY = 44
-"""Characters from which on there is room for two figures."""
+"""With this many characters there is room for two figures."""
 
 
 class Shares:
-    """The share of all tokens that each node is the first owner of, 0 to 1; worked out once an epoch."""
+    """The share of all tokens of which each node is the first owner, 0 to 1; computed once an epoch."""
 
     def __init__(self) -> None:
         self._ring: tuple[tuple[tuple[str, int], ...], dict[str, float]] = ((), {})
 
     def of(self, sample: Sample) -> dict[str, float]:
-        """The shares by URL; who is joining owns nothing yet."""
+        """Return the shares by URL; a joining node owns nothing yet."""
         points = tuple((n.url, n.virtual_nodes) for n in sample.nodes if n.standing not in ("", "joining"))
         if points != self._ring[0]:
             shares = dict.fromkeys((url for url, _ in points), 0.0)
@@ -31,10 +31,10 @@ class Shares:
 
 
 def bars(nodes: Sequence[NodeRow], shares: dict[str, float], width: int) -> list[Line]:
-    """A bar for each owner, in that many characters: its share, and how far that is from the mean of all."""
+    """Return a bar of `width` characters for each owner: its share, and how far that is from the mean."""
     owners = [node for node in nodes if node.url in shares]
     if not owners:
-        return [(Cell("nobody owns anything yet", "dim"),)]
+        return [(Cell("no node owns keys yet", "dim"),)]
     label = min(max(len(short(node.url)) for node in owners), width // 2)
     figures = 2 if width >= ROOMY else 1
     room = max(4, width - label - 1 - figures * FIGURE)

@@ -1,7 +1,7 @@
-"""All that the screen asks of the cluster.
+"""All calls of the screen to the cluster.
 
-It owns the connections: one stream that is followed, calls to single nodes, and a client for values. It must
-never show anything.
+It owns the connections: one stream to follow, calls to single nodes, and a client for values. It must never
+show anything.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ PAGE_SIZE = 100
 
 
 class TuiSession:
-    """The cluster behind some addresses, "host:port,host:port". seconds: that an answer may take, and a
-    sample may be late. InvalidRequestError: the addresses are none.
+    """The cluster behind some addresses, "host:port,host:port". seconds: the time for an answer, and for a
+    late sample. InvalidRequestError: these are not addresses.
 
     Calls raise LimeDBError when they fail.
     """
@@ -33,52 +33,52 @@ class TuiSession:
         self._opening = asyncio.Lock()
 
     def follow(self) -> AsyncGenerator[Sample | Lost, None]:
-        """The cluster, again and again, through whichever node tells it."""
+        """Yield the cluster again and again, through whichever node answers."""
         return self._follower.follow()
 
     async def gossip(self, node_url: str) -> Gossip:
-        """What a node has heard of the others, asked of that node."""
+        """Ask a node what it has heard of the others."""
         return await self._calls.gossip(node_url, self._follower.addresses_to(node_url))
 
     async def page(self, prefix: str, after: str | None) -> KeyPage:
-        """A page of the keys with a prefix, behind a cursor."""
+        """Return a page of the keys with a prefix, after a cursor."""
         return await self._calls.page(prefix, after, PAGE_SIZE, self._follower.addresses)
 
     async def owners(self, key: str) -> tuple[Owner, ...]:
-        """What each owner of a key holds."""
+        """Return what each owner of a key holds."""
         return await self._calls.owners(key, self._follower.addresses)
 
     async def get(self, key: str, level: Level | None) -> str | bytes | None:
-        """The value of a key, at a level (None: the nodes' default); None: it has none."""
+        """Return the value of a key, at a level (None: the nodes' default); None: it has none."""
         return await (await self._values()).get(key, consistency=level)
 
     async def changes(self, key: str) -> AsyncGenerator[None, None]:
-        """Comes when no change of a key can be missed any more, and at each of its changes from then on."""
-        stands = False
+        """Yield once the watch of a key has begun, then at each of its changes."""
+        has_begun = False
         async with aclosing((await self._values()).watch_pages(key)) as pages:
             async for page in pages:
-                if page or not stands:
-                    stands = True
+                if page or not has_begun:
+                    has_begun = True
                     yield
 
     async def set(self, draft: Draft) -> Receipt:
-        """Store what was typed in."""
+        """Store a draft."""
         client = await self._values()
         return await client.set(draft.key, draft.value, draft.seconds, consistency=draft.level)
 
     async def delete(self, key: str, level: Level | None) -> bool:
-        """Delete a key, at a level; whether it had a value."""
+        """Delete a key, at a level; return whether it had a value."""
         return await (await self._values()).delete(key, consistency=level)
 
     async def close(self) -> None:
-        """End all."""
+        """Close all connections."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
         await self._calls.close()
 
     async def _values(self) -> Client:
-        """The client, opened when it is first asked for. UnavailableError: nothing answers."""
+        """Return the client; open it when it is first needed. UnavailableError: nothing answers."""
         async with self._opening:
             if self._client is None:
                 client = connect(",".join(self._follower.addresses), timeout=self._seconds)

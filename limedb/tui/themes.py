@@ -1,4 +1,4 @@
-"""The two themes, and how tones look in them."""
+"""The two themes, and the colours of tones in them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -50,11 +50,11 @@ _VARIABLES: Mapping[Tone, str] = {
 
 
 def content(lines: Iterable[Line]) -> Content:
-    """Lines as what a widget shows; it follows the theme."""
+    """Return lines as the content of a widget, which follows the theme."""
     parts = (Content.assemble(*((cell.text, f"${_VARIABLES[cell.tone]}") for cell in line)) for line in lines)
     return Content("\n").join(parts)
 
 
 def text(cell: Cell, colours: Mapping[str, str], right: bool = False) -> Text:
-    """A cell as what a table shows, in the colours that the theme has now."""
+    """Return a cell as the text of a table, in the theme's present colours."""
     return Text(cell.text, style=colours[_VARIABLES[cell.tone]], justify="right" if right else "left")

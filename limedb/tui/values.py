@@ -6,13 +6,13 @@ from enum import Enum
 from limedb.tui.figures import printable
 
 MAX_SHOWN = 64 << 10
-"""The first characters, or bytes, that are shown."""
+"""The number of characters, or bytes, to show."""
 WIDE, NARROW = 16, 8
-"""Bytes on a line of hex, and where there is less room than for that."""
+"""Bytes on a line of hex, with and without enough room."""
 
 
 class View(Enum):
-    """How a value is shown."""
+    """The form in which a value is shown."""
 
     TEXT = "text"
     JSON = "JSON"
@@ -20,13 +20,13 @@ class View(Enum):
 
     @property
     def next(self) -> "View":
-        """The one after it, round and round."""
+        """The next one; the first one follows the last."""
         views = list(View)
         return views[(views.index(self) + 1) % len(views)]
 
 
 def shown(value: str | bytes, view: View, width: int = 80) -> str:
-    """A value in a view: lines without characters that steer a terminal. width: of a line; hex fits it."""
+    """Return a value in a view: lines without characters that control a terminal. width: of a line of hex."""
     if view is View.HEX:
         return _hex(value if isinstance(value, bytes) else value.encode(), width)
     if view is View.JSON:
@@ -35,7 +35,7 @@ def shown(value: str | bytes, view: View, width: int = 80) -> str:
 
 
 def guess(value: str | bytes) -> View:
-    """The view that fits a value: JSON for an object or a list, hex for bytes that are no UTF-8."""
+    """Return the view that fits a value: JSON for an object or a list, hex for bytes that aren't UTF-8."""
     try:
         text = value if isinstance(value, str) else value.decode()
     except UnicodeDecodeError:
@@ -47,12 +47,12 @@ def _json(value: str | bytes) -> str:
     text = value if isinstance(value, str) else value.decode(errors="replace")
     parsed = _parsed(text)
     if parsed is None and text.strip() != "null":
-        return f"(this is no JSON)\n{_text(text)}"
+        return f"(this is not JSON)\n{_text(text)}"
     return _text(json.dumps(parsed, indent=2, ensure_ascii=False))
 
 
 def _parsed(text: str) -> object:
-    """What some JSON says; None: it is none."""
+    """Parse JSON; None: the text isn't JSON."""
     try:
         parsed: object = json.loads(text)
     except (ValueError, RecursionError):

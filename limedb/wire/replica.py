@@ -59,7 +59,9 @@ def _read_result(held: Held, marks_damaged: bool) -> replica_pb2.ReadResult:
 
 
 def records_from(keys: Sequence[str], response: replica_pb2.ReadResponse) -> list[Held]:
-    """What a peer holds of keys. StaleEpochError; StoreCorruptError: not as many answers."""
+    """The records that a peer holds of keys. StaleEpochError; StoreCorruptError: the number of answers
+    differs.
+    """
     check_epoch(response)
     if len(keys) != len(response.results):
         raise StoreCorruptError(f"{len(response.results)} answers to {len(keys)} keys")

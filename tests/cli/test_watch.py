@@ -96,7 +96,7 @@ def test_a_gap_is_told_with_what_to_do(tmp_path: Path) -> None:
         alone.kill("node1")  # what it knows of changes is in memory
         alone.restart("node1")
         done = limedb("watch", "gap/a", "--after-version", version, *target)
-    assert (done.returncode, "when that watch stands, scan the keys; `limedb scan`" in done.stderr) == (
+    assert (done.returncode, "once that watch has begun, scan the keys; `limedb scan`" in done.stderr) == (
         1,
         True,
     ), done.stderr

@@ -45,7 +45,7 @@ class SimulatedNode:
         own = NodeState(url, clock.wall_ms(), version="test")
         self.url = url
         self.keys = 0
-        self.view = ClusterView(own, clock, gossip_interval=interval, tell=lambda: {"keys": self.keys})
+        self.view = ClusterView(own, clock, gossip_interval=interval, own_fields=lambda: {"keys": self.keys})
         self.transport = Transport(network, url)
         self.gossiper = Gossiper(
             self.view,

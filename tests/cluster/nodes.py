@@ -14,6 +14,7 @@ from uuid import UUID
 from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.loopback import AllNodes
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.cluster.topology.proposer import TopologyProposer
 from limedb.cluster.topology.store import TopologyStore
@@ -98,7 +99,7 @@ class Node:
             replication_factor=setup.replication_factor,
         )
         self.view = ClusterView(
-            own, clock, gossip_interval=setup.interval, tell=self.tell, members=self.member_ids
+            own, clock, gossip_interval=setup.interval, own_fields=self.own_fields, members=self.member_ids
         )
         self.clocks = ClockSkewMonitor(clock, max_skew_ms=500, interval=setup.interval, members=self.members)
         self.gossiper = Gossiper(
@@ -110,7 +111,7 @@ class Node:
             rng=rng,
             clocks=self.clocks,
         )
-        self.topology = TopologyWire(cluster, url)
+        self.topology = AllNodes(url, self, TopologyWire(cluster, url))
         self.replica = LocalReplica(
             disk.store,
             clock,
@@ -122,9 +123,11 @@ class Node:
         )
         self.replicas = ReplicaWires(self)
         self.verifier = Verifier(
-            url, self.topology_store, self.topology, clock, lambda peer: peer in self.view.urls
+            self.topology_store, self.topology, clock, lambda peer: peer in self.view.urls
         )
-        self.topology_proposer = TopologyProposer(url, self.topology_store, self.topology, self.verifier, rng)
+        self.topology_proposer = TopologyProposer(
+            self.topology_store, self.topology, self.verifier, clock, rng
+        )
         self.handoff = Handoff(
             url, self.topology_store, self.replicas, self.topology, clock, _nothing_is_stale
         )
@@ -152,10 +155,30 @@ class Node:
             tasks.create_task(self.gossiper.run())
             tasks.create_task(self.topology_manager.run())
 
+    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
+        return await self.topology_store.prepare(before, ballot)
+
+    async def accept(
+        self, before: Topology, ballot: Ballot, after: Topology
+    ) -> Acceptor[Topology] | Topology:
+        return await self.topology_store.accept(before, ballot, after)
+
+    async def pledge(self, founder: str) -> str:
+        return self.topology_manager.pledge(founder)
+
+    async def learn(self, topology: Topology) -> Topology:
+        return await self.topology_store.learn(topology)
+
+    def account(self, after: int) -> Account:
+        return self.topology_store.account(after)
+
+    def progress(self) -> Progress:
+        return self.topology_manager.progress()
+
     def has_data(self) -> bool:
         return self.disk.store.high_water() > 0
 
-    def tell(self) -> dict[str, object]:
+    def own_fields(self) -> dict[str, object]:
         return {**self.topology_store.told(), "has_data": self.has_data(), "keys": self.disk.store.count()}
 
     def member_ids(self) -> dict[str, str]:
@@ -259,37 +282,30 @@ class TopologyWire:
     async def prepare(
         self, node_url: str, before: Topology, ballot: Ballot, timeout: float
     ) -> Acceptor[Topology] | Topology:
-        return await self._cluster.call(
-            self._url, node_url, lambda n: n.topology_store.prepare(before, ballot), timeout
-        )
+        return await self._cluster.call(self._url, node_url, lambda n: n.prepare(before, ballot), timeout)
 
     async def accept(
         self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
     ) -> Acceptor[Topology] | Topology:
         return await self._cluster.call(
-            self._url, node_url, lambda n: n.topology_store.accept(before, ballot, after), timeout
+            self._url, node_url, lambda n: n.accept(before, ballot, after), timeout
         )
 
     async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
-        async def pledge(node: Node) -> str:
-            return node.topology_manager.pledge(founder)
-
-        return await self._cluster.call(self._url, node_url, pledge, timeout)
+        return await self._cluster.call(self._url, node_url, lambda n: n.pledge(founder), timeout)
 
     async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
-        return await self._cluster.call(
-            self._url, node_url, lambda n: n.topology_store.learn(topology), timeout
-        )
+        return await self._cluster.call(self._url, node_url, lambda n: n.learn(topology), timeout)
 
     async def account(self, node_url: str, after: int, timeout: float) -> Account:
         async def account(node: Node) -> Account:
-            return node.topology_store.account(after)
+            return node.account(after)
 
         return await self._cluster.call(self._url, node_url, account, timeout)
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
         async def progress(node: Node) -> Progress:
-            return node.topology_manager.progress()
+            return node.progress()
 
         return await self._cluster.call(self._url, node_url, progress, timeout)
 

@@ -17,6 +17,36 @@ EVENTS = st.lists(
 )
 
 
+class Attempt(Proposer[str]):
+    """A proposer whose votes are counted, those of each step by themselves, as `Votes` does."""
+
+    def __init__(self, ballot: Ballot, value: str, voters: frozenset[str]) -> None:
+        super().__init__(ballot, value, voters)
+        self.need = majority(len(voters))
+        self.promised: set[str] = set()
+        self.accepted: set[str] = set()
+
+    def take_promise(self, voter: str, state: Acceptor[str]) -> None:
+        if self.on_promise(voter, state):
+            self.promised.add(voter)
+
+    def take_vote(self, voter: str, state: Acceptor[str]) -> None:
+        if self.on_accepted(voter, state):
+            self.accepted.add(voter)
+
+    def learn(self, voter: str, value: str) -> None:
+        if self.on_learned(voter, value):
+            (self.accepted if self.is_promised else self.promised).add(voter)
+
+    @property
+    def is_promised(self) -> bool:
+        return len(self.promised) >= self.need
+
+    @property
+    def is_decided(self) -> bool:
+        return len(self.accepted) >= self.need
+
+
 class World:
     """Acceptors whose state is durable, proposers that duel, and all values that a majority accepted."""
 
@@ -27,18 +57,18 @@ class World:
         self.accepted: dict[Ballot, tuple[str, set[str]]] = {}
         self.gone_on: set[str] = set()  # voters that have heard the decision, and vote no more
 
-    def propose(self, ballot: Ballot) -> Proposer[str]:
-        return Proposer(ballot, f"value of {ballot}", frozenset(self.voters))
+    def propose(self, ballot: Ballot) -> "Attempt":
+        return Attempt(ballot, f"value of {ballot}", frozenset(self.voters))
 
     def step(self, kind: str, p: int, v: int) -> None:
         proposer, voter = self.proposers[p], self.voters[v % len(self.voters)]
         if kind == "learn" and self.decided:
             self.gone_on.add(voter)
         elif voter in self.gone_on and kind in ("prepare", "accept"):
-            proposer.on_learned(voter, *self.decided)
+            proposer.learn(voter, *self.decided)
         elif kind == "prepare":
             self.acceptors[voter] = self.acceptors[voter].on_prepare(proposer.ballot)
-            proposer.on_promise(voter, self.acceptors[voter])
+            proposer.take_promise(voter, self.acceptors[voter])
         elif kind == "accept" and proposer.is_promised:
             self.accept(proposer, voter)
         elif kind == "again":
@@ -46,14 +76,14 @@ class World:
         elif kind == "crash":  # it forgets all but never uses a ballot again
             self.proposers[p] = self.propose(Ballot(proposer.ballot.round + 1, f"p{p}"))
 
-    def accept(self, proposer: Proposer[str], voter: str) -> None:
+    def accept(self, proposer: "Attempt", voter: str) -> None:
         state = self.acceptors[voter].on_accept(proposer.ballot, proposer.proposal)
         self.acceptors[voter] = state
         if state.accepted == proposer.ballot:
             value, by = self.accepted.setdefault(proposer.ballot, (proposer.proposal, set()))
             assert value == proposer.proposal, "one ballot, one value"
             by.add(voter)
-        proposer.on_accepted(voter, state)
+        proposer.take_vote(voter, state)
 
     @property
     def decided(self) -> set[str]:
@@ -104,9 +134,8 @@ def test_an_acceptor_takes_part_in_no_ballot_below_its_promise() -> None:
 
 def test_a_proposer_learns_of_higher_ballots_and_goes_above_them() -> None:
     proposer = Proposer(Ballot(1, "a"), "x", frozenset({"v"}))
-    proposer.on_promise("v", Acceptor(Ballot(7, "b")))
 
-    assert not proposer.is_promised
+    assert not proposer.on_promise("v", Acceptor(Ballot(7, "b")))
     assert proposer.next_ballot() == Ballot(8, "a")
 
 
@@ -129,23 +158,19 @@ def test_what_was_not_decided_binds_nobody_and_what_may_have_been_does() -> None
 def test_a_voter_that_has_gone_on_counts_for_what_was_decided_alone() -> None:
     ballot, voters = Ballot(2, "b"), frozenset({"v1", "v2", "v3"})
     proposer = Proposer(ballot, "own", voters)
-    proposer.on_learned("v1", "decided")
-    proposer.on_promise("v2", Acceptor(ballot))
-    assert proposer.is_promised
+    assert proposer.on_learned("v1", "decided")
+    assert proposer.on_promise("v2", Acceptor(ballot))
     assert proposer.proposal == "decided"
-    assert not proposer.is_decided
-    proposer.on_learned("v3", "something else")
-    assert not proposer.is_decided
-    proposer.on_accepted("v2", Acceptor(ballot, ballot, "decided"))
-    assert proposer.is_decided
+    assert not proposer.on_learned("v3", "something else")
+    assert proposer.on_learned("v1", "decided")
+    assert proposer.on_accepted("v2", Acceptor(ballot, ballot, "decided"))
 
 
 def test_only_voters_count() -> None:
     proposer = Proposer(Ballot(1, "a"), "x", frozenset({"v", "w"}))
     for stranger in ("x", "y", "z"):
-        proposer.on_promise(stranger, Acceptor(Ballot(1, "a")))
-        proposer.on_accepted(stranger, Acceptor(Ballot(1, "a"), Ballot(1, "a"), "x"))
+        assert not proposer.on_promise(stranger, Acceptor(Ballot(1, "a")))
+        assert not proposer.on_accepted(stranger, Acceptor(Ballot(1, "a"), Ballot(1, "a"), "x"))
+        assert not proposer.on_learned(stranger, "x")
 
-    assert not proposer.is_promised
-    assert not proposer.is_decided
     assert Ballot(1, "") > NONE

@@ -5,6 +5,7 @@ It owns what it was asked (`calls`) and how it is told to misbehave. It must nev
 
 import itertools
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +43,11 @@ class Call:
 
 @dataclass
 class StandIn:
-    """A node's stand-in. failures: how many of the next calls of a method answer UNAVAILABLE."""
+    """A node's stand-in.
+
+    failures: how many of the next calls of a method answer UNAVAILABLE.
+    held: the methods that never answer.
+    """
 
     url: str
     address: str
@@ -50,6 +55,7 @@ class StandIn:
     health: health.HealthServicer
     calls: list[Call] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
+    held: set[str] = field(default_factory=set)
     watched: threading.Event = field(default_factory=threading.Event)
 
     def forget(self) -> None:
@@ -57,6 +63,7 @@ class StandIn:
         self.data.clear()
         self.calls.clear()
         self.failures.clear()
+        self.held.clear()
         self.set_serving(True)
 
     def set_serving(self, serving: bool) -> None:
@@ -186,6 +193,8 @@ def _handler(
         if node.failures[name] > 0:
             node.failures[name] -= 1
             context.abort(grpc.StatusCode.UNAVAILABLE, "told to fail")
+        while name in node.held and context.is_active():
+            time.sleep(0.01)
         if "key" in request.DESCRIPTOR.fields_by_name and not request.key:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "key is empty")
         return answer(request, context)

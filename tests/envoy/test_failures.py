@@ -1,10 +1,22 @@
 """What Envoy does when nodes fail, and what it says."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
 import httpx
 import pytest
 
-from tests.envoy.gateway import Gateway, running_gateway, wait_until
+from limedb.launch import envoy
+from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.wire.status import remote_error
+from limedbpb.v1 import kv_pb2, kv_pb2_grpc
+from tests.envoy.gateway import Gateway, running_envoy, running_gateway, wait_until
 from tests.envoy.standin import stand_in
+from tests.support.delaying import delaying_proxy
+from tests.support.ports import free_ports
 
 WRITES = [
     ("Set", "POST", "/api/v1/set", {"key": "k", "value": "v"}),
@@ -92,6 +104,50 @@ def test_a_node_that_answers_unavailable_stays_in(gateway: Gateway) -> None:
     assert gateway.client.get("/api/v1/health", params={"node": node.url}).status_code == 200
 
 
+def nothing_was_written(gateway: Gateway) -> bool:
+    """Whether a Set over gRPC fails, and its error proves that it wrote nothing."""
+    with grpc.insecure_channel(gateway.address) as channel, pytest.raises(grpc.RpcError) as failed:
+        kv_pb2_grpc.KVServiceStub(channel).Set(kv_pb2.SetRequest(key="k", value="v"))
+    error = remote_error("http://envoy:1", failed.value)
+    return error is not None and error.nothing_written
+
+
+@pytest.mark.process
+def test_a_write_that_finds_a_node_gone_goes_to_another(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running_gateway(tmp_path_factory.mktemp("gone")) as gateway:
+        gateway.stop(gateway.nodes[0])
+        for n in range(20):  # before a health check can have seen it, as after
+            answer = gateway.client.post("/api/v1/set", json={"key": f"k{n}", "value": "v"})
+            assert (answer.status_code, answer.text) == (200, "OK")
+
+
+@pytest.mark.process
+def test_a_write_whose_node_is_lost_says_that_nobody_knows(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        port, near, far = stack.enter_context(free_ports(3))
+        node = stack.enter_context(stand_in(near, {}))
+        way = ExitStack()
+        stack.enter_context(way)
+        url = f"http://{way.enter_context(delaying_proxy(far, node.address, 0.0))}"
+        listen, descriptor = Address("127.0.0.1", port), str(envoy.descriptor_path())
+        config = envoy.render(EnvoyOptions((envoy.parse_node(url),), listen, descriptor))
+        log = stack.enter_context(running_envoy(tmp_path, config))
+        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
+        gateway = Gateway(f"127.0.0.1:{port}", (replace(node, url=url),), client, log, (way,))
+        wait_until(lambda: gateway.is_reached(gateway.nodes[0]), "Envoy to reach the node", log)
+        node.held.add("Set")
+        write = stack.enter_context(ThreadPoolExecutor(1)).submit(
+            client.post, "/api/v1/set", json={"key": "k", "value": "v"}
+        )
+        wait_until(lambda: len(node.asked("Set")) > 0, "the write to come", log)
+        way.close()
+        answer = write.result(timeout=30)
+        assert (answer.status_code, answer.json()["code"], answer.json()["details"]) == (503, 14, [])
+        words = "its answer was lost: its writes may or may not have been carried out: "
+        assert words in answer.json()["message"]
+        assert len(node.asked("Set")) == 1
+
+
 @pytest.mark.process
 def test_a_dead_node_costs_no_read_and_comes_back(tmp_path_factory: pytest.TempPathFactory) -> None:
     with running_gateway(tmp_path_factory.mktemp("dead"), count=1) as gateway:
@@ -99,9 +155,12 @@ def test_a_dead_node_costs_no_read_and_comes_back(tmp_path_factory: pytest.TempP
         port = int(node.address.rpartition(":")[2])
         gateway.stop(node)
         answer = gateway.client.get("/api/v1/keys")
-        assert (answer.status_code, answer.json()["code"], answer.json()["details"]) == (503, 14, [])
+        assert (answer.status_code, answer.json()["code"]) == (503, 14)
         answer = gateway.client.post("/api/v1/set", json={"key": "k", "value": "v"})
         assert (answer.status_code, answer.json()["code"]) == (503, 14)
+        assert answer.json()["message"].startswith("Envoy reached no node, nothing was written: ")
+        assert [detail["reason"] for detail in answer.json()["details"]] == ["UNAVAILABLE"]
+        assert nothing_was_written(gateway)
         with stand_in(port, {}) as again:
             wait_until(lambda: gateway.is_reached(again), "Envoy to find it", gateway.log)
 

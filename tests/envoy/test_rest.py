@@ -165,17 +165,13 @@ def test_no_key_is_a_bad_request(gateway: Gateway, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/"),
         ("GET", "/index.html"),
         ("GET", "/dashboard.html"),
         ("GET", "/nope"),
         ("GET", "/api/v1/nope"),
-        ("GET", "/api/v1/set"),
-        ("PUT", "/api/v1/get/k"),
         ("POST", "/limedb.v1.KVService/Get"),
         ("POST", "/limedb.v1.ReplicaService/Read"),
         ("POST", "/limedb.v1.TopologyService/Learn"),
-        ("GET", "/api/v1/admin/decommission"),
         ("POST", "/gossip/more"),
     ],
 )
@@ -186,7 +182,7 @@ def test_an_unknown_path_is_404_and_reaches_no_node(gateway: Gateway, method: st
     assert not any(node.calls for node in gateway.nodes)
 
 
-@pytest.mark.parametrize("query", ["key=b", "key", "%6Bey=b", "k%65%79=b", "node=&key=b", "x=1"])
+@pytest.mark.parametrize("query", ["key=b", "key", "%6Bey=b", "k%65%79=b", "node=&key=b"])
 def test_a_query_cannot_replace_the_key_of_the_path(gateway: Gateway, query: str) -> None:
     gateway.nodes[0].data.update({"a": "1", "b": "2"})
     for method, command in (("GET", "get"), ("DELETE", "del"), ("GET", "replicas")):

@@ -64,7 +64,7 @@ def test_a_full_pipe_makes_nobody_wait_and_what_is_dropped_is_counted(pipe: Pipe
     wait_for("all lines", lambda: "dropped" in pipe.take())
     lines = pipe.read.splitlines()
     assert lines[:11] == ["first", *(f"line {number}" for number in range(10))]
-    assert lines[11] == "15 lines were dropped here: nobody read this log fast enough"
+    assert lines[11] == "15 lines were dropped here: this log was not read fast enough"
     assert queue.flush()
     queue.close()
 

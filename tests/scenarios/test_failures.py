@@ -232,7 +232,7 @@ def test_a_taken_port_ends_the_start_with_one_line(tmp_path: Path) -> None:
         env = {"SERVER_PORT": str(port), "NODE_URL": f"http://127.0.0.1:{port}", "DATA_DIR": str(tmp_path)}
         done = limedb("serve", env=env)
     assert done.returncode == 2
-    assert f"SERVER_PORT={port}: must be a port that is free" in done.stderr
+    assert f"SERVER_PORT={port}: must be a free port" in done.stderr
 
 
 def test_two_nodes_do_not_share_a_data_folder(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The real node, simulated: what is acknowledged stays, whatever fails."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -18,6 +19,7 @@ from tests.simulation.faults import (
     TOO_LARGE_IS_KNOWN_HERE_ONLY,
     Fault,
 )
+from tests.simulation.quorum_faults import an_answer_counts_twice, one_short_is_enough
 from tests.simulation.scenarios import (
     changes,
     clock_jumps,
@@ -133,6 +135,14 @@ def test_a_time_that_steps_back_with_the_clocks_is_found() -> None:
 
 def test_hints_that_count_as_acknowledgements_are_found() -> None:
     search(partial(unique_keys, **HINTS_ARE_ACKS), shows="replicas lack|should hold")
+
+
+@pytest.mark.parametrize("plant", [an_answer_counts_twice, one_short_is_enough])
+def test_a_quorum_call_that_counts_wrongly_is_found(
+    monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    plant(monkeypatch)
+    search(registers, shows="not linearizable")
 
 
 @pytest.mark.skipif("SIM_SEED" in os.environ, reason="one seed was asked for")

@@ -115,14 +115,14 @@ def test_a_node_whose_data_was_set_aside_is_no_member_but_may_join(tmp_path: Pat
         plan([nodes[1]], 2, 256)
 
 
-def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
+def test_a_missing_replication_factor_is_asked_for(tmp_path: Path) -> None:
     nodes = [read(path) for path in folders(tmp_path, replication_factor=0)]
     with pytest.raises(InvalidRequestError, match="by --replication-factor"):
         plan(nodes, None, 256)
     assert plan(nodes, 3, 256).replication_factor == 3
     with pytest.raises(InvalidRequestError, match="twice"):
         plan([nodes[0], nodes[0]], 3, 256)
-    with pytest.raises(InvalidRequestError, match="no node's data"):
+    with pytest.raises(InvalidRequestError, match="isn't a node's data"):
         read(tmp_path)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 import limedb
 from limedb.client import Client
 from limedb.tui.app import LimeApp
@@ -22,6 +24,7 @@ IDENTIFIER = re.compile(r"terminal-\d+")
 FRUITS = ("lime", "lemon", "yuzu", "kumquat", "pomelo", "citron", "bergamot", "tangerine")
 
 
+@pytest.mark.cluster
 async def test_draw(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=4, env={"GOSSIP_INTERVAL": "500ms"}, envoy=False) as cluster:
         async with limedb.connect(cluster.nodes[1].address) as db:

@@ -98,7 +98,7 @@ async def test_a_value_with_a_time_to_live_says_when_it_ends(
         await shown.press("tab")
         await shown.type("600")
         await shown.press("enter")
-        await shown.until("the life of the value", lambda: "ends in 10m" in shown.everything())
+        await shown.until("the life of the value", lambda: "expires in 10m" in shown.everything())
         assert await db.get(f"{prefix}brief") == "here"
 
 
@@ -256,7 +256,7 @@ async def test_json_is_checked_before_it_is_stored(cluster: RunningCluster, db: 
         await shown.press("enter", "ctrl+t")
         await shown.type("[1, 2")
         await shown.press("ctrl+s")
-        await shown.until("what is wrong", lambda: "this is no JSON: " in shown.everything())
+        await shown.until("what is wrong", lambda: "this is not JSON: " in shown.everything())
         assert (shown.focus, isinstance(shown.app.screen, SetDialog)) == ("value", True)
         await shown.press("end", "]", "ctrl+s")
         await shown.until("the value", lambda: shown.value == "[\n  1,\n  2\n]")
@@ -270,7 +270,7 @@ async def test_bytes_are_typed_in_as_hex(cluster: RunningCluster, db: Client, pr
         await shown.press("enter", "ctrl+t", "ctrl+t")
         await shown.type("00 ff 2")
         await shown.press("ctrl+s")
-        await shown.until("what is wrong", lambda: "this is no hex" in shown.everything())
+        await shown.until("what is wrong", lambda: "this is not hex" in shown.everything())
         await shown.type("a")
         await shown.press("ctrl+s")
         await shown.until("the bytes", lambda: shown.value.startswith("000000  00 ff 2a "))

@@ -31,9 +31,7 @@ def test_a_node_goes_stale_dies_and_comes_back() -> None:
 
 
 def test_a_restart_is_told_though_the_node_was_never_seen_dead() -> None:
-    assert told(sample(), sample(node(A), node(B, generation=2), node(C))) == [
-        "127.0.0.1:7002 was started again"
-    ]
+    assert told(sample(), sample(node(A), node(B, generation=2), node(C))) == ["127.0.0.1:7002 was restarted"]
 
 
 def test_nodes_appear_and_go() -> None:
@@ -61,13 +59,13 @@ def test_a_change_begins_moves_on_and_ends_with_its_epochs() -> None:
     done = sample(node(A), node(B), epoch=4)
     assert told(steady, joining) == [
         "127.0.0.1:7002 is joining",
-        "change has begun: 127.0.0.1:7002 joins",
+        "change began: 127.0.0.1:7002 joins",
         "epoch 1 → 2 (streaming)",
     ]
     assert told(joining, further) == []
     assert told(further, done) == [
         "127.0.0.1:7002 is a member",
-        "change is over: 127.0.0.1:7002 joins",
+        "change ended: 127.0.0.1:7002 joins",
         "epoch 2 → 4 (steady)",
     ]
 
@@ -75,7 +73,7 @@ def test_a_change_begins_moves_on_and_ends_with_its_epochs() -> None:
 def test_it_is_told_through_whom_one_looks_and_that_it_takes_no_requests() -> None:
     other = sample(node_url=B, problem="its clock is off")
     assert told(sample(), other) == [
-        "looking through 127.0.0.1:7002 now",
+        "now following 127.0.0.1:7002",
         "127.0.0.1:7002 takes no requests: its clock is off",
     ]
     assert told(other, other) == []

@@ -50,7 +50,7 @@ def test_a_lost_node_is_told_once_however_often_it_is_tried() -> None:
 def test_after_a_loss_it_tells_through_whom_it_looks_again() -> None:
     same, other = fed(sample(), LOST, sample()), fed(sample(), LOST, sample(node_url=B))
     assert same.events[0].text == "127.0.0.1:7001 answers again"
-    assert other.events[0].text == "looking through 127.0.0.1:7002 now"
+    assert other.events[0].text == "now following 127.0.0.1:7002"
     assert headline(other).startswith("● 3/3 nodes")
     again = fed(sample(), LOST, sample(), LOST)
     assert again.events[0].text.startswith("lost ")

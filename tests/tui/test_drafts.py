@@ -23,9 +23,9 @@ def test_what_is_typed_becomes_a_value(text: str, view: View, value: str | bytes
 @pytest.mark.parametrize(
     ("text", "view", "why"),
     [
-        ('{"a": 1,\n b}', View.JSON, "no JSON: .*, line 2, column 2"),
-        ("", View.JSON, "no JSON: .*, line 1, column 1"),
-        ("[NaN]", View.JSON, "NaN is no number of JSON's"),
+        ('{"a": 1,\n b}', View.JSON, "not JSON: .*, line 2, column 2"),
+        ("", View.JSON, "not JSON: .*, line 1, column 1"),
+        ("[NaN]", View.JSON, "NaN is not a number in JSON"),
         ("[" * 100_000, View.JSON, "too deep"),
         ("0", View.HEX, "two digits for each byte"),
         ("0x00", View.HEX, "two digits for each byte"),

@@ -95,7 +95,7 @@ def test_bars_show_share_and_deviation() -> None:
     assert all(
         len(line) == 34 for line in plain(ring.bars((node(A), node(B)), {A: 0.6, B: 0.4}, 34)).splitlines()
     )
-    assert plain(ring.bars((), {}, 50)) == "nobody owns anything yet"
+    assert plain(ring.bars((), {}, 50)) == "no node owns keys yet"
 
 
 def test_gossip_tells_each_peer() -> None:

@@ -17,7 +17,7 @@ def test_json_is_laid_out() -> None:
     assert shown('{"b":[1,"é"]}', View.JSON) == '{\n  "b": [\n    1,\n    "é"\n  ]\n}'
     assert shown(b"[1]", View.JSON) == "[\n  1\n]"
     assert shown("null", View.JSON) == "null"
-    assert shown("[" * 100_000, View.JSON).startswith("(this is no JSON)\n[[[")
+    assert shown("[" * 100_000, View.JSON).startswith("(this is not JSON)\n[[[")
 
 
 def test_hex_has_an_address_the_bytes_and_their_characters() -> None:
@@ -57,7 +57,7 @@ def test_views_come_round() -> None:
 
 def test_the_caption_tells_size_and_life() -> None:
     assert caption("é", View.TEXT, 0, 0) == "text of 2 B, as text"
-    assert caption(b"xyz", View.HEX, 61_000, 1000) == "bytes of 3 B, as hex, ends in 60s"
+    assert caption(b"xyz", View.HEX, 61_000, 1000) == "bytes of 3 B, as hex, expires in 60s"
 
 
 def test_replicas_tell_who_has_the_newest_version() -> None:
@@ -66,7 +66,7 @@ def test_replicas_tell_who_has_the_newest_version() -> None:
     assert [" ".join(line.split()) for line in lines] == [
         "127.0.0.1:7001 holds v9",
         "127.0.0.1:7002 older v8",
-        "127.0.0.1:7003 (extra) can't be asked",
+        "127.0.0.1:7003 (extra) no answer",
     ]
     assert (expiry(owners), expiry(())) == (5, 0)
     assert plain(replicas((Owner(A, "current", 9, is_tombstone=True), Owner(B, "current")), 60)).split() == [

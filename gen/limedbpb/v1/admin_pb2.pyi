@@ -1,4 +1,5 @@
 from google.api import annotations_pb2 as _annotations_pb2
+from google.rpc import status_pb2 as _status_pb2
 from limedbpb.v1 import cluster_pb2 as _cluster_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -117,7 +118,7 @@ class RepairRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class RepairResponse(_message.Message):
-    __slots__ = ("spans", "spans_done", "pulled", "pushed", "missing", "finished")
+    __slots__ = ("spans", "spans_done", "pulled", "pushed", "missing", "finished", "error")
     class MissingEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -131,20 +132,22 @@ class RepairResponse(_message.Message):
     PUSHED_FIELD_NUMBER: _ClassVar[int]
     MISSING_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     spans: int
     spans_done: int
     pulled: int
     pushed: int
     missing: _containers.ScalarMap[str, str]
     finished: bool
-    def __init__(self, spans: _Optional[int] = ..., spans_done: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., missing: _Optional[_Mapping[str, str]] = ..., finished: _Optional[bool] = ...) -> None: ...
+    error: _status_pb2.Status
+    def __init__(self, spans: _Optional[int] = ..., spans_done: _Optional[int] = ..., pulled: _Optional[int] = ..., pushed: _Optional[int] = ..., missing: _Optional[_Mapping[str, str]] = ..., finished: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class ScrubRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class ScrubResponse(_message.Message):
-    __slots__ = ("records", "size", "total", "damaged", "mended", "index_mended", "waiting", "lost", "finished")
+    __slots__ = ("records", "size", "total", "damaged", "mended", "index_mended", "waiting", "lost", "finished", "error")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
@@ -154,6 +157,7 @@ class ScrubResponse(_message.Message):
     WAITING_FIELD_NUMBER: _ClassVar[int]
     LOST_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     records: int
     size: int
     total: int
@@ -163,4 +167,5 @@ class ScrubResponse(_message.Message):
     waiting: int
     lost: int
     finished: bool
-    def __init__(self, records: _Optional[int] = ..., size: _Optional[int] = ..., total: _Optional[int] = ..., damaged: _Optional[int] = ..., mended: _Optional[int] = ..., index_mended: _Optional[int] = ..., waiting: _Optional[int] = ..., lost: _Optional[int] = ..., finished: _Optional[bool] = ...) -> None: ...
+    error: _status_pb2.Status
+    def __init__(self, records: _Optional[int] = ..., size: _Optional[int] = ..., total: _Optional[int] = ..., damaged: _Optional[int] = ..., mended: _Optional[int] = ..., index_mended: _Optional[int] = ..., waiting: _Optional[int] = ..., lost: _Optional[int] = ..., finished: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...

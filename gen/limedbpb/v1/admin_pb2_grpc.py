@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class AdminServiceStub:
-    """AdminService changes the cluster: who belongs to it, and that replicas are equal. FAILED_PRECONDITION: the
-    change can't be made now, and the text says what is in the way.
+    """AdminService changes the cluster: its members, and the equality of replicas. FAILED_PRECONDITION: the
+    change can't be made now, and the text has the reason.
     """
 
     def __init__(self, channel):
@@ -74,60 +74,60 @@ class AdminServiceStub:
 
 
 class AdminServiceServicer:
-    """AdminService changes the cluster: who belongs to it, and that replicas are equal. FAILED_PRECONDITION: the
-    change can't be made now, and the text says what is in the way.
+    """AdminService changes the cluster: its members, and the equality of replicas. FAILED_PRECONDITION: the
+    change can't be made now, and the text has the reason.
     """
 
     def GetStatus(self, request, context):
-        """GetStatus tells the members, the change that runs, and what is wrong.
+        """GetStatus returns the members, the running change, and the problems.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PlanJoin(self, request, context):
-        """PlanJoin tells what would move if a node joined. It changes nothing.
+        """PlanJoin returns the effect of a node's join. It changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Decommission(self, request, context):
-        """Decommission lets a node leave: it goes on until others have its ranges. It answers when the change has
-        begun.
+        """Decommission lets a node leave: the change continues until others have its ranges. The answer comes when
+        the change has begun.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Remove(self, request, context):
-        """Remove takes a node that is dead for good out: others fetch its ranges from the remaining replicas. It
-        answers when the change has begun.
+        """Remove takes a permanently dead node out: others fetch its ranges from the remaining replicas. It answers
+        when the change has begun.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Cancel(self, request, context):
-        """Cancel gives up the change that runs, as long as it streams.
+        """Cancel gives up the running change, as long as it streams.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Repair(self, request, context):
-        """Repair compares all ranges of the node that is asked with their other owners, and makes them equal. It
-        tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one JSON
-        object a line.
+        """Repair compares all ranges of the called node with their other owners, and makes them equal. It sends its
+        progress until it is done; cancelling the call ends it. Through Envoy's REST it sends one JSON object per
+        line.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Scrub(self, request, context):
-        """Scrub reads all that the node that is asked has stored, and has what is damaged fetched from the other
-        replicas. It tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one
-        JSON object a line.
+        """Scrub checks all stored records of the called node, and has damaged ones fetched from the other replicas.
+        It sends its progress until it is done; cancelling the call ends it. Through Envoy's REST it sends one
+        JSON object per line.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,8 +180,8 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
-    """AdminService changes the cluster: who belongs to it, and that replicas are equal. FAILED_PRECONDITION: the
-    change can't be made now, and the text says what is in the way.
+    """AdminService changes the cluster: its members, and the equality of replicas. FAILED_PRECONDITION: the
+    change can't be made now, and the text has the reason.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AdminServiceStub:
-    """AdminService changes the cluster: who belongs to it, and that replicas are equal. FAILED_PRECONDITION: the
-    change can't be made now, and the text says what is in the way.
+    """AdminService changes the cluster: its members, and the equality of replicas. FAILED_PRECONDITION: the
+    change can't be made now, and the text has the reason.
     """
 
     @_typing.overload
@@ -36,65 +36,65 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
-    """GetStatus tells the members, the change that runs, and what is wrong."""
+    """GetStatus returns the members, the running change, and the problems."""
     PlanJoin: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PlanJoinRequest, _admin_pb2.PlanJoinResponse]
-    """PlanJoin tells what would move if a node joined. It changes nothing."""
+    """PlanJoin returns the effect of a node's join. It changes nothing."""
     Decommission: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DecommissionRequest, _admin_pb2.DecommissionResponse]
-    """Decommission lets a node leave: it goes on until others have its ranges. It answers when the change has
-    begun.
+    """Decommission lets a node leave: the change continues until others have its ranges. The answer comes when
+    the change has begun.
     """
     Remove: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RemoveRequest, _admin_pb2.RemoveResponse]
-    """Remove takes a node that is dead for good out: others fetch its ranges from the remaining replicas. It
-    answers when the change has begun.
+    """Remove takes a permanently dead node out: others fetch its ranges from the remaining replicas. It answers
+    when the change has begun.
     """
     Cancel: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CancelRequest, _admin_pb2.CancelResponse]
-    """Cancel gives up the change that runs, as long as it streams."""
+    """Cancel gives up the running change, as long as it streams."""
     Repair: _grpc.UnaryStreamMultiCallable[_admin_pb2.RepairRequest, _admin_pb2.RepairResponse]
-    """Repair compares all ranges of the node that is asked with their other owners, and makes them equal. It
-    tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one JSON
-    object a line.
+    """Repair compares all ranges of the called node with their other owners, and makes them equal. It sends its
+    progress until it is done; cancelling the call ends it. Through Envoy's REST it sends one JSON object per
+    line.
     """
     Scrub: _grpc.UnaryStreamMultiCallable[_admin_pb2.ScrubRequest, _admin_pb2.ScrubResponse]
-    """Scrub reads all that the node that is asked has stored, and has what is damaged fetched from the other
-    replicas. It tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one
-    JSON object a line.
+    """Scrub checks all stored records of the called node, and has damaged ones fetched from the other replicas.
+    It sends its progress until it is done; cancelling the call ends it. Through Envoy's REST it sends one
+    JSON object per line.
     """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
-    """AdminService changes the cluster: who belongs to it, and that replicas are equal. FAILED_PRECONDITION: the
-    change can't be made now, and the text says what is in the way.
+    """AdminService changes the cluster: its members, and the equality of replicas. FAILED_PRECONDITION: the
+    change can't be made now, and the text has the reason.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
-    """GetStatus tells the members, the change that runs, and what is wrong."""
+    """GetStatus returns the members, the running change, and the problems."""
     PlanJoin: _aio.UnaryUnaryMultiCallable[_admin_pb2.PlanJoinRequest, _admin_pb2.PlanJoinResponse]  # type: ignore[assignment]
-    """PlanJoin tells what would move if a node joined. It changes nothing."""
+    """PlanJoin returns the effect of a node's join. It changes nothing."""
     Decommission: _aio.UnaryUnaryMultiCallable[_admin_pb2.DecommissionRequest, _admin_pb2.DecommissionResponse]  # type: ignore[assignment]
-    """Decommission lets a node leave: it goes on until others have its ranges. It answers when the change has
-    begun.
+    """Decommission lets a node leave: the change continues until others have its ranges. The answer comes when
+    the change has begun.
     """
     Remove: _aio.UnaryUnaryMultiCallable[_admin_pb2.RemoveRequest, _admin_pb2.RemoveResponse]  # type: ignore[assignment]
-    """Remove takes a node that is dead for good out: others fetch its ranges from the remaining replicas. It
-    answers when the change has begun.
+    """Remove takes a permanently dead node out: others fetch its ranges from the remaining replicas. It answers
+    when the change has begun.
     """
     Cancel: _aio.UnaryUnaryMultiCallable[_admin_pb2.CancelRequest, _admin_pb2.CancelResponse]  # type: ignore[assignment]
-    """Cancel gives up the change that runs, as long as it streams."""
+    """Cancel gives up the running change, as long as it streams."""
     Repair: _aio.UnaryStreamMultiCallable[_admin_pb2.RepairRequest, _admin_pb2.RepairResponse]  # type: ignore[assignment]
-    """Repair compares all ranges of the node that is asked with their other owners, and makes them equal. It
-    tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one JSON
-    object a line.
+    """Repair compares all ranges of the called node with their other owners, and makes them equal. It sends its
+    progress until it is done; cancelling the call ends it. Through Envoy's REST it sends one JSON object per
+    line.
     """
     Scrub: _aio.UnaryStreamMultiCallable[_admin_pb2.ScrubRequest, _admin_pb2.ScrubResponse]  # type: ignore[assignment]
-    """Scrub reads all that the node that is asked has stored, and has what is damaged fetched from the other
-    replicas. It tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one
-    JSON object a line.
+    """Scrub checks all stored records of the called node, and has damaged ones fetched from the other replicas.
+    It sends its progress until it is done; cancelling the call ends it. Through Envoy's REST it sends one
+    JSON object per line.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
-    """AdminService changes the cluster: who belongs to it, and that replicas are equal. FAILED_PRECONDITION: the
-    change can't be made now, and the text says what is in the way.
+    """AdminService changes the cluster: its members, and the equality of replicas. FAILED_PRECONDITION: the
+    change can't be made now, and the text has the reason.
     """
 
     @_abc_1.abstractmethod
@@ -103,7 +103,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GetStatusResponse, _abc.Awaitable[_admin_pb2.GetStatusResponse]]:
-        """GetStatus tells the members, the change that runs, and what is wrong."""
+        """GetStatus returns the members, the running change, and the problems."""
 
     @_abc_1.abstractmethod
     def PlanJoin(
@@ -111,7 +111,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.PlanJoinRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.PlanJoinResponse, _abc.Awaitable[_admin_pb2.PlanJoinResponse]]:
-        """PlanJoin tells what would move if a node joined. It changes nothing."""
+        """PlanJoin returns the effect of a node's join. It changes nothing."""
 
     @_abc_1.abstractmethod
     def Decommission(
@@ -119,8 +119,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.DecommissionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DecommissionResponse, _abc.Awaitable[_admin_pb2.DecommissionResponse]]:
-        """Decommission lets a node leave: it goes on until others have its ranges. It answers when the change has
-        begun.
+        """Decommission lets a node leave: the change continues until others have its ranges. The answer comes when
+        the change has begun.
         """
 
     @_abc_1.abstractmethod
@@ -129,8 +129,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.RemoveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RemoveResponse, _abc.Awaitable[_admin_pb2.RemoveResponse]]:
-        """Remove takes a node that is dead for good out: others fetch its ranges from the remaining replicas. It
-        answers when the change has begun.
+        """Remove takes a permanently dead node out: others fetch its ranges from the remaining replicas. It answers
+        when the change has begun.
         """
 
     @_abc_1.abstractmethod
@@ -139,7 +139,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.CancelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.CancelResponse, _abc.Awaitable[_admin_pb2.CancelResponse]]:
-        """Cancel gives up the change that runs, as long as it streams."""
+        """Cancel gives up the running change, as long as it streams."""
 
     @_abc_1.abstractmethod
     def Repair(
@@ -147,9 +147,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.RepairRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_pb2.RepairResponse], _abc.AsyncIterator[_admin_pb2.RepairResponse]]:
-        """Repair compares all ranges of the node that is asked with their other owners, and makes them equal. It
-        tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one JSON
-        object a line.
+        """Repair compares all ranges of the called node with their other owners, and makes them equal. It sends its
+        progress until it is done; cancelling the call ends it. Through Envoy's REST it sends one JSON object per
+        line.
         """
 
     @_abc_1.abstractmethod
@@ -158,9 +158,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ScrubRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_pb2.ScrubResponse], _abc.AsyncIterator[_admin_pb2.ScrubResponse]]:
-        """Scrub reads all that the node that is asked has stored, and has what is damaged fetched from the other
-        replicas. It tells how far it is until it is done; giving up the call ends it. Through Envoy's REST it is one
-        JSON object a line.
+        """Scrub checks all stored records of the called node, and has damaged ones fetched from the other replicas.
+        It sends its progress until it is done; cancelling the call ends it. Through Envoy's REST it sends one
+        JSON object per line.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

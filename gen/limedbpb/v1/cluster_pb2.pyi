@@ -3,6 +3,7 @@ import datetime
 from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.rpc import status_pb2 as _status_pb2
 from limedbpb.v1 import gossip_pb2 as _gossip_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -143,7 +144,7 @@ class WatchClusterRequest(_message.Message):
     def __init__(self, interval_ms: _Optional[int] = ...) -> None: ...
 
 class WatchClusterResponse(_message.Message):
-    __slots__ = ("node_url", "timestamp", "status", "problem", "cluster_id", "epoch", "phase", "replication_factor", "nodes", "change", "rates", "repair", "warnings")
+    __slots__ = ("node_url", "timestamp", "status", "problem", "cluster_id", "epoch", "phase", "replication_factor", "nodes", "change", "rates", "repair", "warnings", "error")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +158,7 @@ class WatchClusterResponse(_message.Message):
     RATES_FIELD_NUMBER: _ClassVar[int]
     REPAIR_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     timestamp: _timestamp_pb2.Timestamp
     status: str
@@ -170,7 +172,8 @@ class WatchClusterResponse(_message.Message):
     rates: RequestRates
     repair: RepairFigures
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_url: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., problem: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., change: _Optional[_Union[Change, _Mapping]] = ..., rates: _Optional[_Union[RequestRates, _Mapping]] = ..., repair: _Optional[_Union[RepairFigures, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    error: _status_pb2.Status
+    def __init__(self, node_url: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., problem: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., change: _Optional[_Union[Change, _Mapping]] = ..., rates: _Optional[_Union[RequestRates, _Mapping]] = ..., repair: _Optional[_Union[RepairFigures, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("what", "epoch", "phase", "progress")

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ClusterServiceStub:
-    """ClusterService shows the cluster as the node that is asked sees it.
+    """ClusterService shows the cluster as the called node sees it.
     """
 
     def __init__(self, channel):
@@ -68,48 +68,48 @@ class ClusterServiceStub:
 
 
 class ClusterServiceServicer:
-    """ClusterService shows the cluster as the node that is asked sees it.
+    """ClusterService shows the cluster as the called node sees it.
     """
 
     def GetState(self, request, context):
-        """GetState tells which nodes there are.
+        """GetState returns the nodes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRing(self, request, context):
-        """GetRing tells which node owns which range of tokens.
+        """GetRing returns the ranges of tokens with their owners.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetGossip(self, request, context):
-        """GetGossip tells what the node has heard of the others, and when.
+        """GetGossip returns the node's knowledge of the others, and its age.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LocateKey(self, request, context):
-        """LocateKey asks every owner of a key what it holds.
+        """LocateKey asks every owner of a key for its record.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchCluster(self, request, context):
-        """WatchCluster tells the whole cluster at once, then on every change and at least every interval_ms. Through
-        Envoy's REST it is one JSON object a line.
+        """WatchCluster sends the whole cluster at once, then on every change and at least every interval_ms.
+        Through Envoy's REST it sends one JSON object per line.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetHealth(self, request, context):
-        """GetHealth tells how the node does: uptime, rates, memory, storage. Whether it takes requests is
-        told by grpc.health.v1.
+        """GetHealth returns the node's figures: uptime, rates, memory, storage. grpc.health.v1 reports whether it
+        takes requests.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +157,7 @@ def add_ClusterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClusterService:
-    """ClusterService shows the cluster as the node that is asked sees it.
+    """ClusterService shows the cluster as the called node sees it.
     """
 
     @staticmethod

@@ -27,53 +27,53 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ClusterServiceStub:
-    """ClusterService shows the cluster as the node that is asked sees it."""
+    """ClusterService shows the cluster as the called node sees it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ClusterServiceAsyncStub: ...
     GetState: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.GetStateRequest, _cluster_pb2.GetStateResponse]
-    """GetState tells which nodes there are."""
+    """GetState returns the nodes."""
     GetRing: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.GetRingRequest, _cluster_pb2.GetRingResponse]
-    """GetRing tells which node owns which range of tokens."""
+    """GetRing returns the ranges of tokens with their owners."""
     GetGossip: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.GetGossipRequest, _cluster_pb2.GetGossipResponse]
-    """GetGossip tells what the node has heard of the others, and when."""
+    """GetGossip returns the node's knowledge of the others, and its age."""
     LocateKey: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.LocateKeyRequest, _cluster_pb2.LocateKeyResponse]
-    """LocateKey asks every owner of a key what it holds."""
+    """LocateKey asks every owner of a key for its record."""
     WatchCluster: _grpc.UnaryStreamMultiCallable[_cluster_pb2.WatchClusterRequest, _cluster_pb2.WatchClusterResponse]
-    """WatchCluster tells the whole cluster at once, then on every change and at least every interval_ms. Through
-    Envoy's REST it is one JSON object a line.
+    """WatchCluster sends the whole cluster at once, then on every change and at least every interval_ms.
+    Through Envoy's REST it sends one JSON object per line.
     """
     GetHealth: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.GetHealthRequest, _cluster_pb2.GetHealthResponse]
-    """GetHealth tells how the node does: uptime, rates, memory, storage. Whether it takes requests is
-    told by grpc.health.v1.
+    """GetHealth returns the node's figures: uptime, rates, memory, storage. grpc.health.v1 reports whether it
+    takes requests.
     """
 
 @_typing.type_check_only
 class ClusterServiceAsyncStub(ClusterServiceStub):
-    """ClusterService shows the cluster as the node that is asked sees it."""
+    """ClusterService shows the cluster as the called node sees it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetState: _aio.UnaryUnaryMultiCallable[_cluster_pb2.GetStateRequest, _cluster_pb2.GetStateResponse]  # type: ignore[assignment]
-    """GetState tells which nodes there are."""
+    """GetState returns the nodes."""
     GetRing: _aio.UnaryUnaryMultiCallable[_cluster_pb2.GetRingRequest, _cluster_pb2.GetRingResponse]  # type: ignore[assignment]
-    """GetRing tells which node owns which range of tokens."""
+    """GetRing returns the ranges of tokens with their owners."""
     GetGossip: _aio.UnaryUnaryMultiCallable[_cluster_pb2.GetGossipRequest, _cluster_pb2.GetGossipResponse]  # type: ignore[assignment]
-    """GetGossip tells what the node has heard of the others, and when."""
+    """GetGossip returns the node's knowledge of the others, and its age."""
     LocateKey: _aio.UnaryUnaryMultiCallable[_cluster_pb2.LocateKeyRequest, _cluster_pb2.LocateKeyResponse]  # type: ignore[assignment]
-    """LocateKey asks every owner of a key what it holds."""
+    """LocateKey asks every owner of a key for its record."""
     WatchCluster: _aio.UnaryStreamMultiCallable[_cluster_pb2.WatchClusterRequest, _cluster_pb2.WatchClusterResponse]  # type: ignore[assignment]
-    """WatchCluster tells the whole cluster at once, then on every change and at least every interval_ms. Through
-    Envoy's REST it is one JSON object a line.
+    """WatchCluster sends the whole cluster at once, then on every change and at least every interval_ms.
+    Through Envoy's REST it sends one JSON object per line.
     """
     GetHealth: _aio.UnaryUnaryMultiCallable[_cluster_pb2.GetHealthRequest, _cluster_pb2.GetHealthResponse]  # type: ignore[assignment]
-    """GetHealth tells how the node does: uptime, rates, memory, storage. Whether it takes requests is
-    told by grpc.health.v1.
+    """GetHealth returns the node's figures: uptime, rates, memory, storage. grpc.health.v1 reports whether it
+    takes requests.
     """
 
 class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ClusterService shows the cluster as the node that is asked sees it."""
+    """ClusterService shows the cluster as the called node sees it."""
 
     @_abc_1.abstractmethod
     def GetState(
@@ -81,7 +81,7 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_pb2.GetStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.GetStateResponse, _abc.Awaitable[_cluster_pb2.GetStateResponse]]:
-        """GetState tells which nodes there are."""
+        """GetState returns the nodes."""
 
     @_abc_1.abstractmethod
     def GetRing(
@@ -89,7 +89,7 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_pb2.GetRingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.GetRingResponse, _abc.Awaitable[_cluster_pb2.GetRingResponse]]:
-        """GetRing tells which node owns which range of tokens."""
+        """GetRing returns the ranges of tokens with their owners."""
 
     @_abc_1.abstractmethod
     def GetGossip(
@@ -97,7 +97,7 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_pb2.GetGossipRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.GetGossipResponse, _abc.Awaitable[_cluster_pb2.GetGossipResponse]]:
-        """GetGossip tells what the node has heard of the others, and when."""
+        """GetGossip returns the node's knowledge of the others, and its age."""
 
     @_abc_1.abstractmethod
     def LocateKey(
@@ -105,7 +105,7 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_pb2.LocateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.LocateKeyResponse, _abc.Awaitable[_cluster_pb2.LocateKeyResponse]]:
-        """LocateKey asks every owner of a key what it holds."""
+        """LocateKey asks every owner of a key for its record."""
 
     @_abc_1.abstractmethod
     def WatchCluster(
@@ -113,8 +113,8 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_pb2.WatchClusterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_cluster_pb2.WatchClusterResponse], _abc.AsyncIterator[_cluster_pb2.WatchClusterResponse]]:
-        """WatchCluster tells the whole cluster at once, then on every change and at least every interval_ms. Through
-        Envoy's REST it is one JSON object a line.
+        """WatchCluster sends the whole cluster at once, then on every change and at least every interval_ms.
+        Through Envoy's REST it sends one JSON object per line.
         """
 
     @_abc_1.abstractmethod
@@ -123,8 +123,8 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_pb2.GetHealthRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.GetHealthResponse, _abc.Awaitable[_cluster_pb2.GetHealthResponse]]:
-        """GetHealth tells how the node does: uptime, rates, memory, storage. Whether it takes requests is
-        told by grpc.health.v1.
+        """GetHealth returns the node's figures: uptime, rates, memory, storage. grpc.health.v1 reports whether it
+        takes requests.
         """
 
 def add_ClusterServiceServicer_to_server(servicer: ClusterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

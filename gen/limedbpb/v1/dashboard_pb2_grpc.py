@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class DashboardServiceStub:
-    """DashboardService hands out the files of the web dashboard, which runs in the browser and asks the other
+    """DashboardService serves the files of the web dashboard, which runs in the browser and calls the other
     services through gRPC-Web.
     """
 
@@ -45,13 +45,14 @@ class DashboardServiceStub:
 
 
 class DashboardServiceServicer:
-    """DashboardService hands out the files of the web dashboard, which runs in the browser and asks the other
+    """DashboardService serves the files of the web dashboard, which runs in the browser and calls the other
     services through gRPC-Web.
     """
 
     def GetAsset(self, request, context):
-        """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page
-        of the dashboard (a path without a dot) is its index.html. Without a build, it says how to make one.
+        """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page of
+        the dashboard (a path without a dot) is its index.html. Without a build, the page explains how to make
+        one.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -75,7 +76,7 @@ def add_DashboardServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DashboardService:
-    """DashboardService hands out the files of the web dashboard, which runs in the browser and asks the other
+    """DashboardService serves the files of the web dashboard, which runs in the browser and calls the other
     services through gRPC-Web.
     """
 

@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DashboardServiceStub:
-    """DashboardService hands out the files of the web dashboard, which runs in the browser and asks the other
+    """DashboardService serves the files of the web dashboard, which runs in the browser and calls the other
     services through gRPC-Web.
     """
 
@@ -37,26 +37,28 @@ class DashboardServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DashboardServiceAsyncStub: ...
     GetAsset: _grpc.UnaryUnaryMultiCallable[_dashboard_pb2.GetAssetRequest, _httpbody_pb2.HttpBody]
-    """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page
-    of the dashboard (a path without a dot) is its index.html. Without a build, it says how to make one.
+    """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page of
+    the dashboard (a path without a dot) is its index.html. Without a build, the page explains how to make
+    one.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
 
 @_typing.type_check_only
 class DashboardServiceAsyncStub(DashboardServiceStub):
-    """DashboardService hands out the files of the web dashboard, which runs in the browser and asks the other
+    """DashboardService serves the files of the web dashboard, which runs in the browser and calls the other
     services through gRPC-Web.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetAsset: _aio.UnaryUnaryMultiCallable[_dashboard_pb2.GetAssetRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page
-    of the dashboard (a path without a dot) is its index.html. Without a build, it says how to make one.
+    """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page of
+    the dashboard (a path without a dot) is its index.html. Without a build, the page explains how to make
+    one.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     """
 
 class DashboardServiceServicer(metaclass=_abc_1.ABCMeta):
-    """DashboardService hands out the files of the web dashboard, which runs in the browser and asks the other
+    """DashboardService serves the files of the web dashboard, which runs in the browser and calls the other
     services through gRPC-Web.
     """
 
@@ -66,8 +68,9 @@ class DashboardServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dashboard_pb2.GetAssetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
-        """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page
-        of the dashboard (a path without a dot) is its index.html. Without a build, it says how to make one.
+        """GetAsset reads a file of the dashboard's build. A path without a file is NOT_FOUND, except that a page of
+        the dashboard (a path without a dot) is its index.html. Without a build, the page explains how to make
+        one.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
 

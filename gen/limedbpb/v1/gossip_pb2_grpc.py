@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class GossipServiceStub:
-    """GossipService spreads who is there and how they do. SYN carries what the sender knows in short, the
-    answer (ACK) what the sender lacks and what the receiver wants; ACK2 closes.
+    """GossipService spreads the nodes and their states. A SYN carries a summary of the sender's knowledge, the
+    answer (ACK) the states that the sender lacks and the names that the receiver wants; an ACK2 closes the
+    exchange.
     """
 
     def __init__(self, channel):
@@ -44,8 +45,9 @@ class GossipServiceStub:
 
 
 class GossipServiceServicer:
-    """GossipService spreads who is there and how they do. SYN carries what the sender knows in short, the
-    answer (ACK) what the sender lacks and what the receiver wants; ACK2 closes.
+    """GossipService spreads the nodes and their states. A SYN carries a summary of the sender's knowledge, the
+    answer (ACK) the states that the sender lacks and the names that the receiver wants; an ACK2 closes the
+    exchange.
     """
 
     def Exchange(self, request, context):
@@ -72,8 +74,9 @@ def add_GossipServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GossipService:
-    """GossipService spreads who is there and how they do. SYN carries what the sender knows in short, the
-    answer (ACK) what the sender lacks and what the receiver wants; ACK2 closes.
+    """GossipService spreads the nodes and their states. A SYN carries a summary of the sender's knowledge, the
+    answer (ACK) the states that the sender lacks and the names that the receiver wants; an ACK2 closes the
+    exchange.
     """
 
     @staticmethod

@@ -27,8 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GossipServiceStub:
-    """GossipService spreads who is there and how they do. SYN carries what the sender knows in short, the
-    answer (ACK) what the sender lacks and what the receiver wants; ACK2 closes.
+    """GossipService spreads the nodes and their states. A SYN carries a summary of the sender's knowledge, the
+    answer (ACK) the states that the sender lacks and the names that the receiver wants; an ACK2 closes the
+    exchange.
     """
 
     @_typing.overload
@@ -40,8 +41,9 @@ class GossipServiceStub:
 
 @_typing.type_check_only
 class GossipServiceAsyncStub(GossipServiceStub):
-    """GossipService spreads who is there and how they do. SYN carries what the sender knows in short, the
-    answer (ACK) what the sender lacks and what the receiver wants; ACK2 closes.
+    """GossipService spreads the nodes and their states. A SYN carries a summary of the sender's knowledge, the
+    answer (ACK) the states that the sender lacks and the names that the receiver wants; an ACK2 closes the
+    exchange.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -49,8 +51,9 @@ class GossipServiceAsyncStub(GossipServiceStub):
     """Exchange takes a SYN or an ACK2."""
 
 class GossipServiceServicer(metaclass=_abc_1.ABCMeta):
-    """GossipService spreads who is there and how they do. SYN carries what the sender knows in short, the
-    answer (ACK) what the sender lacks and what the receiver wants; ACK2 closes.
+    """GossipService spreads the nodes and their states. A SYN carries a summary of the sender's knowledge, the
+    answer (ACK) the states that the sender lacks and the names that the receiver wants; an ACK2 closes the
+    exchange.
     """
 
     @_abc_1.abstractmethod

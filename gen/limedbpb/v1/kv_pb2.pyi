@@ -221,12 +221,14 @@ class ScanRequest(_message.Message):
     def __init__(self, prefix: _Optional[str] = ..., start: _Optional[str] = ..., end: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ..., page_size: _Optional[int] = ..., keys_only: _Optional[bool] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., local: _Optional[bool] = ...) -> None: ...
 
 class ScanResponse(_message.Message):
-    __slots__ = ("entries", "after")
+    __slots__ = ("entries", "after", "error")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedCompositeFieldContainer[ScanEntry]
     after: str
-    def __init__(self, entries: _Optional[_Iterable[_Union[ScanEntry, _Mapping]]] = ..., after: _Optional[str] = ...) -> None: ...
+    error: _status_pb2.Status
+    def __init__(self, entries: _Optional[_Iterable[_Union[ScanEntry, _Mapping]]] = ..., after: _Optional[str] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class ScanEntry(_message.Message):
     __slots__ = ("key", "value", "blob", "size", "version", "expires_at_ms")
@@ -257,12 +259,14 @@ class WatchRequest(_message.Message):
     def __init__(self, key: _Optional[str] = ..., prefix: _Optional[str] = ..., after_version: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("events", "resume_version")
+    __slots__ = ("events", "resume_version", "error")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     RESUME_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[WatchEvent]
     resume_version: int
-    def __init__(self, events: _Optional[_Iterable[_Union[WatchEvent, _Mapping]]] = ..., resume_version: _Optional[int] = ...) -> None: ...
+    error: _status_pb2.Status
+    def __init__(self, events: _Optional[_Iterable[_Union[WatchEvent, _Mapping]]] = ..., resume_version: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class WatchEvent(_message.Message):
     __slots__ = ("key", "value", "blob", "delete", "version", "expires_at_ms")

@@ -113,7 +113,7 @@ class KVServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetDirect(self, request, context):
-        """SetDirect stores a value on the node that is asked, whoever owns the key. It is never routed again.
+        """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,32 +143,32 @@ class KVServiceServicer:
 
     def Scan(self, request, context):
         """Scan streams the keys of the whole cluster that have a value, in the order of their UTF-8 bytes. It holds
-        a page at a time, whatever the range. It is not one moment: a key that is written or deleted while the
-        scan runs may be told either way, every other key is told once.
+        a page at a time, whatever the range. It doesn't show one moment: a key that is written or deleted while
+        the scan runs may appear in either state, every other key appears once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
-        message comes as soon as nothing can be missed any more. Of a key, changes come once and in the order of
-        their versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
-        come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
-        nodes have all changes from that version on (those that crashed have none from before), or the client
-        reads too slowly: watch from now on and, after the first message of that watch, scan.
-        RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may.
+        """Watch streams the changes of a key, or of the keys with a prefix, from the whole cluster. The first
+        message comes as soon as no change can be missed any longer. The changes of a key come once and in the
+        order of their versions; a change that a newer one has overtaken on its way may be left out. After a
+        resumption some may come twice. The expiry of a value is not a change. OUT_OF_RANGE: there is a gap,
+        since too few nodes have all changes from that version on (those that crashed have none from before), or
+        the client reads too slowly: watch from now on and, after the first message of that watch, scan.
+        RESOURCE_EXHAUSTED: the node, or this connection, has the most watches that are allowed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Session(self, request_iterator, context):
-        """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
-        in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
-        further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
-        has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": what has no answer then was
-        not begun. gRPC only: there is no REST path.
+        """Session carries numbered requests one way and their answers the other way, each as soon as it is ready,
+        in any order. A node limits the unanswered part of a session (requests, items, bytes) and reads no
+        further beyond that. A client that half-closes gets all answers. A stopping node answers all requests
+        that it has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not
+        begun requests without an answer. gRPC only: there is no REST path.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

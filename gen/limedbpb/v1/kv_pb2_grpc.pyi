@@ -40,7 +40,7 @@ class KVServiceStub:
     Delete: _grpc.UnaryUnaryMultiCallable[_kv_pb2.DeleteRequest, _kv_pb2.DeleteResponse]
     """Delete removes a key. Through Envoy's REST the answer is the text 1 or 0."""
     SetDirect: _grpc.UnaryUnaryMultiCallable[_kv_pb2.SetDirectRequest, _kv_pb2.SetDirectResponse]
-    """SetDirect stores a value on the node that is asked, whoever owns the key. It is never routed again."""
+    """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed."""
     ListKeys: _grpc.UnaryUnaryMultiCallable[_kv_pb2.ListKeysRequest, _kv_pb2.ListKeysResponse]
     """ListKeys lists the keys that the node itself holds, in the order of their UTF-8 bytes, by page."""
     BatchGet: _grpc.UnaryUnaryMultiCallable[_kv_pb2.BatchGetRequest, _kv_pb2.BatchGetResponse]
@@ -51,24 +51,24 @@ class KVServiceStub:
     """
     Scan: _grpc.UnaryStreamMultiCallable[_kv_pb2.ScanRequest, _kv_pb2.ScanResponse]
     """Scan streams the keys of the whole cluster that have a value, in the order of their UTF-8 bytes. It holds
-    a page at a time, whatever the range. It is not one moment: a key that is written or deleted while the
-    scan runs may be told either way, every other key is told once.
+    a page at a time, whatever the range. It doesn't show one moment: a key that is written or deleted while
+    the scan runs may appear in either state, every other key appears once.
     """
     Watch: _grpc.UnaryStreamMultiCallable[_kv_pb2.WatchRequest, _kv_pb2.WatchResponse]
-    """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
-    message comes as soon as nothing can be missed any more. Of a key, changes come once and in the order of
-    their versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
-    come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
-    nodes have all changes from that version on (those that crashed have none from before), or the client
-    reads too slowly: watch from now on and, after the first message of that watch, scan.
-    RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may.
+    """Watch streams the changes of a key, or of the keys with a prefix, from the whole cluster. The first
+    message comes as soon as no change can be missed any longer. The changes of a key come once and in the
+    order of their versions; a change that a newer one has overtaken on its way may be left out. After a
+    resumption some may come twice. The expiry of a value is not a change. OUT_OF_RANGE: there is a gap,
+    since too few nodes have all changes from that version on (those that crashed have none from before), or
+    the client reads too slowly: watch from now on and, after the first message of that watch, scan.
+    RESOURCE_EXHAUSTED: the node, or this connection, has the most watches that are allowed.
     """
     Session: _grpc.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]
-    """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
-    in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
-    further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
-    has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": what has no answer then was
-    not begun. gRPC only: there is no REST path.
+    """Session carries numbered requests one way and their answers the other way, each as soon as it is ready,
+    in any order. A node limits the unanswered part of a session (requests, items, bytes) and reads no
+    further beyond that. A client that half-closes gets all answers. A stopping node answers all requests
+    that it has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not
+    begun requests without an answer. gRPC only: there is no REST path.
     """
 
 @_typing.type_check_only
@@ -83,7 +83,7 @@ class KVServiceAsyncStub(KVServiceStub):
     Delete: _aio.UnaryUnaryMultiCallable[_kv_pb2.DeleteRequest, _kv_pb2.DeleteResponse]  # type: ignore[assignment]
     """Delete removes a key. Through Envoy's REST the answer is the text 1 or 0."""
     SetDirect: _aio.UnaryUnaryMultiCallable[_kv_pb2.SetDirectRequest, _kv_pb2.SetDirectResponse]  # type: ignore[assignment]
-    """SetDirect stores a value on the node that is asked, whoever owns the key. It is never routed again."""
+    """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed."""
     ListKeys: _aio.UnaryUnaryMultiCallable[_kv_pb2.ListKeysRequest, _kv_pb2.ListKeysResponse]  # type: ignore[assignment]
     """ListKeys lists the keys that the node itself holds, in the order of their UTF-8 bytes, by page."""
     BatchGet: _aio.UnaryUnaryMultiCallable[_kv_pb2.BatchGetRequest, _kv_pb2.BatchGetResponse]  # type: ignore[assignment]
@@ -94,24 +94,24 @@ class KVServiceAsyncStub(KVServiceStub):
     """
     Scan: _aio.UnaryStreamMultiCallable[_kv_pb2.ScanRequest, _kv_pb2.ScanResponse]  # type: ignore[assignment]
     """Scan streams the keys of the whole cluster that have a value, in the order of their UTF-8 bytes. It holds
-    a page at a time, whatever the range. It is not one moment: a key that is written or deleted while the
-    scan runs may be told either way, every other key is told once.
+    a page at a time, whatever the range. It doesn't show one moment: a key that is written or deleted while
+    the scan runs may appear in either state, every other key appears once.
     """
     Watch: _aio.UnaryStreamMultiCallable[_kv_pb2.WatchRequest, _kv_pb2.WatchResponse]  # type: ignore[assignment]
-    """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
-    message comes as soon as nothing can be missed any more. Of a key, changes come once and in the order of
-    their versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
-    come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
-    nodes have all changes from that version on (those that crashed have none from before), or the client
-    reads too slowly: watch from now on and, after the first message of that watch, scan.
-    RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may.
+    """Watch streams the changes of a key, or of the keys with a prefix, from the whole cluster. The first
+    message comes as soon as no change can be missed any longer. The changes of a key come once and in the
+    order of their versions; a change that a newer one has overtaken on its way may be left out. After a
+    resumption some may come twice. The expiry of a value is not a change. OUT_OF_RANGE: there is a gap,
+    since too few nodes have all changes from that version on (those that crashed have none from before), or
+    the client reads too slowly: watch from now on and, after the first message of that watch, scan.
+    RESOURCE_EXHAUSTED: the node, or this connection, has the most watches that are allowed.
     """
     Session: _aio.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]  # type: ignore[assignment]
-    """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
-    in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
-    further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
-    has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": what has no answer then was
-    not begun. gRPC only: there is no REST path.
+    """Session carries numbered requests one way and their answers the other way, each as soon as it is ready,
+    in any order. A node limits the unanswered part of a session (requests, items, bytes) and reads no
+    further beyond that. A client that half-closes gets all answers. A stopping node answers all requests
+    that it has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not
+    begun requests without an answer. gRPC only: there is no REST path.
     """
 
 class KVServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -147,7 +147,7 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _kv_pb2.SetDirectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_kv_pb2.SetDirectResponse, _abc.Awaitable[_kv_pb2.SetDirectResponse]]:
-        """SetDirect stores a value on the node that is asked, whoever owns the key. It is never routed again."""
+        """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed."""
 
     @_abc_1.abstractmethod
     def ListKeys(
@@ -182,8 +182,8 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_kv_pb2.ScanResponse], _abc.AsyncIterator[_kv_pb2.ScanResponse]]:
         """Scan streams the keys of the whole cluster that have a value, in the order of their UTF-8 bytes. It holds
-        a page at a time, whatever the range. It is not one moment: a key that is written or deleted while the
-        scan runs may be told either way, every other key is told once.
+        a page at a time, whatever the range. It doesn't show one moment: a key that is written or deleted while
+        the scan runs may appear in either state, every other key appears once.
         """
 
     @_abc_1.abstractmethod
@@ -192,13 +192,13 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _kv_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_kv_pb2.WatchResponse], _abc.AsyncIterator[_kv_pb2.WatchResponse]]:
-        """Watch streams the changes of a key, or of the keys with a prefix, from all of the cluster. The first
-        message comes as soon as nothing can be missed any more. Of a key, changes come once and in the order of
-        their versions; one that a newer one has overtaken on its way may be left out. After a resumption some may
-        come twice. That a value's time to live ends is no change. OUT_OF_RANGE: there is a gap, since too few
-        nodes have all changes from that version on (those that crashed have none from before), or the client
-        reads too slowly: watch from now on and, after the first message of that watch, scan.
-        RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may.
+        """Watch streams the changes of a key, or of the keys with a prefix, from the whole cluster. The first
+        message comes as soon as no change can be missed any longer. The changes of a key come once and in the
+        order of their versions; a change that a newer one has overtaken on its way may be left out. After a
+        resumption some may come twice. The expiry of a value is not a change. OUT_OF_RANGE: there is a gap,
+        since too few nodes have all changes from that version on (those that crashed have none from before), or
+        the client reads too slowly: watch from now on and, after the first message of that watch, scan.
+        RESOURCE_EXHAUSTED: the node, or this connection, has the most watches that are allowed.
         """
 
     @_abc_1.abstractmethod
@@ -207,11 +207,11 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_kv_pb2.SessionRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_kv_pb2.SessionResponse], _abc.AsyncIterator[_kv_pb2.SessionResponse]]:
-        """Session carries numbered requests one way and their answers the other way, each as soon as it is there,
-        in any order. A node has bounds on what a session has unanswered (requests, items, bytes) and reads no
-        further beyond them. A client that half-closes gets all answers. A node that stops answers all that it
-        has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": what has no answer then was
-        not begun. gRPC only: there is no REST path.
+        """Session carries numbered requests one way and their answers the other way, each as soon as it is ready,
+        in any order. A node limits the unanswered part of a session (requests, items, bytes) and reads no
+        further beyond that. A client that half-closes gets all answers. A stopping node answers all requests
+        that it has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not
+        begun requests without an answer. gRPC only: there is no REST path.
         """
 
 def add_KVServiceServicer_to_server(servicer: KVServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

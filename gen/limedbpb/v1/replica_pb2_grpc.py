@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class ReplicaServiceStub:
-    """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
-    it was made; a replica that knows a newer one does nothing and answers with it.
+    """ReplicaService gives nodes access to each other's stores. It is for peers only: Envoy does not route it,
+    and it never coordinates, so a request makes one hop and no loops. Each request carries the topology under
+    which it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     def __init__(self, channel):
@@ -85,13 +85,13 @@ class ReplicaServiceStub:
 
 
 class ReplicaServiceServicer:
-    """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
-    it was made; a replica that knows a newer one does nothing and answers with it.
+    """ReplicaService gives nodes access to each other's stores. It is for peers only: Envoy does not route it,
+    and it never coordinates, so a request makes one hop and no loops. Each request carries the topology under
+    which it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     def Read(self, request, context):
-        """Read reads records as they are stored, expired ones and tombstones included.
+        """Read reads records as they are stored, including expired ones and tombstones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,43 +105,43 @@ class ReplicaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ScanTokens(self, request, context):
-        """ScanTokens reads records of a range of tokens, tombstones included, by page.
+        """ScanTokens reads records of a range of tokens, including tombstones, by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ScanKeys(self, request, context):
-        """ScanKeys reads records of a range of keys, tombstones included, by page.
+        """ScanKeys reads records of a range of keys, including tombstones, by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchChanges(self, request, context):
-        """WatchChanges streams what changes in the store: at once, then as it comes, and at least every second.
-        OUT_OF_RANGE: the asker fell behind what is kept.
+        """WatchChanges streams the changes in the store: at once, then as they come, and at least every second.
+        OUT_OF_RANGE: the caller fell behind the kept changes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Digest(self, request, context):
-        """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ.
+        """Digest returns a digest of each of some ranges of tokens, so that replicas find where they differ.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEntries(self, request, context):
-        """ListEntries tells which versions some ranges of tokens hold.
+        """ListEntries returns the versions in some ranges of tokens.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Agree(self, request, context):
-        """Agree tells or settles which versions writes have that may be sent again (KVService's idempotency_key).
+        """Agree returns or settles the versions of writes that may be sent again (KVService's idempotency_key).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,7 +149,7 @@ class ReplicaServiceServicer:
 
     def Carry(self, request_iterator, context):
         """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
-        has its own answer, and they come in the order in which they are ready.
+        has its own answer, and answers come in the order in which they are ready.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,9 +212,9 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReplicaService:
-    """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
-    it was made; a replica that knows a newer one does nothing and answers with it.
+    """ReplicaService gives nodes access to each other's stores. It is for peers only: Envoy does not route it,
+    and it never coordinates, so a request makes one hop and no loops. Each request carries the topology under
+    which it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     @staticmethod

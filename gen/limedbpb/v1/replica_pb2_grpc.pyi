@@ -27,9 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReplicaServiceStub:
-    """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
-    it was made; a replica that knows a newer one does nothing and answers with it.
+    """ReplicaService gives nodes access to each other's stores. It is for peers only: Envoy does not route it,
+    and it never coordinates, so a request makes one hop and no loops. Each request carries the topology under
+    which it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     @_typing.overload
@@ -37,63 +37,63 @@ class ReplicaServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReplicaServiceAsyncStub: ...
     Read: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ReadRequest, _replica_pb2.ReadResponse]
-    """Read reads records as they are stored, expired ones and tombstones included."""
+    """Read reads records as they are stored, including expired ones and tombstones."""
     Apply: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ApplyRequest, _replica_pb2.ApplyResponse]
     """Apply merges records into the store, in one transaction."""
     ScanTokens: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ScanTokensRequest, _replica_pb2.ScanTokensResponse]
-    """ScanTokens reads records of a range of tokens, tombstones included, by page."""
+    """ScanTokens reads records of a range of tokens, including tombstones, by page."""
     ScanKeys: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ScanKeysRequest, _replica_pb2.ScanKeysResponse]
-    """ScanKeys reads records of a range of keys, tombstones included, by page."""
+    """ScanKeys reads records of a range of keys, including tombstones, by page."""
     WatchChanges: _grpc.UnaryStreamMultiCallable[_replica_pb2.WatchChangesRequest, _replica_pb2.WatchChangesResponse]
-    """WatchChanges streams what changes in the store: at once, then as it comes, and at least every second.
-    OUT_OF_RANGE: the asker fell behind what is kept.
+    """WatchChanges streams the changes in the store: at once, then as they come, and at least every second.
+    OUT_OF_RANGE: the caller fell behind the kept changes.
     """
     Digest: _grpc.UnaryUnaryMultiCallable[_replica_pb2.DigestRequest, _replica_pb2.DigestResponse]
-    """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
+    """Digest returns a digest of each of some ranges of tokens, so that replicas find where they differ."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]
-    """ListEntries tells which versions some ranges of tokens hold."""
+    """ListEntries returns the versions in some ranges of tokens."""
     Agree: _grpc.UnaryUnaryMultiCallable[_replica_pb2.AgreeRequest, _replica_pb2.AgreeResponse]
-    """Agree tells or settles which versions writes have that may be sent again (KVService's idempotency_key)."""
+    """Agree returns or settles the versions of writes that may be sent again (KVService's idempotency_key)."""
     Carry: _grpc.StreamStreamMultiCallable[_replica_pb2.CarryRequest, _replica_pb2.CarryResponse]
     """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
-    has its own answer, and they come in the order in which they are ready.
+    has its own answer, and answers come in the order in which they are ready.
     """
 
 @_typing.type_check_only
 class ReplicaServiceAsyncStub(ReplicaServiceStub):
-    """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
-    it was made; a replica that knows a newer one does nothing and answers with it.
+    """ReplicaService gives nodes access to each other's stores. It is for peers only: Envoy does not route it,
+    and it never coordinates, so a request makes one hop and no loops. Each request carries the topology under
+    which it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Read: _aio.UnaryUnaryMultiCallable[_replica_pb2.ReadRequest, _replica_pb2.ReadResponse]  # type: ignore[assignment]
-    """Read reads records as they are stored, expired ones and tombstones included."""
+    """Read reads records as they are stored, including expired ones and tombstones."""
     Apply: _aio.UnaryUnaryMultiCallable[_replica_pb2.ApplyRequest, _replica_pb2.ApplyResponse]  # type: ignore[assignment]
     """Apply merges records into the store, in one transaction."""
     ScanTokens: _aio.UnaryUnaryMultiCallable[_replica_pb2.ScanTokensRequest, _replica_pb2.ScanTokensResponse]  # type: ignore[assignment]
-    """ScanTokens reads records of a range of tokens, tombstones included, by page."""
+    """ScanTokens reads records of a range of tokens, including tombstones, by page."""
     ScanKeys: _aio.UnaryUnaryMultiCallable[_replica_pb2.ScanKeysRequest, _replica_pb2.ScanKeysResponse]  # type: ignore[assignment]
-    """ScanKeys reads records of a range of keys, tombstones included, by page."""
+    """ScanKeys reads records of a range of keys, including tombstones, by page."""
     WatchChanges: _aio.UnaryStreamMultiCallable[_replica_pb2.WatchChangesRequest, _replica_pb2.WatchChangesResponse]  # type: ignore[assignment]
-    """WatchChanges streams what changes in the store: at once, then as it comes, and at least every second.
-    OUT_OF_RANGE: the asker fell behind what is kept.
+    """WatchChanges streams the changes in the store: at once, then as they come, and at least every second.
+    OUT_OF_RANGE: the caller fell behind the kept changes.
     """
     Digest: _aio.UnaryUnaryMultiCallable[_replica_pb2.DigestRequest, _replica_pb2.DigestResponse]  # type: ignore[assignment]
-    """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
+    """Digest returns a digest of each of some ranges of tokens, so that replicas find where they differ."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListEntriesRequest, _replica_pb2.ListEntriesResponse]  # type: ignore[assignment]
-    """ListEntries tells which versions some ranges of tokens hold."""
+    """ListEntries returns the versions in some ranges of tokens."""
     Agree: _aio.UnaryUnaryMultiCallable[_replica_pb2.AgreeRequest, _replica_pb2.AgreeResponse]  # type: ignore[assignment]
-    """Agree tells or settles which versions writes have that may be sent again (KVService's idempotency_key)."""
+    """Agree returns or settles the versions of writes that may be sent again (KVService's idempotency_key)."""
     Carry: _aio.StreamStreamMultiCallable[_replica_pb2.CarryRequest, _replica_pb2.CarryResponse]  # type: ignore[assignment]
     """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
-    has its own answer, and they come in the order in which they are ready.
+    has its own answer, and answers come in the order in which they are ready.
     """
 
 class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ReplicaService is how nodes reach each other's stores. It is for peers only: Envoy does not route it,
-    and it never coordinates, so a request makes one hop and no loops. Each request says under which topology
-    it was made; a replica that knows a newer one does nothing and answers with it.
+    """ReplicaService gives nodes access to each other's stores. It is for peers only: Envoy does not route it,
+    and it never coordinates, so a request makes one hop and no loops. Each request carries the topology under
+    which it was made; a replica that knows a newer one does nothing and answers with it.
     """
 
     @_abc_1.abstractmethod
@@ -102,7 +102,7 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replica_pb2.ReadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ReadResponse, _abc.Awaitable[_replica_pb2.ReadResponse]]:
-        """Read reads records as they are stored, expired ones and tombstones included."""
+        """Read reads records as they are stored, including expired ones and tombstones."""
 
     @_abc_1.abstractmethod
     def Apply(
@@ -118,7 +118,7 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replica_pb2.ScanTokensRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ScanTokensResponse, _abc.Awaitable[_replica_pb2.ScanTokensResponse]]:
-        """ScanTokens reads records of a range of tokens, tombstones included, by page."""
+        """ScanTokens reads records of a range of tokens, including tombstones, by page."""
 
     @_abc_1.abstractmethod
     def ScanKeys(
@@ -126,7 +126,7 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replica_pb2.ScanKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ScanKeysResponse, _abc.Awaitable[_replica_pb2.ScanKeysResponse]]:
-        """ScanKeys reads records of a range of keys, tombstones included, by page."""
+        """ScanKeys reads records of a range of keys, including tombstones, by page."""
 
     @_abc_1.abstractmethod
     def WatchChanges(
@@ -134,8 +134,8 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replica_pb2.WatchChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_replica_pb2.WatchChangesResponse], _abc.AsyncIterator[_replica_pb2.WatchChangesResponse]]:
-        """WatchChanges streams what changes in the store: at once, then as it comes, and at least every second.
-        OUT_OF_RANGE: the asker fell behind what is kept.
+        """WatchChanges streams the changes in the store: at once, then as they come, and at least every second.
+        OUT_OF_RANGE: the caller fell behind the kept changes.
         """
 
     @_abc_1.abstractmethod
@@ -144,7 +144,7 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replica_pb2.DigestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.DigestResponse, _abc.Awaitable[_replica_pb2.DigestResponse]]:
-        """Digest tells a digest of each of some ranges of tokens, so that replicas find where they differ."""
+        """Digest returns a digest of each of some ranges of tokens, so that replicas find where they differ."""
 
     @_abc_1.abstractmethod
     def ListEntries(
@@ -152,7 +152,7 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replica_pb2.ListEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ListEntriesResponse, _abc.Awaitable[_replica_pb2.ListEntriesResponse]]:
-        """ListEntries tells which versions some ranges of tokens hold."""
+        """ListEntries returns the versions in some ranges of tokens."""
 
     @_abc_1.abstractmethod
     def Agree(
@@ -160,7 +160,7 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replica_pb2.AgreeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.AgreeResponse, _abc.Awaitable[_replica_pb2.AgreeResponse]]:
-        """Agree tells or settles which versions writes have that may be sent again (KVService's idempotency_key)."""
+        """Agree returns or settles the versions of writes that may be sent again (KVService's idempotency_key)."""
 
     @_abc_1.abstractmethod
     def Carry(
@@ -169,7 +169,7 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_replica_pb2.CarryResponse], _abc.AsyncIterator[_replica_pb2.CarryResponse]]:
         """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
-        has its own answer, and they come in the order in which they are ready.
+        has its own answer, and answers come in the order in which they are ready.
         """
 
 def add_ReplicaServiceServicer_to_server(servicer: ReplicaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TopologyServiceStub:
-    """TopologyService is how nodes agree on the topology. It is for peers only: Envoy does not route it.
+    """TopologyService lets nodes agree on the topology. It is for peers only: Envoy does not route it.
     """
 
     def __init__(self, channel):
@@ -73,7 +73,7 @@ class TopologyServiceStub:
 
 
 class TopologyServiceServicer:
-    """TopologyService is how nodes agree on the topology. It is for peers only: Envoy does not route it.
+    """TopologyService lets nodes agree on the topology. It is for peers only: Envoy does not route it.
     """
 
     def Prepare(self, request, context):
@@ -91,15 +91,15 @@ class TopologyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Pledge(self, request, context):
-        """Pledge asks a fresh node to let one founder found the cluster that it will be in.
+        """Pledge asks a fresh node to let one founder found its future cluster.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Learn(self, request, context):
-        """Learn tells a topology that was decided. It answers when the node has it on disk and no write made
-        under an older one runs there any more.
+        """Learn sends a decided topology. It answers when the node has it on disk and no write made under an older
+        one runs there any longer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,14 +113,14 @@ class TopologyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetProgress(self, request, context):
-        """GetProgress tells how the node does its part of the change that runs.
+        """GetProgress returns how far the node is with its part of the running change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Ping(self, request, context):
-        """Ping answers at once, whatever the node's disk does: so that a slow node is told from a dead one.
+        """Ping answers at once, whatever the node's disk does, to distinguish a slow node from a dead one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,7 +173,7 @@ def add_TopologyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TopologyService:
-    """TopologyService is how nodes agree on the topology. It is for peers only: Envoy does not route it.
+    """TopologyService lets nodes agree on the topology. It is for peers only: Envoy does not route it.
     """
 
     @staticmethod

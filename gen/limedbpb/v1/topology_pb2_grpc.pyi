@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TopologyServiceStub:
-    """TopologyService is how nodes agree on the topology. It is for peers only: Envoy does not route it."""
+    """TopologyService lets nodes agree on the topology. It is for peers only: Envoy does not route it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,21 +38,21 @@ class TopologyServiceStub:
     Accept: _grpc.UnaryUnaryMultiCallable[_topology_pb2.AcceptRequest, _topology_pb2.AcceptResponse]
     """Accept asks an acceptor to accept a topology for the epoch after the one sent."""
     Pledge: _grpc.UnaryUnaryMultiCallable[_topology_pb2.PledgeRequest, _topology_pb2.PledgeResponse]
-    """Pledge asks a fresh node to let one founder found the cluster that it will be in."""
+    """Pledge asks a fresh node to let one founder found its future cluster."""
     Learn: _grpc.UnaryUnaryMultiCallable[_topology_pb2.LearnRequest, _topology_pb2.LearnResponse]
-    """Learn tells a topology that was decided. It answers when the node has it on disk and no write made
-    under an older one runs there any more.
+    """Learn sends a decided topology. It answers when the node has it on disk and no write made under an older
+    one runs there any longer.
     """
     Fetch: _grpc.UnaryUnaryMultiCallable[_topology_pb2.FetchRequest, _topology_pb2.FetchResponse]
     """Fetch reads the newest topology that the node knows."""
     GetProgress: _grpc.UnaryUnaryMultiCallable[_topology_pb2.GetProgressRequest, _topology_pb2.GetProgressResponse]
-    """GetProgress tells how the node does its part of the change that runs."""
+    """GetProgress returns how far the node is with its part of the running change."""
     Ping: _grpc.UnaryUnaryMultiCallable[_topology_pb2.PingRequest, _topology_pb2.PingResponse]
-    """Ping answers at once, whatever the node's disk does: so that a slow node is told from a dead one."""
+    """Ping answers at once, whatever the node's disk does, to distinguish a slow node from a dead one."""
 
 @_typing.type_check_only
 class TopologyServiceAsyncStub(TopologyServiceStub):
-    """TopologyService is how nodes agree on the topology. It is for peers only: Envoy does not route it."""
+    """TopologyService lets nodes agree on the topology. It is for peers only: Envoy does not route it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Prepare: _aio.UnaryUnaryMultiCallable[_topology_pb2.PrepareRequest, _topology_pb2.PrepareResponse]  # type: ignore[assignment]
@@ -60,20 +60,20 @@ class TopologyServiceAsyncStub(TopologyServiceStub):
     Accept: _aio.UnaryUnaryMultiCallable[_topology_pb2.AcceptRequest, _topology_pb2.AcceptResponse]  # type: ignore[assignment]
     """Accept asks an acceptor to accept a topology for the epoch after the one sent."""
     Pledge: _aio.UnaryUnaryMultiCallable[_topology_pb2.PledgeRequest, _topology_pb2.PledgeResponse]  # type: ignore[assignment]
-    """Pledge asks a fresh node to let one founder found the cluster that it will be in."""
+    """Pledge asks a fresh node to let one founder found its future cluster."""
     Learn: _aio.UnaryUnaryMultiCallable[_topology_pb2.LearnRequest, _topology_pb2.LearnResponse]  # type: ignore[assignment]
-    """Learn tells a topology that was decided. It answers when the node has it on disk and no write made
-    under an older one runs there any more.
+    """Learn sends a decided topology. It answers when the node has it on disk and no write made under an older
+    one runs there any longer.
     """
     Fetch: _aio.UnaryUnaryMultiCallable[_topology_pb2.FetchRequest, _topology_pb2.FetchResponse]  # type: ignore[assignment]
     """Fetch reads the newest topology that the node knows."""
     GetProgress: _aio.UnaryUnaryMultiCallable[_topology_pb2.GetProgressRequest, _topology_pb2.GetProgressResponse]  # type: ignore[assignment]
-    """GetProgress tells how the node does its part of the change that runs."""
+    """GetProgress returns how far the node is with its part of the running change."""
     Ping: _aio.UnaryUnaryMultiCallable[_topology_pb2.PingRequest, _topology_pb2.PingResponse]  # type: ignore[assignment]
-    """Ping answers at once, whatever the node's disk does: so that a slow node is told from a dead one."""
+    """Ping answers at once, whatever the node's disk does, to distinguish a slow node from a dead one."""
 
 class TopologyServiceServicer(metaclass=_abc_1.ABCMeta):
-    """TopologyService is how nodes agree on the topology. It is for peers only: Envoy does not route it."""
+    """TopologyService lets nodes agree on the topology. It is for peers only: Envoy does not route it."""
 
     @_abc_1.abstractmethod
     def Prepare(
@@ -97,7 +97,7 @@ class TopologyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _topology_pb2.PledgeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_topology_pb2.PledgeResponse, _abc.Awaitable[_topology_pb2.PledgeResponse]]:
-        """Pledge asks a fresh node to let one founder found the cluster that it will be in."""
+        """Pledge asks a fresh node to let one founder found its future cluster."""
 
     @_abc_1.abstractmethod
     def Learn(
@@ -105,8 +105,8 @@ class TopologyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _topology_pb2.LearnRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_topology_pb2.LearnResponse, _abc.Awaitable[_topology_pb2.LearnResponse]]:
-        """Learn tells a topology that was decided. It answers when the node has it on disk and no write made
-        under an older one runs there any more.
+        """Learn sends a decided topology. It answers when the node has it on disk and no write made under an older
+        one runs there any longer.
         """
 
     @_abc_1.abstractmethod
@@ -123,7 +123,7 @@ class TopologyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _topology_pb2.GetProgressRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_topology_pb2.GetProgressResponse, _abc.Awaitable[_topology_pb2.GetProgressResponse]]:
-        """GetProgress tells how the node does its part of the change that runs."""
+        """GetProgress returns how far the node is with its part of the running change."""
 
     @_abc_1.abstractmethod
     def Ping(
@@ -131,6 +131,6 @@ class TopologyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _topology_pb2.PingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_topology_pb2.PingResponse, _abc.Awaitable[_topology_pb2.PingResponse]]:
-        """Ping answers at once, whatever the node's disk does: so that a slow node is told from a dead one."""
+        """Ping answers at once, whatever the node's disk does, to distinguish a slow node from a dead one."""
 
 def add_TopologyServiceServicer_to_server(servicer: TopologyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

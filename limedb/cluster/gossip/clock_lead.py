@@ -23,10 +23,12 @@ MAX_LEAD_MS = 24 * 3600 * 1000.0
 
 
 class _Sample(NamedTuple):
-    """time_ms: a peer's time at second `at` of the monotonic clock."""
+    """A peer's time at a moment."""
 
     time_ms: float
+    """Milliseconds since 1970."""
     at: float
+    """The moment, in seconds of the monotonic clock."""
 
 
 class ClockLead:

@@ -22,11 +22,14 @@ START = 10  # intervals after the start in which a node waits for a first measur
 
 
 class _Sample(NamedTuple):
-    """ahead: the peer's wall clock less the own monotonic one, ms. uncertainty: ms. at: seconds."""
+    """A comparison of a peer's wall clock with the own monotonic one."""
 
     ahead: float
+    """By how many ms the peer's clock is ahead."""
     uncertainty: float
+    """Milliseconds, either way."""
     at: float
+    """When it was measured, in seconds of the monotonic clock."""
 
 
 class ClockSkewMonitor:

@@ -65,10 +65,11 @@ LOG_SECONDS = 60.0
 
 
 class Check(NamedTuple):
-    """A node to ask for its identity. address: host:port to dial; empty: the believed one."""
+    """A node to ask for its identity."""
 
     url: str
     address: str = ""
+    """The host:port to dial; empty: the believed one."""
 
 
 class Hearsay:

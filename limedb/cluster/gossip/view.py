@@ -28,9 +28,9 @@ class ClusterView:
     """All nodes that gossip knows.
 
     own: this node; its generation is the start of the process. gossip_interval: in seconds, the same on all
-    nodes. tell: returns, at each heartbeat, the fields of the own NodeState that change. members: the node_id
-    of each member of the topology, by URL; empty while there is no topology. hearsay_class: of the judgement
-    of what gossip brings.
+    nodes. own_fields: returns, at each heartbeat, the fields of the own NodeState that change. members: the
+    node_id of each member of the topology, by URL; empty while there is no topology.
+    hearsay_class: of the judgement of what gossip brings.
     """
 
     hearsay_class = Hearsay
@@ -41,11 +41,11 @@ class ClusterView:
         clock: Clock,
         *,
         gossip_interval: float,
-        tell: Callable[[], Mapping[str, Any]] = _nothing,
+        own_fields: Callable[[], Mapping[str, Any]] = _nothing,
         members: Callable[[], Mapping[str, str]] = _nothing,
     ) -> None:
         self.own_url = own.url
-        self._clock, self._tell = clock, tell
+        self._clock, self._own_fields = clock, own_fields
         self._membership, self._members = Membership(own), members
         self._hearsay = self.hearsay_class(
             self._membership, clock, own.address or address_of(own.url), members
@@ -130,7 +130,7 @@ class ClusterView:
     def heartbeat(self) -> None:
         """Raise the own heartbeat and take the changed fields; a failing store stops no heartbeat."""
         try:
-            changes = self._tell()
+            changes = self._own_fields()
         except StoreError:
             changes = {}
         self._membership.heartbeat(**changes)

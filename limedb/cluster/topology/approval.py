@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from limedb.aio.broadcast import ask_all
-from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.liveness import Liveness
 from limedb.cluster.topology.planning import gainers
 from limedb.cluster.topology.store import TopologyStore
 from limedb.core.layout import Layout
-from limedb.core.report import Progress
 from limedb.core.topology import Fence, MemberState, Phase, Topology
 from limedb.errors import InvalidRequestError, UnavailableError
 from limedb.ports import TopologyTransport
@@ -44,22 +42,20 @@ class Seen:
 
 
 class Approval:
-    """One voter's look at steps. progress: the own part of a change. has_data: whether the own store ever
-    took a write. seen: what the leader's part of this node sees is seen here, too.
+    """One voter's look at steps. transport: reaches all nodes, this one included. has_data: whether the own
+    store ever took a write. seen: what the leader's part of this node sees is seen here, too.
     """
 
     def __init__(
         self,
         topology_store: TopologyStore,
-        view: ClusterView,
         liveness: Liveness,
         transport: TopologyTransport,
-        progress: Callable[[], Progress],
         has_data: Callable[[], bool],
         seen: Seen,
     ) -> None:
-        self._topology_store, self._view, self._liveness = topology_store, view, liveness
-        self._transport, self._progress, self._has_data = transport, progress, has_data
+        self._topology_store, self._liveness = topology_store, liveness
+        self._transport, self._has_data = transport, has_data
         self._seen = seen
 
     async def check(self, before: Topology, after: Topology) -> None:
@@ -90,7 +86,7 @@ class Approval:
         busy = gainers(self._topology_store.layout)
         busy |= {m.url for m in topology.members if m.standing is MemberState.JOINING}
         waiting = busy - self._seen.of(topology)
-        answers = await ask_all(sorted(waiting), self._ask_progress)
+        answers = await ask_all(sorted(waiting), lambda url: self._transport.progress(url, ASK_SECONDS))
         done = {
             url
             for url, progress in answers.items()
@@ -105,23 +101,14 @@ class Approval:
         ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
         current = {url for owners in ranges for url in owners.natural}
         waiting = current - self._seen.of(topology)
-        answers = await ask_all(sorted(waiting), lambda url: self._learn(url, topology))
+        answers = await ask_all(
+            sorted(waiting), lambda url: self._transport.learn(url, topology, ASK_SECONDS)
+        )
         self._seen.note(topology, {url for url, newest in answers.items() if _knows(newest, topology)})
         left = current - self._seen.of(topology)
         for owners in ranges:
             if len(set(owners.natural) - left) < owners.sources_needed:
                 raise UnavailableError(f"{', '.join(sorted(left))} don't know of the handover yet")
-
-    async def _ask_progress(self, url: str) -> Progress:
-        if url == self._view.own_url:
-            return self._progress()
-        return await self._transport.progress(url, ASK_SECONDS)
-
-    async def _learn(self, url: str, topology: Topology) -> Topology:
-        """What a node answers when it has that epoch on disk, and no older write runs there."""
-        if url == self._view.own_url:
-            return await self._topology_store.learn(topology)
-        return await self._transport.learn(url, topology, ASK_SECONDS)
 
 
 def _knows(newest: Topology, topology: Topology) -> bool:

@@ -5,7 +5,6 @@ the voters leads, so that proposals seldom meet, and that two lead at times harm
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -44,7 +43,7 @@ fresh node that was a member is left alone, so that it may hear of it."""
 
 
 class ChangeDriver:
-    """The leader's duties, one step at a time. progress: the own part of a change.
+    """The leader's duties, one step at a time. transport: reaches all nodes, this one included.
     dead_node_timeout: seconds after which a dead member is removed. seen: those who have done their part.
     """
 
@@ -55,14 +54,13 @@ class ChangeDriver:
         view: ClusterView,
         liveness: Liveness,
         transport: TopologyTransport,
-        progress: Callable[[], Progress],
         dead_node_timeout: float,
         clock: Clock,
         seen: Seen,
     ) -> None:
         self._topology_store, self._topology_proposer, self._view = topology_store, topology_proposer, view
         self._seen = seen
-        self._liveness, self._transport, self._progress = liveness, transport, progress
+        self._liveness, self._transport = liveness, transport
         self._dead_node_timeout, self._clock = dead_node_timeout, clock
         self._refused: set[tuple[str, int]] = set()
         self._former: dict[str, float] = {}  # members that were, by id, and when they were last
@@ -137,14 +135,9 @@ class ChangeDriver:
             return is_enough()
 
         urls = sorted(leaving.union(*(owners.natural for owners in ranges)) - self._seen.of(topology))
-        await ask_each(urls, partial(self._learn, topology), take)
+        await ask_each(urls, lambda url: self._transport.learn(url, topology, ASK_TIMEOUT), take)
         if is_enough():
             await self._decide(topology, finish)
-
-    async def _learn(self, topology: Topology, url: str) -> Topology:
-        if url == self._view.own_url:
-            return await self._topology_store.learn(topology)
-        return await self._transport.learn(url, topology, ASK_TIMEOUT)
 
     # --- while none runs
 
@@ -204,12 +197,7 @@ class ChangeDriver:
         return agreeing >= majority(len(topology.voters))
 
     async def _ask_progress(self, urls: list[str]) -> dict[str, Progress]:
-        async def ask(url: str) -> Progress:
-            if url == self._view.own_url:
-                return self._progress()
-            return await self._transport.progress(url, ASK_TIMEOUT)
-
-        return await ask_all(urls, ask)
+        return await ask_all(urls, lambda url: self._transport.progress(url, ASK_TIMEOUT))
 
     async def _decide(self, topology: Topology, step: Step) -> None:
         """What was found out holds for one epoch: it is the step from that one or none."""

@@ -89,7 +89,6 @@ class TopologyManager:
             view,
             self._liveness,
             transport,
-            self.progress,
             dead_node_timeout,
             clock,
             seen,
@@ -105,7 +104,7 @@ class TopologyManager:
         if not topology_store.topology.is_fresh and not topology_store.is_member:
             self._depart("left" if topology_store.saved.has_left else "removed")
         topology_store.subscribe(self._on_change)
-        approval = Approval(topology_store, view, self._liveness, transport, self.progress, has_data, seen)
+        approval = Approval(topology_store, self._liveness, transport, has_data, seen)
         topology_store.ask_first(verifier.follow, approval.check)
 
     # --- what others ask

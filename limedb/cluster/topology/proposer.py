@@ -1,4 +1,4 @@
-"""How this node has the next epoch decided, and tells the others.
+"""How this node has the next epoch decided, and sends it to the others.
 
 It owns the proposer's side of Paxos and the tasks that push what was decided. It must never take anything
 for decided that a majority of voters has not accepted.
@@ -6,22 +6,25 @@ for decided that a majority of voters has not accepted.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from random import Random
 
-from limedb.aio.broadcast import ASK_TIMEOUT, ask_each
+from limedb.aio.broadcast import ASK_TIMEOUT
+from limedb.aio.quorum_driver import QuorumDriver
+from limedb.aio.tasks import Tasks
 from limedb.cluster.topology.store import TopologyStore
 from limedb.cluster.topology.verifier import Verifier
 from limedb.core.paxos import Acceptor, Ballot, Proposer
 from limedb.core.quorum import majority
+from limedb.core.quorum_call import QuorumCall, Tally
 from limedb.core.topology import Topology, is_successor
 from limedb.errors import (
     LimeDBError,
     TopologyChangeError,
     UnavailableError,
 )
-from limedb.ports import TopologyTransport
+from limedb.ports import Clock, TopologyTransport
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,8 @@ Answer = Acceptor[Topology] | Topology
 ATTEMPTS = 12
 BACKOFF = 0.05  # seconds: the longest first pause after a lost duel; it doubles, to a second
 PUSH_TIMEOUT = 5.0
+POLL_SECONDS = 12.0
+"""By when every voter has answered or failed: PATIENCE, an answer, and an account of what was decided."""
 PATIENCE = 4.0
 """Seconds for which a voter that can't be reached is asked again in the same ballot: voters that are there by
 turns, never enough at one moment, can decide all the same, for what each said stays said.
@@ -39,27 +44,68 @@ turns, never enough at one moment, can decide all the same, for what each said s
 AGAIN_SECONDS = 0.25
 
 
+class Votes(Tally[Answer]):
+    """The voters' answers to one step of a ballot.
+
+    gone_on: topologies of voters that know a newer one. missing: voters that didn't answer, and why.
+    """
+
+    __slots__ = ("_count", "_learn", "before", "gone_on", "missing", "voters")
+
+    def __init__(
+        self,
+        before: Topology,
+        count: Callable[[str, Acceptor[Topology]], bool],
+        learn: Callable[[str, Topology], bool],
+    ) -> None:
+        """count, learn: of core.paxos.Proposer; whether that is a vote."""
+        self.voters = {voter.url: voter.node_id for voter in before.voters}
+        super().__init__(majority(len(self.voters)), self.voters)
+        self.before, self._count, self._learn = before, count, learn
+        self.gone_on: list[Topology] = []
+        self.missing: dict[str, str] = {}
+
+    @property
+    def too_few_answer(self) -> bool:
+        """Whether no majority can be made up of those that answer."""
+        return len(self.voters) - len(self.missing) < self.need
+
+    def take(self, node_url: str, answer: Answer) -> None:
+        """Count a vote; a voter that did otherwise than asked has failed."""
+        voter = self.voters[node_url]
+        if isinstance(answer, Acceptor):
+            is_vote = self._count(voter, answer)
+        else:
+            self.gone_on.append(answer)
+            is_vote = is_successor(self.before, answer) and self._learn(voter, answer)
+        if is_vote:
+            self.ack()
+        else:
+            self.fail()
+
+    def lose(self, node_url: str, error: LimeDBError) -> None:
+        """Count a voter that didn't answer."""
+        self.fail()
+        self.missing[node_url] = str(error)
+
+
 class TopologyProposer:
-    """Has steps decided by the voters, this node among them or not. verifier: finds out what was decided,
-    when others were first.
+    """Has steps decided by the voters, this node among them or not. transport: reaches all nodes, this one
+    included. verifier: finds out what was decided, when others were first.
     """
 
     def __init__(
         self,
-        own_url: str,
         topology_store: TopologyStore,
         transport: TopologyTransport,
         verifier: Verifier,
+        clock: Clock,
         rng: Random,
     ) -> None:
-        self._own_url, self._topology_store, self._transport, self._rng = (
-            own_url,
-            topology_store,
-            transport,
-            rng,
-        )
-        self._verifier = verifier
-        self._telling: set[asyncio.Task[None]] = set()
+        self._topology_store, self._transport, self._verifier = topology_store, transport, verifier
+        self._clock, self._rng = clock, rng
+        self._tasks = Tasks()
+        self._driver = QuorumDriver(clock, self._tasks)
 
     async def decide(self, step: Step) -> Topology:
         """Have `step(<newest topology>)` decided; it returns when a majority has accepted it.
@@ -95,115 +141,80 @@ class TopologyProposer:
         return Ballot(self._topology_store.saved.acceptor.promised.round + 1, name)
 
     def push(self, topology: Topology, urls: Iterable[str]) -> None:
-        """Tell nodes of a topology, soon and once; gossip is for those whom it doesn't reach."""
-        for url in sorted(set(urls) - {self._own_url}):
-            task = asyncio.get_running_loop().create_task(self._tell(url, topology), name=f"tell {url}")
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+        """Send nodes a topology, soon and once; gossip is for those whom it doesn't reach."""
+        for url in sorted(set(urls)):
+            self._tasks.start(self._send(url, topology))
 
     async def close(self) -> None:
         """Cancel and await what still runs."""
-        for task in list(self._telling):
-            task.cancel()
-        await asyncio.gather(*self._telling, return_exceptions=True)
+        await self._tasks.close(0)
 
     async def _attempt(self, before: Topology, proposer: Proposer[Topology]) -> Ballot:
         """One attempt; what was decided or is newer is adopted. The ballot for another one."""
         ballot = proposer.ballot
-        prepare = self._prepare(before, ballot)
-        await self._poll(before, prepare, proposer, proposer.on_promise, lambda: proposer.is_promised)
-        if proposer.is_promised and self._topology_store.topology == before:
+        promises = Votes(before, proposer.on_promise, proposer.on_learned)
+        await self._poll(promises, lambda url: self._transport.prepare(url, before, ballot, ASK_TIMEOUT))
+        if promises.is_enough and self._topology_store.topology == before:
             proposal = proposer.proposal
-            accept = self._accept(before, ballot, proposal)
-            await self._poll(before, accept, proposer, proposer.on_accepted, lambda: proposer.is_decided)
-            if proposer.is_decided and self._topology_store.topology == before:
+            votes = Votes(before, proposer.on_accepted, proposer.on_learned)
+            await self._poll(
+                votes, lambda url: self._transport.accept(url, before, ballot, proposal, ASK_TIMEOUT)
+            )
+            if votes.is_enough and self._topology_store.topology == before:
                 self._go_over(before, proposal)
         return proposer.next_ballot()
 
-    async def _poll(
-        self,
-        before: Topology,
-        ask: Callable[[str], Awaitable[Answer]],
-        proposer: Proposer[Topology],
-        count: Callable[[str, Acceptor[Topology]], None],
-        is_enough: Callable[[], bool],
-    ) -> None:
-        """Ask all voters until enough said yes, or too few are left that could.
+    async def _poll(self, votes: Votes, send: Callable[[str], Awaitable[Answer]]) -> None:
+        """Ask all voters until enough did as asked, or too few are left that could.
 
         A voter that has gone on says what was decided, and what a majority says is gone over to.
         UnavailableError: fewer than a majority answered.
         """
-        voters = {voter.url: voter.node_id for voter in before.voters}
-        missing: dict[str, str] = {}
-        gone_on: dict[str, Topology] = {}
+        call = QuorumCall((votes,), self._clock.monotonic() + POLL_SECONDS)
 
-        def take(url: str, answer: Answer | LimeDBError) -> bool:
-            if isinstance(answer, LimeDBError):
-                missing[url] = str(answer)
-            elif isinstance(answer, Acceptor):
-                count(voters[url], answer)
-            else:
-                self._topology_store.adopt(answer)
-                gone_on[url] = answer
-                if is_successor(before, answer):
-                    proposer.on_learned(voters[url], answer)
-            return is_enough() or len(voters) - len(missing) - len(gone_on) < majority(len(voters))
+        async def ask(url: str, _: Sequence[Votes]) -> Sequence[Answer]:
+            answer = await _patiently(lambda: send(url), lambda: call.verdict is not None)
+            return (await self._next_epoch(votes.before, url, answer),)
 
-        await ask_each(voters, lambda url: self._heard(before, url, ask), take)
-        if gone_on and not is_enough():
-            await self._verifier.follow(max(gone_on.values(), key=lambda topology: topology.epoch))
-        if self._topology_store.topology == before and len(voters) - len(missing) < majority(len(voters)):
-            why = "; ".join(f"{url}: {reason}" for url, reason in missing.items())
+        await self._driver.run(call, ask)
+        if votes.gone_on and not votes.is_enough:
+            await self._verifier.follow(max(votes.gone_on, key=lambda topology: topology.epoch))
+        if self._topology_store.topology == votes.before and votes.too_few_answer:
+            why = "; ".join(f"{url}: {reason}" for url, reason in votes.missing.items())
             raise UnavailableError(
-                f"a change of the topology needs {majority(len(voters))} of {len(voters)} nodes, and these"
+                f"a change of the topology needs {votes.need} of {len(votes.voters)} nodes, and these"
                 f" don't answer: {why}; `limedb admin status` says what can be done"
             )
 
-    async def _heard(self, before: Topology, url: str, ask: Callable[[str], Awaitable[Answer]]) -> Answer:
+    async def _next_epoch(self, before: Topology, url: str, answer: Answer) -> Answer:
         """A voter's answer; of one that has gone on what it says of the very next epoch, if it knows."""
-        answer = await _patiently(url, ask)
-        if isinstance(answer, Acceptor) or answer.epoch == before.epoch + 1 or url == self._own_url:
+        if isinstance(answer, Acceptor):
+            return answer
+        self._topology_store.adopt(answer)
+        if answer.epoch == before.epoch + 1:
             return answer
         account = await self._transport.account(url, before.epoch, ASK_TIMEOUT)
         return account.at(before.epoch + 1) or answer
-
-    def _prepare(self, before: Topology, ballot: Ballot) -> Callable[[str], Awaitable[Answer]]:
-        def ask(url: str) -> Awaitable[Answer]:
-            if url == self._own_url:
-                return self._topology_store.prepare(before, ballot)
-            return self._transport.prepare(url, before, ballot, ASK_TIMEOUT)
-
-        return ask
-
-    def _accept(
-        self, before: Topology, ballot: Ballot, after: Topology
-    ) -> Callable[[str], Awaitable[Answer]]:
-        def ask(url: str) -> Awaitable[Answer]:
-            if url == self._own_url:
-                return self._topology_store.accept(before, ballot, after)
-            return self._transport.accept(url, before, ballot, after, ASK_TIMEOUT)
-
-        return ask
 
     def _go_over(self, before: Topology, decided: Topology) -> None:
         log.info("epoch %d is decided: %s", decided.epoch, describe(decided))
         self._topology_store.go_over(decided)
         self.push(decided, {member.url for member in (*before.members, *decided.members)})
 
-    async def _tell(self, url: str, topology: Topology) -> None:
+    async def _send(self, url: str, topology: Topology) -> None:
         with suppress(LimeDBError):
             self._topology_store.adopt(await self._transport.learn(url, topology, PUSH_TIMEOUT))
 
 
-async def _patiently(url: str, ask: Callable[[str], Awaitable[Answer]]) -> Answer:
-    """A voter's answer, as soon as it can be reached within PATIENCE. LimeDBError."""
+async def _patiently(send: Callable[[], Awaitable[Answer]], is_over: Callable[[], bool]) -> Answer:
+    """A voter's answer, as soon as it can be reached within PATIENCE, while it is needed. LimeDBError."""
     now = asyncio.get_running_loop().time
     until = now() + PATIENCE
     while True:
         try:
-            return await ask(url)
+            return await send()
         except LimeDBError as error:
-            if not error.may_pass or now() + AGAIN_SECONDS >= until:
+            if not error.may_pass or now() + AGAIN_SECONDS >= until or is_over():
                 raise
         await asyncio.sleep(AGAIN_SECONDS)
 

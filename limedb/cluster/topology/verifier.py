@@ -49,13 +49,12 @@ class Verifier:
 
     def __init__(
         self,
-        own_url: str,
         topology_store: TopologyStore,
         transport: TopologyTransport,
         clock: Clock,
         knows: Callable[[str], bool],
     ) -> None:
-        self._own_url, self._topology_store, self._transport = own_url, topology_store, transport
+        self._topology_store, self._transport = topology_store, transport
         self._clock, self._knows = clock, knows
         self._round: asyncio.Task[None] | None = None
         self._idle_since = float("-inf")

@@ -206,13 +206,8 @@ class Handoff:
                 self._topology_store.adopt(known)
             return False
 
-        async def learn(url: str) -> Topology:
-            if url == self._own_url:
-                return await self._topology_store.learn(topology)
-            return await self._transport.learn(url, topology, LEARN_TIMEOUT)
-
         while missing := [url for url in job.owners if url not in job.learned]:
-            await ask_each(missing, learn, take)
+            await ask_each(missing, lambda url: self._transport.learn(url, topology, LEARN_TIMEOUT), take)
             job.is_asked = True
             await asyncio.sleep(RETRY)
 

@@ -1,1 +1,1 @@
-"""The client's side of what nodes ask each other, over persistent channels."""
+"""The calling side of the traffic between nodes, over persistent channels."""

@@ -1,6 +1,6 @@
-"""One call to a peer: sent over its link, watched, and its failure told as one of ours.
+"""One call to a peer: sent over its link, watched, with its failure as one of our errors.
 
-It owns what a failed call to a peer means. It must never retry: the callers know what is safe.
+It owns the meaning of a failed call to a peer. It must never retry: the callers know what is safe.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from limedb.aio.whole_reads import whole
 from limedb.errors import LimeDBError, ReplicaUnreachableError, RequestTimeoutError
 from limedb.rpc.peer.links import PeerLink
 from limedb.wire.status import peer_error
@@ -21,21 +22,21 @@ Send = Callable[[], "grpc.aio.UnaryUnaryCall[Any, T]"]
 async def ask(link: PeerLink, send: "Send[T]", timeout: float, is_quick: bool = False) -> T:
     """Send a call over a connected link and wait for its answer. is_quick: see Watchdog.end.
 
-    ReplicaUnreachableError: nobody answered; RequestTimeoutError: not within `timeout` seconds; else what the
-    peer answered (see status.peer_error).
+    ReplicaUnreachableError: the peer didn't answer; RequestTimeoutError: not within `timeout` seconds;
+    otherwise the peer's own error (see status.peer_error).
     """
     call = send()
     link.begin(call)
     answered = False
     try:
-        answer = await call
+        answer = await whole(call)
         answered = True
     except grpc.aio.AioRpcError as error:
-        told = peer_error(link.node_url, error)
-        answered = told is not None
-        if isinstance(told, ReplicaUnreachableError):  # somebody else did
-            link.doubt(told.why)
-        raise told or _unanswered(link, error, timeout) from None
+        own = peer_error(link.node_url, error)
+        answered = own is not None
+        if isinstance(own, ReplicaUnreachableError):  # another node answered
+            link.doubt(own.why)
+        raise own or _unanswered(link, error, timeout) from None
     except asyncio.CancelledError:
         if _is_cancelled_itself():
             raise
@@ -46,7 +47,7 @@ async def ask(link: PeerLink, send: "Send[T]", timeout: float, is_quick: bool = 
 
 
 def _unanswered(link: PeerLink, error: grpc.aio.AioRpcError, timeout: float) -> LimeDBError:
-    """What a call means that ended without an answer of the peer's own."""
+    """The error of a call that ended without an answer of the peer itself."""
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return RequestTimeoutError(timeout, f"node {link.node_url}")
     if error.code() is grpc.StatusCode.UNAVAILABLE:
@@ -55,6 +56,8 @@ def _unanswered(link: PeerLink, error: grpc.aio.AioRpcError, timeout: float) -> 
 
 
 def _is_cancelled_itself() -> bool:
-    """Whether the task is being cancelled, and not only the call: that one must not end a handler mutely."""
+    """Whether the task is being cancelled, and not only the call, whose cancellation must not end a handler
+    silently.
+    """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,6 +1,6 @@
-"""What a peer tells of changes in its store: the stream, read by one who watches.
+"""The stream of changes in a peer's store, for watches.
 
-It owns the call and what its end means. It must never ask again: whoever watches does that.
+It owns the call and the meaning of its end. It must never ask again: the watching side does that.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 
 import grpc
 
+from limedb.aio.whole_reads import whole
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, ReplicaUnreachableError
@@ -25,9 +26,9 @@ async def changes_of(
     await link.wait_ready()
     call = link.stub(_stub).WatchChanges(convert_replica.watch_request(what, since_ms, fence))
     try:
-        while isinstance(message := await call.read(), replica_pb2.WatchChangesResponse):
+        while isinstance(message := await whole(call.read()), replica_pb2.WatchChangesResponse):
             yield convert_replica.change_batch_from(message)
-        raise ReplicaUnreachableError(link.node_url, "it tells of no more changes")
+        raise ReplicaUnreachableError(link.node_url, "it ended the stream of changes")
     except grpc.aio.AioRpcError as error:
         raise _failure(link, error) from None
     except asyncio.CancelledError:

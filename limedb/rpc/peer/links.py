@@ -1,7 +1,7 @@
 """Links to peers: one persistent channel each, and one stream on it.
 
 It owns the channels and their options, and replaces a channel whose peer can't be reached, and a stream that
-has ended. It must never know what is sent over them, but for the ping.
+has ended. It must never know what is sent over them, except for the ping.
 """
 
 import asyncio
@@ -22,28 +22,28 @@ from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 S = TypeVar("S")
 
 CONNECT_TIMEOUT = 0.75
-"""Seconds that a connection to a peer may take before it counts as unreachable, where its way is short."""
+"""Seconds that a connection to a nearby peer may take before the peer counts as unreachable."""
 
 FIRST_CONNECT_TIMEOUT = 3.0
-"""The same, while nobody knows how long the way is."""
+"""The same, while the distance is unknown."""
 
 RETRY_SECONDS = 0.3
-"""Seconds that a refused connection has for gRPC's next try, before a request on it fails."""
+"""Seconds for gRPC's next try after a refused connection, before a request on it fails."""
 
 CLOSE_SECONDS = 1.0
-"""Seconds that calls on a channel have to end when another takes its place."""
+"""Seconds that calls on a channel have to end when another channel replaces it."""
 
 NO_ANSWER = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 )
-"""How a ping ends that nobody answered. A peer that doesn't know the method is alive all the same."""
+"""The codes of a ping without an answer. A peer that doesn't know the method is alive, too."""
 
 
 class PeerLink:
-    """The way to one peer, `node_url`, at one address (host:port).
+    """The link to one peer, `node_url`, at one address (host:port).
 
     trouble: why the peer counts as unreachable, empty while it doesn't: it could not be connected to, or gave
-    no sign of life while it owed an answer. Until it gives one again, requests fail at once.
+    no sign of life while it owed an answer. Until the next sign of life, requests fail at once.
     """
 
     def __init__(
@@ -63,15 +63,15 @@ class PeerLink:
 
     @property
     def trouble(self) -> str:
-        """See the class."""
+        """Why the peer counts as unreachable; empty while it doesn't."""
         if self._watchdog.trouble:
             self._watchdog.want()
         return self._watchdog.trouble
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a request has a chance: a link that was never used has one. To ask is to connect: of a peer
-        that died while nobody spoke to it, the next question knows.
+        """Whether a request has a chance: a link that was never used has one. The question starts a
+        connection, so if the peer died on an idle link, the next question shows it.
         """
         if self.trouble or self._is_closed:
             return False
@@ -83,7 +83,7 @@ class PeerLink:
         return False
 
     def stub(self, kind: Callable[[grpc.aio.Channel], S]) -> S:
-        """The stub of a service on the channel of this moment."""
+        """The stub of a service on the present channel."""
         stub = self._stubs.get(kind)
         if stub is None:
             stub = self._stubs[kind] = kind(self._addressed)
@@ -91,17 +91,17 @@ class PeerLink:
 
     @property
     def is_traced(self) -> bool:
-        """Whether calls are to be seen by interceptors: of telemetry, when it is on."""
+        """Whether interceptors must see calls: those of telemetry, when it is on."""
         return bool(self._interceptors)
 
     async def stream(self, timeout: float) -> PeerStream:
-        """The stream, begun anew where it has ended; at once, mostly. ReplicaUnreachableError: not connected
+        """The stream, a new one if it has ended; usually at once. ReplicaUnreachableError: not connected
         within `timeout` seconds.
         """
         stream = self._stream
         if stream is None or stream.trouble or self._watchdog.trouble:
             await self.wait_ready(timeout)
-            stream = self._stream  # another request may have begun one meanwhile
+            stream = self._stream  # another request may have started one meanwhile
         if stream is None or stream.trouble:
             call = self.stub(_carry)()
             stream = PeerStream(self.node_url, call, self._clock, self._watchdog, self.doubt)
@@ -113,20 +113,24 @@ class PeerLink:
         self._watchdog.begin(call)
 
     def end(self, call: Call, answered: bool, is_quick: bool = False) -> None:
-        """Watch it no more. answered: the peer gave an answer, of any kind. is_quick: see Watchdog.end."""
+        """Stop watching a call. answered: the peer gave an answer, of any kind. is_quick: see
+        Watchdog.end.
+        """
         self._watchdog.end(call, answered, is_quick)
 
     def allow(self, seconds: float) -> float:
-        """How long to wait for what the peer may take `seconds` for: the way there and back comes on top."""
+        """How long to wait for an answer that may take the peer `seconds`: the way there and back is
+        added.
+        """
         return seconds + self._watchdog.trips.expected
 
     def doubt(self, reason: str) -> None:
-        """Take the peer for unreachable until it gives a sign of life."""
+        """Take the peer to be unreachable until it gives a sign of life."""
         self._watchdog.doubt(reason)
 
     async def wait_ready(self, timeout: float = float("inf")) -> None:
-        """Return when the peer is connected; at once, mostly. ReplicaUnreachableError: it isn't within
-        `timeout` seconds, or within what a connection to it may take; nothing was sent.
+        """Return when the peer is connected; usually at once. ReplicaUnreachableError: it isn't within
+        `timeout` seconds, or within the time that a connection to it may take; nothing was sent.
         """
         if trouble := self.trouble:
             raise ReplicaUnreachableError(self.node_url, trouble)
@@ -136,7 +140,7 @@ class PeerLink:
                 async with attended(self._clock, min(timeout, patience)):
                     await self._connected(channel)
         except TimeoutError:
-            if timeout >= patience:  # else it was the caller who had no time
+            if timeout >= patience:  # otherwise only the caller had too little time
                 self.doubt(f"no connection within {patience:.3g} s")
             raise ReplicaUnreachableError(
                 self.node_url, f"no connection within {min(timeout, patience):.3g} s"
@@ -147,7 +151,7 @@ class PeerLink:
             raise ReplicaUnreachableError(self.node_url, self.trouble or "the link was renewed meanwhile")
 
     async def close(self) -> None:
-        """Close the channel, once the calls on it had their time; they end."""
+        """Close the channel; calls on it end."""
         self._is_closed = True
         await self._watchdog.close()
         if self._stream is not None:
@@ -168,7 +172,7 @@ class PeerLink:
                 await channel.wait_for_state_change(state)
 
     async def _retried(self, channel: grpc.aio.Channel) -> None:
-        """Give a connection that was refused one more try: the peer may be starting just now."""
+        """Give a refused connection one more try: the peer may be starting just now."""
         try:
             async with asyncio.timeout(RETRY_SECONDS):
                 await channel.wait_for_state_change(grpc.ChannelConnectivity.TRANSIENT_FAILURE)
@@ -185,7 +189,9 @@ class PeerLink:
         self._stream = None
 
     def _renew(self) -> None:
-        """Put a new channel in the place of the old one, which is closed aside; `close` waits for it."""
+        """Replace the channel by a new one, and close the old one in the background; `close` waits
+        for that.
+        """
         task = asyncio.get_running_loop().create_task(self._close_channel(self._channel, self._stream))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -220,7 +226,7 @@ def _carry(channel: grpc.aio.Channel) -> "grpc.aio.StreamStreamMultiCallable[byt
 class PeerLinks:
     """The links of a node, made at first use and kept.
 
-    address_of: host:port of a peer's URL, as gossip has it. A peer that moved gets a new link.
+    address_of: host:port of a peer's URL, by gossip. A peer that moved gets a new link.
     """
 
     def __init__(
@@ -253,7 +259,7 @@ class PeerLinks:
         await asyncio.gather(*(link.close() for link in links), *self._closing)
 
     def _drop(self, link: PeerLink) -> None:
-        """Close a link aside; `close` waits for it."""
+        """Close a link in the background; `close` waits for that."""
         task = asyncio.get_running_loop().create_task(link.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -1,7 +1,7 @@
-"""Whether a node may take its own name: nobody else answers under it, and it can be looked up.
+"""Checks whether a node may take its own name: no other process answers under it, and it can be looked up.
 
-It owns these questions: asked at the start, and as long as the node is in no cluster, since the process that
-has the name may have stood still at the start. It must never change anything.
+It owns these checks, at the start and as long as the node is in no cluster, since the process that has the
+name may have stood still at the start. It must never change anything.
 """
 
 import asyncio
@@ -14,28 +14,29 @@ from limedb.core.membership import Ack, Digest
 from limedb.errors import ConfigError, LimeDBError, NameTakenError
 
 TRIES = 12
-"""Times that the other process is asked, while it may be about to end: a restart may overlap."""
+"""How often the other process is asked, since it may be about to end: restarts may overlap."""
 LOOK_UPS = 3
 PAUSE = 0.25
 """Seconds between two tries."""
 LOOK_SECONDS = 2.0
-"""How often a node in no cluster asks."""
+"""How often a node that is in no cluster asks."""
 CONNECT_SECONDS = 0.5
 ASK_SECONDS = 1.0
 
 
 class Dialler(Protocol):
-    """Who can ask an address who is there: ports.GossipTransport."""
+    """Asks which node is at an address: ports.GossipTransport."""
 
     async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
         """See ports.GossipTransport."""
 
 
 class NameWatch:
-    """The question of a node that runs, where it isn't reached at its NODE_URL: whether another process is.
+    """The check of a running node that advertises another address than its NODE_URL: whether another process
+    answers at that URL.
 
-    node_id: the own one. is_outside: whether the node is in no cluster; as a member it has the name. fail: is
-    called with a NameTakenError.
+    node_id: the own one. is_outside: whether the node is in no cluster; a member has the name. fail: called
+    with a NameTakenError.
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class NameWatch:
 async def check_own_name(dialler: Dialler, node_url: str, advertised: str) -> None:
     """Return when the node may start. It must not listen yet.
 
-    advertised: host:port that peers dial. NameTakenError: a living process answers under the name, and wins.
-    ConfigError: nobody can look the host up.
+    advertised: host:port that peers dial. NameTakenError: a live process answers under the name, and keeps
+    it. ConfigError: the host can't be looked up.
     """
     await _check_host(advertised, "ADVERTISE_ADDRESS" if advertised != address_of(node_url) else "NODE_URL")
     for address in dict.fromkeys((advertised, address_of(node_url))):
@@ -86,7 +87,7 @@ async def _check_free(dialler: Dialler, node_url: str, address: str) -> None:
 
 
 async def _holder(dialler: Dialler, node_url: str, address: str) -> str | None:
-    """The node_id of who answers under the name; None: nobody does."""
+    """The node_id of the process that answers under the name; None: there is none."""
     if not await _listens(address):
         return None
     try:
@@ -94,12 +95,12 @@ async def _holder(dialler: Dialler, node_url: str, address: str) -> str | None:
     except LimeDBError:
         return None
     said = next((state for state in ack.updates if state.url == node_url), None)
-    is_it = ack.name == node_url or (not ack.name and said is not None)  # older nodes tell no name
+    is_it = ack.name == node_url or (not ack.name and said is not None)  # older nodes send no name
     return (said.node_id if said else "") if is_it else None
 
 
 async def _listens(address: str) -> bool:
-    """Whether a connection is taken at once."""
+    """Whether a connection is accepted at once."""
     host, _, port = address.rpartition(":")
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -119,4 +120,4 @@ async def _check_host(address: str, setting: str) -> None:
             await asyncio.sleep(PAUSE)
         else:
             return
-    raise ConfigError(setting, address, f"a host that can be looked up: {host!r} is known to no name service")
+    raise ConfigError(setting, address, f"a host that can be looked up: no name service knows {host!r}")

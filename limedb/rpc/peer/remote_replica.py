@@ -1,9 +1,9 @@
 """Peers behind the ports: a replica, the directory of them, and a gossip partner over gRPC.
 
-It owns which call stands for which method of a port. It must never retry: the callers know what is safe.
+It owns the mapping from a port's methods to calls. It must never retry: the callers know what is safe.
 
-Reads and applies share the link's stream. Two kinds are calls of their own: those over BIG, so that the
-others don't wait behind them on the wire; and all while telemetry is on, for its interceptors make a span of
+Reads and applies share the link's stream. Two kinds are separate calls: those over BIG, so that the others
+don't wait behind them on the wire; and all of them while telemetry is on, for its interceptors make a span of
 each call, and a stream is one call from its start to its end.
 """
 
@@ -41,11 +41,11 @@ T = TypeVar("T")
 Stub: TypeAlias = "replica_pb2_grpc.ReplicaServiceAsyncStub"
 
 MARGIN = 0.05
-"""Seconds of a deadline kept back for one's own answer, so that the client hears which node was slow."""
+"""Seconds of a deadline reserved for the node's own answer, so that the client learns which node was slow."""
 
 
 BIG = 1 << 20
-"""Bytes of a request that is a call of its own."""
+"""Bytes above which a request is a separate call."""
 
 
 class RemoteReplica:
@@ -160,15 +160,15 @@ class RemoteReplica:
         return stream.ask(body, self._remaining(deadline))
 
     def _answer_of(self, answer: replica_pb2.Answer) -> replica_pb2.Answer:
-        """An answer that is none of the two errors. StaleEpochError, or what the peer raised."""
+        """An answer that isn't one of the two errors. StaleEpochError, or the peer's error."""
         if answer.HasField("refusal"):
             raise refusal_error(self._link.node_url, answer.refusal)
         convert_replica.check_epoch(answer)
         return answer
 
     def _checked(self, keys: Sequence[str], answer: replica_pb2.Answer) -> list[Held]:
-        """The records of keys. The peer sends what it has stored unread, so what is wrong with it is found
-        here, and is its error.
+        """The records of keys. The peer sends stored bytes without reading them, so their flaws are found
+        here, and are its error.
         """
         try:
             records = frames.records_of(keys, answer)
@@ -196,9 +196,10 @@ def _stub(channel: grpc.aio.Channel) -> Stub:
 
 
 class ReplicaDirectory:
-    """The replicas of all nodes: one's own store for one's own URL, a link for every other.
+    """The replicas of all nodes: the own store for the own URL, a link for every other.
 
-    is_alive: what gossip takes a node for, by its URL. silence: the seconds since gossip heard of one.
+    is_alive: whether gossip takes a node to be alive, by its URL. silence: the seconds since gossip heard of
+    a node.
     """
 
     def __init__(
@@ -225,7 +226,7 @@ class ReplicaDirectory:
         return kept[1]
 
     def is_reachable(self, node_url: str) -> bool:
-        """See ports.Replicas: False where gossip takes it for dead, or its link is in trouble."""
+        """As ports.Replicas: False if gossip takes the node to be dead, or its link is in trouble."""
         if node_url == self._own_url:
             return True
         return self._is_alive(node_url) and self._links.to(node_url).is_reachable

@@ -1,6 +1,6 @@
-"""How nodes agree, over the links: ports.TopologyTransport.
+"""The calls by which nodes agree, over the links: ports.TopologyTransport.
 
-It owns which call stands for which method. It must never decide or retry.
+It owns the mapping from methods to calls. It must never decide or retry.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Stub: TypeAlias = "topology_pb2_grpc.TopologyServiceAsyncStub"
 
 
 class RemoteTopology:
-    """See ports.TopologyTransport. A NotMemberError or TopologyChangeError of the peer comes back as such."""
+    """ports.TopologyTransport over gRPC. It raises a peer's NotMemberError or TopologyChangeError as such."""
 
     def __init__(self, links: PeerLinks) -> None:
         self._links = links
@@ -91,7 +91,7 @@ def _stub(channel: grpc.aio.Channel) -> Stub:
 def _outcome(
     response: topology_pb2.PrepareResponse | topology_pb2.AcceptResponse,
 ) -> Acceptor[Topology] | Topology:
-    """The newer topology where there is one, else the acceptor's state."""
+    """The newer topology if there is one, otherwise the acceptor's state."""
     if response.WhichOneof("outcome") == "newer":
         return convert.topology_from(response.newer)
     return convert.acceptor_from(response.acceptor)

@@ -1,14 +1,15 @@
-"""One stream to a peer: what is asked in a turn of the event loop goes as one frame, and so do the answers.
+"""One stream to a peer: the questions of one turn of the event loop travel as one frame, and so do the
+answers.
 
-It owns what is on its way: the queue, the bounds, the deadlines, and the end of all of it when the stream
-breaks. It must never know what is asked (`frames.py` writes the bodies), nor try anything again.
+It owns the questions on their way: the queue, the bounds, the deadlines, and their end when the stream
+breaks. It must never know what a question asks (`frames.py` writes the bodies), nor retry anything.
 
 A question waits for no other: answers come in the order in which they are ready. Questions beyond the bounds
-wait in their order, and fail at their deadlines.
+wait in order, and fail at their deadlines.
 
-While nothing was heard since the last frame, what is asked gathers for the next one, HOLD seconds at most: a
-frame costs both sides more than many questions, and a peer that is busy takes them no sooner one by one. Who
-asks alone never waits. Source: Nagle 1984, RFC 896.
+While nothing was heard since the last frame, new questions gather for the next one, for at most
+LINGER_SECONDS: a frame costs both sides more than many questions, and a busy peer processes them no sooner
+one by one. A lone question never waits. Source: Nagle 1984, RFC 896.
 """
 
 import asyncio
@@ -38,14 +39,14 @@ MAX_QUESTIONS = 1024
 MAX_BYTES = 16 << 20
 """Bytes of questions that may be unanswered at a time. One question alone may be larger."""
 FRAME_BYTES = 1 << 20
-"""A frame ends behind as many bytes, so that what is small doesn't wait long for what is large."""
+"""Bytes after which a frame ends, so that small questions don't wait long for large ones."""
 LINGER_SECONDS = 0.005
-"""Seconds that a question may wait for an answer to those before it, so that more go with it."""
+"""Seconds that a question may wait for an answer to earlier ones, so that more questions share its frame."""
 
 
 class PendingCall:
     """A question on its way. answer: its answer, or ReplicaUnreachableError or RequestTimeoutError. timeout:
-    seconds that it had; deadline: when they are over, by the clock. is_sent: it may have reached the peer.
+    its time limit in seconds; deadline: the end of it, by the clock. is_sent: it may have reached the peer.
     """
 
     __slots__ = ("answer", "body", "deadline", "is_sent", "timeout")
@@ -58,10 +59,10 @@ class PendingCall:
 
 
 class PeerStream:
-    """A stream from its start to its end; there is no second life.
+    """A stream from its start to its end; it can't be restarted.
 
-    call: the stream, just begun, of bytes. watchdog: of the link; it cancels the stream when the peer gives
-    no sign of life. lost: told when the connection broke. trouble: why the stream ended, empty while it runs.
+    call: the new stream, of bytes. watchdog: of the link; it cancels the stream when the peer gives no sign
+    of life. lost: called when the connection broke. trouble: why the stream ended, empty while it runs.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class PeerStream:
         self._number = self._sent_bytes = 0
         self._idle: asyncio.Future[None] | None = None  # the writer's, while it has nothing to write
         self._window = BatchWindow(self._loop, self._wake, LINGER_SECONDS)
-        self._is_unheard = False  # nothing came since the last frame
+        self._is_unheard = False  # nothing was heard since the last frame
         self._release: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
@@ -84,7 +85,7 @@ class PeerStream:
         self._tasks = [self._loop.create_task(self._write()), self._loop.create_task(self._read())]
 
     def ask(self, body: bytes, timeout: float) -> PendingCall:
-        """Queue a question; its frame goes when this turn of the loop is over. ReplicaUnreachableError."""
+        """Queue a question; its frame is sent after this turn of the loop. ReplicaUnreachableError."""
         if self.trouble:
             raise ReplicaUnreachableError(self._node_url, self.trouble)
         deadline = self._clock.monotonic() + timeout
@@ -102,12 +103,12 @@ class PeerStream:
         return asked
 
     def cancel(self) -> bool:
-        """End it, and at once all that it carries: the watchdog has given the peer up."""
+        """End the stream, and at once all its questions: the watchdog has given the peer up."""
         self.end(self._watchdog.trouble or "the link was closed")
         return True
 
     def end(self, trouble: str) -> None:
-        """End it, and at once all that it carries."""
+        """End the stream, and at once all its questions."""
         if self.trouble:
             return
         self.trouble = trouble
@@ -121,11 +122,10 @@ class PeerStream:
             _fail(asked, ReplicaUnreachableError(self._node_url, trouble))
         self._sent.clear()
         self._waiting.clear()
-        for task in self._tasks:
-            task.cancel()
+        self._tasks[0].cancel()  # the reader ends with the call: see aio/whole_reads.py
 
     async def close(self) -> None:
-        """End it, and wait for that."""
+        """End the stream, and wait for that."""
         self.end("the link was closed")
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -142,19 +142,19 @@ class PeerStream:
                     await self._idle
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             pass  # the call is done: the reader learns why
-        except Exception as error:  # nobody may wait for a stream that nobody writes to
+        except Exception as error:  # no question may wait for a stream without a writer
             log.exception("the stream to %s failed", self._node_url)
             self.end(f"this node failed to write to it: {error!r}")
 
     def _next_frame(self) -> bytes:
-        """What waits, as far as the bounds let it; empty: nothing may go now."""
+        """The waiting questions, as far as the bounds allow; empty: nothing may be sent now."""
         if self._is_unheard:
             return b""
         parts: list[bytes] = []
         size, now = 0, self._clock.monotonic()
         while self._waiting and size < FRAME_BYTES and self._has_room():
             asked = self._waiting.popleft()
-            if asked.answer.done():  # its asker is gone, or its deadline was
+            if asked.answer.done():  # its caller is gone, or its deadline has passed
                 continue
             if asked.deadline - now < TIMER_SLACK_SECONDS:
                 self._expire(asked)
@@ -186,11 +186,11 @@ class PeerStream:
         except grpc.aio.AioRpcError as error:
             trouble = f"{error.code().name}, {error.details()}"
             if error.code() is grpc.StatusCode.UNAVAILABLE and not self.trouble:
-                told = peer_error(self._node_url, error)
-                astray = told.why if isinstance(told, ReplicaUnreachableError) else ""
+                own = peer_error(self._node_url, error)
+                astray = own.why if isinstance(own, ReplicaUnreachableError) else ""
                 self._lost(astray or "the connection was lost")
         except MalformedRequestError as error:
-            trouble = f"it sent what is no frame: {error}"
+            trouble = f"it sent an invalid frame: {error}"
         finally:
             self.end(trouble)
 
@@ -207,7 +207,7 @@ class PeerStream:
         self._let_go()
 
     def _let_go(self) -> None:
-        """Let the next frame go, if something waits for it."""
+        """Release the next frame, if questions wait for it."""
         self._is_unheard = False
         if self._release is not None:
             self._release.cancel()
@@ -220,7 +220,7 @@ class PeerStream:
             self._idle.set_result(None)
 
     def _look_idle(self) -> None:
-        """A peer that owes nothing is watched no more."""
+        """Stop watching a peer that owes nothing."""
         if self._is_watched and not self._sent and not self._waiting:
             self._is_watched = False
             self._watchdog.end(self, answered=False)
@@ -234,8 +234,8 @@ class PeerStream:
         self._timer = self._loop.call_later(max(0.0, deadline - self._clock.monotonic()), self._look_late)
 
     def _look_late(self) -> None:
-        """End what is past its deadline. One timer serves all: mostly there is nothing to end, and the next
-        deadline is far.
+        """Let questions past their deadlines expire. One timer serves all: usually none expires, and the next
+        deadline is far away.
         """
         self._timer, self._timer_at = None, float("inf")
         now, soonest = self._clock.monotonic(), float("inf")

@@ -1,10 +1,10 @@
-"""Whether a peer that owes answers is alive.
+"""Decides whether a peer that owes answers is alive.
 
-It owns what is outstanding on one link, and the judgement: a peer that leaves a call unanswered for PATIENCE
-is pinged, and one that answers neither the ping nor anything else meanwhile is in trouble: all that is
-outstanding ends at once, and it is probed until it answers. So a call fails within 0.8 s where a peer hangs
-or is cut off, and runs on where it is only slow; a peer that is far away has the time that its pings take.
-It must never know what the calls ask.
+It owns the outstanding calls of one link, and the judgement. It pings a peer that leaves a call unanswered
+for PATIENCE. A peer that answers neither the ping nor anything else meanwhile is in trouble: all outstanding
+calls end at once, and the watchdog probes the peer until it answers. So a call fails within 0.8 s if the peer
+hangs or is cut off, and continues if it is only slow; a distant peer gets the time that its pings take. It
+must never know what the calls ask.
 """
 
 import asyncio
@@ -18,29 +18,31 @@ from limedb.ports import Clock
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
-"""How often the oldest call is looked at, while there is one."""
+"""How often the oldest call is checked, while there is one."""
 PATIENCE = 0.3
 """Seconds without any answer after which a peer that owes one is pinged."""
 PING_TIMEOUT = 0.4
-"""Seconds in which a ping is to be answered, by a peer that was never seen to need longer."""
+"""Seconds in which a peer must answer a ping, unless it has been seen to need longer."""
 FIRST_PING = 2.5
-"""The same, of a peer that has not answered anything yet: nobody knows how far away it is. And the longest
-that a probe waits, where what was measured doesn't say more.
+"""The same for a peer that has not answered anything yet, whose distance is unknown. It is also the longest
+wait of a probe, unless the measurements demand more.
 """
 LONGEST_PING = 5.0
-"""Seconds in which any peer is to answer one, however far away it is."""
+"""Seconds in which any peer must answer a ping, however far away it is."""
 GROWTH = 1.5
-"""By how much longer each probe waits than the one before it that was not answered."""
+"""The factor by which each probe waits longer than the unanswered one before it."""
 STALL_SECONDS = 0.2
-"""A ping that ends later than that after its time ended in a process that stood still itself."""
+"""If a ping ends later than its timeout by more than this, the own process stood still."""
 PROBE_SECONDS = 0.25
 """Seconds between two probes of a peer in trouble."""
 RENEW_SECONDS = 0.5
-"""Seconds after which a probe takes a new connection: TCP and gRPC wait ever longer between their tries."""
+"""Seconds after which a probe uses a new connection: TCP and gRPC wait longer and longer between
+their tries.
+"""
 LONG_TROUBLE = 10.0
 """Seconds of trouble after which probes and new connections come four times more slowly."""
 LAPSE_SECONDS = 30.0
-"""A peer that nobody asked for in that time is probed no more: the next call finds out by itself."""
+"""Probing stops if no call wanted the peer for so long: the next call finds out itself."""
 
 
 class Call(Protocol):
@@ -52,7 +54,7 @@ class Call(Protocol):
 
 class Watchdog:
     """Watches one link. ping: asks the peer for a sign of life, with a timeout in seconds; True: it gave one.
-    renew: makes later calls and pings go over a new connection.
+    renew: makes later calls and pings use a new connection.
 
     trouble: why the peer counts as unreachable, for how long, and how often it was tried since; empty while
     it doesn't.
@@ -73,7 +75,7 @@ class Watchdog:
 
     @property
     def trouble(self) -> str:
-        """See the class."""
+        """Why the peer counts as unreachable, for how long, and the tries since; empty while it doesn't."""
         if not self._reason or not self._tries:
             return self._reason
         tries = "1 try" if self._tries == 1 else f"{self._tries} tries"
@@ -87,35 +89,35 @@ class Watchdog:
             self._arm()
 
     def end(self, call: Call, answered: bool, is_quick: bool = False) -> None:
-        """Watch it no more. answered: the peer gave an answer, of any kind. is_quick: it answers such calls
-        at once, so that what they take is the way.
+        """Stop watching a call. answered: the peer gave an answer, of any kind. is_quick: peers answer such
+        calls at once, so their time is that of the way.
         """
         if answered:
             self.heard(call, is_quick)
         self._calls.pop(call, None)
 
     def heard(self, call: Call, is_quick: bool = False) -> None:
-        """Hear an answer of any kind, to a call that may go on. The first one says how far away the peer is,
-        at most.
+        """Note an answer of any kind, to a call that may continue. The first one gives an upper bound of the
+        peer's distance.
         """
         self._answers += 1
         if (is_quick or not self.trips.is_known) and call in self._calls:
             self.trips.measured(self._clock.monotonic() - self._calls[call])
 
     def want(self) -> None:
-        """Say that somebody would use the link if it weren't in trouble."""
+        """Note that a caller would use the link if it weren't in trouble."""
         self._wanted = self._clock.monotonic()
 
     def doubt(self, reason: str) -> None:
-        """Take the peer for unreachable until a probe says otherwise. Calls that run go on."""
+        """Take the peer to be unreachable until a probe succeeds. Running calls continue."""
         if self._reason or self._closed:
             return
-        self._take_amiss(reason)
+        self._begin_trouble(reason)
         if self._task is None:
             self._start(self._probe())
 
     async def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -147,7 +149,7 @@ class Watchdog:
         self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the watch over a link failed", exc_info=error)
-        if self._reason and not self._closed:  # else nobody would ever find the peer again
+        if self._reason and not self._closed:  # otherwise the link would never find the peer again
             asyncio.get_running_loop().call_later(PROBE_SECONDS, self._probe_again)
         if self._timer is None and self._calls:
             self._arm()
@@ -157,23 +159,23 @@ class Watchdog:
             self._start(self._probe())
 
     async def _check(self) -> None:
-        """Ping the peer; where it gives no sign of life, end what it owes and probe it."""
+        """Ping the peer; if it gives no sign of life, end its calls and probe it."""
         patience = self.trips.patience
         if not await self._gives_sign(patience):
-            self._take_amiss(f"no answer to a ping within {patience:.2g} s")
+            self._begin_trouble(f"no answer to a ping within {patience:.2g} s")
             for call in list(self._calls):
                 call.cancel()
         if self._reason:
             await self._probe()
 
-    def _take_amiss(self, reason: str) -> None:
+    def _begin_trouble(self, reason: str) -> None:
         if not self._reason:
             self._reason, self._since, self._tries = reason, self._clock.monotonic(), 0
         self.want()
 
     async def _gives_sign(self, patience: float) -> bool:
-        """Whether a ping was answered, or something else meanwhile (it is busy), or it isn't the peer that
-        stands still but this process.
+        """Whether the peer answered a ping, or another call meanwhile (it is busy), or this process stood
+        still instead of the peer.
         """
         started, answers = self._clock.elapsed(), self._answers
         answered = await self._ping(patience)
@@ -187,7 +189,7 @@ class Watchdog:
         return False
 
     async def _probe(self) -> None:
-        """Return when the peer gave a sign of life, or when nobody has asked for it for long."""
+        """Return when the peer gave a sign of life, or when no call has wanted it for long."""
         began = renewed = self._clock.monotonic()
         patience = self.trips.fresh_patience if self.trips.is_known else PING_TIMEOUT
         longest = max(FIRST_PING, patience)

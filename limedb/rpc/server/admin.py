@@ -1,4 +1,4 @@
-"""AdminService: check, call, convert. It decides nothing about the topology."""
+"""AdminService: check, call, convert. It must never decide anything about the topology."""
 
 from collections.abc import AsyncGenerator, Iterator
 
@@ -14,7 +14,7 @@ from limedb.wire import cluster as convert
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc
 
 DEFAULT_VIRTUAL_NODES = 256
-"""Points of a node whose number isn't told, as the setting VIRTUAL_NODES has it."""
+"""Points of a node whose number isn't given, the same as the default of the setting VIRTUAL_NODES."""
 
 
 class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
@@ -79,7 +79,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def Repair(
         self, request: admin_pb2.RepairRequest, context: Context
     ) -> AsyncGenerator[admin_pb2.RepairResponse, None]:
-        """The last message says that it is the last: through REST, an error would look like an end."""
+        """The last message is marked as the last: through REST, an error would look like the end."""
         last: RepairProgress | None = None
         repair = self._repairs.repair_all()
         try:
@@ -103,7 +103,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         yield convert.scrub_progress(last, True) if last else admin_pb2.ScrubResponse(finished=True)
 
     def _problems(self) -> Iterator[str]:
-        """What is wrong, a sentence each."""
+        """The problems, a sentence each."""
         if problem := self._sources.problem():
             yield f"{self._sources.view.own_url} takes no requests: {problem}"
         yield from problems_of(self._report.topology, self._report.peers())
@@ -112,6 +112,6 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
 
 async def _close(repair: object) -> None:
-    """Close what was iterated, where it can be: it may not have come to its end."""
+    """Close an iterator if it can be closed: it may not have reached its end."""
     if isinstance(repair, AsyncGenerator):
         await repair.aclose()

@@ -1,7 +1,7 @@
-"""Answers of KVService as bytes, joined from what is stored: no value is made into a message and back.
+"""Answers of KVService as bytes, joined from stored bytes: no value is converted to a message and back.
 
-It owns how the pieces are put together; tests/rpc/server/test_answers.py holds every byte against what
-protobuf writes. It must never decide what is told.
+It owns how the pieces are put together; tests/rpc/server/test_answers.py compares every byte with protobuf's
+output. It must never decide the content of an answer.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,8 +25,8 @@ _FIXED64 = Struct("<Q")
 
 
 def get_answer(key: str, data: bytes, now_ms: Callable[[], int], node_url: str) -> bytes:
-    """A GetResponse from the stored bytes of a key, empty where nothing is stored. now_ms: asked where the
-    value may have expired. KeyNotFoundError: there is no value; StoreCorruptError.
+    """A GetResponse from the stored bytes of a key, empty if nothing is stored. now_ms: called if the value
+    may have expired. KeyNotFoundError: there is no value; StoreCorruptError.
     """
     field = data and own_content(key, data, now_ms)
     if not field:
@@ -35,14 +35,16 @@ def get_answer(key: str, data: bytes, now_ms: Callable[[], int], node_url: str) 
 
 
 def found_answer(key: str, found: Found) -> bytes:
-    """A GetResponse from what was found of a key."""
+    """A GetResponse from the record found for a key."""
     if not found.stored:
         return get_response(found).SerializeToString()
     return content(utf8(key), found.stored, _when_it_was_found) + _node_url(found.node_url)
 
 
 def batch_found_answer(keys: Sequence[str], outcomes: Iterable[Found | LimeDBError]) -> bytes:
-    """A BatchGetResponse from what was found of keys; one without a value is an answer, not an error."""
+    """A BatchGetResponse from the records found for keys; a key without a value gets an answer, not
+    an error.
+    """
     parts: list[bytes] = []
     for key, outcome in zip(keys, outcomes, strict=True):
         if isinstance(outcome, KeyNotFoundError):
@@ -59,7 +61,7 @@ def batch_found_answer(keys: Sequence[str], outcomes: Iterable[Found | LimeDBErr
 def batch_get_answer(
     keys: Sequence[str], found: Iterable[bytes | RecordDamagedError | None], now_ms: Callable[[], int]
 ) -> bytes:
-    """A BatchGetResponse from the stored bytes of keys; what isn't a record is an error of its key."""
+    """A BatchGetResponse from the stored bytes of keys; damaged bytes become the error of their key."""
     parts: list[bytes] = []
     for key, data in zip(keys, found, strict=True):
         if data is None:
@@ -79,7 +81,7 @@ def batch_get_answer(
 
 @lru_cache(maxsize=4096)
 def _found_head(size: int) -> bytes:
-    """What stands in front of the content of so many bytes in a result of BatchGet."""
+    """The bytes before a content of that size in a result of BatchGet."""
     return b"".join((_RESULT, varint(2 + size), _FOUND))
 
 
@@ -104,16 +106,16 @@ def batch_set_answer(outcomes: Iterable[Written | LimeDBError]) -> bytes:
 
 
 def serialized(answer: Message | bytes) -> bytes:
-    """An answer as it is sent, however it was made."""
+    """The bytes of an answer, a message or bytes already."""
     return answer if isinstance(answer, bytes) else answer.SerializeToString()
 
 
 @lru_cache(maxsize=64)
 def _receipt(epoch: int, acked: int, replicas: int, existed: bool | None) -> tuple[bytes, bytes]:
-    """What stands before and behind the version in a SetResponse, or (existed: True or False) in a result of
-    a BatchSetResponse: the same for most writes.
+    """The bytes before and after the version in a SetResponse, or (existed: True or False) in a result of a
+    BatchSetResponse: the same for most writes.
     """
-    version = MAX_VERSION  # no field that follows has its eight bytes
+    version = MAX_VERSION  # no other field has the same eight bytes
     written = Written(version, bool(existed), acked, replicas, epoch)
     answer: Message = kv_pb2.SetResponse(receipt=receipt(written))
     if existed is not None:
@@ -123,7 +125,7 @@ def _receipt(epoch: int, acked: int, replicas: int, existed: bool | None) -> tup
 
 
 def _when_it_was_found() -> int:
-    """A time at which nothing has expired: whether it had was judged when it was found."""
+    """A time at which nothing has expired: the read has judged expiry already."""
     return 0
 
 

@@ -1,7 +1,7 @@
-"""The files of the web dashboard's build, as browsers want them.
+"""The files of the web dashboard's build, for browsers.
 
-It owns which files may be read, their types and how long they are kept. It must never follow a path: it reads
-only what it finds by walking through the folder.
+It owns the choice of readable files, their types and how long browsers may cache them. It must never follow a
+path: it reads only files that it finds by walking through the folder.
 """
 
 import hashlib
@@ -11,12 +11,14 @@ from pathlib import Path
 from limedb.errors import AssetNotFoundError
 
 BUILD = Path(__file__).parents[2] / "static"
-"""Where `make web` puts the build: in the package, so that a checkout and a wheel have it in one place."""
+"""The place where `make web` puts the build: in the package, so that it is the same in a checkout and in a
+wheel.
+"""
 
 INDEX = "index.html"
 HASHED = "assets/"
-"""Files in here bear a hash of their content in their names."""
-FOR_EVER = "public, max-age=31536000, immutable"
+"""Files in this folder have a hash of their content in their names."""
+FOREVER = "public, max-age=31536000, immutable"
 EACH_TIME = "no-cache"
 
 _TYPES = {
@@ -40,27 +42,28 @@ _UNBUILT = b"""<!doctype html>
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is sent. cache: the value of Cache-Control; tag: of ETag, from the content."""
+    """A file as it is sent."""
 
     content: bytes
     content_type: str
     cache: str
+    """The value of Cache-Control."""
 
     @property
     def tag(self) -> str:
-        """A weak ETag, since Envoy may pack the content."""
+        """A weak ETag, since Envoy may compress the content."""
         return f'W/"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
 
 def read_asset(build: Path, path: str) -> Asset:
     """The file at a path relative to the build; a path without a dot is a page, which is index.html.
 
-    AssetNotFoundError: there is none. It blocks, for some small reads.
+    AssetNotFoundError: there is none. It blocks for some small reads.
     """
     name = path if "." in path.rpartition("/")[2] else INDEX
     file = _files(build).get(name)
     if file is not None:
-        cache = FOR_EVER if name.startswith(HASHED) else EACH_TIME
+        cache = FOREVER if name.startswith(HASHED) else EACH_TIME
         return Asset(file.read_bytes(), _TYPES.get(file.suffix, "application/octet-stream"), cache)
     if name == INDEX:
         return Asset(_UNBUILT, _TYPES[".html"], EACH_TIME)
@@ -68,5 +71,5 @@ def read_asset(build: Path, path: str) -> Asset:
 
 
 def _files(build: Path) -> dict[str, Path]:
-    """All there are, by name, at each request: a build that is made anew is seen at once."""
+    """All files by name, listed at each request, so that a new build is visible at once."""
     return {file.relative_to(build).as_posix(): file for file in build.rglob("*") if file.is_file()}

@@ -1,7 +1,7 @@
-"""What a request may hold.
+"""The checks of a request's content.
 
-It owns the limits of the contract and the words that refuse what is over them; nothing is stored before a
-request has passed. Limits bind clients, never what peers send each other.
+It owns the limits of the contract and the texts of the refusals. It must never let a request through to the
+store before it has passed. Limits bind clients, never the messages between peers.
 """
 
 from dataclasses import dataclass
@@ -38,49 +38,55 @@ _new_write = tuple.__new__  # the same as Write(...), in half of its time
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """A page of keys that was asked for. number: from 1; after: a key, or None to go by the number."""
+    """A requested page of keys."""
 
     number: int
+    """From 1."""
     size: int
     after: str | None
+    """The key before the page, or None to use the number."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanOrder:
-    """A scan that was asked for. limit: of keys in all, None for all of the range; page_size: of a message.
-    level: None for the default. is_local: of the own store alone.
-    """
+    """A requested scan."""
 
     keys: KeyRange
     limit: int | None
+    """Keys in all; None for the whole range."""
     page_size: int
+    """Keys of a message."""
     keys_only: bool
     level: Level | None
+    """None for the default."""
     is_local: bool
+    """Whether to scan only the own store."""
 
     @property
     def first(self) -> int:
-        """How many records it wants at first: one more than it tells, which says whether there are more."""
+        """How many records it wants at first: one more than it returns, which shows whether there are
+        more.
+        """
         return 1 + (self.page_size if self.limit is None else min(self.limit, self.page_size))
 
 
 class Checks:
-    """Refuses what is over the limits with an InvalidRequestError. max_value_size: bytes."""
+    """Refuses requests over the limits with an InvalidRequestError. max_value_size: bytes."""
 
     def __init__(self, max_value_size: int) -> None:
         self.max_value_size = self._max_value_size = max_value_size
 
     def key(self, key: str) -> str:
-        """Pass a key on when it has 1 to 4096 bytes of UTF-8."""
+        """Return a key if it has 1 to 4096 bytes of UTF-8."""
         if not key or (len(key) > MAX_KEY_SIZE // 4 and len(key.encode()) > MAX_KEY_SIZE):
             raise InvalidKeyError(len(key.encode()), MAX_KEY_SIZE)
         return key
 
     def content(self, request: kv_pb2.SetRequest | kv_pb2.SetDirectRequest | kv_pb2.BatchWrite) -> str:
-        """What a write's content is: value, blob or delete. Refuse one that says neither what to store nor
-        to delete.
+        """The kind of a write's content: value, blob or delete. Refuse a write that has neither a value nor a
+        delete.
         """
-        if request.value:  # most, and told sooner so
+        if request.value:  # the usual case, with a cheaper check
             return "value"
         kind: str | None = request.WhichOneof("content")
         if kind is None:
@@ -92,8 +98,8 @@ class Checks:
         return kind
 
     def plain_write(self, item: kv_pb2.BatchWrite) -> Write | None:
-        """The write that most items of a batch ask for: a text that is surely within the limits, to be stored
-        for ever, once. None: look closer.
+        """The usual write of a batch: a text that is certainly within the limits, without an expiry or an
+        idempotency key. None: the item needs the full check.
         """
         key, value = item.key, item.value
         if not key or not value or len(key) > MAX_KEY_SIZE // 4 or len(value) > self._max_value_size // 4:
@@ -103,7 +109,7 @@ class Checks:
         return _new_write(Write, (key, value, 0, b"", 0))
 
     def write(self, write: Write) -> Write:
-        """Pass a write on when its key, value and time to live are within the limits."""
+        """Return a write if its key, value and time to live are within the limits."""
         key, value, ttl_ms, idempotency_key, attempt = write
         self.key(key)
         most = self._max_value_size
@@ -125,7 +131,7 @@ class Checks:
             ) from None
 
     def watch_interval(self, interval_ms: int) -> float:
-        """The seconds between two messages of a stream, 1 by default."""
+        """The seconds between two messages of a stream; 1 by default."""
         if interval_ms and not MIN_WATCH_MS <= interval_ms <= MAX_WATCH_MS:
             raise InvalidRequestError(
                 f"interval_ms={interval_ms}: must be {MIN_WATCH_MS} to {MAX_WATCH_MS}, or 0 for"
@@ -134,17 +140,17 @@ class Checks:
         return (interval_ms or DEFAULT_WATCH_MS) / 1000
 
     def node_url(self, url: str) -> str:
-        """Pass a node's URL on when it can be one."""
+        """Return a text if it can be a node's URL."""
         _check_url("url", url)
         return url
 
     def batch(self, what: str, size: int) -> None:
-        """Refuse a batch of none or of too many."""
+        """Refuse a batch of no items or too many."""
         if not 1 <= size <= MAX_BATCH:
             raise InvalidRequestError(f"{what} holds {size} items: must be 1 to {MAX_BATCH}")
 
     def page(self, request: kv_pb2.ListKeysRequest) -> ListPage:
-        """Pass a page on, with the defaults filled in."""
+        """The requested page, with the defaults filled in."""
         _check_page_size(request.page_size, DEFAULT_PAGE_SIZE)
         after = request.after if request.HasField("after") else None
         if after is not None and request.page > 1:
@@ -152,7 +158,7 @@ class Checks:
         return ListPage(request.page or 1, request.page_size or DEFAULT_PAGE_SIZE, after)
 
     def scan(self, request: kv_pb2.ScanRequest) -> ScanOrder:
-        """Pass a scan on, with the defaults filled in."""
+        """The requested scan, with the defaults filled in."""
         _check_page_size(request.page_size, DEFAULT_SCAN_SIZE)
         after = request.after if request.HasField("after") else None
         for bound in (request.prefix, request.start, request.end, after or ""):
@@ -168,18 +174,18 @@ class Checks:
         )
 
     def watch(self, request: kv_pb2.WatchRequest) -> WatchFilter:
-        """The keys that are to be watched."""
+        """The keys to watch."""
         if request.WhichOneof("what") == "key":
             return WatchFilter(key=self.key(request.key))
         return WatchFilter(prefix=self.key(request.prefix) if request.prefix else "")
 
     def gossip(self, payload: gossip_pb2.GossipPayload) -> None:
-        """Refuse a message that no node sends, by its size; bad entries are left out (`hearsay.py`)."""
+        """Refuse a message that is larger than any node's; bad entries are left out later (`hearsay.py`)."""
         entries, size = max(len(payload.digests), len(payload.digests_update)), payload.ByteSize()
         if entries > MAX_ENTRIES or size > MAX_GOSSIP_SIZE:
             raise InvalidRequestError(
-                f"payload holds {entries} entries in {size} bytes: must be {MAX_ENTRIES} in {MAX_GOSSIP_SIZE}"
-                " at most"
+                f"payload holds {entries} entries in {size} bytes: must be at most {MAX_ENTRIES} in"
+                f" {MAX_GOSSIP_SIZE}"
             )
 
 

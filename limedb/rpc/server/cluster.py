@@ -21,9 +21,9 @@ from limedb.wire import cluster as convert
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 LOOK_SECONDS = 0.1
-"""How often a watched cluster is looked at for a change: it costs some microseconds a node."""
+"""How often a watched cluster is checked for a change: a check costs some microseconds per node."""
 SHARED_SECONDS = 0.05
-"""How old a report may be that a watched cluster is told."""
+"""How old a report may be that goes to several watchers."""
 LOCATE_SECONDS = 1.0
 """How long LocateKey waits for each owner."""
 
@@ -36,7 +36,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     def __init__(self, sources: ClusterSources, checks: Checks, deadlines: Deadlines) -> None:
         self._sources, self._checks, self._deadlines = sources, checks, deadlines
         self._report = ClusterReport(sources)
-        self._told: tuple[Ring, bytes] | None = None
+        self._ring_answer: tuple[Ring, bytes] | None = None
         self._snapshot_at: tuple[float, object, cluster_pb2.WatchClusterResponse] | None = None
 
     async def GetState(
@@ -66,13 +66,13 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def GetRing(  # type: ignore[override]
         self, request: cluster_pb2.GetRingRequest, context: Context
     ) -> bytes:
-        """The ring's answer is large, so it is kept until the ring is replaced, as it is sent."""
+        """The ring's answer is large, so its bytes are kept until the ring is replaced."""
         ring, own = self._sources.placement.layout.ring, self._sources.view.own_url
-        if self._told is None or self._told[0] is not ring:
+        if self._ring_answer is None or self._ring_answer[0] is not ring:
             made = await self._sources.compute(lambda: ring_response(ring, own).SerializeToString())
-            self._told = (ring, made)
+            self._ring_answer = (ring, made)
             return made
-        return self._told[1]
+        return self._ring_answer[1]
 
     async def GetGossip(
         self, request: cluster_pb2.GetGossipRequest, context: Context
@@ -140,18 +140,18 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def WatchCluster(
         self, request: cluster_pb2.WatchClusterRequest, context: Context
     ) -> AsyncGenerator[cluster_pb2.WatchClusterResponse, None]:
-        """A change is seen within LOOK_SECONDS: asking for it is cheaper than being told by each part."""
+        """A change is seen within LOOK_SECONDS: polling is cheaper than notifications from every part."""
         interval, clock = self._checks.watch_interval(request.interval_ms), self._sources.clock
-        told, due = None, clock.monotonic()
+        sent, due = None, clock.monotonic()
         while True:
             mark, now = self._report.mark(), clock.monotonic()
-            if mark != told or now >= due:
-                told, due = mark, now + interval
+            if mark != sent or now >= due:
+                sent, due = mark, now + interval
                 yield await self._shared_snapshot(mark, now)
             await asyncio.sleep(max(0.0, min(LOOK_SECONDS, due - clock.monotonic())))
 
     async def _shared_snapshot(self, mark: object, now: float) -> cluster_pb2.WatchClusterResponse:
-        """What all who watch are told at about one moment, made once."""
+        """The report for all watchers at about one moment, made once."""
         last = self._snapshot_at
         if last is None or last[1] != mark or now - last[0] > SHARED_SECONDS:
             last = self._snapshot_at = (now, mark, await self._snapshot())
@@ -180,7 +180,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def _owner(
         self, key: str, url: str, role: str, layout: Layout, deadline: float
     ) -> cluster_pb2.KeyOwner:
-        """What one owner holds, or why it can't be asked."""
+        """The record that one owner holds, or the reason why it can't be asked."""
         peer, member = self._report.peers().get(url), self._report.topology.at(url)
         owner = cluster_pb2.KeyOwner(
             url=url,

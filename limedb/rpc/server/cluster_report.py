@@ -1,6 +1,6 @@
 """The cluster as a node sees it: gossip and topology side by side, as messages.
 
-It owns how the two are joined. It must never change anything.
+It owns the join of the two. It must never change anything.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from limedb.wire import cluster as convert
 from limedbpb.v1 import cluster_pb2
 
 CHANGE_SECONDS = 2.0
-"""How long a report waits for the progress of a change: others are asked for it."""
+"""How long a report waits for the progress of a change, for which it asks other nodes."""
 
 
 class ClusterReport:
-    """Tells of all nodes. The shares of a layout are found once, and kept while it stands."""
+    """Reports on all nodes. The shares of a layout are computed once, and kept while it is current."""
 
     def __init__(self, sources: ClusterSources) -> None:
         self._sources = sources
@@ -28,7 +28,7 @@ class ClusterReport:
 
     @property
     def topology(self) -> Topology:
-        """The newest topology that is known."""
+        """The newest known topology."""
         return self._sources.placement.layout.topology
 
     async def members(self) -> list[cluster_pb2.ClusterNode]:
@@ -56,19 +56,19 @@ class ClusterReport:
         ]
 
     def peers(self) -> dict[str, PeerReport]:
-        """What gossip tells of each node, the own one included, by URL."""
+        """The gossip report of each node, including this one, by URL."""
         report: GossipReport = self._sources.view.gossip_report()
         own = PeerReport(report.own, 0.0, Status.ACTIVE)
         return {peer.state.url: peer for peer in (*report.peers, own)}
 
     def active_members(self) -> int:
-        """How many members are taken for alive."""
+        """How many members are taken to be alive."""
         peers = self.peers()
         active = (peers[m.url].status for m in self.topology.members if m.url in peers)
         return sum(status is Status.ACTIVE for status in active)
 
     async def change(self) -> ChangeStatus | None:
-        """The change that runs, without the progress of those that don't answer in time."""
+        """The running change, without the progress of nodes that don't answer in time."""
         topology = self.topology
         if topology.phase is Phase.STEADY:
             return None
@@ -80,7 +80,7 @@ class ClusterReport:
             return ChangeStatus(what, topology.epoch, topology.phase, {})
 
     def mark(self) -> object:
-        """Something that differs whenever something changed that a watcher should hear of at once."""
+        """A value that differs after each change that watchers should see at once."""
         topology, sources = self.topology, self._sources
         statuses = tuple(
             (peer.state.url, peer.state.address, peer.status, sources.replicas.is_reachable(peer.state.url))

@@ -1,10 +1,11 @@
 """Keeps descriptors free for the node's own files and peers, however many connections come.
 
-It owns the choice of the connections that are ended. It must never end one while there is room: gRPC accepts
-all that come, up to the last descriptor of the process, and the store could then open no file any more.
+It owns the choice of the connections to end. It must never end one while there is room. It is needed because
+gRPC accepts all connections, up to the last descriptor of the process, after which the store could open no
+file.
 
-A connection that has sent nothing yet goes first, and of equals the one that has sent least; the newest of
-those: so a client that works keeps its connection when somebody opens a thousand and leaves them idle.
+Connections that have sent least go first, and among equals the newest: so a client that works keeps its
+connection when another opens a thousand and leaves them idle.
 """
 
 import asyncio
@@ -22,31 +23,32 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 RESERVED = 128
-"""Descriptors that stay free: for log segments, peers, files of the dashboard, and what is accepted until the
-next look.
+"""Descriptors that stay free: for log segments, peers, files of the dashboard, and connections accepted
+before the next look.
 """
 LOG_SECONDS = 10.0
-_TCP_INFO = Struct("=120xQQ")  # linux/tcp.h: bytes_acked and bytes_received stand behind 120 bytes
+_TCP_INFO = Struct("=120xQQ")  # linux/tcp.h: bytes_acked and bytes_received follow after 120 bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
-    """A connection that a client opened. received: bytes that came on it."""
+    """A connection that a client opened."""
 
     descriptor: int
     received: int
+    """Bytes that came on it."""
 
 
 def raise_descriptor_limit() -> None:
-    """Let the process open as many files as the system allows it; its soft limit is often 1,024 only."""
+    """Let the process open as many files as the system allows; the soft limit is often only 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):  # a sandbox may forbid it: then the soft limit stays
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Connections:
-    """Watches over the connections that come to a port. limit: descriptors that the process may open; the one
-    in force where it is None.
+    """Limits the connections to a port. limit: descriptors that the process may open; None: the limit in
+    force.
     """
 
     def __init__(self, port: int, limit: int | None = None) -> None:
@@ -56,14 +58,14 @@ class Connections:
         self._log_at = 0.0
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Look periodically, until cancelled."""
         while True:
             self._ended += self.end_surplus()
             self._report(asyncio.get_running_loop().time())
             await asyncio.sleep(LOOK_SECONDS)
 
     def end_surplus(self) -> int:
-        """End as many connections as there are too many; how many. It opens nothing while it looks."""
+        """End the surplus connections, and return how many. It opens no file for that."""
         most = self._limit - RESERVED
         if _lowest_free() < most:
             return 0
@@ -76,7 +78,7 @@ class Connections:
         if self._ended and now >= self._log_at:
             log.warning(
                 "%d connections were ended: this process may open %d files, of which %d are kept for the"
-                " store and the peers; raise the limit (ulimit -n), or look who connects",
+                " store and the peers; raise the limit (ulimit -n), or find the clients that connect",
                 self._ended,
                 self._limit,
                 RESERVED,
@@ -85,7 +87,7 @@ class Connections:
 
 
 def _lowest_free() -> float:
-    """The number that the next descriptor would get, about as many as there are; infinite: none is left."""
+    """The number of the next descriptor, about the number of open ones; infinite: none is left."""
     try:
         descriptor = os.dup(2)
     except OSError:
@@ -97,7 +99,7 @@ def _lowest_free() -> float:
 def _descriptors(limit: int) -> list[int]:
     try:
         return [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:  # none is left to read the list with
+    except OSError:  # no descriptor is left to read the list
         return [d for d in range(limit) if _is_open(d)]
 
 
@@ -110,7 +112,7 @@ def _is_open(descriptor: int) -> bool:
 
 
 def _connection(descriptor: int, port: int) -> _Connection | None:
-    """What stands behind a descriptor, if that is a connection to the port."""
+    """The connection of a descriptor; None: it isn't a connection to the port."""
     try:
         with _borrowed(descriptor) as connection:
             if connection.getsockname()[1] != port or not connection.getpeername():
@@ -131,7 +133,7 @@ def _end(descriptor: int) -> bool:
 
 @contextmanager
 def _borrowed(descriptor: int) -> Iterator[socket.socket]:
-    """A socket object for somebody else's descriptor, which stays open. OSError: it is no socket."""
+    """A socket object for another owner's descriptor, which stays open. OSError: it isn't a socket."""
     borrowed = socket.socket(fileno=descriptor)
     try:
         yield borrowed

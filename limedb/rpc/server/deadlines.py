@@ -1,11 +1,11 @@
-"""When a request must be answered."""
+"""The deadlines of requests."""
 
 from limedb.ports import Clock
 from limedb.rpc.server.server import Context
 
 
 class Deadlines:
-    """Tells a request's deadline. default: seconds, for clients that set none."""
+    """Computes a request's deadline. default: seconds, for clients that set no deadline."""
 
     def __init__(self, clock: Clock, default: float) -> None:
         self._clock, self._default = clock, default

@@ -1,6 +1,6 @@
-"""What is wrong with the members of a cluster, as sentences that say what to do.
+"""The problems of a cluster's members, as sentences with advice.
 
-It owns these words. It must never decide anything, nor ask anybody.
+It owns these texts. It must never decide anything, nor ask a node.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +12,7 @@ from limedb.core.topology import Member, Topology
 
 
 def problems_of(topology: Topology, peers: Mapping[str, PeerReport]) -> Iterator[str]:
-    """What is wrong, a sentence each. peers: what gossip tells of each node, the own one included, by URL."""
+    """The problems, a sentence each. peers: the gossip report of each node, including this one, by URL."""
     missing: dict[str, Member] = {}
     for member in topology.members:
         if why := _absence(topology, member, peers.get(member.url)):
@@ -29,12 +29,12 @@ def problems_of(topology: Topology, peers: Mapping[str, PeerReport]) -> Iterator
         if topology.cluster_id and not peer.state.may_join(topology.cluster_id):
             yield (
                 f"{url} waits for cluster {peer.state.rejoins}, in which its data was damaged and set aside,"
-                " and joins no other: its own limedb admin status says what to do"
+                " and joins no other: its own limedb admin status has advice"
             )
 
 
 def _absence(topology: Topology, member: Member, peer: PeerReport | None) -> str:
-    """Why a member is not there; empty: it is."""
+    """Why a member is absent; empty: it isn't."""
     if peer is None:
         return "was never heard of"
     if peer.status is Status.DEAD:
@@ -46,10 +46,10 @@ def _absence(topology: Topology, member: Member, peer: PeerReport | None) -> str
 
 
 def _stuck(there: int, voters: int, missing: Collection[str]) -> str:
-    """Nothing can be agreed any more: what that means, and the two ways out."""
+    """The problem of a cluster that can't agree any longer: its consequence, and the two ways out."""
     return (
-        f"only {there} of {voters} members are there to agree on a change, and {majority(voters)} must:"
-        f" nobody can join, leave or be replaced until enough of {', '.join(missing)} are back with their"
-        " data. If that is lost for good: stop all nodes, and run limedb repair-topology on the data folders"
-        " of those that are left (docs/damage.md)"
+        f"only {there} of {voters} members are present to agree on a change, and {majority(voters)} must be:"
+        f" no node can join, leave or be replaced until enough of {', '.join(missing)} are back with their"
+        " data. If that is lost permanently: stop all nodes, and run limedb repair-topology on the data"
+        " folders of the remaining ones (docs/damage.md)"
     )

@@ -14,13 +14,13 @@ from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc
 
 
 class GossipTaker(Protocol):
-    """Who answers gossip."""
+    """The answering side of gossip."""
 
     def on_syn(self, digests: Iterable[Digest]) -> Ack:
         """The ACK to a peer's SYN."""
 
     def on_ack2(self, updates: Iterable[NodeState]) -> None:
-        """Take a peer's ACK2."""
+        """Merge a peer's ACK2."""
 
 
 class GossipServicer(gossip_pb2_grpc.GossipServiceServicer):

@@ -1,7 +1,7 @@
-"""The streams of KVService that tell of many keys: check, call, convert.
+"""The streams of KVService that return many keys: check, call, convert.
 
-It owns how what is found is cut into messages. A message is made when the one before it was taken: nothing
-runs ahead of the client.
+It owns how records are divided into messages. It must never run ahead of the client: it makes a message only
+when the client has taken the one before.
 """
 
 from collections import Counter
@@ -22,22 +22,24 @@ from limedb.wire.kv import scan_entry, watch_event
 from limedbpb.v1 import kv_pb2
 
 MAX_PAGE_BYTES = 384 << 10
-"""Bytes of keys and values behind which a message ends; who does not read holds some times as many."""
+"""Bytes of keys and values after which a message ends; a client that doesn't read holds a few times
+as many.
+"""
 MAX_OF_CONNECTION = 500
-"""Watches of one connection: half of the calls that it carries at a time, so that requests pass."""
+"""Watches of one connection: half of the calls that it carries at a time, so that requests get through."""
 
 
 PAGE_READS = 32 << 20
-"""What the pages of all nodes count while they are gathered, in bytes: a MiB each, and the processor's
+"""Bytes that the pages of all nodes count for while they are gathered: a MiB each, plus the processor
 time.
 """
 
 
 class Pages(Protocol):
-    """What a scan finds, bit by bit."""
+    """The result of a scan, page by page."""
 
     async def page(self) -> list[Record]:
-        """The next live records, in the order of their keys; none: the range is at its end."""
+        """The next live records, in the order of their keys; none: the range has ended."""
 
 
 class KeyStreams:
@@ -70,12 +72,12 @@ class KeyStreams:
                     if left == 0:
                         return
                 message.entries.append(scan_entry(record, order.keys_only))
-                size += _told_size(record, order)
+                size += _entry_size(record, order)
                 left = None if left is None else left - 1
         yield message
 
     async def _page(self, pages: Pages, context: Context) -> list[Record]:
-        """What a scan finds next, gathered when there is room for it. OverloadedError: there is none."""
+        """The next page of a scan, gathered when there is room for it. OverloadedError: there is none."""
         async with self._memory.paging(context, PAGE_READS):
             return await pages.page()
 
@@ -105,7 +107,7 @@ class KeyStreams:
 
 
 def _encoded(piece: Piece) -> bytes:
-    """The events of a piece, as they stand in a WatchResponse: made once, for all that watch."""
+    """The events of a piece, as part of a WatchResponse: made once, for all watches."""
     if not piece.encoded:
         response = kv_pb2.WatchResponse(events=map(watch_event, piece.records))
         piece.encoded = response.SerializeToString()
@@ -113,11 +115,11 @@ def _encoded(piece: Piece) -> bytes:
 
 
 def _resume(version: int) -> bytes:
-    """The rest of a WatchResponse: protobuf joins messages whose bytes are joined."""
+    """The rest of a WatchResponse: joining the bytes of messages joins the messages in protobuf."""
     return kv_pb2.WatchResponse(resume_version=version).SerializeToString()
 
 
-def _told_size(record: Record, order: ScanOrder) -> int:
-    """The bytes that an entry takes, about."""
-    told = 0 if order.keys_only or record.value is None else value_size(record.value)
-    return value_size(record.key) + told
+def _entry_size(record: Record, order: ScanOrder) -> int:
+    """The approximate bytes of an entry."""
+    value = 0 if order.keys_only or record.value is None else value_size(record.value)
+    return value_size(record.key) + value

@@ -19,24 +19,24 @@ from limedb.wire import kv as convert
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 HEAVY_BYTES = 1 << 20
-"""A batch of values that is expected to have more is heavy."""
+"""The expected bytes of values above which a batch is heavy."""
 FADING = 0.95
-"""What is expected of a value's size falls to so much of itself with each batch of smaller ones."""
+"""The factor by which the expected size of a value shrinks with each batch of smaller ones."""
 
 
 class OperationCounter(Protocol):
     """Counts keys read and written."""
 
     def count_operations(self, kind: Literal["get", "set", "delete"], n: int) -> None:
-        """Count n keys more."""
+        """Count n more keys."""
 
     def record(self, method: str, code: str, seconds: float) -> None:
         """Count a request of a session: its method, its code's name, its duration."""
 
 
 class Coordinator(Protocol):
-    """Carries requests to the replicas of their keys. level None: the node's default. most: see there. See
-    `replication/coordinator.py` for what each raises.
+    """Carries requests to the replicas of their keys. level None: the node's default. most: as in
+    `replication/coordinator.py`, which also documents the errors.
     """
 
     async def get(self, key: str, level: Level | None, deadline: float, most: int | None = None) -> Found:
@@ -45,7 +45,7 @@ class Coordinator(Protocol):
     async def get_many(
         self, keys: Sequence[str], level: Level | None, deadline: float, most: int | None = None
     ) -> list[Found | LimeDBError]:
-        """The outcome for each key, in their order."""
+        """The outcome for each key, in the same order."""
 
     async def write(self, write: Write, level: Level | None, deadline: float) -> Written:
         """Store or delete."""
@@ -53,18 +53,18 @@ class Coordinator(Protocol):
     async def write_many(
         self, writes: Sequence[Write], level: Level | None, deadline: float
     ) -> list[Written | LimeDBError]:
-        """The outcome of each write, in their order."""
+        """The outcome of each write, in the same order."""
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
-        """Store at the node that is named, even where other nodes own the key."""
+        """Store at the named node, even if other nodes own the key."""
 
 
 class KVServicer(kv_pb2_grpc.KVServiceServicer):
-    """Serves keys: those of the cluster through the coordinator, but what this node alone owns is read at
-    hand; the node's own list from its replica.
+    """Serves keys: those of the cluster through the coordinator, except for local reads of keys that this
+    node alone owns; the node's own list from its replica.
 
-    max_response_size: the most bytes of an answer that holds many keys. streams: serve scans and watches.
-    memory: what is gathered from replicas counts there, before it is known how much it is.
+    max_response_size: the most bytes of an answer with many keys. streams: serve scans and watches. memory:
+    counts reads from replicas, before their size is known.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -83,7 +83,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         memory: Memory,
     ) -> None:
         self._streams, self._memory = streams, memory
-        self._value_size = 0.0  # of a key of late batches
+        self._value_size = 0.0  # per key, in recent batches
         self._largest = 2 * checks.max_value_size  # of two replicas
         self._node_url, self._coordinator, self._own = node_url, coordinator, own
         self._local_reads = local_reads
@@ -99,7 +99,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             return answers.get_answer(key, data, self._local_reads.now_ms, self._node_url)
 
         async def read(most: int | None) -> bytes:
-            if most is not None:  # what the node itself holds says at once whether to ask others
+            if most is not None:  # the node's own copy shows at once whether to ask others
                 self._own.check_size((key,), most)
             found = await self._coordinator.get(key, level, self._deadlines.of(context), most)
             return answers.found_answer(key, found)
@@ -152,9 +152,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         return answer
 
     def _gathered(self, keys: int) -> int:
-        """The most bytes that replicas may answer for so many keys, more where batches are known to be
-        large.
-        """
+        """The most bytes that replicas may answer for so many keys; more if batches are known to be large."""
         most = min(keys * self._largest, 2 * self._max_response_size)
         return HEAVY_READS * most if keys * self._value_size > HEAVY_BYTES else most
 
@@ -180,7 +178,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 
     def Watch(
         self, request: kv_pb2.WatchRequest, context: Context
-    ) -> AsyncGenerator[Any, None]:  # of bytes: they are written already
+    ) -> AsyncGenerator[Any, None]:  # of bytes: they are encoded already
         return self._streams.watch(request, context)
 
     def Session(
@@ -194,11 +192,11 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             "delete": self.Delete,
         }
         answers = SessionHandler(methods, context, self._record, self._memory).run(request)
-        return cast("AsyncIterator[kv_pb2.SessionResponse]", answers)  # some come as bytes
+        return cast("AsyncIterator[kv_pb2.SessionResponse]", answers)  # some are bytes
 
 
 def _refuse_too_large(outcomes: Sequence[Found | LimeDBError]) -> None:
-    """What is too much at one owner is too much for the whole batch: it has the same remedy."""
+    """A part that is too large at one owner makes the whole batch too large: the remedy is the same."""
     for outcome in outcomes:
         if isinstance(outcome, LimeDBError) and is_too_large(outcome):
             raise outcome

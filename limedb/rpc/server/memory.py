@@ -1,11 +1,11 @@
 """The bytes that requests, answers and streams hold in a node, each kind within its share of MAX_MEMORY.
 
-It owns the shares, who waits for room in one, and the words that refuse. It must never look at a message.
-What is held is given back when its holder lets go: at the end of a request, when an answer was written, at
-the end of a stream, whichever way it came.
+It owns the shares, the queues for room in them, and the texts of refusals. It must never look at a message. A
+holder gives its bytes back at the end of a request, when an answer was written, or at the end of a stream,
+however that came.
 
-Who holds is a client, as far as it can be told (`holder_of`): one that takes all it can get leaves room for
-the others (`core/budget.py`). Peers have a share of their own, so that what clients do never stops
+A holder is a client, as far as clients can be distinguished (`holder_of`): one that takes all it can get
+leaves room for the others (`core/budget.py`). Peers have their own share, so that clients never stop
 replication.
 """
 
@@ -24,52 +24,54 @@ from limedb.ports import Clock
 T = TypeVar("T")
 
 SMALL = 16 << 10
-"""Bytes of a request or an answer that aren't counted: what `Calls` lets clients have at a time holds no more
-than 660 MiB of either.
+"""Requests and answers up to so many bytes aren't counted: the calls that `Calls` allows at a time hold at
+most 660 MiB of either.
 """
 COPIES = 5
-"""How many times the bytes of a large request are in memory while it is worked on: as they came, as a
-message, as records, and on their way to the disk and to two replicas.
+"""How many times the bytes of a large request are in memory while it is processed: as received, as a message,
+as records, and on their way to the disk and to two replicas.
 """
 PEER_COPIES = 2
-"""The same for what a peer sends, which goes nowhere but to the disk."""
+"""The same for a peer's request, which goes only to the disk."""
 ANSWER_COPIES = 2
 """How many times the bytes of an answer are in memory while gRPC sends it."""
 HEAVY_READS = 8
-"""How many times the bytes of a batch of large values count while they are gathered: it takes the processor's
-time, too, which others wait for.
+"""How many times the bytes of a batch of large values count while they are gathered: it also takes processor
+time, which others wait for.
 """
 ROOM_SECONDS = 5.0
 """How long a large request waits for room in memory."""
 KEPT_PART = 0.5
-"""Of what is free, how much one client may hold of answers, streams and reads."""
+"""The part of the free answers, streams and reads that one client may hold."""
 MOST_WAITING = 1000
 """Requests that may wait for room in a share; one more is refused at once."""
 MOST_LOOKED_AT = 64
-"""Of the clients who wait, how many are looked at each time that something is given back."""
+"""How many waiting clients are considered each time that bytes are given back."""
 FEW_CALLS, MOST_CALLS = 2_000, 40_000
-"""Calls at a time that are nobody's, and of those beyond, how many. gRPC takes no more than 50,000."""
+"""Calls at a time that aren't counted by client, and the most calls beyond these. gRPC accepts at most
+50,000.
+"""
 FULL_SECONDS = 3.0
-"""How long a share refuses before that is a problem to tell of."""
+"""How long a share must refuse before it reports a problem."""
 FORGET_SECONDS = 10.0
-"""How long after the last refusal it still is one, so that it doesn't flap."""
+"""How long the problem lasts after the last refusal, so that it doesn't flap."""
 
 
 class Context(Protocol):
-    """Whoever asks, as gRPC knows it."""
+    """A caller, as gRPC knows it."""
 
     def peer(self) -> str:
-        """Its address."""
+        """The caller's address."""
 
     def invocation_metadata(self) -> object:
-        """The headers of its call: pairs of name and value."""
+        """The headers of the call: pairs of name and value."""
 
     def time_remaining(self) -> float | None:
-        """Seconds that it waits; None: it said nothing."""
+        """Seconds that the caller waits; None: it set no limit."""
 
 
 def holder_of(context: Context) -> str:
-    """Who asks: the client that Envoy tells of, else the connection."""
+    """The holder for a call: the client that Envoy names, otherwise the connection."""
     named = [value for name, value in context.invocation_metadata() or () if name == "x-forwarded-for"]  # type: ignore[attr-defined]
     return str(named[-1]).rpartition(",")[2].strip() if named else context.peer()
 
@@ -81,7 +83,7 @@ def room_seconds(context: Context) -> float:
 
 
 class Held:
-    """What one holds of a share, until it lets go. Letting go twice changes nothing."""
+    """Bytes of a share that a holder has, until it releases them. A second release changes nothing."""
 
     __slots__ = ("_holder", "_share", "amount")
 
@@ -89,13 +91,13 @@ class Held:
         self._share, self._holder, self.amount = share, holder, amount
 
     def release(self, _done: object = None) -> None:
-        """Let go of all of it."""
+        """Give everything back."""
         amount, self.amount = self.amount, 0
         if amount:
             self._share.give(self._holder, amount)
 
     def resize(self, amount: int) -> None:
-        """Hold that much instead. OverloadedError: there is no room for it; what was held stays held."""
+        """Hold that amount instead. OverloadedError: there is no room for it; the old amount stays held."""
         self._share.exchange(self._holder, self.amount, amount)
         self.amount = amount
 
@@ -113,15 +115,14 @@ class _Waiting(NamedTuple):
 
 
 class Share:
-    """A share of MAX_MEMORY. name: of what it is for; limit: bytes. part: of what is
-    free, that one may hold. unit: of what is
-    counted. refused: how often there was no room.
+    """A share of MAX_MEMORY. name: its purpose. limit: in bytes, or in `unit`. part: the part of the free
+    bytes that one holder may have. refused: how often there was no room.
     """
 
     def __init__(self, name: str, limit: int, clock: Clock, part: float = 1.0, unit: str = "bytes") -> None:
         self.name, self.unit, self.refused = name, unit, 0
         self._budget, self._clock = Budget(limit, part), clock
-        self._waiting: dict[str, deque[_Waiting]] = {}  # by holder; each waits for its own alone
+        self._waiting: dict[str, deque[_Waiting]] = {}  # by holder; each waits only for its own
         self._waits = 0
         self._full_since = self._refused_at = float("-inf")
 
@@ -141,7 +142,7 @@ class Share:
         return Held(self, holder, amount)
 
     def force(self, holder: str, amount: int) -> Held:
-        """Hold them although there may be no room: they are in memory already, and can't be refused."""
+        """Hold them even if there is no room: they are in memory already, and can't be refused."""
         self._budget.force(holder, amount)
         return Held(self, holder, amount)
 
@@ -150,18 +151,20 @@ class Share:
         self.hold(holder, amount).release()
 
     def hold_now(self, holder: str, amount: int) -> Held | None:
-        """Hold so many bytes, now; None: there is no room, or the holder waits for some already."""
+        """Hold so many bytes, now; None: there is no room, or the holder is waiting already."""
         if holder not in self._waiting and self._budget.take(holder, amount):
             return Held(self, holder, amount)
         return None
 
     async def wait(self, holder: str, amount: int, seconds: float) -> Held:
-        """Hold so many bytes as soon as there is room; what is over the whole share, when next to nothing
-        is held (`core/budget.py`). OverloadedError: not within `seconds`, or too many wait.
+        """Hold so many bytes as soon as there is room; more than the whole share once next to nothing is held
+        (`core/budget.py`). OverloadedError: there was no room within `seconds`, or too many requests wait.
         """
         if (held := self.hold_now(holder, amount)) is not None:
             return held
-        if len(self._waiting.get(holder, ())) + self._waits >= MOST_WAITING:  # who has most is refused first
+        if (
+            len(self._waiting.get(holder, ())) + self._waits >= MOST_WAITING
+        ):  # the holder with most is refused first
             raise self._refusal(amount)
         await self._admitted(_Waiting(holder, amount, asyncio.get_running_loop().create_future()), seconds)
         return Held(self, holder, amount)
@@ -174,7 +177,7 @@ class Share:
                 await waiting.admitted
         except BaseException as error:
             if waiting.admitted.done() and not waiting.admitted.cancelled():
-                self.give(waiting.holder, waiting.amount)  # it came in the same turn as the end of the wait
+                self.give(waiting.holder, waiting.amount)  # admitted in the same turn in which the wait ended
             else:
                 self._leave(waiting)
             if isinstance(error, TimeoutError):
@@ -182,7 +185,7 @@ class Share:
             raise
 
     def take(self, holder: str, amount: int) -> None:
-        """As `hold`, for what is held already."""
+        """As `hold`, for a holder that adds the amount to its `Held`."""
         if not self._budget.take(holder, amount):
             raise self._refusal(amount)
 
@@ -196,13 +199,13 @@ class Share:
             self._admit()
 
     def give(self, holder: str, amount: int) -> None:
-        """Let go of so many bytes, and let in who waited for them."""
+        """Give so many bytes back, and admit waiting requests."""
         self._budget.give(holder, amount)
         if self._waiting:
             self._admit()
 
     def _admit(self) -> None:
-        """Let in those for whom there is room now: the holders in turn, each one's in their order."""
+        """Admit requests that have room now: the holders in turn, each holder's requests in order."""
         for holder in [*islice(self._waiting, MOST_LOOKED_AT)]:
             queue = self._waiting.pop(holder)
             while queue and (queue[0].admitted.done() or self._budget.take(holder, queue[0].amount)):
@@ -211,7 +214,7 @@ class Share:
                 if not waiting.admitted.done():
                     waiting.admitted.set_result(None)
             if queue:
-                self._waiting[holder] = queue  # behind the others
+                self._waiting[holder] = queue  # after the others
 
     def _leave(self, waiting: _Waiting) -> None:
         queue = self._waiting.get(waiting.holder)
@@ -230,12 +233,12 @@ class Share:
         return OverloadedError(self.name, amount, self.held, self.limit, self.unit)
 
     def problems(self) -> Iterator[Problem]:
-        """That it refuses, and has for a while."""
+        """The problem of a share that has refused for a while."""
         now = self._clock.monotonic()
         if now - self._refused_at < FORGET_SECONDS and self._refused_at - self._full_since >= FULL_SECONDS:
             holder, most = self._budget.most()
             yield Problem(
-                f"for {now - self._full_since:.0f} s requests are refused, since the memory for"
+                f"requests have been refused for {now - self._full_since:.0f} s, since the memory for"
                 f" {self.name} is full: {self.held} of {self.limit} {self.unit} are held by"
                 f" {self._budget.holders} clients"
                 + (f", {most} of them by {holder}" if holder else "")
@@ -244,10 +247,10 @@ class Share:
 
 
 class Calls:
-    """The calls of clients at a time, until their answer is sent: one that nobody reads stays, too.
+    """The clients' concurrent calls, until their answers are sent: a call whose answer isn't read stays, too.
 
-    While there are few, nobody asks whose they are. Of those beyond, each client has its part, so that one
-    alone does not take all that gRPC serves at a time.
+    A few calls aren't counted by client. Of the calls beyond these, each client has its part, so that one
+    client can't take all calls that gRPC serves at a time.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -255,7 +258,7 @@ class Calls:
 
     @property
     def running(self) -> int:
-        """How many there are."""
+        """How many calls there are."""
         return self._few + self.counted.held
 
     def begin(self, context: Context, task: "asyncio.Task[object]") -> None:
@@ -273,9 +276,9 @@ class Calls:
 class Memory:
     """The shares of a node. size: MAX_MEMORY, in bytes.
 
-    requests: of clients, while they are worked on. arrivals: large ones that wait for that. answers: that
-    clients have not taken. reads: what is being gathered from replicas. streams: scans, watches and sessions.
-    peers, peer_arrivals: all that other nodes send and ask, and what of it waits.
+    requests: of clients, while they are processed. arrivals: large requests that wait for that. answers:
+    those that clients have not taken. reads: data being gathered from replicas. streams: scans, watches and
+    sessions. peers, peer_arrivals: everything that other nodes send and ask, and their waiting requests.
     """
 
     def __init__(self, size: int, clock: Clock) -> None:
@@ -291,23 +294,23 @@ class Memory:
 
     @property
     def shares(self) -> tuple[Share, ...]:
-        """All of them."""
+        """All shares."""
         clients = (self.requests, self.arrivals, self.answers, self.reads, self.streams)
         return (*clients, self.peers, self.peer_arrivals)
 
     def problems(self) -> Iterator[Problem]:
-        """Which shares refuse, and have for a while."""
+        """The problems of all shares."""
         for share in self.shares:
             yield from share.problems()
         yield from self.calls.counted.problems()
 
     async def reading(self, context: Context, amount: int, read: "Callable[[int | None], Awaitable[T]]") -> T:
-        """What a read finds, within room for all that it may gather (bytes). Where there is none at once it
-        is asked for what is small, which isn't counted: else floods of large answers would refuse small ones
-        to others. Only what turns out to be large waits.
+        """The result of a read, within room for all that it may gather (bytes). If there is no room at once,
+        it first tries to read a small answer, which isn't counted: otherwise floods of large answers would
+        deny small ones to others. Only reads that turn out to be large wait.
 
-        read: is told how many bytes a replica may answer at most; None: as many as it lets a read have.
-        OverloadedError: it is large, and there was no room soon enough.
+        read: gets the most bytes that a replica may answer; None: as many as the replica allows.
+        OverloadedError: the answer is large, and there was no room soon enough.
         """
         holder = holder_of(context)
         held = self.reads.hold_now(holder, amount)
@@ -323,8 +326,6 @@ class Memory:
 
     @asynccontextmanager
     async def paging(self, context: Context, amount: int) -> AsyncIterator[None]:
-        """Hold what a page may gather (bytes) for the time of the block. OverloadedError: no room soon
-        enough.
-        """
+        """Hold the bytes that a page may gather during the block. OverloadedError: no room soon enough."""
         with await self.reads.wait(holder_of(context), amount, ROOM_SECONDS):
             yield

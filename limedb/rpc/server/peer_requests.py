@@ -1,11 +1,11 @@
 """The answering side of the stream between peers (proto: ReplicaService.Carry).
 
-It owns the questions of one stream that are being worked on. It must never decide what a question gets: the
-replica does. What can be answered at once is; everything else is a task of its own, so that nothing waits for
-a slow one. What is ready in a turn of the event loop goes as one frame.
+It owns the questions of one stream that are being processed. It must never decide an answer: the replica
+does. Questions that can be answered at once are; every other one is a separate task, so that nothing waits
+for a slow one. Answers that are ready in the same turn of the event loop go out as one frame.
 
-When the stream ends, what runs is cancelled; a write that has begun is done all the same (`LocalReplica`).
-When the node stops, no more is read, what runs is finished and answered, and the stream ends.
+When the stream ends, running tasks are cancelled; a write that has begun is still completed (`LocalReplica`).
+When the node stops, it reads no more questions, completes and answers the running ones, and ends the stream.
 """
 
 import asyncio
@@ -34,17 +34,19 @@ from limedbpb.v1 import replica_pb2
 METHOD = "ReplicaService/Carry"
 
 FRAME_BYTES = 1 << 20
-"""A frame ends behind as many bytes."""
+"""Bytes after which a frame ends."""
 MAX_READY = 16 << 20
 """Bytes of answers that may wait to be sent; no more questions are read until the peer has taken some."""
 MAX_RUNNING = 2048
-"""Questions of one stream that may be worked on; no more are begun until some are done. A peer asks half."""
+"""Questions of one stream that may be processed at a time; no more are started until some are done. A peer
+asks at most half as many.
+"""
 MAX_ANSWER = 63 << 20
-"""Bytes of one answer. A frame over what the peer accepts would end the stream."""
+"""Bytes of one answer. A frame larger than the peer accepts would end the stream."""
 
 
 class Own(Protocol):
-    """The node's own replica, as far as a stream asks it; see `replication.replica.LocalReplica`."""
+    """The part of the node's own replica that a stream uses; see `replication.replica.LocalReplica`."""
 
     def read_stored(
         self, keys: Sequence[str], fence: Fence, most: int | None = None
@@ -63,7 +65,7 @@ class Own(Protocol):
 
 
 class StreamResponder:
-    """Answers one stream. memory: where its large questions and answers count, for the peer `holder`."""
+    """Answers one stream. memory: counts its large questions and answers, for the peer `holder`."""
 
     def __init__(self, own: Own, clock: Clock, memory: Share, holder: str) -> None:
         self._own, self._clock = own, clock
@@ -80,7 +82,7 @@ class StreamResponder:
 
     async def answer(self, requests: AsyncIterator[replica_pb2.CarryRequest]) -> AsyncGenerator[bytes, None]:
         """Frames of answers to frames of questions, until the peer ends its side. UnavailableError: the
-        server stops, and all that was read has been answered.
+        server stops, and has answered all questions that it read.
         """
         reading = self._loop.create_task(self._read(requests))
         reading.add_done_callback(self._nudge)
@@ -89,7 +91,9 @@ class StreamResponder:
                 if self._ready:
                     yield self._next_frame()
                 else:
-                    self._held.resize(0)  # all was taken; what an idle stream held would be held for ever
+                    self._held.resize(
+                        0
+                    )  # the peer took everything; otherwise an idle stream would hold bytes forever
                     self._idle = self._loop.create_future()
                     await self._idle
             reading.result()
@@ -110,10 +114,10 @@ class StreamResponder:
                 self._begin(question)
 
     def _begin(self, question: replica_pb2.Question) -> None:
-        """Work on a question; the reads of a store that is at hand are done when this returns."""
+        """Start on a question; reads that the store answers at once are done when this returns."""
         try:
             if not question.timeout_ms:
-                raise RequestTimeoutError(0, "the asker: it waits no longer")
+                raise RequestTimeoutError(0, "the caller, which waits no longer")
             fence = fence_from(question.fence)
             deadline = self._clock.monotonic() + question.timeout_ms / 1000
             if question.records:
@@ -143,12 +147,12 @@ class StreamResponder:
             self._has_room.set()
 
     async def _in_room(self, work: Coroutine[None, None, bytes], size: int) -> bytes:
-        """Work on much when there is room for it. OverloadedError: there is none."""
+        """Process a large question when there is room for it. OverloadedError: there is none."""
         try:
             with await self._memory.wait(self._holder, PEER_COPIES * size, ROOM_SECONDS):
                 return await work
         finally:
-            work.close()  # where it was never begun
+            work.close()  # in case it was never started
 
     async def _finish(self, number: int, work: Awaitable[bytes]) -> None:
         try:
@@ -183,7 +187,7 @@ class StreamResponder:
         self._nudge()
 
     def _counted(self, body: bytes) -> bytes:
-        """A large answer, or what refuses it."""
+        """A large answer, or a refusal if there is no room for it."""
         try:
             self._held.resize(self._held.amount + len(body))
         except OverloadedError as error:
@@ -209,7 +213,7 @@ class StreamResponder:
 
 
 def _refusal(error: Exception) -> bytes:
-    """What a question gets instead of its answer."""
+    """The bytes that a question gets instead of its answer."""
     if isinstance(error, StaleEpochError):
         return frames.newer_answer(error.topology)
     return frames.refusal_answer(status_of(error, METHOD), kind_of(error), facts_of(error))

@@ -1,41 +1,42 @@
-"""Messages on their way in: how many may be, and which are given up.
+"""Messages on their way in: their number, and which of them are given up.
 
-It owns the calls whose message has not come whole. gRPC shows a message only when it has all of it, so what
-is on its way can't be counted in bytes; what can be seen is that a call takes long, since its message is
-large or its client is slow, and how much memory the process has. It must never look into a message.
+It owns the calls whose message has not arrived completely. gRPC shows a message only when it has all of it,
+so incoming messages can't be counted in bytes. What can be seen is that a call takes long, because its
+message is large or its client is slow, and how much memory the process has. It must never look into a
+message.
 
-A message that is small and there is read at once: nothing is done for it but a note in a table. Of those that
-take longer, each client has its part (`core/budget.py`), and while the process has grown by more than it
-should, all but a few are refused, the last ones first. While that was so a moment ago, calls are read a few
-at a time, each client's in turn: a large message that came whole costs the event loop a tenth of a second.
+A small message that has arrived is read at once, at the cost of an entry in a table. Of messages that take
+longer, each client has its part (`core/budget.py`), and while the process has grown by more than it should,
+all but a few are refused, the last ones first. For a moment afterwards, calls are read a few at a time, each
+client's in turn: a large message that arrives complete costs the event loop a tenth of a second.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from limedb.aio.whole_reads import whole
 from limedb.core.budget import Budget
 from limedb.errors import OverloadedError, RequestTimeoutError
 from limedb.ports import Clock
 from limedb.rpc.server.memory import ROOM_SECONDS, Context, Held, Share, holder_of
-from limedb.rpc.server.whole_reads import whole
 
 SLOW_SECONDS = 0.02
 """How long a message may be on its way before it is counted."""
 MOST_SLOW = 2_000
-"""Messages that may be on their way for longer than that."""
+"""Messages that may be on their way for longer than SLOW_SECONDS."""
 FEW = 4
-"""How many may be, while memory is short, or they have made the process grow by GROWN_BYTES."""
+"""The same while memory is short, or after they have made the process grow by GROWN_BYTES."""
 GROWN_BYTES = 128 << 20
 FLOOD_SECONDS = 2.0
-"""How long after messages were given up the others are read a few at a time."""
+"""How long others are read a few at a time after messages were given up."""
 AT_A_TIME = 8
 RECEIVE_SECONDS = 30.0
-"""How long a message may take in all."""
+"""The longest time that a message may take."""
 
 
 def running_task() -> "asyncio.Task[object]":
-    """The task of the call that asks; gRPC ends it when all was sent."""
+    """The task of the current call; gRPC ends it when everything was sent."""
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("no task runs")
@@ -43,10 +44,10 @@ def running_task() -> "asyncio.Task[object]":
 
 
 class Source(Context, Protocol):
-    """A call whose message is to be read."""
+    """A call whose message will be read."""
 
     async def read(self) -> object:
-        """The message, as bytes; something else where the client ended its side without one."""
+        """The message, as bytes; something else if the client ended its side without one."""
 
 
 class Gauge(Protocol):
@@ -57,25 +58,26 @@ class Gauge(Protocol):
         """Bytes that it holds for itself."""
 
     def is_short(self) -> bool:
-        """Whether it has grown by more than it should."""
+        """Whether the process has grown by more than it should."""
 
 
 class NoGauge:
-    """Where nobody looks at the memory."""
+    """A gauge that doesn't look at the memory."""
 
     used = 0
 
     def is_short(self) -> bool:
-        """It never is."""
+        """Never."""
         return False
 
 
 class _Begun(NamedTuple):
-    """turn: to be let go as soon as another call may be read."""
+    """A call being read."""
 
     source: Source
     since: float
     turn: Held | None
+    """Released as soon as another call may be read."""
 
 
 class _Slow(NamedTuple):
@@ -84,8 +86,8 @@ class _Slow(NamedTuple):
 
 
 class Receiving:
-    """What is on its way to a node. gauge: of the process's memory. large: how many large messages have come
-    and are worked on, or wait for that. refused: how many were given up.
+    """The messages on their way to a node. gauge: of the process's memory. large: returns how many large
+    messages are being processed, or wait for that. refused: how many were given up.
     """
 
     def __init__(self, gauge: "Gauge", clock: Clock, large: Callable[[], int]) -> None:
@@ -101,7 +103,7 @@ class Receiving:
 
     @property
     def slow(self) -> int:
-        """How many messages have been on their way for longer."""
+        """How many messages have been on their way for longer than SLOW_SECONDS."""
         return len(self._slow)
 
     async def message(self, source: Source) -> object:
@@ -133,7 +135,7 @@ class Receiving:
                 self._budget.give(slow.holder, 1)
 
     def _look(self) -> None:
-        """Count those that have become slow, and give up what there is no room for."""
+        """Count messages that have become slow, and give up those without room."""
         loop = asyncio.get_running_loop()
         now, self._timer = loop.time(), None
         for task, begun in [*self._begun.items()]:
@@ -169,7 +171,7 @@ class Receiving:
         return self._gauge.used > self._calm + GROWN_BYTES or self._gauge.is_short()
 
     def _thin_out(self, few: int) -> None:
-        """Give up all that are slow but for a few: each time the last of the client that has most."""
+        """Give up all slow messages but a few: each time the last one of the client that has most."""
         while len(self._slow) > few:
             holder, _ = self._budget.most()
             last = next(task for task in reversed(self._slow) if self._slow[task].holder == holder)

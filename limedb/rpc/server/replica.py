@@ -1,4 +1,4 @@
-"""ReplicaService: what peers ask of this node's replica. It never coordinates: one hop, no loops."""
+"""ReplicaService: peers' calls to this node's replica. It must never coordinate: one hop, no loops."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -23,11 +23,11 @@ class OwnReplica(Replica, Own, Protocol):
     """The node's own replica; see `replication.replica.LocalReplica`."""
 
     async def scan_stored(self, span: Span, limit: int, fence: Fence) -> list[bytes] | None:
-        """As scan, in stored form; None: the store can't."""
+        """As `scan`, in stored form; None: the store has none."""
 
 
 class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
-    """Serves the node's own replica to its peers; one whose topology is too old is told the newer one."""
+    """Serves the node's own replica to its peers; a peer whose topology is too old gets the newer one."""
 
     service = replica_pb2.DESCRIPTOR.services_by_name["ReplicaService"]
 
@@ -37,7 +37,7 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
 
     def Carry(
         self, requests: AsyncIterator[replica_pb2.CarryRequest], context: Context
-    ) -> AsyncGenerator[Any, None]:  # of bytes: they are written already
+    ) -> AsyncGenerator[Any, None]:  # of bytes: they are encoded already
         return StreamResponder(self._own, self._clock, self._memory, holder_of(context)).answer(requests)
 
     async def Read(self, request: replica_pb2.ReadRequest, context: Context) -> replica_pb2.ReadResponse:

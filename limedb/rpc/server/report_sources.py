@@ -1,7 +1,6 @@
-"""What ClusterService and AdminService show and steer, as Protocol classes.
+"""The parts of the node that ClusterService and AdminService show and control, as Protocol classes.
 
-It owns the words between them and the rest of the node, which hands over what fits. It must never hold code
-that does anything.
+It owns the interface between them and the rest of the node. It must never contain code that does anything.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -25,35 +24,35 @@ Phase = Literal["starting", "active", "draining"]
 
 
 class View(Protocol):
-    """What gossip knows."""
+    """The view of gossip."""
 
     @property
     def own_url(self) -> str:
-        """The node that tells."""
+        """The URL of this node."""
 
     def gossip_report(self) -> GossipReport:
-        """What was heard of the others."""
+        """The state of the other nodes, as heard."""
 
 
 class Scrubs(Protocol):
-    """Who reads all that is stored."""
+    """Checks all stored records."""
 
     def scrub_all(self) -> AsyncIterator[ScrubProgress]:
-        """Read everything now; tell how far it is."""
+        """Check everything now; yields the progress."""
 
 
 class Repairs(Protocol):
-    """Who makes replicas equal."""
+    """Makes replicas equal."""
 
     def repair_all(self) -> AsyncIterator[RepairProgress]:
-        """Compare all ranges of the node with their other owners, now; tell how far it is."""
+        """Compare all ranges of the node with their other owners now; yields the progress."""
 
 
 class TopologySteering(Protocol):
-    """Who changes the topology. Each raises TopologyChangeError, UnavailableError, RequestTimeoutError."""
+    """Changes the topology. Each method raises TopologyChangeError, UnavailableError, RequestTimeoutError."""
 
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
-        """What would move if a node joined."""
+        """The effect of a node's join."""
 
     async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
         """Let a node leave."""
@@ -62,37 +61,41 @@ class TopologySteering(Protocol):
         """Take a dead node out."""
 
     async def cancel(self, dry_run: bool) -> ChangePlan:
-        """Give up the change that runs."""
+        """Give up the running change."""
 
     async def change_status(self) -> ChangeStatus | None:
-        """The change that runs; None: none does."""
+        """The running change; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSources:
-    """What the cluster's reports are made of; each is asked at each report.
-
-    phase: of the node's life. problem: why it takes no requests, empty while it does. health: its figures.
-    load: those of them that it tells the others. change: the change of the topology that runs.
-    clock_offsets: how far others' wall clocks are ahead of the own one, in ms, by URL. hints: bytes that wait
-    for others, by URL. repair: what was repaired. rot: what was found damaged.
-    warnings: what is wrong although it takes requests, a sentence each. compute: does what takes long.
-    watch_wait_ms: how long it does not count for watches yet.
-    """
+    """The sources of the cluster's reports, called for each report."""
 
     view: View
     placement: Placement
     replicas: Replicas
     clock: Clock
     phase: Callable[[], Phase]
+    """The phase of the node's life."""
     problem: Callable[[], str]
+    """Why the node takes no requests; empty while it does."""
     health: Callable[[], NodeHealth]
+    """The node's figures."""
     load: Callable[[], NodeLoad]
+    """The figures that the node sends to others."""
     change: Callable[[], Awaitable[ChangeStatus | None]]
+    """The running change of the topology."""
     clock_offsets: Callable[[], Mapping[str, int]]
+    """How far others' wall clocks are ahead of the own one, in ms, by URL."""
     hints: Callable[[], Mapping[str, int]]
+    """Bytes of hints waiting for others, by URL."""
     repair: Callable[[], RepairStats]
+    """The work of repair."""
     rot: Callable[[], RotFigures]
+    """The damage found."""
     warnings: Callable[[], Iterable[str]] = tuple
+    """Problems that don't keep the node from taking requests, a sentence each."""
     compute: Compute = compute_here
+    """Runs long computations."""
     watch_wait_ms: Callable[[], int] = int
+    """For how long the node doesn't count for watches yet."""

@@ -1,4 +1,4 @@
-"""The ring as ClusterService tells it, as a list of ranges and as arcs of a circle."""
+"""The ring in ClusterService's answers, as a list of ranges and as arcs of a circle."""
 
 from google.protobuf.struct_pb2 import ListValue
 

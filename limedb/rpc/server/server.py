@@ -1,7 +1,7 @@
-"""The gRPC server: how a method is served, where it listens, how it stops.
+"""The gRPC server: serving methods, listening, stopping.
 
-It owns what all methods share: parsing, the status of an error, the counters. No interceptor stands here,
-for one costs a tenth of a request; telemetry brings its own when it is on.
+It owns the parts that all methods share: parsing, the status of an error, the counters. It must never use
+interceptors for these, for one costs a tenth of a request; telemetry brings its own when it is on.
 """
 
 import asyncio
@@ -18,14 +18,16 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVICE
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
+from limedb.aio.whole_reads import whole
 from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
 from limedb.rpc.addressee import check_addressee
+from limedb.rpc.server.health import Health
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
     COPIES,
@@ -39,59 +41,68 @@ from limedb.rpc.server.memory import (
     room_seconds,
 )
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
-from limedb.rpc.server.whole_reads import whole
+from limedb.rpc.server.rest_streams import BREAK_SECONDS, NO_MESSAGE, is_rest
 from limedb.wire.channels import MAX_MESSAGE
 from limedb.wire.status import FACTS_IN_TRAILERS, code_of, status_of, trailers_of
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
-"""A unary method's returns an awaitable message, a streaming one's an async generator of messages."""
+"""A unary method returns an awaitable message, a streaming one an async generator of messages."""
 
 MAX_CONCURRENT_RPCS = 50_000
-"""Calls that gRPC takes at a time, of clients and peers; one more is refused. `memory.Calls` has fewer for
-clients.
+"""Calls that gRPC accepts at a time, of clients and peers; one more is refused. `memory.Calls` allows clients
+fewer.
 """
 
 LONG = 4 << 20
-"""Bytes of a request that others wait for: 60 MB take the event loop 40 ms to receive, and 30 to parse."""
+"""Bytes of a request that makes others wait: the event loop takes 40 ms to receive 60 MB, and 30 ms to parse
+them.
+"""
 LARGE = 32 << 20
-"""Bytes of large requests that are worked on, or wait, and count as one of the few that may be on their
+"""So many bytes of large requests that are processed, or wait, count as one of the few that may be on their
 way.
 """
 STREAM_BYTES = 64 << 10
-"""What a stream is counted with at least: what gRPC may hold of it, and the objects that serve it."""
+"""The least bytes that a stream counts for: gRPC's buffers, and the objects that serve it."""
 STREAM_COPIES = 4
-"""How many times the bytes of a stream's last message may be in memory: as it is sent, and as pages of
-nodes.
-"""
+"""How many times the bytes of a stream's last message may be in memory: as sent, and as pages of nodes."""
 WATCH_BYTES = 1 << 20
-"""What a stream that is filled anew all the time is counted with: it takes the processor's time, too."""
+"""Bytes that a constantly refilled stream counts for: it takes processor time, too."""
 BUSY_STREAMS = frozenset({"ClusterService/WatchCluster", "AdminService/Repair"})
 DONE = frozenset({"KVService/BatchSet", "ReplicaService/Apply", "ReplicaService/Agree"})
-"""Methods whose answer can't be refused any more: what it tells of was done. It is small beside the
+"""Methods whose answer can't be refused: the work is done by then. The answer is much smaller than the
 request.
 """
 
 LAST_WRITE_SECONDS = 1.0
-"""How long a stream that ends waits for its client to take what is on its way."""
+"""How long an ending stream waits for its client to take the message on its way."""
+
+QUIET_SECONDS_AT_MOST = 1.0
+"""The longest time that a stopping server waits until no more calls come."""
+FIRST_SECONDS, QUIET_SECONDS = 0.05, 0.2
+"""The time without a call that ends this wait: from the beginning, and after a call."""
+RELEASE_SECONDS = 0.05
+"""The time for gRPC to stop accepting before waiting calls are refused."""
 
 UNASKED_BYTES = 256 << 10
-"""Bytes of a call that may have come before the node reads them."""
+"""Bytes of a call that may arrive before the node reads them."""
 
 SERVER_OPTIONS = (
-    ("grpc.so_reuseport", 0),  # a forgotten node must not share the port in silence
+    ("grpc.so_reuseport", 0),  # a forgotten node must not share the port silently
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
     ("grpc.max_concurrent_streams", 200),
-    # Of calls that the event loop has not come to yet gRPC would cancel some beyond 1,000, and all beyond
-    # 3,000, anybody's, without a word. So the limit is that of all calls, which refuses in words.
+    # gRPC would silently cancel some calls that the event loop has not reached yet beyond 1,000, and all
+    # beyond 3,000, whichever client's they are. So the limit is that of all calls, which refuses with an
+    # error text.
     ("grpc.server.max_pending_requests", MAX_CONCURRENT_RPCS),
     ("grpc.server.max_pending_requests_hard_limit", MAX_CONCURRENT_RPCS),
-    # What may have come of a call before it is read. gRPC would let it grow with the speed of the connection.
+    # Bytes of a call that arrive before it is read. gRPC would let them grow with the speed of the
+    # connection.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", UNASKED_BYTES),
     ("grpc.keepalive_permit_without_calls", 1),
-    # Envoy pings an idle connection every 2 s; a server that expects fewer answers by GOAWAY.
+    # Envoy pings an idle connection every 2 s; a server that expects fewer pings answers with GOAWAY.
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
 )
@@ -105,16 +116,16 @@ class Recorder(Protocol):
 
 
 class Servicer(Protocol):
-    """Has a method for each method of a service."""
+    """Has a Python method for each method of a service."""
 
     service: ServiceDescriptor
 
 
 class _Method:
-    """One method, from bytes to bytes: a key that isn't UTF-8 is then the client's error, not ours.
+    """One method, from bytes to bytes: so a key that isn't UTF-8 is the client's error, not ours.
 
-    streams: the limits of the streams that run, to end them when the server stops. room: what its requests
-    and answers may hold. name: of the node, where callers may say which one they mean.
+    streams: the running streams, to end them when the server stops. room: the memory for its requests and
+    answers. name: of the node, if callers may name the node that they mean.
     """
 
     def __init__(
@@ -128,22 +139,23 @@ class _Method:
     ) -> None:
         self._name = f"{method.containing_service.name}/{method.name}"
         self._request_class = GetMessageClass(method.input_type)
+        self._response_class = GetMessageClass(method.output_type)
         self._behaviour, self._streams = behaviour, streams
         self._check = partial(check_addressee, name) if name else _check_nothing
         self._record = recorder.record if recorder else _record_nothing
         self._room, self._receive, self._calls = room, room.receiving.message, room.calls
 
     async def answer(self, _requests: object, context: Context) -> bytes:
-        """Serve a unary call. It reads its message by itself: what is too much is not even received."""
+        """Serve a unary call. It reads its message itself, so that surplus messages are not even received."""
         started, held = perf_counter(), None
         data: object = None
         request: Message | None = None
         response: Message | bytes = b""
         answer = b""
         try:
-            self._check(context)
-            if self._calls is not None:
-                self._calls.begin(context, running_task())
+            if self._streams.is_ended:
+                await self._streams.refuse()
+            self._begin(context)
             data = await self._receive(context)
             if not isinstance(data, bytes):
                 raise MalformedRequestError("the call has no message")
@@ -158,7 +170,7 @@ class _Method:
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", perf_counter() - started)
             raise
-        except Exception as error:  # here and in `stream` errors become statuses, and nowhere else
+        except Exception as error:  # errors become statuses only here and in `stream`
             request, data, response, answer = None, b"", b"", b""  # gRPC keeps the error, and so this frame
             await self._refuse(error, context, started)
             raise AssertionError("abort returned") from error
@@ -168,15 +180,21 @@ class _Method:
         self._record(self._name, "OK", perf_counter() - started)
         return answer
 
+    def _begin(self, context: Context) -> None:
+        """Check the addressee of a call, and count it. OverloadedError: there are too many."""
+        self._check(context)
+        if self._calls is not None:
+            self._calls.begin(context, running_task())
+
     async def _parsed(self, data: bytes) -> Message:
-        """A long request, parsed in a turn of its own."""
+        """A long request, parsed in a separate turn of the loop."""
         await asyncio.sleep(0)
         request = _parse(self._request_class, data)
         await asyncio.sleep(0)
         return request
 
     async def _hold(self, data: bytes, context: Context) -> Held:
-        """Room for a large request while it is worked on. OverloadedError: there is none soon enough."""
+        """Room for a large request while it is processed. OverloadedError: there is none soon enough."""
         holder = holder_of(context)
         with self._room.arrivals.hold(holder, len(data)):
             return await self._room.requests.wait(
@@ -184,14 +202,14 @@ class _Method:
             )
 
     def _hold_answer(self, answer: bytes, context: Context) -> None:
-        """Count a large answer until its client took it, or is gone."""
+        """Count a large answer until its client has taken it, or is gone."""
         holder, answers = holder_of(context), self._room.answers
         held = (answers.force if self._name in DONE else answers.hold)(holder, ANSWER_COPIES * len(answer))
         running_task().add_done_callback(held.release)
 
     async def stream(self, _requests: object, context: Context) -> None:
-        """Serve a call that is answered by a stream. When the client goes away, or the server stops, what
-        the behaviour holds is closed before this returns.
+        """Serve a call whose answer is a stream. When the client goes away, or the server stops, the
+        behaviour's generator is closed before this returns.
         """
         await self._stream(lambda: self._answers_to_one(context), context, True)
 
@@ -205,8 +223,8 @@ class _Method:
 
     async def converse(self, _requests: object, context: Context) -> None:
         """Serve a call of two streams. The behaviour gets an iterator of messages, which raises
-        UnavailableError when the server stops: it may answer what it has, and ends by raising it. It counts
-        its requests by itself.
+        UnavailableError when the server stops: the behaviour may still answer earlier messages, and ends by
+        raising the error. It counts its requests itself.
         """
         requests = _Requests(self._request_class, context, self._streams)
         await self._stream(lambda: self._behaviour(requests, context), context, False)
@@ -214,7 +232,7 @@ class _Method:
     async def _stream(
         self, behave: Callable[[], AsyncGenerator[Message | bytes, None]], context: Context, bounded: bool
     ) -> None:
-        """It counts with the time to its first message: how long it goes on is for its client to say."""
+        """The recorded time is that to the first message: the client decides how long the stream lasts."""
         started, first, held = perf_counter(), 0.0, None
         response: Message | bytes = b""
         data = b""
@@ -232,41 +250,50 @@ class _Method:
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
             raise
-        except grpc.aio.BaseError:  # what was written reached nobody: the client is gone
+        except grpc.aio.BaseError:  # the message had no reader: the client is gone
             self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
             return
         except Exception as error:
             response = data = b""
+            if first and is_rest(context):
+                await self._break_off(error, context)
             await self._refuse(error, context, started)
         finally:
             if held is not None:
                 held.release()
         self._record(self._name, "OK", (first or perf_counter()) - started)
 
+    async def _break_off(self, error: Exception, context: Context) -> None:
+        """Write the error as the last line of a stream over REST, then break the stream off."""
+        if "error" in self._response_class.DESCRIPTOR.fields_by_name:
+            status = status_of(error, self._name)
+            await _write_whole(context, self._response_class(error=status).SerializeToString())
+        await asyncio.sleep(BREAK_SECONDS)
+        await _write_whole(context, NO_MESSAGE)
+
     async def _refuse(self, error: Exception, context: Context, started: float) -> None:
         code, status = code_of(error), status_of(error, self._name, FACTS_IN_TRAILERS)
-        clear_frames(
-            error.__traceback__
-        )  # else what is large and was refused stays until the collector's next full pass
+        # Otherwise large refused messages stay in memory until the collector's next full pass.
+        clear_frames(error.__traceback__)
         self._record(self._name, code.name, perf_counter() - started)
         await context.abort(code, status.message, trailers_of(error, status))
 
 
 async def _write_whole(context: Context, data: bytes) -> None:
-    """Write a message of a stream that the server's stop may end in the middle: gRPC takes no status while a
-    write is on its way.
+    """Write a message of a stream that the server's stop may interrupt: gRPC accepts no status while a write
+    is on its way.
     """
     writing = asyncio.ensure_future(context.write(data))
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:
-        with suppress(Exception):  # what ends the stream is told, not what the write met
+        with suppress(Exception):  # the reason for the end matters, not the write's error
             await asyncio.wait_for(writing, LAST_WRITE_SECONDS)
         raise
 
 
 class Room(NamedTuple):
-    """What the methods of a service may hold in memory, and how their messages come."""
+    """The memory that the methods of a service may hold, and the receipt of their messages."""
 
     requests: Share
     arrivals: Share
@@ -278,17 +305,38 @@ class Room(NamedTuple):
 
 
 class _Streams:
-    """The streams that run: each is ended when the server stops, since many have no end of their own."""
+    """The running streams. The server's stop ends each of them, since many have no end of their own. Unary
+    calls that begin after that are refused.
+    """
 
     def __init__(self) -> None:
         self._limits: set[asyncio.Timeout] = set()
-        self._ended = False
+        self.is_ended = False
+        self._last, self._refusing = 0.0, asyncio.Event()
+
+    async def refuse(self) -> None:
+        """Raise UnavailableError once the server accepts no more calls: a client can't ask again at once."""
+        self._last = perf_counter()
+        await self._refusing.wait()
+        raise UnavailableError("the node is stopping, nothing was written; ask another one")
+
+    async def wait_quiet(self) -> None:
+        """Return once no more calls come, after QUIET_SECONDS_AT_MOST at the latest."""
+        started, seen = perf_counter(), 0.0
+        await asyncio.sleep(FIRST_SECONDS)
+        while started <= self._last != seen and perf_counter() < started + QUIET_SECONDS_AT_MOST:
+            seen = self._last
+            await asyncio.sleep(QUIET_SECONDS)
+
+    def release(self) -> None:
+        """Refuse the waiting calls."""
+        self._refusing.set()
 
     @asynccontextmanager
     async def bound(self) -> AsyncIterator[None]:
-        """Hold a stream. UnavailableError: the server stops."""
+        """Run a stream within the block. UnavailableError: the server stops."""
         try:
-            async with asyncio.timeout(0 if self._ended else None) as limit:
+            async with asyncio.timeout(0 if self.is_ended else None) as limit:
                 self._limits.add(limit)
                 yield
         except TimeoutError:
@@ -299,14 +347,14 @@ class _Streams:
             self._limits.discard(limit)
 
     def end(self) -> None:
-        """End those that run, and any that begins later."""
-        self._ended = True
+        """End the running streams, and any that begins later."""
+        self.is_ended = True
         for limit in self._limits:
             limit.reschedule(0)
 
 
 class _Requests:
-    """What the client of a stream sends, message by message."""
+    """The messages that a stream's client sends."""
 
     def __init__(self, request_class: type[Message], context: Context, streams: _Streams) -> None:
         self._request_class, self._context, self._streams = request_class, context, streams
@@ -330,7 +378,9 @@ def _handler(
     room: Room,
     name: str,
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    """On the wire a call of one message is a stream of one: as such its message is read when it may be."""
+    """On the wire a call with one message is a stream of one message, so the node can choose when to
+    read it.
+    """
     served = _Method(method, behaviour, recorder, streams, room, name)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(served.converse)
@@ -356,14 +406,13 @@ def _record_nothing(method: str, code: str, seconds: float) -> None:
 
 
 def is_about_us(record: logging.LogRecord) -> bool:
-    """Whether a line of gRPC's log is more than that a client went away before its answer was sent."""
+    """Whether a line of gRPC's log reports more than a client that went away before its answer was sent."""
     return "ExecuteBatchError raised in core" not in record.getMessage()
 
 
 class Server:
-    """A node's server, with health and reflection. interceptors: of telemetry, when it is on. memory: what
-    requests, answers and streams may hold. gauge: of the process's
-    memory.
+    """A node's server, with health and reflection. interceptors: of telemetry, when it is on. memory: for
+    requests, answers and streams. gauge: of the process's memory.
     """
 
     def __init__(
@@ -392,7 +441,7 @@ class Server:
             options=SERVER_OPTIONS,
             maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
         )
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         add_HealthServicer_to_server(self._health, self._grpc)
         self._names: list[str] = []
         self._streams = _Streams()
@@ -401,8 +450,8 @@ class Server:
         self, servicer: Servicer, recorder: Recorder | None = None, of_peers: bool = False, name: str = ""
     ) -> None:
         """Serve a service. recorder: counts its requests; None for services that clients don't call.
-        of_peers: whether it is for other nodes, whose share of the memory is their own. name: of this node,
-        where calls that are meant for another are to be refused.
+        of_peers: whether it is for other nodes, which have a separate share of the memory. name: of this
+        node, to refuse calls that are meant for another; empty: accept all.
         """
         service, room = servicer.service, self._peers if of_peers else self._clients
         handlers = {
@@ -417,7 +466,7 @@ class Server:
     async def start(self, addresses: Sequence[str]) -> None:
         """Listen at host:port and answer, as NOT_SERVING until set_serving. ConfigError: a port is taken."""
         await self.set_serving(False)
-        enable_server_reflection([*self._names, health.SERVICE_NAME, REFLECTION_SERVICE], self._grpc)
+        enable_server_reflection([*self._names, HEALTH_SERVICE, REFLECTION_SERVICE], self._grpc)
         for address in addresses:
             self._bind(address)
         await self._grpc.start()
@@ -427,7 +476,7 @@ class Server:
             self._grpc.add_insecure_port(address)
         except RuntimeError:
             raise ConfigError(
-                "SERVER_PORT", address.rpartition(":")[2], f"a port that is free: {address} is not"
+                "SERVER_PORT", address.rpartition(":")[2], f"a free port: {address} is taken"
             ) from None
 
     async def set_serving(self, serving: bool) -> None:
@@ -437,14 +486,24 @@ class Server:
             await self._health.set(name, status)
 
     async def stop(self, grace: float) -> None:
-        """Take no more requests, end streams, and give unary ones that run `grace` seconds to finish."""
+        """Take no more requests, end streams, and give running unary calls `grace` seconds to finish.
+
+        First it serves everything until load balancers have noticed. Then new calls wait, to be refused with
+        an error text once gRPC accepts no more. gRPC silently cancels calls that it has received and the node
+        has not begun; a waiting client sends no such calls.
+        """
         await self.set_serving(False)
+        await self._health.wait_noticed()
         self._streams.end()
-        await self._grpc.stop(grace)
+        await self._streams.wait_quiet()
+        stop = asyncio.create_task(self._grpc.stop(grace))
+        await asyncio.sleep(RELEASE_SECONDS)
+        self._streams.release()
+        await stop
 
 
 def listen_addresses(host: str, port: int, loopback: bool) -> list[str]:
-    """Where a node listens: on its loopback name only when it has one, else on all interfaces."""
+    """The addresses to listen on: only the loopback name if the node has one, otherwise all interfaces."""
     if not loopback:
         return [f"[::]:{port}" if socket.has_ipv6 and _can_bind_ipv6() else f"0.0.0.0:{port}"]
     if host != "localhost":

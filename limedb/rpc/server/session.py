@@ -1,10 +1,12 @@
-"""Sessions: many requests over one stream, each answered as soon as its answer is there.
+"""Sessions: many requests over one stream, each answered as soon as its answer is ready.
 
-It owns what a session has unanswered, and how an answer is put together; a request is carried out as a call
-of its own would be. It must never know what a request asks. At its end, however it came, nothing runs on.
+It owns the unanswered requests of a session, and how an answer is put together; it carries out a request like
+a separate call. It must never know what a request asks. After a session's end, however it came, nothing of it
+runs.
 
-A read is begun when there is room for its answer, which is expected to be as large as those before it. Where
-it turns out to be too large for what is left, it is dropped, and read again when the client has taken enough.
+A read begins when there is room for its answer, which is expected to be as large as the ones before. An
+answer that turns out to be too large for the room is dropped, and read again when the client has taken
+enough.
 """
 
 import asyncio
@@ -25,7 +27,7 @@ from limedb.wire.status import code_of, status_of
 from limedbpb.v1 import kv_pb2
 
 METHOD = "KVService/Session"
-"""What a request of a session is counted under."""
+"""The method name under which a session's requests are counted."""
 
 Method = Callable[[Any, Context], Awaitable[Message | bytes]]
 """A unary method of the servicer."""
@@ -35,33 +37,35 @@ Recorder = Callable[[str, str, float], None]
 
 
 class Limits(NamedTuple):
-    """What one session may have unanswered. items: keys read or written; size: bytes, of requests that are
-    worked on and of answers that the client has not taken. One request is worked on, whatever it holds.
-    """
+    """The limits of one session's unanswered requests."""
 
     requests: int
     items: int
+    """Keys read or written."""
     size: int
+    """Bytes of requests being processed and of answers that the client has not taken. A single request is
+    always processed, whatever its size.
+    """
 
 
 LIMITS = Limits(requests=64, items=20_000, size=16 << 20)
-"""What clients have: batches of hundreds keep a core busy long before these bounds."""
+"""The limits for clients: batches of hundreds keep a core busy long before these bounds."""
 
 
 READS = frozenset({"get", "batch_get"})
-"""What can be carried out again."""
+"""Operations that can be repeated."""
 FADING = 0.9
-"""What is expected of an answer falls to so much of itself with each that is smaller."""
+"""The factor by which the expected size of an answer shrinks with each smaller one."""
 
 
 class _Turn:
-    """The context of one request: when its client gives up, and who that is."""
+    """The context of one request: its deadline and its client."""
 
     def __init__(self, context: Context, timeout_ms: int) -> None:
         self._context, self._timeout = context, timeout_ms / 1000 if timeout_ms else None
 
     def time_remaining(self) -> float | None:
-        """Seconds that the client waits; None: it said nothing."""
+        """Seconds that the client waits; None: it set no limit."""
         whole = self._context.time_remaining()
         return whole if self._timeout is None else min(self._timeout, whole or self._timeout)
 
@@ -75,16 +79,22 @@ class _Turn:
 
 
 class _Answer(NamedTuple):
-    """data: unread until it is written. items, size: of its request. held: of the node's memory."""
+    """An answer."""
 
     data: bytes
+    """Unread until it is written."""
     items: int
+    """Keys of the request."""
     size: int
+    """Bytes of request and answer."""
     held: Held | None
+    """The node's memory for it."""
 
 
 class SessionHandler:
-    """One session. methods: by the name of the operation in a request. memory: where what is large counts."""
+    """One session. methods: by the name of the operation in a request. memory: counts large requests and
+    answers.
+    """
 
     def __init__(
         self,
@@ -106,7 +116,9 @@ class SessionHandler:
     async def run(
         self, requests: AsyncIterator[kv_pb2.SessionRequest]
     ) -> AsyncGenerator[kv_pb2.SessionResponse | bytes, None]:
-        """Answer all requests. What their iterator raises is raised once those before it are answered."""
+        """Answer all requests. An error of their iterator is raised once the earlier requests are
+        answered.
+        """
         reading = asyncio.create_task(self._read(requests))
         reading.add_done_callback(lambda _: self._change.set())
         try:
@@ -122,7 +134,7 @@ class SessionHandler:
                     self._leave(answer)
 
     async def _wait_answer(self, reading: "asyncio.Task[None]") -> bool:
-        """Whether there is an answer to give; False: there will be none."""
+        """Wait for an answer; False: there will be none."""
         while not self._answers:
             if reading.done() and not self._tasks:
                 return False
@@ -172,7 +184,9 @@ class SessionHandler:
             data = await (self._carried_out(request) if size <= SMALL else self._in_room(request, size))
             if len(data) > SMALL:
                 answers = self._memory.answers
-                hold = answers.hold if _is_read(request) else answers.force  # what was written is told
+                hold = (
+                    answers.hold if _is_read(request) else answers.force
+                )  # a write's answer must not be refused
                 held = hold(self._holder, ANSWER_COPIES * len(data))
         except Exception as error:
             code = code_of(error).name
@@ -183,7 +197,7 @@ class SessionHandler:
         self._answers.append(_Answer(data, items, size + len(data), held))
 
     async def _in_room(self, request: kv_pb2.SessionRequest, size: int) -> bytes:
-        """A large request, carried out when there is room for it. OverloadedError: there is none."""
+        """Carry out a large request when there is room for it. OverloadedError: there is none."""
         with await self._memory.requests.wait(self._holder, COPIES * size, ROOM_SECONDS):
             return await self._carried_out(request)
 
@@ -203,7 +217,7 @@ class SessionHandler:
             if self._fits(len(data)):
                 return data
             size = len(data)
-            del data  # while it waits, nothing is held
+            del data  # hold nothing while waiting
             await self._wait_room(size)
 
     async def _wait_room(self, size: int) -> None:
@@ -214,8 +228,8 @@ class SessionHandler:
             await self._room.wait()
 
     def _fits(self, size: int) -> bool:
-        """Whether an answer may be made, beside those that are unread and those that are being made. Of what
-        nobody holds up, one is.
+        """Whether an answer may be made, in addition to the unread ones and those being made. If there are
+        none of these, it may.
         """
         ahead = self._unread + self._reading * self._expected
         return size <= SMALL or not ahead or ahead + size <= self._limits.size
@@ -241,7 +255,7 @@ def _items(request: kv_pb2.SessionRequest) -> int:
 
 
 def _framed(number: int, operation: str, answer: Message | bytes) -> bytes:
-    """A SessionResponse around an answer, whose bytes are joined and not built again."""
+    """A SessionResponse around an answer, whose bytes are joined, not rebuilt."""
     data = serialized(answer)
     return b"".join((b"\x08", varint(number), _TAGS[operation], varint(len(data)), data))
 
@@ -262,4 +276,4 @@ _TAGS = {
     name: varint(_OUTCOMES[name].number << 3 | 2)
     for name in ("batch_get", "batch_set", "get", "set", "delete")
 }
-"""What stands before an outcome in a SessionResponse: the number of its field, and that bytes follow."""
+"""The bytes before an outcome in a SessionResponse: the number of its field, and the wire type."""

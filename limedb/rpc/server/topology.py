@@ -1,44 +1,16 @@
-"""TopologyService: how peers agree with this node. It decides nothing: it converts and calls."""
+"""TopologyService: peers' calls to agree with this node. It converts and calls, and must never decide."""
 
-from typing import Protocol
-
+from limedb.cluster.topology.loopback import TopologyKeeper
 from limedb.core.bounds import is_url
-from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.report import Progress
 from limedb.core.topology import Topology
 from limedb.errors import InvalidRequestError
-from limedb.ports import Account
 from limedb.rpc.server.server import Context
 from limedb.wire import topology as convert
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
 
-class TopologyKeeper(Protocol):
-    """The node's own part in agreeing: what it knows, and its acceptor."""
-
-    def account(self, after: int) -> Account:
-        """What it knows of the epochs after that one."""
-
-    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
-        """Promise a ballot for the epoch after `before`; the newer topology where it knows one."""
-
-    async def accept(
-        self, before: Topology, ballot: Ballot, after: Topology
-    ) -> Acceptor[Topology] | Topology:
-        """Accept `after`; the newer topology where it knows one."""
-
-    async def pledge(self, founder: str) -> str:
-        """Whom it lets found its cluster; "" where it isn't fresh."""
-
-    async def learn(self, topology: Topology) -> Topology:
-        """Take a decided topology; the newest that it knows, once no older write runs here."""
-
-    def progress(self) -> Progress:
-        """How it does its part of the change that runs."""
-
-
 class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
-    """Serves the node's part in agreeing to its peers."""
+    """Serves the node's part in agreements to its peers."""
 
     service = topology_pb2.DESCRIPTOR.services_by_name["TopologyService"]
 
@@ -68,7 +40,7 @@ class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
     ) -> topology_pb2.PledgeResponse:
         if not is_url(request.founder):
             raise InvalidRequestError(
-                f"founder={request.founder[:80]!r}: it must be the URL of who wants to found a cluster"
+                f"founder={request.founder[:80]!r}: it must be the URL of a node that founds a cluster"
             )
         return topology_pb2.PledgeResponse(founder=await self._keeper.pledge(request.founder))
 

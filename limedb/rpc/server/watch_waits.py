@@ -1,4 +1,4 @@
-"""How long a peer does not count for watches yet, asked over its link.
+"""Asks a peer over its link for how long it doesn't count for watches yet.
 
 It owns the question. It must never wait for the peer to count (`replication/watch/drain.py` does).
 """
@@ -17,7 +17,9 @@ class WatchWaits:
         self._links = links
 
     async def of(self, node_url: str) -> int:
-        """Milliseconds; 0: it counts, or it stops itself. LimeDBError: it doesn't answer."""
+        """Milliseconds until it counts; 0: it counts, or is stopping itself. LimeDBError: it doesn't
+        answer.
+        """
         link = self._links.to(node_url)
         await link.wait_ready(ASK_SECONDS)
         stub = link.stub(cluster_pb2_grpc.ClusterServiceStub)

@@ -29,14 +29,16 @@ _CHECK = "check"
 
 @dataclass(slots=True)
 class Content:
-    """Entries by key, and the file's path, for error texts. count: keys with a value. high_water: the
-    greatest version.
-    """
+    """The content of the file."""
 
     path: Path
+    """For error texts."""
     entries: dict[str, Entry]
+    """By key."""
     count: int = 0
+    """How many keys have a value."""
     high_water: int = 0
+    """The greatest version."""
 
     def header(self, key: str) -> Header | None:
         """The fields that decide a merge, without parsing the whole entry."""

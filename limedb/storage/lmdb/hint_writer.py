@@ -28,14 +28,15 @@ _OVERHEAD = 1 << 20
 
 @dataclass(slots=True)
 class _HintWrite:
-    """One job. puts: places and values to write for node_url. removes: places to delete. waiter: gets the
-    outcome of the removal; a job with a waiter isn't delayed.
-    """
+    """One job."""
 
     node_url: str = ""
     puts: Sequence[tuple[bytes, bytes]] = ()
+    """Places and values to write for node_url."""
     removes: Sequence[bytes] = ()
+    """Places to delete."""
     waiter: "asyncio.Future[bool] | None" = None
+    """Gets the outcome of the removal; a job with a waiter isn't delayed."""
     is_last: bool = False
     size: int = field(init=False)
 

@@ -45,13 +45,15 @@ Leaf = Callable[[bytes, bytes], None]
 
 
 class Meta(NamedTuple):
-    """The content of a meta page. free, main: the records of its two tables."""
+    """The content of a meta page."""
 
     page_size: int
     last_page: int
     txn: int
     free: bytes
+    """The record of the free list."""
     main: bytes
+    """The record of the list of tables."""
 
 
 class _Table(NamedTuple):

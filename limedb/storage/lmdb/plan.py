@@ -55,15 +55,16 @@ or verified record bytes. UnsoundError: the record is damaged.
 
 
 class WritePlan(NamedTuple):
-    """The outcome of a merge. writes: the items to put or purge, by stored key. answers: one for each item;
-    for an entry to purge, `existed` means that it is purged. live_change: the change of the count of keys
-    with a value. conflicts: keys that have another stored record with the same version.
-    """
+    """The outcome of a merge."""
 
     writes: dict[bytes, EncodedRecord]
+    """The items to put or purge, by stored key."""
     answers: list[Applied]
+    """One for each item; for an entry to purge, `existed` means that it is purged."""
     live_change: int
+    """The change of the count of keys with a value."""
     conflicts: tuple[str, ...] = ()
+    """Keys that have another stored record with the same version."""
 
 
 _new_item = tuple.__new__  # the same as EncodedRecord(...), in half of its time

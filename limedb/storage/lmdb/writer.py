@@ -34,19 +34,21 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class WriteGroup:
-    """A batch to write. waiter: gets the answer; the thread only passes it on. size: bytes of its records.
-    error: set if it failed. logged: the log segment up to which the tables are complete with this batch; 0:
-    unknown. is_mending: its one item replaces a damaged record.
-    """
+    """A batch to write."""
 
     items: list[EncodedRecord]
     now_ms: int
     plan: WritePlan
     waiter: "asyncio.Future[list[Applied]]"
+    """Gets the answer; the thread only passes it on."""
     size: int
+    """Bytes of the records."""
     error: StoreError | None = None
+    """Set if the batch failed."""
     logged: int = 0
+    """The log segment up to which the tables are complete with this batch; 0: unknown."""
     is_mending: bool = False
+    """Whether the one item replaces a damaged record."""
 
     def answer(self) -> None:
         """Resolve the waiter, unless it was cancelled."""

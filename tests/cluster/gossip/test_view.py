@@ -36,7 +36,7 @@ def clock() -> HandClock:
 @pytest.fixture
 def view(clock: HandClock) -> ClusterView:
     own = NodeState(A, 5, address="10.0.0.1:8484", zone="z1", version="1.2.3")
-    return ClusterView(own, clock, gossip_interval=1.0, tell=lambda: {"keys": 3, "has_data": True})
+    return ClusterView(own, clock, gossip_interval=1.0, own_fields=lambda: {"keys": 3, "has_data": True})
 
 
 def answer(view: ClusterView, state: NodeState) -> None:
@@ -108,7 +108,7 @@ def test_a_store_that_fails_stops_no_heartbeat(clock: HandClock) -> None:
     def fail() -> dict[str, object]:
         raise StoreClosedError
 
-    view = ClusterView(NodeState(A, 5, keys=7), clock, gossip_interval=1.0, tell=fail)
+    view = ClusterView(NodeState(A, 5, keys=7), clock, gossip_interval=1.0, own_fields=fail)
     view.heartbeat()
 
     assert (view.own.heartbeat, view.own.keys) == (1, 7)

@@ -31,7 +31,7 @@ def test_a_missing_minority_is_named_and_no_more() -> None:
 def test_without_a_majority_it_says_what_can_be_done() -> None:
     lost, stuck = problems_of(cluster(A, B), dict([heard(A), heard(B, Status.DEAD)]))
     assert lost == f"{B} is dead"
-    assert stuck.startswith("only 1 of 2 members are there to agree on a change, and 2 must")
+    assert stuck.startswith("only 1 of 2 members are present to agree on a change, and 2 must be")
     assert f"until enough of {B} are back" in stuck
     assert "limedb repair-topology" in stuck
 

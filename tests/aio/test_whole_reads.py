@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from limedb.rpc.server.whole_reads import whole
+from limedb.aio.whole_reads import whole
 
 
 @pytest.mark.parametrize("error", [None, OSError("the call was aborted")])

@@ -1,0 +1,128 @@
+"""The REST paths of the public services, by the annotations of proto/.
+
+It owns the facts that a gateway needs besides the transcoding itself: the methods of a path, the fields of
+its JSON body, and the form of the gateway's own errors. It must never know which gateway is in use.
+
+Tested in tests/envoy/test_rest.py and tests/wire/test_rest.py.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from google.api import annotations_pb2
+from google.api.http_pb2 import HttpRule
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+
+from limedb.errors import LimeDBError
+from limedb.wire.status import status_of
+from limedbpb.v1 import admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2
+
+_FILES = (kv_pb2, cluster_pb2, gossip_pb2, admin_pb2, dashboard_pb2)
+_VARIABLE = re.compile(r"\{\w+(?:=([^}]*))?\}")
+
+
+class Endpoint(NamedTuple):
+    """One REST path and its method."""
+
+    method: str
+    path: str
+    """A regular expression of RE2, without the query."""
+    body: str | None
+    """The full name of the JSON body's message; None if there is no body."""
+    is_stream: bool
+    """Whether it answers with a line for each message, as they come."""
+
+
+def services() -> list[str]:
+    """The full names of the services that have REST paths."""
+    return [service.full_name for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
+
+
+def endpoints() -> list[Endpoint]:
+    """All paths of the public services."""
+    return [
+        endpoint
+        for file in _FILES
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        for endpoint in _endpoints(method)
+    ]
+
+
+def paths_by_methods() -> dict[str, str]:
+    """For each header Allow, such as "GET, HEAD, OPTIONS", a regular expression of its paths."""
+    methods: dict[str, set[str]] = {}
+    for endpoint in endpoints():
+        methods.setdefault(endpoint.path, set()).add(endpoint.method)
+    paths: dict[str, list[str]] = {}
+    for path, taken in methods.items():
+        head = ["HEAD"] if "GET" in taken else []
+        paths.setdefault(", ".join([*sorted(taken), *head, "OPTIONS"]), []).append(path)
+    return {allow: "|".join(sorted(some)) for allow, some in sorted(paths.items())}
+
+
+def json_fields() -> dict[str, dict[str, str]]:
+    """For each message of a JSON body, by full name: its fields' names in JSON, in both spellings.
+
+    Each name maps to the full name of its value's message, or "" if the value isn't a message.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for file in _FILES:
+        for service in file.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                if _rule(method).body:
+                    _add_fields(method.input_type, found)
+    return found
+
+
+def details_of(error: LimeDBError) -> tuple[list[dict[str, object]], str]:
+    """An error's details for a gateway's own answer: as JSON, and as gRPC's trailer in base64."""
+    status = status_of(error)
+    details: list[dict[str, object]] = json_format.MessageToDict(status)["details"]
+    return details, base64.b64encode(status.SerializeToString()).decode()
+
+
+def _endpoints(method: MethodDescriptor) -> Iterator[Endpoint]:
+    rule = _rule(method)
+    for binding in (rule, *rule.additional_bindings):
+        if verb := binding.WhichOneof("pattern"):
+            body = method.input_type.full_name if binding.body else None
+            path = _expression(getattr(binding, verb))
+            yield Endpoint(verb.upper(), path, body, method.server_streaming)
+
+
+def _rule(method: MethodDescriptor) -> HttpRule:
+    """The method's annotation; the stubs of google.api don't say that it is an extension."""
+    rule: HttpRule = method.GetOptions().Extensions[annotations_pb2.http]  # type: ignore[index]
+    return rule
+
+
+def _expression(template: str) -> str:
+    """A path's template, such as /api/v1/get/{key=**}, as a regular expression."""
+    parts, at = [], 0
+    for variable in _VARIABLE.finditer(template):
+        parts += [re.escape(template[at : variable.start()]), _segments(variable[1] or "*")]
+        at = variable.end()
+    return "".join([*parts, re.escape(template[at:])])
+
+
+def _segments(pattern: str) -> str:
+    """The segments of a variable: * is one, ** any number."""
+    return "".join(
+        {"**": ".*", "*": "[^/]+"}.get(part, re.escape(part)) for part in re.split(r"(\*\*?)", pattern)
+    )
+
+
+def _add_fields(message: Descriptor, found: dict[str, dict[str, str]]) -> None:
+    if message.full_name in found:
+        return
+    found[message.full_name] = names = {}
+    for field in message.fields:
+        inner = field.message_type if field.type == FieldDescriptor.TYPE_MESSAGE else None
+        for name in (field.name, field.json_name):
+            names[name] = inner.full_name if inner else ""
+        if inner:
+            _add_fields(inner, found)

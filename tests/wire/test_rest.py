@@ -1,0 +1,51 @@
+"""What the annotations of proto/ say of REST."""
+
+import base64
+import re
+
+from google.rpc.status_pb2 import Status
+
+from limedb.errors import UnavailableError
+from limedb.wire import rest
+from limedb.wire.status import error_from
+
+
+def allowed(path: str) -> list[str]:
+    return [allow for allow, paths in rest.paths_by_methods().items() if re.fullmatch(paths, path)]
+
+
+def test_each_path_has_one_list_of_methods() -> None:
+    for path in ("/", "/assets/a.js", "/api/v1/get/a/b", "/api/v1/scan", "/api/v1/admin/join-plan"):
+        assert allowed(path) == ["GET, HEAD, OPTIONS"]
+    assert allowed("/api/v1/set") == allowed("/api/v1/set/direct") == allowed("/gossip") == ["POST, OPTIONS"]
+    assert allowed("/api/v1/del/a") == ["DELETE, OPTIONS"]
+    assert allowed("/api/v1/nope") == allowed("/api/v1/get") == allowed("/api/v1/setx") == []
+
+
+def test_what_a_path_has_in_it_is_taken_literally() -> None:
+    assert allowed("/favicon.svg") == ["GET, HEAD, OPTIONS"]
+    assert allowed("/faviconxsvg") == []
+
+
+def test_a_body_has_its_fields_in_both_spellings_and_those_of_what_it_holds() -> None:
+    fields = rest.json_fields()
+    assert {"ttlMs", "ttl_ms", "key"} < fields["limedb.v1.SetRequest"].keys()
+    assert fields["limedb.v1.BatchSetRequest"]["writes"] == "limedb.v1.BatchWrite"
+    assert fields["limedb.v1.BatchWrite"]["delete"] == ""
+    assert "limedb.v1.ScanRequest" not in fields  # GET has no body
+
+
+def test_streams_and_bodies_are_known_by_path() -> None:
+    streams = {endpoint.path for endpoint in rest.endpoints() if endpoint.is_stream and not endpoint.body}
+    assert streams == {"/api/v1/scan", "/api/v1/watch", "/api/v1/cluster/watch"}
+    assert {endpoint.path: endpoint.body for endpoint in rest.endpoints()}["/api/v1/set"] == (
+        "limedb.v1.SetRequest"
+    )
+
+
+def test_an_error_of_the_gateway_is_read_as_one_of_a_node() -> None:
+    details, trailer = rest.details_of(UnavailableError("nobody is there"))
+    assert [detail["reason"] for detail in details] == ["UNAVAILABLE"]
+    error = error_from("http://a:1", Status.FromString(base64.b64decode(trailer)))
+    assert error is not None
+    assert (error.reason, error.nothing_written) == ("UNAVAILABLE", True)
