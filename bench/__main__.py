@@ -3,8 +3,8 @@
     python -m bench [--quick] [--docs]
 
 Real processes on loopback, on the disk of this folder; servers and clients share the cores. In each round
-every system is started, asked in every way, and stopped; figures are the medians of the rounds. Nothing is
-made faster by checking less: durability, quorum and validation are on, and answers are checked.
+every system is started, called in every way, and stopped; figures are the medians of the rounds. No system
+is faster by checking less: durability, quorum and validation are on, and answers are checked.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def measure_sizes(folder: Path, sizes: Sizes, rounds: int, results: Results) -> None:
-    """What depends on how many keys there are."""
+    """Measure the figures that depend on the number of keys."""
     for subject in all_subjects(folder / "empty"):
         alone = subject.batches and not subject.is_rest and not subject.missing_batches
         if alone and not subject.system.missing() and "3 nodes" not in subject.system.name:
@@ -86,7 +86,7 @@ def measure_sizes(folder: Path, sizes: Sizes, rounds: int, results: Results) -> 
 
 
 def _attempt(name: str, work: Callable[[], None], results: Results) -> None:
-    """Measure; that it fails is told among what was left out."""
+    """Measure; note a failure as left out."""
     try:
         work()
     except (SystemExit, Exception) as error:
@@ -94,7 +94,7 @@ def _attempt(name: str, work: Callable[[], None], results: Results) -> None:
 
 
 def report(results: Results, facts: dict[str, str], into_docs: bool) -> None:
-    """Print the tables, and write the JSON; the docs where that is asked for."""
+    """Print the tables, and write the JSON, and the docs if requested."""
     reached = list(outcomes(results))
     parts = [table.facts_list(facts), table.figures_table(results), table.left_out_list(results)]
     text = "\n\n".join(part for part in [*parts, table.goals_table(reached)] if part)

@@ -1,4 +1,4 @@
-"""A bare grpc.aio echo under uvloop: what any unary call costs at least, whatever the server does.
+"""A bare grpc.aio echo under uvloop: the least cost of any unary call, whatever the server does.
 
 It also answers KVService/Get with a constant of LimeDB's shape, so that the same Envoy serves it as REST.
 """

@@ -1,4 +1,4 @@
-"""What keys take: bytes on disk, and memory of the processes.
+"""The footprint of keys: bytes on disk, and memory of the processes.
 
 Each system starts empty, is filled through its batch client, and is looked at before and after: so what it
 takes without keys (an interpreter) doesn't count. The disk is looked at when it has stopped, with nothing
@@ -20,7 +20,7 @@ _BLOCK = 512  # what st_blocks counts in
 
 
 def measure(subject: Subject, count: int, results: Results) -> None:
-    """Add both figures of a system that runs and is empty."""
+    """Add both figures of a running, empty system."""
     assert subject.batches
     system = subject.system
     system.stop()
@@ -38,10 +38,10 @@ def measure(subject: Subject, count: int, results: Results) -> None:
 
 
 def disk_of(folder: Path) -> int:
-    """The bytes that a folder's files take up on the disk."""
+    """Return the bytes that a folder's files take up on the disk."""
     return sum(path.stat().st_blocks * _BLOCK for path in folder.rglob("*") if path.is_file())
 
 
 def memory_of(pids: list[int]) -> int:
-    """The bytes that would be free if the processes were not there."""
+    """Return the bytes that would be free without the processes."""
     return sum(int(psutil.Process(pid).memory_full_info().uss) for pid in pids)

@@ -1,4 +1,4 @@
-"""What the figures must come to, as ratios of one run."""
+"""The goals for the figures, as ratios of one run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ from bench import names
 from bench.results import Figure, Results
 
 _Figure = tuple[str, str]
-"""What was measured, of which system."""
+"""A measurement, and a system."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure, to another one or by itself. at_most: the bound is the largest good value."""
+    """A goal for a figure, relative to another one or by itself. at_most: the bound is the largest good
+    value.
+    """
 
     text: str
     figure: _Figure
@@ -24,7 +26,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A goal and what was measured; None: it was not. low, high: what single rounds could make of it."""
+    """A goal and the measured value; None: not measured. low, high: the span over single rounds."""
 
     goal: Goal
     value: float | None
@@ -36,8 +38,8 @@ class Outcome:
         if self.value is None:
             return "not measured"
         good = self.value <= self.goal.bound if self.goal.at_most else self.value >= self.goal.bound
-        told = "met" if good else "missed"
-        return f"{told}, but the rounds disagree" if self.low < self.goal.bound < self.high else told
+        verdict = "met" if good else "missed"
+        return f"{verdict}, but the rounds disagree" if self.low < self.goal.bound < self.high else verdict
 
 
 def _beside_redis(operation: str, bound: float) -> Goal:
@@ -96,7 +98,7 @@ def outcomes(results: Results) -> Iterator[Outcome]:
 
 
 def _outcome(goal: Goal, own: Figure, other: Figure | None) -> Outcome:
-    """The ratio of the medians; its span is that of any two rounds, since noise hits either."""
+    """Return the ratio of the medians; its span is that of any two rounds, since noise hits either."""
     to = other.values if other else [1.0]
     span = min(own.values) / max(to), max(own.values) / min(to)
     return Outcome(goal, own.median / median(to), *span)

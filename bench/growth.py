@@ -1,9 +1,9 @@
-"""What a Get costs when the store grows: random keys of nodes with few keys and with many.
+"""The cost of a Get as the store grows: random keys of nodes with few keys and with many.
 
     python -m bench.growth [1000 1000000] [--rounds 7]
 
-All nodes are up at once, with STORE=lmdb. Each round asks each node for random keys, one at a time, over
-gRPC; and then, when the nodes have stopped, each store alone in the same way, in this process.
+All nodes run at the same time, with STORE=lmdb. Each round reads random keys from each node, one at a time,
+over gRPC; then, once the nodes have stopped, from each store alone in the same way, in this process.
 """
 
 import argparse
@@ -42,7 +42,7 @@ async def fill(folder: Path, url: str, count: int) -> None:
 
 
 def grpc_cost(stub: kv_pb2_grpc.KVServiceStub, count: int, rng: random.Random) -> float:
-    """Microseconds a Get over gRPC."""
+    """Return the microseconds of a Get over gRPC."""
     keys = [key_of(rng.randrange(count)) for _ in range(GETS)]
     requests = [(kv_pb2.GetRequest(key=key), value_of(key)) for key in keys]
     start = time.perf_counter()
@@ -52,7 +52,7 @@ def grpc_cost(stub: kv_pb2_grpc.KVServiceStub, count: int, rng: random.Random) -
 
 
 async def store_cost(store: Store, count: int, rng: random.Random) -> float:
-    """Microseconds a get of the store alone."""
+    """Return the microseconds of a get of the store alone."""
     keys = [key_of(rng.randrange(count)) for _ in range(STORE_GETS)]
     start = time.perf_counter()
     for each in keys:

@@ -1,9 +1,9 @@
-"""How fast a node that joins gets its keys: streamed from the one that has them, and stored on disk.
+"""The rate at which a joining node gets its keys: streamed from the one that has them, and stored on disk.
 
     python -m bench.joining [--keys 1000000]
 
-The first node is filled before it starts. The second is started with NODE_PEERS; with two nodes it gets
-every key. The time runs from the first sight of the phase "streaming" to that of "steady".
+The first node is filled before it starts. The second starts with NODE_PEERS; with two nodes it gets every
+key. The time runs from the first sight of the phase "streaming" to that of "steady".
 """
 
 import argparse
@@ -46,7 +46,7 @@ def measure(folder: Path, keys: int, results: Results) -> None:
 
 
 def _join(system: LimeDB, port: int, admin: admin_pb2_grpc.AdminServiceStub) -> float:
-    """Start the node, and the seconds in which it got its keys."""
+    """Start the node; return the seconds in which it got its keys."""
 
     def status() -> admin_pb2.GetStatusResponse:
         return admin.GetStatus(admin_pb2.GetStatusRequest(), timeout=10)

@@ -23,7 +23,7 @@ def free_port() -> int:
 
 @contextmanager
 def server(*command: str, port: int, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the block ends; it is ready when its port answers."""
+    """Run a server until the block ends; it is ready once its port answers."""
     process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
     try:
         wait_listening(port)
@@ -59,7 +59,7 @@ def wait_serving(channel: grpc.Channel, limit: float = 20.0) -> None:
 def grpc_rate(
     port: int, method: str, message: bytes, seconds: float, streams: int = 64, answer: int = 0
 ) -> float:
-    """Answered calls per second of one unary method, with all streams on one connection.
+    """Return answered calls per second of one unary method, with all streams on one connection.
 
     answer: how many bytes the message of a good answer has. A call that fails is HTTP 200 too, but has no
     message: SystemExit where the answers together are more than a tenth too short. 0: not looked at.
@@ -73,12 +73,12 @@ def grpc_rate(
 
 
 def rest_rate(url: str, seconds: float, streams: int = 64) -> float:
-    """Answered GETs per second, HTTP/1.1 over as many connections as streams."""
+    """Return answered GETs per second, HTTP/1.1 over as many connections as streams."""
     return _rate(url, seconds, streams, ["--h1", "-c", str(streams), "-m", "1"])
 
 
 def _rate(url: str, seconds: float, streams: int, options: list[str], size: int = 0) -> float:
-    """size: the bytes of data that an answer has at least, about."""
+    """size: roughly the least bytes of data of an answer."""
     clients = [] if "-c" in options else ["-c", "1", "-m", str(streams)]
     command = [
         "h2load",

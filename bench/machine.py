@@ -1,4 +1,4 @@
-"""On what and with what the figures were made."""
+"""The machine and the versions with which the figures were made."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ _BUSY = 0.25  # of the cores
 
 
 def describe(folder: Path) -> dict[str, str]:
-    """Facts by name. folder: on the disk that the systems write to."""
+    """Return facts by name. folder: on the disk that the systems write to."""
     return {
         "cores": f"{os.cpu_count()}, shared by the servers and the clients; nothing is pinned",
         "processor": _first_value("/proc/cpuinfo", "model name"),
@@ -29,7 +29,7 @@ def describe(folder: Path) -> dict[str, str]:
 
 
 def _load() -> str:
-    """What else the machine did in the last minute; figures of a busy one say little."""
+    """Return the load of the last minute; figures of a busy machine mean little."""
     load = os.getloadavg()[0]
     busy = load > _BUSY * (os.cpu_count() or 1)
     return f"{load:.1f}{': BUSY, so the figures and verdicts below mean little' if busy else ''}"
@@ -52,10 +52,10 @@ def _version(package: str) -> str:
 
 def _redis_version() -> str:
     try:
-        told = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True)
+        done = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "not installed"
-    return next((word[2:] for word in told.stdout.split() if word.startswith("v=")), "unknown")
+    return next((word[2:] for word in done.stdout.split() if word.startswith("v=")), "unknown")
 
 
 def _sync_micros(folder: Path) -> float:

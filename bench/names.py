@@ -1,4 +1,4 @@
-"""What the figures are called: in the table, the chart and the goals alike."""
+"""The names of the figures, in the table, the chart and the goals."""
 
 ECHO = "bare grpc.aio echo"
 LIMEDB = "LimeDB, one node"

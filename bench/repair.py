@@ -1,11 +1,11 @@
-"""What it costs to compare two replicas, and to mend them.
+"""The cost of comparing two replicas, and of mending them.
 
     python -m bench.repair [--keys 1000000] [--differing 1000]
 
-Two nodes with STORE=lmdb in one process, which own all keys together. The messages between them are
-serialized, counted and parsed as gRPC would, but not sent. Reported: the processor time of both nodes
-together and the bytes of all messages, for one comparison of everything: when the replicas agree, when some
-keys differ (a third each is missing here, missing there, older there), and once more afterwards.
+Two nodes with STORE=lmdb in one process own all keys together. Their messages are serialized, counted and
+parsed as by gRPC, but not sent. It reports the processor time of both nodes together and the bytes of all
+messages, for one comparison of everything: when the replicas agree, when some keys differ (a third each is
+missing here, missing there, older there), and once more afterwards.
 """
 
 import argparse

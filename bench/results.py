@@ -1,4 +1,4 @@
-"""What was measured, and what was left out and why."""
+"""The results: figures, and the measurements that were left out, with the reasons."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from bench import names
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """All rounds of one measurement of one system. low_is_good: of times and sizes."""
+    """All rounds of one measurement of one system. low_is_good: for times and sizes."""
 
     what: str
     system: str
@@ -26,12 +26,12 @@ class Figure:
 
 
 def _place(system: str) -> int:
-    """Where a system, or a variant of it, stands in the tables."""
+    """Return the place of a system, or a variant of it, in the tables."""
     return next(place for place, name in enumerate(names.SYSTEMS) if system.startswith(name))
 
 
 class Results:
-    """Figures by what was measured, in the order in which it came."""
+    """Figures by measurement, in the order in which they came."""
 
     def __init__(self) -> None:
         self._figures: dict[str, dict[str, Figure]] = {}
@@ -43,14 +43,14 @@ class Results:
         figures.setdefault(system, Figure(what, system, unit)).values.append(value)
 
     def leave_out(self, name: str, why: str) -> None:
-        """Say that something was not measured."""
+        """Note that something was not measured."""
         self.left_out[name] = why
 
     def find(self, what: str, system: str) -> Figure | None:
         return self._figures.get(what, {}).get(system)
 
     def groups(self) -> Iterator[tuple[str, list[Figure]]]:
-        """What was measured, each with the figures of all systems."""
+        """Yield each measurement with the figures of all systems."""
         for what, figures in self._figures.items():
             yield what, sorted(figures.values(), key=lambda figure: _place(figure.system))
 

@@ -1,4 +1,4 @@
-"""The rounds: each system in turn is started, asked in every way, and stopped; then all over again."""
+"""The rounds: each starts every system in turn, calls it in every way, and stops it."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ OPERATIONS = ("get", "set")
 
 
 def run_rounds(subjects: Sequence[Subject], rounds: int, seconds: float, results: Results) -> None:
-    """Measure all that can be; say of the rest why not."""
+    """Measure every system that can run; note why the others can't."""
     present = [subject for subject in subjects if _is_present(subject, results)]
     for number in range(rounds):
         for subject in present:
@@ -38,7 +38,7 @@ def _is_present(subject: Subject, results: Results) -> bool:
 
 
 def with_system(subject: Subject, where: str, work: Callable[[Subject], None], results: Results) -> None:
-    """Do something while the system runs. A failure is told among what was left out, named by `where`."""
+    """Do something while the system runs. Note a failure as left out, under the name `where`."""
     try:
         subject.system.start()
         work(subject)
@@ -55,7 +55,7 @@ def _text(error: BaseException) -> str:
 
 
 class _Round:
-    """All measurements of a system that runs."""
+    """All measurements of a running system."""
 
     def __init__(self, subject: Subject, where: str, seconds: float, results: Results) -> None:
         self._subject = subject
@@ -87,7 +87,7 @@ class _Round:
         )
 
     def _measure(self, what: str, unit: str, run: Callable[[], float]) -> float | None:
-        """The value, once it is noted. One measurement that fails is told, and leaves the others."""
+        """Measure, note and return a value; note a failure, so that the other measurements continue."""
         try:
             value = run()
         except (SystemExit, Exception) as error:

@@ -1,4 +1,4 @@
-"""Every system with the ways in which it is asked."""
+"""Every system with the ways of calling it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,11 +27,11 @@ Rate = Callable[[str, float], float]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A system, and how it is asked; by operation (get, set) where there are two.
+    """A system, and the ways of calling it, by operation (get, set) where there are two.
 
-    batches, library, idempotent (the library, with writes that are tried again): None where there is no such
-    thing. verify: asks at an address and raises where the
-    answer to a single get is wrong. missing_*: why a client can't be measured here; empty: it can.
+    batches, library, idempotent (the library, with writes that it retries): None if there is no such client.
+    verify: calls an address and raises if the answer to a single get is wrong. missing_*: why a client can't
+    be measured here; empty: it can.
     """
 
     system: System
@@ -47,7 +47,7 @@ class Subject:
 
 
 def all_subjects(folder: Path) -> list[Subject]:
-    """All of them, in the order in which they are measured: beside each other those that are compared."""
+    """Return all of them in the order of measurement: compared systems stand beside each other."""
     echo, limedb = Echo(folder / "echo"), LimeDB(folder / "limedb", 1)
     return [
         Subject(BehindEnvoy(echo), is_rest=True),
@@ -86,7 +86,7 @@ def _grpc(
     batches: Opener | None = None,
     library: Opener | None = None,
 ) -> Subject:
-    """calls: method and message by operation. answer: what the answer to a get must contain."""
+    """calls: method and message by operation. answer: the bytes that the answer to a get must contain."""
 
     def rate(method: str, message: bytes) -> Rate:
         def measure(address: str, seconds: float) -> float:
@@ -100,7 +100,7 @@ def _grpc(
 
     def verify(address: str) -> None:
         if answer not in _ask(address, *calls["get"]):
-            raise SystemExit(f"{system.name} does not answer the value")
+            raise SystemExit(f"{system.name} does not return the value")
 
     return Subject(
         system,
@@ -113,7 +113,7 @@ def _grpc(
 
 
 def _ask(address: str, method: str, message: bytes) -> bytes:
-    """The answer to one call, as it comes."""
+    """Return the raw answer to one call."""
     with grpc.insecure_channel(address) as channel:
         ask: Callable[..., bytes] = channel.unary_unary(f"/{method}")
         return ask(message, timeout=10)

@@ -1,4 +1,4 @@
-"""The tables, as Markdown that reads well as it is."""
+"""The tables, as Markdown that is readable as source."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ _SMALL = 100.0
 
 
 def figures_table(results: Results) -> str:
-    """All figures; a ratio is to the first system of its group, of the same run."""
+    """Return all figures; a ratio is to the first system of its group, in the same run."""
     rows = [
         [what if figure is figures[0] else "", *_figure_cells(figure, figures[0])]
         for what, figures in results.groups()
@@ -36,7 +36,7 @@ def goals_table(outcomes: Sequence[Outcome]) -> str:
 
 
 def left_out_list(results: Results) -> str:
-    """What was not measured, a line each."""
+    """Return the measurements that were left out, a line each."""
     return "\n".join(f"- left out: {name}: {why}" for name, why in results.left_out.items())
 
 
@@ -45,7 +45,7 @@ def facts_list(facts: dict[str, str]) -> str:
 
 
 def number(value: float | None) -> str:
-    """A number with about three digits that matter."""
+    """Format a number with about three significant digits."""
     if value is None:
         return ""
     if abs(value) >= _SMALL:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 def wait_until(is_true: Callable[[], bool], limit: float, what: str, pause: float = 0.05) -> None:
-    """Ask every `pause` seconds. SystemExit: it was not so within `limit` seconds."""
+    """Check every `pause` seconds. SystemExit: the condition did not hold within `limit` seconds."""
     end = time.monotonic() + limit
     while not is_true():
         if time.monotonic() > end:

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, suppress
 from random import Random
 
 import uvloop
+from typing_extensions import override
 
 from limedb import __version__
 from limedb.aio.aside import Aside
@@ -35,7 +36,7 @@ from limedb.observability.logs import configure_logging
 from limedb.observability.machine import give_back, machine_memory, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
-from limedb.ports import NodeFile, Store, StoreStats
+from limedb.ports import Clock, NodeFile, Store, StoreStats
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.own_name import NameWatch, check_own_name
 from limedb.rpc.peer.remote_replica import RemoteGossip, ReplicaDirectory
@@ -74,9 +75,9 @@ LAST_SECONDS_OF_A_START = 5.0
 """How long a stop may take while the node starts: it has no requests to finish."""
 DRAIN_SECONDS = 5.0
 """How long running requests may take once the node has to stop."""
-MAX_ANSWER = (4 << 20) - (64 << 10)
+MAX_ANSWER_BYTES = (4 << 20) - (64 << 10)
 """Bytes of values in one answer: the default limit of gRPC clients, less some room for the keys."""
-LEAST_MEMORY, MOST_MEMORY = 256 << 20, 2 << 30
+LEAST_MEMORY_BYTES, MOST_MEMORY_BYTES = 256 << 20, 2 << 30
 """The bounds of MAX_MEMORY in bytes if it isn't set: then it is an eighth of the machine's."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
@@ -94,22 +95,22 @@ few cycles, and a thousand concurrent requests keep many objects that aren't gar
 """
 
 
-class SystemClock:
+class SystemClock(Clock):
     """The machine's clocks. running: the time in which this process ran."""
 
     def __init__(self) -> None:
         self.running = RunningTime(stood_still=_note_stand)
 
+    @override
     def wall_ms(self) -> int:
-        """Milliseconds since 1970."""
         return time.time_ns() // 1_000_000
 
+    @override
     def monotonic(self) -> float:
-        """See ports.Clock."""
         return self.running.now()
 
+    @override
     def elapsed(self) -> float:
-        """See ports.Clock."""
         return time.monotonic()
 
 
@@ -318,12 +319,12 @@ class Node:
 
     @property
     def _max_memory(self) -> int:
-        derived = min(max(machine_memory() // 8, LEAST_MEMORY), MOST_MEMORY)
+        derived = min(max(machine_memory() // 8, LEAST_MEMORY_BYTES), MOST_MEMORY_BYTES)
         return self._config.max_memory or derived
 
     @property
     def _max_answer(self) -> int:
-        return max(MAX_ANSWER, self._config.max_value_size)
+        return max(MAX_ANSWER_BYTES, self._config.max_value_size)
 
     async def _start_telemetry(self, store: Store) -> Telemetry:
         config, figures = self._config, self._figures

@@ -66,7 +66,7 @@ BAD = [
     ("NODE_URL", "node1:8484", URL),
     ("NODE_URL", "http://node1", URL),
     ("NODE_URL", "http://node1:8484/x", URL),
-    ("NODE_URL", "http://node1:8485", "at SERVER_PORT=8484; where another port leads there, set ADVERTISE"),
+    ("NODE_URL", "http://node1:8485", "at SERVER_PORT=8484; if another port leads there, set ADVERTISE"),
     ("NODE_URL", "http://0.0.0.0:8484", "that others can dial"),
     ("NODE_URL", "http://[::]:8484", "that others can dial"),
     ("NODE_URL", "http://node1:0", "that others can dial"),

@@ -42,3 +42,37 @@ def test_each_module_that_a_text_names_is_there() -> None:
         if not any(path == name or path.endswith(f"/{name}") for path in known)
     ]
     assert lost == []
+
+
+BANNED = re.compile(r"\b(?:(?:is|are|was|were|be|been) told|tells|goes on|whoever|for ever)\b", re.IGNORECASE)
+UNEDITED = ("web/src/",)
+"""Folders whose prose is not edited yet."""
+
+
+def test_texts_use_none_of_the_banned_phrases() -> None:
+    """Write "returns", "reports", "continues", "forever", or name the subject, instead."""
+    texts = [
+        ROOT / "README.md",
+        *(ROOT / "limedb").rglob("*.py"),
+        *(ROOT / "proto/limedbpb").rglob("*.proto"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(path for path in (ROOT / "web/src").rglob("*.ts*") if "gen" not in path.parts),
+    ]
+    found = [
+        f"{name}: {phrase}"
+        for text in texts
+        if not (name := str(text.relative_to(ROOT))).startswith(UNEDITED)
+        for phrase in BANNED.findall(_unwrapped(text.read_text()))
+    ]
+    assert found == []
+
+
+def _unwrapped(text: str) -> str:
+    """Each paragraph or comment on one line."""
+    return re.sub(r"(?<!\n)\n[ \t]*(?:(?:#|//) )?(?=\S)", " ", text)
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: page.name)
+def test_no_diagram_has_a_semicolon_which_ends_a_statement_of_mermaid(page: Path) -> None:
+    diagrams = re.findall(r"^```mermaid\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert [line for diagram in diagrams for line in diagram.splitlines() if ";" in line] == []

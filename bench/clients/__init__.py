@@ -1,7 +1,7 @@
-"""How the benchmark asks: one shape of client for all systems.
+"""The clients of the benchmark: one shape for all systems.
 
 A client sends batches in the system's own way (BatchGet, Txn, pipeline), or single operations through the
-library that its users have. Loops and clocks are in loops.py.
+library of its users. Loops and clocks are in loops.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ class Client(Protocol):
     """An open connection. Keys and values are text; answers are the values as text or as UTF-8."""
 
     async def get(self, keys: Sequence[str]) -> Sequence[str | bytes | None]:
-        """The values of the keys, in their order; None: there is none."""
+        """Return the values of the keys, in their order; None: there is none."""
         ...
 
     async def set(self, values: Mapping[str, str]) -> None:
-        """Store all. An exception: one was not stored."""
+        """Store all. It raises if one was not stored."""
         ...
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""etcd's API from Python: stubs of etcd.proto, made when they are imported, and the batch client."""
+"""etcd's API from Python: stubs of etcd.proto, made at the import, and the batch client."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def set_request(key: str, value: str) -> bytes:
 
 
 def member_and_leader(channel: grpc.Channel) -> tuple[int, int]:
-    """The id of the member that is asked, and of the one that leads (0: none)."""
+    """Return the id of the member that answers, and that of the leader (0: none)."""
     status = _services.MaintenanceStub(channel).Status(_messages.StatusRequest(), timeout=2)
     return status.header.member_id, status.change_driver
 

@@ -63,7 +63,7 @@ async def open_library(address: str, callers: int) -> LimeDBLibrary:
 
 
 async def open_idempotent(address: str, callers: int) -> LimeDBLibrary:
-    """Each write is agreed on, so that it can be tried again."""
+    """Open a library whose nodes agree on each write, so that it can be retried."""
     return await _open(connect(address, idempotent=True))
 
 

@@ -1,4 +1,4 @@
-"""The loop that is the same for every client: callers that ask, check the answer, and ask again.
+"""The loop for every client: callers that call, check the answer, and call again.
 
 It runs under uvloop in the benchmark's own process, beside the servers on the same cores.
 """
@@ -18,7 +18,7 @@ _TURN = 100  # keys a request while filling: a Txn of etcd has at most 128
 
 
 class WrongAnswer(Exception):  # noqa: N818 (it is a verdict on the system, not an error here)
-    """A system answered something else than what was stored."""
+    """A system returned another value than the stored one."""
 
 
 def operations_rate(
@@ -30,7 +30,7 @@ def operations_rate(
     size: int,
     seconds: float,
 ) -> float:
-    """Keys per second. what: get or set. size: how many random keys an operation has."""
+    """Return keys per second. what: get or set. size: how many random keys an operation has."""
     return uvloop.run(_operations_rate(opener, address, what, values, callers, size, seconds))
 
 
@@ -68,7 +68,7 @@ def _gets(client: Client, values: Mapping[str, str], size: int) -> Callable[[], 
 
 
 def check(answers: object, expected: list[bytes]) -> None:
-    """See that all values are those that were stored. WrongAnswer."""
+    """Check that all values are the stored ones. WrongAnswer."""
     assert isinstance(answers, list)
     found = [each.encode() if isinstance(each, str) else each for each in answers]
     if found != expected:
@@ -85,7 +85,7 @@ def _sets(client: Client, values: Mapping[str, str], size: int) -> Callable[[], 
 
 
 async def _calls_rate(operation: Callable[[], Awaitable[None]], callers: int, seconds: float) -> float:
-    """Calls per second that ended in the time after a warm-up."""
+    """Return the calls per second that finished in the time after a warm-up."""
     clock = asyncio.get_running_loop().time
     await asyncio.gather(*(operation() for _ in range(callers)))  # connections are made here
     begin = clock() + min(1.0, seconds / 4)
@@ -107,7 +107,7 @@ async def _calls_rate(operation: Callable[[], Awaitable[None]], callers: int, se
 
 
 def fill(opener: Opener, address: str, values: Mapping[str, str]) -> None:
-    """Store all values, and see that they can be read."""
+    """Store all values, and check that they can be read."""
     uvloop.run(_fill(opener, address, values))
 
 

@@ -1,7 +1,7 @@
 """Latency under a load that doesn't wait for answers: requests come at random moments, at a given rate.
 
-A request's latency counts from the moment at which it was due, also when it could not be sent then, so that
-a stall of the server is in the figures of all that came meanwhile.
+A request's latency counts from the moment at which it was due, even if it could not be sent then, so that a
+stall of the server shows in the figures of all requests meanwhile.
 """
 
 import random
@@ -16,7 +16,7 @@ _DRAIN = 5.0  # seconds for the last answers
 
 
 def latencies(address: str, wire: Wire, rate: float, seconds: float) -> list[float]:
-    """Microseconds of each request, sorted. rate: of a Poisson process, requests a second."""
+    """Return the microseconds of each request, sorted. rate: of a Poisson process, requests a second."""
     due = _arrivals(rate, seconds)
     host, _, port = address.rpartition(":")
     with socket.create_connection((host, int(port)), 5) as connection:
@@ -36,7 +36,7 @@ def _arrivals(rate: float, seconds: float) -> list[float]:
 
 
 def _run(connection: socket.socket, wire: Wire, due: Sequence[float]) -> list[float]:
-    """Seconds of each request, in the order of their answers."""
+    """Return the seconds of each request, in the order of their answers."""
     clock = time.perf_counter
     start, sent, taken = clock(), 0, list[float]()
     while len(taken) < len(due):
@@ -61,5 +61,5 @@ def _run(connection: socket.socket, wire: Wire, due: Sequence[float]) -> list[fl
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value below which that share of the ordered values lies."""
+    """Return the value below which that share of the ordered values lies."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

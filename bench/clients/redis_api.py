@@ -11,7 +11,7 @@ _PROBE = 5_000  # requests by which the length of a measurement is chosen
 
 
 def missing_library() -> str:
-    """Why redis-py can't be measured; empty: it can."""
+    """Return why redis-py can't be measured; empty: it can."""
     absent = [name for name in ("redis", "hiredis") if not util.find_spec(name)]
     return f"the wheel {absent[0]} is not installed: run `make bench-tools`" if absent else ""
 
@@ -59,7 +59,7 @@ class RedisClient:
 
 
 async def open_client(address: str, callers: int) -> RedisClient:
-    """A client with a connection for each caller: none waits for another's."""
+    """Open a client with a connection for each caller: none waits for another's."""
     import redis.asyncio
 
     host, _, port = address.rpartition(":")
@@ -68,7 +68,7 @@ async def open_client(address: str, callers: int) -> RedisClient:
 
 
 def command_rate(address: str, command: Sequence[str], seconds: float, connections: int = 64) -> float:
-    """Answered commands per second by redis-benchmark: a connection has one under way, as RESP wants it."""
+    """Return answered commands per second, by redis-benchmark: RESP allows one at a time on a connection."""
     probe = _run_benchmark(address, command, _PROBE, connections)
     return _run_benchmark(address, command, max(_PROBE, round(probe * seconds)), connections)
 

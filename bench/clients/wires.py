@@ -1,7 +1,7 @@
 """Single requests as bytes, for the paced load: a unary gRPC call over HTTP/2, and a command of Redis.
 
-Pure: bytes in, bytes and decisions out. One connection; requests are numbered from 0. They know as much of
-their protocols as a benchmark on loopback needs, and raise ProtocolError on anything else.
+Pure: bytes in, bytes and decisions out. One connection; requests are numbered from 0. A wire knows as much of
+its protocol as a benchmark on loopback needs, and raises ProtocolError on anything else.
 """
 
 import struct
@@ -11,26 +11,26 @@ _STREAMS = 100  # under way at once, as gRPC's own clients have it by default
 
 
 class ProtocolError(Exception):
-    """The server said something that a benchmark doesn't expect, or another answer than the first one."""
+    """The server sent something that a benchmark doesn't expect, or another answer than the first one."""
 
 
 class Wire(Protocol):
     """One connection."""
 
     def opening(self) -> bytes:
-        """What is sent first."""
+        """Return the bytes to send first."""
         ...
 
     def has_room(self) -> bool:
-        """Whether one more request may be sent now."""
+        """Return whether one more request may be sent now."""
         ...
 
     def request(self) -> bytes:
-        """The bytes of the next request."""
+        """Return the bytes of the next request."""
         ...
 
     def receive(self, data: bytes) -> tuple[list[int], bytes]:
-        """The numbers of the requests that these bytes complete, and what must be sent in return."""
+        """Return the numbers of the requests that these bytes complete, and the bytes to send in return."""
         ...
 
 
@@ -133,7 +133,7 @@ class GrpcWire:
         return done, reply
 
     def _take(self, kind: int, flags: int, stream: int, payload: bytes, done: list[int]) -> bytes:
-        """Act on a frame; what must be sent in return."""
+        """Act on a frame; return the bytes to send in return."""
         if kind in (_DATA, _HEADERS):
             self._take_answer(kind, flags, stream, payload, done)
         elif kind in (_SETTINGS, _PING) and not flags & _ACK:

@@ -1,7 +1,7 @@
-"""What the benchmark starts: LimeDB, its peers, and bare echoes, as real processes on loopback.
+"""The systems of the benchmark: LimeDB, its peers, and bare echoes, as real processes on loopback.
 
-One shape for all of them. A system keeps its folder and its ports from one start to the next, so that each
-round finds what the first one stored. It must never measure anything.
+All have one shape. A system keeps its folder and its ports from one start to the next, so that each round
+finds the keys of the first one. It must never measure anything.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ class System(Protocol):
 
     @property
     def address(self) -> str:
-        """The host:port that clients ask; known once it has started."""
+        """The host:port that clients call; known once it has started."""
         ...
 
     @property
@@ -29,9 +29,9 @@ class System(Protocol):
         ...
 
     def start(self) -> None:
-        """Start it, and wait until it answers requests. SystemExit: it doesn't."""
+        """Start it, and wait until it answers requests. SystemExit: it does not."""
         ...
 
     def stop(self) -> None:
-        """End its processes. Harmless when it doesn't run."""
+        """Stop its processes. Harmless if it doesn't run."""
         ...

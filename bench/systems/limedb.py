@@ -1,4 +1,4 @@
-"""LimeDB nodes, DURABILITY=always and CONSISTENCY=quorum as by default."""
+"""LimeDB nodes with the defaults DURABILITY=always and CONSISTENCY=quorum."""
 
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from limedbpb.v1 import admin_pb2, admin_pb2_grpc
 
 
 class LimeDB:
-    """Some nodes, each of which holds every key. Clients ask the first."""
+    """Some nodes, each of which holds every key. Clients call the first."""
 
     def __init__(self, folder: Path, nodes: Literal[1, 3]) -> None:
         self.name = names.LIMEDB if nodes == 1 else names.LIMEDB_3

@@ -1,4 +1,4 @@
-"""The processes of one system: started in order, ended in reverse, with a log each.
+"""The processes of one system: started in order, stopped in reverse, each with a log.
 
 It owns processes and ports. It must never know what runs in them.
 """
@@ -30,7 +30,7 @@ def steady_port() -> int:
 
 
 class Processes:
-    """Processes that end together."""
+    """Processes that stop together."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -41,7 +41,7 @@ class Processes:
         return [process.pid for process in self._running.values()]
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        """Start one; what it prints goes to NAME.log in the folder."""
+        """Start one; its output goes to NAME.log in the folder."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
@@ -63,7 +63,7 @@ class Processes:
             return probe.connect_ex((LOOPBACK, port)) == 0
 
     def stop(self) -> None:
-        """End them, by force after 20 s."""
+        """Stop them, by force after 20 s."""
         for process in reversed(self._running.values()):
             process.terminate()
         for process in self._running.values():
@@ -76,5 +76,5 @@ class Processes:
 
 
 def why_missing(name: str) -> str:
-    """Why a program of the PATH can't be run; empty: it is there."""
+    """Return why a program can't be run from the PATH; empty: it can."""
     return "" if shutil.which(name) else f"{name} is not installed: run `make bench-tools`"

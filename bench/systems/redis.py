@@ -1,4 +1,4 @@
-"""Redis of the system, which acknowledges a write when it is on disk (appendfsync always)."""
+"""The system's Redis, which acknowledges a write once it is on disk (appendfsync always)."""
 
 import socket
 from pathlib import Path
@@ -9,7 +9,7 @@ from bench.waiting import wait_until
 
 
 class Redis:
-    """One redis-server with its other settings as they come, but for snapshots: the log has all."""
+    """One redis-server with its default settings otherwise, but without snapshots: the log has all keys."""
 
     def __init__(self, folder: Path) -> None:
         self.name = names.REDIS

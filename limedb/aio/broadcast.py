@@ -13,7 +13,7 @@ from limedb.errors import LimeDBError
 
 T = TypeVar("T")
 
-ASK_TIMEOUT = 2.0
+ASK_SECONDS = 2.0
 """Seconds that a node may take for an answer; one that can't be reached fails sooner."""
 
 

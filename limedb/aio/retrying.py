@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from limedb.errors import LimeDBError
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 5.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 5.0
 """Seconds: the first pause lets a call move to another node at once, the longest leaves a cluster in peace.
 """
-LONGEST_LOOK = 2.0
+LONGEST_LOOK_SECONDS = 2.0
 """Seconds of the longest pause of a call that follows something: by then it notices that a node is back."""
 GROWTH = 2.5
 CAPACITY = 10.0
@@ -34,8 +34,8 @@ class Pauses:
 
     def __init__(
         self,
-        first: float = FIRST_PAUSE,
-        longest: float = LONGEST_PAUSE,
+        first: float = FIRST_PAUSE_SECONDS,
+        longest: float = LONGEST_PAUSE_SECONDS,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._first, self._longest, self._chance = first, longest, chance
@@ -103,7 +103,7 @@ class Patience:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._seconds, self._clock, self._sleep = seconds, clock, sleep
-        self._pauses = pauses or Pauses(longest=LONGEST_LOOK)
+        self._pauses = pauses or Pauses(longest=LONGEST_LOOK_SECONDS)
         self._since: float | None = None
         self._tries = 0
 

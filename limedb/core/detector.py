@@ -15,9 +15,12 @@ from enum import StrEnum
 
 STALE_PHI = 3.0
 DEAD_PHI = 8.0
-WINDOW = 100  # intervals remembered of a node: minutes of history, and one outage weighs little
-DEVIATION = 0.5  # of the gossip interval: the estimate, and the least however regular a node was
-DEVIATION_PER_DOUBLING = 0.16  # the same with many nodes: news takes a round more when they double
+WINDOW = 100
+"""Intervals remembered of a node: minutes of history, so that one outage weighs little."""
+DEVIATION = 0.5
+"""The estimated deviation, and the least one however regular a node was, as a part of the gossip interval."""
+DEVIATION_PER_DOUBLING = 0.16
+"""The same with many nodes: news takes one more round each time that their number doubles."""
 
 
 class Status(StrEnum):

@@ -85,8 +85,9 @@ class Verdict(Enum):
 class QuorumCall(Generic[T]):
     """Questions that are asked together.
 
-    What it returns are requests: each node with the questions to ask it. stale: the error that named a newer
-    topology. speculated: how many requests were sent because answers were late.
+    It returns requests: each node with the questions to ask it. has_spare: at the start, some question could
+    be put to more nodes. stale: the error that named a newer topology. speculated: how many requests were
+    sent because answers were late.
     """
 
     __slots__ = (
@@ -96,6 +97,7 @@ class QuorumCall(Generic[T]):
         "_speculate_at",
         "_stale_ends_all",
         "_tallies",
+        "has_spare",
         "speculated",
         "stale",
         "verdict",
@@ -112,12 +114,7 @@ class QuorumCall(Generic[T]):
         self._open, self._speculate_at = 0, inf
         self.verdict: Verdict | None = None
         self.stale: StaleEpochError | None = None
-        self.speculated = 0
-
-    @property
-    def has_spare(self) -> bool:
-        """Whether some question may be put to more nodes."""
-        return any(tally.spare for tally in self._tallies)
+        self.speculated, self.has_spare = 0, False
 
     @property
     def timer_at(self) -> float:
@@ -134,6 +131,7 @@ class QuorumCall(Generic[T]):
                 self._settle(tally)
             else:
                 self._open += 1
+                self.has_spare = self.has_spare or bool(tally.spare)
         if not self._open:
             self.verdict = Verdict.SETTLED
         elif self._delay < inf and self.has_spare:

@@ -22,7 +22,8 @@ _FIRST, _KEY_TAG = _VERSION[0], _KEY[0]
 _FIXED64 = Struct("<Q")
 KEY_TAG = _KEY
 """The tag before a key, in the tenth byte of most records."""
-_KEY_LIMIT = 4096  # the limit for clients; named in the error, enforced by the services
+_KEY_LIMIT = 4096
+"""The limit for clients, in bytes: named in the error, enforced by the services."""
 
 
 class Header(NamedTuple):

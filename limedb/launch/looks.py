@@ -94,11 +94,13 @@ class Look:
             self.state = None
 
     def _reaches(self, envoy: Service) -> bool:
-        """Whether a request through Envoy that is pinned to the node is answered."""
+        """Whether a request through Envoy that is pinned to the node is answered, or Envoy doesn't know the
+        node: one that was added later is reached through the others.
+        """
         connection = http.client.HTTPConnection(envoy.address, timeout=self._limit())
         try:
             connection.request("GET", "/api/v1/health", headers={"x-limedb-node": self.node.url})
-            return connection.getresponse().status == http.HTTPStatus.OK
+            return connection.getresponse().status in (http.HTTPStatus.OK, http.HTTPStatus.NOT_FOUND)
         except TimeoutError:
             self._was_late()
             return False

@@ -33,7 +33,8 @@ UNTRACED = (
     "/limedb.v1.TopologyService/",
     "/limedb.v1.ReplicaService/Carry",  # one call from its start to its end, whatever it carries
 )
-CODE = "rpc.grpc.status_code"  # as the instrumentation names it; a number
+CODE = "rpc.grpc.status_code"
+"""The attribute of the instrumentation; its value is a number."""
 
 Handler = Callable[[Any, Any], Any]
 

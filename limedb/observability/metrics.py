@@ -18,18 +18,20 @@ from limedb.ports import RequestFigures
 
 Operation = Literal["get", "set", "delete"]
 
-# Upper ends of the duration buckets, in seconds; one more bucket takes longer durations.
 DURATION_BOUNDS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+"""Upper ends of the duration buckets, in seconds; one more bucket takes longer durations."""
 
-# The codes of faults of the server, or of nodes that it couldn't reach.
 FAILURES = frozenset(
     {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNKNOWN", "DATA_LOSS"}
 )
+"""The codes of faults of the server, or of nodes that it couldn't reach."""
 
-WINDOW = 10.0  # seconds over which rates are computed
-SHORTEST = 1.0  # seconds; rates over a shorter time would fluctuate just after the start
+WINDOW_SECONDS = 10.0
+"""The time over which rates are computed."""
+SHORTEST_SECONDS = 1.0
+"""The least time for a rate: over a shorter one it would fluctuate just after the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,13 @@ class RequestStats:
     def sample(self, now: float) -> None:
         """Remember the counters, for the rates. Call it about once a second."""
         self._samples.append(self._totals(now))
-        while len(self._samples) > 1 and self._samples[1].at <= now - WINDOW:
+        while len(self._samples) > 1 and self._samples[1].at <= now - WINDOW_SECONDS:
             self._samples.popleft()
 
     def figures(self, now: float) -> RequestFigures:
         """The figures of this moment."""
         new, old = self._totals(now), self._window_start(now)
-        requests, elapsed = new.requests - old.requests, max(now - old.at, SHORTEST)
+        requests, elapsed = new.requests - old.requests, max(now - old.at, SHORTEST_SECONDS)
         return RequestFigures(
             total_requests=new.requests,
             requests_per_second=requests / elapsed,
@@ -123,7 +125,7 @@ class RequestStats:
 
     def _window_start(self, now: float) -> _Sample:
         """The newest sample that is as old as the window, or the oldest one."""
-        past = [sample for sample in self._samples if sample.at <= now - WINDOW]
+        past = [sample for sample in self._samples if sample.at <= now - WINDOW_SECONDS]
         return past[-1] if past else self._samples[0]
 
     def _totals(self, now: float) -> _Sample:

@@ -21,8 +21,10 @@ from limedb.observability.interceptors import client_interceptors, server_interc
 from limedb.observability.logs import Forward, Throttle
 from limedb.observability.telemetry import Source, Telemetry
 
-SHUTDOWN_LIMIT = 1.5  # seconds until data that still waits for the collector is given up
-WARNING_INTERVAL = 60.0  # seconds between two warnings about a collector
+SHUTDOWN_SECONDS = 1.5
+"""The time until data that still waits for the collector is given up."""
+WARNING_INTERVAL_SECONDS = 60.0
+"""The time between two warnings about a collector."""
 
 _log = logging.getLogger("limedb.telemetry")
 
@@ -88,11 +90,11 @@ class _Running:
         if self._stopped:
             return
         self._stopped = True
-        limit = Timer(SHUTDOWN_LIMIT, self._give_up)
+        limit = Timer(SHUTDOWN_SECONDS, self._give_up)
         limit.daemon = True
         limit.start()
         self._tracing.shutdown()
-        self._metering.shutdown(timeout_millis=SHUTDOWN_LIMIT * 1000)
+        self._metering.shutdown(timeout_millis=SHUTDOWN_SECONDS * 1000)
         limit.cancel()
 
     def _give_up(self) -> None:
@@ -106,6 +108,6 @@ def _limit_noise() -> None:
     if any(isinstance(handler, Forward) for handler in logger.handlers):
         return
     handler = Forward(_log, "telemetry has a problem")
-    handler.addFilter(Throttle(WARNING_INTERVAL))
+    handler.addFilter(Throttle(WARNING_INTERVAL_SECONDS))
     logger.addHandler(handler)
     logger.propagate = False

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from limedb.observability.metrics import RequestStats
     from limedb.ports import StoreStats
 
-PROBE_TIMEOUT = 0.25  # seconds; the default endpoint is on this machine
+PROBE_SECONDS = 0.25
+"""The default endpoint is on this machine, so it answers soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _chosen_endpoint(otel_endpoint: str | None, default: str) -> str:
 def _is_listening(endpoint: str) -> bool:
     host, _, port = endpoint.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), PROBE_TIMEOUT):
+        with socket.create_connection((host, int(port)), PROBE_SECONDS):
             return True
     except OSError:
         return False

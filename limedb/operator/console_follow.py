@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import grpc
 
-from limedb.aio.retrying import LONGEST_LOOK, Pauses
+from limedb.aio.retrying import LONGEST_LOOK_SECONDS, Pauses
 from limedb.aio.whole_reads import whole
 from limedb.operator import console_convert as convert
 from limedb.operator.console_values import Lost, Sample
@@ -49,7 +49,7 @@ class Follower:
 
     async def follow(self) -> AsyncGenerator[Sample | Lost, None]:
         """Yield samples forever. A Lost says that it tries another node now: each known one in turn."""
-        pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_LOOK)
+        pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_LOOK_SECONDS)
         while True:
             tried: set[str] = set()
             while address := next((a for a in self.addresses if a not in tried), None):

@@ -1,4 +1,4 @@
-"""What has changed in the own store lately, for those who watch.
+"""What has changed in the own store lately, for watches.
 
 It owns the order in which changes arrived, and how many are kept. A watcher reads the one log at a place of
 its own: nothing is kept for it, and nobody waits for it; a watcher that falls behind what is kept finds a
@@ -27,13 +27,17 @@ MAX_CHANGES = 100_000
 MAX_BYTES = 32 << 20
 """Changes, and bytes of keys and values, that are kept."""
 OVERHEAD = 500
-"""Bytes that a change takes besides: its objects, and its stored form."""
+"""Bytes that a change takes besides: its objects, and its stored form where that is small."""
+SMALL = 200
+"""Bytes that the stored forms of changes have at most, on average, where they are kept with them. They hold
+the values a second time: a log of large values would take twice what is counted.
+"""
 OLD_COPY_MS = 11 * 60_000
 """The age at which a record that arrives is an old one's copy."""
 FRESH_MS = 15_000
 """How far before the start of an empty store a watch may ask: it does so by a margin (`feed.py`)."""
 BATCH, BATCH_BYTES = 256, 1 << 20
-"""Changes, and bytes of them, that are told at once."""
+"""Changes, and bytes of them, in one batch."""
 LOOK_AT = 1000
 """Changes that are looked at before others have their turn."""
 BEAT_SECONDS = 1.0
@@ -43,9 +47,9 @@ BEAT_SECONDS = 1.0
 class ChangeLog:
     """The changes of one node since its start, and those of the run before that it took over.
 
-    now_ms: the cluster's time. started_ms: since when it can tell of changes. is_fresh: the store is empty,
+    now_ms: the cluster's time. started_ms: since when it knows of changes. is_fresh: the store is empty,
     so that nothing changed in the seconds before. floor_ms: all that arrived since then is kept.
-    is_complete: of no batch it is unknown whether the store took it; set by who adds.
+    is_complete: of every batch it is known whether the store took it; the replica sets it.
     """
 
     def __init__(
@@ -77,7 +81,7 @@ class ChangeLog:
         again: bool = False,
         copied: bool = False,
     ) -> None:
-        """Take in what the store was given at a time. again: it was given before, and nobody knows what came
+        """Take in what the store was given at a time. again: it was given before, and it is unknown what came
         of it. copied: see ports.Replica.apply.
         """
         now = self._stamp = max(self._stamp, now_ms)
@@ -93,7 +97,7 @@ class ChangeLog:
         size = sum([len(record[0]) + len(record[1] or "") for record in kept]) + OVERHEAD * len(kept)
         if len(kept) <= BATCH and size <= BATCH_BYTES:
             self._keep(now, kept, size, prompt)
-        else:  # in pieces that can be told at once
+        else:  # in pieces of a batch each
             for record in kept:
                 self._keep(now, [record], _size(record), prompt)
         self._forget_surplus()
@@ -103,6 +107,8 @@ class ChangeLog:
     def _keep(self, now: int, records: list[Record], size: int, prompt: int) -> None:
         """prompt: the version below which a record is late."""
         if records:
+            if size > (OVERHEAD + SMALL) * len(records):
+                records = [record if len(record.encoded) <= SMALL else _bare(record) for record in records]
             late = (
                 frozenset([i for i, record in enumerate(records) if record[2] < prompt]) if prompt else NONE
             )
@@ -123,8 +129,8 @@ class ChangeLog:
                 yield piece.arrived_ms, record, i in piece.late
 
     def take_over(self, tail: ChangeTail) -> None:
-        """Go on where the run before ended, to be called before anything is added: the store got nothing in
-        between, so that nothing is missing.
+        """Continue where the run before ended, to be called before anything is added: the store got nothing
+        in between, so that nothing is missing.
         """
         self.started_ms, self.floor_ms = tail.started_ms, tail.complete_since_ms
         self._stamp = max(self._stamp, tail.until_ms)
@@ -133,7 +139,7 @@ class ChangeLog:
             self._keep(arrived_ms, [record], _size(record), prompt)
         self._forget_surplus()
 
-    # --- who watches
+    # --- watches
 
     @property
     def is_followed(self) -> bool:
@@ -255,6 +261,11 @@ class _Piece(NamedTuple):
     records: list[Record]
     size: int
     late: frozenset[int]
+
+
+def _bare(record: Record) -> Record:
+    """A record without its stored form."""
+    return Record(*record)
 
 
 def _size(record: Record) -> int:

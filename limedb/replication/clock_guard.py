@@ -1,13 +1,13 @@
 """What time the cluster has, and which versions are too far ahead of it.
 
 It owns the refusal. It must never find out whose clock is off, nor by how much the cluster's time leads its
-clocks: `cluster` does, and says it here.
+clocks: `cluster` does, and reports it here.
 
 A version that is far in the future would win over every write of the years until then; so it is refused
 before it is merged, by replicas and by coordinators alike. Two things vouch for one that is further ahead:
-the cluster's time itself, which goes on where it was when clocks that were ahead are set right; and what is
-stored here already, for a write that is above it by a little makes nothing worse, and else that key could not
-be written until the clocks have caught up. What is more than a day ahead vouches for nothing.
+the cluster's time itself, which continues from where it was when clocks that were ahead are set right; and
+what is stored here already, for a write that is above it by a little makes nothing worse, and else that key
+could not be written until the clocks have caught up. What is more than a day ahead vouches for nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class ClockSkewGuard:
     cluster agrees on, 0 unless the own one is known to be off. problem: what is wrong with the own clock, in
     words for the client; empty while nothing is. agree: the lead over the clock that the node is to have
     (`cluster/gossip/clock_lead.py`), given its own and the clock's time. mark: the greatest version that is
-    stored here. is_settled: the others had the time to say what time they have. on_drop: called with the time
+    stored here. is_settled: the others had enough time to report theirs. on_drop: called with the time
     when it is lowered, since the lead was this node's alone. time_class: of the time that doesn't step back.
     """
 

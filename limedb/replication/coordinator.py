@@ -1,6 +1,6 @@
 """Carries a client's request to the replicas that own its keys.
 
-It owns the request from the client's words to the outcome of each key. It must never know whether a replica
+It owns the request from its arrival to the outcome of each key. It must never know whether a replica
 is its own node.
 
 Levels: ONE, one replica; QUORUM, a majority, for reads and writes alike, so that a read meets every write
@@ -38,7 +38,7 @@ __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written
 _idempotency_key = itemgetter(3)
 
 CLOSING_SECONDS = 1.0
-"""How long sends may go on that no request waits for, when the node stops."""
+"""How long sends that no request waits for may continue, when the node stops."""
 
 
 class Coordinator:
@@ -83,7 +83,7 @@ class Coordinator:
         read = await self.finder.find_alone(key, level, deadline, most)
         if read is None:
             (read,) = await self.finder.find((key,), level, deadline, most=most)
-        return _told(self._found(read))
+        return _raised(self._found(read))
 
     async def get_many(
         self, keys: Sequence[str], level: Level | None, deadline: float, most: int | None = None
@@ -107,7 +107,7 @@ class Coordinator:
         else:
             self._skew.check_own()
             outcome = await self._batcher.write(write, level, deadline)
-        return _told(outcome)
+        return _raised(outcome)
 
     async def write_many(
         self, writes: Sequence[Write], level: Level | None, deadline: float
@@ -125,7 +125,9 @@ class Coordinator:
         return [by_name[write[0]] for write in writes]
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
-        """Store at the node that is named, whoever owns the key. Errors of Replica.apply; ContendedError."""
+        """Store at the node that is named, whether it owns the key or not. Errors of Replica.apply;
+        ContendedError.
+        """
         self._skew.check_own()
         job = PendingWrite(write)
         for _ in range(MAX_ATTEMPTS):
@@ -139,7 +141,7 @@ class Coordinator:
         raise ContendedError(write.key, MAX_ATTEMPTS)
 
     async def close(self) -> None:
-        """End what is still being sent: soon, or else cut off and left as hints. All has ended then."""
+        """Wait for what is still being sent, then cut it off and leave hints. Nothing runs afterwards."""
         await self._tasks.close(CLOSING_SECONDS)
 
     async def _in_portions(
@@ -235,7 +237,7 @@ class Coordinator:
 
 
 def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:
-    """The outcome of a write that this attempt did nothing of."""
+    """The outcome of a write that this attempt did not begin."""
     job = PendingWrite(write)
     job.may_be_stored = write.attempt > 0
     return as_unknown_if_maybe_stored(job, error)
@@ -244,7 +246,7 @@ def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:
 T = TypeVar("T", Found, Written)
 
 
-def _told(outcome: T | LimeDBError) -> T:
+def _raised(outcome: T | LimeDBError) -> T:
     """An outcome, raised where it is an error."""
     if isinstance(outcome, LimeDBError):
         raise outcome

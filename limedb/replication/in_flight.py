@@ -3,7 +3,7 @@
 It owns the counting. It must never decide whether a write may run: `replica.py` does.
 
 A change of the topology waits here. Once a node has adopted an epoch it refuses writes made under older
-ones, so that the count below it only falls; when it is 0, whoever fetches a range afterwards sees every
+ones, so that the count below it only falls; when it is 0, a node that fetches a range afterwards sees every
 write that was ever made under them. Reads change nothing, so they need no draining.
 """
 

@@ -50,12 +50,12 @@ class PeerDoor:
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> list[Applied]:
-        """See ports.Replica. All or none: the sender is told which record is wrong."""
+        """See ports.Replica. All or none: the refusal names the record that is wrong."""
         _check_count("records", len(records), MAX_RECORDS)
         for record in records:
             key, value = record[0], record[1]
             if value is not None and len(key) <= SURE_KEY and len(value) <= SURE_VALUE:
-                continue  # most, and told sooner so
+                continue  # most are fine, and this look is quick
             if wrong := record_flaw(record):
                 raise InvalidRequestError(f"the records hold {wrong}: no node would send it")
         if records:

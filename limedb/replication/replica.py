@@ -2,7 +2,7 @@
 
 It owns the way to the store: client writes, hints, repair and handoff reach it through `LocalReplica.apply`
 and nothing else. It must never route. What was made under an older topology, or for another cluster, it
-refuses; what would win over years of later writes, too.
+refuses; and so it does with what would win over years of later writes.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ HEAL_SECONDS = 2.0
 """How long a request waits for damaged records to be mended."""
 HEAL_ATTEMPTS = 8
 LOG_SECONDS = 10.0
-"""Refused versions are told at most so often."""
+"""The log names refused versions at most this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class StoredBytes(Protocol):
 
 
 class Heals(Protocol):
-    """Who mends what is damaged in the store; see `healing.Healer`."""
+    """Mends what is damaged in the store; see `healing.Healer`."""
 
     async def heal(self, keys: Iterable[str], deadline: float) -> bool:
         """Mend keys; whether all are."""
@@ -113,8 +113,8 @@ class LocalReplica:
 
     max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
     operations: what it remembers of agreements.
-    changes: what was applied lately, for those who watch. skewed: how many batches were refused for a version
-    too far in the future. healer: mends what is damaged; None: nobody does.
+    changes: what was applied lately, for watches. skewed: how many batches were refused for a version
+    too far in the future. healer: mends what is damaged; None: nothing does.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class LocalReplica:
         if self._bytes is None:
             return
         for key in keys:
-            with suppress(RecordDamagedError):  # whoever reads it hears of it
+            with suppress(RecordDamagedError):  # a read of it reports the damage
                 size += len(self._bytes.stored_at(key) or b"")
             if size > most:
                 raise ResponseTooLargeError(size, most, "ask for fewer keys at once")
@@ -245,7 +245,7 @@ class LocalReplica:
         return await self._whole(partial(self._store.scan_range, keys, limit, RANGE_BYTES), deadline)
 
     async def own_range(self, keys: KeyRange, limit: int) -> RangePage:
-        """As `scan_range`, for whom it is of no matter who owns what."""
+        """As `scan_range`, whichever node owns what."""
         read = partial(self._store.scan_range, keys, limit, RANGE_BYTES)
         return await self._whole(read, self._clock.monotonic() + HEAL_SECONDS)
 
@@ -307,7 +307,7 @@ class LocalReplica:
         """What the store gives once what is damaged of it was mended. records: that are to be written, of
         which one may take the place of what is lost.
 
-        RecordDamagedError: it can't be mended now, so that nothing is told or written here.
+        RecordDamagedError: it can't be mended now, so that nothing is answered or written here.
         """
         for _ in range(HEAL_ATTEMPTS):
             try:

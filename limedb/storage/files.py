@@ -12,7 +12,8 @@ from pathlib import Path
 
 from limedb.errors import StoreError, StoreFullError
 
-_PID_SIZE = 20  # bytes of a lock file for its holder's process id
+_PID_SIZE = 20
+"""Bytes of a lock file for its holder's process id."""
 _MARK = b"noted\n"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 

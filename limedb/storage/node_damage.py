@@ -24,7 +24,8 @@ from limedb.storage.node_file import JsonNodeFile, open_node_file, set_aside
 
 log = logging.getLogger(__name__)
 
-_NEXT = ".lmdb.next"  # the folder that replaces a damaged one
+_NEXT = ".lmdb.next"
+"""The ending of the folder that replaces a damaged one."""
 _WHY = "damaged"
 
 

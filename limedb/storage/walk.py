@@ -21,7 +21,8 @@ MAX_LIST_SIZE = 16 << 20
 """Bytes of one list of entries, about 300,000 of short keys."""
 
 _ENTRY_SIZE = 32
-_SEEK_COST = 16  # the cost of finding a span, in entries
+_SEEK_COST = 16
+"""The cost of finding a span, in entries."""
 
 P = TypeVar("P")
 

@@ -60,8 +60,8 @@ TEXT_BYTES = 2048
 twice.
 """
 
-FACTS_IN_TRAILERS = 1024
-FACTS_IN_MESSAGES = 8192
+FACT_BYTES_IN_TRAILERS = 1024
+FACT_BYTES_IN_MESSAGES = 8192
 """Bytes that facts may have; facts that don't fit are left out. The longest key fits into a message."""
 
 Answer = grpc.aio.AioRpcError | grpc.Call
@@ -90,7 +90,9 @@ def code_of(error: BaseException) -> grpc.StatusCode:
     return next((CODES[cls] for cls in type(error).__mro__ if cls in CODES), grpc.StatusCode.INTERNAL)
 
 
-def status_of(error: BaseException, method: str = "", room: int = FACTS_IN_MESSAGES) -> status_pb2.Status:
+def status_of(
+    error: BaseException, method: str = "", room: int = FACT_BYTES_IN_MESSAGES
+) -> status_pb2.Status:
     """An error for the wire. A bug gets an id, and its traceback goes to the log under that id. method: the
     one that failed, for the log. room: bytes for the facts.
     """
@@ -108,7 +110,7 @@ def status_of(error: BaseException, method: str = "", room: int = FACTS_IN_MESSA
 
 
 def trailers_of(error: BaseException, status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
-    """The trailers of a failed call. status: of the error, with room for FACTS_IN_TRAILERS."""
+    """The trailers of a failed call. status: of the error, with room for FACT_BYTES_IN_TRAILERS."""
     return ((DETAILS, status.SerializeToString()), *old_errors.trailers_of(error))
 
 

@@ -1,4 +1,4 @@
-"""Work beside the event loop: the loop goes on, one runs at a time, and few may wait."""
+"""Work beside the event loop: the loop continues, one piece runs at a time, and few may wait."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ async def test_the_loop_goes_on_while_work_runs_and_works_run_one_by_one() -> No
     def work() -> int:
         running.append(1)
         loop.call_soon_threadsafe(begun.set)
-        assert may_end.wait(10)  # which the loop lets it, so the loop must go on
+        assert may_end.wait(10)  # the loop sets it, so the loop must continue
         return len(running)
 
     first, second = (asyncio.create_task(aside(work)) for _ in range(2))

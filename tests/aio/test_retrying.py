@@ -4,9 +4,9 @@ import pytest
 
 from limedb.aio.retrying import (
     CAPACITY,
-    FIRST_PAUSE,
-    LONGEST_LOOK,
-    LONGEST_PAUSE,
+    FIRST_PAUSE_SECONDS,
+    LONGEST_LOOK_SECONDS,
+    LONGEST_PAUSE_SECONDS,
     Budget,
     Patience,
     Pauses,
@@ -23,9 +23,9 @@ def retries(budget: Budget, chance: float = 1.0) -> Retries:
 def test_pauses_grow_to_the_longest_and_are_drawn_from_their_upper_half() -> None:
     high, low = Pauses(chance=lambda: 1.0), Pauses(chance=lambda: 0.0)
     longest, shortest = [high.pause() for _ in range(8)], [low.pause() for _ in range(8)]
-    assert longest[0] == FIRST_PAUSE
+    assert longest[0] == FIRST_PAUSE_SECONDS
     assert longest == sorted(longest)
-    assert longest[-1] == LONGEST_PAUSE
+    assert longest[-1] == LONGEST_PAUSE_SECONDS
     assert shortest == [pause / 2 for pause in longest]
 
 
@@ -46,10 +46,10 @@ def test_a_call_of_half_a_minute_is_tried_fourteen_times_at_most() -> None:
 def test_the_first_retry_of_each_call_is_free_and_later_ones_share_a_budget() -> None:
     budget = Budget()
     calls = [retries(budget) for _ in range(100)]
-    assert {call.pause() for call in calls} == {FIRST_PAUSE}
+    assert {call.pause() for call in calls} == {FIRST_PAUSE_SECONDS}
     second = [call.pause() for call in calls]
-    assert sum(pause < LONGEST_PAUSE for pause in second) == CAPACITY
-    assert second[-1] == LONGEST_PAUSE
+    assert sum(pause < LONGEST_PAUSE_SECONDS for pause in second) == CAPACITY
+    assert second[-1] == LONGEST_PAUSE_SECONDS
 
 
 def test_ten_answers_allow_one_retry_more_and_no_number_more_than_the_capacity() -> None:
@@ -75,7 +75,7 @@ class Time:
         self.now += seconds
 
     def patience(self, seconds: float) -> Patience:
-        pauses = Pauses(longest=LONGEST_LOOK, chance=lambda: 1.0)
+        pauses = Pauses(longest=LONGEST_LOOK_SECONDS, chance=lambda: 1.0)
         return Patience(seconds, pauses, lambda: self.now, self.sleep)
 
 
@@ -89,7 +89,7 @@ def test_patience_ends_when_its_time_is_over_and_says_how_often_it_was_tried() -
     with pytest.raises(UnavailableError) as caught:
         never_heard(time.patience(30))
     assert sum(time.slept) == pytest.approx(30)
-    assert max(time.slept) == LONGEST_LOOK
+    assert max(time.slept) == LONGEST_LOOK_SECONDS
     assert str(caught.value) == f"nobody there (tried {len(time.slept) + 1} times in 30.0 s)"
 
 
@@ -100,7 +100,7 @@ def test_patience_begins_anew_whenever_something_was_heard() -> None:
         patience.wait(UnavailableError("nobody there"))
         patience.heard()
         time.now += 1000  # what is heard may be silent for long
-    assert time.slept == [FIRST_PAUSE] * 5
+    assert time.slept == [FIRST_PAUSE_SECONDS] * 5
 
 
 def test_one_try_is_not_counted() -> None:

@@ -35,7 +35,7 @@ async def test_what_the_process_stands_still_for_counts_as_one_step() -> None:
     running.start()
     try:
         clock.now += 17
-        assert running.now() == pytest.approx(100 + STEP_SECONDS)  # whoever looks first
+        assert running.now() == pytest.approx(100 + STEP_SECONDS)  # even if a read comes before the tick
         async with asyncio.timeout(10):
             assert await stands.get() == pytest.approx(17 - STEP_SECONDS)
         assert running.now() == pytest.approx(100 + STEP_SECONDS)

@@ -227,7 +227,7 @@ class Cluster(Wires[Node]):
         return again
 
     def remember(self, url: str, topology: Topology) -> None:
-        """There is one history: each epoch of a cluster has one content, whoever knows it."""
+        """There is one history: each epoch of a cluster has one content, on all nodes that know it."""
         known = self.history.setdefault(topology.fence, topology)
         assert known == topology or topology.is_fresh, f"{url} knows another {topology.fence}"
 
@@ -264,7 +264,7 @@ class Cluster(Wires[Node]):
             raise RequestTimeoutError(timeout, target) from None
 
     async def _served(self, node: Node, work: Callable[[Node], Awaitable[T]]) -> T:
-        """What the node does goes on when the asker is gone."""
+        """The node's work continues when the caller is gone."""
         try:
             return await asyncio.shield(asyncio.ensure_future(work(node)))
         except UnavailableError:

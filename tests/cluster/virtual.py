@@ -1,7 +1,7 @@
 """An event loop whose time jumps to the next timer, so that minutes of many nodes pass in milliseconds.
 
-It owns time in tests that use no sockets and no threads. A loop that would wait for ever fails instead.
-Model: `MockClock` with autojump in python-trio/trio.
+It owns time in tests that use no sockets and no threads. A loop that would wait forever fails instead. Model:
+`MockClock` with autojump in python-trio/trio.
 """
 
 import asyncio

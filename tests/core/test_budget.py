@@ -1,4 +1,4 @@
-"""Budgets: what is held is what was taken, and who takes much leaves room for others."""
+"""Budgets: the amount held is the amount taken, and a holder that takes much leaves room for others."""
 
 import pytest
 from hypothesis import given

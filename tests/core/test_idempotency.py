@@ -1,4 +1,4 @@
-"""What replicas agree on: one version for an operation, whoever asks, in whatever order."""
+"""Replicas agree on one version for an operation, whichever proposer asks, in whatever order."""
 
 from itertools import combinations
 from random import Random

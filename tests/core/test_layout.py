@@ -1,4 +1,4 @@
-"""Who owns what, before, during and after a change."""
+"""The owners before, during and after a change."""
 
 from collections.abc import Callable
 from itertools import combinations

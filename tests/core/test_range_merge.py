@@ -20,9 +20,9 @@ HELD = st.lists(RECORDS, max_size=12, unique_by=lambda record: record.key)
 def run(
     held: Mapping[str, Sequence[Record]], owners: Mapping[str, set[str]], rng: Random, lost: str = ""
 ) -> list[Record]:
-    """What a merge tells, with pages of random sizes; a node is lost in the middle of it."""
+    """The result of a merge with pages of random sizes; a node is lost in the middle of it."""
     merging = RangeMerge(KeyRange("k"), held, lambda key: owners.get(key, set(NODES)))
-    told: list[Record] = []
+    merged: list[Record] = []
     while not merging.is_done:
         if lost in merging.nodes and rng.random() < 0.3:
             merging.drop(lost)
@@ -30,9 +30,9 @@ def run(
             left = sorted((r for r in held[node] if r.key >= start), key=lambda r: r.key)
             size = rng.randint(1, 4)
             merging.feed(node, left[:size], size >= len(left))
-        told += merging.take()
-        assert all(record.key < merging.start for record in told) or merging.is_done
-    return told
+        merged += merging.take()
+        assert all(record.key < merging.start for record in merged) or merging.is_done
+    return merged
 
 
 def standing(held: Mapping[str, Sequence[Record]], owners: Mapping[str, set[str]]) -> list[Record]:

@@ -1,4 +1,4 @@
-"""What may follow what, and who decides it."""
+"""The topologies that may follow another, and the nodes that decide it."""
 
 from collections.abc import Callable
 from dataclasses import replace

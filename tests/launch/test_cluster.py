@@ -104,6 +104,14 @@ def test_a_node_that_runs_is_restarted_too(tmp_path: Path) -> None:
         assert pinned(cluster, "node1").status_code == 200
 
 
+def test_a_node_that_was_added_is_restarted_though_envoy_does_not_know_it(tmp_path: Path) -> None:
+    with running_cluster(tmp_path, nodes=2, env=SETTINGS) as cluster:
+        cluster.add()
+        wait_until(lambda: pinned(cluster, "node1", "cluster/state").json()["activeNodes"] == 3, "the third")
+        cluster.restart("node3")
+        assert states(cluster)[1]["node3"] == "running"
+
+
 def test_a_node_is_paused_and_resumed(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=2, env=SETTINGS) as cluster:
         cluster.pause("node1")

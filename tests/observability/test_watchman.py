@@ -1,4 +1,4 @@
-"""What the watchman says of late turns and of memory."""
+"""The watchman's problems with late turns and with memory."""
 
 import asyncio
 import time

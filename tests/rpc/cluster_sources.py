@@ -1,4 +1,4 @@
-"""A cluster for tests of what is told of it: three nodes, seen from the first."""
+"""A cluster for tests of the reports on it: three nodes, seen from the first."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,7 +24,7 @@ FIGURES = RequestFigures(10, 1.0, 2.0, 3.0, 4.0, 5.0, 0.5)
 
 
 class FakeCluster:
-    """What a node knows, to be changed by a test."""
+    """The knowledge of a node, which a test may change."""
 
     own_url = OWN
 

@@ -39,7 +39,7 @@ class SystemClock:
 
 
 class FakeReplica:
-    """A replica that answers what it is told to, after a time. error: raised instead."""
+    """A replica that gives prepared answers, after a time. error: raised instead."""
 
     def __init__(self, delay: float = 0.0) -> None:
         self.delay = delay
@@ -143,7 +143,7 @@ class Process:
         os.kill(self._process.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         os.kill(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> None:

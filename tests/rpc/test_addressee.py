@@ -14,7 +14,7 @@ from limedb.core.selection import WatchFilter
 from limedb.core.topology import Topology
 from limedb.errors import LimeDBError, OutcomeUnknownError, ReplicaUnreachableError
 from limedb.rpc.peer.links import PeerLinks
-from limedb.rpc.peer.remote_replica import BIG, RemoteReplica
+from limedb.rpc.peer.remote_replica import BIG_BYTES, RemoteReplica
 from limedb.rpc.peer.remote_topology import RemoteTopology
 from limedb.wire.topology import fence_message
 from limedbpb.v1 import replica_pb2, replica_pb2_grpc
@@ -23,7 +23,7 @@ from tests.rpc.peers import URL, FakeReplica, servicers, serving
 from tests.support.ports import free_port
 
 OTHER = "http://other:1"
-SMALL, LARGE = Record("k", "v", 1), Record("k", "v" * (BIG + 1), 1)
+SMALL, LARGE = Record("k", "v", 1), Record("k", "v" * (BIG_BYTES + 1), 1)
 
 
 class Keeper:

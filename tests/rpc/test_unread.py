@@ -75,7 +75,7 @@ async def unread(address: str, method: str, requests: Iterable[Any]) -> AsyncIte
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not holds():  # noqa: ASYNC110 (nobody tells of it)
+        while not holds():  # noqa: ASYNC110 (there is no event for it)
             await asyncio.sleep(0.005)
 
 

@@ -61,7 +61,7 @@ async def test_what_nobody_asks_for_reaches_the_tables_by_itself(
     monkeypatch.setattr(lmdb_write_path, "CHECKPOINT_SECONDS", 0.01)
     await store.apply([text("a")], NOW)
     async with asyncio.timeout(20):
-        while not _in_tables(store):  # noqa: ASYNC110 (a file tells nobody)
+        while not _in_tables(store):  # noqa: ASYNC110 (a file sets no event)
             await asyncio.sleep(0.01)
     assert await store.get("a") == text("a")
 
@@ -74,7 +74,7 @@ async def test_what_is_in_the_tables_is_held_by_nobody(store: LmdbStore) -> None
     assert await store.scan_keys(None, 9, NOW)
     assert _in_tables(store) == 1
     async with asyncio.timeout(20):
-        while sys.getrefcount(value) > before:  # noqa: ASYNC110 (a thread tells nobody that it waits)
+        while sys.getrefcount(value) > before:  # noqa: ASYNC110 (a waiting thread sets no event)
             await asyncio.sleep(0.01)
 
 

@@ -1,4 +1,4 @@
-"""What every store tells of its entries, so that replicas can be compared, and how it removes them."""
+"""The entries of every store, by which replicas are compared, and their removal."""
 
 import asyncio
 from pathlib import Path

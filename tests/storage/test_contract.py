@@ -1,4 +1,4 @@
-"""What every store does, whatever it keeps its records in."""
+"""The contract of every store, wherever it keeps its records."""
 
 import asyncio
 import tempfile

@@ -1,4 +1,4 @@
-"""Damaged records: never told, never taken for absent, found by scrubbing, and mended."""
+"""Damaged records: never returned, never taken to be absent, found by scrubbing, and mended."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -225,7 +225,7 @@ async def test_a_missing_entry_is_written_anew_by_a_scrub(tmp_path: Path) -> Non
 
 
 async def _is_mended(path: Path, look: Callable[[LmdbStore], Awaitable[object]]) -> None:
-    """What is wrong with the index is right after a look, without any other replica."""
+    """A wrong index entry is right after a look, without any other replica."""
     before = LMDB.open(path / "model")
     await before.apply(RECORDS, NOW)
     store = open_lmdb(path / "n.lmdb")

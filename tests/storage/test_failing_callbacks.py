@@ -1,4 +1,4 @@
-"""Whatever raises in a callback or a thread of the store: nobody waits for ever, and the node hears of it."""
+"""Errors in callbacks and threads of the store: no caller waits forever, and the node gets the error."""
 
 import asyncio
 from collections.abc import Callable

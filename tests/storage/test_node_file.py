@@ -1,4 +1,4 @@
-"""What a node must not forget, on disk."""
+"""The state that a node must not forget, on disk."""
 
 import asyncio
 import json

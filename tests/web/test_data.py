@@ -75,7 +75,7 @@ def test_set_get_and_del_with_receipts_and_a_history(
     run("DEL", key)
     expect(outcome).to_contain_text("deleted")
     run("DEL", key)
-    expect(outcome).to_contain_text("there was none")
+    expect(outcome).to_contain_text("it had no value")
     run("GET", key)
     expect(outcome).to_contain_text("key not found")
     page.get_by_text("History (5)").click()

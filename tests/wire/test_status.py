@@ -1,4 +1,4 @@
-"""Every error has a status, and a bug tells nothing but its id."""
+"""Every error has a status, and a bug reveals nothing but its id."""
 
 import logging
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from limedb import errors
 from limedb.core.topology import Topology
 from limedb.wire.old_errors import kind_of
 from limedb.wire.status import (
-    FACTS_IN_TRAILERS,
+    FACT_BYTES_IN_TRAILERS,
     TEXT_BYTES,
     as_itself,
     code_of,
@@ -148,7 +148,7 @@ class Told:
 
 
 def told(error: Exception, which: slice = slice(None)) -> grpc.Call:
-    status = status_of(error, "m", FACTS_IN_TRAILERS)
+    status = status_of(error, "m", FACT_BYTES_IN_TRAILERS)
     return cast("grpc.Call", Told(code_of(error), status.message, trailers_of(error, status)[which]))
 
 
@@ -237,7 +237,7 @@ def test_an_error_comes_back_as_itself_with_its_facts(error: errors.LimeDBError)
 
 def test_long_texts_and_facts_stay_within_the_room_of_trailers() -> None:
     error = errors.RangeUnreachableError("a scan", "all", {f"http://n{n}:1": "r" * 100 for n in range(200)})
-    status = status_of(error, "m", FACTS_IN_TRAILERS)
+    status = status_of(error, "m", FACT_BYTES_IN_TRAILERS)
     assert len(status.message.encode()) <= TEXT_BYTES
     size = sum(len(str(name)) + 4 * len(value) // 3 for name, value in trailers_of(error, status))
     assert len(status.message.encode()) + size < 8 << 10

@@ -16,8 +16,10 @@ from limedb.core.quorum import majority
 from limedb.core.slewed_time import RATE
 from limedb.ports import Clock
 
-RECENT = 10  # intervals that a measurement counts for, at least
-PER_PEER = 3  # intervals more for each peer: one is met in an interval
+RECENT_INTERVALS = 10
+"""The least intervals for which a measurement counts."""
+INTERVALS_PER_PEER = 3
+"""Additional intervals for each peer: a node meets one peer per interval."""
 MAX_LEAD_MS = 24 * 3600 * 1000.0
 """A day: a time that is further ahead comes from an error, not from a clock."""
 
@@ -67,7 +69,7 @@ class ClockLead:
         need = majority(len(self._members()) or 1)
         if len(leads) < need:
             waited = self._clock.elapsed() - self._started
-            self.is_settled = own <= self._tolerance or waited > RECENT * self._interval
+            self.is_settled = own <= self._tolerance or waited > RECENT_INTERVALS * self._interval
             return min(own, MAX_LEAD_MS)
         self.is_settled = True
         agreed = max(0.0, leads[need - 1])
@@ -76,7 +78,7 @@ class ClockLead:
     def _leads(self, now_ms: float) -> Iterator[float]:
         """By how many ms the other members are ahead of now_ms, by their recent answers."""
         now, members = self._clock.elapsed(), self._members()
-        oldest = now - self._interval * (RECENT + PER_PEER * len(members))
+        oldest = now - self._interval * (RECENT_INTERVALS + INTERVALS_PER_PEER * len(members))
         for url, sample in self._samples.items():
             if url in members and url != self._own_url and sample.at >= oldest:
                 yield sample.time_ms + (now - sample.at) * 1000 * RATE - now_ms

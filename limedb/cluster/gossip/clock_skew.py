@@ -14,11 +14,16 @@ from typing import NamedTuple
 from limedb.core.quorum import majority
 from limedb.ports import Clock
 
-RECENT = 10  # intervals that a measurement counts for, at least
-PER_PEER = 3  # intervals more for each peer: one is met in an interval
-KEPT = 8  # measurements of a peer
-DRIFT_MS = 50.0  # by which two measurements of one clock may differ, besides their uncertainties
-START = 10  # intervals after the start in which a node waits for a first measurement before it judges itself
+RECENT_INTERVALS = 10
+"""The least intervals for which a measurement counts."""
+INTERVALS_PER_PEER = 3
+"""Additional intervals for each peer: a node meets one peer per interval."""
+KEPT_SAMPLES = 8
+"""Measurements kept of a peer."""
+DRIFT_MS = 50.0
+"""By how much two measurements of one clock may differ, besides their uncertainties."""
+START_INTERVALS = 10
+"""Intervals after the start in which a node waits for a first measurement before it judges itself."""
 
 
 class _Sample(NamedTuple):
@@ -58,7 +63,7 @@ class ClockSkewMonitor:
         same = [
             kept for kept in self._recent(url) if _agree(kept, sample)
         ]  # otherwise its clock was set since
-        self._samples[url] = [*same, sample][-KEPT:]
+        self._samples[url] = [*same, sample][-KEPT_SAMPLES:]
 
     def offsets(self) -> dict[str, float]:
         """By how many ms each recently heard peer is ahead of this node; negative: behind."""
@@ -90,7 +95,7 @@ class ClockSkewMonitor:
 
     def _is_starting(self) -> bool:
         """Whether peers must be heard first: a write with a wrong clock's version can't be taken back."""
-        is_new = self._clock.elapsed() - self._started < START * self._interval
+        is_new = self._clock.elapsed() - self._started < START_INTERVALS * self._interval
         return is_new and len(self._members()) > 1
 
     def _judged(self) -> tuple[int, list[float]]:
@@ -110,7 +115,9 @@ class ClockSkewMonitor:
         return {url: min(of, key=lambda s: s.uncertainty) for url, of in recent.items() if of}
 
     def _recent(self, url: str) -> list[_Sample]:
-        oldest = self._clock.elapsed() - self._interval * (RECENT + PER_PEER * len(self._samples))
+        oldest = self._clock.elapsed() - self._interval * (
+            RECENT_INTERVALS + INTERVALS_PER_PEER * len(self._samples)
+        )
         return [sample for sample in self._samples.get(url, []) if sample.at >= oldest]
 
     def _ahead(self, sample: _Sample) -> float:

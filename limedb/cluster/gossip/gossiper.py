@@ -24,13 +24,20 @@ from limedb.ports import Clock, GossipTransport
 
 log = logging.getLogger(__name__)
 
-JITTER = 0.1  # of the interval, either way, so that nodes which start together don't stay in step
-MIN_TIMEOUT = 1.0  # seconds for an answer, if the interval is shorter
-MAX_WAY = 3.0  # seconds that the way to a peer may add: the transport knows how far away it is
-QUICK = 0.1  # seconds to the first retry, and between the extra rounds
-EXTRA_ROUNDS = 3  # after a new name: by their end twelve nodes have heard it
-MAX_EXCHANGES = 8  # at once; one with each peer
-MAX_CHECKS = 8  # at once, beside them
+JITTER = 0.1
+"""A part of the interval, either way, so that nodes which start together don't stay in step."""
+MIN_TIMEOUT_SECONDS = 1.0
+"""For an answer, if the interval is shorter."""
+MAX_WAY_SECONDS = 3.0
+"""The most that the way to a peer may add: the transport knows how far away it is."""
+QUICK_SECONDS = 0.1
+"""The time to the first retry, and between the extra rounds."""
+EXTRA_ROUNDS = 3
+"""After a new name: by their end twelve nodes have heard it."""
+MAX_EXCHANGES = 8
+"""Exchanges at a time; one with each peer."""
+MAX_CHECKS = 8
+"""Checks at a time, in addition."""
 
 
 class Gossiper:
@@ -58,8 +65,8 @@ class Gossiper:
         self._view, self._transport, self._clock = view, transport, clock
         self._clocks, self._lead, self._time_ms = clocks, lead, time_ms
         self._interval, self._rng = interval, rng
-        self._quick = min(QUICK, interval)
-        self._timeout = max(interval, MIN_TIMEOUT)
+        self._quick = min(QUICK_SECONDS, interval)
+        self._timeout = max(interval, MIN_TIMEOUT_SECONDS)
         self._seeds = tuple(url for url in dict.fromkeys(seeds) if url != view.own_url)
         self._picker = PeerPicker(rng, self._seeds)
         self._retry = self._quick  # the next pause while no peer has answered yet
@@ -172,11 +179,11 @@ class Gossiper:
     async def _exchange(self, url: str) -> None:
         """Run one exchange with a peer, and note its failure, whatever it is."""
         try:
-            async with asyncio.timeout(self._timeout + MAX_WAY):
+            async with asyncio.timeout(self._timeout + MAX_WAY_SECONDS):
                 await self._talk(url)
             self._note(url, "")
         except (LimeDBError, TimeoutError) as error:
-            self._note(url, str(error) or f"no answer within {self._timeout + MAX_WAY:.3g} s")
+            self._note(url, str(error) or f"no answer within {self._timeout + MAX_WAY_SECONDS:.3g} s")
         except Exception as error:
             if self._note(url, repr(error)):
                 log.exception("gossip with %s failed", url)
@@ -196,7 +203,7 @@ class Gossiper:
 
     async def _close(self, url: str, updates: tuple[NodeState, ...]) -> None:
         with suppress(LimeDBError, TimeoutError):
-            async with asyncio.timeout(self._timeout + MAX_WAY):
+            async with asyncio.timeout(self._timeout + MAX_WAY_SECONDS):
                 await self._transport.ack2(url, updates, self._timeout)
 
     # --- the questions to nodes known by hearsay
@@ -230,7 +237,7 @@ class Gossiper:
     async def _dial(self, url: str, address: str) -> bool:
         """Ask which node is at an address; whether it is the expected one."""
         try:
-            async with asyncio.timeout(self._timeout + MAX_WAY):
+            async with asyncio.timeout(self._timeout + MAX_WAY_SECONDS):
                 ack = await self._transport.dial(url, address, self._view.digests(url), self._timeout)
             self._view.on_ack(ack, url, address)
         except (LimeDBError, TimeoutError) as error:

@@ -58,7 +58,7 @@ MAX_FAILED = 1024
 """Names that did not answer, as many as are remembered."""
 CHECK_SECONDS = 0.5
 """The least time between two questions to a known node because of hearsay, or to a stranger that failed."""
-MAX_PAUSE = 60.0
+MAX_PAUSE_SECONDS = 60.0
 """The most seconds between two questions to a stranger that never answers; the pauses double up to this."""
 LOG_SECONDS = 60.0
 """The least time between two log lines about entries left out."""
@@ -305,7 +305,7 @@ class Hearsay:
         _, pause = self._failed.pop(check, (0.0, CHECK_SECONDS))
         while len(self._failed) >= MAX_FAILED:
             self._failed.pop(next(iter(self._failed)))
-        self._failed[check] = (self._clock.monotonic() + pause, min(2 * pause, MAX_PAUSE))
+        self._failed[check] = (self._clock.monotonic() + pause, min(2 * pause, MAX_PAUSE_SECONDS))
 
     def _is_dialable(self, address: str) -> bool:
         return is_address(address) and (self._is_local or not is_loopback(address))

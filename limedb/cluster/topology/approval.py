@@ -1,11 +1,11 @@
-"""What a voter finds out by itself before it votes for a step.
+"""A voter looks for itself before it votes for a step.
 
 It owns the conditions of each step as far as a voter can see them. It must never take the proposer's word:
-whoever proposes may be wrong, or no member at all, and a step that is taken too soon loses keys.
+a proposer may be wrong, or no member at all, and a step that is taken too soon loses keys.
 
-A majority votes, so it is enough that honest voters look. What holds once holds for the rest of the epoch: a
-node that has fetched has fetched. Only whether a member is dead may change; a removal that some had accepted
-before it was seen alive again binds nobody, unless it may have been decided (`core/paxos.py`).
+A majority votes, so it is enough that honest voters look. A condition that held once holds for the rest of
+the epoch: a node that has fetched has fetched. Only whether a member is dead may change; a removal that some
+had accepted before it was seen alive again binds nobody, unless it may have been decided (`core/paxos.py`).
 """
 
 from collections.abc import Callable, Iterable
@@ -43,7 +43,7 @@ class Seen:
 
 class Approval:
     """One voter's look at steps. transport: reaches all nodes, this one included. has_data: whether the own
-    store ever took a write. seen: what the leader's part of this node sees is seen here, too.
+    store ever took a write. seen: shared with the change driver of this node.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Approval:
             self._check_removed(before, after)
 
     def _check_removed(self, before: Topology, after: Topology) -> None:
-        """Nobody is removed who is there, as far as it is seen from here."""
+        """No member is removed that lives, as far as this node can see."""
         for member in after.members:
             known = before.member(member.node_id)
             is_new = known is not None and known.standing is not MemberState.REMOVING
@@ -97,7 +97,7 @@ class Approval:
             raise UnavailableError(f"{', '.join(sorted(left))} have not fetched all yet, or don't answer")
 
     async def _check_handed_over(self, topology: Topology) -> None:
-        """A change ends when so many old owners of each range refuse those who read as before."""
+        """A change ends when enough old owners of each range refuse reads under the epoch before."""
         ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
         current = {url for owners in ranges for url in owners.natural}
         waiting = current - self._seen.of(topology)

@@ -69,8 +69,8 @@ class Bootstrap:
 
     def pledge(self, founder: str) -> str:
         """As TopologyTransport.pledge: whom this node is pledged to now; "": it can't be founded with, or not
-        by that one. Whoever asks for it, a pledge is given only to the fresh node that is to found by what is
-        known here: to no stranger, nor to one whose turn it isn't.
+        by that one. A pledge is given only to the fresh node that is to found by what is known here: to no
+        stranger, nor to one whose turn it isn't, whichever node asks for it.
         """
         return self._pledge(founder) if self.may_found(founder) else ""
 
@@ -160,7 +160,7 @@ class Bootstrap:
         return sum(map(self._view.reached, self._seeds)) + 1 >= majority(len(self._seeds) + 1)
 
     def _is_smallest(self) -> bool:
-        """Whether it is this node's turn; who is silent for a moment is waited for, or two found."""
+        """Whether it is this node's turn; a node that is silent for a moment counts, or two would found."""
         return all(self._view.own_url < state.url for state in self._fresh_living())
 
     def _fresh(self) -> list[NodeState]:

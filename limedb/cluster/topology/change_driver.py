@@ -1,4 +1,4 @@
-"""What one node does for all: carry a change on, let nodes in, take dead ones out.
+"""Drives changes of the topology, on one node for all: carries them on, lets nodes in, takes dead ones out.
 
 It owns the choice of the next step. It must never rely on being the only one: the smallest living URL among
 the voters leads, so that proposals seldom meet, and that two lead at times harms nothing (`proposer.py`).
@@ -8,7 +8,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from limedb.aio.broadcast import ASK_TIMEOUT, ask_all, ask_each
+from limedb.aio.broadcast import ASK_SECONDS, ask_all, ask_each
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.approval import Seen
 from limedb.cluster.topology.bootstrap import is_fresh, member_of
@@ -44,7 +44,7 @@ fresh node that was a member is left alone, so that it may hear of it."""
 
 class ChangeDriver:
     """The leader's duties, one step at a time. transport: reaches all nodes, this one included.
-    dead_node_timeout: seconds after which a dead member is removed. seen: those who have done their part.
+    dead_node_timeout: seconds after which a dead member is removed. seen: those that have done their part.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class ChangeDriver:
         for member in topology.members:
             is_needed = member.url in busy and topology.at(member.url) is member
             if is_needed and await self._is_lost(topology, member):
-                await self._go_on_without(topology, member)
+                await self._continue_without(topology, member)
                 return
 
-    async def _go_on_without(self, topology: Topology, member: Member) -> None:
+    async def _continue_without(self, topology: Topology, member: Member) -> None:
         log.warning("%s can't do its part of the change: it is gone", member.url)
         if all(m.standing is MemberState.REMOVING for m in topology.changing):
             await self._decide(topology, partial(extend_removal, node_id=member.node_id))
@@ -115,8 +115,8 @@ class ChangeDriver:
             await self._decide(topology, cancel)
 
     async def _hand_over(self, topology: Topology) -> None:
-        """Finish, when so many old owners of each range refuse who reads under the epoch before that no
-        majority of them is left to read; and when who leaves knows that it does, or it would come back.
+        """Finish, when so many old owners of each range refuse reads under the epoch before that no majority
+        of them is left to read; and when nodes that leave know it, or they would come back.
         """
         changing = topology.changing
         leaving = {
@@ -135,7 +135,7 @@ class ChangeDriver:
             return is_enough()
 
         urls = sorted(leaving.union(*(owners.natural for owners in ranges)) - self._seen.of(topology))
-        await ask_each(urls, lambda url: self._transport.learn(url, topology, ASK_TIMEOUT), take)
+        await ask_each(urls, lambda url: self._transport.learn(url, topology, ASK_SECONDS), take)
         if is_enough():
             await self._decide(topology, finish)
 
@@ -156,7 +156,9 @@ class ChangeDriver:
     def _is_welcome(self, state: NodeState, topology: Topology) -> bool:
         out_since = self._former.get(state.node_id, float("-inf"))
         if topology.member(state.node_id) or self._clock.monotonic() - out_since < HELD_UP_SECONDS:
-            return False  # it is in, or out again, and does not tell so yet; or it never learned of either
+            return (
+                False  # it is in, or out again, and gossip does not say so yet; or it never learned of either
+            )
         if not state.may_join(topology.cluster_id):
             return False  # it would not come, and every write would wait for it: its own health says so
         if state.replication_factor == topology.replication_factor:
@@ -197,22 +199,22 @@ class ChangeDriver:
         return agreeing >= majority(len(topology.voters))
 
     async def _ask_progress(self, urls: list[str]) -> dict[str, Progress]:
-        return await ask_all(urls, lambda url: self._transport.progress(url, ASK_TIMEOUT))
+        return await ask_all(urls, lambda url: self._transport.progress(url, ASK_SECONDS))
 
     async def _decide(self, topology: Topology, step: Step) -> None:
-        """What was found out holds for one epoch: it is the step from that one or none."""
+        """Have a step decided from one epoch and no other: what was found out holds for that one."""
         await self._topology_proposer.decide(only_after(topology, step))
 
 
 def _busy(topology: Topology, layout: Layout) -> set[str]:
-    """Who has to be done before reads may move: all that fetch, and who joins."""
+    """The nodes that have to be done before reads may move: all that fetch, and those that join."""
     if topology.phase is not Phase.STREAMING:
         return set()
     return gainers(layout) | {m.url for m in topology.members if m.standing is MemberState.JOINING}
 
 
 def _is_done(progress: Progress, topology: Topology) -> bool:
-    """Whether a node has done its part of this change; who joins may be in another cluster by now."""
+    """Whether a node has done its part of this change; one that joins may be in another cluster by now."""
     return progress.is_done and (progress.cluster_id, progress.epoch) == topology.fence
 
 

@@ -1,11 +1,12 @@
-"""What happens when two clusters meet: one that never took a write gives way to the other.
+"""When two clusters meet, one that never took a write gives way to the other.
 
 It owns that decision and its rules. It must never let a node go that holds data, nor before all nodes of
 its cluster are known to hold none and to take none.
 
-A cluster first decides that it gives way: from then on its replicas refuse writes. A node tells an epoch by
-gossip only when that is on its disk and no write made under an older one runs there; so who tells that epoch
-and no data is empty for good, and when all tell it all go. Of two clusters with data neither gives way.
+A cluster first decides that it gives way: from then on its replicas refuse writes. Gossip shows a
+node's epoch only when that is on its disk and no write made under an older one runs there; so a node that
+shows that epoch and no data is empty for good, and when all show it all go. Of two clusters with data neither
+gives way.
 """
 
 import logging
@@ -47,7 +48,7 @@ class ClusterMerge:
         self.conflict = ""
 
     async def step(self, leads: bool) -> None:
-        """Look at what gossip tells of other clusters, and act. leads: whether this node is to propose."""
+        """Look at the other clusters that gossip shows, and act. leads: whether this node is to propose."""
         others = self._others()
         if others:
             self._seen_at = self._clock.monotonic()
@@ -86,10 +87,10 @@ class ClusterMerge:
 
     def _holds_data(self) -> bool:
         """Whether any member is known to hold data."""
-        return self._has_data() or any(state.has_data for state in self._told().values() if state)
+        return self._has_data() or any(state.has_data for state in self._member_states().values() if state)
 
-    def _told(self) -> dict[Member, NodeState | None]:
-        """What each of the other members tells."""
+    def _member_states(self) -> dict[Member, NodeState | None]:
+        """What gossip shows of each of the other members."""
         others = [m for m in self._topology_store.topology.members if not self._liveness.is_self(m)]
         return {member: self._liveness.own_state_of(member) for member in others}
 
@@ -101,7 +102,7 @@ class ClusterMerge:
         if topology.writes_suspended:
             is_lonely = self._clock.monotonic() - self._seen_at >= LONELY_SECONDS
             return False if is_lonely or self._holds_data() else None
-        is_empty = not self._has_data() and all(s and not s.has_data for s in self._told().values())
+        is_empty = not self._has_data() and all(s and not s.has_data for s in self._member_states().values())
         if topology.phase is not Phase.STEADY or not is_empty:
             return None
         return True if any(self._yields_to(i, states) for i, states in others.items()) else None
@@ -120,13 +121,13 @@ class ClusterMerge:
         """Whether this node may leave its cluster: nothing is in it, or nobody else."""
         if self._has_data() or self._topology_store.confirmed != self._topology_store.topology.fence:
             return False
-        told = self._told()
-        are_gone = {member: self._is_gone(member, others) for member in told}
-        if told and all(are_gone.values()):
+        states = self._member_states()
+        are_gone = {member: self._is_gone(member, others) for member in states}
+        if states and all(are_gone.values()):
             return True
         if not self._topology_store.topology.writes_suspended or not others:
             return False
-        return all(are_gone[m] or (s is not None and self._is_empty(s)) for m, s in told.items())
+        return all(are_gone[m] or (s is not None and self._is_empty(s)) for m, s in states.items())
 
     def _is_empty(self, state: NodeState) -> bool:
         return state.epoch >= self._topology_store.topology.epoch and not state.has_data

@@ -1,6 +1,6 @@
 """Which members of the topology are there, as this node sees it by gossip.
 
-It owns the join of the two: who is a member, and what is heard at the member's URL. It must never change
+It owns the join of the two: the members, and what is heard at each member's URL. It must never change
 either.
 """
 
@@ -13,7 +13,7 @@ from limedb.ports import Clock
 
 
 class Liveness:
-    """Tells members that live from those that don't. `observe` is called each interval."""
+    """Judges which members live. `observe` is called each interval."""
 
     def __init__(self, topology_store: TopologyStore, view: ClusterView, clock: Clock) -> None:
         self._topology_store, self._view, self._clock = topology_store, view, clock
@@ -68,7 +68,7 @@ class Liveness:
         return {url: seconds for url, seconds in absent.items() if seconds > 0}
 
     def own_state_of(self, member: Member) -> NodeState | None:
-        """What a living member told of itself as a member of this cluster; None: nothing that holds."""
+        """The state of a living member of this cluster, by its own word; None: it gave none that holds."""
         if member.url == self._view.own_url:
             return self._view.own if self.is_self(member) else None
         state = self._view.state(member.url)

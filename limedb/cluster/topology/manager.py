@@ -1,6 +1,6 @@
 """The manager of the topology: it keeps this node's up to date, and does the node's part of every change.
 
-It owns the rounds in which that is done, and what became of this node. It must never hold the rules:
+It owns the rounds in which that is done, and this node's departure. It must never hold the rules:
 `bootstrap.py`, `cluster_merge.py` and `change_driver.py` do.
 """
 
@@ -12,7 +12,7 @@ from random import Random
 from typing import Protocol
 
 from limedb.aio.aside import Compute, compute_here
-from limedb.aio.broadcast import ASK_TIMEOUT
+from limedb.aio.broadcast import ASK_SECONDS
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.approval import Approval, Seen
 from limedb.cluster.topology.bootstrap import Bootstrap
@@ -47,7 +47,7 @@ class Handoff(Protocol):
 
 class TopologyManager:
     """Runs while `run` runs. interval: of gossip, seconds. seeds: URLs that were named. dead_node_timeout: in
-    seconds. has_data: whether the own store ever took a write. nudge: spreads what this node tells, at once.
+    seconds. has_data: whether the own store ever took a write. nudge: spreads the own state at once.
     compute: does what takes long beside the event loop. bootstrap_class: of the founding.
     """
 
@@ -107,7 +107,7 @@ class TopologyManager:
         approval = Approval(topology_store, self._liveness, transport, has_data, seen)
         topology_store.ask_first(verifier.follow, approval.check)
 
-    # --- what others ask
+    # --- questions of others
 
     @property
     def conflict(self) -> str:
@@ -130,7 +130,7 @@ class TopologyManager:
     async def wait_departed(self) -> str:
         """Return when this node is out of the topology, with why.
 
-        left: it was decommissioned. removed: it was taken for dead, or is told so after a restart; its data
+        left: it was decommissioned. removed: it was taken for dead, or hears so after a restart; its data
         is to be set aside and it may join as a new node. cancelled: its join was; it may do so after a
         restart.
         """
@@ -157,7 +157,7 @@ class TopologyManager:
         """As TopologyRequests.status."""
         return await self._changes.status()
 
-    # --- what it does
+    # --- its work
 
     async def run(self) -> None:
         """Do what is due until cancelled; then all that was started is cancelled and awaited."""
@@ -171,7 +171,7 @@ class TopologyManager:
             await self._verifier.close()
 
     async def _keep_confirmed(self) -> None:
-        """Have each topology on disk and older writes done soon, and tell so."""
+        """Have each topology on disk and older writes done soon, and spread that."""
         while True:
             topology = self._topology_store.topology
             try:
@@ -228,10 +228,10 @@ class TopologyManager:
             if self._topology_store.topology == own and self._verifier.open is not None:
                 await self._topology_proposer.finish_open(own, self._verifier.open)
 
-    async def _look_for_first(self, told: Sequence[NodeState]) -> None:
-        for state in sorted(told, key=lambda state: state.epoch, reverse=True):
+    async def _look_for_first(self, newer: Sequence[NodeState]) -> None:
+        for state in sorted(newer, key=lambda state: state.epoch, reverse=True):
             try:
-                account = await self._transport.account(state.url, 0, ASK_TIMEOUT)
+                account = await self._transport.account(state.url, 0, ASK_SECONDS)
             except LimeDBError as error:
                 log.debug("no topology from %s: %s", state.url, error)
                 continue

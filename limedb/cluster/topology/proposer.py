@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from random import Random
 
-from limedb.aio.broadcast import ASK_TIMEOUT
+from limedb.aio.broadcast import ASK_SECONDS
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.tasks import Tasks
 from limedb.cluster.topology.store import TopologyStore
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 Step = Callable[[Topology], Topology]
 Answer = Acceptor[Topology] | Topology
-"""A voter's state; or what it says was decided, where it has gone on."""
+"""A voter's state; or the newer topology that it knows."""
 
 ATTEMPTS = 12
 BACKOFF = 0.05  # seconds: the longest first pause after a lost duel; it doubles, to a second
@@ -39,7 +39,7 @@ POLL_SECONDS = 12.0
 """By when every voter has answered or failed: PATIENCE, an answer, and an account of what was decided."""
 PATIENCE = 4.0
 """Seconds for which a voter that can't be reached is asked again in the same ballot: voters that are there by
-turns, never enough at one moment, can decide all the same, for what each said stays said.
+turns, never enough at one moment, can decide all the same, for each promise and vote stays.
 """
 AGAIN_SECONDS = 0.25
 
@@ -126,9 +126,9 @@ class TopologyProposer:
         raise UnavailableError("others kept proposing changes of the topology; try again")
 
     async def finish_open(self, before: Topology, value: Topology) -> None:
-        """Have a decision finished that a voter says was made, where too few are left of those who know.
+        """Have a decision finished that a voter says was made, where too few are left of those that know.
 
-        It is an attempt like any other: whatever was decided, or may have been, is what it comes to.
+        It is an attempt like any other: it comes to the value that was decided, or may have been.
 
         UnavailableError: too few voters answer.
         """
@@ -136,12 +136,12 @@ class TopologyProposer:
             await self._attempt(before, Proposer(self._new_ballot(), value, _ids(before)))
 
     def _new_ballot(self) -> Ballot:
-        """A ballot above what this node promised, of a name that comes never twice, even after a crash."""
+        """A ballot above what this node promised, under a name that never comes twice, even after a crash."""
         name = f"{self._topology_store.node_id}/{self._rng.getrandbits(64):016x}"
         return Ballot(self._topology_store.saved.acceptor.promised.round + 1, name)
 
     def push(self, topology: Topology, urls: Iterable[str]) -> None:
-        """Send nodes a topology, soon and once; gossip is for those whom it doesn't reach."""
+        """Send nodes a topology, soon and once; gossip is for those that it doesn't reach."""
         for url in sorted(set(urls)):
             self._tasks.start(self._send(url, topology))
 
@@ -153,12 +153,12 @@ class TopologyProposer:
         """One attempt; what was decided or is newer is adopted. The ballot for another one."""
         ballot = proposer.ballot
         promises = Votes(before, proposer.on_promise, proposer.on_learned)
-        await self._poll(promises, lambda url: self._transport.prepare(url, before, ballot, ASK_TIMEOUT))
+        await self._poll(promises, lambda url: self._transport.prepare(url, before, ballot, ASK_SECONDS))
         if promises.is_enough and self._topology_store.topology == before:
             proposal = proposer.proposal
             votes = Votes(before, proposer.on_accepted, proposer.on_learned)
             await self._poll(
-                votes, lambda url: self._transport.accept(url, before, ballot, proposal, ASK_TIMEOUT)
+                votes, lambda url: self._transport.accept(url, before, ballot, proposal, ASK_SECONDS)
             )
             if votes.is_enough and self._topology_store.topology == before:
                 self._go_over(before, proposal)
@@ -167,7 +167,7 @@ class TopologyProposer:
     async def _poll(self, votes: Votes, send: Callable[[str], Awaitable[Answer]]) -> None:
         """Ask all voters until enough did as asked, or too few are left that could.
 
-        A voter that has gone on says what was decided, and what a majority says is gone over to.
+        A voter that knows a newer topology names it; the node goes over to one that a majority names.
         UnavailableError: fewer than a majority answered.
         """
         call = QuorumCall((votes,), self._clock.monotonic() + POLL_SECONDS)
@@ -187,13 +187,13 @@ class TopologyProposer:
             )
 
     async def _next_epoch(self, before: Topology, url: str, answer: Answer) -> Answer:
-        """A voter's answer; of one that has gone on what it says of the very next epoch, if it knows."""
+        """A voter's answer; of one that knows a newer topology, the very next epoch if it knows that."""
         if isinstance(answer, Acceptor):
             return answer
         self._topology_store.adopt(answer)
         if answer.epoch == before.epoch + 1:
             return answer
-        account = await self._transport.account(url, before.epoch, ASK_TIMEOUT)
+        account = await self._transport.account(url, before.epoch, ASK_SECONDS)
         return account.at(before.epoch + 1) or answer
 
     def _go_over(self, before: Topology, decided: Topology) -> None:

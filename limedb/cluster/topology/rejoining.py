@@ -1,4 +1,4 @@
-"""What a node says that waits for the one cluster in which its data was set aside.
+"""The words of a node that waits for the one cluster in which its data was set aside.
 
 It owns these words. It must never decide anything: `store.py` and `change_driver.py` keep it from other
 clusters.
@@ -10,7 +10,7 @@ from limedb.core.membership import NodeState
 
 
 def waits_for(cluster_id: str, living: Iterable[NodeState]) -> str:
-    """Why the node serves nothing yet, as a sentence. living: what the other living nodes tell."""
+    """Why the node serves nothing yet, as a sentence. living: the states of the other living nodes."""
     text = (
         f"the node's data was damaged and is set aside: cluster {cluster_id} must let it join as a new node,"
         " for which it needs a majority of its members; it founds no other"

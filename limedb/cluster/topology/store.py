@@ -1,8 +1,8 @@
 """The topology as this node knows it, kept on its disk, and its voice in deciding the next.
 
 It owns the node's newest topology, its layout and its acceptor. It must never confirm what isn't on disk,
-nor go back to an older epoch; nor go over to one because somebody says so: what others say is a claim, which
-`verifier.py` proves or doesn't. A vote is given only for a valid step, of which `approval.py` has found that
+nor go back to an older epoch; nor go over to one on somebody's word: that is a claim, which `verifier.py`
+proves or doesn't. A vote is given only for a valid step, of which `approval.py` has found that
 it loses nothing, and in a ballot that time allows: so nobody can use up the numbers.
 """
 
@@ -28,11 +28,11 @@ Approve = Callable[[Topology, Topology], Awaitable[None]]
 
 BALLOT_AHEAD_MS = 3_600_000
 """By how much the round of a ballot may be above the milliseconds since 1970, for clocks differ. Rounds begin
-at 1 and go up by one an attempt, so an honest one is far below; and whoever takes the highest allowed has it
-for a millisecond.
+at 1 and go up by one an attempt, so an honest one is far below; and the highest that is allowed is the
+highest for a millisecond only.
 """
 MAX_RECENT_MEMBERS = 2000
-"""Members of all epochs together that are kept for those who missed them."""
+"""Members of all epochs together that are kept for nodes that missed them."""
 
 
 class TopologyStore:
@@ -61,7 +61,7 @@ class TopologyStore:
         self._listeners: list[Listener] = []
         self._changed = asyncio.Event()
 
-    # --- what it knows
+    # --- what is known
 
     @property
     def saved(self) -> Saved:
@@ -94,7 +94,7 @@ class TopologyStore:
         return self.topology.member(self.node_id) is not None
 
     def told(self) -> dict[str, Any]:
-        """The fields of NodeState that gossip tells of it: a topology is told once it is confirmed."""
+        """The fields of NodeState that gossip spreads of it: a topology is in them once it is confirmed."""
         cluster_id, epoch = self._confirmed
         return {
             "node_id": self.node_id,
@@ -115,7 +115,7 @@ class TopologyStore:
         return Account((*since, self.topology), self._saved.acceptor)
 
     def ask_first(self, prove: Prove, approve: Approve) -> None:
-        """Have claims proven, and steps approved before a vote: whoever makes the node sets these.
+        """Have claims proven, and steps approved before a vote: the engine sets these.
 
         prove: goes over to what it finds proven. approve: raises where it can't, as Approval.check.
         """
@@ -131,7 +131,7 @@ class TopologyStore:
             await self._changed.wait()
         return self.topology
 
-    # --- going on
+    # --- newer topologies
 
     def adopt(self, topology: Topology) -> None:
         """Take in that somebody claims a topology, as ports.Placement; `prove` goes over to it."""
@@ -261,7 +261,7 @@ class TopologyStore:
 
     def _without_void_promise(self, saved: Saved) -> Saved:
         """What was saved, without the promise of a ballot that nobody can use: an older version gave such to
-        whoever asked, and then no change was possible any more. Nothing is accepted in such a ballot.
+        anybody, and then no change was possible any more. Nothing is accepted in such a ballot.
         """
         acceptor = saved.acceptor
         if not self._is_void(acceptor.promised) or self._is_void(acceptor.accepted):
@@ -312,11 +312,11 @@ class TopologyStore:
 
 
 async def _nothing_proven(claim: Topology) -> None:
-    """Who can't ask others believes nothing."""
+    """Believe nothing: there is nobody to ask."""
 
 
 async def _nothing_known(before: Topology, after: Topology) -> None:
-    """Who can't ask others votes for any valid step."""
+    """Vote for any valid step: there is nobody to ask."""
 
 
 def new_id(rng: Random) -> str:

@@ -102,7 +102,7 @@ class Verifier:
             self._judge(known, accounts)
 
     async def _accounts(self, known: Topology) -> dict[str, Account]:
-        """What the voters say, by id, until that is enough to go on."""
+        """What the voters say, by id, until that is enough for a step."""
         ids = {
             voter.url: voter.node_id
             for voter in known.voters

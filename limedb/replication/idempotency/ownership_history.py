@@ -1,10 +1,11 @@
-"""How far back a replica can tell of operations: what it forgot, and who the owners were meanwhile.
+"""How far back a replica knows operations: what it forgot, and which nodes were the owners meanwhile.
 
-It owns the account of the topologies of the last minutes. It must never learn one by itself: it is told.
+It owns the account of the topologies of the last minutes. It must never learn one by itself: the replica
+reports each.
 
-A replica that knows nothing of an operation may say so only where it would know: where it was an owner, with
-its memory, before the operation began, and so were those that it might have been agreed with. Else a retry
-could be agreed anew by owners who never heard of the first attempt.
+A replica that knows nothing of an operation may answer so only where it would know: where it was an owner,
+with its memory, before the operation began, and so were those that it might have been agreed with. Else a
+retry could be agreed anew by owners that never heard of the first attempt.
 """
 
 from bisect import bisect_left

@@ -8,9 +8,9 @@ Why an operation takes effect once. All its records have one version, since only
 accepted is sent; so they are one write to the register, repeated. It was chosen above all that a majority had
 when some attempt had begun, so that it is in order behind what was acknowledged before; a newer record met
 afterwards is a concurrent write's. Whichever attempt is answered, at the end a quorum holds the record or
-something newer. What comes late changes nothing: a proposal meets the promises of later attempts, a record is
-the one that is known. What an attempt can't find out (replicas forget after ten minutes, or owners have
-changed altogether) it doesn't guess: the outcome stays unknown.
+something newer. Late messages change nothing: a proposal meets the promises of later attempts, a record is
+the one that is known. An attempt never guesses: where replicas have forgotten (after ten minutes), or all
+owners have changed, the outcome stays unknown.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -53,7 +53,7 @@ class Attempt:
 
     @property
     def proposal(self) -> Proposal:
-        """What to send now."""
+        """The proposal to send now."""
         return Proposal(self.operation, self.ballot, self.terms)
 
 
@@ -167,7 +167,7 @@ class IdempotencyProposer:
         raise AssertionError("unreachable: the last restart returns")
 
     def _follow(self, error: StaleEpochError, layout: Layout) -> bool:
-        """Go over to the newer topology that a replica knows; whether that worked."""
+        """Go over to the newer topology that a replica knows; whether a newer one holds now."""
         self._counters.stale_restarts += 1
         return follow_topology(self._placement, error, layout)
 

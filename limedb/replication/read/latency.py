@@ -1,6 +1,6 @@
 """How quickly replicas answer reads: which to ask first, and when to ask one more.
 
-It owns the statistics. It must never ask anybody.
+It owns the statistics. It must never send anything.
 
 Nodes are ranked by a moving average that fades, so that a node which was slow is tried again some time. The
 moment to ask one more replica is the 99th percentile of the last minute's reads: then about one read in a

@@ -1,7 +1,7 @@
 """Keys that this node alone owns, read at once from its own store, in the form in which they are stored.
 
-It owns the question whether that may be done. It must never decide what a client is told: where it may not be
-done, the coordinator reads.
+It owns the question whether that may be done. It must never decide the answer to a client: where it may not
+be done, the coordinator reads.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a read does before it answers, where replicas differ: it writes what it found.
+"""Where replicas differ, a read writes what it found before it answers.
 
 It owns that step, and it is a strategy, so that a simulation can leave it out and see a checker object.
 
@@ -8,7 +8,7 @@ LINEARIZABLE are the reads of an atomic register. Source: Attiya, Bar-Noy and Do
 Robustly in Message-Passing Systems". Where all answers agree there is nothing to write, for then as many
 replicas as a quorum has hold the value.
 
-While owners change, that is not enough for readers under another epoch, who ask other replicas. A
+While owners change, that is not enough for readers under another epoch, which ask other replicas. A
 LINEARIZABLE read then sees to it that what it found is held like an acknowledged write: by
 needed(level, replicas) + len(extra) of the current owners and the extra ones.
 """
@@ -27,11 +27,11 @@ from limedb.replication.requests import Counters
 
 
 class StaleRecord:
-    """A record that was read, and who has it.
+    """A record that was read, and the replicas that have it.
 
-    need: how many have to have it before it is told. holders: how many do. lacking: those that are written:
-    who answered without it, and who was not asked. The quickest of them decide, so that a slow one (its disk
-    may take seconds) holds nobody up; it gets the record behind the answer. Where one of those that were not
+    need: how many must have it before the read answers. holders: how many do. lacking: those it is written
+    to: they answered without it, or were not asked. The quickest of them decide, so that a slow one (its disk
+    may take seconds) holds nothing up; it gets the record after the answer. Where one of those that were not
     asked has it already, that costs a message and no write.
     """
 
@@ -53,7 +53,8 @@ class BlockingReadRepair:
     async def restore(
         self, lookups: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
     ) -> dict[str, LimeDBError]:
-        """Write what stands to replicas that lack it, until enough have it; the keys where that failed.
+        """Write the newest records to replicas that lack them, until enough have it; the keys where that
+        failed.
 
         StaleEpochError: a replica knows a newer topology.
         """

@@ -59,8 +59,8 @@ class ReadRound(Tally[Sequence[Held]]):
         self.missing[node_url] = error
 
     def without_damaged(self) -> "list[ReadRound]":
-        """Take out the keys of which a replica that answered can't tell; they are to be asked anew of the
-        others. What is left is as if they had never been asked.
+        """Take out the keys whose record is damaged at a replica that answered; they are to be asked anew of
+        the others. What is left is as if they had never been asked.
         """
         if not any(RecordDamagedError in map(type, held) for held in self.answers.values()):
             return []
@@ -100,9 +100,9 @@ class ReadRound(Tally[Sequence[Held]]):
                 yield key, sorted(held)
 
     def error(self, key: str, level: str, seconds: float) -> LimeDBError:
-        """Why a key could not be read at its level. seconds: how long it was waited."""
+        """Why a key could not be read at its level. seconds: how long the read waited."""
         errors = [error for error in self.missing.values() if isinstance(error, LimeDBError)]
-        for error in errors:  # the others would say the same
+        for error in errors:  # the others would answer the same
             if is_too_large(error):
                 return error
         if errors and len(errors) == len(self.missing) and all(map(_stands_alone, errors)):
@@ -184,7 +184,7 @@ def _by_lookup(records: Sequence[Held], lookups: Sequence[ReadRound]) -> list[Se
 
 
 def _stands_alone(error: LimeDBError) -> bool:
-    """Whether an error that all replicas gave is the one to tell."""
+    """Whether an error that all replicas gave is the answer to the client."""
     return is_replica_error(error) or isinstance(error, RequestTimeoutError)
 
 

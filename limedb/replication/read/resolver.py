@@ -1,6 +1,6 @@
-"""Finds what stands of keys at a level: asks, merges, mends, and starts over when the topology moves on.
+"""Finds what stands of keys at a level: asks, merges, mends, and starts over when the topology has changed.
 
-It owns the way from keys to records. It must never know what a client is told of them.
+It owns the way from keys to records. It must never know how a client is answered.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ class ReadRepairStrategy(Protocol):
     async def restore(
         self, lookups: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
     ) -> Mapping[str, LimeDBError]:
-        """Mend; the keys that must not be told, and why."""
+        """Mend; the keys that must not be answered, and why."""
 
 
 class Read(NamedTuple):
@@ -36,7 +36,7 @@ class Read(NamedTuple):
 
 class ReadResolver:
     """Reads keys. write_back: what is done where replicas differ; a simulation may replace it. on_conflict:
-    told a key of which two nodes have different records with one version, and which nodes those are.
+    called with a key of which two nodes have different records of one version, and with those nodes.
     """
 
     def __init__(
@@ -80,8 +80,8 @@ class ReadResolver:
         most: int | None = None,
         writes_back: bool = True,
     ) -> list[Read]:
-        """What stands of different keys, in no order. writes_back: a client is to see it. most: as in
-        Reader.read.
+        """What stands of different keys, in no order. writes_back: whether replicas that differ are mended.
+        most: as in Reader.read.
 
         NotMemberError, StaleEpochError: the node can't follow the topology.
         """
@@ -92,7 +92,7 @@ class ReadResolver:
             fence = layout.topology.fence
             try:
                 lookups = await self._reader.read(_lookups(keys, layout, level), fence, deadline, most)
-                self._tell_conflicts(lookups)
+                self._report_conflicts(lookups)
                 failed = await self.write_back.restore(lookups, level, fence, deadline) if writes_back else {}
             except StaleEpochError as error:
                 self._follow(error, layout, attempt)
@@ -101,7 +101,7 @@ class ReadResolver:
                 return [read for lookup in lookups for read in _reads(lookup, failed, level, seconds)]
         raise AssertionError("unreachable: the last attempt raises")
 
-    def _tell_conflicts(self, lookups: Sequence[ReadRound]) -> None:
+    def _report_conflicts(self, lookups: Sequence[ReadRound]) -> None:
         for lookup in lookups:
             if len(lookup.answers) > 1:
                 for key, urls in lookup.conflicts():
@@ -115,7 +115,7 @@ class ReadResolver:
 
 
 def sole_owner(layout: Layout, keys: Iterable[str]) -> str | None:
-    """Who alone holds these keys and is to; None: several do, or nobody. NotMemberError."""
+    """The one node that holds these keys and is to; None: there are several, or none. NotMemberError."""
     if layout.alone is not None:
         return layout.alone
     found: str | None = None
@@ -148,15 +148,15 @@ def _reads(
         for key in lookup.keys:
             yield Read(key, lookup.error(key, level.value, seconds))
         return
-    told = [url for url in lookup.owners.natural if url in lookup.answers]
+    answered = [url for url in lookup.owners.natural if url in lookup.answers]
     for i, (key, record) in enumerate(zip(lookup.keys, lookup.winners(), strict=True)):
         if failed and key in failed:
             yield Read(key, failed[key])
         else:
-            yield Read(key, record, _holder(lookup, told, i, record))
+            yield Read(key, record, _holder(lookup, answered, i, record))
 
 
-def _holder(lookup: ReadRound, told: list[str], i: int, record: Held) -> str:
-    if len(told) == 1:
-        return told[0]
-    return next((url for url in told if lookup.answers[url][i] == record), "")
+def _holder(lookup: ReadRound, answered: list[str], i: int, record: Held) -> str:
+    if len(answered) == 1:
+        return answered[0]
+    return next((url for url in answered if lookup.answers[url][i] == record), "")

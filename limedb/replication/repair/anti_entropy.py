@@ -1,7 +1,7 @@
 """Anti-entropy: compares what this node holds with the other replicas of it, all the time.
 
-It owns when what is compared. It must never write to a node what that doesn't own, nor hold up a request:
-sections are spread over the interval.
+It owns the moment at which each range is compared. It must never write to a node what that node doesn't own,
+nor hold up a request: sections are spread over the interval.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from limedb.replication.repair.ranges import Section, owned
 log = logging.getLogger(__name__)
 
 DROP_SECONDS = 1.0
-"""How often a node looks whether there is something that it doesn't own."""
+"""Between two looks for records that the node doesn't own."""
 RETRY_SECONDS = 5.0
 """How long until what could not be dropped is tried again."""
 
@@ -30,7 +30,7 @@ RETRY_SECONDS = 5.0
 class Repairer:
     """Compares each range once in `interval` seconds, purges garbage, drops what isn't owned.
 
-    grace: TOMBSTONE_GRACE in seconds. cleaned_epoch: tells up to which epoch the node has dropped what it
+    grace: TOMBSTONE_GRACE in seconds. cleaned_epoch: the last epoch under which the node has dropped what it
     doesn't own; remember_cleaned keeps that. is_settled: whether no write made under an older epoch runs
     here: it could leave something behind what was looked at.
     """
@@ -68,7 +68,7 @@ class Repairer:
             tasks.create_task(self._drop_for_ever())
 
     async def repair_all(self) -> AsyncGenerator[RepairProgress, None]:
-        """Compare everything now; tells how far it is, first before anything is done. A change of the
+        """Compare everything now, and yield how far it is, first before anything is done. A change of the
         topology on the way starts it over. LimeDBError: the own store failed.
         """
         progress = RepairProgress()
@@ -123,7 +123,7 @@ class Repairer:
             try:
                 self._range_repairer.stats.passes += await self._pass()
             except LimeDBError as error:  # of the own store
-                log.warning("repair can't go on: %s", error)
+                log.warning("repair can't continue: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _pass(self) -> bool:

@@ -3,11 +3,11 @@
 It owns the leftovers of former ownership. It must never drop what might be the last copy of a write that
 stands, nor bring back to its owners what they have deleted and purged.
 
-What decides is the age of a version. Owners purge a tombstone only when it is older than TOMBSTONE_GRACE and
+The age of a version decides. Owners purge a tombstone only when it is older than TOMBSTONE_GRACE and
 none of them holds anything older under its key. So a leftover younger than that may be brought to any owner
 that lacks it: nothing that would overrule it was purged. One that is older, and that no owner has, was
 overruled (an acknowledged write that stands is on a majority of the owners) or never acknowledged: it goes.
-Values older than versions (version 0) are never old in that sense, for nobody may have been told of them.
+Values older than versions (version 0) are never old in that sense, for they may be known nowhere else.
 """
 
 import logging
@@ -30,7 +30,7 @@ _Handle = Callable[[Sequence[Span], Sequence[str], ReplicaCalls], Awaitable[None
 
 
 class Dropper:
-    """Works under the newest topology; when that changes on the way it gives up, and is to be called again.
+    """Works under the newest topology; when that changes on the way it stops, and is to be called again.
 
     grace: TOMBSTONE_GRACE in seconds. dropped: records that were removed. pushed: records that were
     brought to their owners before.

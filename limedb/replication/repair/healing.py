@@ -9,13 +9,12 @@ majority: so many have to answer with what verifies in their stores before the n
 the place of what is damaged. Until then this node has no answer for the key: it counts neither as a holder
 nor as one that lacks it, and takes no write for it, since an older one in its place would pass for its
 newest. A node that isn't read for the key (a new owner, or one that owns it no more) puts back what a
-majority of those that are says, as it would have fetched it. Where all others have answered and too few can
-tell, since the record is damaged there too, nobody knows more: the newest that is left counts. Where none is
-left the record is lost:
+majority of those that are says, as it would have fetched it. Where all others have answered and too few know,
+since the record is damaged there too, the newest that is left counts. Where none is left the record is lost:
 the key stays unanswered (DATA_LOSS) until it is written anew.
 
-What this doesn't cover: a record that is damaged within the seconds in which its write is still on its way to
-the others; and ONE, which promises that a write is there as long as its one replica is.
+This doesn't cover a record that is damaged within the seconds in which its write is still on its way to the
+others; nor ONE, which promises that a write is there as long as its one replica is.
 """
 
 import asyncio
@@ -46,13 +45,13 @@ BATCH = 32
 LOGGED = 20
 """Keys that get a line in the log each, at most, until all is mended."""
 TOLD_SECONDS = 3600.0
-"""How long status tells of damage that was mended, and of two records with one version."""
+"""How long status shows damage that was mended, and two records of one version."""
 NAMED = 5
 """Lost keys that status names."""
 
 
 class Outcome(Enum):
-    """What comes of mending a key."""
+    """The outcome of mending a key."""
 
     MENDED = "mended"
     WAITING = "waiting"
@@ -67,15 +66,15 @@ class Verdict(NamedTuple):
 
 
 def judge(own_url: str, owners: Owners, answers: Mapping[str, Held | LimeDBError]) -> Verdict:
-    """What follows from what the other owners that are read answered; see the module's argument. One that
+    """The verdict on what the other owners that are read answered; see the module's argument. One that
     could not answer is an error that isn't RecordDamagedError.
     """
     others = [url for url in owners.natural if url != own_url]
-    told = {url: held for url in others if not isinstance(held := answers[url], LimeDBError)}
+    known = {url: held for url in others if not isinstance(held := answers[url], LimeDBError)}
     need = majority(owners.replicas)
     enough = owners.replicas - need + 1 if own_url in owners.natural else need
-    records = [record for record in told.values() if record is not None]
-    if len(told) >= enough and told:
+    records = [record for record in known.values() if record is not None]
+    if len(known) >= enough and known:
         return Verdict(Outcome.MENDED, _newest(records))
     if any(_is_silent(answers[url]) for url in others) or len(others) < owners.replicas - 1:
         return Verdict(Outcome.WAITING)
@@ -83,7 +82,7 @@ def judge(own_url: str, owners: Owners, answers: Mapping[str, Held | LimeDBError
 
 
 class Healer:
-    """Mends the own store. run: for ever; heal: now."""
+    """Mends the own store. run: until cancelled; heal: now."""
 
     def __init__(
         self, own_url: str, store: Store, replicas: Replicas, placement: Placement, clock: Clock
@@ -144,7 +143,7 @@ class Healer:
     # --- one key
 
     async def _heal_once(self, key: str, deadline: float) -> Outcome:
-        """Mend a key, or wait for who is at it; not longer than until the deadline."""
+        """Mend a key, or wait for the task that mends it; not longer than until the deadline."""
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.get_running_loop().create_task(self._heal(key))
@@ -228,7 +227,7 @@ class Healer:
             log.warning("more records are damaged: status counts them, and no more are named here")
 
     def _look(self) -> None:
-        """Note when something was found last, and tell of two records with one version."""
+        """Note when something was found last, and report two records of one version."""
         damage, now = self._damage, self._clock.monotonic()
         found, conflicts = damage.found + damage.index, damage.conflicts
         if found > self._known[0]:

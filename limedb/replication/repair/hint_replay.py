@@ -24,7 +24,7 @@ PAGE_BYTES = 2 << 20
 SEND_SECONDS = 10.0
 """How long a node may take for a page."""
 MAX_AGE = 3 * 3600.0
-"""Seconds that a hint is good for: longer outages are mended by repair, which compares everything."""
+"""Seconds for which a hint is kept: repair, which compares everything, mends longer outages."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 

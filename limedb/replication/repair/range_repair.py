@@ -11,12 +11,12 @@ bring to any of them, or from them, under its key.
 
 Then a deleted key never comes back. Digests leave garbage out, but not the older value that it overrules, so
 an owner that holds one has another digest; its leaf is listed whole, the tombstone is brought to it, and (4)
-fails. So at (4) no owner holds an older value. What may still carry one is what was on its way: writes, read
-repair, messages of repair. All of these end with their requests, within half of SETTLE_SECONDS; hints are
-dropped at half the grace. Take the last owner to purge: whoever received the tombstone later than
+fails. So at (4) no owner holds an older value. Only messages that were on their way may still carry one:
+writes, read repair, repair. All of these end with their requests, within half of SETTLE_SECONDS; hints are
+dropped at half the grace. Take the last owner to purge: an owner that received the tombstone later than
 SETTLE_SECONDS before would still hold it, by (3); so every older value was overruled before that, and its
-copies that were on their way have arrived, at somebody who kept a tombstone then, or were found by (4). Nodes
-that own the range no more are read by nobody; when they come to own it again, `cleanup.py` sees to it.
+copies that were on their way have arrived, at somebody who kept a tombstone then, or were found by (4). No
+read asks nodes that own the range no more; when they come to own it again, `cleanup.py` sees to it.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ GARBAGE_LIMIT = 5000
 
 @dataclass(slots=True)
 class RangeRepairResult:
-    """What became of one section. is_stale: the topology has changed, so that it is to be divided anew.
+    """The outcome of one visit. is_stale: the topology has changed, so that it is to be divided anew.
     touched: keys that were brought here or elsewhere. missing: owners that could not be compared, and why.
     """
 

@@ -26,7 +26,9 @@ _CUT = 16  # parts of a leaf that holds far more keys than was thought
 
 
 class Scope(NamedTuple):
-    """What the messages of a comparison say: the topology that they are made under, and what is garbage."""
+    """What all messages of a comparison have in common: the topology that they are made under, and what is
+    garbage.
+    """
 
     fence: Fence
     cutoff_ms: int
@@ -52,7 +54,7 @@ class ReplicaCalls:
 
     @property
     def cutoff_ms(self) -> int:
-        """What ended before is garbage."""
+        """Records that ended before are garbage."""
         return self._scope.cutoff_ms
 
     async def digests(self, replica: Replica, spans: Sequence[Span]) -> list[int]:

@@ -1,6 +1,6 @@
 """How a node's ranges are divided for repair.
 
-It owns the division. It must never ask anybody.
+It owns the division. It must never send anything.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ SECTION_LEAVES = 512
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Leaves, in order, with the same owners. urls: who is to be asked about them."""
+    """Leaves, in order, with the same owners. urls: the nodes to be asked about them."""
 
     urls: tuple[str, ...]
     leaves: tuple[Span, ...]
@@ -33,7 +33,7 @@ def owned(layout: Layout, own_url: str, keys: int) -> list[Section]:
 
 
 def foreign(layout: Layout, own_url: str, density: float) -> list[Section]:
-    """What a node is no owner of, of any kind, with those who are read for it. density: keys a token."""
+    """What a node is no owner of, of any kind, with the nodes that are read for it. density: keys a token."""
 
     def owners_of(owners: Owners) -> tuple[str, ...] | None:
         return owners.natural if own_url not in owners.write_set else None
@@ -42,7 +42,7 @@ def foreign(layout: Layout, own_url: str, density: float) -> list[Section]:
 
 
 def gained(layout: Layout, own_url: str, density: float) -> list[Section]:
-    """What a node is to fetch anew, with those who are read for it."""
+    """What a node is to fetch anew, with the nodes that are read for it."""
 
     def owners_of(owners: Owners) -> tuple[str, ...] | None:
         return owners.natural if own_url in owners.pending else None
@@ -55,7 +55,7 @@ def _sections(
     whom: Callable[[Owners], tuple[str, ...] | None],
     density: float,
 ) -> Iterator[Section]:
-    """Sections of the segments for which `whom` names somebody, or nobody by an empty tuple."""
+    """Sections of the segments for which `whom` names nodes, or none by an empty tuple."""
     groups: dict[tuple[str, ...], list[Span]] = {}
     for span, owners in segments:
         if (urls := whom(owners)) is not None:

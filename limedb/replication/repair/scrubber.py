@@ -3,7 +3,7 @@
 It owns the pace, and the place that was reached. It must never judge a record: the store does, and
 `healing.py` brings back what is lost here.
 
-Nothing else reads what nobody asks for: damage that is found late may meet a second one, on another replica
+Requests read only what clients ask for: damage that is found late may meet a second one, on another replica
 of the same key.
 """
 
@@ -36,7 +36,7 @@ class ScrubMark(Protocol):
     """Where a scrubber keeps how far it is, over a restart."""
 
     def load(self) -> tuple[bytes, int]:
-        """The place where it is to go on, and when the last pass ended (ms since 1970; 0: never)."""
+        """The place where it is to continue, and when the last pass ended (ms since 1970; 0: never)."""
 
     async def save(self, place: bytes, ended_ms: int) -> None:
         """Keep both. It may fail silently: then more is read twice."""
@@ -62,15 +62,15 @@ class Scrubber:
             try:
                 await self._pass()
             except LimeDBError as error:
-                log.warning("scrubbing can't go on: %s; it is tried again", error)
+                log.warning("scrubbing can't continue: %s; it is tried again", error)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def scrub_all(self) -> AsyncGenerator[ScrubProgress, None]:
-        """Read everything now; tells how far it is, first before anything is read. LimeDBError."""
+        """Read everything now, and yield how far it is, first before anything is read. LimeDBError."""
         damage = self._store.damage
         before = (damage.found, damage.mended, damage.index)
         progress = _progress(damage, before, 0, 0, self._store.stats().size)
-        told = self._clock.monotonic()
+        reported = self._clock.monotonic()
         yield progress
         place, is_first, records, size = b"", True, 0, 0
         while place or is_first:
@@ -79,8 +79,8 @@ class Scrubber:
             place, is_first = step.place, False
             records, size = records + step.records, size + step.size
             await asyncio.sleep(max(step.size / FAST_BYTES, self._clock.monotonic() - began))
-            if self._clock.monotonic() - told >= PROGRESS_SECONDS:
-                told = self._clock.monotonic()
+            if self._clock.monotonic() - reported >= PROGRESS_SECONDS:
+                reported = self._clock.monotonic()
                 yield _progress(damage, before, records, size, progress.total)
         patience = self._clock.monotonic() + MEND_SECONDS
         while len(damage) > len(damage.lost_now) and self._clock.monotonic() < patience:
@@ -103,7 +103,7 @@ class Scrubber:
         return min(self._interval, max(0.0, self._interval - since))
 
     async def _pass(self) -> None:
-        """Go on from the place that was reached to the end, spread over the interval."""
+        """Continue from the place that was reached to the end, spread over the interval."""
         is_done = False
         if not self._place:
             self._began_ms = self._clock.wall_ms()

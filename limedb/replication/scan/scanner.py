@@ -1,7 +1,7 @@
-"""Scans: what stands of the keys of a range, in their order, across the cluster.
+"""Scans: the newest records of a range's keys, in their order, across the cluster.
 
-It owns whom a scan asks, and what it does when one of them fails or the topology moves on. It holds a page of
-each node at most, and must never run ahead of who takes what it finds.
+It owns the choice of nodes that a scan asks, and its reaction when one of them fails or the topology changes.
+It holds a page of each node at most, and must never run ahead of its reader.
 
 All current owners that can be reached are asked; of every range at least as many must answer, up to the same
 key, as the level needs, so that a scan at QUORUM sees every write that was acknowledged before it began. A
@@ -68,8 +68,8 @@ class Scanner:
         deadline: Callable[[], float],
         keys_only: bool = False,
     ) -> "Scan":
-        """Begin a scan. first: how many records are likely wanted at first. deadline: asked for each page.
-        keys_only: values are told by any of their size.
+        """Begin a scan. first: how many records are likely wanted at first. deadline: called for each page.
+        keys_only: of values the scan reports the size alone.
 
         InvalidRequestError: the level is LINEARIZABLE.
         """
@@ -78,7 +78,7 @@ class Scanner:
         return Scan(self, keys, level or self._default, min(first, MAX_FETCH), deadline, keys_only)
 
     def scan_own(self, keys: KeyRange) -> "OwnScan":
-        """Begin a scan of what the node itself holds, whoever owns it."""
+        """Begin a scan of what the node itself holds, whether it owns it or not."""
         return OwnScan(self._own, keys, self.live)
 
     @property
@@ -189,7 +189,7 @@ class Scan:
         return True
 
     async def _answers(self, merge: RangeMerge) -> dict[str, RangePage | LimeDBError]:
-        """The pages of those that were asked, but for who is late while the others are enough."""
+        """The pages of those that were asked, but for the late ones while the others are enough."""
         asked = {
             node: asyncio.create_task(self._ask(node, self._keys.begin_at(start)))
             for node, start in merge.needs_page.items()

@@ -26,12 +26,12 @@ from limedb.replication.streaming.transfer import Sources, Transfer
 
 log = logging.getLogger(__name__)
 
-WORKERS = 4  # parts that are fetched side by side: the bound on what a change costs those who serve
+WORKERS = 4  # parts that are fetched side by side: the bound on what a change costs the sources
 SPANS = 16  # in a part
 SLICES = 64  # of all tokens: no range is larger than one, so that few large ones are fetched side by side too
 LEARN_TIMEOUT = 5.0
 RETRY = 0.5  # seconds until what failed is tried again
-SAVE_SECONDS = 0.25  # how often what is done is written down: a node that dies fetches anew what was not
+SAVE_SECONDS = 0.25  # between two notes of what is done: a node that dies fetches the rest anew
 RATE_SECONDS = 5.0
 
 
@@ -88,7 +88,7 @@ class StreamJob:
 
     @property
     def owners(self) -> list[str]:
-        """Whom it fetches from."""
+        """The nodes that it fetches from."""
         return sorted({url for part in self.parts for url in part.owners.natural})
 
     def finish(self, piece: Span) -> None:
@@ -103,7 +103,7 @@ class StreamJob:
 
 
 class Handoff:
-    """Fetches what this node gains, whenever a change streams; it goes on where a restart cut it off.
+    """Fetches what this node gains, whenever a change streams; it continues where a restart cut it off.
 
     drop_stale: called before anything is fetched, until it is true: it drops leftovers of an earlier
     ownership that could bring back what was deleted since. calls_class: of the messages to replicas.
@@ -187,7 +187,7 @@ class Handoff:
             await asyncio.sleep(RETRY)
         log.info("fetching %d ranges from %s", len(job.left), ", ".join(job.owners) or "nobody")
         async with asyncio.TaskGroup() as tasks:
-            asking = tasks.create_task(self._tell_owners(job, topology))
+            asking = tasks.create_task(self._inform_owners(job, topology))
             async with asyncio.TaskGroup() as workers:
                 for _ in range(WORKERS):
                     workers.create_task(self._work(job, todo))
@@ -196,7 +196,7 @@ class Handoff:
         job.is_done = True
         log.info("fetched %d ranges, %d keys", len(job.left), job.keys)
 
-    async def _tell_owners(self, job: StreamJob, topology: Topology) -> None:
+    async def _inform_owners(self, job: StreamJob, topology: Topology) -> None:
         """Make sure that the owners know the epoch, until all do."""
 
         def take(url: str, known: Topology | LimeDBError) -> bool:
@@ -240,9 +240,9 @@ class Handoff:
         await self._save_at_times(job)
 
     def sources(self, job: StreamJob, part: Part) -> Sources:
-        """Whom to fetch a part from: all owners that may be, each the first for some parts, or this node.
+        """The sources of a part: all owners that may be, each the first for some parts, or this node.
 
-        UnavailableError: they are too few yet.
+        UnavailableError: too few of them are ready yet.
         """
         needed = part.owners.sources_needed
         ready = [
@@ -253,7 +253,7 @@ class Handoff:
         if len(ready) < (needed if job.is_asked else len(part.owners.natural)) or not ready:
             raise UnavailableError(self._lack(job, part, needed))
         turn = (part.number + part.attempts) % len(ready)
-        if self._own_url in ready:  # who owns a range already only compares what it has
+        if self._own_url in ready:  # an owner of the range only compares what it has
             turn = ready.index(self._own_url)
         first, *others = ready[turn:] + ready[:turn]
         return Sources(self._replicas.at(first), {url: self._replicas.at(url) for url in others}, needed)

@@ -13,7 +13,7 @@ has no cutoff), since another source may hold an older value that they overrule.
 Nothing is pushed. A source needs nothing from here: what this node has and it lacks is a write that is under
 way, which its coordinator sends to all owners; or a write that another source has, and the majority that
 acknowledged it stays one; or a leftover of this node's earlier ownership, of a key that its owners may have
-deleted and purged since (`repair/cleanup.py` drops those that it can tell), which must not reach a node that
+deleted and purged since (`repair/cleanup.py` drops those that it can find), which must not reach a node that
 is read. Anti-entropy makes the owners equal, beside the change and after it.
 """
 
@@ -40,8 +40,8 @@ LEAVES = 512  # digests asked for at once
 
 
 class Sources(NamedTuple):
-    """first: who is read in full. others: who is compared, by URL. needed: how many must answer, the first
-    included.
+    """first: the source that is read in full. others: those that are compared, by URL. needed: how many must
+    answer, the first included.
     """
 
     first: Replica
@@ -73,7 +73,7 @@ class Transfer:
         self._replica_calls, self._on_done = replica_calls, on_done
 
     async def run(self, spans: Iterable[Span]) -> None:
-        """Fetch spans. LimeDBError: what is not done yet can be tried again, with other sources."""
+        """Fetch spans. LimeDBError: the rest can be tried again, with other sources."""
         waiting: list[_Piece] = []
         async with aclosing(_ahead(self._pieces(spans))) as pieces:
             async for piece in pieces:
@@ -84,8 +84,8 @@ class Transfer:
         await self._take(waiting)
 
     async def _pieces(self, spans: Iterable[Span]) -> AsyncIterator[_Piece]:
-        """What the first source has, page by page; the pieces cover the spans. As long as spans hold little,
-        ever more are asked for side by side, for what they then take is the way there and back.
+        """The records of the first source, page by page; the pieces cover the spans. As long as spans hold
+        little, ever more are asked for side by side, for what they then take is the way there and back.
         """
         left, coming, depth = deque(spans), deque[tuple[Span, asyncio.Task[list[Record]]]](), 1
         try:

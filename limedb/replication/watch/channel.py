@@ -1,8 +1,8 @@
 """What a feed has reported of one selection of keys, and the subscribers that read it.
 
-It owns the order of what was reported, and how much of it is kept. Each change is kept once, whoever reads
-it: a subscriber is a place in the channel. It must never wait for a subscriber: one that falls behind what
-is kept finds a gap.
+It owns the order of what was reported, and how much of it is kept. Each change is kept once for all
+readers: a subscriber is a place in the channel. It must never wait for a subscriber: one that falls behind
+what is kept finds a gap.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ class Piece:
 class Channel:
     """The changes of one selection.
 
-    max_bytes: how much is kept. turns: those of who waits. reach_ms: all that was heard of after that time is
-    there. begun_at: the feed's count when the channel began. error: why it ended before its feed did.
-    subscribers: how many.
+    max_bytes: how much is kept. turns: of the subscribers that wait. reach_ms: all that was heard of after
+    that time is there. begun_at: the feed's count when the channel began. error: why it ended before its feed
+    did. subscribers: how many.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Channel:
             self.reach_ms, self._is_whole = first.newest_ms, False
 
     def fill(self, other: "Channel") -> None:
-        """Take what another one, of all keys, holds from before this one began; if it is whole."""
+        """Copy what another one, of all keys, holds from before this one began; if it is whole."""
         if not self._is_whole or other.reach_ms >= self.reach_ms:
             return
         before: list[Piece] = []

@@ -52,7 +52,7 @@ class Channels:
         self._lengths = sorted({len(what.prefix) for what in self._by_what if not what.key})
 
     def drop(self, channel: Channel) -> None:
-        """Nobody reads it any more; the first one stays."""
+        """Forget a channel without readers; the first one stays."""
         if channel.what != self._what and self._by_what.get(channel.what) is channel:
             del self._by_what[channel.what]
             self._lengths = sorted({len(what.prefix) for what in self._by_what if not what.key})
@@ -85,6 +85,6 @@ class Channels:
         self._add(Channel(self._what, self._max_bytes, self._turns, reach_ms, count))
 
     def wake(self) -> None:
-        """Wake all who wait for news."""
+        """Wake all that wait for news."""
         for channel in self._by_what.values():
             channel.wake()

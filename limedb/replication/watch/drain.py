@@ -1,4 +1,4 @@
-"""What a node that is asked to stop waits for, where somebody watches: peers that don't count for watches.
+"""Before a node stops, it waits for peers that don't count for watches yet, where somebody watches.
 
 It owns that wait, which is bounded. It must never keep a node that nobody listens to, nor wait for a peer
 that doesn't answer (nobody knows whether it comes back) or that stops itself (all may be stopped at once).

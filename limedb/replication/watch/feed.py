@@ -1,4 +1,4 @@
-"""What changes in the whole cluster, of some keys, for all on this node who watch them.
+"""The changes of some keys in the whole cluster, for all watches of them on this node.
 
 It owns which nodes are listened to, when they are enough, and what is reported of what they send. It must
 never hold a writer up, wait for a subscriber, or keep more than its bounds.
@@ -21,7 +21,7 @@ it knows a bound: a version above it is newer than all that was reported. Let a 
    the key is. What arrives now is a repeat or a copy (a hint, a repair, a range that is streamed, a lost node
    that is heard again), and is left out.
 3. A late write (sent again under its version, `change_log.py` marks it) may be acknowledged only now, and a
-   version younger than that may be on its way. There nothing can be said: the channel ends with a gap.
+   version younger than that may be on its way. There nothing is certain: the channel ends with a gap.
 
 What a write of unknown outcome left on one node only, and a copy brings to others after its key was
 forgotten, is left out too: it was never acknowledged.
@@ -66,7 +66,7 @@ RETRY_SECONDS = 0.2
 START_SECONDS = 2.0
 """How long a feed waits at first for nodes that don't answer."""
 GRACE_SECONDS = 5.0
-"""How long too few nodes may be heard before a feed ends: what they tell meanwhile comes later."""
+"""How long too few nodes may be heard before a feed ends: what changes meanwhile is reported later."""
 LOOK_SECONDS = 0.1
 QUEUE = 4
 """Batches of all nodes together that wait for the feed."""
@@ -85,9 +85,9 @@ class World:
 class WatchSource:
     """A node that is listened to.
 
-    since_ms: from when on it is asked; None: from now. until_ms: until when it has told all. floor_ms: from
-    when on it tells for sure, None where that is all that was asked for. stands: it is heard. reason: why
-    not. gap: why it doesn't tell all. is_tried: it has answered once, or failed to.
+    since_ms: from when on it is asked; None: from now. until_ms: until when it has reported all.
+    complete_since_ms: from when on it reports all, None where that is all that was asked for. is_live: it is
+    heard. reason: why not. gap: why it doesn't report all. is_tried: it has answered once, or failed to.
     """
 
     __slots__ = (
@@ -189,7 +189,7 @@ class Feed:
         return Place(self, channel, channel.end, self.count)
 
     async def run(self) -> None:
-        """Listen until it is cancelled, or can't go on: then `error` says why."""
+        """Listen until it is cancelled, or can't continue: then `error` says why."""
         try:
             await self._begin()
             while True:
@@ -230,7 +230,7 @@ class Feed:
         self._ask_late_ones_again()
 
     def _ask_late_ones_again(self) -> None:
-        """A node that is not heard yet, and would tell from when it is, tells from when the feed stood."""
+        """Let a node that is not heard yet report from when the feed stood, not from when it is heard."""
         for source in self._sources.values():
             if source.since_ms is None and not source.is_live:
                 if source.task is not None:
@@ -243,7 +243,7 @@ class Feed:
 
     @property
     def _is_settled(self) -> bool:
-        """Whether nobody else is worth waiting for at first."""
+        """Whether no other node is worth waiting for at first."""
         is_late = self._now() - self._began > START_SECONDS
         return is_late or all(source.is_tried for source in self._sources.values())
 
@@ -272,7 +272,7 @@ class Feed:
         self._tasks.append(source.task)
 
     async def _listen(self, source: WatchSource) -> None:
-        """Bring what a node tells, as fast as it is taken; ask it again whenever it is lost."""
+        """Bring what a node reports, as fast as it is taken; ask it again whenever it is lost."""
         while True:
             layout = self._world.placement.layout
             try:
@@ -293,11 +293,11 @@ class Feed:
                     async with timeout(self._world.clock, SILENCE_SECONDS):
                         batch = await anext(batches)
                 except (TimeoutError, StopAsyncIteration):
-                    raise ReplicaUnreachableError(source.url, "it tells nothing") from None
+                    raise ReplicaUnreachableError(source.url, "it sends nothing") from None
                 await self._queue.put((source, batch))
                 await self._is_begun.wait()
 
-    # --- what they tell
+    # --- what they report
 
     async def _hear(self) -> None:
         """Report what is new in the next batch."""
@@ -355,7 +355,7 @@ class Feed:
         return wall_ms_of(version) + self._world.margin_ms <= wall_ms_of(self.resume)
 
     def _break(self, record: Record) -> None:
-        """It can't be said whether a change was reported."""
+        """It is uncertain whether a change was reported."""
         why = f"key {record.key!r} at version {record.version} may have been reported or not"
         error = WatchGapError(self.resume, f"{why}: more keys changed since than a node remembers")
         if not self.channels.is_wide:
@@ -394,11 +394,11 @@ class Feed:
     # --- whether they are enough
 
     def _judge(self) -> bool:
-        """Whether enough is heard: then move the version to resume after. Or say why it can't go on."""
+        """Whether enough is heard: then move the version to resume after. Or say why it can't continue."""
         assert self._coverage is not None  # noqa: S101
         for source in self._sources.values():
             if source.task is not None and source.task.done():
-                source.task.result()  # it has no end: raises what is a bug
+                source.task.result()  # it has no end: it raises bugs
         now = self._now()
         counted = [source for source in self._sources.values() if self.counts(source)]
         if not self._coverage.is_enough([source.url for source in counted], self.level):

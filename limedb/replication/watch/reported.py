@@ -1,6 +1,6 @@
 """Which version of each key a feed has reported last, in bounded memory.
 
-It owns that memory. It must never decide what becomes of a version of which it can't say: the feed does.
+It owns that memory. It must never decide about a version that it isn't sure of: the feed does.
 
 The keys reported last are known exactly. Of those forgotten, each of BUCKETS groups of keys has the highest
 version that was forgotten: a version above it is new for certain, one up to it may have been reported or not.

@@ -1,8 +1,8 @@
 """Watches: the changes of some keys, from all of the cluster.
 
 It owns which feed serves a watch, how many there are, and how a watch reads one. It must never hold a writer
-up, nor keep anything for who watches: a watch is a place in a channel (`channel.py`), which all share who
-watch the same keys.
+up, nor keep anything for a watch: it is a place in a channel (`channel.py`), which all watches of the same
+keys share.
 
 The first few selections have a feed of their own (`feed.py`), so that a watch of few keys costs little.
 All beyond those share one of all keys.
@@ -40,7 +40,7 @@ MAX_BYTES, LEAST_BYTES = 64 << 20, 64 << 10
 
 
 class WatchEvent(NamedTuple):
-    """Changes that a watch tells, and the version after which it may be resumed."""
+    """Changes that a watch reports, and the version after which it may be resumed."""
 
     pieces: list[Piece]
     resume_version: int
@@ -80,7 +80,7 @@ class Watcher:
     ) -> AsyncGenerator[WatchEvent, None]:
         """What changes: first nothing, when the watch stands; then as it comes, and nothing now and then.
 
-        after_version: to be told what came after it too. InvalidRequestError: the level is LINEARIZABLE.
+        after_version: report what came after it too. InvalidRequestError: the level is LINEARIZABLE.
         WatchGapError: not all that came after it is known any more, or the messages are taken too slowly.
         RangeUnreachableError: too few owners of some keys are heard; NotMemberError. TooManyWatchesError.
         """
@@ -102,8 +102,8 @@ class Watcher:
             place.channel.subscribers += 1
             try:
                 async with aclosing(self._read(place, after)) as news:
-                    async for told in news:
-                        yield told
+                    async for changes in news:
+                        yield changes
             finally:
                 await self._leave(place)
         finally:

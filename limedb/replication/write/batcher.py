@@ -1,11 +1,11 @@
-"""Lets single writes that come together be carried together: one message and one merge for many of them.
+"""Carries single writes that come together in one message and one merge.
 
-It owns writes until they are carried, and who waits for which. It must never join what would change anything
-but the cost: each has its record and its outcome, and is answered as soon as its own level is reached,
-however the others do.
+It owns writes until they are carried, and the requests that wait for them. It must never join what would
+change anything but the cost: each has its record and its outcome, and is answered as soon as its own level is
+reached, however the others do.
 
-While a group is on its way, what comes gathers for the next one, until HOLD seconds after that was sent. Who
-comes alone never waits. Source: Nagle 1984, RFC 896.
+While a group is on its way, new writes gather for the next one, until LINGER_SECONDS after that was sent. A
+write that comes alone never waits. Source: Nagle 1984, RFC 896.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ LEAST_PATIENCE = 2.0
 MAX_TOGETHER = 256
 
 Carry = Callable[[Sequence[PendingWrite], Level, float], Awaitable[None]]
-"""Gives jobs their outcomes, and tells their waiters (`Writer.write`)."""
+"""Gives jobs their outcomes, and resolves their waiters (`Writer.write`)."""
 
 
 class WriteBatcher:
-    """Gathers writes, by their level and the second of their deadline. carry: whoever writes them."""
+    """Gathers writes, by their level and the second of their deadline. carry: writes them."""
 
     def __init__(self, carry: Carry, clock: Clock, tasks: Tasks) -> None:
         self._carry, self._clock, self._tasks = carry, clock, tasks

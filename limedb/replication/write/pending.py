@@ -1,7 +1,7 @@
 """A client's write on its way through the coordinator.
 
-It owns what is known of the write so far, and who waits for its outcome. It must never decide what is tried
-next: `writer.py` and `idempotency/proposer.py` do.
+It owns what is known of the write so far, and the request that waits for its outcome. It must never decide
+what is tried next: `writer.py` and `idempotency/proposer.py` do.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ class PendingWrite:
     """A write until it has its outcome.
 
     record: as it is sent; None: it needs a (new) version. above: its next version is to be greater.
-    is_exact: a newer version is no reason to write again. may_be_stored: an earlier attempt left it, or may
-    have, on some replica. existed: what is known of it so far, by the record of the version `previous`.
-    need of total replicas are to have it. waiter: is given the outcome as soon as there is one.
+    version_is_final: a newer version is no reason to write again. may_be_stored: an earlier attempt left it,
+    or may have, on some replica. existed: what is known of it so far, by the record of the version
+    `previous`. need of total replicas are to have it. waiter: is given the outcome as soon as there is one.
     """
 
     record: Record | None = None
@@ -49,23 +49,23 @@ class PendingWrite:
         self.own_versions += (record.version,)
 
     def settled(self) -> Written | LimeDBError:
-        """What became of it, once it was carried out."""
+        """Its outcome, once it was carried out."""
         if self.outcome is None:
             raise AssertionError(f"the write of key {self.write.key!r} has no outcome")
         return self.outcome
 
     def resolve(self) -> None:
-        """Tell who waits, if there is an outcome."""
+        """Hand the outcome to the request that waits, if there is one."""
         if self.waiter is not None and self.outcome is not None and not self.waiter.done():
             self.waiter.set_result(self.outcome)
 
     def fail(self, error: BaseException) -> None:
-        """Tell who waits that it could not be carried out to the end."""
+        """Let the request that waits fail with an error."""
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_exception(error)
 
     def learn_previous(self, previous: int, existed: bool) -> None:
-        """What was stored before, as some replica says; what this write itself left doesn't count."""
+        """Note what was stored before, as some replica reports it; this write's own records don't count."""
         if previous > self.previous and previous not in self.own_versions and not self.version_is_final:
             self.previous, self.existed = previous, existed
 

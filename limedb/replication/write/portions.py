@@ -1,8 +1,8 @@
 """Large batches, in portions.
 
-It owns where a batch is cut. What is done with much at once holds the event loop up: 60 MB of values as one
-message to each replica took 0.3 s of processor time in a few turns, and on a busy machine some seconds, for
-which everybody waited, and peers took the node for dead. A portion takes some milliseconds.
+It owns where a batch is cut. Work on much data at once holds the event loop up: 60 MB of values as one
+message to each replica took 0.3 s of processor time in a few turns, and on a busy machine some seconds, in
+which every request waited and peers took the node for dead. A portion takes some milliseconds.
 
 Cutting changes nothing of what is promised: each write of a batch has its own outcome, versions go up in the
 order of the batch, and different keys don't depend on each other. So a batch in portions is what a client

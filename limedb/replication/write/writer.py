@@ -1,8 +1,8 @@
 """Writes at a level: which replicas, which version, and what is tried again.
 
-It owns the fate of each write from the client's words to its receipt. It must never send: `fanout.py` does.
+It owns each write from its arrival to its receipt. It must never send: `fanout.py` does.
 
-What a receipt says is true because any two levels' worth of replicas that must meet do meet: a write that
+A receipt is true because any two levels' worth of replicas that must meet do meet: a write that
 comes after an acknowledged QUORUM write hears of it from a replica that both asked ("superseded"), moves the
 clock past it and is written again. A LINEARIZABLE write asks a majority first and writes above what it has;
 a newer record that it meets then is a concurrent write's, and it counts as done, ordered just before that
@@ -31,11 +31,11 @@ from limedb.errors import (
 from limedb.ports import Applied, Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout, ReplicaAcks
-from limedb.replication.read.resolver import sole_owner
 from limedb.replication.replica_errors import failure_text, is_replica_error
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
 from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
+from limedb.replication.write.single_replica import SingleReplica, acks_of
 
 KNOWN_DOWN = "it is known to be down"
 _superseded = itemgetter(0)
@@ -56,6 +56,7 @@ class Writer:
         counters: Counters,
     ) -> None:
         self._placement, self._replicas, self._clock = placement, replicas, clock
+        self._single = SingleReplica(replicas)
         self._versions, self._skew, self._fanout, self._counters = versions, skew, fanout, counters
 
     async def write_plain(
@@ -65,18 +66,18 @@ class Writer:
         they have one replica, the same one, nothing is counted.
         """
         layout, epoch = self._placement.layout, self._placement.layout.topology.epoch
-        if (url := self._sole_replica(layout, [write[0] for write in writes])) is None:
+        if (url := self._single.of(layout, [write[0] for write in writes])) is None:
             jobs = [PendingWrite(write) for write in writes]
         else:
             records = self._records(writes)
-            told = await self._apply_alone(url, records, layout, deadline)
-            if not isinstance(told, LimeDBError) and not any(map(_superseded, told)):
+            answers = await self._single.apply(url, records, layout, deadline)
+            if not isinstance(answers, LimeDBError) and not any(map(_superseded, answers)):
                 return [
                     _new_written(Written, (record[2], answer[1], 1, 1, epoch))
-                    for record, answer in zip(records, told, strict=True)
+                    for record, answer in zip(records, answers, strict=True)
                 ]
             jobs = [PendingWrite(write, record) for write, record in zip(writes, records, strict=True)]
-            self._settle_alone(jobs, url, told, layout, level)
+            self._settle_alone(jobs, url, answers, layout, level)
         await self.write(jobs, level, deadline)
         return [job.settled() for job in jobs]
 
@@ -104,63 +105,47 @@ class Writer:
     async def _write_alone(
         self, jobs: list[PendingWrite], level: Level, deadline: float
     ) -> list[PendingWrite]:
-        """Write keys that have one replica, the same one, the short way. The jobs that go on the long way."""
+        """Write keys that have one replica, the same one, the short way. It returns the jobs
+        that are left for the long way.
+        """
         layout = self._placement.layout
-        if not jobs or (url := self._sole_replica(layout, [job.write.key for job in jobs])) is None:
+        if not jobs or (url := self._single.of(layout, [job.write.key for job in jobs])) is None:
             return jobs
         records = self._versioned(jobs, self._skew.now_ms())
-        told = await self._apply_alone(url, records, layout, deadline)
+        answers = await self._single.apply(url, records, layout, deadline)
         if (
-            isinstance(told, LimeDBError)
-            and is_replica_error(told)
+            isinstance(answers, LimeDBError)
+            and is_replica_error(answers)
             and len(jobs) > 1
             and jobs[0].waiter is not None
         ):
-            for job in jobs:  # what is wrong with one is not to hurt those that it was joined with
-                told = await self._apply_alone(url, [job.sent], layout, deadline)
-                self._settle_alone([job], url, told, layout, level)
+            for job in jobs:  # an error of one must not hurt those that it was joined with
+                answers = await self._single.apply(url, [job.sent], layout, deadline)
+                self._settle_alone([job], url, answers, layout, level)
         else:
-            self._settle_alone(jobs, url, told, layout, level)
+            self._settle_alone(jobs, url, answers, layout, level)
         return [job for job in jobs if job.outcome is None]
-
-    def _sole_replica(self, layout: Layout, keys: Sequence[str]) -> str | None:
-        """The one replica of all these keys, if there is one and it can be reached."""
-        try:
-            url = sole_owner(layout, keys)
-        except NotMemberError:
-            return None
-        return url if url is not None and self._replicas.is_reachable(url) else None
-
-    async def _apply_alone(
-        self, url: str, records: list[Record], layout: Layout, deadline: float
-    ) -> Sequence[Applied] | LimeDBError:
-        try:
-            return await self._replicas.at(url).apply(records, layout.topology.fence, deadline)
-        except LimeDBError as error:
-            return error
 
     def _settle_alone(
         self,
         jobs: Sequence[PendingWrite],
         url: str,
-        told: Sequence[Applied] | LimeDBError,
+        answers: Sequence[Applied] | LimeDBError,
         layout: Layout,
         level: Level,
     ) -> None:
-        """What became of jobs whose records were sent to their one replica."""
+        """Give jobs whose records were sent to their one replica their outcomes."""
         epoch = layout.topology.epoch
         for i, job in enumerate(jobs):
-            if not isinstance(told, LimeDBError) and not (
-                told[i].superseded_by or job.version_is_final or job.own_versions[1:]
+            if not isinstance(answers, LimeDBError) and not (
+                answers[i].superseded_by or job.version_is_final or job.own_versions[1:]
             ):
-                job.outcome = Written(job.sent.version, told[i].existed, 1, 1, epoch)
+                job.outcome = Written(job.sent.version, answers[i].existed, 1, 1, epoch)
                 job.resolve()
                 continue
-            acks = _acks_alone(job, url)
-            if isinstance(told, LimeDBError):
-                acks.lose(url, told)
-            else:
-                acks.take(url, told[i])
+            job.need = job.total = 1
+            answer = answers if isinstance(answers, LimeDBError) else answers[i]
+            job.replica_acks = acks_of(job, url, answer)
             self._settle(job, layout, level)
 
     def version(self, job: PendingWrite, now_ms: int) -> Record:
@@ -206,7 +191,7 @@ class Writer:
     def _acks(
         self, job: PendingWrite, layout: Layout, level: Level, is_live: "_Live", now_ms: int
     ) -> ReplicaAcks | None:
-        """What to send of a job; None: nothing can be, and it has its outcome."""
+        """The record to send, with its replicas; None: too few can be reached, which is the outcome."""
         job.replica_acks = None
         try:
             owners = layout.of_key(job.write.key)
@@ -236,7 +221,7 @@ class Writer:
         return acks
 
     def _settle(self, job: PendingWrite, layout: Layout, level: Level) -> None:
-        """What became of an attempt: an outcome, or the need of another attempt."""
+        """Conclude an attempt: the job has its outcome, or is tried again."""
         acks = job.replica_acks
         if acks is None:
             return
@@ -282,17 +267,6 @@ class _Live(dict[str, bool]):
     def __missing__(self, node_url: str) -> bool:
         is_live = self[node_url] = self._replicas.is_reachable(node_url)
         return is_live
-
-
-def _acks_alone(job: PendingWrite, url: str) -> ReplicaAcks:
-    job.need = job.total = 1
-    judge = None if job.version_is_final else _takes_any
-    job.replica_acks = ReplicaAcks(job.sent, 1, (url,), check_stored=judge)
-    return job.replica_acks
-
-
-def _takes_any(version: int) -> None:
-    """A newer version is judged when the write goes above it."""
 
 
 def _failure(job: PendingWrite, acks: ReplicaAcks, level: Level) -> LimeDBError:

@@ -21,10 +21,10 @@ from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
 S = TypeVar("S")
 
-CONNECT_TIMEOUT = 0.75
+CONNECT_SECONDS = 0.75
 """Seconds that a connection to a nearby peer may take before the peer counts as unreachable."""
 
-FIRST_CONNECT_TIMEOUT = 3.0
+FIRST_CONNECT_SECONDS = 3.0
 """The same, while the distance is unknown."""
 
 RETRY_SECONDS = 0.3
@@ -162,7 +162,7 @@ class PeerLink:
     @property
     def _connect_patience(self) -> float:
         trips = self._watchdog.trips
-        return max(CONNECT_TIMEOUT, trips.fresh_patience) if trips.is_known else FIRST_CONNECT_TIMEOUT
+        return max(CONNECT_SECONDS, trips.fresh_patience) if trips.is_known else FIRST_CONNECT_SECONDS
 
     async def _connected(self, channel: grpc.aio.Channel) -> None:
         while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:

@@ -16,7 +16,7 @@ from limedb.errors import ConfigError, LimeDBError, NameTakenError
 TRIES = 12
 """How often the other process is asked, since it may be about to end: restarts may overlap."""
 LOOK_UPS = 3
-PAUSE = 0.25
+PAUSE_SECONDS = 0.25
 """Seconds between two tries."""
 LOOK_SECONDS = 2.0
 """How often a node that is in no cluster asks."""
@@ -28,7 +28,7 @@ class Dialler(Protocol):
     """Asks which node is at an address: ports.GossipTransport."""
 
     async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
-        """See ports.GossipTransport."""
+        """As GossipTransport.dial."""
 
 
 class NameWatch:
@@ -82,7 +82,7 @@ async def _check_free(dialler: Dialler, node_url: str, address: str) -> None:
         if found is None:
             return
         holder = found
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(PAUSE_SECONDS)
     raise NameTakenError(node_url, address, holder)
 
 
@@ -117,7 +117,7 @@ async def _check_host(address: str, setting: str) -> None:
         try:
             await asyncio.get_running_loop().getaddrinfo(host, None)
         except socket.gaierror:
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(PAUSE_SECONDS)
         else:
             return
     raise ConfigError(setting, address, f"a host that can be looked up: no name service knows {host!r}")

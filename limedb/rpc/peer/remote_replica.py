@@ -1,16 +1,17 @@
 """Peers behind the ports: a replica, the directory of them, and a gossip partner over gRPC.
 
-It owns the mapping from a port's methods to calls. It must never retry: the callers know what is safe.
+It owns the mapping from the methods of a port to calls. It must never retry: the callers know what is safe.
 
-Reads and applies share the link's stream. Two kinds are separate calls: those over BIG, so that the others
-don't wait behind them on the wire; and all of them while telemetry is on, for its interceptors make a span of
-each call, and a stream is one call from its start to its end.
+Reads and applies share the link's stream. Two kinds are separate calls: those over BIG_BYTES, so that the
+others don't wait behind them on the wire; and all of them while telemetry is on, for its interceptors make a
+span of each call, and a stream is one call from its start to its end.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
+from typing_extensions import override
 
 from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
@@ -26,7 +27,17 @@ from limedb.errors import (
     RequestTimeoutError,
     StoreCorruptError,
 )
-from limedb.ports import Applied, ChangeBatch, Clock, Held, IndexEntry, RangePage, Replica
+from limedb.ports import (
+    Applied,
+    ChangeBatch,
+    Clock,
+    GossipTransport,
+    Held,
+    IndexEntry,
+    RangePage,
+    Replica,
+    Replicas,
+)
 from limedb.rpc.peer.call import ask
 from limedb.rpc.peer.change_stream import changes_of
 from limedb.rpc.peer.links import PeerLink, PeerLinks
@@ -40,24 +51,24 @@ from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, replica_pb2, replica_pb2_gr
 T = TypeVar("T")
 Stub: TypeAlias = "replica_pb2_grpc.ReplicaServiceAsyncStub"
 
-MARGIN = 0.05
+MARGIN_SECONDS = 0.05
 """Seconds of a deadline reserved for the node's own answer, so that the client learns which node was slow."""
 
 
-BIG = 1 << 20
+BIG_BYTES = 1 << 20
 """Bytes above which a request is a separate call."""
 
 
-class RemoteReplica:
+class RemoteReplica(Replica):
     """The replica of a peer."""
 
     def __init__(self, link: PeerLink, clock: Clock) -> None:
         self._link, self._clock = link, clock
 
+    @override
     async def read(
         self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
     ) -> list[Held]:
-        """See ports.Replica."""
         body = frames.read_body(keys, fence, most)
         if self._stands_alone(body):
             request = convert_replica.read_request(keys, fence, most)
@@ -66,10 +77,11 @@ class RemoteReplica:
         asked = await self._carry(body, deadline)
         return self._checked(keys, self._answer_of(await asked.answer))
 
+    @override
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> list[Applied]:
-        """See ports.Replica. Once sent, a write without an answer may have taken effect."""
+        """Once sent, a write without an answer may have taken effect."""
         if not records:
             return []
         body = frames.apply_body(records, fence, copied)
@@ -105,42 +117,42 @@ class RemoteReplica:
             raise self._unknown(records, str(lost)) from None
         return convert_replica.applied_from(response)
 
+    @override
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
-        """See ports.Replica."""
         request = convert_replica.scan_request(span, limit, fence)
         response = await self._ask(lambda stub, timeout: stub.ScanTokens(request, timeout=timeout), deadline)
         return convert_replica.page_from(response)
 
+    @override
     async def scan_range(
         self, keys: KeyRange, limit: int, fence: Fence, deadline: float, keys_only: bool = False
     ) -> RangePage:
-        """See ports.Replica."""
         request = convert_replica.range_request(keys, limit, fence, keys_only)
         response = await self._ask(lambda stub, timeout: stub.ScanKeys(request, timeout=timeout), deadline)
         return convert_replica.range_page_from(response)
 
+    @override
     def watch(
         self, what: WatchFilter, since_ms: int | None, fence: Fence
     ) -> AsyncGenerator[ChangeBatch, None]:
-        """See ports.Replica."""
         return changes_of(self._link, what, since_ms, fence)
 
+    @override
     async def digests(
         self, spans: Sequence[Span], cutoff_ms: int, fence: Fence, deadline: float
     ) -> list[int]:
-        """See ports.Replica."""
         request = convert_replica.digest_request(spans, cutoff_ms, fence)
         response = await self._ask(lambda stub, timeout: stub.Digest(request, timeout=timeout), deadline)
         return convert_replica.digests_from(response)
 
+    @override
     async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
-        """See ports.Replica."""
         request = convert_replica.entries_request(spans, fence)
         response = await self._ask(lambda stub, timeout: stub.ListEntries(request, timeout=timeout), deadline)
         return convert_replica.entries_from(response)
 
+    @override
     async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
-        """See ports.Replica."""
         request = convert_replica.agree_request(proposals, fence)
         response = await self._ask(lambda stub, timeout: stub.Agree(request, timeout=timeout), deadline)
         return convert_replica.states_from(response)
@@ -153,7 +165,7 @@ class RemoteReplica:
         return await ask(self._link, lambda: send(self._link.stub(_stub), timeout), timeout)
 
     def _stands_alone(self, body: bytes) -> bool:
-        return self._link.is_traced or len(body) > BIG
+        return self._link.is_traced or len(body) > BIG_BYTES
 
     async def _carry(self, body: bytes, deadline: float) -> PendingCall:
         stream = await self._link.stream(self._remaining(deadline))
@@ -188,14 +200,14 @@ class RemoteReplica:
 
     def _remaining(self, deadline: float) -> float:
         remaining = deadline - self._clock.monotonic()
-        return max(0.001, remaining - min(MARGIN, remaining / 10))
+        return max(0.001, remaining - min(MARGIN_SECONDS, remaining / 10))
 
 
 def _stub(channel: grpc.aio.Channel) -> Stub:
     return replica_pb2_grpc.ReplicaServiceStub(channel)
 
 
-class ReplicaDirectory:
+class ReplicaDirectory(Replicas):
     """The replicas of all nodes: the own store for the own URL, a link for every other.
 
     is_alive: whether gossip takes a node to be alive, by its URL. silence: the seconds since gossip heard of
@@ -215,8 +227,8 @@ class ReplicaDirectory:
         self._is_alive, self._silence = is_alive, silence
         self._remote: dict[str, tuple[PeerLink, RemoteReplica]] = {}
 
+    @override
     def at(self, node_url: str) -> Replica:
-        """See ports.Replicas."""
         if node_url == self._own_url:
             return self._own
         link = self._links.to(node_url)
@@ -225,33 +237,34 @@ class ReplicaDirectory:
             kept = self._remote[node_url] = (link, RemoteReplica(link, self._clock))
         return kept[1]
 
+    @override
     def is_reachable(self, node_url: str) -> bool:
-        """As ports.Replicas: False if gossip takes the node to be dead, or its link is in trouble."""
+        """False if gossip takes the node to be dead, or its link is in trouble."""
         if node_url == self._own_url:
             return True
         return self._is_alive(node_url) and self._links.to(node_url).is_reachable
 
+    @override
     def absence(self, node_url: str) -> str:
-        """See ports.Replicas."""
         if trouble := self._links.to(node_url).trouble:
             return f"it is known to be down: {trouble}"
         return f"it is known to be down: nobody has heard of it for {self._silence(node_url):.1f} s"
 
 
-class RemoteGossip:
+class RemoteGossip(GossipTransport):
     """Gossip over the same links."""
 
     def __init__(self, links: PeerLinks) -> None:
         self._links = links
 
+    @override
     async def syn(self, node_url: str, digests: Sequence[Digest], timeout: float) -> Ack:
-        """See ports.GossipTransport."""
         payload = convert_gossip.syn_payload(digests)
         request = gossip_pb2.ExchangeRequest(type=gossip_pb2.GOSSIP_SYN, payload=payload)
         return convert_gossip.ack_from(await self._exchange(node_url, request, timeout))
 
+    @override
     async def dial(self, node_url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
-        """See ports.GossipTransport."""
         payload = convert_gossip.syn_payload(digests)
         request = gossip_pb2.ExchangeRequest(type=gossip_pb2.GOSSIP_SYN, payload=payload)
         link = self._links.aside(node_url, address)
@@ -260,8 +273,8 @@ class RemoteGossip:
         finally:
             await link.close()
 
+    @override
     async def ack2(self, node_url: str, updates: Sequence[NodeState], timeout: float) -> None:
-        """See ports.GossipTransport."""
         payload = convert_gossip.ack2_payload(updates)
         request = gossip_pb2.ExchangeRequest(type=gossip_pb2.GOSSIP_ACK2, payload=payload)
         await self._exchange(node_url, request, timeout)

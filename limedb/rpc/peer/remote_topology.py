@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
+from typing_extensions import override
 
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.report import Progress
 from limedb.core.topology import Topology
-from limedb.ports import Account
+from limedb.ports import Account, TopologyTransport
 from limedb.rpc.peer.call import ask
 from limedb.rpc.peer.links import PeerLinks
 from limedb.wire import topology as convert
@@ -21,26 +22,26 @@ T = TypeVar("T")
 Stub: TypeAlias = "topology_pb2_grpc.TopologyServiceAsyncStub"
 
 
-class RemoteTopology:
+class RemoteTopology(TopologyTransport):
     """ports.TopologyTransport over gRPC. It raises a peer's NotMemberError or TopologyChangeError as such."""
 
     def __init__(self, links: PeerLinks) -> None:
         self._links = links
 
+    @override
     async def prepare(
         self, node_url: str, before: Topology, ballot: Ballot, timeout: float
     ) -> Acceptor[Topology] | Topology:
-        """See ports.TopologyTransport."""
         request = topology_pb2.PrepareRequest(
             before=convert.topology_message(before), ballot=convert.ballot_message(ballot)
         )
         response = await self._ask(node_url, lambda s, t: s.Prepare(request, timeout=t), timeout)
         return _outcome(response)
 
+    @override
     async def accept(
         self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
     ) -> Acceptor[Topology] | Topology:
-        """See ports.TopologyTransport."""
         request = topology_pb2.AcceptRequest(
             before=convert.topology_message(before),
             ballot=convert.ballot_message(ballot),
@@ -49,25 +50,25 @@ class RemoteTopology:
         response = await self._ask(node_url, lambda s, t: s.Accept(request, timeout=t), timeout)
         return _outcome(response)
 
+    @override
     async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
-        """See ports.TopologyTransport."""
         request = topology_pb2.PledgeRequest(founder=founder)
         return (await self._ask(node_url, lambda s, t: s.Pledge(request, timeout=t), timeout)).founder
 
+    @override
     async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
-        """See ports.TopologyTransport."""
         request = topology_pb2.LearnRequest(topology=convert.topology_message(topology))
         response = await self._ask(node_url, lambda s, t: s.Learn(request, timeout=t), timeout)
         return convert.topology_from(response.topology)
 
+    @override
     async def account(self, node_url: str, after: int, timeout: float) -> Account:
-        """See ports.TopologyTransport."""
         request = topology_pb2.FetchRequest(after_epoch=after)
         response = await self._ask(node_url, lambda s, t: s.Fetch(request, timeout=t), timeout)
         return convert.account_from(response)
 
+    @override
     async def progress(self, node_url: str, timeout: float) -> Progress:
-        """See ports.TopologyTransport."""
         request = topology_pb2.GetProgressRequest()
         response = await self._ask(node_url, lambda s, t: s.GetProgress(request, timeout=t), timeout)
         return convert.progress_from(response)

@@ -1,10 +1,10 @@
-"""Decides whether a peer that owes answers is alive.
+"""Judges whether a peer that owes answers is alive.
 
-It owns the outstanding calls of one link, and the judgement. It pings a peer that leaves a call unanswered
-for PATIENCE. A peer that answers neither the ping nor anything else meanwhile is in trouble: all outstanding
-calls end at once, and the watchdog probes the peer until it answers. So a call fails within 0.8 s if the peer
-hangs or is cut off, and continues if it is only slow; a distant peer gets the time that its pings take. It
-must never know what the calls ask.
+It owns the outstanding calls of one link, and their end. It pings a peer that leaves a call unanswered for
+PATIENCE_SECONDS. A peer that answers neither the ping nor anything else meanwhile is in trouble: all
+outstanding calls end at once, and the watchdog probes the peer until it answers. So a call fails within 0.8 s
+if the peer hangs or is cut off, and continues if it is only slow; a distant peer gets the time that its pings
+take. It must never know what the calls ask.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 """How often the oldest call is checked, while there is one."""
-PATIENCE = 0.3
+PATIENCE_SECONDS = 0.3
 """Seconds without any answer after which a peer that owes one is pinged."""
-PING_TIMEOUT = 0.4
+PING_SECONDS = 0.4
 """Seconds in which a peer must answer a ping, unless it has been seen to need longer."""
-FIRST_PING = 2.5
+FIRST_PING_SECONDS = 2.5
 """The same for a peer that has not answered anything yet, whose distance is unknown. It is also the longest
 wait of a probe, unless the measurements demand more.
 """
-LONGEST_PING = 5.0
+LONGEST_PING_SECONDS = 5.0
 """Seconds in which any peer must answer a ping, however far away it is."""
 GROWTH = 1.5
 """The factor by which each probe waits longer than the unanswered one before it."""
@@ -39,7 +39,7 @@ RENEW_SECONDS = 0.5
 """Seconds after which a probe uses a new connection: TCP and gRPC wait longer and longer between
 their tries.
 """
-LONG_TROUBLE = 10.0
+LONG_TROUBLE_SECONDS = 10.0
 """Seconds of trouble after which probes and new connections come four times more slowly."""
 LAPSE_SECONDS = 30.0
 """Probing stops if no call wanted the peer for so long: the next call finds out itself."""
@@ -66,7 +66,7 @@ class Watchdog:
         self._clock, self._ping, self._renew = clock, ping, renew
         self._calls: dict[Call, float] = {}  # in the order of their start
         self._answers = self._seen = 0
-        self.trips = RoundTrips(PING_TIMEOUT, LONGEST_PING, FIRST_PING)
+        self.trips = RoundTrips(PING_SECONDS, LONGEST_PING_SECONDS, FIRST_PING_SECONDS)
         self._heard = self._wanted = clock.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -136,7 +136,10 @@ class Watchdog:
         now = self._clock.monotonic()
         if self._answers != self._seen:
             self._seen, self._heard = self._answers, now
-        if self._task is None and now - max(self._heard, next(iter(self._calls.values()))) >= PATIENCE:
+        if (
+            self._task is None
+            and now - max(self._heard, next(iter(self._calls.values()))) >= PATIENCE_SECONDS
+        ):
             self._start(self._check())
         else:
             self._arm()
@@ -191,10 +194,10 @@ class Watchdog:
     async def _probe(self) -> None:
         """Return when the peer gave a sign of life, or when no call has wanted it for long."""
         began = renewed = self._clock.monotonic()
-        patience = self.trips.fresh_patience if self.trips.is_known else PING_TIMEOUT
-        longest = max(FIRST_PING, patience)
+        patience = self.trips.fresh_patience if self.trips.is_known else PING_SECONDS
+        longest = max(FIRST_PING_SECONDS, patience)
         while (now := self._clock.monotonic()) - self._wanted < LAPSE_SECONDS:
-            pace = 4 if now - began > LONG_TROUBLE else 1
+            pace = 4 if now - began > LONG_TROUBLE_SECONDS else 1
             if now - renewed >= max(RENEW_SECONDS * pace, patience):
                 self._renew()
                 renewed = now

@@ -29,7 +29,7 @@ MAX_OF_CONNECTION = 500
 """Watches of one connection: half of the calls that it carries at a time, so that requests get through."""
 
 
-PAGE_READS = 32 << 20
+PAGE_READ_BYTES = 32 << 20
 """Bytes that the pages of all nodes count for while they are gathered: a MiB each, plus the processor
 time.
 """
@@ -78,7 +78,7 @@ class KeyStreams:
 
     async def _page(self, pages: Pages, context: Context) -> list[Record]:
         """The next page of a scan, gathered when there is room for it. OverloadedError: there is none."""
-        async with self._memory.paging(context, PAGE_READS):
+        async with self._memory.paging(context, PAGE_READ_BYTES):
             return await pages.page()
 
     async def watch(

@@ -23,7 +23,7 @@ from limedb.ports import Clock
 
 T = TypeVar("T")
 
-SMALL = 16 << 10
+SMALL_BYTES = 16 << 10
 """Requests and answers up to so many bytes aren't counted: the calls that `Calls` allows at a time hold at
 most 660 MiB of either.
 """
@@ -316,7 +316,7 @@ class Memory:
         held = self.reads.hold_now(holder, amount)
         if held is None:
             try:
-                return await read(SMALL)
+                return await read(SMALL_BYTES)
             except (ResponseTooLargeError, RemoteError) as error:
                 if not is_too_large(error):
                     raise

@@ -24,7 +24,7 @@ from limedb.errors import (
     StaleEpochError,
 )
 from limedb.ports import Applied, Clock, Held
-from limedb.rpc.server.memory import PEER_COPIES, ROOM_SECONDS, SMALL, Share
+from limedb.rpc.server.memory import PEER_COPIES, ROOM_SECONDS, SMALL_BYTES, Share
 from limedb.wire import frames
 from limedb.wire.old_errors import facts_of, kind_of
 from limedb.wire.status import status_of
@@ -35,13 +35,13 @@ METHOD = "ReplicaService/Carry"
 
 FRAME_BYTES = 1 << 20
 """Bytes after which a frame ends."""
-MAX_READY = 16 << 20
+MAX_READY_BYTES = 16 << 20
 """Bytes of answers that may wait to be sent; no more questions are read until the peer has taken some."""
 MAX_RUNNING = 2048
 """Questions of one stream that may be processed at a time; no more are started until some are done. A peer
 asks at most half as many.
 """
-MAX_ANSWER = 63 << 20
+MAX_ANSWER_BYTES = 63 << 20
 """Bytes of one answer. A frame larger than the peer accepts would end the stream."""
 
 
@@ -108,7 +108,7 @@ class StreamResponder:
     async def _read(self, requests: AsyncIterator[replica_pb2.CarryRequest]) -> None:
         async for request in requests:
             for question in request.questions:
-                while self._ready_bytes > MAX_READY or len(self._running) >= MAX_RUNNING:
+                while self._ready_bytes > MAX_READY_BYTES or len(self._running) >= MAX_RUNNING:
                     self._has_room.clear()
                     await self._has_room.wait()
                 self._begin(question)
@@ -124,7 +124,7 @@ class StreamResponder:
                 records = [received(data) for data in question.records]
                 work = self._apply(records, fence, deadline, question.copied)
                 size = question.ByteSize()
-                self._start(question.number, work if size <= SMALL else self._in_room(work, size))
+                self._start(question.number, work if size <= SMALL_BYTES else self._in_room(work, size))
                 return
             most = question.most_bytes or None
             found = self._own.read_stored(question.keys, fence, most)
@@ -143,7 +143,7 @@ class StreamResponder:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
-        if self._ready_bytes <= MAX_READY:
+        if self._ready_bytes <= MAX_READY_BYTES:
             self._has_room.set()
 
     async def _in_room(self, work: Coroutine[None, None, bytes], size: int) -> bytes:
@@ -178,9 +178,9 @@ class StreamResponder:
     # --- out
 
     def _put(self, number: int, body: bytes) -> None:
-        if len(body) > MAX_ANSWER:
+        if len(body) > MAX_ANSWER_BYTES:
             body = _refusal(_too_large(len(body)))
-        if len(body) > SMALL and not self._has_ended:
+        if len(body) > SMALL_BYTES and not self._has_ended:
             body = self._counted(body)
         self._ready.append(frames.answer(number, body))
         self._ready_bytes += len(body)
@@ -220,4 +220,4 @@ def _refusal(error: Exception) -> bytes:
 
 
 def _too_large(size: int) -> LimeDBError:
-    return ResponseTooLargeError(size, MAX_ANSWER, "ask for fewer keys at once")
+    return ResponseTooLargeError(size, MAX_ANSWER_BYTES, "ask for fewer keys at once")

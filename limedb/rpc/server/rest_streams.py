@@ -1,4 +1,4 @@
-"""How a stream over REST breaks off: by a line with the error, and a broken connection.
+"""The end of a failed stream over REST: a line with the error, and a broken connection.
 
 Envoy makes each message of a stream a line of JSON. At HTTP/1.1 it drops the status that ends the stream, so
 that half of a scan would look like a whole one. So the last line is an `error`, and then comes an invalid
@@ -11,7 +11,7 @@ Tested in tests/scenarios/test_stopping.py.
 import grpc
 
 HEADER = "x-limedb-rest"
-"""Envoy adds it to what it has transcoded, and takes it from what clients send."""
+"""Envoy adds it to transcoded calls, and removes it from clients' headers."""
 NO_MESSAGE = b"\x0f"
 """A field of wire type 7, which protobuf does not have."""
 BREAK_SECONDS = 0.1

@@ -32,7 +32,7 @@ from limedb.rpc.server.memory import (
     ANSWER_COPIES,
     COPIES,
     PEER_COPIES,
-    SMALL,
+    SMALL_BYTES,
     Calls,
     Held,
     Memory,
@@ -42,8 +42,8 @@ from limedb.rpc.server.memory import (
 )
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
 from limedb.rpc.server.rest_streams import BREAK_SECONDS, NO_MESSAGE, is_rest
-from limedb.wire.channels import MAX_MESSAGE
-from limedb.wire.status import FACTS_IN_TRAILERS, code_of, status_of, trailers_of
+from limedb.wire.channels import MAX_MESSAGE_BYTES
+from limedb.wire.status import FACT_BYTES_IN_TRAILERS, code_of, status_of, trailers_of
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
@@ -54,11 +54,11 @@ MAX_CONCURRENT_RPCS = 50_000
 fewer.
 """
 
-LONG = 4 << 20
+LONG_BYTES = 4 << 20
 """Bytes of a request that makes others wait: the event loop takes 40 ms to receive 60 MB, and 30 ms to parse
 them.
 """
-LARGE = 32 << 20
+LARGE_BYTES = 32 << 20
 """So many bytes of large requests that are processed, or wait, count as one of the few that may be on their
 way.
 """
@@ -84,13 +84,16 @@ FIRST_SECONDS, QUIET_SECONDS = 0.05, 0.2
 RELEASE_SECONDS = 0.05
 """The time for gRPC to stop accepting before waiting calls are refused."""
 
+UNBEGUN = (("limedb-unbegun", "1"),)
+"""The trailer of a call that a stopping node refuses: Envoy sends it to another node, even a write."""
+
 UNASKED_BYTES = 256 << 10
 """Bytes of a call that may arrive before the node reads them."""
 
 SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a forgotten node must not share the port silently
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 200),
     # gRPC would silently cancel some calls that the event loop has not reached yet beyond 1,000, and all
     # beyond 3,000, whichever client's they are. So the limit is that of all calls, which refuses with an
@@ -152,20 +155,22 @@ class _Method:
         request: Message | None = None
         response: Message | bytes = b""
         answer = b""
+        if self._streams.is_ended:
+            await self._refuse(await self._streams.refusal(), context, started, UNBEGUN)
         try:
-            if self._streams.is_ended:
-                await self._streams.refuse()
             self._begin(context)
             data = await self._receive(context)
             if not isinstance(data, bytes):
                 raise MalformedRequestError("the call has no message")
-            if len(data) > SMALL:
+            if len(data) > SMALL_BYTES:
                 held = await self._hold(data, context)
-            request = _parse(self._request_class, data) if len(data) < LONG else await self._parsed(data)
+            request = (
+                _parse(self._request_class, data) if len(data) < LONG_BYTES else await self._parsed(data)
+            )
             data = b""
             response = await self._behaviour(request, context)
             answer = response if isinstance(response, bytes) else response.SerializeToString()
-            if len(answer) > SMALL:
+            if len(answer) > SMALL_BYTES:
                 self._hold_answer(answer, context)
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", perf_counter() - started)
@@ -271,12 +276,14 @@ class _Method:
         await asyncio.sleep(BREAK_SECONDS)
         await _write_whole(context, NO_MESSAGE)
 
-    async def _refuse(self, error: Exception, context: Context, started: float) -> None:
-        code, status = code_of(error), status_of(error, self._name, FACTS_IN_TRAILERS)
+    async def _refuse(
+        self, error: Exception, context: Context, started: float, trailers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        code, status = code_of(error), status_of(error, self._name, FACT_BYTES_IN_TRAILERS)
         # Otherwise large refused messages stay in memory until the collector's next full pass.
         clear_frames(error.__traceback__)
         self._record(self._name, code.name, perf_counter() - started)
-        await context.abort(code, status.message, trailers_of(error, status))
+        await context.abort(code, status.message, (*trailers_of(error, status), *trailers))
 
 
 async def _write_whole(context: Context, data: bytes) -> None:
@@ -314,11 +321,11 @@ class _Streams:
         self.is_ended = False
         self._last, self._refusing = 0.0, asyncio.Event()
 
-    async def refuse(self) -> None:
-        """Raise UnavailableError once the server accepts no more calls: a client can't ask again at once."""
+    async def refusal(self) -> UnavailableError:
+        """The error of a call that comes now, once no more can come: so its client can't repeat it here."""
         self._last = perf_counter()
         await self._refusing.wait()
-        raise UnavailableError("the node is stopping, nothing was written; ask another one")
+        return UnavailableError("the node is stopping, nothing was written; ask another one")
 
     async def wait_quiet(self) -> None:
         """Return once no more calls come, after QUIET_SECONDS_AT_MOST at the latest."""
@@ -423,7 +430,10 @@ class Server:
     ) -> None:
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_about_us)
         gauge = gauge or NoGauge()
-        clock, large = memory.clock, lambda: memory.requests.held // LARGE + memory.arrivals.held // LARGE
+        clock, large = (
+            memory.clock,
+            lambda: memory.requests.held // LARGE_BYTES + memory.arrivals.held // LARGE_BYTES,
+        )
         receiving = Receiving(gauge, clock, large)
         self._clients = Room(
             memory.requests, memory.arrivals, memory.answers, memory.streams, receiving, calls=memory.calls

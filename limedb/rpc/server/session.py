@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from limedb.encoding.varint import varint
 from limedb.errors import InvalidRequestError
 from limedb.rpc.server.answers import serialized
-from limedb.rpc.server.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL, Held, Memory, holder_of
+from limedb.rpc.server.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL_BYTES, Held, Memory, holder_of
 from limedb.rpc.server.server import Context
 from limedb.wire.old_errors import failure_of
 from limedb.wire.status import code_of, status_of
@@ -181,8 +181,8 @@ class SessionHandler:
     async def _answer(self, request: kv_pb2.SessionRequest, items: int, size: int) -> None:
         started, code, held = perf_counter(), "OK", None
         try:
-            data = await (self._carried_out(request) if size <= SMALL else self._in_room(request, size))
-            if len(data) > SMALL:
+            data = await (self._carried_out(request) if size <= SMALL_BYTES else self._in_room(request, size))
+            if len(data) > SMALL_BYTES:
                 answers = self._memory.answers
                 hold = (
                     answers.hold if _is_read(request) else answers.force
@@ -221,7 +221,7 @@ class SessionHandler:
             await self._wait_room(size)
 
     async def _wait_room(self, size: int) -> None:
-        if size > SMALL:
+        if size > SMALL_BYTES:
             self._memory.answers.check(self._holder, ANSWER_COPIES * size)
         while not self._fits(size):
             self._room.clear()
@@ -232,7 +232,7 @@ class SessionHandler:
         none of these, it may.
         """
         ahead = self._unread + self._reading * self._expected
-        return size <= SMALL or not ahead or ahead + size <= self._limits.size
+        return size <= SMALL_BYTES or not ahead or ahead + size <= self._limits.size
 
     async def _outcome(self, request: kv_pb2.SessionRequest) -> bytes:
         operation = request.WhichOneof("operation")

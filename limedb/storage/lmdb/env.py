@@ -15,11 +15,12 @@ from limedb.storage.files import is_full
 from limedb.storage.lmdb.layout import FORMAT, FORMAT_VERSION, MAIN, META, TOKENS
 from limedb.storage.lmdb.upgrade import OLD_FORMATS, finish_sealing, upgrade
 
-# Address space, not memory or disk: the file is only as long as the data. The map can't grow while others
-# have it open, so it is huge from the start.
 MAP_SIZE = 1 << 40
+"""Address space, not memory or disk: the file is only as long as the data. The map can't grow while
+others have it open, so it is huge from the start.
+"""
 _LEAST_MAP_SIZE = 1 << 26
-PAGES_A_WRITE = 32 << 10
+PAGE_BYTES_PER_WRITE = 32 << 10
 """Bytes of tree pages that one record may dirty in both tables, and some more."""
 _CORRUPT = (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError, lmdb.PageNotFoundError)
 _BROKEN_TREE = (

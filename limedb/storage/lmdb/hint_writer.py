@@ -20,7 +20,7 @@ from limedb.storage.lmdb.env import is_no_room
 
 log = logging.getLogger(__name__)
 
-WRITE_INTERVAL = 1.0
+WRITE_INTERVAL_SECONDS = 1.0
 """Seconds for which hints are gathered, as each write of hints is synced."""
 _BATCH_BYTES = 4 << 20
 _OVERHEAD = 1 << 20
@@ -102,7 +102,7 @@ class HintWriter:
         """The first job, and those of the next second, unless one has a waiter or they grow large."""
         jobs = [self._queue.get()]
         size = jobs[0].size
-        end = time.monotonic() + WRITE_INTERVAL
+        end = time.monotonic() + WRITE_INTERVAL_SECONDS
         with suppress(Empty):
             while size < _BATCH_BYTES and not jobs[-1].waiter and not jobs[-1].is_last:
                 jobs.append(self._queue.get(timeout=max(0.0, end - time.monotonic())))

@@ -26,7 +26,8 @@ from limedb.errors import StoreCorruptError, brief
 
 MAIN, TOKENS, META = b"main", b"tokens", b"meta"
 COUNT, HIGH_WATER, FORMAT = b"count", b"high_water", b"format"
-LOGGED, STAMP = b"logged", b"stamp"  # the segment up to which the tables have the log; `folder_state`
+LOGGED, STAMP = b"logged", b"stamp"
+"""The segment up to which the tables have the log; see `folder_state`."""
 FORMAT_VERSION = b"3:sealed"
 """Chosen so that many bits would have to flip to give another format."""
 

@@ -22,7 +22,7 @@ from limedbpb.v1.log_pb2 import LogGroup, Purge
 
 log = logging.getLogger(__name__)
 
-SYNC_INTERVAL = 1.0
+SYNC_INTERVAL_SECONDS = 1.0
 """Seconds between syncs if DURABILITY is interval."""
 _RECORD = b"\x0a"  # the tag of an item of LogGroup.records
 
@@ -33,8 +33,9 @@ Post = Callable[[Callable[[], None]], None]
 class LogWriter:
     """Carries out requests in a thread, in order, and posts the results. Its methods never wait.
 
-    is_synced_later: sync every SYNC_INTERVAL. failure: set once, if the disk failed; nothing is written
-    afterwards. appends: the number of appended groups. is_empty: after `finish`, whether no segment is left.
+    is_synced_later: sync each SYNC_INTERVAL_SECONDS. failure: set once, if the disk failed; nothing is
+    written afterwards. appends: the number of appended groups. is_empty: after `finish`, whether no segment
+    is left.
     """
 
     def __init__(self, segments: WriteAheadLog, is_synced_later: bool, post: Post) -> None:
@@ -95,7 +96,7 @@ class LogWriter:
             self._log.append(groups)
             self.appends += 1
             if self._is_synced_later and self._sync_due is None:
-                self._sync_due = time.monotonic() + SYNC_INTERVAL
+                self._sync_due = time.monotonic() + SYNC_INTERVAL_SECONDS
 
     def _rotate(self, done: Callable[[int], None]) -> None:
         ended: list[int] = []

@@ -6,11 +6,12 @@ and only a transaction of the tables shows that.
 
 import time
 
-from limedb.storage.lmdb.env import PAGES_A_WRITE, Tables, free_space
+from limedb.storage.lmdb.env import PAGE_BYTES_PER_WRITE, Tables, free_space
 
 LOOK_SECONDS = 0.05
 """How long a look at disk and map counts: another look costs more than a write."""
-_SPARE = 4 << 20  # bytes that others may take meanwhile; beyond that, the log reports that it finds no room
+_SPARE_BYTES = 4 << 20
+"""The part that others may take meanwhile; beyond that, the log reports that it finds no room."""
 
 
 class Room:
@@ -31,11 +32,11 @@ class Room:
         if (now := time.monotonic()) >= self._due:
             self._due = now + LOOK_SECONDS
             self._look()
-        needed = 4 * size + min(PAGES_A_WRITE * count, self._used)
+        needed = 4 * size + min(PAGE_BYTES_PER_WRITE * count, self._used)
         return needed < self._map and size + needed < self._disk
 
     def _look(self) -> None:
         info = self._tables.env.info()
         self._used = (info["last_pgno"] + 1) * self._page
-        self._map = info["map_size"] - self._used - _SPARE // 4
-        self._disk = free_space(self._tables.folder) - _SPARE
+        self._map = info["map_size"] - self._used - _SPARE_BYTES // 4
+        self._disk = free_space(self._tables.folder) - _SPARE_BYTES

@@ -40,7 +40,8 @@ CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_ITEMS = 50_000
 """Bytes of log, and keys, at which a checkpoint begins; at twice as many, writes wait for it."""
 _NOTHING = WritePlan({}, [], 0)
-_GROUP_BYTES = 32 << 20  # of the direct way: one transaction must not hold memory or callers for long
+_GROUP_BYTES = 32 << 20
+"""A group of the direct way: one transaction must not hold memory or callers for long."""
 
 
 class WritePath:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from limedb.errors import StoreError
 from limedb.ports import Applied
 from limedb.storage.lmdb.counters import counters, put_counters
-from limedb.storage.lmdb.env import PAGES_A_WRITE, Tables, broken, full_error, is_no_room
+from limedb.storage.lmdb.env import PAGE_BYTES_PER_WRITE, Tables, broken, full_error, is_no_room
 from limedb.storage.lmdb.layout import LOGGED, packed_count
 from limedb.storage.lmdb.plan import EncodedRecord, Lookup, WritePlan, plan, plan_mending
 from limedb.storage.lmdb.sound import sound_at, was_live
@@ -147,7 +147,7 @@ class TableWriter:
             self._carry_out([job])
 
     def _is_no_room(self, jobs: list[WriteGroup], error: Exception) -> bool:
-        written = sum(2 * job.size + PAGES_A_WRITE * len(job.plan.writes) for job in jobs)
+        written = sum(2 * job.size + PAGE_BYTES_PER_WRITE * len(job.plan.writes) for job in jobs)
         return is_no_room(error, self._tables.folder, written + (1 << 20))
 
     def _commit(self, jobs: list[WriteGroup]) -> None:

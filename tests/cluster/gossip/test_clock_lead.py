@@ -1,8 +1,8 @@
-"""What lead over its clocks a cluster agrees on."""
+"""The lead over its clocks on which a cluster agrees."""
 
 import pytest
 
-from limedb.cluster.gossip.clock_lead import MAX_LEAD_MS, RECENT, ClockLead
+from limedb.cluster.gossip.clock_lead import MAX_LEAD_MS, RECENT_INTERVALS, ClockLead
 from limedb.core.slewed_time import RATE
 
 OWN, B, C, STRANGER = (f"http://{name}:1" for name in ("a", "b", "c", "stranger"))
@@ -81,7 +81,7 @@ def test_while_too_few_are_heard_the_own_lead_stays_and_is_no_more_than_an_opini
     assert not lead.is_settled
     assert lead.agreed_ms(0, NOW) == 0
     assert lead.is_settled
-    clock.now = RECENT + 1
+    clock.now = RECENT_INTERVALS + 1
     assert lead.agreed_ms(60_000, clock.wall_ms()) == 60_000
     assert lead.is_settled
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from limedb.cluster.gossip.clock_skew import START, ClockSkewMonitor
+from limedb.cluster.gossip.clock_skew import START_INTERVALS, ClockSkewMonitor
 
 MEMBERS = ["b", "c", "d", "e"]
 
@@ -80,7 +80,7 @@ def test_what_is_within_the_uncertainty_is_no_disagreement(watch: ClockSkewMonit
 
 
 def test_strangers_and_old_measurements_do_not_count(watch: ClockSkewMonitor, clock: HandClock) -> None:
-    clock.now += START
+    clock.now += START_INTERVALS
     hear(watch, clock, x=600_000, y=600_000)
     assert watch.problem() == ""
     hear(watch, clock, b=600_000)
@@ -103,7 +103,7 @@ def test_a_node_that_starts_waits_a_while_until_it_has_heard_a_clock(clock: Hand
     assert watch.problem() == ""
 
     unheard = ClockSkewMonitor(clock, max_skew_ms=500, interval=1.0, members=lambda: MEMBERS)
-    clock.now += START
+    clock.now += START_INTERVALS
     assert unheard.problem() == ""
     assert ClockSkewMonitor(clock, max_skew_ms=500, interval=1.0, members=lambda: ["a"]).problem() == ""
 

@@ -202,8 +202,8 @@ def test_what_changed_is_told_at_once_after_a_nudge() -> None:
             await asyncio.sleep(5)
             nodes[2].keys = 42
             nodes[2].gossiper.nudge()
-            told = nodes[2].url
-            await wait_until(lambda: sum(n.view.state(told).keys == 42 for n in nodes) >= 3, limit=0.5)
+            nudged = nodes[2].url
+            await wait_until(lambda: sum(n.view.state(nudged).keys == 42 for n in nodes) >= 3, limit=0.5)
 
     run_virtual(scenario())
 

@@ -1,4 +1,4 @@
-"""What third parties can do by what they say, and what only a node itself can."""
+"""The effects of reports by third parties, and the changes that only a node itself can make."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Peers over a real wire: what is asked arrives, and errors come back as what they were."""
+"""Peers over a real wire: questions arrive, and errors come back as the same errors."""
 
 import time
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ RECORDS = [Record("k", "v", 5), Record("gone", None, 6), Record("b", b"\xff", 2*
 
 
 class FakeKeeper:
-    """A node's part in agreeing, which answers what it is told to."""
+    """A node's part in agreements, with prepared answers."""
 
     def account(self, after: int) -> Account:
         votes = Acceptor(Ballot(2, "b"), Ballot(1, "a"), AFTER)
@@ -118,8 +118,8 @@ async def test_everything_that_a_replica_is_asked_arrives_with_its_fence(peer: P
 
 
 async def test_how_much_is_wanted_arrives(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for big in (remote.BIG, 0):  # over the stream, and as a call of its own
-        monkeypatch.setattr(remote, "BIG", big)
+    for big in (remote.BIG_BYTES, 0):  # over the stream, and as a call of its own
+        monkeypatch.setattr(remote, "BIG_BYTES", big)
         await peer.replica.read(["k"], FENCE, soon(), 16_000)
     assert peer.own.asked == [("read", ["k"], FENCE, 16_000)] * 2
 

@@ -43,7 +43,7 @@ def soon(seconds: float = 10.0) -> float:
 
 
 class Own:
-    """A replica that is told what to do with each key. gates: reads and writes of these keys wait."""
+    """A replica with prepared behaviour for each key. gates: reads and writes of these keys wait."""
 
     def __init__(self) -> None:
         self.gates: dict[str, asyncio.Event] = {}
@@ -343,7 +343,7 @@ async def test_a_peer_that_stops_answers_what_it_has_begun() -> None:
 
 
 async def test_large_requests_are_calls_of_their_own(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "BIG", 1000)
+    monkeypatch.setattr(remote, "BIG_BYTES", 1000)
     await peer.apply("k", value="v" * 2000)
     await peer.replica.read(["k" * 900, "k" * 901], FENCE, soon())
     await peer.read("small")
@@ -353,7 +353,7 @@ async def test_large_requests_are_calls_of_their_own(peer: Peer, monkeypatch: py
 async def test_an_answer_over_what_a_message_holds_is_refused_alone(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrier, "MAX_ANSWER", 1000)
+    monkeypatch.setattr(carrier, "MAX_ANSWER_BYTES", 1000)
     peer.own.stored = {"large": encode(Record("large", "v" * 2000, 1)), "k": encode(Record("k", "v", 1))}
     large, small = await asyncio.gather(peer.read("large"), peer.read("k"), return_exceptions=True)
     assert isinstance(large, RemoteError)
@@ -363,7 +363,7 @@ async def test_an_answer_over_what_a_message_holds_is_refused_alone(
 
 async def test_answers_beyond_a_frame_come_in_several(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carrier, "FRAME_BYTES", 1000)
-    monkeypatch.setattr(carrier, "MAX_READY", 2000)
+    monkeypatch.setattr(carrier, "MAX_READY_BYTES", 2000)
     monkeypatch.setattr(peer_stream, "FRAME_BYTES", 200)
     records = [Record(f"k{i}", "v" * 500, 1) for i in range(50)]
     peer.own.stored = {record.key: encode(record) for record in records}

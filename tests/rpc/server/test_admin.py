@@ -1,4 +1,4 @@
-"""AdminService: what is refused before anybody plans."""
+"""AdminService: requests that are refused before any planning."""
 
 from typing import Any, cast
 

@@ -25,7 +25,7 @@ WRITTEN = st.builds(
 
 
 def found(record: Record) -> Found | None:
-    """What a client is to be told of a record."""
+    """The expected answer to a client about a record."""
     if record.value is None or not record.is_live(NOW):
         return None
     return Found(record.value, URL)

@@ -1,4 +1,4 @@
-"""What is refused, and in which words."""
+"""The refused requests, and the texts of the refusals."""
 
 import pytest
 from hypothesis import given

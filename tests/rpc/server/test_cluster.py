@@ -1,4 +1,4 @@
-"""What a node tells of the cluster."""
+"""The reports of a node on the cluster."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -1,4 +1,4 @@
-"""What an administrator is told when members are missing."""
+"""The problems that administrators see when members are missing."""
 
 from limedb.core.detector import Status
 from limedb.core.membership import NodeState

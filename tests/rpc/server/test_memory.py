@@ -1,4 +1,4 @@
-"""Shares of the memory: who waits, who is refused, and that nothing leaks, whenever it is cancelled."""
+"""Shares of the memory: waiting, refusals, and that nothing leaks, whenever a wait is cancelled."""
 
 import asyncio
 from functools import partial
@@ -13,7 +13,7 @@ from limedb.rpc.server.memory import (
     FORGET_SECONDS,
     FULL_SECONDS,
     MOST_WAITING,
-    SMALL,
+    SMALL_BYTES,
     Memory,
     Share,
     holder_of,
@@ -199,13 +199,13 @@ async def test_a_read_that_finds_no_room_is_made_of_what_is_small() -> None:
             raise RemoteError("http://b:1", "RESPONSE_TOO_LARGE", "RESOURCE_EXHAUSTED", "less")
         return "found"
 
-    assert await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL)) == "found"
-    assert (asked, memory.reads.refused) == ([SMALL], 0)
+    assert await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL_BYTES)) == "found"
+    assert (asked, memory.reads.refused) == ([SMALL_BYTES], 0)
     with pytest.raises(OverloadedError):
-        await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL + 1))
+        await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL_BYTES + 1))
     held.release()
-    assert await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL + 1)) == "found"
-    assert (asked, memory.reads.held) == ([SMALL, SMALL, None], 0)
+    assert await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL_BYTES + 1)) == "found"
+    assert (asked, memory.reads.held) == ([SMALL_BYTES, SMALL_BYTES, None], 0)
 
 
 async def test_a_read_that_fails_holds_nothing_and_is_not_made_again() -> None:
@@ -219,7 +219,7 @@ async def test_a_read_that_fails_holds_nothing_and_is_not_made_again() -> None:
     for room in (0, memory.reads.limit):
         with memory.reads.hold("flood", room), pytest.raises(KeyNotFoundError):
             await memory.reading(Caller("polite"), 2 << 20, read)
-    assert (asked, memory.reads.held) == ([None, SMALL], 0)
+    assert (asked, memory.reads.held) == ([None, SMALL_BYTES], 0)
 
 
 def test_the_shares_are_parts_of_the_whole() -> None:

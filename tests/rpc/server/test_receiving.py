@@ -22,7 +22,7 @@ class Gauge:
 
 
 class Caller:
-    """A call whose message comes when it is told to."""
+    """A call whose message comes on demand."""
 
     def __init__(self, peer: str) -> None:
         self._peer = peer
@@ -57,7 +57,7 @@ async def arriving(
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not holds():  # noqa: ASYNC110 (nobody tells of it)
+        while not holds():  # noqa: ASYNC110 (there is no event for it)
             await asyncio.sleep(0.005)
 
 

@@ -1,4 +1,4 @@
-"""The ring as it is told."""
+"""The ring in its answer."""
 
 import pytest
 from google.protobuf.json_format import MessageToDict

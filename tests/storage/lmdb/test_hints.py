@@ -62,7 +62,7 @@ async def test_what_is_written_is_held_by_nobody(hints: LmdbHintLog) -> None:
         return found
 
     async with asyncio.timeout(20):
-        while held():  # noqa: ASYNC110 (a thread tells nobody that it waits)
+        while held():  # noqa: ASYNC110 (a waiting thread sets no event)
             await asyncio.sleep(0.01)
 
 

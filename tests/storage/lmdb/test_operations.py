@@ -1,4 +1,4 @@
-"""What replicas remember of operations: in memory and on disk."""
+"""The operations that replicas remember: in memory and on disk."""
 
 import asyncio
 import json

@@ -2,15 +2,15 @@ import type { WatchClusterResponse } from "../gen/limedbpb/v1/cluster_pb";
 import { explain } from "./errors";
 import { at, cluster } from "./transport";
 
-/** Silence after which a stream counts as broken, in ms, where the network is near: something comes each second. */
+/** The silence after which a stream counts as broken, in ms, if the node is near: a sample comes each second. */
 const LEAST_PATIENCE = 3500;
-/** The same where nothing has come yet, however often it was tried: half a minute to the node and back. */
+/** The same if nothing has come yet, however often it was tried: half a minute to the node and back. */
 const MOST_PATIENCE = 60_000;
-/** How many times what the first sample took a stream may be silent: the way to the node and back is part of it. */
+/** A stream may be silent this many times as long as its first sample took, which includes the round trip. */
 const TRIPS = 3;
 /** Pauses between streams in which nothing came, in ms: half of each at least, the rest by chance. */
 const BACKOFF = { first: 250, most: 3000 };
-/** Samples that are kept: five minutes. */
+/** The number of samples that are kept: five minutes. */
 const KEPT = 300;
 
 export type FeedState = "connecting" | "live" | "lost";
@@ -29,12 +29,12 @@ export interface Feed {
   samples: ReadonlyMap<string, readonly Sample[]>;
 }
 
-/** The cluster as one node tells it (any node, for an empty URL), for as long as somebody listens. */
+/** The cluster as one node reports it (any node, for an empty URL), as long as somebody subscribes. */
 export class ClusterFeed {
   private current: Feed = { state: "connecting", trouble: "", snapshot: undefined, samples: new Map() };
   private readonly listeners = new Set<() => void>();
   private stop: AbortController | undefined;
-  /** Silence after which a stream counts as broken, in ms: it grows with each that stays silent. */
+  /** The silence after which a stream counts as broken, in ms: it grows with each silent stream. */
   private patience = LEAST_PATIENCE;
 
   constructor(private readonly nodeUrl: string) {}
@@ -53,7 +53,7 @@ export class ClusterFeed {
     };
   };
 
-  /** A page that nobody sees hears nothing: a browser has six connections to a host, for all its pages. */
+  /** Hidden pages don't follow: a browser has six connections to a host, for all its pages. */
   private readonly attend = (): void => {
     if (document.hidden) this.end();
     else if (!this.stop) void this.run();
@@ -75,7 +75,7 @@ export class ClusterFeed {
     }
   }
 
-  /** One stream to its end; whether anything came. */
+  /** Follow one stream to its end; return whether anything came. */
   private async follow(stop: AbortSignal): Promise<boolean> {
     const silent = new AbortController();
     const began = performance.now();
@@ -88,7 +88,7 @@ export class ClusterFeed {
         if (!heard) this.patience = within(TRIPS * (performance.now() - began));
         heard = true;
         timer = setTimeout(() => silent.abort(), this.patience);
-        this.tell({ state: "live", trouble: "", snapshot, samples: this.sampled(snapshot) });
+        this.publish({ state: "live", trouble: "", snapshot, samples: this.sampled(snapshot) });
       }
       this.lose("the stream ended", stop);
     } catch (error) {
@@ -101,10 +101,10 @@ export class ClusterFeed {
   }
 
   private lose(trouble: string, stop: AbortSignal): void {
-    if (!stop.aborted) this.tell({ ...this.current, state: "lost", trouble });
+    if (!stop.aborted) this.publish({ ...this.current, state: "lost", trouble });
   }
 
-  private tell(feed: Feed): void {
+  private publish(feed: Feed): void {
     this.current = feed;
     for (const listener of this.listeners) listener();
   }

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** An error in words for people: what the server said, and its code. */
+/** An error in words for people: the server's text, and its code. */
 export function explain(error: unknown): string {
   const known = ConnectError.from(error);
   const text = known.rawMessage || "no answer";

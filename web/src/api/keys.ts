@@ -20,7 +20,7 @@ export interface Found {
   nodeUrl: string;
 }
 
-/** A page of keys, in order; after: where the next one starts, undefined at the end. */
+/** A page of keys, in order. after: where the next one begins; undefined at the end. */
 export interface KeyPage {
   entries: ScanEntry[];
   after: string | undefined;
@@ -37,7 +37,7 @@ export async function readKey(key: string, level: Level, node = ""): Promise<Fou
   }
 }
 
-/** Store a value; ttlMs: 0 for ever. */
+/** Store a value. ttlMs: 0: forever. */
 export async function writeKey(
   key: string,
   content: Content,
@@ -54,12 +54,12 @@ export async function writeKey(
   return (await kv.set(request, at(node))).receipt;
 }
 
-/** Delete a key: how many values there were, and the receipt. */
+/** Delete a key; return how many values it had, and the receipt. */
 export async function deleteKey(key: string, level: Level = "default", node = "") {
   return await kv.delete({ key, consistency: LEVELS[level] }, at(node));
 }
 
-/** A page of the keys with a prefix: of the whole cluster, or what one node holds itself. */
+/** A page of the keys with a prefix: of the whole cluster, or of one node's own store. */
 export async function scanKeys(
   ask: { prefix: string; after: string | undefined; limit: number; node: string },
   signal: AbortSignal,
@@ -75,7 +75,7 @@ export async function scanKeys(
   return page;
 }
 
-/** Who holds a key, and what each has. */
+/** The nodes that hold a key, and what each has. */
 export async function locateKey(key: string): Promise<LocateKeyResponse> {
   return await cluster.locateKey({ key });
 }

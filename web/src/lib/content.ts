@@ -1,10 +1,10 @@
-/** What a key holds: text, or bytes. */
+/** The value of a key: text, or bytes. */
 export type Content = string | Uint8Array;
 
 export const VIEWS = ["text", "json", "hex"] as const;
 export type View = (typeof VIEWS)[number];
 
-/** Bytes that a hex view shows at most. */
+/** The most bytes that a hex view shows. */
 const SHOWN = 16 * 1024;
 
 export function bytesOf(content: Content): Uint8Array {
@@ -15,7 +15,7 @@ export function textOf(content: Content): string {
   return typeof content === "string" ? content : new TextDecoder().decode(content);
 }
 
-/** The content as indented JSON; undefined: it is none. */
+/** The content as indented JSON; undefined: it isn't JSON. */
 export function jsonOf(content: Content): string | undefined {
   try {
     return JSON.stringify(JSON.parse(textOf(content)), undefined, 2);
@@ -24,7 +24,7 @@ export function jsonOf(content: Content): string | undefined {
   }
 }
 
-/** How a content is best looked at. */
+/** The best view of a content. */
 export function bestView(content: Content): View {
   if (typeof content !== "string") return "hex";
   return /^\s*[[{]/.test(content) && jsonOf(content) !== undefined ? "json" : "text";
@@ -34,10 +34,10 @@ export function toHex(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
 
-/** The bytes that pairs of hex digits name; Error: they are none. */
+/** The bytes of pairs of hex digits. Error: the text is something else. */
 export function fromHex(text: string): Uint8Array {
   const digits = text.replace(/\s/g, "");
-  if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new Error("bytes are written as pairs of hex digits");
+  if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new Error("write bytes as pairs of hex digits");
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 

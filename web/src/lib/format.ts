@@ -5,7 +5,7 @@ export function count(value: number | bigint): string {
   return whole.format(value);
 }
 
-/** A rate or a time: more digits where it is small. */
+/** A rate or a time: small ones have more digits. */
 export function figure(value: number): string {
   if (value >= 100) return whole.format(Math.round(value));
   return value >= 10 ? value.toFixed(1) : value === 0 ? "0" : value.toFixed(2);
@@ -38,7 +38,7 @@ export function seconds(value: number): string {
   return `${Math.floor(value / 86_400)} d ${Math.floor((value % 86_400) / 3600)} h`;
 }
 
-/** When a version was given: its upper 48 bits are milliseconds. */
+/** The time of a version: its upper 48 bits are milliseconds. */
 export function timeOf(version: bigint): string {
   return version === 0n ? "–" : clock(Number(version >> 16n));
 }

@@ -2,14 +2,14 @@ import type { ClusterNode, WatchClusterResponse } from "../gen/limedbpb/v1/clust
 
 const HUES = 8;
 
-/** The colour of a node wherever it is drawn: by its place among all, for as long as they stay the same. */
+/** The colour of a node everywhere: by its place among all, so it is the same while they are. */
 export function colourOf(urls: readonly string[], url: string): string {
   return `var(--node-${(Math.max(0, urls.indexOf(url)) % HUES) + 1})`;
 }
 
 export type Condition = "active" | "stale" | "unreachable" | "dead" | "unknown";
 
-/** How a node is: links know that it is gone long before gossip does. */
+/** The condition of a node: links notice its loss long before gossip does. */
 export function conditionOf(node: ClusterNode): Condition {
   if (node.status === "dead") return "dead";
   if (!node.reachable) return "unreachable";

@@ -4,7 +4,7 @@ import type { GetRingResponse } from "../gen/limedbpb/v1/cluster_pb";
 
 const TOKENS = 2 ** 64;
 
-/** A range of tokens on the circle: behind start up to end, in degrees from the top, clockwise. */
+/** A range of tokens on the circle: from after start up to end, in degrees from the top, clockwise. */
 export interface Arc {
   url: string;
   start: number;
@@ -20,7 +20,7 @@ interface RangeJson {
   sizeDegrees: number;
 }
 
-/** All ranges of a ring, by where they end. */
+/** All ranges of a ring, ordered by their ends. */
 export function arcsOf(ring: GetRingResponse): Arc[] {
   return Object.entries(ring.rangesDegrees)
     .flatMap(([url, list]) =>
@@ -35,7 +35,7 @@ export function arcsOf(ring: GetRingResponse): Arc[] {
     .sort((one, other) => one.start + one.size - (other.start + other.size));
 }
 
-/** The index of the range that holds a place on the circle: the first whose end is at or behind it. */
+/** The index of the range that holds a place on the circle: the first whose end is at or after it. */
 export function arcAt(arcs: readonly Arc[], degrees: number): number {
   let low = 0;
   let high = arcs.length;
@@ -48,7 +48,7 @@ export function arcAt(arcs: readonly Arc[], degrees: number): number {
   return low === arcs.length ? 0 : low;
 }
 
-/** Where the first range of each node ends, clockwise from a place: this is how replicas are found. */
+/** The end of each node's first range, clockwise from a place: these nodes are the replicas. */
 export function firstOf(arcs: readonly Arc[], degrees: number, urls: readonly string[]): Map<string, number> {
   const places = new Map<string, number>();
   const from = arcAt(arcs, degrees);

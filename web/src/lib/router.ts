@@ -9,18 +9,18 @@ export const PAGES = [
 
 const listeners = new Set<() => void>();
 
-function tell(): void {
+function notify(): void {
   for (const listener of listeners) listener();
 }
 
-window.addEventListener("popstate", tell);
-window.addEventListener("hashchange", tell);
+window.addEventListener("popstate", notify);
+window.addEventListener("hashchange", notify);
 
-/** Go to a page; facts: what it is to show, kept behind the #. */
+/** Go to a page. facts: what it shows; the address has them after the #. */
 export function go(path: string, facts: Record<string, string> = {}): void {
   const hash = new URLSearchParams(Object.entries(facts).filter(([, value]) => value)).toString();
   window.history.pushState(null, "", hash ? `${path}#${hash}` : path);
-  tell();
+  notify();
 }
 
 function subscribe(listener: () => void): () => void {

@@ -12,7 +12,7 @@ function chosen(): Theme {
   return preferred.matches ? "light" : "dark";
 }
 
-/** Put the theme on the page: before anything is drawn, and at each change. */
+/** Apply the theme to the page: before it draws anything, and at each change. */
 export function applyTheme(): void {
   document.documentElement.dataset.theme = chosen();
   for (const listener of listeners) listener();

@@ -7,7 +7,7 @@ export interface Command {
   run: () => void;
 }
 
-/** What the palette offers for what was typed: pages, nodes, the theme; and the text as a key or a prefix. */
+/** The commands for a text: pages, nodes, the theme; and the text itself as a key or a prefix. */
 export function commandsFor(text: string, nodeUrls: readonly string[]): Command[] {
   const fixed: Command[] = [
     ...PAGES.map((page) => ({ name: `Go to ${page.title}`, run: () => go(page.path) })),

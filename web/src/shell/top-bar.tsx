@@ -8,7 +8,7 @@ import { openPalette } from "./palette-state";
 
 const TONES = { live: "text-good", connecting: "text-warn", lost: "text-bad" } as const;
 
-/** Where the news come from, or that they stopped. */
+/** The node behind the page, or that the connection is lost. */
 function FeedMark({ feed }: { feed: Feed }) {
   const words = {
     live: `live from ${hostOf(feed.snapshot?.nodeUrl ?? "")}`,

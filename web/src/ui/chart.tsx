@@ -10,16 +10,16 @@ export interface Line {
 }
 
 const HEIGHT = 132;
-/** What the time axis shows at least. */
+/** The least time that the axis shows. */
 const LEAST_SECONDS = 30;
 
-/** A colour that a canvas takes, from one of CSS. */
+/** A colour for a canvas, from one of CSS. */
 function resolved(colour: string): string {
   const name = /^var\((.+)\)$/.exec(colour)?.[1];
   return name ? getComputedStyle(document.documentElement).getPropertyValue(name) : colour;
 }
 
-/** What uPlot draws: the moments of all lines, then each line's values at them. */
+/** The data for uPlot: the moments of all lines, then each line's values at them. */
 function dataOf(lines: readonly Line[]): UPlot.AlignedData {
   const moments = [...new Set(lines.flatMap((line) => [...line.points.keys()]))].sort((a, b) => a - b);
   const [only] = moments;
@@ -67,7 +67,7 @@ function draw(box: HTMLElement, lines: readonly Line[]): UPlot {
   );
 }
 
-/** The course of some lines over time. label: what they show, for who can't see them. */
+/** Some lines over time. label: their meaning, for screen readers. */
 export function Chart({ label, lines }: { label: string; lines: readonly Line[] }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(null);

@@ -11,7 +11,7 @@ const TONES: Record<Condition | Health, string> = {
   critical: "text-bad",
 };
 
-/** How a node or the cluster is: a dot and a word, so that colour says nothing alone. */
+/** The condition of a node or the cluster: a dot and a word, so that nothing depends on colour alone. */
 export function ConditionMark({ is, beat }: { is: Condition | Health; beat?: number }) {
   return (
     <span className={`inline-flex items-center gap-1.5 font-medium text-xs ${TONES[is]}`}>

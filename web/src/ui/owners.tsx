@@ -10,7 +10,7 @@ function holds(owner: KeyOwner): string {
   return owner.tombstone ? "a tombstone" : bytes(owner.size);
 }
 
-/** Who holds a key, and at which version. */
+/** The nodes that hold a key, and their versions. */
 export function Owners({ located, urls }: { located: LocateKeyResponse; urls: readonly string[] }) {
   const newest =
     located.owners.map((owner) => owner.version).sort((one, other) => (one < other ? 1 : -1))[0] ?? 0n;

@@ -16,12 +16,12 @@ export function Panel(props: { title: string; aside?: ReactNode; children: React
   );
 }
 
-/** What a part says while it has nothing to show. */
+/** The text of a part that has nothing to show. */
 export function Quiet({ children }: { children: ReactNode }) {
   return <p className="py-2 text-muted text-xs">{children}</p>;
 }
 
-/** What went wrong, told at once to those who listen. */
+/** An error, which screen readers announce at once. */
 export function Trouble({ children }: { children: ReactNode }) {
   return (
     <p

@@ -5,7 +5,7 @@ interface Props<T extends string> {
   onChoice: (value: T) => void;
 }
 
-/** One of a few words, all in sight. */
+/** A choice of one of a few words, all visible. */
 export function Segments<T extends string>({ label, value, options, onChoice }: Props<T>) {
   return (
     <fieldset className="inline-flex rounded-md border border-line bg-ground p-0.5">

@@ -1,4 +1,4 @@
-/** The course of some values, without axes. */
+/** Some values over time, without axes. */
 export function Sparkline(props: { values: readonly number[]; colour: string }) {
   const { colour } = props;
   const values = props.values.length > 1 ? props.values : [0, 0];

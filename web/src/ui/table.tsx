@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Scroll } from "./scroll";
 
-/** A table that scrolls by itself where it is too wide. columns: a trailing > aligns to the right. */
+/** A table that scrolls by itself if it is too wide. columns: a trailing > aligns to the right. */
 export function Table(props: { label: string; columns: readonly string[]; children: ReactNode }) {
   return (
     <Scroll label={props.label} className="overflow-x-auto">

@@ -17,14 +17,14 @@ interface Props {
   onChoice: (key: string) => void;
 }
 
-/** Keys by prefix: of all nodes, merged by the cluster, or what one node holds itself. */
+/** Keys by prefix: of all nodes, merged by the cluster, or of one node's own store. */
 export function Browser({ prefix, holder, urls, chosen, changes, onPrefix, onHolder, onChoice }: Props) {
   const [text, setText] = useState(prefix);
   const [asked, setAsked] = useState(0);
   const keys = useKeys(prefix, holder, changes + asked);
   const nodes = [{ value: "", text: "all nodes" }, ...urls.map((url) => ({ value: url, text: hostOf(url) }))];
   return (
-    <Panel title="Keys" aside={holder ? "what this node holds itself" : "in key order, each once"}>
+    <Panel title="Keys" aside={holder ? "in this node's own store" : "in key order, each once"}>
       <form
         className="mb-3 flex flex-wrap items-end gap-2"
         onSubmit={(event) => {

@@ -5,7 +5,7 @@ import type { Content } from "../../lib/content";
 
 export const COMMANDS = ["GET", "SET", "DEL"] as const;
 
-/** A request as it was put together. ttl: seconds, empty for ever. node: empty for any. */
+/** A request from the form. ttl: seconds; empty: forever. node: empty: any. */
 export interface Command {
   verb: (typeof COMMANDS)[number];
   key: string;
@@ -15,7 +15,7 @@ export interface Command {
   node: string;
 }
 
-/** What became of it. text: the answer in words; content: what was read. */
+/** Its outcome. text: the answer in words; content: the value that was read. */
 export interface Outcome {
   id: number;
   command: Command;
@@ -30,7 +30,7 @@ type Answer = Pick<Outcome, "text" | "content" | "receipt">;
 
 let last = 0;
 
-/** Milliseconds of a TTL in seconds; Error: it is none. */
+/** The milliseconds of a TTL in seconds. Error: the text isn't one. */
 function ttlMs(text: string): number {
   const seconds = text.trim() === "" ? 0 : Number(text);
   if (!Number.isFinite(seconds) || seconds < 0) throw new Error("the TTL must be a number of seconds");
@@ -42,13 +42,13 @@ async function ask({ verb, key, value, ttl, level, node }: Command): Promise<Ans
     return { text: "stored", receipt: await writeKey(key, value, { ttlMs: ttlMs(ttl), level, node }) };
   if (verb === "DEL") {
     const { deleted, receipt } = await deleteKey(key, level, node);
-    return { text: deleted ? "deleted" : "there was none", receipt };
+    return { text: deleted ? "deleted" : "it had no value", receipt };
   }
   const found = await readKey(key, level, node);
   return found ? { text: `read at ${found.nodeUrl}`, content: found.content } : { text: "key not found" };
 }
 
-/** Send a command; what goes wrong is an outcome too. */
+/** Send a command; an error is an outcome too. */
 export async function run(command: Command): Promise<Outcome> {
   const started = performance.now();
   last += 1;

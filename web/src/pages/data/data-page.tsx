@@ -5,12 +5,12 @@ import { Browser } from "./browser";
 import { Executor } from "./executor";
 import { KeyDetail } from "./key-detail";
 
-/** Whether a part stands below what a narrow screen shows. */
+/** Whether a part is below the visible part of a narrow screen. */
 function isBelow(part: HTMLElement | null): boolean {
   return part !== null && part.getBoundingClientRect().top > window.innerHeight - 120;
 }
 
-/** Reading, writing and looking for keys. */
+/** Reading, writing and searching keys. */
 export function DataPage() {
   const { facts } = useRoute();
   const urls = useCluster().snapshot?.nodes.map((node) => node.url) ?? [];

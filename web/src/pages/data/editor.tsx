@@ -14,7 +14,7 @@ interface Props {
   onCancel: () => void;
 }
 
-/** Changes a value: text as text, bytes as hex. A value that ends keeps its end. */
+/** Changes a value: text as text, bytes as hex. A value keeps the time at which it expires. */
 export function Editor({ name, content, endsAt, onDone, onCancel }: Props) {
   const isText = typeof content === "string";
   const [text, setText] = useState(isText ? content : toHex(content));

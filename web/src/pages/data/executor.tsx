@@ -13,7 +13,7 @@ const KEPT = 20;
 const START: Command = { verb: "GET", key: "", value: "", ttl: "", level: "default", node: "" };
 const levels = (Object.keys(LEVELS) as Level[]).map((value) => ({ value, text: value }));
 
-/** One request at a time, with all that it may say. */
+/** One request at a time, with all its options. */
 export function Executor({ urls, onChange }: { urls: readonly string[]; onChange: () => void }) {
   const [command, setCommand] = useState(START);
   const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
@@ -73,7 +73,7 @@ export function Executor({ urls, onChange }: { urls: readonly string[]; onChange
             <Input
               label="TTL, seconds"
               inputMode="decimal"
-              placeholder="for ever"
+              placeholder="forever"
               value={command.ttl}
               onText={(ttl) => change({ ttl })}
               className="w-28"

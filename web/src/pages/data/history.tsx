@@ -5,7 +5,7 @@ function wordsOf({ verb, key, level, node }: Command): string {
   return [verb, key, level !== "default" && level, node && `at ${hostOf(node)}`].filter(Boolean).join(" ");
 }
 
-/** What was run before; a choice puts it together again. */
+/** Earlier commands; choosing one fills the form with it. */
 export function History(props: { outcomes: readonly Outcome[]; onChoice: (command: Command) => void }) {
   return (
     <details className="mt-3 border-line border-t pt-2">

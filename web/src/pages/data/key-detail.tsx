@@ -17,7 +17,7 @@ interface Props {
   onChange: () => void;
 }
 
-/** One key: what it holds, who has it, and how to change it. */
+/** One key: its value, its replicas, and the ways to change it. */
 export function KeyDetail({ name, urls, changes, onChange }: Props) {
   const { found, located, trouble, isRead } = useKey(name, changes);
   const [doing, setDoing] = useState<"edit" | "delete">();
@@ -25,7 +25,7 @@ export function KeyDetail({ name, urls, changes, onChange }: Props) {
   if (!name) {
     return (
       <Panel title="Key">
-        <Quiet>Choose a key to see what it holds and which nodes have it.</Quiet>
+        <Quiet>Choose a key to see its value and its replicas.</Quiet>
       </Panel>
     );
   }
@@ -56,7 +56,7 @@ export function KeyDetail({ name, urls, changes, onChange }: Props) {
       </p>
       {(trouble || failed) && <Trouble>{failed || trouble}</Trouble>}
       {isRead && !found && !trouble && <Quiet>It has no value.</Quiet>}
-      {endsAt > 0 && found && <Quiet>It ends at {clock(endsAt)}.</Quiet>}
+      {endsAt > 0 && found && <Quiet>It expires at {clock(endsAt)}.</Quiet>}
       {found && doing !== "edit" && <ValueView key={String(changes)} content={found.content} />}
       {found && doing === "edit" && (
         <Editor
@@ -75,7 +75,7 @@ export function KeyDetail({ name, urls, changes, onChange }: Props) {
           onConfirm={remove}
           onCancel={() => setDoing(undefined)}
         >
-          <code className="break-all">{name}</code> will be deleted at all of its replicas.
+          <code className="break-all">{name}</code> will be deleted on all its replicas.
         </Confirm>
       )}
     </Panel>

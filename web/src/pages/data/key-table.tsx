@@ -4,7 +4,7 @@ import { Quiet, Trouble } from "../../ui/panel";
 import { Code, Table } from "../../ui/table";
 import type { Keys } from "./use-keys";
 
-/** A page of keys, and the way to the others. */
+/** A page of keys, with buttons to the others. */
 export function KeyTable(props: { keys: Keys; chosen?: string; onChoice: (key: string) => void }) {
   const { page, number, trouble, next, previous } = props.keys;
   if (trouble) return <Trouble>{trouble}</Trouble>;
@@ -13,7 +13,7 @@ export function KeyTable(props: { keys: Keys; chosen?: string; onChoice: (key: s
     <>
       {page.entries.length === 0 && <Quiet>No keys here.</Quiet>}
       {page.entries.length > 0 && (
-        <Table label="Key list" columns={["key", "size>", "written>", "ends>"]}>
+        <Table label="Key list" columns={["key", "size>", "written>", "expires>"]}>
           {page.entries.map((entry) => (
             <tr key={entry.key} className={entry.key === props.chosen ? "bg-raised" : "hover:bg-raised/60"}>
               <td className="w-full max-w-0">

@@ -19,7 +19,7 @@ function ReceiptView({ receipt }: { receipt: Receipt }) {
   );
 }
 
-/** What became of a command. */
+/** The outcome of a command. */
 export function OutcomeView({ outcome }: { outcome: Outcome }) {
   return (
     <div data-testid="outcome" className="mt-3 border-line border-t pt-3">

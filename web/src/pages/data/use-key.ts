@@ -12,10 +12,10 @@ export interface KeyState {
 
 const NOTHING: KeyState = { found: undefined, located: undefined, trouble: "", isRead: false };
 
-/** A key's value, and who holds it; read again when `changes` grows. */
+/** A key's value and its holders, read again when `changes` grows. */
 export function useKey(name: string, changes: number): KeyState {
   const [state, setState] = useState(NOTHING);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what was changed is read again
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a changed key is read again
   useEffect(() => {
     let isCurrent = true;
     const keep = (part: Partial<KeyState>) => isCurrent && setState((before) => ({ ...before, ...part }));

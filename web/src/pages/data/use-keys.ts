@@ -12,14 +12,14 @@ export interface Keys {
   previous: () => void;
 }
 
-/** The keys with a prefix, page by page. node: whose own, empty for all. changes: asks again when it grows.
- * Another prefix or node needs another component: it begins at its first page. */
+/** The keys with a prefix, page by page. node: read its own store; empty: all nodes. changes: when it grows,
+ * the page is read again. Another prefix or node needs another component, which begins at its first page. */
 export function useKeys(prefix: string, node: string, changes: number): Keys {
   const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined]);
   const [page, setPage] = useState<KeyPage>();
   const [trouble, setTrouble] = useState("");
   const after = cursors[cursors.length - 1];
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what was changed is read again
+  // biome-ignore lint/correctness/useExhaustiveDependencies: changed keys are read again
   useEffect(() => {
     const stop = new AbortController();
     scanKeys({ prefix, node, after, limit: PAGE_SIZE }, stop.signal)

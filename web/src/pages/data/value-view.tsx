@@ -4,7 +4,7 @@ import { bytes } from "../../lib/format";
 import { Scroll } from "../../ui/scroll";
 import { Segments } from "../../ui/segments";
 
-/** A value as text, as JSON or as bytes: always as text of the page, never as a part of it. */
+/** A value as text, as JSON or as bytes: always as text on the page, never as HTML. */
 export function ValueView({ content }: { content: Content }) {
   const [view, setView] = useState(() => bestView(content));
   return (

@@ -8,14 +8,14 @@ import { Code, Table } from "../../ui/table";
 const DISTANCE = 78;
 const DASHES = { active: "", stale: "6 4", unknown: "6 4", unreachable: "2 5", dead: "2 5" };
 
-/** The node in the middle, the others around it: a line is how it takes each. */
+/** The node in the middle, the others around it: each line shows the node's opinion of the other. */
 function Star({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readonly string[] }) {
   const peers = snapshot.nodes.filter((node) => node.url !== snapshot.nodeUrl);
   return (
     <svg viewBox="-130 -105 260 210" role="img" aria-label="Gossip map" className="mx-auto w-full max-w-md">
       {peers.map((peer, index) => {
         const [x, y] = point((index * 360) / peers.length, DISTANCE);
-        const below = y > -1 ? 20 : -14; // a name stands outside, where no line is
+        const below = y > -1 ? 20 : -14; // names stand outside, away from the lines
         const is = conditionOf(peer);
         const stroke = is === "active" ? "var(--good)" : is === "stale" ? "var(--warn)" : "var(--bad)";
         return (
@@ -41,12 +41,12 @@ function Star({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readon
   );
 }
 
-/** What the node has heard of the others, and when. */
+/** The node's gossip about the others, and its age. */
 export function GossipMap({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readonly string[] }) {
   return (
     <div className="space-y-3">
       <Star snapshot={snapshot} urls={urls} />
-      <Table label="Gossip" columns={["node", "taken for", "generation>", "heartbeat>", "heard>", "epoch>"]}>
+      <Table label="Gossip" columns={["node", "status", "generation>", "heartbeat>", "heard>", "epoch>"]}>
         {snapshot.nodes.map((node) => (
           <tr key={node.url}>
             <td className="whitespace-nowrap font-mono text-xs">

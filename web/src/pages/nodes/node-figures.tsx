@@ -14,7 +14,7 @@ interface Props {
   samples: readonly Sample[];
 }
 
-/** What the node says of itself: its store, its process, its requests. */
+/** The node's report on itself: its store, its process, its requests. */
 export function NodeFigures({ url, snapshot, urls, samples }: Props) {
   const { health } = useHealth(url);
   const own = snapshot.nodes.find((node) => node.url === url);

@@ -20,7 +20,7 @@ function OwnKeys({ url }: { url: string }) {
 /** One node's own view of itself and of the others. */
 export function NodeView({ url, urls }: { url: string; urls: readonly string[] }) {
   const feed = useNodeFeed(url);
-  const course = useCluster().samples.get(url) ?? []; // it goes back to when the dashboard was opened
+  const course = useCluster().samples.get(url) ?? []; // since the dashboard was opened
   const [view, setView] = useState<(typeof VIEWS)[number]>("figures");
   const { snapshot } = feed;
   return (

@@ -5,7 +5,7 @@ import { Choice } from "../../ui/field";
 import { Quiet } from "../../ui/panel";
 import { NodeView } from "./node-view";
 
-/** The cluster as one node sees it, side by side with how another does. */
+/** The cluster as one node sees it, side by side with another node's view. */
 export function NodesPage() {
   const { facts } = useRoute();
   const urls = useCluster().snapshot?.nodes.map((node) => node.url) ?? [];

@@ -19,7 +19,7 @@ function json<T extends DescMessage>(schema: T, message: MessageShape<T>): strin
   return JSON.stringify(toJson(schema, message, { alwaysEmitImplicit: true }), undefined, 2);
 }
 
-/** What the node answers, as REST has it. */
+/** The node's answer, as REST has it. */
 async function ask(answer: Answer, url: string): Promise<string> {
   if (answer === "state") return json(GetStateResponseSchema, await cluster.getState({}, at(url)));
   if (answer === "gossip") return json(GetGossipResponseSchema, await cluster.getGossip({}, at(url)));
@@ -32,16 +32,16 @@ export function RawView({ url }: { url: string }) {
   const [asked, setAsked] = useState(0);
   const [text, setText] = useState("");
   const [trouble, setTrouble] = useState("");
-  // biome-ignore lint/correctness/useExhaustiveDependencies: it is asked again when the button says so
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the button asks again
   useEffect(() => {
     let isCurrent = true;
-    const show = (told: string, wrong: string) => {
+    const show = (json: string, wrong: string) => {
       if (!isCurrent) return;
-      setText(told);
+      setText(json);
       setTrouble(wrong);
     };
     ask(answer, url).then(
-      (told) => show(told, ""),
+      (json) => show(json, ""),
       (error: unknown) => show("", explain(error)),
     );
     return () => {

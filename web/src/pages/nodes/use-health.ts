@@ -3,7 +3,7 @@ import { explain } from "../../api/errors";
 import { at, cluster } from "../../api/transport";
 import type { GetHealthResponse } from "../../gen/limedbpb/v1/cluster_pb";
 
-/** What a node says of its store, asked once: what changes in it comes with the snapshots. */
+/** A node's report on its store, read once: the figures that change come with the snapshots. */
 export function useHealth(url: string): { health: GetHealthResponse | undefined; trouble: string } {
   const [health, setHealth] = useState<GetHealthResponse>();
   const [trouble, setTrouble] = useState("");

@@ -17,7 +17,7 @@ function Progress({ of }: { of: ChangeProgress }) {
   );
 }
 
-/** The change of the topology that runs: a join, a departure, a removal. */
+/** The change of the topology under way: a join, a departure, a removal. */
 export function ChangePanel({ change }: { change: Change | undefined }) {
   if (!change) return null;
   return (

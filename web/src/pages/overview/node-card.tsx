@@ -18,15 +18,19 @@ function Cell({ name, value }: { name: string; value: string }) {
 interface Props {
   node: ClusterNode;
   urls: readonly string[];
-  isTelling: boolean;
+  isReporter: boolean;
   samples: readonly Sample[];
 }
 
-/** How one node does, as the telling node has heard. */
-export function NodeCard({ node, urls, isTelling, samples }: Props) {
+/** The state of one node, as the reporting node has heard it. */
+export function NodeCard({ node, urls, isReporter, samples }: Props) {
   const colour = colourOf(urls, node.url);
   const { load } = node;
-  const place = [node.zone && `zone ${node.zone}`, node.standing || "no member", isTelling && "tells this"];
+  const place = [
+    node.zone && `zone ${node.zone}`,
+    node.standing || "not a member",
+    isReporter && "reports this",
+  ];
   return (
     <li aria-label={hostOf(node.url)} className="min-w-0 rounded-lg border border-line bg-panel p-3">
       <div className="flex items-center justify-between gap-2">
@@ -51,7 +55,7 @@ export function NodeCard({ node, urls, isTelling, samples }: Props) {
         <Cell name="errors" value={load ? percent(load.errorRate) : "–"} />
         <Cell name="cpu" value={load ? `${figure(load.cpuPercent)}%` : "–"} />
         <Cell name="heartbeat" value={count(node.heartbeat)} />
-        <Cell name="heard" value={isTelling ? "now" : `${seconds(node.lag)} ago`} />
+        <Cell name="heard" value={isReporter ? "now" : `${seconds(node.lag)} ago`} />
       </dl>
     </li>
   );

@@ -28,7 +28,7 @@ export function OverviewPage() {
             key={node.url}
             node={node}
             urls={urls}
-            isTelling={node.url === snapshot.nodeUrl}
+            isReporter={node.url === snapshot.nodeUrl}
             samples={feed.samples.get(node.url) ?? []}
           />
         ))}

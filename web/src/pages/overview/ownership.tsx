@@ -3,7 +3,7 @@ import { hostOf, percent, signed } from "../../lib/format";
 import { colourOf, deviationOf } from "../../lib/nodes";
 import { Meter } from "../../ui/meter";
 
-/** Which share of all tokens each node is read for, and how far that is from the mean. */
+/** The share of all tokens for which each node is read, and its distance from the mean. */
 export function Ownership({ nodes, urls }: { nodes: readonly ClusterNode[]; urls: readonly string[] }) {
   return (
     <div>

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Button } from "../../ui/button";
 import { Input } from "../../ui/field";
 
-/** Asks for a key to be placed on the ring. */
+/** Asks for a key to place on the ring. */
 export function PlaceForm({ onPlace }: { onPlace: (key: string) => void }) {
   const [key, setKey] = useState("");
   return (

@@ -13,14 +13,14 @@ function Peer({ node, urls }: { node: ClusterNode; urls: readonly string[] }) {
       </td>
       <Code right>{bytes(node.hintBytes)}</Code>
       <Code right>
-        {node.clockOffsetMs === undefined ? "not known" : `${signed(Number(node.clockOffsetMs))} ms`}
+        {node.clockOffsetMs === undefined ? "unknown" : `${signed(Number(node.clockOffsetMs))} ms`}
       </Code>
       <Code right>{node.epoch.toString()}</Code>
     </tr>
   );
 }
 
-/** What waits for others, how their clocks go, and what was done to make replicas equal. */
+/** Hints for the peers, their clocks, and the repair of replicas. */
 export function RepairPanel({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readonly string[] }) {
   const peers = snapshot.nodes.filter((node) => node.url !== snapshot.nodeUrl);
   const { repair } = snapshot;

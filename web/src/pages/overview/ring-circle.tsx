@@ -6,10 +6,10 @@ import { type Arc, arcAt, bandPath, point } from "../../lib/ring";
 const OUTER = 100;
 const INNER = 82;
 const MARKS = 75;
-/** Replicas are neighbours on the ring: each mark stands further in, so that all are seen. */
+/** Replicas are neighbours on the ring: each mark stands further in, so that all are visible. */
 const APART = 9;
 
-/** A key on the circle, and where each of its replicas' ranges ends. */
+/** A key on the circle, and the ends of its replicas' ranges. */
 export interface Placed {
   key: string;
   degrees: number;
@@ -58,7 +58,7 @@ function Placing({ placed, urls }: { placed: Placed; urls: readonly string[] }) 
   );
 }
 
-/** What the middle of the circle says: of the range that is pointed at, of the key, or of all. */
+/** The text in the middle of the circle: of the range under the pointer, of the key, or of all. */
 function middle({ arcs, hovered, placed }: Pick<Props, "arcs" | "hovered" | "placed">): [string, string] {
   if (hovered) return [`${((hovered.size / 360) * 100).toFixed(3)}%`, hostOf(hovered.url)];
   if (placed) return [`${placed.degrees.toFixed(1)}°`, "where the key is"];

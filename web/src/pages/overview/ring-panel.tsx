@@ -22,7 +22,7 @@ function RangeFacts({ arc, urls }: { arc: Arc | undefined; urls: readonly string
   );
 }
 
-/** Who owns what: the ring, shares, and where a key is. */
+/** Ownership: the ring, the shares, and the place of a key. */
 export function RingPanel({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readonly string[] }) {
   const { ring, arcs, trouble } = useRing(snapshot.epoch);
   const [hovered, setHovered] = useState<Arc>();

@@ -16,7 +16,7 @@ function linesOf(samples: Samples, urls: readonly string[], value: (sample: Samp
   }));
 }
 
-/** The lines by name, each with what it has come to. */
+/** The lines by name, each with its last value. */
 function Legend({ lines }: { lines: readonly Line[] }) {
   return (
     <ul className="mt-2 grid grid-cols-2 gap-x-3 gap-y-1 text-muted text-xs">
@@ -33,7 +33,7 @@ function Legend({ lines }: { lines: readonly Line[] }) {
 /** Requests and latency of each node over the last five minutes. */
 export function TrafficPanels({ samples, urls }: { samples: Samples; urls: readonly string[] }) {
   const key = urls.join();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the same URLs come as a new list each time
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the same URLs come in a new list each time
   const [requests, latency] = useMemo(
     () => [
       linesOf(samples, urls, (sample) => sample.requests),

@@ -5,7 +5,7 @@ import type { LocateKeyResponse } from "../../gen/limedbpb/v1/cluster_pb";
 import { type Arc, degreesOf, firstOf } from "../../lib/ring";
 import type { Placed } from "./ring-circle";
 
-/** A key to be placed on the ring, and what its owners say. */
+/** A key to place on the ring, and its owners' answers. */
 export function usePlacing(arcs: readonly Arc[]) {
   const [located, setLocated] = useState<LocateKeyResponse>();
   const [trouble, setTrouble] = useState("");

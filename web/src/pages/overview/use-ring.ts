@@ -10,7 +10,7 @@ export interface RingState {
   trouble: string;
 }
 
-/** The ring, asked for again at each epoch. */
+/** The ring, read again at each epoch. */
 export function useRing(epoch: bigint): RingState {
   const [ring, setRing] = useState<GetRingResponse>();
   const [trouble, setTrouble] = useState("");
@@ -19,8 +19,8 @@ export function useRing(epoch: bigint): RingState {
     const stop = new AbortController();
     cluster
       .getRing({}, { signal: stop.signal })
-      .then((told) => {
-        setRing(told);
+      .then((found) => {
+        setRing(found);
         setTrouble("");
       })
       .catch((error: unknown) => stop.signal.aborted || setTrouble(explain(error)));

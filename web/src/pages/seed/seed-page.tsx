@@ -11,11 +11,11 @@ const BATCHES = ["10", "100", "500", "1000"].map((value) => ({ value, text: valu
 const EXAMPLES: Record<Shape, string> = {
   users: "user:… with names, addresses and cities, as JSON",
   orders: "order:… with lines and prices, as JSON",
-  sessions: "session:… that end after an hour, as JSON",
+  sessions: "session:… that expire after an hour, as JSON",
   random: "random:… with 10 to 500 letters and digits",
 };
 
-/** Fills the cluster with data that looks real. */
+/** Fills the cluster with realistic data. */
 export function SeedPage() {
   const [shape, setShape] = useState<Shape>("users");
   const [count, setCount] = useState("1000");

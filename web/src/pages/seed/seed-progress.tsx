@@ -5,7 +5,7 @@ import { Meter } from "../../ui/meter";
 import { Trouble } from "../../ui/panel";
 import type { SeedState } from "./use-seeding";
 
-/** How far the generator is. */
+/** The progress of the generator. */
 export function SeedProgress({ state }: { state: SeedState }) {
   const { order, written, failed, phase } = state;
   const rate = state.seconds > 0 ? written / state.seconds : 0;

@@ -16,10 +16,10 @@ export interface Progress {
   seconds: number;
 }
 
-/** Batches that are on their way at once. */
+/** The number of batches under way at a time. */
 const AT_ONCE = 2;
 
-/** Write a batch: how many of its items failed, and why the first did. */
+/** Write a batch; return how many of its items failed, and why the first did. */
 async function write(items: Item[], signal: AbortSignal): Promise<{ failed: number; trouble: string }> {
   const writes = items.map(({ key, value, ttlMs }) => ({
     key,
@@ -31,13 +31,13 @@ async function write(items: Item[], signal: AbortSignal): Promise<{ failed: numb
   return { failed: errors.length, trouble: errors[0] ?? "" };
 }
 
-/** Make and write items until all are there, or until it is cancelled. tell: hears of each batch. */
+/** Make and write items until all are written, or the run is cancelled. report: called after each batch. */
 export async function seed(
   order: Order,
-  tell: (progress: Progress) => void,
+  report: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { faker } = await import("@faker-js/faker/locale/en"); // large, and needed here only
+  const { faker } = await import("@faker-js/faker/locale/en"); // large, and only needed here
   const started = performance.now();
   const progress: Progress = { written: 0, failed: 0, trouble: "", seconds: 0 };
   let left = order.count;
@@ -56,7 +56,7 @@ export async function seed(
       progress.failed += failed;
       progress.trouble ||= trouble;
       progress.seconds = (performance.now() - started) / 1000;
-      tell({ ...progress });
+      report({ ...progress });
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));

@@ -9,7 +9,7 @@ export interface Item {
   ttlMs: number;
 }
 
-/** How long a session lives, in ms. */
+/** The life of a session, in ms. */
 const SESSION_LIFE = 3_600_000;
 
 const MAKERS: Record<Shape, (faker: Faker, prefix: string) => Item> = {

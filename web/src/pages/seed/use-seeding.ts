@@ -18,12 +18,12 @@ export function useSeeding() {
     const control = new AbortController();
     stop.current = control;
     setState({ ...START, order, phase: "running" });
-    const tell = (part: Partial<SeedState>) => setState((before) => before && { ...before, ...part });
+    const report = (part: Partial<SeedState>) => setState((before) => before && { ...before, ...part });
     try {
-      await seed(order, tell, control.signal);
-      tell({ phase: control.signal.aborted ? "cancelled" : "done" });
+      await seed(order, report, control.signal);
+      report({ phase: control.signal.aborted ? "cancelled" : "done" });
     } catch (error) {
-      tell({ phase: "failed", trouble: explain(error) });
+      report({ phase: "failed", trouble: explain(error) });
     }
   };
   return { state, start, isRunning: state?.phase === "running", cancel: () => stop.current?.abort() };
