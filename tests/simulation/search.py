@@ -43,9 +43,10 @@ class Find:
     error: SimulationError
 
 
-def search(*scenarios: Scenario, shows: str, budget: int = BUDGET_STEPS) -> Find:
+def search(*scenarios: Scenario, shows: str, budget: int = BUDGET_STEPS, run_steps: int = RUN_STEPS) -> Find:
     """Run scenarios on one seed after the other until one fails with an error in which `shows` is found, a
-    regular expression. What fails in another way is no find. NotFoundError.
+    regular expression. What fails in another way is no find. run_steps: after which a run is given up.
+    NotFoundError.
 
     The first seed is 0, or SIM_SEARCH_FROM: a fault must be found from anywhere.
     """
@@ -56,7 +57,7 @@ def search(*scenarios: Scenario, shows: str, budget: int = BUDGET_STEPS) -> Find
                 raise NotFoundError("\n".join([f"{runs} runs, {steps} steps: no {shows!r}", *others]))
             runs += 1
             try:
-                ran = run_sim(seed, scenario, most_steps=RUN_STEPS)[1].steps
+                ran = run_sim(seed, scenario, most_steps=run_steps)[1].steps
                 steps += max(ran, LEAST_STEPS)
             except SimulationError as error:
                 steps += max(error.steps, LEAST_STEPS)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.simulation.faults import Fault
-from tests.simulation.search import search
+from tests.simulation.search import BUDGET_STEPS, search
 from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import Sim, run_sim
 from tests.simulation.watch_faults import (
@@ -68,7 +68,7 @@ def test_each_version_is_told_once_in_little_memory() -> None:
 
 @pytest.mark.parametrize("fault", [WATCH_OF_ONE_OWNER, WATCH_OF_RESTARTED], ids=["one owner", "restarted"])
 def test_a_watch_that_hears_too_few_is_found(fault: Fault) -> None:
-    search(partial(watches, **fault), shows="not told")
+    search(partial(watches, **fault), shows="not told", budget=2 * BUDGET_STEPS)  # one seed in ten shows it
 
 
 @pytest.mark.parametrize(
