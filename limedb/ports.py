@@ -172,9 +172,8 @@ class Store(Protocol):
     absent.
     """
 
-    @property
-    def damage(self) -> Damage:
-        """The damage that was found and is not mended yet."""
+    damage: Damage
+    """The damage that was found and is not mended yet."""
 
     async def get(self, key: str) -> Record | None:
         """The stored record of a key, even if it is expired or a tombstone."""
@@ -373,9 +372,8 @@ class HintLog(Protocol):
 class OperationLog(Protocol):
     """The operations that a replica remembers, for some minutes (`core/idempotency.py`)."""
 
-    @property
-    def forgotten_ms(self) -> int:
-        """Operations that began earlier (ms since 1970; 0: none) may be forgotten for lack of room."""
+    forgotten_ms: int
+    """Operations that began earlier (ms since 1970; 0: none) may be forgotten for lack of room."""
 
     def noted(self, fence: Fence) -> int | None:
         """The time noted last, if under that fence; it survives a restart if the data does."""

@@ -14,7 +14,7 @@ MAX_RESTARTS = 16
 
 
 class Write(NamedTuple):
-    """A write that a client asks for. value: None deletes. ttl_ms: milliseconds to live, 0 for ever.
+    """A write that a client asks for. value: None deletes. ttl_ms: milliseconds to live, 0 for no limit.
 
     idempotency_key: what makes all attempts of it one write; 16 to 64 bytes, of which the first 6 are the
     milliseconds since 1970 when it began (big-endian, as in a UUID version 7); empty: there is only this one.

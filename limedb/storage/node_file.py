@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import xxhash
+from typing_extensions import override
 
 from limedb.core.bounds import flaw
 from limedb.core.layout import Span
@@ -39,22 +40,22 @@ _DATA = {
 }  # the endings of a node's data
 
 
-class MemoryNodeFile:
+class MemoryNodeFile(NodeFile):
     """Forgets everything with the process, as the memory store does."""
 
     def __init__(self) -> None:
         self._saved: Saved | None = None
 
+    @override
     def load(self) -> Saved | None:
-        """As NodeFile.load."""
         return self._saved
 
+    @override
     async def save(self, saved: Saved) -> None:
-        """As NodeFile.save."""
         self._saved = saved
 
 
-class JsonNodeFile:
+class JsonNodeFile(NodeFile):
     """A JSON file, replaced as a whole. Of several waiting saves only the newest is written."""
 
     def __init__(self, path: Path) -> None:
@@ -68,6 +69,7 @@ class JsonNodeFile:
         self._is_noted = False  # whether the use of the copy was logged
         self._asked = self._written = self._on_disk = 0
 
+    @override
     def load(self) -> Saved | None:
         """As NodeFile.load. StoreDamagedError: both the file and its copy are damaged."""
         found = [self._read(path) for path in (self._path, self._copy)]
@@ -114,6 +116,7 @@ class JsonNodeFile:
         except _UNREADABLE as error:
             return StoreDamagedError(f"{path} isn't a file that LimeDB wrote: {_flaw(error)}")
 
+    @override
     async def save(self, saved: Saved) -> None:
         """As NodeFile.save. StoreFullError: no room; the file is unchanged."""
         self._newest = saved

@@ -82,7 +82,7 @@ def judge(own_url: str, owners: Owners, answers: Mapping[str, Held | LimeDBError
 
 
 class Healer:
-    """Mends the own store. run: for ever; heal: now."""
+    """Mends the own store. run: until cancelled; heal: now."""
 
     def __init__(
         self, own_url: str, store: Store, replicas: Replicas, placement: Placement, clock: Clock

@@ -31,11 +31,11 @@ from limedb.errors import (
 from limedb.ports import Applied, Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout, ReplicaAcks
-from limedb.replication.read.resolver import sole_owner
 from limedb.replication.replica_errors import failure_text, is_replica_error
 from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
 from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
+from limedb.replication.write.single_replica import SingleReplica, acks_of
 
 KNOWN_DOWN = "it is known to be down"
 _superseded = itemgetter(0)
@@ -56,6 +56,7 @@ class Writer:
         counters: Counters,
     ) -> None:
         self._placement, self._replicas, self._clock = placement, replicas, clock
+        self._single = SingleReplica(replicas)
         self._versions, self._skew, self._fanout, self._counters = versions, skew, fanout, counters
 
     async def write_plain(
@@ -65,11 +66,11 @@ class Writer:
         they have one replica, the same one, nothing is counted.
         """
         layout, epoch = self._placement.layout, self._placement.layout.topology.epoch
-        if (url := self._sole_replica(layout, [write[0] for write in writes])) is None:
+        if (url := self._single.of(layout, [write[0] for write in writes])) is None:
             jobs = [PendingWrite(write) for write in writes]
         else:
             records = self._records(writes)
-            answers = await self._apply_alone(url, records, layout, deadline)
+            answers = await self._single.apply(url, records, layout, deadline)
             if not isinstance(answers, LimeDBError) and not any(map(_superseded, answers)):
                 return [
                     _new_written(Written, (record[2], answer[1], 1, 1, epoch))
@@ -108,10 +109,10 @@ class Writer:
         that are left for the long way.
         """
         layout = self._placement.layout
-        if not jobs or (url := self._sole_replica(layout, [job.write.key for job in jobs])) is None:
+        if not jobs or (url := self._single.of(layout, [job.write.key for job in jobs])) is None:
             return jobs
         records = self._versioned(jobs, self._skew.now_ms())
-        answers = await self._apply_alone(url, records, layout, deadline)
+        answers = await self._single.apply(url, records, layout, deadline)
         if (
             isinstance(answers, LimeDBError)
             and is_replica_error(answers)
@@ -119,27 +120,11 @@ class Writer:
             and jobs[0].waiter is not None
         ):
             for job in jobs:  # an error of one must not hurt those that it was joined with
-                answers = await self._apply_alone(url, [job.sent], layout, deadline)
+                answers = await self._single.apply(url, [job.sent], layout, deadline)
                 self._settle_alone([job], url, answers, layout, level)
         else:
             self._settle_alone(jobs, url, answers, layout, level)
         return [job for job in jobs if job.outcome is None]
-
-    def _sole_replica(self, layout: Layout, keys: Sequence[str]) -> str | None:
-        """The one replica of all these keys, if there is one and it can be reached."""
-        try:
-            url = sole_owner(layout, keys)
-        except NotMemberError:
-            return None
-        return url if url is not None and self._replicas.is_reachable(url) else None
-
-    async def _apply_alone(
-        self, url: str, records: list[Record], layout: Layout, deadline: float
-    ) -> Sequence[Applied] | LimeDBError:
-        try:
-            return await self._replicas.at(url).apply(records, layout.topology.fence, deadline)
-        except LimeDBError as error:
-            return error
 
     def _settle_alone(
         self,
@@ -158,11 +143,9 @@ class Writer:
                 job.outcome = Written(job.sent.version, answers[i].existed, 1, 1, epoch)
                 job.resolve()
                 continue
-            acks = _acks_alone(job, url)
-            if isinstance(answers, LimeDBError):
-                acks.lose(url, answers)
-            else:
-                acks.take(url, answers[i])
+            job.need = job.total = 1
+            answer = answers if isinstance(answers, LimeDBError) else answers[i]
+            job.replica_acks = acks_of(job, url, answer)
             self._settle(job, layout, level)
 
     def version(self, job: PendingWrite, now_ms: int) -> Record:
@@ -284,17 +267,6 @@ class _Live(dict[str, bool]):
     def __missing__(self, node_url: str) -> bool:
         is_live = self[node_url] = self._replicas.is_reachable(node_url)
         return is_live
-
-
-def _acks_alone(job: PendingWrite, url: str) -> ReplicaAcks:
-    job.need = job.total = 1
-    judge = None if job.version_is_final else _takes_any
-    job.replica_acks = ReplicaAcks(job.sent, 1, (url,), check_stored=judge)
-    return job.replica_acks
-
-
-def _takes_any(version: int) -> None:
-    """A newer version is judged when the write goes above it."""
 
 
 def _failure(job: PendingWrite, acks: ReplicaAcks, level: Level) -> LimeDBError:

@@ -84,6 +84,9 @@ FIRST_SECONDS, QUIET_SECONDS = 0.05, 0.2
 RELEASE_SECONDS = 0.05
 """The time for gRPC to stop accepting before waiting calls are refused."""
 
+UNBEGUN = (("limedb-unbegun", "1"),)
+"""The trailer of a call that a stopping node refuses: Envoy sends it to another node, even a write."""
+
 UNASKED_BYTES = 256 << 10
 """Bytes of a call that may arrive before the node reads them."""
 
@@ -152,9 +155,9 @@ class _Method:
         request: Message | None = None
         response: Message | bytes = b""
         answer = b""
+        if self._streams.is_ended:
+            await self._refuse(await self._streams.refusal(), context, started, UNBEGUN)
         try:
-            if self._streams.is_ended:
-                await self._streams.refuse()
             self._begin(context)
             data = await self._receive(context)
             if not isinstance(data, bytes):
@@ -273,12 +276,14 @@ class _Method:
         await asyncio.sleep(BREAK_SECONDS)
         await _write_whole(context, NO_MESSAGE)
 
-    async def _refuse(self, error: Exception, context: Context, started: float) -> None:
+    async def _refuse(
+        self, error: Exception, context: Context, started: float, trailers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         code, status = code_of(error), status_of(error, self._name, FACT_BYTES_IN_TRAILERS)
         # Otherwise large refused messages stay in memory until the collector's next full pass.
         clear_frames(error.__traceback__)
         self._record(self._name, code.name, perf_counter() - started)
-        await context.abort(code, status.message, trailers_of(error, status))
+        await context.abort(code, status.message, (*trailers_of(error, status), *trailers))
 
 
 async def _write_whole(context: Context, data: bytes) -> None:
@@ -316,11 +321,11 @@ class _Streams:
         self.is_ended = False
         self._last, self._refusing = 0.0, asyncio.Event()
 
-    async def refuse(self) -> None:
-        """Raise UnavailableError once the server accepts no more calls: a client can't ask again at once."""
+    async def refusal(self) -> UnavailableError:
+        """The error of a call that comes now, once no more can come: so its client can't repeat it here."""
         self._last = perf_counter()
         await self._refusing.wait()
-        raise UnavailableError("the node is stopping, nothing was written; ask another one")
+        return UnavailableError("the node is stopping, nothing was written; ask another one")
 
     async def wait_quiet(self) -> None:
         """Return once no more calls come, after QUIET_SECONDS_AT_MOST at the latest."""

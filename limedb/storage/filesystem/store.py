@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from typing_extensions import override
+
 from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
@@ -21,7 +23,7 @@ from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.encoding.record import encode, key_bytes, utf8
 from limedb.errors import RecordDamagedError, StoreClosedError, StoreError
-from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, StoreStats
+from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, Store, StoreStats
 from limedb.storage import walk as walking
 from limedb.storage.entries import is_of, pack
 from limedb.storage.files import FileLock, make_empty_folder, make_folder, replace_durably, store_error
@@ -33,7 +35,7 @@ from limedb.storage.range_page import cut_page, ordered_range, record_size
 _T = TypeVar("_T")
 
 
-class FilesystemStore:
+class FilesystemStore(Store):
     """Records in a JSON file (`ports.Store`, `json_file`). A write is on disk before it is answered,
     whatever DURABILITY says. Made inside the running event loop.
     """
@@ -58,6 +60,7 @@ class FilesystemStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="limedb-file")
         self._closing: asyncio.Task[None] | None = None
 
+    @override
     async def get(self, key: str) -> Record | None:
         """As Store.get; the file is read. InvalidKeyError: the key is empty."""
         (found,) = await self.get_many((key,))
@@ -65,6 +68,7 @@ class FilesystemStore:
             raise found
         return found
 
+    @override
     async def get_many(self, keys: Sequence[str]) -> list[Held]:
         """As Store.get_many; the file is read once. InvalidKeyError: a key is empty."""
         self._check_open()
@@ -72,6 +76,7 @@ class FilesystemStore:
             key_bytes(key)
         return await self._in_thread(partial(self._held, tuple(keys)))
 
+    @override
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         """As Store.apply; the file is read, and replaced if something changed. InvalidKeyError: a key is
         empty. StoreFullError: no room, the old file stays.
@@ -81,61 +86,73 @@ class FilesystemStore:
             key_bytes(record.key)
         return await self._in_thread(partial(self._apply, tuple(records), now_ms))
 
+    @override
     async def mend(self, key: str, record: Record | None) -> None:
-        """As Store.mend."""
         await self._in_thread(partial(self._mend, key, record))
 
+    @override
     async def scrub(self, place: bytes, size: int) -> Scrubbed:
         """As Store.scrub: the whole file in one step."""
         records = await self._in_thread(self._check_all)
         self.damage.checked += records
         return Scrubbed(b"", records, self._size)
 
+    @override
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
         """As Store.scan_keys, but O(n)."""
         self._check_open()
         start = None if after is None else utf8(after).decode()
         return await self._in_thread(lambda: _scan_keys(self._load(), start, limit, now_ms, skip))
 
+    @override
     async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
         """As Store.scan_range, but O(n)."""
         return await self._in_thread(lambda: _scan_range(self._load(), keys, limit, max_bytes))
 
+    @override
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
         """As Store.scan_tokens, but O(n)."""
         return await self._in_thread(lambda: _scan_tokens(self._load(), start, end, limit))
 
+    @override
     async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
         """As Store.digests; the file is read once."""
         return await walking.digests(await self._index(spans), spans, cutoff_ms)
 
+    @override
     async def entries(self, spans: Sequence[Span]) -> list[IndexEntry]:
         """As Store.entries; the file is read once. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
         return await walking.entries(await self._index(spans), spans)
 
+    @override
     async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
         """As Store.garbage; the file is read once."""
         return await walking.garbage(await self._index([span]), span, cutoff_ms, limit)
 
+    @override
     async def purge(self, entries: Sequence[IndexEntry]) -> int:
         """As Store.purge; the file is read, and replaced if something changed."""
         return await self._in_thread(partial(self._purge, tuple(entries)))
 
+    @override
     def count(self) -> int:
         """As Store.count, as of the last operation."""
         self._check_open()
         return self._count
 
+    @override
     def high_water(self) -> int:
         """As Store.high_water, as of the last operation."""
         self._check_open()
         return self._high_water
 
+    @override
     def stats(self) -> StoreStats:
         """As Store.stats, as of the last operation. size: of the file."""
         self._check_open()
         return StoreStats("filesystem", self._count, self._size, str(self._path), "always")
 
+    @override
     async def snapshot(self, path: str) -> None:
         """As Store.snapshot: a file of the same name in the folder.
 
@@ -143,6 +160,7 @@ class FilesystemStore:
         """
         await self._in_thread(partial(self._copy, Path(path)))
 
+    @override
     async def close(self) -> None:
         """As Store.close. A second call waits for the first."""
         if self._closing is None:

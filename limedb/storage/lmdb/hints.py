@@ -19,10 +19,12 @@ from pathlib import Path
 
 import lmdb
 import xxhash
+from typing_extensions import override
 
 from limedb.core.record import Record
 from limedb.encoding.record import decode, encode, utf8
 from limedb.errors import StoreClosedError, StoreDamagedError, StoreError
+from limedb.ports import HintLog
 from limedb.storage.files import FileLock, make_private_folder
 from limedb.storage.lmdb.env import explain
 from limedb.storage.lmdb.hint_writer import HintWriter
@@ -40,7 +42,7 @@ _CHECKED = 0xC3  # no single bit away from 0
 _PAGE = 1000
 
 
-class LmdbHintLog:
+class LmdbHintLog(HintLog):
     """Hints that outlive a restart (`ports.HintLog`). Made inside the running event loop, the only one that
     may use it. Opening reads all hints: some 0.1 s for 64 MiB of small records.
     """
@@ -74,6 +76,7 @@ class LmdbHintLog:
         self._taken: dict[str, dict[tuple[str, int], list[bytes]]] = {}
         self._is_closed = False
 
+    @override
     def add(self, node_url: str, records: Sequence[Record], now_ms: int) -> bool:
         """As HintLog.add; False after `close`."""
         prefix = _prefix(node_url)
@@ -90,6 +93,7 @@ class LmdbHintLog:
         self._sizes[node_url] = held + size
         return True
 
+    @override
     async def oldest(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
         """As HintLog.oldest. StoreClosedError, StoreError, StoreCorruptError."""
         self._check_open()
@@ -108,6 +112,7 @@ class LmdbHintLog:
             start = page[-1][0] + b"\0"
         return self._remember(node_url, found[:limit])
 
+    @override
     async def done(self, node_url: str, records: Sequence[Record]) -> None:
         """As HintLog.done; it concerns hints that the last `oldest` for the node returned."""
         self._check_open()
@@ -117,8 +122,8 @@ class LmdbHintLog:
             items = [(place, txn.get(place) or b"") for place in places]
         await self._remove(node_url, items)
 
+    @override
     async def forget(self, node_url: str) -> None:
-        """As HintLog.forget."""
         self._check_open()
         await self._writer.flush()
         self._taken.pop(node_url, None)
@@ -127,18 +132,19 @@ class LmdbHintLog:
                 raise StoreError(f"{self._folder}: the hints for {node_url} can't be removed; see the log")
 
     @property
+    @override
     def trouble(self) -> str:
-        """As HintLog.trouble."""
         if not self._writer.is_broken:
             return ""
         return (
             f"{self._folder}: the disk failed, no more hints are kept: check the disk, then restart the node"
         )
 
+    @override
     def waiting(self) -> dict[str, int]:
-        """As HintLog.waiting."""
         return {url: size for url, size in self._sizes.items() if size}
 
+    @override
     async def close(self) -> None:
         """As HintLog.close. A second call does nothing."""
         if self._is_closed:

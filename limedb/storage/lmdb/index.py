@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from limedb.core.damage import Damage
 from limedb.encoding.record import decode
 from limedb.ports import IndexEntry
@@ -16,6 +18,7 @@ from limedb.storage.lmdb.env import Tables
 from limedb.storage.lmdb.layout import index_key, is_long, number, number_of, token_prefix
 from limedb.storage.lmdb.sound import MISSING, Checking, UnsoundError, checked
 from limedb.storage.seal import record_of
+from limedb.storage.walk import Index
 
 if TYPE_CHECKING:
     import lmdb
@@ -24,7 +27,7 @@ _NO_KEY = b"\xff"  # after the keys of a token: no UTF-8 has it
 _TOKEN_SIZE = 8
 
 
-class TokenIndex:
+class TokenIndex(Index[bytes]):
     """Reads packed entries. A place is a key of the table. check: called before each read, to refuse it.
     damage: takes note of damaged records. strays: places of the main table that belong to no key. wrong:
     places whose entries don't match their records.
@@ -35,14 +38,15 @@ class TokenIndex:
         self.wrong: list[bytes] = []
         self.strays: list[bytes] = []
 
+    @override
     def start(self, token: int) -> bytes:
-        """As Index.start."""
         return number(token)
 
+    @override
     def behind(self, place: bytes) -> bytes:
-        """As Index.behind."""
         return place + b"\0"
 
+    @override
     def read(self, start: bytes, last: int, limit: int) -> list[tuple[bytes, bytes]]:
         """As Index.read. lmdb.Error."""
         self._check()
@@ -53,10 +57,11 @@ class TokenIndex:
                 return []
             return list(islice(takewhile(end.__gt__, cursor.iternext()), limit))
 
+    @override
     def token(self, place: bytes) -> int:
-        """As Index.token."""
         return number_of(place[:_TOKEN_SIZE])
 
+    @override
     def key(self, place: bytes) -> str | None:
         """As Index.key; a long key is read from its record. lmdb.Error, StoreCorruptError."""
         stored = place[_TOKEN_SIZE:]
@@ -67,6 +72,7 @@ class TokenIndex:
         record = None if found is None else record_of(found)
         return None if record is None else record.key
 
+    @override
     def entries(self, items: Sequence[tuple[bytes, bytes]]) -> list[tuple[int, IndexEntry]]:
         """As Index.entries, from the records themselves, for the stored entries may be damaged. Places that
         don't match are added to `wrong`. lmdb.Error; RecordDamagedError: a record is damaged.

@@ -29,11 +29,13 @@ from struct import Struct
 
 import lmdb
 import xxhash
+from typing_extensions import override
 
 from limedb.core.idempotency import AgreedVersion, Proposal, State, transition
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence
 from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
+from limedb.ports import OperationLog
 from limedb.storage.files import FileLock, make_private_folder
 from limedb.storage.folder_state import StateFile, check_state, new_state, read_state
 from limedb.storage.lmdb.env import broken, explain, full_error, is_broken_tree, is_no_room
@@ -61,7 +63,7 @@ def _ignore(_: Exception) -> None:
     pass
 
 
-class LmdbOperationLog:
+class LmdbOperationLog(OperationLog):
     """As ports.OperationLog. Made inside the running event loop, the only one that may use it."""
 
     def __init__(
@@ -113,16 +115,17 @@ class LmdbOperationLog:
         self._committing: asyncio.Task[None] | None = None
         self._is_closed = False
 
+    @override
     def noted(self, fence: Fence) -> int | None:
-        """As OperationLog.noted."""
         cluster_id, epoch, since_ms = json.loads(self._noted or b'["", 0, 0]')
         return since_ms if fence == (cluster_id, epoch) and epoch else None
 
+    @override
     def note(self, fence: Fence, since_ms: int) -> None:
-        """As OperationLog.note."""
         self._noted = self._dirty[_NOTE] = json.dumps([*fence, since_ms]).encode()
         self._commit_soon()
 
+    @override
     async def move(self, proposals: Sequence[Proposal], now_ms: int) -> list[State]:
         """As OperationLog.move. StoreFullError: no room; the state may still reach the disk later."""
         if self._is_closed:
@@ -140,8 +143,8 @@ class LmdbOperationLog:
             await self._durable()
         return states
 
+    @override
     async def close(self) -> None:
-        """As OperationLog.close."""
         self._is_closed = True
         while self._committing is not None:
             await asyncio.wait([self._committing])

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import lmdb
+from typing_extensions import override
 
 from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.errors import RecordDamagedError, StoreClosedError, StoreDamagedError, StoreError
-from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, StoreStats
+from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, Store, StoreStats
 from limedb.storage import walk as walking
 from limedb.storage.files import FileLock, make_empty_folder, make_private_folder, sync
 from limedb.storage.lmdb.env import MAP_SIZE, explain, is_broken_tree
@@ -44,7 +45,7 @@ RANGE_BUDGET_BYTES = 256 << 10
 _THREADS = 2
 
 
-class LmdbStore:
+class LmdbStore(Store):
     """Records in LMDB (`ports.Store`). damage: the damage found.
 
     Made inside the running event loop, the only one that may use it. Opening takes some milliseconds.
@@ -91,10 +92,12 @@ class LmdbStore:
         """
         return self._path.commits
 
+    @override
     async def get(self, key: str) -> Record | None:
         """As Store.get. InvalidKeyError: the key is empty."""
         return self._read(self._reader.get, key)
 
+    @override
     async def get_many(self, keys: Sequence[str]) -> list[Held]:
         """As Store.get_many. InvalidKeyError: a key is empty."""
         return self._read(self._reader.get_many, keys)
@@ -107,6 +110,7 @@ class LmdbStore:
         """As replication.replica.StoredBytes. InvalidKeyError: a key is empty."""
         return self._read(self._reader.stored, keys)
 
+    @override
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         """As Store.apply. Cancelling the call doesn't revoke the batch.
 
@@ -119,6 +123,7 @@ class LmdbStore:
             self.damage.note(error.keys, error.why)
             raise
 
+    @override
     async def mend(self, key: str, record: Record | None) -> None:
         """As Store.mend. Errors of apply."""
         self._check_open()
@@ -127,14 +132,15 @@ class LmdbStore:
             await self._path.mend(item)
         await self._mend_index()
 
+    @override
     async def scrub(self, place: bytes, size: int) -> Scrubbed:
-        """As Store.scrub."""
         await self._settle()
         step = self._read(self._mender.step, place, size)
         await self._mend_index()
         self.damage.checked += step.records
         return step
 
+    @override
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
         """As Store.scan_keys; keys that share their first 480 bytes are read together, whatever the limit."""
         await self._settle()
@@ -143,6 +149,7 @@ class LmdbStore:
         except OverBudgetError:
             return await self._in_thread(self._reader.scan_keys, after, limit, now_ms, skip)
 
+    @override
     async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
         """As Store.scan_range; keys that share their first 480 bytes are read together."""
         await self._settle()
@@ -151,8 +158,8 @@ class LmdbStore:
                 return self._read(self._reader.scan_range, keys, limit, max_bytes, RANGE_BUDGET_BYTES)
         return await self._in_thread(self._reader.scan_range, keys, limit, max_bytes)
 
+    @override
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
-        """As Store.scan_tokens."""
         await self._settle()
         if limit <= SCAN_BUDGET_RECORDS:
             return self._read(self._reader.scan_tokens, start, end, limit)
@@ -163,12 +170,13 @@ class LmdbStore:
         await self._settle()
         return self._read(self._reader.stored_tokens, start, end, limit)
 
+    @override
     async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
-        """As Store.digests."""
         await self._settle()
         with self._explained():
             return await walking.digests(self._index, spans, cutoff_ms)
 
+    @override
     async def entries(self, spans: Sequence[Span]) -> list[IndexEntry]:
         """As Store.entries. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
         await self._settle()
@@ -178,12 +186,13 @@ class LmdbStore:
         finally:
             await self._mend_index()
 
+    @override
     async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
-        """As Store.garbage."""
         await self._settle()
         with self._explained():
             return await walking.garbage(self._index, span, cutoff_ms, limit)
 
+    @override
     async def purge(self, entries: Sequence[IndexEntry]) -> int:
         """As Store.purge, some at a time, so that no write waits long for them. Errors of apply; entries
         purged before an error stay purged.
@@ -195,16 +204,17 @@ class LmdbStore:
             purged += sum(answer.existed for answer in answers)
         return purged
 
+    @override
     def count(self) -> int:
-        """As Store.count."""
         self._check_open()
         return self._path.count
 
+    @override
     def high_water(self) -> int:
-        """As Store.high_water."""
         self._check_open()
         return self._path.high_water
 
+    @override
     def stats(self) -> StoreStats:
         """As Store.stats. size: the pages of records and index, and the writes that only the log has."""
         size = self._read(self._reader.size) + self._path.memtable.size
@@ -213,6 +223,7 @@ class LmdbStore:
         )
         return StoreStats("lmdb", self._path.count, size, str(self._folder), self._durability, trouble)
 
+    @override
     async def snapshot(self, path: str) -> None:
         """As Store.snapshot. The folder can be opened as a store; it lacks the free pages.
 
@@ -223,6 +234,7 @@ class LmdbStore:
         await self._in_thread(self._copy, Path(path))
         await self._in_thread(verify_copy, Path(path))
 
+    @override
     async def close(self) -> None:
         """As Store.close. A second call waits for the first."""
         if self._closing is None:

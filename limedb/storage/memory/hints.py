@@ -6,7 +6,10 @@ It owns its dicts. It must never touch a disk.
 from collections.abc import Sequence
 from itertools import islice, takewhile
 
+from typing_extensions import override
+
 from limedb.core.record import Record, value_size
+from limedb.ports import HintLog
 
 DEFAULT_LIMIT_BYTES = 64 << 20
 """Bytes of hints for one node. More room covers longer outages; writes beyond it wait for repair."""
@@ -14,7 +17,7 @@ OVERHEAD_BYTES = 100
 """Bytes that a hint counts for, besides key and value."""
 
 
-class MemoryHints:
+class MemoryHints(HintLog):
     """Records by the node that missed them (`ports.HintLog`); of each key the newest only.
 
     limit: bytes for one node.
@@ -25,38 +28,40 @@ class MemoryHints:
         self._kept: dict[str, dict[str, tuple[int, Record]]] = {}
         self._sizes: dict[str, int] = {}
 
+    @override
     def add(self, node_url: str, records: Sequence[Record], now_ms: int) -> bool:
-        """As HintLog.add."""
         return sum(self._add(node_url, record, now_ms) for record in records) == len(records)
 
+    @override
     async def oldest(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
-        """As HintLog.oldest."""
         kept = self._kept.get(node_url, {})
         for key in [*takewhile(lambda key: kept[key][0] < oldest_ms, kept)]:
             self._drop(node_url, key)
         return [record for _, record in islice(kept.values(), limit)]
 
+    @override
     async def done(self, node_url: str, records: Sequence[Record]) -> None:
-        """As HintLog.done."""
         for record in records:
             hint = self._kept.get(node_url, {}).get(record.key)
             if hint is not None and hint[1] == record:
                 self._drop(node_url, record.key)
 
+    @override
     async def forget(self, node_url: str) -> None:
-        """As HintLog.forget."""
         self._kept.pop(node_url, None)
         self._sizes.pop(node_url, None)
 
     @property
+    @override
     def trouble(self) -> str:
         """As HintLog.trouble: none."""
         return ""
 
+    @override
     def waiting(self) -> dict[str, int]:
-        """As HintLog.waiting."""
         return dict(self._sizes)
 
+    @override
     async def close(self) -> None:
         """As HintLog.close: the hints are gone."""
         self._kept.clear()

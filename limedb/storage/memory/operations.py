@@ -6,9 +6,12 @@ It owns the states of a node whose data is also in memory. It must never judge a
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from limedb.core.idempotency import MAX_AGE_MS, Proposal, State, transition
 from limedb.core.paxos import Acceptor
 from limedb.core.topology import Fence
+from limedb.ports import OperationLog
 
 KEPT_MS = MAX_AGE_MS + 60_000
 """How long an operation is remembered after its beginning; a little longer than replicas ask for it."""
@@ -17,7 +20,7 @@ MAX_OPERATIONS = 1_000_000
 _SHARE_MS = 1 << 14
 
 
-class MemoryOperations:
+class MemoryOperations(OperationLog):
     """As ports.OperationLog. Operations are kept in shares of 16 seconds, which are forgotten as a whole."""
 
     def __init__(self, max_operations: int = MAX_OPERATIONS) -> None:
@@ -25,21 +28,24 @@ class MemoryOperations:
         self._max, self._count = max_operations, 0
         self.forgotten_ms = 0
 
+    @override
     def noted(self, fence: Fence) -> int | None:
         """As OperationLog.noted: nothing outlives the process."""
         return None
 
+    @override
     def note(self, fence: Fence, since_ms: int) -> None:
-        """As OperationLog.note."""
+        pass
 
+    @override
     async def move(self, proposals: Sequence[Proposal], now_ms: int) -> list[State]:
-        """As OperationLog.move."""
         states = [self._move(proposal) for proposal in proposals]
         self._forget(now_ms)
         return states
 
+    @override
     async def close(self) -> None:
-        """As OperationLog.close."""
+        pass
 
     def _move(self, proposal: Proposal) -> State:
         operation = proposal.operation

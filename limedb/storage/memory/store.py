@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from google.protobuf.proto import parse_length_prefixed, serialize_length_prefixed
+from typing_extensions import override
 
 from limedb.core.damage import Damage
 from limedb.core.key_range import KeyRange
@@ -19,7 +20,7 @@ from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.encoding.record import encode, from_message, key_bytes, to_message, utf8
 from limedb.errors import StoreClosedError, StoreCorruptError
-from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, StoreStats
+from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, Store, StoreStats
 from limedb.storage import walk as walking
 from limedb.storage.entries import is_of, pack
 from limedb.storage.files import make_empty_folder, store_error, sync, write_durably
@@ -31,7 +32,7 @@ from limedbpb.v1.record_pb2 import Record as Message
 SNAPSHOT_NAME = "records.pb"
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """Records in memory (`ports.Store`). The first scan after writes of new keys costs O(n)."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
@@ -46,15 +47,18 @@ class MemoryStore:
         self._is_closed = False
         self._merge(list(records), 0)
 
+    @override
     async def get(self, key: str) -> Record | None:
         """As Store.get. InvalidKeyError: the key is empty."""
         return self._find(key)
 
+    @override
     async def get_many(self, keys: Sequence[str]) -> list[Held]:
         """As Store.get_many. InvalidKeyError: a key is empty."""
         self._check_open()
         return [self._find(key) for key in keys]
 
+    @override
     async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
         """As Store.apply. InvalidKeyError: a key is empty."""
         self._check_open()
@@ -62,22 +66,22 @@ class MemoryStore:
             key_bytes(record.key)
         return self._merge(records, now_ms)
 
+    @override
     async def scan_keys(self, after: str | None, limit: int, now_ms: int, skip: int = 0) -> list[Record]:
-        """As Store.scan_keys."""
         self._check_open()
         keys = self._keys.sorted()
         first = 0 if after is None else bisect_right(keys, utf8(after).decode())
         found = (self._records[keys[i]] for i in range(first, len(keys)))
         return list(islice((record for record in found if record.is_live(now_ms)), skip, skip + limit))
 
+    @override
     async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
-        """As Store.scan_range."""
         self._check_open()
         found = (self._records[key] for key in ordered_range(self._keys.sorted(), keys))
         return cut_page(((record, record_size(record)) for record in found), limit, max_bytes)
 
+    @override
     async def scan_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, Record]]:
-        """As Store.scan_tokens."""
         self._check_open()
         tokens = self._tokens.sorted()
         first = bisect_left(tokens, (start, ""))
@@ -86,18 +90,20 @@ class MemoryStore:
             last = bisect_left(tokens, (tokens[first + limit - 1][0] + 1, "")) if limit else first
         return [(token, self._records[key]) for token, key in tokens[first:last]]
 
+    @override
     async def digests(self, spans: Sequence[Span], cutoff_ms: int) -> list[int]:
-        """As Store.digests."""
         return await walking.digests(self._index, spans, cutoff_ms)
 
+    @override
     async def entries(self, spans: Sequence[Span]) -> list[IndexEntry]:
         """As Store.entries. ResponseTooLargeError: over walking.MAX_LIST_SIZE."""
         return await walking.entries(self._index, spans)
 
+    @override
     async def garbage(self, span: Span, cutoff_ms: int, limit: int) -> tuple[list[IndexEntry], int]:
-        """As Store.garbage."""
         return await walking.garbage(self._index, span, cutoff_ms, limit)
 
+    @override
     async def purge(self, entries: Sequence[IndexEntry]) -> int:
         """As Store.purge; O(n)."""
         self._check_open()
@@ -108,32 +114,37 @@ class MemoryStore:
             self._forget(key)
         return len(gone)
 
+    @override
     async def mend(self, key: str, record: Record | None) -> None:
         """As Store.mend: nothing here is ever found damaged."""
         self._check_open()
         if record is not None:
             self._merge([record], 0)
 
+    @override
     async def scrub(self, place: bytes, size: int) -> Scrubbed:
         """As Store.scrub: records in memory have no checksums, so there is nothing to check."""
         self._check_open()
         return Scrubbed(b"", 0, 0)
 
+    @override
     def count(self) -> int:
         """As Store.count; O(1)."""
         self._check_open()
         return self._count
 
+    @override
     def high_water(self) -> int:
-        """As Store.high_water."""
         self._check_open()
         return self._high_water
 
+    @override
     def stats(self) -> StoreStats:
         """As Store.stats. size: of keys and values."""
         self._check_open()
         return StoreStats("memory", self._count, self._size)
 
+    @override
     async def snapshot(self, path: str) -> None:
         """As Store.snapshot: one file, records.pb, of limedb.v1.Record messages, each after its length (a
         varint: protobuf's own delimited form), in no order. `read_snapshot` reads it.
@@ -143,6 +154,7 @@ class MemoryStore:
         self._check_open()
         await asyncio.to_thread(_write_snapshot, Path(path), list(self._records.values()))
 
+    @override
     async def close(self) -> None:
         """As Store.close: the records are gone."""
         self._is_closed = True

@@ -7,8 +7,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
+from typing_extensions import override
+
 from limedb.ports import IndexEntry
 from limedb.storage.entries import unpack
+from limedb.storage.walk import Index
 
 _T = TypeVar("_T", str, tuple[int, str])
 
@@ -40,7 +43,7 @@ class SortedLazily(Generic[_T]):
         return self._things
 
 
-class TokenOrder:
+class TokenOrder(Index[Place]):
     """An Index (`walk`) of keys in memory. places: returns the present places in order. pack: returns the
     packed entry at a place.
     """
@@ -48,29 +51,29 @@ class TokenOrder:
     def __init__(self, places: Callable[[], Sequence[Place]], pack: Callable[[Place], bytes]) -> None:
         self._places, self._pack = places, pack
 
+    @override
     def start(self, token: int) -> Place:
-        """As Index.start."""
         return (token, "")
 
+    @override
     def behind(self, place: Place) -> Place:
-        """As Index.behind."""
         return (place[0], place[1] + "\0")
 
+    @override
     def read(self, start: Place, last: int, limit: int) -> list[tuple[Place, bytes]]:
-        """As Index.read."""
         places = self._places()
         first = bisect_left(places, start)
         end = min(bisect_left(places, (last + 1, "")), first + limit)
         return [(place, self._pack(place)) for place in places[first:end]]
 
+    @override
     def token(self, place: Place) -> int:
-        """As Index.token."""
         return place[0]
 
+    @override
     def key(self, place: Place) -> str:
-        """As Index.key."""
         return place[1]
 
+    @override
     def entries(self, items: Sequence[tuple[Place, bytes]]) -> list[tuple[int, IndexEntry]]:
-        """As Index.entries."""
         return [(place[0], unpack(place[1], packed)) for place, packed in items]

@@ -1,0 +1,53 @@
+"""Writes of keys that have one replica, the same one: the short way, on which nothing is counted.
+
+It owns the question whether that way may be taken, and the one message. It must never conclude a write:
+`writer.py` does.
+"""
+
+from collections.abc import Sequence
+
+from limedb.core.layout import Layout
+from limedb.core.record import Record
+from limedb.errors import LimeDBError, NotMemberError
+from limedb.ports import Applied, Replicas
+from limedb.replication.fanout import ReplicaAcks
+from limedb.replication.read.resolver import sole_owner
+from limedb.replication.write.pending import PendingWrite
+
+
+class SingleReplica:
+    """Sends records to the only replica of their keys."""
+
+    def __init__(self, replicas: Replicas) -> None:
+        self._replicas = replicas
+
+    def of(self, layout: Layout, keys: Sequence[str]) -> str | None:
+        """The one replica of all these keys, if there is one and it can be reached."""
+        try:
+            url = sole_owner(layout, keys)
+        except NotMemberError:
+            return None
+        return url if url is not None and self._replicas.is_reachable(url) else None
+
+    async def apply(
+        self, url: str, records: Sequence[Record], layout: Layout, deadline: float
+    ) -> Sequence[Applied] | LimeDBError:
+        """The answer of the replica to each record, or its error."""
+        try:
+            return await self._replicas.at(url).apply(records, layout.topology.fence, deadline)
+        except LimeDBError as error:
+            return error
+
+
+def acks_of(job: PendingWrite, url: str, answer: Applied | LimeDBError) -> ReplicaAcks:
+    """The acknowledgement of a job's record by its one replica, or why there is none."""
+    acks = ReplicaAcks(job.sent, 1, (url,), check_stored=None if job.version_is_final else _takes_any)
+    if isinstance(answer, LimeDBError):
+        acks.lose(url, answer)
+    else:
+        acks.take(url, answer)
+    return acks
+
+
+def _takes_any(version: int) -> None:
+    """A newer version is judged when the write goes above it."""
