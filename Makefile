@@ -174,7 +174,7 @@ $(MERMAID):
 # A link to a missing page, heading or name fails it. The variable silences an advertisement.
 .PHONY: docs
 docs: $(READY) $(if $(NPM),$(MERMAID)) ## Build the documentation site into build/site, with the API of the Python package
-	DIAGRAMS=$(if $(NPM),mermaid,text) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	DIAGRAMS=$(if $(NPM),mermaid,no-mermaid) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(if $(NPM),install -m 644 $(MERMAID) build/site/assets/mermaid.min.js)
 
 # What takes neither a process beside the tests' own, nor a whole cluster in virtual time; tests say so by marks.

@@ -19,7 +19,7 @@ from bench import chart, docs, footprint, growth, joining, table
 from bench.goals import outcomes
 from bench.machine import describe
 from bench.results import Results
-from bench.rounds import run_rounds, tell, with_system
+from bench.rounds import note, run_rounds, with_system
 from bench.subjects import all_subjects
 
 RESULTS = Path("bench/results.json")
@@ -71,17 +71,17 @@ def measure_sizes(folder: Path, sizes: Sizes, rounds: int, results: Results) -> 
     for subject in all_subjects(folder / "empty"):
         alone = subject.batches and not subject.is_rest and not subject.missing_batches
         if alone and not subject.system.missing() and "3 nodes" not in subject.system.name:
-            tell(f"{sizes.footprint:,} keys: {subject.system.name}")
+            note(f"{sizes.footprint:,} keys: {subject.system.name}")
             with_system(
                 subject,
                 f"{subject.system.name}: footprint",
                 lambda s: footprint.measure(s, sizes.footprint, results),
                 results,
             )
-    tell("a Get with " + ", ".join(f"{count:,}" for count in sizes.growth) + " keys")
+    note("a Get with " + ", ".join(f"{count:,}" for count in sizes.growth) + " keys")
     _attempt("growth", lambda: growth.measure(folder / "growth", sizes.growth, rounds, results), results)
     for number in range(sizes.joins):
-        tell(f"join {number + 1} of {sizes.joins}: {sizes.join:,} keys")
+        note(f"join {number + 1} of {sizes.joins}: {sizes.join:,} keys")
         _attempt("join", lambda n=number: joining.measure(folder / f"join-{n}", sizes.join, results), results)  # type: ignore[misc]
 
 

@@ -23,11 +23,11 @@ def run_rounds(subjects: Sequence[Subject], rounds: int, seconds: float, results
     for number in range(rounds):
         for subject in present:
             where = f"{subject.system.name}, round {number + 1}"
-            tell(f"{where} of {rounds}")
+            note(f"{where} of {rounds}")
             with_system(subject, where, lambda s, w=where: _Round(s, w, seconds, results).run(), results)  # type: ignore[misc]
 
 
-def tell(text: str) -> None:
+def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

@@ -159,10 +159,10 @@ def _end_nodes(nodes: Sequence[Service], say: Callable[[str], None], seconds: fl
 
 
 def longest_stop(node: Service) -> float:
-    """Seconds that a node may take to stop, by its own settings."""
+    """Return the seconds that a node may take to stop, by its own settings."""
     try:
         settings = config.load(node.settings)
-    except ConfigError:  # another version has started it, and it has to end all the same
+    except ConfigError:  # another version started it, and it must still stop
         settings = config.load({})
     return stop_seconds(settings.max_clock_skew)
 

@@ -1,12 +1,12 @@
 -- Refuses a JSON body with a field that its request doesn't have: the transcoder would drop it silently.
 -- The template puts two tables before this: `bodies`, the message of each path's body, and `fields`, for each
--- message its fields' names, with the message that each one holds or "". The transcoder refuses what isn't JSON.
+-- message its fields' names, with the message that each one holds or "". The transcoder refuses anything but JSON.
 -- It reads byte by byte, which LuaJIT compiles: finding patterns would block the worker for far longer.
 local byte, sub = string.byte, string.sub
 local QUOTE, BACKSLASH, COMMA, COLON = 34, 92, 44, 58
 local OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT = 91, 93, 123, 125
 
--- Where the string that begins after `at` ends: the place of its last quote.
+-- Returns the end of the string that begins after `at`: the place of its last quote.
 local function string_end(text, at, size)
   while at <= size do
     local c = byte(text, at)
@@ -16,7 +16,7 @@ local function string_end(text, at, size)
   return size
 end
 
--- The first name that its message doesn't have, and the message; nil when there is none.
+-- Returns the first name that its message doesn't have, and the message; nil if there is none.
 local function unknown_field(text, message)
   local size, at, depth = #text, 1, 0
   local messages, arrays = {}, {} -- of each bracket that is open: its message, whether it is an array
@@ -51,7 +51,7 @@ local function unknown_field(text, message)
   end
 end
 
--- A message's fields as JSON spells them, in order.
+-- Returns a message's fields as JSON spells them, in order.
 local function names_of(message)
   local names = {}
   for name in pairs(fields[message]) do

@@ -1,10 +1,10 @@
-"""The answers that Envoy gives by itself.
+"""Envoy's own answers.
 
-It owns the gRPC codes and the words of these answers. It must never decide when Envoy answers: the template
+It owns the gRPC codes and the texts of these answers. It must never decide when Envoy answers: the template
 does.
 
-Envoy's response flags say how far a request came (RESPONSE_FLAGS in Envoy's documentation of access logs).
-They add up over attempts, so that those come first which say that a node may have carried it out.
+Envoy's response flags show how far a request came (RESPONSE_FLAGS in Envoy's documentation of access logs).
+They add up over attempts, so the flags come first by which a node may have carried it out.
 
 Tested in tests/envoy/test_failures.py.
 """
@@ -18,7 +18,7 @@ CODES = {
     400: 3, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 431: 8,
     500: 13, 501: 12, 502: 14, 503: 14, 504: 4,
 }  # fmt: skip
-"""The gRPC code that a body has, by HTTP status."""
+"""The gRPC code in the body, by HTTP status."""
 
 _UNSENT = UnavailableError("Envoy reached no node, nothing was written")
 
@@ -29,7 +29,7 @@ class Outcome:
 
     flags: Envoy's response flags, one of which it has.
     details: as JSON.
-    trailer: the same for gRPC, in base64; "" where there is none.
+    trailer: the same for gRPC, in base64; "" if there is none.
     """
 
     flags: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""What one node of a local cluster answers, look after look.
+"""Looks at one node of a local cluster: its answers, one after another.
 
-It owns how long a look waits for an answer, and what the last one has shown. A node that answers late, on a
-busy machine, is given twice the time at the next look: where each look had the same time, a node that always
-needs longer would never be seen, whatever time the caller has. It must never wait between two looks.
+It owns how long a look waits for an answer, and the results of the last one. If a node answers late, on a
+busy machine, the next look waits twice as long: with the same time for each look, a node that always needs
+longer would never appear, whatever time the caller has. It must never wait between two looks.
 """
 
 import http.client
@@ -14,17 +14,17 @@ from limedb.operator.calls import ClusterState
 from limedb.operator.remote_cluster import fetch_state
 
 FIRST_SECONDS = 2.0
-"""Seconds for the first answer; where no node runs it is refused at once."""
+"""The time for the first answer; where no node runs, the call is refused at once."""
 LEAST_SECONDS = 0.05
-"""Seconds for an answer when the caller's time is at its end."""
+"""The time for an answer once the caller's time is over."""
 
 
 class Look:
-    """Looks at a node. envoy: has to reach it, too; None: nothing has to. end: of the caller's time, by
+    """Looks at a node. envoy: must reach it too; None: there is none. end: of the caller's time, by
     time.monotonic.
 
-    state: what the node answered last; None: nothing, or it refuses now. is_reached: whether Envoy reached it
-    then. is_late: the last look got no answer in time.
+    state: the node's last answer; None: none, or it refuses now. is_reached: Envoy reached it at that look.
+    is_late: the last look got no answer in time.
     """
 
     def __init__(self, node: Service, envoy: Service | None, end: float) -> None:
@@ -34,8 +34,8 @@ class Look:
         self.is_late = self.is_reached = False
 
     def finds_ready(self, count: int, whole: bool) -> bool:
-        """Whether the node serves, sees `count` members alive, and is reached by Envoy; where these are the
-        whole cluster, it sees no others, and no change of the topology.
+        """Return whether the node serves, sees `count` members alive, and is reached by Envoy; if these are
+        the whole cluster, also no other members and no change of the topology.
         """
         serves, state = self.finds_serving(), self.state
         if not serves or state is None:
@@ -47,12 +47,12 @@ class Look:
         return self.is_reached
 
     def finds_serving(self) -> bool:
-        """Whether the node serves."""
+        """Return whether the node serves."""
         self._ask()
         return self.is_serving and not self.is_late
 
     def finds_watchable(self) -> bool:
-        """Whether the node counts for watches, or refuses to answer."""
+        """Return whether the node counts for watches, or refuses to answer."""
         self._ask()
         return not self.is_late and not self.watch_wait_ms
 
@@ -64,11 +64,11 @@ class Look:
 
     @property
     def watch_wait_ms(self) -> int:
-        """How long it did not count for watches yet, at the last look."""
+        """The milliseconds until it counts for watches, at the last look."""
         return self.state.watch_wait_ms if self.state else 0
 
     def reason(self) -> str:
-        """Why it wasn't ready at the last look, in its own words; empty: it did not answer."""
+        """Return why it wasn't ready at the last look, in its own words; empty: it did not answer."""
         state = self.state
         if state is None:
             return ""

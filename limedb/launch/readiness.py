@@ -18,10 +18,10 @@ FIRST_LOOK, LONGEST_LOOK = 0.05, 0.5
 
 
 def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], seconds: float) -> None:
-    """Return when the nodes that run or were started know each other and Envoy reaches them.
+    """Return once the nodes that run or were started know each other and Envoy reaches them.
 
-    starts: where in its log each process of this start began. NotReadyError: it took over `seconds`, or one
-    of them died, and the others take requests or are too few to.
+    starts: the byte of its log at which each process of this start began. NotReadyError: it took over
+    `seconds`, or one of them died, and the others take requests already or are too few to do so.
     """
     end = time.monotonic() + seconds
     looks = {node.name: Look(node, launch.envoy, end) for node in launch.nodes}
@@ -36,7 +36,7 @@ def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], secon
 
 
 def _is_all_that_comes(launch: Launch, looks: Mapping[str, Look]) -> bool:
-    """Whether no more of those that run will serve: all do, or they are no majority of what was started."""
+    """Return whether no further node will serve: all that run do, or they aren't a majority of all."""
     running = [node for node in launch.nodes if node.state == "running"]
     has_ended = launch.envoy is not None and launch.envoy.state == "dead"
     too_few = len(running) < majority(len(launch.nodes))
@@ -67,8 +67,8 @@ def _not_ready(
 
 
 def wait_watchable(nodes: Sequence[Service], seconds: float) -> None:
-    """Return when all these nodes count for watches, those that don't answer left alone: at once those that
-    refuse, else after `seconds`. LaunchError: a node that answers took longer.
+    """Return once all these nodes count for watches, except those that don't answer: it skips those that
+    refuse at once, and the silent ones after `seconds`. LaunchError: a node that answers took longer.
     """
     pauses, end = Pauses(FIRST_LOOK, LONGEST_LOOK), time.monotonic() + seconds
     looks = [Look(node, None, end) for node in nodes]
@@ -80,11 +80,11 @@ def wait_watchable(nodes: Sequence[Service], seconds: float) -> None:
 
 
 def _refuse_to_wait(waiting: Sequence[Look], seconds: float) -> None:
-    """LaunchError: one of them has answered, and doesn't count yet."""
+    """Raise LaunchError if one of them has answered, and doesn't count yet."""
     waits = [
         f"{look.node.name} for another {look.watch_wait_ms / 1000:.0f} s" for look in waiting if look.state
     ]
     if waits:
         raise LaunchError(
-            f"within {seconds:g} s not all nodes count for watches ({', '.join(waits)}); try again then"
+            f"after {seconds:g} s some nodes don't count for watches yet ({', '.join(waits)}); try again then"
         )
