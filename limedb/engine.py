@@ -109,7 +109,19 @@ class World:
 
 
 class Engine:
-    """The parts of one node, by name. After `close`, the caller closes the parts of World."""
+    """The parts of one node, by name. After `close`, the caller closes the parts of World.
+
+    The classes of some parts stand in attributes (`*_class`): a subclass may choose others.
+    """
+
+    skew_class = ClockSkewGuard
+    view_class = ClusterView
+    replicas_class = CheckedReplicas
+    door_class = PeerDoor
+    coordinator_class = Coordinator
+    watcher_class = Watcher
+    handoff_class = Handoff
+    topology_manager_class = TopologyManager
 
     def __init__(self, settings: Settings, world: World) -> None:
         self._settings, self._store, self._load = settings, world.store, world.load
@@ -128,7 +140,7 @@ class Engine:
             tolerance_ms=max_skew_ms / 4,
             interval=interval,
         )
-        self.skew = ClockSkewGuard(
+        self.skew = self.skew_class(
             clock,
             max_skew_ms,
             self.clocks.skew_ms,
@@ -138,7 +150,7 @@ class Engine:
             lambda: self.lead.is_settled,
         )
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._gossiped())
-        self.view = ClusterView(
+        self.view = self.view_class(
             own, clock, gossip_interval=interval, own_fields=self._gossiped, members=self._member_ids
         )
         self.replica = LocalReplica(
@@ -158,7 +170,7 @@ class Engine:
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
         self._topology = AllNodes(settings.node_url, self, world.topology)
         self.verifier = Verifier(self.topology_store, self._topology, clock, self._knows)
-        self.replicas = CheckedReplicas(
+        self.replicas = self.replicas_class(
             settings.node_url,
             world.connect(self),
             self.topology_store,
@@ -168,8 +180,8 @@ class Engine:
         self.healer = Healer(settings.node_url, world.store, self.replicas, self.topology_store, clock)
         self.replica.healer = self.healer
         self.scrubber = Scrubber(world.store, clock, settings.scrub_interval, world.scrub_mark)
-        self.door = PeerDoor(self.replica, self.skew)
-        self.coordinator = Coordinator(
+        self.door = self.door_class(self.replica, self.skew)
+        self.coordinator = self.coordinator_class(
             self.topology_store,
             self.replicas,
             clock,
@@ -183,7 +195,7 @@ class Engine:
         self.scanner = Scanner(
             self.topology_store, self.replicas, self.replica, self.skew.now_ms, settings.level
         )
-        self.watcher = Watcher(
+        self.watcher = self.watcher_class(
             self.topology_store, self.replicas, clock, max_skew_ms, max_reported=settings.max_reported
         )
         self.gossiper = Gossiper(
@@ -212,7 +224,7 @@ class Engine:
         topology_proposer = TopologyProposer(
             self.topology_store, self._topology, self.verifier, world.clock, world.rng
         )
-        handoff = Handoff(
+        handoff = self.handoff_class(
             settings.node_url,
             self.topology_store,
             self.replicas,
@@ -220,7 +232,7 @@ class Engine:
             world.clock,
             self.repairer.drop_stale,
         )
-        return TopologyManager(
+        return self.topology_manager_class(
             self.topology_store,
             topology_proposer,
             self.verifier,

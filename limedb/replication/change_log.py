@@ -27,7 +27,11 @@ MAX_CHANGES = 100_000
 MAX_BYTES = 32 << 20
 """Changes, and bytes of keys and values, that are kept."""
 OVERHEAD = 500
-"""Bytes that a change takes besides: its objects, and its stored form."""
+"""Bytes that a change takes besides: its objects, and its stored form where that is small."""
+SMALL = 200
+"""Bytes that the stored forms of changes have at most, on average, where they are kept with them. They hold
+the values a second time: a log of large values would take twice what is counted.
+"""
 OLD_COPY_MS = 11 * 60_000
 """The age at which a record that arrives is an old one's copy."""
 FRESH_MS = 15_000
@@ -103,6 +107,8 @@ class ChangeLog:
     def _keep(self, now: int, records: list[Record], size: int, prompt: int) -> None:
         """prompt: the version below which a record is late."""
         if records:
+            if size > (OVERHEAD + SMALL) * len(records):
+                records = [record if len(record.encoded) <= SMALL else _bare(record) for record in records]
             late = (
                 frozenset([i for i, record in enumerate(records) if record[2] < prompt]) if prompt else NONE
             )
@@ -255,6 +261,11 @@ class _Piece(NamedTuple):
     records: list[Record]
     size: int
     late: frozenset[int]
+
+
+def _bare(record: Record) -> Record:
+    """A record without its stored form."""
+    return Record(*record)
 
 
 def _size(record: Record) -> int:

@@ -37,8 +37,10 @@ class ClockSkewGuard:
     words for the client; empty while nothing is. agree: the lead over the clock that the node is to have
     (`cluster/gossip/clock_lead.py`), given its own and the clock's time. mark: the greatest version that is
     stored here. is_settled: the others had enough time to report theirs. on_drop: called with the time
-    when it is lowered, since the lead was this node's alone.
+    when it is lowered, since the lead was this node's alone. time_class: of the time that doesn't step back.
     """
+
+    time_class = SlewedTime
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class ClockSkewGuard:
         self._due, self._ahead = float("-inf"), 0.0
         self._is_established = False
         now = clock.wall_ms() + skew_ms()
-        self._time = SlewedTime(now, clock.elapsed(), self._lead_of_mark(now))
+        self._time = self.time_class(now, clock.elapsed(), self._lead_of_mark(now))
 
     @property
     def limit_ms(self) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator
+from sys import getsizeof
 
 import pytest
 
@@ -10,9 +11,10 @@ from limedb.core.hlc import version_at
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
 from limedb.core.stop_limits import SPREAD_MS
+from limedb.encoding.record import encode_once
 from limedb.errors import WatchGapError
 from limedb.ports import Applied, ChangeBatch
-from limedb.replication.change_log import BATCH, BEAT_SECONDS, OLD_COPY_MS, ChangeLog
+from limedb.replication.change_log import BATCH, BEAT_SECONDS, OLD_COPY_MS, OVERHEAD, ChangeLog
 from tests.replication.nodes import virtual
 
 NOW = 1_700_000_000_000
@@ -102,6 +104,20 @@ async def test_what_is_kept_is_bounded_in_bytes_too() -> None:
     batch = await anext(log.follow(ALL, NOW))
     assert (len(batch.records), batch.has_gap) == (0, True) or batch.records[-1].key == "k99"
     assert log.floor_ms == NOW + 1  # the first were forgotten
+
+
+@pytest.mark.parametrize("value", ["v" * 100_000, "v" * 2000, "v" * 300])
+def test_it_holds_no_more_than_it_counts_though_records_bring_their_stored_form_along(value: str) -> None:
+    most = 50 * (len(value) + OVERHEAD)
+    log = ChangeLog(Time(), NOW, is_fresh=False, max_bytes=most)
+    written = [record(f"k{n}", value) for n in range(100)]
+    assert all(len(encode_once(each)) > len(value) for each in written)
+    for each in written:
+        log.add([each], [STANDS], NOW)
+    kept = [change for _, change, _ in log.tail().changes]
+    assert kept == written[-len(kept) :]
+    assert len(kept) > 40
+    assert sum(getsizeof(each.value) + len(each.encoded) for each in kept) <= most
 
 
 @virtual

@@ -14,6 +14,7 @@ from limedb.ports import Replica
 from limedb.replication.requests import Write
 from limedb.replication.watch.channel import TAKE_BYTES
 from limedb.replication.watch.feed import Feed
+from limedb.replication.watch.reported import Reported
 from limedb.replication.watch.watcher import MAX_NARROW, Watcher
 from tests.cluster.virtual import VirtualLoop
 from tests.replication.nodes import SKEW_MS, A, B, C, Nodes, Seat, left_tasks, virtual
@@ -205,9 +206,8 @@ async def test_where_it_can_not_be_said_whether_a_version_was_told_there_is_a_ga
 
 
 def _same_bucket(key: str) -> str:
-    from limedb.replication.watch.reported import _bucket
-
-    return next(other for n in range(1_000_000) if _bucket(other := f"other{n}") == _bucket(key))
+    bucket_of = Reported(lambda: 1).bucket_of
+    return next(other for n in range(1_000_000) if bucket_of(other := f"other{n}") == bucket_of(key))
 
 
 @virtual

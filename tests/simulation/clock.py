@@ -12,7 +12,10 @@ from tests.cluster.virtual import START_MS
 class SimClock:
     """`ports.Clock`. offset_ms: how far the wall clock is ahead; drift: what it gains, as a share of time;
     lost: seconds in which the process stood still, but for what counts of them (`aio/running_time.py`).
+    notices_stops: whether the process notices that it stood still.
     """
+
+    notices_stops = True
 
     def __init__(self, offset_ms: float = 0.0, drift: float = 0.0) -> None:
         self.offset_ms, self.drift, self.lost = offset_ms, drift, 0.0
@@ -28,4 +31,5 @@ class SimClock:
 
     def stand_still(self, seconds: float) -> None:
         """Note that the process stood still for so long until now."""
-        self.lost += max(0.0, seconds - STEP_SECONDS)
+        if self.notices_stops:
+            self.lost += max(0.0, seconds - STEP_SECONDS)

@@ -90,6 +90,12 @@ def topology_of(node: SimNode) -> Topology | None:
     return program.engine.topology_store.topology if program is not None else None
 
 
+def serves(node: SimNode) -> bool:
+    """Whether a node takes requests."""
+    program: Any = node.program
+    return program is not None and not program.engine.problem
+
+
 def is_owner(node: SimNode) -> bool:
     """Whether a node is a member for all that it knows, and nothing changes."""
     topology = topology_of(node)

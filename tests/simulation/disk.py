@@ -103,11 +103,10 @@ class _Queue:
 class SimStore:
     """`ports.Store` on a SimDisk: what can be read is durable, as with LMDB.
 
-    What has rotted on the disk is found whenever it is read, unless `verifies` is false: then it is taken for
-    what was stored, as it would be without checksums.
+    What has rotted on the disk is found whenever it is read, unless `belief` says for what it is taken.
     """
 
-    verifies = True
+    belief: Callable[[Record], Record | None] | None = None
 
     def __init__(self, disk: SimDisk, process: Process) -> None:
         self._disk = disk
@@ -140,18 +139,18 @@ class SimStore:
 
     def _found(self, keys: Iterable[str]) -> RecordDamagedError | None:
         """What is damaged of some keys, noted."""
-        if not self.verifies:
-            self._believe()
+        if self.belief is not None:
+            self._believe(self.belief)
         if damaged := tuple(key for key in keys if key in self._disk.rot):
             self.damage.note(damaged, "rotten")
             return RecordDamagedError(damaged, "rotten")
         return None
 
-    def _believe(self) -> None:
-        """Take what has rotted for what was stored."""
+    def _believe(self, belief: Callable[[Record], Record | None]) -> None:
+        """Take what has rotted for what was stored, or for nothing."""
         for key, record in [*self._disk.rot.items()]:
             del self._disk.rot[key]
-            self._replace(key, record)
+            self._replace(key, belief(record))
 
     def _replace(self, key: str, record: Record | None) -> None:
         _run(self._inner.purge([unpack(key, self._inner._pack(key))]))

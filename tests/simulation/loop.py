@@ -86,8 +86,13 @@ class _Choosing(deque[asyncio.Handle]):
     def __init__(self, rng: Random) -> None:
         super().__init__()
         self._rng = rng
+        self.steps = 0
+        self.limits: dict[int, Callable[[], object]] = {}
 
     def popleft(self) -> asyncio.Handle:
+        self.steps += 1
+        if limit := self.limits.get(self.steps):
+            limit()
         if len(self) > 1:
             chosen = self._rng.randrange(len(self))
             self[0], self[chosen] = self[chosen], self[0]
@@ -131,9 +136,18 @@ class SimLoop(VirtualLoop):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self._ready = _Choosing(Random(f"{seed} loop"))
+        self._ready: _Choosing = _Choosing(Random(f"{seed} loop"))
         self._numbers = 0
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]
+
+    @property
+    def steps(self) -> int:
+        """How many callbacks have run."""
+        return self._ready.steps
+
+    def call_at_step(self, step: int, call: Callable[[], object]) -> None:
+        """Call something when that many callbacks have run."""
+        self._ready.limits[step] = call
 
     def create_future(self) -> asyncio.Future[Any]:
         return _Future(self._number(), loop=self)

@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from limedb.core.quorum import Level
-from limedb.ports import HintLog, OperationLog, Replica
+from limedb.ports import HintLog, OperationLog, Replica, Saved
 from limedb.storage import node_damage
 from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimDisk, SimNodeFile, SimStore
@@ -179,16 +179,16 @@ class SimNode:
         if not self.is_up and self.url in self.sim.nodes:
             self.start()
 
-    def set_data_aside(self) -> bool:
+    def set_data_aside(self, successor: Callable[[Saved, str], Saved] = node_damage.successor) -> bool:
         """Do as a start does that finds a file of the node damaged, once the process has ended; whether it
-        may. What was there is kept by `put_data_back`.
+        may. What was there is kept by `put_data_back`. successor: what the next node starts with.
         """
         saved = self.disk.saved
         if saved is None or node_damage.why_not(saved):
             return False
         self.sim.trace.add(f"{self.url} sets its data aside")
         self._aside, self.disk = self.disk, SimDisk(self.disk.rng)
-        self.disk.saved = node_damage.successor(saved, f"{self.disk.rng.getrandbits(64):016x}")
+        self.disk.saved = successor(saved, f"{self.disk.rng.getrandbits(64):016x}")
         return True
 
     def put_data_back(self) -> None:

@@ -4,7 +4,7 @@ It owns what node.py does around the engine: it answers peers, and a node that w
 and joins as a new one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from limedb.core.paxos import Acceptor, Ballot
@@ -33,27 +33,26 @@ SETTINGS: Mapping[str, Any] = {
 
 class EngineProgram:
     """An engine on a simulated node. settings: what differs from SETTINGS. writes_back: whether reads do.
-    portion_bytes: of the coordinator.
+    portion_bytes: of the coordinator. engine: its class. world: changes what it runs on. meant: checks that
+    a call which names a node reaches that one.
     """
 
     def __init__(
-        self, node: SimNode, *, writes_back: bool = True, portion_bytes: int = PORTION_BYTES, **settings: Any
+        self,
+        node: SimNode,
+        *,
+        writes_back: bool = True,
+        portion_bytes: int = PORTION_BYTES,
+        engine: type[Engine] = Engine,
+        world: Callable[[World], World] = lambda world: world,
+        meant: Callable[[str, str], None] = addressee.check_meant,
+        **settings: Any,
     ) -> None:
-        self._node = node
+        self._node, self._check_meant = node, meant
         chosen = {**SETTINGS, **settings}
-        self.engine = Engine(
+        self.engine = engine(
             Settings(node_url=node.url, address="", seeds=node.seeds, zone=node.zone, **chosen),
-            World(
-                store=node.store,
-                node_file=node.node_file,
-                hints=node.hints,
-                operations=node.operations,
-                clock=node.clock,
-                rng=node.rng,
-                gossip=node.gossip,
-                topology=node.topology,
-                connect=lambda engine: node.connect(engine.replica, engine.is_alive),
-            ),
+            world(_world_of(node)),
         )
         self.engine.coordinator.portion_bytes = portion_bytes
         if (left := node.disk.tail) is not None and left[1] == node.store.high_water():
@@ -73,7 +72,7 @@ class EngineProgram:
         return self.answers
 
     def check_meant(self, url: str) -> None:
-        addressee.check_meant(self._node.url, url)
+        self._check_meant(self._node.url, url)
 
     async def run(self) -> None:
         self._node.process_start(self._attend(), "attend")
@@ -107,6 +106,20 @@ class EngineProgram:
     ) -> list[Found | LimeDBError]:
         """The outcome of each of many. most: bytes of values that a replica may answer."""
         return await self.engine.coordinator.get_many(keys, level, deadline, most)
+
+
+def _world_of(node: SimNode) -> World:
+    return World(
+        store=node.store,
+        node_file=node.node_file,
+        hints=node.hints,
+        operations=node.operations,
+        clock=node.clock,
+        rng=node.rng,
+        gossip=node.gossip,
+        topology=node.topology,
+        connect=lambda engine: node.connect(engine.replica, engine.is_alive),
+    )
 
 
 class _TopologyAnswers:

@@ -4,30 +4,26 @@ It owns the scenarios, each run on many seeds by `test_cluster.py`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from limedb.core.quorum import Level
-from limedb.errors import LimeDBError
 from limedb.replication.repair.healing import LONGEST_PAUSE
 from tests.scenarios.history import History, Ledger, Outcome
 from tests.simulation.batches import PORTION_BYTES, Tally, use_batches
-from tests.simulation.changes import CHANGE_SECONDS, Director
+from tests.simulation.changes import Director
 from tests.simulation.clusters import (
     Form,
     check_owned,
     check_purged,
     check_replicated,
     form_of,
-    is_owner,
     start_cluster,
     wait_formed,
 )
 from tests.simulation.liar import Stranger, lie_from_now_on
 from tests.simulation.nemesis import NOTICED_SECONDS, USUAL, Nemesis
-from tests.simulation.node import SimNode
 from tests.simulation.program import EngineProgram
 from tests.simulation.sim import Sim
 from tests.simulation.workloads import (
@@ -38,11 +34,8 @@ from tests.simulation.workloads import (
     check_lives,
     check_writable,
     now,
-    read,
     read_all,
     use_registers,
-    wait_until,
-    write,
     write_again,
     write_expired,
     write_expiring,
@@ -167,12 +160,13 @@ async def clock_jumps(sim: Sim, **settings: Any) -> Ledger:
     return ledger
 
 
-async def clocks_set_right(sim: Sim, **settings: Any) -> Ledger:
+async def clocks_set_right(sim: Sim, *, ahead_seconds: float | None = None, **settings: Any) -> Ledger:
     """All clocks are ahead, by seconds or an hour, and are set right one after another while clients write;
     some nodes restart then. Writes continue, what had expired stays away, and what is new lives its time.
     """
     rng = sim.rng("set right")
-    ahead_ms = rng.choice([3.0, 60.0, 3600.0]) * 1000
+    drawn = rng.choice([3.0, 60.0, 3600.0])
+    ahead_ms = 1000 * (drawn if ahead_seconds is None else ahead_seconds)
     await start_cluster(sim, form_of(sim), ahead_ms=ahead_ms, **settings)
     ledger = Ledger()
     writing = asyncio.create_task(write_again(sim, ledger, seconds=60.0))
@@ -235,123 +229,6 @@ async def changes(sim: Sim, *, count: int = 4, **settings: Any) -> Ledger:
     check_owned(sim)
     await check_kept(sim, ledger)
     return ledger
-
-
-async def uneven_owners(sim: Sim, *, joins: bool, keys: int = 12, **settings: Any) -> Ledger:
-    """Each of two owners was away when some keys were written, and the third, which has them all, leaves; or
-    (joins) it is down, and a new node fetches from those two. Whoever fetches gets what either has, though it
-    is too large together for one answer.
-    """
-    options, form = {"repair_interval": 1e6, "max_read_size": 100, **settings}, Form(3, smallest=2)
-    await start_cluster(sim, form, **options)
-    ledger = Ledger()
-    *staying, third = (sim.nodes[url] for url in sorted(sim.nodes))
-
-    async def store(name: str, numbers: Sequence[int], level: Level) -> None:
-        for number in numbers:
-            key, value = f"{name} {number}", f"{level.name} {'v' * 40}"
-            await patiently(partial(write, third, key, value, level))
-            ledger.note(key, value, Outcome.DONE)
-
-    for node in staying:
-        await store(f"without {node.url}", range(keys // 2), Level.ALL)  # which it has older then
-    for node in staying:
-        await node.crash()
-        await store(f"without {node.url}", range(keys), Level.QUORUM)
-        node.start()
-        await wait_formed(sim, sim.nodes)
-    director = Director(sim, partial(EngineProgram, **options), form)
-    if not joins:
-        await director.leave(third)
-        check_replicated(sim, ledger)
-        return ledger
-    await third.crash()
-    new = await director.join()
-    await wait_until("a new owner", lambda: is_owner(new), CHANGE_SECONDS)
-    check_replicated(sim, ledger, new.url)
-    return ledger
-
-
-async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """What a call returns that the network may lose: it is made again a few times."""
-    for _ in range(4):
-        with suppress(LimeDBError):
-            return await call()
-        await asyncio.sleep(1.0)
-    return await call()
-
-
-async def rot_beside_a_gap(sim: Sim, *, is_whole: bool = False, **settings: Any) -> None:
-    """Of three replicas one was away when a key was written, one has lost its record to rot, or (is_whole)
-    has set its data aside, and the third is down: nobody who is left may take that for the key's older value,
-    or for its absence.
-    """
-    form = Form(3)
-    await start_cluster(sim, form, **settings)
-    first, second, third = (sim.nodes[url] for url in sorted(sim.nodes))
-    await patiently(lambda: write(first, "k", "old", Level.ALL))
-    await third.crash()
-    await patiently(lambda: write(second, "k", "new", Level.QUORUM))
-    await second.crash()
-    third.start()
-    if is_whole:
-        await first.crash()
-        assert first.set_data_aside()
-        first.start()
-    else:
-        first.disk.rot_record("k")
-    await asyncio.sleep(10.0)
-    for node in first, third:
-        await _check_refused(node, Level.QUORUM)
-    second.start()
-    await wait_formed(sim, sim.nodes)
-    await asyncio.sleep(SETTLE_SECONDS)
-    for node in sim.up:
-        assert await patiently(partial(read, node, "k", Level.ALL)) in ("new", "newer")
-
-
-async def all_set_aside(sim: Sim, **settings: Any) -> None:
-    """Files of all nodes are damaged at once, and all set their data aside: nobody founds an empty cluster in
-    the place of that one. Two get their data back, and all is there.
-    """
-    await start_cluster(sim, Form(3), **settings)
-    nodes = [sim.nodes[url] for url in sorted(sim.nodes)]
-    await patiently(lambda: write(nodes[0], "k", "kept", Level.ALL))
-    for node in nodes:
-        await node.crash()
-    for node in nodes:
-        assert node.set_data_aside()
-        node.start()
-    await asyncio.sleep(60.0)
-    for node in nodes:
-        await _check_refused(node, Level.ONE)
-    for node in nodes[:2]:
-        await node.crash()
-        node.put_data_back()
-        node.start()
-    await wait_formed(sim, sim.nodes)
-    for node in nodes:
-        assert await patiently(partial(read, node, "k", Level.ALL)) == "kept", "replicas lack keys"
-
-
-async def _check_refused(node: SimNode, level: Level) -> None:
-    """A node answers no read and takes no write of "k" at a level. AssertionError."""
-    for ask in partial(read, node, "k"), partial(write, node, "k", "newer"):
-        try:
-            found = await ask(level)
-        except (LimeDBError, TimeoutError):
-            continue
-        raise AssertionError(f"complaint: {node.url} can't know, and answers at {level}: {found}")
-
-
-async def forming_beside_pledges(sim: Sim) -> None:
-    """Fresh nodes become a cluster while a stranger asks them to pledge themselves to whoever comes."""
-    stranger = asyncio.create_task(Stranger(sim).run())
-    try:
-        await start_cluster(sim, form_of(sim))
-    finally:
-        stranger.cancel()
-        await asyncio.wait([stranger])
 
 
 async def lies(sim: Sim, *, count: int = 1, **settings: Any) -> Ledger:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from limedb.core.topology import Fence, Topology
-from tests.simulation.loop import run_seeded
+from tests.simulation.loop import SimLoop, run_seeded
 from tests.simulation.network import SimNetwork, Weather
 from tests.simulation.node import Build, SimNode
 from tests.simulation.trace import Trace
@@ -19,16 +19,23 @@ T = TypeVar("T")
 
 
 class SimulationError(AssertionError):
-    """A seed that fails; the text tells the seed and the last events."""
+    """A seed that fails; the text has the seed and the last events. steps: callbacks that ran until then."""
+
+    def __init__(self, text: str, steps: int = 0) -> None:
+        super().__init__(text)
+        self.steps = steps
 
 
 class Sim:
-    """A cluster that runs. Leave it by `end`. bugs: what no node should ever have raised."""
+    """A cluster that runs. Leave it by `end`. bugs: what no node should ever have raised. steps: callbacks
+    that have run when it has ended.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.trace = Trace()
         self.bugs: list[str] = []
+        self.steps = 0
         self.network = SimNetwork(self.rng("network"), self.trace, self.bug)
         self.network.weather = Weather(**self._draw_weather())
         self.nodes: dict[str, SimNode] = {}
@@ -98,30 +105,41 @@ def url_of(i: int) -> str:
     return f"http://node{i}:8484"
 
 
-def run_sim(seed: int, scenario: Callable[[Sim], Awaitable[T]]) -> tuple[T, Sim]:
+def run_sim(
+    seed: int, scenario: Callable[[Sim], Awaitable[T]], *, most_steps: int | None = None
+) -> tuple[T, Sim]:
     """Run a scenario on a cluster of a seed; what it returned, and the cluster afterwards.
 
-    SimulationError: it failed, or a node raised what it shouldn't.
+    most_steps: callbacks after which the run is given up. SimulationError: it failed or was given up, or a
+    node raised what it shouldn't.
     """
     sims: list[Sim] = []
 
     async def run() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert isinstance(loop, SimLoop)
+        assert task is not None
+        if most_steps is not None:
+            loop.call_at_step(most_steps, task.cancel)
         sim = Sim(seed)
         sims.append(sim)
         try:
             return await scenario(sim)
         finally:
             await sim.end()
+            sim.steps = loop.steps
 
     try:
         result = run_seeded(seed, run)
+    except asyncio.CancelledError:
+        raise _failure(seed, sims, f"given up after {most_steps} steps") from None
     except Exception as error:
-        raise SimulationError(_tell(seed, sims, f"{type(error).__name__}: {error}")) from error
+        raise _failure(seed, sims, f"{type(error).__name__}: {error}") from error
     if sims[0].bugs:
-        raise SimulationError(_tell(seed, sims, "\n".join(sims[0].bugs)))
+        raise _failure(seed, sims, "\n".join(sims[0].bugs))
     return result, sims[0]
 
 
-def _tell(seed: int, sims: list[Sim], what: str) -> str:
-    tail = sims[0].trace.tail() if sims else ""
-    return f"seed {seed} fails (again with: SIM_SEED={seed} make sim)\n{tail}\n{what}"
+def _failure(seed: int, sims: list[Sim], what: str) -> SimulationError:
+    tail, steps = (sims[0].trace.tail(), sims[0].steps) if sims else ("", 0)
+    return SimulationError(f"seed {seed} fails (again with: SIM_SEED={seed} make sim)\n{tail}\n{what}", steps)

@@ -4,13 +4,11 @@ from functools import partial
 
 import pytest
 
-from tests.simulation.faults import whoever_answers
+from tests.simulation.faults import WHOEVER_ANSWERS
 from tests.simulation.scenarios import ASTRAY, moving_registers, registers
+from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import SimulationError, run_sim
-
-SEEDS = range(3, 6)
-"""Of which one at least must show a fault."""
+from tests.simulation.sim import run_sim
 
 
 @pytest.mark.parametrize("seed", seeds_of("astray", share=5))
@@ -23,16 +21,5 @@ def test_the_same_while_members_come_and_go(seed: int) -> None:
     run_sim(seed, partial(moving_registers, kinds=ASTRAY))
 
 
-def test_a_node_that_answers_in_the_place_of_another_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    whoever_answers(monkeypatch)
-    assert not all(_passes(seed) for seed in SEEDS)
-
-
-def _passes(seed: int) -> bool:
-    try:
-        run_sim(seed, partial(registers, kinds=ASTRAY))
-    except SimulationError as error:
-        if "then none of these can follow" not in str(error):
-            raise
-        return False
-    return True
+def test_a_node_that_answers_in_the_place_of_another_is_found() -> None:
+    search(partial(registers, kinds=ASTRAY, **WHOEVER_ANSWERS), shows="then none of these can follow")

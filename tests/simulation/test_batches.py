@@ -1,22 +1,20 @@
 """Batches in portions, and reads where memory is short, on the real node, simulated."""
 
-import traceback
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from tests.simulation.faults import (
-    failed_portions_fail_all,
-    more_is_none,
-    portions_left_out,
-    portions_that_always_succeed,
+    FAILED_PORTIONS_FAIL_ALL,
+    MORE_IS_NONE,
+    PORTIONS_LEFT_OUT,
+    PORTIONS_THAT_ALWAYS_SUCCEED,
+    Fault,
 )
 from tests.simulation.scenarios import batches
+from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import SimulationError, run_sim
-
-SEEDS = range(6)
-"""Of which one at least must show a fault."""
+from tests.simulation.sim import run_sim
 
 
 @pytest.mark.parametrize("seed", seeds_of("batches", share=8))
@@ -26,21 +24,9 @@ def test_each_item_of_a_batch_keeps_what_it_was_told(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [portions_that_always_succeed, portions_left_out, failed_portions_fail_all, more_is_none]
+    "fault",
+    [PORTIONS_THAT_ALWAYS_SUCCEED, PORTIONS_LEFT_OUT, FAILED_PORTIONS_FAIL_ALL, MORE_IS_NONE],
+    ids=["portions that always succeed", "portions left out", "failed portions fail all", "more is none"],
 )
-def test_batches_that_are_told_wrong_are_found(
-    fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fault(monkeypatch)
-    assert not all(_passes(seed) for seed in SEEDS)
-
-
-def _passes(seed: int) -> bool:
-    try:
-        run_sim(seed, batches)
-    except SimulationError as error:
-        told = "".join(traceback.format_exception(error))
-        if not any(words in told for words in ("should hold", "replicas lack")):
-            raise
-        return False
-    return True
+def test_batches_whose_outcomes_are_wrong_are_found(fault: Fault) -> None:
+    search(partial(batches, **fault), shows="should hold|replicas lack")

@@ -1,25 +1,25 @@
 """The real node, simulated: what is acknowledged stays, whatever fails."""
 
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
 from limedb.core.quorum import Level
 from tests.simulation.clusters import Form
+from tests.simulation.directed import uneven_owners, written_at_one_owner
 from tests.simulation.faults import (
-    an_answer_counts_twice,
-    half_of_what_is_too_large,
-    hints_are_acks,
-    no_hints,
-    one_short_is_enough,
-    one_source,
-    pulls_what_is_missing,
-    time_steps_back,
-    too_large_is_known_here_only,
+    HALF_OF_WHAT_IS_TOO_LARGE,
+    HINTS_ARE_ACKS,
+    NO_HINTS,
+    ONE_SOURCE,
+    PULLS_WHAT_IS_MISSING,
+    TIME_STEPS_BACK,
+    TOO_LARGE_IS_KNOWN_HERE_ONLY,
+    Fault,
 )
+from tests.simulation.quorum_faults import an_answer_counts_twice, one_short_is_enough
 from tests.simulation.scenarios import (
     changes,
     clock_jumps,
@@ -27,13 +27,14 @@ from tests.simulation.scenarios import (
     moving_registers,
     purges,
     registers,
-    uneven_owners,
     unique_keys,
 )
+from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import Sim, SimulationError, run_sim
+from tests.simulation.sim import run_sim
 
-MUTANT_SEEDS = 60
+LACKS = "replicas lack|a steady cluster"
+"""By which a fault of streaming shows: keys are missing, or it never ends."""
 
 without_pause = partial(moving_registers, kinds=("stop", "stop", "isolate"), pause=(0.0, 0.3))
 
@@ -91,61 +92,49 @@ def test_members_that_are_there_by_turns_agree_that_another_is_gone() -> None:
 
 def test_reads_that_do_not_write_back_are_found() -> None:
     """The checker sees it when the step is left out that makes reads linearizable."""
-    assert not all(_passes(seed, partial(registers, writes_back=False)) for seed in range(MUTANT_SEEDS))
+    scenarios = registers, written_at_one_owner
+    search(*(partial(scenario, writes_back=False) for scenario in scenarios), shows="not linearizable")
 
 
-def test_a_handoff_from_one_owner_only_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", range(3))
+def test_what_one_owner_has_stays_once_it_was_read(seed: int) -> None:
+    run_sim(seed, written_at_one_owner)
+
+
+def test_a_handoff_from_one_owner_only_is_found() -> None:
     """Each of the owners lacks something that another has; nothing mends it meanwhile."""
-    no_hints(monkeypatch)
-    one_source(monkeypatch)
-
-    def search() -> None:
-        for seed in range(10):
-            run_sim(seed, partial(uneven_owners, joins=True))
-
-    with pytest.raises(SimulationError, match=" lacks "):
-        search()
+    search(partial(uneven_owners, joins=True, **NO_HINTS, **ONE_SOURCE), shows=" lacks ")
 
 
 @pytest.mark.parametrize("joins", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_who_fetches_gets_what_either_owner_has(
-    monkeypatch: pytest.MonkeyPatch, seed: int, joins: bool
-) -> None:
-    no_hints(monkeypatch)
-    run_sim(seed, partial(uneven_owners, joins=joins))
+def test_who_fetches_gets_what_either_owner_has(seed: int, joins: bool) -> None:
+    run_sim(seed, partial(uneven_owners, joins=joins, **NO_HINTS))
 
 
 @pytest.mark.parametrize(
-    ("plant", "joins"),
+    ("fault", "joins"),
     [
-        (pulls_what_is_missing, False),
-        (pulls_what_is_missing, True),
-        (half_of_what_is_too_large, False),
-        (half_of_what_is_too_large, True),
-        (too_large_is_known_here_only, False),  # a new owner would read each of them in full, by turns
+        (PULLS_WHAT_IS_MISSING, False),
+        (PULLS_WHAT_IS_MISSING, True),
+        (HALF_OF_WHAT_IS_TOO_LARGE, False),
+        (HALF_OF_WHAT_IS_TOO_LARGE, True),
+        (TOO_LARGE_IS_KNOWN_HERE_ONLY, False),  # a new owner would read each of them in full, by turns
     ],
+    ids=["missing, leave", "missing, join", "half, leave", "half, join", "known here only, leave"],
 )
-def test_a_comparison_that_does_not_bring_everything_is_found(
-    monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None], joins: bool
-) -> None:
-    no_hints(monkeypatch)
-    plant(monkeypatch)
-    with pytest.raises(SimulationError, match=r"replicas lack|a steady cluster"):
-        run_sim(0, partial(uneven_owners, joins=joins))
+def test_a_comparison_that_does_not_bring_everything_is_found(fault: Fault, joins: bool) -> None:
+    search(partial(uneven_owners, joins=joins, **NO_HINTS, **fault), shows=LACKS)
 
 
 def test_a_time_that_steps_back_with_the_clocks_is_found() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        time_steps_back(patch)
-        with pytest.raises(SimulationError, match=r"is there again|can't write"):
-            run_sims(range(3, 9), clocks_set_right)  # in some the clocks were ahead by 3 s only
+    search(
+        partial(clocks_set_right, ahead_seconds=3600.0, **TIME_STEPS_BACK), shows="is there again|can't write"
+    )
 
 
 def test_hints_that_count_as_acknowledgements_are_found() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        hints_are_acks(patch)
-        assert not all(_passes(seed, registers) for seed in range(MUTANT_SEEDS))
+    search(partial(unique_keys, **HINTS_ARE_ACKS), shows="replicas lack|should hold")
 
 
 @pytest.mark.parametrize("plant", [an_answer_counts_twice, one_short_is_enough])
@@ -153,22 +142,7 @@ def test_a_quorum_call_that_counts_wrongly_is_found(
     monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     plant(monkeypatch)
-    assert not all(_passes(seed, registers) for seed in range(MUTANT_SEEDS))
-
-
-def run_sims(seeds: Iterable[int], scenario: Callable[[Sim], Awaitable[Any]]) -> None:
-    for seed in seeds:
-        run_sim(seed, scenario)
-
-
-def _passes(seed: int, scenario: Callable[[Sim], Awaitable[Any]]) -> bool:
-    try:
-        run_sim(seed, scenario)
-    except SimulationError as error:
-        if "not linearizable" in str(error):
-            return False
-        raise
-    return True
+    search(registers, shows="not linearizable")
 
 
 @pytest.mark.skipif("SIM_SEED" in os.environ, reason="one seed was asked for")

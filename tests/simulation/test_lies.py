@@ -1,19 +1,21 @@
 """The real node, simulated, beside who lies: no message loses a key, or stops the others."""
 
-from collections.abc import Callable
 from functools import partial
 
 import pytest
 
+from tests.simulation.directed import forming_beside_pledges
 from tests.simulation.faults import (
-    answers_of_any_time,
-    gossip_of_anybody,
-    pledges_to_anybody,
-    records_of_any_time,
+    ANSWERS_OF_ANY_TIME,
+    GOSSIP_OF_ANYBODY,
+    PLEDGES_TO_ANYBODY,
+    RECORDS_OF_ANY_TIME,
+    Fault,
 )
-from tests.simulation.scenarios import forming_beside_pledges, lies
+from tests.simulation.scenarios import lies
+from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import SimulationError, run_sim
+from tests.simulation.sim import run_sim
 
 
 @pytest.mark.parametrize("seed", seeds_of("lies", share=10))
@@ -22,16 +24,12 @@ def test_no_lie_loses_a_key_or_stops_the_others(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "count", "seed"),  # seeds in which it shows soon: a cluster that is ruined is simulated slowly
-    [(records_of_any_time, 1, 0), (answers_of_any_time, 0, 0), (gossip_of_anybody, 0, 1)],
+    ("fault", "count", "run_steps"),  # where a cluster is ruined, not much happens in many steps
+    [(RECORDS_OF_ANY_TIME, 1, 800_000), (ANSWERS_OF_ANY_TIME, 0, 40_000), (GOSSIP_OF_ANYBODY, 0, 40_000)],
+    ids=["records", "answers", "gossip"],
 )
-def test_messages_that_are_believed_unseen_are_found(
-    fault: Callable[[pytest.MonkeyPatch], None], count: int, seed: int
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        fault(patch)
-        with pytest.raises(SimulationError):
-            run_sim(seed, partial(lies, count=count))
+def test_messages_that_are_believed_unseen_are_found(fault: Fault, count: int, run_steps: int) -> None:
+    search(partial(lies, count=count, **fault), shows="AssertionError: ", run_steps=run_steps)
 
 
 @pytest.mark.parametrize("seed", seeds_of("lies", share=5))
@@ -39,7 +37,5 @@ def test_a_cluster_forms_beside_a_stranger_that_asks_for_pledges(seed: int) -> N
     run_sim(seed, forming_beside_pledges)
 
 
-def test_pledges_to_anybody_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    pledges_to_anybody(monkeypatch)
-    with pytest.raises(SimulationError, match="a steady cluster"):
-        run_sim(0, forming_beside_pledges)
+def test_pledges_to_anybody_are_found() -> None:
+    search(partial(forming_beside_pledges, **PLEDGES_TO_ANYBODY), shows="a steady cluster")

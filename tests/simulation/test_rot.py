@@ -1,24 +1,23 @@
 """Damage on disks, simulated: it stays where it is, costs nothing that was acknowledged, and is mended."""
 
-import traceback
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
+from tests.simulation.directed import all_set_aside, rot_beside_a_gap
 from tests.simulation.faults import (
-    no_checksums,
-    rot_is_absence,
-    set_aside_and_free,
-    set_aside_and_still_a_member,
+    NO_CHECKSUMS,
+    ROT_IS_ABSENCE,
+    SET_ASIDE_AND_FREE,
+    SET_ASIDE_AND_STILL_A_MEMBER,
 )
-from tests.simulation.scenarios import all_set_aside, rot, rot_beside_a_gap
+from tests.simulation.scenarios import rot
+from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import Sim, SimulationError, run_sim
+from tests.simulation.sim import run_sim
 
-SEEDS = range(2)
-"""Of which one at least must show that checksums are missing."""
+WRONG = "complaint|rot of|replicas lack|can't read"
+"""By which damage shows that was taken for what was stored, or for nothing."""
 
 
 @pytest.mark.parametrize("seed", seeds_of("rot", share=10))
@@ -42,32 +41,17 @@ def test_nodes_that_all_set_their_data_aside_found_nothing(seed: int) -> None:
     run_sim(seed, all_set_aside)
 
 
-def test_the_same_without_checksums_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    no_checksums(monkeypatch)
-    assert not all(_passes(seed, rot) for seed in SEEDS)
+def test_the_same_without_checksums_is_found() -> None:
+    search(partial(rot, **NO_CHECKSUMS), shows=WRONG)
 
 
-def test_rot_that_counts_as_absence_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    rot_is_absence(monkeypatch)
-    assert not _passes(0, rot_beside_a_gap)
+def test_rot_that_counts_as_absence_is_found() -> None:
+    search(partial(rot_beside_a_gap, **ROT_IS_ABSENCE), shows=WRONG)
 
 
-def test_a_node_without_its_data_that_remains_a_member_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aside_and_still_a_member(monkeypatch)
-    assert not _passes(0, partial(rot_beside_a_gap, is_whole=True))
+def test_a_node_without_its_data_that_remains_a_member_is_found() -> None:
+    search(partial(rot_beside_a_gap, is_whole=True, **SET_ASIDE_AND_STILL_A_MEMBER), shows=WRONG)
 
 
-def test_a_node_without_its_data_that_may_found_a_cluster_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aside_and_free(monkeypatch)
-    assert not _passes(0, all_set_aside)
-
-
-def _passes(seed: int, scenario: Callable[[Sim], Awaitable[Any]]) -> bool:
-    try:
-        run_sim(seed, scenario)
-    except SimulationError as error:
-        told = "".join(traceback.format_exception(error))
-        if not any(word in told for word in ("complaint", "rot of", "replicas lack", "can't read")):
-            raise
-        return False
-    return True
+def test_a_node_without_its_data_that_may_found_a_cluster_is_found() -> None:
+    search(partial(all_set_aside, **SET_ASIDE_AND_FREE), shows=WRONG)

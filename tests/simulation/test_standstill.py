@@ -1,30 +1,32 @@
 """A node that stands still for a while and goes on, and those beside it."""
 
 import asyncio
+from functools import partial
+from typing import Any
 
 import pytest
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
 from tests.simulation.clusters import Form, start_cluster, topology_of
-from tests.simulation.faults import time_of_the_machine
+from tests.simulation.faults import TIME_OF_THE_MACHINE
 from tests.simulation.network import Weather
 from tests.simulation.node import SimNode
+from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import Sim, SimulationError, run_sim
+from tests.simulation.sim import Sim, run_sim
 from tests.simulation.workloads import now, read
 
 PAUSES = (0.3, 1.0, 3.0, 8.0, 17.0)
 NOTICED = 1.0  # seconds in which the others find out
 ROUNDS = 5
-MUTANT_SEEDS = 2
 
 
-async def standstill(sim: Sim) -> None:
+async def standstill(sim: Sim, **settings: Any) -> None:
     """One node after the other stands still. The others take all writes once they know, and one that goes
     on takes them at once, with those that wait for it: nobody is taken for dead by who has slept himself.
     """
-    await start_cluster(sim, Form(3), dead_node_timeout=20.0)
+    await start_cluster(sim, Form(3), dead_node_timeout=20.0, **settings)
     sim.network.weather = Weather()
     rng, acked = sim.rng("standstill"), dict[str, str]()
     epoch = _epochs(sim)
@@ -75,8 +77,4 @@ def test_a_node_that_stood_still_takes_nobody_for_dead(seed: int) -> None:
 
 
 def test_a_node_that_counts_the_time_in_which_it_stood_still_is_found() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        time_of_the_machine(patch)
-        for seed in range(MUTANT_SEEDS):
-            with pytest.raises(SimulationError, match="known to be down"):
-                run_sim(seed, standstill)
+    search(partial(standstill, **TIME_OF_THE_MACHINE), shows="known to be down")

@@ -1,20 +1,22 @@
 """Watches of the real node, simulated: nothing is missed without a gap, whatever fails."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from limedb.replication.watch import reported
-from tests.simulation.faults import (
-    stop_at_once,
-    watch_of_one_owner,
-    watch_of_restarted,
-    watch_that_drops,
-    watch_that_forgets,
-)
+from tests.simulation.faults import Fault
+from tests.simulation.search import BUDGET_STEPS, search
 from tests.simulation.seeds import seeds_of
-from tests.simulation.sim import Sim, SimulationError, run_sim
+from tests.simulation.sim import Sim, run_sim
+from tests.simulation.watch_faults import (
+    ONE_BUCKET,
+    STOP_AT_ONCE,
+    WATCH_OF_ONE_OWNER,
+    WATCH_OF_RESTARTED,
+    WATCH_THAT_DROPS,
+    WATCH_THAT_FORGETS,
+)
 from tests.simulation.watches import (
     crashing_watches,
     forgetful_watches,
@@ -22,14 +24,6 @@ from tests.simulation.watches import (
     rolling_watches,
     watches,
 )
-
-MUTANT_SEEDS = 20
-
-
-@pytest.fixture
-def one_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A forgotten key may have been any other, so that much is unsure."""
-    monkeypatch.setattr(reported, "BUCKETS", 1)
 
 
 @pytest.mark.parametrize("seed", seeds_of("watches", share=5))
@@ -57,41 +51,30 @@ def test_a_stop_after_a_crash_makes_no_gap(seed: int) -> None:
 
 
 def test_a_stop_that_waits_for_nobody_is_found() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        stop_at_once(patch)
-        assert any(
-            watcher.gaps for seed in range(MUTANT_SEEDS) for watcher in run_sim(seed, crashing_watches)[0]
-        )
+    search(partial(_without_gaps, **STOP_AT_ONCE), shows="has a gap")
 
 
-def test_each_version_is_told_once_in_little_memory(one_bucket: None) -> None:
+async def _without_gaps(sim: Sim, **settings: Any) -> None:
+    watchers = await crashing_watches(sim, **settings)
+    assert not any(watcher.gaps for watcher in watchers), "a watch has a gap"
+
+
+def test_each_version_is_told_once_in_little_memory() -> None:
     """Most watches end with gaps; in some seeds all do."""
-    watchers = [
-        w for seed in seeds_of("forgetful_watches", share=20) for w in run_sim(seed, forgetful_watches)[0]
-    ]
+    scenario = partial(forgetful_watches, **ONE_BUCKET)
+    watchers = [w for seed in seeds_of("forgetful_watches", share=20) for w in run_sim(seed, scenario)[0]]
     assert any(watcher.owed for watcher in watchers)
 
 
-@pytest.mark.parametrize("fault", [watch_of_one_owner, watch_of_restarted])
-def test_a_planted_fault_is_found(fault: Callable[[pytest.MonkeyPatch], None]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        fault(patch)
-        with pytest.raises(SimulationError, match="not told"):
-            run_all(range(MUTANT_SEEDS))
+@pytest.mark.parametrize("fault", [WATCH_OF_ONE_OWNER, WATCH_OF_RESTARTED], ids=["one owner", "restarted"])
+def test_a_watch_that_hears_too_few_is_found(fault: Fault) -> None:
+    search(partial(watches, **fault), shows="not told", budget=2 * BUDGET_STEPS)  # one seed in ten shows it
 
 
 @pytest.mark.parametrize(
-    ("fault", "shows"), [(watch_that_forgets, "told twice, or too late"), (watch_that_drops, "not told")]
+    ("fault", "shows"),
+    [(WATCH_THAT_FORGETS, "told twice, or too late"), (WATCH_THAT_DROPS, "not told")],
+    ids=["forgets", "drops"],
 )
-def test_a_fault_in_the_memory_is_found(
-    fault: Callable[[pytest.MonkeyPatch], None], shows: str, one_bucket: None
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        fault(patch)
-        with pytest.raises(SimulationError, match=shows):
-            run_all(range(MUTANT_SEEDS), forgetful_watches)
-
-
-def run_all(seeds: Iterable[int], scenario: Callable[[Sim], Awaitable[Any]] = watches) -> None:
-    for seed in seeds:
-        run_sim(seed, scenario)
+def test_a_fault_in_the_memory_is_found(fault: Fault, shows: str) -> None:
+    search(partial(forgetful_watches, **fault), shows=shows)

@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any
 
 from tests.simulation.changes import Director
-from tests.simulation.clusters import Form, form_of, start_cluster, wait_formed
+from tests.simulation.clusters import Form, form_of, serves, start_cluster, wait_formed
 from tests.simulation.nemesis import Nemesis
-from tests.simulation.node import SimNode
 from tests.simulation.program import EngineProgram
 from tests.simulation.scenarios import MILD
 from tests.simulation.sim import Sim
@@ -65,7 +64,7 @@ async def rolling_watches(sim: Sim, *, rounds: int = 2, **settings: Any) -> list
                 await sim.nodes[url].end()
                 await asyncio.sleep(rng.uniform(0.05, 2.0))
                 sim.nodes[url].start()
-                await wait_until(f"{url} to serve", partial(_serves, sim.nodes[url]), 60)
+                await wait_until(f"{url} to serve", partial(serves, sim.nodes[url]), 60)
                 await asyncio.sleep(rng.uniform(0.0, 2.0))
         finally:
             writers.cancel()
@@ -95,7 +94,7 @@ async def crashing_watches(sim: Sim, *, rounds: int = 2, **settings: Any) -> lis
                     await node.end()
                     await asyncio.sleep(rng.uniform(0.05, 8.0))
                 node.start()
-                await wait_until(f"{url} to serve", partial(_serves, node), 60)
+                await wait_until(f"{url} to serve", partial(serves, node), 60)
                 await asyncio.sleep(rng.uniform(0.0, 2.0))
         finally:
             writers.cancel()
@@ -107,11 +106,6 @@ async def crashing_watches(sim: Sim, *, rounds: int = 2, **settings: Any) -> lis
 def _all_count(sim: Sim) -> bool:
     programs: list[Any] = [node.program for node in sim.nodes.values()]
     return all(program is not None and not program.engine.watch_wait_ms for program in programs)
-
-
-def _serves(node: SimNode) -> bool:
-    program: Any = node.program
-    return program is not None and not program.engine.problem
 
 
 async def forgetful_watches(sim: Sim, **settings: Any) -> list[Watching]:

@@ -30,7 +30,10 @@ class ClusterView:
     own: this node; its generation is the start of the process. gossip_interval: in seconds, the same on all
     nodes. own_fields: returns, at each heartbeat, the fields of the own NodeState that change. members: the
     node_id of each member of the topology, by URL; empty while there is no topology.
+    hearsay_class: of the judgement of what gossip brings.
     """
+
+    hearsay_class = Hearsay
 
     def __init__(
         self,
@@ -44,7 +47,9 @@ class ClusterView:
         self.own_url = own.url
         self._clock, self._own_fields = clock, own_fields
         self._membership, self._members = Membership(own), members
-        self._hearsay = Hearsay(self._membership, clock, own.address or address_of(own.url), members)
+        self._hearsay = self.hearsay_class(
+            self._membership, clock, own.address or address_of(own.url), members
+        )
         self._detector = Detector(gossip_interval)
         self._dead_since: dict[str, float] = {}
         self._named_at = clock.monotonic()

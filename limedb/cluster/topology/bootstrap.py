@@ -72,8 +72,12 @@ class Bootstrap:
         by that one. A pledge is given only to the fresh node that is to found by what is known here: to no
         stranger, nor to one whose turn it isn't, whichever node asks for it.
         """
+        return self._pledge(founder) if self.may_found(founder) else ""
+
+    def may_found(self, founder: str) -> bool:
+        """Whether a node is the fresh one that is to found, by what is known here."""
         is_first = founder == min((state.url for state in self._fresh()), default="")
-        return self._pledge(founder) if is_first and founder < self._view.own_url else ""
+        return is_first and founder < self._view.own_url
 
     def _pledge(self, founder: str) -> str:
         if not self._can_found() or self._hears_cluster():

@@ -48,8 +48,10 @@ class Handoff(Protocol):
 class TopologyManager:
     """Runs while `run` runs. interval: of gossip, seconds. seeds: URLs that were named. dead_node_timeout: in
     seconds. has_data: whether the own store ever took a write. nudge: spreads the own state at once.
-    compute: does what takes long beside the event loop.
+    compute: does what takes long beside the event loop. bootstrap_class: of the founding.
     """
+
+    bootstrap_class = Bootstrap
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class TopologyManager:
         self._handoff, self._transport, self._clock = handoff, transport, clock
         self._interval, self._nudge = interval, nudge
         self._liveness = Liveness(topology_store, view, clock)
-        self._bootstrap = Bootstrap(
+        self._bootstrap = self.bootstrap_class(
             topology_store, topology_proposer, view, transport, clock, rng, interval=interval, seeds=seeds
         )
         self._cluster_merge = ClusterMerge(

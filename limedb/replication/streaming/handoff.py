@@ -106,8 +106,10 @@ class Handoff:
     """Fetches what this node gains, whenever a change streams; it continues where a restart cut it off.
 
     drop_stale: called before anything is fetched, until it is true: it drops leftovers of an earlier
-    ownership that could bring back what was deleted since.
+    ownership that could bring back what was deleted since. calls_class: of the messages to replicas.
     """
+
+    calls_class = ReplicaCalls
 
     def __init__(
         self,
@@ -229,15 +231,15 @@ class Handoff:
             return
         transfer = Transfer(
             self._replicas.at(self._own_url),
-            self._sources(job, part),
-            ReplicaCalls(Scope(job.fence, cutoff_ms=0), self._clock),
+            self.sources(job, part),
+            self.calls_class(Scope(job.fence, cutoff_ms=0), self._clock),
             lambda span, keys: self._note(job, span, keys),
         )
         job.waiting_for = ""
         await transfer.run(rest)
         await self._save_at_times(job)
 
-    def _sources(self, job: StreamJob, part: Part) -> Sources:
+    def sources(self, job: StreamJob, part: Part) -> Sources:
         """The sources of a part: all owners that may be, each the first for some parts, or this node.
 
         UnavailableError: too few of them are ready yet.

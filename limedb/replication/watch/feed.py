@@ -125,7 +125,10 @@ class Feed:
 
     resume: the version after which a watch may be resumed when it has all that was reported. newest_ms: the
     latest time of any node that was heard. count: changes reported so far. error: why it has ended.
+    coverage_class: of the count of nodes that are heard.
     """
+
+    coverage_class = Coverage
 
     def __init__(
         self,
@@ -251,7 +254,7 @@ class Feed:
         layout = self._world.placement.layout
         if self._coverage is not None and self._coverage.layout is layout:
             return
-        self._coverage = Coverage(layout)
+        self._coverage = self.coverage_class(layout)
         wanted = _holders(layout)
         for url in sorted(wanted - self._sources.keys()):
             since_ms = self.since_ms
@@ -343,11 +346,11 @@ class Feed:
             self._echo_last(record)
         elif known is Known.PASSED:
             self._echo_passed(record)
-        elif known is Known.UNSURE and (is_late or not self._was_reported(record.version)):
+        elif known is Known.UNSURE and (is_late or not self.was_reported(record.version)):
             self._break(record)
         return known is Known.NEW
 
-    def _was_reported(self, version: int) -> bool:
+    def was_reported(self, version: int) -> bool:
         """Whether a write of that version, if acknowledged, is reported: see 2. of the argument above."""
         return wall_ms_of(version) + self._world.margin_ms <= wall_ms_of(self.resume)
 
@@ -397,7 +400,7 @@ class Feed:
             if source.task is not None and source.task.done():
                 source.task.result()  # it has no end: it raises bugs
         now = self._now()
-        counted = [source for source in self._sources.values() if self._counts(source)]
+        counted = [source for source in self._sources.values() if self.counts(source)]
         if not self._coverage.is_enough([source.url for source in counted], self.level):
             self._check_patience(now)
             return False
@@ -407,7 +410,7 @@ class Feed:
             self._passed.clear()
         return True
 
-    def _counts(self, source: WatchSource) -> bool:
+    def counts(self, source: WatchSource) -> bool:
         """Whether nothing can be missed of what a node hears."""
         if source.complete_since_ms is not None:
             safe_ms = wall_ms_of(self.resume) if self._is_begun.is_set() else 0

@@ -27,7 +27,9 @@ class Known(Enum):
 
 
 class Reported:
-    """The versions that were reported. limit: how many keys may be known exactly."""
+    """The versions that were reported. limit: how many keys may be known exactly. buckets: groups of keys."""
+
+    buckets = BUCKETS
 
     def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
@@ -44,7 +46,7 @@ class Reported:
         if packed is not None:
             last = packed >> _POSITION_BITS
             return Known.NEW if version > last else Known.LAST if version == last else Known.PASSED
-        if self._forgotten is None or version > self._forgotten[_bucket(key)]:
+        if self._forgotten is None or version > self._forgotten[self.bucket_of(key)]:
             return Known.NEW
         return Known.UNSURE
 
@@ -66,10 +68,10 @@ class Reported:
             return  # it was reported again since
         del self._last[key]
         if self._forgotten is None:
-            self._forgotten = array("Q", bytes(8 * BUCKETS))
-        bucket = _bucket(key)
+            self._forgotten = array("Q", bytes(8 * self.buckets))
+        bucket = self.bucket_of(key)
         self._forgotten[bucket] = max(self._forgotten[bucket], packed >> _POSITION_BITS)
 
-
-def _bucket(key: str) -> int:
-    return crc32(key.encode("utf-8", "surrogatepass")) % BUCKETS
+    def bucket_of(self, key: str) -> int:
+        """The group of a key."""
+        return crc32(key.encode("utf-8", "surrogatepass")) % self.buckets

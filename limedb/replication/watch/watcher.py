@@ -52,7 +52,13 @@ class WatchEvent(NamedTuple):
 
 
 class Watcher:
-    """Starts watches. max_skew_ms: MAX_CLOCK_SKEW. max_watches: at a time; max_reported: see MAX_REPORTED."""
+    """Starts watches. max_skew_ms: MAX_CLOCK_SKEW. max_watches: at a time; max_reported: see MAX_REPORTED.
+
+    feed_class, reported_class: of what watches share.
+    """
+
+    feed_class = Feed
+    reported_class = Reported
 
     def __init__(
         self,
@@ -122,8 +128,8 @@ class Watcher:
             what = ALL
         if what == ALL and wide >= MAX_WIDE:
             raise TooManyWatchesError("this node, each resumed from another time,", wide)
-        reported = Reported(lambda: max(1, self._max_reported // max(1, len(self._feeds))))
-        feed = Feed(self._world, what, since_ms, level, reported, self._channel_bytes)
+        reported = self.reported_class(lambda: max(1, self._max_reported // max(1, len(self._feeds))))
+        feed = self.feed_class(self._world, what, since_ms, level, reported, self._channel_bytes)
         feed.work = asyncio.get_running_loop().create_task(feed.run())
         self._feeds.append(feed)
         return feed
