@@ -94,8 +94,8 @@ class Look:
             self.state = None
 
     def _reaches(self, envoy: Service) -> bool:
-        """Whether a request through Envoy that is pinned to the node is answered, or Envoy doesn't know the
-        node: one that was added later is reached through the others.
+        """Return whether a request through Envoy that is pinned to the node succeeds, or Envoy doesn't know
+        the node: clients reach one that was added later through the others.
         """
         connection = http.client.HTTPConnection(envoy.address, timeout=self._limit())
         try:

@@ -37,7 +37,7 @@ def test_flipped_bits_of_one_node_are_told_to_nobody_and_mended(breakable: Runni
         wait_for("a whole scan", lambda node=node: _scan(node) == KEYS, ignore=grpc.RpcError)
     assert "index entries mended" in _scrub(first)
     assert re.search(
-        r"\d+ records checked, 0 damaged, 0 mended from other replicas, 0 entries", _scrub(first)
+        r"\d+ records checked, 0 damaged, 0 mended from other replicas, 0 index entries", _scrub(first)
     )
     wait_for("everything is mended", lambda: _scan(first, local=True) == KEYS, ignore=grpc.RpcError)
     assert any("damaged" in problem for problem in status(first).problems)
