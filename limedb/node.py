@@ -58,8 +58,8 @@ from limedb.rpc.server.topology import TopologyServicer
 from limedb.rpc.server.watch_waits import WatchWaits
 from limedb.storage.data_names import check_names
 from limedb.storage.data_watch import DataWatch, data_of
-from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
-from limedb.storage.node_file import JsonNodeFile, open_node_file, set_aside
+from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged, replace_removed
+from limedb.storage.node_file import JsonNodeFile, open_node_file
 from limedb.storage.opening import (
     open_change_tail,
     open_hint_log,
@@ -477,7 +477,7 @@ async def _run(config: Config, last: LastResort, signals: StopSignals) -> None:
     try:
         while await _run_or_replace(config, last, signals):
             last.call_off()
-            moved = set_aside(config.store, config.data_dir, config.node_url)
+            moved = await replace_removed(config.store, config.data_dir, config.node_url, new_id(Random()))
             log.warning(
                 "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
             )

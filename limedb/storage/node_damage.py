@@ -9,7 +9,7 @@ another replica too, and the node comes back with another node_id. So it doesn't
 promises may be lost, and reads don't ask it until it has fetched its ranges from a majority of their old
 owners, to which it doesn't belong. For that the other nodes must be able to decide without it, so they must
 be a majority of the voters. And it may join only its own cluster: if all nodes lost their data at once, none
-would found an empty cluster that looks healthy.
+would found an empty cluster that looks healthy. The same holds for a node that its cluster has removed.
 """
 
 import logging
@@ -71,23 +71,43 @@ async def replace_damaged(
             f"{damage}; this node doesn't start, and nothing was changed: {reason}. See docs/damage.md for"
             f" ways to use the data in {data_dir}"
         )
-    following = successor(saved, node_id)
+    return await _replace(kind, data_dir, node_url, node_file, successor(saved, node_id), _WHY)
+
+
+async def replace_removed(kind: str, data_dir: Path, node_url: str, node_id: str) -> Path | None:
+    """Set the data of a node that its cluster has removed aside, and start as replace_damaged does.
+
+    It founds no cluster either: while its peers' addresses lead elsewhere, it would take itself for alone.
+    Returns the new path of the data; None: STORE=memory, which has none.
+    """
+    node_file = open_node_file(kind, data_dir, node_url)
+    saved = _saved(node_file)
+    if saved is None:
+        return set_aside(kind, data_dir, node_url)
+    return await _replace(kind, data_dir, node_url, node_file, successor(saved, node_id), "removed")
+
+
+async def _replace(
+    kind: str, data_dir: Path, node_url: str, node_file: NodeFile, following: Saved, why: str
+) -> Path:
     if kind == "filesystem":
-        return await _replace_file(data_dir, node_url, node_file, following)
+        return await _replace_file(data_dir, node_url, node_file, following, why)
     folder = node_path(data_dir, node_url, _NEXT)
     make_private_folder(folder)
     await JsonNodeFile(folder / "node.json").save(following)
-    moved = set_aside(kind, data_dir, node_url, _WHY)
+    moved = set_aside(kind, data_dir, node_url, why)
     _finish_replacement(data_dir, node_url)
     return moved or folder
 
 
-async def _replace_file(data_dir: Path, node_url: str, node_file: NodeFile, following: Saved) -> Path:
-    """As replace_damaged, for STORE=filesystem: rename the JSON file, then replace the node file. A crash in
+async def _replace_file(
+    data_dir: Path, node_url: str, node_file: NodeFile, following: Saved, why: str
+) -> Path:
+    """As _replace, for STORE=filesystem: rename the JSON file, then replace the node file. A crash in
     between leaves a member without data, which the next start notices.
     """
     path = node_path(data_dir, node_url, ".json")
-    moved = set_folder_aside(path, _WHY) if path.exists() else path
+    moved = set_folder_aside(path, why) if path.exists() else path
     await node_file.save(following)
     return moved
 
@@ -132,7 +152,7 @@ def _saved(node_file: NodeFile) -> Saved | None:
 
 
 def successor(saved: Saved, node_id: str) -> Saved:
-    """The initial node file of the node that replaces a damaged one. node_id: a new one."""
+    """The initial node file of the node that replaces a damaged or removed one. node_id: a new one."""
     return Saved(node_id, rejoins=saved.topology.cluster_id or saved.rejoins)
 
 

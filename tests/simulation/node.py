@@ -174,7 +174,10 @@ class SimNode:
         if process is None or self.process is not process:
             return
         await self.crash()
+        saved = self.disk.saved
         self.disk.wipe()
+        if saved is not None:
+            self.disk.saved = node_damage.successor(saved, f"{self.disk.rng.getrandbits(64):016x}")
         await asyncio.sleep(0.5)
         if not self.is_up and self.url in self.sim.nodes:
             self.start()

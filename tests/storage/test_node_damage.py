@@ -11,7 +11,7 @@ from limedb.ports import Saved
 from limedb.storage.files import node_path, set_folder_aside
 from limedb.storage.filesystem.store import FilesystemStore
 from limedb.storage.folder_state import StateFile, new_state
-from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged
+from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged, replace_removed
 from limedb.storage.node_file import JsonNodeFile, open_node_file
 
 URL = "http://n0:1"
@@ -90,6 +90,25 @@ async def test_of_a_filesystem_store_the_file_is_set_aside_and_the_node_file_rep
     assert moved.read_text() == "{"
     assert open_node_file("filesystem", tmp_path, URL).load() == Saved("fresh", rejoins="00000000000000ab")
     assert damaged_before(tmp_path, URL) == [moved]
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "filesystem"])
+async def test_a_node_that_was_removed_may_join_its_cluster_only(tmp_path: Path, kind: str) -> None:
+    if kind == "lmdb":
+        data = await written(tmp_path, Saved("id-0", cluster(3)))
+    else:
+        data = tmp_path / "http:%2F%2Fn0:1.json"
+        data.write_text("{}")
+        await open_node_file(kind, tmp_path, URL).save(Saved("id-0", cluster(3)))
+    moved = await replace_removed(kind, tmp_path, URL, "fresh")
+    assert moved is not None
+    assert moved.name.startswith(f"{data.name}.removed-2")
+    assert open_node_file(kind, tmp_path, URL).load() == Saved("fresh", rejoins="00000000000000ab")
+    assert damaged_before(tmp_path, URL) == []
+
+
+async def test_a_node_in_memory_that_was_removed_has_nothing_to_set_aside(tmp_path: Path) -> None:
+    assert await replace_removed("memory", tmp_path, URL, "fresh") is None
 
 
 def test_hints_and_operations_that_were_set_aside_are_named_too(tmp_path: Path) -> None:

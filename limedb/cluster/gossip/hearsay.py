@@ -204,7 +204,7 @@ class Hearsay:
         if self._membership.state(alias) is not None and self._aliases.get(alias) != name:
             self._aliases[alias] = name
             self._log_alias(alias, name, said, dialled)
-        self._membership.forget(alias)
+        self.forget(alias)
         self._forget_stranger(alias)
         if name == own or name in self._proven:
             return

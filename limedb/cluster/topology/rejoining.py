@@ -12,7 +12,8 @@ from limedb.core.membership import NodeState
 def waits_for(cluster_id: str, living: Iterable[NodeState]) -> str:
     """Why the node serves nothing yet, as a sentence. living: the states of the other living nodes."""
     text = (
-        f"the node's data was damaged and is set aside: cluster {cluster_id} must let it join as a new node,"
+        "the node's data is set aside, since it was damaged or the node was removed: cluster"
+        f" {cluster_id} must let it join as a new node,"
         " for which it needs a majority of its members; it founds no other"
     )
     states = [state for state in living if state.cluster_id]

@@ -28,7 +28,7 @@ def problems_of(topology: Topology, peers: Mapping[str, PeerReport]) -> Iterator
             yield f"{url} belongs to another cluster, {cluster}"
         if topology.cluster_id and not peer.state.may_join(topology.cluster_id):
             yield (
-                f"{url} waits for cluster {peer.state.rejoins}, in which its data was damaged and set aside,"
+                f"{url} waits for cluster {peer.state.rejoins}, in which its data was set aside,"
                 " and joins no other: its own limedb admin status has advice"
             )
 

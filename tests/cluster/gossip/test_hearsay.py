@@ -191,6 +191,24 @@ def test_an_alias_is_dropped_for_the_true_name_with_one_line(
     assert C in view.urls
 
 
+def test_a_node_that_another_answered_for_once_is_asked_again(view: ClusterView, clock: HandClock) -> None:
+    """Its traffic was led astray for a while: the name is dropped, and must come back as a stranger's can."""
+    fresh = NodeState(C, NOW_MS, 1, node_id="c-id")
+    view.on_syn([Digest(C, NOW_MS, 1)])
+    assert view.next_check() == Check(C, "c:8484")
+    answer(view, fresh)
+    clock.now += 1
+    view.on_ack2([replace(fresh, heartbeat=6, epoch=7)])  # it is doubted, and asked as a known node
+    assert view.next_check() == Check(C)
+    view.on_ack(Ack((MEMBER,), (), name=B), C, "c:8484")
+    assert C not in view.urls
+    clock.now += 1
+    view.on_syn([Digest(C, NOW_MS, 2)])
+    assert view.next_check() == Check(C, "c:8484")
+    answer(view, fresh)
+    assert C in view.urls
+
+
 def test_an_alias_of_the_node_itself_is_dropped(view: ClusterView, caplog: pytest.LogCaptureFixture) -> None:
     view.add([C])
     view.on_ack(Ack((view.own,), (), name=A), C, "c:8484")
