@@ -33,6 +33,8 @@ MAX_NARROW, MAX_WIDE = 16, 4
 """Feeds of some keys, each a stream from every node; and feeds of all keys: more than one only where watches
 are resumed from before the first began.
 """
+MAX_AHEAD_MS = 24 * 3600 * 1000
+"""How far versions may be ahead of the own clock: a clock that was set back follows the cluster's time."""
 MAX_REPORTED = 200_000
 """Keys of which feeds together know what they reported last; a node with many writes has so many in 10 s."""
 MAX_BYTES, LEAST_BYTES = 64 << 20, 64 << 10
@@ -80,7 +82,8 @@ class Watcher:
     ) -> AsyncGenerator[WatchEvent, None]:
         """What changes: first nothing, when the watch stands; then as it comes, and nothing now and then.
 
-        after_version: report what came after it too. InvalidRequestError: the level is LINEARIZABLE.
+        after_version: report what came after it too. InvalidRequestError: the level is LINEARIZABLE, or the
+        version lies so far ahead that no watch can have reported it.
         WatchGapError: not all that came after it is known any more, or the messages are taken too slowly.
         RangeUnreachableError: too few owners of some keys are heard; NotMemberError. TooManyWatchesError.
         """
@@ -88,6 +91,13 @@ class Watcher:
             raise InvalidRequestError(
                 "consistency=linearizable: a watch can't be; ask for one, quorum or all"
             )
+        if after_version is not None:
+            ahead_ms = wall_ms_of(after_version) - self._world.clock.wall_ms()
+            if ahead_ms > MAX_AHEAD_MS:
+                raise InvalidRequestError(
+                    f"after_version={after_version}: no watch has reported such a version, which is"
+                    f" {ahead_ms / 3_600_000:.0f} h ahead of the node's clock; give a watch's resume_version"
+                )
         return self._watch(what, after_version, level or Level.QUORUM)
 
     async def _watch(

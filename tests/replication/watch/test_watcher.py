@@ -265,6 +265,13 @@ async def test_a_watch_does_not_begin_without_enough_nodes() -> None:
 
 
 @virtual
+async def test_a_version_that_no_watch_can_have_reported_is_refused() -> None:
+    seat = Nodes(A, B, C).coordinator()
+    with pytest.raises(InvalidRequestError, match=r"after_version=18446744073709551615: .* h ahead of"):
+        begin(seat, after=2**64 - 1)
+
+
+@virtual
 async def test_what_a_node_holds_that_does_not_own_the_key_is_not_told() -> None:
     nodes = Nodes(A, B, C, D, replication_factor=2)
     seat = nodes.coordinator()
