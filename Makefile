@@ -184,7 +184,7 @@ unit: $(READY) ## Run the tests that start no process, in under a minute
 
 .PHONY: test
 test: $(READY) ## Run every test, several files at a time (WORKERS=2)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: tui-screenshot
 tui-screenshot: $(READY) ## Redraw the pictures of the terminal UI in docs/images

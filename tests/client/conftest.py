@@ -21,14 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster of one node. Shared: a test takes new keys."""
     with running_cluster(tmp_path_factory.mktemp("one"), nodes=1, envoy=False) as running:
         yield running.nodes[0].address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Three nodes, three replicas, and Envoy. Shared: a test takes new keys, and stops nothing."""
     with running_cluster(tmp_path_factory.mktemp("three"), nodes=3) as running:

@@ -188,7 +188,7 @@ def test_dead_collector_costs_one_warning_and_a_bounded_shutdown(closed_port: in
     assert start < 10.0
     assert shutdown < 3.0
     [line] = done.stderr.splitlines()
-    assert "WARNING limedb.telemetry telemetry is disturbed: " in line
+    assert "WARNING limedb.telemetry telemetry has a problem: " in line
 
 
 def test_silent_collector_does_not_hold_up_shutdown() -> None:

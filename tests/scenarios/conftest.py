@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Shared: a test takes new keys, and stops nothing. Each key has one owner, as with the Go LimeDB."""
     env = {"REPLICATION_FACTOR": "1"}
@@ -23,14 +23,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def replicated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Shared likewise, with three replicas of each key, as is the default."""
     with running_cluster(tmp_path_factory.mktemp("replicated")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Shared by tests that damage one node's data, each with keys of its own, and leave it whole: three nodes
     without Envoy, compared every two seconds.

@@ -190,7 +190,7 @@ class TestKeys:
         page = rest.get("/api/v1/keys").json()
         assert (page["page"], page["pageSize"]) == (1, 20)
 
-    @pytest.mark.parametrize("query", ["pageSize=1001", "page=x", "page=-1", "page=2&after=k", "nonsense=1"])
+    @pytest.mark.parametrize("query", ["pageSize=1001", "page=x", "page=-1", "page=2&after=k"])
     def test_a_page_that_makes_no_sense_is_400(self, rest: httpx.Client, query: str) -> None:
         refused(rest.get(f"/api/v1/keys?{query}"), 400, 3)
 

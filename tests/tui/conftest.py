@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Three nodes, and Envoy. Shared: a test takes new keys, and stops nothing."""
     with running_cluster(tmp_path_factory.mktemp("tui"), nodes=3, env=FAST) as running:
