@@ -1,1 +1,0 @@
-"""A package, so that its shared clusters end with its last test: see conftest.py."""
