@@ -1,6 +1,8 @@
 """JSON lines: an object a line, {"key", "value"}, or "blob" in base64, and "expiresAtMs" or "ttlMs".
 
-It owns the form of a line, in both directions.
+It owns the form of a line, in both directions. A field that it doesn't know makes a line bad: a misspelled
+"ttlMs" would store a value that never expires. "size" and "version", which the entries of a REST scan have,
+are ignored.
 """
 
 import base64
@@ -12,6 +14,8 @@ from typing import BinaryIO
 from limedb.bulk.items import Content, Item, Line, Place, checked, whole_number
 from limedb.errors import BadItemError
 
+FIELDS = ("key", "value", "blob", "expiresAtMs", "ttlMs")
+IGNORED = ("size", "version")
 MAX_LINE = 64 << 20
 """Bytes of a line; a longer one is bad, and is not kept in memory."""
 
@@ -67,11 +71,20 @@ def _content(raw: bytes) -> Content:
     if raw.isspace():
         return None
     try:
-        return item_of(json.loads(raw))
+        fields = json.loads(raw)
+        _check_names(fields)
+        return item_of(fields)
     except BadItemError as error:
         return error
     except (ValueError, RecursionError) as error:
         return BadItemError(f"not JSON in UTF-8: {error}")
+
+
+def _check_names(fields: object) -> None:
+    """BadItemError: a name that no field has."""
+    unknown = fields.keys() - {*FIELDS, *IGNORED} if isinstance(fields, dict) else ()
+    if unknown:
+        raise BadItemError(f'unknown field "{min(unknown)[:64]}"; a line has {", ".join(FIELDS)}')
 
 
 def _value(fields: "dict[object, object]") -> str | bytes:

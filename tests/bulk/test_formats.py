@@ -79,6 +79,11 @@ def test_what_is_written_for_a_go_limedb_is_one_json_object(items: list[Item]) -
         ('{"key":"k","value":"v","ttlMs":"soon"}', "ttlMs='soon'"),
         ('{"key":"k","value":"v","expiresAtMs":-1}', "out of range"),
         ("[" * 100_000, "not JSON"),
+        (
+            '{"key":"k","value":"v","ttl":1000}',
+            'unknown field "ttl"; a line has key, value, blob, expiresAtMs, ttlMs',
+        ),
+        ('{"key":"k","value":"v","":1}', 'unknown field ""'),
     ],
 )
 def test_a_bad_json_line_is_told_with_its_number_and_the_next_is_read(line: str, reason: str) -> None:
@@ -87,6 +92,12 @@ def test_a_bad_json_line_is_told_with_its_number_and_the_next_is_read(line: str,
     assert (first.content, last.content) == (Item("good", "v"), Item("good", "v"))
     assert isinstance(bad.content, BadItemError)
     assert (bad.number, reason in str(bad.content)) == (2, True), str(bad.content)
+
+
+def test_an_entry_of_a_rest_scan_is_a_line() -> None:
+    entry = b'{"key":"k","value":"v","size":1,"version":"117698","expiresAtMs":"0"}\n'
+    (line,) = lines(jsonl.read, entry)
+    assert line.content == Item("k", "v")
 
 
 def test_bytes_that_are_no_text_are_a_bad_line() -> None:
