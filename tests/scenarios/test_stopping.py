@@ -4,8 +4,9 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from tests.support.clusters import RunningCluster, running_cluster
 pytestmark = pytest.mark.cluster
 
 WRITERS = 16
-LARGE, LARGE_KEYS = 400_000, 100
+LARGE, LARGE_KEYS = 400_000, 150
 """Bytes of a value and a number of keys that no buffer on the way holds all of."""
+SLOW_LINES, SLOW_SECONDS = 80, 0.05
+"""Of a client that reads slowly for longer than a node waits for Envoy."""
 BEFORE = 100
 """Writes of each kind that are acknowledged before the stop."""
 
@@ -49,12 +52,20 @@ def test_a_stream_over_rest_that_breaks_off_never_looks_whole(tmp_path: Path, pa
             lines = answer.iter_lines()
             assert "error" not in json.loads(next(lines))
             os.kill(cluster.pid(cluster.nodes[0].name), signal.SIGTERM)
-            read = []
+            read: list[str] = []
             with pytest.raises(httpx.RemoteProtocolError):
-                read.extend(lines)
+                read.extend(_slowly(lines))
         error = json.loads(read[-1])["error"]
         assert (error["code"], error["message"]) == (14, "the node is stopping; ask another one")
         assert error["details"][0]["reason"] == "UNAVAILABLE"
+
+
+def _slowly(lines: Iterator[str]) -> Iterator[str]:
+    """Lines as they come, but not faster than a node stops: it serves until Envoy knows of the stop."""
+    for number, line in enumerate(lines):
+        yield line
+        if number < SLOW_LINES:
+            time.sleep(SLOW_SECONDS)
 
 
 async def _outcomes(cluster: RunningCluster) -> Counter[str]:
