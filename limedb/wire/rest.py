@@ -14,7 +14,7 @@ from typing import NamedTuple
 from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
 from limedb.errors import LimeDBError
 from limedb.wire.status import status_of
@@ -38,18 +38,12 @@ class Endpoint(NamedTuple):
 
 def services() -> list[str]:
     """The full names of the services that have REST paths."""
-    return [service.full_name for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
+    return [service.full_name for service in _services()]
 
 
 def endpoints() -> list[Endpoint]:
     """All paths of the public services."""
-    return [
-        endpoint
-        for file in _FILES
-        for service in file.DESCRIPTOR.services_by_name.values()
-        for method in service.methods
-        for endpoint in _endpoints(method)
-    ]
+    return [endpoint for method in _methods() for endpoint in _endpoints(method)]
 
 
 def paths_by_methods() -> dict[str, str]:
@@ -70,11 +64,9 @@ def json_fields() -> dict[str, dict[str, str]]:
     Each name maps to the full name of its value's message, or "" if the value isn't a message.
     """
     found: dict[str, dict[str, str]] = {}
-    for file in _FILES:
-        for service in file.DESCRIPTOR.services_by_name.values():
-            for method in service.methods:
-                if _rule(method).body:
-                    _add_fields(method.input_type, found)
+    for method in _methods():
+        if _rule(method).body:
+            _add_fields(method.input_type, found)
     return found
 
 
@@ -83,6 +75,16 @@ def details_of(error: LimeDBError) -> tuple[list[dict[str, object]], str]:
     status = status_of(error)
     details: list[dict[str, object]] = json_format.MessageToDict(status)["details"]
     return details, base64.b64encode(status.SerializeToString()).decode()
+
+
+def _services() -> Iterator[ServiceDescriptor]:
+    for file in _FILES:
+        yield from file.DESCRIPTOR.services_by_name.values()
+
+
+def _methods() -> Iterator[MethodDescriptor]:
+    for service in _services():
+        yield from service.methods
 
 
 def _endpoints(method: MethodDescriptor) -> Iterator[Endpoint]:

@@ -68,8 +68,8 @@ class Repairer:
             tasks.create_task(self._drop_for_ever())
 
     async def repair_all(self) -> AsyncGenerator[RepairProgress, None]:
-        """Compare everything now, and yield how far it is, first before anything is done. A change of the
-        topology on the way starts it over. LimeDBError: the own store failed.
+        """Compare everything now, and yield the progress, the first time before anything is done. A change of
+        the topology on the way starts it over. LimeDBError: the own store failed.
         """
         progress = RepairProgress()
         is_stale = True

@@ -66,7 +66,10 @@ class Scrubber:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def scrub_all(self) -> AsyncGenerator[ScrubProgress, None]:
-        """Read everything now, and yield how far it is, first before anything is read. LimeDBError."""
+        """Read everything now, and yield the progress, the first time before anything is read.
+
+        LimeDBError: the store failed.
+        """
         damage = self._store.damage
         before = (damage.found, damage.mended, damage.index)
         progress = _progress(damage, before, 0, 0, self._store.stats().size)

@@ -7,8 +7,8 @@ interceptors for these, for one costs a tenth of a request; telemetry brings its
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, nullcontext, suppress
 from functools import partial
 from time import perf_counter
 from traceback import clear_frames
@@ -25,7 +25,7 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVIC
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from limedb.aio.whole_reads import whole
-from limedb.errors import ConfigError, MalformedRequestError, UnavailableError
+from limedb.errors import ConfigError, MalformedRequestError
 from limedb.rpc.addressee import check_addressee
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.memory import (
@@ -42,6 +42,7 @@ from limedb.rpc.server.memory import (
 )
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
 from limedb.rpc.server.rest_streams import BREAK_SECONDS, NO_MESSAGE, is_rest
+from limedb.rpc.server.running_streams import Streams
 from limedb.wire.channels import MAX_MESSAGE_BYTES
 from limedb.wire.status import FACT_BYTES_IN_TRAILERS, code_of, status_of, trailers_of
 
@@ -77,10 +78,6 @@ request.
 LAST_WRITE_SECONDS = 1.0
 """How long an ending stream waits for its client to take the message on its way."""
 
-QUIET_SECONDS_AT_MOST = 1.0
-"""The longest time that a stopping server waits until no more calls come."""
-FIRST_SECONDS, QUIET_SECONDS = 0.05, 0.2
-"""The time without a call that ends this wait: from the beginning, and after a call."""
 RELEASE_SECONDS = 0.05
 """The time for gRPC to stop accepting before waiting calls are refused."""
 
@@ -136,7 +133,7 @@ class _Method:
         method: MethodDescriptor,
         behaviour: Behaviour,
         recorder: Recorder | None,
-        streams: "_Streams",
+        streams: Streams,
         room: "Room",
         name: str,
     ) -> None:
@@ -311,59 +308,10 @@ class Room(NamedTuple):
     calls: Calls | None = None
 
 
-class _Streams:
-    """The running streams. The server's stop ends each of them, since many have no end of their own. Unary
-    calls that begin after that are refused.
-    """
-
-    def __init__(self) -> None:
-        self._limits: set[asyncio.Timeout] = set()
-        self.is_ended = False
-        self._last, self._refusing = 0.0, asyncio.Event()
-
-    async def refusal(self) -> UnavailableError:
-        """The error of a call that comes now, once no more can come: so its client can't repeat it here."""
-        self._last = perf_counter()
-        await self._refusing.wait()
-        return UnavailableError("the node is stopping, nothing was written; ask another one")
-
-    async def wait_quiet(self) -> None:
-        """Return once no more calls come, after QUIET_SECONDS_AT_MOST at the latest."""
-        started, seen = perf_counter(), 0.0
-        await asyncio.sleep(FIRST_SECONDS)
-        while started <= self._last != seen and perf_counter() < started + QUIET_SECONDS_AT_MOST:
-            seen = self._last
-            await asyncio.sleep(QUIET_SECONDS)
-
-    def release(self) -> None:
-        """Refuse the waiting calls."""
-        self._refusing.set()
-
-    @asynccontextmanager
-    async def bound(self) -> AsyncIterator[None]:
-        """Run a stream within the block. UnavailableError: the server stops."""
-        try:
-            async with asyncio.timeout(0 if self.is_ended else None) as limit:
-                self._limits.add(limit)
-                yield
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise UnavailableError("the node is stopping; ask another one") from None
-        finally:
-            self._limits.discard(limit)
-
-    def end(self) -> None:
-        """End the running streams, and any that begins later."""
-        self.is_ended = True
-        for limit in self._limits:
-            limit.reschedule(0)
-
-
 class _Requests:
     """The messages that a stream's client sends."""
 
-    def __init__(self, request_class: type[Message], context: Context, streams: _Streams) -> None:
+    def __init__(self, request_class: type[Message], context: Context, streams: Streams) -> None:
         self._request_class, self._context, self._streams = request_class, context, streams
 
     def __aiter__(self) -> "_Requests":
@@ -381,7 +329,7 @@ def _handler(
     method: MethodDescriptor,
     behaviour: Behaviour,
     recorder: Recorder | None,
-    streams: _Streams,
+    streams: Streams,
     room: Room,
     name: str,
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
@@ -454,7 +402,7 @@ class Server:
         self._health = Health()
         add_HealthServicer_to_server(self._health, self._grpc)
         self._names: list[str] = []
-        self._streams = _Streams()
+        self._streams = Streams()
 
     def add(
         self, servicer: Servicer, recorder: Recorder | None = None, of_peers: bool = False, name: str = ""

@@ -1,0 +1,68 @@
+"""The streams that a server runs, and the calls that come while it stops.
+
+It owns how streams end, and how long calls that come too late wait for their refusal. It must never decide
+when the server stops.
+
+Tested in tests/rpc/server/test_server.py and tests/rpc/server/test_health.py.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+
+from limedb.errors import UnavailableError
+
+QUIET_SECONDS_AT_MOST = 1.0
+"""The longest time that a stopping server waits until no more calls come."""
+FIRST_SECONDS, QUIET_SECONDS = 0.05, 0.2
+"""The time without a call that ends this wait: from the beginning, and after a call."""
+
+
+class Streams:
+    """The running streams. The server's stop ends each of them, since many have no end of their own. Unary
+    calls that begin after that are refused.
+    """
+
+    def __init__(self) -> None:
+        self._limits: set[asyncio.Timeout] = set()
+        self.is_ended = False
+        self._last, self._refusing = 0.0, asyncio.Event()
+
+    async def refusal(self) -> UnavailableError:
+        """The error of a call that comes now, once no more can come: so its client can't repeat it here."""
+        self._last = perf_counter()
+        await self._refusing.wait()
+        return UnavailableError("the node is stopping, nothing was written; ask another one")
+
+    async def wait_quiet(self) -> None:
+        """Return once no more calls come, after QUIET_SECONDS_AT_MOST at the latest."""
+        started, seen = perf_counter(), 0.0
+        await asyncio.sleep(FIRST_SECONDS)
+        while started <= self._last != seen and perf_counter() < started + QUIET_SECONDS_AT_MOST:
+            seen = self._last
+            await asyncio.sleep(QUIET_SECONDS)
+
+    def release(self) -> None:
+        """Refuse the waiting calls."""
+        self._refusing.set()
+
+    @asynccontextmanager
+    async def bound(self) -> AsyncIterator[None]:
+        """Run a stream within the block. UnavailableError: the server stops."""
+        try:
+            async with asyncio.timeout(0 if self.is_ended else None) as limit:
+                self._limits.add(limit)
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise UnavailableError("the node is stopping; ask another one") from None
+        finally:
+            self._limits.discard(limit)
+
+    def end(self) -> None:
+        """End the running streams, and any that begins later."""
+        self.is_ended = True
+        for limit in self._limits:
+            limit.reschedule(0)
