@@ -1,11 +1,56 @@
-"""`python -m limedb` and the console script `limedb`."""
+"""`python -m limedb` and the console script `limedb`.
+
+It owns how the process of a command ends: at once, when the command is done and its output is written. The
+interpreter's own way out can hang for ever: it collects a finished call of gRPC whose lock a thread of gRPC
+holds, and that thread no longer runs (one export in 40 on a busy machine, with grpcio 1.85).
+"""
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from typing import NoReturn, TextIO
 
 from limedb.cli.app import cli
+from limedb.cli.codes import FAILED, OK
+from limedb.cli.output import print_error
+
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What fails a write to stdout that leads to a file; click ends a command whose pipe nobody reads."""
 
 
-def main() -> None:
-    """Run the command line."""
-    cli()
+def main() -> NoReturn:
+    """Run the command line, and end the process."""
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
+    code = FAILED
+    try:
+        cli()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else FAILED
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
+            print_error(f"the output can't be written: {error.strerror}")
+        else:
+            sys.excepthook(type(error), error, error.__traceback__)
+    os._exit(_flushed(code))
+
+
+def _nowhere() -> TextIO:
+    """Return what stands for a stream that a shell closed (`>&-`)."""
+    return open(os.devnull, "w")
+
+
+def _flushed(code: int) -> int:
+    """Return the exit code, when what was printed is written; a command whose output isn't has failed."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if code == OK:
+            print_error(f"the output can't be written: {error.strerror}")
+            code = FAILED
+    with suppress(OSError):
+        sys.stderr.flush()
+    return code
 
 
 if __name__ == "__main__":

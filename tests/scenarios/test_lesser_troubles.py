@@ -1,6 +1,5 @@
 """What only measures, logs or waits takes no real node down and hangs none."""
 
-import resource
 import shutil
 import signal
 import socket
@@ -24,12 +23,8 @@ from tests.support.waiting import wait_for
 DESCRIPTORS = 1024
 
 
-def limit_descriptors() -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
-
-
 def test_more_idle_connections_than_descriptors_leave_a_node_serving(tmp_path: Path) -> None:
-    with served(tmp_path, before=limit_descriptors) as node, ExitStack() as stack:
+    with served(tmp_path, files=DESCRIPTORS) as node, ExitStack() as stack:
         for _ in range(DESCRIPTORS + 76):
             stack.enter_context(socket.create_connection(("127.0.0.1", node.port), SECONDS))
         said = "connections were ended: this process may open 1024 files"

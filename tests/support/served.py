@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +49,11 @@ class Served:
 def served(
     folder: Path,
     stderr: int | None = None,
-    before: Callable[[], None] | None = None,
+    files: int | None = None,
     env: Mapping[str, str] | None = None,
     is_awaited: bool = True,
 ) -> Iterator[Served]:
-    """A node of its own for the time of the block. before: called in its process before it starts.
+    """A node of its own for the time of the block. files: how many it may open (None: as many as we may).
     is_awaited: it serves when the block begins.
     """
     with ExitStack() as stack:
@@ -62,11 +62,12 @@ def served(
             "SERVER_PORT": str(port), "NODE_URL": f"http://127.0.0.1:{port}",
             "DATA_DIR": str(folder / "data"), "OTEL_ENDPOINT": "", **QUICK, **(env or {}),
         }  # fmt: skip
+        # A shell sets the limit: what ran between fork and exec in a process with gRPC's threads could hang.
+        limit = [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "limedb", "serve"],
+            [*limit, sys.executable, "-m", "limedb", "serve"],
             env={**os.environ, **own},
             stderr=stack.enter_context(log.open("wb")) if stderr is None else stderr,
-            preexec_fn=before,
         )
         try:
             channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
