@@ -5,6 +5,7 @@ travel together. It must never be used in an event loop's own thread, which it w
 """
 
 import asyncio
+import atexit
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -55,6 +56,7 @@ class SyncClient:
         except BaseException:
             self._end()
             raise
+        atexit.register(self.close)  # else a half-read scan waits at exit for a thread that is gone
 
     def close(self) -> None:
         """Close all connections. Waiting calls of other threads fail: reads with UnavailableError, writes
@@ -183,6 +185,7 @@ class SyncClient:
             raise
 
     def _end(self) -> None:
+        atexit.unregister(self.close)
         loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)

@@ -1,5 +1,7 @@
 """The synchronous twin, from one thread and from several."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -69,3 +71,20 @@ def test_a_closed_one_says_so(node: str) -> None:
         pass
     with pytest.raises(UnavailableError):
         db.get("k")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "db.set('left', 'v'); print(db.get('left'))",
+        "db.set('left', 'v'); rest = db.scan('left'); print(next(rest).value)",
+        "v = db.set('left', 'v').version; rest = db.watch(after_version=v - 1); print(next(rest).value)",
+        "rest = db.scan('left'); db.set('left', 'v'); db.close(); print('v')",
+    ],
+)
+def test_a_program_ends_that_closes_nothing(node: str, program: str) -> None:
+    script = f"import limedb; db = limedb.connect_sync({node!r}); db.open(); {program}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("v\n", "", 0)
