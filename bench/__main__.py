@@ -1,6 +1,7 @@
 """LimeDB beside bare echoes, etcd and Redis: one table, one JSON, one chart.
 
     python -m bench [--quick] [--docs]
+    python -m bench --grpcio
 
 Real processes on loopback, on the disk of this folder; servers and clients share the cores. In each round
 every system is started, called in every way, and stopped; figures are the medians of the rounds. No system
@@ -15,12 +16,13 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from bench import chart, docs, footprint, growth, joining, table
+from bench import chart, docs, footprint, growth, grpcio, joining, table
 from bench.goals import outcomes
 from bench.machine import describe
 from bench.results import Results
 from bench.rounds import note, run_rounds, with_system
 from bench.subjects import all_subjects
+from limedb.aio.grpc_poller import choose_poller
 
 RESULTS = Path("bench/results.json")
 
@@ -50,10 +52,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="how many rounds (default: 5, quick 2)")
     parser.add_argument("--seconds", type=float, help="of each measurement (default: 4, quick 0.4)")
     parser.add_argument("--only", default="", help="only systems with this in their names, and nothing else")
+    parser.add_argument(
+        "--grpcio", action="store_true", help="only the bare echo, with several lines of grpcio"
+    )
     options = parser.parse_args()
     sizes = QUICK if options.quick else FULL
     rounds, seconds = options.rounds or sizes.rounds, options.seconds or sizes.seconds
     Path("build").mkdir(exist_ok=True)
+    choose_poller()  # for the nodes and echoes that start below, and for the facts
+    if options.grpcio:
+        print(grpcio.table(rounds, seconds))
+        return
     with tempfile.TemporaryDirectory(dir="build", prefix="bench-") as name:
         folder = Path(name).resolve()
         facts = describe(folder)

@@ -24,6 +24,7 @@ def describe(folder: Path) -> dict[str, str]:
         "disk": f"a write of 4 KiB with fdatasync takes {_sync_micros(folder):.0f} µs",
         "Python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
+        "gRPC's poller": os.environ.get("GRPC_EXPERIMENTS", "its default"),
         "redis-server": _redis_version(),
     }
 

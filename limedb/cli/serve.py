@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from limedb.aio.grpc_poller import choose_poller
 from limedb.cli.codes import code_of
 from limedb.cli.output import error_line
 from limedb.config import SETTINGS, Setting, load
@@ -41,6 +42,7 @@ def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
       limedb serve --server-port 7002 --node-peers http://localhost:7001
       limedb serve --server-port 7003 --node-peers http://localhost:7001
     """  # noqa: D301 (click reads the \b)
+    choose_poller()
     from limedb.node import run
     from limedb.observability.log_queue import LogQueue
 
