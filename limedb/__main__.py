@@ -1,8 +1,8 @@
 """`python -m limedb` and the console script `limedb`.
 
-It owns how the process of a command ends: at once, when the command is done and its output is written. The
-interpreter's own way out can hang without end: it collects a finished call of gRPC whose lock a thread of gRPC
-holds, and that thread no longer runs (one export in 40 on a busy machine, with grpcio 1.85).
+It owns how the process of a command ends: at once, when the command is done and its output written. The
+interpreter's own way out can hang without end: it collects a finished call of gRPC whose lock is held by a
+thread that no longer runs (one export in 40 on a busy machine, with grpcio 1.85).
 """
 
 import errno

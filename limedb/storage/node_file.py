@@ -24,7 +24,7 @@ from limedb.core.bounds import flaw
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Member, MemberState, Phase, Topology
-from limedb.errors import StoreDamagedError
+from limedb.errors import StoreDamagedError, StoreError
 from limedb.ports import NodeFile, Saved
 from limedb.storage.files import make_folder, node_path, replace_durably, set_folder_aside, store_error
 
@@ -56,10 +56,13 @@ class MemoryNodeFile(NodeFile):
 
 
 class JsonNodeFile(NodeFile):
-    """A JSON file, replaced as a whole. Of several waiting saves only the newest is written."""
+    """A JSON file, replaced as a whole. Of several waiting saves only the newest is written.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    url: the node whose file it is: another member's isn't accepted; None: whatever is there is.
+    """
+
+    def __init__(self, path: Path, url: str | None = None) -> None:
+        self._path, self._url = path, url
         self._copy = path.with_name(path.name + ".copy")
         self._sequence = 0
         self.is_old = False  # whether an older LimeDB wrote the loaded file
@@ -71,11 +74,15 @@ class JsonNodeFile(NodeFile):
 
     @override
     def load(self) -> Saved | None:
-        """As NodeFile.load. StoreDamagedError: both the file and its copy are damaged."""
+        """As NodeFile.load. StoreDamagedError: both the file and its copy are damaged. StoreError: they are
+        those of another node.
+        """
         found = [self._read(path) for path in (self._path, self._copy)]
         written = [each for each in found if isinstance(each, _Written)]
-        broken = [each for each in found if isinstance(each, StoreDamagedError)]
+        broken = [each for each in found if isinstance(each, StoreError)]
         if not written:
+            if foreign := [each for each in broken if not isinstance(each, StoreDamagedError)]:
+                raise foreign[0]
             if broken:
                 raise StoreDamagedError(f"{broken[0]}; {_ADVICE}")
             return None
@@ -83,7 +90,7 @@ class JsonNodeFile(NodeFile):
         is_older = isinstance(main, _Written) and main.sequence is None
         newest = written[0] if is_older else max(written, key=lambda each: each.sequence or 0)
         if newest is not main and not self._is_noted:
-            reason = main if isinstance(main, StoreDamagedError) else f"{self._path} is gone or outdated"
+            reason = main if isinstance(main, StoreError) else f"{self._path} is gone or outdated"
             log.warning("%s; its copy is whole and is used instead, and the file is written again", reason)
             self._is_noted = True
         self._sequence, self.is_old = newest.sequence or 0, newest.sequence is None
@@ -106,15 +113,29 @@ class JsonNodeFile(NodeFile):
         """Whether the file is gone, but not its folder."""
         return not self._path.exists() and self._path.parent.is_dir()
 
-    def _read(self, path: Path) -> "_Written | StoreDamagedError | None":
+    def _read(self, path: Path) -> "_Written | StoreError | None":
         try:
-            return _checked(path.read_bytes())
+            written = _checked(path.read_bytes())
+            return self._foreign(path, written.saved) or written
         except FileNotFoundError:
             return None
         except OSError as error:
             raise store_error(f"{path} can't be read", error) from error
         except _UNREADABLE as error:
             return StoreDamagedError(f"{path} isn't a file that LimeDB wrote: {_flaw(error)}")
+
+    def _foreign(self, path: Path, saved: Saved) -> StoreError | None:
+        """What is wrong with the file of another member: with it the node would have the identity of that
+        one, and count as a replica of data that it doesn't have.
+        """
+        member = saved.topology.member(saved.node_id)
+        if self._url is None or member is None or member.url == self._url:
+            return None
+        return StoreError(
+            f"{path} belongs to {member.url} (cluster {saved.topology.cluster_id}), not to {self._url}:"
+            f" nothing was changed. Put the data of {member.url} back in its own place, and this node's here;"
+            " if this node's data is lost, start it without: it joins anew and gets its data from the others"
+        )
 
     @override
     async def save(self, saved: Saved) -> None:
@@ -149,8 +170,8 @@ def open_node_file(kind: str, data_dir: Path, node_url: str) -> NodeFile:
     if kind == "memory":
         return MemoryNodeFile()
     if kind == "lmdb":
-        return JsonNodeFile(node_path(data_dir, node_url, ".lmdb") / "node.json")
-    return JsonNodeFile(node_path(data_dir, node_url, ".node.json"))
+        return JsonNodeFile(node_path(data_dir, node_url, ".lmdb") / "node.json", node_url)
+    return JsonNodeFile(node_path(data_dir, node_url, ".node.json"), node_url)
 
 
 def set_aside(kind: str, data_dir: Path, node_url: str, why: str = "removed") -> Path | None:

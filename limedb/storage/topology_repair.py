@@ -76,6 +76,11 @@ def plan(nodes: Sequence[FoundTopology], replication_factor: int | None, virtual
     """
     if len({node.url for node in nodes}) != len(nodes):
         raise InvalidRequestError("one node was given twice")
+    if all(node.joins_as for node in nodes):
+        raise InvalidRequestError(
+            "none of these nodes has its data, which was damaged and is set aside: give the folder of one"
+            " that has, or rename such a .lmdb.damaged-... back to .lmdb"
+        )
     found = [_number(_topology(node).get("replication_factor")) for node in nodes]
     factor = replication_factor or _most(n for n in found if n and n <= MAX_REPLICATION_FACTOR)
     if not factor:
@@ -84,11 +89,6 @@ def plan(nodes: Sequence[FoundTopology], replication_factor: int | None, virtual
             " with which the cluster was formed, by --replication-factor"
         )
     members = [_member(node, nodes, virtual_nodes) for node in nodes if not node.joins_as]
-    if not members:
-        raise InvalidRequestError(
-            "none of these nodes has its data, which was damaged and is set aside: give the folder of one"
-            " that has, or rename such a .lmdb.damaged-... back to .lmdb"
-        )
     topology = initial_topology(_cluster_id(members, factor), factor, members)
     if wrong := flaw(topology):
         raise InvalidRequestError(f"these nodes can't be a cluster: {wrong}")

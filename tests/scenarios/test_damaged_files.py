@@ -162,6 +162,30 @@ async def test_a_node_with_damaged_files_serves_again_with_every_key(
     wait_for("three replicas", lambda: all(map(is_whole, locate(three.nodes[0], *KEYS[:20]))), 60)
 
 
+async def test_a_node_refuses_the_folder_of_another_member_and_changes_nothing(
+    breakable: RunningCluster,
+) -> None:
+    """With it the node would have the identity of that member, and count as a replica of what it lacks."""
+    victim, other = breakable.nodes[1], breakable.nodes[2]
+    async with nodes([node.address for node in breakable.nodes]) as addressed:
+        await fill(addressed, KEYS)
+        folder = folder_of(breakable, victim.url)
+        end(breakable, victim.name, signal.SIGTERM)
+        own = folder.rename(folder.with_name("its-own"))
+        shutil.copytree(folder_of(breakable, other.url), folder)
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        with pytest.raises(
+            AssertionError, match=rf"belongs to {other.url} .*not to {victim.url}: nothing was"
+        ):
+            breakable.restart(victim.name)
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+        shutil.rmtree(folder)
+        own.rename(folder)
+        breakable.restart(victim.name)
+        for node in breakable.nodes:
+            assert await missing(addressed, node.address, KEYS) == []
+
+
 def has_log(folder: Path) -> bool:
     """Whether the log holds what the tables don't, all of which was acknowledged: the end of a write that
     the kill met half-way may be lost.

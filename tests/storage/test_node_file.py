@@ -11,7 +11,7 @@ import pytest
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Member, Topology, initial_topology, join
-from limedb.errors import StoreCorruptError, StoreDamagedError, StoreFullError
+from limedb.errors import StoreCorruptError, StoreDamagedError, StoreError, StoreFullError
 from limedb.ports import NodeFile, Saved
 from limedb.storage.node_file import JsonNodeFile, MemoryNodeFile, open_node_file, set_aside
 from tests.storage.disks import SmallDisk
@@ -188,3 +188,29 @@ def test_data_set_aside_is_kept_whole_under_another_name(tmp_path: Path, kind: s
     assert not any((tmp_path / name).exists() for name in names)
     assert sorted(path.read_text() for path in tmp_path.rglob("*") if path.is_file()) == names
     assert set_aside(kind, tmp_path, "x") is None
+
+
+async def test_the_file_of_another_member_is_refused_and_a_copy_of_ones_own_stands_in(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = STEADY.members[1]
+    foreign, path = replace(FULL, node_id=other.node_id, topology=STEADY), tmp_path / "node.json"
+    mine = JsonNodeFile(path, STEADY.members[0].url)
+    await mine.save(replace(FULL, node_id=STEADY.members[0].node_id, topology=STEADY))
+    await JsonNodeFile(tmp_path / "theirs.json").save(foreign)
+    path.write_bytes((tmp_path / "theirs.json").read_bytes())
+    loaded = JsonNodeFile(path, STEADY.members[0].url).load()
+    assert loaded is not None
+    assert loaded.node_id == STEADY.members[0].node_id
+    assert f"{path} belongs to {other.url}" in caplog.text
+    (tmp_path / "node.json.copy").write_bytes(path.read_bytes())
+    before = contents(tmp_path)
+    with pytest.raises(StoreError, match=rf"belongs to {other.url} .*nothing was changed") as refused:
+        JsonNodeFile(path, STEADY.members[0].url).load()
+    assert not isinstance(refused.value, StoreDamagedError)  # that would be set aside
+    assert contents(tmp_path) == before
+    assert JsonNodeFile(path).load() == foreign
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.iterdir()}
