@@ -10,7 +10,7 @@ from pathlib import Path
 
 import lmdb
 
-from limedb.errors import StoreCorruptError, StoreError, StoreFullError
+from limedb.errors import StoreCorruptError, StoreDamagedError, StoreError, StoreFullError
 from limedb.storage.files import is_full
 from limedb.storage.lmdb.layout import FORMAT, FORMAT_VERSION, MAIN, META, TOKENS
 from limedb.storage.lmdb.upgrade import OLD_FORMATS, finish_sealing, upgrade
@@ -26,6 +26,8 @@ _CORRUPT = (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError, l
 _BROKEN_TREE = (
     lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.BadTxnError, lmdb.CursorFullError, lmdb.PanicError
 )  # fmt: skip
+_DAMAGED_IN_USE = (*_BROKEN_TREE, *_CORRUPT, lmdb.MapResizedError)
+"""What LMDB says of a file that someone else wrote to; of a grown map: its first pages were overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,19 @@ def broken(folder: Path, failure: Exception | None) -> StoreError:
     if isinstance(failure, FileNotFoundError):  # one of the store's files, or its whole folder
         what = f"a file of {folder}" if folder.exists() else str(folder)
         return StoreError(f"{what} {TAKEN_AWAY} before the next start ({failure}); no more is written there")
+    if isinstance(failure, StoreDamagedError):
+        return StoreError(str(failure))
+    if isinstance(failure, _DAMAGED_IN_USE):
+        return StoreError(damaged_in_use(folder, failure))
     return StoreError(f"{folder}: the disk failed ({failure}); no more is written there")
+
+
+def damaged_in_use(folder: Path, error: Exception) -> str:
+    """What to say of a file that was whole when the node started, and no longer is."""
+    return (
+        f"{folder / 'data.mdb'} was damaged while it was in use: {error}; no more is written there, and the"
+        " next start checks it: see docs/damage.md"
+    )
 
 
 def is_broken_tree(error: Exception) -> bool:

@@ -23,7 +23,7 @@ from limedb.errors import RecordDamagedError, StoreClosedError, StoreDamagedErro
 from limedb.ports import Applied, Held, IndexEntry, RangePage, Scrubbed, Store, StoreStats
 from limedb.storage import walk as walking
 from limedb.storage.files import FileLock, make_empty_folder, make_private_folder, sync
-from limedb.storage.lmdb.env import MAP_SIZE, explain, is_broken_tree
+from limedb.storage.lmdb.env import MAP_SIZE, damaged_in_use, explain, is_broken_tree
 from limedb.storage.lmdb.folder import close_folder, open_folder
 from limedb.storage.lmdb.index import TokenIndex
 from limedb.storage.lmdb.mending import Mender, verify_copy
@@ -278,8 +278,7 @@ class LmdbStore(Store):
     def _explain(self, error: lmdb.Error) -> StoreError:
         """The StoreError for an error; if the file is damaged as a whole, the store gives up."""
         if is_broken_tree(error):
-            damage = f"{self._folder / 'data.mdb'} was damaged while it was in use: {error}"
-            self._path.give_up(StoreDamagedError(f"{damage}; the next start checks it: see docs/damage.md"))
+            self._path.give_up(StoreDamagedError(damaged_in_use(self._folder, error)))
         return explain(error, self._folder)
 
     def _read(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

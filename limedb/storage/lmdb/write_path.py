@@ -314,7 +314,8 @@ class WritePath:
     def give_up(self, error: Exception) -> None:
         """Give up permanently: all jobs under way, and all later ones, fail with this error."""
         if self._own_failure is None:
-            log.error("writing to %s failed", self._tables.folder, exc_info=error)
+            is_known = isinstance(error, OSError | StoreError | lmdb.Error)
+            log.error("%s", broken(self._tables.folder, error), exc_info=None if is_known else error)
         self._own_failure = self._own_failure or error
         self._report_failure()
         jobs = self._under_way
