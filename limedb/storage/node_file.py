@@ -70,6 +70,7 @@ class JsonNodeFile(NodeFile):
         self._door = threading.Lock()
         self._newest: Saved | None = None
         self._is_noted = False  # whether the use of the copy was logged
+        self._content = b""  # of the file, as this process found or wrote it
         self._asked = self._written = self._on_disk = 0
 
     @override
@@ -98,20 +99,24 @@ class JsonNodeFile(NodeFile):
         return newest.saved
 
     async def keep(self) -> None:
-        """Until cancelled, write the file again whenever it was taken away while the node runs: otherwise the
+        """Until cancelled, write the file again whenever someone took it away, or wrote to it: otherwise the
         next start would lack state that only this process knows.
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if self._newest is not None and await asyncio.to_thread(self._is_gone):
-                log.error(
-                    "%s is gone: it was taken away while this node ran; the node writes it again", self._path
-                )
+            if self._newest is not None and (what := await asyncio.to_thread(self._lost)):
+                log.error("%s %s while this node ran; the node writes it again", self._path, what)
                 await self.save(self._newest)
 
-    def _is_gone(self) -> bool:
-        """Whether the file is gone, but not its folder."""
-        return not self._path.exists() and self._path.parent.is_dir()
+    def _lost(self) -> str:
+        """What someone else did to the file, but not to its folder; empty: nothing."""
+        with self._door:  # no write of our own is under way
+            try:
+                found = self._path.read_bytes()
+            except OSError:
+                return "was taken away" if self._path.parent.is_dir() and not self._path.exists() else ""
+            self._content = self._content or found
+            return "" if found == self._content else "was overwritten"
 
     def _read(self, path: Path) -> "_Written | StoreError | None":
         try:
@@ -162,7 +167,7 @@ class JsonNodeFile(NodeFile):
                 replace_durably(self._path, data)
             except OSError as error:
                 raise store_error(f"{self._path} can't be written", error) from error
-            self._on_disk = number
+            self._on_disk, self._content = number, data
 
 
 def open_node_file(kind: str, data_dir: Path, node_url: str) -> NodeFile:

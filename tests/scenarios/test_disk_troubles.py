@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -114,20 +115,34 @@ def test_a_folder_that_is_moved_away_ends_a_node_and_is_named(tmp_path: Path) ->
         assert "the disk failed" not in log
 
 
-def test_a_node_file_that_is_taken_away_is_written_anew(tmp_path: Path) -> None:
+def take_away(file: Path) -> None:
+    file.unlink(missing_ok=True)
+
+
+def overwrite(file: Path) -> None:
+    file.write_bytes(b"junk")
+
+
+@pytest.mark.parametrize(("ruin", "what"), [(take_away, "was taken away"), (overwrite, "was overwritten")])
+def test_a_node_file_that_is_ruined_is_written_anew(
+    tmp_path: Path, ruin: Callable[[Path], None], what: str
+) -> None:
     with served(tmp_path) as node:
         (path,) = node.data.glob("*.lmdb/node.json")
         wait_for("a cluster", lambda: json.loads(path.read_text())["topology"]["epoch"], limit=SECONDS)
         before = json.loads(path.read_text())
 
-        def take_away() -> bool:
+        def ruin_both() -> bool:
             for each in path, path.with_name("node.json.copy"):
-                each.unlink(missing_ok=True)
-            return f"{path} is gone: it was taken away" in node.log.read_text()
+                ruin(each)
+            return f"{path} {what} while this node ran" in node.log.read_text()
 
-        wait_for("a word", take_away, limit=SECONDS)
-        wait_for("the file", path.exists, limit=SECONDS)
-        assert json.loads(path.read_text())["topology"] == before["topology"]
+        def is_whole() -> bool:
+            files = path, path.with_name("node.json.copy")
+            return all(json.loads(file.read_text())["topology"] == before["topology"] for file in files)
+
+        wait_for("a word", ruin_both, limit=SECONDS)
+        wait_for("the file", is_whole, limit=SECONDS, ignore=Exception)
         node.process.kill()
         node.process.wait(LIMIT)
         with served(tmp_path, env=node.env, is_awaited=False):
