@@ -44,7 +44,7 @@ from limedb.replication.streaming.handoff import Handoff
 from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.network import Transport, Wires, url_of
-from tests.cluster.virtual import VirtualClock
+from tests.cluster.virtual import VirtualClock, wait_until
 
 T = TypeVar("T")
 
@@ -271,6 +271,13 @@ class Cluster(Wires[Node]):
             raise
         except LimeDBError as error:
             raise RemoteError(node.url, error.reason, "UNKNOWN", str(error)) from error
+
+
+async def formed(cluster: Cluster, count: int, **setup: object) -> list[Node]:
+    """A steady cluster of nodes 1 to count."""
+    nodes = [cluster.start(i, seeds=[1], **setup) for i in range(1, count + 1)]
+    await wait_until(lambda: cluster.is_steady(*[n.url for n in nodes]), limit=10)
+    return nodes
 
 
 class TopologyWire:

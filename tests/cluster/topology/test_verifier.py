@@ -13,8 +13,7 @@ from limedb.core.topology import Phase, Topology, cancel, finish, hand_over, lea
 from limedb.errors import InvalidRequestError, UnavailableError
 from limedb.ports import Account
 from tests.cluster.network import url_of
-from tests.cluster.nodes import Client, Cluster, Node
-from tests.cluster.test_topology_changes import formed
+from tests.cluster.nodes import Client, Cluster, Node, formed
 from tests.cluster.virtual import run_virtual, wait_until
 
 

@@ -3,8 +3,7 @@
 import asyncio
 
 from tests.cluster.network import url_of
-from tests.cluster.nodes import Client, Cluster
-from tests.cluster.test_topology_changes import formed
+from tests.cluster.nodes import Client, Cluster, formed
 from tests.cluster.virtual import run_virtual, wait_until
 
 
