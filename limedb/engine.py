@@ -2,6 +2,8 @@
 
 It owns the wiring of the parts, and the list of background work. It must never touch a wire, a disk or a
 clock itself: node.py gives it real ones, the simulation (tests/simulation) simulated ones.
+
+Tested in tests/simulation/test_cluster.py.
 """
 
 import asyncio

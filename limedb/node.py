@@ -2,6 +2,8 @@
 
 It owns the choice of the adapter for each port, and the order of start and stop. It alone constructs
 adapters, and stops them in reverse order. It must never contain the logic of a request.
+
+Tested in tests/scenarios/test_stopping.py and tests/scenarios/test_disk_troubles.py.
 """
 
 import asyncio

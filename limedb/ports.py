@@ -2,6 +2,8 @@
 
 It owns the interfaces between the layers. It must never contain code that does anything. Times called
 `deadline` are seconds of `Clock.monotonic`.
+
+Tested in tests/cluster/topology/test_verifier.py.
 """
 
 from collections.abc import AsyncGenerator, Sequence

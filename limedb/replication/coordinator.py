@@ -7,6 +7,8 @@ Levels: ONE, one replica; QUORUM, a majority, for reads and writes alike, so tha
 acknowledged before; ALL; LINEARIZABLE, a majority too, but a write first learns from a majority what there
 is, and what a read returns is held as an acknowledged write is, whichever epoch others read under. QUORUM
 and LINEARIZABLE reads write back what they find before they answer (`read/read_repair.py`).
+
+Tested in tests/replication/write/test_writer.py and tests/replication/read/test_reader.py.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 
 It owns the sends of records, which continue when the answer is out, and the hints. It must never choose
 replicas, versions or what is tried again: `write/writer.py` does.
+
+Tested in tests/replication/write/test_writer.py.
 """
 
 from collections import defaultdict

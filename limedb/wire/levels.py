@@ -1,6 +1,8 @@
 """The levels of consistency, as the wire numbers them.
 
 It owns the one table of both names.
+
+Tested in tests/wire/test_kv.py.
 """
 
 from limedb.core.quorum import Level

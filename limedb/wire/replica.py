@@ -2,6 +2,8 @@
 
 It owns the meaning of each field; an answer's `newer` becomes StaleEpochError here. It must never decide
 anything else.
+
+Tested in tests/wire/test_kv.py.
 """
 
 from collections.abc import Iterable, Sequence

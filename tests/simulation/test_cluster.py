@@ -1,4 +1,7 @@
-"""The real node, simulated: what is acknowledged stays, whatever fails."""
+"""The real node, simulated: what is acknowledged stays, whatever fails.
+
+Tests limedb/engine.py.
+"""
 
 import os
 from collections.abc import Callable

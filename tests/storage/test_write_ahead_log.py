@@ -1,4 +1,7 @@
-"""Segments: what is appended is read again, whatever a crash or a full disk cuts off."""
+"""Segments: what is appended is read again, whatever a crash or a full disk cuts off.
+
+Tests limedb/storage/lmdb/space.py.
+"""
 
 from contextlib import suppress
 from pathlib import Path

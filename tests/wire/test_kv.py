@@ -1,4 +1,7 @@
-"""What is sent is what was meant: values to messages, over bytes, and back."""
+"""What is sent is what was meant: values to messages, over bytes, and back.
+
+Tests limedb/wire/levels.py.
+"""
 
 import pytest
 from hypothesis import given

@@ -6,6 +6,8 @@ a proposer may be wrong, or no member at all, and a step that is taken too soon 
 A majority votes, so it is enough that honest voters look. A condition that held once holds for the rest of
 the epoch: a node that has fetched has fetched. Only whether a member is dead may change; a removal that some
 had accepted before it was seen alive again binds nobody, unless it may have been decided (`core/paxos.py`).
+
+Tested in tests/cluster/topology/test_verifier.py.
 """
 
 from collections.abc import Callable, Iterable

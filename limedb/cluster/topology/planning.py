@@ -1,6 +1,8 @@
 """What a change of the topology moves, for people to see before it runs.
 
 It owns the figures of a plan. It must never change anything.
+
+Tested in tests/cluster/topology/test_requests.py.
 """
 
 from dataclasses import replace

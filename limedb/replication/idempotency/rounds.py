@@ -2,6 +2,8 @@
 
 It owns what counts as done, and the words for what was not. It must never choose what to propose, nor try
 again: `proposer.py` does.
+
+Tested in tests/replication/idempotency/test_proposer.py.
 """
 
 from collections.abc import Sequence

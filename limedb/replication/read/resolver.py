@@ -1,6 +1,8 @@
 """Finds what stands of keys at a level: asks, merges, mends, and starts over when the topology has changed.
 
 It owns the way from keys to records. It must never know how a client is answered.
+
+Tested in tests/replication/read/test_reader.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

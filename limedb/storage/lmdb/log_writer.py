@@ -5,6 +5,8 @@ post results.
 
 Jobs that are submitted together are one write and one sync, however many batches and callers. They are
 appended as a whole or not at all, so none needs a new plan.
+
+Tested in tests/storage/test_checkpoints.py and tests/storage/test_failing_callbacks.py.
 """
 
 import logging

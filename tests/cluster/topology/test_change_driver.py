@@ -1,4 +1,7 @@
-"""The changes that nodes make by themselves: they let nodes in, and take dead ones out, in virtual time."""
+"""The changes that nodes make by themselves: they let nodes in, and take dead ones out, in virtual time.
+
+Tests limedb/cluster/topology/liveness.py.
+"""
 
 import asyncio
 

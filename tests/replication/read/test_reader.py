@@ -1,4 +1,8 @@
-"""Reads at their levels: who is asked, what is mended, and how little a slow or lost replica matters."""
+"""Reads at their levels: who is asked, what is mended, and how little a slow or lost replica matters.
+
+Tests limedb/replication/replica_errors.py, limedb/replication/read/read_repair.py and
+limedb/replication/read/resolver.py.
+"""
 
 import asyncio
 from dataclasses import replace

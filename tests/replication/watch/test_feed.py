@@ -1,4 +1,7 @@
-"""Watches that share a feed: each is told each version once, in order, whatever comes again."""
+"""Watches that share a feed: each is told each version once, in order, whatever comes again.
+
+Tests limedb/replication/watch/channels.py.
+"""
 
 import asyncio
 

@@ -1,4 +1,7 @@
-"""Opening folders of format 1, whose index held versions alone, and 2, whose records had no checksums."""
+"""Opening folders of format 1, whose index held versions alone, and 2, whose records had no checksums.
+
+Tests limedb/storage/lmdb/index.py.
+"""
 
 from pathlib import Path
 
