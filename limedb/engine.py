@@ -193,7 +193,7 @@ class Engine:
             settings.level,
             name=settings.node_url,
         )
-        self.coordinator.finder.on_conflict = world.store.damage.note_conflict
+        self.coordinator.resolver.on_conflict = world.store.damage.note_conflict
         self.scanner = Scanner(
             self.topology_store, self.replicas, self.replica, self.skew.now_ms, settings.level
         )

@@ -91,6 +91,6 @@ def test_messages_that_ask_for_too_much_are_refused() -> None:
             with pytest.raises(InvalidRequestError, match="at most"):
                 await asked
         with pytest.raises(ClockSkewError):
-            await peers.agree([proposal._replace(terms=AgreedVersion(FAR, 0, False))], fence, DEADLINE)
+            await peers.agree([proposal._replace(value=AgreedVersion(FAR, 0, False))], fence, DEADLINE)
 
     run_virtual(scenario())

@@ -32,16 +32,16 @@ SETTINGS: Mapping[str, Any] = {
 
 
 class EngineProgram:
-    """An engine on a simulated node. settings: what differs from SETTINGS. writes_back: whether reads do.
-    portion_bytes: of the coordinator. engine: its class. world: changes what it runs on. meant: checks that
-    a call which names a node reaches that one.
+    """An engine on a simulated node. settings: what differs from SETTINGS. repairs_reads: whether reads mend
+    replicas that differ. portion_bytes: of the coordinator. engine: its class. world: changes what it runs
+    on. meant: checks that a call which names a node reaches that one.
     """
 
     def __init__(
         self,
         node: SimNode,
         *,
-        writes_back: bool = True,
+        repairs_reads: bool = True,
         portion_bytes: int = PORTION_BYTES,
         engine: type[Engine] = Engine,
         world: Callable[[World], World] = lambda world: world,
@@ -58,8 +58,8 @@ class EngineProgram:
         if (left := node.disk.tail) is not None and left[1] == node.store.high_water():
             self.engine.replica.changes.take_over(left[0])
         node.disk.tail = None
-        if not writes_back:
-            self.engine.coordinator.finder.write_back = _WritesNothing()
+        if not repairs_reads:
+            self.engine.coordinator.resolver.read_repair = _WritesNothing()
         self.topology = _TopologyAnswers(self.engine)
         self.answers: Replica = self.engine.door  # to peers
         self.on_syn, self.on_ack2 = self.engine.gossiper.on_syn, self.engine.gossiper.on_ack2
@@ -153,7 +153,7 @@ class _WritesNothing:
     """A planted fault: reads tell what they found without making sure that it stays."""
 
     async def restore(
-        self, lookups: list[ReadRound], level: Level, fence: object, deadline: float
+        self, rounds: list[ReadRound], level: Level, fence: object, deadline: float
     ) -> dict[str, LimeDBError]:
         return {}
 

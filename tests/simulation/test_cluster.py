@@ -96,7 +96,7 @@ def test_members_that_are_there_by_turns_agree_that_another_is_gone() -> None:
 def test_reads_that_do_not_write_back_are_found() -> None:
     """The checker sees it when the step is left out that makes reads linearizable."""
     scenarios = registers, written_at_one_owner
-    search(*(partial(scenario, writes_back=False) for scenario in scenarios), shows="not linearizable")
+    search(*(partial(scenario, repairs_reads=False) for scenario in scenarios), shows="not linearizable")
 
 
 @pytest.mark.parametrize("seed", range(3))
