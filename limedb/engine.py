@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from limedb.aio.aside import Compute, compute_here
+from limedb.aio.quorum_driver import QuorumDriver
 from limedb.cluster.gossip.clock_lead import ClockLead
 from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
@@ -124,6 +125,7 @@ class Engine:
     watcher_class = Watcher
     handoff_class = Handoff
     topology_manager_class = TopologyManager
+    driver_class = QuorumDriver
 
     def __init__(self, settings: Settings, world: World) -> None:
         self._settings, self._store, self._load = settings, world.store, world.load
@@ -171,7 +173,7 @@ class Engine:
         versions = HybridClock(min(world.store.high_water(), version_at(self.skew.now_ms() + max_skew_ms)))
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
         self._topology = AllNodes(settings.node_url, self, world.topology)
-        self.verifier = Verifier(self.topology_store, self._topology, clock, self._knows)
+        self.verifier = Verifier(self.topology_store, self._topology, clock, self._knows, self.driver_class)
         self.replicas = self.replicas_class(
             settings.node_url,
             world.connect(self),
@@ -192,6 +194,7 @@ class Engine:
             self.skew,
             settings.level,
             name=settings.node_url,
+            driver_class=self.driver_class,
         )
         self.coordinator.resolver.on_conflict = world.store.damage.note_conflict
         self.scanner = Scanner(
@@ -224,7 +227,7 @@ class Engine:
     def _new_steward(self, world: World) -> TopologyManager:
         settings = self._settings
         topology_proposer = TopologyProposer(
-            self.topology_store, self._topology, self.verifier, world.clock, world.rng
+            self.topology_store, self._topology, self.verifier, world.clock, world.rng, self.driver_class
         )
         handoff = self.handoff_class(
             settings.node_url,
@@ -249,6 +252,7 @@ class Engine:
             has_data=self._has_data,
             nudge=self.gossiper.nudge,
             compute=world.compute,
+            driver_class=self.driver_class,
         )
 
     def _new_replayer(self, world: World) -> HintReplayer:

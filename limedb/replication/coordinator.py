@@ -17,6 +17,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import TypeVar
 
+from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.aio.tasks import Tasks
 from limedb.core.hlc import HybridClock
@@ -60,19 +61,21 @@ class Coordinator:
         skew: ClockSkewGuard,
         default_level: Level = Level.QUORUM,
         name: str = "",
+        driver_class: type[QuorumDriver] = QuorumDriver,
     ) -> None:
         self._placement, self._replicas, self._clock = placement, replicas, clock
         self._skew, self._default = skew, default_level
         self.counters = Counters()
         self._tasks = Tasks()
-        fanout = Fanout(replicas, hints, clock, self._tasks, self.counters)
-        reader = Reader(replicas, clock, self._tasks, self.counters)
+        driver = driver_class(clock, self._tasks)
+        fanout = Fanout(replicas, hints, clock, driver, self.counters)
+        reader = Reader(replicas, clock, driver, self.counters)
         read_repair = BlockingReadRepair(replicas, fanout, self.counters)
         self.resolver = ReadResolver(placement, replicas, reader, clock, self.counters, read_repair)
         self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
         self._batcher = WriteBatcher(self._writer.write, clock, self._tasks)
         self._idempotency = IdempotencyProposer(
-            placement, replicas, clock, skew, self._tasks, self.counters, self._learn, self._new_proposer
+            placement, replicas, clock, skew, driver, self.counters, self._learn, self._new_proposer
         )
         self._versions, self._name = versions, name
         self.portion_bytes = PORTION_BYTES

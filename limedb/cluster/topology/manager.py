@@ -73,6 +73,7 @@ class TopologyManager:
         has_data: Callable[[], bool],
         nudge: Callable[[], None],
         compute: Compute = compute_here,
+        driver_class: type[QuorumDriver] = QuorumDriver,
     ) -> None:
         self._topology_store, self._topology_proposer, self._view = topology_store, topology_proposer, view
         self._verifier = verifier
@@ -86,7 +87,7 @@ class TopologyManager:
             topology_store, topology_proposer, view, self._liveness, clock, rng, has_data
         )
         seen, self._tasks = Seen(), Tasks()
-        driver = QuorumDriver(clock, self._tasks)
+        driver = driver_class(clock, self._tasks)
         self._change_driver = ChangeDriver(
             topology_store,
             topology_proposer,

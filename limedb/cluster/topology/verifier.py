@@ -56,11 +56,12 @@ class Verifier:
         transport: TopologyTransport,
         clock: Clock,
         knows: Callable[[str], bool],
+        driver_class: type[QuorumDriver] = QuorumDriver,
     ) -> None:
         self._topology_store, self._transport = topology_store, transport
         self._clock, self._knows = clock, knows
         self._tasks = Tasks()
-        self._driver = QuorumDriver(clock, self._tasks)
+        self._driver = driver_class(clock, self._tasks)
         self._round: asyncio.Task[None] | None = None
         self._idle_since = float("-inf")
         self.open: Topology | None = None

@@ -16,7 +16,7 @@ owners have changed, the outcome stays unknown.
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 
-from limedb.aio.tasks import Tasks
+from limedb.aio.quorum_driver import QuorumDriver
 from limedb.core.idempotency import FIRST, MARGIN_MS, MAX_AGE_MS, AgreedVersion, Proposal, WriteId, pick_value
 from limedb.core.layout import Layout
 from limedb.core.paxos import Ballot
@@ -68,13 +68,13 @@ class IdempotencyProposer:
         replicas: Replicas,
         clock: Clock,
         skew: ClockSkewGuard,
-        tasks: Tasks,
+        driver: QuorumDriver,
         counters: Counters,
         learn: Learn,
         new_proposer: Callable[[], str],
     ) -> None:
         self._placement, self._skew, self._counters = placement, skew, counters
-        self._replicas, self._rounds = replicas, PaxosRounds(replicas, clock, tasks)
+        self._replicas, self._rounds = replicas, PaxosRounds(replicas, driver)
         self._learn, self._new_proposer = learn, new_proposer
 
     async def settle(self, jobs: Sequence[PendingWrite], deadline: float) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from limedb.aio.quorum_driver import QuorumDriver
-from limedb.aio.tasks import Tasks
 from limedb.core.layout import Owners
 from limedb.core.quorum_call import QuorumCall, Tally
 from limedb.core.record import Record, merge
@@ -117,9 +116,9 @@ class ReadRound(Tally[Sequence[Held]]):
 class Reader:
     """Asks replicas."""
 
-    def __init__(self, replicas: Replicas, clock: Clock, tasks: Tasks, counters: Counters) -> None:
+    def __init__(self, replicas: Replicas, clock: Clock, driver: QuorumDriver, counters: Counters) -> None:
         self._replicas, self._clock, self._counters = replicas, clock, counters
-        self._driver = QuorumDriver(clock, tasks)
+        self._driver = driver
         self._single, self._many = Latencies(), Latencies()
 
     async def read(
