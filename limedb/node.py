@@ -377,7 +377,7 @@ class Node:
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
-        server.add(TopologyServicer(engine), of_peers=True, name=config.node_url)
+        server.add(TopologyServicer(engine.topology_answers), of_peers=True, name=config.node_url)
         replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
         server.add(replica, of_peers=True, name=config.node_url)
         return server

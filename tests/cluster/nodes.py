@@ -14,6 +14,7 @@ from uuid import UUID
 from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.answers import TopologyAnswers
 from limedb.cluster.topology.loopback import AllNodes
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.cluster.topology.proposer import TopologyProposer
@@ -111,7 +112,8 @@ class Node:
             rng=rng,
             clocks=self.clocks,
         )
-        self.topology = AllNodes(url, self, TopologyWire(cluster, url))
+        self.answers = TopologyAnswers(self.topology_store, lambda: self.topology_manager)
+        self.topology = AllNodes(url, self.answers, TopologyWire(cluster, url))
         self.replica = LocalReplica(
             disk.store,
             clock,
@@ -154,26 +156,6 @@ class Node:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.gossiper.run())
             tasks.create_task(self.topology_manager.run())
-
-    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
-        return await self.topology_store.prepare(before, ballot)
-
-    async def accept(
-        self, before: Topology, ballot: Ballot, after: Topology
-    ) -> Acceptor[Topology] | Topology:
-        return await self.topology_store.accept(before, ballot, after)
-
-    async def pledge(self, founder: str) -> str:
-        return self.topology_manager.pledge(founder)
-
-    async def learn(self, topology: Topology) -> Topology:
-        return await self.topology_store.learn(topology)
-
-    def account(self, after: int) -> Account:
-        return self.topology_store.account(after)
-
-    def progress(self) -> Progress:
-        return self.topology_manager.progress()
 
     def has_data(self) -> bool:
         return self.disk.store.high_water() > 0
@@ -289,30 +271,32 @@ class TopologyWire:
     async def prepare(
         self, node_url: str, before: Topology, ballot: Ballot, timeout: float
     ) -> Acceptor[Topology] | Topology:
-        return await self._cluster.call(self._url, node_url, lambda n: n.prepare(before, ballot), timeout)
+        return await self._cluster.call(
+            self._url, node_url, lambda n: n.answers.prepare(before, ballot), timeout
+        )
 
     async def accept(
         self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
     ) -> Acceptor[Topology] | Topology:
         return await self._cluster.call(
-            self._url, node_url, lambda n: n.accept(before, ballot, after), timeout
+            self._url, node_url, lambda n: n.answers.accept(before, ballot, after), timeout
         )
 
     async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
-        return await self._cluster.call(self._url, node_url, lambda n: n.pledge(founder), timeout)
+        return await self._cluster.call(self._url, node_url, lambda n: n.answers.pledge(founder), timeout)
 
     async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
-        return await self._cluster.call(self._url, node_url, lambda n: n.learn(topology), timeout)
+        return await self._cluster.call(self._url, node_url, lambda n: n.answers.learn(topology), timeout)
 
     async def account(self, node_url: str, after: int, timeout: float) -> Account:
         async def account(node: Node) -> Account:
-            return node.account(after)
+            return node.answers.account(after)
 
         return await self._cluster.call(self._url, node_url, account, timeout)
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
         async def progress(node: Node) -> Progress:
-            return node.progress()
+            return node.answers.progress()
 
         return await self._cluster.call(self._url, node_url, progress, timeout)
 

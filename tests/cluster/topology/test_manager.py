@@ -1,4 +1,7 @@
-"""A node's part in changes of the topology, whatever happens to it meanwhile, in virtual time."""
+"""A node's part in changes of the topology, whatever happens to it meanwhile, in virtual time.
+
+Tests limedb/cluster/topology/answers.py.
+"""
 
 import asyncio
 from collections.abc import Awaitable

@@ -1,4 +1,7 @@
-"""What a node believes of the topology: its voters' words, each asked by itself, and nothing else."""
+"""What a node believes of the topology: its voters' words, each asked by itself, and nothing else.
+
+Tests limedb/cluster/topology/verifier.py and limedb/cluster/topology/accounts.py.
+"""
 
 import asyncio
 from collections.abc import Iterable
