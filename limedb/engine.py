@@ -1,7 +1,7 @@
 """The parts of a node behind its ports: those of `cluster` and `replication`, put together.
 
 It owns the wiring of the parts, and the list of background work. It must never touch a wire, a disk or a
-clock itself: node.py gives it real ones, the simulation (tests/simulation) simulated ones.
+clock itself: `node/node.py` gives it real ones, the simulation (tests/simulation) simulated ones.
 
 Tested in tests/simulation/test_cluster.py.
 """

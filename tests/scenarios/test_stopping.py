@@ -1,6 +1,6 @@
 """A node that is asked to stop under load, as its clients and Envoy's see it.
 
-Tests limedb/node.py and limedb/rpc/server/rest_streams.py.
+Tests limedb/node/node.py, limedb/node/process.py and limedb/rpc/server/rest_streams.py.
 """
 
 import asyncio
