@@ -1,6 +1,6 @@
 """What a node believes of the topology: its voters' words, each asked by itself, and nothing else.
 
-Tests limedb/cluster/topology/verifier.py and limedb/cluster/topology/accounts.py.
+Tests limedb/cluster/topology/accounts.py and limedb/ports/topology.py.
 """
 
 import asyncio
