@@ -1,4 +1,4 @@
-"""What a store keeps of a node, and what it tells of it.
+"""What a store keeps for a node, and the summaries of that.
 
 It owns the interface between a node and its disk. It must never contain code that does anything.
 """

@@ -1,6 +1,6 @@
 """Watches that share a feed: each is told each version once, in order, whatever comes again.
 
-Tests limedb/replication/watch/channels.py.
+Tests limedb/replication/watch/channels.py and limedb/replication/watch/sources.py.
 """
 
 import asyncio
