@@ -57,7 +57,7 @@ from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.watch.channel import Channel
 from limedb.replication.watch.channels import Channels
 from limedb.replication.watch.reported import Known, Reported
-from limedb.replication.watch.sources import WatchSource, World, gap_of
+from limedb.replication.watch.sources import WatchSource, World, gap_of, listed
 
 SILENCE_SECONDS = 4.0
 """After which a node that sends nothing, not even that nothing changed, is lost."""
@@ -388,12 +388,8 @@ class Feed:
         missing |= {source.url: source.gap for source in gapped}
         if gapped and not self._is_begun.is_set():
             oldest = max(source.complete_since_ms or 0 for source in gapped)
-            raise WatchGapError(version_at(oldest), _listed(missing))
+            raise WatchGapError(version_at(oldest), listed(missing))
         raise RangeUnreachableError("a watch", self.level.value, missing)
-
-
-def _listed(reasons: dict[str, str]) -> str:
-    return "; ".join(f"{url}: {why}" for url, why in sorted(reasons.items()))
 
 
 def _holders(layout: Layout) -> set[str]:

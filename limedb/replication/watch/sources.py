@@ -58,3 +58,8 @@ def gap_of(batch: ChangeBatch) -> str:
     if batch.complete_since_ms <= batch.started_ms:
         return "it was restarted"
     return "its log of changes keeps no older ones: too much was written meanwhile"
+
+
+def listed(reasons: dict[str, str]) -> str:
+    """Why nodes are not heard, by URL, as one text."""
+    return "; ".join(f"{url}: {why}" for url, why in sorted(reasons.items()))
