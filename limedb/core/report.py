@@ -1,8 +1,6 @@
 """What a node reports of the cluster to people, as values.
 
 It owns the figures and their formulas. It must never ask a clock or a peer: callers pass in the facts.
-
-Tested in tests/wire/test_kv.py and tests/rpc/server/test_diagnosis.py.
 """
 
 from collections.abc import Mapping

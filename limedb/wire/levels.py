@@ -1,8 +1,6 @@
 """The levels of consistency, as the wire numbers them.
 
 It owns the one table of both names.
-
-Tested in tests/wire/test_kv.py.
 """
 
 from limedb.core.quorum import Level

@@ -1,7 +1,4 @@
-"""Segments: what is appended is read again, whatever a crash or a full disk cuts off.
-
-Tests limedb/storage/lmdb/space.py.
-"""
+"""Segments: what is appended is read again, whatever a crash or a full disk cuts off."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""What is sent is what was meant: values to messages, over bytes, and back.
-
-Tests limedb/wire/levels.py.
-"""
+"""What is sent is what was meant: values to messages, over bytes, and back."""
 
 import pytest
 from hypothesis import given
