@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.cluster.client import Client
 from tests.cluster.network import url_of
-from tests.cluster.nodes import Client, Cluster
+from tests.cluster.nodes import Cluster
 from tests.cluster.virtual import run_virtual, wait_until
 
 pytestmark = pytest.mark.simulation

@@ -12,8 +12,9 @@ import pytest
 from limedb.core.report import ChangePlan
 from limedb.core.topology import MemberState, Phase
 from limedb.errors import LimeDBError
+from tests.cluster.client import Client
 from tests.cluster.network import url_of
-from tests.cluster.nodes import Client, Cluster, formed
+from tests.cluster.nodes import Cluster, formed
 from tests.cluster.virtual import run_virtual, wait_until
 
 pytestmark = pytest.mark.simulation

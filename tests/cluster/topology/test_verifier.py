@@ -15,8 +15,9 @@ from limedb.core.paxos import Ballot
 from limedb.core.topology import Phase, Topology, cancel, finish, hand_over, leave, remove
 from limedb.errors import InvalidRequestError, UnavailableError
 from limedb.ports import Account
+from tests.cluster.client import Client
 from tests.cluster.network import url_of
-from tests.cluster.nodes import Client, Cluster, Node, formed
+from tests.cluster.nodes import Cluster, Node, formed
 from tests.cluster.virtual import run_virtual, wait_until
 
 
