@@ -1,7 +1,9 @@
 """Data that is taken away from under a running node."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,11 +44,14 @@ def _remove_log(folder: Path) -> None:
 async def test_data_that_is_gone_replaced_or_cut_is_reported(
     harm: Callable[[Path], None], said: str, tmp_path: Path
 ) -> None:
-    store = open_lmdb(tmp_path / "n.lmdb")
+    store, stood = open_lmdb(tmp_path / "n.lmdb"), tmp_path / "copy.lmdb"
     await store.apply([text("a")], NOW)
+    shutil.copytree(tmp_path / "n.lmdb", stood)  # no store maps it: a file that is cut kills its reader
+    watched = data_of(replace(store.stats(), path=str(stood)))
+    await store.close()
     lost: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-    watch = DataWatch(data_of(store.stats()), lambda error: lost.done() or lost.set_result(error))
-    harm(tmp_path / "n.lmdb")
+    watch = DataWatch(watched, lambda error: lost.done() or lost.set_result(error))
+    harm(stood)
     running = asyncio.create_task(watch.run())
     error = await asyncio.wait_for(lost, 60)
     running.cancel()
