@@ -1,7 +1,9 @@
 """The parts of a node behind its ports: those of `cluster` and `replication`, put together.
 
 It owns the wiring of the parts, and the list of background work. It must never touch a wire, a disk or a
-clock itself: node.py gives it real ones, the simulation (tests/simulation) simulated ones.
+clock itself: `node/node.py` gives it real ones, the simulation (tests/simulation) simulated ones.
+
+Tested in tests/simulation/test_cluster.py.
 """
 
 import asyncio
@@ -11,10 +13,12 @@ from random import Random
 from typing import Any
 
 from limedb.aio.aside import Compute, compute_here
+from limedb.aio.quorum_driver import QuorumDriver
 from limedb.cluster.gossip.clock_lead import ClockLead
 from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.answers import TopologyAnswers
 from limedb.cluster.topology.loopback import AllNodes
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.cluster.topology.proposer import TopologyProposer
@@ -25,14 +29,11 @@ from limedb.core.damage import Damage
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock, version_at
 from limedb.core.membership import NodeLoad, NodeState
-from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.problems import Problem, Problems
 from limedb.core.quorum import Level
-from limedb.core.report import Progress
 from limedb.core.stop_limits import drain_seconds, uncounted_ms
-from limedb.core.topology import MemberState, Topology
+from limedb.core.topology import MemberState
 from limedb.ports import (
-    Account,
     Clock,
     GossipTransport,
     HintLog,
@@ -122,6 +123,7 @@ class Engine:
     watcher_class = Watcher
     handoff_class = Handoff
     topology_manager_class = TopologyManager
+    driver_class = QuorumDriver
 
     def __init__(self, settings: Settings, world: World) -> None:
         self._settings, self._store, self._load = settings, world.store, world.load
@@ -168,8 +170,9 @@ class Engine:
         self.topology_store.subscribe(self.replica.follow)
         versions = HybridClock(min(world.store.high_water(), version_at(self.skew.now_ms() + max_skew_ms)))
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
-        self._topology = AllNodes(settings.node_url, self, world.topology)
-        self.verifier = Verifier(self.topology_store, self._topology, clock, self._knows)
+        self.topology_answers = TopologyAnswers(self.topology_store, lambda: self.topology_manager)
+        self._topology = AllNodes(settings.node_url, self.topology_answers, world.topology)
+        self.verifier = Verifier(self.topology_store, self._topology, clock, self._knows, self.driver_class)
         self.replicas = self.replicas_class(
             settings.node_url,
             world.connect(self),
@@ -190,8 +193,9 @@ class Engine:
             self.skew,
             settings.level,
             name=settings.node_url,
+            driver_class=self.driver_class,
         )
-        self.coordinator.finder.on_conflict = world.store.damage.note_conflict
+        self.coordinator.resolver.on_conflict = world.store.damage.note_conflict
         self.scanner = Scanner(
             self.topology_store, self.replicas, self.replica, self.skew.now_ms, settings.level
         )
@@ -222,7 +226,7 @@ class Engine:
     def _new_steward(self, world: World) -> TopologyManager:
         settings = self._settings
         topology_proposer = TopologyProposer(
-            self.topology_store, self._topology, self.verifier, world.clock, world.rng
+            self.topology_store, self._topology, self.verifier, world.clock, world.rng, self.driver_class
         )
         handoff = self.handoff_class(
             settings.node_url,
@@ -247,6 +251,7 @@ class Engine:
             has_data=self._has_data,
             nudge=self.gossiper.nudge,
             compute=world.compute,
+            driver_class=self.driver_class,
         )
 
     def _new_replayer(self, world: World) -> HintReplayer:
@@ -294,35 +299,7 @@ class Engine:
         await self.coordinator.close()
         await self.replica.close()
 
-    # --- the peers' calls: cluster.topology.loopback.TopologyKeeper
-
-    def account(self, after: int) -> Account:
-        """As TopologyTransport.account."""
-        return self.topology_store.account(after)
-
-    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
-        """As TopologyTransport.prepare."""
-        return await self.topology_store.prepare(before, ballot)
-
-    async def accept(
-        self, before: Topology, ballot: Ballot, after: Topology
-    ) -> Acceptor[Topology] | Topology:
-        """As TopologyTransport.accept."""
-        return await self.topology_store.accept(before, ballot, after)
-
-    async def pledge(self, founder: str) -> str:
-        """As TopologyTransport.pledge."""
-        return self.topology_manager.pledge(founder)
-
-    async def learn(self, topology: Topology) -> Topology:
-        """As TopologyTransport.learn."""
-        return await self.topology_store.learn(topology)
-
-    def progress(self) -> Progress:
-        """As TopologyTransport.progress."""
-        return self.topology_manager.progress()
-
-    # --- the other callers
+    # --- its callers
 
     @property
     def problem(self) -> str:

@@ -40,6 +40,8 @@ LimeDBError
         ├── StoreClosedError
         └── StoreCorruptError        bytes that can't be stored data
             └── RecordDamagedError   the record of some keys is damaged here; other replicas may have it
+
+Tested in tests/wire/test_status.py.
 """
 
 import re

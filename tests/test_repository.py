@@ -73,3 +73,13 @@ def _unwrapped(text: str) -> str:
 def test_no_diagram_has_a_semicolon_which_ends_a_statement_of_mermaid(page: Path) -> None:
     diagrams = re.findall(r"^```mermaid\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     assert [line for diagram in diagrams for line in diagram.splitlines() if ";" in line] == []
+
+
+def test_no_test_patches_a_private_name() -> None:
+    """Faults are planted at seams: a class attribute (`*_class`), an argument, or a public name."""
+    found = [
+        f"{test.relative_to(ROOT)}: {name}"
+        for test in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r'\bsetattr\([^,()]+,\s*"(_\w+)"', test.read_text())
+    ]
+    assert found == []

@@ -2,7 +2,7 @@
 
 It owns how many computations may wait. It must never know what they compute: each reads only immutable data
 and has no effect. The thread shares the interpreter with the loop, which gets its turns (`SWITCH_SECONDS` of
-node.py).
+`node/process.py`).
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""Asks many nodes at once.
+"""Asks many nodes at once, and hears all that answer.
 
-
-
-It owns the tasks of the calls, which end before the question does. It must never know what is asked.
+It owns the tasks of the calls, which end before the question does. It must never know what is asked, nor
+count answers: where a number of them decides, `core/quorum_call.py` counts
+(docs/decisions/0013-surveys-and-counts.md).
 """
 
 import asyncio
@@ -18,23 +18,20 @@ ASK_SECONDS = 2.0
 
 
 async def ask_each(
-    urls: Iterable[str],
-    ask: Callable[[str], Awaitable[T]],
-    take: Callable[[str, T | LimeDBError], bool],
+    urls: Iterable[str], ask: Callable[[str], Awaitable[T]], take: Callable[[str, T], None]
 ) -> None:
-    """Ask all nodes side by side and hand each answer over as it comes; stop when one was enough.
+    """Ask all nodes side by side, and hand each answer over as it comes. Nodes that fail are left out."""
 
-    take: gets the URL with the answer, or the error instead; it returns whether that is enough, and the
-    calls that still run are cancelled then.
-    """
-    tasks = {asyncio.ensure_future(_outcome(ask, url)): url for url in urls}
+    async def hear(url: str) -> None:
+        try:
+            answer = await ask(url)
+        except LimeDBError:
+            return
+        take(url, answer)
+
+    tasks = [asyncio.ensure_future(hear(url)) for url in urls]
     try:
-        pending = set(tasks)
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in [task for task in tasks if task in done]:  # in the order asked
-                if take(tasks[task], task.result()):
-                    return
+        await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
@@ -44,18 +41,5 @@ async def ask_each(
 async def ask_all(urls: Iterable[str], ask: Callable[[str], Awaitable[T]]) -> dict[str, T]:
     """The answers of those nodes that gave one."""
     answers: dict[str, T] = {}
-
-    def take(url: str, answer: T | LimeDBError) -> bool:
-        if not isinstance(answer, LimeDBError):
-            answers[url] = answer
-        return False
-
-    await ask_each(urls, ask, take)
+    await ask_each(urls, ask, answers.__setitem__)
     return answers
-
-
-async def _outcome(ask: Callable[[str], Awaitable[T]], url: str) -> T | LimeDBError:
-    try:
-        return await ask(url)
-    except LimeDBError as error:
-        return error

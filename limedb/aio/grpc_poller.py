@@ -2,7 +2,7 @@
 
 It owns GRPC_EXPERIMENTS, a variable of the environment that gRPC reads when it is first imported. Since
 grpcio 1.80 threads of its own wait, and hand each event over to Python's; before, one thread waited. With the
-old way a call takes about a third less processor time (docs/decisions/0013-grpcio-line.md).
+old way a call takes about a third less processor time (docs/decisions/0014-grpcio-line.md).
 """
 
 import os

@@ -1,6 +1,8 @@
 """CSV: a header that names columns, then a row a key: key, value or blob (base64), expires_at_ms or ttl_ms.
 
 It owns the form of a row, in both directions. A value may hold line breaks, in quotes (RFC 4180).
+
+Tested in tests/bulk/test_formats.py.
 """
 
 import base64

@@ -2,6 +2,8 @@
 
 It owns reading it as a stream, and writing its entries. It also reads the file of STORE=filesystem, where an
 entry may be a record, with a version or a tombstone.
+
+Tested in tests/bulk/test_formats.py.
 """
 
 import json

@@ -1,6 +1,8 @@
 """The contents of a file of keys: items, and the places between them.
 
 It owns everything that the formats share. It must never touch a file.
+
+Tested in tests/bulk/test_formats.py.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 It owns the form of a line, in both directions. A field that it doesn't know makes a line bad: a misspelled
 "ttlMs" would store a value that never expires. "size" and "version", which the entries of a REST scan have,
 are ignored.
+
+Tested in tests/bulk/test_formats.py.
 """
 
 import base64

@@ -1,6 +1,8 @@
 """A pipe or a terminal that is read until its end, or until somebody calls `stop`.
 
 It owns the waiting for input. It must never interpret the input.
+
+Tested in tests/bulk/test_chunks.py.
 """
 
 import io

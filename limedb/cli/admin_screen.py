@@ -1,4 +1,7 @@
-"""The output of `limedb admin`: tables, plans, and progress: a bar on a terminal, plain lines elsewhere."""
+"""The output of `limedb admin`: tables, plans, and progress: a bar on a terminal, plain lines elsewhere.
+
+Tested in tests/cli/test_admin.py.
+"""
 
 import sys
 import time

@@ -1,6 +1,8 @@
 """Progress bars on stderr, where that is a terminal; nothing elsewhere.
 
 It owns when rich is loaded: only where a bar is shown.
+
+Tested in tests/cli/test_admin_bars.py and tests/cli/test_terminal.py.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""The output of `limedb bench`: a live table on a terminal, a line a second elsewhere, and the result."""
+"""The output of `limedb bench`: a live table on a terminal, a line a second elsewhere, and the result.
+
+Tested in tests/cli/test_bench.py.
+"""
 
 import os
 import sys

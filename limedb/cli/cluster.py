@@ -1,4 +1,7 @@
-"""`limedb cluster`: arguments and screens only."""
+"""`limedb cluster`: arguments and screens only.
+
+Tested in tests/launch/test_cluster.py.
+"""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""The exit codes, on which scripts may rely. docs/cli.md lists them."""
+"""The exit codes, on which scripts may rely. docs/cli.md lists them.
+
+Tested in tests/cli/test_docs.py and tests/cli/test_commands.py.
+"""
 
 from limedb.errors import ConfigError, InvalidRequestError, KeyNotFoundError, LimeDBError, RemoteError
 

@@ -1,4 +1,7 @@
-"""`limedb envoy-config`: arguments only."""
+"""`limedb envoy-config`: arguments only.
+
+Tested in tests/cli/test_app.py.
+"""
 
 import click
 

@@ -1,4 +1,7 @@
-"""`limedb export`: arguments, the bar, and the file that grows."""
+"""`limedb export`: arguments, the bar, and the file that grows.
+
+Tested in tests/cli/test_transfer.py.
+"""
 
 import os
 import sys

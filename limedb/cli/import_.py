@@ -1,4 +1,7 @@
-"""`limedb import`: arguments, the bar, and the report of bad lines."""
+"""`limedb import`: arguments, the bar, and the report of bad lines.
+
+Tested in tests/cli/test_transfer.py.
+"""
 
 import asyncio
 import sys

@@ -2,6 +2,8 @@
 
 It owns the file or pipe, and the small file beside it from which an import is resumed. It must never store
 keys.
+
+Tested in tests/cli/test_transfer.py.
 """
 
 import io

@@ -1,4 +1,7 @@
-"""`limedb get|set|del|health`: one request to a node or to Envoy."""
+"""`limedb get|set|del|health`: one request to a node or to Envoy.
+
+Tested in tests/cli/test_commands.py.
+"""
 
 import sys
 from dataclasses import asdict

@@ -1,4 +1,7 @@
-"""Options that several commands have, and the form of their help."""
+"""Options that several commands have, and the form of their help.
+
+Tested in tests/cli/test_commands.py.
+"""
 
 from collections.abc import Callable
 from typing import Any

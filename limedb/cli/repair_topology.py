@@ -1,4 +1,7 @@
-"""`limedb repair-topology`: make stopped nodes a cluster again, where they can't become one by themselves."""
+"""`limedb repair-topology`: make stopped nodes a cluster again, where they can't become one by themselves.
+
+Tested in tests/scenarios/test_hostile_peers.py.
+"""
 
 from pathlib import Path
 

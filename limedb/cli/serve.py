@@ -1,4 +1,7 @@
-"""`limedb serve`: one node in the foreground."""
+"""`limedb serve`: one node in the foreground.
+
+Tested in tests/scenarios/test_names.py.
+"""
 
 import os
 import sys

@@ -1,4 +1,7 @@
-"""`limedb top`: the nodes and their rates, live on a terminal, sample by sample elsewhere."""
+"""`limedb top`: the nodes and their rates, live on a terminal, sample by sample elsewhere.
+
+Tested in tests/cli/test_terminal.py and tests/cli/test_commands.py.
+"""
 
 import sys
 import time

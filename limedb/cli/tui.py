@@ -1,4 +1,7 @@
-"""`limedb tui`: arguments only. The screen: limedb/tui."""
+"""`limedb tui`: arguments only. The screen: limedb/tui.
+
+Tested in tests/tui/test_command.py.
+"""
 
 import sys
 

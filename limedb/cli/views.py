@@ -1,4 +1,7 @@
-"""`limedb status|ring|gossip|locate`: the cluster as a node sees it."""
+"""`limedb status|ring|gossip|locate`: the cluster as a node sees it.
+
+Tested in tests/cli/test_commands.py.
+"""
 
 from collections.abc import Iterable
 

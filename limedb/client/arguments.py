@@ -2,6 +2,8 @@
 
 It owns the meaning of keys, values, levels, times and addresses in the client's functions. It must never send
 anything.
+
+Tested in tests/client/test_client.py.
 """
 
 from datetime import timedelta

@@ -2,6 +2,8 @@
 
 It owns how requests are made and answers are read; protobuf messages stay in this module. It must never know
 how a batch travels.
+
+Tested in tests/client/test_patience.py and tests/client/test_client.py.
 """
 
 import asyncio

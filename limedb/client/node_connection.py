@@ -2,6 +2,8 @@
 
 It owns the channel, the sessions on it, and the batches that calls of one turn of the loop share. It must
 never retry a batch: the executor does that, mostly at another node.
+
+Tested in tests/client/test_failures.py and tests/client/test_routing.py.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 
 It owns one stream and its unanswered batches, and fails these when the stream ends, when their time runs out,
 or when it is closed. It must never choose where to send, or send anything twice.
+
+Tested in tests/client/test_patience.py and tests/client/test_client.py.
 """
 
 import asyncio

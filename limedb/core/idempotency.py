@@ -61,7 +61,7 @@ class Proposal(NamedTuple):
 
     operation: WriteId
     ballot: Ballot
-    terms: AgreedVersion | None
+    value: AgreedVersion | None
     """The value to accept; None: the message asks for a promise."""
 
 
@@ -71,17 +71,17 @@ State: TypeAlias = Acceptor[AgreedVersion]
 
 def transition(state: State, proposal: Proposal) -> State:
     """A replica's state after a proposal."""
-    ballot, terms = proposal.ballot, proposal.terms
-    if terms is None:
+    ballot, value = proposal.ballot, proposal.value
+    if value is None:
         return state.on_prepare(ballot)
     if ballot.round == FIRST and state.promised not in (NONE, ballot):
         return state
-    return state.on_accept(ballot, terms)
+    return state.on_accept(ballot, value)
 
 
 def is_accepted(state: State, proposal: Proposal) -> bool:
     """Whether a replica's state after a proposal shows that it did as asked."""
-    return proposal.ballot == (state.promised if proposal.terms is None else state.accepted)
+    return proposal.ballot == (state.promised if proposal.value is None else state.accepted)
 
 
 def pick_value(states: Collection[State], missing: int, need: int) -> AgreedVersion | None:

@@ -2,6 +2,8 @@
 
 It owns these numbers. The limits between nodes leave room for whatever a node's settings allow: another node
 may have other settings, and stored records were accepted under older ones.
+
+Tested in tests/rpc/server/test_checks.py and tests/replication/test_peer_door.py.
 """
 
 from limedb.core.record import Record, value_size

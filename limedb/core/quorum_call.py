@@ -85,9 +85,9 @@ class Verdict(Enum):
 class QuorumCall(Generic[T]):
     """Questions that are asked together.
 
-    It returns requests: each node with the questions to ask it. has_spare: at the start, some question could
-    be put to more nodes. stale: the error that named a newer topology. speculated: how many requests were
-    sent because answers were late.
+    It returns requests: each node with the questions to ask it. tallies: the questions. has_spare: at the
+    start, some question could be put to more nodes. stale: the error that named a newer topology. speculated:
+    how many requests were sent because answers were late.
     """
 
     __slots__ = (
@@ -96,10 +96,10 @@ class QuorumCall(Generic[T]):
         "_open",
         "_speculate_at",
         "_stale_ends_all",
-        "_tallies",
         "has_spare",
         "speculated",
         "stale",
+        "tallies",
         "verdict",
     )
 
@@ -109,7 +109,7 @@ class QuorumCall(Generic[T]):
         """deadline: a moment of the clock that `now` is of, seconds. delay: seconds after which an answer is
         late, and one more node is asked. stale_ends_all: whether a stale epoch ends the call.
         """
-        self._tallies, self._deadline, self._delay = tallies, deadline, delay
+        self.tallies, self._deadline, self._delay = tallies, deadline, delay
         self._stale_ends_all = stale_ends_all
         self._open, self._speculate_at = 0, inf
         self.verdict: Verdict | None = None
@@ -124,7 +124,7 @@ class QuorumCall(Generic[T]):
     def start(self, now: float) -> Mapping[str, list[T]]:
         """The first requests; they are to be sent also where the verdict is there already."""
         requests: defaultdict[str, list[T]] = defaultdict(list)
-        for tally in self._tallies:
+        for tally in self.tallies:
             if not tally.is_hopeless:
                 _ask(tally, requests)
             if tally.is_decided:
@@ -178,7 +178,7 @@ class QuorumCall(Generic[T]):
             self._end(Verdict.EXPIRED)
         elif now >= self._speculate_at and self.verdict is None:
             self._speculate_at = inf
-            for tally in self._tallies:
+            for tally in self.tallies:
                 if tally.spare and not tally.is_settled:
                     _put(tally, 1, requests)
             self.speculated += len(requests)
@@ -205,7 +205,7 @@ class QuorumCall(Generic[T]):
     def _end(self, verdict: Verdict) -> None:
         if self.verdict is None:
             self.verdict = verdict
-            for tally in self._tallies:
+            for tally in self.tallies:
                 tally.is_settled = True
 
     def _settle(self, tally: T) -> None:

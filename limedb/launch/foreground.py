@@ -2,6 +2,8 @@
 
 It owns the command's signals and its reports of processes that ended. It must never stop the others because
 one process ended: a `limedb cluster restart` may follow. It must never exit and leave processes behind.
+
+Tested in tests/launch/test_cluster.py.
 """
 
 import signal

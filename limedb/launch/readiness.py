@@ -1,6 +1,8 @@
 """The readiness of a local cluster: all nodes see each other, and Envoy reaches each of them.
 
 It owns the checks and the waiting, which follow the caller's time. It must never start or stop a process.
+
+Tested in tests/launch/test_looks.py.
 """
 
 import time

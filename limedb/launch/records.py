@@ -2,6 +2,8 @@
 
 It owns the two files in the cluster's folder: `cluster.json` for everyone, and `launch.json`, which also
 holds what a restart needs. It must never look at a process.
+
+Tested in tests/launch/test_plan.py.
 """
 
 import fcntl

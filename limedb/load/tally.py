@@ -1,6 +1,8 @@
 """The results of a load test so far: times, counts, errors, mismatches.
 
 It owns the sums; it must never read a clock or print.
+
+Tested in tests/load/test_runner.py.
 """
 
 from collections import Counter

@@ -1,6 +1,8 @@
 """The target of a load test: a cluster through gRPC, by the client library.
 
 It owns the seam between the load and the wire. `limedb.load.rest` has the target for REST.
+
+Tested in tests/load/test_rest.py and tests/cli/test_bench.py.
 """
 
 from collections.abc import AsyncIterator

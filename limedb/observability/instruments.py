@@ -2,6 +2,8 @@
 
 It owns their names, units and attributes. It must never be imported while telemetry is off, and must never
 count: it reads the counters of `metrics.py` when the SDK asks, in the exporter's thread.
+
+Tested in tests/observability/test_telemetry.py.
 """
 
 import time

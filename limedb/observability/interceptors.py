@@ -10,6 +10,8 @@ and must never change the effect of a call. It fixes these faults (version 0.66b
   context" (contrib issue 2357);
 - server: an abort, such as NOT_FOUND, was recorded as an exception with its traceback, and any other error
   twice; a cancelled call and one that raised an error ended as OK.
+
+Tested in tests/observability/test_tracing.py.
 """
 # ruff: noqa: ANN401 (the instrumentation has no types: its values are Any)
 # mypy: disable-error-code="no-untyped-call"

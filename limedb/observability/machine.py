@@ -1,6 +1,8 @@
 """The memory of the machine and of this process.
 
 It owns the reads from the kernel. It must never decide what is too much.
+
+Tested in tests/observability/test_watchman.py.
 """
 
 import ctypes

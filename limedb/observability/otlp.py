@@ -3,6 +3,8 @@
 It owns everything that OpenTelemetry's SDK needs, without touching its globals, so that a process may run
 many nodes. It must never be imported while telemetry is off, and must never disturb the node when a collector
 goes away. The SDK's own variables (OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS and so on) apply.
+
+Tested in tests/observability/test_telemetry.py.
 """
 
 import logging

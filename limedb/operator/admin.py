@@ -1,6 +1,8 @@
 """AdminService from outside a node, for `limedb admin`.
 
 It owns the answers as values. It blocks, and must never run in a node.
+
+Tested in tests/operator/test_silence.py and tests/cli/test_admin.py.
 """
 
 import json

@@ -1,6 +1,8 @@
 """The errors of calls from outside a node, blocking or not.
 
 It owns which error a failed call becomes. It must never decide whether to try again.
+
+Tested in tests/operator/test_silence.py.
 """
 
 import grpc

@@ -1,6 +1,8 @@
 """Calls to a node from outside a node, for the command line and the launcher.
 
 It owns a short-lived channel; it blocks, and must never run in a node.
+
+Tested in tests/operator/test_silence.py.
 """
 
 import threading

@@ -1,6 +1,8 @@
 """A node's view of its cluster, called from outside, for the command line.
 
 It owns the reading of ClusterService's answers. Like `limedb.operator.calls`, it must never run in a node.
+
+Tested in tests/operator/test_silence.py and tests/cli/test_commands.py.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,8 @@
 """Calls of a console to nodes, on its event loop: gossip of one node, pages of keys, owners of a key.
 
 It owns the channels to these nodes. It must never write, or call a node unless the console asks.
+
+Tested in tests/tui/test_console.py.
 """
 
 import asyncio

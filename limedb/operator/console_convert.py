@@ -1,4 +1,7 @@
-"""Converts answers of nodes to the values of console_values.py. It must never call a node."""
+"""Converts answers of nodes to the values of console_values.py. It must never call a node.
+
+Tested in tests/tui/test_console.py.
+"""
 
 from limedb.config import address_of
 from limedb.operator.console_values import (

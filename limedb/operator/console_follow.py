@@ -1,6 +1,8 @@
 """Follows the cluster through one node, and through another one when that falls silent.
 
 It owns which nodes it knows and which of them it follows. It must never ask for what the stream reports.
+
+Tested in tests/tui/test_console.py.
 """
 
 import asyncio

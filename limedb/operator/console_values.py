@@ -1,6 +1,8 @@
 """Values of a cluster for people at a console.
 
 It owns their shapes. It must never know of messages, calls or screens.
+
+Tested in tests/tui/test_values.py and tests/tui/test_tables.py.
 """
 
 from collections.abc import Mapping

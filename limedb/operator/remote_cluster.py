@@ -1,4 +1,7 @@
-"""Calls of the launcher to a node."""
+"""Calls of the launcher to a node.
+
+Tested in tests/scenarios/test_led_astray.py and tests/launch/test_cluster.py.
+"""
 
 from limedb.operator.calls import ClusterState, node_client
 

@@ -1,6 +1,8 @@
 """Scans and watches from outside a node: streams that block, for the command line.
 
 It owns their messages. As `limedb.operator.calls`, it must never run in a node.
+
+Tested in tests/operator/test_silence.py and tests/cli/test_following.py.
 """
 
 from collections.abc import Iterator

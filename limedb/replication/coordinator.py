@@ -7,6 +7,8 @@ Levels: ONE, one replica; QUORUM, a majority, for reads and writes alike, so tha
 acknowledged before; ALL; LINEARIZABLE, a majority too, but a write first learns from a majority what there
 is, and what a read returns is held as an acknowledged write is, whichever epoch others read under. QUORUM
 and LINEARIZABLE reads write back what they find before they answer (`read/read_repair.py`).
+
+Tested in tests/replication/write/test_writer.py and tests/replication/read/test_reader.py.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import TypeVar
 
+from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.aio.tasks import Tasks
 from limedb.core.hlc import HybridClock
@@ -44,8 +47,8 @@ CLOSING_SECONDS = 1.0
 class Coordinator:
     """Takes requests for any key. Deadlines are seconds of clock.monotonic; a level of None is the default.
 
-    name: of the node. counters: what it did besides answering. finder: reads for it; `finder.write_back` may
-    be replaced. portion_bytes: of a large batch, as `portions` has it; a simulation sets less.
+    name: of the node. counters: what it did besides answering. resolver: reads for it; `resolver.read_repair`
+    may be replaced. portion_bytes: of a large batch, as `portions` has it; a simulation sets less.
     """
 
     def __init__(
@@ -58,19 +61,21 @@ class Coordinator:
         skew: ClockSkewGuard,
         default_level: Level = Level.QUORUM,
         name: str = "",
+        driver_class: type[QuorumDriver] = QuorumDriver,
     ) -> None:
         self._placement, self._replicas, self._clock = placement, replicas, clock
         self._skew, self._default = skew, default_level
         self.counters = Counters()
         self._tasks = Tasks()
-        fanout = Fanout(replicas, hints, clock, self._tasks, self.counters)
-        reader = Reader(replicas, clock, self._tasks, self.counters)
-        write_back = BlockingReadRepair(replicas, fanout, self.counters)
-        self.finder = ReadResolver(placement, replicas, reader, clock, self.counters, write_back)
+        driver = driver_class(clock, self._tasks)
+        fanout = Fanout(replicas, hints, clock, driver, self.counters)
+        reader = Reader(replicas, clock, driver, self.counters)
+        read_repair = BlockingReadRepair(replicas, fanout, self.counters)
+        self.resolver = ReadResolver(placement, replicas, reader, clock, self.counters, read_repair)
         self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
         self._batcher = WriteBatcher(self._writer.write, clock, self._tasks)
         self._idempotency = IdempotencyProposer(
-            placement, replicas, clock, skew, self._tasks, self.counters, self._learn, self._new_proposer
+            placement, replicas, clock, skew, driver, self.counters, self._learn, self._new_proposer
         )
         self._versions, self._name = versions, name
         self.portion_bytes = PORTION_BYTES
@@ -80,9 +85,9 @@ class Coordinator:
         that a replica may answer; ResponseTooLargeError, or RemoteError of that reason: it has more.
         """
         level = level or self._default
-        read = await self.finder.find_alone(key, level, deadline, most)
+        read = await self.resolver.resolve_alone(key, level, deadline, most)
         if read is None:
-            (read,) = await self.finder.find((key,), level, deadline, most=most)
+            (read,) = await self.resolver.resolve((key,), level, deadline, most=most)
         return _raised(self._found(read))
 
     async def get_many(
@@ -92,7 +97,7 @@ class Coordinator:
         if not keys:
             return []
         different = [*dict.fromkeys(keys)]
-        reads = await self.finder.find(different, level or self._default, deadline, most=most)
+        reads = await self.resolver.resolve(different, level or self._default, deadline, most=most)
         outcomes = {read.key: self._found(read) for read in reads}
         return [outcomes[key] for key in keys]
 
@@ -210,7 +215,7 @@ class Coordinator:
     async def _learn(self, jobs: Sequence[PendingWrite], deadline: float) -> None:
         """Give each job a version above all that a majority of its owners has."""
         by_key = {job.write.key: job for job in jobs}
-        for read in await self.finder.find([*by_key], Level.LINEARIZABLE, deadline, writes_back=False):
+        for read in await self.resolver.resolve([*by_key], Level.LINEARIZABLE, deadline, repairs=False):
             job = by_key[read.key]
             try:
                 self._place(job, read)

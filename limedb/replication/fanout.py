@@ -2,13 +2,14 @@
 
 It owns the sends of records, which continue when the answer is out, and the hints. It must never choose
 replicas, versions or what is tried again: `write/writer.py` does.
+
+Tested in tests/replication/write/test_writer.py.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from limedb.aio.quorum_driver import QuorumDriver
-from limedb.aio.tasks import Tasks
 from limedb.core.quorum_call import QuorumCall, Tally
 from limedb.core.record import Record
 from limedb.core.topology import Fence
@@ -130,10 +131,10 @@ class Fanout:
     """Sends records to replicas."""
 
     def __init__(
-        self, replicas: Replicas, hints: HintLog, clock: Clock, tasks: Tasks, counters: Counters
+        self, replicas: Replicas, hints: HintLog, clock: Clock, driver: QuorumDriver, counters: Counters
     ) -> None:
         self._replicas, self._hints, self._clock, self._counters = replicas, hints, clock, counters
-        self._driver = QuorumDriver(clock, tasks)
+        self._driver = driver
 
     async def write(self, writes: Sequence[ReplicaAcks], fence: Fence, deadline: float) -> None:
         """Send each record to its replicas; return when all are settled, or at the deadline. A replica that

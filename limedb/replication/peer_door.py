@@ -97,9 +97,9 @@ class PeerDoor:
     async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
         """See ports.Replica."""
         _check_count("proposals", len(proposals), MAX_RECORDS)
-        for _, _, terms in proposals:
-            if terms is not None:
-                self._check_version("the version of a proposal", terms.version)
+        for _, _, value in proposals:
+            if value is not None:
+                self._check_version("the version of a proposal", value.version)
         return await self._own.agree(proposals, fence, deadline)
 
     def _check_version(self, what: str, version: int) -> None:

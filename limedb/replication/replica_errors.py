@@ -1,6 +1,8 @@
 """How a replica failed, in words and kinds.
 
 It owns these two questions about an error. It must never decide what follows from it.
+
+Tested in tests/replication/write/test_writer.py and tests/replication/read/test_reader.py.
 """
 
 from limedb.errors import (

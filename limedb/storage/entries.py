@@ -5,6 +5,8 @@ must never know where entries are kept.
 
 A packed entry is the version, the checksum (xxh64 of the record's stored bytes) and, only for a tombstone or
 a value with an expiry, the time of deletion or expiry: 8 bytes each, big-endian.
+
+Tested in tests/storage/test_walk.py.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,8 @@
 """Files and folders of stores: their names, their locks, and durable writes.
 
 It owns the use of the file system that all stores share. It must never know the content of a file.
+
+Tested in tests/storage/lmdb/test_folder.py and tests/storage/test_opening.py.
 """
 
 import errno

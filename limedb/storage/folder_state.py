@@ -15,6 +15,8 @@ notes each transaction in the same way.
 The file can only report damage: without it, or if its own checksum fails, the folder is accepted as it is.
 The same holds after a LimeDB that doesn't know the file has used the folder: then the mark in the lock file
 is missing.
+
+Tested in tests/storage/lmdb/test_folder.py.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""The place of a user who browses the keys with a prefix, page by page. It must never call anything."""
+"""The place of a user who browses the keys with a prefix, page by page. It must never call anything.
+
+Tested in tests/tui/test_values.py.
+"""
 
 from dataclasses import dataclass, field, replace
 

@@ -1,4 +1,7 @@
-"""A choice of one of a few words, on one line. It must never know what they mean."""
+"""A choice of one of a few words, on one line. It must never know what they mean.
+
+Tested in tests/tui/test_app.py.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar

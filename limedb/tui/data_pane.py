@@ -1,6 +1,8 @@
 """The data: keys with a prefix, page by page, and the value of the one under the cursor.
 
 It owns the user's place in the data, and the view of a value. It must never write.
+
+Tested in tests/tui/test_app.py.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""The parts of the data pane: a page of keys, and a value. They only show; they call nothing."""
+"""The parts of the data pane: a page of keys, and a value. They only show; they call nothing.
+
+Tested in tests/tui/test_app.py.
+"""
 
 from collections.abc import Sequence
 

@@ -1,5 +1,7 @@
 """The details of one key, as lines: its value's size and life, and its owners' versions. It must never call
 anything.
+
+Tested in tests/tui/test_values.py.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Dialogs: they ask the user for a key, a value, a confirmation, and a level. They never call the cluster."""
+"""Dialogs: they ask the user for a key, a value, a confirmation, and a level. They never call the cluster.
+
+Tested in tests/tui/test_app.py.
+"""
 
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 

@@ -1,4 +1,7 @@
-"""The gossip of a node about the others, as lines. It must never call anything."""
+"""The gossip of a node about the others, as lines. It must never call anything.
+
+Tested in tests/tui/test_tables.py.
+"""
 
 from limedb.operator.console_values import Gossip, PeerGossip
 from limedb.tui.figures import Cell, Line, Tone, clip, seconds, short

@@ -1,4 +1,7 @@
-"""The keys, and the screen that lists them. It calls nothing."""
+"""The keys, and the screen that lists them. It calls nothing.
+
+Tested in tests/tui/test_app.py.
+"""
 
 from typing import ClassVar
 

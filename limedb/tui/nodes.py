@@ -1,4 +1,7 @@
-"""The table of nodes: the columns that fit, and their cells. It must never call anything."""
+"""The table of nodes: the columns that fit, and their cells. It must never call anything.
+
+Tested in tests/tui/test_tables.py.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,7 @@
-"""The panes of the cluster: nodes, ring, gossip, events. They only show; they call nothing."""
+"""The panes of the cluster: nodes, ring, gossip, events. They only show; they call nothing.
+
+Tested in tests/tui/test_app.py.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 

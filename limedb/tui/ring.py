@@ -1,4 +1,7 @@
-"""The share of the ring that each node owns. It must never call anything."""
+"""The share of the ring that each node owns. It must never call anything.
+
+Tested in tests/tui/test_tables.py.
+"""
 
 from collections.abc import Sequence
 

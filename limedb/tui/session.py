@@ -2,6 +2,8 @@
 
 It owns the connections: one stream to follow, calls to single nodes, and a client for values. It must never
 show anything.
+
+Tested in tests/tui/test_console.py.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""The two themes, and the colours of tones in them."""
+"""The two themes, and the colours of tones in them.
+
+Tested in tests/tui/test_app.py.
+"""
 
 from collections.abc import Iterable, Mapping
 

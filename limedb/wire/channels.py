@@ -1,6 +1,8 @@
 """The options of every channel to a node, for nodes, clients and commands.
 
 It owns the options of channels. It must never open one.
+
+Tested in tests/operator/test_silence.py.
 """
 
 MAX_MESSAGE_BYTES = 64 << 20

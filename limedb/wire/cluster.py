@@ -1,6 +1,8 @@
 """A node's reports on the cluster, as messages of ClusterService and AdminService.
 
 It owns the meaning of each field. It must never ask a node or a store.
+
+Tested in tests/rpc/server/test_cluster.py.
 """
 
 from limedb.core.membership import NodeLoad

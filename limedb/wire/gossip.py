@@ -2,6 +2,8 @@
 
 It owns the meaning of each field. It must never decide which values are valid: `cluster/gossip/bounds.py`
 does.
+
+Tested in tests/wire/test_kv.py and tests/rpc/server/test_cluster.py.
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,8 @@ error that has details (`wire/status.py` does).
 
 Remove it in the version after 0.2: this module, each use of it (all name `old_errors`), and in the protos the
 fields `Refusal.kind` and `Refusal.facts`, the fields `failure`, and the message `Failure`.
+
+Tested in tests/wire/test_status.py.
 """
 
 import json

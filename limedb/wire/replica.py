@@ -2,6 +2,8 @@
 
 It owns the meaning of each field; an answer's `newer` becomes StaleEpochError here. It must never decide
 anything else.
+
+Tested in tests/wire/test_kv.py.
 """
 
 from collections.abc import Iterable, Sequence
@@ -211,9 +213,9 @@ def agree_request(proposals: Iterable[Proposal], fence: Fence) -> replica_pb2.Ag
                 token=operation.token,
                 began_at_ms=operation.began_ms,
                 ballot=_ballot(ballot),
-                terms=_terms(terms),
+                terms=_value(value),
             )
-            for operation, ballot, terms in proposals
+            for operation, ballot, value in proposals
         ],
         fence=fence_message(fence),
     )
@@ -222,7 +224,7 @@ def agree_request(proposals: Iterable[Proposal], fence: Fence) -> replica_pb2.Ag
 def proposals_from(request: replica_pb2.AgreeRequest) -> list[Proposal]:
     """The steps that a peer asks for. InvalidRequestError: one makes no sense."""
     proposals = [
-        Proposal(WriteId(p.operation, p.token, p.began_at_ms), _ballot_from(p.ballot), _terms_from(p))
+        Proposal(WriteId(p.operation, p.token, p.began_at_ms), _ballot_from(p.ballot), _value_from(p))
         for p in request.proposals
     ]
     for operation, ballot, _ in proposals:
@@ -241,7 +243,7 @@ def agree_response(states: Iterable[State | None]) -> replica_pb2.AgreeResponse:
                 can_tell=True,
                 promised=_ballot(state.promised),
                 accepted=_ballot(state.accepted),
-                terms=_terms(state.value),
+                terms=_value(state.value),
             )
             for state in states
         ]
@@ -252,7 +254,7 @@ def states_from(response: replica_pb2.AgreeResponse) -> list[State | None]:
     """The state that a peer remembers. StaleEpochError."""
     check_epoch(response)
     return [
-        Acceptor(_ballot_from(r.promised), _ballot_from(r.accepted), _terms_from(r)) if r.can_tell else None
+        Acceptor(_ballot_from(r.promised), _ballot_from(r.accepted), _value_from(r)) if r.can_tell else None
         for r in response.results
     ]
 
@@ -289,13 +291,13 @@ def _ballot_from(message: replica_pb2.OperationBallot) -> Ballot:
     return Ballot(message.round, message.proposer)
 
 
-def _terms(terms: AgreedVersion | None) -> replica_pb2.Terms | None:
-    if terms is None:
+def _value(value: AgreedVersion | None) -> replica_pb2.Terms | None:
+    if value is None:
         return None
-    return replica_pb2.Terms(version=terms.version, expires_at_ms=terms.expires_at, existed=terms.existed)
+    return replica_pb2.Terms(version=value.version, expires_at_ms=value.expires_at, existed=value.existed)
 
 
-def _terms_from(message: replica_pb2.Proposal | replica_pb2.AgreeResult) -> AgreedVersion | None:
+def _value_from(message: replica_pb2.Proposal | replica_pb2.AgreeResult) -> AgreedVersion | None:
     if not message.HasField("terms"):
         return None
     terms = message.terms

@@ -3,6 +3,8 @@
 It owns the meaning of each field, and refuses (InvalidRequestError) messages that can't be a topology, a
 fence or a ballot: the state machines behind it take only whole ones. It must never decide which topology may
 follow another.
+
+Tested in tests/wire/test_kv.py.
 """
 
 from limedb.config import address_of

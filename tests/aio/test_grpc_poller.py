@@ -1,4 +1,4 @@
-"""The line of grpcio that we pin, and its fastest switch: docs/decisions/0013-grpcio-line.md."""
+"""The line of grpcio that we pin, and its fastest switch: docs/decisions/0014-grpcio-line.md."""
 
 import os
 import subprocess

@@ -1,4 +1,7 @@
-"""`limedb admin` against a real server."""
+"""`limedb admin` against a real server.
+
+Tests limedb/operator/admin.py.
+"""
 
 import asyncio
 import json

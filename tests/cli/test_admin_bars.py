@@ -1,4 +1,7 @@
-"""The bars of `limedb admin`, on a terminal, at real clusters."""
+"""The bars of `limedb admin`, on a terminal, at real clusters.
+
+Tests limedb/cli/bars.py.
+"""
 
 import json
 from collections.abc import Iterator

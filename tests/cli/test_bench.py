@@ -1,4 +1,7 @@
-"""The load tester against a real cluster."""
+"""The load tester against a real cluster.
+
+Tests limedb/cli/bench_screen.py and limedb/load/target.py.
+"""
 
 import json
 import signal

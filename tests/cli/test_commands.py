@@ -1,4 +1,10 @@
-"""The commands against a real cluster: what they print, where, and with which exit code."""
+"""The commands against a real cluster: what they print, where, and with which exit code.
+
+Tests limedb/cli/kv.py, limedb/cli/options.py, limedb/cli/views.py, limedb/cli/top.py and
+limedb/operator/cluster.py.
+
+Tests limedb/cli/codes.py.
+"""
 
 import base64
 import json

@@ -1,4 +1,7 @@
-"""How the process of a command ends: at once when it is done, its output written or an error in words."""
+"""How the process of a command ends: at once when it is done, its output written or an error in words.
+
+Tests limedb/__main__.py.
+"""
 
 import os
 import subprocess

@@ -1,4 +1,7 @@
-"""What is only for terminals: colours, bars, screens that move."""
+"""What is only for terminals: colours, bars, screens that move.
+
+Tests limedb/cli/bars.py and limedb/cli/top.py.
+"""
 
 from pathlib import Path
 

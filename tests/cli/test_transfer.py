@@ -1,4 +1,7 @@
-"""Import and export with real clusters: what goes in comes out, though interrupted, in little memory."""
+"""Import and export with real clusters: what goes in comes out, though interrupted, in little memory.
+
+Tests limedb/cli/export.py, limedb/cli/import_.py and limedb/cli/import_source.py.
+"""
 
 import base64
 import json

@@ -1,4 +1,7 @@
-"""What callers get, from a real node."""
+"""What callers get, from a real node.
+
+Tests limedb/client/arguments.py, limedb/client/batches.py and limedb/client/stream.py.
+"""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,7 @@
-"""The client while nodes fail: real nodes, killed and stopped in mid-use."""
+"""The client while nodes fail: real nodes, killed and stopped in mid-use.
+
+Tests limedb/client/node_connection.py.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

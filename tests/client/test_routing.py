@@ -1,4 +1,7 @@
-"""Where calls go: straight to replicas, or through the addresses given."""
+"""Where calls go: straight to replicas, or through the addresses given.
+
+Tests limedb/client/node_connection.py.
+"""
 
 import json
 from urllib.request import urlopen

@@ -14,6 +14,7 @@ from uuid import UUID
 from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.answers import TopologyAnswers
 from limedb.cluster.topology.loopback import AllNodes
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.cluster.topology.proposer import TopologyProposer
@@ -25,15 +26,13 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.membership import NodeState
 from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.quorum import majority
-from limedb.core.record import Record, merge
+from limedb.core.record import Record
 from limedb.core.report import Progress
 from limedb.core.topology import Fence, Phase, Topology
 from limedb.errors import (
     LimeDBError,
     RemoteError,
     RequestTimeoutError,
-    StaleEpochError,
     UnavailableError,
 )
 from limedb.ports import Account, Applied, IndexEntry, RangePage, Saved
@@ -44,7 +43,7 @@ from limedb.replication.streaming.handoff import Handoff
 from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.network import Transport, Wires, url_of
-from tests.cluster.virtual import VirtualClock
+from tests.cluster.virtual import VirtualClock, wait_until
 
 T = TypeVar("T")
 
@@ -111,7 +110,8 @@ class Node:
             rng=rng,
             clocks=self.clocks,
         )
-        self.topology = AllNodes(url, self, TopologyWire(cluster, url))
+        self.answers = TopologyAnswers(self.topology_store, lambda: self.topology_manager)
+        self.topology = AllNodes(url, self.answers, TopologyWire(cluster, url))
         self.replica = LocalReplica(
             disk.store,
             clock,
@@ -154,26 +154,6 @@ class Node:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.gossiper.run())
             tasks.create_task(self.topology_manager.run())
-
-    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
-        return await self.topology_store.prepare(before, ballot)
-
-    async def accept(
-        self, before: Topology, ballot: Ballot, after: Topology
-    ) -> Acceptor[Topology] | Topology:
-        return await self.topology_store.accept(before, ballot, after)
-
-    async def pledge(self, founder: str) -> str:
-        return self.topology_manager.pledge(founder)
-
-    async def learn(self, topology: Topology) -> Topology:
-        return await self.topology_store.learn(topology)
-
-    def account(self, after: int) -> Account:
-        return self.topology_store.account(after)
-
-    def progress(self) -> Progress:
-        return self.topology_manager.progress()
 
     def has_data(self) -> bool:
         return self.disk.store.high_water() > 0
@@ -273,6 +253,13 @@ class Cluster(Wires[Node]):
             raise RemoteError(node.url, error.reason, "UNKNOWN", str(error)) from error
 
 
+async def formed(cluster: Cluster, count: int, **setup: object) -> list[Node]:
+    """A steady cluster of nodes 1 to count."""
+    nodes = [cluster.start(i, seeds=[1], **setup) for i in range(1, count + 1)]
+    await wait_until(lambda: cluster.is_steady(*[n.url for n in nodes]), limit=10)
+    return nodes
+
+
 class TopologyWire:
     """A node's `TopologyTransport`."""
 
@@ -282,30 +269,32 @@ class TopologyWire:
     async def prepare(
         self, node_url: str, before: Topology, ballot: Ballot, timeout: float
     ) -> Acceptor[Topology] | Topology:
-        return await self._cluster.call(self._url, node_url, lambda n: n.prepare(before, ballot), timeout)
+        return await self._cluster.call(
+            self._url, node_url, lambda n: n.answers.prepare(before, ballot), timeout
+        )
 
     async def accept(
         self, node_url: str, before: Topology, ballot: Ballot, after: Topology, timeout: float
     ) -> Acceptor[Topology] | Topology:
         return await self._cluster.call(
-            self._url, node_url, lambda n: n.accept(before, ballot, after), timeout
+            self._url, node_url, lambda n: n.answers.accept(before, ballot, after), timeout
         )
 
     async def pledge(self, node_url: str, founder: str, timeout: float) -> str:
-        return await self._cluster.call(self._url, node_url, lambda n: n.pledge(founder), timeout)
+        return await self._cluster.call(self._url, node_url, lambda n: n.answers.pledge(founder), timeout)
 
     async def learn(self, node_url: str, topology: Topology, timeout: float) -> Topology:
-        return await self._cluster.call(self._url, node_url, lambda n: n.learn(topology), timeout)
+        return await self._cluster.call(self._url, node_url, lambda n: n.answers.learn(topology), timeout)
 
     async def account(self, node_url: str, after: int, timeout: float) -> Account:
         async def account(node: Node) -> Account:
-            return node.account(after)
+            return node.answers.account(after)
 
         return await self._cluster.call(self._url, node_url, account, timeout)
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
         async def progress(node: Node) -> Progress:
-            return node.progress()
+            return node.answers.progress()
 
         return await self._cluster.call(self._url, node_url, progress, timeout)
 
@@ -365,83 +354,6 @@ class ReplicaWire:
 
     async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         return await self._call(lambda r: r.entries(spans, fence, deadline))
-
-
-class Client:
-    """Writes and reads at QUORUM through a node, by the rules of `core/layout.py` and nothing more: no hints,
-    no repair, so that what a change of the topology loses stays lost. acked: what must be read back.
-    """
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.acked: dict[str, str] = {}
-        self.failed = 0
-
-    async def write(self, node: Node, key: str, value: str) -> bool:
-        """Write at QUORUM; whether it was acknowledged."""
-        record = Record(key, value, node.hybrid.tick(node.clock.wall_ms()))
-        for _ in range(5):
-            try:
-                owners = node.topology_store.layout.of_key(key)
-                fence = node.topology_store.topology.fence
-                acks = await self._ask(node, owners.write_set, lambda r, f=fence: r.apply([record], f, 0.0))
-            except UnavailableError:
-                break
-            if acks is None:
-                continue
-            if len(acks) >= majority(owners.replicas) + len(owners.pending):
-                self.acked[key] = value
-                return True
-            break
-        self.failed += 1
-        return False
-
-    async def read(self, node: Node, key: str) -> str | None:
-        """Read at QUORUM. UnavailableError."""
-        for _ in range(5):
-            owners = node.topology_store.layout.of_key(key)
-            fence = node.topology_store.topology.fence
-            found = await self._ask(node, owners.natural, lambda r, f=fence: r.read([key], f, 0.0))
-            if found is None:
-                continue
-            if len(found) < majority(owners.replicas):
-                raise UnavailableError(f"only {len(found)} of {owners}")
-            stands: Record | None = None
-            for [record] in found:
-                if record is not None:
-                    stands = record if stands is None else merge(stands, record)
-            return None if stands is None or stands.value is None else str(stands.value)
-        raise UnavailableError("the topology keeps changing")
-
-    async def _ask(
-        self, node: Node, urls: Iterable[str], work: Callable[[ReplicaWire], Awaitable[T]]
-    ) -> list[T] | None:
-        """The answers; None: a replica knew a newer topology."""
-        calls = [work(node.replicas.at(url)) for url in urls]
-        answers = await asyncio.gather(*calls, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, StaleEpochError):
-                await node.verifier.follow(answer.topology)
-                return None
-        return [answer for answer in answers if not isinstance(answer, BaseException)]
-
-    async def write_many(self, node: Node, prefix: str, count: int) -> None:
-        for i in range(count):
-            await self.write(node, f"{prefix}{i}", f"v{i}")
-
-    async def write_on(self, nodes: Callable[[], list[Node]], prefix: str) -> None:
-        """Write through nodes in turn until cancelled."""
-        i = 0
-        while True:
-            living = nodes()
-            await self.write(living[i % len(living)], f"{prefix}{i}", f"v{i}")
-            await asyncio.sleep(0.02)
-            i += 1
-
-    async def check(self, node: Node) -> None:
-        """All that was acknowledged is read back."""
-        for key, value in self.acked.items():
-            assert await self.read(node, key) == value, key
 
 
 async def _nothing_is_stale() -> bool:

@@ -26,17 +26,17 @@ from limedb.errors import UnavailableError
 OPERATION = WriteId(b"o" * 16, 0, 0)
 
 
-def terms(version: int) -> AgreedVersion:
+def agreed(version: int) -> AgreedVersion:
     return AgreedVersion(version, 0, existed=False)
 
 
 def accepted(attempt: int, by: str, version: int) -> State:
     ballot = Ballot(FIRST + attempt, by)
-    return Acceptor(ballot, ballot, terms(version))
+    return Acceptor(ballot, ballot, agreed(version))
 
 
 def test_a_first_attempt_is_refused_by_who_has_heard_of_another() -> None:
-    first = Proposal(OPERATION, Ballot(FIRST, "b"), terms(2))
+    first = Proposal(OPERATION, Ballot(FIRST, "b"), agreed(2))
     assert is_accepted(transition(Acceptor(), first), first)
     assert is_accepted(transition(transition(Acceptor(), first), first), first)
     for other in (accepted(0, "a", 1), accepted(0, "c", 1), Acceptor(Ballot(FIRST + 1, "a"))):
@@ -45,13 +45,13 @@ def test_a_first_attempt_is_refused_by_who_has_heard_of_another() -> None:
 
 def test_what_may_have_been_agreed_binds_later_attempts() -> None:
     assert pick_value([Acceptor(), Acceptor()], 1, 2) is None
-    assert pick_value([Acceptor(), accepted(0, "a", 1)], 1, 2) == terms(1)
-    assert pick_value([accepted(0, "a", 1), accepted(1, "b", 2)], 1, 2) == terms(2)
+    assert pick_value([Acceptor(), accepted(0, "a", 1)], 1, 2) == agreed(1)
+    assert pick_value([accepted(0, "a", 1), accepted(1, "b", 2)], 1, 2) == agreed(2)
 
 
 def test_of_a_first_attempt_that_was_sent_twice_the_one_that_may_be_agreed_binds() -> None:
     one, other = accepted(0, "a", 1), accepted(0, "b", 2)
-    assert pick_value([one, other, other], 0, 2) == terms(2)
+    assert pick_value([one, other, other], 0, 2) == agreed(2)
     assert pick_value([one, other, Acceptor()], 0, 2) is None
     with pytest.raises(UnavailableError, match="sent twice"):
         pick_value([one, other], 1, 2)
@@ -95,8 +95,8 @@ class Replicas:
         i = self.rng.randrange(len(self.states))
         if self.send(i, proposal):
             agreeing.add(i)
-        if len(agreeing) >= self.need and proposal.terms is not None:
-            self.won.add(proposal.terms)
+        if len(agreeing) >= self.need and proposal.value is not None:
+            self.won.add(proposal.value)
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -105,7 +105,7 @@ def test_no_two_attempts_ever_agree_on_different_terms(seed: int) -> None:
     rng = Random(seed)
     replicas = Replicas(rng)
     for number in range(rng.randint(2, 12)):
-        replicas.begin(Ballot(FIRST + rng.choice([0, 0, 1, 2, 3]), f"{number}"), terms(number + 1))
+        replicas.begin(Ballot(FIRST + rng.choice([0, 0, 1, 2, 3]), f"{number}"), agreed(number + 1))
         for _ in range(rng.randint(0, 3 * len(replicas.states)) if replicas.open else 0):
             replicas.deliver()
     assert len(replicas.won) <= 1

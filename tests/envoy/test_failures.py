@@ -1,4 +1,7 @@
-"""What Envoy does when nodes fail, and what it says."""
+"""What Envoy does when nodes fail, and what it says.
+
+Tests limedb/launch/local_replies.py.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack

@@ -1,4 +1,7 @@
-"""REST through a real Envoy: shapes, keys, errors."""
+"""REST through a real Envoy: shapes, keys, errors.
+
+Tests limedb/wire/rest.py.
+"""
 
 import http.client
 import json

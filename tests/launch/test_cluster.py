@@ -1,4 +1,7 @@
-"""`limedb cluster` on real nodes, as a user runs it."""
+"""`limedb cluster` on real nodes, as a user runs it.
+
+Tests limedb/cli/cluster.py, limedb/launch/foreground.py and limedb/operator/remote_cluster.py.
+"""
 
 import fcntl
 import json

@@ -1,4 +1,7 @@
-"""Telemetry against a real OTLP receiver, off, and with a collector that isn't there."""
+"""Telemetry against a real OTLP receiver, off, and with a collector that isn't there.
+
+Tests limedb/observability/instruments.py and limedb/observability/otlp.py.
+"""
 
 import asyncio
 import logging

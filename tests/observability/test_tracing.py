@@ -1,4 +1,7 @@
-"""Spans of real servers and channels, as a real OTLP receiver gets them."""
+"""Spans of real servers and channels, as a real OTLP receiver gets them.
+
+Tests limedb/observability/interceptors.py.
+"""
 
 import asyncio
 import io

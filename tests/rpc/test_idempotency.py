@@ -97,7 +97,7 @@ async def peer() -> AsyncIterator[Any]:
 async def test_a_peer_is_asked_to_agree(peer: Any) -> None:
     ballot = Ballot(1, "p" * 16)
     proposal = Proposal(WriteId(b"o" * 16, 7, 8), ballot, AgreedVersion(9, 0, existed=True))
-    peer.own.found = [Acceptor(ballot, ballot, proposal.terms), None]
+    peer.own.found = [Acceptor(ballot, ballot, proposal.value), None]
     states = await peer.replica.agree([proposal, proposal], FENCE, SystemClock().monotonic() + 5)
     assert states == peer.own.found
     assert peer.own.asked == [("agree", [proposal, proposal], FENCE)]

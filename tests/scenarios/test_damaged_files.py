@@ -2,6 +2,8 @@
 
 Of one node, killed or stopped, some files are changed; then it is started again, and each key is read through
 each node. TORTURE_DAMAGE=1 (`make torture`) takes all cases, else a few.
+
+Tests limedb/node/process.py.
 """
 
 import os

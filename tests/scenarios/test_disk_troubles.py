@@ -1,4 +1,7 @@
-"""A disk that fails, is read-only, has no room or never answers: a real node says so and ends, or goes on."""
+"""A disk that fails, is read-only, has no room or never answers: a real node says so and ends, or goes on.
+
+Tests limedb/node/node.py.
+"""
 
 import errno
 import json

@@ -1,4 +1,7 @@
-"""gRPC from outside: generated stubs through nodes and Envoy, grpcurl from its wheel, health, reflection."""
+"""gRPC from outside: generated stubs through nodes and Envoy, grpcurl from its wheel, health, reflection.
+
+Tests limedb/rpc/server/kv.py.
+"""
 
 import json
 import subprocess

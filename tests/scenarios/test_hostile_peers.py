@@ -1,5 +1,7 @@
 """Messages that only peers send, from a stranger, to real nodes: nothing is lost, and all goes on; and how a
 cluster is mended that took such messages from an older version.
+
+Tests limedb/cli/repair_topology.py.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""What only measures, logs or waits takes no real node down and hangs none."""
+"""What only measures, logs or waits takes no real node down and hangs none.
+
+Tests limedb/rpc/server/connections.py.
+"""
 
 import shutil
 import signal

@@ -1,4 +1,7 @@
-"""A URL is an address, the identity is node_id within cluster_id: names, moves and doubles of processes."""
+"""A URL is an address, the identity is node_id within cluster_id: names, moves and doubles of processes.
+
+Tests limedb/cli/serve.py and limedb/rpc/peer/own_name.py.
+"""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

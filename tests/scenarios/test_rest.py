@@ -1,4 +1,7 @@
-"""Every REST path of the Go LimeDB, through a real Envoy, with its exact shape; and every error."""
+"""Every REST path of the Go LimeDB, through a real Envoy, with its exact shape; and every error.
+
+Tests limedb/rpc/server/kv.py.
+"""
 
 import base64
 from datetime import UTC, datetime

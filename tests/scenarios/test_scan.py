@@ -1,4 +1,7 @@
-"""Scans from outside: through nodes, Envoy and REST, of the cluster and of one node."""
+"""Scans from outside: through nodes, Envoy and REST, of the cluster and of one node.
+
+Tests limedb/rpc/server/key_streams.py.
+"""
 
 import json
 

@@ -1,4 +1,7 @@
-"""A node that is asked to stop under load, as its clients and Envoy's see it."""
+"""A node that is asked to stop under load, as its clients and Envoy's see it.
+
+Tests limedb/node/node.py, limedb/node/process.py and limedb/rpc/server/rest_streams.py.
+"""
 
 import asyncio
 import json

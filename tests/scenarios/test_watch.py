@@ -1,4 +1,7 @@
-"""Watches on real processes: what writers do at many nodes is told by any one of them."""
+"""Watches on real processes: what writers do at many nodes is told by any one of them.
+
+Tests limedb/rpc/server/key_streams.py.
+"""
 
 import asyncio
 import json

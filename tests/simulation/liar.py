@@ -11,6 +11,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from limedb.cluster.topology.loopback import TopologyKeeper
 from limedb.core.idempotency import AgreedVersion, Proposal, State, WriteId
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
@@ -207,7 +208,7 @@ class LyingReplica:
 class LyingTopology:
     """How a lying member takes part in agreeing."""
 
-    def __init__(self, own: Any, known: Callable[[], Topology], rng: Random, share: float) -> None:
+    def __init__(self, own: TopologyKeeper, known: Callable[[], Topology], rng: Random, share: float) -> None:
         self._own, self._known, self._rng, self._share = own, known, rng, share
 
     def _forged(self) -> Topology | None:
@@ -222,22 +223,20 @@ class LyingTopology:
         return self._forged() or await self._own.accept(before, ballot, after)
 
     async def pledge(self, founder: str) -> str:
-        return str(await self._own.pledge(founder))
+        return await self._own.pledge(founder)
 
     async def learn(self, topology: Topology) -> Topology:
         return self._forged() or await self._own.learn(topology)
 
-    async def account(self, after: int) -> Account:
+    def account(self, after: int) -> Account:
         lie = self._forged()
         if lie is None:
-            account: Account = await self._own.account(after)
-            return account
+            return self._own.account(after)
         vote = Ballot(self._rng.getrandbits(20), "evil")
         return self._rng.choice([Account((lie,)), Account((self._known(),), Acceptor(vote, vote, lie))])
 
-    async def progress(self) -> Progress:
-        progress: Progress = await self._own.progress()
-        return replace(progress, dead=dict.fromkeys((m.url for m in self._known().members), 1e9))
+    def progress(self) -> Progress:
+        return replace(self._own.progress(), dead=dict.fromkeys((m.url for m in self._known().members), 1e9))
 
 
 def lie_from_now_on(node: SimNode, share: float = 0.3) -> None:

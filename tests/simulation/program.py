@@ -7,14 +7,12 @@ and joins as a new one.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from limedb.core.paxos import Acceptor, Ballot
+from limedb.cluster.topology.loopback import TopologyKeeper
 from limedb.core.quorum import Level
 from limedb.core.record import Record
-from limedb.core.report import Progress
-from limedb.core.topology import Topology
 from limedb.engine import Engine, Settings, World
 from limedb.errors import KeyNotFoundError, LimeDBError
-from limedb.ports import Account, Replica
+from limedb.ports import Replica
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.read.reader import ReadRound
 from limedb.replication.write.portions import PORTION_BYTES
@@ -32,16 +30,16 @@ SETTINGS: Mapping[str, Any] = {
 
 
 class EngineProgram:
-    """An engine on a simulated node. settings: what differs from SETTINGS. writes_back: whether reads do.
-    portion_bytes: of the coordinator. engine: its class. world: changes what it runs on. meant: checks that
-    a call which names a node reaches that one.
+    """An engine on a simulated node. settings: what differs from SETTINGS. repairs_reads: whether reads mend
+    replicas that differ. portion_bytes: of the coordinator. engine: its class. world: changes what it runs
+    on. meant: checks that a call which names a node reaches that one.
     """
 
     def __init__(
         self,
         node: SimNode,
         *,
-        writes_back: bool = True,
+        repairs_reads: bool = True,
         portion_bytes: int = PORTION_BYTES,
         engine: type[Engine] = Engine,
         world: Callable[[World], World] = lambda world: world,
@@ -58,9 +56,9 @@ class EngineProgram:
         if (left := node.disk.tail) is not None and left[1] == node.store.high_water():
             self.engine.replica.changes.take_over(left[0])
         node.disk.tail = None
-        if not writes_back:
-            self.engine.coordinator.finder.write_back = _WritesNothing()
-        self.topology = _TopologyAnswers(self.engine)
+        if not repairs_reads:
+            self.engine.coordinator.resolver.read_repair = _WritesNothing()
+        self.topology: TopologyKeeper = self.engine.topology_answers
         self.answers: Replica = self.engine.door  # to peers
         self.on_syn, self.on_ack2 = self.engine.gossiper.on_syn, self.engine.gossiper.on_ack2
         topology_store = self.engine.topology_store
@@ -122,38 +120,11 @@ def _world_of(node: SimNode) -> World:
     )
 
 
-class _TopologyAnswers:
-    """The answering side of agreeing, as rpc/server/topology.py has it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._topology_store, self._topology_manager = engine.topology_store, engine.topology_manager
-
-    async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
-        return await self._topology_store.prepare(before, ballot)
-
-    async def accept(
-        self, before: Topology, ballot: Ballot, after: Topology
-    ) -> Acceptor[Topology] | Topology:
-        return await self._topology_store.accept(before, ballot, after)
-
-    async def pledge(self, founder: str) -> str:
-        return self._topology_manager.pledge(founder)
-
-    async def learn(self, topology: Topology) -> Topology:
-        return await self._topology_store.learn(topology)
-
-    async def account(self, after: int) -> Account:
-        return self._topology_store.account(after)
-
-    async def progress(self) -> Progress:
-        return self._topology_manager.progress()
-
-
 class _WritesNothing:
     """A planted fault: reads tell what they found without making sure that it stays."""
 
     async def restore(
-        self, lookups: list[ReadRound], level: Level, fence: object, deadline: float
+        self, rounds: list[ReadRound], level: Level, fence: object, deadline: float
     ) -> dict[str, LimeDBError]:
         return {}
 

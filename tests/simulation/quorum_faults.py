@@ -1,37 +1,50 @@
 """Faults of the count of answers, which stands under reads, writes and the topology's votes.
 
-It owns two ways to count wrongly. The count has no seam, since all of a node goes by the same one: public
-methods of its classes are replaced, for one test.
+It owns two ways to count wrongly, each planted as the driver of an engine's quorum calls.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pytest
-
+from limedb.aio.quorum_driver import Ask, Heard, QuorumDriver
 from limedb.core.quorum_call import QuorumCall, Tally
+from tests.simulation.faults import engine_with
 
 
-def an_answer_counts_twice(patch: pytest.MonkeyPatch) -> None:
-    """A quorum call takes one node's answer for two."""
-    sound = QuorumCall.on_answer
+class _CountsTwice(QuorumCall[Any]):
+    """A call that another one stands for: it hears each answer twice."""
+
+    def __init__(self, call: QuorumCall[Any]) -> None:
+        self._call = call
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("_call", "on_answer"):
+            return object.__getattribute__(self, name)
+        return getattr(self._call, name)
 
     def on_answer(
-        self: QuorumCall[Any], node_url: str, tallies: Sequence[Tally[Any]], answers: Sequence[object]
+        self, node_url: str, tallies: Sequence[Tally[Any]], answers: Sequence[object]
     ) -> Mapping[str, list[Any]]:
-        first = sound(self, node_url, tallies, answers)
+        first = self._call.on_answer(node_url, tallies, answers)
         for tally in tallies:
             tally.waiting[node_url] = None
-        return {**first, **sound(self, node_url, tallies, answers)}
-
-    patch.setattr(QuorumCall, "on_answer", on_answer)
+        return {**first, **self._call.on_answer(node_url, tallies, answers)}
 
 
-def one_short_is_enough(patch: pytest.MonkeyPatch) -> None:
-    """A quorum call succeeds with one answer fewer than its level needs."""
-    sound = Tally.__init__
+class _TwiceDriver(QuorumDriver):
+    async def run(self, call: QuorumCall[Any], ask: Ask[Any], heard: Heard[Any] | None = None) -> None:
+        await super().run(_CountsTwice(call), ask, heard)
 
-    def init(self: Tally[Any], need: int, targets: Iterable[str], *, holders: int = 0) -> None:
-        sound(self, max(1, need - 1), targets, holders=holders)
 
-    patch.setattr(Tally, "__init__", init)
+class _ShortDriver(QuorumDriver):
+    async def run(self, call: QuorumCall[Any], ask: Ask[Any], heard: Heard[Any] | None = None) -> None:
+        for tally in call.tallies:
+            tally.need = max(1, tally.need - 1)
+        await super().run(call, ask, heard)
+
+
+AN_ANSWER_COUNTS_TWICE = engine_with(driver_class=_TwiceDriver)
+"""A quorum call takes one node's answer for two."""
+
+ONE_SHORT_IS_ENOUGH = engine_with(driver_class=_ShortDriver)
+"""A quorum call succeeds with one answer fewer than its level needs."""

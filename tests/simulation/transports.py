@@ -175,7 +175,7 @@ def _meant(program: Any, url: str) -> Any:
 
 
 class SimTopologyTransport(_Caller):
-    """`ports.TopologyTransport`. The answering side is `program.topology`, without URL and timeout."""
+    """`ports.TopologyTransport`. The answering side is `program.topology`, a TopologyKeeper."""
 
     async def prepare(
         self, node_url: str, before: Topology, ballot: Ballot, timeout: float
@@ -205,14 +205,18 @@ class SimTopologyTransport(_Caller):
         )
 
     async def account(self, node_url: str, after: int, timeout: float) -> Account:
-        return await self._call(
-            node_url, f"account {after}", lambda p: _meant(p, node_url).topology.account(after), timeout
-        )
+        async def account(program: Any) -> Account:
+            found: Account = _meant(program, node_url).topology.account(after)
+            return found
+
+        return await self._call(node_url, f"account {after}", account, timeout)
 
     async def progress(self, node_url: str, timeout: float) -> Progress:
-        return await self._call(
-            node_url, "progress", lambda p: _meant(p, node_url).topology.progress(), timeout
-        )
+        async def progress(program: Any) -> Progress:
+            found: Progress = _meant(program, node_url).topology.progress()
+            return found
+
+        return await self._call(node_url, "progress", progress, timeout)
 
 
 class SimGossip(_Caller):

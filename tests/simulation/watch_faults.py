@@ -6,8 +6,9 @@ from typing import Any
 from limedb.core.coverage import Coverage
 from limedb.core.quorum import Level
 from limedb.engine import Engine
-from limedb.replication.watch.feed import Feed, WatchSource
+from limedb.replication.watch.feed import Feed
 from limedb.replication.watch.reported import Known, Reported
+from limedb.replication.watch.sources import WatchSource
 from limedb.replication.watch.watcher import Watcher
 from tests.simulation.faults import Fault, engine_with
 

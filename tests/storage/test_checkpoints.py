@@ -1,4 +1,9 @@
-"""From the log to the tables: what was acknowledged is found before, amid and behind a checkpoint."""
+"""From the log to the tables: what was acknowledged is found before, amid and behind a checkpoint.
+
+Tests limedb/storage/lmdb/group_commit.py, limedb/storage/lmdb/memtable.py, limedb/storage/lmdb/plan.py,
+limedb/storage/lmdb/recovery.py, limedb/storage/lmdb/index.py, limedb/storage/lmdb/log_writer.py and
+limedb/storage/lmdb/space.py.
+"""
 
 import asyncio
 import shutil

@@ -1,4 +1,7 @@
-"""Damaged records: never returned, never taken to be absent, found by scrubbing, and mended."""
+"""Damaged records: never returned, never taken to be absent, found by scrubbing, and mended.
+
+Tests limedb/storage/lmdb/mending.py and limedb/storage/lmdb/sound.py.
+"""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path

@@ -33,7 +33,7 @@ def breaks_room(patch: pytest.MonkeyPatch) -> None:
 
 
 def breaks_groups(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(log_writer, "_groups_of", raises)
+    patch.setattr(log_writer, "groups_of", raises)
 
 
 def breaks_append(patch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,8 @@
-"""The terminal UI at a real cluster: screen and keyboard, and other clients that tell whether it is true."""
+"""The terminal UI at a real cluster: screen and keyboard, and other clients that tell whether it is true.
+
+Tests limedb/tui/choice.py, limedb/tui/data_pane.py, limedb/tui/data_widgets.py, limedb/tui/panes.py and
+limedb/tui/themes.py.
+"""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4

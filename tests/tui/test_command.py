@@ -1,4 +1,7 @@
-"""`limedb tui` as a command."""
+"""`limedb tui` as a command.
+
+Tests limedb/cli/tui.py.
+"""
 
 import fcntl
 import os

@@ -1,4 +1,7 @@
-"""The calls behind the terminal UI, at real nodes."""
+"""The calls behind the terminal UI, at real nodes.
+
+Tests limedb/operator/console_convert.py.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,7 @@
-"""The dashboard's files through a real Envoy."""
+"""The dashboard's files through a real Envoy.
+
+Tests limedb/rpc/server/dashboard.py.
+"""
 
 import gzip
 import re

@@ -2,6 +2,8 @@
 
 It owns the bounds of names, addresses and numbers. It must never judge whether an entry is true: `hearsay.py`
 does. One bad entry is left out; the other entries of its message count.
+
+Tested in tests/cluster/gossip/test_hearsay.py.
 """
 
 import ipaddress

@@ -3,6 +3,8 @@
 
 
 It owns the choice and its randomness. It must never talk to a peer.
+
+Tested in tests/cluster/gossip/test_gossiper.py.
 """
 
 from collections.abc import Collection, Sequence

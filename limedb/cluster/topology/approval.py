@@ -6,44 +6,30 @@ a proposer may be wrong, or no member at all, and a step that is taken too soon 
 A majority votes, so it is enough that honest voters look. A condition that held once holds for the rest of
 the epoch: a node that has fetched has fetched. Only whether a member is dead may change; a removal that some
 had accepted before it was seen alive again binds nobody, unless it may have been decided (`core/paxos.py`).
+
+Tested in tests/cluster/topology/test_verifier.py.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 
 from limedb.aio.broadcast import ask_all
+from limedb.aio.quorum_driver import QuorumDriver
+from limedb.cluster.topology.handover import Handover
 from limedb.cluster.topology.liveness import Liveness
-from limedb.cluster.topology.planning import gainers
+from limedb.cluster.topology.planning import fetching, has_fetched
+from limedb.cluster.topology.seen import Seen
 from limedb.cluster.topology.store import TopologyStore
-from limedb.core.layout import Layout
-from limedb.core.topology import Fence, MemberState, Phase, Topology
+from limedb.core.topology import MemberState, Phase, Topology
 from limedb.errors import InvalidRequestError, UnavailableError
-from limedb.ports import TopologyTransport
+from limedb.ports import Clock, TopologyTransport
 
 ASK_SECONDS = 1.0
 """How long a node may take for an answer: the proposer waits meanwhile."""
 
 
-class Seen:
-    """The nodes that were seen to have done their part of the newest epoch."""
-
-    def __init__(self) -> None:
-        self._fence: Fence | None = None
-        self._urls: set[str] = set()
-
-    def of(self, topology: Topology) -> frozenset[str]:
-        """Those of an epoch, by URL."""
-        return frozenset(self._urls) if self._fence == topology.fence else frozenset()
-
-    def note(self, topology: Topology, urls: Iterable[str]) -> None:
-        """Remember nodes; what was seen in other epochs is forgotten."""
-        self._urls = {*self.of(topology), *urls}
-        self._fence = topology.fence
-
-
 class Approval:
     """One voter's look at steps. transport: reaches all nodes, this one included. has_data: whether the own
-    store ever took a write. seen: shared with the change driver of this node.
+    store ever took a write. seen, driver: shared with the change driver of this node.
     """
 
     def __init__(
@@ -53,10 +39,13 @@ class Approval:
         transport: TopologyTransport,
         has_data: Callable[[], bool],
         seen: Seen,
+        driver: QuorumDriver,
+        clock: Clock,
     ) -> None:
         self._topology_store, self._liveness = topology_store, liveness
         self._transport, self._has_data = transport, has_data
         self._seen = seen
+        self._handover = Handover(transport, driver, clock, seen, ASK_SECONDS)
 
     async def check(self, before: Topology, after: Topology) -> None:
         """InvalidRequestError: this node sees that the step can't be taken. UnavailableError: not yet, or it
@@ -83,33 +72,14 @@ class Approval:
 
     async def _check_fetched(self, topology: Topology) -> None:
         """Reads move when all that fetch have done so."""
-        busy = gainers(self._topology_store.layout)
-        busy |= {m.url for m in topology.members if m.standing is MemberState.JOINING}
-        waiting = busy - self._seen.of(topology)
+        waiting = fetching(topology, self._topology_store.layout) - self._seen.of(topology)
         answers = await ask_all(sorted(waiting), lambda url: self._transport.progress(url, ASK_SECONDS))
-        done = {
-            url
-            for url, progress in answers.items()
-            if progress.is_done and (progress.cluster_id, progress.epoch) == topology.fence
-        }
+        done = {url for url, progress in answers.items() if has_fetched(progress, topology)}
         self._seen.note(topology, done)
         if left := waiting - done:
             raise UnavailableError(f"{', '.join(sorted(left))} have not fetched all yet, or don't answer")
 
     async def _check_handed_over(self, topology: Topology) -> None:
         """A change ends when enough old owners of each range refuse reads under the epoch before."""
-        ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
-        current = {url for owners in ranges for url in owners.natural}
-        waiting = current - self._seen.of(topology)
-        answers = await ask_all(
-            sorted(waiting), lambda url: self._transport.learn(url, topology, ASK_SECONDS)
-        )
-        self._seen.note(topology, {url for url, newest in answers.items() if _knows(newest, topology)})
-        left = current - self._seen.of(topology)
-        for owners in ranges:
-            if len(set(owners.natural) - left) < owners.sources_needed:
-                raise UnavailableError(f"{', '.join(sorted(left))} don't know of the handover yet")
-
-
-def _knows(newest: Topology, topology: Topology) -> bool:
-    return newest.cluster_id == topology.cluster_id and newest.epoch >= topology.epoch
+        if left := await self._handover.unaware(topology):
+            raise UnavailableError(f"{', '.join(sorted(left))} don't know of the handover yet")

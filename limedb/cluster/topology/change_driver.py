@@ -5,20 +5,20 @@ the voters leads, so that proposals seldom meet, and that two lead at times harm
 """
 
 import logging
-from dataclasses import replace
 from functools import partial
 
-from limedb.aio.broadcast import ASK_SECONDS, ask_all, ask_each
+from limedb.aio.broadcast import ASK_SECONDS, ask_all
+from limedb.aio.quorum_driver import QuorumDriver
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.topology.approval import Seen
+from limedb.cluster.topology.absence import Absence
 from limedb.cluster.topology.bootstrap import is_fresh, member_of
+from limedb.cluster.topology.handover import Handover
 from limedb.cluster.topology.liveness import Liveness
-from limedb.cluster.topology.planning import gainers, lacks_sources
+from limedb.cluster.topology.planning import fetching, has_fetched, lacks_sources
 from limedb.cluster.topology.proposer import Step, TopologyProposer, only_after
+from limedb.cluster.topology.seen import Seen
 from limedb.cluster.topology.store import TopologyStore
-from limedb.core.layout import Layout
 from limedb.core.membership import NodeState
-from limedb.core.quorum import majority
 from limedb.core.report import Progress
 from limedb.core.topology import (
     Member,
@@ -32,7 +32,6 @@ from limedb.core.topology import (
     join,
     remove,
 )
-from limedb.errors import LimeDBError
 from limedb.ports import Clock, TopologyTransport
 
 log = logging.getLogger(__name__)
@@ -45,6 +44,7 @@ fresh node that was a member is left alone, so that it may hear of it."""
 class ChangeDriver:
     """The leader's duties, one step at a time. transport: reaches all nodes, this one included.
     dead_node_timeout: seconds after which a dead member is removed. seen: those that have done their part.
+    driver: carries the calls whose answers are counted.
     """
 
     def __init__(
@@ -57,11 +57,14 @@ class ChangeDriver:
         dead_node_timeout: float,
         clock: Clock,
         seen: Seen,
+        driver: QuorumDriver,
     ) -> None:
         self._topology_store, self._topology_proposer, self._view = topology_store, topology_proposer, view
         self._seen = seen
         self._liveness, self._transport = liveness, transport
         self._dead_node_timeout, self._clock = dead_node_timeout, clock
+        self._handover = Handover(transport, driver, clock, seen, ASK_SECONDS)
+        self._absence = Absence(liveness, transport, driver, clock)
         self._refused: set[tuple[str, int]] = set()
         self._former: dict[str, float] = {}  # members that were, by id, and when they were last
         topology_store.subscribe(self._on_change)
@@ -85,7 +88,7 @@ class ChangeDriver:
 
     async def gather(self, topology: Topology) -> dict[str, Progress]:
         """How the new owners do, of those that answer, by URL."""
-        return await self._ask_progress(sorted(_busy(topology, self._topology_store.layout)))
+        return await self._ask_progress(sorted(fetching(topology, self._topology_store.layout)))
 
     def _on_change(self, before: Topology, after: Topology) -> None:
         gone = {m.node_id for m in before.members} - {m.node_id for m in after.members}
@@ -94,9 +97,9 @@ class ChangeDriver:
     # --- a change that runs
 
     async def _stream(self, topology: Topology) -> None:
-        busy = _busy(topology, self._topology_store.layout)
+        busy = fetching(topology, self._topology_store.layout)
         progress = await self._ask_progress(sorted(busy - self._seen.of(topology)))
-        self._seen.note(topology, [url for url, own in progress.items() if _is_done(own, topology)])
+        self._seen.note(topology, [url for url, own in progress.items() if has_fetched(own, topology)])
         there = {member.url for member in topology.members if self._liveness.is_alive(member)}
         if busy <= self._seen.of(topology) & there:  # reads never move to a node that was lost meanwhile
             await self._decide(topology, hand_over)
@@ -115,28 +118,13 @@ class ChangeDriver:
             await self._decide(topology, cancel)
 
     async def _hand_over(self, topology: Topology) -> None:
-        """Finish, when so many old owners of each range refuse reads under the epoch before that no majority
-        of them is left to read; and when nodes that leave know it, or they would come back.
-        """
-        changing = topology.changing
+        """Finish, when the old owners and those that leave know of it."""
         leaving = {
-            m.url for m in changing if m.standing is MemberState.LEAVING and self._liveness.is_alive(m)
+            member.url
+            for member in topology.changing
+            if member.standing is MemberState.LEAVING and self._liveness.is_alive(member)
         }
-        ranges = {owners for _, owners in Layout(replace(topology, phase=Phase.STREAMING)).segments()}
-
-        def is_enough() -> bool:
-            learned = self._seen.of(topology)
-            enough = all(len(learned.intersection(o.natural)) >= o.sources_needed for o in ranges)
-            return enough and leaving <= learned
-
-        def take(url: str, known: Topology | LimeDBError) -> bool:
-            if isinstance(known, Topology) and _knows(known, topology):
-                self._seen.note(topology, [url])
-            return is_enough()
-
-        urls = sorted(leaving.union(*(owners.natural for owners in ranges)) - self._seen.of(topology))
-        await ask_each(urls, lambda url: self._transport.learn(url, topology, ASK_SECONDS), take)
-        if is_enough():
+        if not await self._handover.unaware(topology, leaving):
             await self._decide(topology, finish)
 
     # --- while none runs
@@ -183,20 +171,13 @@ class ChangeDriver:
     # --- opinions
 
     async def _is_lost(self, topology: Topology, member: Member) -> bool:
-        """Whether a majority of voters has missed a member for long enough, and it doesn't answer now: when a
-        network heals, requests come through before gossip does.
-        """
+        """Whether a majority of voters has missed a member for long enough, and it doesn't answer now."""
         absent = self._liveness.absent_for(member)
         replaced = topology.phase is Phase.STREAMING and self._liveness.was_replaced(member)
         limit = min(HELD_UP_SECONDS, self._dead_node_timeout) if replaced else self._dead_node_timeout
         if absent < limit:
             return False
-        opinions = await self._ask_progress([voter.url for voter in topology.voters])
-        its_own = opinions.get(member.url)
-        if its_own and its_own.cluster_id == topology.cluster_id and not self._liveness.was_replaced(member):
-            return False
-        agreeing = sum(p.dead.get(member.url, 0.0) >= limit for p in opinions.values())
-        return agreeing >= majority(len(topology.voters))
+        return await self._absence.is_agreed(topology, member, limit)
 
     async def _ask_progress(self, urls: list[str]) -> dict[str, Progress]:
         return await ask_all(urls, lambda url: self._transport.progress(url, ASK_SECONDS))
@@ -204,19 +185,3 @@ class ChangeDriver:
     async def _decide(self, topology: Topology, step: Step) -> None:
         """Have a step decided from one epoch and no other: what was found out holds for that one."""
         await self._topology_proposer.decide(only_after(topology, step))
-
-
-def _busy(topology: Topology, layout: Layout) -> set[str]:
-    """The nodes that have to be done before reads may move: all that fetch, and those that join."""
-    if topology.phase is not Phase.STREAMING:
-        return set()
-    return gainers(layout) | {m.url for m in topology.members if m.standing is MemberState.JOINING}
-
-
-def _is_done(progress: Progress, topology: Topology) -> bool:
-    """Whether a node has done its part of this change; one that joins may be in another cluster by now."""
-    return progress.is_done and (progress.cluster_id, progress.epoch) == topology.fence
-
-
-def _knows(known: Topology, topology: Topology) -> bool:
-    return known.cluster_id == topology.cluster_id and known.epoch >= topology.epoch

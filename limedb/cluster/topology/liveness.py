@@ -2,6 +2,8 @@
 
 It owns the join of the two: the members, and what is heard at each member's URL. It must never change
 either.
+
+Tested in tests/cluster/topology/test_change_driver.py.
 """
 
 from limedb.cluster.gossip.view import ClusterView

@@ -13,14 +13,17 @@ from typing import Protocol
 
 from limedb.aio.aside import Compute, compute_here
 from limedb.aio.broadcast import ASK_SECONDS
+from limedb.aio.quorum_driver import QuorumDriver
+from limedb.aio.tasks import Tasks
 from limedb.cluster.gossip.view import ClusterView
-from limedb.cluster.topology.approval import Approval, Seen
+from limedb.cluster.topology.approval import Approval
 from limedb.cluster.topology.bootstrap import Bootstrap
 from limedb.cluster.topology.change_driver import ChangeDriver
 from limedb.cluster.topology.cluster_merge import ClusterMerge
 from limedb.cluster.topology.liveness import Liveness
 from limedb.cluster.topology.proposer import TopologyProposer
 from limedb.cluster.topology.requests import TopologyRequests
+from limedb.cluster.topology.seen import Seen
 from limedb.cluster.topology.store import TopologyStore
 from limedb.cluster.topology.verifier import Verifier
 from limedb.core.membership import NodeState
@@ -70,6 +73,7 @@ class TopologyManager:
         has_data: Callable[[], bool],
         nudge: Callable[[], None],
         compute: Compute = compute_here,
+        driver_class: type[QuorumDriver] = QuorumDriver,
     ) -> None:
         self._topology_store, self._topology_proposer, self._view = topology_store, topology_proposer, view
         self._verifier = verifier
@@ -82,7 +86,8 @@ class TopologyManager:
         self._cluster_merge = ClusterMerge(
             topology_store, topology_proposer, view, self._liveness, clock, rng, has_data
         )
-        seen = Seen()
+        seen, self._tasks = Seen(), Tasks()
+        driver = driver_class(clock, self._tasks)
         self._change_driver = ChangeDriver(
             topology_store,
             topology_proposer,
@@ -92,6 +97,7 @@ class TopologyManager:
             dead_node_timeout,
             clock,
             seen,
+            driver,
         )
         self._changes = TopologyRequests(
             topology_store, topology_proposer, self._liveness, self._change_driver, compute
@@ -104,7 +110,7 @@ class TopologyManager:
         if not topology_store.topology.is_fresh and not topology_store.is_member:
             self._depart("left" if topology_store.saved.has_left else "removed")
         topology_store.subscribe(self._on_change)
-        approval = Approval(topology_store, self._liveness, transport, has_data, seen)
+        approval = Approval(topology_store, self._liveness, transport, has_data, seen, driver, clock)
         topology_store.ask_first(verifier.follow, approval.check)
 
     # --- questions of others
@@ -167,6 +173,7 @@ class TopologyManager:
                 tasks.create_task(self._handoff.run())
                 tasks.create_task(self._keep_going())
         finally:
+            await self._tasks.close(0)
             await self._topology_proposer.close()
             await self._verifier.close()
 

@@ -1,14 +1,16 @@
 """What a change of the topology moves, for people to see before it runs.
 
 It owns the figures of a plan. It must never change anything.
+
+Tested in tests/cluster/topology/test_requests.py.
 """
 
 from dataclasses import replace
 
 from limedb.core.layout import Layout
-from limedb.core.report import ChangePlan, Move
+from limedb.core.report import ChangePlan, Move, Progress
 from limedb.core.ring import TOKENS
-from limedb.core.topology import Phase, Topology
+from limedb.core.topology import MemberState, Phase, Topology
 
 
 def plan(before: Topology, during: Topology, what: str, epoch: int = 0) -> ChangePlan:
@@ -24,6 +26,18 @@ def plan(before: Topology, during: Topology, what: str, epoch: int = 0) -> Chang
 def gainers(layout: Layout) -> set[str]:
     """The URLs of those that fetch something while a topology streams."""
     return {url for _, owners in layout.segments() for url in owners.streaming}
+
+
+def fetching(topology: Topology, layout: Layout) -> set[str]:
+    """The URLs of those that have to be done before reads may move: all that fetch, and those that join."""
+    if topology.phase is not Phase.STREAMING:
+        return set()
+    return gainers(layout) | {m.url for m in topology.members if m.standing is MemberState.JOINING}
+
+
+def has_fetched(progress: Progress, topology: Topology) -> bool:
+    """Whether a node has done its part of this change; one that joins may be in another cluster by now."""
+    return progress.is_done and (progress.cluster_id, progress.epoch) == topology.fence
 
 
 def lacks_sources(during: Topology, living: set[str]) -> float:

@@ -101,11 +101,12 @@ class TopologyProposer:
         verifier: Verifier,
         clock: Clock,
         rng: Random,
+        driver_class: type[QuorumDriver] = QuorumDriver,
     ) -> None:
         self._topology_store, self._transport, self._verifier = topology_store, transport, verifier
         self._clock, self._rng = clock, rng
         self._tasks = Tasks()
-        self._driver = QuorumDriver(clock, self._tasks)
+        self._driver = driver_class(clock, self._tasks)
 
     async def decide(self, step: Step) -> Topology:
         """Have `step(<newest topology>)` decided; it returns when a majority has accepted it.

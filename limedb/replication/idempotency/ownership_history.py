@@ -6,6 +6,8 @@ reports each.
 A replica that knows nothing of an operation may answer so only where it would know: where it was an owner,
 with its memory, before the operation began, and so were those that it might have been agreed with. Else a
 retry could be agreed anew by owners that never heard of the first attempt.
+
+Tested in tests/replication/idempotency/test_proposer.py.
 """
 
 from bisect import bisect_left

@@ -16,7 +16,7 @@ owners have changed, the outcome stays unknown.
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 
-from limedb.aio.tasks import Tasks
+from limedb.aio.quorum_driver import QuorumDriver
 from limedb.core.idempotency import FIRST, MARGIN_MS, MAX_AGE_MS, AgreedVersion, Proposal, WriteId, pick_value
 from limedb.core.layout import Layout
 from limedb.core.paxos import Ballot
@@ -43,18 +43,18 @@ Learn = Callable[[Sequence[PendingWrite], float], Awaitable[None]]
 
 
 class Attempt:
-    """One attempt of an operation. terms: what is to be agreed, once it is known."""
+    """One attempt of an operation. agreed: its version, once it is known."""
 
-    __slots__ = ("ballot", "job", "operation", "terms")
+    __slots__ = ("agreed", "ballot", "job", "operation")
 
     def __init__(self, job: PendingWrite, operation: WriteId, ballot: Ballot) -> None:
         self.job, self.operation, self.ballot = job, operation, ballot
-        self.terms: AgreedVersion | None = None
+        self.agreed: AgreedVersion | None = None
 
     @property
     def proposal(self) -> Proposal:
         """The proposal to send now."""
-        return Proposal(self.operation, self.ballot, self.terms)
+        return Proposal(self.operation, self.ballot, self.agreed)
 
 
 class IdempotencyProposer:
@@ -68,13 +68,13 @@ class IdempotencyProposer:
         replicas: Replicas,
         clock: Clock,
         skew: ClockSkewGuard,
-        tasks: Tasks,
+        driver: QuorumDriver,
         counters: Counters,
         learn: Learn,
         new_proposer: Callable[[], str],
     ) -> None:
         self._placement, self._skew, self._counters = placement, skew, counters
-        self._replicas, self._rounds = replicas, PaxosRounds(replicas, clock, tasks)
+        self._replicas, self._rounds = replicas, PaxosRounds(replicas, driver)
         self._learn, self._new_proposer = learn, new_proposer
 
     async def settle(self, jobs: Sequence[PendingWrite], deadline: float) -> None:
@@ -83,7 +83,7 @@ class IdempotencyProposer:
         later = [attempt for attempt in attempts if attempt.ballot.round > FIRST]
         for attempt, answer in zip(later, await self._ask(later, deadline), strict=True):
             self._promised(attempt, answer)
-        await self._propose([a for a in attempts if a.terms is None and a.job.outcome is None], deadline)
+        await self._propose([a for a in attempts if a.agreed is None and a.job.outcome is None], deadline)
         ready = [attempt for attempt in attempts if attempt.job.outcome is None]
         for attempt, answer in zip(ready, await self._ask(ready, deadline), strict=True):
             self._accepted(attempt, answer)
@@ -108,12 +108,12 @@ class IdempotencyProposer:
             return
         try:
             missing = len(answer.owners.write_set) - len(answer.states)
-            attempt.terms = pick_value(answer.states, missing, answer.need)
+            attempt.agreed = pick_value(answer.states, missing, answer.need)
         except LimeDBError as error:
             self._fail(attempt, error)
 
     async def _propose(self, attempts: Sequence[Attempt], deadline: float) -> None:
-        """Choose terms where nothing is agreed yet."""
+        """Choose a version where none is agreed yet."""
         if not attempts:
             return
         try:
@@ -126,16 +126,16 @@ class IdempotencyProposer:
             if isinstance(job.outcome, LimeDBError):
                 job.outcome = as_unknown_if_maybe_stored(job, job.outcome)
             elif job.record is not None:
-                attempt.terms = AgreedVersion(job.record.version, job.record.expires_at, job.existed)
+                attempt.agreed = AgreedVersion(job.record.version, job.record.expires_at, job.existed)
 
     def _accepted(self, attempt: Attempt, answer: PaxosRound | LimeDBError) -> None:
         """Take in the answers to an accept: from here on it is a write like any other."""
-        job, terms = attempt.job, attempt.terms
-        if isinstance(answer, LimeDBError) or not answer.is_enough or terms is None:
+        job, agreed = attempt.job, attempt.agreed
+        if isinstance(answer, LimeDBError) or not answer.is_enough or agreed is None:
             self._fail(attempt, answer)
             return
-        job.record = Record(job.write.key, job.write.value, terms.version, terms.expires_at)
-        job.existed, job.version_is_final = terms.existed, True
+        job.record = Record(job.write.key, job.write.value, agreed.version, agreed.expires_at)
+        job.existed, job.version_is_final = agreed.existed, True
 
     def _fail(self, attempt: Attempt, answer: PaxosRound | LimeDBError) -> None:
         job = attempt.job

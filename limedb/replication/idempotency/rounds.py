@@ -2,19 +2,20 @@
 
 It owns what counts as done, and the words for what was not. It must never choose what to propose, nor try
 again: `proposer.py` does.
+
+Tested in tests/replication/idempotency/test_proposer.py.
 """
 
 from collections.abc import Sequence
 
 from limedb.aio.quorum_driver import QuorumDriver
-from limedb.aio.tasks import Tasks
 from limedb.core.idempotency import FIRST, Proposal, State, is_accepted, quorum
 from limedb.core.layout import Owners
 from limedb.core.quorum import Level
 from limedb.core.quorum_call import QuorumCall, Tally
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError, StaleEpochError
-from limedb.ports import Clock, Replicas
+from limedb.ports import Replicas
 from limedb.replication.replica_errors import failure_text
 
 
@@ -66,8 +67,8 @@ class PaxosRound(Tally[State | None]):
 class PaxosRounds:
     """Asks replicas."""
 
-    def __init__(self, replicas: Replicas, clock: Clock, tasks: Tasks) -> None:
-        self._replicas, self._driver = replicas, QuorumDriver(clock, tasks)
+    def __init__(self, replicas: Replicas, driver: QuorumDriver) -> None:
+        self._replicas, self._driver = replicas, driver
 
     async def run(
         self, rounds: Sequence[PaxosRound], fence: Fence, deadline: float

@@ -11,6 +11,8 @@ replicas as a quorum has hold the value.
 While owners change, that is not enough for readers under another epoch, which ask other replicas. A
 LINEARIZABLE read then sees to it that what it found is held like an acknowledged write: by
 needed(level, replicas) + len(extra) of the current owners and the extra ones.
+
+Tested in tests/replication/read/test_reader.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,48 +53,48 @@ class BlockingReadRepair:
         self._replicas, self._fanout, self._counters = replicas, fanout, counters
 
     async def restore(
-        self, lookups: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
+        self, rounds: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
     ) -> dict[str, LimeDBError]:
         """Write the newest records to replicas that lack them, until enough have it; the keys where that
         failed.
 
         StaleEpochError: a replica knows a newer topology.
         """
-        findings = [finding for lookup in lookups for finding in _findings(lookup, level)]
-        if not findings:
+        stale_records = [stale for read_round in rounds for stale in _stale_records(read_round, level)]
+        if not stale_records:
             return {}
-        await self._write(findings, fence, deadline)
-        return {f.record.key: _error(f, level) for f in findings if f.holders < f.need}
+        await self._write(stale_records, fence, deadline)
+        return {f.record.key: _error(f, level) for f in stale_records if f.holders < f.need}
 
-    async def _write(self, findings: list[StaleRecord], fence: Fence, deadline: float) -> None:
-        pairs = [(finding, self._acks(finding)) for finding in findings]
-        sent = [(finding, acks) for finding, acks in pairs if acks.spare]
+    async def _write(self, stale_records: list[StaleRecord], fence: Fence, deadline: float) -> None:
+        pairs = [(stale, self._acks(stale)) for stale in stale_records]
+        sent = [(stale, acks) for stale, acks in pairs if acks.spare]
         if not sent:
             return
-        self._counters.read_repairs += sum(finding.behind for finding, _ in sent)
+        self._counters.read_repairs += sum(stale.behind for stale, _ in sent)
         await self._fanout.copy([acks for _, acks in sent], fence, deadline)
-        for finding, acks in sent:
+        for stale, acks in sent:
             if acks.stale is not None:
                 raise acks.stale
-            finding.holders = acks.acks
-            finding.missing |= acks.missed
+            stale.holders = acks.acks
+            stale.missing |= acks.missed
 
-    def _acks(self, finding: StaleRecord) -> ReplicaAcks:
+    def _acks(self, stale: StaleRecord) -> ReplicaAcks:
         """What to send of a record. Where too few can be reached nothing is awaited, but it is sent."""
-        targets = [url for url in finding.lacking if self._replicas.is_reachable(url)]
-        holders = finding.holders
-        need = finding.need if holders + len(targets) >= finding.need else holders
-        return ReplicaAcks(finding.record, need, targets, holders)
+        targets = [url for url in stale.lacking if self._replicas.is_reachable(url)]
+        holders = stale.holders
+        need = stale.need if holders + len(targets) >= stale.need else holders
+        return ReplicaAcks(stale.record, need, targets, holders)
 
 
-def _findings(lookup: ReadRound, level: Level) -> Iterator[StaleRecord]:
-    """What is to be written of a lookup that has its answers."""
-    owners, answers = lookup.owners, lookup.answers
+def _stale_records(read_round: ReadRound, level: Level) -> Iterator[StaleRecord]:
+    """What is to be written of a round that has its answers."""
+    owners, answers = read_round.owners, read_round.answers
     extra = owners.pending if level is Level.LINEARIZABLE else ()
-    if not lookup.is_enough or not (extra or lookup.differs):
+    if not read_round.is_enough or not (extra or read_round.differs):
         return
     others = [url for url in owners.natural if url not in answers]
-    for i, record in enumerate(lookup.winners()):
+    for i, record in enumerate(read_round.winners()):
         if not isinstance(record, Record):
             continue
         holders = [url for url, records in answers.items() if records[i] == record]
@@ -100,11 +102,11 @@ def _findings(lookup: ReadRound, level: Level) -> Iterator[StaleRecord]:
         if extra or lacking:
             targets = [*lacking, *extra, *others]
             behind = len(lacking) + len(extra)
-            yield StaleRecord(record, lookup.need + len(extra), len(holders), targets, behind)
+            yield StaleRecord(record, read_round.need + len(extra), len(holders), targets, behind)
 
 
-def _error(finding: StaleRecord, level: Level) -> LimeDBError:
-    missing = {url: failure_text(error) for url, error in finding.missing.items()}
-    need, live = finding.need, finding.holders
+def _error(stale: StaleRecord, level: Level) -> LimeDBError:
+    missing = {url: failure_text(error) for url, error in stale.missing.items()}
+    need, live = stale.need, stale.holders
     total = live + len(missing)
-    return LevelUnreachableError(finding.record.key, level.value, need, live, total, missing)
+    return LevelUnreachableError(stale.record.key, level.value, need, live, total, missing)

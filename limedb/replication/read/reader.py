@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from limedb.aio.quorum_driver import QuorumDriver
-from limedb.aio.tasks import Tasks
 from limedb.core.layout import Owners
 from limedb.core.quorum_call import QuorumCall, Tally
 from limedb.core.record import Record, merge
@@ -71,9 +70,9 @@ class ReadRound(Tally[Sequence[Held]]):
                     one = apart.setdefault(i, ReadRound([self.keys[i]], self.owners, self.need))
                     one.damaged[url] = one.missing[url] = each
         kept = [i for i in range(len(self.keys)) if i not in apart]
-        for lookup in apart.values():
-            lookup.damaged = {**self.damaged, **lookup.damaged}
-            lookup.missing = {**self.damaged, **lookup.missing}
+        for read_round in apart.values():
+            read_round.damaged = {**self.damaged, **read_round.damaged}
+            read_round.missing = {**self.damaged, **read_round.missing}
         self.keys = [self.keys[i] for i in kept]
         self.answers = {url: [held[i] for i in kept] for url, held in self.answers.items()}
         return [*apart.values()]
@@ -117,39 +116,39 @@ class ReadRound(Tally[Sequence[Held]]):
 class Reader:
     """Asks replicas."""
 
-    def __init__(self, replicas: Replicas, clock: Clock, tasks: Tasks, counters: Counters) -> None:
+    def __init__(self, replicas: Replicas, clock: Clock, driver: QuorumDriver, counters: Counters) -> None:
         self._replicas, self._clock, self._counters = replicas, clock, counters
-        self._driver = QuorumDriver(clock, tasks)
+        self._driver = driver
         self._single, self._many = Latencies(), Latencies()
 
     async def read(
-        self, lookups: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None = None
+        self, rounds: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None = None
     ) -> Sequence[ReadRound]:
-        """Ask until each lookup has enough answers or can't have them any more, or until the deadline. The
-        lookups that are left then: keys of which a replica's record is damaged are taken out of theirs and
+        """Ask until each round has enough answers or can't have them any more, or until the deadline. The
+        rounds that are left then: keys of which a replica's record is damaged are taken out of theirs and
         asked anew, of the others. most: bytes of values that each may answer, as Replica.read has it; a
         refusal is no answer, so that a read never sees less for it.
 
         StaleEpochError: a replica knows a newer topology; nothing of the answers counts.
         """
-        await self._read(lookups, fence, deadline, most)
-        whole, apart = list(lookups), [one for lookup in lookups for one in lookup.without_damaged()]
+        await self._read(rounds, fence, deadline, most)
+        whole, apart = list(rounds), [one for read_round in rounds for one in read_round.without_damaged()]
         while apart:
             await self._read(apart, fence, deadline, most)
             whole += apart
-            apart = [one for lookup in apart for one in lookup.without_damaged()]
-        return [lookup for lookup in whole if lookup.keys]
+            apart = [one for read_round in apart for one in read_round.without_damaged()]
+        return [read_round for read_round in whole if read_round.keys]
 
     async def _read(
-        self, lookups: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None
+        self, rounds: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None
     ) -> None:
-        is_single = len(lookups) == 1 and len(lookups[0].keys) == 1
+        is_single = len(rounds) == 1 and len(rounds[0].keys) == 1
         latencies, now = self._single if is_single else self._many, self._clock.monotonic()
-        for lookup in lookups:
-            self._rank(lookup, latencies, now)
+        for read_round in rounds:
+            self._rank(read_round, latencies, now)
 
         async def ask(node_url: str, share: Sequence[ReadRound]) -> Sequence[Sequence[Held]]:
-            keys = share[0].keys if len(share) == 1 else [key for lookup in share for key in lookup.keys]
+            keys = share[0].keys if len(share) == 1 else [key for one in share for key in one.keys]
             began = self._clock.monotonic()
             try:
                 records = await self._replicas.at(node_url).read(keys, fence, deadline, most)
@@ -160,27 +159,29 @@ class Reader:
                 raise
             answered = self._clock.monotonic()
             latencies.note(node_url, answered - began, answered)
-            return (records,) if len(share) == 1 else _by_lookup(records, share)
+            return (records,) if len(share) == 1 else _by_round(records, share)
 
-        call = QuorumCall(lookups, deadline, delay=latencies.delay(now))
+        call = QuorumCall(rounds, deadline, delay=latencies.delay(now))
         await self._driver.run(call, ask)
         self._counters.speculative_retries += call.speculated
         if call.stale is not None:
             raise call.stale
 
-    def _rank(self, lookup: ReadRound, latencies: Latencies, now: float) -> None:
+    def _rank(self, read_round: ReadRound, latencies: Latencies, now: float) -> None:
         """Choose whom to ask, the quickest first."""
-        natural = [url for url in lookup.owners.natural if url not in lookup.damaged]
+        natural = [url for url in read_round.owners.natural if url not in read_round.damaged]
         live = [url for url in natural if self._replicas.is_reachable(url)]
         if len(live) < len(natural):
-            lookup.missing.update({url: self._replicas.absence(url) for url in natural if url not in live})
-        lookup.aim(live if len(live) == 1 else latencies.ranked(live, now))
+            read_round.missing.update(
+                {url: self._replicas.absence(url) for url in natural if url not in live}
+            )
+        read_round.aim(live if len(live) == 1 else latencies.ranked(live, now))
 
 
-def _by_lookup(records: Sequence[Held], lookups: Sequence[ReadRound]) -> list[Sequence[Held]]:
-    """The records of each lookup, of an answer to all their keys."""
-    ends = [*accumulate(len(lookup.keys) for lookup in lookups)]
-    return [records[end - len(lookup.keys) : end] for lookup, end in zip(lookups, ends, strict=True)]
+def _by_round(records: Sequence[Held], rounds: Sequence[ReadRound]) -> list[Sequence[Held]]:
+    """The records of each round, of an answer to all their keys."""
+    ends = [*accumulate(len(read_round.keys) for read_round in rounds)]
+    return [records[end - len(read_round.keys) : end] for read_round, end in zip(rounds, ends, strict=True)]
 
 
 def _stands_alone(error: LimeDBError) -> bool:

@@ -1,6 +1,8 @@
 """Finds what stands of keys at a level: asks, merges, mends, and starts over when the topology has changed.
 
 It owns the way from keys to records. It must never know how a client is answered.
+
+Tested in tests/replication/read/test_reader.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +23,7 @@ class ReadRepairStrategy(Protocol):
     """What is done where replicas differ (`read_repair.BlockingReadRepair`)."""
 
     async def restore(
-        self, lookups: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
+        self, rounds: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
     ) -> Mapping[str, LimeDBError]:
         """Mend; the keys that must not be answered, and why."""
 
@@ -35,7 +37,7 @@ class Read(NamedTuple):
 
 
 class ReadResolver:
-    """Reads keys. write_back: what is done where replicas differ; a simulation may replace it. on_conflict:
+    """Reads keys. read_repair: what is done where replicas differ; a simulation may replace it. on_conflict:
     called with a key of which two nodes have different records of one version, and with those nodes.
     """
 
@@ -46,13 +48,13 @@ class ReadResolver:
         reader: Reader,
         clock: Clock,
         counters: Counters,
-        write_back: ReadRepairStrategy,
+        read_repair: ReadRepairStrategy,
     ) -> None:
         self._placement, self._replicas, self._reader, self._clock = placement, replicas, reader, clock
-        self._counters, self.write_back = counters, write_back
+        self._counters, self.read_repair = counters, read_repair
         self.on_conflict: Callable[[str, str], None] = lambda key, between: None
 
-    async def find_alone(
+    async def resolve_alone(
         self, key: str, level: Level, deadline: float, most: int | None = None
     ) -> Read | None:
         """What stands of a key that has one replica, the short way; None: take the long one. most: as in
@@ -66,45 +68,45 @@ class ReadResolver:
         except StaleEpochError:
             return None
         except LimeDBError as error:
-            lookup = ReadRound([key], layout.of_key(key), 1)
-            lookup.missing[url] = error
-            return Read(key, lookup.error(key, level.value, 0.0))
+            read_round = ReadRound([key], layout.of_key(key), 1)
+            read_round.missing[url] = error
+            return Read(key, read_round.error(key, level.value, 0.0))
         return Read(key, record, "" if isinstance(record, RecordDamagedError) else url)
 
-    async def find(
+    async def resolve(
         self,
         keys: Sequence[str],
         level: Level,
         deadline: float,
         *,
         most: int | None = None,
-        writes_back: bool = True,
+        repairs: bool = True,
     ) -> list[Read]:
-        """What stands of different keys, in no order. writes_back: whether replicas that differ are mended.
+        """What stands of different keys, in no order. repairs: whether replicas that differ are mended.
         most: as in Reader.read.
 
         NotMemberError, StaleEpochError: the node can't follow the topology.
         """
         began = self._clock.monotonic()
-        writes_back = writes_back and level is not Level.ONE
+        repairs = repairs and level is not Level.ONE
         for attempt in range(MAX_RESTARTS):
             layout = self._placement.layout
             fence = layout.topology.fence
             try:
-                lookups = await self._reader.read(_lookups(keys, layout, level), fence, deadline, most)
-                self._report_conflicts(lookups)
-                failed = await self.write_back.restore(lookups, level, fence, deadline) if writes_back else {}
+                rounds = await self._reader.read(_rounds(keys, layout, level), fence, deadline, most)
+                self._report_conflicts(rounds)
+                failed = await self.read_repair.restore(rounds, level, fence, deadline) if repairs else {}
             except StaleEpochError as error:
                 self._follow(error, layout, attempt)
             else:
                 seconds = self._clock.monotonic() - began
-                return [read for lookup in lookups for read in _reads(lookup, failed, level, seconds)]
+                return [read for read_round in rounds for read in _reads(read_round, failed, level, seconds)]
         raise AssertionError("unreachable: the last attempt raises")
 
-    def _report_conflicts(self, lookups: Sequence[ReadRound]) -> None:
-        for lookup in lookups:
-            if len(lookup.answers) > 1:
-                for key, urls in lookup.conflicts():
+    def _report_conflicts(self, rounds: Sequence[ReadRound]) -> None:
+        for read_round in rounds:
+            if len(read_round.answers) > 1:
+                for key, urls in read_round.conflicts():
                     self.on_conflict(key, " and ".join(urls))
 
     def _follow(self, error: StaleEpochError, layout: Layout, attempt: int) -> None:
@@ -130,7 +132,7 @@ def sole_owner(layout: Layout, keys: Iterable[str]) -> str | None:
     return found
 
 
-def _lookups(keys: Sequence[str], layout: Layout, level: Level) -> list[ReadRound]:
+def _rounds(keys: Sequence[str], layout: Layout, level: Level) -> list[ReadRound]:
     """Keys by their owners."""
     if len(keys) == 1:
         owners = layout.of_key(keys[0])
@@ -142,21 +144,21 @@ def _lookups(keys: Sequence[str], layout: Layout, level: Level) -> list[ReadRoun
 
 
 def _reads(
-    lookup: ReadRound, failed: Mapping[str, LimeDBError], level: Level, seconds: float
+    read_round: ReadRound, failed: Mapping[str, LimeDBError], level: Level, seconds: float
 ) -> Iterator[Read]:
-    if not lookup.is_enough:
-        for key in lookup.keys:
-            yield Read(key, lookup.error(key, level.value, seconds))
+    if not read_round.is_enough:
+        for key in read_round.keys:
+            yield Read(key, read_round.error(key, level.value, seconds))
         return
-    answered = [url for url in lookup.owners.natural if url in lookup.answers]
-    for i, (key, record) in enumerate(zip(lookup.keys, lookup.winners(), strict=True)):
+    answered = [url for url in read_round.owners.natural if url in read_round.answers]
+    for i, (key, record) in enumerate(zip(read_round.keys, read_round.winners(), strict=True)):
         if failed and key in failed:
             yield Read(key, failed[key])
         else:
-            yield Read(key, record, _holder(lookup, answered, i, record))
+            yield Read(key, record, _holder(read_round, answered, i, record))
 
 
-def _holder(lookup: ReadRound, answered: list[str], i: int, record: Held) -> str:
+def _holder(read_round: ReadRound, answered: list[str], i: int, record: Held) -> str:
     if len(answered) == 1:
         return answered[0]
-    return next((url for url in answered if lookup.answers[url][i] == record), "")
+    return next((url for url in answered if read_round.answers[url][i] == record), "")

@@ -17,6 +17,8 @@ dropped at half the grace. Take the last owner to purge: an owner that received 
 SETTLE_SECONDS before would still hold it, by (3); so every older value was overruled before that, and its
 copies that were on their way have arrived, at somebody who kept a tombstone then, or were found by (4). No
 read asks nodes that own the range no more; when they come to own it again, `cleanup.py` sees to it.
+
+Tested in tests/replication/repair/test_anti_entropy.py.
 """
 
 from collections.abc import Sequence

@@ -2,6 +2,8 @@
 
 It owns one comparison, which anti-entropy and streaming share. It must never choose whom to compare, and
 never remove a record.
+
+Tested in tests/replication/repair/test_anti_entropy.py and tests/replication/streaming/test_transfer.py.
 """
 
 from collections.abc import Iterator, Sequence

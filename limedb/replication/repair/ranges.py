@@ -1,6 +1,8 @@
 """How a node's ranges are divided for repair.
 
 It owns the division. It must never send anything.
+
+Tested in tests/replication/repair/test_anti_entropy.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -199,12 +199,11 @@ class Handoff:
     async def _inform_owners(self, job: StreamJob, topology: Topology) -> None:
         """Make sure that the owners know the epoch, until all do."""
 
-        def take(url: str, known: Topology | LimeDBError) -> bool:
-            if isinstance(known, Topology) and known.fence == job.fence:
+        def take(url: str, known: Topology) -> None:
+            if known.fence == job.fence:
                 job.learned.add(url)
-            elif isinstance(known, Topology):
+            else:
                 self._topology_store.adopt(known)
-            return False
 
         while missing := [url for url in job.owners if url not in job.learned]:
             await ask_each(missing, lambda url: self._transport.learn(url, topology, LEARN_TIMEOUT), take)

@@ -3,6 +3,8 @@
 It owns the order of what was reported, and how much of it is kept. Each change is kept once for all
 readers: a subscriber is a place in the channel. It must never wait for a subscriber: one that falls behind
 what is kept finds a gap.
+
+Tested in tests/replication/watch/test_feed.py.
 """
 
 import asyncio

@@ -3,6 +3,8 @@
 It owns that choice. A narrow feed has one channel, of its own selection. A wide one, of all keys, has one
 for each selection that somebody watches, and one of all keys, from which the others are filled where a watch
 is resumed.
+
+Tested in tests/replication/watch/test_feed.py.
 """
 
 from collections.abc import Callable, Iterator

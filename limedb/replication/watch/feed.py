@@ -38,14 +38,12 @@ from contextlib import aclosing, suppress
 from typing import NamedTuple
 
 from limedb.aio.running_time import timeout
-from limedb.aio.turns import Turns
 from limedb.core.coverage import Coverage
 from limedb.core.hlc import version_at, wall_ms_of
 from limedb.core.layout import Layout
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
-from limedb.core.stop_limits import SPREAD_MS
 from limedb.errors import (
     LimeDBError,
     RangeUnreachableError,
@@ -53,12 +51,13 @@ from limedb.errors import (
     StaleEpochError,
     WatchGapError,
 )
-from limedb.ports import ChangeBatch, Clock, Placement, Replicas
+from limedb.ports import ChangeBatch
 from limedb.replication.replica_errors import failure_text
 from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.watch.channel import Channel
 from limedb.replication.watch.channels import Channels
 from limedb.replication.watch.reported import Known, Reported
+from limedb.replication.watch.sources import WatchSource, World, gap_of, listed
 
 SILENCE_SECONDS = 4.0
 """After which a node that sends nothing, not even that nothing changed, is lost."""
@@ -70,45 +69,6 @@ GRACE_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 QUEUE = 4
 """Batches of all nodes together that wait for the feed."""
-
-
-class World:
-    """What feeds run on. max_skew_ms: MAX_CLOCK_SKEW. turns: of all that watch."""
-
-    def __init__(self, placement: Placement, replicas: Replicas, clock: Clock, max_skew_ms: int) -> None:
-        self.placement, self.replicas, self.clock = placement, replicas, clock
-        self.turns = Turns(clock.monotonic)
-        self.skew_ms = 2 * max_skew_ms  # two clocks differ so much at most, or one that was set right
-        self.margin_ms = SPREAD_MS + self.skew_ms
-
-
-class WatchSource:
-    """A node that is listened to.
-
-    since_ms: from when on it is asked; None: from now. until_ms: until when it has reported all.
-    complete_since_ms: from when on it reports all, None where that is all that was asked for. is_live: it is
-    heard. reason: why not. gap: why it doesn't report all. is_tried: it has answered once, or failed to.
-    """
-
-    __slots__ = (
-        "complete_since_ms",
-        "gap",
-        "is_live",
-        "is_tried",
-        "reason",
-        "since_ms",
-        "task",
-        "until_ms",
-        "url",
-    )
-
-    def __init__(self, url: str, since_ms: int | None) -> None:
-        self.url, self.since_ms = url, since_ms
-        self.until_ms = 0
-        self.complete_since_ms: int | None = None
-        self.is_live = self.is_tried = False
-        self.reason, self.gap = "it has not answered yet", ""
-        self.task: asyncio.Task[None] | None = None
 
 
 class Place(NamedTuple):
@@ -323,7 +283,7 @@ class Feed:
             assert self._coverage is not None  # noqa: S101 (it is found before anybody is heard)
             is_counted = source.url in self._coverage.nodes
             source.complete_since_ms = batch.complete_since_ms if batch.has_gap and is_counted else None
-            source.gap = _gap_of(batch)
+            source.gap = gap_of(batch)
         source.is_live, source.until_ms = True, batch.until_ms
         self.newest_ms = max(self.newest_ms, batch.until_ms)
 
@@ -428,21 +388,8 @@ class Feed:
         missing |= {source.url: source.gap for source in gapped}
         if gapped and not self._is_begun.is_set():
             oldest = max(source.complete_since_ms or 0 for source in gapped)
-            raise WatchGapError(version_at(oldest), _listed(missing))
+            raise WatchGapError(version_at(oldest), listed(missing))
         raise RangeUnreachableError("a watch", self.level.value, missing)
-
-
-def _listed(reasons: dict[str, str]) -> str:
-    return "; ".join(f"{url}: {why}" for url, why in sorted(reasons.items()))
-
-
-def _gap_of(batch: ChangeBatch) -> str:
-    """Why a node's log doesn't reach back as far as it was asked for."""
-    if not batch.started_ms:
-        return "it was restarted, or its log of changes is too short"
-    if batch.complete_since_ms <= batch.started_ms:
-        return "it was restarted"
-    return "its log of changes keeps no older ones: too much was written meanwhile"
 
 
 def _holders(layout: Layout) -> set[str]:

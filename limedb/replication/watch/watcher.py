@@ -22,8 +22,9 @@ from limedb.errors import InvalidRequestError, TooManyWatchesError, WatchGapErro
 from limedb.ports import Clock, Placement, Replicas
 from limedb.replication.watch.channel import Piece
 from limedb.replication.watch.channels import ALL
-from limedb.replication.watch.feed import Feed, Place, World
+from limedb.replication.watch.feed import Feed, Place
 from limedb.replication.watch.reported import Reported
+from limedb.replication.watch.sources import World
 
 BEAT_SECONDS = 3.0
 """How long a watch hears nothing at most."""

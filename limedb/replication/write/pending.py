@@ -2,6 +2,8 @@
 
 It owns what is known of the write so far, and the request that waits for its outcome. It must never decide
 what is tried next: `writer.py` and `idempotency/proposer.py` do.
+
+Tested in tests/replication/write/test_writer.py.
 """
 
 import asyncio

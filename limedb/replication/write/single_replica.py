@@ -2,6 +2,8 @@
 
 It owns the question whether that way may be taken, and the one message. It must never conclude a write:
 `writer.py` does.
+
+Tested in tests/replication/write/test_writer.py.
 """
 
 from collections.abc import Sequence

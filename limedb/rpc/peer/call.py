@@ -1,6 +1,8 @@
 """One call to a peer: sent over its link, watched, with its failure as one of our errors.
 
 It owns the meaning of a failed call to a peer. It must never retry: the callers know what is safe.
+
+Tested in tests/rpc/peer/test_remote_replica.py.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 
 It owns these checks, at the start and as long as the node is in no cluster, since the process that has the
 name may have stood still at the start. It must never change anything.
+
+Tested in tests/scenarios/test_names.py.
 """
 
 import asyncio

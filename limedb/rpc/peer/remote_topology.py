@@ -1,6 +1,8 @@
 """The calls by which nodes agree, over the links: ports.TopologyTransport.
 
 It owns the mapping from methods to calls. It must never decide or retry.
+
+Tested in tests/rpc/peer/test_remote_replica.py.
 """
 
 from collections.abc import Callable

@@ -5,6 +5,8 @@ PATIENCE_SECONDS. A peer that answers neither the ping nor anything else meanwhi
 outstanding calls end at once, and the watchdog probes the peer until it answers. So a call fails within 0.8 s
 if the peer hangs or is cut off, and continues if it is only slow; a distant peer gets the time that its pings
 take. It must never know what the calls ask.
+
+Tested in tests/rpc/peer/test_links.py and tests/rpc/peer/test_stream.py.
 """
 
 import asyncio

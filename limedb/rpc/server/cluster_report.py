@@ -1,6 +1,8 @@
 """The cluster as a node sees it: gossip and topology side by side, as messages.
 
 It owns the join of the two. It must never change anything.
+
+Tested in tests/rpc/server/test_cluster.py.
 """
 
 import asyncio

@@ -6,6 +6,8 @@ file.
 
 Connections that have sent least go first, and among equals the newest: so a client that works keeps its
 connection when another opens a thousand and leaves them idle.
+
+Tested in tests/scenarios/test_lesser_troubles.py.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""DashboardService: the files of the web dashboard."""
+"""DashboardService: the files of the web dashboard.
+
+Tested in tests/web/test_assets.py.
+"""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""The deadlines of requests."""
+"""The deadlines of requests.
+
+Tested in tests/rpc/peer/test_stream.py.
+"""
 
 from limedb.ports import Clock
 from limedb.rpc.server.server import Context

@@ -2,6 +2,8 @@
 
 It owns how records are divided into messages. It must never run ahead of the client: it makes a message only
 when the client has taken the one before.
+
+Tested in tests/scenarios/test_scan.py and tests/scenarios/test_watch.py.
 """
 
 from collections import Counter

@@ -1,4 +1,7 @@
-"""KVService: check, call, convert."""
+"""KVService: check, call, convert.
+
+Tested in tests/scenarios/test_rest.py and tests/scenarios/test_grpc.py.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Literal, Protocol, cast

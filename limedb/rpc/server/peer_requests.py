@@ -6,6 +6,8 @@ for a slow one. Answers that are ready in the same turn of the event loop go out
 
 When the stream ends, running tasks are cancelled; a write that has begun is still completed (`LocalReplica`).
 When the node stops, it reads no more questions, completes and answers the running ones, and ends the stream.
+
+Tested in tests/rpc/peer/test_stream.py.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""ReplicaService: peers' calls to this node's replica. It must never coordinate: one hop, no loops."""
+"""ReplicaService: peers' calls to this node's replica. It must never coordinate: one hop, no loops.
+
+Tested in tests/rpc/peer/test_remote_replica.py and tests/rpc/peer/test_stream.py.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing

@@ -1,4 +1,7 @@
-"""TopologyService: peers' calls to agree with this node. It converts and calls, and must never decide."""
+"""TopologyService: peers' calls to agree with this node. It converts and calls, and must never decide.
+
+Tested in tests/rpc/peer/test_remote_replica.py.
+"""
 
 from limedb.cluster.topology.loopback import TopologyKeeper
 from limedb.core.bounds import is_url

@@ -7,6 +7,8 @@ is the protobuf-JSON object of limedb.v1.Record, without the key: {"version": ".
 "blob" in base64, or "tombstone": true, and "expiresAtMs"; and "check", the checksum of the record's bytes in
 hex, which entries from before there were checksums lack. Entries stay as they are until their key is written,
 so nothing that the Go LimeDB wrote is lost.
+
+Tested in tests/storage/filesystem/test_store.py.
 """
 
 import json

@@ -2,6 +2,8 @@
 
 It owns how they are kept and, if damaged, counted again. It must never run beside a writer, only in its
 transaction.
+
+Tested in tests/storage/lmdb/test_store.py.
 """
 
 import logging

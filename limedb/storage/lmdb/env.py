@@ -1,6 +1,8 @@
 """An LMDB environment: its options, and the meaning of its errors.
 
 It owns the options. It must never read or write records.
+
+Tested in tests/storage/lmdb/test_store.py and tests/storage/test_failing_callbacks.py.
 """
 
 import errno

@@ -3,6 +3,8 @@
 It owns batches until they are submitted. It must never wait needlessly: a batch waits only for a lull, and
 while others are being written. A sync costs the loop several turns of the interpreter's lock, so a few large
 groups are cheaper than many small ones.
+
+Tested in tests/storage/test_checkpoints.py.
 """
 
 import asyncio

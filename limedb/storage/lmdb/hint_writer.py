@@ -2,6 +2,8 @@
 
 It owns the write transactions of a hint log. It must never touch the event loop, except to post results, and
 never end because of an error: hints that can't be written are dropped.
+
+Tested in tests/storage/lmdb/test_hints.py.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 
 It owns how packed entries are found and named. It must never write, nor keep a transaction open. It is for
 the event loop: in another thread each step of a cursor would wait for the interpreter's lock.
+
+Tested in tests/storage/test_checkpoints.py and tests/storage/lmdb/test_upgrade.py.
 """
 
 from collections.abc import Callable, Sequence

@@ -12,6 +12,8 @@ LMDB keys have at most 511 bytes, ours 4 KiB. Up to 480 bytes the stored key is 
 stored as its first 480 bytes, 0xFF (which occurs in no UTF-8, so no user's key has it) and 16 bytes of
 BLAKE2b of the whole key. Keys that share 480 bytes are neighbours, right after the key that ends there, in
 the order of their digests: they are sorted when they are read.
+
+Tested in tests/storage/lmdb/test_store.py.
 """
 
 from collections.abc import Iterable, Iterator

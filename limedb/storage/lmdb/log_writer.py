@@ -5,6 +5,8 @@ post results.
 
 Jobs that are submitted together are one write and one sync, however many batches and callers. They are
 appended as a whole or not at all, so none needs a new plan.
+
+Tested in tests/storage/test_checkpoints.py and tests/storage/test_failing_callbacks.py.
 """
 
 import logging
@@ -92,7 +94,7 @@ class LogWriter:
         self._post(partial(done, jobs, is_done))
 
     def _append_groups(self, jobs: list[WriteGroup]) -> None:
-        if groups := _groups_of(jobs):
+        if groups := groups_of(jobs):
             self._log.append(groups)
             self.appends += 1
             if self._is_synced_later and self._sync_due is None:
@@ -140,7 +142,7 @@ def _nothing() -> None:
     pass
 
 
-def _groups_of(jobs: list[WriteGroup]) -> list[bytes]:
+def groups_of(jobs: list[WriteGroup]) -> list[bytes]:
     """The writes of jobs as LogGroups. A purging job gets its own group: in a group, purges come last."""
     groups: list[bytes] = []
     parts: list[bytes] = []

@@ -3,6 +3,8 @@
 It owns the newest item of each such key: frozen if it is on its way to the tables, otherwise fresh. It must
 never touch a disk: the write-ahead log has the same items on disk. The name comes from Chang et al. 2006,
 "Bigtable".
+
+Tested in tests/storage/test_checkpoints.py.
 """
 
 from limedb.storage.lmdb.plan import EncodedRecord, WritePlan

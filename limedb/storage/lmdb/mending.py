@@ -2,6 +2,8 @@
 
 It owns the effect of scrubbing on the tables. It must never change a record, nor remove one that verifies in
 its place: `replication/repair/healing.py` replaces damaged records from other replicas.
+
+Tested in tests/storage/test_damage.py.
 """
 
 from itertools import islice

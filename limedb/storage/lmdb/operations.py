@@ -49,8 +49,8 @@ _NOTE = b"\xff" * 8 + b"note"
 _FORGOTTEN = b"\xff" * 8 + b"forgotten"
 _META = 2
 _STATE = Struct(">I16sI16sBQQB")
-"""The promised round and proposer, the accepted ones, and the terms: whether there are any, version, expiry,
-existed.
+"""The promised round and proposer, the accepted ones, and the agreed version: whether there is one, version,
+expiry, existed.
 """
 _SEAL = 8
 _SPARE = 8
@@ -291,16 +291,16 @@ def _verify(folder: Path, txn: "lmdb.Transaction[bytes]") -> None:
 
 def pack(state: State) -> bytes:
     """The stored form of a state."""
-    terms = state.value or AgreedVersion(0, 0, existed=False)
+    agreed = state.value or AgreedVersion(0, 0, existed=False)
     return _STATE.pack(
         state.promised.round,
         state.promised.proposer.encode(),
         state.accepted.round,
         state.accepted.proposer.encode(),
         state.value is not None,
-        terms.version,
-        terms.expires_at,
-        terms.existed,
+        agreed.version,
+        agreed.expires_at,
+        agreed.existed,
     )
 
 

@@ -1,6 +1,8 @@
 """The changes that a batch of records makes to the stored ones.
 
 It owns the merge of a batch. It must never write: `writer.py` carries out the plan.
+
+Tested in tests/storage/test_checkpoints.py.
 """
 
 from collections.abc import Callable, Sequence

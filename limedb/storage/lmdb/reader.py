@@ -2,6 +2,8 @@
 
 It owns how tables are read. It must never write, nor keep a transaction open: that would keep LMDB from
 reusing freed pages. Any thread may call it.
+
+Tested in tests/storage/lmdb/test_store.py.
 """
 
 import sys

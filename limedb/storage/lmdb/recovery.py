@@ -4,6 +4,8 @@ It owns the replay. It must never run beside other writes.
 
 Replaying a log that the tables have in part already gives the same tables: a stored record that is the same
 or newer stays, and a purge removes only the record that it names.
+
+Tested in tests/storage/test_checkpoints.py.
 """
 
 import logging

@@ -5,6 +5,8 @@ It owns the decision whether the tables can be believed about a key. It must nev
 A record is damaged if its checksum doesn't match, or if it belongs under another key. A key is absent only if
 neither table has it: otherwise a lookup that misses because a byte of the tree has changed would pass for an
 answer.
+
+Tested in tests/storage/test_damage.py.
 """
 
 from collections.abc import Iterable, Iterator

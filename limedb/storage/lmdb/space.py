@@ -2,6 +2,8 @@
 
 It owns the estimate. It must never be used as proof of a full disk: if it says no there may still be room,
 and only a transaction of the tables shows that.
+
+Tested in tests/storage/test_failing_callbacks.py and tests/storage/test_checkpoints.py.
 """
 
 import time

@@ -30,9 +30,9 @@ from limedb.storage.seal import seal_of
 log = logging.getLogger(__name__)
 
 OLD_FORMATS = (b"1", b"2")
-_BATCH = 10_000
+BATCH_RECORDS = 10_000
 """Records per transaction, so that the map need not hold both forms of all of them."""
-_BATCH_BYTES = 16 << 20
+BATCH_BYTES = 16 << 20
 """Bytes of records per transaction, which are in memory together."""
 _SEALING = b"sealing"
 """In the meta table, while records are being sealed: 1 byte, and the last stored key."""
@@ -117,7 +117,7 @@ def _some(cursor: "lmdb.Cursor[bytes]", start: bytes) -> list[tuple[bytes, bytes
     for item in cursor.iternext() if cursor.set_range(start) else ():
         items.append(item)
         size += len(item[1])
-        if len(items) >= _BATCH or size >= _BATCH_BYTES:
+        if len(items) >= BATCH_RECORDS or size >= BATCH_BYTES:
             break
     return items
 

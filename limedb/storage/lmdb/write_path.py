@@ -7,6 +7,8 @@ a task or a thread counts as a failure of the disk, and becomes the answer of al
 
 If there may be no room for a promise of the log, batches take the direct way, after a checkpoint: into the
 tables at once. So a write is acknowledged only once it is stored, and one that finds no room gets an error.
+
+Tested in tests/storage/test_checkpoints.py.
 """
 
 import asyncio

@@ -9,6 +9,8 @@ batches are tried again one by one, and only those that find no room themselves 
 A job comes with its plan, made on the event loop: every read in this thread releases the GIL and, on a busy
 loop, waits long to get it back, while `putmulti` and commit release it once. Plans build on each other, so
 jobs that are tried one by one are planned again, here.
+
+Tested in tests/storage/lmdb/test_store.py and tests/storage/test_failing_callbacks.py.
 """
 
 import asyncio

@@ -1,6 +1,8 @@
 """Hints in memory: lost at a restart, like the data of the memory store.
 
 It owns its dicts. It must never touch a disk.
+
+Tested in tests/storage/test_hint_logs.py.
 """
 
 from collections.abc import Sequence

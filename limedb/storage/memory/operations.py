@@ -2,6 +2,8 @@
 
 It owns the states of a node whose data is also in memory. It must never judge a proposal:
 `core/idempotency.py` does.
+
+Tested in tests/storage/lmdb/test_operations.py.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,8 @@
 """The memory store: a dict, lost when the process ends.
 
 It owns its dict and the two orders of its keys. It must never touch a disk except for a snapshot.
+
+Tested in tests/storage/test_contract.py.
 """
 
 import asyncio

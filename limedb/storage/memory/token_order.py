@@ -1,6 +1,8 @@
 """Records of a dict in the order of tokens, for walks through the memory and the filesystem store.
 
 It owns orders that are updated lazily. It must never change a record.
+
+Tested in tests/storage/test_walk.py.
 """
 
 from bisect import bisect_left

@@ -1,10 +1,13 @@
 """How a node finds out that its clock is wrong."""
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
 
 from limedb.cluster.gossip.clock_skew import START_INTERVALS, ClockSkewMonitor
+from tests.cluster.nodes import Cluster, formed
+from tests.cluster.virtual import run_virtual
 
 MEMBERS = ["b", "c", "d", "e"]
 
@@ -116,3 +119,16 @@ def test_measurements_from_before_a_peers_clock_was_set_do_not_hide_that_the_own
     assert watch.problem() == ""
     clock.offset_ms = 600_000
     assert "ahead of those of 4 of 4" in watch.problem()
+
+
+@pytest.mark.simulation
+def test_nodes_compare_their_clocks_as_they_gossip() -> None:
+    async def scenario() -> None:
+        async with Cluster() as cluster:
+            nodes = await formed(cluster, 4)
+            await asyncio.sleep(10)
+            for node in nodes:
+                assert set(node.clocks.offsets()) == {n.url for n in nodes if n is not node}
+                assert node.clocks.problem() == ""
+
+    run_virtual(scenario())

@@ -8,8 +8,7 @@ import pytest
 from limedb.core.topology import Topology, leave
 from limedb.errors import TopologyChangeError, UnavailableError
 from tests.cluster.network import url_of
-from tests.cluster.nodes import Cluster, Node
-from tests.cluster.test_topology_changes import formed
+from tests.cluster.nodes import Cluster, Node, formed
 from tests.cluster.virtual import run_virtual, wait_until
 
 

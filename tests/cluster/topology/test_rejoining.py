@@ -7,8 +7,9 @@ from limedb.cluster.topology.rejoining import waits_for
 from limedb.core.membership import NodeState
 from limedb.core.topology import Member, Phase, join
 from limedb.ports import Saved
+from tests.cluster.client import Client
 from tests.cluster.network import url_of
-from tests.cluster.nodes import Client, Cluster, Disk
+from tests.cluster.nodes import Cluster, Disk
 from tests.cluster.virtual import run_virtual, wait_until
 
 OTHER = "00000000000000ab"

@@ -1,4 +1,7 @@
-"""What a node believes of the topology: its voters' words, each asked by itself, and nothing else."""
+"""What a node believes of the topology: its voters' words, each asked by itself, and nothing else.
+
+Tests limedb/cluster/topology/accounts.py and limedb/ports/topology.py.
+"""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,9 +15,9 @@ from limedb.core.paxos import Ballot
 from limedb.core.topology import Phase, Topology, cancel, finish, hand_over, leave, remove
 from limedb.errors import InvalidRequestError, UnavailableError
 from limedb.ports import Account
+from tests.cluster.client import Client
 from tests.cluster.network import url_of
-from tests.cluster.nodes import Client, Cluster, Node
-from tests.cluster.test_topology_changes import formed
+from tests.cluster.nodes import Cluster, Node, formed
 from tests.cluster.virtual import run_virtual, wait_until
 
 

@@ -1,4 +1,8 @@
-"""Reads at their levels: who is asked, what is mended, and how little a slow or lost replica matters."""
+"""Reads at their levels: who is asked, what is mended, and how little a slow or lost replica matters.
+
+Tests limedb/replication/replica_errors.py, limedb/replication/read/read_repair.py and
+limedb/replication/read/resolver.py.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -171,7 +175,7 @@ async def test_a_read_after_a_read_never_answers_with_less() -> None:
 
 
 @virtual
-async def test_without_the_write_back_a_later_read_may_answer_with_less() -> None:
+async def test_without_read_repair_a_later_read_may_answer_with_less() -> None:
     class Forgetful:
         async def restore(self, *_: object) -> dict[str, Exception]:
             return {}
@@ -180,7 +184,7 @@ async def test_without_the_write_back_a_later_read_may_answer_with_less() -> Non
     await nodes.put(Record("k", "old", OLD), A, B, C)
     await nodes.put(Record("k", "new", NEW), C)
     first, second = nodes.coordinator(), nodes.coordinator()
-    first.coordinator.finder.write_back = Forgetful()  # type: ignore[assignment]
+    first.coordinator.resolver.read_repair = Forgetful()  # type: ignore[assignment]
     first.fail(A, is_down=True)
     second.fail(C, is_down=True)
     assert (await first.coordinator.get("k", None, SOON)).value == "new"

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from tests.cluster.client import Client
 from tests.cluster.network import url_of
-from tests.cluster.nodes import Client, Cluster
-from tests.cluster.test_topology_changes import formed
+from tests.cluster.nodes import Cluster, formed
 from tests.cluster.virtual import run_virtual, wait_until
 
 

@@ -1,4 +1,8 @@
-"""Writes at their levels: who is asked, what is told, what is tried again, what is left behind."""
+"""Writes at their levels: who is asked, what is told, what is tried again, what is left behind.
+
+Tests limedb/replication/fanout.py, limedb/replication/write/pending.py,
+limedb/replication/write/single_replica.py and limedb/replication/replica_errors.py.
+"""
 
 import asyncio
 from dataclasses import replace

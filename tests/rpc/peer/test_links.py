@@ -1,4 +1,7 @@
-"""Links to peers: kept while they work; a peer that gives no sign of life is found out, and found again."""
+"""Links to peers: kept while they work; a peer that gives no sign of life is found out, and found again.
+
+Tests limedb/rpc/peer/watchdog.py.
+"""
 
 import asyncio
 import re

@@ -1,4 +1,8 @@
-"""Peers over a real wire: questions arrive, and errors come back as the same errors."""
+"""Peers over a real wire: questions arrive, and errors come back as the same errors.
+
+Tests limedb/rpc/peer/call.py, limedb/rpc/peer/change_stream.py, limedb/rpc/server/topology.py and
+limedb/rpc/server/replica.py.
+"""
 
 import time
 from collections.abc import AsyncIterator

@@ -1,4 +1,7 @@
-"""The stream between peers, over a real wire: frames, order, bounds, deadlines, and its end."""
+"""The stream between peers, over a real wire: frames, order, bounds, deadlines, and its end.
+
+Tests limedb/rpc/peer/watchdog.py.
+"""
 
 import asyncio
 import time

@@ -1,4 +1,7 @@
-"""The reports of a node on the cluster."""
+"""The reports of a node on the cluster.
+
+Tests limedb/rpc/server/cluster_report.py and limedb/wire/cluster.py.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine

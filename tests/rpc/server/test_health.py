@@ -1,4 +1,7 @@
-"""A load balancer that asks for the health of a node is answered before the node stops."""
+"""A load balancer that asks for the health of a node is answered before the node stops.
+
+Tests limedb/rpc/server/running_streams.py.
+"""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,7 @@
-"""How methods are served: statuses, counters, streams and their ends."""
+"""How methods are served: statuses, counters, streams and their ends.
+
+Tests limedb/rpc/server/running_streams.py.
+"""
 
 import asyncio
 import time

@@ -1,3 +1,5 @@
+"""Tests limedb/storage/filesystem/json_file.py."""
+
 import json
 from pathlib import Path
 

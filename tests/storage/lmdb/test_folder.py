@@ -1,4 +1,7 @@
-"""A store's folder in which something is damaged, missing or old is refused; what a crash leaves is not."""
+"""A store's folder in which something is damaged, missing or old is refused; what a crash leaves is not.
+
+Tests limedb/storage/files.py.
+"""
 
 import os
 import shutil

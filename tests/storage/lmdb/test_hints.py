@@ -1,3 +1,5 @@
+"""Tests limedb/storage/lmdb/hint_writer.py."""
+
 import asyncio
 import os
 import sys

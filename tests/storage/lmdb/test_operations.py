@@ -27,12 +27,12 @@ FENCE = Fence("c1", 3)
 
 def proposal(name: str = "o", began: int = NOW, attempt: int = 0, version: int | None = 1) -> Proposal:
     operation = WriteId(name.encode().ljust(16, b"."), 0, began)
-    terms = None if version is None else AgreedVersion(version, 0, existed=True)
-    return Proposal(operation, Ballot(FIRST + attempt, "p" * 16), terms)
+    agreed = None if version is None else AgreedVersion(version, 0, existed=True)
+    return Proposal(operation, Ballot(FIRST + attempt, "p" * 16), agreed)
 
 
 def accepted(of: Proposal) -> State:
-    return Acceptor(of.ballot, of.ballot, of.terms)
+    return Acceptor(of.ballot, of.ballot, of.value)
 
 
 @pytest.fixture(params=["memory", "lmdb"])
@@ -52,7 +52,7 @@ async def test_it_tells_what_was_accepted_and_promised(log: OperationLog) -> Non
     assert await log.move([one, other], NOW) == [accepted(one), accepted(other)]
     later = proposal(attempt=1, version=None)
     (state,) = await log.move([later], NOW)
-    assert state == Acceptor(later.ballot, one.ballot, one.terms)
+    assert state == Acceptor(later.ballot, one.ballot, one.value)
     assert await log.move([one], NOW) == [state]
 
 
@@ -71,7 +71,7 @@ async def test_what_is_too_old_is_forgotten_and_never_what_may_be_asked_for(log:
     assert log.forgotten_ms <= NOW - MAX_AGE_MS + 20_000
     promise = proposal("young", NOW - MAX_AGE_MS, 1, None)
     (state,) = await log.move([promise], NOW)
-    assert state.value == young.terms
+    assert state.value == young.value
 
 
 async def test_of_too_many_the_oldest_are_forgotten_and_it_says_so(log: OperationLog) -> None:
@@ -95,7 +95,7 @@ async def test_on_disk_it_outlives_a_restart(tmp_path: Path) -> None:
     log = LmdbOperationLog(tmp_path, "always")
     assert (log.noted(FENCE), log.noted(Fence("c1", 4))) == (77, None)
     assert await log.move([proposal(attempt=1, version=None)], NOW) == [
-        Acceptor(Ballot(FIRST + 1, "p" * 16), one.ballot, one.terms)
+        Acceptor(Ballot(FIRST + 1, "p" * 16), one.ballot, one.value)
     ]
     with pytest.raises(StoreError, match="in use"):
         LmdbOperationLog(tmp_path, "always")
@@ -141,7 +141,7 @@ async def test_of_any_flipped_bit_no_state_comes_that_was_not_kept_and_none_is_m
             found += 1
             continue
         states = await log.move(asked, NOW)
-        assert [(s.accepted, s.value) for s in states] == [(p.ballot, p.terms) for p in kept]
+        assert [(s.accepted, s.value) for s in states] == [(p.ballot, p.value) for p in kept]
         await log.close()
         shutil.rmtree(folder)
         folder.mkdir()

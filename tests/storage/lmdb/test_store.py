@@ -1,3 +1,7 @@
+"""Tests limedb/storage/lmdb/counters.py, limedb/storage/lmdb/reader.py, limedb/storage/lmdb/env.py and
+limedb/storage/lmdb/writer.py.
+"""
+
 import asyncio
 import json
 import os

@@ -1,6 +1,10 @@
-"""Opening folders of format 1, whose index held versions alone, and 2, whose records had no checksums."""
+"""Opening folders of format 1, whose index held versions alone, and 2, whose records had no checksums.
+
+Tests limedb/storage/lmdb/index.py.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
@@ -55,58 +59,64 @@ async def _check(folder: Path, records: list[Record]) -> None:
 async def test_an_old_folder_is_brought_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, size: int, version: bytes
 ) -> None:
-    monkeypatch.setattr(lmdb_upgrade, "_BATCH", batch)
-    monkeypatch.setattr(lmdb_upgrade, "_BATCH_BYTES", size)
+    monkeypatch.setattr(lmdb_upgrade, "BATCH_RECORDS", batch)
+    monkeypatch.setattr(lmdb_upgrade, "BATCH_BYTES", size)
     await _downgrade(tmp_path / "n.lmdb", version)
     await _check(tmp_path / "n.lmdb", RECORDS)
     with lmdb.open(str(tmp_path / "n.lmdb"), max_dbs=8) as env, env.begin() as txn:
         assert txn.get(b"format", db=env.open_db(b"meta", txn=txn)) == FORMAT_VERSION
 
 
+class DyingEnv:
+    """An environment whose disk fails at one of its transactions."""
+
+    def __init__(self, env: lmdb.Environment, transactions: int) -> None:
+        self._env, self._left = env, transactions
+
+    def begin(self, **options: Any) -> Any:
+        if not self._left:
+            raise StoreError("the disk failed")
+        self._left -= 1
+        return self._env.begin(**options)
+
+    def path(self) -> str:
+        return self._env.path()
+
+
+def _upgrade_in_part(folder: Path, version: bytes, transactions: int) -> None:
+    """Begin an upgrade whose disk fails behind some transactions."""
+    with lmdb.open(str(folder), max_dbs=8, map_size=1 << 30) as env:
+        main, tokens, meta = (env.open_db(name) for name in (b"main", b"tokens", b"meta"))
+        dying: Any = DyingEnv(env, transactions)
+        with pytest.raises(StoreError, match="the disk failed"):
+            lmdb_upgrade.upgrade(dying, main, tokens, meta, version)
+
+
 async def test_an_upgrade_that_was_cut_short_begins_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _downgrade(tmp_path / "n.lmdb")
-    calls = 0
-
-    def dies(stored: bytes, data: bytes) -> tuple[bytes, bytes]:
-        nonlocal calls
-        calls += 1
-        if calls > 30:
-            raise StoreError("the disk failed")
-        return index_entry(stored, data)
-
-    index_entry = lmdb_upgrade._index_entry
-    monkeypatch.setattr(lmdb_upgrade, "_BATCH", 10)
-    monkeypatch.setattr(lmdb_upgrade, "_index_entry", dies)
-    with pytest.raises(StoreError, match="the disk failed"):
-        open_lmdb(tmp_path / "n.lmdb")
-    monkeypatch.undo()
+    monkeypatch.setattr(lmdb_upgrade, "BATCH_RECORDS", 10)
+    _upgrade_in_part(tmp_path / "n.lmdb", b"1", 3)
     with lmdb.open(str(tmp_path / "n.lmdb"), max_dbs=8) as env, env.begin() as txn:
         assert txn.get(b"format", db=env.open_db(b"meta", txn=txn)) == b"1"
         tokens = env.open_db(b"tokens", txn=txn)
-        assert {len(packed) for _, packed in txn.cursor(tokens).iternext()} > {8}
+        sizes = [len(packed) for _, packed in txn.cursor(tokens).iternext()]
+        assert sum(size > 8 for size in sizes) == 30
         assert txn.get(number(token_of("k1")) + b"k1", db=tokens)
     await _check(tmp_path / "n.lmdb", RECORDS)
 
 
-async def test_sealing_that_was_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    await _downgrade(tmp_path / "n.lmdb", b"2")
-    seal, calls = lmdb_upgrade._sealed, 0
-
-    def dies(data: bytes, is_sound: bool) -> bytes:
-        nonlocal calls
-        calls += 1
-        if calls > 30:
-            raise StoreError("the disk failed")
-        return seal(data, is_sound)
-
-    monkeypatch.setattr(lmdb_upgrade, "_BATCH", 10)
-    monkeypatch.setattr(lmdb_upgrade, "_sealed", dies)
-    with pytest.raises(StoreError, match="the disk failed"):
-        open_lmdb(tmp_path / "n.lmdb")
-    monkeypatch.undo()
-    await _check(tmp_path / "n.lmdb", RECORDS)
+@pytest.mark.parametrize("version", [b"1", b"2"])
+async def test_an_upgrade_that_is_cut_short_anywhere_is_finished_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: bytes
+) -> None:
+    monkeypatch.setattr(lmdb_upgrade, "BATCH_RECORDS", 20)
+    for transactions in range({b"1": 9, b"2": 5}[version]):
+        folder = tmp_path / f"{transactions}.lmdb"
+        await _downgrade(folder, version)
+        _upgrade_in_part(folder, version, transactions)
+        await _check(folder, RECORDS)
 
 
 async def test_what_was_damaged_before_is_found_by_the_index(tmp_path: Path) -> None:

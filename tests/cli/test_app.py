@@ -1,4 +1,7 @@
-"""The command line: help, exit codes, what a user sees of an error."""
+"""The command line: help, exit codes, what a user sees of an error.
+
+Tests limedb/cli/envoy_config.py.
+"""
 
 import subprocess
 import sys

@@ -1,10 +1,15 @@
-"""Watches that share a feed: each is told each version once, in order, whatever comes again."""
+"""Watches that share a feed: each is told each version once, in order, whatever comes again.
+
+Tests limedb/replication/watch/channels.py and limedb/replication/watch/sources.py.
+"""
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 
 from limedb.aio.turns import AT_ONCE
+from limedb.core.coverage import Coverage
 from limedb.core.hlc import version_at
 from limedb.core.quorum import Level
 from limedb.core.record import Record
@@ -212,17 +217,24 @@ def _same_bucket(key: str) -> str:
 
 @virtual
 async def test_the_end_of_a_feed_ends_all_of_its_watches() -> None:
-    nodes = Nodes(A, B, C)
+    nodes, ends = Nodes(A, B, C), asyncio.Event()
     seat = nodes.coordinator()
+
+    class Ending(Coverage):
+        def is_enough(self, nodes: Collection[str], level: Level) -> bool:
+            if ends.is_set():
+                raise WatchGapError(1, "of a test")
+            return super().is_enough(nodes, level)
+
+    class EndingFeed(Feed):
+        coverage_class = Ending
+
+    seat.watcher.feed_class = EndingFeed
     watches = [await stand(seat) for _ in range(3)]
-    with pytest.MonkeyPatch.context() as patch:
-
-        def breaks(self: Feed) -> bool:
-            raise WatchGapError(1, "of a test")
-
-        patch.setattr(Feed, "_judge", breaks)
-        for news in watches:
-            with pytest.raises(WatchGapError, match="of a test"):
-                await anext(news)
+    ends.set()
+    for news in watches:
+        with pytest.raises(WatchGapError, match="of a test"):
+            await anext(news)
+    ends.clear()
     again = await stand(seat)
     await again.aclose()

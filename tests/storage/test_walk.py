@@ -1,4 +1,7 @@
-"""The entries of every store, by which replicas are compared, and their removal."""
+"""The entries of every store, by which replicas are compared, and their removal.
+
+Tests limedb/storage/entries.py and limedb/storage/memory/token_order.py.
+"""
 
 import asyncio
 from pathlib import Path

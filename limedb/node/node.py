@@ -2,41 +2,33 @@
 
 It owns the choice of the adapter for each port, and the order of start and stop. It alone constructs
 adapters, and stops them in reverse order. It must never contain the logic of a request.
+
+Tested in tests/scenarios/test_stopping.py and tests/scenarios/test_disk_troubles.py.
 """
 
 import asyncio
-import gc
 import logging
-import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from random import Random
-
-import uvloop
-from typing_extensions import override
 
 from limedb import __version__
 from limedb.aio.aside import Aside
-from limedb.aio.last_resort import LastResort
-from limedb.aio.last_words import leave_last_words
-from limedb.aio.running_time import RunningTime
-from limedb.aio.stop_signals import StopSignals
 from limedb.aio.supervisor import Supervisor
 from limedb.cluster.topology.store import new_id
 from limedb.config import Config
 from limedb.core.problems import Problem
-from limedb.core.quorum import Level
 from limedb.core.report import RotFigures
-from limedb.core.stop_limits import LAST_SECONDS, drain_seconds
-from limedb.engine import Engine, Settings, World
-from limedb.errors import LimeDBError, StoreDamagedError
+from limedb.engine import Engine, World
+from limedb.errors import LimeDBError
+from limedb.node.clock import SystemClock
+from limedb.node.settings import engine_settings, max_answer_bytes, max_memory_bytes
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
-from limedb.observability.machine import give_back, machine_memory, own_memory_reader
+from limedb.observability.machine import give_back, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
-from limedb.ports import Clock, NodeFile, Store, StoreStats
+from limedb.ports import NodeFile, Store, StoreStats
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.own_name import NameWatch, check_own_name
 from limedb.rpc.peer.remote_replica import RemoteGossip, ReplicaDirectory
@@ -44,7 +36,7 @@ from limedb.rpc.peer.remote_topology import RemoteTopology
 from limedb.rpc.server.admin import AdminServicer
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster import ClusterServicer
-from limedb.rpc.server.connections import Connections, raise_descriptor_limit
+from limedb.rpc.server.connections import Connections
 from limedb.rpc.server.dashboard import DashboardServicer
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.gossip import GossipServicer
@@ -58,7 +50,7 @@ from limedb.rpc.server.topology import TopologyServicer
 from limedb.rpc.server.watch_waits import WatchWaits
 from limedb.storage.data_names import check_names
 from limedb.storage.data_watch import DataWatch, data_of
-from limedb.storage.node_damage import damaged_before, prepare_node_file, replace_damaged, replace_removed
+from limedb.storage.node_damage import damaged_before, prepare_node_file
 from limedb.storage.node_file import JsonNodeFile, open_node_file
 from limedb.storage.opening import (
     open_change_tail,
@@ -71,54 +63,12 @@ from limedb.storage.opening import (
 
 log = logging.getLogger(__name__)
 
-LAST_SECONDS_OF_A_START = 5.0
-"""How long a stop may take while the node starts: it has no requests to finish."""
 DRAIN_SECONDS = 5.0
 """How long running requests may take once the node has to stop."""
-MAX_ANSWER_BYTES = (4 << 20) - (64 << 10)
-"""Bytes of values in one answer: the default limit of gRPC clients, less some room for the keys."""
-LEAST_MEMORY_BYTES, MOST_MEMORY_BYTES = 256 << 20, 2 << 30
-"""The bounds of MAX_MEMORY in bytes if it isn't set: then it is an eighth of the machine's."""
 MEET_SECONDS = 3.0
 """How long a node waits for a first peer before it serves alone."""
-LONG_STAND_SECONDS = 1.0
-"""A process that stood still for so long logs a warning."""
 LOOK_SECONDS = 0.05
 """How often a node checks whether it may serve."""
-SWITCH_SECONDS = 0.0005
-"""How long a busy event loop may keep the interpreter's lock from the thread that writes to the disk.
-Python's default of 5 ms would be most of a commit's time.
-"""
-GARBAGE_AFTER = 20_000
-"""Objects made before the collector checks the young ones: far more than Python's 700, for a request leaves
-few cycles, and a thousand concurrent requests keep many objects that aren't garbage yet.
-"""
-
-
-class SystemClock(Clock):
-    """The machine's clocks. running: the time in which this process ran."""
-
-    def __init__(self) -> None:
-        self.running = RunningTime(stood_still=_note_stand)
-
-    @override
-    def wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    @override
-    def monotonic(self) -> float:
-        return self.running.now()
-
-    @override
-    def elapsed(self) -> float:
-        return time.monotonic()
-
-
-def _note_stand(seconds: float) -> None:
-    level = logging.WARNING if seconds >= LONG_STAND_SECONDS else logging.DEBUG
-    log.log(
-        level, "this process stood still for %.1f s: that time doesn't count against other nodes", seconds
-    )
 
 
 class Node:
@@ -196,7 +146,7 @@ class Node:
         self._clock.running.start()  # after the files were opened, which may take long
         self._stack.callback(self._clock.running.stop)
         self._aside = Aside()
-        self._memory = Memory(self._max_memory, self._clock)
+        self._memory = Memory(max_memory_bytes(self._config), self._clock)
         self._figures = Figures(self._clock, store)
         telemetry = await self._start_telemetry(store)
         links = PeerLinks(
@@ -206,7 +156,7 @@ class Node:
         gossip, self._watch_waits = RemoteGossip(links), WatchWaits(links)
         await check_own_name(gossip, config.node_url, config.advertise_address)
         self._engine = Engine(
-            self._settings(),
+            engine_settings(self._config),
             World(
                 store=store,
                 node_file=node_file,
@@ -226,7 +176,7 @@ class Node:
         )
         self._take_over_changes(store)
         self._stack.push_async_callback(self._engine.close)
-        watchman = Watchman(self._max_memory, own_memory_reader(), give_back)
+        watchman = Watchman(max_memory_bytes(self._config), own_memory_reader(), give_back)
         self._engine.problems.add(self._memory.problems)
         self._engine.problems.add(watchman.problems)
         server = self._new_server(telemetry, watchman)
@@ -297,35 +247,6 @@ class Node:
     def _lose_hints(self, error: Exception) -> None:
         self._lost_hints = f"{error}. Until this node is restarted, its new hints are lost with it"
 
-    def _settings(self) -> Settings:
-        config = self._config
-        return Settings(
-            node_url=config.node_url,
-            address=config.advertise_address,
-            seeds=config.node_peers,
-            zone=config.zone,
-            version=__version__,
-            virtual_nodes=config.virtual_nodes,
-            replication_factor=config.replication_factor,
-            level=Level(config.consistency),
-            gossip_interval=config.gossip_interval,
-            dead_node_timeout=config.dead_node_timeout,
-            tombstone_grace=config.tombstone_grace,
-            max_clock_skew=config.max_clock_skew,
-            repair_interval=config.repair_interval,
-            scrub_interval=config.scrub_interval,
-            max_read_size=self._max_answer,
-        )
-
-    @property
-    def _max_memory(self) -> int:
-        derived = min(max(machine_memory() // 8, LEAST_MEMORY_BYTES), MOST_MEMORY_BYTES)
-        return self._config.max_memory or derived
-
-    @property
-    def _max_answer(self) -> int:
-        return max(MAX_ANSWER_BYTES, self._config.max_value_size)
-
     async def _start_telemetry(self, store: Store) -> Telemetry:
         config, figures = self._config, self._figures
         source = Source(
@@ -366,7 +287,7 @@ class Node:
             checks,
             deadlines,
             requests,
-            self._max_answer,
+            max_answer_bytes(self._config),
             KeyStreams(engine.scanner, engine.watcher, checks, deadlines, self._memory),
             self._memory,
         )
@@ -375,7 +296,7 @@ class Node:
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
-        server.add(TopologyServicer(engine), of_peers=True, name=config.node_url)
+        server.add(TopologyServicer(engine.topology_answers), of_peers=True, name=config.node_url)
         replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
         server.add(replica, of_peers=True, name=config.node_url)
         return server
@@ -450,96 +371,3 @@ class Node:
         self.failure = self.failure or error
         self._stopped.set()
         self._hurried.set()
-
-
-def run(config: Config) -> None:
-    """Run a node until SIGTERM or SIGINT. LimeDBError: it could not start, or had to stop."""
-    last = LastResort(LAST_SECONDS_OF_A_START)
-    signals = StopSignals(last)
-    configure_logging(config.log_level, config.log_format, config.node_url)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    raise_descriptor_limit()
-    leave_last_words()
-    uvloop.run(_run(config, last, signals))
-
-
-def _spare_collector() -> None:
-    """Exempt the node's permanent objects from garbage collection: a full pass would check all of them, and
-    delay requests for some ten milliseconds.
-    """
-    gc.set_threshold(GARBAGE_AFTER, 20, 20)
-    gc.collect()
-    gc.freeze()
-
-
-async def _run(config: Config, last: LastResort, signals: StopSignals) -> None:
-    """Run a node; start it anew, its data set aside, each time that its cluster has removed it."""
-    try:
-        while await _run_or_replace(config, last, signals):
-            last.call_off()
-            moved = await replace_removed(config.store, config.data_dir, config.node_url, new_id(Random()))
-            log.warning(
-                "this node was removed from its cluster; its data is in %s, it joins as a new node", moved
-            )
-    finally:
-        last.begin()  # the rest of the process may hang, too
-
-
-async def _run_or_replace(config: Config, last: LastResort, signals: StopSignals) -> bool:
-    """As _run_once. If the data is found damaged at the start, and other members have all of it, the data is
-    set aside and the node runs as a new one. StoreDamagedError: no other node is known to have it.
-    """
-    try:
-        return await _run_once(config, last, signals)
-    except StoreDamagedError as error:
-        moved = await replace_damaged(config.store, config.data_dir, config.node_url, error, new_id(Random()))
-        log.error(
-            "%s; its data is set aside in %s, and this node joins its cluster as a new one: it gets its share"
-            " of the keys from the others", error, moved,
-        )  # fmt: skip
-    return await _run_once(config, last, signals)
-
-
-async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> bool:
-    """Run a node until its end. True: it was removed from its cluster."""
-    node, loop = Node(config, Random()), asyncio.get_running_loop()
-    last.seconds = LAST_SECONDS_OF_A_START
-    signals.subscribe(lambda: _call(loop, node.ask_to_stop))
-    starting = asyncio.create_task(node.start())
-    stopping = asyncio.create_task(node.wait_stopped())
-    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        last.begin()
-        starting.cancel()
-    await asyncio.gather(starting, return_exceptions=True)
-    if starting.cancelled() or starting.exception() is not None:
-        stopping.cancel()
-        await asyncio.wait((stopping,))
-    if starting.cancelled():
-        return False
-    starting.result()
-    last.seconds = LAST_SECONDS
-    _spare_collector()
-    await stopping
-    await _stop(node, last, drain_seconds(config.max_clock_skew))
-    if node.failure is not None:
-        raise LimeDBError(f"the node had to stop: {node.failure}") from node.failure
-    return node.is_removed and not signals.is_asked
-
-
-async def _stop(node: Node, last: LastResort, drain: float) -> None:
-    """Stop a node in two steps, each within its time. drain: seconds that the first one takes at most."""
-    for seconds, step in (
-        (drain + LAST_SECONDS, node.wait_watchable),
-        (LAST_SECONDS, node.stop),
-    ):
-        last.call_off()
-        last.seconds = seconds
-        last.begin()
-        await step()
-
-
-def _call(loop: asyncio.AbstractEventLoop, hear: Callable[[], None]) -> None:
-    """Make a loop call a function, from another thread."""
-    with suppress(RuntimeError):  # it was closed: everything has stopped
-        loop.call_soon_threadsafe(hear)

@@ -1,4 +1,7 @@
-"""Calls and streams of the command line to a server that is silent, or falls silent."""
+"""Calls and streams of the command line to a server that is silent, or falls silent.
+
+Tests limedb/operator/call_errors.py.
+"""
 
 import asyncio
 import socket

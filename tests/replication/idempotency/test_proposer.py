@@ -1,4 +1,7 @@
-"""Writes that are sent again: they take effect once, or say that it isn't known."""
+"""Writes that are sent again: they take effect once, or say that it isn't known.
+
+Tests limedb/replication/idempotency/ownership_history.py and limedb/replication/idempotency/rounds.py.
+"""
 
 import asyncio
 from itertools import count

@@ -1,4 +1,4 @@
-"""What peers send and answer is looked at: too much, too late and what was not asked for fails."""
+"""What peers answer is looked at: what was not asked for, and what can't be, fails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,103 +10,24 @@ from limedb.core.hlc import version_at
 from limedb.core.idempotency import AgreedVersion, Proposal, WriteId
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import EVERYTHING, Span
-from limedb.core.limits import MAX_KEY_SIZE, MAX_RECORDS, MAX_SPANS, MAX_STORED_VALUE
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Topology, initial_topology, leave
 from limedb.errors import (
-    ClockSkewError,
-    InvalidRequestError,
-    LimeDBError,
     OutcomeUnknownError,
     RemoteError,
     StaleEpochError,
 )
 from limedb.ports import Applied, ChangeBatch, IndexEntry, RangePage
 from limedb.replication.checked_replicas import CheckedReplicas
-from limedb.replication.clock_guard import ClockSkewGuard
-from limedb.replication.in_flight import InFlight
-from limedb.replication.peer_door import PeerDoor
-from limedb.replication.replica import LocalReplica
-from limedb.storage.memory.operations import MemoryOperations
-from limedb.storage.memory.store import MemoryStore
-from tests.cluster.virtual import START_MS, VirtualClock, run_virtual
+from tests.cluster.virtual import START_MS, run_virtual
 from tests.replication.nodes import A, B, Place, member
 
-ALONE = initial_topology("c1", 3, [member(A)])
 TWO = initial_topology("c1", 3, [member(A), member(B)])
 NOW, FAR = version_at(START_MS), 2**64 - 1
 DEADLINE = 1e12
-
-
-def door() -> tuple[PeerDoor, MemoryStore]:
-    """The way in of a node that is alone in its cluster."""
-    store, clock = MemoryStore(), VirtualClock()
-    skew = ClockSkewGuard(clock, 500)
-    return PeerDoor(
-        LocalReplica(store, clock, Place(ALONE), InFlight(), 1000, skew, MemoryOperations()), skew
-    ), store
-
-
-@pytest.mark.parametrize(
-    ("record", "error"),
-    [
-        (Record("k", "v", FAR), ClockSkewError),
-        (Record("k", "v", version_at(START_MS + 600_000)), ClockSkewError),
-        (Record("k", None, 0), InvalidRequestError),
-        (Record("k" * (MAX_KEY_SIZE + 1), "v", 1), InvalidRequestError),
-        (Record("é" * (MAX_KEY_SIZE // 2 + 1), "v", 1), InvalidRequestError),
-        (Record("k", bytes(MAX_STORED_VALUE + 1), 1), InvalidRequestError),
-    ],
-    ids=["of 2**64-1", "of +10 min", "tombstone of 0", "long key", "long key in UTF-8", "large value"],
-)
-def test_a_record_that_no_node_would_send_is_refused_alone_or_with_others(
-    record: Record, error: type[LimeDBError]
-) -> None:
-    async def scenario() -> None:
-        peers, store = door()
-        for records in ([record], [Record("good", "v", NOW), record]):
-            with pytest.raises(error):
-                await peers.apply(records, ALONE.fence, DEADLINE)
-        assert store.high_water() == 0
-
-    run_virtual(scenario())
-
-
-def test_what_was_stored_before_there_were_versions_and_what_is_as_large_as_can_be_is_taken() -> None:
-    async def scenario() -> None:
-        peers, store = door()
-        records = [
-            Record("old", "v", 0),
-            Record("k" * MAX_KEY_SIZE, bytes(MAX_STORED_VALUE), NOW),
-            Record("ahead a little", None, version_at(START_MS + 400)),
-        ]
-        await peers.apply(records, ALONE.fence, DEADLINE)
-        assert await store.get_many([r.key for r in records]) == records
-
-    run_virtual(scenario())
-
-
-def test_messages_that_ask_for_too_much_are_refused() -> None:
-    async def scenario() -> None:
-        peers, _ = door()
-        fence, many = ALONE.fence, MAX_RECORDS + 1
-        proposal = Proposal(WriteId(b"0" * 16, 1, 1), Ballot(1, "x"), None)
-        for asked in (
-            peers.read(["k"] * many, fence, DEADLINE),
-            peers.apply([Record("k", "v", NOW)] * many, fence, DEADLINE),
-            peers.digests([EVERYTHING] * (MAX_SPANS + 1), 0, fence, DEADLINE),
-            peers.entries([EVERYTHING] * (MAX_SPANS + 1), fence, DEADLINE),
-            peers.agree([proposal] * many, fence, DEADLINE),
-        ):
-            with pytest.raises(InvalidRequestError, match="at most"):
-                await asked
-        with pytest.raises(ClockSkewError):
-            await peers.agree([proposal._replace(terms=AgreedVersion(FAR, 0, False))], fence, DEADLINE)
-
-    run_virtual(scenario())
 
 
 @dataclass

@@ -1,0 +1,49 @@
+"""What a node makes of its configuration: the engine's settings, and limits that depend on the machine.
+
+It owns the derived values. It must never read the environment: `config.py` does.
+
+Tested in tests/node/test_settings.py.
+"""
+
+from limedb import __version__
+from limedb.config import Config
+from limedb.core.quorum import Level
+from limedb.engine import Settings
+from limedb.observability.machine import machine_memory
+
+MAX_ANSWER_BYTES = (4 << 20) - (64 << 10)
+"""Bytes of values in one answer: the default limit of gRPC clients, less some room for the keys."""
+LEAST_MEMORY_BYTES, MOST_MEMORY_BYTES = 256 << 20, 2 << 30
+"""The bounds of MAX_MEMORY in bytes if it isn't set: then it is an eighth of the machine's."""
+
+
+def engine_settings(config: Config) -> Settings:
+    """The settings of the node's engine."""
+    return Settings(
+        node_url=config.node_url,
+        address=config.advertise_address,
+        seeds=config.node_peers,
+        zone=config.zone,
+        version=__version__,
+        virtual_nodes=config.virtual_nodes,
+        replication_factor=config.replication_factor,
+        level=Level(config.consistency),
+        gossip_interval=config.gossip_interval,
+        dead_node_timeout=config.dead_node_timeout,
+        tombstone_grace=config.tombstone_grace,
+        max_clock_skew=config.max_clock_skew,
+        repair_interval=config.repair_interval,
+        scrub_interval=config.scrub_interval,
+        max_read_size=max_answer_bytes(config),
+    )
+
+
+def max_memory_bytes(config: Config) -> int:
+    """MAX_MEMORY; if it isn't set, an eighth of the machine's memory, within bounds."""
+    derived = min(max(machine_memory() // 8, LEAST_MEMORY_BYTES), MOST_MEMORY_BYTES)
+    return config.max_memory or derived
+
+
+def max_answer_bytes(config: Config) -> int:
+    """How many bytes of values one answer may hold: at least one value of the largest size."""
+    return max(MAX_ANSWER_BYTES, config.max_value_size)

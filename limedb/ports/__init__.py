@@ -1,0 +1,48 @@
+"""The seams: the services that orchestration needs from the outside, as Protocol classes.
+
+It owns the interfaces between the layers. It must never contain code that does anything. Times called
+`deadline` are seconds of `Clock.monotonic`.
+"""
+
+from limedb.ports.clock import Clock
+from limedb.ports.health import NodeHealth, RequestFigures
+from limedb.ports.replica import ChangeBatch, Placement, Replica, Replicas
+from limedb.ports.store import (
+    Applied,
+    ChangeTail,
+    Held,
+    HintLog,
+    IndexEntry,
+    OperationLog,
+    RangePage,
+    Scrubbed,
+    Store,
+    StoreStats,
+)
+from limedb.ports.topology import MAX_RECENT, Account, GossipTransport, NodeFile, Saved, TopologyTransport
+
+__all__ = [
+    "MAX_RECENT",
+    "Account",
+    "Applied",
+    "ChangeBatch",
+    "ChangeTail",
+    "Clock",
+    "GossipTransport",
+    "Held",
+    "HintLog",
+    "IndexEntry",
+    "NodeFile",
+    "NodeHealth",
+    "OperationLog",
+    "Placement",
+    "RangePage",
+    "Replica",
+    "Replicas",
+    "RequestFigures",
+    "Saved",
+    "Scrubbed",
+    "Store",
+    "StoreStats",
+    "TopologyTransport",
+]
