@@ -8,7 +8,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 PROTOS := $(sort $(wildcard proto/limedbpb/v1/*.proto))
-GOOGLEAPIS := build/googleapis
 NODES ?= 4
 PORT ?= 8484
 BASE_PORT ?= 7001
@@ -67,7 +66,7 @@ $(NODE_MODULES): web/package.json web/package-lock.json
 	cd web && npm ci --no-progress
 
 .PHONY: web
-web: googleapis $(NODE_MODULES) ## Build the dashboard into limedb/static (needs Node.js 20.19 or newer)
+web: $(NODE_MODULES) ## Build the dashboard into limedb/static (needs Node.js 20.19 or newer)
 	cd web && npm run --silent build
 
 # A cluster runs without its dashboard too, so a failure here must not stop `make run`.
@@ -79,7 +78,7 @@ first-web:
 	$(MAKE) --no-print-directory web || echo 'The dashboard could not be built; `make web` tries again' >&2
 
 .PHONY: web-check
-web-check: googleapis $(NODE_MODULES)
+web-check: $(NODE_MODULES)
 	cd web && npm run --silent check
 
 .PHONY: screenshots
@@ -99,29 +98,30 @@ dev: ## Start the compose cluster from the source folder; nodes restart when a f
 
 # --- generated files --------------------------------------------------------------------------
 
-# The only files of Google's that the protos import, as the wheel googleapis-common-protos ships them.
+# The only files of Google's that the protos import. They stand in proto/, which is whole by itself, and are those of the
+# wheel googleapis-common-protos, which has the stubs.
 GOOGLE_PROTOS := google/api/annotations.proto google/api/http.proto google/api/httpbody.proto \
   google/rpc/error_details.proto google/rpc/status.proto
 
 .PHONY: googleapis
 googleapis: $(READY)
 	site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
-	for file in $(GOOGLE_PROTOS); do install -D -m 644 $$site/$$file $(GOOGLEAPIS)/$$file; done
+	for file in $(GOOGLE_PROTOS); do install -D -m 644 $$site/$$file $(GOOGLE_OUT)/$$file; done
 
 # The options for the Envoy of docker-compose.yml: four nodes by name.
 COMPOSE_ENVOY := --host 0.0.0.0 --port 8484 --admin 127.0.0.1:9901 --descriptor /etc/envoy/limedb.binpb \
   $(foreach n,1 2 3 4,--node http://node$(n):8484)
 
 .PHONY: gen
-gen: googleapis ## Generate the stubs, the descriptor set and Envoy's compose configuration
-	$(MAKE) --no-print-directory generate-into OUT=gen ENVOY_OUT=envoy/envoy.yaml
+gen: $(READY) ## Generate the stubs, the descriptor set and Envoy's compose configuration
+	$(MAKE) --no-print-directory generate-into OUT=gen ENVOY_OUT=envoy/envoy.yaml GOOGLE_OUT=proto
 
 .PHONY: generate-into
-generate-into:
+generate-into: googleapis
 	mkdir -p $(OUT)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLEAPIS) \
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto \
 	  --python_out=$(OUT) --pyi_out=$(OUT) --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) $(PROTOS)
-	$(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLEAPIS) --include_imports \
+	$(BIN)/python -m grpc_tools.protoc -Iproto --include_imports --include_source_info \
 	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS) google/rpc/error_details.proto
 	touch $(OUT)/limedbpb/__init__.py $(OUT)/limedbpb/v1/__init__.py $(OUT)/limedbpb/py.typed
 	$(BIN)/limedb envoy-config $(COMPOSE_ENVOY) >$(ENVOY_OUT)
@@ -129,21 +129,21 @@ generate-into:
 # --- checking ---------------------------------------------------------------------------------
 
 .PHONY: check
-check: $(READY) googleapis ## Format, lint, types, layers, protos, fresh files, and the documentation's links
+check: $(READY) ## Format, lint, types, layers, protos, fresh files, and the documentation's links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
-	$(BIN)/buf format --diff --exit-code proto
+	$(BIN)/buf format --diff --exit-code --exclude-path proto/google proto
 	$(MAKE) --no-print-directory check-breaking check-fresh docs $(if $(NPM),web-check)
 
 # The contract of the last release, from proto/released: the comparison needs no commit and no tag.
 RELEASED := $(lastword $(shell ls proto/released | sort -V))
 .PHONY: check-breaking
-check-breaking: $(READY) googleapis
-	rm -rf build/contract && mkdir -p build/contract/build && cp -r $(GOOGLEAPIS) build/contract/build/
-	cp -r proto/released/$(RELEASED) build/contract/proto && cp buf.yaml build/contract/
+check-breaking: $(READY)
+	rm -rf build/contract && mkdir -p build/contract
+	cp -r proto/released/$(RELEASED) build/contract/proto && cp -r proto/google build/contract/proto/ && cp buf.yaml build/contract/
 	$(BIN)/buf breaking --against build/contract
 
 .PHONY: release-contract
@@ -152,10 +152,11 @@ release-contract: $(READY) ## Keep the protos as those of the version just relea
 	cp -r proto/limedbpb proto/released/$(VERSION)/
 
 .PHONY: check-fresh
-check-fresh: $(READY) googleapis
+check-fresh: $(READY)
 	rm -rf build/fresh
-	$(MAKE) --no-print-directory generate-into OUT=build/fresh ENVOY_OUT=build/fresh/envoy.yaml >/dev/null
+	$(MAKE) --no-print-directory generate-into OUT=build/fresh ENVOY_OUT=build/fresh/envoy.yaml GOOGLE_OUT=build/fresh >/dev/null
 	diff --recursive --brief --exclude=__pycache__ gen/limedbpb build/fresh/limedbpb && \
+	  diff --recursive --brief proto/google build/fresh/google && \
 	  diff envoy/envoy.yaml build/fresh/envoy.yaml || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
 
 # Mermaid draws the diagrams in the reader's browser. The site brings it along: one file of its npm package, checked
@@ -207,7 +208,7 @@ torture: $(READY) ## Run all floods, each measured, and damage files in every kn
 format: $(READY) ## Format the code and the protos
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/buf format --write proto
+	$(BIN)/buf format --write --exclude-path proto/google proto
 
 BENCH ?= --docs
 .PHONY: bench
