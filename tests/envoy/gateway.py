@@ -14,6 +14,7 @@ import httpx
 
 from limedb.launch import envoy
 from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.wire import descriptors
 from tests.envoy.standin import StandIn, stand_in
 from tests.support.ports import free_ports
 
@@ -61,7 +62,7 @@ def running_gateway(folder: Path, count: int = 2, otel: Address | None = None) -
         options = EnvoyOptions(
             nodes=tuple(envoy.parse_node(node.url) for node in nodes),
             listen=Address("127.0.0.1", port),
-            descriptor=str(envoy.descriptor_path()),
+            descriptor=str(descriptors.path()),
             otel=otel,
         )
         log = stack.enter_context(running_envoy(folder, envoy.render(options)))

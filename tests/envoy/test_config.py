@@ -10,6 +10,7 @@ import yaml
 from limedb.errors import ConfigError
 from limedb.launch import envoy
 from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.wire import descriptors
 from tests.envoy.gateway import envoy_command
 
 IPS = ("http://127.0.0.1:7001", "http://127.0.0.1:7002")
@@ -18,7 +19,7 @@ NAMES = ("http://node1:8484", "http://node2:8484")
 
 def options(nodes: tuple[str, ...] = IPS, **changes: Any) -> EnvoyOptions:
     upstreams = tuple(envoy.parse_node(node) for node in nodes)
-    descriptor = str(envoy.descriptor_path())
+    descriptor = str(descriptors.path())
     return EnvoyOptions(upstreams, Address("127.0.0.1", 8484), descriptor, **changes)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from limedb.launch import envoy
 from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.wire import descriptors
 from limedb.wire.status import remote_error
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.envoy.gateway import Gateway, running_envoy, running_gateway, wait_until
@@ -129,7 +130,7 @@ def test_a_write_whose_node_is_lost_says_that_nobody_knows(tmp_path: Path) -> No
         way = ExitStack()
         stack.enter_context(way)
         url = f"http://{way.enter_context(delaying_proxy(far, node.address, 0.0))}"
-        listen, descriptor = Address("127.0.0.1", port), str(envoy.descriptor_path())
+        listen, descriptor = Address("127.0.0.1", port), str(descriptors.path())
         config = envoy.render(EnvoyOptions((envoy.parse_node(url),), listen, descriptor))
         log = stack.enter_context(running_envoy(tmp_path, config))
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))

@@ -18,15 +18,13 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
-from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVICE
-from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from limedb.aio.whole_reads import whole
 from limedb.errors import ConfigError, MalformedRequestError
 from limedb.rpc.addressee import check_addressee
+from limedb.rpc.server import reflection
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
@@ -423,8 +421,9 @@ class Server:
 
     async def start(self, addresses: Sequence[str]) -> None:
         """Listen at host:port and answer, as NOT_SERVING until set_serving. ConfigError: a port is taken."""
+        for servicer in reflection.servicers(self._names):
+            self.add(servicer)
         await self.set_serving(False)
-        enable_server_reflection([*self._names, HEALTH_SERVICE, REFLECTION_SERVICE], self._grpc)
         for address in addresses:
             self._bind(address)
         await self._grpc.start()
