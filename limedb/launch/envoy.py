@@ -28,6 +28,7 @@ MAX_HEAP = 1 << 30
 
 # Request headers that Envoy's router and HTTP manager obey from clients that they regard as internal.
 _OBEYED_HEADERS = (
+    "x-limedb-connect",
     "x-limedb-front",
     "x-limedb-rest",
     "x-envoy-attempt-count",
