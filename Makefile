@@ -122,7 +122,7 @@ generate-into: googleapis
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto \
 	  --python_out=$(OUT) --pyi_out=$(OUT) --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) $(PROTOS)
 	$(BIN)/python -m grpc_tools.protoc -Iproto --include_imports --include_source_info \
-	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS) google/rpc/error_details.proto
+	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS)
 	touch $(OUT)/limedbpb/__init__.py $(OUT)/limedbpb/v1/__init__.py $(OUT)/limedbpb/py.typed
 	$(BIN)/limedb envoy-config $(COMPOSE_ENVOY) >$(ENVOY_OUT)
 

@@ -71,17 +71,13 @@ class Handlers(grpc.GenericRpcHandler):
         binary: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"],
         json: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"],
     ) -> None:
-        self._binary, self._json = (
-            {f"/{service}/{name}": handler for name, handler in handlers.items()}
-            for handlers in (binary, json)
-        )
+        self._binary = {f"/{service}/{name}": handler for name, handler in binary.items()}
+        self._json = {f"/{service}/{name}": handler for name, handler in json.items()}
 
     def service(self, call: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The handler for a call; None: the method is another service's."""
-        method: str = call.method
-        handler = self._binary.get(method)
-        if handler is not None and JSON in call.invocation_metadata:
-            return self._json.get(method, handler)
+        form = self._json if JSON in call.invocation_metadata else self._binary
+        handler: grpc.RpcMethodHandler[Any, Any] | None = form.get(call.method)
         return handler
 
 

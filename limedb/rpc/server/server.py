@@ -436,7 +436,7 @@ class Server:
             }
             for form in (_protobuf, connect.JsonMessages)
         )
-        handlers = connect.Handlers(service.full_name, binary, {} if of_peers else json)
+        handlers = connect.Handlers(service.full_name, binary, binary if of_peers else json)
         self._grpc.add_generic_rpc_handlers((handlers,))
         self._names.append(service.full_name)
 
