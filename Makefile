@@ -34,8 +34,8 @@ install: $(READY) ## Make .venv with LimeDB and all tools, at the locked version
 .PHONY: system-tools
 system-tools: ## Install the Debian packages that some tests and benchmarks use (needs root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev \
-	  iproute2 iptables libfaketime chromium >/dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev maven \
+	  iproute2 iptables libfaketime chromium protobuf-compiler-grpc-java-plugin >/dev/null
 
 .PHONY: bench-tools
 bench-tools: $(READY) ## Install the other tools of the benchmark: h2load, Redis, etcd (needs root)
@@ -125,6 +125,31 @@ generate-into: googleapis
 	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS)
 	touch $(OUT)/limedbpb/__init__.py $(OUT)/limedbpb/v1/__init__.py $(OUT)/limedbpb/py.typed
 	$(BIN)/limedb envoy-config $(COMPOSE_ENVOY) >$(ENVOY_OUT)
+
+# --- other languages --------------------------------------------------------------------------
+
+# Java's generators: that of messages is Maven's, that of services Debian's (`make system-tools`).
+PROTOC_VERSION := 4.36.2
+PROTOC_SYSTEM ?= linux-x86_64
+PROTOC := build/plugins/protoc
+$(PROTOC):
+	mvn -q -B dependency:copy -DoutputDirectory=build/plugins -Dmdep.stripVersion=true \
+	  -Dartifact=com.google.protobuf:protoc:$(PROTOC_VERSION):exe:$(PROTOC_SYSTEM)
+	mv build/plugins/protoc-$(PROTOC_SYSTEM).exe $@ && chmod +x $@
+
+.PHONY: stubs
+stubs: $(READY) $(PROTOC) ## Generate stubs for Go, TypeScript, Java and Python in examples/ (needs Go, npm and Maven)
+	$(BIN)/buf generate
+
+# Tests run what is built here, and skip by name what is not.
+.PHONY: examples
+examples: stubs ## Build examples/ and the tools that tests try on LimeDB (needs Go, npm, Maven and cargo)
+	cd examples/go && go build -o ../../build/examples/go .
+	cd examples/typescript && npm ci --no-progress && npm run --silent build
+	cd examples/java && mvn -q -B package
+	cd examples/rust && cargo build --quiet --locked
+	GOBIN=$(abspath build/tools) go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.63
+	GOBIN=$(abspath build/tools) go install github.com/bojand/ghz/cmd/ghz@v0.93.0
 
 # --- checking ---------------------------------------------------------------------------------
 
@@ -217,4 +242,5 @@ bench: $(READY) ## Measure LimeDB beside etcd and Redis, into docs/ (needs `make
 
 .PHONY: clean
 clean: ## Remove everything that was built, but no data
-	rm -rf $(VENV) build dist limedb/static web/node_modules web/src/gen .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist limedb/static web/node_modules web/src/gen examples/*/gen examples/go/limedbpb \
+	  examples/java/target examples/rust/target examples/typescript/build examples/typescript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

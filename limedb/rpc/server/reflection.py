@@ -6,7 +6,7 @@ those are the public ones.
 The package grpcio-reflection finds no methods, drops comments, and has no v1; its messages are used. The two
 versions differ in nothing but the package's name.
 
-Tested in tests/rpc/server/test_reflection.py, and with real clients in tests/scenarios/test_tools.py.
+Tested in tests/rpc/server/test_reflection.py, and with real clients in tests/examples/test_tools.py.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence

@@ -96,7 +96,7 @@ async def test_details_are_named_as_the_protocol_has_it(metadata: Any, url: str)
     async with echoing() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await channel.unary_unary("/limedb.v1.KVService/Get")(request, metadata=metadata, timeout=10)
-    trailers = {key: value for key, value in caught.value.trailing_metadata() or ()}
+    trailers = dict(caught.value.trailing_metadata() or ())
     (detail,) = status_pb2.Status.FromString(trailers["grpc-status-details-bin"]).details
     assert detail.type_url == url
 

@@ -1,4 +1,4 @@
-"""grpc.reflection of a server, in both versions. Real clients are in tests/scenarios/test_tools.py."""
+"""grpc.reflection of a server, in both versions. Real clients are in tests/examples/test_tools.py."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
