@@ -16,6 +16,9 @@ from tests.envoy.gateway import envoy_command
 IPS = ("http://127.0.0.1:7001", "http://127.0.0.1:7002")
 NAMES = ("http://node1:8484", "http://node2:8484")
 
+UNSTABLE = "'envoy.extensions.filters.http.connect_grpc_bridge.v3.FilterConfig' is contained in proto file"
+"""Envoy calls the configuration of its Connect bridge, which is empty, a work in progress."""
+
 
 def options(nodes: tuple[str, ...] = IPS, **changes: Any) -> EnvoyOptions:
     upstreams = tuple(envoy.parse_node(node) for node in nodes)
@@ -41,7 +44,8 @@ def clusters(config: str) -> dict[str, Any]:
 def test_envoy_takes_it_without_a_warning(given: EnvoyOptions, tmp_path: Path) -> None:
     command = envoy_command(tmp_path, envoy.render(given), "--mode", "validate")
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    warnings = [line for line in done.stderr.splitlines() if UNSTABLE not in line]
+    assert (done.returncode, warnings) == (0, [])
 
 
 def test_addresses_are_used_as_they_are_and_names_are_resolved() -> None:

@@ -48,6 +48,8 @@ class JsonMessages:
 
     def _parse(self, data: bytes) -> bytes:
         try:
+            if not data.lstrip().startswith(b"{"):  # an empty list would be taken for an empty object
+                raise ValueError("it is not an object")
             return json_format.Parse(data, self._request()).SerializeToString()
         except (json_format.ParseError, ValueError, RecursionError) as error:
             name = self._request.DESCRIPTOR.name
