@@ -6,10 +6,18 @@
 import re
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.support.browser import running_browser
+from tests.support.children import join
 from tests.support.clusters import RunningCluster
 
 ROOT = Path(__file__).parents[2]
@@ -55,8 +63,23 @@ def test_an_example_sets_gets_scans_watches_and_reads_an_errors_reason(
         [*command, address], capture_output=True, text=True, timeout=SECONDS, check=False, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    prefix = PREFIXES.get(language, language)
-    assert done.stdout.splitlines() == [
+    assert done.stdout.splitlines() == lines_of(PREFIXES.get(language, language), healthy)
+
+
+@pytest.mark.browser
+def test_the_example_in_typescript_runs_in_a_page_of_another_origin(cluster: RunningCluster) -> None:
+    if reason := lacking("typescript"):
+        pytest.skip(reason)
+    with serving(EXAMPLES / "typescript") as origin, running_browser() as browser:
+        page = browser.new_page()
+        page.goto(f"{origin}/browser.html?{cluster.envoy_url}")
+        expect(page.locator("#end")).to_have_text("done")
+        assert page.locator("#lines").inner_text().splitlines() == lines_of("ts", "active")
+
+
+def lines_of(prefix: str, healthy: str) -> list[str]:
+    """What each example prints."""
+    return [
         "set: acked true",
         "get: green",
         "batch: written true",
@@ -66,6 +89,26 @@ def test_an_example_sets_gets_scans_watches_and_reads_an_errors_reason(
         f"health: {healthy}",
         "error: KEY_NOT_FOUND",
     ]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A web server without a log."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A folder on the web, for the time of the block; its origin."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            join(thread)
 
 
 def test_the_page_shows_each_example() -> None:
