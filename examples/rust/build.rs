@@ -2,5 +2,7 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["limedbpb/v1/kv.proto"], ["../../proto"])?;
-    Ok(tonic_prost_build::configure().build_server(false).compile_fds(files)?)
+    Ok(tonic_prost_build::configure()
+        .build_server(false)
+        .compile_fds(files)?)
 }
