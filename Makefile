@@ -147,7 +147,7 @@ examples: stubs ## Build examples/ and the tools that tests try on LimeDB (needs
 	cd examples/go && go build -o ../../build/examples/go .
 	cd examples/typescript && npm ci --no-progress && npm run --silent build
 	cd examples/java && mvn -q -B package
-	cd examples/rust && cargo build --quiet --locked
+	cd examples/rust && cargo build --quiet
 	GOBIN=$(abspath build/tools) go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.63
 	GOBIN=$(abspath build/tools) go install github.com/bojand/ghz/cmd/ghz@v0.93.0
 
