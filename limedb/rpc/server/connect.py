@@ -17,18 +17,18 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 
-from limedb.errors import MalformedRequestError
+from limedb.errors import MalformedRequestError, ResponseTooLargeError
 
 HEADER = "x-limedb-connect"
 """Envoy adds it to these calls, with the form of their messages, and removes it from clients' headers."""
 JSON = (HEADER, "application/grpc+json")
 
 MOST_BYTES = 8 << 20
-"""The largest request in JSON, as over REST."""
+"""The largest request in JSON, as over REST, and the most bytes of protobuf that become an answer in JSON."""
 ASIDE_BYTES = 16 << 10
 """Messages of more bytes are converted in a thread: the event loop would stand still as long."""
 COPIES = 2
-"""How many times as much memory a request in JSON takes as one in protobuf."""
+"""How many times as much memory a message in JSON takes as one in protobuf."""
 
 
 class JsonMessages:
@@ -57,7 +57,11 @@ class JsonMessages:
             raise MalformedRequestError(f"the request is not a {name} in JSON: {why}") from None
 
     async def answer(self, data: bytes) -> bytes:
-        """An answer in JSON, from protobuf's form."""
+        """An answer in JSON, from protobuf's form. ResponseTooLargeError."""
+        if len(data) > MOST_BYTES:
+            raise ResponseTooLargeError(
+                len(data), MOST_BYTES, "ask for less, or for protobuf instead of JSON"
+            )
         return await asyncio.to_thread(self._write, data) if len(data) > ASIDE_BYTES else self._write(data)
 
     def _write(self, data: bytes) -> bytes:

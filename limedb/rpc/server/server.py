@@ -144,7 +144,9 @@ class _Method:
         self._record = recorder.record if recorder else _record_nothing
         self._room, self._receive, self._calls = room, room.receiving.message, room.calls
         self._json = json
-        self._copies = room.copies * (connect.COPIES if json else 1)
+        self._copies, self._answer_copies = room.copies, ANSWER_COPIES
+        if json is not None:
+            self._copies, self._answer_copies = connect.COPIES * room.copies, connect.COPIES * ANSWER_COPIES
 
     async def answer(self, _requests: object, context: Context) -> bytes:
         """Serve a unary call. It reads its message itself, so that surplus messages are not even received."""
@@ -165,9 +167,10 @@ class _Method:
             request = await self._message_of(data)
             data = b""
             response = await self._behaviour(request, context)
-            answer = await self._bytes_of(response)
+            answer = _serialized(response)
             if len(answer) > SMALL_BYTES:
                 self._hold_answer(answer, context)
+            answer = await self._as_sent(answer)
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", perf_counter() - started)
             raise
@@ -192,8 +195,7 @@ class _Method:
             data = await self._json.request(data)
         return _parse(self._request_class, data) if len(data) < LONG_BYTES else await self._parsed(data)
 
-    async def _bytes_of(self, response: Message | bytes) -> bytes:
-        data = response if isinstance(response, bytes) else response.SerializeToString()
+    async def _as_sent(self, data: bytes) -> bytes:
         return data if self._json is None else await self._json.answer(data)
 
     async def _parsed(self, data: bytes) -> Message:
@@ -212,7 +214,8 @@ class _Method:
     def _hold_answer(self, answer: bytes, context: Context) -> None:
         """Count a large answer until its client has taken it, or is gone."""
         holder, answers = holder_of(context), self._room.answers
-        held = (answers.force if self._name in DONE else answers.hold)(holder, ANSWER_COPIES * len(answer))
+        hold = answers.force if self._name in DONE else answers.hold
+        held = hold(holder, self._answer_copies * len(answer))
         running_task().add_done_callback(held.release)
 
     async def stream(self, _requests: object, context: Context) -> None:
@@ -251,7 +254,7 @@ class _Method:
             held = self._room.streams.hold(holder_of(context), least)
             async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
                 async for response in responses:
-                    data = await self._bytes_of(response)
+                    data = await self._as_sent(_serialized(response))
                     if bounded and (size := max(least, STREAM_COPIES * len(data))) != held.amount:
                         held.resize(size)
                     await (_write_whole(context, data) if bounded else context.write(data))
@@ -361,6 +364,10 @@ def _parse(request_class: type[Message], data: bytes) -> Message:
     except DecodeError:
         kind = request_class.DESCRIPTOR.name
         raise MalformedRequestError(f"the request is not a {kind}: text in it must be UTF-8") from None
+
+
+def _serialized(response: Message | bytes) -> bytes:
+    return response if isinstance(response, bytes) else response.SerializeToString()
 
 
 def _protobuf(method: MethodDescriptor) -> None:

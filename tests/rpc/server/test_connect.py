@@ -9,7 +9,7 @@ import grpc
 import pytest
 from google.rpc import status_pb2
 
-from limedb.errors import InvalidRequestError, MalformedRequestError
+from limedb.errors import InvalidRequestError, MalformedRequestError, ResponseTooLargeError
 from limedb.rpc.server.connect import ASIDE_BYTES, JSON, MOST_BYTES, JsonMessages
 from limedb.rpc.server.server import Server
 from limedbpb.v1 import kv_pb2
@@ -116,6 +116,8 @@ async def test_a_field_that_the_request_does_not_have_is_named() -> None:
         await GET.request(b'{"kee":"a"}')
 
 
-async def test_a_request_in_json_has_a_limit() -> None:
+async def test_requests_and_answers_in_json_have_a_limit() -> None:
     with pytest.raises(MalformedRequestError, match="at most 8388608, or send it as protobuf"):
         await GET.request(b" " * (MOST_BYTES + 1))
+    with pytest.raises(ResponseTooLargeError):
+        await GET.answer(b" " * (MOST_BYTES + 1))
