@@ -5,13 +5,11 @@ COPY requirements-run.lock requirements.lock ./
 RUN python -m venv /venv \
   && /venv/bin/python -m pip install --no-cache-dir --quiet --require-hashes --no-deps -r requirements-run.lock
 
-# The dashboard. Google's protos come from the wheel that the node runs with.
+# The dashboard.
 FROM node:22-slim AS web
 WORKDIR /src/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
 RUN npm ci --no-progress
-COPY --from=libraries /venv/lib/python3.11/site-packages/google/api /src/build/googleapis/google/api
-COPY --from=libraries /venv/lib/python3.11/site-packages/google/rpc /src/build/googleapis/google/rpc
 COPY buf.yaml /src/
 COPY proto /src/proto
 COPY web ./

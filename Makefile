@@ -8,7 +8,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 PROTOS := $(sort $(wildcard proto/limedbpb/v1/*.proto))
-GOOGLEAPIS := build/googleapis
 NODES ?= 4
 PORT ?= 8484
 BASE_PORT ?= 7001
@@ -35,8 +34,8 @@ install: $(READY) ## Make .venv with LimeDB and all tools, at the locked version
 .PHONY: system-tools
 system-tools: ## Install the Debian packages that some tests and benchmarks use (needs root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev \
-	  iproute2 iptables libfaketime chromium >/dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev maven \
+	  iproute2 iptables libfaketime chromium protobuf-compiler-grpc-java-plugin >/dev/null
 
 .PHONY: bench-tools
 bench-tools: $(READY) ## Install the other tools of the benchmark: h2load, Redis, etcd (needs root)
@@ -67,7 +66,7 @@ $(NODE_MODULES): web/package.json web/package-lock.json
 	cd web && npm ci --no-progress
 
 .PHONY: web
-web: googleapis $(NODE_MODULES) ## Build the dashboard into limedb/static (needs Node.js 20.19 or newer)
+web: $(NODE_MODULES) ## Build the dashboard into limedb/static (needs Node.js 20.19 or newer)
 	cd web && npm run --silent build
 
 # A cluster runs without its dashboard too, so a failure here must not stop `make run`.
@@ -79,7 +78,7 @@ first-web:
 	$(MAKE) --no-print-directory web || echo 'The dashboard could not be built; `make web` tries again' >&2
 
 .PHONY: web-check
-web-check: googleapis $(NODE_MODULES)
+web-check: $(NODE_MODULES)
 	cd web && npm run --silent check
 
 .PHONY: screenshots
@@ -99,51 +98,77 @@ dev: ## Start the compose cluster from the source folder; nodes restart when a f
 
 # --- generated files --------------------------------------------------------------------------
 
-# The only files of Google's that the protos import, as the wheel googleapis-common-protos ships them.
+# The only files of Google's that the protos import. They stand in proto/, which is whole by itself, and are those of the
+# wheel googleapis-common-protos, which has the stubs.
 GOOGLE_PROTOS := google/api/annotations.proto google/api/http.proto google/api/httpbody.proto \
   google/rpc/error_details.proto google/rpc/status.proto
 
 .PHONY: googleapis
 googleapis: $(READY)
 	site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
-	for file in $(GOOGLE_PROTOS); do install -D -m 644 $$site/$$file $(GOOGLEAPIS)/$$file; done
+	for file in $(GOOGLE_PROTOS); do install -D -m 644 $$site/$$file $(GOOGLE_OUT)/$$file; done
 
 # The options for the Envoy of docker-compose.yml: four nodes by name.
 COMPOSE_ENVOY := --host 0.0.0.0 --port 8484 --admin 127.0.0.1:9901 --descriptor /etc/envoy/limedb.binpb \
   $(foreach n,1 2 3 4,--node http://node$(n):8484)
 
 .PHONY: gen
-gen: googleapis ## Generate the stubs, the descriptor set and Envoy's compose configuration
-	$(MAKE) --no-print-directory generate-into OUT=gen ENVOY_OUT=envoy/envoy.yaml
+gen: $(READY) ## Generate the stubs, the descriptor set and Envoy's compose configuration
+	$(MAKE) --no-print-directory generate-into OUT=gen ENVOY_OUT=envoy/envoy.yaml GOOGLE_OUT=proto
 
 .PHONY: generate-into
-generate-into:
+generate-into: googleapis
 	mkdir -p $(OUT)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLEAPIS) \
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto \
 	  --python_out=$(OUT) --pyi_out=$(OUT) --grpc_python_out=$(OUT) --mypy_grpc_out=$(OUT) $(PROTOS)
-	$(BIN)/python -m grpc_tools.protoc -Iproto -I$(GOOGLEAPIS) --include_imports \
-	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS) google/rpc/error_details.proto
+	$(BIN)/python -m grpc_tools.protoc -Iproto --include_imports --include_source_info \
+	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS)
 	touch $(OUT)/limedbpb/__init__.py $(OUT)/limedbpb/v1/__init__.py $(OUT)/limedbpb/py.typed
 	$(BIN)/limedb envoy-config $(COMPOSE_ENVOY) >$(ENVOY_OUT)
+
+# --- other languages --------------------------------------------------------------------------
+
+# Java's generators: that of messages is Maven's, that of services Debian's (`make system-tools`).
+PROTOC_VERSION := 4.36.2
+PROTOC_SYSTEM ?= linux-x86_64
+PROTOC := build/plugins/protoc
+$(PROTOC):
+	mvn -q -B dependency:copy -DoutputDirectory=build/plugins -Dmdep.stripVersion=true \
+	  -Dartifact=com.google.protobuf:protoc:$(PROTOC_VERSION):exe:$(PROTOC_SYSTEM)
+	mv build/plugins/protoc-$(PROTOC_SYSTEM).exe $@ && chmod +x $@
+
+.PHONY: stubs
+stubs: $(READY) $(PROTOC) ## Generate stubs for Go, TypeScript, Java and Python in examples/ (needs Go, npm and Maven)
+	$(BIN)/buf generate
+
+# Tests run what is built here, and skip by name what is not.
+.PHONY: examples
+examples: stubs ## Build examples/ and the tools that tests try on LimeDB (needs Go, npm, Maven and cargo)
+	cd examples/go && go build -o ../../build/examples/go .
+	cd examples/typescript && npm ci --no-progress && npm run --silent build
+	cd examples/java && mvn -q -B package
+	cd examples/rust && cargo build --quiet
+	GOBIN=$(abspath build/tools) go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.63
+	GOBIN=$(abspath build/tools) go install github.com/bojand/ghz/cmd/ghz@v0.93.0
 
 # --- checking ---------------------------------------------------------------------------------
 
 .PHONY: check
-check: $(READY) googleapis ## Format, lint, types, layers, protos, fresh files, and the documentation's links
+check: $(READY) ## Format, lint, types, layers, protos, fresh files, and the documentation's links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
-	$(BIN)/buf format --diff --exit-code proto
+	$(BIN)/buf format --diff --exit-code --exclude-path proto/google proto
 	$(MAKE) --no-print-directory check-breaking check-fresh docs $(if $(NPM),web-check)
 
 # The contract of the last release, from proto/released: the comparison needs no commit and no tag.
 RELEASED := $(lastword $(shell ls proto/released | sort -V))
 .PHONY: check-breaking
-check-breaking: $(READY) googleapis
-	rm -rf build/contract && mkdir -p build/contract/build && cp -r $(GOOGLEAPIS) build/contract/build/
-	cp -r proto/released/$(RELEASED) build/contract/proto && cp buf.yaml build/contract/
+check-breaking: $(READY)
+	rm -rf build/contract && mkdir -p build/contract
+	cp -r proto/released/$(RELEASED) build/contract/proto && cp -r proto/google build/contract/proto/ && cp buf.yaml build/contract/
 	$(BIN)/buf breaking --against build/contract
 
 .PHONY: release-contract
@@ -152,10 +177,11 @@ release-contract: $(READY) ## Keep the protos as those of the version just relea
 	cp -r proto/limedbpb proto/released/$(VERSION)/
 
 .PHONY: check-fresh
-check-fresh: $(READY) googleapis
+check-fresh: $(READY)
 	rm -rf build/fresh
-	$(MAKE) --no-print-directory generate-into OUT=build/fresh ENVOY_OUT=build/fresh/envoy.yaml >/dev/null
+	$(MAKE) --no-print-directory generate-into OUT=build/fresh ENVOY_OUT=build/fresh/envoy.yaml GOOGLE_OUT=build/fresh >/dev/null
 	diff --recursive --brief --exclude=__pycache__ gen/limedbpb build/fresh/limedbpb && \
+	  diff --recursive --brief proto/google build/fresh/google && \
 	  diff envoy/envoy.yaml build/fresh/envoy.yaml || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
 
 # Mermaid draws the diagrams in the reader's browser. The site brings it along: one file of its npm package, checked
@@ -207,7 +233,7 @@ torture: $(READY) ## Run all floods, each measured, and damage files in every kn
 format: $(READY) ## Format the code and the protos
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/buf format --write proto
+	$(BIN)/buf format --write --exclude-path proto/google proto
 
 BENCH ?= --docs
 .PHONY: bench
@@ -216,4 +242,5 @@ bench: $(READY) ## Measure LimeDB beside etcd and Redis, into docs/ (needs `make
 
 .PHONY: clean
 clean: ## Remove everything that was built, but no data
-	rm -rf $(VENV) build dist limedb/static web/node_modules web/src/gen .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist limedb/static web/node_modules web/src/gen examples/*/gen examples/go/limedbpb \
+	  examples/java/target examples/rust/target examples/typescript/build examples/typescript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,6 +7,7 @@ import click
 
 from limedb.config import DEFAULT_PORT
 from limedb.launch import envoy
+from limedb.wire import descriptors
 
 
 @click.command("envoy-config")
@@ -62,7 +63,7 @@ def envoy_config(
         nodes=tuple(envoy.parse_node(node) for node in nodes),
         listen=envoy.Address(host, port),
         admin=envoy.parse_address("--admin", admin),
-        descriptor=descriptor or str(envoy.descriptor_path()),
+        descriptor=descriptor or str(descriptors.path()),
         otel=envoy.parse_address("--otel", otel) if otel else None,
         access_log=access_log,
         max_body=max_body,

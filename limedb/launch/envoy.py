@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources, util
+from importlib import util
 from pathlib import Path
 
 import jinja2
@@ -28,6 +28,8 @@ MAX_HEAP = 1 << 30
 
 # Request headers that Envoy's router and HTTP manager obey from clients that they regard as internal.
 _OBEYED_HEADERS = (
+    "x-limedb-connect",
+    "x-limedb-front",
     "x-limedb-rest",
     "x-envoy-attempt-count",
     "x-envoy-decorator-operation",
@@ -117,11 +119,6 @@ def parse_node(text: str) -> Upstream:
         raise ConfigError("--node", text, str(allowed)) from None
     place = parse_address("--node", address or own)
     return Upstream(url, place.host, place.port)
-
-
-def descriptor_path() -> Path:
-    """Return the path of the descriptor set in the package."""
-    return Path(str(resources.files("limedbpb") / "limedb.binpb"))
 
 
 def render(options: EnvoyOptions) -> str:

@@ -15,6 +15,7 @@ from limedb.errors import ConfigError, LaunchError
 from limedb.launch import envoy
 from limedb.launch.envoy import LOOPBACK, Address, EnvoyOptions, Upstream
 from limedb.launch.records import ENVOY, Folder, Launch, Service
+from limedb.wire import descriptors
 
 MAX_NODES = 64
 _OURS = {"NODE_URL": "--base-port", "SERVER_PORT": "--base-port", "DATA_DIR": "--data-dir"}
@@ -142,7 +143,7 @@ def _envoy_options(plan: LaunchPlan, node: config.Config) -> EnvoyOptions:
     return EnvoyOptions(
         nodes=tuple(Upstream(url, LOOPBACK, plan.base_port + index) for index, url in enumerate(plan.urls())),
         listen=Address(plan.host, plan.port),
-        descriptor=str(envoy.descriptor_path()),
+        descriptor=str(descriptors.path()),
         otel=envoy.parse_address("OTEL_ENDPOINT", otel) if otel else None,
         access_log=plan.access_log,
         max_body=max(envoy.BODY_LIMIT, _ESCAPED * node.max_value_size + (64 << 10)),

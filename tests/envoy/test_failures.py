@@ -14,9 +14,10 @@ import pytest
 
 from limedb.launch import envoy
 from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.wire import descriptors
 from limedb.wire.status import remote_error
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
-from tests.envoy.gateway import Gateway, running_envoy, running_gateway, wait_until
+from tests.envoy.gateway import Gateway, running_envoy, running_gateway, wait_until, warnings_in
 from tests.envoy.standin import stand_in
 from tests.support.delaying import delaying_proxy
 from tests.support.ports import free_ports
@@ -132,7 +133,7 @@ def test_a_write_whose_node_is_lost_says_that_nobody_knows(tmp_path: Path) -> No
         way = ExitStack()
         stack.enter_context(way)
         url = f"http://{way.enter_context(delaying_proxy(far, node.address, 0.0))}"
-        listen, descriptor = Address("127.0.0.1", port), str(envoy.descriptor_path())
+        listen, descriptor = Address("127.0.0.1", port), str(descriptors.path())
         config = envoy.render(EnvoyOptions((envoy.parse_node(url),), listen, descriptor))
         log = stack.enter_context(running_envoy(tmp_path, config))
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
@@ -171,4 +172,4 @@ def test_a_dead_node_costs_no_read_and_comes_back(tmp_path_factory: pytest.TempP
 def test_envoy_warned_of_nothing(gateway: Gateway) -> None:
     with pytest.raises(httpx.HTTPStatusError):
         gateway.client.get("/nope").raise_for_status()
-    assert gateway.log.read_text() == ""
+    assert warnings_in(gateway.log.read_text()) == []

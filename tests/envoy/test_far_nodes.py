@@ -9,6 +9,7 @@ import pytest
 
 from limedb.launch import envoy
 from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.wire import descriptors
 from tests.envoy.gateway import running_envoy, wait_until
 from tests.envoy.standin import stand_in
 from tests.support.delaying import delaying_proxy
@@ -27,7 +28,7 @@ def test_a_node_far_away_is_found_healthy_and_stays_so(tmp_path: Path, seconds: 
         options = EnvoyOptions(
             nodes=(envoy.parse_node(f"http://{way}"),),
             listen=Address("127.0.0.1", port),
-            descriptor=str(envoy.descriptor_path()),
+            descriptor=str(descriptors.path()),
             otel=None,
         )
         log = stack.enter_context(running_envoy(tmp_path, envoy.render(options)))

@@ -19,7 +19,6 @@ from limedbpb.v1 import (
     kv_pb2,
     kv_pb2_grpc,
     replica_pb2,
-    replica_pb2_grpc,
     topology_pb2,
 )
 from tests.envoy.gateway import Gateway
@@ -77,19 +76,26 @@ def test_what_is_for_peers_only_does_not_pass(gateway: Gateway, method: str) -> 
     assert not any(node.calls for node in gateway.nodes)
 
 
-def test_nothing_else_passes(gateway: Gateway) -> None:
+def test_health_and_reflection_pass(gateway: Gateway) -> None:
+    """For probes and for tools: compose publishes no other port than Envoy's."""
     with grpc.insecure_channel(gateway.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        serving = health_pb2.HealthCheckResponse.SERVING
+        assert health.Check(health_pb2.HealthCheckRequest(), timeout=10).status == serving
+        watch = health.Watch(health_pb2.HealthCheckRequest())
+        assert next(watch).status == serving
+        watch.cancel()
         reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
-        list_services = reflection_pb2.ServerReflectionRequest(list_services="")
-        for call in (
-            lambda: replica_pb2_grpc.ReplicaServiceStub(channel).Read(replica_pb2.ReadRequest()),
-            lambda: health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest()),
-            lambda: list(reflection.ServerReflectionInfo(iter([list_services]))),
-        ):
-            with pytest.raises(grpc.RpcError) as refused:
-                call()
-            assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert not any(node.calls for node in gateway.nodes)
+        question = reflection_pb2.ServerReflectionRequest(list_services="")
+        (answer,) = reflection.ServerReflectionInfo(iter([question]), timeout=10)
+        assert "limedb.v1.KVService" in {s.name for s in answer.list_services_response.service}
+
+
+@pytest.mark.parametrize("service", ["grpc.channelz.v1.Channelz", "grpc.reflection.v2.ServerReflection"])
+def test_nothing_else_passes(gateway: Gateway, service: str) -> None:
+    with grpc.insecure_channel(gateway.address) as channel, pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary(f"/{service}/ServerReflectionInfo")(b"")
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 @pytest.mark.parametrize(

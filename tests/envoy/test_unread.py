@@ -11,6 +11,7 @@ import pytest
 
 from limedb.launch import envoy
 from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.wire import descriptors
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.envoy.gateway import running_envoy, wait_until
 from tests.floods import wire
@@ -42,7 +43,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
         options = EnvoyOptions(
             nodes=(envoy.parse_node(f"http://{node}"),),
             listen=Address("127.0.0.1", port),
-            descriptor=str(envoy.descriptor_path()),
+            descriptor=str(descriptors.path()),
         )
         log = stack.enter_context(running_envoy(folder, envoy.render(options)))
         _fill(node)

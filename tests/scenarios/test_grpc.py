@@ -108,9 +108,6 @@ def test_envoy_passes_the_public_services_only(envoy: grpc.Channel) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         replica_pb2_grpc.ReplicaServiceStub(envoy).Read(replica_pb2.ReadRequest(keys=["k"]), timeout=10)
     assert code_of(caught) is grpc.StatusCode.UNIMPLEMENTED
-    with pytest.raises(grpc.RpcError) as caught:
-        health_pb2_grpc.HealthStub(envoy).Check(health_pb2.HealthCheckRequest(), timeout=10)
-    assert code_of(caught) is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_grpcurl_lists_and_describes(cluster: RunningCluster) -> None:
@@ -119,6 +116,31 @@ def test_grpcurl_lists_and_describes(cluster: RunningCluster) -> None:
     assert {*SERVICES, "grpc.health.v1.Health"} <= set(listed)
     described = grpcurl(address, "describe", "limedb.v1.KVService")
     assert "rpc Get ( .limedb.v1.GetRequest ) returns ( .limedb.v1.GetResponse )" in described
+
+
+def test_grpcurl_lists_through_envoy_what_envoy_routes(cluster: RunningCluster) -> None:
+    listed = grpcurl(cluster.envoy_address, "list").split()
+    assert {"limedb.v1.KVService", "limedb.v1.AdminService", "grpc.health.v1.Health"} <= set(listed)
+    assert not {"limedb.v1.ReplicaService", "limedb.v1.TopologyService"} & set(listed)
+
+
+def test_grpcurl_describes_a_method_and_a_field_with_their_comments_through_envoy(
+    cluster: RunningCluster,
+) -> None:
+    method = grpcurl(cluster.envoy_address, "describe", "limedb.v1.KVService.Get")
+    assert "// Get reads the value of a key. NOT_FOUND: there is none.\nrpc Get (" in method
+    message = grpcurl(cluster.envoy_address, "describe", "limedb.v1.GetRequest")
+    assert "  // Key is 1 to 4096 bytes of UTF-8. Empty: refused.\n  string key = 1;" in message
+
+
+def test_grpcurl_calls_through_envoy_and_shows_an_errors_details(cluster: RunningCluster) -> None:
+    address, key = cluster.envoy_address, new_key()
+    assert '"acked": 1' in grpcurl(address, "limedb.v1.KVService/Set", data={"key": key, "value": "v"})
+    assert '"value": "v"' in grpcurl(address, "limedb.v1.KVService/Get", data={"key": key})
+    assert '"reason":"KEY_NOT_FOUND"' in grpcurl(
+        address, "limedb.v1.KVService/Get", data={"key": new_key()}
+    ).replace(" ", "")
+    assert '"status": "SERVING"' in grpcurl(address, "grpc.health.v1.Health/Check")
 
 
 def test_grpcurl_sets_gets_and_probes_health(cluster: RunningCluster) -> None:

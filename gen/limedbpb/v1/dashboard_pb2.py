@@ -26,13 +26,14 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blimedbpb/v1/dashboard.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x1f\n\x0fGetAssetRequest\x12\x0c\n\x04path\x18\x01 \x01(\t2\xa0\x01\n\x10\x44\x61shboardService\x12\x8b\x01\n\x08GetAsset\x12\x1a.limedb.v1.GetAssetRequest\x1a\x14.google.api.HttpBody\"M\x82\xd3\xe4\x93\x02G\x12\x01/Z\x16\x12\x14/{path=dashboard/**}Z\x13\x12\x11/{path=assets/**}Z\x15\x12\x13/{path=favicon.svg}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blimedbpb/v1/dashboard.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x1f\n\x0fGetAssetRequest\x12\x0c\n\x04path\x18\x01 \x01(\t2\xa0\x01\n\x10\x44\x61shboardService\x12\x8b\x01\n\x08GetAsset\x12\x1a.limedb.v1.GetAssetRequest\x1a\x14.google.api.HttpBody\"M\x82\xd3\xe4\x93\x02G\x12\x01/Z\x16\x12\x14/{path=dashboard/**}Z\x13\x12\x11/{path=assets/**}Z\x15\x12\x13/{path=favicon.svg}B*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'limedbpb.v1.dashboard_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\tlimedb.v1P\001Z\033limedb/limedbpb/v1;limedbpb'
   _globals['_DASHBOARDSERVICE'].methods_by_name['GetAsset']._loaded_options = None
   _globals['_DASHBOARDSERVICE'].methods_by_name['GetAsset']._serialized_options = b'\202\323\344\223\002G\022\001/Z\026\022\024/{path=dashboard/**}Z\023\022\021/{path=assets/**}Z\025\022\023/{path=favicon.svg}'
   _globals['_GETASSETREQUEST']._serialized_start=99

@@ -24,17 +24,19 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.rpc import error_details_pb2 as google_dot_rpc_dot_error__details__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from limedbpb.v1 import record_pb2 as limedbpb_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14limedbpb/v1/kv.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17google/rpc/status.proto\x1a\x18limedbpb/v1/record.proto\"\xac\x01\n\nSetRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x04\x12+\n\x0b\x63onsistency\x18\x05 \x01(\x0e\x32\x16.limedb.v1.Consistency\x12\x17\n\x0fidempotency_key\x18\x06 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\rB\t\n\x07\x63ontent\"2\n\x0bSetResponse\x12#\n\x07receipt\x18\x01 \x01(\x0b\x32\x12.limedb.v1.Receipt\"F\n\nGetRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x0b\x63onsistency\x18\x02 \x01(\x0e\x32\x16.limedb.v1.Consistency\"Q\n\x0bGetResponse\x12\x0f\n\x05value\x18\x05 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x06 \x01(\x0cH\x00\x12\x10\n\x08node_url\x18\x07 \x01(\tB\t\n\x07\x63ontentJ\x04\x08\x01\x10\x05\"s\n\rDeleteRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x0b\x63onsistency\x18\x02 \x01(\x0e\x32\x16.limedb.v1.Consistency\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\"F\n\x0e\x44\x65leteResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\x12#\n\x07receipt\x18\x02 \x01(\x0b\x32\x12.limedb.v1.Receipt\"[\n\x10SetDirectRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x04\x42\t\n\x07\x63ontent\"8\n\x11SetDirectResponse\x12#\n\x07receipt\x18\x01 \x01(\x0b\x32\x12.limedb.v1.Receipt\"P\n\x0fListKeysRequest\x12\x0c\n\x04page\x18\x01 \x01(\r\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\x05\x61\x66ter\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_after\"z\n\x10ListKeysResponse\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.limedb.v1.KeyEntry\x12\r\n\x05total\x18\x02 \x01(\r\x12\x0c\n\x04page\x18\x03 \x01(\r\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x13\n\x0btotal_pages\x18\x05 \x01(\r\"Q\n\x08KeyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x0c\n\x04size\x18\x04 \x01(\rB\t\n\x07\x63ontent\"L\n\x0f\x42\x61tchGetRequest\x12\x0c\n\x04keys\x18\x01 \x03(\t\x12+\n\x0b\x63onsistency\x18\x02 \x01(\x0e\x32\x16.limedb.v1.Consistency\">\n\x10\x42\x61tchGetResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.limedb.v1.BatchGetResult\"\x93\x01\n\x0e\x42\x61tchGetResult\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x0f\n\x05value\x18\x05 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x06 \x01(\x0cH\x00\x12#\n\x07\x66\x61ilure\x18\x07 \x01(\x0b\x32\x12.limedb.v1.FailureB\t\n\x07\x63ontent\"e\n\x0f\x42\x61tchSetRequest\x12%\n\x06writes\x18\x01 \x03(\x0b\x32\x15.limedb.v1.BatchWrite\x12+\n\x0b\x63onsistency\x18\x02 \x01(\x0e\x32\x16.limedb.v1.Consistency\"\x91\x01\n\nBatchWrite\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x10\n\x06\x64\x65lete\x18\x05 \x01(\x08H\x00\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x04\x12\x17\n\x0fidempotency_key\x18\x06 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\rB\t\n\x07\x63ontent\">\n\x10\x42\x61tchSetResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.limedb.v1.BatchSetResult\"\x8e\x01\n\x0e\x42\x61tchSetResult\x12#\n\x07receipt\x18\x01 \x01(\x0b\x32\x12.limedb.v1.Receipt\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\x12#\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x12.limedb.v1.Failure\"\xc8\x01\n\x0bScanRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\t\x12\x0b\n\x03\x65nd\x18\x03 \x01(\t\x12\x12\n\x05\x61\x66ter\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05limit\x18\x05 \x01(\r\x12\x11\n\tpage_size\x18\x06 \x01(\r\x12\x11\n\tkeys_only\x18\x07 \x01(\x08\x12+\n\x0b\x63onsistency\x18\x08 \x01(\x0e\x32\x16.limedb.v1.Consistency\x12\r\n\x05local\x18\t \x01(\x08\x42\x08\n\x06_after\"v\n\x0cScanResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.limedb.v1.ScanEntry\x12\x12\n\x05\x61\x66ter\x18\x02 \x01(\tH\x00\x88\x01\x01\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusB\x08\n\x06_after\"z\n\tScanEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x0c\n\x04size\x18\x04 \x01(\r\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x15\n\rexpires_at_ms\x18\x06 \x01(\x04\x42\t\n\x07\x63ontent\"\x92\x01\n\x0cWatchRequest\x12\r\n\x03key\x18\x01 \x01(\tH\x00\x12\x10\n\x06prefix\x18\x02 \x01(\tH\x00\x12\x1a\n\rafter_version\x18\x03 \x01(\x04H\x01\x88\x01\x01\x12+\n\x0b\x63onsistency\x18\x04 \x01(\x0e\x32\x16.limedb.v1.ConsistencyB\x06\n\x04whatB\x10\n\x0e_after_version\"q\n\rWatchResponse\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.limedb.v1.WatchEvent\x12\x16\n\x0eresume_version\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\x7f\n\nWatchEvent\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x10\n\x06\x64\x65lete\x18\x04 \x01(\x08H\x00\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x15\n\rexpires_at_ms\x18\x06 \x01(\x04\x42\t\n\x07\x63ontent\"\x97\x02\n\x0eSessionRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x12\n\ntimeout_ms\x18\x02 \x01(\r\x12/\n\tbatch_get\x18\x03 \x01(\x0b\x32\x1a.limedb.v1.BatchGetRequestH\x00\x12/\n\tbatch_set\x18\x04 \x01(\x0b\x32\x1a.limedb.v1.BatchSetRequestH\x00\x12$\n\x03get\x18\x05 \x01(\x0b\x32\x15.limedb.v1.GetRequestH\x00\x12$\n\x03set\x18\x06 \x01(\x0b\x32\x15.limedb.v1.SetRequestH\x00\x12*\n\x06\x64\x65lete\x18\x07 \x01(\x0b\x32\x18.limedb.v1.DeleteRequestH\x00\x42\x0b\n\toperation\"\xd1\x02\n\x0fSessionResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12#\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x12.limedb.v1.Failure\x12\x30\n\tbatch_get\x18\x03 \x01(\x0b\x32\x1b.limedb.v1.BatchGetResponseH\x00\x12\x30\n\tbatch_set\x18\x04 \x01(\x0b\x32\x1b.limedb.v1.BatchSetResponseH\x00\x12%\n\x03get\x18\x05 \x01(\x0b\x32\x16.limedb.v1.GetResponseH\x00\x12%\n\x03set\x18\x06 \x01(\x0b\x32\x16.limedb.v1.SetResponseH\x00\x12+\n\x06\x64\x65lete\x18\x07 \x01(\x0b\x32\x19.limedb.v1.DeleteResponseH\x00\x12#\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"?\n\x07\x46\x61ilure\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12&\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct2\xfe\x06\n\tKVService\x12L\n\x03Set\x12\x15.limedb.v1.SetRequest\x1a\x16.limedb.v1.SetResponse\"\x16\x82\xd3\xe4\x93\x02\x10\"\x0b/api/v1/set:\x01*\x12R\n\x03Get\x12\x15.limedb.v1.GetRequest\x1a\x16.limedb.v1.GetResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/get/{key=**}\x12[\n\x06\x44\x65lete\x12\x18.limedb.v1.DeleteRequest\x1a\x19.limedb.v1.DeleteResponse\"\x1c\x82\xd3\xe4\x93\x02\x16*\x14/api/v1/del/{key=**}\x12\x65\n\tSetDirect\x12\x1b.limedb.v1.SetDirectRequest\x1a\x1c.limedb.v1.SetDirectResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/set/direct:\x01*\x12Y\n\x08ListKeys\x12\x1a.limedb.v1.ListKeysRequest\x1a\x1b.limedb.v1.ListKeysResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/keys\x12\x61\n\x08\x42\x61tchGet\x12\x1a.limedb.v1.BatchGetRequest\x1a\x1b.limedb.v1.BatchGetResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/api/v1/batch/get:\x01*\x12\x61\n\x08\x42\x61tchSet\x12\x1a.limedb.v1.BatchSetRequest\x1a\x1b.limedb.v1.BatchSetResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/api/v1/batch/set:\x01*\x12O\n\x04Scan\x12\x16.limedb.v1.ScanRequest\x1a\x17.limedb.v1.ScanResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/scan0\x01\x12S\n\x05Watch\x12\x17.limedb.v1.WatchRequest\x1a\x18.limedb.v1.WatchResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/watch0\x01\x12\x44\n\x07Session\x12\x19.limedb.v1.SessionRequest\x1a\x1a.limedb.v1.SessionResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14limedbpb/v1/kv.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1egoogle/rpc/error_details.proto\x1a\x17google/rpc/status.proto\x1a\x18limedbpb/v1/record.proto\"\xac\x01\n\nSetRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x04\x12+\n\x0b\x63onsistency\x18\x05 \x01(\x0e\x32\x16.limedb.v1.Consistency\x12\x17\n\x0fidempotency_key\x18\x06 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\rB\t\n\x07\x63ontent\"2\n\x0bSetResponse\x12#\n\x07receipt\x18\x01 \x01(\x0b\x32\x12.limedb.v1.Receipt\"F\n\nGetRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x0b\x63onsistency\x18\x02 \x01(\x0e\x32\x16.limedb.v1.Consistency\"Q\n\x0bGetResponse\x12\x0f\n\x05value\x18\x05 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x06 \x01(\x0cH\x00\x12\x10\n\x08node_url\x18\x07 \x01(\tB\t\n\x07\x63ontentJ\x04\x08\x01\x10\x05\"s\n\rDeleteRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x0b\x63onsistency\x18\x02 \x01(\x0e\x32\x16.limedb.v1.Consistency\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\"F\n\x0e\x44\x65leteResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\x12#\n\x07receipt\x18\x02 \x01(\x0b\x32\x12.limedb.v1.Receipt\"[\n\x10SetDirectRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x04\x42\t\n\x07\x63ontent\"8\n\x11SetDirectResponse\x12#\n\x07receipt\x18\x01 \x01(\x0b\x32\x12.limedb.v1.Receipt\"P\n\x0fListKeysRequest\x12\x0c\n\x04page\x18\x01 \x01(\r\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\x05\x61\x66ter\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_after\"z\n\x10ListKeysResponse\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.limedb.v1.KeyEntry\x12\r\n\x05total\x18\x02 \x01(\r\x12\x0c\n\x04page\x18\x03 \x01(\r\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x13\n\x0btotal_pages\x18\x05 \x01(\r\"Q\n\x08KeyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x0c\n\x04size\x18\x04 \x01(\rB\t\n\x07\x63ontent\"L\n\x0f\x42\x61tchGetRequest\x12\x0c\n\x04keys\x18\x01 \x03(\t\x12+\n\x0b\x63onsistency\x18\x02 \x01(\x0e\x32\x16.limedb.v1.Consistency\">\n\x10\x42\x61tchGetResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.limedb.v1.BatchGetResult\"\x93\x01\n\x0e\x42\x61tchGetResult\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x0f\n\x05value\x18\x05 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x06 \x01(\x0cH\x00\x12#\n\x07\x66\x61ilure\x18\x07 \x01(\x0b\x32\x12.limedb.v1.FailureB\t\n\x07\x63ontent\"e\n\x0f\x42\x61tchSetRequest\x12%\n\x06writes\x18\x01 \x03(\x0b\x32\x15.limedb.v1.BatchWrite\x12+\n\x0b\x63onsistency\x18\x02 \x01(\x0e\x32\x16.limedb.v1.Consistency\"\x91\x01\n\nBatchWrite\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x10\n\x06\x64\x65lete\x18\x05 \x01(\x08H\x00\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x04\x12\x17\n\x0fidempotency_key\x18\x06 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\rB\t\n\x07\x63ontent\">\n\x10\x42\x61tchSetResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.limedb.v1.BatchSetResult\"\x8e\x01\n\x0e\x42\x61tchSetResult\x12#\n\x07receipt\x18\x01 \x01(\x0b\x32\x12.limedb.v1.Receipt\x12\x0f\n\x07\x65xisted\x18\x02 \x01(\x08\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\x12#\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x12.limedb.v1.Failure\"\xc8\x01\n\x0bScanRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\t\x12\x0b\n\x03\x65nd\x18\x03 \x01(\t\x12\x12\n\x05\x61\x66ter\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05limit\x18\x05 \x01(\r\x12\x11\n\tpage_size\x18\x06 \x01(\r\x12\x11\n\tkeys_only\x18\x07 \x01(\x08\x12+\n\x0b\x63onsistency\x18\x08 \x01(\x0e\x32\x16.limedb.v1.Consistency\x12\r\n\x05local\x18\t \x01(\x08\x42\x08\n\x06_after\"v\n\x0cScanResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.limedb.v1.ScanEntry\x12\x12\n\x05\x61\x66ter\x18\x02 \x01(\tH\x00\x88\x01\x01\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusB\x08\n\x06_after\"z\n\tScanEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x0c\n\x04size\x18\x04 \x01(\r\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x15\n\rexpires_at_ms\x18\x06 \x01(\x04\x42\t\n\x07\x63ontent\"\x92\x01\n\x0cWatchRequest\x12\r\n\x03key\x18\x01 \x01(\tH\x00\x12\x10\n\x06prefix\x18\x02 \x01(\tH\x00\x12\x1a\n\rafter_version\x18\x03 \x01(\x04H\x01\x88\x01\x01\x12+\n\x0b\x63onsistency\x18\x04 \x01(\x0e\x32\x16.limedb.v1.ConsistencyB\x06\n\x04whatB\x10\n\x0e_after_version\"q\n\rWatchResponse\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.limedb.v1.WatchEvent\x12\x16\n\x0eresume_version\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\x7f\n\nWatchEvent\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x03 \x01(\x0cH\x00\x12\x10\n\x06\x64\x65lete\x18\x04 \x01(\x08H\x00\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x15\n\rexpires_at_ms\x18\x06 \x01(\x04\x42\t\n\x07\x63ontent\"\x97\x02\n\x0eSessionRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x12\n\ntimeout_ms\x18\x02 \x01(\r\x12/\n\tbatch_get\x18\x03 \x01(\x0b\x32\x1a.limedb.v1.BatchGetRequestH\x00\x12/\n\tbatch_set\x18\x04 \x01(\x0b\x32\x1a.limedb.v1.BatchSetRequestH\x00\x12$\n\x03get\x18\x05 \x01(\x0b\x32\x15.limedb.v1.GetRequestH\x00\x12$\n\x03set\x18\x06 \x01(\x0b\x32\x15.limedb.v1.SetRequestH\x00\x12*\n\x06\x64\x65lete\x18\x07 \x01(\x0b\x32\x18.limedb.v1.DeleteRequestH\x00\x42\x0b\n\toperation\"\xd1\x02\n\x0fSessionResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12#\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x12.limedb.v1.Failure\x12\x30\n\tbatch_get\x18\x03 \x01(\x0b\x32\x1b.limedb.v1.BatchGetResponseH\x00\x12\x30\n\tbatch_set\x18\x04 \x01(\x0b\x32\x1b.limedb.v1.BatchSetResponseH\x00\x12%\n\x03get\x18\x05 \x01(\x0b\x32\x16.limedb.v1.GetResponseH\x00\x12%\n\x03set\x18\x06 \x01(\x0b\x32\x16.limedb.v1.SetResponseH\x00\x12+\n\x06\x64\x65lete\x18\x07 \x01(\x0b\x32\x19.limedb.v1.DeleteResponseH\x00\x12#\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"?\n\x07\x46\x61ilure\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12&\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct2\xfe\x06\n\tKVService\x12L\n\x03Set\x12\x15.limedb.v1.SetRequest\x1a\x16.limedb.v1.SetResponse\"\x16\x82\xd3\xe4\x93\x02\x10\"\x0b/api/v1/set:\x01*\x12R\n\x03Get\x12\x15.limedb.v1.GetRequest\x1a\x16.limedb.v1.GetResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/get/{key=**}\x12[\n\x06\x44\x65lete\x12\x18.limedb.v1.DeleteRequest\x1a\x19.limedb.v1.DeleteResponse\"\x1c\x82\xd3\xe4\x93\x02\x16*\x14/api/v1/del/{key=**}\x12\x65\n\tSetDirect\x12\x1b.limedb.v1.SetDirectRequest\x1a\x1c.limedb.v1.SetDirectResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/set/direct:\x01*\x12Y\n\x08ListKeys\x12\x1a.limedb.v1.ListKeysRequest\x1a\x1b.limedb.v1.ListKeysResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/keys\x12\x61\n\x08\x42\x61tchGet\x12\x1a.limedb.v1.BatchGetRequest\x1a\x1b.limedb.v1.BatchGetResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/api/v1/batch/get:\x01*\x12\x61\n\x08\x42\x61tchSet\x12\x1a.limedb.v1.BatchSetRequest\x1a\x1b.limedb.v1.BatchSetResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/api/v1/batch/set:\x01*\x12O\n\x04Scan\x12\x16.limedb.v1.ScanRequest\x1a\x17.limedb.v1.ScanResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/scan0\x01\x12S\n\x05Watch\x12\x17.limedb.v1.WatchRequest\x1a\x18.limedb.v1.WatchResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/watch0\x01\x12\x44\n\x07Session\x12\x19.limedb.v1.SessionRequest\x1a\x1a.limedb.v1.SessionResponse(\x01\x30\x01\x42*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'limedbpb.v1.kv_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\tlimedb.v1P\001Z\033limedb/limedbpb/v1;limedbpb'
   _globals['_KVSERVICE'].methods_by_name['Set']._loaded_options = None
   _globals['_KVSERVICE'].methods_by_name['Set']._serialized_options = b'\202\323\344\223\002\020\"\013/api/v1/set:\001*'
   _globals['_KVSERVICE'].methods_by_name['Get']._loaded_options = None
@@ -53,60 +55,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KVSERVICE'].methods_by_name['Scan']._serialized_options = b'\202\323\344\223\002\016\022\014/api/v1/scan'
   _globals['_KVSERVICE'].methods_by_name['Watch']._loaded_options = None
   _globals['_KVSERVICE'].methods_by_name['Watch']._serialized_options = b'\202\323\344\223\002\017\022\r/api/v1/watch'
-  _globals['_SETREQUEST']._serialized_start=147
-  _globals['_SETREQUEST']._serialized_end=319
-  _globals['_SETRESPONSE']._serialized_start=321
-  _globals['_SETRESPONSE']._serialized_end=371
-  _globals['_GETREQUEST']._serialized_start=373
-  _globals['_GETREQUEST']._serialized_end=443
-  _globals['_GETRESPONSE']._serialized_start=445
-  _globals['_GETRESPONSE']._serialized_end=526
-  _globals['_DELETEREQUEST']._serialized_start=528
-  _globals['_DELETEREQUEST']._serialized_end=643
-  _globals['_DELETERESPONSE']._serialized_start=645
-  _globals['_DELETERESPONSE']._serialized_end=715
-  _globals['_SETDIRECTREQUEST']._serialized_start=717
-  _globals['_SETDIRECTREQUEST']._serialized_end=808
-  _globals['_SETDIRECTRESPONSE']._serialized_start=810
-  _globals['_SETDIRECTRESPONSE']._serialized_end=866
-  _globals['_LISTKEYSREQUEST']._serialized_start=868
-  _globals['_LISTKEYSREQUEST']._serialized_end=948
-  _globals['_LISTKEYSRESPONSE']._serialized_start=950
-  _globals['_LISTKEYSRESPONSE']._serialized_end=1072
-  _globals['_KEYENTRY']._serialized_start=1074
-  _globals['_KEYENTRY']._serialized_end=1155
-  _globals['_BATCHGETREQUEST']._serialized_start=1157
-  _globals['_BATCHGETREQUEST']._serialized_end=1233
-  _globals['_BATCHGETRESPONSE']._serialized_start=1235
-  _globals['_BATCHGETRESPONSE']._serialized_end=1297
-  _globals['_BATCHGETRESULT']._serialized_start=1300
-  _globals['_BATCHGETRESULT']._serialized_end=1447
-  _globals['_BATCHSETREQUEST']._serialized_start=1449
-  _globals['_BATCHSETREQUEST']._serialized_end=1550
-  _globals['_BATCHWRITE']._serialized_start=1553
-  _globals['_BATCHWRITE']._serialized_end=1698
-  _globals['_BATCHSETRESPONSE']._serialized_start=1700
-  _globals['_BATCHSETRESPONSE']._serialized_end=1762
-  _globals['_BATCHSETRESULT']._serialized_start=1765
-  _globals['_BATCHSETRESULT']._serialized_end=1907
-  _globals['_SCANREQUEST']._serialized_start=1910
-  _globals['_SCANREQUEST']._serialized_end=2110
-  _globals['_SCANRESPONSE']._serialized_start=2112
-  _globals['_SCANRESPONSE']._serialized_end=2230
-  _globals['_SCANENTRY']._serialized_start=2232
-  _globals['_SCANENTRY']._serialized_end=2354
-  _globals['_WATCHREQUEST']._serialized_start=2357
-  _globals['_WATCHREQUEST']._serialized_end=2503
-  _globals['_WATCHRESPONSE']._serialized_start=2505
-  _globals['_WATCHRESPONSE']._serialized_end=2618
-  _globals['_WATCHEVENT']._serialized_start=2620
-  _globals['_WATCHEVENT']._serialized_end=2747
-  _globals['_SESSIONREQUEST']._serialized_start=2750
-  _globals['_SESSIONREQUEST']._serialized_end=3029
-  _globals['_SESSIONRESPONSE']._serialized_start=3032
-  _globals['_SESSIONRESPONSE']._serialized_end=3369
-  _globals['_FAILURE']._serialized_start=3371
-  _globals['_FAILURE']._serialized_end=3434
-  _globals['_KVSERVICE']._serialized_start=3437
-  _globals['_KVSERVICE']._serialized_end=4331
+  _globals['_SETREQUEST']._serialized_start=179
+  _globals['_SETREQUEST']._serialized_end=351
+  _globals['_SETRESPONSE']._serialized_start=353
+  _globals['_SETRESPONSE']._serialized_end=403
+  _globals['_GETREQUEST']._serialized_start=405
+  _globals['_GETREQUEST']._serialized_end=475
+  _globals['_GETRESPONSE']._serialized_start=477
+  _globals['_GETRESPONSE']._serialized_end=558
+  _globals['_DELETEREQUEST']._serialized_start=560
+  _globals['_DELETEREQUEST']._serialized_end=675
+  _globals['_DELETERESPONSE']._serialized_start=677
+  _globals['_DELETERESPONSE']._serialized_end=747
+  _globals['_SETDIRECTREQUEST']._serialized_start=749
+  _globals['_SETDIRECTREQUEST']._serialized_end=840
+  _globals['_SETDIRECTRESPONSE']._serialized_start=842
+  _globals['_SETDIRECTRESPONSE']._serialized_end=898
+  _globals['_LISTKEYSREQUEST']._serialized_start=900
+  _globals['_LISTKEYSREQUEST']._serialized_end=980
+  _globals['_LISTKEYSRESPONSE']._serialized_start=982
+  _globals['_LISTKEYSRESPONSE']._serialized_end=1104
+  _globals['_KEYENTRY']._serialized_start=1106
+  _globals['_KEYENTRY']._serialized_end=1187
+  _globals['_BATCHGETREQUEST']._serialized_start=1189
+  _globals['_BATCHGETREQUEST']._serialized_end=1265
+  _globals['_BATCHGETRESPONSE']._serialized_start=1267
+  _globals['_BATCHGETRESPONSE']._serialized_end=1329
+  _globals['_BATCHGETRESULT']._serialized_start=1332
+  _globals['_BATCHGETRESULT']._serialized_end=1479
+  _globals['_BATCHSETREQUEST']._serialized_start=1481
+  _globals['_BATCHSETREQUEST']._serialized_end=1582
+  _globals['_BATCHWRITE']._serialized_start=1585
+  _globals['_BATCHWRITE']._serialized_end=1730
+  _globals['_BATCHSETRESPONSE']._serialized_start=1732
+  _globals['_BATCHSETRESPONSE']._serialized_end=1794
+  _globals['_BATCHSETRESULT']._serialized_start=1797
+  _globals['_BATCHSETRESULT']._serialized_end=1939
+  _globals['_SCANREQUEST']._serialized_start=1942
+  _globals['_SCANREQUEST']._serialized_end=2142
+  _globals['_SCANRESPONSE']._serialized_start=2144
+  _globals['_SCANRESPONSE']._serialized_end=2262
+  _globals['_SCANENTRY']._serialized_start=2264
+  _globals['_SCANENTRY']._serialized_end=2386
+  _globals['_WATCHREQUEST']._serialized_start=2389
+  _globals['_WATCHREQUEST']._serialized_end=2535
+  _globals['_WATCHRESPONSE']._serialized_start=2537
+  _globals['_WATCHRESPONSE']._serialized_end=2650
+  _globals['_WATCHEVENT']._serialized_start=2652
+  _globals['_WATCHEVENT']._serialized_end=2779
+  _globals['_SESSIONREQUEST']._serialized_start=2782
+  _globals['_SESSIONREQUEST']._serialized_end=3061
+  _globals['_SESSIONRESPONSE']._serialized_start=3064
+  _globals['_SESSIONRESPONSE']._serialized_end=3401
+  _globals['_FAILURE']._serialized_start=3403
+  _globals['_FAILURE']._serialized_end=3466
+  _globals['_KVSERVICE']._serialized_start=3469
+  _globals['_KVSERVICE']._serialized_end=4363
 # @@protoc_insertion_point(module_scope)

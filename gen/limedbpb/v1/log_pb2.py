@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15limedbpb/v1/log.proto\x12\tlimedb.v1\"=\n\x08LogGroup\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12 \n\x06purges\x18\x02 \x03(\x0b\x32\x10.limedb.v1.Purge\"7\n\x05Purge\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x06\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15limedbpb/v1/log.proto\x12\tlimedb.v1\"=\n\x08LogGroup\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12 \n\x06purges\x18\x02 \x03(\x0b\x32\x10.limedb.v1.Purge\"7\n\x05Purge\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x06\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x06\x42*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'limedbpb.v1.log_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\tlimedb.v1P\001Z\033limedb/limedbpb/v1;limedbpb'
   _globals['_LOGGROUP']._serialized_start=36
   _globals['_LOGGROUP']._serialized_end=97
   _globals['_PURGE']._serialized_start=99

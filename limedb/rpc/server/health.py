@@ -3,7 +3,8 @@
 It owns the answers of that service. It must never decide whether the node serves.
 
 A load balancer asks periodically on one connection (Envoy each second) and sends requests until the answer is
-NOT_SERVING. A node that stopped listening earlier would lose the requests in between.
+NOT_SERVING. A node that stopped listening earlier would lose the requests in between. Probes that come
+through Envoy don't count: once the node is NOT_SERVING, Envoy sends them elsewhere.
 
 Tested in tests/rpc/server/test_health.py.
 """
@@ -13,6 +14,8 @@ import asyncio
 import grpc
 from grpc_health.v1 import health
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from limedb.rpc.server.front import is_from_envoy
 
 Context = grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]
 
@@ -40,7 +43,8 @@ class Health(health.aio.HealthServicer):
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:  # noqa: N802
         """Answer, and remember the caller."""
         answer = await super().Check(request, context)
-        self._remember(context.peer(), asyncio.get_running_loop().time())
+        if not is_from_envoy(context):
+            self._remember(context.peer(), asyncio.get_running_loop().time())
         return answer
 
     async def wait_noticed(self) -> None:

@@ -7,7 +7,7 @@ interceptors for these, for one costs a tenth of a request; telemetry brings its
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, nullcontext, suppress
 from functools import partial
 from time import perf_counter
@@ -18,15 +18,13 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
-from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_SERVICE
-from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from limedb.aio.whole_reads import whole
 from limedb.errors import ConfigError, MalformedRequestError
 from limedb.rpc.addressee import check_addressee
+from limedb.rpc.server import connect, reflection
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
@@ -136,6 +134,7 @@ class _Method:
         streams: Streams,
         room: "Room",
         name: str,
+        json: connect.JsonMessages | None = None,
     ) -> None:
         self._name = f"{method.containing_service.name}/{method.name}"
         self._request_class = GetMessageClass(method.input_type)
@@ -144,6 +143,10 @@ class _Method:
         self._check = partial(check_addressee, name) if name else _check_nothing
         self._record = recorder.record if recorder else _record_nothing
         self._room, self._receive, self._calls = room, room.receiving.message, room.calls
+        self._json = json
+        self._copies, self._answer_copies = room.copies, ANSWER_COPIES
+        if json is not None:
+            self._copies, self._answer_copies = connect.COPIES * room.copies, connect.COPIES * ANSWER_COPIES
 
     async def answer(self, _requests: object, context: Context) -> bytes:
         """Serve a unary call. It reads its message itself, so that surplus messages are not even received."""
@@ -161,14 +164,13 @@ class _Method:
                 raise MalformedRequestError("the call has no message")
             if len(data) > SMALL_BYTES:
                 held = await self._hold(data, context)
-            request = (
-                _parse(self._request_class, data) if len(data) < LONG_BYTES else await self._parsed(data)
-            )
+            request = await self._message_of(data)
             data = b""
             response = await self._behaviour(request, context)
-            answer = response if isinstance(response, bytes) else response.SerializeToString()
+            answer = _serialized(response)
             if len(answer) > SMALL_BYTES:
                 self._hold_answer(answer, context)
+            answer = await self._as_sent(answer)
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", perf_counter() - started)
             raise
@@ -188,6 +190,14 @@ class _Method:
         if self._calls is not None:
             self._calls.begin(context, running_task())
 
+    async def _message_of(self, data: bytes) -> Message:
+        if self._json is not None:
+            data = await self._json.request(data)
+        return _parse(self._request_class, data) if len(data) < LONG_BYTES else await self._parsed(data)
+
+    async def _as_sent(self, data: bytes) -> bytes:
+        return data if self._json is None else await self._json.answer(data)
+
     async def _parsed(self, data: bytes) -> Message:
         """A long request, parsed in a separate turn of the loop."""
         await asyncio.sleep(0)
@@ -199,14 +209,13 @@ class _Method:
         """Room for a large request while it is processed. OverloadedError: there is none soon enough."""
         holder = holder_of(context)
         with self._room.arrivals.hold(holder, len(data)):
-            return await self._room.requests.wait(
-                holder, self._room.copies * len(data), room_seconds(context)
-            )
+            return await self._room.requests.wait(holder, self._copies * len(data), room_seconds(context))
 
     def _hold_answer(self, answer: bytes, context: Context) -> None:
         """Count a large answer until its client has taken it, or is gone."""
         holder, answers = holder_of(context), self._room.answers
-        held = (answers.force if self._name in DONE else answers.hold)(holder, ANSWER_COPIES * len(answer))
+        hold = answers.force if self._name in DONE else answers.hold
+        held = hold(holder, self._answer_copies * len(answer))
         running_task().add_done_callback(held.release)
 
     async def stream(self, _requests: object, context: Context) -> None:
@@ -219,7 +228,8 @@ class _Method:
         data = await self._receive(context)
         if not isinstance(data, bytes):
             raise MalformedRequestError("the call has no message")
-        async with aclosing(self._behaviour(_parse(self._request_class, data), context)) as responses:
+        request = await self._message_of(data)
+        async with aclosing(self._behaviour(request, context)) as responses:
             async for response in responses:
                 yield response
 
@@ -228,7 +238,7 @@ class _Method:
         UnavailableError when the server stops: the behaviour may still answer earlier messages, and ends by
         raising the error. It counts its requests itself.
         """
-        requests = _Requests(self._request_class, context, self._streams)
+        requests = _Requests(self._message_of, context, self._streams)
         await self._stream(lambda: self._behaviour(requests, context), context, False)
 
     async def _stream(
@@ -244,7 +254,7 @@ class _Method:
             held = self._room.streams.hold(holder_of(context), least)
             async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
                 async for response in responses:
-                    data = response if isinstance(response, bytes) else response.SerializeToString()
+                    data = await self._as_sent(_serialized(response))
                     if bounded and (size := max(least, STREAM_COPIES * len(data))) != held.amount:
                         held.resize(size)
                     await (_write_whole(context, data) if bounded else context.write(data))
@@ -277,6 +287,7 @@ class _Method:
         self, error: Exception, context: Context, started: float, trailers: tuple[tuple[str, str], ...] = ()
     ) -> None:
         code, status = code_of(error), status_of(error, self._name, FACT_BYTES_IN_TRAILERS)
+        connect.name_details(status, context)
         # Otherwise large refused messages stay in memory until the collector's next full pass.
         clear_frames(error.__traceback__)
         self._record(self._name, code.name, perf_counter() - started)
@@ -311,8 +322,10 @@ class Room(NamedTuple):
 class _Requests:
     """The messages that a stream's client sends."""
 
-    def __init__(self, request_class: type[Message], context: Context, streams: Streams) -> None:
-        self._request_class, self._context, self._streams = request_class, context, streams
+    def __init__(
+        self, message_of: Callable[[bytes], Awaitable[Message]], context: Context, streams: Streams
+    ) -> None:
+        self._message_of, self._context, self._streams = message_of, context, streams
 
     def __aiter__(self) -> "_Requests":
         return self
@@ -322,7 +335,7 @@ class _Requests:
             data = await whole(self._context.read())
         if not isinstance(data, bytes):  # the end: the client half-closed
             raise StopAsyncIteration
-        return _parse(self._request_class, data)
+        return await self._message_of(data)
 
 
 def _handler(
@@ -332,11 +345,12 @@ def _handler(
     streams: Streams,
     room: Room,
     name: str,
+    json: connect.JsonMessages | None = None,
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """On the wire a call with one message is a stream of one message, so the node can choose when to
     read it.
     """
-    served = _Method(method, behaviour, recorder, streams, room, name)
+    served = _Method(method, behaviour, recorder, streams, room, name, json)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(served.converse)
     if method.server_streaming:
@@ -350,6 +364,14 @@ def _parse(request_class: type[Message], data: bytes) -> Message:
     except DecodeError:
         kind = request_class.DESCRIPTOR.name
         raise MalformedRequestError(f"the request is not a {kind}: text in it must be UTF-8") from None
+
+
+def _serialized(response: Message | bytes) -> bytes:
+    return response if isinstance(response, bytes) else response.SerializeToString()
+
+
+def _protobuf(method: MethodDescriptor) -> None:
+    """Messages in protobuf's own form need no converter."""
 
 
 def _check_nothing(context: Context) -> None:
@@ -412,19 +434,24 @@ class Server:
         node, to refuse calls that are meant for another; empty: accept all.
         """
         service, room = servicer.service, self._peers if of_peers else self._clients
-        handlers = {
-            m.name: _handler(m, getattr(servicer, m.name), recorder, self._streams, room, name)
-            for m in service.methods
-        }
-        self._grpc.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(service.full_name, handlers),)
+        binary, json = (
+            {
+                method.name: _handler(
+                    method, getattr(servicer, method.name), recorder, self._streams, room, name, form(method)
+                )
+                for method in service.methods
+            }
+            for form in (_protobuf, connect.JsonMessages)
         )
+        handlers = connect.Handlers(service.full_name, binary, binary if of_peers else json)
+        self._grpc.add_generic_rpc_handlers((handlers,))
         self._names.append(service.full_name)
 
     async def start(self, addresses: Sequence[str]) -> None:
         """Listen at host:port and answer, as NOT_SERVING until set_serving. ConfigError: a port is taken."""
+        for servicer in reflection.servicers(self._names):
+            self.add(servicer)
         await self.set_serving(False)
-        enable_server_reflection([*self._names, HEALTH_SERVICE, REFLECTION_SERVICE], self._grpc)
         for address in addresses:
             self._bind(address)
         await self._grpc.start()

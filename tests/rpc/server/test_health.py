@@ -12,6 +12,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from limedb.errors import UnavailableError
+from limedb.rpc.server.front import HEADER
 from limedb.rpc.server.health import ASKERS, LONGEST_SECONDS, Health
 from limedb.rpc.server.server import Server
 from limedb.wire.status import remote_error
@@ -50,6 +51,14 @@ async def test_what_is_not_asked_for_its_health_does_not_wait() -> None:
         await stop
 
 
+async def test_probes_through_envoy_do_not_delay_a_stop() -> None:
+    """Envoy sends the next probe to another node, so its connection would never get the new answer."""
+    async with served(Watched()) as (server, _, _, channel):
+        for _ in range(2):
+            await HealthStub(channel).Check(ASK, metadata=((HEADER, "1"),))
+        assert server._health._asked == {}
+
+
 async def test_askers_are_remembered_up_to_a_number() -> None:
     class Caller:
         def __init__(self, name: str) -> None:
@@ -57,6 +66,9 @@ async def test_askers_are_remembered_up_to_a_number() -> None:
 
         def peer(self) -> str:
             return self.name
+
+        def invocation_metadata(self) -> tuple[()]:
+            return ()
 
     health = Health()
     for n in range(2 * ASKERS):
