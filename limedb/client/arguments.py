@@ -4,10 +4,12 @@ It owns the meaning of keys, values, levels, times and addresses in the client's
 anything.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from limedb.core.limits import MAX_KEY_SIZE, MAX_TTL_MS
+from limedb.core.limits import MAX_EXPIRES_AT_MS, MAX_KEY_SIZE, MAX_TTL_MS, MIN_EXPIRES_AT_MS
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, MalformedRequestError
 from limedb.wire.levels import consistency_of
@@ -16,7 +18,11 @@ from limedbpb.v1 import record_pb2
 Value = str | bytes
 Consistency = Level | str | None
 Duration = float | timedelta
+Moment = float | datetime
+"""Seconds since 1970, as time.time() has them, or a datetime with a time zone."""
+T = TypeVar("T", Duration, Moment)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TIMEOUT_SECONDS = 300
 """The longest timeout of a call."""
 
@@ -62,15 +68,44 @@ def milliseconds(ttl: Duration | None) -> int:
     if ttl is None:
         return 0
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    if not 0 < seconds * 1000 <= MAX_TTL_MS:
+    if not (_is_number(seconds) and 0 < seconds * 1000 <= MAX_TTL_MS):
         raise InvalidRequestError(f"ttl={ttl!r}: must be more than 0 s, and no more than 100 years")
     return max(1, round(seconds * 1000))
+
+
+def moment_ms(expires_at: Moment) -> int:
+    """Return a moment in milliseconds since 1970."""
+    if isinstance(expires_at, datetime):
+        if expires_at.tzinfo is None:
+            raise InvalidRequestError(
+                f"expires_at={expires_at!r} has no time zone: use datetime.now(UTC), for example"
+            )
+        moment = (expires_at - _EPOCH) // timedelta(milliseconds=1)
+    else:
+        is_near = _is_number(expires_at) and 0 < expires_at * 1000 <= MAX_EXPIRES_AT_MS
+        moment = round(expires_at * 1000) if is_near else 0
+    if not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
+        raise InvalidRequestError(
+            f"expires_at={expires_at!r}: must be seconds since 1970, or a datetime, from 1973 to 9999"
+        )
+    return moment
+
+
+def of_each(name: str, given: T | Mapping[str, T] | None, keys: Mapping[str, object]) -> Mapping[str, T]:
+    """Return an option by key, of those keys that have it. given: the option of all, or of some by key."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(keys, given)
+    if unknown := given.keys() - keys.keys():
+        raise InvalidRequestError(f"{name} of key {min(unknown)!r}: it is not among the values")
+    return given
 
 
 def seconds_of(timeout: Duration) -> float:
     """Return a timeout in seconds: 5 minutes at most, since nodes remember applied writes for 10."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+    if not (_is_number(seconds) and 0 < seconds <= MAX_TIMEOUT_SECONDS):
         raise InvalidRequestError(
             f"timeout={timeout!r}: must be more than 0 s, and no more than {MAX_TIMEOUT_SECONDS} s"
         )
@@ -83,6 +118,10 @@ def addresses_of(text: str) -> tuple[str, ...]:
     if not found:
         raise InvalidRequestError(f"addresses={text!r}: must be host:port, or several separated by commas")
     return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _address(part: str) -> str:

@@ -14,14 +14,17 @@ from limedb.core.limits import (
     DEFAULT_PAGE_SIZE,
     DEFAULT_SCAN_SIZE,
     DEFAULT_WATCH_MS,
+    EXPIRY_RANGE,
     MAX_ATTEMPT,
     MAX_BATCH,
+    MAX_EXPIRES_AT_MS,
     MAX_GOSSIP_SIZE,
     MAX_IDEMPOTENCY_KEY,
     MAX_KEY_SIZE,
     MAX_PAGE_SIZE,
     MAX_TTL_MS,
     MAX_WATCH_MS,
+    MIN_EXPIRES_AT_MS,
     MIN_IDEMPOTENCY_KEY,
     MIN_WATCH_MS,
 )
@@ -104,19 +107,21 @@ class Checks:
         key, value = item.key, item.value
         if not key or not value or len(key) > MAX_KEY_SIZE // 4 or len(value) > self._max_value_size // 4:
             return None
-        if item.ttl_ms or item.idempotency_key or item.attempt:
+        if item.ttl_ms or item.expires_at_ms or item.idempotency_key or item.attempt:
             return None
-        return _new_write(Write, (key, value, 0, b"", 0))
+        return _new_write(Write, (key, value, 0, b"", 0, 0))
 
     def write(self, write: Write) -> Write:
         """Return a write if its key, value and time to live are within the limits."""
-        key, value, ttl_ms, idempotency_key, attempt = write
+        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms = write
         self.key(key)
         most = self._max_value_size
         if value is not None and len(value) > most // 4 and (size := value_size(value)) > most:
             raise ValueTooLargeError(key, size, most)
         if ttl_ms > MAX_TTL_MS:
             raise InvalidRequestError(f"ttl_ms={ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
+        if expires_at_ms:
+            _check_expiry(write)
         if idempotency_key or attempt:
             _check_attempt(write)
         return write
@@ -187,6 +192,20 @@ class Checks:
                 f"payload holds {entries} entries in {size} bytes: must be at most {MAX_ENTRIES} in"
                 f" {MAX_GOSSIP_SIZE}"
             )
+
+
+def _check_expiry(write: Write) -> None:
+    if write.ttl_ms:
+        raise InvalidRequestError(
+            f"ttl_ms={write.ttl_ms} and expires_at_ms={write.expires_at_ms} for key {write.key!r}:"
+            " give one of them"
+        )
+    if write.value is None:
+        raise InvalidRequestError(
+            f"expires_at_ms={write.expires_at_ms} for key {write.key!r}: a delete has none; leave it out"
+        )
+    if not MIN_EXPIRES_AT_MS <= write.expires_at_ms <= MAX_EXPIRES_AT_MS:
+        raise InvalidRequestError(f"expires_at_ms={write.expires_at_ms}: {EXPIRY_RANGE}, or 0 for never")
 
 
 def _check_attempt(write: Write) -> None:

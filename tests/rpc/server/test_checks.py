@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
-from limedb.core.limits import MAX_GOSSIP_SIZE, MAX_TTL_MS
+from limedb.core.limits import MAX_EXPIRES_AT_MS, MAX_GOSSIP_SIZE, MAX_TTL_MS, MIN_EXPIRES_AT_MS
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
@@ -21,6 +21,7 @@ ITEMS = st.builds(
     key=TEXTS,
     value=st.none() | TEXTS,
     ttl_ms=st.sampled_from([0, 0, 5, MAX_TTL_MS + 1]),
+    expires_at_ms=st.sampled_from([0, 0, 1, MIN_EXPIRES_AT_MS]),
     idempotency_key=st.sampled_from([b"", b"", b"x" * 16, b"x"]),
     attempt=st.sampled_from([0, 0, 1]),
 )
@@ -35,6 +36,7 @@ def test_the_short_way_passes_only_what_the_whole_way_passes_and_as_the_same(ite
 def test_the_short_way_is_that_of_short_texts() -> None:
     assert checks.plain_write(kv_pb2.BatchWrite(key="k", value="v")) == Write("k", "v")
     assert checks.plain_write(kv_pb2.BatchWrite(key="k", value="v", ttl_ms=1)) is None
+    assert checks.plain_write(kv_pb2.BatchWrite(key="k", value="v", expires_at_ms=1)) is None
     assert checks.plain_write(kv_pb2.BatchWrite(key="k", delete=True)) is None
 
 
@@ -72,6 +74,24 @@ def test_a_time_to_live_is_at_most_a_hundred_years() -> None:
     assert checks.write(Write("k", "v", MAX_TTL_MS))
     with pytest.raises(InvalidRequestError, match="100 years"):
         checks.write(Write("k", "v", MAX_TTL_MS + 1))
+
+
+@pytest.mark.parametrize("moment", [MIN_EXPIRES_AT_MS, MAX_EXPIRES_AT_MS])
+def test_a_value_may_expire_from_1973_to_9999(moment: int) -> None:
+    assert checks.write(Write("k", "v", expires_at_ms=moment)).expires_at_ms == moment
+
+
+@pytest.mark.parametrize("moment", [1, MIN_EXPIRES_AT_MS - 1, MAX_EXPIRES_AT_MS + 1, 2**64 - 1])
+def test_a_moment_that_is_none_in_milliseconds_is_refused(moment: int) -> None:
+    with pytest.raises(InvalidRequestError, match=f"expires_at_ms={moment}: must be .* in milliseconds"):
+        checks.write(Write("k", "v", expires_at_ms=moment))
+
+
+def test_a_write_has_one_end_and_a_delete_none() -> None:
+    with pytest.raises(InvalidRequestError, match="give one of them"):
+        checks.write(Write("k", "v", 5, expires_at_ms=MIN_EXPIRES_AT_MS))
+    with pytest.raises(InvalidRequestError, match="a delete has none"):
+        checks.write(Write("k", None, expires_at_ms=MIN_EXPIRES_AT_MS))
 
 
 @pytest.mark.parametrize("size", [0, 10_001])
