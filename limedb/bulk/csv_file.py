@@ -110,7 +110,7 @@ def _find_wrong(lines: _Lines, width: int) -> None:
 
 
 def _rows(lines: _Lines, width: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows from here on, each with the number of its first line. BulkError: one's end is uncertain."""
+    """Yield the rows from here on, each with its first line's number. BulkError: one's end is uncertain."""
     rows = csv.reader(lines, strict=True)
     while True:
         number = lines.count + 1
