@@ -69,7 +69,7 @@ def milliseconds(ttl: Duration | None) -> int:
         return 0
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
     if not (_is_number(seconds) and 0 < seconds * 1000 <= MAX_TTL_MS):
-        raise InvalidRequestError(f"ttl={ttl!r}: must be more than 0 s, and no more than 100 years")
+        raise InvalidRequestError(f"ttl={_shown(ttl)}: must be more than 0 s, and no more than 100 years")
     return max(1, round(seconds * 1000))
 
 
@@ -86,7 +86,7 @@ def moment_ms(expires_at: Moment) -> int:
         moment = round(expires_at * 1000) if is_near else 0
     if not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
         raise InvalidRequestError(
-            f"expires_at={expires_at!r}: must be seconds since 1970, or a datetime, from 1973 to 9999"
+            f"expires_at={_shown(expires_at)}: must be seconds since 1970, or a datetime, from 1973 to 9999"
         )
     return moment
 
@@ -102,12 +102,19 @@ def of_each(name: str, given: T | Mapping[str, T] | None, keys: Mapping[str, obj
     return given
 
 
+def whole_number(name: str, value: object, low: int, high: int) -> int:
+    """Return an option that is a whole number. InvalidRequestError: it isn't, or out of its range."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidRequestError(f"{name}={_shown(value)}: must be a whole number from {low} to {high}")
+    return value
+
+
 def seconds_of(timeout: Duration) -> float:
     """Return a timeout in seconds: 5 minutes at most, since nodes remember applied writes for 10."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if not (_is_number(seconds) and 0 < seconds <= MAX_TIMEOUT_SECONDS):
         raise InvalidRequestError(
-            f"timeout={timeout!r}: must be more than 0 s, and no more than {MAX_TIMEOUT_SECONDS} s"
+            f"timeout={_shown(timeout)}: must be more than 0 s, and no more than {MAX_TIMEOUT_SECONDS} s"
         )
     return seconds
 
@@ -118,6 +125,12 @@ def addresses_of(text: str) -> tuple[str, ...]:
     if not found:
         raise InvalidRequestError(f"addresses={text!r}: must be host:port, or several separated by commas")
     return found
+
+
+def _shown(value: object) -> str:
+    """A value in an error; Python refuses to print an int of some thousand digits."""
+    is_long = isinstance(value, int) and value.bit_length() > 256
+    return "a far larger number" if is_long else f"{value!r:.80}"
 
 
 def _is_number(value: object) -> bool:

@@ -23,6 +23,7 @@ from limedb.client.arguments import (
     moment_ms,
     of_each,
     seconds_of,
+    whole_number,
 )
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
@@ -30,7 +31,7 @@ from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_k
 from limedb.client.routing import Follow, Routing
 from limedb.client.scans import Entry, check_limit, scan_pages
 from limedb.client.watches import Change, watch_changes, watch_request
-from limedb.core.limits import DEFAULT_SCAN_SIZE
+from limedb.core.limits import DEFAULT_SCAN_SIZE, MAX_PAGE_SIZE
 from limedb.errors import InvalidRequestError, PartialFailureError
 from limedbpb.v1 import kv_pb2, record_pb2
 
@@ -228,7 +229,7 @@ class Client:
             start=start,
             end=end,
             limit=check_limit(limit),
-            page_size=page_size,
+            page_size=whole_number("page_size", page_size, 1, MAX_PAGE_SIZE),
             keys_only=keys_only,
             consistency=self._scan_level(consistency),
         )

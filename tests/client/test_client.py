@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -175,6 +176,20 @@ async def test_a_value_expires_at_the_moment_that_was_given(
     late = found.pop(keys[4]) - time.time_ns() // 1_000_000
     assert found == {keys[0]: 32_472_144_000_123, keys[2]: 4_000_000_000_001}
     assert 3_500_000 < late <= 3_600_500
+
+
+@pytest.mark.parametrize("number", [-1, 2**66, 10**5000, 1e300, float("nan"), "5", True], ids="abcdefg")
+@pytest.mark.parametrize("name", ["limit", "page_size", "after_version", "ttl", "timeout", "expires_at"])
+async def test_a_number_that_is_none_is_refused_in_one_line(node: str, name: str, number: Any) -> None:
+    async with limedb.connect(node) as db:
+        calls: dict[str, Callable[[], Awaitable[Any]]] = {
+            "after_version": lambda: anext(db.watch_pages(new_key(), after_version=number)),
+            "limit": lambda: anext(db.scan_pages(limit=number)),
+            "page_size": lambda: anext(db.scan_pages(page_size=number)),
+        }
+        call = calls.get(name, lambda: db.set(new_key(), "v", **{name: number}))
+        with pytest.raises(InvalidRequestError, match=rf"^{name}=[^\n]*: must be [^\n]*$"):
+            await call()
 
 
 @pytest.mark.parametrize("value", ["\ud800", 7, None])
