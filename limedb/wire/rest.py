@@ -41,6 +41,15 @@ def services() -> list[str]:
     return [service.full_name for service in _services()]
 
 
+def streams() -> frozenset[str]:
+    """The methods that answer with a stream to one message, such as KVService/Watch."""
+    return frozenset(
+        f"{method.containing_service.name}/{method.name}"
+        for method in _methods()
+        if method.server_streaming and not method.client_streaming
+    )
+
+
 def endpoints() -> list[Endpoint]:
     """All paths of the public services."""
     return [endpoint for method in _methods() for endpoint in _endpoints(method)]
