@@ -89,7 +89,8 @@ def test_the_time_of_a_stream_is_no_latency() -> None:
     assert (figures.average_latency_ms, figures.total_requests) == (pytest.approx(2.0), 2)
 
 
-def test_series_tell_counts
+@pytest.mark.parametrize(
+    ("code", "rate"),
     [
         ("NOT_FOUND", 0.0),
         ("INVALID_ARGUMENT", 0.0),
