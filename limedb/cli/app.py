@@ -91,7 +91,7 @@ class LazyGroup(Group):
 
 
 def _unwritten(error: UnicodeEncodeError) -> int:
-    """Print why a text has no bytes; return the exit code. Arguments' bytes that are no text are surrogates."""
+    """Print why a text has no bytes; return the exit code. Surrogates are bytes of an argument."""
     character = error.object[error.start]
     if "\ud800" <= character <= "\udfff":
         print_error("an argument is not UTF-8: keys are text; store bytes with set --file")

@@ -63,7 +63,8 @@ local function wrong_value(field, word)
   if field.most then
     local is_plain = #word <= 32 and word:find("^%d+$")
     local fits = is_plain and (#word < #field.most or (#word == #field.most and word <= field.most))
-    if fits or word:find("^%d+%.?%d*[eE]%+?%d$") then return nil end
+    local is_float = word:find("^%d+%.0+$") or word:find("^%d+%.?%d*[eE]%+?%d%d?$")
+    if fits or is_float then return nil end
     return ("%s=%s: must be a whole number from 0 to %s"):format(field.name, safe(word), field.most)
   end
 end
