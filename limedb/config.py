@@ -156,9 +156,12 @@ def _zone(text: str) -> str:
     return text
 
 
+_DIGITS = "[0-9]{1,20}"
+
+
 def _number(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"\d+", text) or not low <= int(text) <= high:
+        if not re.fullmatch(_DIGITS, text) or not low <= int(text) <= high:
             raise ValueError(f"a whole number from {low} to {high}")
         return int(text)
 
@@ -180,7 +183,7 @@ _BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 def _duration(low: float, high: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+        match = re.fullmatch(rf"({_DIGITS}(?:\.{_DIGITS})?)(ms|s|m|h)", text)
         seconds = float(match[1]) * _SECONDS[match[2]] if match else -1.0
         if not low <= seconds <= high:
             raise ValueError(f"a time from {low:g}s to {high:g}s, with its unit: 500ms, 1s, 10m, 24h")
@@ -203,7 +206,7 @@ def _duration_or_off(low: float, high: float) -> Callable[[str], float]:
 
 def _size(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        match = re.fullmatch(r"(\d+) ?(B|KiB|MiB|GiB|)", text)
+        match = re.fullmatch(rf"({_DIGITS}) ?(B|KiB|MiB|GiB|)", text)
         size = int(match[1]) * _BYTES[match[2]] if match else -1
         if not low <= size <= high:
             raise ValueError(

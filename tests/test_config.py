@@ -95,6 +95,11 @@ BAD = [
     ("MAX_VALUE_SIZE", "17MiB", "a size from 1B to 16MiB"),
     ("MAX_VALUE_SIZE", "1GB", "a size from 1B to 16MiB"),
     ("MAX_MEMORY", "1MiB", "a size from 64MiB to 1024GiB"),
+    ("SERVER_PORT", "9" * 5000, "a whole number from 1 to 65535"),
+    ("SERVER_PORT", "٨٤٨٤", "a whole number from 1 to 65535"),
+    ("MAX_MEMORY", "9" * 5000, "a size from 64MiB to 1024GiB"),
+    ("REQUEST_TIMEOUT", "9" * 400 + "s", "a time from 0.01s to 600s"),
+    ("REQUEST_TIMEOUT", "nans", "a time from 0.01s to 600s"),
     ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
     ("LOG_FORMAT", "xml", "one of text, json"),
 ]

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Protocol
 
 from limedb.bulk.chunks import Chunks
@@ -26,7 +25,9 @@ IN_FLIGHT = 8
 class Store(Protocol):
     """A client that stores keys."""
 
-    async def set_many(self, values: Mapping[str, Value], ttl: float | None = None) -> dict[str, Receipt]:
+    async def set_many(
+        self, values: Mapping[str, Value], ttl: Mapping[str, float], *, expires_at: Mapping[str, float]
+    ) -> dict[str, Receipt]:
         """Store many values, as Client.set_many does."""
 
 
@@ -150,29 +151,21 @@ class Importer:
     async def _write(self, batch: _Batch) -> bool:
         """Store a batch; return whether all its items are stored or reported as bad."""
         now_ms = time.time_ns() // 1_000_000
-        left = {key: item.left_ms(now_ms) for key, (_, item) in batch.items.items()}
-        by_time = sorted(batch.items, key=lambda key: -1 if left[key] is None else left[key] or 0)
-        whole = True
-        for ttl_ms, keys in groupby(by_time, left.__getitem__):
-            values = {key: batch.items[key][1].value for key in keys}
-            if ttl_ms is None:
-                batch.counts.expired += len(values)
-            else:
-                whole &= await self._set(batch, values, ttl_ms)
-        return whole
-
-    async def _set(self, batch: _Batch, values: dict[str, Value], ttl_ms: int) -> bool:
+        items = [item for _, item in batch.items.values() if not item.has_expired(now_ms)]
+        batch.counts.expired += len(batch.items) - len(items)
         errors: dict[str, LimeDBError] = {}
         try:
-            await self._store.set_many(values, ttl_ms / 1000 if ttl_ms else None)
+            await self._store.set_many(
+                {item.key: item.value for item in items},
+                {item.key: item.ttl_ms / 1000 for item in items if item.ttl_ms},
+                expires_at={item.key: item.expires_at_ms / 1000 for item in items if item.expires_at_ms},
+            )
         except PartialFailureError as failed:
             errors = failed.errors
-        except InvalidRequestError as error:  # their common time to live is invalid
-            errors = dict.fromkeys(values, error)
         except LimeDBError as error:
             self._fatal.append(error)
             return False
-        batch.counts.stored += len(values) - len(errors)
+        batch.counts.stored += len(items) - len(errors)
         return min((self._settle(batch, key, error) for key, error in errors.items()), default=True)
 
     def _settle(self, batch: _Batch, key: str, error: LimeDBError) -> bool:

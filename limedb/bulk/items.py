@@ -5,12 +5,13 @@ It owns everything that the formats share. It must never touch a file.
 Tested in tests/bulk/test_formats.py.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from limedb.client.arguments import check_key, check_value
-from limedb.core.limits import MAX_TTL_MS
+from limedb.core.limits import EXPIRY_RANGE, MAX_EXPIRES_AT_MS, MAX_TTL_MS, MIN_EXPIRES_AT_MS
 from limedb.errors import BadItemError, InvalidRequestError
 
 
@@ -24,19 +25,16 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A key with its value. expires_at_ms: since 1970, 0: never; ttl_ms: from now on, 0: forever."""
+    """A key with its value. expires_at_ms: since 1970, 0: never; ttl_ms: from its import on, 0: forever."""
 
     key: str
     value: str | bytes
     expires_at_ms: int = 0
     ttl_ms: int = 0
 
-    def left_ms(self, now_ms: int) -> int | None:
-        """Return the milliseconds that it has left to live; 0: forever, None: it has expired."""
-        if not self.expires_at_ms:
-            return self.ttl_ms
-        left = self.expires_at_ms - now_ms
-        return left if left > 0 else None
+    def has_expired(self, now_ms: int) -> bool:
+        """Return whether its moment has passed."""
+        return 0 < self.expires_at_ms <= now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,8 @@ class Place:
     line: int = 0
 
 
+_NUMBER = re.compile("-?[0-9]+")
+_MOST_DIGITS = 30
 Content: TypeAlias = Item | BadItemError | None
 
 
@@ -73,8 +73,12 @@ def checked(item: Item) -> Item:
         check_value(item.key, item.value)
     except InvalidRequestError as error:
         raise BadItemError(str(error)) from None
-    if item.ttl_ms > MAX_TTL_MS or item.ttl_ms < 0 or item.expires_at_ms < 0:
-        raise BadItemError(f"ttlMs={item.ttl_ms}, expiresAtMs={item.expires_at_ms}: out of range")
+    if not 0 <= item.ttl_ms <= MAX_TTL_MS:
+        raise BadItemError(f"ttlMs={item.ttl_ms}: must be 1 to {MAX_TTL_MS} (100 years), or 0 for forever")
+    if item.expires_at_ms and not MIN_EXPIRES_AT_MS <= item.expires_at_ms <= MAX_EXPIRES_AT_MS:
+        raise BadItemError(f"expiresAtMs={item.expires_at_ms}: {EXPIRY_RANGE}, or 0 for never")
+    if item.ttl_ms and item.expires_at_ms:
+        raise BadItemError(f"ttlMs={item.ttl_ms} and expiresAtMs={item.expires_at_ms}: give one of them")
     return item
 
 
@@ -82,9 +86,8 @@ def whole_number(name: str, value: object) -> int:
     """Return a number of milliseconds, which may be text; 0 for None and "". BadItemError: it isn't one."""
     if value is None or value == "":
         return 0
-    if isinstance(value, (str, int)) and not isinstance(value, bool):
-        try:
-            return int(value)
-        except ValueError:
-            pass
-    raise BadItemError(f"{name}={value!r}: must be a whole number of milliseconds")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and len(value) <= _MOST_DIGITS and _NUMBER.fullmatch(value):
+        return int(value)
+    raise BadItemError(f"{name}={value!r:.60}: must be a whole number of milliseconds")

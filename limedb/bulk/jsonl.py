@@ -1,8 +1,8 @@
 """JSON lines: an object a line, {"key", "value"}, or "blob" in base64, and "expiresAtMs" or "ttlMs".
 
 It owns the form of a line, in both directions. A field that it doesn't know makes a line bad: a misspelled
-"ttlMs" would store a value that never expires. "size" and "version", which the entries of a REST scan have,
-are ignored.
+"ttlMs" would store a value that never expires. A field that is there twice does too. "size" and "version",
+which the entries of a REST scan have, are ignored.
 
 Tested in tests/bulk/test_formats.py.
 """
@@ -73,13 +73,23 @@ def _content(raw: bytes) -> Content:
     if raw.isspace():
         return None
     try:
-        fields = json.loads(raw)
+        fields = json.loads(raw, object_pairs_hook=_once)
         _check_names(fields)
         return item_of(fields)
     except BadItemError as error:
         return error
     except (ValueError, RecursionError) as error:
         return BadItemError(f"not JSON in UTF-8: {error}")
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object. BadItemError: a name that is there twice."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadItemError(f'field "{twice[:64]}" is there twice: which one counts?')
+    return fields
 
 
 def _check_names(fields: object) -> None:

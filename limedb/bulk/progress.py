@@ -5,6 +5,7 @@ one.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,6 +48,23 @@ class Exported:
     written: int
     failed: int
     what: str
+
+
+def is_stream(data: Path) -> bool:
+    """Return whether there is no file beside which a state could be: stdin, stdout, a pipe, a device, or what
+    a descriptor names.
+    """
+    folder = data.parent.absolute()
+    is_named_so = str(data) == "-" or folder.is_relative_to("/dev") or folder.is_relative_to("/proc")
+    return is_named_so or (data.exists() and not data.is_file())
+
+
+def why_not_kept(data: Path) -> str:
+    """Return why the progress of a run can't be kept beside a data file; empty: it can."""
+    folder = data.parent.absolute()
+    if is_stream(data):
+        return "it is a pipe or a descriptor"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else f"{folder} can't be written"
 
 
 def state_path(data: Path) -> Path:

@@ -61,7 +61,7 @@ def status(shape: str, target: str, timeout: float) -> None:
 )
 @_url
 @click.option("--zone", default="", help="The host or rack that the node would stand on.")
-@click.option("--virtual-nodes", type=click.IntRange(0), help="Points on the ring. Default: 256.")
+@click.option("--virtual-nodes", type=click.IntRange(0, 4096), help="Points on the ring. Default: 256.")
 @target_option
 @_timeout
 def join_plan(url: str, zone: str, virtual_nodes: int | None, target: str, timeout: float) -> None:

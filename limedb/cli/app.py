@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from limedb import __version__
-from limedb.cli.codes import INTERRUPTED, USAGE, code_of
+from limedb.cli.codes import FAILED, INTERRUPTED, USAGE, code_of
 from limedb.cli.options import Group
 from limedb.cli.output import print_error
 from limedb.errors import LimeDBError
@@ -84,11 +84,23 @@ class LazyGroup(Group):
         except LimeDBError as error:
             print_error(str(error))
             sys.exit(code_of(error))
-        except UnicodeEncodeError:
-            print_error("an argument is not UTF-8: keys are text; store bytes with set --file")
-            sys.exit(USAGE)
+        except UnicodeEncodeError as error:
+            sys.exit(_unwritten(error))
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
+
+
+def _unwritten(error: UnicodeEncodeError) -> int:
+    """Print why a text has no bytes; return the exit code. Surrogates are bytes of an argument."""
+    character = error.object[error.start]
+    if "\ud800" <= character <= "\udfff":
+        print_error("an argument is not UTF-8: keys are text; store bytes with set --file")
+        return USAGE
+    print_error(
+        f"the output's encoding, {error.encoding}, has no {character!a}: use a UTF-8 locale, such as"
+        " LC_ALL=C.UTF-8, or set PYTHONIOENCODING=utf-8"
+    )
+    return FAILED
 
 
 @click.group(

@@ -11,9 +11,10 @@ import click
 
 from limedb.cli import bench_screen as screen
 from limedb.cli.codes import DIFFERENT, FAILED, IN_PART, INTERRUPTED, OK
-from limedb.cli.options import SECONDS, command, consistency_option, target_option
+from limedb.cli.options import COUNT, SECONDS, Number, command, consistency_option, target_option
 from limedb.cli.output import JSON, TABLE, output_option
 from limedb.config import address_of
+from limedb.core.limits import MAX_STORED_VALUE
 from limedb.core.quorum import Level
 from limedb.errors import ConfigError, LimeDBError
 from limedb.load.plan import Distribution, LoadPlan, Mode
@@ -38,19 +39,19 @@ SMALLEST_VERIFIED = 16
     """,
 )
 @click.argument("mode", type=click.Choice([mode.value for mode in Mode]), default=Mode.MIXED.value)
-@click.option(
-    "-n", "--requests", type=click.IntRange(1), help="How many requests. Default: until --duration is over."
-)
+@click.option("-n", "--requests", type=COUNT, help="How many requests. Default: until --duration is over.")
 @click.option(
     "-d",
     "--duration",
-    type=click.FloatRange(0.1),
+    type=Number(0.1, SECONDS.max),
     metavar="SECONDS",
     help=f"How long. Default: {DEFAULT_SECONDS:.0f}, or until --requests are done.",
 )
 @click.option("-c", "--concurrency", default=64, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--keys", default=10_000, show_default=True, type=click.IntRange(1, 100_000_000))
-@click.option("--value-size", default=100, show_default=True, type=click.IntRange(1), metavar="BYTES")
+@click.option(
+    "--value-size", default=100, show_default=True, type=click.IntRange(1, MAX_STORED_VALUE), metavar="BYTES"
+)
 @click.option(
     "--distribution",
     type=click.Choice([kind.value for kind in Distribution]),
@@ -58,8 +59,8 @@ SMALLEST_VERIFIED = 16
     show_default=True,
     help="How keys are chosen.",
 )
-@click.option("--exponent", default=EXPONENT, show_default=True, type=click.FloatRange(0.01, 10))
-@click.option("--read-share", default=0.5, show_default=True, type=click.FloatRange(0, 1))
+@click.option("--exponent", default=EXPONENT, show_default=True, type=Number(0.01, 10))
+@click.option("--read-share", default=0.5, show_default=True, type=Number(0, 1))
 @click.option("--prefix", default="bench/", show_default=True, help="Begins each key.")
 @click.option("--seed", type=int, help="Repeats the choices of an earlier run. Default: random.")
 @click.option("--rest", is_flag=True, help="Speak REST with Envoy at --target. Default: gRPC.")

@@ -57,10 +57,15 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
     "--base-port",
     default=7001,
     show_default=True,
+    type=click.IntRange(1, 65535),
     help="The first node's port; the others have the ports after it.",
 )
 @click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, help="Envoy's port: REST, gRPC, gRPC-Web, Connect."
+    "--port",
+    default=DEFAULT_PORT,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Envoy's port: REST, gRPC, gRPC-Web, Connect.",
 )
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Where Envoy listens; 0.0.0.0: everywhere."

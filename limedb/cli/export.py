@@ -107,27 +107,30 @@ class _Sink:
 
     def __init__(self, path: Path, what: str) -> None:
         self._path, self._what = path, what
-        self._is_file = str(path) != "-"
+        self._is_file = not progress.is_stream(path)
         self._saved = time.monotonic()
 
     @contextmanager
     def opened(self, resume: bool, force: bool) -> Iterator[tuple[BinaryIO, Progress]]:
         """Open the file where the export continues; yield it with the progress."""
-        if not self._is_file:
+        if str(self._path) == "-":
             yield sys.stdout.buffer, Progress()
             sys.stdout.buffer.flush()
             return
-        kept = self._kept(resume, force)
+        kept = self._kept(resume, force) if self._is_file else None
         try:
+            if kept is None:
+                with self._path.open("wb") as pipe:
+                    yield pipe, Progress()
+                return
             with self._path.open("r+b" if kept.size else "wb") as self._out:
                 self._out.truncate(kept.size)
                 self._out.seek(kept.size)
                 progress.save(self._path, kept)
                 yield self._out, Progress(kept.after or None, kept.written, kept.failed)
         except OSError as error:
-            raise BulkError(
-                f"{self._path} can't be written: {error.strerror}; fix that, then --resume"
-            ) from None
+            remedy = "; fix that, then --resume" if self._is_file else ""
+            raise BulkError(f"{self._path} can't be written: {error.strerror}{remedy}") from None
 
     def _kept(self, resume: bool, force: bool) -> Exported:
         """Return the state to begin with. UsageError, BulkError: it isn't clear which."""

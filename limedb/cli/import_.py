@@ -7,6 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -65,10 +66,11 @@ def import_(
 ) -> None:
     """Store the keys of FILE (- is stdin); exit with 4 if some of its lines are bad.
 
-    FILE.limedb-state keeps the progress, so that an interrupted import can be resumed.
+    FILE.limedb-state keeps the progress, so that an interrupted import can be resumed; where that can't be
+    written, as beside a pipe, a warning says so.
     """
     form = form_of(file, form)
-    source = Source(file)
+    source = Source(file, partial(click.echo, err=True))
     with source.file:
         state = source.state(resume, restart)
         with bar(f"importing {file.name}", source.size) as (advance, say):
@@ -126,9 +128,13 @@ class _Run:
         return f"{_words(self.importer.counts)}: to continue, send the lines after line {line}"
 
     def keep(self) -> None:
-        """Save the progress."""
-        if self.has_begun:
+        """Save the progress, if there is any."""
+        if not self.has_begun:
+            return
+        if self.importer.place.line:
             self._source.save(self.importer)
+        else:
+            self._source.forget()
 
     def _bad(self, number: int, error: LimeDBError) -> None:
         self._say(f"line {number}: {error}")
@@ -136,7 +142,7 @@ class _Run:
     def _moved(self) -> None:
         now, counts = time.monotonic(), self.importer.counts
         rate = (counts.stored - self._before) / max(now - self._began, 0.001)
-        done = self._source.file.tell() if self._source.has_state else 0
+        done = self._source.file.tell() if self._source.is_file else 0
         self._advance(done, f"{counts.stored:,} keys, {rate:,.0f}/s, {counts.failed:,} bad")
         if now - self._saved >= SAVE_SECONDS:
             self._saved = now

@@ -8,6 +8,7 @@ Tested in tests/cli/test_transfer.py.
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,20 +24,33 @@ STDIN = 0
 
 
 class Source:
-    """The file, and the state file beside it, if it has one."""
+    """The file, and the state file beside it, if it has one. is_file: it can be read from any place. warn:
+    called with why the import can't be resumed; not where stdin is read, of which nobody expects it.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         raw = _opened(path)
-        self.path, self.has_state = path, str(path) != "-" and raw.seekable()
-        self._pipe = None if self.has_state else Pipe(raw)
+        self.path, self._warn = path, warn
+        self.is_file = str(path) != "-" and raw.seekable()
+        self._pipe = None if self.is_file else Pipe(raw)
         self.file: BinaryIO = io.BufferedReader(self._pipe or raw)
-        self.size = os.fstat(raw.fileno()).st_size if self.has_state else None
-        self.head = progress.head_of(self.file) if self.has_state else ""
+        self.size = os.fstat(raw.fileno()).st_size if self.is_file else None
+        self.head = progress.head_of(self.file) if self.is_file else ""
+        self._why_not = progress.why_not_kept(path)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the import can be resumed."""
+        return not self._why_not
 
     def state(self, resume: bool, restart: bool) -> Imported:
         """Return where to begin. BulkError, UsageError: it isn't clear where."""
         if resume and not self.has_state:
-            raise click.UsageError(f"{self.path} can't be resumed: send only the missing lines")
+            raise click.UsageError(
+                f"an import of {self.path} can't be resumed, for {self._why_not}: send only the missing lines"
+            )
+        if not self.has_state and str(self.path) != "-":
+            self._warn(self._unresumable)
         kept = progress.load(self.path, Imported) if self.has_state and not restart else None
         if kept is None:
             return Imported(0, 0, self.head, 0, 0, 0)
@@ -49,11 +63,20 @@ class Source:
         return kept
 
     def save(self, importer: Importer) -> None:
-        """Save the progress."""
-        if self.has_state:
-            place, counts = importer.place, importer.counts
-            so_far = (counts.stored, counts.failed, counts.expired)
+        """Save the progress; warn if that fails."""
+        if not self.has_state:
+            return
+        place, counts = importer.place, importer.counts
+        so_far = (counts.stored, counts.failed, counts.expired)
+        try:
             progress.save(self.path, Imported(place.offset, place.line, self.head, *so_far))
+        except BulkError as error:
+            self._why_not = str(error)
+            self._warn(self._unresumable)
+
+    @property
+    def _unresumable(self) -> str:
+        return f"Warning: if this import is interrupted, it can't be resumed, for {self._why_not}"
 
     def stop(self) -> None:
         """Read no further, even if a reader waits for more input."""

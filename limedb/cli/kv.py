@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from limedb.cli.codes import FAILED, OK
-from limedb.cli.options import SECONDS, command, consistency_option, target_option, timeout_option
+from limedb.cli.options import Number, command, consistency_option, target_option, timeout_option
 from limedb.cli.output import (
     JSON,
     RAW,
@@ -24,6 +24,7 @@ from limedb.cli.output import (
     table,
     value_fields,
 )
+from limedb.core.limits import MAX_TTL_MS
 from limedb.core.quorum import Level
 from limedb.errors import UnsupportedError
 from limedb.operator.calls import Receipt, node_client
@@ -72,11 +73,11 @@ def get(key: str, shape: str, level: Level | None, target: str, timeout: float) 
 @click.option("--file", type=click.File("rb"), help="Store the bytes of a file; - is stdin.")
 @click.option(
     "--ttl",
-    type=SECONDS,
+    type=Number(0, MAX_TTL_MS / 1000, min_open=True),
     metavar="SECONDS",
     help="Seconds to live. Default: forever.",
 )
-@click.option("--ttl-ms", type=click.IntRange(1), metavar="MS", help="The same in milliseconds.")
+@click.option("--ttl-ms", type=click.IntRange(1, MAX_TTL_MS), metavar="MS", help="The same in milliseconds.")
 @output_option(RAW)
 @consistency_option
 @target_option

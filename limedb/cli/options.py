@@ -3,6 +3,7 @@
 Tested in tests/cli/test_commands.py.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,21 @@ def _address(_context: click.Context, _option: click.Parameter, text: str) -> st
         raise click.BadParameter(f"{text!r} is not a HOST:PORT, such as localhost:8484") from None
 
 
-SECONDS = click.FloatRange(0, min_open=True)
+class Number(click.FloatRange):
+    """A number within a range, which "nan" is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 (click's own)
+        """Return the number, or fail with the range."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
+MAX_COUNT = (1 << 32) - 1
+SECONDS = Number(0, 30 * 24 * 3600, min_open=True)
+"""Up to 30 days, which gRPC and the kernel can wait."""
+COUNT = click.IntRange(1, MAX_COUNT)
 target_option = click.option(
     "--target",
     default="localhost:8484",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from limedb.aio.retrying import Patience
-from limedb.cli.options import command, patience_option, target_option
+from limedb.cli.options import COUNT, command, patience_option, target_option
 from limedb.cli.output import (
     JSON,
     RAW,
@@ -37,9 +37,12 @@ REMEMBERED = 10_000
 @click.argument("key", required=False)
 @click.option("--prefix", help="Watch all keys that begin with this; an empty one: all keys.")
 @click.option(
-    "--after-version", type=click.IntRange(0), metavar="VERSION", help="Also show the changes since then."
+    "--after-version",
+    type=click.IntRange(0, (1 << 64) - 1),
+    metavar="VERSION",
+    help="Also show the changes since then.",
 )
-@click.option("-n", "--count", type=click.IntRange(1), help="Stop after so many changes. Default: never.")
+@click.option("-n", "--count", type=COUNT, help="Stop after so many changes. Default: never.")
 @output_option(TABLE)
 @target_option
 @patience_option

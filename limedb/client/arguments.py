@@ -6,10 +6,12 @@ anything.
 Tested in tests/client/test_client.py.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from limedb.core.limits import MAX_KEY_SIZE, MAX_TTL_MS
+from limedb.core.limits import MAX_EXPIRES_AT_MS, MAX_KEY_SIZE, MAX_TTL_MS, MIN_EXPIRES_AT_MS
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, MalformedRequestError
 from limedb.wire.levels import consistency_of
@@ -18,7 +20,11 @@ from limedbpb.v1 import record_pb2
 Value = str | bytes
 Consistency = Level | str | None
 Duration = float | timedelta
+Moment = float | datetime
+"""Seconds since 1970, as time.time() has them, or a datetime with a time zone."""
+T = TypeVar("T", Duration, Moment)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TIMEOUT_SECONDS = 300
 """The longest timeout of a call."""
 
@@ -64,17 +70,53 @@ def milliseconds(ttl: Duration | None) -> int:
     if ttl is None:
         return 0
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    if not 0 < seconds * 1000 <= MAX_TTL_MS:
-        raise InvalidRequestError(f"ttl={ttl!r}: must be more than 0 s, and no more than 100 years")
+    if not (_is_number(seconds) and 0 < seconds * 1000 <= MAX_TTL_MS):
+        raise InvalidRequestError(f"ttl={_shown(ttl)}: must be more than 0 s, and no more than 100 years")
     return max(1, round(seconds * 1000))
+
+
+def moment_ms(expires_at: Moment) -> int:
+    """Return a moment in milliseconds since 1970."""
+    if isinstance(expires_at, datetime):
+        if expires_at.tzinfo is None:
+            raise InvalidRequestError(
+                f"expires_at={expires_at!r} has no time zone: use datetime.now(UTC), for example"
+            )
+        moment = (expires_at - _EPOCH) // timedelta(milliseconds=1)
+    else:
+        is_near = _is_number(expires_at) and 0 < expires_at * 1000 <= MAX_EXPIRES_AT_MS
+        moment = round(expires_at * 1000) if is_near else 0
+    if not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
+        raise InvalidRequestError(
+            f"expires_at={_shown(expires_at)}: must be seconds since 1970, or a datetime, from 1973 to 9999"
+        )
+    return moment
+
+
+def of_each(name: str, given: T | Mapping[str, T] | None, keys: Mapping[str, object]) -> Mapping[str, T]:
+    """Return an option by key, of those keys that have it. given: the option of all, or of some by key."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(keys, given)
+    if unknown := given.keys() - keys.keys():
+        raise InvalidRequestError(f"{name} of key {min(unknown)!r}: it is not among the values")
+    return given
+
+
+def whole_number(name: str, value: object, low: int, high: int) -> int:
+    """Return an option that is a whole number. InvalidRequestError: it isn't, or out of its range."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidRequestError(f"{name}={_shown(value)}: must be a whole number from {low} to {high}")
+    return value
 
 
 def seconds_of(timeout: Duration) -> float:
     """Return a timeout in seconds: 5 minutes at most, since nodes remember applied writes for 10."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+    if not (_is_number(seconds) and 0 < seconds <= MAX_TIMEOUT_SECONDS):
         raise InvalidRequestError(
-            f"timeout={timeout!r}: must be more than 0 s, and no more than {MAX_TIMEOUT_SECONDS} s"
+            f"timeout={_shown(timeout)}: must be more than 0 s, and no more than {MAX_TIMEOUT_SECONDS} s"
         )
     return seconds
 
@@ -85,6 +127,16 @@ def addresses_of(text: str) -> tuple[str, ...]:
     if not found:
         raise InvalidRequestError(f"addresses={text!r}: must be host:port, or several separated by commas")
     return found
+
+
+def _shown(value: object) -> str:
+    """A value in an error; Python refuses to print an int of some thousand digits."""
+    is_long = isinstance(value, int) and value.bit_length() > 256
+    return "a far larger number" if is_long else f"{value!r:.80}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _address(part: str) -> str:

@@ -13,13 +13,17 @@ from typing import Self, TypeVar, cast, overload
 from limedb.client.arguments import (
     Consistency,
     Duration,
+    Moment,
     Value,
     addresses_of,
     check_key,
     check_value,
     level_of,
     milliseconds,
+    moment_ms,
+    of_each,
     seconds_of,
+    whole_number,
 )
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
@@ -27,8 +31,8 @@ from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_k
 from limedb.client.routing import Follow, Routing
 from limedb.client.scans import Entry, check_limit, scan_pages
 from limedb.client.watches import Change, watch_changes, watch_request
-from limedb.core.limits import DEFAULT_SCAN_SIZE
-from limedb.errors import PartialFailureError
+from limedb.core.limits import DEFAULT_SCAN_SIZE, MAX_PAGE_SIZE
+from limedb.errors import InvalidRequestError, PartialFailureError
 from limedbpb.v1 import kv_pb2, record_pb2
 
 D = TypeVar("D")
@@ -121,11 +125,15 @@ class Client:
         value: Value,
         ttl: Duration | None = None,
         *,
+        expires_at: Moment | None = None,
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Receipt:
-        """Store a value. ttl: how long it lives (seconds, or a timedelta); None: forever."""
-        return (await self._write(self._storing(key, value, ttl), consistency, timeout)).receipt
+        """Store a value. ttl: how long it lives (seconds, or a timedelta); expires_at: instead of that, until
+        when (seconds since 1970, or a datetime with a time zone), where a moment that has passed deletes the
+        key; neither: forever.
+        """
+        return (await self._write(self._storing(key, value, ttl, expires_at), consistency, timeout)).receipt
 
     async def delete(
         self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
@@ -146,15 +154,20 @@ class Client:
     async def set_many(
         self,
         values: Mapping[str, Value],
-        ttl: Duration | None = None,
+        ttl: Duration | Mapping[str, Duration] | None = None,
         *,
+        expires_at: Moment | Mapping[str, Moment] | None = None,
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> dict[str, Receipt]:
-        """Store many values, each as a write of its own. PartialFailureError: some failed; its `errors` say
-        which, and whether they may have been written.
+        """Store many values, each as a write of its own. ttl, expires_at: as in `set`, for all of them, or by
+        key for some. PartialFailureError: some failed; its `errors` say which, and whether they may have been
+        written.
         """
-        jobs = {key: self._storing(key, value, ttl) for key, value in values.items()}
+        lives, ends = of_each("ttl", ttl, values), of_each("expires_at", expires_at, values)
+        jobs = {
+            key: self._storing(key, value, lives.get(key), ends.get(key)) for key, value in values.items()
+        }
         outcomes = await self._carry(jobs, consistency, timeout)
         return {key: done.receipt for key, done in outcomes.items() if isinstance(done, Stored)}
 
@@ -216,7 +229,7 @@ class Client:
             start=start,
             end=end,
             limit=check_limit(limit),
-            page_size=page_size,
+            page_size=whole_number("page_size", page_size, 1, MAX_PAGE_SIZE),
             keys_only=keys_only,
             consistency=self._scan_level(consistency),
         )
@@ -304,13 +317,19 @@ class Client:
                 raise error
         return cast("Stored", job.outcome)
 
-    def _storing(self, key: str, value: Value, ttl: Duration | None) -> PendingCall:
+    def _storing(
+        self, key: str, value: Value, ttl: Duration | None, expires_at: Moment | None
+    ) -> PendingCall:
         check_key(key)
         check_value(key, value)
         if isinstance(value, str):
             write = kv_pb2.BatchWrite(key=key, value=value, ttl_ms=milliseconds(ttl))
         else:
             write = kv_pb2.BatchWrite(key=key, blob=value, ttl_ms=milliseconds(ttl))
+        if expires_at is not None:
+            if ttl is not None:
+                raise InvalidRequestError(f"ttl={ttl!r} and expires_at={expires_at!r}: give one of them")
+            write.expires_at_ms = moment_ms(expires_at)
         return self._marked(key, write)
 
     def _deleting(self, key: str) -> PendingCall:

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
+from limedb.client.arguments import whole_number
 from limedb.client.resume import resume
 from limedb.client.routing import Routing
-from limedb.errors import InvalidRequestError
 from limedbpb.v1 import kv_pb2
 
 
@@ -29,9 +29,7 @@ class Entry(NamedTuple):
 
 def check_limit(limit: int | None) -> int:
     """Return a limit as requests have it: 0 for none."""
-    if limit is not None and not 1 <= limit < 1 << 32:
-        raise InvalidRequestError(f"limit={limit}: must be 1 to {(1 << 32) - 1}, or None")
-    return limit or 0
+    return 0 if limit is None else whole_number("limit", limit, 1, (1 << 32) - 1)
 
 
 async def scan_pages(

@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from limedb.client.arguments import Consistency, Duration, Value
+from limedb.client.arguments import Consistency, Duration, Moment, Value
 from limedb.client.client import Client
 from limedb.client.outcomes import Receipt
 from limedb.client.scans import Entry
@@ -93,11 +93,14 @@ class SyncClient:
         value: Value,
         ttl: Duration | None = None,
         *,
+        expires_at: Moment | None = None,
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Receipt:
         """See Client.set."""
-        return self._run(self._client.set(key, value, ttl, consistency=consistency, timeout=timeout))
+        return self._run(
+            self._client.set(key, value, ttl, expires_at=expires_at, consistency=consistency, timeout=timeout)
+        )
 
     def delete(self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None) -> bool:
         """See Client.delete."""
@@ -112,13 +115,18 @@ class SyncClient:
     def set_many(
         self,
         values: Mapping[str, Value],
-        ttl: Duration | None = None,
+        ttl: Duration | Mapping[str, Duration] | None = None,
         *,
+        expires_at: Moment | Mapping[str, Moment] | None = None,
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> dict[str, Receipt]:
         """See Client.set_many."""
-        return self._run(self._client.set_many(values, ttl, consistency=consistency, timeout=timeout))
+        return self._run(
+            self._client.set_many(
+                values, ttl, expires_at=expires_at, consistency=consistency, timeout=timeout
+            )
+        )
 
     def delete_many(
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None

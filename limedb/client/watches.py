@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
+from limedb.client.arguments import whole_number
 from limedb.client.resume import resume
 from limedb.client.routing import Routing
 from limedb.errors import InvalidRequestError
@@ -49,8 +50,8 @@ def watch_request(
     """Return the request of a watch. InvalidRequestError: both a key and a prefix, or not a version."""
     if key is not None and prefix:
         raise InvalidRequestError(f"key={key!r} and prefix={prefix!r}: give one of them")
-    if after_version is not None and not 0 <= after_version < 1 << 64:
-        raise InvalidRequestError(f"after_version={after_version}: must be 0 to {(1 << 64) - 1}, or None")
+    if after_version is not None:
+        whole_number("after_version", after_version, 0, (1 << 64) - 1)
     request = kv_pb2.WatchRequest(after_version=after_version, consistency=level)
     if key is not None:
         request.key = key

@@ -132,6 +132,7 @@ def render(options: EnvoyOptions) -> str:
         paths_by_methods=rest.paths_by_methods(),
         bodies={endpoint.path: endpoint.body for endpoint in endpoints if endpoint.body},
         fields=rest.json_fields(),
+        enums=rest.enums(),
         streams={endpoint.path: True for endpoint in endpoints if endpoint.is_stream and not endpoint.body},
         readable="|".join(endpoint.path for endpoint in endpoints if endpoint.method == "GET"),
         outcomes=local_replies.OUTCOMES,
@@ -163,6 +164,8 @@ def _template() -> jinja2.Template:
 
 def _lua(value: object) -> str:
     """A table of Lua, of names and what they stand for."""
+    if isinstance(value, list):
+        return "{" + ", ".join(map(_lua, value)) + "}"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"[{json.dumps(name)}]={_lua(item)}" for name, item in value.items()) + "}"
     return json.dumps(value)

@@ -60,6 +60,7 @@ from limedb.storage.opening import (
     open_store,
     side_files,
 )
+from limedb.wire import rest
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class Node:
         self._stack.callback(self._clock.running.stop)
         self._aside = Aside()
         self._memory = Memory(max_memory_bytes(self._config), self._clock)
-        self._figures = Figures(self._clock, store)
+        self._figures = Figures(self._clock, store, rest.streams())
         telemetry = await self._start_telemetry(store)
         links = PeerLinks(
             lambda url: self._engine.view.address(url), self._clock, telemetry.client_interceptors

@@ -5,7 +5,7 @@ it counts.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from limedb.core.detector import Status
 from limedb.core.membership import NodeLoad
@@ -17,11 +17,13 @@ SAMPLE_SECONDS = 1.0
 
 
 class Figures:
-    """Figures since the start of the process. requests: the counters of the servicers."""
+    """Figures since the start of the process. requests: the counters of the servicers. streams: as
+    RequestStats has them.
+    """
 
-    def __init__(self, clock: Clock, store: Store) -> None:
+    def __init__(self, clock: Clock, store: Store, streams: Collection[str] = ()) -> None:
         self._clock, self._store = clock, store
-        self.requests = RequestStats(clock.monotonic())
+        self.requests = RequestStats(clock.monotonic(), streams)
         self._process = ProcessStats(clock.monotonic())
         self.peers: dict[str, int] = {status.value: 0 for status in Status}
         self.stored: StoreStats = store.stats()

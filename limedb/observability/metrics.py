@@ -8,7 +8,7 @@ addition in progress.
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,7 +64,10 @@ class _Sample:
     at: float
     requests: int
     failures: int
+    timed: int
+    """Requests whose duration is a latency."""
     seconds: float
+    """The sum of their durations."""
     gets: int
     sets: int
     dels: int
@@ -72,10 +75,11 @@ class _Sample:
 
 class RequestStats:
     """Counts of client requests. `record` is for the hot path; `sample` is for a task that runs each
-    second.
+    second. streams: methods whose durations are no latency, since their clients or the data decide on them.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, streams: Collection[str] = ()) -> None:
+        self._streams = frozenset(streams)
         self._counters: dict[tuple[str, str], _Counter] = {}
         self._operations: dict[Operation, int] = {"get": 0, "set": 0, "delete": 0}
         self._samples = deque([self._totals(now)])
@@ -102,13 +106,14 @@ class RequestStats:
         """The figures of this moment."""
         new, old = self._totals(now), self._window_start(now)
         requests, elapsed = new.requests - old.requests, max(now - old.at, SHORTEST_SECONDS)
+        timed = new.timed - old.timed
         return RequestFigures(
             total_requests=new.requests,
             requests_per_second=requests / elapsed,
             gets_per_second=(new.gets - old.gets) / elapsed,
             sets_per_second=(new.sets - old.sets) / elapsed,
             dels_per_second=(new.dels - old.dels) / elapsed,
-            average_latency_ms=1000 * (new.seconds - old.seconds) / requests if requests else 0.0,
+            average_latency_ms=1000 * (new.seconds - old.seconds) / timed if timed else 0.0,
             error_rate=(new.failures - old.failures) / requests if requests else 0.0,
         )
 
@@ -130,11 +135,13 @@ class RequestStats:
 
     def _totals(self, now: float) -> _Sample:
         series, operations = self.series(), self._operations
+        timed = [one for one in series if one.method not in self._streams]
         return _Sample(
             now,
             requests=sum(one.count for one in series),
             failures=sum(one.count for one in series if one.code in FAILURES),
-            seconds=sum(one.seconds for one in series),
+            timed=sum(one.count for one in timed),
+            seconds=sum(one.seconds for one in timed),
             gets=operations["get"],
             sets=operations["set"],
             dels=operations["delete"],

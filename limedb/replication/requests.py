@@ -15,6 +15,7 @@ MAX_RESTARTS = 16
 
 class Write(NamedTuple):
     """A write that a client asks for. value: None deletes. ttl_ms: milliseconds to live, 0 for no limit.
+    expires_at_ms: instead of that, when it expires, since 1970; a moment that has passed deletes.
 
     idempotency_key: what makes all attempts of it one write; 16 to 64 bytes, of which the first 6 are the
     milliseconds since 1970 when it began (big-endian, as in a UUID version 7); empty: there is only this one.
@@ -26,6 +27,7 @@ class Write(NamedTuple):
     ttl_ms: int = 0
     idempotency_key: bytes = b""
     attempt: int = 0
+    expires_at_ms: int = 0
 
 
 class Found(NamedTuple):

@@ -18,9 +18,10 @@ SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest
 def write_from(request: SetMessage, kind: str) -> Write:
     """The write that a Set or SetDirect asks for. kind: of its content, value or blob."""
     value = request.blob if kind == "blob" else request.value
+    key, attempt = b"", 0
     if isinstance(request, kv_pb2.SetRequest) and request.idempotency_key:
-        return Write(request.key, value, request.ttl_ms, request.idempotency_key, request.attempt)
-    return Write(request.key, value, request.ttl_ms)
+        key, attempt = request.idempotency_key, request.attempt
+    return Write(request.key, value, request.ttl_ms, key, attempt, request.expires_at_ms)
 
 
 def delete_from(request: kv_pb2.DeleteRequest) -> Write:
@@ -31,7 +32,7 @@ def delete_from(request: kv_pb2.DeleteRequest) -> Write:
 def batch_write_from(item: kv_pb2.BatchWrite, kind: str) -> Write:
     """The write that an item of a BatchSet asks for. kind: of its content, value, blob or delete."""
     value = None if kind == "delete" else item.blob if kind == "blob" else item.value
-    return Write(item.key, value, item.ttl_ms, item.idempotency_key, item.attempt)
+    return Write(item.key, value, item.ttl_ms, item.idempotency_key, item.attempt, item.expires_at_ms)
 
 
 def get_response(found: Found) -> kv_pb2.GetResponse:

@@ -14,13 +14,21 @@ from typing import NamedTuple
 from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import (
+    Descriptor,
+    EnumDescriptor,
+    FieldDescriptor,
+    FileDescriptor,
+    MethodDescriptor,
+    ServiceDescriptor,
+)
 
 from limedb.errors import LimeDBError
 from limedb.wire.status import status_of
 from limedbpb.v1 import admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2
 
 _FILES = (kv_pb2, cluster_pb2, gossip_pb2, admin_pb2, dashboard_pb2)
+_MOST = {FieldDescriptor.TYPE_UINT32: (1 << 32) - 1, FieldDescriptor.TYPE_UINT64: (1 << 64) - 1}
 _VARIABLE = re.compile(r"\{\w+(?:=([^}]*))?\}")
 
 
@@ -41,6 +49,15 @@ def services() -> list[str]:
     return [service.full_name for service in _services()]
 
 
+def streams() -> frozenset[str]:
+    """The methods that answer with a stream to one message, such as KVService/Watch."""
+    return frozenset(
+        f"{method.containing_service.name}/{method.name}"
+        for method in _methods()
+        if method.server_streaming and not method.client_streaming
+    )
+
+
 def endpoints() -> list[Endpoint]:
     """All paths of the public services."""
     return [endpoint for method in _methods() for endpoint in _endpoints(method)]
@@ -58,16 +75,23 @@ def paths_by_methods() -> dict[str, str]:
     return {allow: "|".join(sorted(some)) for allow, some in sorted(paths.items())}
 
 
-def json_fields() -> dict[str, dict[str, str]]:
+def json_fields() -> dict[str, dict[str, dict[str, str]]]:
     """For each message of a JSON body, by full name: its fields' names in JSON, in both spellings.
 
-    Each name maps to the full name of its value's message, or "" if the value isn't a message.
+    Each name maps to facts: name, the usual spelling; message or enum, the full name of its type; oneof, the
+    name of the choice that it belongs to; most, the largest number that it may be. What has none is left out.
     """
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, dict[str, str]]] = {}
     for method in _methods():
         if _rule(method).body:
             _add_fields(method.input_type, found)
     return found
+
+
+def enums() -> dict[str, list[str]]:
+    """The names of each enum's values, by the full name of the enum; first that of zero."""
+    found = (enum for file in _FILES for enum in _enums_of(file.DESCRIPTOR))
+    return {enum.full_name: [value.name for value in enum.values] for enum in found}
 
 
 def details_of(error: LimeDBError) -> tuple[list[dict[str, object]], str]:
@@ -118,13 +142,30 @@ def _segments(pattern: str) -> str:
     )
 
 
-def _add_fields(message: Descriptor, found: dict[str, dict[str, str]]) -> None:
+def _enums_of(file: FileDescriptor) -> Iterator[EnumDescriptor]:
+    yield from file.enum_types_by_name.values()
+    for needed in file.dependencies:
+        yield from _enums_of(needed)
+
+
+def _add_fields(message: Descriptor, found: dict[str, dict[str, dict[str, str]]]) -> None:
     if message.full_name in found:
         return
     found[message.full_name] = names = {}
     for field in message.fields:
-        inner = field.message_type if field.type == FieldDescriptor.TYPE_MESSAGE else None
-        for name in (field.name, field.json_name):
-            names[name] = inner.full_name if inner else ""
-        if inner:
-            _add_fields(inner, found)
+        names[field.name] = names[field.json_name] = _facts(field)
+        if field.message_type is not None:
+            _add_fields(field.message_type, found)
+
+
+def _facts(field: FieldDescriptor) -> dict[str, str]:
+    oneof, facts = field.containing_oneof, {"name": field.json_name}
+    if field.message_type is not None:
+        facts["message"] = field.message_type.full_name
+    if field.enum_type is not None:
+        facts["enum"] = field.enum_type.full_name
+    if oneof is not None and len(oneof.fields) > 1:
+        facts["oneof"] = oneof.name
+    if field.type in _MOST:
+        facts["most"] = str(_MOST[field.type])
+    return facts

@@ -1,8 +1,10 @@
 """The forms of files: what is written is read again, from any place, and a bad line is only that."""
 
+import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from limedb.bulk import csv_file, go_file, jsonl
 from limedb.bulk.items import Item, Line, Place
+from limedb.core.limits import MAX_EXPIRES_AT_MS, MIN_EXPIRES_AT_MS
 from limedb.errors import BadItemError, BulkError
 
 Read = Callable[[BinaryIO, Place], Iterator[Line]]
@@ -18,7 +21,7 @@ Read = Callable[[BinaryIO, Place], Iterator[Line]]
 START = Place()
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
-TIMES = st.integers(0, 1 << 45)
+TIMES = st.just(0) | st.integers(MIN_EXPIRES_AT_MS, MAX_EXPIRES_AT_MS)
 ITEMS = st.lists(st.builds(Item, KEYS, TEXTS | st.binary(max_size=30), TIMES), max_size=8)
 PLAIN = st.lists(st.builds(Item, KEYS, TEXTS), max_size=8)
 
@@ -77,13 +80,21 @@ def test_what_is_written_for_a_go_limedb_is_one_json_object(items: list[Item]) -
         (json.dumps({"key": "k" * 4097, "value": "v"}), "too long"),
         ('{"key":"\\ud800","value":"v"}', "can't be written as UTF-8"),
         ('{"key":"k","value":"v","ttlMs":"soon"}', "ttlMs='soon'"),
-        ('{"key":"k","value":"v","expiresAtMs":-1}', "out of range"),
+        ('{"key":"k","value":"v","ttlMs":"1_000"}', "must be a whole number"),
+        ('{"key":"k","value":"v","ttlMs":1e3}', "must be a whole number"),
+        ('{"key":"k","value":"v","ttlMs":-1}', "ttlMs=-1: must be 1 to"),
+        ('{"key":"k","value":"v","ttlMs":73786976294838206464}', "100 years"),
+        ('{"key":"k","value":"v","expiresAtMs":-1}', "expiresAtMs=-1: must be"),
+        ('{"key":"k","value":"v","expiresAtMs":1764415200}', "in milliseconds since 1970"),
+        ('{"key":"k","value":"v","expiresAtMs":1764415200000000}', "in milliseconds since 1970"),
+        ('{"key":"k","value":"v","expiresAtMs":1764415200000,"ttlMs":5}', "give one of them"),
         ("[" * 100_000, "not JSON"),
         (
             '{"key":"k","value":"v","ttl":1000}',
             'unknown field "ttl"; a line has key, value, blob, expiresAtMs, ttlMs',
         ),
         ('{"key":"k","value":"v","":1}', 'unknown field ""'),
+        ('{"key":"k","value":"v","key":"other"}', 'field "key" is there twice'),
     ],
 )
 def test_a_bad_json_line_is_told_with_its_number_and_the_next_is_read(line: str, reason: str) -> None:
@@ -130,27 +141,86 @@ def test_a_csv_file_without_the_right_header_is_refused(header: str) -> None:
 
 
 def test_a_bad_csv_row_is_told_with_its_number_and_the_next_is_read() -> None:
-    data = b'key,value\nk,"two\nlines"\nonly\n"a"b,c\nx,\xff\nlast,v\n'
+    data = b'key,value\nk,"two\nlines"\nonly\nx,"\xff\nuser,inside\n"\n\xff,v\nlast,v\n'
     told = lines(csv_file.read, data)
     bad = {line.number: str(line.content) for line in told if isinstance(line.content, BadItemError)}
-    assert "1 fields" in bad[4]
-    assert "not CSV" in bad[5]
-    assert "not CSV in UTF-8" in bad[6]
+    assert {number: error.partition(":")[0] for number, error in bad.items()} == {
+        4: "1 fields, but the header names 2",
+        5: "not UTF-8",
+        8: "not UTF-8",
+    }
     assert [line.content for line in told if isinstance(line.content, Item)] == [
         Item("k", "two\nlines"),
         Item("last", "v"),
     ]
 
 
+KINDS = st.sampled_from(["v", "x,y", "v\nx,y\nz", '"\nx,y', 'v\n"x",y\n', "v\r\nx,y\r\n", "\udcff\nx,y\n"])
+ROWS = st.lists(KINDS, max_size=5)
+
+
+@given(ROWS, st.integers(0, 80), st.sampled_from([b'"', b"\xff", b'"\n', b"\r", b" ", b""]))
+def test_no_key_is_invented_where_a_byte_of_a_csv_file_is_wrong(
+    values: list[str], at: int, wrong: bytes
+) -> None:
+    """Each key begins with the number of its row, and no value holds one."""
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows((f"{n}", value) for n, value in enumerate(values))
+    body = out.getvalue().encode(errors="surrogateescape")
+    reading = csv_file.read(io.BytesIO(b"key,value\n" + body[:at] + wrong + body[at:]), START)
+    with suppress(BulkError):
+        for line in reading:
+            if isinstance(line.content, Item):
+                assert line.content.key.strip()[0].isdigit()
+
+
+class Pipe(io.BytesIO):
+    """Bytes that come once."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def test_a_csv_file_with_an_odd_number_of_quotes_is_not_begun() -> None:
+    reading = csv_file.read(io.BytesIO(b'key,value\na,"1"\nuser,inside\n"\nc,3\n'), START)
+    with pytest.raises(BulkError, match=r"line 4 is not CSV: .* nothing was stored"):
+        next(reading)
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ('a,"1\nb,2\nc,3\n', "line 3 is not CSV: a quote is never closed.*this one and the 2 after it"),
+        ('"a"b,c\nb,2\n', "line 3 is not CSV: it has other fields"),
+        (
+            'a, "blank before\nuser,inside"\n',
+            "line 3 is not CSV: it has other fields",
+        ),
+        ("a,1\rb,2\n", "line 3 is not CSV: lines must end with LF or CRLF"),
+        (f"a,{'v' * 200}\nb,2\n", "line 3 is not CSV: a line is longer than 100 bytes"),
+        ('a,"' + "v\n" * 200 + '"\nb,2\n', "line 3 is not CSV: a value is longer than 100 bytes"),
+    ],
+)
+def test_a_csv_file_is_read_up_to_the_row_whose_end_is_uncertain(
+    monkeypatch: pytest.MonkeyPatch, rows: str, error: str
+) -> None:
+    monkeypatch.setattr(csv_file, "MAX_LINE", 100)
+    reading = csv_file.read(Pipe(b"key,value\ngood,v\n" + rows.encode()), START)
+    good = next(reading)
+    assert (good.content, good.behind.line) == (Item("good", "v"), 2)
+    with pytest.raises(BulkError, match=error):
+        list(reading)
+
+
 def test_entries_that_our_own_filesystem_store_wrote_are_read_and_tombstones_left_out() -> None:
     data = {
         "text": {"version": "5", "value": "v"},
-        "bytes": {"version": "6", "blob": "aGk=", "expiresAtMs": "99"},
+        "bytes": {"version": "6", "blob": "aGk=", "expiresAtMs": "1764415200000"},
         "gone": {"version": "7", "tombstone": True},
         "wrong": 5,
     }
     told = [line.content for line in lines(go_file.read, json.dumps(data).encode())]
-    assert told[:3] == [Item("text", "v"), Item("bytes", b"hi", 99), None]
+    assert told[:3] == [Item("text", "v"), Item("bytes", b"hi", 1764415200000), None]
     assert isinstance(told[3], BadItemError)
 
 

@@ -30,14 +30,17 @@ class Keys:
 
     def __init__(self, fails_at: int | None = None, at_once: int = 1) -> None:
         self.values: dict[str, Value] = {}
-        self.ttls: dict[str, float | None] = {}
+        self.ttls: dict[str, float] = {}
+        self.moments: dict[str, float] = {}
         self.bad: set[str] = set()
         self.batches = self.under_way = self.most_under_way = 0
         self._busy: set[str] = set()
         self._fails_at, self._at_once = fails_at, at_once
         self._are_many = asyncio.Event()
 
-    async def set_many(self, values: Mapping[str, Value], ttl: float | None = None) -> dict[str, Receipt]:
+    async def set_many(
+        self, values: Mapping[str, Value], ttl: Mapping[str, float], *, expires_at: Mapping[str, float]
+    ) -> dict[str, Receipt]:
         assert self._busy.isdisjoint(values), "two writes of one key under way"
         self._busy.update(values)
         self.batches += 1
@@ -54,7 +57,8 @@ class Keys:
         if number == self._fails_at:
             raise UnavailableError("nobody there")
         self.values.update({key: value for key, value in values.items() if key not in self.bad})
-        self.ttls.update(dict.fromkeys(values, ttl))
+        self.ttls.update(ttl)
+        self.moments.update(expires_at)
         errors: dict[str, LimeDBError] = {k: ValueTooLargeError(k, 2, 1) for k in self.bad & set(values)}
         if errors:
             raise PartialFailureError(errors, len(values))
@@ -135,10 +139,9 @@ async def test_times_to_live_are_kept_and_what_has_expired_is_left_out() -> None
     ]
     run = Run(store)
     await run.importer.run(numbered(items))
-    assert store.ttls["ever"] is None
-    assert store.ttls["minute"] == 60
-    assert 3590 < (store.ttls["hour"] or 0) <= 3600
-    assert "over" not in store.values
+    assert store.ttls == {"minute": 60}
+    assert store.moments == {"hour": (now + 3_600_000) / 1000}
+    assert (set(store.values), store.batches) == ({"ever", "minute", "hour"}, 1)
     assert run.importer.counts == Counts(stored=3, expired=1)
 
 

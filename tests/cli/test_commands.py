@@ -244,3 +244,19 @@ def test_top_in_json_is_an_object_a_line(run: Run) -> None:
     samples = [json.loads(line) for line in lines]
     assert [len(sample["nodes"]) for sample in samples] == [3, 3]
     assert samples[0]["timestamp"] != samples[1]["timestamp"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["get", "kv/snow"], ["get", "kv/snow", "-o", "json"], ["scan", "kv/snow", "-o", "raw"]],
+    ids=" ".join,
+)
+def test_output_that_its_encoding_cannot_hold_fails_with_the_reason(
+    cluster: RunningCluster, command: list[str]
+) -> None:
+    address = cluster.nodes[0].address
+    assert limedb("set", "kv/snow", "\u2603", "--target", address).returncode == 0
+    done = limedb(*command, "--target", address, env={"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"})
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "the output's encoding" in done.stderr
+    assert "has no '\\u2603': use a UTF-8 locale" in done.stderr

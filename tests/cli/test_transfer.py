@@ -99,7 +99,7 @@ def test_what_is_exported_and_imported_elsewhere_is_the_same(
     there, here = stored(node), stored(other)
     assert contents(here) == contents(there)
     assert len(here) == len(lines)
-    assert abs(int(here["ends"]["expiresAtMs"]) - later) < 2000
+    assert int(here["ends"]["expiresAtMs"]) == int(there["ends"]["expiresAtMs"]) == later
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, copy.name])
 
 
@@ -137,6 +137,25 @@ def test_it_stops_at_a_bad_line_when_told_to_and_goes_on_when_that_is_mended(
     assert (again.returncode, "--resume or --restart" in again.stderr) == (2, True)
     done = limedb("import", str(source), "--resume", "--target", node)
     assert (done.returncode, set(stored(node))) == (4, {"a", "c"})
+
+
+def test_a_csv_file_with_a_quote_too_many_is_refused_and_a_pipe_is_stored_up_to_there(
+    node: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "bad.csv"
+    source.write_text('key,value\na,1\nb,"2\nc,3\n')
+    done = limedb("import", str(source), "--target", node)
+    assert (done.returncode, stored(node), state_of(source).exists()) == (1, {}, False)
+    assert "line 3 is not CSV: a quote is never closed" in done.stderr
+    command = [sys.executable, "-m", "limedb", "import", "-", "--format", "csv", "--target", node]
+    with source.open() as file:
+        piped = subprocess.run(
+            ["bash", "-c", 'cat | "$@"', "bash", *command],
+            stdin=file, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert "1 keys stored, 0 bad lines: to continue, send the lines after line 2" in piped.stderr
+    assert "line 3 is not CSV: a quote is never closed" in piped.stderr
+    assert set(stored(node)) == {"a"}
 
 
 def test_stdin_and_stdout_are_files_like_others(node: str, tmp_path: Path) -> None:
@@ -180,6 +199,71 @@ def test_lines_of_a_pipe_are_stored_as_they_come_and_ctrl_c_is_heard_though_noth
         assert process.stderr is not None
         told = "3 keys stored, 0 bad lines: to continue, send the lines after line 3"
         assert process.stderr.read() == f"interrupted; {told}\n"
+
+
+WARNING = "Warning: if this import is interrupted, it can't be resumed, for "
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'exec "$@" /dev/fd/3 3<"$FILE"',
+        'exec "$@" /dev/stdin <"$FILE"',
+        'exec "$@" <(cat "$FILE")',
+        'mkfifo "$FIFO"; cat "$FILE" >"$FIFO" & exec "$@" "$FIFO"',
+    ],
+    ids=["descriptor", "stdin", "substitution", "fifo"],
+)
+def test_what_has_no_folder_is_imported_with_a_warning(node: str, tmp_path: Path, script: str) -> None:
+    source, fifo = tmp_path / "source.jsonl", tmp_path / "fifo"
+    source.write_text('{"key": "a", "value": "v"}\n')
+    command = [sys.executable, "-m", "limedb", "import", "--format", "jsonl", "--target", node]
+    env = {**os.environ, "FILE": str(source), "FIFO": str(fifo)}
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *command],
+        capture_output=True, text=True, timeout=60, check=False, env=env,
+    )  # fmt: skip
+    warning = f"{WARNING}it is a pipe or a descriptor"
+    assert (done.returncode, done.stderr.splitlines()) == (0, [warning, "1 keys stored, 0 bad lines"])
+    assert set(stored(node)) == {"a"}
+    assert {path.name for path in tmp_path.iterdir()} <= {source.name, fifo.name}
+
+
+@pytest.mark.root
+def test_a_file_in_a_folder_that_is_only_read_is_imported_with_a_warning(node: str, tmp_path: Path) -> None:
+    source = tmp_path / "source.jsonl"
+    source.write_text('{"key": "a", "value": "v"}\n')
+    mounted = 'mount --bind "$DIR" "$DIR" && mount -o remount,ro,bind "$DIR" && exec "$@"'
+    command = [sys.executable, "-m", "limedb", "import", str(source), "--target", node]
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", mounted, "bash", *command],
+        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "DIR": str(tmp_path)},
+    )  # fmt: skip
+    warning = f"{WARNING}{tmp_path} can't be written"
+    assert (done.returncode, done.stderr.splitlines()) == (0, [warning, "1 keys stored, 0 bad lines"])
+    assert set(stored(node)) == {"a"}
+
+
+def test_a_folder_that_can_no_longer_be_written_does_not_end_an_import(node: str, tmp_path: Path) -> None:
+    source = tmp_path / "source.jsonl"
+    write_jsonl(source, 2000)
+    state_of(source).mkdir()  # nothing can replace it
+    done = limedb("import", str(source), "--restart", "--target", node)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "2,000 keys stored, 0 bad lines")
+    assert done.stderr.count(WARNING) == 1
+
+
+def test_a_descriptor_can_be_exported_to(node: str, tmp_path: Path) -> None:
+    source, copy = tmp_path / "source.jsonl", tmp_path / "copy"
+    source.write_text('{"key": "a", "value": "v"}\n')
+    assert limedb("import", str(source), "--target", node).returncode == 0
+    command = [sys.executable, "-m", "limedb", "export", "/dev/fd/3", "--format", "jsonl", "--target", node]
+    done = subprocess.run(
+        ["bash", "-c", 'exec "$@" 3>"$COPY"', "bash", *command],
+        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "COPY": str(copy)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "1 keys written, 0 left out\n")
+    assert copy.read_text() == source.read_text()
 
 
 @pytest.mark.process

@@ -4,7 +4,9 @@ Tests limedb/client/arguments.py, limedb/client/batches.py and limedb/client/str
 """
 
 import asyncio
-from datetime import timedelta
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -130,13 +132,67 @@ async def test_a_bad_key_is_refused(node: str, key: str, error: type[Exception])
                 await call
 
 
-@pytest.mark.parametrize(
-    "options", [{"ttl": 0}, {"ttl": -1}, {"ttl": 1e12}, {"consistency": "most"}, {"timeout": 0}]
-)
+NUMBERS = [0, -1, float("nan"), float("inf"), 1e300, 2**66, "5", True]
+OPTIONS = [
+    *({name: number} for name in ("ttl", "timeout", "expires_at") for number in NUMBERS),
+    {"consistency": "most"},
+    {"expires_at": datetime(2999, 1, 1)},
+    {"expires_at": datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))},
+    {"ttl": 5, "expires_at": 4e9},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 async def test_a_bad_option_is_refused(node: str, options: dict[str, Any]) -> None:
+    key = new_key()
     async with limedb.connect(node) as db:
-        with pytest.raises(InvalidRequestError):
-            await db.set(new_key(), "v", **options)
+        with pytest.raises(InvalidRequestError, match=next(iter(options))):
+            await db.set(key, "v", **options)
+        with pytest.raises(InvalidRequestError, match=next(iter(options))):
+            await db.set_many({key: "v"}, **options)
+
+
+@pytest.mark.parametrize("ttl", [2**66, 1e300])
+async def test_a_mapping_of_lives_is_checked_as_one_is(node: str, ttl: float) -> None:
+    key = new_key()
+    async with limedb.connect(node) as db:
+        with pytest.raises(InvalidRequestError, match="ttl="):
+            await db.set_many({key: "v"}, {key: ttl})
+        with pytest.raises(InvalidRequestError, match="expires_at of key 'other'"):
+            await db.set_many({key: "v"}, expires_at={"other": 4e9})
+
+
+@pytest.mark.parametrize("idempotent", [False, True])
+async def test_a_value_expires_at_the_moment_that_was_given(
+    cluster: RunningCluster, idempotent: bool
+) -> None:
+    prefix = new_key()
+    keys = [f"{prefix}{n}" for n in range(5)]
+    moment = datetime(2999, 1, 1, 0, 0, 0, 123_456, tzinfo=UTC)
+    ends = {keys[2]: 4_000_000_000.001, keys[3]: time.time() - 5}
+    async with limedb.connect(cluster.nodes[0].address, idempotent=idempotent) as db:
+        await db.set_many(dict.fromkeys(keys, "before"))
+        await db.set(keys[0], b"v", expires_at=moment)
+        await db.set(keys[1], "v", expires_at=time.time() - 1)
+        await db.set_many(dict.fromkeys(keys[2:], "v"), {keys[4]: 3600}, expires_at=ends)
+        found = {entry.key: entry.expires_at_ms async for entry in db.scan(prefix)}
+    late = found.pop(keys[4]) - time.time_ns() // 1_000_000
+    assert found == {keys[0]: 32_472_144_000_123, keys[2]: 4_000_000_000_001}
+    assert 3_500_000 < late <= 3_600_500
+
+
+@pytest.mark.parametrize("number", [-1, 2**66, 10**5000, 1e300, float("nan"), "5", True], ids="abcdefg")
+@pytest.mark.parametrize("name", ["limit", "page_size", "after_version", "ttl", "timeout", "expires_at"])
+async def test_a_number_that_is_none_is_refused_in_one_line(node: str, name: str, number: Any) -> None:
+    async with limedb.connect(node) as db:
+        calls: dict[str, Callable[[], Awaitable[Any]]] = {
+            "after_version": lambda: anext(db.watch_pages(new_key(), after_version=number)),
+            "limit": lambda: anext(db.scan_pages(limit=number)),
+            "page_size": lambda: anext(db.scan_pages(page_size=number)),
+        }
+        call = calls.get(name, lambda: db.set(new_key(), "v", **{name: number}))
+        with pytest.raises(InvalidRequestError, match=rf"^{name}=[^\n]*: must be [^\n]*$"):
+            await call()
 
 
 @pytest.mark.parametrize("value", ["\ud800", 7, None])

@@ -25,11 +25,34 @@ REFUSED = [
         "unknown field url in Digest",
     ),
 ]
+WRONG = [
+    ('{"key":"k","key":"j","value":"v"}', "field key is there twice in SetRequest: which one counts?"),
+    ('{"key":"k","ttlMs":1,"ttl_ms":2}', "field ttlMs is there twice in SetRequest"),
+    ('{"key":"k","value":"v","blob":"aGk="}', "value and blob in SetRequest: give one of them"),
+    (
+        '{"key":"k","consistency":"QUORM"}',
+        "consistency=QUORM: must be one of CONSISTENCY_ONE, CONSISTENCY_QUORUM",
+    ),
+    (
+        '{"key":"k","value":"v","ttlMs":NaN}',
+        "ttlMs=NaN: must be a whole number from 0 to 1844674407370955161",
+    ),
+    *(
+        (f'{{"key":"k","value":"v","ttlMs":{number}}}', f"ttlMs={number}: must be a whole number from 0 to")
+        for number in ("-1", "1.5", "1e300", "Infinity", "18446744073709551616", "true")
+    ),
+    ('{"key":"k","value":"v","ttlMs":"abc"}', "ttlMs=abc: must be a whole number"),
+    ("[]", "the body must be a JSON object; its fields are attempt, blob, consistency, expiresAtMs,"),
+    (" null", "the body must be a JSON object"),
+    ("", "the body is empty: send a JSON object; its fields are attempt, blob"),
+]
 TAKEN = [
     ("/api/v1/set", {"key": "k", "value": '{"ttl": [1, "x"]}', "ttlMs": 1}),
     ("/api/v1/set", {"key": "k", "value": "v", "ttl_ms": "1", "consistency": "CONSISTENCY_ONE"}),
     ("/api/v1/set", {"key": "k", "value": 'quotes " and \\ and {"ttl":1}'}),
     ("/api/v1/set", {"key": "k", "value": None}),
+    ("/api/v1/set", {"blob": None, "key": "k", "value": "v", "ttlMs": 1e3, "consistency": 2}),
+    ("/api/v1/set", {"key": "k", "value": "v", "expiresAtMs": "18446744073709551615", "attempt": 2**32 - 1}),
     ("/api/v1/batch/set", {"writes": [{"key": "k", "value": "v"}, {"delete": True, "key": "k"}]}),
     ("/api/v1/batch/get", {"keys": ["ttl", "b"]}),
     ("/api/v1/admin/decommission", {"url": "http://a:1", "dryRun": True}),
@@ -44,6 +67,27 @@ def test_an_unknown_field_is_refused_by_name(
     assert (answer.status_code, answer.json()["code"], answer.json()["details"]) == (400, 3, [])
     assert answer.json()["message"].startswith(message)
     assert not any(node.calls for node in gateway.nodes)
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG)
+def test_a_body_that_does_not_say_what_it_means_is_refused_in_our_words(
+    gateway: Gateway, body: str, message: str
+) -> None:
+    answer = gateway.client.post("/api/v1/set", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, 3)
+    assert answer.json()["message"].startswith(message)
+    assert not any(node.calls for node in gateway.nodes)
+
+
+def test_a_level_that_does_not_exist_is_refused_with_the_levels_in_a_query_too(gateway: Gateway) -> None:
+    for method, path in (("GET", "get/k"), ("DELETE", "del/k"), ("GET", "scan")):
+        answer = gateway.client.request(method, f"/api/v1/{path}?x=1&consistency=QUORM")
+        assert answer.status_code == 400
+        assert answer.json()["message"] == (
+            "consistency=QUORM: must be one of CONSISTENCY_ONE, CONSISTENCY_QUORUM, CONSISTENCY_ALL,"
+            " CONSISTENCY_LINEARIZABLE"
+        )
+    assert gateway.client.get("/api/v1/keys?consistency=CONSISTENCY_ONE").status_code == 200
 
 
 def test_the_refusal_names_the_fields_that_there_are(gateway: Gateway) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from limedb.launch.envoy import BODY_LIMIT
 from tests.envoy.gateway import Gateway
 
 KEYS = [
@@ -212,6 +213,7 @@ def test_a_large_value_passes_and_a_larger_body_is_413(gateway: Gateway) -> None
     assert gateway.client.get("/api/v1/get/k").json()["value"] == value
     answer = gateway.client.post("/api/v1/set", content=b" " * (9 << 20))
     assert (answer.status_code, answer.json()["code"]) == (413, 8)
+    assert answer.json()["message"] == f"Payload Too Large: a body may have {BODY_LIMIT} bytes"
 
 
 def test_the_path_is_not_passed_on_as_metadata(gateway: Gateway) -> None:

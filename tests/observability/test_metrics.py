@@ -80,6 +80,15 @@ def test_latency_is_the_mean_in_milliseconds() -> None:
     assert stats.figures(now=1.0).average_latency_ms == pytest.approx(2.0)
 
 
+def test_the_time_of_a_stream_is_no_latency() -> None:
+    stats = RequestStats(now=0.0, streams={"KVService/Watch"})
+    stats.record("KVService/Watch", "OK", 5.0)
+    assert stats.figures(now=1.0).average_latency_ms == 0.0
+    stats.record("KVService/Get", "OK", 0.002)
+    figures = stats.figures(now=1.0)
+    assert (figures.average_latency_ms, figures.total_requests) == (pytest.approx(2.0), 2)
+
+
 @pytest.mark.parametrize(
     ("code", "rate"),
     [

@@ -48,14 +48,14 @@ STATES = st.one_of(
 
 @pytest.mark.parametrize("size", [1, 15, 65])
 def test_a_key_of_another_size_is_refused(size: int) -> None:
-    with pytest.raises(InvalidRequestError, match=f"idempotency_key of {size} bytes: must be 16 to 64"):
+    with pytest.raises(InvalidRequestError, match=f"idempotencyKey of {size} bytes: must be 16 to 64"):
         checks.write(Write("k", "v", 0, b"x" * size))
 
 
 def test_an_attempt_needs_a_key_and_a_number_within_reason() -> None:
     for size in (16, 64):
         assert checks.write(Write("k", "v", 0, b"x" * size, MAX_ATTEMPT)).attempt == MAX_ATTEMPT
-    with pytest.raises(InvalidRequestError, match="idempotency_key of 0 bytes"):
+    with pytest.raises(InvalidRequestError, match="idempotencyKey of 0 bytes"):
         checks.write(Write("k", "v", attempt=1))
     with pytest.raises(InvalidRequestError, match="must be 0 to 1000000"):
         checks.write(Write("k", "v", 0, KEY, MAX_ATTEMPT + 1))

@@ -89,8 +89,11 @@ class EngineProgram:
         except KeyNotFoundError:
             return None
 
-    async def write(self, key: str, value: Value, level: Level, deadline: float, ttl_ms: int = 0) -> int:
-        return (await self.engine.coordinator.write(Write(key, value, ttl_ms), level, deadline)).version
+    async def write(
+        self, key: str, value: Value, level: Level, deadline: float, ttl_ms: int = 0, expires_at_ms: int = 0
+    ) -> int:
+        write = Write(key, value, ttl_ms, expires_at_ms=expires_at_ms)
+        return (await self.engine.coordinator.write(write, level, deadline)).version
 
     async def write_many(
         self, items: Sequence[tuple[str, Value]], level: Level, deadline: float

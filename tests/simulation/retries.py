@@ -57,9 +57,10 @@ async def write_until_done(sim: Sim, rng: Random, key: str, value: Value, *, ane
     began = START_MS + int(now() * 1000) + rng.randint(-50, 50)
     idempotency_key = began.to_bytes(6, "big") + rng.randbytes(10)
     end, attempt = now() + LIMIT, 0
+    content, moment = _as_given(rng, value)
     while now() < end:
         node = rng.choice(list(sim.nodes.values()))
-        write = Write(key, value) if anew else Write(key, value, 0, idempotency_key, attempt)
+        write = Write(key, value) if anew else Write(key, content, 0, idempotency_key, attempt, moment)
         try:
             return await _attempt(node, write, rng.choice(PATIENCE))
         except Exception as error:
@@ -68,6 +69,14 @@ async def write_until_done(sim: Sim, rng: Random, key: str, value: Value, *, ane
         attempt += 1
         await asyncio.sleep(rng.expovariate(1 / 0.05))
     raise UnfinishedError
+
+
+def _as_given(rng: Random, value: Value) -> tuple[Value, int]:
+    """A write's content and moment to expire, for a value: it may be deleted by a moment that has passed."""
+    if rng.random() < 0.5:
+        return value, 0
+    now_ms = START_MS + int(now() * 1000)
+    return ("expired", now_ms - 1000) if value is None else (value, now_ms + 3_600_000)
 
 
 async def _attempt(node: SimNode, write: Write, patience: float) -> Written:

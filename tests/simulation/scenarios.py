@@ -39,6 +39,7 @@ from tests.simulation.workloads import (
     write_again,
     write_expired,
     write_expiring,
+    write_passed,
     write_unique,
 )
 
@@ -201,6 +202,7 @@ async def purges(sim: Sim, *, count: int = 3, **settings: Any) -> Ledger:
     async with asyncio.TaskGroup() as clients:
         clients.create_task(write_unique(sim, ledger, writers=3, seconds=150.0, pause=1.5))
         clients.create_task(write_expiring(sim, seconds=150.0))
+        passed = clients.create_task(write_passed(sim, seconds=150.0))
         await beside(nemesis, director.run(count))
     await asyncio.sleep(3 * GRACE + SETTLE_SECONDS)
     await wait_formed(sim, director.members)
@@ -208,6 +210,7 @@ async def purges(sim: Sim, *, count: int = 3, **settings: Any) -> Ledger:
     check_replicated(sim, ledger)
     check_owned(sim)
     await check_kept(sim, ledger)
+    await check_expired(sim, passed.result())
     return ledger
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
+from tests.cluster.virtual import START_MS
 from tests.scenarios.history import History, Ledger, Outcome, outcome_of
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.node import SimNode, Value
@@ -145,7 +146,7 @@ async def check_kept(sim: Sim, ledger: Ledger, nodes: Iterable[SimNode] | None =
 
 
 async def write_expiring(sim: Sim, *, writers: int = 2, seconds: float = 60.0, pause: float = 2.0) -> None:
-    """Writers of keys that expire: each is there until then, and not after."""
+    """Writers of keys that expire, after a time or at a moment: each is there until then, and not after."""
     end = now() + seconds
 
     async def run(writer: int) -> None:
@@ -154,14 +155,31 @@ async def write_expiring(sim: Sim, *, writers: int = 2, seconds: float = 60.0, p
             i += 1
             key, ttl, begun = f"e{writer}.{i}", rng.uniform(2, 8), now()
             node, other = (rng.choice(list(sim.nodes.values())) for _ in range(2))
+            moment = {"expires_at_ms": START_MS + int((begun + ttl) * 1000)}
+            life = rng.choice([moment, {"ttl_ms": int(ttl * 1000)}])
             with suppress(LimeDBError, ConnectionError, TimeoutError):
-                await write(node, key, "short", Level.QUORUM, int(ttl * 1000))
+                await write(node, key, "short", Level.QUORUM, **life)
                 assert await read(other, key, Level.QUORUM) == "short" or now() > begun + ttl - SKEW
             await asyncio.sleep(max(0.0, begun + CLIENT_TIMEOUT + ttl + SKEW - now()))
             with suppress(LimeDBError, ConnectionError, TimeoutError):
                 assert await read(other, key, Level.QUORUM) is None, f"{key} is there after its time"
 
     await all_of(run(writer) for writer in range(writers))
+
+
+async def write_passed(sim: Sim, *, seconds: float = 60.0, pause: float = 2.0) -> list[str]:
+    """Write keys, and again with a moment to expire that has passed; the keys whose second write was
+    acknowledged. No replica may bring the first value back.
+    """
+    rng, end, passed = sim.rng("writer p"), now() + seconds, list[str]()
+    while await wait_turn(rng, pause, end):
+        key, node = f"p{len(passed)}.{int(now() * 1000)}", rng.choice(list(sim.nodes.values()))
+        with suppress(LimeDBError, ConnectionError, TimeoutError):
+            await write(node, key, "before", Level.QUORUM)
+            moment = START_MS + int((now() - rng.choice([0.1, 60.0, 1e6])) * 1000)
+            await write(node, key, "passed", Level.QUORUM, expires_at_ms=moment)
+            passed.append(key)
+    return passed
 
 
 async def write_expired(sim: Sim, count: int = 8) -> list[str]:
@@ -196,7 +214,7 @@ async def check_lives(sim: Sim, key: str, ttl: float) -> None:
 
 
 async def _write_short(node: SimNode, key: str, ttl_ms: int) -> int:
-    return await write(node, key, "short", Level.QUORUM, ttl_ms)
+    return await write(node, key, "short", Level.QUORUM, ttl_ms=ttl_ms)
 
 
 async def check_writable(sim: Sim) -> None:
@@ -224,12 +242,12 @@ async def read(node: SimNode, key: str, level: Level) -> Value:
     return await node.ask(lambda program: program.read(key, level, deadline), CLIENT_TIMEOUT + 0.1)
 
 
-async def write(node: SimNode, key: str, value: Value, level: Level, ttl_ms: int = 0) -> int:
-    """Write or delete (None) a key through a node, as a client; the version. ttl_ms: 0: it stays."""
+async def write(node: SimNode, key: str, value: Value, level: Level, **life: int) -> int:
+    """Write or delete (None) a key through a node, as a client; the version. life: ttl_ms or expires_at_ms;
+    neither: it stays.
+    """
     deadline, timeout = node.clock.monotonic() + CLIENT_TIMEOUT, CLIENT_TIMEOUT + 0.1
-    if not ttl_ms:
-        return await node.ask(lambda program: program.write(key, value, level, deadline), timeout)
-    return await node.ask(lambda program: program.write(key, value, level, deadline, ttl_ms), timeout)
+    return await node.ask(lambda program: program.write(key, value, level, deadline, **life), timeout)
 
 
 async def beside(nemesis: Nemesis, work: Awaitable[None]) -> None:

@@ -29,9 +29,15 @@ def test_what_a_path_has_in_it_is_taken_literally() -> None:
 
 def test_a_body_has_its_fields_in_both_spellings_and_those_of_what_it_holds() -> None:
     fields = rest.json_fields()
-    assert {"ttlMs", "ttl_ms", "key"} < fields["limedb.v1.SetRequest"].keys()
-    assert fields["limedb.v1.BatchSetRequest"]["writes"] == "limedb.v1.BatchWrite"
-    assert fields["limedb.v1.BatchWrite"]["delete"] == ""
+    write = fields["limedb.v1.SetRequest"]
+    assert write["ttlMs"] == write["ttl_ms"] == {"name": "ttlMs", "most": str(2**64 - 1)}
+    assert write["blob"] == {"name": "blob", "oneof": "content"}
+    assert write["consistency"] == {"name": "consistency", "enum": "limedb.v1.Consistency"}
+    assert fields["limedb.v1.BatchSetRequest"]["writes"] == {
+        "name": "writes",
+        "message": "limedb.v1.BatchWrite",
+    }
+    assert rest.enums()["limedb.v1.Consistency"][1] == "CONSISTENCY_ONE"
     assert "limedb.v1.ScanRequest" not in fields  # GET has no body
 
 

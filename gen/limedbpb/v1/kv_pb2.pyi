@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SetRequest(_message.Message):
-    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt")
+    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class SetRequest(_message.Message):
     CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -27,7 +28,8 @@ class SetRequest(_message.Message):
     consistency: _record_pb2.Consistency
     idempotency_key: bytes
     attempt: int
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
+    expires_at_ms: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class SetResponse(_message.Message):
     __slots__ = ("receipt",)
@@ -74,16 +76,18 @@ class DeleteResponse(_message.Message):
     def __init__(self, deleted: _Optional[int] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class SetDirectRequest(_message.Message):
-    __slots__ = ("key", "value", "blob", "ttl_ms")
+    __slots__ = ("key", "value", "blob", "ttl_ms", "expires_at_ms")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
     ttl_ms: int
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+    expires_at_ms: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class SetDirectResponse(_message.Message):
     __slots__ = ("receipt",)
@@ -164,7 +168,7 @@ class BatchSetRequest(_message.Message):
     def __init__(self, writes: _Optional[_Iterable[_Union[BatchWrite, _Mapping]]] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
 
 class BatchWrite(_message.Message):
-    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt")
+    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt", "expires_at_ms")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +176,7 @@ class BatchWrite(_message.Message):
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -179,7 +184,8 @@ class BatchWrite(_message.Message):
     ttl_ms: int
     idempotency_key: bytes
     attempt: int
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
+    expires_at_ms: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class BatchSetResponse(_message.Message):
     __slots__ = ("results",)

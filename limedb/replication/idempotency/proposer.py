@@ -134,7 +134,10 @@ class IdempotencyProposer:
         if isinstance(answer, LimeDBError) or not answer.is_enough or agreed is None:
             self._fail(attempt, answer)
             return
-        job.record = Record(job.write.key, job.write.value, agreed.version, agreed.expires_at)
+        write = job.write
+        had_passed = write.expires_at_ms and not agreed.expires_at  # when this was agreed: see `record_of`
+        value = None if had_passed else write.value
+        job.record = Record(write.key, value, agreed.version, agreed.expires_at)
         job.existed, job.version_is_final = agreed.existed, True
 
     def _fail(self, attempt: Attempt, answer: PaxosRound | LimeDBError) -> None:
@@ -182,13 +185,16 @@ def operation_of(write: Write) -> WriteId:
     value = write.value
     content = value.encode() if isinstance(value, str) else value or b""
     hashed = blake2b(digest_size=16)
-    for part in (
+    parts = [
         write.idempotency_key,
         write.key.encode(),
         type(value).__name__.encode(),
         content,
         b"%d" % write.ttl_ms,
-    ):
+    ]
+    if write.expires_at_ms:  # nodes from before this field hash the writes without it alike
+        parts.append(b"%d" % write.expires_at_ms)
+    for part in parts:
         hashed.update(len(part).to_bytes(8, "big") + part)
     return WriteId(hashed.digest(), token_of(write.key), began_ms(write.idempotency_key))
 

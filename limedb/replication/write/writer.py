@@ -161,6 +161,8 @@ class Writer:
         now = self._skew.now_ms()
         return [
             _new_record(Record, (write[0], write[1], version, now + write[2] if write[2] else 0))
+            if not write[5]
+            else record_of(write, version, now)
             for write, version in zip(writes, self._versions.tick_many(now, len(writes)), strict=True)
         ]
 
@@ -169,9 +171,7 @@ class Writer:
         records: list[Record] = []
         for job, version in zip(jobs, self._versions.tick_many(now_ms, len(jobs)), strict=True):
             if job.record is None:
-                key, value, ttl_ms, _, _ = job.write
-                version = max(version, job.above + 1)
-                job.give(Record(key, value, version, now_ms + ttl_ms if ttl_ms else 0))
+                job.give(record_of(job.write, max(version, job.above + 1), now_ms))
             records.append(job.sent)
         return records
 
@@ -256,6 +256,17 @@ class Writer:
             self._counters.stale_restarts += 1
         if not follow_topology(self._placement, error, layout):
             job.outcome = as_unknown_if_maybe_stored(job, error)
+
+
+def record_of(write: Write, version: int, now_ms: int) -> Record:
+    """The record of a write. It is a tombstone where the write's moment to expire has passed: a value that
+    expired before its version's time could be purged while an older value is still on its way.
+    """
+    if 0 < write.expires_at_ms <= now_ms:
+        return Record(write.key, None, version)
+    return Record(
+        write.key, write.value, version, now_ms + write.ttl_ms if write.ttl_ms else write.expires_at_ms
+    )
 
 
 class _Live(dict[str, bool]):

@@ -1,11 +1,13 @@
 """The checks of a request's content.
 
-It owns the limits of the contract and the texts of the refusals. It must never let a request through to the
-store before it has passed. Limits bind clients, never the messages between peers.
+It owns the limits of the contract and the texts of the refusals, which name fields as JSON does. It must
+never let a request through to the store before it has passed. Limits bind clients, never the messages between
+peers.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
 from limedb.config import address_of
@@ -14,14 +16,17 @@ from limedb.core.limits import (
     DEFAULT_PAGE_SIZE,
     DEFAULT_SCAN_SIZE,
     DEFAULT_WATCH_MS,
+    EXPIRY_RANGE,
     MAX_ATTEMPT,
     MAX_BATCH,
+    MAX_EXPIRES_AT_MS,
     MAX_GOSSIP_SIZE,
     MAX_IDEMPOTENCY_KEY,
     MAX_KEY_SIZE,
     MAX_PAGE_SIZE,
     MAX_TTL_MS,
     MAX_WATCH_MS,
+    MIN_EXPIRES_AT_MS,
     MIN_IDEMPOTENCY_KEY,
     MIN_WATCH_MS,
 )
@@ -33,6 +38,8 @@ from limedb.replication.coordinator import Write
 from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
+T = TypeVar("T")
+U = TypeVar("U")
 _new_write = tuple.__new__  # the same as Write(...), in half of its time
 
 
@@ -104,19 +111,21 @@ class Checks:
         key, value = item.key, item.value
         if not key or not value or len(key) > MAX_KEY_SIZE // 4 or len(value) > self._max_value_size // 4:
             return None
-        if item.ttl_ms or item.idempotency_key or item.attempt:
+        if item.ttl_ms or item.expires_at_ms or item.idempotency_key or item.attempt:
             return None
-        return _new_write(Write, (key, value, 0, b"", 0))
+        return _new_write(Write, (key, value, 0, b"", 0, 0))
 
     def write(self, write: Write) -> Write:
         """Return a write if its key, value and time to live are within the limits."""
-        key, value, ttl_ms, idempotency_key, attempt = write
+        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms = write
         self.key(key)
         most = self._max_value_size
         if value is not None and len(value) > most // 4 and (size := value_size(value)) > most:
             raise ValueTooLargeError(key, size, most)
         if ttl_ms > MAX_TTL_MS:
-            raise InvalidRequestError(f"ttl_ms={ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
+            raise InvalidRequestError(f"ttlMs={ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
+        if expires_at_ms:
+            _check_expiry(write)
         if idempotency_key or attempt:
             _check_attempt(write)
         return write
@@ -134,7 +143,7 @@ class Checks:
         """The seconds between two messages of a stream; 1 by default."""
         if interval_ms and not MIN_WATCH_MS <= interval_ms <= MAX_WATCH_MS:
             raise InvalidRequestError(
-                f"interval_ms={interval_ms}: must be {MIN_WATCH_MS} to {MAX_WATCH_MS}, or 0 for"
+                f"intervalMs={interval_ms}: must be {MIN_WATCH_MS} to {MAX_WATCH_MS}, or 0 for"
                 f" {DEFAULT_WATCH_MS}"
             )
         return (interval_ms or DEFAULT_WATCH_MS) / 1000
@@ -148,6 +157,18 @@ class Checks:
         """Refuse a batch of no items or too many."""
         if not 1 <= size <= MAX_BATCH:
             raise InvalidRequestError(f"{what} holds {size} items: must be 1 to {MAX_BATCH}")
+
+    def each(self, name: str, items: Sequence[T], check: Callable[[T], U]) -> list[U]:
+        """Check the items of a field; return what the check does. A refusal that names no key has the item's
+        place.
+        """
+        try:
+            return [check(item) for item in items]
+        except InvalidRequestError as error:
+            if not hasattr(error, "key"):
+                place = next(place for place, item in enumerate(items) if _is_refused(check, item))
+                error.args = (f"{name}[{place}]: {error}",)
+            raise
 
     def page(self, request: kv_pb2.ListKeysRequest) -> ListPage:
         """The requested page, with the defaults filled in."""
@@ -189,11 +210,33 @@ class Checks:
             )
 
 
+def _is_refused(check: Callable[[T], object], item: T) -> bool:
+    try:
+        check(item)
+    except InvalidRequestError:
+        return True
+    return False
+
+
+def _check_expiry(write: Write) -> None:
+    if write.ttl_ms:
+        raise InvalidRequestError(
+            f"ttlMs={write.ttl_ms} and expiresAtMs={write.expires_at_ms} for key {write.key!r}:"
+            " give one of them"
+        )
+    if write.value is None:
+        raise InvalidRequestError(
+            f"expiresAtMs={write.expires_at_ms} for key {write.key!r}: a delete has none; leave it out"
+        )
+    if not MIN_EXPIRES_AT_MS <= write.expires_at_ms <= MAX_EXPIRES_AT_MS:
+        raise InvalidRequestError(f"expiresAtMs={write.expires_at_ms}: {EXPIRY_RANGE}, or 0 for never")
+
+
 def _check_attempt(write: Write) -> None:
     size = len(write.idempotency_key)
     if not MIN_IDEMPOTENCY_KEY <= size <= MAX_IDEMPOTENCY_KEY:
         raise InvalidRequestError(
-            f"idempotency_key of {size} bytes: must be {MIN_IDEMPOTENCY_KEY} to {MAX_IDEMPOTENCY_KEY} bytes,"
+            f"idempotencyKey of {size} bytes: must be {MIN_IDEMPOTENCY_KEY} to {MAX_IDEMPOTENCY_KEY} bytes,"
             " such as a UUID version 7"
         )
     if write.attempt > MAX_ATTEMPT:
@@ -209,4 +252,4 @@ def _check_url(field: str, url: str) -> None:
 
 def _check_page_size(size: int, default: int) -> None:
     if size > MAX_PAGE_SIZE:
-        raise InvalidRequestError(f"page_size={size}: must be 1 to {MAX_PAGE_SIZE}, or 0 for {default}")
+        raise InvalidRequestError(f"pageSize={size}: must be 1 to {MAX_PAGE_SIZE}, or 0 for {default}")

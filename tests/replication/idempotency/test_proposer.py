@@ -173,6 +173,33 @@ async def test_time_to_live_and_what_existed_are_agreed_too() -> None:
 
 
 @virtual
+async def test_a_moment_that_passes_between_two_attempts_is_agreed_too() -> None:
+    """Whether it had passed is decided once."""
+    nodes = Nodes()
+    one, other = nodes.coordinator(A), nodes.coordinator(B)
+    soon_over, over = new_key(), new_key()
+    moments = {soon_over: START_MS + 500, over: START_MS - 1}
+    for key, moment in moments.items():
+        for attempt, seat in enumerate((one, other)):
+            write = Write(f"k{moment}", "x", 0, key, attempt, moment)
+            await seat.coordinator.write(write, Level.QUORUM, soon())
+            await asyncio.sleep(1 if key == soon_over else 0)
+    await ended(one)
+    await ended(other)
+    for moment, value in {START_MS + 500: "x", START_MS - 1: None}.items():
+        records = [await nodes.stores[url].get(f"k{moment}") for url in (A, B, C)]
+        assert {record.value for record in records if record} == {value}
+        assert len(set(records)) == 1
+
+
+@virtual
+async def test_the_same_key_with_another_moment_is_another_write() -> None:
+    write = Write("k", "x", 0, new_key())
+    later = write._replace(expires_at_ms=START_MS)
+    assert operation_of(write) != operation_of(later) != operation_of(later._replace(ttl_ms=START_MS))
+
+
+@virtual
 async def test_the_same_key_with_other_content_is_another_write() -> None:
     nodes = Nodes()
     seat = nodes.coordinator()

@@ -255,6 +255,32 @@ async def test_a_write_that_is_always_overtaken_gives_up_and_says_so() -> None:
     assert next(counter) == MAX_ATTEMPTS
 
 
+@pytest.mark.parametrize("level", [Level.QUORUM, Level.LINEARIZABLE])
+@virtual
+async def test_a_moment_to_expire_is_stored_as_it_was_given(level: Level) -> None:
+    nodes = Nodes()
+    seat = nodes.coordinator()
+    moment = START_MS + 60_000
+    await seat.coordinator.write(Write("k", "x", expires_at_ms=moment), level, SOON)
+    await seat.coordinator.close()
+    records = [await nodes.stores[url].get("k") for url in (A, B, C)]
+    assert {(record.value, record.expires_at) for record in records if record} == {("x", moment)}
+
+
+@pytest.mark.parametrize("level", [Level.QUORUM, Level.LINEARIZABLE])
+@virtual
+async def test_a_moment_to_expire_that_has_passed_deletes(level: Level) -> None:
+    """A value that expired before it was written could be purged before what it overrules has gone."""
+    nodes = Nodes()
+    seat = nodes.coordinator()
+    await seat.coordinator.write(Write("k", "before"), level, SOON)
+    written = await seat.coordinator.write(Write("k", "x", expires_at_ms=START_MS - 1), level, SOON)
+    await seat.coordinator.close()
+    assert written.existed
+    records = [await nodes.stores[url].get("k") for url in (A, B, C)]
+    assert {record for record in records if record} == {Record("k", None, written.version)}
+
+
 @virtual
 async def test_a_newer_version_from_far_in_the_future_is_refused_before_it_is_merged() -> None:
     nodes = Nodes()

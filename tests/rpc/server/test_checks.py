@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
-from limedb.core.limits import MAX_GOSSIP_SIZE, MAX_TTL_MS
+from limedb.core.limits import MAX_EXPIRES_AT_MS, MAX_GOSSIP_SIZE, MAX_TTL_MS, MIN_EXPIRES_AT_MS
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
@@ -21,6 +21,7 @@ ITEMS = st.builds(
     key=TEXTS,
     value=st.none() | TEXTS,
     ttl_ms=st.sampled_from([0, 0, 5, MAX_TTL_MS + 1]),
+    expires_at_ms=st.sampled_from([0, 0, 1, MIN_EXPIRES_AT_MS]),
     idempotency_key=st.sampled_from([b"", b"", b"x" * 16, b"x"]),
     attempt=st.sampled_from([0, 0, 1]),
 )
@@ -35,6 +36,7 @@ def test_the_short_way_passes_only_what_the_whole_way_passes_and_as_the_same(ite
 def test_the_short_way_is_that_of_short_texts() -> None:
     assert checks.plain_write(kv_pb2.BatchWrite(key="k", value="v")) == Write("k", "v")
     assert checks.plain_write(kv_pb2.BatchWrite(key="k", value="v", ttl_ms=1)) is None
+    assert checks.plain_write(kv_pb2.BatchWrite(key="k", value="v", expires_at_ms=1)) is None
     assert checks.plain_write(kv_pb2.BatchWrite(key="k", delete=True)) is None
 
 
@@ -74,6 +76,33 @@ def test_a_time_to_live_is_at_most_a_hundred_years() -> None:
         checks.write(Write("k", "v", MAX_TTL_MS + 1))
 
 
+@pytest.mark.parametrize("moment", [MIN_EXPIRES_AT_MS, MAX_EXPIRES_AT_MS])
+def test_a_value_may_expire_from_1973_to_9999(moment: int) -> None:
+    assert checks.write(Write("k", "v", expires_at_ms=moment)).expires_at_ms == moment
+
+
+@pytest.mark.parametrize("moment", [1, MIN_EXPIRES_AT_MS - 1, MAX_EXPIRES_AT_MS + 1, 2**64 - 1])
+def test_a_moment_that_is_none_in_milliseconds_is_refused(moment: int) -> None:
+    with pytest.raises(InvalidRequestError, match=f"expiresAtMs={moment}: must be .* in milliseconds"):
+        checks.write(Write("k", "v", expires_at_ms=moment))
+
+
+def test_a_write_has_one_end_and_a_delete_none() -> None:
+    with pytest.raises(InvalidRequestError, match="give one of them"):
+        checks.write(Write("k", "v", 5, expires_at_ms=MIN_EXPIRES_AT_MS))
+    with pytest.raises(InvalidRequestError, match="a delete has none"):
+        checks.write(Write("k", None, expires_at_ms=MIN_EXPIRES_AT_MS))
+
+
+def test_a_refused_item_of_many_has_its_place_unless_the_refusal_names_its_key() -> None:
+    with pytest.raises(InvalidKeyError, match=r"^keys\[2\]: key is empty") as caught:
+        checks.each("keys", ["a", "b", "", ""], checks.key)
+    assert caught.value.size == 0
+    with pytest.raises(ValueTooLargeError, match=r"^value of 11 bytes for key 'k'"):
+        checks.each("writes", [Write("j", "v"), Write("k", "v" * 11)], checks.write)
+    assert checks.each("keys", ["a", "b"], checks.key) == ["a", "b"]
+
+
 @pytest.mark.parametrize("size", [0, 10_001])
 def test_batches_hold_1_to_10000_items(size: int) -> None:
     with pytest.raises(InvalidRequestError, match=f"keys holds {size} items: must be 1 to 10000"):
@@ -83,11 +112,11 @@ def test_batches_hold_1_to_10000_items(size: int) -> None:
 def test_pages_have_defaults_and_limits() -> None:
     page = checks.page(kv_pb2.ListKeysRequest())
     assert (page.number, page.size, page.after) == (1, 20, None)
-    with pytest.raises(InvalidRequestError, match="page_size=1001: must be 1 to 1000, or 0 for 20"):
+    with pytest.raises(InvalidRequestError, match="pageSize=1001: must be 1 to 1000, or 0 for 20"):
         checks.page(kv_pb2.ListKeysRequest(page_size=1001))
     with pytest.raises(InvalidRequestError, match="give one of them"):
         checks.page(kv_pb2.ListKeysRequest(page=2, after="k"))
-    with pytest.raises(InvalidRequestError, match="page_size=1001: must be 1 to 1000, or 0 for 100"):
+    with pytest.raises(InvalidRequestError, match="pageSize=1001: must be 1 to 1000, or 0 for 100"):
         checks.scan(kv_pb2.ScanRequest(page_size=1001))
 
 
@@ -100,7 +129,7 @@ def test_levels_are_those_of_the_core_and_none_for_the_default() -> None:
 def test_a_watch_has_an_interval_within_limits() -> None:
     assert [checks.watch_interval(ms) for ms in (0, 100, 30_000)] == [1.0, 0.1, 30.0]
     for interval in (1, 99, 30_001):
-        with pytest.raises(InvalidRequestError, match="interval_ms="):
+        with pytest.raises(InvalidRequestError, match="intervalMs="):
             checks.watch_interval(interval)
 
 
