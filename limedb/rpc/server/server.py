@@ -9,7 +9,6 @@ import logging
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, nullcontext, suppress
-from functools import partial
 from time import perf_counter
 from traceback import clear_frames
 from typing import Any, NamedTuple, Protocol
@@ -26,7 +25,6 @@ from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from limedb.aio.whole_reads import whole
 from limedb.errors import ConfigError, MalformedRequestError
-from limedb.rpc.addressee import check_addressee
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
@@ -48,6 +46,7 @@ from limedb.wire.status import FACT_BYTES_IN_TRAILERS, code_of, status_of, trail
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
+Check = Callable[[Context], None]
 """A unary method returns an awaitable message, a streaming one an async generator of messages."""
 
 MAX_CONCURRENT_RPCS = 50_000
@@ -125,7 +124,7 @@ class _Method:
     """One method, from bytes to bytes: so a key that isn't UTF-8 is the client's error, not ours.
 
     streams: the running streams, to end them when the server stops. room: the memory for its requests and
-    answers. name: of the node, if callers may name the node that they mean.
+    answers. check: raises the refusal of a call that is meant for another node or cluster.
     """
 
     def __init__(
@@ -135,13 +134,13 @@ class _Method:
         recorder: Recorder | None,
         streams: Streams,
         room: "Room",
-        name: str,
+        check: Check,
     ) -> None:
         self._name = f"{method.containing_service.name}/{method.name}"
         self._request_class = GetMessageClass(method.input_type)
         self._response_class = GetMessageClass(method.output_type)
         self._behaviour, self._streams = behaviour, streams
-        self._check = partial(check_addressee, name) if name else _check_nothing
+        self._check = check
         self._record = recorder.record if recorder else _record_nothing
         self._room, self._receive, self._calls = room, room.receiving.message, room.calls
 
@@ -183,7 +182,7 @@ class _Method:
         return answer
 
     def _begin(self, context: Context) -> None:
-        """Check the addressee of a call, and count it. OverloadedError: there are too many."""
+        """Check for whom a call is meant, and count it. OverloadedError: there are too many."""
         self._check(context)
         if self._calls is not None:
             self._calls.begin(context, running_task())
@@ -331,12 +330,12 @@ def _handler(
     recorder: Recorder | None,
     streams: Streams,
     room: Room,
-    name: str,
+    check: Check,
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """On the wire a call with one message is a stream of one message, so the node can choose when to
     read it.
     """
-    served = _Method(method, behaviour, recorder, streams, room, name)
+    served = _Method(method, behaviour, recorder, streams, room, check)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(served.converse)
     if method.server_streaming:
@@ -352,8 +351,8 @@ def _parse(request_class: type[Message], data: bytes) -> Message:
         raise MalformedRequestError(f"the request is not a {kind}: text in it must be UTF-8") from None
 
 
-def _check_nothing(context: Context) -> None:
-    pass
+def check_nothing(context: Context) -> None:
+    """Let every call begin."""
 
 
 def _record_nothing(method: str, code: str, seconds: float) -> None:
@@ -405,15 +404,21 @@ class Server:
         self._streams = Streams()
 
     def add(
-        self, servicer: Servicer, recorder: Recorder | None = None, of_peers: bool = False, name: str = ""
+        self,
+        servicer: Servicer,
+        recorder: Recorder | None = None,
+        of_peers: bool = False,
+        check: Check | None = None,
     ) -> None:
         """Serve a service. recorder: counts its requests; None for services that clients don't call.
-        of_peers: whether it is for other nodes, which have a separate share of the memory. name: of this
-        node, to refuse calls that are meant for another; empty: accept all.
+        of_peers: whether it is for other nodes, which have a separate share of the memory. check: raises
+        the refusal of a call before it begins; None: accept all.
         """
         service, room = servicer.service, self._peers if of_peers else self._clients
         handlers = {
-            m.name: _handler(m, getattr(servicer, m.name), recorder, self._streams, room, name)
+            m.name: _handler(
+                m, getattr(servicer, m.name), recorder, self._streams, room, check or check_nothing
+            )
             for m in service.methods
         }
         self._grpc.add_generic_rpc_handlers(
