@@ -9,7 +9,9 @@ touches nothing of a client that the parent opened, and opens none itself.
 """
 
 import asyncio
+import gc
 import os
+import threading
 
 from limedb.errors import ClientStateError
 
@@ -24,7 +26,10 @@ class Forks:
 
     def __init__(self) -> None:
         self.count, self.is_spoiled, self._is_used = 0, False, False
-        os.register_at_fork(after_in_child=self._forked)
+        self._forking = threading.local()
+        os.register_at_fork(
+            before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child
+        )
 
     def check_open(self) -> None:
         """Note that this process opens a client. ClientStateError: it can't, for it is such a child."""
@@ -35,8 +40,21 @@ class Forks:
             )
         self._is_used = True
 
-    def _forked(self) -> None:
+    def _before(self) -> None:
+        self._forking.collects = gc.isenabled() and self._is_used
+        if self._forking.collects:
+            gc.disable()
+
+    def _in_parent(self) -> None:
+        if self._forking.collects:
+            gc.enable()
+
+    def _in_child(self) -> None:
+        """Never free the parent's calls and channels: that would crash the child."""
+        if self._is_used:
+            gc.freeze()
         self.count, self.is_spoiled = self.count + 1, self._is_used
+        self._in_parent()
 
 
 FORKS = Forks()
