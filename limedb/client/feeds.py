@@ -121,10 +121,14 @@ class Feed(Generic[T]):
 
 
 class Watch(Feed[T]):
-    """A watch. Within `async with` it has begun: from there on it misses no change."""
+    """A watch. Once it has begun, it misses no change: within `async with`, or after `begin`."""
 
     @override
     async def __aenter__(self) -> Self:
+        return await self.begin()
+
+    async def begin(self) -> Self:
+        """Return when it has begun."""
         try:
             while not (self._has_begun or self._is_over):
                 await self._wait_group()

@@ -5,7 +5,8 @@ anything of it is sent. It must never open or close a connection.
 
 gRPC doesn't survive a fork: in the child its threads are gone, and its locks and sockets are the parent's.
 Neither an old connection works there nor a new one, and closing one could harm the parent. So a child
-touches nothing of a client that the parent opened, and opens none itself.
+touches nothing of a client that the parent opened, and opens none itself. gRPC's own handlers of a fork start
+threads in the child again, which crash it now and then: they are off, unless the environment demands them.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ class Forks:
                 " first client after the fork, or start processes by spawn"
             )
         self._is_used = True
+        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # read when the first channel is made
 
     def _before(self) -> None:
         self._forking.collects = gc.isenabled() and self._is_used

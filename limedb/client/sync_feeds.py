@@ -27,7 +27,7 @@ class SyncFeed(Generic[T]):
     def __init__(self, pages: Feed[list[T]], run: Run) -> None:
         self._pages, self._run = pages, run
         self._items: deque[T] = deque()
-        self._is_over = False
+        self._has_begun = self._is_over = False
 
     def __iter__(self) -> Self:
         return self
@@ -65,6 +65,7 @@ class SyncFeed(Generic[T]):
 
     def _take_page(self, timeout: Duration | None = None) -> None:
         page = self._run(self._pages.next(timeout))
+        self._has_begun = True
         if page is None:
             self._is_over = True
         else:
@@ -72,9 +73,14 @@ class SyncFeed(Generic[T]):
 
 
 class SyncWatch(SyncFeed[T]):
-    """A watch. Within `with` it has begun: from there on it misses no change."""
+    """A watch. Once it has begun, it misses no change: within `with`, or after `begin`."""
 
     @override
     def __enter__(self) -> Self:
-        self._take_page()
+        return self.begin()
+
+    def begin(self) -> Self:
+        """Return when it has begun."""
+        if not self._has_begun and not self._is_over:
+            self._take_page()
         return self
