@@ -7,6 +7,7 @@
 See docs/client.md.
 """
 
+from limedb.client import life  # noqa: F401 (before gRPC is loaded)
 from limedb.client.arguments import Consistency, Duration, Value
 from limedb.client.client import Client
 from limedb.client.feeds import Feed, Watch

@@ -6,13 +6,12 @@ anything of it is sent. It must never open or close a connection.
 gRPC doesn't survive a fork: in the child its threads are gone, and its locks and sockets are the parent's.
 Neither an old connection works there nor a new one, and closing one could harm the parent. So a child
 touches nothing of a client that the parent opened, and opens none itself. gRPC's own handlers of a fork start
-threads in the child again, which crash it now and then: they are off, unless the environment demands them.
+threads in the child again, which crash it now and then: they are off, unless the environment demands them or
+gRPC was loaded before this module.
 """
 
 import asyncio
-import gc
 import os
-import threading
 
 from limedb.errors import ClientStateError
 
@@ -27,10 +26,7 @@ class Forks:
 
     def __init__(self) -> None:
         self.count, self.is_spoiled, self._is_used = 0, False, False
-        self._forking = threading.local()
-        os.register_at_fork(
-            before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child
-        )
+        os.register_at_fork(after_in_child=self._forked)
 
     def check_open(self) -> None:
         """Note that this process opens a client. ClientStateError: it can't, for it is such a child."""
@@ -40,24 +36,12 @@ class Forks:
                 " first client after the fork, or start processes by spawn"
             )
         self._is_used = True
-        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # read when the first channel is made
 
-    def _before(self) -> None:
-        self._forking.collects = gc.isenabled() and self._is_used
-        if self._forking.collects:
-            gc.disable()
-
-    def _in_parent(self) -> None:
-        if self._forking.collects:
-            gc.enable()
-
-    def _in_child(self) -> None:
-        """Never free the parent's calls and channels: that would crash the child."""
-        if self._is_used:
-            gc.freeze()
+    def _forked(self) -> None:
         self.count, self.is_spoiled = self.count + 1, self._is_used
-        self._in_parent()
 
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC reads it when it is loaded
 
 FORKS = Forks()
 """Of this process: a module's state, since forks ask for no object."""

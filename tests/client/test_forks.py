@@ -10,7 +10,7 @@ from tests.support.keys import new_key
 LIMIT = 60
 
 HEAD = """
-import asyncio, multiprocessing, os, sys, time
+import asyncio, gc, multiprocessing, os, sys, time
 import limedb
 from limedb.errors import ClientStateError
 
@@ -54,7 +54,9 @@ if child == 0:
     refused(db.open)
     db.close()
     refused(limedb.connect_sync(ADDRESS).open)
-    sys.exit(7)  # so that what runs at exit, and the collector, harm no one either
+    del db, half_read, watch
+    gc.collect()
+    sys.exit(7)  # so that what runs at exit harms no one either
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 assert db.get(KEY) == "before"
 db.set(KEY, "after")
