@@ -125,16 +125,16 @@ class Watch(Feed[T]):
 
     @override
     async def __aenter__(self) -> Self:
-        return await self.begin()
+        try:
+            return await self.begin()
+        except BaseException:  # then the block's end closes nothing
+            await self.close()
+            raise
 
     async def begin(self) -> Self:
         """Return when it has begun."""
-        try:
-            while not (self._has_begun or self._is_over):
-                await self._wait_group()
-        except BaseException:
-            await self.close()
-            raise
+        while not (self._has_begun or self._is_over):
+            await self._wait_group()
         return self
 
 
