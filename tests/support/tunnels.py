@@ -5,7 +5,7 @@ It owns its connections: they end when the tunnel leads elsewhere, and with the 
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from tests.support.children import join
@@ -37,8 +37,8 @@ class Tunnel:
         for thread in self._threads:
             join(thread)
 
-    def _start(self, run: "object", *arguments: object) -> None:
-        thread = threading.Thread(target=run, args=arguments, daemon=True)  # type: ignore[arg-type]
+    def _start(self, run: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=run, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
 
