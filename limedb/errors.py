@@ -24,6 +24,8 @@ LimeDBError
     │   ├── ContendedError           others kept writing newer versions of the key
     │   ├── WrongNodeError           a call was meant for another node
     │   ├── NotMemberError           the node belongs to no cluster, or to another one
+    │   ├── WrongClusterError        a client's call was meant for another cluster
+    │   ├── ClientStateError         the client isn't open here
     │   ├── StaleEpochError          the caller's topology is older than the replica's
     │   └── ClockSkewError           a version or a clock is too far from the others'
     ├── TopologyChangeError          a change of the topology that can't be made now
@@ -245,6 +247,26 @@ class WrongNodeError(UnavailableError):
 
 class NotMemberError(UnavailableError):
     """The node belongs to no cluster yet, or not to the caller's; the text names the case."""
+
+
+class WrongClusterError(UnavailableError):
+    """A client's call is meant for another cluster than the node's. Attributes: node_url, cluster_id (the
+    node's; empty: it belongs to none), asked.
+    """
+
+    def __init__(self, node_url: str, cluster_id: str, asked: str) -> None:
+        where = f"cluster {cluster_id}" if cluster_id else "no cluster"
+        super().__init__(
+            f"{node_url} belongs to {where}, the call is meant for cluster {asked}: the address leads to"
+            " another cluster; nothing was written"
+        )
+        self.node_url, self.cluster_id, self.asked = node_url, cluster_id, asked
+
+
+class ClientStateError(UnavailableError, may_pass=False):
+    """A client that isn't open here: it is not open yet, or closed, or was opened in another event loop or
+    before a fork. Nothing was sent; the text says what to do.
+    """
 
 
 class StaleEpochError(UnavailableError):

@@ -7,15 +7,31 @@
 See docs/client.md.
 """
 
+from limedb.client import life  # noqa: F401 (before gRPC is loaded)
 from limedb.client.arguments import Consistency, Duration, Value
 from limedb.client.client import Client
+from limedb.client.feeds import Feed, Watch
 from limedb.client.outcomes import Receipt
 from limedb.client.routing import Follow
 from limedb.client.scans import Entry
 from limedb.client.sync import SyncClient
+from limedb.client.sync_feeds import SyncFeed, SyncWatch
 from limedb.client.watches import Change
 
-__all__ = ["Change", "Client", "Entry", "Receipt", "SyncClient", "Value", "connect", "connect_sync"]
+__all__ = [
+    "Change",
+    "Client",
+    "Entry",
+    "Feed",
+    "Receipt",
+    "SyncClient",
+    "SyncFeed",
+    "SyncWatch",
+    "Value",
+    "Watch",
+    "connect",
+    "connect_sync",
+]
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 """The time that a call has, including all its tries."""
@@ -29,6 +45,7 @@ def connect(
     follow_ring: Follow = "auto",
     idempotent: bool = False,
     patient: bool = False,
+    cluster_id: str = "",
 ) -> Client:
     """Return a client of the cluster behind the addresses of nodes or of Envoy, "host:port,host:port". Use it
     with `async with`, or call `open` and `close`.
@@ -40,9 +57,10 @@ def connect(
     once, and the client retries one whose outcome is unknown; each write costs the nodes a round of
     agreement. patient: the client retries a call that every node refused, because too few replicas are up or
     the nodes are too busy, until its timeout, instead of failing at once; a slow node has 10 s to answer a
-    ping, instead of 0.5 s.
+    ping, instead of 0.5 s. cluster_id: the cluster's, 16 hex digits; empty: that of the node which answers
+    first. Nodes of another cluster get no calls, whatever their names and addresses are.
     """
-    return Client(addresses, consistency, timeout, follow_ring, idempotent, patient)
+    return Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id)
 
 
 def connect_sync(
@@ -53,6 +71,9 @@ def connect_sync(
     follow_ring: Follow = "auto",
     idempotent: bool = False,
     patient: bool = False,
+    cluster_id: str = "",
 ) -> SyncClient:
     """Return the same for code without asyncio. Use it with `with`, from any number of threads."""
-    return SyncClient(lambda: Client(addresses, consistency, timeout, follow_ring, idempotent, patient))
+    return SyncClient(
+        lambda: Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id)
+    )

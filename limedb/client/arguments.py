@@ -6,14 +6,21 @@ anything.
 Tested in tests/client/test_client.py.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from limedb.core.limits import MAX_EXPIRES_AT_MS, MAX_KEY_SIZE, MAX_TTL_MS, MIN_EXPIRES_AT_MS
+from limedb.core.limits import (
+    MAX_EXPIRES_AT_MS,
+    MAX_KEY_SIZE,
+    MAX_STORED_VALUE,
+    MAX_TTL_MS,
+    MIN_EXPIRES_AT_MS,
+)
 from limedb.core.quorum import Level
-from limedb.errors import InvalidKeyError, InvalidRequestError, MalformedRequestError
+from limedb.errors import InvalidKeyError, InvalidRequestError, MalformedRequestError, ValueTooLargeError
 from limedb.wire.levels import consistency_of
 from limedbpb.v1 import record_pb2
 
@@ -24,6 +31,7 @@ Moment = float | datetime
 """Seconds since 1970, as time.time() has them, or a datetime with a time zone."""
 T = TypeVar("T", Duration, Moment)
 
+_CLUSTER_ID = re.compile("[0-9a-f]{16}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TIMEOUT_SECONDS = 300
 """The longest timeout of a call."""
@@ -51,18 +59,43 @@ def check_key(key: object) -> None:
 
 
 def check_value(key: str, value: object) -> None:
-    """Raise InvalidRequestError unless this can be a value: bytes, or text in UTF-8."""
+    """Raise InvalidRequestError unless this can be a value: bytes, or text in UTF-8, no larger than any node
+    takes. A node's own limit may be lower (MAX_VALUE_SIZE).
+    """
+    if isinstance(value, str | bytes) and len(value) > MAX_STORED_VALUE:
+        raise ValueTooLargeError(key, len(value), MAX_STORED_VALUE)
     if isinstance(value, bytes):
         return
     if not isinstance(value, str):
         kind = type(value).__name__
         raise InvalidRequestError(f"value of key {key!r}: must be a str or bytes, is {kind}")
     try:
-        value.isascii() or value.encode()
+        size = len(value) if value.isascii() else len(value.encode())
     except UnicodeEncodeError:
         raise MalformedRequestError(
             f"value of key {key!r} can't be written as UTF-8: store it as bytes"
         ) from None
+    if size > MAX_STORED_VALUE:
+        raise ValueTooLargeError(key, size, MAX_STORED_VALUE)
+
+
+def check_text(name: str, text: object) -> None:
+    """Raise InvalidRequestError unless this can begin a key: text in UTF-8, empty or no longer than a key.
+    name: of the argument, such as prefix.
+    """
+    if not isinstance(text, str):
+        raise InvalidRequestError(f"{name}={text!r}: must be a str")
+    if text:
+        check_key(text)
+
+
+def cluster_of(cluster_id: str) -> str:
+    """Return a cluster's id. InvalidRequestError: it is neither 16 hex digits nor empty."""
+    if cluster_id and not _CLUSTER_ID.fullmatch(cluster_id):
+        raise InvalidRequestError(
+            f"cluster_id={cluster_id!r}: must be 16 hex digits, as `limedb admin status` shows them"
+        )
+    return cluster_id
 
 
 def milliseconds(ttl: Duration | None) -> int:

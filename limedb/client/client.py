@@ -5,8 +5,7 @@ streams.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar, cast, overload
 
@@ -18,21 +17,23 @@ from limedb.client.arguments import (
     addresses_of,
     check_key,
     check_value,
+    cluster_of,
     level_of,
     milliseconds,
     moment_ms,
     of_each,
     seconds_of,
-    whole_number,
 )
+from limedb.client.feeds import Feed, Watch, singly
+from limedb.client.life import ASYNC_USE, Life
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
 from limedb.client.routing import Follow, Routing
-from limedb.client.scans import Entry, check_limit, scan_pages
+from limedb.client.scans import Entry, KeySpan, scan_pages, scan_request
 from limedb.client.watches import Change, watch_changes, watch_request
-from limedb.core.limits import DEFAULT_SCAN_SIZE, MAX_PAGE_SIZE
-from limedb.errors import InvalidRequestError, PartialFailureError
+from limedb.core.limits import DEFAULT_SCAN_SIZE
+from limedb.errors import InvalidRequestError, LimeDBError, PartialFailureError, ValueTooLargeError
 from limedbpb.v1 import kv_pb2, record_pb2
 
 D = TypeVar("D")
@@ -47,9 +48,9 @@ class Client:
 
     Errors, all under LimeDBError: InvalidRequestError (and its InvalidKeyError, ValueTooLargeError): the
     request makes no sense. UnavailableError: nothing was done; its LevelUnreachableError: too few replicas
-    are up; its OutcomeUnknownError: a write may take effect. RequestTimeoutError: time ran out, and nothing
-    was written. StoreFullError: the node has no room. RemoteError: a node's own error, of a class that this
-    version doesn't know.
+    are up; its OutcomeUnknownError: a write may take effect; its ClientStateError: the client isn't open
+    here. RequestTimeoutError: time ran out, and nothing was written. StoreFullError: the node has no room.
+    RemoteError: a node's own error, of a class that this version doesn't know.
     """
 
     def __init__(
@@ -60,10 +61,13 @@ class Client:
         follow_ring: Follow,
         idempotent: bool,
         patient: bool = False,
+        cluster_id: str = "",
     ) -> None:
-        self._addresses = addresses_of(addresses)
+        self._addresses, self._cluster_id = addresses_of(addresses), cluster_of(cluster_id)
         self._level, self._timeout = level_of(consistency), seconds_of(timeout)
         self._follow, self._idempotent, self._patient = follow_ring, idempotent, patient
+        self._life = Life(ASYNC_USE)
+        self._executor: RetryingExecutor | None = None
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -75,21 +79,35 @@ class Client:
         await self.close()
 
     async def open(self) -> None:
-        """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses."""
-        self._loop = asyncio.get_running_loop()
-        self._routing = Routing(self._addresses, self._follow, self._patient)
-        self._carrier = RetryingExecutor(self._routing, self._patient)
+        """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses; its
+        WrongClusterError: another cluster answers there.
+        """
+        loop = asyncio.get_running_loop()
+        self._life.begin(loop)
+        routing = Routing(self._addresses, self._follow, self._patient, self._cluster_id)
+        self._executor = RetryingExecutor(routing, self._patient)
         try:
-            await self._routing.start(self._loop.time() + self._timeout)
+            await routing.start(loop.time() + self._timeout)
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """Close all connections. Waiting calls fail: reads with UnavailableError, writes with that or, if
-        they may have taken effect, with OutcomeUnknownError.
+        they may have taken effect, with OutcomeUnknownError. Without an open connection it does nothing; nor
+        does it in a forked child, whose connections are the parent's.
         """
-        await self._routing.close()
+        executor = self._executor
+        if executor is None or self._life.is_forked:
+            return
+        if self._life.is_abandoned:
+            self._life.end()
+            self._executor = None
+            return
+        self._life.check()
+        self._life.end()
+        self._executor = None
+        await executor.routing.close()
 
     @overload
     async def get(
@@ -113,10 +131,11 @@ class Client:
         check_key(key)
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
-        node, deadline = self._routing.pick(key), self._loop.time() + limit
+        executor = self._opened()
+        node, deadline = executor.routing.pick(key), executor.time() + limit
         outcome: Outcome | None = await node.read(key, level, limit) if node is not None else None
         if outcome.__class__ is not str and outcome is not MISSING:
-            outcome = await self._read_on(key, node, outcome, level, deadline)
+            outcome = await _read_on(executor, key, node, outcome, level, deadline)
         return default if outcome is MISSING else outcome
 
     async def set(
@@ -165,10 +184,14 @@ class Client:
         written.
         """
         lives, ends = of_each("ttl", ttl, values), of_each("expires_at", expires_at, values)
-        jobs = {
-            key: self._storing(key, value, lives.get(key), ends.get(key)) for key, value in values.items()
-        }
-        outcomes = await self._carry(jobs, consistency, timeout)
+        jobs: dict[str, PendingCall] = {}
+        refused: dict[str, LimeDBError] = {}
+        for key, value in values.items():
+            try:
+                jobs[key] = self._storing(key, value, lives.get(key), ends.get(key))
+            except ValueTooLargeError as error:
+                refused[key] = error
+        outcomes = await self._carry(jobs, consistency, timeout, refused)
         return {key: done.receipt for key, done in outcomes.items() if isinstance(done, Stored)}
 
     async def delete_many(
@@ -181,7 +204,7 @@ class Client:
         outcomes = await self._carry(jobs, consistency, timeout)
         return sum(done.existed for done in outcomes.values() if isinstance(done, Stored))
 
-    async def scan(
+    def scan(
         self,
         prefix: str = "",
         *,
@@ -191,25 +214,14 @@ class Client:
         keys_only: bool = False,
         consistency: Consistency = None,
         timeout: Duration | None = None,
-    ) -> AsyncIterator[Entry]:
+    ) -> Feed[Entry]:
         """Iterate over the keys with a prefix, from start (included) to end (excluded), in the order of their
         UTF-8; `limit` at most. It continues at another node when one fails; timeout: of each page. It is not
         a snapshot: a key that is written meanwhile may appear as it was before or after, and every other key
         appears once. RangeUnreachableError: too few replicas are up.
         """
-        pages = self.scan_pages(
-            prefix,
-            start=start,
-            end=end,
-            limit=limit,
-            keys_only=keys_only,
-            consistency=consistency,
-            timeout=timeout,
-        )
-        async with aclosing(pages):
-            async for page in pages:
-                for entry in page:
-                    yield entry
+        span = KeySpan(prefix, start, end, limit, keys_only)
+        return Feed(self._scan(span, DEFAULT_SCAN_SIZE, consistency, timeout), self._life, "the scan")
 
     def scan_pages(
         self,
@@ -222,20 +234,12 @@ class Client:
         page_size: int = DEFAULT_SCAN_SIZE,
         consistency: Consistency = None,
         timeout: Duration | None = None,
-    ) -> AsyncGenerator[list[Entry], None]:
+    ) -> Feed[list[Entry]]:
         """Scan by pages of 1 to 1000 keys; pages hold fewer where values are large."""
-        request = kv_pb2.ScanRequest(
-            prefix=prefix,
-            start=start,
-            end=end,
-            limit=check_limit(limit),
-            page_size=whole_number("page_size", page_size, 1, MAX_PAGE_SIZE),
-            keys_only=keys_only,
-            consistency=self._scan_level(consistency),
-        )
-        return scan_pages(self._routing, request, self._timeout if timeout is None else seconds_of(timeout))
+        span = KeySpan(prefix, start, end, limit, keys_only)
+        return Feed(singly(self._scan(span, page_size, consistency, timeout)), self._life, "the scan")
 
-    async def watch(
+    def watch(
         self,
         key: str | None = None,
         *,
@@ -243,21 +247,15 @@ class Client:
         after_version: int | None = None,
         consistency: Consistency = None,
         timeout: Duration | None = None,
-    ) -> AsyncIterator[Change]:
+    ) -> Watch[Change]:
         """Iterate over the changes of a key, or of the keys with a prefix, as they happen: from now on, or
         from after a version. It continues at another node when one fails, and never finishes; timeout: how
         long it waits for a node that serves it. WatchGapError: the nodes no longer know some of the changes:
         watch from now on and, once that watch has begun, scan. RangeUnreachableError: too few replicas are
         up.
         """
-        async with aclosing(
-            self.watch_pages(
-                key, prefix=prefix, after_version=after_version, consistency=consistency, timeout=timeout
-            )
-        ) as pages:
-            async for page in pages:
-                for change in page:
-                    yield change
+        changes = self._watch(key, prefix, after_version, consistency, timeout)
+        return Watch(changes, self._life, "the watch")
 
     def watch_pages(
         self,
@@ -267,17 +265,32 @@ class Client:
         after_version: int | None = None,
         consistency: Consistency = None,
         timeout: Duration | None = None,
-    ) -> AsyncGenerator[list[Change], None]:
+    ) -> Feed[list[Change]]:
         """Watch by groups of changes that arrive together. The first one is empty: from then on the watch
         misses no change.
         """
-        if key is not None:
-            check_key(key)
+        changes = self._watch(key, prefix, after_version, consistency, timeout)
+        return Feed(singly(changes), self._life, "the watch")
+
+    def _scan(
+        self, span: KeySpan, page_size: int, consistency: Consistency, timeout: Duration | None
+    ) -> AsyncGenerator[list[Entry], None]:
+        request = scan_request(span, page_size, self._scan_level(consistency))
+        limit = self._timeout if timeout is None else seconds_of(timeout)
+        return scan_pages(self._opened().routing, request, limit)
+
+    def _watch(
+        self,
+        key: str | None,
+        prefix: str,
+        after_version: int | None,
+        consistency: Consistency,
+        timeout: Duration | None,
+    ) -> AsyncGenerator[list[Change], None]:
         level = level_of(consistency)  # the client's default is for reads and writes, not for watches
         request = watch_request(key, prefix, after_version, level)
-        return watch_changes(
-            self._routing, request, self._timeout if timeout is None else seconds_of(timeout)
-        )
+        limit = self._timeout if timeout is None else seconds_of(timeout)
+        return watch_changes(self._opened().routing, request, limit)
 
     def _scan_level(self, consistency: Consistency) -> record_pb2.Consistency:
         """Return the level of a scan, which can't be LINEARIZABLE; where that is the default, QUORUM."""
@@ -285,34 +298,22 @@ class Client:
             return record_pb2.CONSISTENCY_QUORUM
         return self._level if consistency is None else level_of(consistency)
 
-    async def _read_on(
-        self,
-        key: str,
-        node: NodeConnection | None,
-        outcome: Outcome | None,
-        level: record_pb2.Consistency,
-        deadline: float,
-    ) -> Outcome:
-        """Return the outcome of a read whose first try, if there was a way, did not return text."""
-        job = PendingCall(key)
-        if outcome is not None:
-            job.outcome = outcome
-        if not isinstance(outcome, bytes):
-            await self._carrier.carry_on(job, node, level, deadline)
-        if (error := job.error()) is not None:
-            raise error
-        return job.outcome
+    def _opened(self) -> RetryingExecutor:
+        """Return the executor of calls. ClientStateError: the client isn't open here."""
+        self._life.check()
+        return cast("RetryingExecutor", self._executor)
 
     # --- writing
 
     async def _write(self, job: PendingCall, consistency: Consistency, timeout: Duration | None) -> Stored:
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
-        node, deadline = self._routing.pick(job.key), self._loop.time() + limit
+        executor = self._opened()
+        node, deadline = executor.routing.pick(job.key), executor.time() + limit
         if node is not None and job.write is not None:
             job.outcome = await node.write(job.write, level, limit)
         if not isinstance(job.outcome, Stored):
-            await self._carrier.carry_on(job, node, level, deadline)
+            await executor.carry_on(job, node, level, deadline)
             if (error := job.error()) is not None:
                 raise error
         return cast("Stored", job.outcome)
@@ -345,12 +346,38 @@ class Client:
     # --- many
 
     async def _carry(
-        self, jobs: Mapping[str, PendingCall], consistency: Consistency, timeout: Duration | None
+        self,
+        jobs: Mapping[str, PendingCall],
+        consistency: Consistency,
+        timeout: Duration | None,
+        refused: "Mapping[str, LimeDBError] | None" = None,
     ) -> dict[str, Outcome]:
+        """Carry calls to their outcomes, by key. refused: errors of further keys, which are not sent."""
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
-        await self._carrier.carry(jobs.values(), level, self._loop.time() + limit)
-        errors = {key: error for key, job in jobs.items() if (error := job.error()) is not None}
+        executor = self._opened()
+        await executor.carry(jobs.values(), level, executor.time() + limit)
+        errors = dict(refused or {})
+        errors |= {key: error for key, job in jobs.items() if (error := job.error()) is not None}
         if errors:
-            raise PartialFailureError(errors, len(jobs))
+            raise PartialFailureError(errors, len(jobs) + len(refused or {}))
         return {key: job.outcome for key, job in jobs.items()}
+
+
+async def _read_on(
+    executor: RetryingExecutor,
+    key: str,
+    node: NodeConnection | None,
+    outcome: Outcome | None,
+    level: record_pb2.Consistency,
+    deadline: float,
+) -> Outcome:
+    """Return the outcome of a read whose first try, if there was a way, did not return text."""
+    job = PendingCall(key)
+    if outcome is not None:
+        job.outcome = outcome
+    if not isinstance(outcome, bytes):
+        await executor.carry_on(job, node, level, deadline)
+    if (error := job.error()) is not None:
+        raise error
+    return job.outcome

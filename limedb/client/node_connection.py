@@ -14,10 +14,12 @@ from collections.abc import Callable
 import grpc
 
 from limedb.aio.retrying import Budget, Pauses
+from limedb.client.asked_cluster import AskedCluster
 from limedb.client.batches import MAX_ITEMS, Batch, Reads, Writes
 from limedb.client.outcomes import NoAnswer, Outcome
 from limedb.client.stream import Stream
 from limedb.core.round_trips import RoundTrips
+from limedb.errors import WrongClusterError
 from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
 
@@ -62,7 +64,8 @@ class NodeConnection:
 
     is_up: it answered its last ping, and no session has broken since. url: the name that it gave; behind a
     proxy, that of any of several nodes. reason: why it is down; pings_failed: how many pings it left
-    unanswered; has_refused: soon after the client began, it refused, or nothing listened there.
+    unanswered, or answered as a node of another cluster; has_refused: soon after the client began, it
+    refused, or nothing listened there; misled: it belongs to another cluster, so it gets no calls.
     ping_seconds: the least time to answer a ping.
     """
 
@@ -72,10 +75,13 @@ class NodeConnection:
         sessions: int,
         changed: Callable[[], None],
         budget: Budget,
+        cluster: AskedCluster,
         ping_seconds: float = PING_SECONDS,
     ) -> None:
         self.address, self.url, self.is_up, self.reason = address, "", False, "not reached yet"
         self.pings_failed, self.has_refused = 0, False
+        self.misled: WrongClusterError | None = None
+        self._cluster = cluster
         self._budget, self._trips = budget, RoundTrips(ping_seconds, max(LONGEST_PING_SECONDS, ping_seconds))
         self._sessions, self._changed = sessions, changed
         self._loop = asyncio.get_running_loop()
@@ -129,7 +135,9 @@ class NodeConnection:
         self._flush_soon()
 
     async def ping(self, timeout: float) -> bool:
-        """Return whether it answers that it takes requests; update url and reason. timeout: seconds."""
+        """Return whether it answers that it takes requests of this cluster; update url and reason. timeout:
+        seconds.
+        """
         began = self._loop.time()
         try:
             state = await self._stub.GetState(cluster_pb2.GetStateRequest(), timeout=timeout)
@@ -143,7 +151,12 @@ class NodeConnection:
         self.url = state.node_url
         if state.status != "active":
             self.reason = f"{state.node_url} is {state.status}: {state.problem or 'it takes no requests now'}"
-        return state.status == "active"
+            return False
+        self.misled = self._cluster.misfit(state.node_url, state.cluster_id)
+        if self.misled is not None:
+            self.reason = str(self.misled)
+            self.pings_failed += 1
+        return self.misled is None
 
     def suspect(self, reason: str) -> None:
         """Regard it as down until it answers a ping, and fail the calls that wait to be sent."""
@@ -226,7 +239,7 @@ class NodeConnection:
     def _stream(self) -> Stream:
         """Return the session with the fewest unanswered batches."""
         if len(self._streams) < self._sessions:
-            stream = Stream(self.address, self.channel, self._stream_ended)
+            stream = Stream(self.address, self.channel, self._cluster.metadata, self._stream_ended)
             stream.answered = self._answered
             self._streams.append(stream)
             return stream

@@ -15,11 +15,12 @@ from limedb.aio.whole_reads import whole
 from limedb.client.node_connection import NodeConnection
 from limedb.client.routing import Routing
 from limedb.errors import LimeDBError, RemoteError, UnavailableError, UnsupportedError
+from limedb.wire.cluster_header import Metadata
 from limedb.wire.status import as_itself, peer_error
 from limedbpb.v1 import kv_pb2_grpc
 
 M = TypeVar("M")
-Begin = Callable[["kv_pb2_grpc.KVServiceAsyncStub"], "grpc.aio.UnaryStreamCall[Any, M]"]
+Begin = Callable[["kv_pb2_grpc.KVServiceAsyncStub", Metadata], "grpc.aio.UnaryStreamCall[Any, M]"]
 
 
 async def resume(
@@ -27,9 +28,10 @@ async def resume(
 ) -> AsyncGenerator[M, None]:
     """Yield the messages of a stream to its end.
 
-    begin: begins it, after the last message that was yielded. silence: seconds without a message after which
-    it gives the node up. timeout: seconds without a message from any node, after which it raises the last
-    error, a node's own one if there was any. An error that can't pass (`may_pass`) is raised at once.
+    begin: begins it, with this metadata, after the last message that was yielded. silence: seconds without a
+    message after which it gives the node up. timeout: seconds without a message from any node, after which it
+    raises the last error, a node's own one if there was any. An error that can't pass (`may_pass`) is raised
+    at once.
     """
     loop = asyncio.get_running_loop()
     avoid: tuple[NodeConnection, ...] = ()
@@ -37,7 +39,7 @@ async def resume(
     deadline, retries = loop.time() + timeout, Retries(routing.budget)
     while True:
         node = await _way(routing, avoid, deadline)
-        call = begin(kv_pb2_grpc.KVServiceStub(node.channel))
+        call = begin(kv_pb2_grpc.KVServiceStub(node.channel), routing.metadata)
         try:
             while not isinstance(message := await _read(node, call, silence), LimeDBError):
                 if message is None:

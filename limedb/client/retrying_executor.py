@@ -71,12 +71,16 @@ def new_key() -> bytes:
 
 class RetryingExecutor:
     """Carries calls to their outcomes over a routing. patient: it retries a call that every node refused, or
-    whose outcome is unknown, until its deadline, after a pause each time.
+    whose outcome is unknown, until its deadline, after a pause each time. routing: the ways of its calls.
     """
 
     def __init__(self, routing: Routing, patient: bool) -> None:
-        self._routing, self._patient = routing, patient
+        self.routing, self._patient = routing, patient
         self._loop = asyncio.get_running_loop()
+
+    def time(self) -> float:
+        """The loop's clock, in seconds: that of deadlines."""
+        return self._loop.time()
 
     async def carry_on(
         self, job: PendingCall, tried: NodeConnection | None, level: record_pb2.Consistency, deadline: float
@@ -98,7 +102,7 @@ class RetryingExecutor:
         the loop's clock). avoid: nodes that have refused them.
         """
         left, avoid = list(jobs), set() if avoid is None else avoid
-        retries = Retries(self._routing.budget)
+        retries = Retries(self.routing.budget)
         while left and self._loop.time() < deadline:
             by_node = self._placed(left, avoid)
             if not by_node:
@@ -116,7 +120,7 @@ class RetryingExecutor:
         """Group calls by the node that they go to; leave out those that no node can take."""
         by_node: dict[NodeConnection, list[PendingCall]] = {}
         for job in jobs:
-            node = self._routing.pick(job.key, avoid)
+            node = self.routing.pick(job.key, avoid)
             if node is not None:
                 by_node.setdefault(node, []).append(job)
         return by_node
@@ -130,10 +134,10 @@ class RetryingExecutor:
         if avoid:
             avoid.clear()
             return self._patient
-        if await self._routing.wait_way(deadline):
+        if await self.routing.wait_way(deadline):
             return True
         for job in jobs:
-            job.outcome = NoAnswer("", self._routing.trouble(), begun=False)
+            job.outcome = NoAnswer("", self.routing.trouble(), begun=False)
             job.tries += 1  # looking for a way in vain
         return False
 

@@ -5,18 +5,20 @@ It owns the nodes that the client knows, and follows the cluster's members. It m
 
 import asyncio
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import grpc
 
 from limedb.aio.retrying import Budget, Pauses
 from limedb.aio.whole_reads import whole
+from limedb.client.asked_cluster import AskedCluster
 from limedb.client.node_connection import PATIENT_PING_SECONDS, PING_SECONDS, NodeConnection
 from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, MemberState, Phase, Topology
-from limedb.errors import UnavailableError
+from limedb.errors import InvalidRequestError, UnavailableError, WrongClusterError
+from limedb.wire.cluster_header import Metadata
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 Follow = bool | Literal["auto"]
@@ -35,10 +37,14 @@ SESSIONS_DIRECT, SESSIONS_SEED = 1, 3
 
 class Routing:
     """The ways into a cluster. addresses: where to begin; follow, patient: see `connect`. A patient client
-    also gives a busy node more time before it sends that node's unanswered calls elsewhere.
+    also gives a busy node more time before it sends that node's unanswered calls elsewhere. cluster_id: the
+    cluster's; empty: that of the node which answers first. Nodes of another one get no calls.
     """
 
-    def __init__(self, addresses: Iterable[str], follow: Follow, patient: bool = False) -> None:
+    def __init__(
+        self, addresses: Iterable[str], follow: Follow, patient: bool = False, cluster_id: str = ""
+    ) -> None:
+        self._cluster, self._is_named = AskedCluster(cluster_id), bool(cluster_id)
         self._follow, self._ping = follow, PATIENT_PING_SECONDS if patient else PING_SECONDS
         self._loop = asyncio.get_running_loop()
         self._change: asyncio.Future[None] = self._loop.create_future()
@@ -54,13 +60,20 @@ class Routing:
 
     async def start(self, deadline: float) -> None:
         """Return once calls have a way. UnavailableError: each address has refused, or none has answered by
-        the deadline.
+        the deadline; its WrongClusterError: they lead to another cluster. InvalidRequestError: they lead to
+        several clusters, and none was named.
         """
         while not any(node.is_up for node in self._seeds.values()):
-            if not await self._wait_change(deadline) or self._all_refused():
-                raise UnavailableError(
+            if not await self._wait_change(deadline) or self._is_closed or self._all_refused():
+                raise self._misled() or UnavailableError(
                     f"nothing answers: {self.trouble()}; is a node or Envoy running there?"
                 )
+        await self._wait_pinged(self._seeds, min(deadline, self._loop.time() + DIRECT_SECONDS))
+        if not self._is_named and (misled := self._misled()) is not None:
+            raise InvalidRequestError(
+                f"the addresses lead to two clusters, {self._cluster.id} and {misled.cluster_id}: leave one"
+                " of them out, or name one with cluster_id"
+            )
         if self._follow is not False:
             self._task = self._loop.create_task(self._watch())
             some = deadline if self._follow is True else self._loop.time() + DIRECT_SECONDS
@@ -91,6 +104,11 @@ class Routing:
                 return False
         return True
 
+    @property
+    def metadata(self) -> Metadata:
+        """The metadata of calls, which names the cluster."""
+        return self._cluster.metadata
+
     def trouble(self) -> str:
         """Return why there is no way."""
         if self._is_closed:
@@ -108,7 +126,7 @@ class Routing:
         await asyncio.gather(*(node.close() for node in nodes), *self._closing)
 
     def _node(self, address: str, sessions: int) -> NodeConnection:
-        return NodeConnection(address, sessions, self._changed, self.budget, self._ping)
+        return NodeConnection(address, sessions, self._changed, self.budget, self._cluster, self._ping)
 
     # --- choosing
 
@@ -144,11 +162,23 @@ class Routing:
         return bool(done)
 
     def _all_refused(self) -> bool:
-        return all(not node.is_up and node.has_refused for node in self._seeds.values())
+        return all(
+            not node.is_up and (node.has_refused or node.misled is not None) for node in self._seeds.values()
+        )
+
+    def _misled(self) -> WrongClusterError | None:
+        """Return why an address doesn't count that leads to another cluster; None: there is none."""
+        return next((node.misled for node in self._seeds.values() if node.misled is not None), None)
 
     async def _wait_direct(self, deadline: float) -> None:
         """Wait until each member has been reached or has refused once."""
-        while self._layout is None or not all(n.is_up or n.pings_failed for n in self._members.values()):
+        while self._layout is None:
+            if not await self._wait_change(deadline):
+                return
+        await self._wait_pinged(self._members, deadline)
+
+    async def _wait_pinged(self, nodes: Mapping[str, NodeConnection], deadline: float) -> None:
+        while not all(node.is_up or node.pings_failed for node in nodes.values()):
             if not await self._wait_change(deadline):
                 return
 
@@ -174,6 +204,9 @@ class Routing:
                     response = await whole(call.read())
                 if not isinstance(response, cluster_pb2.WatchClusterResponse):
                     return came
+                if (misled := self._cluster.misfit(node.url, response.cluster_id)) is not None:
+                    node.suspect(str(misled))
+                    return came
                 self._adopt(response)
                 came = True
         except (grpc.aio.AioRpcError, TimeoutError):
@@ -184,11 +217,11 @@ class Routing:
     def _adopt(self, response: cluster_pb2.WatchClusterResponse) -> None:
         """Adopt the cluster that a node reports, unless it is older than the known one."""
         known = self._layout.topology if self._layout else Topology()
-        if not response.epoch or (response.cluster_id == known.cluster_id and response.epoch < known.epoch):
+        if not response.epoch or response.epoch < known.epoch:
             return
         members = [node for node in response.nodes if node.standing]
         self._follow_addresses({node.url: node.address or address_of(node.url) for node in members})
-        if (response.cluster_id, response.epoch) != (known.cluster_id, known.epoch):
+        if response.epoch != known.epoch:
             self._layout = Layout(_topology(response, members))
         self._changed()
 

@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
-from limedb.client.arguments import whole_number
+from limedb.client.arguments import check_text, whole_number
 from limedb.client.resume import resume
 from limedb.client.routing import Routing
-from limedbpb.v1 import kv_pb2
+from limedb.core.limits import MAX_PAGE_SIZE
+from limedbpb.v1 import kv_pb2, record_pb2
 
 
 class Entry(NamedTuple):
@@ -27,16 +28,37 @@ class Entry(NamedTuple):
     expires_at_ms: int
 
 
-def check_limit(limit: int | None) -> int:
-    """Return a limit as requests have it: 0 for none."""
-    return 0 if limit is None else whole_number("limit", limit, 1, (1 << 32) - 1)
+class KeySpan(NamedTuple):
+    """The keys that a scan is for. limit: how many at most; None: all."""
+
+    prefix: str
+    start: str
+    end: str
+    limit: int | None
+    keys_only: bool
+
+
+def scan_request(span: KeySpan, page_size: int, level: record_pb2.Consistency) -> kv_pb2.ScanRequest:
+    """Return the request of a scan. InvalidRequestError: it makes no sense."""
+    prefix, start, end, limit, keys_only = span
+    for name, text in (("prefix", prefix), ("start", start), ("end", end)):
+        check_text(name, text)
+    return kv_pb2.ScanRequest(
+        prefix=prefix,
+        start=start,
+        end=end,
+        limit=0 if limit is None else whole_number("limit", limit, 1, (1 << 32) - 1),
+        page_size=whole_number("page_size", page_size, 1, MAX_PAGE_SIZE),
+        keys_only=keys_only,
+        consistency=level,
+    )
 
 
 async def scan_pages(
     routing: Routing, request: kv_pb2.ScanRequest, timeout: float
 ) -> AsyncGenerator[list[Entry], None]:
     """Yield the pages of a scan; if a node fails, continue after the last page. timeout: seconds a page."""
-    answers = resume(routing, lambda stub: stub.Scan(request), timeout, timeout)
+    answers = resume(routing, lambda stub, metadata: stub.Scan(request, metadata=metadata), timeout, timeout)
     async with aclosing(answers):
         async for answer in answers:
             if answer.entries:

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from limedb.client.batches import Batch
 from limedb.client.outcomes import NoAnswer
 from limedb.errors import InvalidRequestError
+from limedb.wire.cluster_header import Metadata
 from limedb.wire.status import remote_error
 from limedbpb.v1 import kv_pb2
 
@@ -36,13 +37,18 @@ class _Sent:
 
 
 class Stream:
-    """A session with the node at an address. ended: called with the reason when the session ends by itself.
+    """A session with the node at an address. metadata: names the cluster. ended: called with the
+    reason when the session ends by itself.
 
     heard: when the last answer came, in seconds of the loop's clock.
     """
 
     def __init__(
-        self, address: str, channel: grpc.aio.Channel, ended: "Callable[[Stream, str], None]"
+        self,
+        address: str,
+        channel: grpc.aio.Channel,
+        metadata: Metadata,
+        ended: "Callable[[Stream, str], None]",
     ) -> None:
         self._address, self._ended = address, ended
         self._loop = asyncio.get_running_loop()
@@ -52,7 +58,7 @@ class Stream:
         self._number = 0
         self.heard = self._loop.time()
         self.answered: Callable[[], None] = _nothing
-        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(METHOD)()
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(METHOD)(metadata=metadata)
         self._call, self._channel = call, channel
         self._tasks = [self._loop.create_task(self._write()), self._loop.create_task(self._read())]
 

@@ -7,23 +7,23 @@ travel together. It must never be used in an event loop's own thread, which it w
 import asyncio
 import atexit
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, cast, overload
 
 from limedb.client.arguments import Consistency, Duration, Moment, Value
 from limedb.client.client import Client
+from limedb.client.life import FORKS, SYNC_USE, Life
 from limedb.client.outcomes import Receipt
 from limedb.client.scans import Entry
+from limedb.client.sync_feeds import SyncFeed, SyncWatch
 from limedb.client.watches import Change
-from limedb.errors import UnavailableError
 
 D = TypeVar("D")
 T = TypeVar("T")
 
 JOIN_SECONDS = 5.0
-"""How long `close` waits for the thread to finish."""
+"""How long `close` waits for waiting calls to end, and then for the thread."""
 
 
 class SyncClient:
@@ -34,8 +34,9 @@ class SyncClient:
 
     def __init__(self, make: Callable[[], Client]) -> None:
         self._client = make()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._life = Life(SYNC_USE)
         self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
         self.open()
@@ -47,24 +48,43 @@ class SyncClient:
         self.close()
 
     def open(self) -> None:
-        """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses."""
-        self._loop = _new_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="limedb-client", daemon=True)
-        self._thread.start()
+        """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses; its
+        WrongClusterError: another cluster answers there.
+        """
+        FORKS.check_open()  # first of all: the lock may be the parent's
+        with self._lock:
+            loop = _new_loop()
+            try:
+                self._life.begin(loop)
+            except BaseException:
+                loop.close()
+                raise
+            self._thread = threading.Thread(target=loop.run_forever, name="limedb-client", daemon=True)
+            self._thread.start()
         try:
             self._run(self._client.open())
         except BaseException:
-            self._end()
+            self.close()
             raise
         atexit.register(self.close)  # else a half-read scan waits at exit for a thread that is gone
 
     def close(self) -> None:
         """Close all connections. Waiting calls of other threads fail: reads with UnavailableError, writes
-        with that or, if they may have taken effect, with OutcomeUnknownError.
+        with that or, if they may have taken effect, with OutcomeUnknownError. Without an open connection it
+        does nothing; nor does it in a forked child, whose connections are the parent's.
         """
-        if self._loop is not None:
-            self._run(self._client.close())
-            self._end()
+        if self._life.is_forked:
+            return
+        with self._lock:  # a call that was submitted before this is a task before `_shut` runs
+            thread, loop = self._thread, self._life.end()
+            self._thread = None
+        if thread is None or loop is None:
+            return
+        atexit.unregister(self.close)
+        asyncio.run_coroutine_threadsafe(_shut(self._client), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(JOIN_SECONDS)
+        loop.close()
 
     @overload
     def get(
@@ -144,27 +164,20 @@ class SyncClient:
         keys_only: bool = False,
         consistency: Consistency = None,
         timeout: Duration | None = None,
-    ) -> Iterator[Entry]:
+    ) -> SyncFeed[Entry]:
         """See Client.scan."""
-        pages = self._client.scan_pages(
-            prefix,
-            start=start,
-            end=end,
-            limit=limit,
-            keys_only=keys_only,
-            consistency=consistency,
-            timeout=timeout,
+        pages = self._begun(
+            lambda: self._client.scan_pages(
+                prefix,
+                start=start,
+                end=end,
+                limit=limit,
+                keys_only=keys_only,
+                consistency=consistency,
+                timeout=timeout,
+            )
         )
-        return self._flat(pages)
-
-    def _flat(self, pages: AsyncGenerator[list[T], None]) -> Iterator[T]:
-        """Yield the items of pages; wait for each page only when its items are wanted."""
-        try:
-            while (page := self._run(_next(pages))) is not None:
-                yield from page
-        finally:
-            with suppress(UnavailableError):  # it was closed before
-                self._run(_end(pages))
+        return SyncFeed(pages, self._run)
 
     def watch(
         self,
@@ -174,40 +187,50 @@ class SyncClient:
         after_version: int | None = None,
         consistency: Consistency = None,
         timeout: Duration | None = None,
-    ) -> Iterator[Change]:
+    ) -> SyncWatch[Change]:
         """See Client.watch."""
-        pages = self._client.watch_pages(
-            key, prefix=prefix, after_version=after_version, consistency=consistency, timeout=timeout
+        pages = self._begun(
+            lambda: self._client.watch_pages(
+                key, prefix=prefix, after_version=after_version, consistency=consistency, timeout=timeout
+            )
         )
-        return self._flat(pages)
+        return SyncWatch(pages, self._run)
+
+    def _begun(self, make: Callable[[], T]) -> T:
+        """Return what a function makes in the loop of the client."""
+
+        async def begin() -> T:
+            return make()
+
+        return self._run(begin())
 
     def _run(self, call: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None or self._loop.is_closed():
+        """Carry out a call of the client. ClientStateError: it isn't open in this process."""
+        try:
+            if self._life.is_forked:
+                raise self._life.error()
+            with self._lock:
+                future = asyncio.run_coroutine_threadsafe(call, self._life.loop)
+        except BaseException:
             call.close()
-            raise UnavailableError("the client is not open")
-        future = asyncio.run_coroutine_threadsafe(call, self._loop)
+            raise
         try:
             return future.result()
         except BaseException:
             future.cancel()  # the thread was interrupted, as by Ctrl-C: nobody waits for the call any more
             raise
 
-    def _end(self) -> None:
-        atexit.unregister(self.close)
-        loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
-        if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(JOIN_SECONDS)
-            loop.close()
 
-
-async def _next(pages: AsyncGenerator[T, None]) -> T | None:
-    """Return the next page; None at the end."""
-    return await anext(pages, None)
-
-
-async def _end(pages: AsyncGenerator[T, None]) -> None:
-    await pages.aclose()
+async def _shut(client: Client) -> None:
+    """Close a client; return when its loop is idle: then each waiting thread has its error."""
+    await client.close()
+    left = asyncio.all_tasks() - {cast("asyncio.Task[Any]", asyncio.current_task())}
+    if left:
+        _, late = await asyncio.wait(left, timeout=JOIN_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

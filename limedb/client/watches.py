@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
-from limedb.client.arguments import whole_number
+from limedb.client.arguments import check_key, check_text, whole_number
 from limedb.client.resume import resume
 from limedb.client.routing import Routing
 from limedb.errors import InvalidRequestError
@@ -47,7 +47,10 @@ class Change(NamedTuple):
 def watch_request(
     key: str | None, prefix: str, after_version: int | None, level: record_pb2.Consistency
 ) -> kv_pb2.WatchRequest:
-    """Return the request of a watch. InvalidRequestError: both a key and a prefix, or not a version."""
+    """Return the request of a watch. InvalidRequestError: it makes no sense."""
+    check_text("prefix", prefix)
+    if key is not None:
+        check_key(key)
     if key is not None and prefix:
         raise InvalidRequestError(f"key={key!r} and prefix={prefix!r}: give one of them")
     if after_version is not None:
@@ -67,7 +70,9 @@ async def watch_changes(
     waits for a node that serves it.
     """
     known: OrderedDict[str, int] = OrderedDict()
-    answers = resume(routing, lambda stub: stub.Watch(request), SILENCE_SECONDS, timeout)
+    answers = resume(
+        routing, lambda stub, metadata: stub.Watch(request, metadata=metadata), SILENCE_SECONDS, timeout
+    )
     async with aclosing(answers):
         async for answer in answers:
             before, request.after_version = request.after_version, answer.resume_version

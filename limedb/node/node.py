@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from random import Random
 
 from limedb import __version__
@@ -29,11 +30,13 @@ from limedb.observability.machine import give_back, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
 from limedb.ports import NodeFile, Store, StoreStats
+from limedb.rpc.addressee import check_addressee
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.own_name import NameWatch, check_own_name
 from limedb.rpc.peer.remote_replica import RemoteGossip, ReplicaDirectory
 from limedb.rpc.peer.remote_topology import RemoteTopology
 from limedb.rpc.server.admin import AdminServicer
+from limedb.rpc.server.asked_cluster import AskedCluster
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster import ClusterServicer
 from limedb.rpc.server.connections import Connections
@@ -280,6 +283,8 @@ class Node:
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
         server = Server(self._memory, telemetry.server_interceptors, watchman)
+        cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
+        addressee = partial(check_addressee, config.node_url)
         kv = KVServicer(
             config.node_url,
             engine.coordinator,
@@ -291,15 +296,16 @@ class Node:
             max_answer_bytes(self._config),
             KeyStreams(engine.scanner, engine.watcher, checks, deadlines, self._memory),
             self._memory,
+            cluster,
         )
-        server.add(kv, requests)
+        server.add(kv, requests, check=cluster.check)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
         server.add(DashboardServicer())
-        server.add(TopologyServicer(engine.topology_answers), of_peers=True, name=config.node_url)
+        server.add(TopologyServicer(engine.topology_answers), of_peers=True, check=addressee)
         replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
-        server.add(replica, of_peers=True, name=config.node_url)
+        server.add(replica, of_peers=True, check=addressee)
         return server
 
     def _sources(self) -> ClusterSources:

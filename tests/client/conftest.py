@@ -14,7 +14,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         uses = (
-            fixtures & {"node", "cluster", "broken", "hidden", "advertised"}
+            fixtures & {"node", "cluster", "broken", "hidden", "advertised", "twins"}
             or item.path.name == "test_failures.py"
         )
         if "client" in item.path.parts and uses:

@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.ports import Applied, ChangeBatch, RangePage
+from limedb.rpc.addressee import check_addressee
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.replica import ReplicaServicer
@@ -118,7 +120,7 @@ async def serving(address: str, *servicers: Servicer, name: str = "") -> AsyncIt
     """
     server = Server(new_memory())
     for servicer in servicers:
-        server.add(servicer, name=name)
+        server.add(servicer, check=partial(check_addressee, name) if name else None)
     await server.start([address])
     try:
         yield server

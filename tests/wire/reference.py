@@ -9,8 +9,14 @@ from limedb.wire.status import code_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 MARK = "## All reasons\n"
-LOCAL = (errors.LaunchError, errors.BulkError, errors.BadItemError, errors.NameTakenError)
-"""Errors of commands, which no node answers with."""
+LOCAL = (
+    errors.LaunchError,
+    errors.BulkError,
+    errors.BadItemError,
+    errors.NameTakenError,
+    errors.ClientStateError,
+)
+"""Errors of commands and clients, which no node answers with."""
 
 
 def row(cls: type[errors.LimeDBError]) -> str:

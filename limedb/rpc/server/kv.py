@@ -4,6 +4,7 @@ Tested in tests/scenarios/test_rest.py and tests/scenarios/test_grpc.py.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from functools import partial
 from typing import Any, Literal, Protocol, cast
 
 from limedb.core.quorum import Level
@@ -12,6 +13,7 @@ from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.read.local_reads import LocalReads
 from limedb.replication.replica import LocalReplica
 from limedb.rpc.server import answers
+from limedb.rpc.server.asked_cluster import AskedCluster
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.key_streams import KeyStreams
@@ -67,7 +69,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     node alone owns; the node's own list from its replica.
 
     max_response_size: the most bytes of an answer with many keys. streams: serve scans and watches. memory:
-    counts reads from replicas, before their size is known.
+    counts reads from replicas, before their size is known. cluster: refuses what is meant for another one.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -84,7 +86,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         max_response_size: int,
         streams: KeyStreams,
         memory: Memory,
+        cluster: AskedCluster,
     ) -> None:
+        self._cluster = cluster
         self._streams, self._memory = streams, memory
         self._value_size = 0.0  # per key, in recent batches
         self._largest = 2 * checks.max_value_size  # of two replicas
@@ -196,7 +200,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             "set": self.Set,
             "delete": self.Delete,
         }
-        answers = SessionHandler(methods, context, self._record, self._memory).run(request)
+        check = partial(self._cluster.check, context)
+        answers = SessionHandler(methods, context, self._record, self._memory, check=check).run(request)
         return cast("AsyncIterator[kv_pb2.SessionResponse]", answers)  # some are bytes
 
 

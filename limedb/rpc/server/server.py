@@ -9,7 +9,6 @@ import logging
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, nullcontext, suppress
-from functools import partial
 from time import perf_counter
 from traceback import clear_frames
 from typing import Any, NamedTuple, Protocol
@@ -23,7 +22,6 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from limedb.aio.whole_reads import whole
 from limedb.errors import ConfigError, MalformedRequestError
-from limedb.rpc.addressee import check_addressee
 from limedb.rpc.server import connect, reflection
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.memory import (
@@ -46,6 +44,7 @@ from limedb.wire.status import FACT_BYTES_IN_TRAILERS, code_of, status_of, trail
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
+Check = Callable[[Context], None]
 """A unary method returns an awaitable message, a streaming one an async generator of messages."""
 
 MAX_CONCURRENT_RPCS = 50_000
@@ -123,7 +122,7 @@ class _Method:
     """One method, from bytes to bytes: so a key that isn't UTF-8 is the client's error, not ours.
 
     streams: the running streams, to end them when the server stops. room: the memory for its requests and
-    answers. name: of the node, if callers may name the node that they mean.
+    answers. check: raises the refusal of a call that is meant for another node or cluster.
     """
 
     def __init__(
@@ -133,14 +132,14 @@ class _Method:
         recorder: Recorder | None,
         streams: Streams,
         room: "Room",
-        name: str,
+        check: Check,
         json: connect.JsonMessages | None = None,
     ) -> None:
         self._name = f"{method.containing_service.name}/{method.name}"
         self._request_class = GetMessageClass(method.input_type)
         self._response_class = GetMessageClass(method.output_type)
         self._behaviour, self._streams = behaviour, streams
-        self._check = partial(check_addressee, name) if name else _check_nothing
+        self._check = check
         self._record = recorder.record if recorder else _record_nothing
         self._room, self._receive, self._calls = room, room.receiving.message, room.calls
         self._json = json
@@ -185,7 +184,7 @@ class _Method:
         return answer
 
     def _begin(self, context: Context) -> None:
-        """Check the addressee of a call, and count it. OverloadedError: there are too many."""
+        """Check for whom a call is meant, and count it. OverloadedError: there are too many."""
         self._check(context)
         if self._calls is not None:
             self._calls.begin(context, running_task())
@@ -344,13 +343,13 @@ def _handler(
     recorder: Recorder | None,
     streams: Streams,
     room: Room,
-    name: str,
+    check: Check,
     json: connect.JsonMessages | None = None,
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """On the wire a call with one message is a stream of one message, so the node can choose when to
     read it.
     """
-    served = _Method(method, behaviour, recorder, streams, room, name, json)
+    served = _Method(method, behaviour, recorder, streams, room, check, json)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(served.converse)
     if method.server_streaming:
@@ -374,8 +373,8 @@ def _protobuf(method: MethodDescriptor) -> None:
     """Messages in protobuf's own form need no converter."""
 
 
-def _check_nothing(context: Context) -> None:
-    pass
+def check_nothing(context: Context) -> None:
+    """Let every call begin."""
 
 
 def _record_nothing(method: str, code: str, seconds: float) -> None:
@@ -427,17 +426,22 @@ class Server:
         self._streams = Streams()
 
     def add(
-        self, servicer: Servicer, recorder: Recorder | None = None, of_peers: bool = False, name: str = ""
+        self,
+        servicer: Servicer,
+        recorder: Recorder | None = None,
+        of_peers: bool = False,
+        check: Check | None = None,
     ) -> None:
         """Serve a service. recorder: counts its requests; None for services that clients don't call.
-        of_peers: whether it is for other nodes, which have a separate share of the memory. name: of this
-        node, to refuse calls that are meant for another; empty: accept all.
+        of_peers: whether it is for other nodes, which have a separate share of the memory. check: raises
+        the refusal of a call before it begins; None: accept all.
         """
         service, room = servicer.service, self._peers if of_peers else self._clients
+        check = check or check_nothing
         binary, json = (
             {
                 method.name: _handler(
-                    method, getattr(servicer, method.name), recorder, self._streams, room, name, form(method)
+                    method, getattr(servicer, method.name), recorder, self._streams, room, check, form(method)
                 )
                 for method in service.methods
             }

@@ -93,7 +93,7 @@ class _Answer(NamedTuple):
 
 class SessionHandler:
     """One session. methods: by the name of the operation in a request. memory: counts large requests and
-    answers.
+    answers. check: raises the refusal of requests that are not meant for this node's cluster any longer.
     """
 
     def __init__(
@@ -103,7 +103,9 @@ class SessionHandler:
         record: Recorder,
         memory: Memory,
         limits: Limits = LIMITS,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        self._check = check
         self._methods, self._context, self._record, self._limits = methods, context, record, limits
         self._memory, self._holder = memory, holder_of(context)
         self._requests = self._items = self._size = 0
@@ -144,6 +146,7 @@ class SessionHandler:
 
     async def _read(self, requests: AsyncIterator[kv_pb2.SessionRequest]) -> None:
         async for request in requests:
+            self._check()  # a refusal ends the session: this request has no answer, and later ones have none
             size, items = request.ByteSize(), _items(request)
             while not self._has_room(items, size):
                 self._room.clear()
@@ -235,6 +238,7 @@ class SessionHandler:
         return size <= SMALL_BYTES or not ahead or ahead + size <= self._limits.size
 
     async def _outcome(self, request: kv_pb2.SessionRequest) -> bytes:
+        self._check()  # once more: the request may have waited for memory
         operation = request.WhichOneof("operation")
         if operation is None:
             raise InvalidRequestError(f"request {request.id} of the session asks for no operation")

@@ -1,0 +1,109 @@
+"""The life of a client: whether it is open, in which event loop, and in which process.
+
+It owns the errors of calls that come too early, too late or from elsewhere: such a call is refused before
+anything of it is sent. It must never open or close a connection.
+
+gRPC doesn't survive a fork: in the child its threads are gone, and its locks and sockets are the parent's.
+Neither an old connection works there nor a new one, and closing one could harm the parent. So a child
+touches nothing of a client that the parent opened, and opens none itself. gRPC's own handlers of a fork start
+threads in the child again, which crash it now and then: they are off, unless the environment demands them or
+gRPC was loaded before this module.
+"""
+
+import asyncio
+import os
+
+from limedb.errors import ClientStateError
+
+ASYNC_USE = "use it with `async with`, or await its open()"
+SYNC_USE = "use it with `with`, or call its open()"
+
+
+class Forks:
+    """The forks that led to this process. count: how many, since this module was loaded; is_spoiled: a client
+    was opened before one of them.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.is_spoiled, self._is_used = 0, False, False
+        os.register_at_fork(after_in_child=self._forked)
+
+    def check_open(self) -> None:
+        """Note that this process opens a client. ClientStateError: it can't, for it is such a child."""
+        if self.is_spoiled:
+            raise ClientStateError(
+                "this process was forked from one that had opened a client, where gRPC doesn't work: open the"
+                " first client after the fork, or start processes by spawn"
+            )
+        self._is_used = True
+
+    def _forked(self) -> None:
+        self.count, self.is_spoiled = self.count + 1, self._is_used
+
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC reads it when it is loaded
+
+FORKS = Forks()
+"""Of this process: a module's state, since forks ask for no object."""
+
+
+class Life:
+    """The life of one client. use: the words for how to open it."""
+
+    def __init__(self, use: str) -> None:
+        self._use, self._forks, self._was_open = use, FORKS.count, False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Be open in a loop. ClientStateError: it is already open, or can't be in this process."""
+        FORKS.check_open()
+        if self._loop is not None and not self._loop.is_closed():
+            raise ClientStateError("the client is open already: open it once, or connect another one")
+        self._loop, self._forks, self._was_open = loop, FORKS.count, True
+
+    def end(self) -> asyncio.AbstractEventLoop | None:
+        """Be closed; return the loop that it was open in, if it was."""
+        loop, self._loop = self._loop, None
+        return loop
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether it was opened by a process from which this one was forked."""
+        return self._forks != FORKS.count and self._was_open
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether it was never closed, and its loop is."""
+        return self._loop is not None and self._loop.is_closed()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it is open in. ClientStateError: there is none."""
+        if self._loop is None:
+            raise self.error()
+        return self._loop
+
+    def is_here(self) -> bool:
+        """Whether it is open in the running loop of this process."""
+        return self._loop is asyncio._get_running_loop() and not self.is_forked
+
+    def check(self) -> None:
+        """ClientStateError: it isn't open in the running loop of this process."""
+        loop = self._loop
+        if loop is None or loop is not asyncio._get_running_loop() or self._forks != FORKS.count:
+            raise self.error()
+
+    def error(self) -> ClientStateError:
+        """Return the error of a call that can't be sent from here now."""
+        if self.is_forked:
+            return ClientStateError(
+                "the client was opened before this process was forked: open it in the child only, after the"
+                " fork, or start processes by spawn; nothing was sent"
+            )
+        if self._loop is not None:
+            return ClientStateError(
+                "the client was opened in another event loop: connect another one in this loop, or use"
+                " connect_sync in all threads; nothing was sent"
+            )
+        state = "is closed" if self._was_open else "is not open yet"
+        return ClientStateError(f"the client {state}: {self._use}; nothing was sent")
