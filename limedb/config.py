@@ -243,7 +243,7 @@ SETTINGS = (
         empty for off. When unset, the default is used only if something listens there at start.""",
         "-otel.endpoint"),
     Setting("STORE", _choice("lmdb", "memory", "filesystem"), "lmdb", """lmdb; memory is lost at restart;
-        filesystem is one JSON file, rewritten at each write, that opens a file of the Go LimeDB."""),
+        filesystem is one JSON file, rewritten at each write, for few keys and human readers."""),
     Setting("DURABILITY", _choice("always", "interval", "none"), "always", """When a write is on disk: before
         it is acknowledged; within a second; or whenever the kernel writes it. Only always survives a power
         cut."""),
