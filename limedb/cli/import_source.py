@@ -23,6 +23,9 @@ STDIN = 0
 class Source:
     """The file, and the state file beside it, if it has one."""
 
+    unit = "line"
+    is_whole = True
+
     def __init__(self, path: Path) -> None:
         raw = _opened(path)
         self.path, self.has_state = path, str(path) != "-" and raw.seekable()
@@ -45,6 +48,19 @@ class Source:
         if kept.head != self.head:
             raise BulkError(f"{self.path} is not the file whose import was interrupted: give --restart")
         return kept
+
+    @property
+    def advice(self) -> str:
+        """How to continue an import that was interrupted."""
+        return (
+            "--resume continues after line {}"
+            if self.has_state
+            else "to continue, send the lines after line {}"
+        )
+
+    def position(self) -> int:
+        """How much of `size` was read."""
+        return self.file.tell() if self.has_state else 0
 
     def save(self, importer: Importer) -> None:
         """Save the progress."""
