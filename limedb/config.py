@@ -271,7 +271,7 @@ SETTINGS = (
     Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers and clients dial, if it isn't that
         of NODE_URL (sidecar, NAT, a node that moved)."""),
     Setting("ZONE", _zone, "", "The host or rack of the node."),
-    Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "1MiB", """The largest value that clients may store, 16MiB
+    Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "4MiB", """The largest value that clients may store, 16MiB
         at most."""),
     Setting("MAX_MEMORY", _size_or_0(64 << 20, 1 << 40), "0", """The memory that requests, answers and streams
         of clients and peers may hold together, at least 64MiB; more is refused. The node's own caches and
