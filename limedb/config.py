@@ -227,7 +227,8 @@ def _size_or_0(low: int, high: int) -> Callable[[str], int]:
 
 
 SETTINGS = (
-    Setting("SERVER_PORT", _number(1, 65535), str(DEFAULT_PORT), "The port of all services.", "-server.port"),
+    Setting("SERVER_PORT", _number(1, 65535), str(DEFAULT_PORT), """The port of all services, over gRPC; REST
+        is at Envoy.""", "-server.port"),
     Setting("NODE_URL", _url, "", """The node's name on the ring, and where peers reach it:
         http://node1:8484. Never change it while the node holds data: a node that moves keeps it, and sets
         ADVERTISE_ADDRESS. Default: http://localhost:<port>.""",

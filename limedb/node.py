@@ -422,7 +422,11 @@ class Node:
                 await server.set_serving(is_serving)
                 if is_serving:
                     was_active = True
-                    log.info("serving %s on port %d", self._config.node_url, self._config.server_port)
+                    log.info(
+                        "serving %s on port %d over gRPC; REST is at Envoy",
+                        self._config.node_url,
+                        self._config.server_port,
+                    )
             if problem and problem != logged:
                 log.log(logging.WARNING if was_active else logging.INFO, "%s", problem)
             logged = problem
