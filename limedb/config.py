@@ -230,7 +230,8 @@ def _size_or_0(low: int, high: int) -> Callable[[str], int]:
 
 
 SETTINGS = (
-    Setting("SERVER_PORT", _number(1, 65535), str(DEFAULT_PORT), "The port of all services.", "-server.port"),
+    Setting("SERVER_PORT", _number(1, 65535), str(DEFAULT_PORT), """The port of all services, over gRPC; REST
+        is at Envoy.""", "-server.port"),
     Setting("NODE_URL", _url, "", """The node's name on the ring, and where peers reach it:
         http://node1:8484. Never change it while the node holds data: a node that moves keeps it, and sets
         ADVERTISE_ADDRESS. Default: http://localhost:<port>.""",
@@ -246,7 +247,7 @@ SETTINGS = (
         empty for off. When unset, the default is used only if something listens there at start.""",
         "-otel.endpoint"),
     Setting("STORE", _choice("lmdb", "memory", "filesystem"), "lmdb", """lmdb; memory is lost at restart;
-        filesystem is one JSON file, rewritten at each write, that opens a file of the Go LimeDB."""),
+        filesystem is one JSON file, rewritten at each write, for few keys and human readers."""),
     Setting("DURABILITY", _choice("always", "interval", "none"), "always", """When a write is on disk: before
         it is acknowledged; within a second; or whenever the kernel writes it. Only always survives a power
         cut."""),
@@ -274,7 +275,7 @@ SETTINGS = (
     Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers and clients dial, if it isn't that
         of NODE_URL (sidecar, NAT, a node that moved)."""),
     Setting("ZONE", _zone, "", "The host or rack of the node."),
-    Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "1MiB", """The largest value that clients may store, 16MiB
+    Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "4MiB", """The largest value that clients may store, 16MiB
         at most."""),
     Setting("MAX_MEMORY", _size_or_0(64 << 20, 1 << 40), "0", """The memory that requests, answers and streams
         of clients and peers may hold together, at least 64MiB; more is refused. The node's own caches and

@@ -27,7 +27,7 @@ DEFAULTS = {
     "request_timeout": 10.0,
     "advertise_address": "localhost:8484",
     "zone": "",
-    "max_value_size": 1 << 20,
+    "max_value_size": 4 << 20,
     "max_memory": 0,
     "log_level": "info",
     "log_format": "text",

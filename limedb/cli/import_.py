@@ -19,6 +19,7 @@ from limedb.bulk.progress import Imported
 from limedb.cli.bars import Advance, Say, bar
 from limedb.cli.codes import IN_PART
 from limedb.cli.files import form_of, form_option
+from limedb.cli.import_cluster import ClusterSource, FileOrUrl
 from limedb.cli.import_source import Source
 from limedb.cli.options import SECONDS, command, consistency_option, target_option
 from limedb.core.quorum import Level
@@ -34,10 +35,11 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
     limedb import users.jsonl
     limedb import users.csv --stop-on-error
     limedb import 'http:%2F%2Fnode1:8484.json' --format go
+    limedb import http://go-node1:8484
     limedb export - --target old:8484 | limedb import - --format jsonl --target new:8484
     """,
 )
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=FileOrUrl(dir_okay=False, path_type=Path))
 @form_option
 @click.option("--resume", is_flag=True, help="Continue an import of the file that was interrupted.")
 @click.option("--restart", is_flag=True, help="Begin anew, even if an import was interrupted.")
@@ -55,7 +57,7 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
 )
 @target_option
 def import_(
-    file: Path,
+    file: Path | str,
     form: Format | None,
     resume: bool,
     restart: bool,
@@ -68,27 +70,54 @@ def import_(
 
     FILE.limedb-state keeps the progress, so that an interrupted import can be resumed; where that can't be
     written, as beside a pipe, a warning says so.
+
+    FILE can be the URL of a node of a Go LimeDB that runs: then the keys of all nodes that this one knows are
+    read, over their REST. Name several with commas if their own names can't be reached from here. Nodes that
+    don't answer are named, and the exit code is 4.
     """
+    carry_out = partial(_carry_out, target=target, level=level, timeout=timeout, stop_on_error=stop_on_error)
+    if not isinstance(file, Path):
+        if form or resume or restart:
+            raise click.UsageError(
+                "a running Go LimeDB is read as a whole: leave out --format, --resume, --restart"
+            )
+        cluster = ClusterSource(file, partial(click.echo, err=True))
+        carry_out(cluster, Imported(0, 0, "", 0, 0, 0), cluster.lines)
+        return
     form = form_of(file, form)
     source = Source(file, partial(click.echo, err=True))
     with source.file:
         state = source.state(resume, restart)
-        with bar(f"importing {file.name}", source.size) as (advance, say):
-            run = _Run(source, state, advance, say)
-            lines = _READERS[form](source.file, Place(state.offset, state.line))
-            try:
-                asyncio.run(run.carry_out(lines, target, level, timeout, stop_on_error))
-            except KeyboardInterrupt:
-                say(f"interrupted; {run.left_off()}")
-                raise
-            except LimeDBError:
-                if run.has_begun:
-                    say(f"stopped; {run.left_off()}")
-                raise
-            finally:
-                run.keep()
+        carry_out(source, state, _READERS[form](source.file, Place(state.offset, state.line)))
+
+
+def _carry_out(
+    source: Source | ClusterSource,
+    state: Imported,
+    lines: Iterator[Line],
+    *,
+    target: str,
+    level: Level | None,
+    timeout: float,
+    stop_on_error: bool,
+) -> None:
+    with bar(f"importing {source.path.name}", source.size) as (advance, say):
+        run = _Run(source, state, advance, say)
+        try:
+            asyncio.run(run.carry_out(lines, target, level, timeout, stop_on_error))
+        except KeyboardInterrupt:
+            say(f"interrupted; {run.left_off()}")
+            raise
+        except LimeDBError:
+            if run.has_begun:
+                say(f"stopped; {run.left_off()}")
+            raise
+        finally:
+            run.keep()
     source.forget()
-    _report(run.importer.counts)
+    click.echo(run.words(), err=True)
+    if run.importer.counts.failed or not source.is_whole:
+        sys.exit(IN_PART)
 
 
 class _Run:
@@ -96,7 +125,7 @@ class _Run:
 
     importer: Importer
 
-    def __init__(self, source: Source, state: Imported, advance: Advance, say: Say) -> None:
+    def __init__(self, source: Source | ClusterSource, state: Imported, advance: Advance, say: Say) -> None:
         self._source, self._advance, self._say = source, advance, say
         self._start = Place(state.offset, state.line)
         self._counts = Counts(state.stored, state.failed, state.expired)
@@ -121,11 +150,13 @@ class _Run:
     def left_off(self) -> str:
         """Return how far it came, and how to continue."""
         line = self.importer.place.line if self.has_begun else 0
-        if not line:
-            return "nothing was stored"
-        if self._source.has_state:
-            return f"{_words(self.importer.counts)}: --resume continues after line {line}"
-        return f"{_words(self.importer.counts)}: to continue, send the lines after line {line}"
+        return f"{self.words()}: {self._source.advice.format(line)}" if line else "nothing was stored"
+
+    def words(self) -> str:
+        """Return the counts."""
+        counts = self.importer.counts
+        expired = f", {counts.expired:,} had expired" if counts.expired else ""
+        return f"{counts.stored:,} keys stored, {counts.failed:,} bad {self._source.unit}s{expired}"
 
     def keep(self) -> None:
         """Save the progress, if there is any."""
@@ -137,24 +168,14 @@ class _Run:
             self._source.forget()
 
     def _bad(self, number: int, error: LimeDBError) -> None:
-        self._say(f"line {number}: {error}")
+        self._say(f"{self._source.unit} {number}: {error}")
 
     def _moved(self) -> None:
         now, counts = time.monotonic(), self.importer.counts
         rate = (counts.stored - self._before) / max(now - self._began, 0.001)
-        done = self._source.file.tell() if self._source.is_file else 0
-        self._advance(done, f"{counts.stored:,} keys, {rate:,.0f}/s, {counts.failed:,} bad")
+        self._advance(
+            self._source.position(), f"{counts.stored:,} keys, {rate:,.0f}/s, {counts.failed:,} bad"
+        )
         if now - self._saved >= SAVE_SECONDS:
             self._saved = now
             self._source.save(self.importer)
-
-
-def _report(counts: Counts) -> None:
-    click.echo(_words(counts), err=True)
-    if counts.failed:
-        sys.exit(IN_PART)
-
-
-def _words(counts: Counts) -> str:
-    expired = f", {counts.expired:,} had expired" if counts.expired else ""
-    return f"{counts.stored:,} keys stored, {counts.failed:,} bad lines{expired}"

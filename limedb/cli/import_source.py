@@ -28,6 +28,9 @@ class Source:
     called with why the import can't be resumed; not where stdin is read, of which nobody expects it.
     """
 
+    unit = "line"
+    is_whole = True
+
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         raw = _opened(path)
         self.path, self._warn = path, warn
@@ -61,6 +64,19 @@ class Source:
         if kept.head != self.head:
             raise BulkError(f"{self.path} is not the file whose import was interrupted: give --restart")
         return kept
+
+    @property
+    def advice(self) -> str:
+        """How to continue an import that was interrupted."""
+        return (
+            "--resume continues after line {}"
+            if self.has_state
+            else "to continue, send the lines after line {}"
+        )
+
+    def position(self) -> int:
+        """How much of `size` was read."""
+        return self.file.tell() if self.is_file else 0
 
     def save(self, importer: Importer) -> None:
         """Save the progress; warn if that fails."""

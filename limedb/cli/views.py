@@ -84,7 +84,7 @@ def ring(shape: str, target: str, timeout: float) -> None:
 
 
 def _share(ranges: Iterable[View]) -> float:
-    return sum(int(owned["size"]) for owned in ranges) / _WHOLE
+    return sum(float(owned["size"]) for owned in ranges) / _WHOLE  # 0.2 has it as text
 
 
 @command(

@@ -83,9 +83,10 @@ class GossipReport:
 
     @property
     def convergence_rate(self) -> float:
-        """The share of peers that are active, 0 to 1; 1 if there are no peers."""
+        """The percentage of peers that are active, 0 to 100; 100 if there are no peers."""
         counted = self.counted
-        return sum(peer.status is Status.ACTIVE for peer in counted) / len(counted) if counted else 1.0
+        active = sum(peer.status is Status.ACTIVE for peer in counted)
+        return 100 * active / len(counted) if counted else 100.0
 
     @property
     def average_lag(self) -> float:

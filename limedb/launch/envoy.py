@@ -20,8 +20,10 @@ from limedb.launch import local_replies
 from limedb.wire import rest
 
 LOOPBACK = "127.0.0.1"
-BODY_LIMIT = 8 << 20
-"""The largest JSON body by default, in bytes: a value of 1 MiB takes 6 MiB if it is all escapes."""
+ESCAPED = 6
+"""Characters of JSON that one byte of a value may take."""
+BODY_LIMIT = ESCAPED * (4 << 20) + (64 << 10)
+"""The largest JSON body by default, in bytes: the largest value by default, if it is all escapes."""
 
 MAX_HEAP = 1 << 30
 """Bytes that Envoy may hold in memory, mostly answers that clients don't read, before it resets requests."""

@@ -19,7 +19,6 @@ from limedb.wire import descriptors
 
 MAX_NODES = 64
 _OURS = {"NODE_URL": "--base-port", "SERVER_PORT": "--base-port", "DATA_DIR": "--data-dir"}
-_ESCAPED = 6  # the characters of JSON that one byte of a value may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,5 +145,5 @@ def _envoy_options(plan: LaunchPlan, node: config.Config) -> EnvoyOptions:
         descriptor=str(descriptors.path()),
         otel=envoy.parse_address("OTEL_ENDPOINT", otel) if otel else None,
         access_log=plan.access_log,
-        max_body=max(envoy.BODY_LIMIT, _ESCAPED * node.max_value_size + (64 << 10)),
+        max_body=max(envoy.BODY_LIMIT, envoy.ESCAPED * node.max_value_size + (64 << 10)),
     )

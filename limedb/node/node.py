@@ -30,6 +30,7 @@ from limedb.observability.machine import give_back, own_memory_reader
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
 from limedb.ports import NodeFile, Store, StoreStats
+from limedb.replication.taking_over import TakeOver
 from limedb.rpc.addressee import check_addressee
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.own_name import NameWatch, check_own_name
@@ -53,6 +54,7 @@ from limedb.rpc.server.topology import TopologyServicer
 from limedb.rpc.server.watch_waits import WatchWaits
 from limedb.storage.data_names import check_names
 from limedb.storage.data_watch import DataWatch, data_of
+from limedb.storage.go_data import find_go_file
 from limedb.storage.node_damage import damaged_before, prepare_node_file
 from limedb.storage.node_file import JsonNodeFile, open_node_file
 from limedb.storage.opening import (
@@ -134,6 +136,7 @@ class Node:
     async def _start(self) -> None:
         config = self._config
         check_names(config.store, config.data_dir, config.node_url)
+        inherited = find_go_file(config.store, config.data_dir, config.node_url, self._clock.wall_ms())
         node_file = open_node_file(config.store, config.data_dir, config.node_url)
         await prepare_node_file(config.store, config.data_dir, config.node_url, node_file, new_id(self._rng))
         store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)
@@ -188,6 +191,8 @@ class Node:
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
         topology_store = self._engine.topology_store
+        take_over = TakeOver(inherited, self._engine.replicas, topology_store, self._clock)
+        self._engine.problems.add(take_over.problems)
         name_watch = NameWatch(
             gossip,
             config.node_url,
@@ -203,6 +208,7 @@ class Node:
                 "the watch over connections": Connections(config.server_port).run,
                 "the watch over memory": watchman.run,
                 "the watch over the node's name": name_watch.run,
+                "the taking over of a Go LimeDB's file": take_over.run,
                 **self._data_watches(store.stats(), node_file),
                 "the node's health": lambda: self._attend(server),
             }
@@ -344,7 +350,11 @@ class Node:
                 await server.set_serving(is_serving)
                 if is_serving:
                     was_active = True
-                    log.info("serving %s on port %d", self._config.node_url, self._config.server_port)
+                    log.info(
+                        "serving %s on port %d over gRPC; REST is at Envoy",
+                        self._config.node_url,
+                        self._config.server_port,
+                    )
             if problem and problem != logged:
                 log.log(logging.WARNING if was_active else logging.INFO, "%s", problem)
             logged = problem

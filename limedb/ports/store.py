@@ -185,6 +185,21 @@ class Store(Protocol):
         """Finish accepted work, then close. A second call does nothing."""
 
 
+class Inheritance(Protocol):
+    """What another program left for this node to store: `replication/taking_over.py`."""
+
+    @property
+    def name(self) -> str:
+        """Its name, for logs and reports."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """All of it; nothing after `done`."""
+
+    async def done(self) -> None:
+        """Note that all of it is stored, so that it is never stored again."""
+
+
 class HintLog(Protocol):
     """Writes that a replica missed, kept for it until it is back; they survive a restart if the data does.
 

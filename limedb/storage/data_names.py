@@ -30,7 +30,7 @@ def check_names(kind: str, data_dir: Path, node_url: str) -> None:
     the node was renamed, or its port changed, and it would found an empty cluster. If one of them runs,
     several nodes share the folder. kind: as STORE. StoreError.
     """
-    if kind not in _IDENTITY or _has_data(kind, data_dir, node_url):
+    if kind not in _IDENTITY or has_data(kind, data_dir, node_url):
         return
     others = list(_others(data_dir))
     if others and not any(_is_in_use(data.lock) for data in others):
@@ -42,7 +42,8 @@ def check_names(kind: str, data_dir: Path, node_url: str) -> None:
         )
 
 
-def _has_data(kind: str, data_dir: Path, node_url: str) -> bool:
+def has_data(kind: str, data_dir: Path, node_url: str) -> bool:
+    """Whether a folder holds data of this node. kind: as STORE, lmdb or filesystem."""
     if kind == "lmdb":
         return (node_path(data_dir, node_url, ".lmdb") / "data.mdb").exists() or (
             node_path(data_dir, node_url, ".lmdb") / "node.json"

@@ -21,7 +21,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def node_path(data_dir: Path, node_url: str, suffix: str) -> Path:
-    """The path of a node's data: DATA_DIR/<NODE_URL><suffix>, with '/' as %2F, the same as in Go LimeDB."""
+    """The path of a node's data: DATA_DIR/<NODE_URL><suffix>, with '/' as %2F."""
     return data_dir / (node_url.replace("/", "%2F") + suffix)
 
 

@@ -114,7 +114,7 @@ def test_a_go_data_file_goes_in_and_comes_out(node: str, tmp_path: Path) -> None
 
 def test_bad_lines_are_told_by_number_and_are_exit_code_4(node: str, tmp_path: Path) -> None:
     source = tmp_path / "bad.jsonl"
-    large = json.dumps({"key": "large", "value": "v" * (2 << 20)})
+    large = json.dumps({"key": "large", "value": "v" * (5 << 20)})
     late = json.dumps({"key": "late", "value": "v", "expiresAtMs": 10**17})
     source.write_text(f'{{"key":"a","value":"1"}}\nnope\n{large}\n{late}\n{{"key":"b","value":"2"}}\n')
     done = limedb("import", str(source), "--target", node)

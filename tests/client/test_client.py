@@ -212,11 +212,11 @@ async def test_what_one_caller_does_wrong_fails_no_other(node: str) -> None:
     key, large, other = new_key(), new_key(), new_key()
     async with limedb.connect(node) as db:
         results = await asyncio.gather(
-            db.set(key, "v"), db.set(large, "v" * (2 << 20)), db.set(other, "v"), return_exceptions=True
+            db.set(key, "v"), db.set(large, "v" * (5 << 20)), db.set(other, "v"), return_exceptions=True
         )
         error = results[1]
         assert isinstance(error, ValueTooLargeError)
-        assert (error.key, error.size, error.limit) == (large, 2 << 20, 1 << 20)
+        assert (error.key, error.size, error.limit) == (large, 5 << 20, 4 << 20)
         assert await db.get_many([key, large, other]) == {key: "v", other: "v"}
 
 
@@ -224,7 +224,7 @@ async def test_those_of_many_that_fail_are_named(node: str) -> None:
     key, large = new_key(), new_key()
     async with limedb.connect(node) as db:
         with pytest.raises(PartialFailureError) as caught:
-            await db.set_many({key: "v", large: "v" * (2 << 20)})
+            await db.set_many({key: "v", large: "v" * (5 << 20)})
         assert caught.value.errors.keys() == {large}
         assert isinstance(caught.value.errors[large], ValueTooLargeError)
         assert await db.get(key) == "v"

@@ -208,10 +208,10 @@ def test_a_body_that_is_no_request_is_refused(gateway: Gateway, body: str) -> No
 
 
 def test_a_large_value_passes_and_a_larger_body_is_413(gateway: Gateway) -> None:
-    value = '"' * (1 << 20)  # two characters each in JSON
+    value = '"' * (4 << 20)  # two characters each in JSON
     assert gateway.client.post("/api/v1/set", json={"key": "k", "value": value}).text == "OK"
     assert gateway.client.get("/api/v1/get/k").json()["value"] == value
-    answer = gateway.client.post("/api/v1/set", content=b" " * (9 << 20))
+    answer = gateway.client.post("/api/v1/set", content=b" " * (25 << 20))
     assert (answer.status_code, answer.json()["code"]) == (413, 8)
     assert answer.json()["message"] == f"Payload Too Large: a body may have {BODY_LIMIT} bytes"
 

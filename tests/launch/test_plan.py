@@ -85,8 +85,8 @@ def test_envoy_does_not_trace_unless_told_to(
 
 
 def test_a_larger_value_makes_room_for_a_larger_body(tmp_path: Path, ports: list[int]) -> None:
-    make_launch(plan(tmp_path, ports, settings={"MAX_VALUE_SIZE": "4MiB"}))
-    assert f"max_request_bytes: {24 * 1024 * 1024 + 65536}" in (tmp_path / "envoy.yaml").read_text()
+    make_launch(plan(tmp_path, ports, settings={"MAX_VALUE_SIZE": "8MiB"}))
+    assert f"max_request_bytes: {48 * 1024 * 1024 + 65536}" in (tmp_path / "envoy.yaml").read_text()
 
 
 def test_without_envoy_installed_it_says_what_to_do(

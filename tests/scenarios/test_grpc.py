@@ -4,9 +4,11 @@ Tests limedb/rpc/server/kv.py.
 """
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -52,6 +54,19 @@ def grpcurl(address: str, *arguments: str, data: dict[str, object] | None = None
 def code_of(error: pytest.ExceptionInfo[grpc.RpcError]) -> grpc.StatusCode:
     code: grpc.StatusCode = error.value.code()
     return code
+
+
+def test_http_1_on_a_nodes_port_is_ended_at_once(cluster: RunningCluster) -> None:
+    """It gets no words (docs/decisions/0013), but an end, so that a client doesn't wait for its timeout."""
+    host, _, port = cluster.nodes[0].address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"GET /api/v1/get/a HTTP/1.1\r\nHost: node1\r\n\r\n")
+        answer = b""
+        with suppress(ConnectionResetError):
+            while data := connection.recv(1 << 16):
+                answer += data
+    assert len(answer) < 100
+    assert b"HTTP" not in answer
 
 
 @pytest.mark.parametrize("through", ["channel", "envoy"])

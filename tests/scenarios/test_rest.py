@@ -76,6 +76,12 @@ class TestSetGetDelete:
         assert rest.post("/api/v1/set", json={"key": key, "value": ""}).text == "OK"
         assert rest.get(get_path(key)).json()["value"] == ""
 
+    def test_a_value_of_4_mib_is_stored(self, rest: httpx.Client) -> None:
+        key, value = new_key(), '"' * (4 << 20)
+        assert rest.post("/api/v1/set", json={"key": key, "value": value}).text == "OK"
+        assert rest.get(get_path(key)).json()["value"] == value
+        rest.delete(f"/api/v1/del/{key}").raise_for_status()  # a page of keys with it would be too large
+
     def test_bytes_come_back_as_base64(self, rest: httpx.Client) -> None:
         key, blob = new_key(), base64.b64encode(bytes(range(256))).decode()
         assert rest.post("/api/v1/set", json={"key": key, "blob": blob}).text == "OK"
@@ -129,8 +135,8 @@ class TestSetGetDelete:
             ({"key": "", "value": "x"}, "key is empty"),
             ({"key": "k"}, "set value (text) or blob (bytes)"),
             (
-                {"key": "k", "value": "x" * (1 << 20) + "x"},
-                "value of 1048577 bytes for key 'k' is over the limit",
+                {"key": "k", "value": "x" * (4 << 20) + "x"},
+                "value of 4194305 bytes for key 'k' is over the limit",
             ),
             ({"key": "k", "value": "x", "ttlMs": 1 << 63}, "100 years"),
         ],
@@ -193,7 +199,11 @@ class TestKeys:
         page = rest.get("/api/v1/keys").json()
         assert (page["page"], page["pageSize"]) == (1, 20)
 
-    @pytest.mark.parametrize("query", ["pageSize=1001", "page=x", "page=-1", "page=2&after=k"])
+    def test_a_page_that_is_too_large_is_made_smaller(self, rest: httpx.Client) -> None:
+        page = rest.get("/api/v1/keys?pageSize=5000").json()
+        assert (page["page"], page["pageSize"]) == (1, 1000)
+
+    @pytest.mark.parametrize("query", ["page=x", "page=-1", "page=2&after=k"])
     def test_a_page_that_makes_no_sense_is_400(self, rest: httpx.Client, query: str) -> None:
         refused(rest.get(f"/api/v1/keys?{query}"), 400, 3)
 
@@ -242,7 +252,7 @@ class TestCluster:
         state = rest.get("/api/v1/cluster/state", params={"node": urls[0]}).json()
         assert {"nodeUrl", "peers", "totalNodes", "status"} <= set(state)
         assert state["nodeUrl"] == urls[0]
-        assert state["peers"] == urls[1:]
+        assert state["peers"] == urls
         assert (state["totalNodes"], state["status"]) == (4, "active")
 
     def test_ring(self, rest: httpx.Client, urls: list[str]) -> None:
@@ -262,8 +272,8 @@ class TestCluster:
             "startHash", "endHash", "hash", "startDegrees", "endDegrees", "sizeDegrees", "sizeHash",
         }  # fmt: skip
         assert 0 <= arc["startDegrees"] <= 360
-        total = sum(int(r["size"]) for ranges in ring["ranges"].values() for r in ranges)
-        assert total == 1 << 64
+        total = sum(r["size"] for ranges in ring["ranges"].values() for r in ranges)
+        assert total == pytest.approx(1 << 64)
 
     def test_gossip(self, rest: httpx.Client, urls: list[str]) -> None:
         def told() -> dict[str, Any] | None:
@@ -278,6 +288,7 @@ class TestCluster:
             "timestamp",
         }  # fmt: skip
         assert (gossip["node_url"], gossip["total_peers"]) == (urls[0], 3)
+        assert gossip["convergence_rate"] == 100
         assert [peer["url"] for peer in gossip["peer_details"]] == urls[1:]
         assert set(gossip["peer_details"][0]) == {"url", "generation", "heartbeat", "lag", "status"}
         assert {peer["status"] for peer in gossip["peer_details"]} == {"active"}

@@ -171,16 +171,21 @@ class Checks:
             raise
 
     def page(self, request: kv_pb2.ListKeysRequest) -> ListPage:
-        """The requested page, with the defaults filled in."""
-        _check_page_size(request.page_size, DEFAULT_PAGE_SIZE)
+        """The requested page, with the defaults filled in. A page that is too large is made smaller, as the
+        Go LimeDB does: the answer says how large it is.
+        """
+        size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         after = request.after if request.HasField("after") else None
         if after is not None and request.page > 1:
             raise InvalidRequestError(f"page={request.page} and after={after!r}: give one of them")
-        return ListPage(request.page or 1, request.page_size or DEFAULT_PAGE_SIZE, after)
+        return ListPage(request.page or 1, size, after)
 
     def scan(self, request: kv_pb2.ScanRequest) -> ScanOrder:
         """The requested scan, with the defaults filled in."""
-        _check_page_size(request.page_size, DEFAULT_SCAN_SIZE)
+        if request.page_size > MAX_PAGE_SIZE:
+            raise InvalidRequestError(
+                f"pageSize={request.page_size}: must be 1 to {MAX_PAGE_SIZE}, or 0 for {DEFAULT_SCAN_SIZE}"
+            )
         after = request.after if request.HasField("after") else None
         for bound in (request.prefix, request.start, request.end, after or ""):
             if bound:
@@ -248,8 +253,3 @@ def _check_url(field: str, url: str) -> None:
         address_of(url)
     except ValueError as allowed:
         raise InvalidRequestError(f"{field}={url!r}: must be {allowed}") from None
-
-
-def _check_page_size(size: int, default: int) -> None:
-    if size > MAX_PAGE_SIZE:
-        raise InvalidRequestError(f"pageSize={size}: must be 1 to {MAX_PAGE_SIZE}, or 0 for {default}")

@@ -46,7 +46,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         gossip, topology = self._sources.view.gossip_report(), self._report.topology
         return cluster_pb2.GetStateResponse(
             node_url=gossip.own.url,
-            peers=sorted(peer.state.url for peer in gossip.peers),
+            peers=sorted({gossip.own.url, *(peer.state.url for peer in gossip.peers)}),
             total_nodes=len(topology.members),
             active_nodes=self._report.active_members(),
             status=self._sources.phase(),

@@ -11,7 +11,8 @@ DEGREES = 360.0
 def ring_response(ring: Ring, own_url: str) -> cluster_pb2.GetRingResponse:
     """The whole ring; a node that isn't on it owns nothing.
 
-    Hashes are decimal strings, for JSON has no 64-bit numbers.
+    Hashes are decimal strings, for JSON has no 64-bit numbers. Sizes are numbers, as in the Go LimeDB: shares
+    are computed from them, and 53 bits are enough for that.
     """
     response = cluster_pb2.GetRingResponse(
         total_nodes=len(ring.nodes),
@@ -35,7 +36,7 @@ def _append(ranges: ListValue, fields: dict[str, str | float]) -> None:
 
 def _hashes(owned: TokenRange) -> dict[str, str | float]:
     end = str(owned.end)
-    return {"start": str(owned.start), "end": end, "hash": end, "size": str(owned.size)}
+    return {"start": str(owned.start), "end": end, "hash": end, "size": float(owned.size)}
 
 
 def _arc(owned: TokenRange) -> dict[str, str | float]:
@@ -44,7 +45,7 @@ def _arc(owned: TokenRange) -> dict[str, str | float]:
         "startHash": str(owned.start),
         "endHash": end,
         "hash": end,
-        "sizeHash": str(owned.size),
+        "sizeHash": float(owned.size),
         "startDegrees": _degrees(owned.start),
         "endDegrees": _degrees(owned.end),
         "sizeDegrees": _degrees(owned.size),

@@ -1,4 +1,4 @@
-"""The filesystem store: one JSON file per node, as in the Go LimeDB.
+"""The filesystem store: one JSON file per node, readable by people.
 
 It owns when the file is read and written: at every operation, in one thread, so one after the other. It must
 never overwrite a file that it could not read. It is meant for few keys and human readers: each operation

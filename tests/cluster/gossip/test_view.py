@@ -129,7 +129,7 @@ def test_the_gossip_report_tells_of_each_peer_what_was_heard_and_when(
         PeerReport(NodeState(B), 3.5, Status.STALE),
         PeerReport(NodeState(C, 7, 9), 0.5, Status.ACTIVE),
     )
-    assert (report.average_lag, report.max_lag, report.convergence_rate) == (2.0, 3.5, 0.5)
+    assert (report.average_lag, report.max_lag, report.convergence_rate) == (2.0, 3.5, 50)
 
 
 def test_the_state_report_counts_this_node_too(view: ClusterView, clock: HandClock) -> None:
@@ -161,5 +161,5 @@ def test_health_is_what_the_contract_says(statuses: str, health: str, rate: floa
     report = GossipReport(NodeState(A), tuple(PeerReport(NodeState(B), 1.0, names[s]) for s in statuses))
 
     assert report.cluster_health == health
-    assert report.convergence_rate == pytest.approx(rate)
+    assert report.convergence_rate == pytest.approx(100 * rate)
     assert report.max_lag == report.average_lag == (1.0 if statuses else 0.0)

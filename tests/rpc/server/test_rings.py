@@ -35,7 +35,8 @@ def test_the_ranges_cover_the_circle_once(virtual_nodes: int) -> None:
     ring = told(virtual_nodes)
     ranges = [r for owned in ring["ranges"].values() for r in owned]
     arcs = [r for owned in ring["rangesDegrees"].values() for r in owned]
-    assert sum(int(r["size"]) for r in ranges) == TOKENS
+    assert sum(r["size"] for r in ranges) == pytest.approx(TOKENS)
+    assert [r["sizeHash"] for r in arcs] == [r["size"] for r in ranges]
     assert sum(r["sizeDegrees"] for r in arcs) == pytest.approx(360)
     assert all(0 <= r["startDegrees"] <= 360 and 0 <= r["endDegrees"] <= 360 for r in arcs)
     assert {r["start"] for r in ranges} == {r["end"] for r in ranges}

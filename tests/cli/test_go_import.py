@@ -1,0 +1,68 @@
+"""`limedb import http://...`: a Go LimeDB that runs, of which tests/support/go_limedb.py is a stand-in."""
+
+import json
+
+import pytest
+
+from tests.support.clusters import limedb
+from tests.support.go_limedb import GoNode, go_cluster
+
+
+def stored(target: str) -> dict[str, str]:
+    done = limedb("scan", "--limit", "0", "-o", "json", "--target", target)
+    return {entry["key"]: entry["value"] for entry in map(json.loads, done.stdout.splitlines())}
+
+
+def test_all_keys_of_a_running_go_cluster_are_stored(node: str) -> None:
+    with go_cluster(3) as go:
+        for number, each in enumerate(go.nodes):
+            each.keys.update({f"{number}/{n}": f"ü{n}" for n in range(350)} | {"common": f"v{number}"})
+        go.owners["common"] = go.nodes[2]
+        done = limedb("import", go.nodes[1].url, "--target", node)
+        assert (done.returncode, done.stdout) == (0, "")
+        first, last = done.stderr.splitlines()
+        assert first.startswith("reading 1,053 keys, copies included, of 3 nodes: http://127.0.0.1:")
+        assert last == "1,052 keys stored, 0 bad keys"
+        assert stored(node) == {key: value for each in go.nodes[::-1] for key, value in each.keys.items()} | {
+            "common": "v2"
+        }
+
+
+def test_nodes_that_are_down_and_keys_that_are_bad_are_named_with_exit_code_4(node: str) -> None:
+    with go_cluster(1) as go:
+        gone = GoNode(go)
+        gone.stop()
+        go.gossips = [gone.name]
+        go.nodes[0].keys.update({"": "v", "good": "v"})
+        done = limedb("import", go.nodes[0].url, "--target", node)
+        assert done.returncode == 4
+        assert done.stderr.splitlines()[1:] == [
+            "key 1: key is empty: a key has 1 to 4096 bytes of UTF-8",
+            f"keys of node {gone.name} are missing, unless another node has them too: Connection refused",
+            "1 keys stored, 1 bad keys",
+        ]
+        assert stored(node) == {"good": "v"}
+
+
+@pytest.mark.process
+def test_where_nothing_answers_nothing_is_stored() -> None:
+    with go_cluster(1) as go:
+        url = go.nodes[0].url
+    done = limedb("import", url)
+    assert done.returncode == 1
+    assert done.stderr == f"Error: no node of a Go LimeDB answers: {url}: Connection refused\n"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("option", ["--resume", "--restart", "--format=go"])
+def test_options_of_files_are_refused(option: str) -> None:
+    done = limedb("import", "http://127.0.0.1:1", option)
+    assert done.returncode == 2
+    assert "a running Go LimeDB is read as a whole: leave out --format, --resume, --restart" in done.stderr
+
+
+@pytest.mark.cluster
+def test_a_port_of_ours_is_named_as_such(node: str) -> None:
+    done = limedb("import", f"http://{node}", "--target", node)
+    assert done.returncode == 1
+    assert "doesn't speak HTTP/1: is that a Go LimeDB's port?" in done.stderr
