@@ -2,6 +2,8 @@
 
 It owns the form of requests and answers, and the words for what fails. It must never write, and never wait
 longer than ANSWER_SECONDS for a sign of life.
+
+Tested in tests/bulk/test_go_cluster.py.
 """
 
 import http.client

@@ -1,6 +1,8 @@
 """A running Go LimeDB as the source of an import.
 
 It owns what `import_.py` asks of a source besides its lines. It must never store keys.
+
+Tested in tests/cli/test_go_import.py.
 """
 
 from pathlib import Path

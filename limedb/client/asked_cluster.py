@@ -2,6 +2,8 @@
 
 It owns the comparison of clusters: a node counts only if it belongs to this one, whatever its name. It must
 never follow a node into another cluster: keys that were read in the one would be written into the other.
+
+Tested in tests/client/test_two_clusters.py.
 """
 
 from limedb.errors import WrongClusterError

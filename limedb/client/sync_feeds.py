@@ -2,6 +2,8 @@
 
 It owns the items that have arrived and were not asked for yet. It must never wait for more than one item
 needs.
+
+Tested in tests/client/test_feeds.py.
 """
 
 from collections import deque

@@ -1,6 +1,8 @@
 """The header in which a client names the cluster that its calls are meant for.
 
 It owns the header's name and form. It must never decide whether a node serves a call.
+
+Tested in tests/client/test_two_clusters.py.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,7 @@
-"""Reading a Go LimeDB that runs, of which tests/support/go_limedb.py is a stand-in."""
+"""Reading a Go LimeDB that runs, of which tests/support/go_limedb.py is a stand-in.
+
+Of limedb/bulk/go_rest.py.
+"""
 
 import pytest
 

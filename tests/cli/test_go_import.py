@@ -1,4 +1,7 @@
-"""`limedb import http://...`: a Go LimeDB that runs, of which tests/support/go_limedb.py is a stand-in."""
+"""`limedb import http://...`: a Go LimeDB that runs, of which tests/support/go_limedb.py is a stand-in.
+
+Of limedb/cli/import_cluster.py.
+"""
 
 import json
 

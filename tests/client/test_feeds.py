@@ -1,4 +1,7 @@
-"""Scans and watches as objects: a wait that ends early loses nothing, and all of them can be closed."""
+"""Scans and watches as objects: a wait that ends early loses nothing, and all of them can be closed.
+
+Of limedb/client/sync_feeds.py.
+"""
 
 import asyncio
 import gc

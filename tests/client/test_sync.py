@@ -78,7 +78,7 @@ def test_a_closed_one_says_so(node: str) -> None:
     [
         "db.set('left', 'v'); print(db.get('left'))",
         "db.set('left', 'v'); rest = db.scan('left'); print(next(rest).value)",
-        "v = db.set('left', 'v').version; rest = db.watch(after_version=v - 1); print(next(rest).value)",
+        "v = db.set('left', 'v').version - 1; w = db.watch('left', after_version=v); print(next(w).value)",
         "rest = db.scan('left'); db.set('left', 'v'); db.close(); print('v')",
     ],
 )

@@ -1,4 +1,9 @@
-"""Two clusters whose nodes have one name, as behind a tunnel: no call reaches the other one."""
+"""Two clusters whose nodes have one name, as behind a tunnel: no call reaches the other one.
+
+Of limedb/client/asked_cluster.py,
+limedb/rpc/server/asked_cluster.py,
+limedb/wire/cluster_header.py.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

@@ -37,11 +37,11 @@ def test_a_cluster_is_critical_when_half_of_its_nodes_are_dead(statuses: list[St
 
 def test_only_members_count_for_the_health_but_all_peers_are_counted() -> None:
     heard = report(ACTIVE, DEAD, DEAD, members=1)
-    assert (heard.cluster_health, heard.convergence_rate) == ("healthy", 1.0)
+    assert (heard.cluster_health, heard.convergence_rate) == ("healthy", 100.0)
     assert (heard.count(ACTIVE), heard.count(DEAD)) == (1, 2)
 
 
 def test_figures_of_peers_and_of_none() -> None:
     heard = report(ACTIVE, STALE, DEAD, ACTIVE)
-    assert (heard.convergence_rate, heard.average_lag, heard.max_lag) == (0.5, 1.5, 3.0)
+    assert (heard.convergence_rate, heard.average_lag, heard.max_lag) == (50.0, 1.5, 3.0)
     assert (report().convergence_rate, report().average_lag, report().max_lag) == (1.0, 0.0, 0.0)

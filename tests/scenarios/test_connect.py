@@ -1,4 +1,7 @@
-"""The Connect protocol through Envoy, to real nodes: what connect-web and connect-go send by default."""
+"""The Connect protocol through Envoy, to real nodes: what connect-web and connect-go send by default.
+
+Of limedb/rpc/server/connect.py.
+"""
 
 import base64
 import json

@@ -3,6 +3,8 @@
 An address doesn't prove which cluster answers there: behind a tunnel, a port forward or a reassigned IP
 address it may be another one whose nodes have the same names. So a client names its cluster, and a node of
 another one refuses the call before it begins. A client that names none is served.
+
+Tested in tests/client/test_two_clusters.py.
 """
 
 from collections.abc import Callable

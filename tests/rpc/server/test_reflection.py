@@ -1,4 +1,7 @@
-"""grpc.reflection of a server, in both versions. Real clients are in tests/examples/test_tools.py."""
+"""grpc.reflection of a server, in both versions. Real clients are in tests/examples/test_tools.py.
+
+Of limedb/rpc/server/reflection.py.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
