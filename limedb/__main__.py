@@ -1,7 +1,7 @@
 """`python -m limedb` and the console script `limedb`.
 
 It owns how the process of a command ends: at once, when the command is done and its output is written. The
-interpreter's own way out can hang for ever: it collects a finished call of gRPC whose lock a thread of gRPC
+interpreter's own way out can hang forever: it collects a finished call of gRPC whose lock a thread of gRPC
 holds, and that thread no longer runs (one export in 40 on a busy machine, with grpcio 1.85).
 """
 
