@@ -1,8 +1,6 @@
 """Two clusters whose nodes have one name, as behind a tunnel: no call reaches the other one.
 
-Of limedb/client/asked_cluster.py,
-limedb/rpc/server/asked_cluster.py,
-limedb/wire/cluster_header.py.
+Of limedb/client/asked_cluster.py, limedb/rpc/server/asked_cluster.py, limedb/wire/cluster_header.py.
 """
 
 import asyncio

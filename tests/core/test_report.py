@@ -44,4 +44,4 @@ def test_only_members_count_for_the_health_but_all_peers_are_counted() -> None:
 def test_figures_of_peers_and_of_none() -> None:
     heard = report(ACTIVE, STALE, DEAD, ACTIVE)
     assert (heard.convergence_rate, heard.average_lag, heard.max_lag) == (50.0, 1.5, 3.0)
-    assert (report().convergence_rate, report().average_lag, report().max_lag) == (1.0, 0.0, 0.0)
+    assert (report().convergence_rate, report().average_lag, report().max_lag) == (100.0, 0.0, 0.0)
