@@ -1,6 +1,6 @@
 """Whether a call came through Envoy.
 
-It owns the header by which a node sees that. It must never be used to grant anything: whoever reaches a node
+It owns the header by which a node sees that. It must never be used to grant anything: any caller of a node
 can send the header, too.
 
 Tested in tests/rpc/server/test_reflection.py and tests/rpc/server/test_health.py.
