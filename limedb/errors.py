@@ -411,6 +411,10 @@ class StoreDamagedError(StoreCorruptError):
     """
 
 
+LOST = "no other replica has it"
+"""The last words of the reason why a record is damaged, once that is known."""
+
+
 class RecordDamagedError(StoreCorruptError, nothing_written=True):
     """The records of some keys are damaged in this store, so it can report neither a value nor its absence.
     Nothing was written. Attributes: keys, why.
@@ -418,10 +422,12 @@ class RecordDamagedError(StoreCorruptError, nothing_written=True):
 
     def __init__(self, keys: "tuple[str, ...]", why: str) -> None:
         more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-        super().__init__(
-            f"the record of key {brief(keys[0])}{more} is damaged on disk ({why}); it is fetched from the"
-            " other replicas if one has it: try again. If none has, write the key again or delete it"
+        advice = (
+            "write the key again or delete it"
+            if why.endswith(LOST)
+            else "it is fetched from the other replicas if one has it: try again"
         )
+        super().__init__(f"the record of key {brief(keys[0])}{more} is damaged on disk ({why}): {advice}")
         self.keys, self.why = keys, why
 
 

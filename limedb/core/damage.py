@@ -9,11 +9,10 @@ keys.
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from limedb.errors import RecordDamagedError
+from limedb.errors import LOST, RecordDamagedError
 
 MAX_DAMAGED = 100_000
 """The most keys that are listed; the others will be found again."""
-LOST = "no other replica has it"
 
 
 class Damage:

@@ -16,7 +16,6 @@ from operator import itemgetter
 from typing import Protocol, TypeVar, runtime_checkable
 
 from limedb.aio.tasks import Tasks
-from limedb.core.damage import LOST
 from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
@@ -24,6 +23,7 @@ from limedb.core.record import Record, value_size
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
 from limedb.errors import (
+    LOST,
     ClockSkewError,
     LimeDBError,
     NotMemberError,

@@ -160,8 +160,8 @@ def why_not(saved: Saved | None) -> str:
     """Why the data must stay, by the node's last knowledge; empty: other nodes have it."""
     if saved is None:
         return (
-            "node.json is missing or damaged too, so it isn't known whether other nodes have the data; if"
-            " they do, and most of them serve, move the node's data folder away and start it: it joins anew"
+            "without node.json it isn't known whether other nodes have the data; if they do, and most of"
+            " them serve, move the node's .lmdb folder away and start it: it joins anew"
         )
     topology = saved.topology
     if topology.is_fresh:

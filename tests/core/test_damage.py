@@ -5,7 +5,7 @@ import pytest
 from limedb.core import damage as module
 from limedb.core.damage import Damage, check_whole
 from limedb.core.record import Record
-from limedb.errors import RecordDamagedError
+from limedb.errors import LOST, RecordDamagedError
 
 
 def test_a_key_is_listed_and_heard_of_once() -> None:
@@ -58,3 +58,9 @@ def test_records_found_beside_a_damaged_one_are_not_all() -> None:
     error = RecordDamagedError("k", "its checksum is wrong")
     with pytest.raises(RecordDamagedError):
         check_whole([Record("k", "v", 1), error])
+
+
+def test_the_error_of_a_damaged_record_advises_what_can_help() -> None:
+    open_end, lost = RecordDamagedError(("k",), "rot"), RecordDamagedError(("k",), f"rot; {LOST}")
+    assert str(open_end).endswith("(rot): it is fetched from the other replicas if one has it: try again")
+    assert str(lost).endswith("(rot; no other replica has it): write the key again or delete it")
