@@ -141,14 +141,27 @@ $(PROTOC):
 stubs: $(READY) $(PROTOC) ## Generate stubs for Go, TypeScript, Java and Python in examples/ (needs Go, npm and Maven)
 	$(BIN)/buf generate
 
-# Tests run what is built here, and skip by name what is not.
-.PHONY: examples
-examples: stubs ## Build examples/ and the tools that tests try on LimeDB (needs Go, npm, Maven and cargo)
+# Tests run what is built here, and skip by name what is not. `make -j4 examples` builds them side by side.
+EXAMPLES := example-go example-typescript example-java example-rust tool-grpc-health-probe tool-ghz
+.PHONY: examples $(EXAMPLES)
+examples: $(EXAMPLES) ## Build examples/ and the tools that tests try on LimeDB (needs Go, npm, Maven and cargo)
+
+example-go: stubs
 	cd examples/go && go build -o ../../build/examples/go .
+
+example-typescript: stubs
 	cd examples/typescript && npm ci --no-progress && npm run --silent build
+
+example-java: stubs
 	cd examples/java && mvn -q -B package
+
+example-rust:
 	cd examples/rust && cargo build --quiet
+
+tool-grpc-health-probe:
 	GOBIN=$(abspath build/tools) go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.63
+
+tool-ghz:
 	GOBIN=$(abspath build/tools) go install github.com/bojand/ghz/cmd/ghz@v0.93.0
 
 # --- checking ---------------------------------------------------------------------------------
