@@ -1,8 +1,10 @@
 """What all tests share."""
 
+import fcntl
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -36,6 +38,18 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         and exitstatus == pytest.ExitCode.OK
     ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Of the long tests, which load the whole machine, one runs at a time, whatever the number of workers. The
+    time of waiting isn't the test's.
+    """
+    if item.get_closest_marker("long") is None:
+        return (yield)
+    with Path(__file__).open() as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -13,7 +13,7 @@ from tests.support.keys import new_key
 MIB = 1 << 20
 
 
-@pytest.mark.parametrize("size", [70 * MIB, MAX_STORED_VALUE + 1, MAX_STORED_VALUE, 2 * MIB])
+@pytest.mark.parametrize("size", [70 * MIB, MAX_STORED_VALUE + 1, MAX_STORED_VALUE, 5 * MIB])
 @pytest.mark.parametrize("through", ["node", "envoy"])
 async def test_a_value_that_is_too_large_harms_no_other_call(
     cluster: RunningCluster, through: str, size: int
