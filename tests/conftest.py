@@ -42,8 +42,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
-    """Of the long tests, which load the whole machine, one runs at a time, whatever the number of workers. The
-    time of waiting isn't the test's.
+    """Of the long tests, which load the whole machine, one runs at a time, whatever the number of workers.
+    The time of waiting isn't the test's.
     """
     if item.get_closest_marker("long") is None:
         return (yield)
