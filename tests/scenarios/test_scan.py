@@ -88,7 +88,7 @@ def test_large_values_make_small_pages(cluster: RunningCluster) -> None:
 @pytest.mark.parametrize(
     ("request_", "text"),
     [
-        ({"page_size": 1001}, "page_size"),
+        ({"page_size": 1001}, "pageSize"),
         ({"consistency": 4}, "linearizable"),
         ({"prefix": "k" * 5000}, "4096"),
     ],
