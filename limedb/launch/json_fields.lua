@@ -47,7 +47,7 @@ local function names_of(message)
   return #names > 0 and "its fields are " .. table.concat(names, ", ") or "it has none"
 end
 
--- Returns why an enum has no such name; nil: it has. A number goes on to the node, which knows them.
+-- Returns why an enum has no such name; nil: it has one. The node itself checks numbers.
 local function wrong_name(enum, name, word)
   if word:find("^%d+$") then return nil end
   for _, known in ipairs(enums[enum]) do

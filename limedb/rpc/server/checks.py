@@ -5,7 +5,8 @@ never let a request through to the store before it has passed. Limits bind clien
 peers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -39,7 +40,6 @@ from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
 T = TypeVar("T")
-U = TypeVar("U")
 _new_write = tuple.__new__  # the same as Write(...), in half of its time
 
 
@@ -158,12 +158,13 @@ class Checks:
         if not 1 <= size <= MAX_BATCH:
             raise InvalidRequestError(f"{what} holds {size} items: must be 1 to {MAX_BATCH}")
 
-    def each(self, name: str, items: Sequence[T], check: Callable[[T], U]) -> list[U]:
-        """Check the items of a field; return what the check does. A refusal that names no key has the item's
-        place.
+    @contextmanager
+    def each(self, name: str, items: Sequence[T], check: Callable[[T], object]) -> Iterator[None]:
+        """Check the items of a field within the block: a refusal there that names no key gets the place of
+        the first item that `check` refuses.
         """
         try:
-            return [check(item) for item in items]
+            yield
         except InvalidRequestError as error:
             if not hasattr(error, "key"):
                 place = next(place for place, item in enumerate(items) if _is_refused(check, item))

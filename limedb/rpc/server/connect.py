@@ -24,7 +24,7 @@ HEADER = "x-limedb-connect"
 JSON = (HEADER, "application/grpc+json")
 
 MOST_BYTES = 8 << 20
-"""The largest request in JSON, as over REST, and the most bytes of protobuf that become an answer in JSON."""
+"""The largest request in JSON, and the most bytes of protobuf that become an answer in JSON."""
 ASIDE_BYTES = 16 << 10
 """Messages of more bytes are converted in a thread: the event loop would stand still as long."""
 COPIES = 2

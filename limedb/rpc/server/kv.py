@@ -140,7 +140,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     async def BatchGet(self, request: kv_pb2.BatchGetRequest, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
         self._checks.batch("keys", len(request.keys))
-        keys = self._checks.each("keys", request.keys, self._checks.key)
+        with self._checks.each("keys", request.keys, self._checks.key):
+            keys = [self._checks.key(key) for key in request.keys]
         self._count("get", len(keys))
         if (found := self._local_reads.get_many(keys)) is not None:
             return answers.batch_get_answer(keys, found, self._local_reads.now_ms)
@@ -167,9 +168,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         level = self._checks.consistency(request.consistency)
         self._checks.batch("writes", len(request.writes))
         plain = self._checks.plain_write
-        writes = self._checks.each(
-            "writes", request.writes, lambda item: plain(item) or self._batch_write(item)
-        )
+        with self._checks.each("writes", request.writes, self._batch_write):
+            writes = [plain(item) or self._batch_write(item) for item in request.writes]
         deletes = sum(write.value is None for write in writes)
         self._count("set", len(writes) - deletes)
         self._count("delete", deletes)

@@ -44,8 +44,9 @@ from limedb.wire.status import FACT_BYTES_IN_TRAILERS, code_of, status_of, trail
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Behaviour = Callable[[Any, Context], Any]
-Check = Callable[[Context], None]
 """A unary method returns an awaitable message, a streaming one an async generator of messages."""
+Check = Callable[[Context], None]
+"""Raises the refusal of a call before it begins."""
 
 MAX_CONCURRENT_RPCS = 50_000
 """Calls that gRPC accepts at a time, of clients and peers; one more is refused. `memory.Calls` allows clients

@@ -1,5 +1,8 @@
 """The refused requests, and the texts of the refusals."""
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +16,7 @@ from limedb.rpc.server.checks import Checks
 from limedb.wire.kv import batch_write_from
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
+T = TypeVar("T")
 checks = Checks(max_value_size=10)
 
 TEXTS = st.one_of(st.text(max_size=20), st.sampled_from(["x" * 1024, "x" * 1025, "€" * 1366, "x" * 4097]))
@@ -94,13 +98,18 @@ def test_a_write_has_one_end_and_a_delete_none() -> None:
         checks.write(Write("k", None, expires_at_ms=MIN_EXPIRES_AT_MS))
 
 
+def check_each(name: str, items: Sequence[T], check: Callable[[T], T]) -> list[T]:
+    with checks.each(name, items, check):
+        return [check(item) for item in items]
+
+
 def test_a_refused_item_of_many_has_its_place_unless_the_refusal_names_its_key() -> None:
     with pytest.raises(InvalidKeyError, match=r"^keys\[2\]: key is empty") as caught:
-        checks.each("keys", ["a", "b", "", ""], checks.key)
+        check_each("keys", ["a", "b", "", ""], checks.key)
     assert caught.value.size == 0
     with pytest.raises(ValueTooLargeError, match=r"^value of 11 bytes for key 'k'"):
-        checks.each("writes", [Write("j", "v"), Write("k", "v" * 11)], checks.write)
-    assert checks.each("keys", ["a", "b"], checks.key) == ["a", "b"]
+        check_each("writes", [Write("j", "v"), Write("k", "v" * 11)], checks.write)
+    assert check_each("keys", ["a", "b"], checks.key) == ["a", "b"]
 
 
 @pytest.mark.parametrize("size", [0, 10_001])
