@@ -70,7 +70,7 @@ class JsonNodeFile(NodeFile):
         self._door = threading.Lock()
         self._newest: Saved | None = None
         self._is_noted = False  # whether the use of the copy was logged
-        self._content = b""  # of the file, as this process found or wrote it
+        self._content: dict[Path, bytes] = {}  # of both files, as this process found or wrote them
         self._asked = self._written = self._on_disk = 0
 
     @override
@@ -99,24 +99,29 @@ class JsonNodeFile(NodeFile):
         return newest.saved
 
     async def keep(self) -> None:
-        """Until cancelled, write the file again whenever someone took it away, or wrote to it: otherwise the
-        next start would lack state that only this process knows.
+        """Until cancelled, write both files again whenever someone took one away, or wrote to it: otherwise
+        the next start would lack state that only this process knows, or the copy that protects it.
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self._newest is not None and (what := await asyncio.to_thread(self._lost)):
-                log.error("%s %s while this node ran; the node writes it again", self._path, what)
+                log.error("%s while this node ran; the node writes it again", what)
                 await self.save(self._newest)
 
     def _lost(self) -> str:
-        """What someone else did to the file, but not to its folder; empty: nothing."""
+        """What someone else did to the file or its copy, but not to their folder; empty: nothing."""
         with self._door:  # no write of our own is under way
-            try:
-                found = self._path.read_bytes()
-            except OSError:
-                return "was taken away" if self._path.parent.is_dir() and not self._path.exists() else ""
-            self._content = self._content or found
-            return "" if found == self._content else "was overwritten"
+            changes = [(path, self._change_of(path)) for path in (self._path, self._copy)]
+        return " and ".join(f"{path} {change}" for path, change in changes if change)
+
+    def _change_of(self, path: Path) -> str:
+        try:
+            found = path.read_bytes()
+        except OSError:
+            is_expected = path == self._path or path in self._content
+            is_gone = is_expected and path.parent.is_dir() and not path.exists()
+            return "was taken away" if is_gone else ""
+        return "" if found == self._content.setdefault(path, found) else "was overwritten"
 
     def _read(self, path: Path) -> "_Written | StoreError | None":
         try:
@@ -167,7 +172,7 @@ class JsonNodeFile(NodeFile):
                 replace_durably(self._path, data)
             except OSError as error:
                 raise store_error(f"{self._path} can't be written", error) from error
-            self._on_disk, self._content = number, data
+            self._on_disk, self._content = number, dict.fromkeys((self._copy, self._path), data)
 
 
 def open_node_file(kind: str, data_dir: Path, node_url: str) -> NodeFile:

@@ -126,25 +126,27 @@ def overwrite(file: Path) -> None:
     file.write_bytes(b"junk")
 
 
+@pytest.mark.parametrize("names", [["node.json"], ["node.json.copy"], ["node.json", "node.json.copy"]])
 @pytest.mark.parametrize(("ruin", "what"), [(take_away, "was taken away"), (overwrite, "was overwritten")])
 def test_a_node_file_that_is_ruined_is_written_anew(
-    tmp_path: Path, ruin: Callable[[Path], None], what: str
+    tmp_path: Path, ruin: Callable[[Path], None], what: str, names: list[str]
 ) -> None:
     with served(tmp_path) as node:
         (path,) = node.data.glob("*.lmdb/node.json")
         wait_for("a cluster", lambda: json.loads(path.read_text())["topology"]["epoch"], limit=SECONDS)
         before = json.loads(path.read_text())
 
-        def ruin_both() -> bool:
-            for each in path, path.with_name("node.json.copy"):
+        def ruin_them() -> bool:
+            ruined = [path.with_name(name) for name in names]
+            for each in ruined:
                 ruin(each)
-            return f"{path} {what} while this node ran" in node.log.read_text()
+            return any(f"{each} {what}" in node.log.read_text() for each in ruined)
 
         def is_whole() -> bool:
             files = path, path.with_name("node.json.copy")
             return all(json.loads(file.read_text())["topology"] == before["topology"] for file in files)
 
-        wait_for("a word", ruin_both, limit=SECONDS)
+        wait_for("a word", ruin_them, limit=SECONDS)
         wait_for("the file", is_whole, limit=SECONDS, ignore=Exception)
         node.process.kill()
         node.process.wait(LIMIT)
