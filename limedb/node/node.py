@@ -156,9 +156,7 @@ class Node:
         self._memory = Memory(max_memory_bytes(self._config), self._clock)
         self._figures = Figures(self._clock, store, rest.streams())
         telemetry = await self._start_telemetry(store)
-        links = PeerLinks(
-            lambda url: self._engine.view.address(url), self._clock, telemetry.client_interceptors
-        )
+        links = PeerLinks(lambda url: self._engine.view.address(url), self._clock, telemetry.tracing)
         self._stack.push_async_callback(links.close)
         gossip, self._watch_waits = RemoteGossip(links), WatchWaits(links)
         await check_own_name(gossip, config.node_url, config.advertise_address)
@@ -288,7 +286,7 @@ class Node:
         checks = Checks(config.max_value_size)
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
-        server = Server(self._memory, telemetry.server_interceptors, watchman)
+        server = Server(self._memory, telemetry.tracing, watchman)
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
         addressee = partial(check_addressee, config.node_url)
         kv = KVServicer(

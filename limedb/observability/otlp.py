@@ -17,11 +17,12 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from limedb.observability.instruments import MetricExporter, create_instruments
-from limedb.observability.interceptors import client_interceptors, server_interceptor
 from limedb.observability.logs import Forward, Throttle
 from limedb.observability.telemetry import Source, Telemetry
+from limedb.observability.tracing import Tracing, sampler
 
 SHUTDOWN_SECONDS = 1.5
 """The time until data that still waits for the collector is given up."""
@@ -37,15 +38,15 @@ def start(endpoint: str, source: Source, metric_interval: float, span_delay: flo
     resource = _resource(source)
     spans = OTLPSpanExporter(endpoint=endpoint, insecure=True)
     metrics = MetricExporter(endpoint, source)
-    tracing = TracerProvider(resource=resource, shutdown_on_exit=False)
+    tracing = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
     tracing.add_span_processor(BatchSpanProcessor(spans, schedule_delay_millis=span_delay * 1000))
     reader = PeriodicExportingMetricReader(metrics, export_interval_millis=metric_interval * 1000)
     metering = MeterProvider([reader], resource, shutdown_on_exit=False)
     create_instruments(metering, source)
+    head = sampler()
     return Telemetry(
         endpoint=endpoint,
-        server_interceptors=(server_interceptor(tracing),),
-        client_interceptors=client_interceptors(tracing),
+        tracing=None if head is ALWAYS_OFF else Tracing(tracing, head),
         trace_ids=trace_ids,
         stop=_Running(tracing, metering, (spans, metrics)).stop,
     )

@@ -1,23 +1,27 @@
 """Telemetry on or off.
 
 It owns the decision whether traces and metrics leave the node, and the handle that the node keeps. It must
-never import OpenTelemetry while telemetry is off: then there are no interceptors and no threads, and nothing
+never import OpenTelemetry while telemetry is off: then no call is wrapped, there are no threads, and nothing
 is loaded.
 """
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from limedb.config import DEFAULT_OTEL_ENDPOINT
 
 if TYPE_CHECKING:
-    import grpc.aio
+    from google.protobuf.descriptor import ServiceDescriptor
+    from grpc.aio import Channel
 
     from limedb.observability.logs import TraceIds
-    from limedb.observability.metrics import RequestStats
+    from limedb.observability.metrics import Recorder, RequestStats
     from limedb.ports import StoreStats
+
+Answer = Callable[[Any, Any], Awaitable[Any]]
+"""Answers a call, given what gRPC gives: the messages and the context."""
 
 PROBE_SECONDS = 0.25
 """The default endpoint is on this machine, so it answers soon."""
@@ -45,6 +49,27 @@ class Source:
     """Returns the number of stored records found damaged, by outcome."""
 
 
+class CallTracing(Protocol):
+    """Makes spans of calls: of a share of those that the node answers, of all that fail or are slow, and of
+    the calls to peers that belong to a sampled one.
+    """
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the running code belongs to a call that has a span."""
+
+    def answering(self, method: str, answer: Answer) -> Answer:
+        """The same answer, within a span if the call is sampled. method: /package.Service/Method."""
+
+    def recorder(self, service: "ServiceDescriptor", recorder: "Recorder | None") -> "Recorder | None":
+        """The same recorder of a service's finished calls, which also gives those that failed or were slow
+        their spans.
+        """
+
+    def calling(self, channel: "Channel") -> "Channel":
+        """The same channel, whose calls have spans. Use it where the running code is sampled."""
+
+
 def _nothing() -> None:
     """Do nothing."""
 
@@ -55,10 +80,8 @@ class Telemetry:
 
     endpoint: str = ""
     """The destination of everything; empty if telemetry is off."""
-    server_interceptors: "Sequence[grpc.aio.ServerInterceptor]" = ()
-    """For the server."""
-    client_interceptors: "Sequence[grpc.aio.ClientInterceptor]" = ()
-    """For every channel."""
+    tracing: CallTracing | None = None
+    """For the server and the links to peers; None: no call is traced."""
     trace_ids: "TraceIds | None" = None
     """For the logs."""
     stop: Callable[[], None] = _nothing

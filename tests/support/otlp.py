@@ -34,6 +34,7 @@ class ReceivedSpan:
     attributes: Attributes
     events: tuple[str, ...]
     resource: Attributes
+    seconds: float
 
     @property
     def code(self) -> int:
@@ -141,6 +142,7 @@ def _span(span: Span, resource: Attributes) -> ReceivedSpan:
         attributes=_plain(span.attributes),
         events=tuple(event.name for event in span.events),
         resource=resource,
+        seconds=(span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
     )
 
 

@@ -5,13 +5,14 @@ has ended. It must never know what is sent over them, except for the ping.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 import grpc
 
 from limedb.aio.running_time import timeout as attended
 from limedb.errors import ReplicaUnreachableError
+from limedb.observability.telemetry import CallTracing
 from limedb.ports import Clock
 from limedb.rpc.addressee import AddressedChannel
 from limedb.rpc.peer.stream import PeerStream
@@ -51,10 +52,10 @@ class PeerLink:
         node_url: str,
         address: str,
         clock: Clock,
-        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+        tracing: CallTracing | None = None,
     ) -> None:
         self.node_url, self.address = node_url, address
-        self._interceptors = interceptors
+        self._tracing = tracing
         self._clock, self._watchdog = clock, Watchdog(clock, self._ping, self._renew)
         self._closing: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -84,15 +85,18 @@ class PeerLink:
 
     def stub(self, kind: Callable[[grpc.aio.Channel], S]) -> S:
         """The stub of a service on the present channel."""
-        stub = self._stubs.get(kind)
+        stubs, channel = (
+            (self._traced_stubs, self._traced) if self.is_traced else (self._stubs, self._addressed)
+        )
+        stub = stubs.get(kind)
         if stub is None:
-            stub = self._stubs[kind] = kind(self._addressed)
+            stub = stubs[kind] = kind(channel)
         return cast("S", stub)
 
     @property
     def is_traced(self) -> bool:
-        """Whether interceptors must see calls: those of telemetry, when it is on."""
-        return bool(self._interceptors)
+        """Whether the running request has a span, so that its calls to the peer have theirs."""
+        return self._tracing is not None and self._tracing.is_sampled
 
     async def stream(self, timeout: float) -> PeerStream:
         """The stream, a new one if it has ended; usually at once. ReplicaUnreachableError: not connected
@@ -181,12 +185,16 @@ class PeerLink:
             raise ReplicaUnreachableError(self.node_url, "connection refused or lost") from None
 
     def _open(self) -> None:
-        self._channel = grpc.aio.insecure_channel(
-            self.address, CHANNEL_OPTIONS, interceptors=list(self._interceptors)
-        )
-        self._addressed = cast("grpc.aio.Channel", AddressedChannel(self._channel, self.node_url))
+        self._channel = grpc.aio.insecure_channel(self.address, CHANNEL_OPTIONS)
+        self._addressed = self._traced = self._to_peer(self._channel)
+        if self._tracing is not None:
+            self._traced = self._to_peer(self._tracing.calling(self._channel))
         self._stubs: dict[object, object] = {}
+        self._traced_stubs: dict[object, object] = {}
         self._stream = None
+
+    def _to_peer(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
+        return cast("grpc.aio.Channel", AddressedChannel(channel, self.node_url))
 
     def _renew(self) -> None:
         """Replace the channel by a new one, and close the old one in the background; `close` waits
@@ -233,9 +241,9 @@ class PeerLinks:
         self,
         address_of: Callable[[str], str],
         clock: Clock,
-        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+        tracing: CallTracing | None = None,
     ) -> None:
-        self._address_of, self._clock, self._interceptors = address_of, clock, interceptors
+        self._address_of, self._clock, self._tracing = address_of, clock, tracing
         self._links: dict[str, PeerLink] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -246,12 +254,12 @@ class PeerLinks:
         if link is None or link.address != address:
             if link is not None:
                 self._drop(link)
-            link = self._links[node_url] = PeerLink(node_url, address, self._clock, self._interceptors)
+            link = self._links[node_url] = PeerLink(node_url, address, self._clock, self._tracing)
         return link
 
     def aside(self, node_url: str, address: str) -> PeerLink:
         """A link to an address, which the caller closes."""
-        return PeerLink(node_url, address, self._clock, self._interceptors)
+        return PeerLink(node_url, address, self._clock, self._tracing)
 
     async def close(self) -> None:
         """Close all links; calls under way on them end."""

@@ -3,8 +3,8 @@
 It owns the mapping from the methods of a port to calls. It must never retry: the callers know what is safe.
 
 Reads and applies share the link's stream. Two kinds are separate calls: those over BIG_BYTES, so that the
-others don't wait behind them on the wire; and all of them while telemetry is on, for its interceptors make a
-span of each call, and a stream is one call from its start to its end.
+others don't wait behind them on the wire; and those of a request that has a span, for each of its calls has
+one, and a stream is one call from its start to its end.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence

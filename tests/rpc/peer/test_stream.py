@@ -12,6 +12,10 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
@@ -23,6 +27,7 @@ from limedb.errors import (
     ReplicaUnreachableError,
     RequestTimeoutError,
 )
+from limedb.observability.tracing import Tracing
 from limedb.ports import Applied
 from limedb.rpc.peer import remote_replica as remote
 from limedb.rpc.peer import stream as peer_stream
@@ -120,10 +125,10 @@ class Servicer(ReplicaServicer):
 class Peer:
     """A peer and the way to it."""
 
-    def __init__(self, address: str, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> None:
+    def __init__(self, address: str, tracing: Tracing | None = None) -> None:
         self.own, self.address = Own(), address
         self.servicer = Servicer(self.own)
-        self.links = PeerLinks(lambda _: address, SystemClock(), interceptors)
+        self.links = PeerLinks(lambda _: address, SystemClock(), tracing)
         self.replica = RemoteReplica(self.links.to(URL), SystemClock())
 
     def serving(self) -> Any:
@@ -381,24 +386,20 @@ async def test_a_large_answer_that_was_taken_is_held_no_longer(peer: Peer) -> No
     await until(lambda: not peer.servicer.memory.held)
 
 
-class Seen(grpc.aio.UnaryUnaryClientInterceptor):
-    """Sees calls."""
-
-    def __init__(self) -> None:
-        self.methods: list[Any] = []
-
-    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        self.methods.append(details.method)
-        return await continuation(details, request)
-
-
-async def test_with_telemetry_each_request_is_a_call_that_it_sees() -> None:
-    seen = Seen()
-    async with made(interceptors=[seen]) as peer:
-        await peer.read("k")
-        await peer.apply("k")
+async def test_each_request_of_a_sampled_call_is_a_call_with_a_span() -> None:
+    spans = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    async with made(tracing=Tracing(provider, ALWAYS_ON)) as peer:
+        await peer.read("before")
+        with provider.get_tracer("test").start_as_current_span("sampled"):
+            await peer.read("k")
+            await peer.apply("k")
+        await peer.apply("after")
         assert peer.servicer.alone == ["Read", "Apply"]
-    assert [m.decode().rpartition("/")[2] for m in seen.methods] == ["Read", "Apply"]
+        assert len(peer.servicer.frames) == 2
+    names = [span.name.rpartition("/")[2] for span in spans.get_finished_spans()]
+    assert names == ["Read", "Apply", "sampled"]
 
 
 def test_the_numbers_of_questions_are_those_of_the_contract() -> None:
