@@ -1,7 +1,7 @@
 """LimeDB beside bare echoes, etcd and Redis: one table, one JSON, one chart.
 
     python -m bench [--quick] [--docs]
-    python -m bench --grpcio
+    python -m bench --grpcio | --telemetry
 
 Real processes on loopback, on the disk of this folder; servers and clients share the cores. In each round
 every system is started, called in every way, and stopped; figures are the medians of the rounds. No system
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from bench import chart, docs, footprint, growth, grpcio, joining, table
+from bench import chart, docs, footprint, growth, grpcio, joining, table, telemetry
 from bench.goals import outcomes
 from bench.machine import describe
 from bench.results import Results
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument(
         "--grpcio", action="store_true", help="only the bare echo, with several lines of grpcio"
     )
+    parser.add_argument("--telemetry", action="store_true", help="only nodes with telemetry off and on")
     options = parser.parse_args()
     sizes = QUICK if options.quick else FULL
     rounds, seconds = options.rounds or sizes.rounds, options.seconds or sizes.seconds
@@ -62,6 +63,9 @@ def main() -> None:
     choose_poller()  # for the nodes and echoes that start below, and for the facts
     if options.grpcio:
         print(grpcio.table(rounds, seconds))
+        return
+    if options.telemetry:
+        print(telemetry.table(rounds, seconds))
         return
     with tempfile.TemporaryDirectory(dir="build", prefix="bench-") as name:
         folder = Path(name).resolve()

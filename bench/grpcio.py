@@ -9,11 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import median
 
 from bench.data import key_of
-from bench.load import free_port, grpc_rate, wait_listening
-from bench.rounds import note
+from bench.lines import Line, measure_side_by_side, table_of
+from bench.load import free_port, wait_listening
 from limedb.aio.grpc_poller import ONE_THREAD
 
 LINES = {
@@ -45,43 +44,19 @@ async def serve():
 uvloop.run(serve())
 """
 """The echo without LimeDB's stubs, which older lines can't import."""
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class _Line:
-    """A running echo. rates: calls/s by round. micros: processor time of the server by call, by round."""
-
-    def __init__(self, name: str, version: str, pid: int, port: int) -> None:
-        self.name, self.version, self._pid, self._port = name, version, pid, port
-        self.rates: list[float] = []
-        self.micros: list[float] = []
-
-    def measure(self, seconds: float) -> None:
-        before = _processor_seconds(self._pid)
-        message = key_of(1).encode()
-        rate = grpc_rate(self._port, METHOD, message, seconds, answer=len(message))
-        used = _processor_seconds(self._pid) - before
-        self.rates.append(rate)
-        self.micros.append(1e6 * used / (rate * (seconds + min(1.0, seconds / 4))))  # h2load's warm-up too
 
 
 def table(rounds: int, seconds: float) -> str:
     """Return the table. SystemExit: a line can't be installed or measured."""
+    message = key_of(1).encode()
     with ExitStack() as stack:
         lines = [stack.enter_context(_running(name, *line)) for name, line in LINES.items()]
-        for number in range(rounds):
-            note(f"echoes, round {number + 1} of {rounds}")
-            for line in lines:
-                line.measure(seconds)
-    rows = [
-        f"| {line.name} ({line.version}) | {median(line.rates):,.0f} | {median(line.micros):.0f} µs |"
-        for line in lines
-    ]
-    return "\n".join(["| grpcio | calls/s | processor time a call |", "|---|---:|---:|", *rows])
+        measure_side_by_side(lines, rounds, METHOD, message, seconds, len(message))
+    return table_of("grpcio", lines)
 
 
 @contextmanager
-def _running(name: str, version: str, switch: str) -> Iterator[_Line]:
+def _running(name: str, version: str, switch: str) -> Iterator[Line]:
     """An echo with that line, for the time of the block."""
     port = free_port()
     env = {**os.environ, "PYTHONPATH": str(_installed(version)), "GRPC_EXPERIMENTS": switch}
@@ -90,7 +65,7 @@ def _running(name: str, version: str, switch: str) -> Iterator[_Line]:
         try:
             wait_listening(port)
             assert process.stdout is not None
-            yield _Line(name, process.stdout.readline().strip(), process.pid, port)
+            yield Line(f"{name} ({process.stdout.readline().strip()})", [process.pid], port)
         finally:
             process.terminate()
 
@@ -103,9 +78,3 @@ def _installed(version: str) -> Path:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "--no-deps", "--upgrade", "--target", str(folder), what], check=True)
     return folder
-
-
-def _processor_seconds(pid: int) -> float:
-    """Return the time that a process has had a processor."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS

@@ -244,7 +244,8 @@ SETTINGS = (
         draw; a node with more points takes a larger share.""", "-node.routing.virtual-nodes"),
     Setting("DATA_DIR", _folder, "~/.limedb", "The folder of the node's data.", "-data.dir"),
     Setting("OTEL_ENDPOINT", str, DEFAULT_OTEL_ENDPOINT, """Where traces and metrics go (OTLP over gRPC);
-        empty for off. When unset, the default is used only if something listens there at start.""",
+        empty for off. One call in a hundred is traced, and those that fail or are slow; OTEL_TRACES_SAMPLER
+        changes that. When unset, the default is used only if something listens there at start.""",
         "-otel.endpoint"),
     Setting("STORE", _choice("lmdb", "memory", "filesystem"), "lmdb", """lmdb; memory is lost at restart;
         filesystem is one JSON file, rewritten at each write, for few keys and human readers."""),

@@ -15,9 +15,9 @@ from limedbpb.v1 import admin_pb2, admin_pb2_grpc
 class LimeDB:
     """Some nodes, each of which holds every key. Clients call the first."""
 
-    def __init__(self, folder: Path, nodes: Literal[1, 3]) -> None:
+    def __init__(self, folder: Path, nodes: Literal[1, 3], **settings: str) -> None:
         self.name = names.LIMEDB if nodes == 1 else names.LIMEDB_3
-        self.folder = folder
+        self.folder, self._settings = folder, settings
         self.ports = [steady_port() for _ in range(nodes)]
         self._processes = Processes(folder)
 
@@ -41,7 +41,7 @@ class LimeDB:
     def start_node(self, port: int) -> None:
         """Start the node of a port, which knows the other ports' nodes."""
         peers = ",".join(f"http://{LOOPBACK}:{other}" for other in self.ports if other != port)
-        env = node_env(self.folder / str(port), port, NODE_PEERS=peers)
+        env = node_env(self.folder / str(port), port, NODE_PEERS=peers, **self._settings)
         self._processes.start(f"node-{port}", limedb_command("serve"), env)
         self._processes.wait_listening(port)
 

@@ -17,12 +17,12 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from limedb.observability.instruments import MetricExporter, create_instruments
 from limedb.observability.logs import Forward, Throttle
 from limedb.observability.telemetry import Source, Telemetry
-from limedb.observability.tracing import Tracing, sampler
+from limedb.observability.tracing import Tracing, head_sampling
 
 SHUTDOWN_SECONDS = 1.5
 """The time until data that still waits for the collector is given up."""
@@ -43,10 +43,10 @@ def start(endpoint: str, source: Source, metric_interval: float, span_delay: flo
     reader = PeriodicExportingMetricReader(metrics, export_interval_millis=metric_interval * 1000)
     metering = MeterProvider([reader], resource, shutdown_on_exit=False)
     create_instruments(metering, source)
-    head = sampler()
+    head = head_sampling()
     return Telemetry(
         endpoint=endpoint,
-        tracing=None if head is ALWAYS_OFF else Tracing(tracing, head),
+        tracing=Tracing(tracing, head) if head else None,
         trace_ids=trace_ids,
         stop=_Running(tracing, metering, (spans, metrics)).stop,
     )

@@ -16,7 +16,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from limedb.errors import KeyNotFoundError, LimeDBError, UnavailableError
 from limedb.observability import tracing
@@ -239,15 +238,16 @@ async def test_handler_logs_the_trace_of_its_span_or_of_its_caller(
 # --- which calls are sampled ----------------------------------------------------------------------
 
 
-def _share(head: Any) -> float:
+def _share() -> float:
     """The share of 20,000 calls without a caller's trace that are sampled."""
-    made = tracing.Tracing(TracerProvider(shutdown_on_exit=False), head)
-    return sum(made._is_chosen(GET, None) for _ in range(20_000)) / 20_000
+    is_chosen = tracing.head_sampling()
+    assert is_chosen is not None
+    return sum(is_chosen(None, GET) for _ in range(20_000)) / 20_000
 
 
 def test_one_call_in_a_hundred_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SAMPLER, raising=False)
-    assert 0.005 < _share(tracing.sampler()) < 0.015  # seven deviations away
+    assert 0.005 < _share() < 0.015  # seven deviations away
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_the_variables_of_the_sdk_decide(
 ) -> None:
     monkeypatch.setenv(SAMPLER, name)
     monkeypatch.setenv(f"{SAMPLER}_ARG", argument)
-    assert low <= _share(tracing.sampler()) <= high
+    assert low <= _share() <= high
 
 
 async def test_nothing_is_traced_where_the_sampler_is_always_off(
@@ -333,7 +333,7 @@ def test_a_flood_of_failures_has_a_bounded_number_of_spans() -> None:
     spans, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(spans))
     seconds = iter([7.5] * (2 * tracing.LATE_SPANS) + [8.0])
-    made = tracing.Tracing(provider, ALWAYS_OFF, lambda: next(seconds))
+    made = tracing.Tracing(provider, lambda _parent, _method: False, lambda: next(seconds))
     for _ in range(2 * tracing.LATE_SPANS + 1):
         made.late(GET, "INTERNAL", 0.1)
     assert len(spans.get_finished_spans()) == tracing.LATE_SPANS + 1

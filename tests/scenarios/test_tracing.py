@@ -8,6 +8,8 @@ from tests.support.clusters import running_cluster
 from tests.support.keys import new_key_of
 from tests.support.otlp import OtlpReceiver
 
+CLIENT_TRACE = "0af7651916cd43dd8448eb211c80319c"
+
 
 def test_a_rest_request_is_one_trace_from_envoy_to_the_owner(tmp_path: Path) -> None:
     with (
@@ -17,7 +19,9 @@ def test_a_rest_request_is_one_trace_from_envoy_to_the_owner(tmp_path: Path) -> 
     ):
         asked, owner = (node.url for node in cluster.nodes)
         key = new_key_of(owner, [asked, owner])
-        rest.post("/api/v1/set", params={"node": asked}, json={"key": key, "value": "v"}).raise_for_status()
+        sampled = {"traceparent": f"00-{CLIENT_TRACE}-b7ad6b7169203331-01"}
+        body = {"key": key, "value": "v"}
+        rest.post("/api/v1/set", params={"node": asked}, json=body, headers=sampled).raise_for_status()
 
         def trace() -> list:
             spans = receiver.spans()
@@ -26,7 +30,7 @@ def test_a_rest_request_is_one_trace_from_envoy_to_the_owner(tmp_path: Path) -> 
                 for s in spans
                 if "ReplicaService/Apply" in s.name and s.resource["service.instance.id"] == owner
             ]
-            return [s for s in spans if ends and s.trace_id == ends[0].trace_id]
+            return [s for s in spans if ends and s.trace_id == CLIENT_TRACE]
 
         receiver.wait_for(lambda _: len(trace()) >= 4, 20)
         spans = {span.span_id: span for span in trace()}

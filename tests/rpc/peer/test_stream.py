@@ -15,7 +15,6 @@ import pytest_asyncio
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
@@ -390,7 +389,7 @@ async def test_each_request_of_a_sampled_call_is_a_call_with_a_span() -> None:
     spans = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    async with made(tracing=Tracing(provider, ALWAYS_ON)) as peer:
+    async with made(tracing=Tracing(provider, lambda _parent, _method: True)) as peer:
         await peer.read("before")
         with provider.get_tracer("test").start_as_current_span("sampled"):
             await peer.read("k")
