@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import psutil
 
@@ -71,13 +71,6 @@ class _Sample:
     gets: int
     sets: int
     dels: int
-
-
-class Recorder(Protocol):
-    """Counts finished requests."""
-
-    def record(self, method: str, code: str, seconds: float) -> None:
-        """Count one request: its method as Service/Method, its code's name, its duration."""
 
 
 class RequestStats:

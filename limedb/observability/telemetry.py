@@ -6,22 +6,17 @@ is loaded.
 """
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from limedb.config import DEFAULT_OTEL_ENDPOINT
+from limedb.ports import CallTracing
 
 if TYPE_CHECKING:
-    from google.protobuf.descriptor import ServiceDescriptor
-    from grpc.aio import Channel
-
     from limedb.observability.logs import TraceIds
-    from limedb.observability.metrics import Recorder, RequestStats
+    from limedb.observability.metrics import RequestStats
     from limedb.ports import StoreStats
-
-Answer = Callable[[Any, Any], Awaitable[Any]]
-"""Answers a call, given what gRPC gives: the messages and the context."""
 
 PROBE_SECONDS = 0.25
 """The default endpoint is on this machine, so it answers soon."""
@@ -47,27 +42,6 @@ class Source:
     """Returns the bytes held of each share of the memory, and how often it had no room."""
     damage: Callable[[], Mapping[str, int]] = dict
     """Returns the number of stored records found damaged, by outcome."""
-
-
-class CallTracing(Protocol):
-    """Makes spans of calls: of a share of those that the node answers, of all that fail or are slow, and of
-    the calls to peers that belong to a sampled one.
-    """
-
-    @property
-    def is_sampled(self) -> bool:
-        """Whether the running code belongs to a call that has a span."""
-
-    def answering(self, method: str, answer: Answer) -> Answer:
-        """The same answer, within a span if the call is sampled. method: /package.Service/Method."""
-
-    def recorder(self, service: "ServiceDescriptor", recorder: "Recorder | None") -> "Recorder | None":
-        """The same recorder of a service's finished calls, which also gives those that failed or were slow
-        their spans.
-        """
-
-    def calling(self, channel: "Channel") -> "Channel":
-        """The same channel, whose calls have spans. Use it where the running code is sampled."""
 
 
 def _nothing() -> None:

@@ -19,16 +19,15 @@ to peers have none.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from random import random
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import grpc
 import grpc.aio
-from google.protobuf.descriptor import ServiceDescriptor
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.grpc import _aio_server, version
@@ -39,8 +38,9 @@ from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from typing_extensions import override
 
-from limedb.observability.metrics import Recorder
-from limedb.observability.telemetry import Answer, CallTracing
+from limedb.ports import Answer, CallTracing, Recorder
+
+C = TypeVar("C")
 
 RATIO = 0.01
 """The share of the calls that are sampled at their beginning, unless OTEL_TRACES_SAMPLER says otherwise."""
@@ -136,14 +136,14 @@ class Tracing(CallTracing):
         return traced
 
     @override
-    def recorder(self, service: ServiceDescriptor, recorder: Recorder | None) -> Recorder | None:
-        if f"/{service.full_name}/".startswith(UNTRACED):
+    def recorder(self, service: str, streams: Collection[str], recorder: Recorder | None) -> Recorder | None:
+        if f"/{service}/".startswith(UNTRACED):
             return recorder
-        return _LateSpans(self, service, recorder)
+        return _LateSpans(self, service, streams, recorder)
 
     @override
-    def calling(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
-        return cast("grpc.aio.Channel", _Channel(channel, self._begin_call))
+    def calling(self, channel: C) -> C:
+        return cast("C", _Channel(channel, self._begin_call))
 
     def late(self, path: str, code: str, seconds: float) -> None:
         """Make the span of a call that has just ended, within its caller's trace if it has one."""
@@ -192,17 +192,19 @@ class _LateSpans(Recorder):
     Of a stream the time to its first message is recorded, which its data decide: it is never slow.
     """
 
-    def __init__(self, tracing: Tracing, service: ServiceDescriptor, recorder: Recorder | None) -> None:
+    def __init__(
+        self, tracing: Tracing, service: str, streams: Collection[str], recorder: Recorder | None
+    ) -> None:
         self._late, self._recorder = tracing.late, recorder
-        self._package = service.full_name.removesuffix(service.name)
-        self._streams = {f"{service.name}/{m.name}" for m in service.methods if m.server_streaming}
+        package, _, name = service.rpartition(".")
+        self._package, self._streams = package, {f"{name}/{method}" for method in streams}
 
     @override
     def record(self, method: str, code: str, seconds: float) -> None:
         if self._recorder is not None:
             self._recorder.record(method, code, seconds)
         if code in FAULTS or (seconds > SLOW_SECONDS and method not in self._streams):
-            self._late(f"/{self._package}{method}", code, seconds)
+            self._late(f"/{self._package}.{method}", code, seconds)
 
 
 class _Server(_aio_server.OpenTelemetryAioServerInterceptor):

@@ -4,6 +4,7 @@ It owns the interfaces between the layers. It must never contain code that does 
 `deadline` are seconds of `Clock.monotonic`.
 """
 
+from limedb.ports.calls import Answer, CallTracing, Recorder
 from limedb.ports.clock import Clock
 from limedb.ports.health import NodeHealth, RequestFigures
 from limedb.ports.replica import ChangeBatch, Placement, Replica, Replicas
@@ -25,7 +26,9 @@ from limedb.ports.topology import MAX_RECENT, Account, GossipTransport, NodeFile
 __all__ = [
     "MAX_RECENT",
     "Account",
+    "Answer",
     "Applied",
+    "CallTracing",
     "ChangeBatch",
     "ChangeTail",
     "Clock",
@@ -39,6 +42,7 @@ __all__ = [
     "OperationLog",
     "Placement",
     "RangePage",
+    "Recorder",
     "Replica",
     "Replicas",
     "RequestFigures",

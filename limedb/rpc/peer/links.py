@@ -12,8 +12,7 @@ import grpc
 
 from limedb.aio.running_time import timeout as attended
 from limedb.errors import ReplicaUnreachableError
-from limedb.observability.telemetry import CallTracing
-from limedb.ports import Clock
+from limedb.ports import CallTracing, Clock
 from limedb.rpc.addressee import AddressedChannel
 from limedb.rpc.peer.stream import PeerStream
 from limedb.rpc.peer.watchdog import Call, Watchdog

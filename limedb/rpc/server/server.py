@@ -23,8 +23,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from limedb.aio.whole_reads import whole
 from limedb.errors import ConfigError, MalformedRequestError
-from limedb.observability.metrics import Recorder
-from limedb.observability.telemetry import Answer, CallTracing
+from limedb.ports import Answer, CallTracing, Recorder
 from limedb.rpc.server import connect, reflection
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.memory import (
@@ -440,7 +439,8 @@ class Server:
         service, room = servicer.service, self._peers if of_peers else self._clients
         check = check or check_nothing
         if self._tracing is not None:
-            recorder = self._tracing.recorder(service, recorder)
+            streams = {method.name for method in service.methods if method.server_streaming}
+            recorder = self._tracing.recorder(service.full_name, streams, recorder)
         binary, json = (
             {
                 method.name: _handler(
