@@ -15,8 +15,10 @@ from limedb.errors import UnavailableError
 
 QUIET_SECONDS_AT_MOST = 1.0
 """The longest time that a stopping server waits until no more calls come."""
-FIRST_SECONDS, QUIET_SECONDS = 0.05, 0.2
-"""The time without a call that ends this wait: from the beginning, and after a call."""
+LOOK_SECONDS = 0.05
+"""The time between two looks for calls: each is a turn of the event loop, so calls that have arrived begin."""
+QUIET_LOOKS = 4
+"""How many looks without a call end the wait once one has come; one look ends it if none has."""
 
 
 class Streams:
@@ -27,21 +29,30 @@ class Streams:
     def __init__(self) -> None:
         self._limits: set[asyncio.Timeout] = set()
         self.is_ended = False
-        self._last, self._refusing = 0.0, asyncio.Event()
+        self._last, self._refusing, self._waiting = 0.0, asyncio.Event(), 0
 
     async def refusal(self) -> UnavailableError:
         """The error of a call that comes now, once no more can come: so its client can't repeat it here."""
         self._last = perf_counter()
-        await self._refusing.wait()
+        self._waiting += 1
+        try:
+            await self._refusing.wait()
+        finally:
+            self._waiting -= 1
         return UnavailableError("the node is stopping, nothing was written; ask another one")
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether calls wait for their refusal."""
+        return self._waiting > 0
 
     async def wait_quiet(self) -> None:
         """Return once no more calls come, after QUIET_SECONDS_AT_MOST at the latest."""
-        started, seen = perf_counter(), 0.0
-        await asyncio.sleep(FIRST_SECONDS)
-        while started <= self._last != seen and perf_counter() < started + QUIET_SECONDS_AT_MOST:
+        started, seen, quiet = perf_counter(), self._last, QUIET_LOOKS - 1
+        while quiet < QUIET_LOOKS and perf_counter() < started + QUIET_SECONDS_AT_MOST:
+            await asyncio.sleep(LOOK_SECONDS)
+            quiet = quiet + 1 if self._last == seen else 0
             seen = self._last
-            await asyncio.sleep(QUIET_SECONDS)
 
     def release(self) -> None:
         """Refuse the waiting calls."""

@@ -78,8 +78,12 @@ request.
 LAST_WRITE_SECONDS = 1.0
 """How long an ending stream waits for its client to take the message on its way."""
 
-RELEASE_SECONDS = 0.05
-"""The time for gRPC to stop accepting before waiting calls are refused."""
+CLOSE_SECONDS = 0.05
+"""The time for gRPC to stop accepting."""
+GOAWAY_SECONDS = 0.25
+"""The time for clients whose calls wait to learn that it has: a call that one sends before that on the same
+connection is cancelled without a reason.
+"""
 
 UNBEGUN = (("limedb-unbegun", "1"),)
 """The trailer of a call that a stopping node refuses: Envoy sends it to another node, even a write."""
@@ -496,7 +500,9 @@ class Server:
         self._streams.end()
         await self._streams.wait_quiet()
         stop = asyncio.create_task(self._grpc.stop(grace))
-        await asyncio.sleep(RELEASE_SECONDS)
+        await asyncio.sleep(CLOSE_SECONDS)
+        if self._streams.are_waiting:
+            await asyncio.sleep(GOAWAY_SECONDS)
         self._streams.release()
         await stop
 

@@ -78,17 +78,20 @@ async def test_askers_are_remembered_up_to_a_number() -> None:
 
 
 async def test_calls_that_come_while_the_server_stops_are_refused_in_words() -> None:
-    async with served(Watched()) as (server, _, _, channel):
-        stub, outcomes = ClusterServiceStub(channel), set[str]()
+    async with served(Watched()) as (server, recorder, _, channel):
+        stub, outcomes, stopped = ClusterServiceStub(channel), set[str](), asyncio.Event()
 
         async def ask() -> None:
-            while not stop.done():
+            while not stopped.is_set():
                 with pytest.raises(grpc.aio.AioRpcError) as refused:
                     await stub.GetHealth(GetHealthRequest())
                 error = remote_error("http://a:1", refused.value)
                 outcomes.add(error.reason if error else f"{refused.value.code()} {refused.value.details()}")
 
-        stop = await stopping(server)
-        await asyncio.gather(*(ask() for _ in range(8)))
+        asking = [asyncio.create_task(ask()) for _ in range(8)]
+        await asyncio.wait_for(recorder.something.wait(), 10)  # calls come all the time
+        await (await stopping(server))
+        stopped.set()
+        await asyncio.gather(*asking)
         assert UnavailableError.reason in outcomes
         assert not any("CANCELLED" in outcome for outcome in outcomes), outcomes
