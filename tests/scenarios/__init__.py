@@ -1,1 +1,1 @@
-"""A package, so that its shared clusters end with its last test: see conftest.py."""
+"""Real clusters under faults and load; those that are shared end with their file: see conftest.py."""

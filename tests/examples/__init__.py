@@ -1,0 +1,1 @@
+"""A package, so that its shared clusters end with its last test: see conftest.py."""
