@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import util
+from importlib import resources, util
 from pathlib import Path
 
 import jinja2
@@ -27,6 +27,9 @@ BODY_LIMIT = ESCAPED * (4 << 20) + (64 << 10)
 
 MAX_HEAP = 1 << 30
 """Bytes that Envoy may hold in memory, mostly answers that clients don't read, before it resets requests."""
+
+_SCRIPTS = ("field_values", "json_body", "rest_requests")
+"""The files that check a request of REST, in the order in which Lua reads them."""
 
 # Request headers that Envoy's router and HTTP manager obey from clients that they regard as internal.
 _OBEYED_HEADERS = (
@@ -132,9 +135,10 @@ def render(options: EnvoyOptions) -> str:
     return _template().render(
         services=rest.services(),
         paths_by_methods=rest.paths_by_methods(),
-        bodies={endpoint.path: endpoint.body for endpoint in endpoints if endpoint.body},
-        fields=rest.json_fields(),
+        requests=rest.requests(),
+        fields=rest.fields(),
         enums=rest.enums(),
+        scripts="".join((resources.files("limedb.launch") / f"{name}.lua").read_text() for name in _SCRIPTS),
         streams={endpoint.path: True for endpoint in endpoints if endpoint.is_stream and not endpoint.body},
         readable="|".join(endpoint.path for endpoint in endpoints if endpoint.method == "GET"),
         outcomes=local_replies.OUTCOMES,
