@@ -1,6 +1,7 @@
 """The moment at which a value expires, in the messages of writes.
 
-It owns how a write means the same to nodes of 0.1, which ignore the moment: they get a time to live as well.
+It owns how a write means the same to nodes of 0.2.0 and older, which ignore the moment: they get a
+time to live as well.
 It must never check ranges: `rpc/server/checks.py` does.
 
 Tested in tests/wire/test_expiry.py.

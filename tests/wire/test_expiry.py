@@ -1,4 +1,4 @@
-"""Writes with a moment, as nodes of this version and of 0.1 read them."""
+"""Writes with a moment, as nodes of this version and older ones read them."""
 
 import pytest
 
