@@ -97,7 +97,7 @@ def test_a_call_of_another_type_is_415_with_the_types(rest: httpx.Client, conten
             headers=headers | ({"content-type": content_type} if content_type else {}),
         )
         assert answer.status_code == 415
-        assert "application/json or application/proto (the Connect protocol)" in answer.json()["message"]
+        assert "application/json or application/proto (the Connect protocol)" in answer.text
 
 
 def test_a_request_that_is_too_large_says_how_large_it_may_be(rest: httpx.Client) -> None:
