@@ -170,7 +170,9 @@ def stop(folder: Folder, seconds: float | None) -> None:
 )
 @_in_folder
 def add(folder: Folder) -> None:
-    """Start another node, which joins the cluster and fetches its share of the keys."""
+    """Start another node, which joins the cluster and fetches its share of the keys. Envoy sends it requests
+    as soon as it serves.
+    """
     node = launcher.add(folder)
     click.echo(f"{node.name} starts at {node.url}; see it join: limedb admin status --target {node.address}")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from limedb.cli.codes import FAILED, OK
-from limedb.cli.options import Number, command, consistency_option, target_option, timeout_option
+from limedb.cli.options import Moment, Number, command, consistency_option, target_option, timeout_option
 from limedb.cli.output import (
     JSON,
     RAW,
@@ -65,6 +65,7 @@ def get(key: str, shape: str, level: Level | None, target: str, timeout: float) 
     examples="""
     limedb set greeting hello
     limedb set session/7 open --ttl 60
+    limedb set offer/3 half-price --expires-at 2030-01-31T12:00:00Z
     limedb set picture --file picture.png
     """,
 )
@@ -78,6 +79,13 @@ def get(key: str, shape: str, level: Level | None, target: str, timeout: float) 
     help="Seconds to live. Default: forever.",
 )
 @click.option("--ttl-ms", type=click.IntRange(1, MAX_TTL_MS), metavar="MS", help="The same in milliseconds.")
+@click.option(
+    "--expires-at",
+    type=Moment(),
+    metavar="MOMENT",
+    help="When it expires: 2030-01-31T12:00:00Z (or +02:00), or milliseconds since 1970. A moment that has"
+    " passed deletes KEY.",
+)
 @output_option(RAW)
 @consistency_option
 @target_option
@@ -88,6 +96,7 @@ def set_(
     file: BinaryIO | None,
     ttl: float | None,
     ttl_ms: int | None,
+    expires_at: int | None,
     shape: str,
     level: Level | None,
     target: str,
@@ -96,12 +105,12 @@ def set_(
     """Store VALUE, or the contents of a file, under KEY, and print OK."""
     if (value is None) == (file is None):
         raise click.UsageError("give either VALUE or --file")
-    if ttl and ttl_ms:
-        raise click.UsageError("give either --ttl or --ttl-ms")
+    if sum(life is not None for life in (ttl, ttl_ms, expires_at)) > 1:
+        raise click.UsageError("give one of --ttl, --ttl-ms and --expires-at")
     life_ms = max(1, round(ttl * 1000)) if ttl else ttl_ms or 0
     content = value if value is not None else file.read() if file else b""
     with node_client(target, timeout) as node:
-        receipt = node.set(key, content, life_ms, level)
+        receipt = node.set(key, content, life_ms, level, expires_at or 0)
     if shape == JSON:
         echo_json({"key": key, **_as_rest(receipt)})
     elif shape == TABLE:

@@ -5,11 +5,13 @@ Tested in tests/cli/test_commands.py.
 
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from limedb.config import address_of
+from limedb.core.limits import EXPIRY_RANGE, MAX_EXPIRES_AT_MS, MIN_EXPIRES_AT_MS
 from limedb.core.quorum import Level
 
 
@@ -31,6 +33,37 @@ class Number(click.FloatRange):
         return number
 
 
+class Moment(click.ParamType[int]):
+    """A moment in milliseconds since 1970, or as RFC 3339 has it, with a time zone."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 (click's own)
+        """Return the moment in milliseconds since 1970, or fail with the forms."""
+        text = str(value)
+        moment = (
+            int(text[:_MOST_DIGITS]) if text.isascii() and text.isdigit() else self._of_date(text, param, ctx)
+        )
+        if not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
+            self.fail(f"{text!r:.60}: {EXPIRY_RANGE}", param, ctx)
+        return moment
+
+    def _of_date(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail(
+                f"{text!r:.60} is no moment such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+02:00, and no"
+                " milliseconds since 1970.",
+                param,
+                ctx,
+            )
+        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+_MOST_DIGITS = 20
 MAX_COUNT = (1 << 32) - 1
 SECONDS = Number(0, 30 * 24 * 3600, min_open=True)
 """Up to 30 days, which gRPC and the kernel can wait."""

@@ -5,6 +5,7 @@ streams.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar, cast, overload
@@ -34,6 +35,7 @@ from limedb.client.scans import Entry, KeySpan, scan_pages, scan_request
 from limedb.client.watches import Change, watch_changes, watch_request
 from limedb.core.limits import DEFAULT_SCAN_SIZE
 from limedb.errors import InvalidRequestError, LimeDBError, PartialFailureError, ValueTooLargeError
+from limedb.wire.expiry import expire_at as set_moment
 from limedbpb.v1 import kv_pb2, record_pb2
 
 D = TypeVar("D")
@@ -330,7 +332,7 @@ class Client:
         if expires_at is not None:
             if ttl is not None:
                 raise InvalidRequestError(f"ttl={ttl!r} and expires_at={expires_at!r}: give one of them")
-            write.expires_at_ms = moment_ms(expires_at)
+            set_moment(write, moment_ms(expires_at), int(time.time() * 1000))
         return self._marked(key, write)
 
     def _deleting(self, key: str) -> PendingCall:

@@ -12,7 +12,7 @@ from limedb import config
 from limedb.core.quorum import majority
 from limedb.core.stop_limits import stop_seconds
 from limedb.errors import ConfigError, LaunchError, LimeDBError, NotReadyError
-from limedb.launch.plan import LaunchPlan, environment, make_launch, next_node
+from limedb.launch.plan import LaunchPlan, environment, make_launch, next_node, show_nodes_to_envoy
 from limedb.launch.processes import Pid, end_all, spawn
 from limedb.launch.readiness import wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
@@ -46,14 +46,16 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
 
 
 def add(folder: Folder) -> Service:
-    """Start another node, with the settings of the first, and return at once; it joins by itself.
-
-    Envoy keeps to the nodes that it knows: each carries requests to all. LaunchError.
+    """Start another node, with the settings of the first, and return at once; it joins by itself, and Envoy
+    knows it too. LaunchError.
     """
     with folder.locked("changes"):
         launch = folder.read()
         node = _spawn(next_node(folder, launch))
-        folder.write(replace(launch, nodes=(*launch.nodes, node)))
+        launch = replace(launch, nodes=(*launch.nodes, node))
+        folder.write(launch)
+        if launch.envoy:
+            show_nodes_to_envoy(folder, launch)
     return node
 
 

@@ -7,9 +7,10 @@ process or touch the network.
 import ipaddress
 import json
 import shutil
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import util
+from importlib import resources, util
 from pathlib import Path
 
 import jinja2
@@ -27,6 +28,12 @@ BODY_LIMIT = ESCAPED * (4 << 20) + (64 << 10)
 
 MAX_HEAP = 1 << 30
 """Bytes that Envoy may hold in memory, mostly answers that clients don't read, before it resets requests."""
+
+_SCRIPTS = ("field_values", "json_body", "rest_requests")
+"""The files that check a request of REST, in the order in which Lua reads them."""
+
+_CONNECT_TYPES = r"application/(connect\+)?(json|proto)"
+"""The content types of the Connect protocol, as a regular expression of RE2."""
 
 # Request headers that Envoy's router and HTTP manager obey from clients that they regard as internal.
 _OBEYED_HEADERS = (
@@ -92,7 +99,8 @@ class EnvoyOptions:
     """The choices for a configuration.
 
     admin: port 0: the kernel chooses one. descriptor: the path of the descriptor set where Envoy runs. otel:
-    an OTLP collector (gRPC), None: no tracing. max_body: the largest JSON body, in bytes.
+    an OTLP collector (gRPC), None: no tracing. max_body: the largest JSON body, in bytes. followed: the files
+    of routes and nodes, which Envoy reads again when they are replaced; None: all is in one file.
     """
 
     nodes: tuple[Upstream, ...]
@@ -102,6 +110,15 @@ class EnvoyOptions:
     otel: Address | None = None
     access_log: bool = False
     max_body: int = BODY_LIMIT
+    followed: "Followed | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The paths of the two files that depend on the nodes."""
+
+    routes: str
+    endpoints: str
 
 
 def parse_address(setting: str, text: str) -> Address:
@@ -125,43 +142,70 @@ def parse_node(text: str) -> Upstream:
 
 def render(options: EnvoyOptions) -> str:
     """Return the configuration as YAML. ConfigError: no nodes, or one twice."""
+    return _template("envoy").render(_values(options))
+
+
+def render_followed(options: EnvoyOptions) -> dict[str, str]:
+    """Return the contents of the files that Envoy follows, by their paths, the nodes first. ConfigError."""
+    if options.followed is None:
+        return {}
+    parts = (
+        (options.followed.endpoints, "endpoints", "envoy.config.endpoint.v3.ClusterLoadAssignment"),
+        (options.followed.routes, "routes", "envoy.config.route.v3.RouteConfiguration"),
+    )
+    values = _values(options)
+    return {
+        path: f'resources:\n- "@type": type.googleapis.com/{kind}\n'
+        + textwrap.indent(_template(name).render(values), "  ")
+        for path, name, kind in parts
+    }
+
+
+def _values(options: EnvoyOptions) -> dict[str, object]:
     urls = [node.url for node in options.nodes]
     if not urls or len(set(urls)) < len(urls):
         raise ConfigError("--node", ",".join(urls), "at least one node, and each only once")
     endpoints = rest.endpoints()
-    return _template().render(
-        services=rest.services(),
-        paths_by_methods=rest.paths_by_methods(),
-        bodies={endpoint.path: endpoint.body for endpoint in endpoints if endpoint.body},
-        fields=rest.json_fields(),
-        enums=rest.enums(),
-        streams={endpoint.path: True for endpoint in endpoints if endpoint.is_stream and not endpoint.body},
-        readable="|".join(endpoint.path for endpoint in endpoints if endpoint.method == "GET"),
-        outcomes=local_replies.OUTCOMES,
-        lua=_lua,
-        nodes=options.nodes,
-        resolved=all(Address(node.host, node.port).is_ip for node in options.nodes),
-        listen=options.listen,
-        admin=options.admin,
-        otel=options.otel,
-        access_log=options.access_log,
-        descriptor=options.descriptor,
-        max_body=options.max_body,
-        max_heap=MAX_HEAP,
-        local_codes=local_replies.CODES,
-        obeyed_headers=_OBEYED_HEADERS,
-        page_policy=_PAGE_POLICY,
-        unknown_node=f"unknown node in node= or x-limedb-node; the nodes are {', '.join(sorted(urls))}",
-    )
+    return {
+        "services": rest.services(),
+        "paths_by_methods": rest.paths_by_methods(),
+        "requests": rest.requests(),
+        "fields": rest.fields(),
+        "enums": rest.enums(),
+        "scripts": "".join(
+            (resources.files("limedb.launch") / f"{name}.lua").read_text() for name in _SCRIPTS
+        ),
+        "streams": {
+            endpoint.path: True for endpoint in endpoints if endpoint.is_stream and not endpoint.body
+        },
+        "readable": "|".join(endpoint.path for endpoint in endpoints if endpoint.method == "GET"),
+        "outcomes": local_replies.OUTCOMES,
+        "lua": _lua,
+        "nodes": options.nodes,
+        "resolved": all(Address(node.host, node.port).is_ip for node in options.nodes),
+        "listen": options.listen,
+        "admin": options.admin,
+        "otel": options.otel,
+        "access_log": options.access_log,
+        "descriptor": options.descriptor,
+        "max_body": options.max_body,
+        "followed": options.followed,
+        "connect_types": _CONNECT_TYPES,
+        "max_heap": MAX_HEAP,
+        "local_codes": local_replies.CODES,
+        "obeyed_headers": _OBEYED_HEADERS,
+        "page_policy": _PAGE_POLICY,
+        "unknown_node": f"unknown node in node= or x-limedb-node; the nodes are {', '.join(sorted(urls))}",
+    }
 
 
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(  # noqa: S701 (it is YAML, and the filter tojson writes the values)
         loader=jinja2.PackageLoader("limedb.launch", ""),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    return environment.get_template("envoy.yaml.j2")
+    return environment.get_template(f"{name}.yaml.j2")
 
 
 def _lua(value: object) -> str:

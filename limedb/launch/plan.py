@@ -7,13 +7,14 @@ process.
 import os
 import socket
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from limedb import config
 from limedb.errors import ConfigError, LaunchError
 from limedb.launch import envoy
-from limedb.launch.envoy import LOOPBACK, Address, EnvoyOptions, Upstream
+from limedb.launch.envoy import LOOPBACK, Address, EnvoyOptions, Followed, Upstream
 from limedb.launch.records import ENVOY, Folder, Launch, Service
 from limedb.wire import descriptors
 
@@ -130,20 +131,49 @@ def _inherited_settings() -> dict[str, str]:
 def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
     binary = envoy.find_envoy()
     path = plan.folder.path / "envoy.yaml"
-    path.write_text(envoy.render(_envoy_options(plan, node)))
+    otel = (node.otel_endpoint or "").removeprefix("http://")
+    upstreams = [Upstream(url, LOOPBACK, plan.base_port + index) for index, url in enumerate(plan.urls())]
+    options = replace(
+        _envoy_options(plan.folder, upstreams, node),
+        listen=Address(plan.host, plan.port),
+        otel=envoy.parse_address("OTEL_ENDPOINT", otel) if otel else None,
+        access_log=plan.access_log,
+    )
+    path.write_text(envoy.render(options))
+    _write_followed(options)
     argv = (str(binary), "-c", str(path), "--disable-hot-restart", "--log-level", "warning")
     workers = ("--concurrency", str(max(1, (os.cpu_count() or 1) // 2)))
     url = f"http://{f'[{plan.host}]' if ':' in plan.host else plan.host}:{plan.port}"
     return Service(ENVOY, url, config.address_of(url), argv + workers, {}, plan.folder.log(ENVOY))
 
 
-def _envoy_options(plan: LaunchPlan, node: config.Config) -> EnvoyOptions:
-    otel = (node.otel_endpoint or "").removeprefix("http://")
+def show_nodes_to_envoy(folder: Folder, launch: Launch) -> None:
+    """Let a running Envoy know all nodes of the launch; it follows the files, and breaks off nothing.
+    ConfigError.
+    """
+    node = config.load(launch.nodes[0].settings)
+    upstreams = [Upstream(node.url, *_place(node.address)) for node in launch.nodes]
+    _write_followed(_envoy_options(folder, upstreams, node))
+
+
+def _place(address: str) -> tuple[str, int]:
+    place = envoy.parse_address("NODE_URL", address)
+    return place.host, place.port
+
+
+def _envoy_options(folder: Folder, upstreams: Sequence[Upstream], node: config.Config) -> EnvoyOptions:
     return EnvoyOptions(
-        nodes=tuple(Upstream(url, LOOPBACK, plan.base_port + index) for index, url in enumerate(plan.urls())),
-        listen=Address(plan.host, plan.port),
+        nodes=tuple(upstreams),
+        listen=Address(LOOPBACK, 0),
         descriptor=str(descriptors.path()),
-        otel=envoy.parse_address("OTEL_ENDPOINT", otel) if otel else None,
-        access_log=plan.access_log,
         max_body=max(envoy.BODY_LIMIT, envoy.ESCAPED * node.max_value_size + (64 << 10)),
+        followed=Followed(str(folder.path / "routes.yaml"), str(folder.path / "endpoints.yaml")),
     )
+
+
+def _write_followed(options: EnvoyOptions) -> None:
+    """Replace each file as a whole: that is what Envoy notices."""
+    for path, content in envoy.render_followed(options).items():
+        fresh = Path(f"{path}.new")
+        fresh.write_text(content)
+        fresh.replace(path)

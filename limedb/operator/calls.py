@@ -6,6 +6,7 @@ Tested in tests/operator/test_silence.py.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, RequestTimeoutError
 from limedb.operator.call_errors import error_of
 from limedb.wire.channels import options_for
+from limedb.wire.expiry import expire_at
 from limedb.wire.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
@@ -143,9 +145,20 @@ class NodeClient(Caller):
         blob = response.WhichOneof("content") == "blob"
         return Found(response.blob if blob else response.value, response.node_url)
 
-    def set(self, key: str, value: str | bytes, ttl_ms: int = 0, level: Level | None = None) -> Receipt:
-        """Store a value; ttl_ms: milliseconds to live, 0: forever."""
+    def set(
+        self,
+        key: str,
+        value: str | bytes,
+        ttl_ms: int = 0,
+        level: Level | None = None,
+        expires_at_ms: int = 0,
+    ) -> Receipt:
+        """Store a value. ttl_ms: milliseconds to live; expires_at_ms: instead of that, until then, in
+        milliseconds since 1970; 0: forever.
+        """
         request = kv_pb2.SetRequest(key=key, ttl_ms=ttl_ms, consistency=consistency_of(level))
+        if expires_at_ms:
+            expire_at(request, expires_at_ms, int(time.time() * 1000))
         if isinstance(value, str):
             request.value = value
         else:

@@ -46,6 +46,7 @@ class LimeApp(App[None]):
         Binding("s", "set", "Set"),
         Binding("e", "edit", "Edit"),
         Binding("d", "delete", "Delete"),
+        Binding("c", "reconnect", "Continue here"),
         Binding("1", "show('cluster')", "Cluster", show=False),
         Binding("2", "show('data')", "Data", show=False),
         Binding("t", "theme", "Theme", show=False),
@@ -104,11 +105,14 @@ class LimeApp(App[None]):
         async for news in self._session.follow():
             self.cluster.take(news, self._clock())
             self._show()
+            self.refresh_bindings()
             self._ask_gossip()
 
     def _show(self) -> None:
         """Show the current state of the cluster."""
-        self.query_one("#headline", Static).update(content([self.cluster.headline()]))
+        other = Cell(" · another cluster: c continues here", "bad")
+        headline = (*self.cluster.headline(), *((other,) if self._session.other_cluster else ()))
+        self.query_one("#headline", Static).update(content([headline]))
         progress = self.cluster.progress(BAR)
         line = self.query_one("#progress", Static)
         line.display = progress is not None
@@ -132,6 +136,17 @@ class LimeApp(App[None]):
             lines = [(Cell("it does not answer", "bad"),), (Cell(printable(str(error)), "dim"),)]
         pane.border_title = Content(f"Gossip of {short(url)}")
         pane.show(lines)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to continue only where another cluster answers."""
+        return action != "reconnect" or bool(self._session.other_cluster)
+
+    async def action_reconnect(self) -> None:
+        """Read and write the cluster that answers now."""
+        await self._session.reconnect()
+        self._show()
+        self.refresh_bindings()
+        self.query_one(DataPane).action_reload()
 
     # --- the data
 

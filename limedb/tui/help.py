@@ -26,6 +26,7 @@ KEYS = (
     ("  ctrl+t, ctrl+s", "in a form with a value: as text, JSON or hex; store it"),
     ("v", "show the value as text, JSON, hex"),
     ("r", "read page and value again"),
+    ("c", "continue with another cluster that answers here now"),
     ("t", "dark or light"),
     ("?", "this help"),
     ("q", "quit"),

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from limedb.client import Client, Receipt, connect
 from limedb.client.arguments import addresses_of
 from limedb.core.quorum import Level
+from limedb.errors import UnavailableError
 from limedb.operator.console import ConsoleCalls
 from limedb.operator.console_follow import Follower
 from limedb.operator.console_values import Gossip, KeyPage, Lost, Owner, Sample
@@ -25,7 +26,8 @@ class TuiSession:
     """The cluster behind some addresses, "host:port,host:port". seconds: the time for an answer, and for a
     late sample. InvalidRequestError: these are not addresses.
 
-    Calls raise LimeDBError when they fail.
+    Calls raise LimeDBError when they fail. Those for keys go to one cluster, the first that answered: once
+    another one answers, they fail until `reconnect`.
     """
 
     def __init__(self, target: str, seconds: float) -> None:
@@ -33,10 +35,29 @@ class TuiSession:
         self._follower, self._calls = Follower(addresses_of(target), seconds), ConsoleCalls(seconds)
         self._client: Client | None = None
         self._opening = asyncio.Lock()
+        self._own = self._met = ""
 
-    def follow(self) -> AsyncGenerator[Sample | Lost, None]:
+    @property
+    def other_cluster(self) -> str:
+        """The id of the cluster that answers now; "" if it is that of the calls for keys."""
+        return self._met if self._met != self._own else ""
+
+    async def follow(self) -> AsyncGenerator[Sample | Lost, None]:
         """Yield the cluster again and again, through whichever node answers."""
-        return self._follower.follow()
+        async with aclosing(self._follower.follow()) as all_news:
+            async for news in all_news:
+                if isinstance(news, Sample) and news.cluster_id:
+                    self._met = news.cluster_id
+                    self._own = self._own or news.cluster_id
+                yield news
+
+    async def reconnect(self) -> None:
+        """Let the calls for keys go to the cluster that answers now."""
+        async with self._opening:
+            self._own = self._met
+            client, self._client = self._client, None
+            if client is not None:
+                await client.close()
 
     async def gossip(self, node_url: str) -> Gossip:
         """Ask a node what it has heard of the others."""
@@ -44,10 +65,12 @@ class TuiSession:
 
     async def page(self, prefix: str, after: str | None) -> KeyPage:
         """Return a page of the keys with a prefix, after a cursor."""
+        self._refuse_other()
         return await self._calls.page(prefix, after, PAGE_SIZE, self._follower.addresses)
 
     async def owners(self, key: str) -> tuple[Owner, ...]:
         """Return what each owner of a key holds."""
+        self._refuse_other()
         return await self._calls.owners(key, self._follower.addresses)
 
     async def get(self, key: str, level: Level | None) -> str | bytes | None:
@@ -80,10 +103,20 @@ class TuiSession:
         await self._calls.close()
 
     async def _values(self) -> Client:
-        """Return the client; open it when it is first needed. UnavailableError: nothing answers."""
+        """Return the client; open it when it is first needed. UnavailableError: nothing answers, or another
+        cluster does.
+        """
         async with self._opening:
+            self._refuse_other()
             if self._client is None:
-                client = connect(",".join(self._follower.addresses), timeout=self._seconds)
+                addresses = ",".join(self._follower.addresses)
+                client = connect(addresses, timeout=self._seconds, cluster_id=self._own)
                 await client.open()
                 self._client = client
         return self._client
+
+    def _refuse_other(self) -> None:
+        if self.other_cluster:
+            raise UnavailableError(
+                f"cluster {self._met} answers here now, no longer {self._own}: press c to continue with it"
+            )

@@ -8,6 +8,7 @@ from limedb.core.record import Record, value_size
 from limedb.errors import LimeDBError
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.replica import KeyPage
+from limedb.wire.expiry import ttl_ms_of
 from limedb.wire.old_errors import failure_of
 from limedb.wire.status import status_of
 from limedbpb.v1 import kv_pb2, record_pb2
@@ -19,9 +20,9 @@ def write_from(request: SetMessage, kind: str) -> Write:
     """The write that a Set or SetDirect asks for. kind: of its content, value or blob."""
     value = request.blob if kind == "blob" else request.value
     key, attempt = b"", 0
-    if isinstance(request, kv_pb2.SetRequest) and request.idempotency_key:
+    if isinstance(request, kv_pb2.SetRequest):
         key, attempt = request.idempotency_key, request.attempt
-    return Write(request.key, value, request.ttl_ms, key, attempt, request.expires_at_ms)
+    return Write(request.key, value, ttl_ms_of(request), key, attempt, request.expires_at_ms)
 
 
 def delete_from(request: kv_pb2.DeleteRequest) -> Write:
@@ -32,7 +33,7 @@ def delete_from(request: kv_pb2.DeleteRequest) -> Write:
 def batch_write_from(item: kv_pb2.BatchWrite, kind: str) -> Write:
     """The write that an item of a BatchSet asks for. kind: of its content, value, blob or delete."""
     value = None if kind == "delete" else item.blob if kind == "blob" else item.value
-    return Write(item.key, value, item.ttl_ms, item.idempotency_key, item.attempt, item.expires_at_ms)
+    return Write(item.key, value, ttl_ms_of(item), item.idempotency_key, item.attempt, item.expires_at_ms)
 
 
 def get_response(found: Found) -> kv_pb2.GetResponse:

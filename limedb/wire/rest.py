@@ -1,7 +1,8 @@
 """The REST paths of the public services, by the annotations of proto/.
 
 It owns the facts that a gateway needs besides the transcoding itself: the methods of a path, the fields of
-its JSON body, and the form of the gateway's own errors. It must never know which gateway is in use.
+its query and its JSON body, and the form of the gateway's own errors. It must never know which gateway is in
+use.
 
 Tested in tests/envoy/test_rest.py and tests/wire/test_rest.py.
 """
@@ -28,8 +29,27 @@ from limedb.wire.status import status_of
 from limedbpb.v1 import admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2
 
 _FILES = (kv_pb2, cluster_pb2, gossip_pb2, admin_pb2, dashboard_pb2)
-_MOST = {FieldDescriptor.TYPE_UINT32: (1 << 32) - 1, FieldDescriptor.TYPE_UINT64: (1 << 64) - 1}
-_VARIABLE = re.compile(r"\{\w+(?:=([^}]*))?\}")
+_MOST = {
+    FieldDescriptor.TYPE_UINT32: (1 << 32) - 1,
+    FieldDescriptor.TYPE_UINT64: (1 << 64) - 1,
+    FieldDescriptor.TYPE_FIXED64: (1 << 64) - 1,
+}
+_KINDS = dict.fromkeys(_MOST, "whole") | {
+    FieldDescriptor.TYPE_STRING: "text",
+    FieldDescriptor.TYPE_BYTES: "bytes",
+    FieldDescriptor.TYPE_BOOL: "bool",
+    FieldDescriptor.TYPE_DOUBLE: "number",
+    FieldDescriptor.TYPE_ENUM: "enum",
+    FieldDescriptor.TYPE_MESSAGE: "message",
+}
+_NEEDED = frozenset({"key", "keys", "writes"})
+"""Fields without which a request asks for nothing."""
+_OF_GO = frozenset({
+    "/gossip", "/api/v1/set", "/api/v1/set/direct", "/api/v1/get/", "/api/v1/del/", "/api/v1/keys",
+    "/api/v1/cluster/state", "/api/v1/cluster/ring", "/api/v1/cluster/gossip", "/api/v1/health",
+})  # fmt: skip
+"""The paths of the Go LimeDB up to their keys, which ignored unknown parameters in the query."""
+_VARIABLE = re.compile(r"\{(\w+)(?:=([^}]*))?\}")
 
 
 class Endpoint(NamedTuple):
@@ -42,6 +62,12 @@ class Endpoint(NamedTuple):
     """The full name of the JSON body's message; None if there is no body."""
     is_stream: bool
     """Whether it answers with a line for each message, as they come."""
+    message: str
+    """The full name of the request's message."""
+    start: str
+    """The path itself, up to its variable if it has one."""
+    variables: tuple[str, ...]
+    """The fields that stand in the path."""
 
 
 def services() -> list[str]:
@@ -75,15 +101,26 @@ def paths_by_methods() -> dict[str, str]:
     return {allow: "|".join(sorted(some)) for allow, some in sorted(paths.items())}
 
 
-def json_fields() -> dict[str, dict[str, dict[str, str]]]:
-    """For each message of a JSON body, by full name: its fields' names in JSON, in both spellings.
+def requests() -> dict[str, dict[str, str | bool]]:
+    """For each path, up to its variable, what a request takes.
 
-    Each name maps to facts: name, the usual spelling; message or enum, the full name of its type; oneof, the
-    name of the choice that it belongs to; most, the largest number that it may be. What has none is left out.
+    message: its full name. takes: the fields that may stand in the query. has_body: they may stand in a body,
+    too. needs_body: without one it would ask for nothing. ignores_unknown: parameters of the query that it
+    doesn't have.
     """
-    found: dict[str, dict[str, dict[str, str]]] = {}
+    return {endpoint.start: _request_facts(endpoint) for endpoint in endpoints()}
+
+
+def fields() -> dict[str, dict[str, dict[str, str | bool]]]:
+    """For each message of a request with a path, by full name: its fields' names in JSON, in both spellings.
+
+    Each name maps to facts: name, the usual spelling; kind, one of text, bytes, bool, whole, number, enum and
+    message; message or enum, the full name of its type; is_list; oneof, the name of the choice that it
+    belongs to; most, the largest whole number that it may be. Facts that don't apply are left out.
+    """
+    found: dict[str, dict[str, dict[str, str | bool]]] = {}
     for method in _methods():
-        if _rule(method).body:
+        if _endpoints(method):
             _add_fields(method.input_type, found)
     return found
 
@@ -111,13 +148,34 @@ def _methods() -> Iterator[MethodDescriptor]:
         yield from service.methods
 
 
-def _endpoints(method: MethodDescriptor) -> Iterator[Endpoint]:
-    rule = _rule(method)
+def _endpoints(method: MethodDescriptor) -> list[Endpoint]:
+    rule, message = _rule(method), method.input_type.full_name
+    found = []
     for binding in (rule, *rule.additional_bindings):
         if verb := binding.WhichOneof("pattern"):
-            body = method.input_type.full_name if binding.body else None
-            path = _expression(getattr(binding, verb))
-            yield Endpoint(verb.upper(), path, body, method.server_streaming)
+            template = getattr(binding, verb)
+            found.append(
+                Endpoint(
+                    method=verb.upper(),
+                    path=_expression(template),
+                    body=message if binding.body else None,
+                    is_stream=method.server_streaming,
+                    message=message,
+                    start=template.partition("{")[0],
+                    variables=tuple(match[1] for match in _VARIABLE.finditer(template)),
+                )
+            )
+    return found
+
+
+def _request_facts(endpoint: Endpoint) -> dict[str, str | bool]:
+    message = next(m.input_type for m in _methods() if m.input_type.full_name == endpoint.message)
+    names = {field.json_name for field in message.fields}
+    in_query = sorted(names - set(endpoint.variables))
+    facts: dict[str, str | bool] = {"message": endpoint.message, "takes": ", ".join(in_query) or "none"}
+    if endpoint.body:
+        facts |= {"has_body": True, "needs_body": not names.isdisjoint(_NEEDED)}
+    return facts | ({"ignores_unknown": True} if endpoint.start in _OF_GO else {})
 
 
 def _rule(method: MethodDescriptor) -> HttpRule:
@@ -130,7 +188,7 @@ def _expression(template: str) -> str:
     """A path's template, such as /api/v1/get/{key=**}, as a regular expression."""
     parts, at = [], 0
     for variable in _VARIABLE.finditer(template):
-        parts += [re.escape(template[at : variable.start()]), _segments(variable[1] or "*")]
+        parts += [re.escape(template[at : variable.start()]), _segments(variable[2] or "*")]
         at = variable.end()
     return "".join([*parts, re.escape(template[at:])])
 
@@ -148,7 +206,7 @@ def _enums_of(file: FileDescriptor) -> Iterator[EnumDescriptor]:
         yield from _enums_of(needed)
 
 
-def _add_fields(message: Descriptor, found: dict[str, dict[str, dict[str, str]]]) -> None:
+def _add_fields(message: Descriptor, found: dict[str, dict[str, dict[str, str | bool]]]) -> None:
     if message.full_name in found:
         return
     found[message.full_name] = names = {}
@@ -158,12 +216,15 @@ def _add_fields(message: Descriptor, found: dict[str, dict[str, dict[str, str]]]
             _add_fields(field.message_type, found)
 
 
-def _facts(field: FieldDescriptor) -> dict[str, str]:
-    oneof, facts = field.containing_oneof, {"name": field.json_name}
+def _facts(field: FieldDescriptor) -> dict[str, str | bool]:
+    oneof = field.containing_oneof
+    facts: dict[str, str | bool] = {"name": field.json_name, "kind": _KINDS[field.type]}
     if field.message_type is not None:
         facts["message"] = field.message_type.full_name
     if field.enum_type is not None:
         facts["enum"] = field.enum_type.full_name
+    if field.is_repeated:
+        facts["is_list"] = True
     if oneof is not None and len(oneof.fields) > 1:
         facts["oneof"] = oneof.name
     if field.type in _MOST:

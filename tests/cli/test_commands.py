@@ -79,6 +79,44 @@ def test_a_value_lives_as_long_as_it_was_told_to(run: Run, told: Told) -> None:
         assert all(before + 590 < end < time.time() + 610 for end in ends)
 
 
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2030-01-31T12:00:00Z", 1896091200000),
+        ("2030-01-31T14:00:00.25+02:00", 1896091200250),
+        ("1896091200000", 1896091200000),
+    ],
+)
+def test_a_value_lives_until_its_moment(run: Run, told: Told, text: str, moment: int) -> None:
+    assert run("set", "kv/moment", "v", "--expires-at", text).stdout == "OK\n"
+    assert {int(owner["expiresAtMs"]) for owner in told("locate", "kv/moment")["owners"]} - {0} == {moment}
+
+
+def test_a_moment_that_has_passed_deletes_the_key(run: Run) -> None:
+    assert run("set", "kv/passed", "v").stdout == "OK\n"
+    assert run("set", "kv/passed", "new", "--expires-at", "2020-01-01T00:00:00Z").stdout == "OK\n"
+    assert run("get", "kv/passed").returncode == 3
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("2030-01-31", "is no moment such as 2030-01-31T12:00:00Z"),
+        ("2030-01-31T12:00:00", "is no moment such as 2030-01-31T12:00:00Z"),
+        ("2030-02-31T12:00:00Z", "is no moment such as 2030-01-31T12:00:00Z"),
+        ("", "is no moment such as"),
+        ("-1", "is no moment such as"),
+        ("1896091200", "must be 100000000000 (in 1973) to 253402300799999 (in 9999), in milliseconds since"),
+        ("9" * 5000, "must be 100000000000 (in 1973) to"),
+    ],
+)
+def test_what_is_no_moment_is_refused_with_the_forms(text: str, message: str) -> None:
+    done = limedb("set", "k", "v", "--expires-at", text)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("command", [["get", ""], ["set", "k" * 5000, "v"], ["locate", ""]])
 def test_what_a_node_can_not_understand_is_exit_code_2_too(run: Run, command: list[str]) -> None:
     done = run(*command)
@@ -104,6 +142,7 @@ def test_bytes_of_a_file_come_back_as_they_were(run: Run, told: Told, tmp_path: 
         ["get", "k", "--target", "localhost"],
         ["status", "--target", "localhost:7001,localhost:7002"],
         ["set", "k", "v", "--ttl", "1", "--ttl-ms", "1"],
+        ["set", "k", "v", "--ttl", "1", "--expires-at", "1896091200000"],
         ["set", "k", "v", "--ttl", "0"],
         ["get", "k", "--consistency", "most"],
         ["watch"],

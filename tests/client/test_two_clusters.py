@@ -120,6 +120,23 @@ async def test_a_tunnel_that_leads_elsewhere_later_carries_no_call(twins: Twins)
         assert await second.get(key) is None
 
 
+async def test_a_watch_is_resumed_in_its_own_cluster_only(twins: Twins) -> None:
+    key = new_key()
+    with leading_to(twins.first) as way:
+        async with (
+            limedb.connect(way.address, follow_ring=False, timeout=60) as db,
+            alone(twins.first) as first,
+            alone(twins.second) as second,
+            db.watch(prefix=key) as watch,
+        ):
+            way.lead_to(twins.second)
+            await second.set(f"{key}/astray", "v")
+            await led_astray(lambda: db.get(key, timeout=2))
+            way.lead_to(twins.first)
+            await first.set(f"{key}/own", "v")
+            assert (await watch.next(timeout=60)).key == f"{key}/own"
+
+
 async def test_a_tunnel_that_leads_elsewhere_before_the_first_call_carries_none(twins: Twins) -> None:
     """The client has asked the node for its name, and opens its session only now: the node refuses that."""
     key = new_key()

@@ -80,6 +80,41 @@ def test_a_write_is_seen_once(
     assert gateway.calls(method) == 1
 
 
+@pytest.mark.parametrize("size", [1000, 3 << 20])
+def test_reads_of_rest_and_of_connect_are_tried_again_whatever_their_size(
+    gateway: Gateway, size: int
+) -> None:
+    asked = kv_pb2.BatchGetRequest(keys=["k" * 1000] * (size // 1000))
+    fail_once(gateway, "BatchGet")
+    assert gateway.client.post("/api/v1/batch/get", json={"keys": list(asked.keys)}).status_code == 200
+    fail_once(gateway, "BatchGet")
+    call = "/limedb.v1.KVService/BatchGet"
+    headers = {"content-type": "application/proto"}
+    answer = gateway.client.post(call, content=asked.SerializeToString(), headers=headers)
+    assert answer.status_code == 200, answer.text
+    fail_once(gateway, "BatchGet")
+    pin = headers | {"x-limedb-node": gateway.nodes[0].url}
+    assert gateway.client.post(call, content=asked.SerializeToString(), headers=pin).status_code == 503
+    fail_once(gateway, "Set")
+    body = kv_pb2.SetRequest(key="k", value="v").SerializeToString()
+    assert gateway.client.post("/limedb.v1.KVService/Set", content=body, headers=headers).status_code == 503
+
+
+def test_reads_of_grpc_are_tried_again_up_to_64_kib(gateway: Gateway) -> None:
+    """Beyond that, the client gets the node's own answer: Envoy holds no more of a stream."""
+    with grpc.insecure_channel(gateway.address) as channel:
+        stub = kv_pb2_grpc.KVServiceStub(channel)
+        fail_once(gateway, "BatchGet")
+        stub.BatchGet(kv_pb2.BatchGetRequest(keys=["k" * 1000] * 60), timeout=10)
+        assert gateway.calls("BatchGet") > 1
+        fail_once(gateway, "BatchGet")
+        before = gateway.calls("BatchGet")
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.BatchGet(kv_pb2.BatchGetRequest(keys=["k" * 1000] * 200), timeout=10)
+        assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.UNAVAILABLE, "told to fail")
+        assert gateway.calls("BatchGet") == before + 1
+
+
 def test_a_pinned_read_is_not_tried_again(gateway: Gateway) -> None:
     fail_once(gateway, "Get")
     answer = gateway.client.get("/api/v1/get/k", params={"node": gateway.nodes[0].url})

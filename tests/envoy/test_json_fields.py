@@ -12,9 +12,9 @@ REFUSED = [
     ("/api/v1/set", {"ttl": {"key": "k"}, "key": "k"}, "unknown field ttl in SetRequest"),
     ("/api/v1/set", {"Key": "k", "value": "v"}, "unknown field Key in SetRequest"),
     ("/api/v1/set", {"key": "k", "value": "v", "": 1}, "unknown field  in SetRequest"),
-    ("/api/v1/set", {"key": "k", "value": '"}', 'a"b\\': 1}, "unknown field a??b?? in SetRequest"),
+    ("/api/v1/set", {"key": "k", "value": '"}', 'a"b\\': 1}, 'unknown field a\\"b\\\\ in SetRequest'),
     ("/api/v1/set/direct", {"key": "k", "consistency": 1}, "unknown field consistency in SetDirectRequest"),
-    ("/api/v1/batch/set", {"writes": [{"key": "k"}, {"kye": "k"}]}, "unknown field kye in BatchWrite"),
+    ("/api/v1/batch/set", {"writes": [{"key": "k"}, {"kye": "k"}]}, "writes[1]: unknown field kye in Bat"),
     ("/api/v1/batch/set", {"writes": [], "writs": []}, "unknown field writs in BatchSetRequest"),
     ("/api/v1/batch/get", {"keys": ["k"], "key": "k"}, "unknown field key in BatchGetRequest"),
     ("/api/v1/admin/decommission", {"url": "http://a:1", "dryrun": True}, "unknown field dryrun in"),
@@ -22,7 +22,7 @@ REFUSED = [
     (
         "/gossip",
         {"type": "GOSSIP_SYN", "payload": {"digests": [{"url": "x"}]}},
-        "unknown field url in Digest",
+        "payload.digests[0]: unknown field url in Digest",
     ),
 ]
 WRONG = [
@@ -31,7 +31,7 @@ WRONG = [
     ('{"key":"k","value":"v","blob":"aGk="}', "value and blob in SetRequest: give one of them"),
     (
         '{"key":"k","consistency":"QUORM"}',
-        "consistency=QUORM: must be one of CONSISTENCY_ONE, CONSISTENCY_QUORUM",
+        'consistency="QUORM": must be one of CONSISTENCY_ONE, CONSISTENCY_QUORUM',
     ),
     (
         '{"key":"k","value":"v","ttlMs":NaN}',
@@ -41,7 +41,7 @@ WRONG = [
         (f'{{"key":"k","value":"v","ttlMs":{number}}}', f"ttlMs={number}: must be a whole number from 0 to")
         for number in ("-1", "1.5", "1e300", "Infinity", "18446744073709551616", "true")
     ),
-    ('{"key":"k","value":"v","ttlMs":"abc"}', "ttlMs=abc: must be a whole number"),
+    ('{"key":"k","value":"v","ttlMs":"abc"}', 'ttlMs="abc": must be a whole number'),
     ("[]", "the body must be a JSON object; its fields are attempt, blob, consistency, expiresAtMs,"),
     (" null", "the body must be a JSON object"),
     ("", "the body is empty: send a JSON object; its fields are attempt, blob"),
@@ -81,7 +81,7 @@ def test_a_body_that_does_not_say_what_it_means_is_refused_in_our_words(
 
 def test_a_level_that_does_not_exist_is_refused_with_the_levels_in_a_query_too(gateway: Gateway) -> None:
     for method, path in (("GET", "get/k"), ("DELETE", "del/k"), ("GET", "scan")):
-        answer = gateway.client.request(method, f"/api/v1/{path}?x=1&consistency=QUORM")
+        answer = gateway.client.request(method, f"/api/v1/{path}?consistency=QUORM")
         assert answer.status_code == 400
         assert answer.json()["message"] == (
             "consistency=QUORM: must be one of CONSISTENCY_ONE, CONSISTENCY_QUORUM, CONSISTENCY_ALL,"
@@ -133,4 +133,4 @@ def test_a_query_of_a_newer_path_that_it_does_not_have_is_refused_by_name(
     answer = gateway.client.get(f"/api/v1/{path}")
     name = path.partition("?")[2].partition("=")[0]
     assert (answer.status_code, answer.json()["code"]) == (400, 3)
-    assert f'"{name}"' in answer.json()["message"]
+    assert answer.json()["message"].startswith(f"unknown parameter {name} in the query; this path takes ")

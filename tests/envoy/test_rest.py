@@ -173,7 +173,6 @@ def test_no_key_is_a_bad_request(gateway: Gateway, path: str) -> None:
         ("GET", "/dashboard.html"),
         ("GET", "/nope"),
         ("GET", "/api/v1/nope"),
-        ("POST", "/limedb.v1.KVService/Get"),
         ("POST", "/limedb.v1.ReplicaService/Read"),
         ("POST", "/limedb.v1.TopologyService/Learn"),
         ("POST", "/gossip/more"),

@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.clusters import RunningCluster, limedb, running_cluster
+from tests.support.clusters import RunningCluster, limedb, read_cluster, running_cluster
 from tests.support.pipes import closed_pipe, full_pipe
 from tests.support.ports import free_ports
 
@@ -107,7 +107,25 @@ def test_a_node_that_runs_is_restarted_too(tmp_path: Path) -> None:
         assert pinned(cluster, "node1").status_code == 200
 
 
-def test_a_node_that_was_added_is_restarted_though_envoy_does_not_know_it(tmp_path: Path) -> None:
+def test_a_node_that_was_added_is_reached_through_envoy_and_no_stream_breaks(tmp_path: Path) -> None:
+    with (
+        running_cluster(tmp_path, nodes=2, env=SETTINGS) as cluster,
+        httpx.stream("GET", f"{cluster.envoy_url}/api/v1/cluster/watch?intervalMs=100", timeout=30) as watch,
+    ):
+        lines = watch.iter_lines()
+        next(lines)
+        cluster.add()
+        cluster = read_cluster(cluster.folder)
+        wait_until(lambda: pinned(cluster, "node3").status_code == 200, "Envoy to reach the third")
+        assert pinned(cluster, "node3").json()["nodeUrl"] == cluster.nodes[2].url
+        asked = {httpx.get(f"{cluster.envoy_url}/api/v1/health").json()["nodeUrl"] for _ in range(60)}
+        assert asked == {node.url for node in cluster.nodes}
+        wait_until(lambda: len(json.loads(next(lines))["nodes"]) == 3, "the watch to see the third")
+        unknown = httpx.get(f"{cluster.envoy_url}/api/v1/health?node=x").json()["message"]
+        assert unknown.endswith(", ".join(sorted(node.url for node in cluster.nodes)))
+
+
+def test_a_node_that_was_added_is_restarted(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=2, env=SETTINGS) as cluster:
         cluster.add()
         wait_until(lambda: pinned(cluster, "node1", "cluster/state").json()["activeNodes"] == 3, "the third")

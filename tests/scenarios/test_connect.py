@@ -63,6 +63,53 @@ def test_set_get_batch_and_health_in_json(rest: httpx.Client) -> None:
     assert call(rest, "ClusterService/GetState", {}).json()["totalNodes"] == 4
 
 
+def test_the_version_may_be_left_out_and_the_type_may_have_a_charset(rest: httpx.Client) -> None:
+    key = new_key()
+    call(rest, "KVService/Set", {"key": key, "value": "v"}).raise_for_status()
+    for headers in (
+        {"content-type": "application/json"},
+        {"content-type": "application/json; charset=utf-8"},
+    ):
+        for more in ({}, VERSION):
+            answer = rest.post(
+                "/limedb.v1.KVService/Get", content=json.dumps({"key": key}), headers=headers | more
+            )
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+            assert answer.json()["value"] == "v"
+    missing = rest.post("/limedb.v1.KVService/Get", json={"key": new_key()})
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+    answer = rest.post(
+        "/limedb.v1.KVService/Get",
+        content=kv_pb2.GetRequest(key=key).SerializeToString(),
+        headers={"content-type": "application/proto"},
+    )
+    assert kv_pb2.GetResponse.FromString(answer.content).value == "v"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"]
+)
+def test_a_call_of_another_type_is_415_with_the_types(rest: httpx.Client, content_type: str) -> None:
+    for headers in ({}, VERSION):
+        answer = rest.post(
+            "/limedb.v1.KVService/Get",
+            content=b"{}",
+            headers=headers | ({"content-type": content_type} if content_type else {}),
+        )
+        assert answer.status_code == 415
+        assert "application/json or application/proto (the Connect protocol)" in answer.text
+
+
+def test_a_request_that_is_too_large_says_how_large_it_may_be(rest: httpx.Client) -> None:
+    for size, status, code, words in (
+        (9 << 20, 400, "invalid_argument", "in JSON: at most 8388608, or send it as protobuf"),
+        (26 << 20, 413, "resource_exhausted", "a request may have 25231360 bytes, in JSON 8 MiB"),
+    ):
+        answer = call(rest, "KVService/Set", {"key": "k", "value": "v" * size})
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert words in answer.json()["message"]
+
+
 def test_set_and_get_in_protobuf(rest: httpx.Client) -> None:
     key = new_key()
     call(rest, "KVService/Set", {"key": key, "blob": base64.b64encode(b"\0\xff").decode()})

@@ -236,6 +236,27 @@ class TestBatches:
         assert "key is empty" in refused(rest.post("/api/v1/batch/set", json=batch), 400, 3)
         assert rest.get(get_path(key)).status_code == 404
 
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            ({"delete": True, "ttlMs": 1000}, "ttlMs=1000 for key 'k': a delete has none; leave it out"),
+            ({"delete": True, "expiresAtMs": 2 * 10**12}, "expiresAtMs=2000000000000 for key 'k': a delete"),
+            ({"value": "v", "ttlMs": 5, "expiresAtMs": 2 * 10**12}, "ttlMs=5 and expiresAtMs=2000000000000"),
+            ({"value": "v", "delete": True}, "value and delete in BatchWrite: give one of them"),
+            ({"value": "v", "attempt": 2}, "idempotencyKey of 0 bytes: must be 16 to 64 bytes"),
+        ],
+    )
+    def test_a_write_that_is_two_things_is_refused_by_its_place(
+        self, rest: httpx.Client, more: dict[str, Any], message: str
+    ) -> None:
+        key = new_key()
+        batch = {"writes": [{"key": key, "value": "x"}, {"key": "k", **more}]}
+        assert refused(rest.post("/api/v1/batch/set", json=batch), 400, 3).startswith(f"writes[1]: {message}")
+        assert rest.get(get_path(key)).status_code == 404
+        if "delete" not in more:
+            alone = refused(rest.post("/api/v1/set", json={"key": "k", **more}), 400, 3)
+            assert alone.startswith(message)
+
     def test_an_answer_that_would_be_too_large_says_what_to_do(
         self, rest: httpx.Client, urls: list[str]
     ) -> None:

@@ -1,9 +1,14 @@
 """What the terminal UI shows when nodes of a real cluster fail."""
 
+from pathlib import Path
+
+import pytest
+
 from limedb.core.quorum import Level
 from limedb.tui.dialogs import SetDialog
 from limedb.tui.drafts import Draft
-from tests.support.clusters import RunningCluster
+from tests.support.clusters import RunningCluster, limedb, running_cluster
+from tests.tui.conftest import FAST
 from tests.tui.screens import LARGE, live
 
 
@@ -65,3 +70,24 @@ async def test_what_a_level_asks_for_decides_whether_it_can_be_done(broken: Runn
         await shown.until("why it can't be read", lambda: "at level all" in shown.value)
         await shown.press("d", *["ctrl+l"] * 3, "y")
         await shown.until("it deleted", lambda: "'k' is deleted" in shown.everything())
+
+
+@pytest.mark.cluster
+async def test_a_cluster_that_was_made_anew_is_named_and_written_only_when_asked(tmp_path: Path) -> None:
+    with running_cluster(tmp_path, nodes=1, env=FAST, envoy=False) as cluster:
+        async with live(cluster.nodes[0].address, LARGE, nodes=1) as shown:
+            await shown.open_set()
+            await shown.press("k", "enter", "v", "ctrl+s")
+            await shown.until("it stored", lambda: shown.value == "v")
+            cluster.kill("node1")
+            cluster.restart("node1")  # it had its data in memory
+            await shown.until("the other cluster", lambda: "another cluster: c continues" in shown.headline)
+            await shown.open_set()
+            await shown.press("k", "enter", "w", "ctrl+s")
+            await shown.until("why not", lambda: "press c to continue with it" in shown.everything())
+            assert limedb("get", "k", "--target", cluster.nodes[0].address).returncode == 3
+            await shown.press("escape", "c")
+            await shown.until("its own cluster", lambda: "another cluster" not in shown.headline)
+            await shown.open_set()
+            await shown.press("k", "enter", "w", "ctrl+s")
+            await shown.until("it stored there", lambda: shown.value == "w")

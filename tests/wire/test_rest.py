@@ -8,6 +8,7 @@ from google.rpc.status_pb2 import Status
 from limedb.errors import UnavailableError
 from limedb.wire import rest
 from limedb.wire.status import error_from
+from limedbpb.v1 import gossip_pb2, record_pb2
 
 
 def allowed(path: str) -> list[str]:
@@ -27,18 +28,42 @@ def test_what_a_path_has_in_it_is_taken_literally() -> None:
     assert allowed("/faviconxsvg") == []
 
 
-def test_a_body_has_its_fields_in_both_spellings_and_those_of_what_it_holds() -> None:
-    fields = rest.json_fields()
+def test_a_request_has_its_fields_in_both_spellings_and_those_of_what_it_holds() -> None:
+    fields = rest.fields()
     write = fields["limedb.v1.SetRequest"]
-    assert write["ttlMs"] == write["ttl_ms"] == {"name": "ttlMs", "most": str(2**64 - 1)}
-    assert write["blob"] == {"name": "blob", "oneof": "content"}
-    assert write["consistency"] == {"name": "consistency", "enum": "limedb.v1.Consistency"}
+    assert write["ttlMs"] == write["ttl_ms"] == {"name": "ttlMs", "kind": "whole", "most": str(2**64 - 1)}
+    assert write["blob"] == {"name": "blob", "kind": "bytes", "oneof": "content"}
+    level = {"name": "consistency", "kind": "enum", "enum": "limedb.v1.Consistency"}
+    assert write["consistency"] == fields["limedb.v1.ScanRequest"]["consistency"] == level
     assert fields["limedb.v1.BatchSetRequest"]["writes"] == {
         "name": "writes",
+        "kind": "message",
         "message": "limedb.v1.BatchWrite",
+        "is_list": True,
     }
     assert rest.enums()["limedb.v1.Consistency"][1] == "CONSISTENCY_ONE"
-    assert "limedb.v1.ScanRequest" not in fields  # GET has no body
+    assert "limedb.v1.SessionRequest" not in fields  # it has no path
+
+
+def test_a_request_is_known_by_its_path_up_to_the_key() -> None:
+    requests = rest.requests()
+    assert requests["/api/v1/get/"] == {
+        "message": "limedb.v1.GetRequest",
+        "takes": "consistency",
+        "ignores_unknown": True,
+    }
+    assert requests["/api/v1/replicas/"] == {"message": "limedb.v1.LocateKeyRequest", "takes": "none"}
+    write = requests["/api/v1/batch/set"]
+    assert (write["has_body"], write["needs_body"], write["takes"]) == (True, True, "consistency, writes")
+
+
+def test_each_enum_of_a_request_counts_its_values_from_zero() -> None:
+    """Only then is a number one of its values if it is less than how many there are."""
+    used = {field.get("enum") for fields in rest.fields().values() for field in fields.values()} - {None}
+    for enum in (record_pb2.Consistency, gossip_pb2.Gossip):
+        assert list(enum.values()) == list(range(len(enum.values())))
+        used.discard(enum.DESCRIPTOR.full_name)
+    assert not used
 
 
 def test_streams_and_bodies_are_known_by_path() -> None:

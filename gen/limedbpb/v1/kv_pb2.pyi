@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SetRequest(_message.Message):
-    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms")
+    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class SetRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    TTL_IS_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -29,7 +30,8 @@ class SetRequest(_message.Message):
     idempotency_key: bytes
     attempt: int
     expires_at_ms: int
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+    ttl_is_fallback: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ...) -> None: ...
 
 class SetResponse(_message.Message):
     __slots__ = ("receipt",)
@@ -76,18 +78,20 @@ class DeleteResponse(_message.Message):
     def __init__(self, deleted: _Optional[int] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class SetDirectRequest(_message.Message):
-    __slots__ = ("key", "value", "blob", "ttl_ms", "expires_at_ms")
+    __slots__ = ("key", "value", "blob", "ttl_ms", "expires_at_ms", "ttl_is_fallback")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    TTL_IS_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
     ttl_ms: int
     expires_at_ms: int
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+    ttl_is_fallback: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ...) -> None: ...
 
 class SetDirectResponse(_message.Message):
     __slots__ = ("receipt",)
@@ -168,7 +172,7 @@ class BatchSetRequest(_message.Message):
     def __init__(self, writes: _Optional[_Iterable[_Union[BatchWrite, _Mapping]]] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
 
 class BatchWrite(_message.Message):
-    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt", "expires_at_ms")
+    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +181,7 @@ class BatchWrite(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    TTL_IS_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -185,7 +190,8 @@ class BatchWrite(_message.Message):
     idempotency_key: bytes
     attempt: int
     expires_at_ms: int
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+    ttl_is_fallback: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ...) -> None: ...
 
 class BatchSetResponse(_message.Message):
     __slots__ = ("results",)

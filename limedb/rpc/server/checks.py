@@ -122,10 +122,8 @@ class Checks:
         most = self._max_value_size
         if value is not None and len(value) > most // 4 and (size := value_size(value)) > most:
             raise ValueTooLargeError(key, size, most)
-        if ttl_ms > MAX_TTL_MS:
-            raise InvalidRequestError(f"ttlMs={ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
-        if expires_at_ms:
-            _check_expiry(write)
+        if ttl_ms or expires_at_ms:
+            _check_life(write)
         if idempotency_key or attempt:
             _check_attempt(write)
         return write
@@ -224,18 +222,19 @@ def _is_refused(check: Callable[[T], object], item: T) -> bool:
     return False
 
 
-def _check_expiry(write: Write) -> None:
-    if write.ttl_ms:
+def _check_life(write: Write) -> None:
+    key, ttl_ms, moment = write.key, write.ttl_ms, write.expires_at_ms
+    if ttl_ms and moment:
         raise InvalidRequestError(
-            f"ttlMs={write.ttl_ms} and expiresAtMs={write.expires_at_ms} for key {write.key!r}:"
-            " give one of them"
+            f"ttlMs={ttl_ms} and expiresAtMs={moment} for key {key!r}: give one of them"
         )
     if write.value is None:
-        raise InvalidRequestError(
-            f"expiresAtMs={write.expires_at_ms} for key {write.key!r}: a delete has none; leave it out"
-        )
-    if not MIN_EXPIRES_AT_MS <= write.expires_at_ms <= MAX_EXPIRES_AT_MS:
-        raise InvalidRequestError(f"expiresAtMs={write.expires_at_ms}: {EXPIRY_RANGE}, or 0 for never")
+        given = f"ttlMs={ttl_ms}" if ttl_ms else f"expiresAtMs={moment}"
+        raise InvalidRequestError(f"{given} for key {key!r}: a delete has none; leave it out")
+    if ttl_ms > MAX_TTL_MS:
+        raise InvalidRequestError(f"ttlMs={ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
+    if moment and not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
+        raise InvalidRequestError(f"expiresAtMs={moment}: {EXPIRY_RANGE}, or 0 for never")
 
 
 def _check_attempt(write: Write) -> None:

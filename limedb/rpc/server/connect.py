@@ -7,12 +7,14 @@ Tested in tests/rpc/server/test_connect.py and tests/scenarios/test_connect.py.
 """
 
 import asyncio
+import base64
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import grpc
 from google.protobuf import json_format
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
@@ -27,6 +29,7 @@ MOST_BYTES = 8 << 20
 """The largest request in JSON, and the most bytes of protobuf that become an answer in JSON."""
 ASIDE_BYTES = 16 << 10
 """Messages of more bytes are converted in a thread: the event loop would stand still as long."""
+_URL_SAFE = str.maketrans("-_", "+/")
 COPIES = 2
 """How many times as much memory a message in JSON takes as one in protobuf."""
 
@@ -37,6 +40,7 @@ class JsonMessages:
     def __init__(self, method: MethodDescriptor) -> None:
         self._request: type[Message] = GetMessageClass(method.input_type)
         self._answer: type[Message] = GetMessageClass(method.output_type)
+        self._method, self._has_bytes = method, _has_bytes(method.input_type)
 
     async def request(self, data: bytes) -> bytes:
         """A request in protobuf's form. MalformedRequestError."""
@@ -50,6 +54,8 @@ class JsonMessages:
         try:
             if not data.lstrip().startswith(b"{"):  # an empty list would be taken for an empty object
                 raise ValueError("it is not an object")
+            if self._has_bytes:
+                _check_bytes(json.loads(data), self._method.input_type)
             return json_format.Parse(data, self._request()).SerializeToString()
         except (json_format.ParseError, ValueError, RecursionError) as error:
             name = self._request.DESCRIPTOR.name
@@ -66,6 +72,33 @@ class JsonMessages:
 
     def _write(self, data: bytes) -> bytes:
         return json_format.MessageToJson(self._answer.FromString(data), indent=None).encode()
+
+
+def _has_bytes(message: Descriptor) -> bool:
+    """Whether a request, none of which holds itself, has bytes anywhere."""
+    return any(
+        field.type == field.TYPE_BYTES or (field.message_type is not None and _has_bytes(field.message_type))
+        for field in message.fields
+    )
+
+
+def _check_bytes(fields: Mapping[str, Any], message: Descriptor) -> None:
+    """ValueError: bytes that are not base64, in either alphabet: protobuf would leave digits out."""
+    for field in message.fields:
+        given = fields.get(field.json_name, fields.get(field.name))
+        for value in given if isinstance(given, list) else [given]:
+            if isinstance(value, dict) and field.message_type is not None:
+                _check_bytes(value, field.message_type)
+            elif isinstance(value, str) and field.type == field.TYPE_BYTES:
+                _check_base64(field.json_name, value)
+
+
+def _check_base64(name: str, text: str) -> None:
+    digits = "".join(text.split()).rstrip("=")
+    try:
+        base64.b64decode(digits.translate(_URL_SAFE) + "=" * (-len(digits) % 4), validate=True)
+    except ValueError:
+        raise ValueError(f"{name}={text:.64}: must be base64") from None
 
 
 class Handlers(grpc.GenericRpcHandler):

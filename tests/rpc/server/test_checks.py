@@ -96,6 +96,8 @@ def test_a_write_has_one_end_and_a_delete_none() -> None:
         checks.write(Write("k", "v", 5, expires_at_ms=MIN_EXPIRES_AT_MS))
     with pytest.raises(InvalidRequestError, match="a delete has none"):
         checks.write(Write("k", None, expires_at_ms=MIN_EXPIRES_AT_MS))
+    with pytest.raises(InvalidRequestError, match="ttlMs=5 for key 'k': a delete has none; leave it out"):
+        checks.write(Write("k", None, 5))
 
 
 def check_each(name: str, items: Sequence[T], check: Callable[[T], T]) -> list[T]:

@@ -53,6 +53,23 @@ async def echoing(of_peers: bool = False) -> AsyncIterator[grpc.aio.Channel]:
         await server.stop(0.1)
 
 
+SET, BATCH = (JsonMessages(SERVICE.methods_by_name[name]) for name in ("Set", "BatchSet"))
+
+
+@pytest.mark.parametrize("blob", ["!!", "a", "aG\\u00e9k", "=k"])
+async def test_bytes_that_are_no_base64_are_refused_not_emptied(blob: str) -> None:
+    write = f'{{"key":"k","blob":"{blob}"}}'.encode()
+    for messages, data in ((SET, write), (BATCH, b'{"writes":[{"key":"j","value":"v"},%s]}' % write)):
+        with pytest.raises(MalformedRequestError, match=r"blob=.*: must be base64"):
+            await messages.request(data)
+
+
+@pytest.mark.parametrize("blob", ["aGk=", "aGk", "a-_b", "a+/b", "", "aG\\nk="])
+async def test_base64_is_taken_in_both_alphabets(blob: str) -> None:
+    data = await SET.request(f'{{"key":"k","blob":"{blob}"}}'.encode())
+    assert bool(kv_pb2.SetRequest.FromString(data).blob) == bool(blob)
+
+
 @pytest.mark.parametrize("size", [1, 2 * ASIDE_BYTES], ids=["small", "large"])
 async def test_a_unary_call_in_json(size: int) -> None:
     request = json.dumps({"key": "ä" * size}).encode()
