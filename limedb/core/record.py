@@ -3,6 +3,7 @@
 It owns what a stored key is. It must never know how a record is encoded (`encoding/record.py`).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -36,6 +37,29 @@ class Record(_Fields):
     def is_live(self, now_ms: int) -> bool:
         """Whether the key has a value at that time: neither deleted nor expired."""
         return self.value is not None and not is_expired(self.expires_at, now_ms)
+
+
+class RecordBatch(Sequence[Record]):
+    """Records at hand in stored form, each made a Record only once it is looked at. Each has a value that
+    doesn't expire, a key of at most MAX_NAME bytes, and at most MAX_DATA bytes in all.
+
+    names: the UTF-8 of each key. data: the stored bytes of each. versions: of each.
+    """
+
+    MAX_NAME, MAX_DATA = 127, 17 << 10
+
+    __slots__ = ("data", "names", "versions")
+
+    def __init__(self, names: Sequence[bytes], data: Sequence[bytes], versions: Sequence[int]) -> None:
+        self.names, self.data, self.versions = names, data, versions
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def versions_of(records: Sequence[Record]) -> Sequence[int]:
+    """The versions of records, in their order."""
+    return records.versions if isinstance(records, RecordBatch) else [record[2] for record in records]
 
 
 def is_expired(expires_at: int, now_ms: int) -> bool:

@@ -135,7 +135,7 @@ def peek(data: bytes) -> Header:
     The bytes must be those of `encode`, with the fields in order; proto3 leaves out zeros, so each field may
     be missing. Other bytes are parsed as a whole. StoreCorruptError: that failed.
     """
-    if data[:1] == _VERSION and data[9:10] == _KEY:  # the usual case: a value that doesn't expire
+    if len(data) > 9 and data[9] == _KEY_TAG and data[0] == _FIRST:  # the usual case: it doesn't expire
         return _new(Header, (_FIXED64.unpack_from(data, 1)[0], 0, False))
     at, version, expires_at = 0, 0, 0
     if data[:1] == _VERSION and len(data) > 9:
@@ -197,7 +197,7 @@ def own_content(key: str, data: bytes, now_ms: Callable[[], int]) -> bytes:
 
 
 def is_plain_of(key: bytes, data: bytes) -> bool:
-    """Whether bytes are a record of that key as `encode` writes it, with ASCII text or a blob that doesn't
+    """Whether bytes are a record of that key as `encode` writes it, with text or a blob that doesn't
     expire. False means only that it isn't certain.
     """
     before = _KEY + varint(len(key)) + key
@@ -208,10 +208,29 @@ def is_plain_of(key: bytes, data: bytes) -> bool:
 
 def _is_content(field: bytes) -> bool:
     """Whether the field is one whole text or blob, and nothing else; False also if it isn't certain."""
+    begin = begin_of(field)
+    return begin > 0 and (field[0] == _BLOB or (field[0] == _VALUE and is_utf8(field[begin:])))
+
+
+def begin_of(field: bytes) -> int:
+    """Where the content of a field begins that is a tag, a length and as many bytes; 0: it is something else,
+    or has more than 16 KiB.
+    """
     size = len(field)
-    if not (size >= 2 and field[1] == size - 2 < 128) and field[1:3] != varint(max(size - 3, 128)):
+    if size >= 2 and field[1] == size - 2 < 128:
+        return 2
+    return 3 if size > 130 and field[1:3] == varint(size - 3) else 0
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are the UTF-8 of a text."""
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
         return False
-    return field[0] == _BLOB or (field[0] == _VALUE and field.isascii())
+    return True
 
 
 def _record_of(message: Message) -> Record:

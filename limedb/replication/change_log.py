@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.core.hlc import COUNTER_BITS, version_at
-from limedb.core.record import Record
+from limedb.core.record import Record, RecordBatch, versions_of
 from limedb.core.selection import WatchFilter
 from limedb.core.stop_limits import SPREAD_MS
 from limedb.errors import WatchGapError
@@ -87,30 +87,29 @@ class ChangeLog:
         now = self._stamp = max(self._stamp, now_ms)
         oldest = (now - OLD_COPY_MS) << COUNTER_BITS
         prompt = 0 if copied else (now - SPREAD_MS) << COUNTER_BITS
-        kept = [
-            record
-            for record, (superseded_by, _, previous) in zip(records, applied, strict=True)
-            if record[2] >= oldest
-            and not superseded_by
-            and (again or previous != record[2] or record[2] < prompt)
+        places = [
+            place
+            for place, (version, (superseded_by, _, previous)) in enumerate(
+                zip(versions_of(records), applied, strict=True)
+            )
+            if version >= oldest and not superseded_by and (again or previous != version or version < prompt)
         ]
-        size = sum([len(record[0]) + len(record[1] or "") for record in kept]) + OVERHEAD * len(kept)
-        if len(kept) <= BATCH and size <= BATCH_BYTES:
-            self._keep(now, kept, size, prompt)
-        else:  # in pieces of a batch each
-            for record in kept:
-                self._keep(now, [record], _size(record), prompt)
+        kept = records if len(places) == len(records) else [records[place] for place in places]
+        for piece in _pieces(kept):
+            self._keep(now, piece, _bytes_of(piece), prompt)
         self._forget_surplus()
         if self._waiting:
             self._wake()
 
-    def _keep(self, now: int, records: list[Record], size: int, prompt: int) -> None:
+    def _keep(self, now: int, records: Sequence[Record], size: int, prompt: int) -> None:
         """prompt: the version below which a record is late."""
         if records:
             if size > (OVERHEAD + SMALL) * len(records):
                 records = [record if len(record.encoded) <= SMALL else _bare(record) for record in records]
             late = (
-                frozenset([i for i, record in enumerate(records) if record[2] < prompt]) if prompt else NONE
+                frozenset([i for i, version in enumerate(versions_of(records)) if version < prompt])
+                if prompt
+                else NONE
             )
             self._pieces[self._next] = _Piece(now, records, size, late)
             self._next += 1
@@ -258,9 +257,26 @@ class _Piece(NamedTuple):
     """Changes that arrived together. size: about their bytes. late: the places of late writes."""
 
     arrived_ms: int
-    records: list[Record]
+    records: Sequence[Record]
     size: int
     late: frozenset[int]
+
+
+def _pieces(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Records in pieces of a batch each."""
+    if len(records) <= BATCH and _bytes_of(records) <= BATCH_BYTES:
+        yield records
+        return
+    few = BATCH_BYTES // (RecordBatch.MAX_DATA + OVERHEAD) if isinstance(records, RecordBatch) else 1
+    for start in range(0, len(records), few):
+        yield records[start : start + few]
+
+
+def _bytes_of(records: Sequence[Record]) -> int:
+    """About the bytes of records."""
+    if isinstance(records, RecordBatch):
+        return sum(map(len, records.data)) + OVERHEAD * len(records)
+    return sum([len(record[0]) + len(record[1] or "") for record in records]) + OVERHEAD * len(records)
 
 
 def _bare(record: Record) -> Record:

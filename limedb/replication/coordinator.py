@@ -14,7 +14,6 @@ Tested in tests/replication/write/test_writer.py and tests/replication/read/test
 import asyncio
 from collections.abc import Sequence
 from hashlib import blake2b
-from operator import itemgetter
 from typing import TypeVar
 
 from limedb.aio.quorum_driver import QuorumDriver
@@ -30,15 +29,13 @@ from limedb.replication.idempotency.proposer import IdempotencyProposer
 from limedb.replication.read.read_repair import BlockingReadRepair
 from limedb.replication.read.reader import Reader
 from limedb.replication.read.resolver import Read, ReadResolver
-from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, Written
+from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, WriteBatch, Written
 from limedb.replication.write.batcher import WriteBatcher
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 from limedb.replication.write.portions import PORTION_BYTES, is_large, portions
 from limedb.replication.write.writer import Writer
 
 __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
-
-_idempotency_key = itemgetter(3)
 
 CLOSING_SECONDS = 1.0
 """How long sends that no request waits for may continue, when the node stops."""
@@ -120,14 +117,15 @@ class Coordinator:
         """The outcome of each write, in their order. Of two to one key, the later is written for both."""
         if not writes:
             return []
-        level, by_key = level or self._default, {write[0]: write for write in writes}
-        different = writes if len(by_key) == len(writes) else [*by_key.values()]
-        write = self._in_portions if is_large(different, self.portion_bytes) else self._outcomes
-        outcomes = await write(different, level, deadline)
-        if different is writes:
-            return outcomes
+        level = level or self._default
+        if isinstance(writes, WriteBatch):
+            return await self._different(writes, level, deadline)
+        by_key = {write.key: write for write in writes}
+        if len(by_key) == len(writes):
+            return await self._different(writes, level, deadline)
+        outcomes = await self._different([*by_key.values()], level, deadline)
         by_name = dict(zip(by_key, outcomes, strict=True))
-        return [by_name[write[0]] for write in writes]
+        return [by_name[write.key] for write in writes]
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
         """Store at the node that is named, whether it owns the key or not. Errors of Replica.apply;
@@ -148,6 +146,13 @@ class Coordinator:
     async def close(self) -> None:
         """Wait for what is still being sent, then cut it off and leave hints. Nothing runs afterwards."""
         await self._tasks.close(CLOSING_SECONDS)
+
+    async def _different(
+        self, writes: Sequence[Write], level: Level, deadline: float
+    ) -> list[Written | LimeDBError]:
+        """As write_many, for writes of different keys."""
+        write = self._in_portions if is_large(writes, self.portion_bytes) else self._outcomes
+        return await write(writes, level, deadline)
 
     async def _in_portions(
         self, writes: Sequence[Write], level: Level, deadline: float
@@ -173,9 +178,9 @@ class Coordinator:
         self, writes: Sequence[Write], level: Level, deadline: float
     ) -> list[Written | LimeDBError]:
         """The outcomes of writes of different keys."""
-        if level is not Level.LINEARIZABLE and not any(map(_idempotency_key, writes)):
+        if level is not Level.LINEARIZABLE and isinstance(writes, WriteBatch):
             self._skew.check_own()
-            return await self._writer.write_plain(writes, level, deadline)
+            return await self._writer.write_batch(writes, level, deadline)
         jobs = [PendingWrite(write) for write in writes]
         await self._write(jobs, level, deadline)
         return [job.settled() for job in jobs]

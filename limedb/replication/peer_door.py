@@ -4,23 +4,20 @@ It owns the refusals. It must never pass on what the node itself would not have 
 asks doesn't come this way: it was checked when a client asked it.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from operator import itemgetter
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from limedb.core.hlc import COUNTER_BITS
 from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.limits import MAX_PAGE, MAX_RECORDS, MAX_SPANS, SURE_KEY, SURE_VALUE, record_flaw
-from limedb.core.record import Record
+from limedb.core.record import Record, RecordBatch, versions_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
 from limedb.errors import ClockSkewError, InvalidRequestError, RecordDamagedError
 from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, RangePage
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.replica import LocalReplica
-
-_version = itemgetter(2)  # of a Record
 
 
 class PeerDoor:
@@ -52,14 +49,10 @@ class PeerDoor:
     ) -> list[Applied]:
         """See ports.Replica. All or none: the refusal names the record that is wrong."""
         _check_count("records", len(records), MAX_RECORDS)
-        for record in records:
-            key, value = record[0], record[1]
-            if value is not None and len(key) <= SURE_KEY and len(value) <= SURE_VALUE:
-                continue  # most are fine, and this look is quick
-            if wrong := record_flaw(record):
-                raise InvalidRequestError(f"the records hold {wrong}: no node would send it")
+        if not isinstance(records, RecordBatch):  # such a record is shorter than the limits
+            _check_records(records)
         if records:
-            self._check_version("the version of a record", max(map(_version, records)))
+            self._check_version("the version of a record", max(versions_of(records)))
         return await self._own.apply(records, fence, deadline, copied)
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
@@ -106,6 +99,15 @@ class PeerDoor:
         now = self._skew.now_ms()
         if self._skew.is_ahead(version, now):
             raise ClockSkewError(what, (version >> COUNTER_BITS) - now, self._skew.limit_ms)
+
+
+def _check_records(records: Iterable[Record]) -> None:
+    for record in records:
+        key, value = record[0], record[1]
+        if value is not None and len(key) <= SURE_KEY and len(value) <= SURE_VALUE:
+            continue  # most are fine, and this look is quick
+        if wrong := record_flaw(record):
+            raise InvalidRequestError(f"the records hold {wrong}: no node would send it")
 
 
 def _check_count(what: str, count: int, most: int) -> None:

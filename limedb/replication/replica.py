@@ -12,14 +12,13 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
-from operator import itemgetter
 from typing import Protocol, TypeVar, runtime_checkable
 
 from limedb.aio.tasks import Tasks
 from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
-from limedb.core.record import Record, value_size
+from limedb.core.record import Record, value_size, versions_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
 from limedb.errors import (
@@ -51,7 +50,6 @@ from limedb.replication.page import TokenPage
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-_version = itemgetter(2)  # of a Record
 
 READ_CHUNK = 64
 """Keys that are read at once, so that a batch of large values is refused before it fills the memory."""
@@ -198,8 +196,8 @@ class LocalReplica:
         if self._check(fence).writes_suspended:
             raise NotMemberError("the cluster is about to join another; try again")
         now = self._skew.now_ms()
-        if records and self._skew.is_ahead(max(map(_version, records)), now):
-            self._refuse_skewed(max(records, key=_version))
+        if records and self._skew.is_ahead(newest := max(versions_of(records)), now):
+            self._refuse_skewed(newest)
         self._in_flight.enter(fence.epoch)
         try:
             applied = await self._whole(lambda: self._store.apply(records, now), deadline, records)
@@ -362,10 +360,10 @@ class LocalReplica:
             self.changes.is_complete &= is_known
             self._in_flight.leave(epoch)
 
-    def _refuse_skewed(self, record: Record) -> None:
+    def _refuse_skewed(self, version: int) -> None:
         self.skewed += 1
         try:
-            self._skew.check_version(record.version)
+            self._skew.check_version(version)
         except ClockSkewError as error:
             now = self._clock.monotonic()
             if now - self._told_at >= LOG_SECONDS:

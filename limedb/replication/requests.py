@@ -3,8 +3,11 @@
 It owns these values. It must never hold code that does anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from limedb.core.record import RecordBatch
 
 MAX_ATTEMPTS = 8
 """How often a write that newer ones overtake is written again, above them, before it gives up."""
@@ -28,6 +31,21 @@ class Write(NamedTuple):
     idempotency_key: bytes = b""
     attempt: int = 0
     expires_at_ms: int = 0
+
+
+class WriteBatch(Sequence[Write]):
+    """Writes of different keys at hand as bytes, with nothing to them but key and value. Each is made a
+    Write only once it is looked at.
+    """
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """The bytes of each, about."""
+        raise NotImplementedError
+
+    def stamped(self, versions: Sequence[int]) -> RecordBatch:
+        """Their records, with these versions."""
+        raise NotImplementedError
 
 
 class Found(NamedTuple):

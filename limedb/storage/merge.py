@@ -41,24 +41,26 @@ def decide(given: Record, stored: Stored | None, whole: Callable[[], Record], no
     a tie.
     """
     if stored is None:
-        return first(given)
+        return first(given.is_tombstone)
     if given.version > stored.version:
-        return newer(given, stored.version, stored.expires_at, stored.is_tombstone, now_ms)
+        return newer(given.is_tombstone, stored.version, stored.expires_at, stored.is_tombstone, now_ms)
     existed = is_live(stored, now_ms)
     if given.version < stored.version:
         return False, 0, Applied(stored.version, existed, stored.version)
     return _decide_tie(given, whole(), existed)
 
 
-def first(given: Record) -> Decision:
-    """The decision on a record whose key has no stored record."""
-    return _FIRST_TOMBSTONE if given[1] is None else _FIRST
+def first(deletes: bool) -> Decision:
+    """The decision on a record whose key has no stored record. deletes: whether it is a tombstone."""
+    return _FIRST_TOMBSTONE if deletes else _FIRST
 
 
-def newer(given: Record, version: int, expires_at: int, is_tombstone: bool, now_ms: int) -> Decision:
-    """The decision on a record that is newer than the stored one, which the other arguments describe."""
+def newer(deletes: bool, version: int, expires_at: int, is_tombstone: bool, now_ms: int) -> Decision:
+    """The decision on a record that is newer than the stored one, which the other arguments describe.
+    deletes: as in `first`.
+    """
     existed = not (is_tombstone or 0 < expires_at <= now_ms)
-    return True, is_tombstone - (given[1] is None), _new_applied(Applied, (0, existed, version))
+    return True, is_tombstone - deletes, _new_applied(Applied, (0, existed, version))
 
 
 def is_live(stored: Stored, now_ms: int) -> bool:

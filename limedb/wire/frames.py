@@ -12,7 +12,7 @@ from struct import Struct
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from limedb.core.record import Record
+from limedb.core.record import Record, RecordBatch
 from limedb.core.topology import Fence, Topology
 from limedb.encoding.record import decode, encode_once, utf8
 from limedb.encoding.varint import varint
@@ -60,8 +60,7 @@ def read_body(keys: Iterable[str], fence: Fence, most: int | None = None) -> byt
 def apply_body(records: Iterable[Record], fence: Fence, copied: bool = False) -> bytes:
     """An apply without its head. MalformedRequestError: a key or value isn't UTF-8."""
     parts = [_fence(fence)]
-    for record in records:
-        data = encode_once(record)
+    for data in records.data if isinstance(records, RecordBatch) else map(encode_once, records):
         parts += (_RECORD, varint(len(data)), data)
     if copied:
         parts.append(_COPIED)

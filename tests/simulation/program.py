@@ -17,6 +17,8 @@ from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.read.reader import ReadRound
 from limedb.replication.write.portions import PORTION_BYTES
 from limedb.rpc import addressee
+from limedb.wire.batch_set import plain_writes
+from limedbpb.v1 import kv_pb2
 from tests.simulation.node import SimNode, Value
 
 SETTINGS: Mapping[str, Any] = {
@@ -100,13 +102,27 @@ class EngineProgram:
     ) -> list[Written | LimeDBError]:
         """The outcome of each of a batch."""
         writes = [Write(key, value) for key, value in items]
-        return await self.engine.coordinator.write_many(writes, level, deadline)
+        return await self.engine.coordinator.write_many(_as_received(writes), level, deadline)
 
     async def read_many(
         self, keys: Sequence[str], level: Level, deadline: float, most: int | None
     ) -> list[Found | LimeDBError]:
         """The outcome of each of many. most: bytes of values that a replica may answer."""
         return await self.engine.coordinator.get_many(keys, level, deadline, most)
+
+
+def _as_received(writes: Sequence[Write]) -> Sequence[Write]:
+    """Writes as a node takes them from the wire."""
+    items = [
+        kv_pb2.BatchWrite(key=write.key, **_content(write.value)).SerializeToString() for write in writes
+    ]
+    return plain_writes(items, 1 << 20) or writes
+
+
+def _content(value: Value) -> dict[str, Any]:
+    if value is None:
+        return {"delete": True}
+    return {"value" if isinstance(value, str) else "blob": value}
 
 
 def _world_of(node: SimNode) -> World:

@@ -10,28 +10,24 @@ may send as several.
 """
 
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 
-from limedb.replication.requests import Write
+from limedb.replication.requests import Write, WriteBatch
 
 PORTION_BYTES = 960 << 10
 """Characters of values, about, that are written at once: with what stands around them a message of the peers'
 stream (`rpc/peer/remote_replica.py`).
 """
 
-_value = itemgetter(1)
-
 
 def is_large(writes: Sequence[Write], most: int) -> bool:
     """Whether writes are to be cut. most: characters of values in a portion."""
-    return len(writes) > 1 and _size(writes) > most
+    return len(writes) > 1 and sum(_sizes(writes)) > most
 
 
 def portions(writes: Sequence[Write], most: int) -> Iterator[Sequence[Write]]:
     """Writes in their order, each portion within `most` characters of values, or one write alone."""
     first = size = 0
-    for i, write in enumerate(writes):
-        added = len(write[1] or b"")
+    for i, added in enumerate(_sizes(writes)):
         if i > first and size + added > most:
             yield writes[first:i]
             first, size = i, 0
@@ -39,5 +35,5 @@ def portions(writes: Sequence[Write], most: int) -> Iterator[Sequence[Write]]:
     yield writes[first:]
 
 
-def _size(writes: Sequence[Write]) -> int:
-    return sum(map(len, filter(None, map(_value, writes))))
+def _sizes(writes: Sequence[Write]) -> Sequence[int]:
+    return writes.sizes if isinstance(writes, WriteBatch) else [len(write[1] or b"") for write in writes]

@@ -6,7 +6,7 @@ It owns the question whether that way may be taken, and the one message. It must
 Tested in tests/replication/write/test_writer.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from limedb.core.layout import Layout
 from limedb.core.record import Record
@@ -23,7 +23,7 @@ class SingleReplica:
     def __init__(self, replicas: Replicas) -> None:
         self._replicas = replicas
 
-    def of(self, layout: Layout, keys: Sequence[str]) -> str | None:
+    def of(self, layout: Layout, keys: Iterable[str]) -> str | None:
         """The one replica of all these keys, if there is one and it can be reached."""
         try:
             url = sole_owner(layout, keys)

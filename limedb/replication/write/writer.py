@@ -32,14 +32,21 @@ from limedb.ports import Applied, Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout, ReplicaAcks
 from limedb.replication.replica_errors import failure_text, is_replica_error
-from limedb.replication.requests import MAX_ATTEMPTS, MAX_RESTARTS, Counters, Write, Written
+from limedb.replication.requests import (
+    MAX_ATTEMPTS,
+    MAX_RESTARTS,
+    Counters,
+    Write,
+    WriteBatch,
+    Written,
+)
 from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 from limedb.replication.write.single_replica import SingleReplica, acks_of
 
 KNOWN_DOWN = "it is known to be down"
 _superseded = itemgetter(0)
-_new_record = _new_written = tuple.__new__  # the same as calling the class, in half of its time
+_new_written = tuple.__new__  # the same as Written(...), in half of its time
 
 
 class Writer:
@@ -59,24 +66,25 @@ class Writer:
         self._single = SingleReplica(replicas)
         self._versions, self._skew, self._fanout, self._counters = versions, skew, fanout, counters
 
-    async def write_plain(
-        self, writes: Sequence[Write], level: Level, deadline: float
+    async def write_batch(
+        self, writes: WriteBatch, level: Level, deadline: float
     ) -> list[Written | LimeDBError]:
-        """The outcomes of writes of different keys, to which there is nothing but the write itself. Where
-        they have one replica, the same one, nothing is counted.
+        """The outcomes of plain writes of different keys. Where they have one replica, the same one, they
+        stay bytes.
         """
         layout, epoch = self._placement.layout, self._placement.layout.topology.epoch
-        if (url := self._single.of(layout, [write[0] for write in writes])) is None:
-            jobs = [PendingWrite(write) for write in writes]
+        records = writes.stamped(self._versions.tick_many(self._skew.now_ms(), len(writes)))
+        url = self._single.of(layout, (record.key for record in records))
+        if url is None:
+            jobs = [*map(_stamped_job, records)]
         else:
-            records = self._records(writes)
             answers = await self._single.apply(url, records, layout, deadline)
             if not isinstance(answers, LimeDBError) and not any(map(_superseded, answers)):
                 return [
-                    _new_written(Written, (record[2], answer[1], 1, 1, epoch))
-                    for record, answer in zip(records, answers, strict=True)
+                    _new_written(Written, (version, answer[1], 1, 1, epoch))
+                    for version, answer in zip(records.versions, answers, strict=True)
                 ]
-            jobs = [PendingWrite(write, record) for write, record in zip(writes, records, strict=True)]
+            jobs = [*map(_stamped_job, records)]
             self._settle_alone(jobs, url, answers, layout, level)
         await self.write(jobs, level, deadline)
         return [job.settled() for job in jobs]
@@ -155,16 +163,6 @@ class Writer:
         job.record = None
         (record,) = self._versioned((job,), now_ms)
         return record
-
-    def _records(self, writes: Sequence[Write]) -> list[Record]:
-        """The records of writes, with versions of their own."""
-        now = self._skew.now_ms()
-        return [
-            _new_record(Record, (write[0], write[1], version, now + write[2] if write[2] else 0))
-            if not write[5]
-            else record_of(write, version, now)
-            for write, version in zip(writes, self._versions.tick_many(now, len(writes)), strict=True)
-        ]
 
     def _versioned(self, jobs: Sequence[PendingWrite], now_ms: int) -> list[Record]:
         """The records of jobs, with versions of their own where they have none yet."""
@@ -267,6 +265,11 @@ def record_of(write: Write, version: int, now_ms: int) -> Record:
     return Record(
         write.key, write.value, version, now_ms + write.ttl_ms if write.ttl_ms else write.expires_at_ms
     )
+
+
+def _stamped_job(record: Record) -> PendingWrite:
+    """The job of a write that is its record."""
+    return PendingWrite(Write(record.key, record.value), record)
 
 
 class _Live(dict[str, bool]):

@@ -40,7 +40,6 @@ from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
 T = TypeVar("T")
-_new_write = tuple.__new__  # the same as Write(...), in half of its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +102,6 @@ class Checks:
                 f"delete is false for key {request.key!r}: set it to true, or set a value"
             )
         return kind
-
-    def plain_write(self, item: kv_pb2.BatchWrite) -> Write | None:
-        """The usual write of a batch: a text that is certainly within the limits, without an expiry or an
-        idempotency key. None: the item needs the full check.
-        """
-        key, value = item.key, item.value
-        if not key or not value or len(key) > MAX_KEY_SIZE // 4 or len(value) > self._max_value_size // 4:
-            return None
-        if item.ttl_ms or item.expires_at_ms or item.idempotency_key or item.attempt:
-            return None
-        return _new_write(Write, (key, value, 0, b"", 0, 0))
 
     def write(self, write: Write) -> Write:
         """Return a write if its key, value and time to live are within the limits."""

@@ -21,6 +21,7 @@ from limedb.rpc.server.memory import HEAVY_READS, Memory
 from limedb.rpc.server.server import Context
 from limedb.rpc.server.session import Method, SessionHandler
 from limedb.wire import kv as convert
+from limedb.wire.batch_set import BatchSet, batch_write_of, plain_writes
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 HEAVY_BYTES = 1 << 20
@@ -164,20 +165,28 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         most = min(keys * self._largest, 2 * self._max_response_size)
         return HEAVY_READS * most if keys * self._value_size > HEAVY_BYTES else most
 
-    async def BatchSet(self, request: kv_pb2.BatchSetRequest, context: Context) -> bytes:  # type: ignore[override]
+    async def BatchSet(self, request: BatchSet, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
         self._checks.batch("writes", len(request.writes))
-        plain = self._checks.plain_write
-        with self._checks.each("writes", request.writes, self._batch_write):
-            writes = [plain(item) or self._batch_write(item) for item in request.writes]
+        outcomes = await self._coordinator.write_many(
+            self._writes_of(request.writes), level, self._deadlines.of(context)
+        )
+        return answers.batch_set_answer(outcomes)
+
+    def _writes_of(self, items: Sequence[bytes]) -> Sequence[Write]:
+        """The writes of a batch, within the limits: as bytes, where that suffices."""
+        if (plain := plain_writes(items, self._checks.max_value_size)) is not None:
+            self._count("set", len(plain))
+            return plain
+        with self._checks.each("writes", items, self._write_of):
+            writes = [self._write_of(item) for item in items]
         deletes = sum(write.value is None for write in writes)
         self._count("set", len(writes) - deletes)
         self._count("delete", deletes)
-        return answers.batch_set_answer(
-            await self._coordinator.write_many(writes, level, self._deadlines.of(context))
-        )
+        return writes
 
-    def _batch_write(self, item: kv_pb2.BatchWrite) -> Write:
+    def _write_of(self, data: bytes) -> Write:
+        item = batch_write_of(data)
         return self._checks.write(convert.batch_write_from(item, self._checks.content(item)))
 
     def Scan(

@@ -16,7 +16,8 @@ from typing import Protocol
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.encoding.record import encode, received
+from limedb.encoding.batch import all_received
+from limedb.encoding.record import encode
 from limedb.errors import (
     LimeDBError,
     OverloadedError,
@@ -123,7 +124,7 @@ class StreamResponder:
             fence = fence_from(question.fence)
             deadline = self._clock.monotonic() + question.timeout_ms / 1000
             if question.records:
-                records = [received(data) for data in question.records]
+                records = all_received(question.records)
                 work = self._apply(records, fence, deadline, question.copied)
                 size = question.ByteSize()
                 self._start(question.number, work if size <= SMALL_BYTES else self._in_room(work, size))

@@ -41,6 +41,7 @@ from limedb.rpc.server.memory import (
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving, running_task
 from limedb.rpc.server.rest_streams import BREAK_SECONDS, NO_MESSAGE, is_rest
 from limedb.rpc.server.running_streams import Streams
+from limedb.wire.batch_set import request_class
 from limedb.wire.channels import MAX_MESSAGE_BYTES
 from limedb.wire.status import FACT_BYTES_IN_TRAILERS, code_of, status_of, trailers_of
 
@@ -136,7 +137,7 @@ class _Method:
         json: connect.JsonMessages | None = None,
     ) -> None:
         self._name = f"{method.containing_service.name}/{method.name}"
-        self._request_class = GetMessageClass(method.input_type)
+        self._request_class = request_class(method.input_type)
         self._response_class = GetMessageClass(method.output_type)
         self._behaviour, self._streams = behaviour, streams
         self._check = check

@@ -16,8 +16,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from limedb.encoding.varint import varint
-from limedb.storage.lmdb.plan import EncodedRecord
+from limedb.encoding.varint import head
+from limedb.ports import IndexEntry
 from limedb.storage.lmdb.writer import WriteGroup
 from limedb.storage.write_ahead_log import NoRoomError, WriteAheadLog
 from limedbpb.v1.log_pb2 import LogGroup, Purge
@@ -147,19 +147,16 @@ def groups_of(jobs: list[WriteGroup]) -> list[bytes]:
     groups: list[bytes] = []
     parts: list[bytes] = []
     for job in jobs:
-        writes = job.plan.writes.values()
+        writes = job.plan.writes
         if job.items[0].purged is None:
-            for item in writes:
-                data = item.data
-                parts += (_RECORD, varint(len(data)), data)
+            for data in writes.values():
+                parts += (head(_RECORD, len(data)), data)
             continue
-        groups += (b"".join(parts), LogGroup(purges=[_purge_of(item) for item in writes]).SerializeToString())
+        purges = [_purge_of(item.purged) for item in job.items if item.purged and item.key in writes]
+        groups += (b"".join(parts), LogGroup(purges=purges).SerializeToString())
         parts = []
     return [group for group in (*groups, b"".join(parts)) if group]
 
 
-def _purge_of(item: EncodedRecord) -> Purge:
-    entry = item.purged
-    if entry is None:
-        raise AssertionError(f"an item of key {item.record.key!r} has neither data nor an entry to purge")
+def _purge_of(entry: IndexEntry) -> Purge:
     return Purge(key=entry.key, version=entry.version, checksum=entry.checksum)

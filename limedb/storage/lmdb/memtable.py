@@ -1,23 +1,24 @@
 """The acknowledged writes that aren't in the tables yet.
 
-It owns the newest item of each such key: frozen if it is on its way to the tables, otherwise fresh. It must
+It owns the newest bytes of each such key: frozen if it is on its way to the tables, otherwise fresh. It must
 never touch a disk: the write-ahead log has the same items on disk. The name comes from Chang et al. 2006,
 "Bigtable".
 
 Tested in tests/storage/test_checkpoints.py.
 """
 
-from limedb.storage.lmdb.plan import EncodedRecord, WritePlan
+from limedb.storage.lmdb.plan import WritePlan
 
 
 class Memtable:
-    """Items by stored key. size: bytes of all added items that aren't in the tables, including overwritten
-    ones.
+    """Stored bytes by stored key, or what `plan.gone` gives for one that is purged. size: bytes of all added
+    items that aren't in the tables, including overwritten ones.
     """
 
     def __init__(self) -> None:
-        self.fresh: dict[bytes, EncodedRecord] = {}
-        self.frozen: dict[bytes, EncodedRecord] = {}
+        self.fresh: dict[bytes, bytes] = {}
+        self.frozen: dict[bytes, bytes] = {}
+        self._high_water = 0
         self._changes = [0, 0]  # of the count of keys with a value: fresh, frozen
         self._sizes = [0, 0]
 
@@ -38,14 +39,14 @@ class Memtable:
         """How many items it holds; a key may have two."""
         return len(self.fresh) + len(self.frozen)
 
-    def get(self, key: bytes) -> EncodedRecord | None:
-        """The item of a stored key. One without data means that nothing is stored."""
-        item = self.fresh.get(key)
-        return self.frozen.get(key) if item is None else item
+    def get(self, key: bytes) -> bytes | None:
+        """The bytes of a stored key; `plan.gone`: nothing is stored; None: the tables know."""
+        return self.fresh.get(key) or self.frozen.get(key)
 
     def add(self, plan: WritePlan, size: int) -> None:
         """Add acknowledged writes. size: bytes of their data."""
         self.fresh.update(plan.writes)
+        self._high_water = max(self._high_water, plan.high_water)
         self._changes[0] += plan.live_change
         self._sizes[0] += size
 
@@ -55,7 +56,7 @@ class Memtable:
         """
         self.frozen, self.fresh = self.fresh, {}
         self._changes, self._sizes = [0, self._changes[0]], [0, self._sizes[0]]
-        return WritePlan(self.frozen, [], self._changes[1])
+        return WritePlan(self.frozen, [], self._changes[1], self._high_water)
 
     def melt(self) -> None:
         """Forget the frozen items: the tables have them."""

@@ -6,27 +6,20 @@ Tested in tests/storage/test_checkpoints.py.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple, cast
+from itertools import repeat
+from typing import NamedTuple
 
-from limedb.core.record import Record
-from limedb.encoding.record import encode_all, key_bytes, peek
+from limedb.core.record import Record, RecordBatch
+from limedb.encoding.record import decode, encode_all, key_bytes, peek
 from limedb.errors import RecordDamagedError
 from limedb.ports import Applied, IndexEntry
-from limedb.storage.entries import checksum_of, pack
-from limedb.storage.lmdb.layout import (
-    PREFIX_SIZE,
-    decode_for,
-    foreign_key,
-    index_key,
-    is_long,
-    stored_key,
-    token_prefix,
-)
+from limedb.storage.entries import checksum_of
+from limedb.storage.lmdb.layout import PREFIX_SIZE, decode_for, is_long, stored_key
 from limedb.storage.lmdb.sound import UnsoundError
 from limedb.storage.merge import Decision, decide, first, newer
 
 _KEEP: Decision = (False, 0, Applied(0, False))
+_GONE = b"\0"  # no record begins with it: protobuf has no field 0
 
 
 class EncodedRecord(NamedTuple):
@@ -34,37 +27,37 @@ class EncodedRecord(NamedTuple):
     purge.
     """
 
-    record: Record
     key: bytes
     data: bytes
+    version: int
+    is_tombstone: bool
     purged: IndexEntry | None = None
 
-    def index_key(self) -> bytes:
-        """Its key in the tokens table."""
-        return index_key(self.record.key, self.key)
-
-    def index_entry(self) -> tuple[bytes, bytes]:
-        """Its key and value in the tokens table."""
-        record, key, data, _ = self
-        place = token_prefix(key) + key if len(key) <= PREFIX_SIZE else index_key(record[0], key)
-        return place, pack(record, data)
+    @property
+    def name(self) -> bytes:
+        """The UTF-8 of the whole key."""
+        if not is_long(self.key):
+            return self.key
+        return key_bytes(self.purged.key if self.purged is not None else decode(self.data).key)
 
 
-Lookup = Callable[[bytes, str], EncodedRecord | bytes | None]
-"""Takes a stored key and its whole key, and returns the stored record: an item that isn't in the tables yet,
-or verified record bytes. UnsoundError: the record is damaged.
+Lookup = Callable[[EncodedRecord], bytes | None]
+"""Returns the verified bytes that are stored under an item's key, or what `gone` gives if that is purged.
+UnsoundError: the record is damaged.
 """
 
 
 class WritePlan(NamedTuple):
     """The outcome of a merge."""
 
-    writes: dict[bytes, EncodedRecord]
-    """The items to put or purge, by stored key."""
+    writes: dict[bytes, bytes]
+    """The bytes to put, by stored key; `gone`: to purge."""
     answers: list[Applied]
     """One for each item; for an entry to purge, `existed` means that it is purged."""
     live_change: int
     """The change of the count of keys with a value."""
+    high_water: int = 0
+    """The greatest version to put."""
     conflicts: tuple[str, ...] = ()
     """Keys that have another stored record with the same version."""
 
@@ -72,19 +65,30 @@ class WritePlan(NamedTuple):
 _new_item = tuple.__new__  # the same as EncodedRecord(...), in half of its time
 
 
+def gone(name: bytes) -> bytes:
+    """What stands for the record of a key that is purged. name: the UTF-8 of the whole key."""
+    return _GONE + name
+
+
+def gone_name(data: bytes) -> bytes:
+    """The key in the bytes of `gone`; empty: they are a record."""
+    return data[1:] if data[:1] == _GONE else b""
+
+
 def items_of(records: Sequence[Record]) -> list[EncodedRecord]:
     """Records in their stored form. InvalidKeyError, MalformedRequestError."""
+    if isinstance(records, RecordBatch):  # keys that are short
+        columns = zip(records.names, records.data, records.versions, repeat(False), repeat(None))
+        return [_new_item(EncodedRecord, item) for item in columns]
     return [
-        _new_item(EncodedRecord, (record, key if len(key) <= PREFIX_SIZE else stored_key(key), data, None))
+        _new_item(EncodedRecord, (stored_key(key), data, record[2], record[1] is None, None))
         for record, (key, data) in zip(records, encode_all(records), strict=True)
     ]
 
 
 def purges_of(entries: Sequence[IndexEntry]) -> list[EncodedRecord]:
     """Entries to purge. InvalidKeyError, MalformedRequestError."""
-    return [
-        EncodedRecord(Record(e.key, None, e.version), stored_key(key_bytes(e.key)), b"", e) for e in entries
-    ]
+    return [EncodedRecord(stored_key(key_bytes(e.key)), b"", e.version, False, e) for e in entries]
 
 
 def plan(items: Sequence[EncodedRecord], now_ms: int, lookup: Lookup) -> WritePlan:
@@ -94,39 +98,45 @@ def plan(items: Sequence[EncodedRecord], now_ms: int, lookup: Lookup) -> WritePl
     RecordDamagedError: stored records of some keys are damaged; a purge skips these. StoreCorruptError: a
     stored record belongs to another key.
     """
-    writes: dict[bytes, EncodedRecord] = {}
+    writes: dict[bytes, bytes] = {}
     answers: list[Applied] = []
     damage, conflicts = list[tuple[str, str]](), list[str]()
-    live_change = 0
+    live_change = high_water = 0
     for item in items:
-        record, key, _, purged = item
+        key, data, version, _, purged = item
         try:
-            found = writes.get(key) or lookup(key, record[0])
+            found = writes.get(key) or lookup(item)
         except UnsoundError as error:
-            damage += [(record[0], error.why)] if purged is None else []
+            damage += [(item.name.decode(), error.why)] if purged is None else []
             answers.append(_KEEP[2])
             continue
         replaces, change, applied = _decided(item, found, now_ms)
         answers.append(applied)
         live_change += change
         if replaces:
-            writes[key] = item
-        if applied[2] == record[2] and purged is None and _is_conflict(item, found):
-            conflicts.append(record[0])
+            writes[key] = data or gone(item.name)
+            if version > high_water:
+                high_water = version
+        if applied[2] == version and purged is None and found and _is_conflict(item, found):
+            conflicts.append(item.name.decode())
     if damage:
         raise RecordDamagedError(tuple(key for key, _ in damage), damage[0][1])
-    return WritePlan(writes, answers, live_change, tuple(conflicts))
+    return WritePlan(writes, answers, live_change, high_water, tuple(conflicts))
 
 
-def _decided(item: EncodedRecord, found: EncodedRecord | bytes | None, now_ms: int) -> Decision:
-    record, key, _, purged = item
+def _decided(item: EncodedRecord, found: bytes | None, now_ms: int) -> Decision:
+    key, data, version, deletes, purged = item
     if purged is not None:
         return _judge(purged, found)
-    if found is None:
-        return first(record)
-    if type(found) is bytes:
-        return _decide(record, key, found, now_ms)
-    return _decide_recent(record, cast("EncodedRecord", found), now_ms)
+    if found is None or found[0] == 0:  # `gone`
+        return first(deletes)
+    if len(key) > PREFIX_SIZE:  # two long keys with one digest must not overwrite each other
+        decode_for(item.name.decode(), found)
+    before, expires_at, was_deleted = peek(found)
+    if version > before:
+        return newer(deletes, before, expires_at, was_deleted, now_ms)
+    given = decode(data)
+    return decide(given, peek(found), lambda: decode_for(given.key, found), now_ms)
 
 
 def plan_mending(item: EncodedRecord, lookup: Lookup, was_live: bool) -> WritePlan:
@@ -134,50 +144,27 @@ def plan_mending(item: EncodedRecord, lookup: Lookup, was_live: bool) -> WritePl
     with it, and a purge does nothing. was_live: whether the damaged record was counted.
     """
     try:
-        lookup(item.key, item.record.key)
+        lookup(item)
     except UnsoundError:
-        is_live = item.purged is None and not item.record.is_tombstone
-        return WritePlan({item.key: item}, [_KEEP[2]], is_live - was_live)
+        is_live = item.purged is None and not item.is_tombstone
+        writes = {item.key: item.data or gone(item.name)}
+        return WritePlan(writes, [_KEEP[2]], is_live - was_live, item.version)
     return plan([item], 0, lookup) if item.purged is None else WritePlan({}, [_KEEP[2]], 0)
 
 
-def _is_conflict(item: EncodedRecord, found: EncodedRecord | bytes | None) -> bool:
+def _is_conflict(item: EncodedRecord, stored: bytes) -> bool:
     """Whether another record with the same version is stored."""
-    stored = found.data if isinstance(found, EncodedRecord) else found
-    return (
-        bool(stored)
-        and stored != item.data
-        and decode_for(item.record[0], cast("bytes", stored)) != item.record
-    )
+    if stored == item.data or gone_name(stored):
+        return False
+    given = decode(item.data)
+    return decode_for(given.key, stored) != given
 
 
-def _decide(record: Record, key: bytes, stored: bytes, now_ms: int) -> Decision:
-    if is_long(key):
-        decode_for(record.key, stored)  # two long keys with one digest must not overwrite each other
-    header = peek(stored)
-    if record[2] > header[0]:
-        return newer(record, *header, now_ms)
-    return decide(record, header, partial(decode_for, record.key, stored), now_ms)
-
-
-def _decide_recent(record: Record, item: EncodedRecord, now_ms: int) -> Decision:
-    """As _decide, if the stored item is in memory."""
-    held = item.record
-    if not item.data:
-        return first(record)
-    if held[0] != record[0]:
-        raise foreign_key(record.key, held.key)
-    if record[2] > held[2]:
-        return newer(record, held[2], held[3], held[1] is None, now_ms)
-    return decide(record, held, lambda: held, now_ms)
-
-
-def _judge(entry: IndexEntry, found: EncodedRecord | bytes | None) -> Decision:
+def _judge(entry: IndexEntry, stored: bytes | None) -> Decision:
     """Whether the stored record is still the one to purge."""
-    stored = found.data or None if isinstance(found, EncodedRecord) else found
-    header = None if stored is None else peek(stored)
-    if stored is None or header is None or header.version != entry.version:
+    if stored is None or gone_name(stored):
         return _KEEP
-    if checksum_of(stored) != entry.checksum:
+    header = peek(stored)
+    if header.version != entry.version or checksum_of(stored) != entry.checksum:
         return _KEEP
     return True, header.is_tombstone - 1, Applied(0, True)

@@ -81,8 +81,8 @@ class Reader:
         with self.begin() as txn:  # getmulti is slower, and leaves out missing keys
             get = txn.get
             for place in places:
-                if recent is not None and (item := recent(place)) is not None:
-                    take(item.data or None)
+                if recent is not None and (data := recent(place)) is not None:
+                    take(data if data[0] else None)  # purged: `plan.gone`
                     continue
                 # The usual cases of sound.sound_at, inlined: the call would cost more than the work.
                 if (stored := get(place)) is not None:
@@ -105,7 +105,7 @@ class Reader:
     ) -> bytes | RecordDamagedError | None:
         """As `stored`, for one key, with all checks."""
         try:
-            data = sound_at(self._tables, txn, place, key)
+            data = sound_at(self._tables, txn, place, key_bytes(key))
         except UnsoundError as error:
             self._damage.note((key,), error.why)
             return RecordDamagedError((key,), self._damage.why(key, error.why))

@@ -21,8 +21,8 @@ from limedb.ports import IndexEntry
 from limedb.storage.lmdb.counters import counters
 from limedb.storage.lmdb.env import Tables
 from limedb.storage.lmdb.plan import EncodedRecord, items_of, plan, purges_of
-from limedb.storage.lmdb.sound import UnsoundError, sound_at
-from limedb.storage.lmdb.writer import write_items
+from limedb.storage.lmdb.sound import UnsoundError
+from limedb.storage.lmdb.writer import sound_item, write_items
 from limedb.storage.write_ahead_log import groups_in, newest_segment, remove_segments
 from limedbpb.v1.log_pb2 import LogGroup
 
@@ -58,28 +58,28 @@ class _Replay:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._count, self._high_water = counters(tables)
-        self._writes: dict[bytes, EncodedRecord] = {}
+        self._writes: dict[bytes, bytes] = {}
 
     def add(self, items: list[EncodedRecord]) -> None:
         with self._tables.env.begin(db=self._tables.main) as txn:
 
-            def lookup(place: bytes, key: str) -> EncodedRecord | bytes | None:
-                return self._writes.get(place) or self._sound(txn, place, key)
+            def lookup(item: EncodedRecord) -> bytes | None:
+                return self._writes.get(item.key) or self._sound(txn, item)
 
             # Whether a value had expired changes only the answers, not the outcome.
             planned = plan(items, 0, lookup)
         self._writes.update(planned.writes)
         self._count += planned.live_change
-        self._high_water = max([self._high_water, *(item.record.version for item in items)])
+        self._high_water = max([self._high_water, *(item.version for item in items)])
         if len(self._writes) >= BATCH:
             self.flush()
 
-    def _sound(self, txn: "lmdb.Transaction[bytes]", place: bytes, key: str) -> bytes | None:
+    def _sound(self, txn: "lmdb.Transaction[bytes]", item: EncodedRecord) -> bytes | None:
         """The stored record, if it verifies. A damaged one was merged before into the key's record in the
         log, which has the last of all writes since the last checkpoint.
         """
         try:
-            return sound_at(self._tables, txn, place, key)
+            return sound_item(self._tables, txn, item)
         except UnsoundError:
             return None
 

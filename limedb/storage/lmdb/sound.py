@@ -38,8 +38,9 @@ class UnsoundError(Exception):
         self.why = why
 
 
-def sound_at(tables: Tables, txn: "lmdb.Transaction[bytes]", place: bytes, key: str) -> bytes | None:
-    """The bytes of the record at a key's stored key, as a transaction sees it; None: there is none.
+def sound_at(tables: Tables, txn: "lmdb.Transaction[bytes]", place: bytes, name: bytes) -> bytes | None:
+    """The bytes of the record at a key's stored key, as a transaction sees it; None: there is none. name: the
+    UTF-8 of the whole key.
 
     UnsoundError: the record is damaged.
     """
@@ -50,7 +51,7 @@ def sound_at(tables: Tables, txn: "lmdb.Transaction[bytes]", place: bytes, key: 
         except UnsoundError:
             if not is_stray(tables, txn, place, stored):
                 raise
-    at = token_prefix(utf8(key) if is_long(place) else place) + place
+    at = token_prefix(name) + place
     if txn.get(at, db=tables.tokens) is not None:
         raise UnsoundError(MISSING)
     return None
@@ -123,7 +124,8 @@ class Checking:
         if record is None:
             return
         try:
-            sound_at(self._tables, self._txn, stored_key(utf8(record.key)), record.key)
+            name = utf8(record.key)
+            sound_at(self._tables, self._txn, stored_key(name), name)
         except UnsoundError as error:
             self.keys.append(record.key)
             self.why = error.why

@@ -27,9 +27,8 @@ from limedb.storage.lmdb.group_commit import GroupCommit
 from limedb.storage.lmdb.log_writer import LogWriter
 from limedb.storage.lmdb.memtable import Memtable
 from limedb.storage.lmdb.plan import EncodedRecord, Lookup, WritePlan
-from limedb.storage.lmdb.sound import sound_at
 from limedb.storage.lmdb.space import Room
-from limedb.storage.lmdb.writer import TableWriter, WriteGroup, plan_of
+from limedb.storage.lmdb.writer import TableWriter, WriteGroup, plan_of, sound_item
 from limedb.storage.write_ahead_log import WriteAheadLog
 
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class WritePath:
         self._gather = GroupCommit(self._loop, self._submit)
         self._room = Room(tables)
         self.memtable = Memtable()
-        self._pending: dict[bytes, EncodedRecord] = {}  # the newest of each key on its way to the log
+        self._pending: dict[bytes, bytes] = {}  # the newest of each key on its way to the log
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self.count, self.high_water = self._writer.count, self._writer.high_water
@@ -98,7 +97,7 @@ class WritePath:
         self.check()
         while self._is_over(2):
             await asyncio.shield(self._begin_checkpoint())
-        size = sum([len(item[2]) for item in items])
+        size = sum([len(item[1]) for item in items])
         return await self._do(WriteGroup(items, now_ms, _NOTHING, self._loop.create_future(), size))
 
     async def mend(self, item: EncodedRecord) -> None:
@@ -147,8 +146,9 @@ class WritePath:
     def _lookup(self, txn: "lmdb.Transaction[bytes]") -> Lookup:
         pending, fresh, frozen = (d.get for d in (self._pending, self.memtable.fresh, self.memtable.frozen))
 
-        def lookup(place: bytes, key: str) -> EncodedRecord | bytes | None:
-            return pending(place) or fresh(place) or frozen(place) or sound_at(self._tables, txn, place, key)
+        def lookup(item: EncodedRecord) -> bytes | None:
+            place = item[0]
+            return pending(place) or fresh(place) or frozen(place) or sound_item(self._tables, txn, item)
 
         return lookup
 
@@ -222,7 +222,7 @@ class WritePath:
 
     def _count(self, job: WriteGroup) -> None:
         self.count += job.plan.live_change
-        self.high_water = max([self.high_water, *[item[0][2] for item in job.plan.writes.values()]])
+        self.high_water = max(self.high_water, job.plan.high_water)
 
     def _answer(self, jobs: list[WriteGroup]) -> None:
         """Answer the jobs, and let the next ones start."""

@@ -21,12 +21,14 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from limedb.encoding.record import decode, utf8
 from limedb.errors import StoreError
 from limedb.ports import Applied
+from limedb.storage.entries import pack_stored
 from limedb.storage.lmdb.counters import counters, put_counters
 from limedb.storage.lmdb.env import PAGE_BYTES_PER_WRITE, Tables, broken, full_error, is_no_room
-from limedb.storage.lmdb.layout import LOGGED, packed_count
-from limedb.storage.lmdb.plan import EncodedRecord, Lookup, WritePlan, plan, plan_mending
+from limedb.storage.lmdb.layout import LOGGED, PREFIX_SIZE, packed_count, token_prefix
+from limedb.storage.lmdb.plan import EncodedRecord, Lookup, WritePlan, gone_name, plan, plan_mending
 from limedb.storage.lmdb.sound import sound_at, was_live
 from limedb.storage.seal import sealed
 
@@ -69,7 +71,7 @@ def plan_of(job: WriteGroup, tables: Tables, txn: "lmdb.Transaction[bytes]", loo
     if not job.is_mending:
         return plan(job.items, job.now_ms, lookup)
     (item,) = job.items
-    return plan_mending(item, lookup, was_live(tables, txn, item.index_key()))
+    return plan_mending(item, lookup, was_live(tables, txn, token_prefix(item.name) + item.key))
 
 
 class TableWriter:
@@ -153,39 +155,49 @@ class TableWriter:
         return is_no_room(error, self._tables.folder, written + (1 << 20))
 
     def _commit(self, jobs: list[WriteGroup]) -> None:
-        writes: dict[bytes, EncodedRecord] = {}
+        writes: dict[bytes, bytes] = {}
         for job in jobs:
             writes.update(job.plan.writes)
         logged = max(job.logged for job in jobs)
         if not writes and not logged:
             return
         count = self.count + sum(job.plan.live_change for job in jobs)
-        high_water = max([self.high_water, *[item[0][2] for item in writes.values()]])
+        high_water = max([self.high_water, *[job.plan.high_water for job in jobs]])
         write_items(self._tables, writes, count, high_water, logged)
         self.count, self.high_water = count, high_water
         self.commits += 1
 
     def _planned(self, job: WriteGroup) -> WritePlan:
         with self._tables.env.begin(db=self._tables.main) as txn:
-            return plan_of(job, self._tables, txn, partial(sound_at, self._tables, txn))
+            return plan_of(job, self._tables, txn, partial(sound_item, self._tables, txn))
+
+
+def sound_item(tables: Tables, txn: "lmdb.Transaction[bytes]", item: EncodedRecord) -> bytes | None:
+    """What the tables have under an item's key, as `sound_at`."""
+    return sound_at(tables, txn, item.key, item.name)
 
 
 def write_items(
-    tables: Tables, writes: dict[bytes, EncodedRecord], count: int, high_water: int, logged: int = 0
+    tables: Tables, writes: dict[bytes, bytes], count: int, high_water: int, logged: int = 0
 ) -> None:
-    """Write items by their stored keys in one transaction, in order, as neighbours share pages. logged: as in
-    WriteGroup. lmdb.Error.
+    """Write records by their stored keys in one transaction, in order, as neighbours share pages. logged: as
+    in WriteGroup. lmdb.Error.
     """
-    puts = [item for item in writes.values() if item[2]]
-    records = sorted([(item[1], sealed(item[2])) for item in puts])
-    entries = sorted([item.index_entry() for item in puts])
+    puts = {key: data for key, data in writes.items() if data[0]}  # without those of `gone`
+    records = sorted([(key, sealed(data)) for key, data in puts.items()])
+    entries = sorted([(_index_key(key, data), pack_stored(data)) for key, data in puts.items()])
     with tables.env.begin(write=True) as txn:
         txn.cursor(tables.main).putmulti(records)
         txn.cursor(tables.tokens).putmulti(entries)
-        for item in writes.values() if len(puts) < len(writes) else ():
-            if not item.data:
-                txn.delete(item.key, db=tables.main)
-                txn.delete(item.index_key(), db=tables.tokens)
+        for key, data in writes.items() if len(puts) < len(writes) else ():
+            if name := gone_name(data):
+                txn.delete(key, db=tables.main)
+                txn.delete(token_prefix(name) + key, db=tables.tokens)
         put_counters(tables, txn, count, high_water)
         if logged:
             txn.put(LOGGED, packed_count(logged), db=tables.meta)
+
+
+def _index_key(key: bytes, data: bytes) -> bytes:
+    """The key in the tokens table for a record."""
+    return (token_prefix(key) if len(key) <= PREFIX_SIZE else token_prefix(utf8(decode(data).key))) + key

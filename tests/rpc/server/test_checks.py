@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
 from limedb.core.limits import MAX_EXPIRES_AT_MS, MAX_GOSSIP_SIZE, MAX_TTL_MS, MIN_EXPIRES_AT_MS
@@ -13,35 +11,10 @@ from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
 from limedb.rpc.server.checks import Checks
-from limedb.wire.kv import batch_write_from
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
 T = TypeVar("T")
 checks = Checks(max_value_size=10)
-
-TEXTS = st.one_of(st.text(max_size=20), st.sampled_from(["x" * 1024, "x" * 1025, "€" * 1366, "x" * 4097]))
-ITEMS = st.builds(
-    kv_pb2.BatchWrite,
-    key=TEXTS,
-    value=st.none() | TEXTS,
-    ttl_ms=st.sampled_from([0, 0, 5, MAX_TTL_MS + 1]),
-    expires_at_ms=st.sampled_from([0, 0, 1, MIN_EXPIRES_AT_MS]),
-    idempotency_key=st.sampled_from([b"", b"", b"x" * 16, b"x"]),
-    attempt=st.sampled_from([0, 0, 1]),
-)
-
-
-@given(st.one_of(ITEMS, st.builds(kv_pb2.BatchWrite, key=TEXTS, blob=st.binary(max_size=20))))
-def test_the_short_way_passes_only_what_the_whole_way_passes_and_as_the_same(item: kv_pb2.BatchWrite) -> None:
-    if (plain := checks.plain_write(item)) is not None:
-        assert plain == checks.write(batch_write_from(item, checks.content(item)))
-
-
-def test_the_short_way_is_that_of_short_texts() -> None:
-    assert checks.plain_write(kv_pb2.BatchWrite(key="k", value="v")) == Write("k", "v")
-    assert checks.plain_write(kv_pb2.BatchWrite(key="k", value="v", ttl_ms=1)) is None
-    assert checks.plain_write(kv_pb2.BatchWrite(key="k", value="v", expires_at_ms=1)) is None
-    assert checks.plain_write(kv_pb2.BatchWrite(key="k", delete=True)) is None
 
 
 @pytest.mark.parametrize("key", ["k", "/", "x" * 4096, "€" * 1365, "😀" * 1024, " "])

@@ -1,0 +1,139 @@
+"""The writes of a BatchSet as bytes, and those of them that need nothing but a version to be stored.
+
+It owns what a plain write is: a key of 1 to 127 bytes and one text or blob of at most 16 KiB, in this order,
+and no other field. It must never let a write pass for plain that the whole way (`rpc/server/checks.py`) would
+refuse, or store otherwise.
+
+A BatchWrite is a message of its own within the request, so a message that declares `writes` as bytes reads
+the same request.
+
+Tested in tests/wire/test_batch_set.py.
+"""
+
+from collections.abc import Iterable, Sequence
+from struct import Struct
+from typing import Protocol, overload
+
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from typing_extensions import override
+
+from limedb.core.record import RecordBatch
+from limedb.encoding.batch import BLOB, KEY, TEXT, VERSION, PlainRecords, plain_name
+from limedb.errors import MalformedRequestError
+from limedb.replication.requests import Write, WriteBatch
+from limedb.wire.kv import batch_write_from
+from limedbpb.v1 import kv_pb2, record_pb2
+
+_KEY, _VALUE, _BLOB = 0x0A, 0x12, 0x1A
+"""Tags of BatchWrite."""
+_STORED = {_VALUE: bytes((TEXT,)), _BLOB: bytes((BLOB,))}
+"""The tags of the same content in a record."""
+_HEAD = Struct("<BQB")  # of a record: its version, and the tag of its key
+
+
+class BatchSet(Protocol):
+    """A BatchSetRequest whose writes are bytes."""
+
+    @property
+    def writes(self) -> Sequence[bytes]:
+        """Each the bytes of a BatchWrite."""
+
+    @property
+    def consistency(self) -> record_pb2.Consistency:
+        """As in BatchSetRequest."""
+
+
+class PlainWrites(WriteBatch):
+    """Plain writes. names: the UTF-8 of their keys; items: each the bytes of a BatchWrite."""
+
+    __slots__ = ("_items", "_names")
+
+    def __init__(self, names: Sequence[bytes], items: Sequence[bytes]) -> None:
+        self._names, self._items = names, items
+
+    @override
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> Write: ...
+    @overload
+    def __getitem__(self, place: slice) -> "PlainWrites": ...
+    @override
+    def __getitem__(self, place: int | slice) -> "Write | PlainWrites":
+        if isinstance(place, slice):
+            return PlainWrites(self._names[place], self._items[place])
+        item = batch_write_of(self._items[place])
+        return batch_write_from(item, item.WhichOneof("content") or "value")
+
+    @property
+    @override
+    def sizes(self) -> Sequence[int]:
+        return [*map(len, self._items)]
+
+    @override
+    def stamped(self, versions: Sequence[int]) -> RecordBatch:
+        data, head, join = [], _HEAD.pack, b"".join
+        for name, item, version in zip(self._names, self._items, versions, strict=True):
+            end = len(name) + 2
+            data.append(join((head(VERSION, version, KEY), item[1:end], _STORED[item[end]], item[end + 1 :])))
+        return PlainRecords(self._names, data, versions)
+
+
+def plain_writes(items: Iterable[bytes], max_value_size: int) -> PlainWrites | None:
+    """The writes of a BatchSet; None: not all are plain, or two have the same key. max_value_size: bytes."""
+    kept: list[bytes] = []
+    names: list[bytes] = []
+    for item in items:
+        name = plain_name(item, _KEY, _VALUE, _BLOB)
+        if not name or len(item) > max_value_size:
+            return None
+        kept.append(item)
+        names.append(name)
+    return PlainWrites(names, kept) if len({*names}) == len(names) else None
+
+
+def batch_write_of(data: bytes) -> kv_pb2.BatchWrite:
+    """An item of a BatchSet. MalformedRequestError: it is none."""
+    try:
+        return kv_pb2.BatchWrite.FromString(data)
+    except DecodeError:
+        raise MalformedRequestError("the item is not a BatchWrite: text in it must be UTF-8") from None
+
+
+def request_class(wanted: Descriptor) -> type[Message]:
+    """The class that reads a request: that of the contract, but for those that hold a BatchSet."""
+    return GetMessageClass(_AS_BYTES.get(wanted.full_name, wanted))
+
+
+def _as_bytes() -> dict[str, Descriptor]:
+    """The descriptors of the requests that hold a BatchSet, by their names in the contract."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="limedb/wire/batch_set.proto", package="limedb.wire", syntax="proto3"
+    )
+    batch_set, session = kv_pb2.BatchSetRequest.DESCRIPTOR, kv_pb2.SessionRequest.DESCRIPTOR
+    file.dependency.append(kv_pb2.DESCRIPTOR.name)
+    for source in batch_set, session:
+        for imported in source.file.dependencies:
+            if imported.name not in file.dependency:
+                file.dependency.append(imported.name)
+        message = file.message_type.add()
+        source.CopyToProto(message)
+        for field in message.field:
+            if source is batch_set and field.name == "writes":
+                field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+                field.ClearField("type_name")
+            elif field.type_name == f".{batch_set.full_name}":
+                field.type_name = f".{file.package}.{batch_set.name}"
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    return {
+        source.full_name: pool.FindMessageTypeByName(f"{file.package}.{source.name}")
+        for source in (batch_set, session)
+    }
+
+
+_AS_BYTES = _as_bytes()
