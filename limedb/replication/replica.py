@@ -196,7 +196,7 @@ class LocalReplica:
     ) -> list[Applied]:
         """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
         if self._check(fence).writes_suspended:
-            raise NotMemberError("the cluster is about to join another; try again")
+            raise NotMemberError("the cluster is about to join another; try again", fence.cluster_id)
         now = self._skew.now_ms()
         if records and self._skew.is_ahead(max(map(_version, records)), now):
             self._refuse_skewed(max(records, key=_version))
@@ -273,7 +273,7 @@ class LocalReplica:
     async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
         """See ports.Replica."""
         if self._check(fence).writes_suspended:
-            raise NotMemberError("the cluster is about to join another; try again")
+            raise NotMemberError("the cluster is about to join another; try again", fence.cluster_id)
         can_tell = [self._ownership.can_tell(proposal.operation) for proposal in proposals]
         known = [*compress(proposals, can_tell)]
         self._in_flight.enter(fence.epoch)
@@ -384,8 +384,9 @@ class LocalReplica:
 def _misfit(fence: Fence, own: Topology) -> LimeDBError:
     """Why a message can't be served."""
     if own.is_fresh:
-        return NotMemberError(f"the node belongs to no cluster yet; asked for cluster {fence.cluster_id}")
+        return NotMemberError(f"the node belongs to no cluster yet; asked for cluster {fence.cluster_id}", "")
     if fence.cluster_id != own.cluster_id:
         asked = f"cluster {fence.cluster_id}" if fence.cluster_id else "no cluster"
-        return NotMemberError(f"the node belongs to cluster {own.cluster_id}, the asker to {asked}")
+        text = f"the node belongs to cluster {own.cluster_id}, the asker to {asked}"
+        return NotMemberError(text, own.cluster_id)
     return StaleEpochError(own)
