@@ -61,6 +61,7 @@ from limedb.storage.opening import (
     open_change_tail,
     open_hint_log,
     open_operation_log,
+    open_refused_mark,
     open_scrub_mark,
     open_store,
     side_files,
@@ -178,6 +179,7 @@ class Node:
                 ),
                 load=self._figures.load,
                 scrub_mark=open_scrub_mark(config.store, config.data_dir, config.node_url),
+                refused_mark=open_refused_mark(config.store, config.data_dir, config.node_url),
                 compute=self._aside,
             ),
         )

@@ -114,7 +114,8 @@ class LocalReplica:
     max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
     operations: what it remembers of agreements.
     changes: what was applied lately, for watches. skewed: how many batches were refused for a version
-    too far in the future. healer: mends what is damaged; None: nothing does.
+    too far in the future. healer: mends what is damaged; None: nothing does. on_refused: called when the
+    store has no room for a batch.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class LocalReplica:
         self._tasks = Tasks()
         self._told_at = float("-inf")
         self.healer: Heals | None = None
+        self.on_refused: Callable[[], None] = lambda: None
         self.skewed = 0
 
     async def read(
@@ -207,7 +209,10 @@ class LocalReplica:
             self._tasks.start(self._outlast(records, now, fence.epoch, copied))
             raise
         except BaseException as error:
-            self.changes.is_complete &= isinstance(error, StoreFullError)
+            if isinstance(error, StoreFullError):
+                self.on_refused()
+            else:
+                self.changes.is_complete = False
             self._in_flight.leave(fence.epoch)
             raise
         self._in_flight.leave(fence.epoch)

@@ -19,6 +19,7 @@ from limedb.storage.lmdb.store import LmdbStore
 from limedb.storage.memory.hints import MemoryHints
 from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
+from limedb.storage.refused_mark import RefusedMarkFile
 from limedb.storage.scrub_mark import ScrubMarkFile
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,11 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
 def open_scrub_mark(kind: str, data_dir: Path, node_url: str) -> ScrubMarkFile | None:
     """The file beside a node's data with the progress of scrubbing; None: its store has nothing to scrub."""
     return None if kind == "memory" else ScrubMarkFile(node_path(data_dir, node_url, ".scrub"))
+
+
+def open_refused_mark(kind: str, data_dir: Path, node_url: str) -> RefusedMarkFile | None:
+    """The file beside a node's data that says that writes were refused; None: the store keeps nothing."""
+    return None if kind == "memory" else RefusedMarkFile(node_path(data_dir, node_url, ".refused"))
 
 
 def open_operation_log(
