@@ -94,8 +94,8 @@ class RefusedWrites:
         self._state = "there is room again, and it does so now"
         log.info("there is room again: the writes that were refused are fetched from the other replicas")
         try:
-            async for progress in self._repair():
-                pass
+            async for now in self._repair():
+                progress = now
         except LimeDBError as error:
             self._state = f"it is tried again, since it failed: {error}"
             return False
