@@ -189,3 +189,41 @@ def test_hints_that_are_harmed_are_reported_stop_nothing_and_are_missed_at_the_n
         with served(tmp_path, env=node.env, is_awaited=False) as again:
             assert wait_for("a value", partial(node.get, "second"), ignore=grpc.RpcError) == "second"
             assert "the hints that this node kept are lost" in again.log.read_text()
+
+
+def flip_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+
+
+def halve(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def make_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("harm", "is_named"), [(flip_bit, True), (halve, True), (make_a_folder, True), (take_away, False)]
+)
+def test_a_node_does_without_the_small_files_of_its_last_run(
+    tmp_path: Path, harm: Callable[[Path], None], is_named: bool
+) -> None:
+    with served(tmp_path) as node:
+        scrub = wait_for("a pass of scrubbing", lambda: [*node.data.glob("*.scrub")], limit=SECONDS)
+        harm(*scrub)
+        node.set("second")
+        node.process.send_signal(signal.SIGTERM)
+        assert node.process.wait(SECONDS) == 0
+        changes = [*node.data.glob("*.changes")]
+        harm(*changes)
+        with served(tmp_path, env=node.env, is_awaited=False) as again:
+            assert wait_for("a value", partial(node.get, "second"), ignore=grpc.RpcError) == "second"
+            log = again.log.read_text()
+            named = [str(file) for file in (*scrub, *changes) if f"{file} " in log]
+            assert named == ([str(file) for file in (*scrub, *changes)] if is_named else [])
+            assert "counts for watches some seconds later" in log or not is_named
+            assert "Traceback" not in log
