@@ -23,7 +23,7 @@ from limedb.storage.files import replace_durably, sync
 log = logging.getLogger(__name__)
 
 MAGIC = b"LimeDB changes 1\n"
-_CONSEQUENCE = "this node counts for watches some seconds later, as after a crash"
+_CONSEQUENCE = "the node counts for watches some seconds later, as after a crash"
 _CHECK = Struct("<Q")
 _HEAD = Struct("<QQQQ")
 _CHANGE = Struct("<QBI")
@@ -49,9 +49,7 @@ class TailFile:
         try:
             replace_durably(self._path, MAGIC + _CHECK.pack(xxhash.xxh64_intdigest(body)) + body)
         except OSError as failure:
-            log.warning(
-                "%s can't be written (%s): %s", self._path, failure, _CONSEQUENCE.replace("this", "the")
-            )
+            log.warning("%s can't be written (%s): %s", self._path, failure, _CONSEQUENCE)
 
     def take(self, high_water: int) -> ChangeTail | None:
         """Read the file and remove it. None: there is no file that matches the store."""

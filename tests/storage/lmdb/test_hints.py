@@ -1,4 +1,4 @@
-"""Tests limedb/storage/lmdb/hint_writer.py."""
+"""Tests limedb/storage/lmdb/hint_writer.py and limedb/storage/held_file.py."""
 
 import asyncio
 import os
