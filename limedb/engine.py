@@ -53,6 +53,7 @@ from limedb.replication.read.local_reads import LocalReads
 from limedb.replication.repair.anti_entropy import Repairer
 from limedb.replication.repair.healing import Healer
 from limedb.replication.repair.hint_replay import HintReplayer
+from limedb.replication.repair.refused import RefusedMark, RefusedWrites
 from limedb.replication.repair.scrubber import Scrubber, ScrubMark
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scan.scanner import Scanner
@@ -105,6 +106,8 @@ class World:
     """Returns the node's load; None: it isn't reported."""
     scrub_mark: ScrubMark | None = None
     """The progress of scrubbing."""
+    refused_mark: RefusedMark | None = None
+    """Whether writes were refused for lack of room."""
     compute: Compute = compute_here
     """Runs long computations beside the event loop."""
 
@@ -215,12 +218,17 @@ class Engine:
         )
         self.hints, self.replayer = world.hints, self._new_replayer(world)
         self.repairer = self._new_repairer(world)
+        self.refused = RefusedWrites(
+            lambda: not world.store.stats().trouble, self.repairer.repair_all, world.refused_mark
+        )
+        self.replica.on_refused = self.refused.note
         self.topology_manager = self._new_steward(world)
         self.problems = Problems()
         self.problems.add(self._membership_problems)
         self.problems.add(self._clock_problems)
         self.problems.add(self._watch_problems)
         self.problems.add(self.healer.problems)
+        self.problems.add(self.refused.problems)
         self.problems.add(self._topology_problems)
 
     def _new_steward(self, world: World) -> TopologyManager:
@@ -286,6 +294,7 @@ class Engine:
             "repair": self.repairer.run,
             "the mending of damaged records": self.healer.run,
             "scrubbing": self.scrubber.run,
+            "the fetching of refused writes": self.refused.run,
         }
 
     async def run(self) -> None:

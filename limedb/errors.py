@@ -224,7 +224,8 @@ class OutcomeUnknownError(UnavailableError, nothing_written=False):
         why = "; ".join(f"{url}: {reason}" for url, reason in missing.items())
         super().__init__(
             f"the write of key {brief(key)} was sent but its outcome is unknown: {acked} of {needed} needed"
-            f" replicas have it ({why}); read it before trying again"
+            f" replicas have it ({why}); it may still take effect: read the key before you write it again (a"
+            " write with an idempotency key may simply be sent again)"
         )
         self.key, self.needed, self.acked, self.missing = key, needed, acked, missing
 
@@ -246,7 +247,13 @@ class WrongNodeError(UnavailableError):
 
 
 class NotMemberError(UnavailableError):
-    """The node belongs to no cluster yet, or not to the caller's; the text names the case."""
+    """The node belongs to no cluster yet, or not to the caller's; the text names the case. Attribute:
+    cluster_id, the node's; empty: it belongs to none.
+    """
+
+    def __init__(self, text: str, cluster_id: str) -> None:
+        super().__init__(text)
+        self.cluster_id = cluster_id
 
 
 class WrongClusterError(UnavailableError):

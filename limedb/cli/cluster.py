@@ -84,7 +84,7 @@ def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:
     """Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
 
     If that takes longer than --timeout, or a node stops, the command says why for each node, and exits with
-    1. If most nodes serve by then, all keep running; otherwise it stops them.
+    1. If a node serves by then, all keep running; otherwise it stops them, and says so.
 
     \b
     Example: four nodes that keep nothing on disk

@@ -96,7 +96,7 @@ class Layout:
     def of(self, token: int) -> Owners:
         """The owners of a token. NotMemberError: the node belongs to no cluster yet."""
         if not self._lasts:
-            raise NotMemberError("the node belongs to no cluster yet")
+            raise NotMemberError("the node belongs to no cluster yet", "")
         return self._at(bisect_left(self._lasts, token) % len(self._lasts))
 
     def segments(self) -> Iterator[tuple[Span, Owners]]:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from limedb import config
-from limedb.core.quorum import majority
 from limedb.core.stop_limits import stop_seconds
 from limedb.errors import ConfigError, LaunchError, LimeDBError, NotReadyError
 from limedb.launch.plan import LaunchPlan, environment, make_launch, next_node, show_nodes_to_envoy
@@ -23,8 +22,9 @@ ENVOY_STOP_SECONDS = 5.0
 
 def start(plan: LaunchPlan, seconds: float) -> Launch:
     """Start a cluster, and return once it is ready, within so many seconds. ConfigError, LaunchError: nothing
-    of it runs any more. NotReadyError: if most of its nodes serve, all started processes keep running, so
-    that somebody can look after the others.
+    of it runs any more. NotReadyError: as long as a node serves, all started processes keep running, so that
+    clients have what is left, and somebody can look after the others. The text says which nodes run, or which
+    ones were stopped and why.
     """
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     with plan.folder.locked("start", wait=False):
@@ -37,10 +37,13 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
             plan.folder.write(launch)
             wait_ready(plan.folder, launch, starts, seconds)
         except BaseException as error:
-            if isinstance(error, NotReadyError) and len(error.serving) >= majority(len(launch.nodes)):
-                raise NotReadyError(f"{error}\n{_left(plan.folder, error)}", error.serving) from error
+            left = _running(launch)
+            if isinstance(error, NotReadyError) and error.serving:
+                raise NotReadyError(f"{error}\n{_left(plan.folder, error, left)}", error.serving) from error
             _end(launch, lambda _: None)
             plan.folder.forget()
+            if isinstance(error, NotReadyError) and left:
+                raise NotReadyError(f"{error}\n{_stopped(left)}", ()) from error
             raise
     return launch
 
@@ -126,10 +129,27 @@ def _refuse_second(folder: Folder) -> None:
         )
 
 
-def _left(folder: Folder, error: NotReadyError) -> str:
+def _running(launch: Launch) -> list[str]:
+    return [node.name for node in launch.nodes if node.state == "running"]
+
+
+def _left(folder: Folder, error: NotReadyError, running: Sequence[str]) -> str:
+    """Which processes keep running, and what can be done."""
+    waiting = [name for name in running if name not in error.serving]
+    others = f" ({', '.join(waiting)} too, which wait for the rest)" if waiting else ""
+    serve = "serves, so it keeps running" if len(error.serving) == 1 else "serve, so they keep running"
     return (
-        f"{', '.join(error.serving)} serve, so they keep running; start the others with limedb cluster"
-        f" restart NODE --data-dir {folder.path}, or stop all: limedb cluster stop --data-dir {folder.path}"
+        f"{', '.join(error.serving)} {serve}{others}; start the others with limedb cluster restart NODE"
+        f" --data-dir {folder.path}, or stop all: limedb cluster stop --data-dir {folder.path}"
+    )
+
+
+def _stopped(running: Sequence[str]) -> str:
+    """Which processes were stopped, and why."""
+    names = ", ".join(running)
+    return (
+        f"No node served, so those that ran were stopped again ({names}): nothing runs now. Start"
+        " all once the reasons above are gone; if data was lost or damaged, see docs/damage.md"
     )
 
 

@@ -15,6 +15,10 @@ from limedb.operator.remote_cluster import fetch_state
 
 FIRST_SECONDS = 2.0
 """The time for the first answer; where no node runs, the call is refused at once."""
+STUCK_SECONDS = 15.0
+"""How long a node that answers may take to serve, where others have ended: a sound one first compares its
+clock with a peer's, for ten gossip intervals at most.
+"""
 LEAST_SECONDS = 0.05
 """The time for an answer once the caller's time is over."""
 
@@ -32,6 +36,7 @@ class Look:
         self._patience = FIRST_SECONDS
         self.state: ClusterState | None = None
         self.is_late = self.is_reached = False
+        self._idle_since = 0.0
 
     def finds_ready(self, count: int, whole: bool) -> bool:
         """Return whether the node serves, sees `count` members alive, and is reached by Envoy; if these are
@@ -49,7 +54,9 @@ class Look:
     def finds_serving(self) -> bool:
         """Return whether the node serves."""
         self._ask()
-        return self.is_serving and not self.is_late
+        is_serving = self.is_serving and not self.is_late
+        self._idle_since = 0.0 if is_serving or self.state is None else self._idle_since or time.monotonic()
+        return is_serving
 
     def finds_watchable(self) -> bool:
         """Return whether the node counts for watches, or refuses to answer."""
@@ -61,6 +68,11 @@ class Look:
         """Whether it served at the last look."""
         state = self.state
         return state is not None and state.status == "active" and state.node_url == self.node.url
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it has answered for STUCK_SECONDS that it doesn't serve."""
+        return bool(self._idle_since) and time.monotonic() - self._idle_since > STUCK_SECONDS
 
     @property
     def watch_wait_ms(self) -> int:

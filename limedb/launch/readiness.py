@@ -38,11 +38,13 @@ def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], secon
 
 
 def _is_all_that_comes(launch: Launch, looks: Mapping[str, Look]) -> bool:
-    """Return whether no further node will serve: all that run do, or they aren't a majority of all."""
-    running = [node for node in launch.nodes if node.state == "running"]
+    """Return whether no further node will serve: all that run do; or they aren't a majority of all, and the
+    others of them haven't begun to for some time.
+    """
+    running = [looks[node.name] for node in launch.nodes if node.state == "running"]
     has_ended = launch.envoy is not None and launch.envoy.state == "dead"
     too_few = len(running) < majority(len(launch.nodes))
-    return has_ended or too_few or all(looks[node.name].finds_serving() for node in running)
+    return has_ended or all(look.finds_serving() or (too_few and look.is_stuck) for look in running)
 
 
 def _not_ready(
@@ -55,7 +57,11 @@ def _not_ready(
     seconds: float,
 ) -> NotReadyError:
     names = ", ".join(service.name for service in dead or waiting)
-    lines = [f"{names} ended while it started" if dead else f"{names} not ready within {seconds:g} s"]
+    lines = [
+        f"{names} ended while {'it' if len(dead) == 1 else 'they'} started"
+        if dead
+        else f"{names} not ready within {seconds:g} s"
+    ]
     for service in (*dead, *(node for node in waiting if node not in dead)):
         reason = "" if service.state == "dead" else looks[service.name].reason()
         if not reason:

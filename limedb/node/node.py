@@ -52,7 +52,8 @@ from limedb.rpc.server.report_sources import ClusterSources, Phase
 from limedb.rpc.server.server import Server, listen_addresses
 from limedb.rpc.server.topology import TopologyServicer
 from limedb.rpc.server.watch_waits import WatchWaits
-from limedb.storage.data_names import check_names
+from limedb.storage.data_names import check_names, has_data
+from limedb.storage.data_watch import LOOK_SECONDS as WATCH_SECONDS
 from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.go_data import find_go_file
 from limedb.storage.node_damage import damaged_before, prepare_node_file
@@ -61,6 +62,7 @@ from limedb.storage.opening import (
     open_change_tail,
     open_hint_log,
     open_operation_log,
+    open_refused_mark,
     open_scrub_mark,
     open_store,
     side_files,
@@ -93,7 +95,7 @@ class Node:
         self._stopped, self._hurried = asyncio.Event(), asyncio.Event()
         self._stack = AsyncExitStack()
         self._supervisor = Supervisor()
-        self._lost_hints = self._untraced = ""
+        self._untraced = ""
         self.failure: Exception | None = None
         self.is_removed = False
 
@@ -138,15 +140,16 @@ class Node:
     async def _start(self) -> None:
         config = self._config
         check_names(config.store, config.data_dir, config.node_url)
+        has_run = has_data(config.store, config.data_dir, config.node_url)
         inherited = find_go_file(config.store, config.data_dir, config.node_url, self._clock.wall_ms())
         node_file = open_node_file(config.store, config.data_dir, config.node_url)
         await prepare_node_file(config.store, config.data_dir, config.node_url, node_file, new_id(self._rng))
         store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)
         self._stack.push_async_callback(store.close)
-        hints = open_hint_log(config.store, config.data_dir, config.node_url)
+        hints = open_hint_log(config.store, config.data_dir, config.node_url, has_run)
         self._stack.push_async_callback(hints.close)
         operations = open_operation_log(
-            config.store, config.data_dir, config.node_url, config.durability, self._fail
+            config.store, config.data_dir, config.node_url, config.durability, self._fail, has_run
         )
         self._stack.push_async_callback(operations.close)
         self._damaged_before = damaged_before(
@@ -178,6 +181,7 @@ class Node:
                 ),
                 load=self._figures.load,
                 scrub_mark=open_scrub_mark(config.store, config.data_dir, config.node_url),
+                refused_mark=open_refused_mark(config.store, config.data_dir, config.node_url),
                 compute=self._aside,
             ),
         )
@@ -243,19 +247,18 @@ class Node:
             for name, path in beside.items()
             if name == "operations"
         }
-        hints = {
-            path: "repair does the work of its hints" for name, path in beside.items() if name == "hints"
-        }
         watches: dict[str, Callable[[], Awaitable[None]]] = {
             "the watch over the data": DataWatch(needed, self._fail).run,
-            "the watch over the hints": DataWatch(hints, self._lose_hints).run,
+            "the watch over the hints": self._look_at_hints,
         }
         if isinstance(node_file, JsonNodeFile):
             watches["the watch over node.json"] = node_file.keep
         return watches
 
-    def _lose_hints(self, error: Exception) -> None:
-        self._lost_hints = f"{error}. Until this node is restarted, its new hints are lost with it"
+    async def _look_at_hints(self) -> None:
+        while True:
+            await asyncio.to_thread(self._engine.hints.look)
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def _start_telemetry(self, store: Store) -> Telemetry:
         config, figures = self._config, self._figures
@@ -376,7 +379,7 @@ class Node:
         for folder in self._damaged_before:
             yield Problem(f"damaged data of this node is in {folder}: remove it when it is no longer needed")
         stored, hints = self._figures.stored.trouble, self._engine.hints.trouble
-        troubles = (stored, hints, self._lost_hints, self._untraced)
+        troubles = (stored, hints, self._untraced)
         for trouble in filter(None, troubles):
             yield Problem(trouble)
         for name, error in self._supervisor.failing.items():

@@ -224,6 +224,9 @@ class HintLog(Protocol):
     def trouble(self) -> str:
         """Why no hints can be kept, in words; empty while they can."""
 
+    def look(self) -> None:
+        """Look whether the file was taken away or cut, which is a trouble from then on. It may block."""
+
     def waiting(self) -> dict[str, int]:
         """How many bytes of hints wait, by node URL; nodes without any are left out."""
 

@@ -112,7 +112,8 @@ class LocalReplica:
     max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
     operations: what it remembers of agreements.
     changes: what was applied lately, for watches. skewed: how many batches were refused for a version
-    too far in the future. healer: mends what is damaged; None: nothing does.
+    too far in the future. healer: mends what is damaged; None: nothing does. on_refused: called when the
+    store has no room for a batch.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class LocalReplica:
         self._tasks = Tasks()
         self._told_at = float("-inf")
         self.healer: Heals | None = None
+        self.on_refused: Callable[[], None] = lambda: None
         self.skewed = 0
 
     async def read(
@@ -194,7 +196,7 @@ class LocalReplica:
     ) -> list[Applied]:
         """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
         if self._check(fence).writes_suspended:
-            raise NotMemberError("the cluster is about to join another; try again")
+            raise NotMemberError("the cluster is about to join another; try again", fence.cluster_id)
         now = self._skew.now_ms()
         if records and self._skew.is_ahead(newest := max(versions_of(records)), now):
             self._refuse_skewed(newest)
@@ -205,7 +207,10 @@ class LocalReplica:
             self._tasks.start(self._outlast(records, now, fence.epoch, copied))
             raise
         except BaseException as error:
-            self.changes.is_complete &= isinstance(error, StoreFullError)
+            if isinstance(error, StoreFullError):
+                self.on_refused()
+            else:
+                self.changes.is_complete = False
             self._in_flight.leave(fence.epoch)
             raise
         self._in_flight.leave(fence.epoch)
@@ -271,7 +276,7 @@ class LocalReplica:
     async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
         """See ports.Replica."""
         if self._check(fence).writes_suspended:
-            raise NotMemberError("the cluster is about to join another; try again")
+            raise NotMemberError("the cluster is about to join another; try again", fence.cluster_id)
         can_tell = [self._ownership.can_tell(proposal.operation) for proposal in proposals]
         known = [*compress(proposals, can_tell)]
         self._in_flight.enter(fence.epoch)
@@ -382,8 +387,9 @@ class LocalReplica:
 def _misfit(fence: Fence, own: Topology) -> LimeDBError:
     """Why a message can't be served."""
     if own.is_fresh:
-        return NotMemberError(f"the node belongs to no cluster yet; asked for cluster {fence.cluster_id}")
+        return NotMemberError(f"the node belongs to no cluster yet; asked for cluster {fence.cluster_id}", "")
     if fence.cluster_id != own.cluster_id:
         asked = f"cluster {fence.cluster_id}" if fence.cluster_id else "no cluster"
-        return NotMemberError(f"the node belongs to cluster {own.cluster_id}, the asker to {asked}")
+        text = f"the node belongs to cluster {own.cluster_id}, the asker to {asked}"
+        return NotMemberError(text, own.cluster_id)
     return StaleEpochError(own)

@@ -7,6 +7,7 @@ Tested in tests/replication/write/test_writer.py and tests/replication/read/test
 
 from limedb.errors import (
     LimeDBError,
+    NotMemberError,
     OutcomeUnknownError,
     ReplicaUnreachableError,
     RequestTimeoutError,
@@ -20,10 +21,17 @@ def is_replica_error(error: LimeDBError) -> bool:
     return not isinstance(error, lost)
 
 
+def is_newcomer(error: LimeDBError | None) -> bool:
+    """Whether a replica refused because it belongs to no cluster (yet)."""
+    return isinstance(error, NotMemberError) and error.cluster_id == ""
+
+
 def failure_text(error: LimeDBError) -> str:
     """Why a replica didn't do its part, without its name."""
     if isinstance(error, ReplicaUnreachableError):
         return error.why
     if isinstance(error, OutcomeUnknownError):
         return "; ".join(error.missing.values()) or "no answer"
+    if is_newcomer(error):
+        return "it is new or lost its data: it joins, and has not heard yet that it was let in"
     return str(error)

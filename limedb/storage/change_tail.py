@@ -9,6 +9,7 @@ its time of arrival, whether it was late, the length of the record, and the reco
 """
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from struct import Struct, error
 
@@ -22,6 +23,7 @@ from limedb.storage.files import replace_durably, sync
 log = logging.getLogger(__name__)
 
 MAGIC = b"LimeDB changes 1\n"
+_CONSEQUENCE = "the node counts for watches some seconds later, as after a crash"
 _CHECK = Struct("<Q")
 _HEAD = Struct("<QQQQ")
 _CHANGE = Struct("<QBI")
@@ -47,7 +49,7 @@ class TailFile:
         try:
             replace_durably(self._path, MAGIC + _CHECK.pack(xxhash.xxh64_intdigest(body)) + body)
         except OSError as failure:
-            log.warning("the changes for watches could not be kept in %s: %s", self._path, failure)
+            log.warning("%s can't be written (%s): %s", self._path, failure, _CONSEQUENCE)
 
     def take(self, high_water: int) -> ChangeTail | None:
         """Read the file and remove it. None: there is no file that matches the store."""
@@ -60,12 +62,14 @@ class TailFile:
         except FileNotFoundError:
             return None
         except OSError as failure:
-            log.warning("the changes for watches in %s could not be read: %s", self._path, failure)
+            log.warning("%s can't be read (%s): %s", self._path, failure, _CONSEQUENCE)
+            with suppress(OSError):  # another run must not find it beside what this one changes
+                self._path.unlink()
             return None
         try:
             return _parsed(data, high_water)
         except (LimeDBError, ValueError, error) as failure:
-            log.warning("the changes for watches in %s are not used: %s", self._path, failure)
+            log.warning("%s is not used (%s): %s", self._path, failure, _CONSEQUENCE)
             return None
 
 

@@ -8,11 +8,10 @@ lost, too: LMDB maps it and never makes it shorter, so the first read of the mis
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from stat import S_ISREG
 
 from limedb.errors import StoreError
 from limedb.ports import StoreStats
-from limedb.storage.lmdb.env import TAKEN_AWAY
+from limedb.storage.held_file import HeldFile
 from limedb.storage.write_ahead_log import lost_segment
 
 LOOK_SECONDS = 1.0
@@ -27,7 +26,7 @@ class DataWatch:
 
     def __init__(self, watched: Mapping[Path, str], fail: Callable[[Exception], None]) -> None:
         self._watched, self._fail = watched, fail
-        self._found = {path: _identity(path) for path in watched}
+        self._held = {path: HeldFile(path) for path in watched}
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -37,17 +36,12 @@ class DataWatch:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _look(self) -> StoreError | None:
-        """The loss, if there is one; a folder recreated under the same name is another folder."""
-        for path, before in self._found.items():
-            now = _identity(path)
-            if now is None or before is None or now[:-1] != before[:-1]:
-                return StoreError(f"{path} {TAKEN_AWAY} before the next start; {self._watched[path]}")
-            if now < before:
-                return StoreError(
-                    f"{path} was cut from {before[-1]} to {now[-1]} bytes while this node ran; the next start"
-                    f" finds the damage: see docs/damage.md"
-                )
-            self._found[path] = now
+        """The loss, if there is one."""
+        for path, held in self._held.items():
+            if (loss := held.look()) is not None:
+                there = "the next start finds the damage: see docs/damage.md"
+                gone = f"put it back before the next start; {self._watched[path]}"
+                return StoreError(f"{loss.text}; {there if loss.is_cut else gone}")
         for path in filter(None, map(lost_segment, filter(Path.is_dir, self._watched))):
             return StoreError(f"{path} is gone: it was moved or deleted while this node ran; {_LOG_IS_KEPT}")
         return None
@@ -61,12 +55,3 @@ def data_of(stats: StoreStats) -> dict[Path, str]:
     if stats.kind == "filesystem":  # each write replaces its file
         return {path.parent: _STARTS_EMPTY}
     return {}
-
-
-def _identity(path: Path) -> tuple[int, int, int] | None:
-    """Device and inode of a file or folder, and a file's size; None: the path doesn't exist."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size if S_ISREG(found.st_mode) else 0

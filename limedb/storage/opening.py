@@ -19,6 +19,7 @@ from limedb.storage.lmdb.store import LmdbStore
 from limedb.storage.memory.hints import MemoryHints
 from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
+from limedb.storage.refused_mark import RefusedMarkFile
 from limedb.storage.scrub_mark import ScrubMarkFile
 
 log = logging.getLogger(__name__)
@@ -44,15 +45,18 @@ def open_store(
     raise ValueError(f"no store is called {kind!r}: lmdb, memory, filesystem")
 
 
-def open_hint_log(kind: str, data_dir: Path, node_url: str) -> HintLog:
+def open_hint_log(kind: str, data_dir: Path, node_url: str, has_run: bool = False) -> HintLog:
     """Open a node's hints for other nodes: on disk if its data is. Call it inside the running event loop.
 
-    kind: as STORE. StoreError: it can't be opened. Damaged hints are set aside; repair does their work.
+    kind: as STORE. has_run: whether the node ran before, so that there must be some. StoreError: it can't be
+    opened. Damaged hints are set aside; repair does their work.
     """
     if kind == "memory":
         return MemoryHints()
     folder = node_path(data_dir, node_url, ".hints")
     with _explained(folder):
+        if has_run:
+            _miss(folder, "the hints that this node kept are lost, and repair delivers their records")
         try:
             return LmdbHintLog(folder)
         except StoreCorruptError as error:
@@ -66,19 +70,34 @@ def open_scrub_mark(kind: str, data_dir: Path, node_url: str) -> ScrubMarkFile |
     return None if kind == "memory" else ScrubMarkFile(node_path(data_dir, node_url, ".scrub"))
 
 
+def open_refused_mark(kind: str, data_dir: Path, node_url: str) -> RefusedMarkFile | None:
+    """The file beside a node's data that says that writes were refused; None: the store keeps nothing."""
+    return None if kind == "memory" else RefusedMarkFile(node_path(data_dir, node_url, ".refused"))
+
+
 def open_operation_log(
-    kind: str, data_dir: Path, node_url: str, durability: str, on_fatal: Callable[[Exception], None]
+    kind: str,
+    data_dir: Path,
+    node_url: str,
+    durability: str,
+    on_fatal: Callable[[Exception], None],
+    has_run: bool = False,
 ) -> OperationLog:
     """Open the log of operations that a node remembers: on disk if its data is. Call it inside the running
     event loop.
 
-    kind, durability: as STORE and DURABILITY. on_fatal: as for `open_store`. StoreError: it can't be opened.
+    kind, durability: as STORE and DURABILITY. on_fatal: as for `open_store`. has_run: as for `open_hint_log`.
+    StoreError: it can't be opened.
     A damaged log is set aside, and the node counts as having forgotten all earlier operations.
     """
     if kind == "memory":
         return MemoryOperations()
     folder = node_path(data_dir, node_url, ".operations")
     with _explained(folder):
+        if has_run:
+            _miss(
+                folder, "this node no longer knows the versions of earlier writes if clients send them again"
+            )
         try:
             return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
         except StoreCorruptError as error:
@@ -88,6 +107,21 @@ def open_operation_log(
                 " clients send them again", error, moved,
             )  # fmt: skip
         return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
+
+
+def _miss(folder: Path, consequence: str) -> None:
+    """Report that a folder of a node that ran before is gone, or has no data any longer; what is left of it
+    is set aside, so that status names it.
+    """
+    data = folder / "data.mdb"
+    if data.exists() and data.stat().st_size:
+        return
+    if not folder.exists():
+        log.error("%s is gone: it was moved or deleted while the node was stopped; %s", folder, consequence)
+        return
+    what = "is empty" if data.exists() else "is gone"
+    moved = set_folder_aside(folder, "damaged")
+    log.error("%s %s, so it was damaged; its folder is set aside in %s: %s", data, what, moved, consequence)
 
 
 @contextmanager

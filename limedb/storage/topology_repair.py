@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from limedb.core.bounds import MAX_REPLICATION_FACTOR, MAX_VIRTUAL_NODES, flaw, 
 from limedb.core.topology import Member, Topology, initial_topology
 from limedb.errors import InvalidRequestError, StoreError
 from limedb.ports import Saved
-from limedb.storage.files import FileLock
+from limedb.storage.files import FileLock, replace_durably, store_error
 from limedb.storage.node_file import JsonNodeFile
 
 _ENDINGS = (".lmdb", ".node.json")
@@ -96,7 +97,8 @@ def plan(nodes: Sequence[FoundTopology], replication_factor: int | None, virtual
 
 
 def write(nodes: Sequence[FoundTopology], topology: Topology) -> None:
-    """Write that topology to the nodes' files; the old files stay beside the new ones (*.before-repair).
+    """Write that topology to the nodes' files; the old files stay beside the new ones (*.before-repair; of a
+    repair after the first one with its UTC time behind that).
 
     StoreError: a node runs, or a file can't be written.
     """
@@ -106,9 +108,20 @@ def write(nodes: Sequence[FoundTopology], topology: Topology) -> None:
             locks.callback(lock.release)
         for node in nodes:
             if node.path.exists():
-                kept = node.path.with_name(node.path.name + ".before-repair")
-                kept.write_bytes(node.path.read_bytes())
+                _keep(node.path)
+        for node in nodes:
             asyncio.run(JsonNodeFile(node.path).save(_saved(node, topology)))
+
+
+def _keep(file: Path) -> None:
+    """Keep a copy of a file under a name of its own: a second repair must not take the first file's place."""
+    kept = file.with_name(file.name + ".before-repair")
+    if kept.exists():
+        kept = kept.with_name(f"{kept.name}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    try:
+        replace_durably(kept, file.read_bytes())
+    except OSError as error:
+        raise store_error(f"{kept} can't be written", error) from error
 
 
 def _saved(node: FoundTopology, topology: Topology) -> Saved:

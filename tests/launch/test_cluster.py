@@ -237,6 +237,52 @@ def test_a_member_that_refuses_to_start_is_named_and_the_others_are_left_running
         assert (again.returncode, again.stdout.splitlines()[0]) == (0, "node3 is ready again"), again.stderr
 
 
+@pytest.mark.parametrize("damaged", [("node2", "node3"), ("node1", "node2", "node3")])
+def test_a_start_names_the_nodes_that_it_leaves_running_or_stops_again(
+    tmp_path: Path, damaged: tuple[str, ...]
+) -> None:
+    with running_cluster(tmp_path, nodes=3, env=SETTINGS, envoy=False) as cluster:
+        where = ("--data-dir", str(cluster.folder))
+        assert limedb("cluster", "stop", *where).returncode == 0
+        for name in damaged:
+            (file,) = cluster.folder.glob(f"{name}/*.lmdb/data.mdb")
+            file.unlink()
+        settings = [part for pair in SETTINGS.items() for part in ("-e", "=".join(pair))]
+        base = cluster.nodes[0].address.rpartition(":")[2]
+        options = ["--nodes", "3", "--no-envoy", "--detach", "--base-port", base, "--timeout", "20"]
+        done = limedb("cluster", "start", *options, *settings, *where)
+        assert done.returncode == 1
+        assert f"{', '.join(damaged)} not ready within 20 s" in done.stderr
+        if len(damaged) < 3:
+            assert (
+                "node1 serves, so it keeps running (node2, node3 too, which wait for the rest)" in done.stderr
+            )
+            assert states(cluster)[1] == dict.fromkeys(("node1", "node2", "node3"), "running")
+        else:
+            assert "those that ran were stopped again (node1, node2, node3): nothing runs now" in done.stderr
+            assert "docs/damage.md" in done.stderr
+            assert not (cluster.folder / "cluster.json").exists()
+
+
+def test_a_sound_node_is_left_running_though_most_others_refuse_to_start(tmp_path: Path) -> None:
+    """It first compares its clock with a peer's, so it serves some seconds after the others have ended."""
+    with running_cluster(tmp_path, nodes=3, env=SETTINGS, envoy=False) as cluster:
+        where = ("--data-dir", str(cluster.folder))
+        assert limedb("cluster", "stop", *where).returncode == 0
+        for node in "node2", "node3":
+            for name in ("node.json", "node.json.copy"):
+                (file,) = cluster.folder.glob(f"{node}/*.lmdb/{name}")
+                file.write_text("{}")
+        settings = [part for pair in SETTINGS.items() for part in ("-e", "=".join(pair))]
+        base = cluster.nodes[0].address.rpartition(":")[2]
+        options = ["--nodes", "3", "--no-envoy", "--detach", "--base-port", base]
+        done = limedb("cluster", "start", *options, *settings, *where)
+        assert done.returncode == 1
+        assert "node2, node3 ended while they started" in done.stderr
+        assert "node1 serves, so it keeps running" in done.stderr
+        assert states(cluster)[1] == {"node1": "running", "node2": "dead", "node3": "dead"}
+
+
 @pytest.mark.parametrize("command", ["status", "stop"])
 def test_where_no_cluster_is_there_is_none_to_ask(tmp_path: Path, command: str) -> None:
     done = limedb("cluster", command, "--data-dir", str(tmp_path))

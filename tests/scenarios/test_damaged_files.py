@@ -6,17 +6,20 @@ each node. TORTURE_DAMAGE=1 (`make torture`) takes all cases, else a few.
 Tests limedb/node/process.py.
 """
 
+import asyncio
 import os
 import shutil
 import signal
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from limedb.storage.folder_state import read_state
-from tests.scenarios.load import nodes
+from tests.scenarios.history import Outcome
+from tests.scenarios.load import Load, complaints, nodes, write_one
 from tests.scenarios.members import ONE, fill, is_settled, is_whole, locate, missing
 from tests.support.clusters import RunningCluster, limedb
 from tests.support.processes import is_gone
@@ -25,6 +28,8 @@ from tests.support.waiting import wait_for
 
 PAGE = 4096
 TRIES = 20
+PATIENCE = 15.0
+"""Seconds that a client waits for an answer, on a machine that is busy."""
 KEYS = [f"file-{i}" for i in range(400)]
 Damage = Callable[[Path, Random], None]
 """Damages a node's data; given its .lmdb folder, beside which stand its other folders."""
@@ -162,6 +167,36 @@ async def test_a_node_with_damaged_files_serves_again_with_every_key(
     if not is_new:
         return
     wait_for("three replicas", lambda: all(map(is_whole, locate(three.nodes[0], *KEYS[:20]))), 60)
+
+
+async def test_no_write_is_in_doubt_while_a_node_joins_anew_in_its_own_place(
+    breakable: RunningCluster,
+) -> None:
+    """All three are needed then, and the node hears last that it was let in. Only the others are asked: what
+    the node itself was asked when it died, nobody knows.
+    """
+    victim, stop, load = breakable.nodes[1], asyncio.Event(), Load()
+    async with nodes([node.address for node in breakable.nodes]) as addressed:
+        others = [node.address for node in breakable.nodes if node is not victim]
+
+        async def write(writer: int) -> None:
+            for number in count():
+                key, address = f"rejoin-{writer}-{number}", others[number % 2]
+                load.note(await write_one(addressed, writer, address, key, "x", timeout=PATIENCE))
+                if stop.is_set():
+                    return
+
+        async with asyncio.TaskGroup() as group:
+            for writer in range(2):
+                group.create_task(write(writer))
+            try:
+                await asyncio.to_thread(end, breakable, victim.name, signal.SIGKILL)
+                remove_data(folder_of(breakable, victim.url), Random(1))
+                await asyncio.to_thread(breakable.restart, victim.name)
+            finally:
+                stop.set()
+        assert [done.error for done in load.operations if done.outcome is Outcome.UNKNOWN] == []
+        assert await complaints(addressed, load.ledger) == []
 
 
 async def test_a_node_refuses_the_folder_of_another_member_and_changes_nothing(

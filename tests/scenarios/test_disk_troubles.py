@@ -162,11 +162,68 @@ def test_what_is_remembered_of_operations_is_missed_as_data_is(tmp_path: Path) -
         assert f"the node had to stop: {folder}" in node.log.read_text()
 
 
-def test_hints_that_are_taken_away_are_reported_and_stop_nothing(tmp_path: Path) -> None:
+def remove(hints: Path) -> None:
+    shutil.rmtree(hints)
+
+
+def cut(hints: Path) -> None:
+    os.truncate(hints / "data.mdb", 0)
+
+
+@pytest.mark.parametrize(("harm", "what"), [(remove, "is gone"), (cut, "was cut")])
+def test_hints_that_are_harmed_are_reported_stop_nothing_and_are_missed_at_the_next_start(
+    tmp_path: Path, harm: Callable[[Path], None], what: str
+) -> None:
     with served(tmp_path) as node:
         (folder,) = node.data.glob("*.hints")
-        shutil.rmtree(folder)
-        wait_for("a warning", lambda: [w for w in node.health().warnings if str(folder) in w], limit=SECONDS)
+        harm(folder)
+
+        def warnings() -> list[str]:
+            return [text for text in node.health().warnings if f"{folder}/data.mdb {what}" in text]
+
+        (warning,) = wait_for("a warning", warnings, limit=SECONDS)
+        assert "keeps no hints until it is restarted" in warning
         node.set("second")
         node.process.send_signal(signal.SIGTERM)
         assert node.process.wait(SECONDS) == 0
+        with served(tmp_path, env=node.env, is_awaited=False) as again:
+            assert wait_for("a value", partial(node.get, "second"), ignore=grpc.RpcError) == "second"
+            assert "the hints that this node kept are lost" in again.log.read_text()
+
+
+def flip_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+
+
+def halve(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def make_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("harm", "is_named"), [(flip_bit, True), (halve, True), (make_a_folder, True), (take_away, False)]
+)
+def test_a_node_does_without_the_small_files_of_its_last_run(
+    tmp_path: Path, harm: Callable[[Path], None], is_named: bool
+) -> None:
+    with served(tmp_path) as node:
+        scrub = wait_for("a pass of scrubbing", lambda: [*node.data.glob("*.scrub")], limit=SECONDS)
+        harm(*scrub)
+        node.set("second")
+        node.process.send_signal(signal.SIGTERM)
+        assert node.process.wait(SECONDS) == 0
+        changes = [*node.data.glob("*.changes")]
+        harm(*changes)
+        with served(tmp_path, env=node.env, is_awaited=False) as again:
+            assert wait_for("a value", partial(node.get, "second"), ignore=grpc.RpcError) == "second"
+            log = again.log.read_text()
+            named = [str(file) for file in (*scrub, *changes) if f"{file} " in log]
+            assert named == ([str(file) for file in (*scrub, *changes)] if is_named else [])
+            assert "counts for watches some seconds later" in log or not is_named
+            assert "Traceback" not in log

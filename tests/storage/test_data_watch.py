@@ -1,4 +1,4 @@
-"""Data that is taken away from under a running node."""
+"""Data that is taken away from under a running node. Tests limedb/storage/held_file.py."""
 
 import asyncio
 import shutil

@@ -147,3 +147,26 @@ def test_files_of_the_filesystem_store_are_mended_too(tmp_path: Path) -> None:
     assert saved is not None
     assert [m.url for m in saved.topology.members] == URLS[:1]
     assert Topology() != saved.topology
+
+
+def test_each_repair_keeps_the_files_that_it_found(tmp_path: Path) -> None:
+    paths = folders(tmp_path, epoch=2**64 - 1)
+    found = [(path / "node.json").read_bytes() for path in paths]
+    for _ in range(3):
+        nodes = [read(path) for path in paths]
+        write(nodes, plan(nodes, None, 256))
+    for path, content in zip(paths, found, strict=True):
+        kept = sorted(path.glob("node.json.before-repair*"))
+        assert len(kept) == 3
+        assert kept[0].read_bytes() == content
+        assert {file.stat().st_mode & 0o777 for file in kept} == {0o600}
+
+
+def test_a_file_that_cant_be_kept_ends_the_repair_before_anything_is_written(tmp_path: Path) -> None:
+    paths = folders(tmp_path, epoch=2**64 - 1)
+    found = [(path / "node.json").read_bytes() for path in paths]
+    (paths[2] / "node.json.before-repair.tmp").mkdir()
+    nodes = [read(path) for path in paths]
+    with pytest.raises(StoreError, match=r"node\.json\.before-repair can't be written"):
+        write(nodes, plan(nodes, None, 256))
+    assert [(path / "node.json").read_bytes() for path in paths] == found

@@ -41,7 +41,7 @@ def classes(root: type[errors.LimeDBError]) -> list[type[errors.LimeDBError]]:
         (errors.ReplicaUnreachableError("http://a:1", "x"), grpc.StatusCode.UNAVAILABLE),
         (errors.OutcomeUnknownError("k", 2, 1, {"http://a:1": "x"}), grpc.StatusCode.UNAVAILABLE),
         (errors.LevelUnreachableError("k", "quorum", 2, 1, 3, {}), grpc.StatusCode.UNAVAILABLE),
-        (errors.NotMemberError("x"), grpc.StatusCode.UNAVAILABLE),
+        (errors.NotMemberError("x", ""), grpc.StatusCode.UNAVAILABLE),
         (errors.StaleEpochError(Topology()), grpc.StatusCode.UNAVAILABLE),
         (errors.ClockSkewError("x", 2, 1), grpc.StatusCode.UNAVAILABLE),
         (errors.TopologyChangeError("x"), grpc.StatusCode.FAILED_PRECONDITION),

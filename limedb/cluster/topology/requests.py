@@ -108,7 +108,7 @@ class TopologyRequests:
 
     def _topology(self) -> Topology:
         if not self._topology_store.is_member:
-            raise NotMemberError("this node belongs to no cluster: ask another one")
+            raise NotMemberError("this node belongs to no cluster: ask another one", "")
         return self._topology_store.topology
 
     def _member(self, url: str) -> Member:

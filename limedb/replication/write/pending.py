@@ -9,7 +9,7 @@ Tested in tests/replication/write/test_writer.py.
 import asyncio
 
 from limedb.core.record import Record
-from limedb.errors import LimeDBError, OutcomeUnknownError
+from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError
 from limedb.replication.fanout import ReplicaAcks
 from limedb.replication.requests import Write, Written
 
@@ -20,14 +20,15 @@ class PendingWrite:
     record: as it is sent; None: it needs a (new) version. above: its next version is to be greater.
     version_is_final: a newer version is no reason to write again. may_be_stored: an earlier attempt left it,
     or may have, on some replica. existed: what is known of it so far, by the record of the version
-    `previous`. need of total replicas are to have it. waiter: is given the outcome as soon as there is one.
+    `previous`. acked: how many replicas had it in an earlier round. need of total replicas are to have it.
+    waiter: is given the outcome as soon as there is one.
     """
 
     record: Record | None = None
     outcome: Written | LimeDBError | None = None
     replica_acks: ReplicaAcks | None = None
     version_is_final = may_be_stored = existed = False
-    attempts, previous = 0, -1
+    attempts, previous, acked = 0, -1, 0
     above = -1
     need = total = 0
     own_versions: tuple[int, ...] = ()
@@ -71,9 +72,18 @@ class PendingWrite:
         if previous > self.previous and previous not in self.own_versions and not self.version_is_final:
             self.previous, self.existed = previous, existed
 
+    def keep(self, acks: ReplicaAcks) -> None:
+        """Keep what a round showed that is not the last one."""
+        self.learn_previous(acks.previous, acks.existed)
+        self.may_be_stored = self.may_be_stored or acks.may_be_stored
+        self.acked = max(self.acked, 0 if acks.superseded_by else acks.acks)
+
 
 def as_unknown_if_maybe_stored(job: PendingWrite, error: LimeDBError) -> LimeDBError:
     """An error that may say that nothing was written, if that is so."""
     if not job.may_be_stored:
         return error
-    return OutcomeUnknownError(job.write.key, job.need, 0, {"another attempt": str(error)})
+    missing = {"it could not be sent once more": str(error)}
+    if isinstance(error, LevelUnreachableError):  # whose text says that nothing was written
+        missing = error.missing
+    return OutcomeUnknownError(job.write.key, job.need, job.acked, missing)

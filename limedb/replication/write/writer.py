@@ -41,6 +41,7 @@ from limedb.replication.requests import (
     Written,
 )
 from limedb.replication.stale_epoch import follow_topology
+from limedb.replication.write.newcomers import Newcomers
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 from limedb.replication.write.single_replica import SingleReplica, acks_of
 
@@ -92,20 +93,21 @@ class Writer:
     async def write(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
         """Give each job its outcome that has none."""
         pending = await self._write_alone([job for job in jobs if job.outcome is None], level, deadline)
-        for _ in range(MAX_RESTARTS + MAX_ATTEMPTS):
-            if not pending:
-                return
+        rounds, newcomers = 0, Newcomers(self._clock, deadline)
+        while pending and rounds < MAX_RESTARTS + MAX_ATTEMPTS:
             layout, now = self._placement.layout, self._skew.now_ms()
             live = _Live(self._replicas)  # asked once for each node: a batch has many keys
-            sent = [a for job in pending if (a := self._acks(job, layout, level, live, now)) is not None]
+            asked = [self._acks(job, layout, level, live, now, newcomers) for job in pending]
+            sent = [acks for acks in asked if acks is not None]
             for job in pending:
                 job.resolve()
             if sent:
                 await self._fanout.write(sent, layout.topology.fence, deadline)
             for job in pending:
-                if job.outcome is None:
+                if job.outcome is None and not newcomers.hold_up(job, layout):
                     self._settle(job, layout, level)
             pending = [job for job in pending if job.outcome is None]
+            rounds += not await newcomers.pause()
         for job in pending:
             job.outcome = as_unknown_if_maybe_stored(job, ContendedError(job.write.key, MAX_ATTEMPTS))
             job.resolve()
@@ -187,9 +189,17 @@ class Writer:
             self._versions.observe(version)
 
     def _acks(
-        self, job: PendingWrite, layout: Layout, level: Level, is_live: "_Live", now_ms: int
+        self,
+        job: PendingWrite,
+        layout: Layout,
+        level: Level,
+        is_live: "_Live",
+        now_ms: int,
+        newcomers: Newcomers,
     ) -> ReplicaAcks | None:
-        """The record to send, with its replicas; None: too few can be reached, which is the outcome."""
+        """The record to send, with its replicas; None: too few can be reached, which is the outcome, unless
+        newcomers hold it up.
+        """
         job.replica_acks = None
         try:
             owners = layout.of_key(job.write.key)
@@ -201,6 +211,8 @@ class Writer:
         job.total = owners.replicas + len(owners.pending)
         live = [url for url in written if is_live[url]]
         if len(live) < need:
+            if newcomers.hold_up_unsent(job, owners, live):
+                return None
             missing = {url: self._replicas.absence(url) for url in written if url not in live}
             unreachable = LevelUnreachableError(
                 job.write.key, level.value, need, len(live), job.total, missing
@@ -228,10 +240,10 @@ class Writer:
             epoch = layout.topology.epoch
             job.outcome = Written(acks.record.version, job.existed, acks.acks, job.total, epoch)
         elif acks.superseded_by:
-            job.may_be_stored = job.may_be_stored or acks.may_be_stored
+            job.keep(acks)
             self._overtaken(job, acks.superseded_by)
         elif acks.stale is not None:
-            job.may_be_stored = job.may_be_stored or acks.may_be_stored
+            job.keep(acks)
             self._outdated(job, acks.stale, layout)
         else:
             job.outcome = _failure(job, acks, level)
@@ -290,7 +302,8 @@ def _failure(job: PendingWrite, acks: ReplicaAcks, level: Level) -> LimeDBError:
     if is_refused and all(map(is_replica_error, acks.missed.values())):
         return next(iter(acks.missed.values()))
     if acks.may_be_stored or job.may_be_stored:
-        missing |= dict.fromkeys(acks.waiting, "no answer until the deadline")
+        late = "it had not answered yet" if acks.is_decided else "no answer until the deadline"
+        missing |= dict.fromkeys(acks.waiting, late)
         return OutcomeUnknownError(job.write.key, job.need, acks.acks, missing)
     return LevelUnreachableError(
         job.write.key, level.value, job.need, job.total - len(missing), job.total, missing

@@ -18,7 +18,8 @@ from threading import Thread
 
 import lmdb
 
-from limedb.storage.lmdb.env import is_no_room
+from limedb.storage.held_file import HeldFile
+from limedb.storage.lmdb.env import is_broken_tree, is_no_room
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ class _HintWrite:
 class HintWriter:
     """Writes jobs in order, gathered into few transactions.
 
-    is_broken: the disk failed in a way that more room won't fix; from then on all hints are dropped.
+    failure: what happened to the file, or how the disk failed, in a way that more room won't fix; from then
+    on the file isn't touched, and all hints are dropped. Empty: nothing.
     """
 
     def __init__(
@@ -61,7 +63,8 @@ class HintWriter:
     ) -> None:
         """lost: called on the event loop with a node URL and the number of bytes dropped."""
         self._env, self._folder, self._loop, self._lost = env, folder, loop, lost
-        self.is_broken = False
+        self.failure = ""
+        self._held = HeldFile(folder / "data.mdb")
         self._queue: SimpleQueue[_HintWrite] = SimpleQueue()
         self._thread = Thread(target=self._run, name="limedb-hints", daemon=True)
         self._thread.start()
@@ -79,6 +82,20 @@ class HintWriter:
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._queue.put(_HintWrite(removes=places, waiter=waiter))
         return await waiter
+
+    def is_whole(self) -> bool:
+        """Whether the file may be read: it is still there, and no shorter than it was. To be asked right
+        before each read: LMDB maps the file, and what was cut off of it would kill the process.
+        """
+        if not self.failure and (loss := self._held.look()) is not None:
+            self.give_up(loss.text)
+        return not self.failure
+
+    def give_up(self, failure: str) -> None:
+        """Touch the file no more."""
+        if not self.failure:
+            self.failure = failure
+            log.error("%s: its hints are lost; what they held is left to repair", failure)
 
     def finish(self) -> None:
         """Write the rest, and wait for the end of the thread. Queue nothing afterwards."""
@@ -113,8 +130,10 @@ class HintWriter:
 
     def _write(self, jobs: list[_HintWrite], puts: list[tuple[bytes, bytes]], removes: list[bytes]) -> bool:
         """Write or remove, each in its own transaction: a removal may find room where a write doesn't."""
-        if self.is_broken or not (puts or removes):
-            return not self.is_broken
+        if self.failure or not (puts or removes):
+            return not self.failure
+        if not self.is_whole():
+            return False
         try:
             with self._env.begin(write=True) as txn:
                 txn.cursor().putmulti(sorted(puts))
@@ -123,14 +142,17 @@ class HintWriter:
         except Exception as error:
             self._note(error, jobs)
             return False
-        return True
+        return self.is_whole()
 
     def _note(self, error: Exception, jobs: list[_HintWrite]) -> None:
         size = sum(job.size for job in jobs)
-        self.is_broken = not is_no_room(error, self._folder, 2 * size + _OVERHEAD)
-        what = "the disk failed, no more are kept" if self.is_broken else "no room"
-        count = sum(len(job.puts) for job in jobs)
-        log.warning("%s: %s: %d hints are left to repair: %s", self._folder, what, count, error)
+        if is_no_room(error, self._folder, 2 * size + _OVERHEAD):
+            count = sum(len(job.puts) for job in jobs)
+            log.warning("%s: no room: %d hints are left to repair: %s", self._folder, count, error)
+        elif is_broken_tree(error):
+            self.give_up(f"{self._folder / 'data.mdb'} was damaged while it was in use ({error})")
+        else:
+            self.give_up(f"{self._folder}: the disk failed ({error})")
 
     def _deliver(self, jobs: list[_HintWrite], is_put: bool, is_removed: bool) -> None:
         for job in jobs:

@@ -26,7 +26,7 @@ from limedb.encoding.record import decode, encode, utf8
 from limedb.errors import StoreClosedError, StoreDamagedError, StoreError
 from limedb.ports import HintLog
 from limedb.storage.files import FileLock, make_private_folder
-from limedb.storage.lmdb.env import explain
+from limedb.storage.lmdb.env import explain, is_broken_tree
 from limedb.storage.lmdb.hint_writer import HintWriter
 from limedb.storage.lmdb.layout import number, number_of
 from limedb.storage.lmdb.pages import check_file
@@ -86,7 +86,7 @@ class LmdbHintLog(HintLog):
         ]
         size = sum(map(len, values)) + len(values) * (len(prefix) + _NUMBER)
         held = self._sizes.get(node_url, 0)
-        if self._is_closed or self._writer.is_broken or len(prefix) > _MAX_URL or held + size > self._bound:
+        if self._is_closed or self._writer.failure or len(prefix) > _MAX_URL or held + size > self._bound:
             return False
         self._writer.put(node_url, [(prefix + number(self._next + i), v) for i, v in enumerate(values)])
         self._next += len(values)
@@ -118,6 +118,8 @@ class LmdbHintLog(HintLog):
         self._check_open()
         taken = self._taken.get(node_url, {})
         places = [place for record in records for place in taken.pop((record.key, record.version), [])]
+        if not self._writer.is_whole():
+            return
         with self._explained(), self._env.begin() as txn:
             items = [(place, txn.get(place) or b"") for place in places]
         await self._remove(node_url, items)
@@ -134,15 +136,20 @@ class LmdbHintLog(HintLog):
     @property
     @override
     def trouble(self) -> str:
-        if not self._writer.is_broken:
+        if not self._writer.failure:
             return ""
         return (
-            f"{self._folder}: the disk failed, no more hints are kept: check the disk, then restart the node"
+            f"{self._writer.failure}: this node keeps no hints until it is restarted, and what nodes miss"
+            " reaches them by repair (limedb admin repair does it at once)"
         )
 
     @override
+    def look(self) -> None:
+        self._writer.is_whole()
+
+    @override
     def waiting(self) -> dict[str, int]:
-        return {url: size for url, size in self._sizes.items() if size}
+        return {} if self._writer.failure else {url: size for url, size in self._sizes.items() if size}
 
     @override
     async def close(self) -> None:
@@ -161,6 +168,8 @@ class LmdbHintLog(HintLog):
     def _page(self, node_url: str, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Places and values of a node's hints, the oldest first."""
         self._check_open()
+        if not self._writer.is_whole():
+            return []
         end = (_prefix(node_url)[:-1] + b"\1",)
         with self._explained(), self._env.begin() as txn:
             cursor = txn.cursor()
@@ -189,6 +198,8 @@ class LmdbHintLog(HintLog):
         try:
             yield
         except lmdb.Error as error:
+            if is_broken_tree(error):
+                self._writer.give_up(f"{self._folder / 'data.mdb'} was damaged while it was in use ({error})")
             raise explain(error, self._folder) from error
 
 

@@ -49,9 +49,9 @@ class WritePath:
     """Merges batches, makes them durable by the setting, and writes them to the tables.
 
     memtable: acknowledged writes that aren't in the tables yet. count: keys with a value; high_water: the
-    greatest version; both of all acknowledged writes. is_full: the last write found no room. on_conflict:
-    called with a key if another record with the same version was given. on_fatal: called once, on the event
-    loop, if the disk failed. StoreError, StoreFullError: the log can't be written.
+    greatest version; both of all acknowledged writes. on_conflict: called with a key if another record with
+    the same version was given. on_fatal: called once, on the event loop, if the disk failed. StoreError,
+    StoreFullError: the log can't be written.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class WritePath:
         self._must_plan_again = self._is_fatal_reported = False
         self._under_way: list[WriteGroup] = []  # submitted, but not answered yet
         self._own_failure: Exception | None = None
-        self.is_full = False
+        self._found_no_room = False
         self._timer: asyncio.TimerHandle | None = None
         self.on_conflict: Callable[[str], None] = lambda key: None
 
@@ -81,6 +81,11 @@ class WritePath:
     def is_log_empty(self) -> bool:
         """After `close`: whether the tables have everything."""
         return self._log.is_empty
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the last write found no room, and there is none since."""
+        return self._found_no_room and not self._room.is_sure(self.memtable.size, len(self.memtable))
 
     @property
     def commits(self) -> int:
@@ -188,7 +193,7 @@ class WritePath:
         if not is_done and self._failure is None:
             self._direct = self._loop.create_task(self._write_directly(jobs))
             return
-        self.is_full = self.is_full and not is_done
+        self._found_no_room = self._found_no_room and not is_done
         for job in jobs:
             if is_done:
                 self.memtable.add(job.plan, job.size)
@@ -216,7 +221,7 @@ class WritePath:
         for job in jobs:
             if job.error is None:
                 self._count(job)
-        self.is_full = any(isinstance(job.error, StoreFullError) for job in jobs)
+        self._found_no_room = any(isinstance(job.error, StoreFullError) for job in jobs)
         self._must_plan_again = True  # newer plans may build on failed writes
         self._answer(jobs)
 

@@ -60,6 +60,10 @@ class MemoryHints(HintLog):
         return ""
 
     @override
+    def look(self) -> None:
+        """As HintLog.look: there is no file."""
+
+    @override
     def waiting(self) -> dict[str, int]:
         return dict(self._sizes)
 

@@ -185,7 +185,7 @@ async def test_a_node_that_is_away_is_skipped_and_told() -> None:
     progress = await node.repair()
     assert "it is away" in progress.missing[B]
     assert set(await nodes.versions("k")) == {A, C}
-    node.wire.faults[B] = Fault(error=NotMemberError("fresh"))
+    node.wire.faults[B] = Fault(error=NotMemberError("fresh", ""))
     assert (await node.repair()).missing == {B: "fresh"}
 
 
@@ -540,4 +540,4 @@ def test_errors_that_mean_less_at_once_are_known_from_here_and_from_peers() -> N
     assert is_too_large(ResponseTooLargeError(2, 1, "less"))
     told = RemoteError(B, "RESPONSE_TOO_LARGE", "RESOURCE_EXHAUSTED", "less")
     assert is_too_large(told)
-    assert not is_too_large(NotMemberError("fresh"))
+    assert not is_too_large(NotMemberError("fresh", ""))

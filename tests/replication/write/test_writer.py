@@ -1,7 +1,8 @@
 """Writes at their levels: who is asked, what is told, what is tried again, what is left behind.
 
 Tests limedb/replication/fanout.py, limedb/replication/write/pending.py,
-limedb/replication/write/single_replica.py and limedb/replication/replica_errors.py.
+limedb/replication/write/newcomers.py, limedb/replication/write/single_replica.py and
+limedb/replication/replica_errors.py.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import pytest
 from limedb.core.hlc import HybridClock, version_at
 from limedb.core.quorum import Level
 from limedb.core.record import Record
-from limedb.core.topology import hand_over, join
+from limedb.core.topology import Topology, hand_over, join
 from limedb.errors import (
     ClockSkewError,
     ContendedError,
@@ -138,7 +139,7 @@ async def test_an_error_that_all_replicas_give_is_the_one_told() -> None:
     for error in (
         StoreFullError("no room"),
         RemoteError(B, "STORE_FULL", "RESOURCE_EXHAUSTED", "no room"),
-        NotMemberError("the cluster is about to join another; try again"),
+        NotMemberError("the cluster is about to join another; try again", "c1"),
     ):
         nodes = Nodes()
         seat = nodes.coordinator()
@@ -321,6 +322,95 @@ async def test_a_newer_topology_is_adopted_and_the_same_record_written_again() -
     assert seat.coordinator.counters.stale_restarts == 1
     await seat.coordinator.close()
     assert set((await nodes.versions("k")).values()) == {written.version}
+
+
+def rejoining() -> Nodes:
+    """Three nodes of which C has lost its data and was let in anew, but hasn't heard of that."""
+    nodes = Nodes()
+    nodes.spread(join(nodes.topology, replace(member(C), node_id="id-c-anew")), A, B)
+    known, nodes.topology = nodes.topology, Topology()
+    nodes.start(C)
+    nodes.topology = known
+    return nodes
+
+
+@pytest.mark.parametrize("level", [Level.QUORUM, Level.LINEARIZABLE])
+@virtual
+async def test_a_write_is_sent_once_more_to_a_new_owner_that_has_not_heard_yet(level: Level) -> None:
+    nodes = rejoining()
+    seat = nodes.coordinator()
+    writing = asyncio.create_task(seat.coordinator.write(Write("k", "x"), level, SOON))
+    await asyncio.sleep(0.4)
+    assert set(await nodes.values("k")) == {A, B}
+    assert not writing.done()
+    nodes.spread(nodes.topology)
+    written = await writing
+    assert (written.acked, written.existed) == (3, False)  # what its first rounds left doesn't count
+    assert nodes.clock.monotonic() < 0.7
+    await seat.coordinator.close()
+    assert await nodes.versions("k") == dict.fromkeys((A, B, C), written.version)
+
+
+@virtual
+async def test_a_new_owner_holds_up_no_write_but_its_own() -> None:
+    nodes = rejoining()
+    seat = nodes.coordinator()
+    writing = asyncio.create_task(seat.coordinator.write_many([Write("k", "x")], Level.ONE, SOON))
+    await asyncio.sleep(0.1)
+    nodes.spread(nodes.topology)
+    (written,) = await writing
+    assert isinstance(written, Written)
+    for error in StoreFullError("no room"), NotMemberError("the cluster is about to join another", "c1"):
+        seat.fail(C, error=error)
+        began = nodes.clock.monotonic()
+        with pytest.raises(OutcomeUnknownError):
+            await seat.coordinator.write(Write("k", "y"), None, began + SOON)
+        assert nodes.clock.monotonic() == began
+
+
+@virtual
+async def test_a_write_that_a_new_owner_refuses_until_the_deadline_says_what_happened_and_what_to_do() -> (
+    None
+):
+    nodes = rejoining()
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await nodes.coordinator().coordinator.write(Write("k", "x"), None, 1.0)
+    assert 0.7 < nodes.clock.monotonic() <= 1.0
+    why = "it is new or lost its data: it joins, and has not heard yet that it was let in"
+    assert caught.value.missing[C] == why
+    assert "it may still take effect: read the key before you write it again" in str(caught.value)
+
+
+@virtual
+async def test_a_write_that_some_have_waits_for_a_new_owner_that_gossip_has_not_found_yet() -> None:
+    nodes = Nodes()
+    seat = nodes.coordinator()
+    nodes.spread(join(nodes.topology, replace(member(C), node_id="id-c-anew")), B, C)
+    seat.fail(C, is_down=True)  # as node A knows it; B knows more, and answers later
+    seat.fail(B, delay=0.1)
+    writing = asyncio.create_task(seat.coordinator.write(Write("k", "x"), None, SOON))
+    await asyncio.sleep(0.5)
+    assert seat.place.layout.topology == nodes.topology
+    assert not writing.done()
+    seat.fail(C, is_down=False)
+    assert (await writing).acked == 3
+
+    seat.fail(C, is_down=True)
+    with pytest.raises(LevelUnreachableError, match="nothing was written"):  # that is certain, so it is said
+        await seat.coordinator.write(Write("k", "y"), None, nodes.clock.monotonic() + SOON)
+
+
+@virtual
+async def test_what_an_earlier_round_left_is_named_when_no_other_can_begin() -> None:
+    nodes = Nodes()
+    seat = nodes.coordinator()
+    nodes.spread(join(nodes.topology, replace(member(C), node_id="id-c-anew")), B, C)
+    seat.fail(C, is_down=True)
+    seat.fail(B, delay=0.1)
+    with pytest.raises(OutcomeUnknownError, match="1 of 3 needed replicas have it") as caught:
+        await seat.coordinator.write(Write("k", "x"), None, 1.0)
+    assert caught.value.missing == {C: "it is known to be down"}
+    assert "nothing was written" not in str(caught.value)
 
 
 @virtual

@@ -147,7 +147,7 @@ async def test_a_range_of_keys_and_what_changes_arrive(peer: Peer) -> None:
     ]
 
 
-@pytest.mark.parametrize("error", [StaleEpochError(AFTER), WatchGapError(77), NotMemberError("no")])
+@pytest.mark.parametrize("error", [StaleEpochError(AFTER), WatchGapError(77), NotMemberError("no", "")])
 async def test_what_ends_the_stream_of_changes_is_what_it_was(peer: Peer, error: LimeDBError) -> None:
     peer.own.error = error
     with pytest.raises(type(error)) as caught:
@@ -196,7 +196,7 @@ async def test_a_newer_topology_comes_with_the_refusal(peer: Peer) -> None:
 
 
 async def test_errors_that_callers_act_on_come_back_as_they_were(peer: Peer) -> None:
-    peer.own.error = NotMemberError("I belong to no cluster")
+    peer.own.error = NotMemberError("I belong to no cluster", "")
     errors = await every_call(peer)
     assert {type(e) for e in errors} == {NotMemberError}
     assert URL in str(errors[0])
@@ -248,7 +248,7 @@ async def test_everything_about_the_topology_arrives(peer: Peer) -> None:
     assert await peer.topology.progress(URL, 5) == peer.keeper.outcome
 
 
-@pytest.mark.parametrize("error", [TopologyChangeError("no"), NotMemberError("no")])
+@pytest.mark.parametrize("error", [TopologyChangeError("no"), NotMemberError("no", "")])
 async def test_errors_about_the_topology_come_back_as_they_were(peer: Peer, error: Exception) -> None:
     peer.keeper.outcome = error
     with pytest.raises(type(error), match="no"):

@@ -203,7 +203,7 @@ async def test_nothing_waits_for_a_slow_question_of_its_frame_or_another(peer: P
 
 
 async def test_an_error_is_its_questions_alone(peer: Peer) -> None:
-    peer.own.errors = {"bad": NotMemberError("no"), "bug": KeyError("bug")}
+    peer.own.errors = {"bad": NotMemberError("no", ""), "bug": KeyError("bug")}
     bad, bug, good = await asyncio.gather(
         peer.read("bad"), peer.apply("bug"), peer.read("good"), return_exceptions=True
     )

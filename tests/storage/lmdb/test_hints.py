@@ -1,9 +1,11 @@
-"""Tests limedb/storage/lmdb/hint_writer.py."""
+"""Tests limedb/storage/lmdb/hint_writer.py and limedb/storage/held_file.py."""
 
 import asyncio
 import os
+import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -12,10 +14,10 @@ import pytest
 
 from limedb.core.record import Record
 from limedb.encoding.record import encode
-from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
+from limedb.errors import LimeDBError, StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
 from limedb.storage.lmdb.hints import LmdbHintLog
 from limedb.storage.lmdb.layout import number
-from limedb.storage.opening import open_hint_log
+from limedb.storage.opening import open_hint_log, open_operation_log
 from tests.storage.disks import SmallDisk
 from tests.storage.kinds import NOW, text, tombstone
 from tests.support.waiting import wait_for
@@ -249,3 +251,99 @@ async def test_a_damaged_log_is_set_aside_and_a_new_one_is_opened(tmp_path: Path
     await log.close()
     (moved,) = (name for name in os.listdir(tmp_path) if ".hints.damaged-" in name)
     assert (tmp_path / moved / "data.mdb").read_bytes() == b"x" * 4096
+
+
+def take_away(file: Path) -> None:
+    file.unlink()
+
+
+def replace_it(file: Path) -> None:
+    file.rename(file.with_name("before"))
+    shutil.copyfile(file.with_name("before"), file)
+
+
+def cut(file: Path) -> None:
+    os.truncate(file, 3 * 4096)
+
+
+def empty(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [(take_away, "is gone: it was moved"), (replace_it, "is gone: it was moved"), (cut, "was cut from"),
+     (empty, "was cut from")],
+)  # fmt: skip
+async def test_a_file_that_is_harmed_in_use_is_touched_no_more_and_named(
+    tmp_path: Path, harm: Callable[[Path], None], what: str
+) -> None:
+    """LMDB maps it: a read of what was cut off would end the process."""
+    log = LmdbHintLog(tmp_path / "n")
+    log.add(B, [text(f"key {number}") for number in range(1000)], NOW)
+    assert len(await log.oldest(B, 9, NOW)) == 9
+    harm(tmp_path / "n" / "data.mdb")
+    log.look()
+    assert what in log.trouble
+    assert "keeps no hints until it is restarted" in log.trouble
+    assert not log.add(B, [text("later")], NOW)
+    assert (log.waiting(), await log.oldest(B, 9, NOW)) == ({}, [])
+    await log.done(B, [text("key 1")])
+    await log.forget(B)
+    await log.close()
+
+
+@pytest.mark.parametrize("harm", [cut, empty])
+async def test_a_file_that_was_cut_is_not_read_before_it_is_looked_at(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    log = LmdbHintLog(tmp_path / "n")
+    log.add(B, [text(f"key {number}") for number in range(1000)], NOW)
+    assert len(await log.oldest(B, 9, NOW)) == 9
+    log.add(B, [text("on its way")], NOW)
+    harm(tmp_path / "n" / "data.mdb")
+    assert await log.oldest(B, 9, NOW) == []
+    assert "was cut from" in log.trouble
+    await log.close()
+
+
+async def test_pages_that_are_damaged_in_use_are_no_failure_of_the_disk(tmp_path: Path) -> None:
+    log = LmdbHintLog(tmp_path / "n")
+    log.add(B, [text(f"key {number}") for number in range(1000)], NOW)
+    assert len(await log.oldest(B, 9, NOW)) == 9
+    with (tmp_path / "n" / "data.mdb").open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(bytes(os.fstat(file.fileno()).st_size - 2 * 4096))
+    with suppress(LimeDBError):
+        await log.oldest(B, 9, NOW)
+    log.add(B, [text("later")], NOW)
+    with suppress(LimeDBError):
+        await log.oldest(B, 9, NOW)
+    assert "data.mdb was damaged while it was in use" in log.trouble
+    assert "the disk failed" not in log.trouble
+    await log.close()
+
+
+@pytest.mark.parametrize("kind", ["hints", "operations"])
+async def test_a_start_misses_what_was_there_at_the_last_one(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / f"http:%2F%2Fb:1.{kind}"
+
+    async def start() -> str:
+        caplog.clear()
+        if kind == "hints":
+            await open_hint_log("lmdb", tmp_path, B, has_run=True).close()
+        else:
+            await open_operation_log("lmdb", tmp_path, B, "always", lambda _: None, has_run=True).close()
+        return caplog.text
+
+    assert "http:%2F%2Fb:1" in await start()
+    assert await start() == ""
+    os.truncate(folder / "data.mdb", 0)
+    assert f"{folder / 'data.mdb'} is empty, so it was damaged; its folder is set aside in" in await start()
+    (folder / "data.mdb").unlink()
+    assert "data.mdb is gone, so it was damaged" in await start()
+    assert sum(f".{kind}.damaged-" in name for name in os.listdir(tmp_path)) == 2
+    shutil.rmtree(folder)
+    assert f"{folder} is gone: it was moved or deleted while the node was stopped" in await start()

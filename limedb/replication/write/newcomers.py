@@ -1,0 +1,82 @@
+"""Writes that meet a new owner which has not heard yet that it is one.
+
+It owns the question whether such a write is sent once more, and when. It must never send, nor conclude a
+write: `writer.py` does.
+
+The voters decide that a node joins, and the node hears of it last, 10 to 300 ms later. From the decision on
+each write needs its acknowledgement too (`Owners.pending`), but until it has heard, it refuses everything. Of
+three nodes, one of which joins anew in its own place, all three are needed: so every write of that moment had
+an unknown outcome, for the two others had stored it.
+
+Why it may be sent once more, until its deadline:
+
+1. It is one write, however often it arrives: the record stays the same, version included, and a store that
+   merges a record twice has it once. Requests that follow a newer topology (`Writer._outdated`) send it
+   again likewise.
+2. Each round counts by itself, under the layout that holds then: no acknowledgement of an earlier one is
+   carried over. So enough acknowledgements prove as much as in a first round.
+3. The refusal counts for nothing. The node that gave it has stored nothing (`LocalReplica._check` comes
+   before the store), and when it acknowledges later, it knows an epoch in which it is an owner.
+4. The request is under way all the time, so whatever is read meanwhile, or written above it, is concurrent
+   with it. A version that is final stays so (`PendingWrite.version_is_final`): no LINEARIZABLE write, and
+   none with an idempotency key, gets a second version here.
+5. Once some replica may have the record, the job is marked (`may_be_stored`), and every later failure says
+   that the outcome is unknown.
+
+Tested in tests/replication/write/test_writer.py.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from limedb.core.layout import Layout, Owners
+from limedb.ports import Clock
+from limedb.replication.fanout import ReplicaAcks
+from limedb.replication.replica_errors import is_newcomer
+from limedb.replication.write.pending import PendingWrite
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.25
+
+
+class Newcomers:
+    """The new owners that the writes of one call wait for. deadline: of the call, by the clock."""
+
+    def __init__(self, clock: Clock, deadline: float) -> None:
+        self._clock, self._deadline = clock, deadline
+        self._pause, self._is_due = FIRST_PAUSE_SECONDS, False
+
+    def hold_up(self, job: PendingWrite, layout: Layout) -> bool:
+        """Whether nothing but new owners that have not heard yet kept a write from its level, and there is
+        time to send it once more. The job keeps what the round showed.
+        """
+        acks = job.replica_acks
+        if acks is None or acks.is_enough or acks.superseded_by or acks.stale is not None:
+            return False
+        owners = layout.of_key(job.write.key)
+        deaf = [url for url in owners.pending if is_newcomer(acks.missed.get(url))]
+        failed = len(acks.missed) - len(deaf)
+        return bool(deaf) and len(owners.write_set) - failed >= acks.need and self._has_time(job, acks)
+
+    def hold_up_unsent(self, job: PendingWrite, owners: Owners, live: Sequence[str]) -> bool:
+        """The same for a write that some replica may have, and that can't be sent now since gossip has not
+        brought this node word of the new owners. Others fail at once, with a definite outcome.
+        """
+        coming = sum(url not in live for url in owners.pending)
+        return job.may_be_stored and len(live) + coming >= job.need and self._has_time(job)
+
+    def _has_time(self, job: PendingWrite, acks: ReplicaAcks | None = None) -> bool:
+        if self._clock.monotonic() + self._pause >= self._deadline:
+            return False
+        if acks is not None:
+            job.keep(acks)
+        self._is_due = True
+        return True
+
+    async def pause(self) -> bool:
+        """Wait before the next round if a write is held up; whether one is."""
+        if not self._is_due:
+            return False
+        self._is_due = False
+        await asyncio.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        return True

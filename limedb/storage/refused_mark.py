@@ -1,0 +1,38 @@
+"""That a node refused writes for lack of room and lacks them: an empty file beside its data.
+
+It owns the file. It must never fail: on a full disk it may be impossible to make it, and then what a node
+lacks when it is restarted before it has room is left to the usual repair.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+class RefusedMarkFile:
+    """As `refused.RefusedMark`. Its content doesn't matter."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def is_set(self) -> bool:
+        """As RefusedMark.is_set."""
+        return self._path.exists()
+
+    async def set(self) -> None:
+        """As RefusedMark.set."""
+        await self._try(partial(self._path.touch, 0o600))
+
+    async def clear(self) -> None:
+        """As RefusedMark.clear."""
+        await self._try(partial(self._path.unlink, missing_ok=True))
+
+    async def _try(self, change: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(change)
+        except OSError as error:
+            log.info("%s can't be changed: %s", self._path, error)
