@@ -1,6 +1,8 @@
 """What a client asks of the coordinator, what that answers, and the figures that dashboards show.
 
 It owns these values. It must never hold code that does anything.
+
+Tested in tests/replication/write/test_write_batches.py.
 """
 
 from collections.abc import Sequence

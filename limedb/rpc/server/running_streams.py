@@ -16,7 +16,7 @@ from limedb.errors import UnavailableError
 QUIET_SECONDS_AT_MOST = 1.0
 """The longest time that a stopping server waits until no more calls come."""
 LOOK_SECONDS = 0.05
-"""The time between two looks for calls: each is a turn of the event loop, so calls that have arrived begin."""
+"""The time between two looks for calls: in each turn of the event loop the calls that have arrived begin."""
 QUIET_LOOKS = 4
 """How many looks without a call end the wait once one has come; one look ends it if none has."""
 
