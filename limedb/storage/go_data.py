@@ -117,7 +117,7 @@ def _opened(path: Path, note: Path, now_ms: int, max_value_size: int) -> GoFile:
         log.error("%s: %s", path, flaw)
     if len(flaws) > _SHOWN:
         log.error("%s: %d more keys can't be kept", path, len(flaws) - _SHOWN)
-    log.info("found %s of a Go LimeDB: its %d keys are taken over", path, len(records))
+    log.info("found %s of a Go LimeDB; keys to take over: %d", path, len(records))
     return GoFile(path, note, records, flaws)
 
 
