@@ -23,6 +23,7 @@ help: ## List the targets
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "LimeDB needs Python 3.11 or newer; set PYTHON=...")'
+	@echo 'Installing into $(VENV), which takes some minutes at first'
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -137,22 +138,28 @@ $(PROTOC):
 	  -Dartifact=com.google.protobuf:protoc:$(PROTOC_VERSION):exe:$(PROTOC_SYSTEM)
 	mv build/plugins/protoc-$(PROTOC_SYSTEM).exe $@ && chmod +x $@
 
-.PHONY: stubs
-stubs: $(READY) $(PROTOC) ## Generate stubs for Go, TypeScript, Java and Python in examples/ (needs Go, npm and Maven)
-	$(BIN)/buf generate
+LANGUAGES ?= go typescript java python
+STUBS := stubs-go stubs-typescript stubs-java stubs-python
+.PHONY: stubs $(STUBS)
+stubs: $(LANGUAGES:%=stubs-%) ## Generate stubs in examples/ for Go, TypeScript, Java and Python, or for LANGUAGES=go
+
+stubs-java stubs-python: $(PROTOC)
+$(STUBS): stubs-%: $(READY)
+	rm -rf examples/$*/gen examples/$*/limedbpb
+	PATH="$(abspath $(dir $(PROTOC))):$$PATH" $(BIN)/buf generate --template examples/$*/buf.gen.yaml --output examples/$*
 
 # Tests run what is built here, and skip by name what is not. `make -j4 examples` builds them side by side.
 EXAMPLES := example-go example-typescript example-java example-rust tool-grpc-health-probe tool-ghz
 .PHONY: examples $(EXAMPLES)
 examples: $(EXAMPLES) ## Build examples/ and the tools that tests try on LimeDB (needs Go, npm, Maven and cargo)
 
-example-go: stubs
+example-go: stubs-go
 	cd examples/go && go build -o ../../build/examples/go .
 
-example-typescript: stubs
+example-typescript: stubs-typescript
 	cd examples/typescript && npm ci --no-progress && npm run --silent build
 
-example-java: stubs
+example-java: stubs-java
 	cd examples/java && mvn -q -B package
 
 example-rust:
@@ -176,18 +183,18 @@ check: $(READY) ## Format, lint, types, layers, protos, fresh files, and the doc
 	$(BIN)/buf format --diff --exit-code --exclude-path proto/google proto
 	$(MAKE) --no-print-directory check-breaking check-fresh docs $(if $(NPM),web-check)
 
-# The contract of the last release, from proto/released: the comparison needs no commit and no tag.
-RELEASED := $(lastword $(shell ls proto/released | sort -V))
+# The contract of the last release, from released/: the comparison needs no commit and no tag.
+RELEASED := $(lastword $(shell ls released | sort -V))
 .PHONY: check-breaking
 check-breaking: $(READY)
 	rm -rf build/contract && mkdir -p build/contract
-	cp -r proto/released/$(RELEASED) build/contract/proto && cp -r proto/google build/contract/proto/ && cp buf.yaml build/contract/
+	cp -r released/$(RELEASED) build/contract/proto && cp -r proto/google build/contract/proto/ && cp buf.yaml build/contract/
 	$(BIN)/buf breaking --against build/contract
 
 .PHONY: release-contract
 release-contract: $(READY) ## Keep the protos as those of the version just released (CONTRIBUTING.md)
-	rm -rf proto/released && mkdir -p proto/released/$(VERSION)
-	cp -r proto/limedbpb proto/released/$(VERSION)/
+	rm -rf released && mkdir -p released/$(VERSION)
+	cp -r proto/limedbpb released/$(VERSION)/
 
 .PHONY: check-fresh
 check-fresh: $(READY)

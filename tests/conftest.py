@@ -56,9 +56,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Skip by name what needs a right that the user lacks. A test whose fixtures start a process says so."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
-        pytest.skip("needs root")
+        item.add_marker(pytest.mark.skip(reason="needs root"))
     if item.get_closest_marker("browser") and (lacking := browser.lacking()):
-        pytest.skip(lacking)
+        item.add_marker(pytest.mark.skip(reason=lacking))
     with _started.are_announced(item):
         return (yield)
 

@@ -1,6 +1,7 @@
 """What the repository says of itself is so. Links inside of docs/ are held by `make docs`."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,16 @@ def test_each_target_of_make_that_a_page_names_is_one() -> None:
     for page in pages:
         named = re.findall(r"`make ([a-z-]+(?: [a-z-]+)*)", page.read_text())
         assert {name for names in named for name in names.split()} <= targets, page
+
+
+def test_each_program_of_the_environment_that_a_page_names_is_there() -> None:
+    named = {
+        name
+        for page in [*PAGES, *ROOT.glob("docs/**/*.md")]
+        for name in re.findall(r"\.venv/bin/([\w.-]*\w)", page.read_text())
+    }
+    assert {"envoy", "limedb"} <= named
+    assert sorted(name for name in named if not Path(sys.executable).with_name(name).exists()) == []
 
 
 def test_the_workflow_runs_what_ci_runs() -> None:

@@ -32,6 +32,15 @@ func reason(err error) string {
 // --8<-- [end:errors]
 
 // --8<-- [start:calls]
+// By default gRPC receives 4 MiB at most, too little for the largest value: that has 4 MiB, or MAX_VALUE_SIZE.
+func connect(address string) (*grpc.ClientConn, error) {
+	return grpc.NewClient(
+		address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(17<<20)),
+	)
+}
+
 func run(ctx context.Context, conn *grpc.ClientConn) error {
 	kv := pb.NewKVServiceClient(conn)
 	watch, err := kv.Watch(ctx, &pb.WatchRequest{What: &pb.WatchRequest_Prefix{Prefix: "go/"}})
@@ -62,7 +71,7 @@ func run(ctx context.Context, conn *grpc.ClientConn) error {
 	for _, result := range batch.Results { // each write has its own outcome
 		fmt.Println("batch: written", result.Error == nil)
 	}
-	scan, err := kv.Scan(ctx, &pb.ScanRequest{Prefix: "go/", KeysOnly: true})
+	scan, err := kv.Scan(ctx, &pb.ScanRequest{Prefix: "go/"})
 	if err != nil {
 		return err
 	}
@@ -99,7 +108,7 @@ func run(ctx context.Context, conn *grpc.ClientConn) error {
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	conn, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := connect(os.Args[1])
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -29,7 +29,9 @@ public final class Example {
 
   public static void main(String[] arguments) throws Exception {
     // --8<-- [start:calls]
-    var channel = Grpc.newChannelBuilder(arguments[0], InsecureChannelCredentials.create()).build();
+    // By default gRPC receives 4 MiB at most, too little for the largest value: that has 4 MiB, or MAX_VALUE_SIZE.
+    var channel =
+        Grpc.newChannelBuilder(arguments[0], InsecureChannelCredentials.create()).maxInboundMessageSize(17 << 20).build();
     var kv = KVServiceGrpc.newBlockingStub(channel);
     var watch = kv.watch(WatchRequest.newBuilder().setPrefix("java/").build());
     watch.next(); // the first message: from here on no change is missed
@@ -43,7 +45,7 @@ public final class Example {
     for (var result : batch.getResultsList()) { // each write has its own outcome
       System.out.println("batch: written " + !result.hasError());
     }
-    kv.scan(ScanRequest.newBuilder().setPrefix("java/").setKeysOnly(true).build())
+    kv.scan(ScanRequest.newBuilder().setPrefix("java/").build())
         .forEachRemaining(page -> page.getEntriesList().forEach(entry -> System.out.println("scan: " + entry.getKey())));
     var changes = watch.next();
     while (changes.getEventsCount() == 0) changes = watch.next();

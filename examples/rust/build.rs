@@ -1,7 +1,14 @@
-//! Makes the stubs of the protos in proto/, without protoc.
+//! Makes the stubs of LimeDB's folder proto/, without protoc: of a copy of it here, or where it is in LimeDB's repository.
+
+use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = protox::compile(["limedbpb/v1/kv.proto"], ["../../proto"])?;
+    let proto = ["proto", "../../proto"]
+        .into_iter()
+        .find(|folder| Path::new(folder).join("limedbpb").is_dir())
+        .ok_or("copy LimeDB's folder proto/ beside Cargo.toml")?;
+    println!("cargo::rerun-if-changed={proto}");
+    let files = protox::compile(["limedbpb/v1/kv.proto"], [proto])?;
     Ok(tonic_prost_build::configure()
         .build_server(false)
         .compile_fds(files)?)

@@ -31,7 +31,7 @@ export async function run(baseUrl: string, say: (line: string) => void): Promise
     ],
   });
   for (const { error } of batch.results) say(`batch: written ${error === undefined}`); // each has its own outcome
-  for await (const page of kv.scan({ prefix: "ts/", keysOnly: true })) {
+  for await (const page of kv.scan({ prefix: "ts/" })) {
     for (const { key } of page.entries) say(`scan: ${key}`);
   }
   for (let next = await watch.next(); !next.done; next = await watch.next()) {

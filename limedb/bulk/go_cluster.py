@@ -50,7 +50,7 @@ class GoCluster:
     """
 
     def __init__(self, urls: str) -> None:
-        self._urls = [url.strip().rstrip("/") for url in urls.split(",") if url.strip()]
+        self._urls = [_root(url) for url in urls.split(",") if url.strip()]
         self.nodes: list[GoNode] = []
         self.silent: dict[str, str] = {}
         self.read_count = 0
@@ -121,13 +121,13 @@ class GoCluster:
             page = self._retried(partial(node.rest.page, number))
             for key, value in page:
                 node.keys.add(xxhash.xxh64_intdigest(key.encode()))
-                yield from self._entry(key, value)
+                yield from self._entry(node.name, key, value)
 
-    def _entry(self, key: str, value: str) -> Iterator[Line]:
+    def _entry(self, name: str, key: str, value: str) -> Iterator[Line]:
         hashed = xxhash.xxh64_intdigest(value.encode())
         if key not in self._values:
             self._values[key] = hashed
-            yield self._line(_content(key, value))
+            yield self._line(_content(key, value, name))
         elif self._values[key] != hashed:
             self._differing[key] = None
 
@@ -140,7 +140,7 @@ class GoCluster:
         reasons = []
         for node in self.nodes:
             try:
-                return _content(key, node.rest.get(key))
+                return _content(key, node.rest.get(key), node.name)
             except GoRestError as error:
                 reasons.append(str(error))
         return BadItemError(
@@ -157,8 +157,14 @@ class GoCluster:
         return ask()
 
 
-def _content(key: str, value: str) -> Content:
+def _root(url: str) -> str:
+    """What the paths of the REST come behind."""
+    return url.strip().rstrip("/").removesuffix("/api/v1").rstrip("/")
+
+
+def _content(key: str, value: str, name: str) -> Content:
+    """What to store. name: of the node that has it, for the error."""
     try:
         return checked(Item(key, value))
     except BadItemError as error:
-        return error
+        return BadItemError(f"key {key[:64]!r} of node {name}: {error}")

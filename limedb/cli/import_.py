@@ -168,7 +168,7 @@ class _Run:
             self._source.forget()
 
     def _bad(self, number: int, error: LimeDBError) -> None:
-        self._say(f"{self._source.unit} {number}: {error}")
+        self._say(self._source.described(number, error))
 
     def _moved(self) -> None:
         now, counts = time.monotonic(), self.importer.counts

@@ -5,6 +5,7 @@ It owns what `import_.py` asks of a source besides its lines. It must never stor
 Tested in tests/cli/test_go_import.py.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from typing_extensions import override
 from limedb.bulk.go_cluster import GoCluster
 from limedb.bulk.importer import Importer
 from limedb.cli.bars import Say
+from limedb.errors import BadItemError, LimeDBError
 
-SCHEMES = ("http://", "https://")
+_SCHEME = re.compile("https?://", re.IGNORECASE)
+_HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):[0-9]{1,5}(/.*)?")
 
 
 class FileOrUrl(click.Path):
@@ -23,12 +26,22 @@ class FileOrUrl(click.Path):
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if is_url(value) else super().convert(value, param, ctx)
+        if not isinstance(value, str) or not is_url(value):
+            return super().convert(value, param, ctx)
+        return ",".join(url.strip() for url in value.split(",") if url.strip())
 
 
-def is_url(value: object) -> bool:
-    """Whether an argument names a Go LimeDB that runs, rather than a file."""
-    return isinstance(value, str) and value.startswith(SCHEMES)
+def is_url(text: str) -> bool:
+    """Whether an argument names a Go LimeDB that runs, rather than a file. BadParameter: it seems to name one
+    without the scheme.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    urls = [bool(_SCHEME.match(part)) for part in parts]
+    for part, has_scheme in zip(parts, urls, strict=True):
+        if has_scheme or not (any(urls) or _HOST_PORT.fullmatch(part)) or Path(text).exists():
+            continue
+        raise click.BadParameter(f"there is no file {part}; for a Go LimeDB that runs, write http://{part}")
+    return any(urls)
 
 
 class ClusterSource:
@@ -53,6 +66,10 @@ class ClusterSource:
     def is_whole(self) -> bool:
         """Whether every node answered to the end."""
         return not self._cluster.silent
+
+    def described(self, number: int, error: LimeDBError) -> str:
+        """The report of a bad key: by its place only if the error doesn't name it."""
+        return str(error) if isinstance(error, BadItemError) else f"key {number}: {error}"
 
     def position(self) -> int:
         """How much of `size` was read."""

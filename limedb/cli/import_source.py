@@ -18,7 +18,7 @@ from limedb.bulk import progress
 from limedb.bulk.importer import Importer
 from limedb.bulk.pipe import Pipe
 from limedb.bulk.progress import Imported
-from limedb.errors import BulkError
+from limedb.errors import BulkError, LimeDBError
 
 STDIN = 0
 
@@ -73,6 +73,10 @@ class Source:
             if self.has_state
             else "to continue, send the lines after line {}"
         )
+
+    def described(self, number: int, error: LimeDBError) -> str:
+        """The report of a bad line."""
+        return f"line {number}: {error}"
 
     def position(self) -> int:
         """How much of `size` was read."""

@@ -4,6 +4,7 @@ Tested in tests/cli/test_commands.py.
 """
 
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +25,8 @@ def _address(_context: click.Context, _option: click.Parameter, text: str) -> st
 
 class Number(click.FloatRange):
     """A number within a range, which "nan" is not."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 (click's own)
         """Return the number, or fail with the range."""
@@ -118,6 +121,19 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:  # noqa: ANN401 (click's own)
         super().__init__(*args, **kwargs)
         self.examples = [line.strip() for line in examples.strip().splitlines()]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's; where an argument seems to be an option, say how to give it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if re.fullmatch("-[0-9.]", error.option_name):
+                raise click.UsageError(
+                    f"{error.message} Put -- before arguments that begin with -, behind all options:"
+                    f" {ctx.command_path} ... -- ...",
+                    ctx,
+                ) from None
+            raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples as they are, one a line."""

@@ -4,8 +4,10 @@ Tested in tests/scenarios/test_names.py.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -32,7 +34,20 @@ def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command()
+class _Serve(click.Command):
+    """The command, which takes options of the Go LimeDB's form: a dash, and words with dots."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's, which would take a misspelled one for the option of its first letter."""
+        known = [name for parameter in self.params for name in parameter.opts]
+        for argument in args:
+            name = argument.partition("=")[0]
+            if re.fullmatch(r"-[a-z][a-z-]*\.[a-z.-]*", name) and name not in known:
+                raise click.NoSuchOption(name, possibilities=get_close_matches(name, known), ctx=ctx)
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Serve)
 @_with_settings
 def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
     """Run a node in the foreground until SIGTERM or SIGINT; it then finishes its requests and stops.

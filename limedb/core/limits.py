@@ -40,6 +40,10 @@ MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 1000, 20
 """Keys of a page of ListKeys, and of a message of a scan at most."""
 DEFAULT_SCAN_SIZE = 100
 """Keys of a message of a scan that names no size."""
+MAX_ANSWER_BYTES = (4 << 20) - (64 << 10)
+"""Bytes of an answer with several values: the default limit of gRPC clients, less some room for the rest."""
+ENTRY_BYTES = 24
+"""The most bytes of an entry of a list, beside its key and value: tags, lengths, the size."""
 MAX_GOSSIP_SIZE = 2 << 20
 """Bytes of a gossip message."""
 ABSURD_AHEAD_MS = 24 * 3600 * 1000

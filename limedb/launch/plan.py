@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from limedb import config
@@ -44,15 +45,27 @@ def make_launch(plan: LaunchPlan) -> Launch:
     """Make the folder and Envoy's configuration; return the processes to start. ConfigError, LaunchError."""
     if not 1 <= plan.nodes <= MAX_NODES:
         raise ConfigError("--nodes", plan.nodes, f"from 1 to {MAX_NODES}")
-    for name in _OURS.keys() & plan.settings.keys():
-        raise ConfigError(
-            "-e", f"{name}={plan.settings[name]}", f"another setting: {_OURS[name]} decides this one"
-        )
+    for name, value in plan.settings.items():
+        if flaw := _flaw(name):
+            raise ConfigError("-e", f"{name}={value}", flaw)
     _check_ports(plan)
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     nodes = tuple(_node(plan, index) for index in range(plan.nodes))
     first = config.load(nodes[0].settings)  # this reports a bad setting once, instead of in four logs
     return Launch(nodes, _envoy(plan, first) if plan.with_envoy else None)
+
+
+def _flaw(name: str) -> str:
+    """What a setting given by its name must be instead; empty: it may be given."""
+    if name in _OURS:
+        return f"another setting: {_OURS[name]} decides this one"
+    known = [setting.name for setting in config.SETTINGS]
+    if name in known:
+        return ""
+    near = [likely for likely in get_close_matches(name.upper(), known, n=3) if likely not in _OURS]
+    return "a setting, as `limedb serve --help` lists them" + (
+        f"; did you mean {' or '.join(near)}?" if near else "; nodes inherit other variables from your shell"
+    )
 
 
 def next_node(folder: Folder, launch: Launch) -> Service:

@@ -141,7 +141,13 @@ class Node:
         config = self._config
         check_names(config.store, config.data_dir, config.node_url)
         has_run = has_data(config.store, config.data_dir, config.node_url)
-        inherited = find_go_file(config.store, config.data_dir, config.node_url, self._clock.wall_ms())
+        inherited = find_go_file(
+            config.store,
+            config.data_dir,
+            config.node_url,
+            self._clock.wall_ms(),
+            config.max_value_size,
+        )
         node_file = open_node_file(config.store, config.data_dir, config.node_url)
         await prepare_node_file(config.store, config.data_dir, config.node_url, node_file, new_id(self._rng))
         store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)

@@ -7,12 +7,11 @@ Tested in tests/node/test_settings.py.
 
 from limedb import __version__
 from limedb.config import Config
+from limedb.core.limits import MAX_ANSWER_BYTES
 from limedb.core.quorum import Level
 from limedb.engine import Settings
 from limedb.observability.machine import machine_memory
 
-MAX_ANSWER_BYTES = (4 << 20) - (64 << 10)
-"""Bytes of values in one answer: the default limit of gRPC clients, less some room for the keys."""
 LEAST_MEMORY_BYTES, MOST_MEMORY_BYTES = 256 << 20, 2 << 30
 """The bounds of MAX_MEMORY in bytes if it isn't set: then it is an eighth of the machine's."""
 

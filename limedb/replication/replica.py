@@ -18,6 +18,7 @@ from limedb.aio.tasks import Tasks
 from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
+from limedb.core.limits import ENTRY_BYTES, MAX_ANSWER_BYTES
 from limedb.core.record import Record, value_size, versions_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
@@ -291,13 +292,15 @@ class LocalReplica:
         self._ownership.follow(before, after)
 
     async def list_keys(self, page: int, page_size: int, after: str | None) -> KeyPage:
-        """A page of live keys in the order of their UTF-8; `after` a key, or by its number from 1."""
+        """A page of live keys in the order of their UTF-8; `after` a key, or by its number from 1.
+        ResponseTooLargeError: several keys that a client with gRPC's default limit couldn't receive together.
+        """
         skip = 0 if after is not None else (page - 1) * page_size
         total = self._store.count()
         records = (
             await self._store.scan_keys(after, page_size, self._skew.now_ms(), skip) if skip < total else []
         )
-        self._checked_size(0, records)
+        _check_page(records, min(self._max_read_size, MAX_ANSWER_BYTES))
         return KeyPage(records, total, page, page_size)
 
     async def close(self) -> None:
@@ -382,6 +385,15 @@ class LocalReplica:
         if size > most:
             raise ResponseTooLargeError(size, most, "ask for fewer keys at once")
         return size
+
+
+def _check_page(records: Sequence[Record], most: int) -> None:
+    """Refuse a page of several keys whose message is too large. One key is listed however large its value is:
+    no smaller page could be asked for.
+    """
+    size = sum(ENTRY_BYTES + value_size(r.key) + value_size(r.value or "") for r in records)
+    if len(records) > 1 and size > most:
+        raise ResponseTooLargeError(size, most, "ask for fewer keys at once")
 
 
 def _misfit(fence: Fence, own: Topology) -> LimeDBError:

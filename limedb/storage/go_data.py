@@ -12,7 +12,8 @@ Its earlier versions named the file after the host alone (`node1.json`), its lat
 import asyncio
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from typing_extensions import override
 
 from limedb.core.hlc import version_at
 from limedb.core.limits import record_flaw
-from limedb.core.record import Record
+from limedb.core.record import Record, value_size
 from limedb.errors import StoreError
 from limedb.ports import Inheritance
 from limedb.storage.data_names import has_data
@@ -29,6 +30,7 @@ from limedb.storage.files import make_folder, node_path, replace_durably, store_
 
 log = logging.getLogger(__name__)
 
+MIB = 1 << 20
 _DONE = "done"
 _SHOWN = 10
 """How many keys are named that can't be kept."""
@@ -57,11 +59,13 @@ class GoFile(Inheritance):
         self._records = []
 
 
-def find_go_file(kind: str, data_dir: Path, node_url: str, now_ms: int) -> GoFile | None:
+def find_go_file(kind: str, data_dir: Path, node_url: str, now_ms: int, max_value_size: int) -> GoFile | None:
     """The file of the Go LimeDB that a node is to take over; None: there is none, or it was taken over, or
-    the node has data of its own. Call it before the node's store is opened. kind: as STORE.
+    the node has data of its own. Call it before the node's store is opened. kind: as STORE. max_value_size:
+    bytes of a value, as clients may store it.
 
-    StoreError: the file can't be read or isn't one, or the data is in a format that only the Go LimeDB reads.
+    StoreError: the file can't be read or isn't one, it has larger values, or the data is in a format that
+    only the Go LimeDB reads.
     """
     if kind == "memory":
         return None
@@ -82,7 +86,7 @@ def find_go_file(kind: str, data_dir: Path, node_url: str, now_ms: int) -> GoFil
             " away", found, _advice(found),
         )  # fmt: skip
         return None
-    return _opened(found, note, now_ms)
+    return _opened(found, note, now_ms, max_value_size)
 
 
 def _mention(found: Path | None, note: Path, data_dir: Path) -> None:
@@ -96,7 +100,7 @@ def _mention(found: Path | None, note: Path, data_dir: Path) -> None:
         )  # fmt: skip
 
 
-def _opened(path: Path, note: Path, now_ms: int) -> GoFile:
+def _opened(path: Path, note: Path, now_ms: int, max_value_size: int) -> GoFile:
     if path.is_dir():
         raise StoreError(
             f"{path} holds data of a Go LimeDB in its LSM format, which only that program reads:"
@@ -107,12 +111,13 @@ def _opened(path: Path, note: Path, now_ms: int) -> GoFile:
     except OSError as error:
         raise store_error(f"{path}, the file of a Go LimeDB, can't be read", error) from error
     records, flaws = _parsed(path, data, max(1, min(written_ms, now_ms)))
+    _check_sizes(path, records, max_value_size)
     _write_note(note, path, "begun")
     for flaw in flaws[:_SHOWN]:
         log.error("%s: %s", path, flaw)
     if len(flaws) > _SHOWN:
         log.error("%s: %d more keys can't be kept", path, len(flaws) - _SHOWN)
-    log.info("found %s of a Go LimeDB: its %d keys are taken over", path, len(records))
+    log.info("found %s of a Go LimeDB; keys to take over: %d", path, len(records))
     return GoFile(path, note, records, flaws)
 
 
@@ -165,6 +170,18 @@ def _parsed(path: Path, data: bytes, written_ms: int) -> tuple[list[Record], lis
         ) from error
     read = list(_entries(entries, written_ms))
     return [each.record for each in read if each.record], [each.flaw for each in read if each.flaw]
+
+
+def _check_sizes(path: Path, records: Sequence[Record], limit: int) -> None:
+    """Refuse values over the limit: clients and tools count on it, and could neither list nor copy them."""
+    sizes = {record.key: size for record in records if (size := value_size(record.value or "")) > limit}
+    if sizes:
+        key, size = max(sizes.items(), key=itemgetter(1))
+        raise StoreError(
+            f"{path} has values over the limit of {limit} bytes (MAX_VALUE_SIZE): the largest of {len(sizes)}"
+            f" has {size} bytes, of key {key[:64]!r}. Nothing was changed: set"
+            f" MAX_VALUE_SIZE={-(-size // MIB)}MiB on every node, or take such keys out of the file"
+        )
 
 
 def _entries(entries: Mapping[str, object], written_ms: int) -> Iterator[_Entry]:

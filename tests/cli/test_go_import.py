@@ -4,6 +4,7 @@ Of limedb/cli/import_cluster.py.
 """
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_nodes_that_are_down_and_keys_that_are_bad_are_named_with_exit_code_4(no
         done = limedb("import", go.nodes[0].url, "--target", node)
         assert done.returncode == 4
         assert done.stderr.splitlines()[1:] == [
-            "key 1: key is empty: a key has 1 to 4096 bytes of UTF-8",
+            f"key '' of node {go.nodes[0].name}: key is empty: a key has 1 to 4096 bytes of UTF-8",
             f"keys of node {gone.name} are missing, unless another node has them too: Connection refused",
             "1 keys stored, 1 bad keys",
         ]
@@ -54,6 +55,30 @@ def test_where_nothing_answers_nothing_is_stored() -> None:
     done = limedb("import", url)
     assert done.returncode == 1
     assert done.stderr == f"Error: no node of a Go LimeDB answers: {url}: Connection refused\n"
+
+
+@pytest.mark.process
+def test_paths_and_the_case_of_schemes_make_no_difference() -> None:
+    with go_cluster(1) as go:
+        url = go.nodes[0].url
+    done = limedb("import", f"{url.replace('http', 'HTTP')}/api/v1/,{url}/")
+    assert done.stderr.startswith(f"Error: no node of a Go LimeDB answers: {url.replace('http', 'HTTP')}: ")
+    assert "/api/v1" not in done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", ["localhost:9402", "http://localhost:1,localhost:9402", "[::1]:9402"])
+def test_an_address_without_a_scheme_is_refused_with_the_form_that_is_meant(name: str) -> None:
+    done = limedb("import", name)
+    assert done.returncode == 2
+    assert f"write http://{name.split(',')[-1]}" in done.stderr
+
+
+@pytest.mark.process
+def test_a_file_with_the_name_of_an_address_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "node1:8484").write_text("")
+    done = limedb("import", str(tmp_path / "node1:8484"))
+    assert "doesn't end in .jsonl, .csv or .json" in done.stderr
 
 
 @pytest.mark.process

@@ -226,14 +226,15 @@ def test_the_path_is_not_passed_on_as_metadata(gateway: Gateway) -> None:
 def test_a_page_of_another_origin_may_ask(gateway: Gateway) -> None:
     asks = {
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type,x-limedb-node",
+        "Access-Control-Request-Headers": "content-type,limedb-cluster,x-limedb-node",
     }
     origin = {"Origin": "http://dashboard.example"}
     for path in ("/api/v1/set", "/api/v1/get/a?node=x", "/gossip", "/limedb.v1.KVService/Get"):
         answer = gateway.client.options(path, headers=origin | asks)
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == "http://dashboard.example"
-        assert "x-limedb-node" in answer.headers["access-control-allow-headers"]
+        allowed = set(answer.headers["access-control-allow-headers"].split(", "))
+        assert {"content-type", "limedb-cluster", "x-limedb-node"} <= allowed
         assert "DELETE" in answer.headers["access-control-allow-methods"]
     for path in ("/api/v1/health?node=x", "/api/v1/get/a?key=b", "/api/v1/nope"):
         assert "access-control-allow-origin" in gateway.client.get(path, headers=origin).headers

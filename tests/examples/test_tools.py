@@ -1,12 +1,15 @@
 """Tools of others, through Envoy: what they need of reflection and of health."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import grpc
 import pytest
 
+from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.support.clusters import RunningCluster
 from tests.support.keys import new_key
 
@@ -17,7 +20,24 @@ def run(tool: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a tool to its end. It is skipped by name where it is not built."""
     if not tool.exists():
         pytest.skip(f"needs {tool.name} (make examples)")
-    return subprocess.run([str(tool), *arguments], capture_output=True, text=True, timeout=60, check=False)
+    command = [str(tool), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def commands_of_the_page() -> list[str]:
+    """Those of the last block of docs/languages.md, in their order."""
+    return (ROOT / "docs/languages.md").read_text().split("```")[-2].strip().splitlines()
+
+
+def test_each_command_of_the_page_works_also_where_a_value_has_4_mib(cluster: RunningCluster) -> None:
+    with grpc.insecure_channel(cluster.envoy_address) as channel:
+        large = kv_pb2.SetRequest(key="a/large", value="v" * (4 << 20))
+        kv_pb2_grpc.KVServiceStub(channel).Set(large, timeout=30)
+    for command in commands_of_the_page():
+        tool, *arguments = shlex.split(command.replace("localhost:8484", cluster.envoy_address))
+        folder = Path(sys.executable).parent if tool in ("buf", "grpcurl") else ROOT / "build/tools"
+        done = run(folder / tool, *arguments)
+        assert done.returncode == 0, (command, done.stderr)
 
 
 @pytest.mark.parametrize("service", ["", "limedb.v1.KVService"])

@@ -3,6 +3,7 @@
 import pytest
 
 from limedb.config import load
+from limedb.core.limits import MAX_ANSWER_BYTES
 from limedb.node import settings as module
 from limedb.node.settings import engine_settings, max_answer_bytes, max_memory_bytes
 
@@ -27,7 +28,7 @@ def test_memory_is_an_eighth_of_the_machines_within_bounds(
     assert max_memory_bytes(load({"MAX_MEMORY": "300MiB"})) == load({"MAX_MEMORY": "300MiB"}).max_memory
 
 
-@pytest.mark.parametrize(("largest", "answer"), [("1MiB", module.MAX_ANSWER_BYTES), ("16MiB", 16 * MIB)])
+@pytest.mark.parametrize(("largest", "answer"), [("1MiB", MAX_ANSWER_BYTES), ("16MiB", 16 * MIB)])
 def test_an_answer_holds_at_least_one_value_of_any_size(largest: str, answer: int) -> None:
     config = load({"MAX_VALUE_SIZE": largest})
     assert max_answer_bytes(config) == max(answer, config.max_value_size)

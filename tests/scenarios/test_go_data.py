@@ -100,9 +100,26 @@ def test_a_damaged_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
             assert get(kv, "a") == "1"
 
 
+def test_a_value_over_the_limit_stops_the_start_until_the_limit_is_raised(tmp_path: Path) -> None:
+    with free_ports(1) as (port,):
+        url = f"http://127.0.0.1:{port}"
+        go_file(tmp_path / "data", url, json.dumps({"a": "1", "large": "v" * (5 << 20)}))
+        env = {"NODE_URL": url, "SERVER_PORT": str(port)}
+        with served(tmp_path, env=env, is_awaited=False) as node:
+            assert node.process.wait(SECONDS) == 1
+        (line,) = node.log.read_text().splitlines()
+        assert "set MAX_VALUE_SIZE=5MiB on every node" in line
+        more = {**env, "MAX_VALUE_SIZE": "5MiB"}
+        with served(tmp_path, env=more, is_awaited=False) as node, stub(port) as kv:
+            wait_taken_over(node)
+            assert get(kv, "a") == "1"
+            page = kv.ListKeys(kv_pb2.ListKeysRequest(after="a", page_size=1), timeout=SECONDS)
+            assert [entry.size for entry in page.keys] == [5 << 20]
+
+
 @contextmanager
 def stub(port: int) -> Iterator["kv_pb2_grpc.KVServiceStub"]:
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.max_receive_message_length", -1)]) as channel:
         yield kv_pb2_grpc.KVServiceStub(channel)
 
 

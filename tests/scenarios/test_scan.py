@@ -80,7 +80,7 @@ def test_large_values_make_small_pages(cluster: RunningCluster) -> None:
     with grpc.insecure_channel(cluster.nodes[0].address) as channel:
         stub = kv_pb2_grpc.KVServiceStub(channel)
         for n in range(5):
-            stub.Set(kv_pb2.SetRequest(key=f"{prefix}/{n}", value="v" * 250_000), timeout=30)
+            stub.Set(kv_pb2.SetRequest(key=f"{prefix}/{n}", value="v" * 150_000), timeout=30)
     answers = scan(cluster.nodes[3].address, prefix=prefix)
     assert [len(answer.entries) for answer in answers] == [2, 2, 1]
 

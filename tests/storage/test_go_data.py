@@ -31,8 +31,8 @@ def go_file(data_dir: Path, text: str = GO_TEXT, name: str = "http:/node1:8484.j
     return path
 
 
-def find(data_dir: Path, kind: str = "lmdb", url: str = URL) -> GoFile | None:
-    return find_go_file(kind, data_dir, url, NOW)
+def find(data_dir: Path, kind: str = "lmdb", url: str = URL, largest: int = 4 << 20) -> GoFile | None:
+    return find_go_file(kind, data_dir, url, NOW, largest)
 
 
 def records(data_dir: Path) -> list[Record]:
@@ -85,6 +85,22 @@ def test_keys_that_no_node_stores_are_named_and_the_others_taken(
     assert len(found.flaws) == 4
     for text in ("a key of 0 bytes", "a key of 5000 bytes", "neither a text", "surrogates"):
         assert text in caplog.text
+
+
+def test_values_over_the_limit_stop_the_start_with_the_setting_that_takes_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    go_file(tmp_path, json.dumps({"good": "v", "large": "v" * (4 << 20), "larger": "ü" * (5 << 19)}))
+    with pytest.raises(StoreError, match=r"of 1 has 5242880 bytes, of key 'larger'.* MAX_VALUE_SIZE=5MiB"):
+        find(tmp_path)
+    assert not list(tmp_path.glob("*.go-import"))
+    found = find(tmp_path, largest=5 << 20)
+    assert found is not None
+    assert len(found.records) == 3
+    go_file(tmp_path, json.dumps({"good": "v", "too large for any node": "v" * (17 << 20)}))
+    (rest,) = records(tmp_path)
+    assert rest.key == "good"
+    assert "a value of 17825792 bytes" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a":"1"', "[]", '"a"', '{"a":"1"} x', "[" * 100_000, "\x00"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from limedb.config import SETTINGS
 from tests.support.ports import free_ports
 from tests.support.waiting import wait_for
 
@@ -21,6 +22,7 @@ QUICK = {"GOSSIP_INTERVAL": "500ms"}
 """What a cluster of a test has besides: to form one takes two intervals, and to take a node for dead four."""
 USUAL = {"GOSSIP_INTERVAL": "1s"}
 """As LimeDB has it: for tests under load, where a node may get no processor for a second."""
+SETTING_NAMES = {setting.name for setting in SETTINGS}
 COMMAND_SECONDS = 60
 TAIL_LINES = 40
 
@@ -111,17 +113,21 @@ def running_cluster(
     tmp_path: Path, nodes: int = 4, env: Mapping[str, str] | None = None, envoy: bool = True
 ) -> Iterator[RunningCluster]:
     """A cluster in tmp_path/cluster, ready, for the time of the block. env: settings of all nodes, besides
-    QUICK.
+    QUICK; variables that are no settings reach them by the environment.
     """
     folder = tmp_path / "cluster"
     settings = [
-        part for name, value in (QUICK | dict(env or {})).items() for part in ("-e", f"{name}={value}")
+        part
+        for name, value in (QUICK | dict(env or {})).items()
+        if name in SETTING_NAMES
+        for part in ("-e", f"{name}={value}")
     ]
+    others = {name: value for name, value in (env or {}).items() if name not in SETTING_NAMES}
     with free_ports(nodes + 1) as ports:
         options = ["--nodes", str(nodes), "--port", str(ports[0]), "--base-port", str(ports[1]), *settings]
         options += [] if envoy else ["--no-envoy"]
         try:
-            done = limedb("cluster", "start", "--detach", "--data-dir", str(folder), *options)
+            done = limedb("cluster", "start", "--detach", "--data-dir", str(folder), *options, env=others)
             assert done.returncode == 0, done.stderr
             yield read_cluster(folder)
         except BaseException:

@@ -41,7 +41,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let channel = tonic::transport::Endpoint::from_shared(address)?
         .connect()
         .await?;
-    let mut kv = KvServiceClient::new(channel.clone());
+    // By default tonic receives 4 MiB at most, too little for the largest value: that has 4 MiB, or MAX_VALUE_SIZE.
+    let mut kv = KvServiceClient::new(channel.clone()).max_decoding_message_size(17 << 20);
     let what = Some(watch_request::What::Prefix("rust/".into()));
     let mut watch = kv
         .watch(WatchRequest {
@@ -95,7 +96,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let range = ScanRequest {
         prefix: "rust/".into(),
-        keys_only: true,
         ..Default::default()
     };
     let mut scan = kv.scan(range).await?.into_inner();

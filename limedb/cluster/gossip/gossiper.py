@@ -78,6 +78,7 @@ class Gossiper:
         self._checking: set[Check] = set()
         self._errors: dict[str, str] = {}
         self._statuses: dict[str, Status] = {}
+        self._logged: dict[str, str] = {}  # the last word on each peer
         view.add(self._seeds)
         if not self._seeds:
             self._met.set()
@@ -281,8 +282,11 @@ class Gossiper:
 
     def _judge(self) -> None:
         """Take the peers' statuses, valid for this interval, and log those that changed."""
-        statuses = self._view.judge()
+        statuses, words = self._view.judge(), dict[str, str]()
         for url, status in statuses.items():
-            if self._statuses.get(url) is not status:
-                log.info("node %s is %s", url, status)
-        self._statuses = statuses
+            is_heard = self._view.state(url).generation > 0
+            word = status.value if is_heard or status is not Status.ACTIVE else "known by its name only"
+            if self._logged.get(url) != word:
+                log.info("node %s is %s", url, word)
+            words[url] = word
+        self._statuses, self._logged = statuses, words

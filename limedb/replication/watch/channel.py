@@ -18,7 +18,7 @@ from limedb.core.selection import WatchFilter
 from limedb.errors import LimeDBError
 
 PIECE_BYTES = 32 << 10
-"""Bytes of keys and values behind which a piece ends."""
+"""Bytes of keys and values that a piece holds, unless one change alone has more."""
 TAKE_BYTES = 64 << 10
 """Bytes that a subscriber takes at once, but one piece at least: as much as may wait for each that doesn't
 read.
@@ -76,11 +76,12 @@ class Channel:
         part: list[Record] = []
         size = 0
         for record in records:
-            part.append(record)
-            size += _size(record)
-            if size >= PIECE_BYTES:
+            more = _size(record)
+            if part and size + more > PIECE_BYTES:
                 self._keep(Piece(part, at, resume, newest_ms))
                 part, size = [], 0
+            part.append(record)
+            size += more
         if part:
             self._keep(Piece(part, at, resume, newest_ms))
 

@@ -24,8 +24,8 @@ from limedb.wire.kv import scan_entry, watch_event
 from limedbpb.v1 import kv_pb2
 
 MAX_PAGE_BYTES = 384 << 10
-"""Bytes of keys and values after which a message ends; a client that doesn't read holds a few times
-as many.
+"""Bytes of keys and values that a message holds, unless one entry alone has more; a client that doesn't read
+holds a few times as many.
 """
 MAX_OF_CONNECTION = 500
 """Watches of one connection: half of the calls that it carries at a time, so that requests get through."""
@@ -67,14 +67,16 @@ class KeyStreams:
         size, left = 0, order.limit
         while records := await self._page(pages, context):
             for record in records:
-                if left == 0 or len(message.entries) >= order.page_size or size >= MAX_PAGE_BYTES:
+                more = _entry_size(record, order)
+                is_full = len(message.entries) >= order.page_size or size + more > MAX_PAGE_BYTES
+                if left == 0 or (message.entries and is_full):
                     message.after = message.entries[-1].key
                     yield message
                     message, size = kv_pb2.ScanResponse(), 0
                     if left == 0:
                         return
                 message.entries.append(scan_entry(record, order.keys_only))
-                size += _entry_size(record, order)
+                size += more
                 left = None if left is None else left - 1
         yield message
 

@@ -69,8 +69,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     """Serves keys: those of the cluster through the coordinator, except for local reads of keys that this
     node alone owns; the node's own list from its replica.
 
-    max_response_size: the most bytes of an answer with many keys. streams: serve scans and watches. memory:
-    counts reads from replicas, before their size is known. cluster: refuses what is meant for another one.
+    max_response_size: the most bytes of an answer with several keys. streams: serve scans and watches.
+    memory: counts reads from replicas, before their size is known. cluster: refuses what is meant for another
+    one.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -156,7 +157,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 
         answer = await self._memory.reading(context, self._gathered(len(keys)), read)
         self._value_size = max(len(answer) // len(keys), self._value_size * FADING)
-        if len(answer) > self._max_response_size:
+        if len(keys) > 1 and len(answer) > self._max_response_size:
             raise ResponseTooLargeError(len(answer), self._max_response_size, "ask for fewer keys at once")
         return answer
 

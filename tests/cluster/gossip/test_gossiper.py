@@ -290,8 +290,22 @@ def test_changes_of_status_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     gossip_with(Broken(UnavailableError("refused")), 10)
 
     assert [r.message for r in caplog.records if "node2" in r.message] == [
-        f"node http://node2:8484 is {status}" for status in ("active", "stale", "dead")
+        f"node http://node2:8484 is {status}" for status in ("known by its name only", "stale", "dead")
     ]
+
+
+def test_a_node_is_logged_as_active_once_it_was_heard(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "limedb.cluster.gossip.gossiper")
+
+    async def scenario() -> None:
+        async with Network() as network:
+            nodes = [network.start(1), network.start(2, seeds=[1])]
+            await wait_until(lambda: all_have_heard_all(nodes), limit=2)
+            await asyncio.sleep(2)
+
+    run_virtual(scenario())
+    said = [r.message for r in caplog.records if "is active" in r.message]
+    assert sorted(said) == ["node http://node1:8484 is active", "node http://node2:8484 is active"]
 
 
 def picks(living: set[str], dead: list[str], seeds: list[str], rounds: int = 1000) -> list[set[str]]:
