@@ -183,18 +183,18 @@ check: $(READY) ## Format, lint, types, layers, protos, fresh files, and the doc
 	$(BIN)/buf format --diff --exit-code --exclude-path proto/google proto
 	$(MAKE) --no-print-directory check-breaking check-fresh docs $(if $(NPM),web-check)
 
-# The contract of the last release, from released/: the comparison needs no commit and no tag.
-RELEASED := $(lastword $(shell ls released | sort -V))
+# The contract of the last release, from tests/released/: the comparison needs no commit and no tag.
+RELEASED := $(lastword $(shell ls tests/released | sort -V))
 .PHONY: check-breaking
 check-breaking: $(READY)
 	rm -rf build/contract && mkdir -p build/contract
-	cp -r released/$(RELEASED) build/contract/proto && cp -r proto/google build/contract/proto/ && cp buf.yaml build/contract/
+	cp -r tests/released/$(RELEASED) build/contract/proto && cp -r proto/google build/contract/proto/ && cp buf.yaml build/contract/
 	$(BIN)/buf breaking --against build/contract
 
 .PHONY: release-contract
 release-contract: $(READY) ## Keep the protos as those of the version just released (CONTRIBUTING.md)
-	rm -rf released && mkdir -p released/$(VERSION)
-	cp -r proto/limedbpb released/$(VERSION)/
+	rm -rf tests/released && mkdir -p tests/released/$(VERSION)
+	cp -r proto/limedbpb tests/released/$(VERSION)/
 
 .PHONY: check-fresh
 check-fresh: $(READY)
