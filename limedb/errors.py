@@ -43,7 +43,7 @@ LimeDBError
         └── StoreCorruptError        bytes that can't be stored data
             └── RecordDamagedError   the record of some keys is damaged here; other replicas may have it
 
-Tested in tests/wire/test_status.py.
+Tested in tests/wire/test_status.py and tests/test_errors.py.
 """
 
 import re
@@ -79,6 +79,10 @@ class LimeDBError(Exception):
 
     def __str__(self) -> str:
         return f"{super().__str__()} ({self.tried})" if self.tried else super().__str__()
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        """Copy it as it is: the facts that `__init__` takes are not those that Exception remembers."""
+        return _unpickled, (type(self), self.args), vars(self)
 
 
 class ConfigError(LimeDBError):
@@ -436,6 +440,11 @@ class RecordDamagedError(StoreCorruptError, nothing_written=True):
         )
         super().__init__(f"the record of key {brief(keys[0])}{more} is damaged on disk ({why}): {advice}")
         self.keys, self.why = keys, why
+
+
+def _unpickled(cls: type[LimeDBError], args: "tuple[Any, ...]") -> LimeDBError:
+    """An error with a text and without its facts, which pickle adds."""
+    return cls.__new__(cls, *args)
 
 
 def brief(key: str, limit: int = 64) -> str:

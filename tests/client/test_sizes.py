@@ -31,6 +31,42 @@ async def test_a_value_that_is_too_large_harms_no_other_call(
         assert await db.get_many([*keys, large]) == dict.fromkeys(keys, "v")
 
 
+@pytest.mark.parametrize("below", [0, 1, 11, 12, 64 << 10])
+@pytest.mark.parametrize("through", ["node", "envoy"])
+async def test_the_largest_value_that_a_node_accepts_can_be_read(
+    cluster: RunningCluster, through: str, below: int
+) -> None:
+    """Everywhere: an answer has a key and a frame besides."""
+    address = cluster.envoy_address if through == "envoy" else cluster.nodes[0].address
+    value, text = b"\xff" * (4 * MIB - below), "v" * (4 * MIB - below)
+    options = {"follow_ring": through == "node", "timeout": 60}
+    async with (
+        limedb.connect(address, **options) as db,
+        limedb.connect(address, idempotent=True, patient=True, **options) as idempotent,
+    ):
+        key, small = new_key(), new_key()
+        await db.set_many({key: value, small: "s"}, consistency="all")
+        await idempotent.set(f"{key}/text", text, consistency="all")
+        for level in ("one", "quorum", "all", "linearizable"):
+            assert await db.get(key, consistency=level) == value
+        assert await db.get_many([key]) == {key: value}
+        found = await db.get_many([small, key, f"{key}/text"], consistency="linearizable")
+        assert found == {key: value, small: "s", f"{key}/text": text}
+        assert await idempotent.get(f"{key}/text") == text
+        assert [entry.value async for entry in db.scan(key)] == [value, text]
+        async with db.watch(key) as changes:
+            await db.set(key, text)
+            assert (await changes.next(timeout=60)).value == text
+
+
+async def test_a_single_node_reads_the_largest_value_too(node: str) -> None:
+    key = new_key()
+    async with limedb.connect(node, timeout=60) as db:
+        await db.set(key, bytes(4 * MIB))
+        assert await db.get(key) == bytes(4 * MIB)
+        assert await db.get_many([key, new_key()]) == {key: bytes(4 * MIB)}
+
+
 async def test_of_many_writes_the_one_that_is_too_large_is_refused(node: str) -> None:
     key, values = new_key(), {new_key(): "v" for _ in range(50)}
     async with limedb.connect(node) as db:
