@@ -11,7 +11,8 @@ import pytest
 
 from limedb.rpc.server import memory as memory_module
 from limedb.rpc.server.memory import Memory
-from limedb.rpc.server.server import STREAM_BYTES, Server
+from limedb.rpc.server.method import STREAM_BYTES
+from limedb.rpc.server.server import Server
 from limedb.rpc.server.session import SessionHandler
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.floods import wire

@@ -8,8 +8,8 @@ from limedb.errors import InvalidRequestError
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster_report import ClusterReport
 from limedb.rpc.server.diagnosis import problems_of
+from limedb.rpc.server.method import Context
 from limedb.rpc.server.report_sources import ClusterSources, Repairs, Scrubs, TopologySteering
-from limedb.rpc.server.server import Context
 from limedb.wire import cluster as convert
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc
 

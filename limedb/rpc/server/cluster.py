@@ -14,9 +14,9 @@ from limedb.replication.stale_epoch import follow_topology
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster_report import ClusterReport
 from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.method import Context
 from limedb.rpc.server.report_sources import ClusterSources
 from limedb.rpc.server.rings import ring_response
-from limedb.rpc.server.server import Context
 from limedb.wire import cluster as convert
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 

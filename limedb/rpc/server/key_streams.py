@@ -19,7 +19,7 @@ from limedb.replication.watch.watcher import Watcher
 from limedb.rpc.server.checks import Checks, ScanOrder
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.memory import Memory
-from limedb.rpc.server.server import Context
+from limedb.rpc.server.method import Context
 from limedb.wire.kv import scan_entry, watch_event
 from limedbpb.v1 import kv_pb2
 

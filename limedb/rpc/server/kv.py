@@ -18,7 +18,7 @@ from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.memory import HEAVY_READS, Memory
-from limedb.rpc.server.server import Context
+from limedb.rpc.server.method import Context
 from limedb.rpc.server.session import Method, SessionHandler
 from limedb.wire import kv as convert
 from limedb.wire.batch_set import BatchSet, batch_write_of, plain_writes

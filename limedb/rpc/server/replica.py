@@ -15,8 +15,8 @@ from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Clock, Replica
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.memory import Share, holder_of
+from limedb.rpc.server.method import Context
 from limedb.rpc.server.peer_requests import Own, StreamResponder
-from limedb.rpc.server.server import Context
 from limedb.wire import replica as convert
 from limedb.wire.topology import fence_from, topology_message
 from limedbpb.v1 import replica_pb2, replica_pb2_grpc

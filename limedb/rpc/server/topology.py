@@ -7,7 +7,7 @@ from limedb.cluster.topology.loopback import TopologyKeeper
 from limedb.core.bounds import is_url
 from limedb.core.topology import Topology
 from limedb.errors import InvalidRequestError
-from limedb.rpc.server.server import Context
+from limedb.rpc.server.method import Context
 from limedb.wire import topology as convert
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 

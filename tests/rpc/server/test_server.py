@@ -1,6 +1,6 @@
 """How methods are served: statuses, counters, streams and their ends.
 
-Tests limedb/rpc/server/running_streams.py.
+Tests limedb/rpc/server/running_streams.py and limedb/rpc/server/method.py.
 """
 
 import asyncio

@@ -1,0 +1,330 @@
+"""One served method, from bytes to bytes.
+
+It owns the parts that all methods share: parsing, the memory of requests and answers, the status of an error,
+the counters, spans if telemetry is on. It must never listen.
+
+Tested in tests/rpc/server/test_server.py.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, nullcontext, suppress
+from functools import partial
+from time import perf_counter
+from traceback import clear_frames
+from typing import Any, NamedTuple
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from limedb.aio.whole_reads import whole
+from limedb.errors import MalformedRequestError
+from limedb.ports import Answer, CallTracing, Recorder
+from limedb.rpc.server import connect
+from limedb.rpc.server.memory import (
+    ANSWER_COPIES,
+    COPIES,
+    SMALL_BYTES,
+    Calls,
+    Held,
+    Share,
+    holder_of,
+    room_seconds,
+)
+from limedb.rpc.server.receiving import Receiving, running_task
+from limedb.rpc.server.rest_streams import BREAK_SECONDS, NO_MESSAGE, is_rest
+from limedb.rpc.server.running_streams import Streams
+from limedb.wire.batch_set import request_class
+from limedb.wire.status import FACT_BYTES_IN_TRAILERS, code_of, status_of, trailers_of
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+Behaviour = Callable[[Any, Context], Any]
+"""A unary method returns an awaitable message, a streaming one an async generator of messages."""
+Check = Callable[[Context], None]
+"""Raises the refusal of a call before it begins."""
+
+LONG_BYTES = 4 << 20
+"""Bytes of a request that makes others wait: the event loop takes 40 ms to receive 60 MB, and 30 ms to parse
+them.
+"""
+STREAM_BYTES = 64 << 10
+"""The least bytes that a stream counts for: gRPC's buffers, and the objects that serve it."""
+STREAM_COPIES = 4
+"""How many times the bytes of a stream's last message may be in memory: as sent, and as pages of nodes."""
+WATCH_BYTES = 1 << 20
+"""Bytes that a constantly refilled stream counts for: it takes processor time, too."""
+BUSY_STREAMS = frozenset({"ClusterService/WatchCluster", "AdminService/Repair"})
+DONE = frozenset({"KVService/BatchSet", "ReplicaService/Apply", "ReplicaService/Agree"})
+"""Methods whose answer can't be refused: the work is done by then. The answer is much smaller than the
+request.
+"""
+
+LAST_WRITE_SECONDS = 1.0
+"""How long an ending stream waits for its client to take the message on its way."""
+
+UNBEGUN = (("limedb-unbegun", "1"),)
+"""The trailer of a call that a stopping node refuses: Envoy sends it to another node, even a write."""
+
+
+class Method:
+    """One method, from bytes to bytes: so a key that isn't UTF-8 is the client's error, not ours.
+
+    streams: the running streams, to end them when the server stops. room: the memory for its requests and
+    answers. check: raises the refusal of a call that is meant for another node or cluster.
+    """
+
+    def __init__(
+        self,
+        method: MethodDescriptor,
+        behaviour: Behaviour,
+        recorder: Recorder | None,
+        streams: Streams,
+        room: "Room",
+        check: Check,
+        json: connect.JsonMessages | None = None,
+    ) -> None:
+        self._name = f"{method.containing_service.name}/{method.name}"
+        self._request_class = request_class(method.input_type)
+        self._response_class = GetMessageClass(method.output_type)
+        self._behaviour, self._streams = behaviour, streams
+        self._check = check
+        self._record = recorder.record if recorder else _record_nothing
+        self._room, self._receive, self._calls = room, room.receiving.message, room.calls
+        self._json = json
+        self._copies, self._answer_copies = room.copies, ANSWER_COPIES
+        if json is not None:
+            self._copies, self._answer_copies = connect.COPIES * room.copies, connect.COPIES * ANSWER_COPIES
+
+    async def answer(self, _requests: object, context: Context) -> bytes:
+        """Serve a unary call. It reads its message itself, so that surplus messages are not even received."""
+        started, held = perf_counter(), None
+        data: object = None
+        request: Message | None = None
+        response: Message | bytes = b""
+        answer = b""
+        if self._streams.is_ended:
+            await self._refuse(await self._streams.refusal(), context, started, UNBEGUN)
+        try:
+            self._begin(context)
+            data = await self._receive(context)
+            if not isinstance(data, bytes):
+                raise MalformedRequestError("the call has no message")
+            if len(data) > SMALL_BYTES:
+                held = await self._hold(data, context)
+            request = await self._message_of(data)
+            data = b""
+            response = await self._behaviour(request, context)
+            answer = _serialized(response)
+            if len(answer) > SMALL_BYTES:
+                self._hold_answer(answer, context)
+            answer = await self._as_sent(answer)
+        except asyncio.CancelledError:
+            self._record(self._name, "CANCELLED", perf_counter() - started)
+            raise
+        except Exception as error:  # errors become statuses only here and in `stream`
+            request, data, response, answer = None, b"", b"", b""  # gRPC keeps the error, and so this frame
+            await self._refuse(error, context, started)
+            raise AssertionError("abort returned") from error
+        finally:
+            if held is not None:
+                held.release()
+        self._record(self._name, "OK", perf_counter() - started)
+        return answer
+
+    def _begin(self, context: Context) -> None:
+        """Check for whom a call is meant, and count it. OverloadedError: there are too many."""
+        self._check(context)
+        if self._calls is not None:
+            self._calls.begin(context, running_task())
+
+    async def _message_of(self, data: bytes) -> Message:
+        if self._json is not None:
+            data = await self._json.request(data)
+        return _parse(self._request_class, data) if len(data) < LONG_BYTES else await self._parsed(data)
+
+    async def _as_sent(self, data: bytes) -> bytes:
+        return data if self._json is None else await self._json.answer(data)
+
+    async def _parsed(self, data: bytes) -> Message:
+        """A long request, parsed in a separate turn of the loop."""
+        await asyncio.sleep(0)
+        request = _parse(self._request_class, data)
+        await asyncio.sleep(0)
+        return request
+
+    async def _hold(self, data: bytes, context: Context) -> Held:
+        """Room for a large request while it is processed. OverloadedError: there is none soon enough."""
+        holder = holder_of(context)
+        with self._room.arrivals.hold(holder, len(data)):
+            return await self._room.requests.wait(holder, self._copies * len(data), room_seconds(context))
+
+    def _hold_answer(self, answer: bytes, context: Context) -> None:
+        """Count a large answer until its client has taken it, or is gone."""
+        holder, answers = holder_of(context), self._room.answers
+        hold = answers.force if self._name in DONE else answers.hold
+        held = hold(holder, self._answer_copies * len(answer))
+        running_task().add_done_callback(held.release)
+
+    async def stream(self, _requests: object, context: Context) -> None:
+        """Serve a call whose answer is a stream. When the client goes away, or the server stops, the
+        behaviour's generator is closed before this returns.
+        """
+        await self._stream(lambda: self._answers_to_one(context), context, True)
+
+    async def _answers_to_one(self, context: Context) -> AsyncGenerator[Message | bytes, None]:
+        data = await self._receive(context)
+        if not isinstance(data, bytes):
+            raise MalformedRequestError("the call has no message")
+        request = await self._message_of(data)
+        async with aclosing(self._behaviour(request, context)) as responses:
+            async for response in responses:
+                yield response
+
+    async def converse(self, _requests: object, context: Context) -> None:
+        """Serve a call of two streams. The behaviour gets an iterator of messages, which raises
+        UnavailableError when the server stops: the behaviour may still answer earlier messages, and ends by
+        raising the error. It counts its requests itself.
+        """
+        requests = _Requests(self._message_of, context, self._streams)
+        await self._stream(lambda: self._behaviour(requests, context), context, False)
+
+    async def _stream(
+        self, behave: Callable[[], AsyncGenerator[Message | bytes, None]], context: Context, bounded: bool
+    ) -> None:
+        """The recorded time is that to the first message: the client decides how long the stream lasts."""
+        started, first, held = perf_counter(), 0.0, None
+        response: Message | bytes = b""
+        data = b""
+        least = WATCH_BYTES if self._name in BUSY_STREAMS else STREAM_BYTES
+        try:
+            self._check(context)
+            held = self._room.streams.hold(holder_of(context), least)
+            async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
+                async for response in responses:
+                    data = await self._as_sent(_serialized(response))
+                    if bounded and (size := max(least, STREAM_COPIES * len(data))) != held.amount:
+                        held.resize(size)
+                    await (_write_whole(context, data) if bounded else context.write(data))
+                    first = first or perf_counter()
+        except asyncio.CancelledError:
+            self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
+            raise
+        except grpc.aio.BaseError:  # the message had no reader: the client is gone
+            self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
+            return
+        except Exception as error:
+            response = data = b""
+            if first and is_rest(context):
+                await self._break_off(error, context)
+            await self._refuse(error, context, started)
+        finally:
+            if held is not None:
+                held.release()
+        self._record(self._name, "OK", (first or perf_counter()) - started)
+
+    async def _break_off(self, error: Exception, context: Context) -> None:
+        """Write the error as the last line of a stream over REST, then break the stream off."""
+        if "error" in self._response_class.DESCRIPTOR.fields_by_name:
+            status = status_of(error, self._name)
+            await _write_whole(context, self._response_class(error=status).SerializeToString())
+        await asyncio.sleep(BREAK_SECONDS)
+        await _write_whole(context, NO_MESSAGE)
+
+    async def _refuse(
+        self, error: Exception, context: Context, started: float, trailers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        code, status = code_of(error), status_of(error, self._name, FACT_BYTES_IN_TRAILERS)
+        connect.name_details(status, context)
+        # Otherwise large refused messages stay in memory until the collector's next full pass.
+        clear_frames(error.__traceback__)
+        self._record(self._name, code.name, perf_counter() - started)
+        await context.abort(code, status.message, (*trailers_of(error, status), *trailers))
+
+
+async def _write_whole(context: Context, data: bytes) -> None:
+    """Write a message of a stream that the server's stop may interrupt: gRPC accepts no status while a write
+    is on its way.
+    """
+    writing = asyncio.ensure_future(context.write(data))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        with suppress(Exception):  # the reason for the end matters, not the write's error
+            await asyncio.wait_for(writing, LAST_WRITE_SECONDS)
+        raise
+
+
+class Room(NamedTuple):
+    """The memory that the methods of a service may hold, and the receipt of their messages."""
+
+    requests: Share
+    arrivals: Share
+    answers: Share
+    streams: Share
+    receiving: Receiving
+    copies: int = COPIES
+    calls: Calls | None = None
+
+
+class _Requests:
+    """The messages that a stream's client sends."""
+
+    def __init__(
+        self, message_of: Callable[[bytes], Awaitable[Message]], context: Context, streams: Streams
+    ) -> None:
+        self._message_of, self._context, self._streams = message_of, context, streams
+
+    def __aiter__(self) -> "_Requests":
+        return self
+
+    async def __anext__(self) -> Message:
+        async with self._streams.bound():
+            data = await whole(self._context.read())
+        if not isinstance(data, bytes):  # the end: the client half-closed
+            raise StopAsyncIteration
+        return await self._message_of(data)
+
+
+def handler(
+    method: MethodDescriptor,
+    behaviour: Behaviour,
+    recorder: Recorder | None,
+    streams: Streams,
+    room: Room,
+    check: Check,
+    tracing: CallTracing | None,
+    json: connect.JsonMessages | None = None,
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """On the wire a call with one message is a stream of one message, so the node can choose when to
+    read it.
+    """
+    served = Method(method, behaviour, recorder, streams, room, check, json)
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    traced = partial(tracing.answering, path) if tracing else _untraced
+    if method.client_streaming:
+        return grpc.stream_stream_rpc_method_handler(traced(served.converse))
+    if method.server_streaming:
+        return grpc.stream_stream_rpc_method_handler(traced(served.stream))
+    return grpc.stream_unary_rpc_method_handler(traced(served.answer))
+
+
+def _untraced(answer: Answer) -> Answer:
+    return answer
+
+
+def _parse(request_class: type[Message], data: bytes) -> Message:
+    try:
+        return request_class.FromString(data)
+    except DecodeError:
+        kind = request_class.DESCRIPTOR.name
+        raise MalformedRequestError(f"the request is not a {kind}: text in it must be UTF-8") from None
+
+
+def _serialized(response: Message | bytes) -> bytes:
+    return response if isinstance(response, bytes) else response.SerializeToString()
+
+
+def _record_nothing(method: str, code: str, seconds: float) -> None:
+    pass
