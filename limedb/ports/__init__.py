@@ -19,6 +19,7 @@ from limedb.ports.store import (
     RangePage,
     Scrubbed,
     Store,
+    StoredBytes,
     StoreStats,
 )
 from limedb.ports.topology import MAX_RECENT, Account, GossipTransport, NodeFile, Saved, TopologyTransport
@@ -50,5 +51,6 @@ __all__ = [
     "Scrubbed",
     "Store",
     "StoreStats",
+    "StoredBytes",
     "TopologyTransport",
 ]

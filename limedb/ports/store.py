@@ -5,7 +5,7 @@ It owns the interface between a node and its disk. It must never contain code th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from limedb.core.damage import Damage
 from limedb.core.idempotency import Proposal, State
@@ -255,3 +255,19 @@ class OperationLog(Protocol):
 
     async def close(self) -> None:
         """Write pending states, and close."""
+
+
+@runtime_checkable
+class StoredBytes(Protocol):
+    """A store that has records at hand in the form in which they are sent."""
+
+    def stored_at(self, key: str) -> bytes | None:
+        """What is stored under a key, as `stored`. RecordDamagedError."""
+
+    def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
+        """What is stored under keys, in their order, all of one moment and at once: bytes that verify and are
+        a record of their key, or that they aren't.
+        """
+
+    async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
+        """As Store.scan_tokens, for some hundreds at most; keys of one token in no order."""

@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar
 
 from limedb.aio.tasks import Tasks
 from limedb.core.idempotency import Proposal, State
@@ -42,6 +42,7 @@ from limedb.ports import (
     Placement,
     RangePage,
     Store,
+    StoredBytes,
 )
 from limedb.replication.change_log import ChangeLog
 from limedb.replication.clock_guard import ClockSkewGuard
@@ -76,22 +77,6 @@ class KeyPage:
     def total_pages(self) -> int:
         """How many pages there are."""
         return -(-self.total // self.page_size)
-
-
-@runtime_checkable
-class StoredBytes(Protocol):
-    """A store that has records at hand in the form in which they are sent."""
-
-    def stored_at(self, key: str) -> bytes | None:
-        """What is stored under a key, as `stored`. RecordDamagedError."""
-
-    def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
-        """What is stored under keys, in their order, all of one moment and at once: bytes that verify and are
-        a record of their key, or that they aren't.
-        """
-
-    async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
-        """As Store.scan_tokens, for some hundreds at most; keys of one token in no order."""
 
 
 class Heals(Protocol):

@@ -7,10 +7,10 @@ be done, the coordinator reads.
 from collections.abc import Sequence
 
 from limedb.errors import RecordDamagedError
-from limedb.ports import Placement, Store
+from limedb.ports import Placement, Store, StoredBytes
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.read.resolver import sole_owner
-from limedb.replication.replica import LocalReplica, StoredBytes
+from limedb.replication.replica import LocalReplica
 
 
 class LocalReads:

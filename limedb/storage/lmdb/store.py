@@ -103,11 +103,11 @@ class LmdbStore(Store):
         return self._read(self._reader.get_many, keys)
 
     def stored_at(self, key: str) -> bytes | None:
-        """As replication.replica.StoredBytes. InvalidKeyError: the key is empty."""
+        """As ports.StoredBytes. InvalidKeyError: the key is empty."""
         return self._read(self._reader.stored_at, key)
 
     def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
-        """As replication.replica.StoredBytes. InvalidKeyError: a key is empty."""
+        """As ports.StoredBytes. InvalidKeyError: a key is empty."""
         return self._read(self._reader.stored, keys)
 
     @override
@@ -166,7 +166,7 @@ class LmdbStore(Store):
         return await self._in_thread(self._reader.scan_tokens, start, end, limit)
 
     async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
-        """As replication.replica.StoredBytes."""
+        """As ports.StoredBytes."""
         await self._settle()
         return self._read(self._reader.stored_tokens, start, end, limit)
 
