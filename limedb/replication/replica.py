@@ -277,9 +277,7 @@ class LocalReplica:
         self._ownership.follow(before, after)
 
     async def list_keys(self, page: int, page_size: int, after: str | None) -> KeyPage:
-        """A page of live keys in the order of their UTF-8; `after` a key, or by its number from 1.
-        ResponseTooLargeError: several keys that a client with gRPC's default limit couldn't receive together.
-        """
+        """A page of live keys in the order of their UTF-8; `after` a key, or by its number from 1."""
         skip = 0 if after is not None else (page - 1) * page_size
         total = self._store.count()
         records = (
@@ -373,9 +371,7 @@ class LocalReplica:
 
 
 def _check_page(records: Sequence[Record], most: int) -> None:
-    """Refuse a page of several keys whose message is too large. One key is listed however large its value is:
-    no smaller page could be asked for.
-    """
+    """Refuse a page that is too large, unless it has one key only: no smaller one could be asked for."""
     size = sum(ENTRY_BYTES + value_size(r.key) + value_size(r.value or "") for r in records)
     if len(records) > 1 and size > most:
         raise ResponseTooLargeError(size, most, "ask for fewer keys at once")
