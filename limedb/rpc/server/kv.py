@@ -68,8 +68,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     """Serves keys: those of the cluster through the coordinator, except for local reads of keys that this
     node alone owns; the node's own list from its replica.
 
-    max_response_size: the most bytes of an answer with several keys. streams: serve scans and watches. memory:
-    counts reads from replicas, before their size is known. cluster: refuses what is meant for another one.
+    max_response_size: the most bytes of an answer with several keys. streams: serve scans and watches.
+    memory: counts reads from replicas, before their size is known. cluster: refuses what is meant for
+    another one.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
