@@ -269,7 +269,7 @@ class WrongClusterError(UnavailableError):
         where = f"cluster {cluster_id}" if cluster_id else "no cluster"
         super().__init__(
             f"{node_url} belongs to {where}, the call is meant for cluster {asked}: the address leads to"
-            " another cluster; nothing was written"
+            " another cluster, or the cluster was made anew: then connect anew; nothing was written"
         )
         self.node_url, self.cluster_id, self.asked = node_url, cluster_id, asked
 
@@ -381,12 +381,16 @@ def is_too_large(error: LimeDBError) -> bool:
 
 
 class PartialFailureError(LimeDBError):
-    """Some of many keys failed; the others were carried out. Attributes: errors (by key), total (keys)."""
+    """Some of many keys failed; the others were carried out. Attributes: errors (by key), total (keys).
+    nothing_written: all keys failed, and of each it is certain.
+    """
 
     def __init__(self, errors: "dict[str, LimeDBError]", total: int) -> None:
         key, first = next(iter(errors.items()))
         super().__init__(f"{len(errors)} of {total} keys failed; key {brief(key)}: {first}")
         self.errors, self.total = errors, total
+        is_all = len(errors) == total
+        self.nothing_written = is_all and all(error.nothing_written for error in errors.values())
 
 
 class UnsupportedError(LimeDBError, nothing_written=True):

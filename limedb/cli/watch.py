@@ -40,7 +40,7 @@ REMEMBERED = 10_000
     "--after-version",
     type=click.IntRange(0, (1 << 64) - 1),
     metavar="VERSION",
-    help="Also show the changes since then.",
+    help="Also show the changes since then, and again some from the seconds before it: compare versions.",
 )
 @click.option("-n", "--count", type=COUNT, help="Stop after so many changes. Default: never.")
 @output_option(TABLE)

@@ -7,7 +7,7 @@ Tested in tests/client/test_client.py.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -58,6 +58,24 @@ def check_key(key: object) -> None:
         raise InvalidKeyError(size, MAX_KEY_SIZE)
 
 
+def keys_of(keys: Iterable[str]) -> dict[str, None]:
+    """Return the keys of a call, each once and in their order. InvalidRequestError: they are no collection,
+    such as a single key, whose letters would be taken for keys; or one can't be a key.
+    """
+    if isinstance(keys, str | bytes | bytearray) or not isinstance(keys, Iterable):
+        raise InvalidRequestError(f"keys={_shown(keys)}: must be a list, or another iterable, of keys")
+    found = list(keys)
+    for key in found:
+        check_key(key)
+    return dict.fromkeys(found)
+
+
+def check_values(values: object) -> None:
+    """InvalidRequestError: they are not values by key."""
+    if not isinstance(values, Mapping):
+        raise InvalidRequestError(f"values={_shown(values)}: must be a dict, or another mapping, by key")
+
+
 def check_value(key: str, value: object) -> None:
     """Raise InvalidRequestError unless this can be a value: bytes, or text in UTF-8, no larger than any node
     takes. A node's own limit may be lower (MAX_VALUE_SIZE).
@@ -73,7 +91,7 @@ def check_value(key: str, value: object) -> None:
         size = len(value) if value.isascii() else len(value.encode())
     except UnicodeEncodeError:
         raise MalformedRequestError(
-            f"value of key {key!r} can't be written as UTF-8: store it as bytes"
+            f"value of key {key!r} can't be written as UTF-8: store it as bytes (a blob)"
         ) from None
     if size > MAX_STORED_VALUE:
         raise ValueTooLargeError(key, size, MAX_STORED_VALUE)
@@ -103,7 +121,7 @@ def milliseconds(ttl: Duration | None) -> int:
     if ttl is None:
         return 0
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    if not (_is_number(seconds) and 0 < seconds * 1000 <= MAX_TTL_MS):
+    if not (is_number(seconds) and 0 < seconds * 1000 <= MAX_TTL_MS):
         raise InvalidRequestError(f"ttl={_shown(ttl)}: must be more than 0 s, and no more than 100 years")
     return max(1, round(seconds * 1000))
 
@@ -117,7 +135,7 @@ def moment_ms(expires_at: Moment) -> int:
             )
         moment = (expires_at - _EPOCH) // timedelta(milliseconds=1)
     else:
-        is_near = _is_number(expires_at) and 0 < expires_at * 1000 <= MAX_EXPIRES_AT_MS
+        is_near = is_number(expires_at) and 0 < expires_at * 1000 <= MAX_EXPIRES_AT_MS
         moment = round(expires_at * 1000) if is_near else 0
     if not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
         raise InvalidRequestError(
@@ -147,7 +165,7 @@ def whole_number(name: str, value: object, low: int, high: int) -> int:
 def seconds_of(timeout: Duration) -> float:
     """Return a timeout in seconds: 5 minutes at most, since nodes remember applied writes for 10."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not (_is_number(seconds) and 0 < seconds <= MAX_TIMEOUT_SECONDS):
+    if not (is_number(seconds) and 0 < seconds <= MAX_TIMEOUT_SECONDS):
         raise InvalidRequestError(
             f"timeout={_shown(timeout)}: must be more than 0 s, and no more than {MAX_TIMEOUT_SECONDS} s"
         )
@@ -156,6 +174,10 @@ def seconds_of(timeout: Duration) -> float:
 
 def addresses_of(text: str) -> tuple[str, ...]:
     """Return the addresses in "host:port,host:port"; each may be a URL, such as http://host:port."""
+    if not isinstance(text, str):
+        raise InvalidRequestError(
+            f"addresses={_shown(text)}: must be one str, with several addresses separated by commas"
+        )
     found = tuple(dict.fromkeys(_address(part.strip()) for part in text.split(",") if part.strip()))
     if not found:
         raise InvalidRequestError(f"addresses={text!r}: must be host:port, or several separated by commas")
@@ -168,7 +190,8 @@ def _shown(value: object) -> str:
     return "a far larger number" if is_long else f"{value!r:.80}"
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether it is a number, which True is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -178,6 +201,10 @@ def _address(part: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
+    if parts.scheme == "https":
+        raise InvalidRequestError(
+            f"address {part!r}: LimeDB has no TLS; give host:port, where TLS, if any, has ended"
+        )
     if not host or port is None or parts.path.strip("/") or parts.scheme not in ("", "http"):
         raise InvalidRequestError(f"address {part!r}: must be host:port")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

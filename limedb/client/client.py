@@ -18,7 +18,9 @@ from limedb.client.arguments import (
     addresses_of,
     check_key,
     check_value,
+    check_values,
     cluster_of,
+    keys_of,
     level_of,
     milliseconds,
     moment_ms,
@@ -30,7 +32,7 @@ from limedb.client.life import ASYNC_USE, Life
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
-from limedb.client.routing import Follow, Routing
+from limedb.client.routing import Follow, Routing, follow_of
 from limedb.client.scans import Entry, KeySpan, scan_pages, scan_request
 from limedb.client.watches import Change, watch_changes, watch_request
 from limedb.core.limits import DEFAULT_SCAN_SIZE
@@ -67,7 +69,8 @@ class Client:
     ) -> None:
         self._addresses, self._cluster_id = addresses_of(addresses), cluster_of(cluster_id)
         self._level, self._timeout = level_of(consistency), seconds_of(timeout)
-        self._follow, self._idempotent, self._patient = follow_ring, idempotent, patient
+        self._follow: Follow = follow_of(follow_ring)
+        self._idempotent, self._patient = idempotent, patient
         self._life = Life(ASYNC_USE)
         self._executor: RetryingExecutor | None = None
 
@@ -166,9 +169,7 @@ class Client:
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
     ) -> dict[str, Value]:
         """Return the values of the keys that have one. PartialFailureError: some could not be read."""
-        jobs = {key: PendingCall(key) for key in keys}
-        for key in jobs:
-            check_key(key)
+        jobs = {key: PendingCall(key) for key in keys_of(keys)}
         outcomes = await self._carry(jobs, consistency, timeout)
         return {key: found for key, found in outcomes.items() if isinstance(found, str | bytes)}
 
@@ -185,6 +186,7 @@ class Client:
         key for some. PartialFailureError: some failed; its `errors` say which, and whether they may have been
         written.
         """
+        check_values(values)
         lives, ends = of_each("ttl", ttl, values), of_each("expires_at", expires_at, values)
         jobs: dict[str, PendingCall] = {}
         refused: dict[str, LimeDBError] = {}
@@ -202,7 +204,7 @@ class Client:
         """Delete many keys; return how many had a value. PartialFailureError: some failed; its `errors` say
         which, and whether they may have been deleted.
         """
-        jobs = {key: self._deleting(key) for key in dict.fromkeys(keys)}
+        jobs = {key: self._deleting(key) for key in keys_of(keys)}
         outcomes = await self._carry(jobs, consistency, timeout)
         return sum(done.existed for done in outcomes.values() if isinstance(done, Stored))
 
@@ -251,8 +253,10 @@ class Client:
         timeout: Duration | None = None,
     ) -> Watch[Change]:
         """Iterate over the changes of a key, or of the keys with a prefix, as they happen: from now on, or
-        from after a version. It continues at another node when one fails, and never finishes; timeout: how
-        long it waits for a node that serves it. WatchGapError: the nodes no longer know some of the changes:
+        from after a version: then also some from the seconds before it, which may have been reported already;
+        compare the versions of a key. It continues at another node when one fails, and never finishes; an
+        error ends it. timeout: how long it waits for a node that serves it. WatchGapError: the nodes no
+        longer know some of the changes:
         watch from now on and, once that watch has begun, scan. RangeUnreachableError: too few replicas are
         up.
         """

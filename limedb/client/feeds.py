@@ -14,7 +14,7 @@ from typing import Generic, Self, TypeVar
 
 from typing_extensions import override
 
-from limedb.client.arguments import Duration
+from limedb.client.arguments import Duration, is_number
 from limedb.client.life import Life
 from limedb.errors import InvalidRequestError, RequestTimeoutError
 
@@ -26,7 +26,7 @@ class Feed(Generic[T]):
     """What a scan or a watch finds: an asynchronous iterator and context manager.
 
     groups: yields the items that arrive together; what: "the scan", for errors. It begins with the first
-    wait. After an error, or `close`, it has ended.
+    wait. After `close` it has ended; after an error, each further wait raises that error again.
     """
 
     def __init__(self, groups: AsyncGenerator[Group[T], None], life: Life, what: str) -> None:
@@ -35,6 +35,7 @@ class Feed(Generic[T]):
         self._items: deque[T] = deque()
         self._fetching: asyncio.Task[Group[T] | None] | None = None
         self._has_begun = self._is_over = False
+        self._error: Exception | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -55,7 +56,8 @@ class Feed(Generic[T]):
 
     async def next(self, timeout: Duration | None = None) -> T | None:
         """Return the next item; None: it has ended. timeout: seconds, or a timedelta; None: wait as long as
-        it takes. RequestTimeoutError: nothing came in time; wait again, nothing is lost.
+        it takes. RequestTimeoutError: nothing came in time; wait again, nothing is lost. Any other error has
+        ended it: each further wait raises it again.
         """
         if not self._items:
             if timeout is None:
@@ -67,11 +69,13 @@ class Feed(Generic[T]):
                         await self._wait_item()
                 except TimeoutError:
                     raise RequestTimeoutError(seconds, self._what) from None
+        if not self._items and self._error is not None:
+            raise self._error.with_traceback(None)
         return self._items.popleft() if self._items else None
 
     async def close(self) -> None:
         """End it. Waits that run return None."""
-        self._is_over = True
+        self._is_over, self._error = True, None
         self._items.clear()
         fetching, self._fetching = self._fetching, None
         if not self._life.is_here():  # then there is nothing left to end, or it is another loop's
@@ -110,6 +114,9 @@ class Feed(Generic[T]):
     def _take(self, fetched: "asyncio.Task[Group[T] | None]") -> None:
         try:
             group = fetched.result()
+        except Exception as error:
+            self._is_over, self._error = True, error
+            return
         except BaseException:
             self._is_over = True
             raise
@@ -135,14 +142,18 @@ class Watch(Feed[T]):
         """Return when it has begun."""
         while not (self._has_begun or self._is_over):
             await self._wait_group()
+        if self._error is not None and not self._items:
+            raise self._error.with_traceback(None)
         return self
 
 
 def wait_seconds(timeout: Duration) -> float:
     """Return the seconds that a wait may take."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not seconds > 0:
-        raise InvalidRequestError(f"timeout={timeout!r}: must be more than 0 s, or None")
+    if not is_number(seconds) or not seconds > 0:
+        raise InvalidRequestError(
+            f"timeout={timeout!r}: must be more than 0 s, as a number or a timedelta, or None"
+        )
     return seconds
 
 

@@ -64,9 +64,9 @@ class NodeConnection:
 
     is_up: it answered its last ping, and no session has broken since. url: the name that it gave; behind a
     proxy, that of any of several nodes. reason: why it is down; pings_failed: how many pings it left
-    unanswered, or answered as a node of another cluster; has_refused: soon after the client began, it
-    refused, or nothing listened there; misled: it belongs to another cluster, so it gets no calls.
-    ping_seconds: the least time to answer a ping.
+    unanswered, or answered as a node of another cluster; pings_misled: the latter; has_refused: soon after
+    the client began, it refused, or nothing listened there; misled: it belongs to another cluster, so it gets
+    no calls. ping_seconds: the least time to answer a ping.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class NodeConnection:
         ping_seconds: float = PING_SECONDS,
     ) -> None:
         self.address, self.url, self.is_up, self.reason = address, "", False, "not reached yet"
-        self.pings_failed, self.has_refused = 0, False
+        self.pings_failed, self.pings_misled, self.has_refused = 0, 0, False
         self.misled: WrongClusterError | None = None
         self._cluster = cluster
         self._budget, self._trips = budget, RoundTrips(ping_seconds, max(LONGEST_PING_SECONDS, ping_seconds))
@@ -156,6 +156,7 @@ class NodeConnection:
         if self.misled is not None:
             self.reason = str(self.misled)
             self.pings_failed += 1
+            self.pings_misled += 1
         return self.misled is None
 
     def suspect(self, reason: str) -> None:

@@ -89,6 +89,8 @@ def error_of(key: str, outcome: Outcome, is_write: bool) -> LimeDBError | None:
     if is_write and outcome.begun:
         return OutcomeUnknownError(key, 1, 0, {outcome.address: outcome.reason})
     if outcome.waited:
-        return RequestTimeoutError(outcome.waited, outcome.address or "the cluster")
+        late = RequestTimeoutError(outcome.waited, outcome.address or "the cluster")
+        late.nothing_written = is_write  # it was never sent
+        return late
     where = f" at {outcome.address}" if outcome.address else ""
     return UnavailableError(f"nothing answers{where}: {outcome.reason}")

@@ -62,7 +62,7 @@ async def _way(routing: Routing, avoid: tuple[NodeConnection, ...], deadline: fl
     """Return a node to ask; one of those to avoid only where there is no other."""
     while (node := routing.any(avoid) or routing.any()) is None:
         if not await routing.wait_way(deadline):
-            raise UnavailableError(f"nothing answers: {routing.trouble()}")
+            raise routing.no_way()
     return node
 
 

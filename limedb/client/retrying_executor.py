@@ -137,7 +137,7 @@ class RetryingExecutor:
         if await self.routing.wait_way(deadline):
             return True
         for job in jobs:
-            job.outcome = NoAnswer("", self.routing.trouble(), begun=False)
+            job.outcome = self.routing.no_way()
             job.tries += 1  # looking for a way in vain
         return False
 

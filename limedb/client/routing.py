@@ -35,6 +35,15 @@ SESSIONS_DIRECT, SESSIONS_SEED = 1, 3
 """Sessions with a node, and through an address that was given: a proxy spreads them over nodes."""
 
 
+def follow_of(follow_ring: object) -> Follow:
+    """Return how to follow the ring. InvalidRequestError: there is no such way."""
+    if isinstance(follow_ring, bool):
+        return follow_ring
+    if follow_ring == "auto":
+        return "auto"
+    raise InvalidRequestError(f"follow_ring={follow_ring!r}: must be True, False or 'auto'")
+
+
 class Routing:
     """The ways into a cluster. addresses: where to begin; follow, patient: see `connect`. A patient client
     also gives a busy node more time before it sends that node's unanswered calls elsewhere. cluster_id: the
@@ -97,10 +106,12 @@ class Routing:
 
     async def wait_way(self, deadline: float) -> bool:
         """Wait until there is a way; return whether there is one by the deadline (seconds of the loop's
-        clock).
+        clock). It waits no longer once all addresses have led to another cluster meanwhile.
         """
+        before = {node: node.pings_misled for node in self._seeds.values()}
         while self.any(()) is None:
-            if self._is_closed or not await self._wait_change(deadline):
+            is_misled = all(node.pings_misled > known for node, known in before.items())
+            if self._is_closed or is_misled or not await self._wait_change(deadline):
                 return False
         return True
 
@@ -108,6 +119,15 @@ class Routing:
     def metadata(self) -> Metadata:
         """The metadata of calls, which names the cluster."""
         return self._cluster.metadata
+
+    def no_way(self) -> UnavailableError:
+        """Return the error of a call that has no way: a WrongClusterError if all addresses lead to another
+        cluster, as where it was made anew.
+        """
+        misled = self._misled()
+        if not self._is_closed and misled is not None and self._is_misled():
+            return WrongClusterError(misled.node_url, misled.cluster_id, misled.asked)
+        return UnavailableError(f"nothing answers: {self.trouble()}")
 
     def trouble(self) -> str:
         """Return why there is no way."""
@@ -165,6 +185,9 @@ class Routing:
         return all(
             not node.is_up and (node.has_refused or node.misled is not None) for node in self._seeds.values()
         )
+
+    def _is_misled(self) -> bool:
+        return all(not node.is_up and node.misled is not None for node in self._seeds.values())
 
     def _misled(self) -> WrongClusterError | None:
         """Return why an address doesn't count that leads to another cluster; None: there is none."""

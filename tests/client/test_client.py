@@ -230,6 +230,45 @@ async def test_those_of_many_that_fail_are_named(node: str) -> None:
         assert await db.get(key) == "v"
 
 
+@pytest.mark.parametrize("keys", ["abc", b"abc", bytearray(b"abc"), None, 7])
+async def test_what_is_no_collection_of_keys_is_refused(node: str, keys: Any) -> None:
+    """The letters of one key are not keys."""
+    letters = ["a", "b", "c"]
+    async with limedb.connect(node) as db:
+        await db.set_many(dict.fromkeys(letters, "kept"))
+        for call in (db.get_many, db.delete_many):
+            with pytest.raises(InvalidRequestError, match="must be a list, or another iterable, of keys"):
+                await call(keys)
+        assert await db.get_many(iter(letters)) == dict.fromkeys(letters, "kept")
+        assert await db.get_many(dict.fromkeys(letters)) == dict.fromkeys(letters, "kept")
+    with limedb.connect_sync(node) as db:
+        with pytest.raises(InvalidRequestError):
+            db.delete_many(keys)
+        with pytest.raises(InvalidRequestError):
+            db.get_many(keys)
+
+
+@pytest.mark.parametrize("values", [[("k", "v")], "kv", None])
+async def test_what_is_no_mapping_of_values_is_refused(node: str, values: Any) -> None:
+    async with limedb.connect(node) as db:
+        with pytest.raises(InvalidRequestError, match="must be a dict, or another mapping"):
+            await db.set_many(values)
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.1:1"], None, b"127.0.0.1:1"])
+def test_addresses_that_are_no_text_are_refused(addresses: Any) -> None:
+    for connect in (limedb.connect, limedb.connect_sync):
+        with pytest.raises(InvalidRequestError, match="separated by commas"):
+            connect(addresses)
+
+
+def test_what_can_never_be_reached_is_said_of_an_option() -> None:
+    with pytest.raises(InvalidRequestError, match="has no TLS"):
+        limedb.connect("https://127.0.0.1:8484")
+    with pytest.raises(InvalidRequestError, match="must be True, False or 'auto'"):
+        limedb.connect("127.0.0.1:8484", follow_ring="x")  # type: ignore[arg-type]
+
+
 async def test_a_cancelled_call_harms_no_other(node: str) -> None:
     key = new_key()
     async with limedb.connect(node) as db:

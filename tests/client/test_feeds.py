@@ -6,12 +6,17 @@ Of limedb/client/sync_feeds.py.
 import asyncio
 import gc
 import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import limedb
-from limedb.errors import InvalidRequestError, RequestTimeoutError
+from limedb.errors import InvalidRequestError, RequestTimeoutError, UnavailableError
 from tests.support.keys import new_key
+from tests.support.ports import free_port
+from tests.support.serving import running_node
 
 
 async def test_a_wait_of_which_time_runs_out_loses_nothing(node: str) -> None:
@@ -164,3 +169,45 @@ def test_a_thread_that_waits_for_a_change_ends_with_the_client(node: str) -> Non
     assert not thread.is_alive()
     changes.close()
     assert len(errors) == 1
+
+
+@pytest.mark.cluster
+async def test_an_error_that_ended_a_watch_is_raised_by_each_further_wait(tmp_path: Path) -> None:
+    """And never taken for the end, which a watch doesn't have."""
+    with free_port() as port:
+        with running_node(tmp_path / "node", port, {}) as address:
+            db = limedb.connect(address)
+            await db.open()
+            watch = await db.watch("k", timeout=0.5).begin()
+            pages = db.watch_pages("k", timeout=0.5)
+            assert await pages.next() == []
+        for wait in (watch.next, pages.next, watch.begin, watch.__anext__, watch.next):
+            for _ in range(2):
+                with pytest.raises(UnavailableError) as caught:
+                    await wait()
+                assert not isinstance(caught.value, RequestTimeoutError)
+        await watch.close()
+        assert await watch.next() is None
+        await db.close()
+
+
+@pytest.mark.cluster
+def test_the_synchronous_twin_raises_it_again_too(tmp_path: Path) -> None:
+    with free_port() as port:
+        with running_node(tmp_path / "node", port, {}) as address:
+            db = limedb.connect_sync(address)
+            db.open()
+            watch = db.watch("k", timeout=0.5).begin()
+        for _ in range(3):
+            with pytest.raises(UnavailableError):
+                watch.next()
+        watch.close()
+        assert watch.next() is None
+        db.close()
+
+
+@pytest.mark.parametrize("timeout", ["1", 0, -1, float("nan"), True, timedelta(0)])
+async def test_a_wait_without_a_length_is_refused(node: str, timeout: Any) -> None:
+    async with limedb.connect(node) as db:
+        with pytest.raises(InvalidRequestError, match="must be more than 0 s"):
+            await db.watch("k").next(timeout=timeout)

@@ -10,6 +10,7 @@ from limedb.errors import (
     LevelUnreachableError,
     OutcomeUnknownError,
     OverloadedError,
+    PartialFailureError,
     RemoteError,
     RequestTimeoutError,
     StoreFullError,
@@ -52,6 +53,24 @@ def test_what_can_do_no_harm_is_tried_again(
     assert again(outcome, is_write=False, repeatable=False) is read
     assert again(outcome, is_write=True, repeatable=False) is write
     assert again(outcome, is_write=True, repeatable=True) is repeatable
+
+
+def test_a_write_that_was_never_sent_is_not_written() -> None:
+    late = NoAnswer("a:1", "late", begun=False, waited=2.0)
+    write, read = error_of("k", late, is_write=True), error_of("k", late, is_write=False)
+    assert isinstance(write, RequestTimeoutError)
+    assert isinstance(read, RequestTimeoutError)
+    assert (write.nothing_written, read.nothing_written) == (True, False)
+    unknown = error_of("k", LATE, is_write=True)
+    assert isinstance(unknown, OutcomeUnknownError)
+    assert not unknown.nothing_written
+
+
+def test_many_are_unwritten_if_each_is_and_none_was_written() -> None:
+    unwritten, unknown = UnavailableError("x"), OutcomeUnknownError("l", 2, 1, {})
+    assert PartialFailureError({"k": unwritten, "l": unwritten}, 2).nothing_written
+    assert not PartialFailureError({"k": unwritten, "l": unwritten}, 3).nothing_written
+    assert not PartialFailureError({"k": unwritten, "l": unknown}, 2).nothing_written
 
 
 @pytest.mark.parametrize(

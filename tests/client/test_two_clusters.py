@@ -6,6 +6,7 @@ Of limedb/client/asked_cluster.py, limedb/rpc/server/asked_cluster.py, limedb/wi
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import grpc
@@ -14,7 +15,7 @@ import pytest
 
 import limedb
 from limedb.client import Client
-from limedb.errors import InvalidRequestError, UnavailableError, WrongClusterError
+from limedb.errors import InvalidRequestError, PartialFailureError, UnavailableError, WrongClusterError
 from limedb.wire.cluster_header import HEADER
 from limedb.wire.status import remote_error
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
@@ -179,3 +180,27 @@ async def test_the_header_passes_envoy_as_rest_and_as_grpc(cluster: RunningClust
         assert (await http.post("/api/v1/set", json=body, headers={HEADER: own})).is_success
     with pytest.raises(WrongClusterError):
         await limedb.connect(cluster.envoy_address, follow_ring=False, cluster_id=wrong).open()
+
+
+@pytest.mark.cluster
+async def test_a_cluster_that_was_made_anew_is_told_apart_soon(tmp_path: Path) -> None:
+    """No call waits for a cluster that is gone until its timeout."""
+    with free_port() as port:
+        with running_node(tmp_path / "old", port, {}) as address:
+            db = limedb.connect(address, timeout=300)
+            await db.open()
+            await db.set("k", "old")
+        with running_node(tmp_path / "new", port, {}):
+            scan, watch = db.scan(), db.watch("k")
+            calls = [db.get("k"), db.set("k", "v"), db.delete("k"), scan.next(), watch.next()]
+            async with asyncio.timeout(60):
+                with pytest.raises(WrongClusterError):  # then the client has noticed it
+                    await db.get("k")
+                *found, many = await asyncio.gather(*calls, db.get_many(["k", "l"]), return_exceptions=True)
+            assert [type(error) for error in found] == [WrongClusterError] * 5
+            assert all("connect anew" in str(error) for error in found)
+            assert isinstance(many, PartialFailureError)
+            assert {type(error) for error in many.errors.values()} == {WrongClusterError}
+            await db.close()
+            async with alone(address) as again:
+                assert await again.get("k") is None
