@@ -12,6 +12,7 @@ gRPC was loaded before this module.
 
 import asyncio
 import os
+from typing import NoReturn
 
 from limedb.errors import ClientStateError
 
@@ -53,6 +54,13 @@ class Life:
     def __init__(self, use: str) -> None:
         self._use, self._forks, self._was_open = use, FORKS.count, False
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __reduce__(self) -> NoReturn:
+        """ClientStateError: a client can't be copied, nor pickled for another process."""
+        raise ClientStateError(
+            "a client can't be copied or sent to another process: make it in a module, and open it in each"
+            " process by a function of that module"
+        )
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Be open in a loop. ClientStateError: it is already open, or can't be in this process."""

@@ -110,7 +110,10 @@ def test_django_opens_it_in_wsgi(project: Path) -> None:
         assert [http.get(f"/notes/{name}").text for _ in range(20)] == ["v"] * 20
 
 
-def test_processes_open_their_own(project: Path) -> None:
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_processes_open_their_own(project: Path, method: str) -> None:
+    script = project / "processes.py"
+    script.write_text(script.read_text().replace('get_context("fork")', f'get_context("{method}")'))
     done = subprocess.run(
         [sys.executable, str(project / "processes.py")],
         capture_output=True,

@@ -1,6 +1,8 @@
 """Calls before `open`, after `close` and in another event loop: an error that says what to do."""
 
 import asyncio
+import copy
+import pickle
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -159,3 +161,10 @@ def test_threads_that_call_while_it_closes_have_limedb_errors(node: str) -> None
             begun.wait(30)
             db.close()
             assert all(call.result(30) for call in calls)
+
+
+def test_a_client_that_is_sent_to_another_process_says_what_to_do() -> None:
+    for client in (limedb.connect("127.0.0.1:1"), limedb.connect_sync("127.0.0.1:1")):
+        for send in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(ClientStateError, match="open it in each process"):
+                send(client)
