@@ -149,7 +149,7 @@ $(STUBS): stubs-%: $(READY)
 	PATH="$(abspath $(dir $(PROTOC))):$$PATH" $(BIN)/buf generate --template examples/$*/buf.gen.yaml --output examples/$*
 
 # Tests run what is built here, and skip by name what is not. `make -j4 examples` builds them side by side.
-EXAMPLES := example-go example-typescript example-java example-rust tool-grpc-health-probe tool-ghz
+EXAMPLES := example-go example-typescript example-java example-rust stubs-python tool-grpc-health-probe tool-ghz
 .PHONY: examples $(EXAMPLES)
 examples: $(EXAMPLES) ## Build examples/ and the tools that tests try on LimeDB (needs Go, npm, Maven and cargo)
 

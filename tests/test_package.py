@@ -50,5 +50,5 @@ def test_the_changelog_begins_with_this_version_and_its_date() -> None:
 
 
 def test_the_contract_to_compare_with_is_that_of_one_release() -> None:
-    (release,) = (ROOT / "proto" / "released").iterdir()
+    (release,) = (ROOT / "tests" / "released").iterdir()
     assert f"## [{release.name}] - " in (ROOT / "CHANGELOG.md").read_text()

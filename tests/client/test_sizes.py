@@ -1,16 +1,24 @@
 """What is too large is refused by itself: the calls that travel with it are carried out."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
 import limedb
 from limedb.core.limits import MAX_STORED_VALUE
 from limedb.errors import InvalidKeyError, InvalidRequestError, PartialFailureError, ValueTooLargeError
-from tests.support.clusters import RunningCluster
+from tests.support.clusters import RunningCluster, running_cluster
 from tests.support.keys import new_key
 
 MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    """Of this file alone: large values leave the watches of other tests no changes to resume from."""
+    with running_cluster(tmp_path_factory.mktemp("sizes"), nodes=3) as running:
+        yield running
 
 
 @pytest.mark.parametrize("size", [70 * MIB, MAX_STORED_VALUE + 1, MAX_STORED_VALUE, 5 * MIB])
