@@ -225,7 +225,7 @@ docs: $(READY) $(if $(NPM),$(MERMAID)) ## Build the documentation site into buil
 
 # What takes neither a process beside the tests' own, nor a whole cluster in virtual time; tests say so by marks.
 .PHONY: unit
-unit: $(READY) ## Run the tests that start no process, in under a minute
+unit: $(READY) ## Run the tests that start no process
 	$(BIN)/python -m pytest -q -m 'not (browser or cluster or process or root or simulation or long or torture)'
 
 .PHONY: test

@@ -5,6 +5,7 @@ It owns these values. It must never hold code that does anything.
 Tested in tests/replication/write/test_write_batches.py.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -41,13 +42,13 @@ class WriteBatch(Sequence[Write]):
     """
 
     @property
+    @abstractmethod
     def sizes(self) -> Sequence[int]:
         """The bytes of each, about."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stamped(self, versions: Sequence[int]) -> RecordBatch:
         """Their records, with these versions."""
-        raise NotImplementedError
 
 
 class Found(NamedTuple):

@@ -11,6 +11,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
 
+GONE = "is gone: it was moved, deleted or replaced while this node ran"
+
 
 class Loss(NamedTuple):
     """What happened to a file or folder. text: without advice. is_cut: it is there, but shorter."""
@@ -31,7 +33,7 @@ class HeldFile:
         """
         now, before = _identity(self._path), self._found
         if now is None or before is None or now[:-1] != before[:-1]:
-            return Loss(f"{self._path} is gone: it was moved, deleted or replaced while this node ran")
+            return Loss(f"{self._path} {GONE}")
         if now < before:
             sizes = f"from {before[-1]} to {now[-1]} bytes"
             return Loss(f"{self._path} was cut {sizes} while this node ran", is_cut=True)

@@ -14,6 +14,7 @@ import lmdb
 
 from limedb.errors import StoreCorruptError, StoreDamagedError, StoreError, StoreFullError
 from limedb.storage.files import is_full
+from limedb.storage.held_file import GONE
 from limedb.storage.lmdb.layout import FORMAT, FORMAT_VERSION, MAIN, META, TOKENS
 from limedb.storage.lmdb.upgrade import OLD_FORMATS, finish_sealing, upgrade
 
@@ -146,14 +147,13 @@ def full_error(error: Exception, folder: Path) -> StoreFullError:
     return StoreFullError(f"{folder}: the disk is full; nothing of this write was stored, make room")
 
 
-TAKEN_AWAY = "is gone: it was moved, deleted or replaced while this node ran. Put it back"
-
-
 def broken(folder: Path, failure: Exception | None) -> StoreError:
     """The error to raise after the disk failed; a new one each time, since each gets a traceback."""
     if isinstance(failure, FileNotFoundError):  # one of the store's files, or its whole folder
         what = f"a file of {folder}" if folder.exists() else str(folder)
-        return StoreError(f"{what} {TAKEN_AWAY} before the next start ({failure}); no more is written there")
+        return StoreError(
+            f"{what} {GONE}. Put it back before the next start ({failure}); no more is written there"
+        )
     if isinstance(failure, StoreDamagedError):
         return StoreError(str(failure))
     if isinstance(failure, _DAMAGED_IN_USE):
