@@ -226,7 +226,7 @@ docs: $(READY) $(if $(NPM),$(MERMAID)) ## Build the documentation site into buil
 # What takes neither a process beside the tests' own, nor a whole cluster in virtual time; tests say so by marks.
 .PHONY: unit
 unit: $(READY) ## Run the tests that start no process
-	$(BIN)/python -m pytest -q -m 'not (browser or cluster or process or root or simulation or long or torture)'
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not (browser or cluster or process or root or simulation or long or torture)'
 
 .PHONY: test
 test: $(READY) ## Run every test, several files at a time (WORKERS=2)

@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -90,8 +91,11 @@ class Setting:
         return "--" + self.name.lower().replace("_", "-")
 
 
+@lru_cache(maxsize=4096)  # gossip asks for the same names in every message
 def address_of(url: str) -> str:
     """The host:port of a node URL. ValueError: it isn't http://HOST:PORT."""
+    if len(url) > MAX_URL:
+        raise ValueError(f"a URL of {MAX_URL} characters at most")
     host, port = _split_url(url)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

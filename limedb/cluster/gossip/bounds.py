@@ -10,6 +10,7 @@ import ipaddress
 import math
 import re
 from dataclasses import astuple
+from functools import lru_cache
 
 from limedb.config import LOOPBACK_HOSTS, MAX_URL, address_of
 from limedb.core.membership import NodeLoad, NodeState
@@ -28,6 +29,8 @@ MAX_LOAD = 1e18
 MAX_ENTRIES = 2000
 """Entries of each kind that are read from a message; a cluster has 1,000 members at most."""
 
+_REMEMBERED = 4096
+"""Verdicts on names and addresses that are kept: every message repeats those of all members."""
 _METADATA = frozenset({"metadata", "metadata.google.internal", "instance-data"})
 
 
@@ -61,8 +64,13 @@ def is_generation(generation: int, now_ms: int) -> bool:
 
 def is_name(url: str) -> bool:
     """Whether a text can be a node's name: http://HOST:PORT that can be dialled."""
+    return len(url) <= MAX_URL and _is_name(url)
+
+
+@lru_cache(_REMEMBERED)
+def _is_name(url: str) -> bool:
     try:
-        return len(url) <= MAX_URL and is_address(address_of(url))
+        return is_address(address_of(url))
     except ValueError:
         return False
 
@@ -71,8 +79,13 @@ def is_address(address: str) -> bool:
     """Whether a text is a HOST:PORT that peers may dial: no link-local address (clouds answer with
     credentials there), no multicast or unspecified one.
     """
+    return len(address) <= MAX_URL and _is_address(address)
+
+
+@lru_cache(_REMEMBERED)
+def _is_address(address: str) -> bool:
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})", address)
-    if match is None or len(address) > MAX_URL or not 1 <= int(match[2]) <= 65535:
+    if match is None or not 1 <= int(match[2]) <= 65535:
         return False
     host = match[1].strip("[]").lower().rstrip(".")
     if host in _METADATA or not host:
@@ -83,8 +96,9 @@ def is_address(address: str) -> bool:
     return not (ip.is_link_local or ip.is_multicast or ip.is_unspecified)
 
 
+@lru_cache(_REMEMBERED)
 def is_loopback(address: str) -> bool:
-    """Whether an address is on this machine itself, judged by its text."""
+    """Whether an address (one that `is_address` passed) is on this machine itself, judged by its text."""
     host = address.rpartition(":")[0].strip("[]").lower().rstrip(".")
     ip = _ip(host)
     return host in LOOPBACK_HOSTS or host.endswith(".localhost") or (ip is not None and ip.is_loopback)
