@@ -22,7 +22,7 @@ from limedb.cluster.topology.answers import TopologyAnswers
 from limedb.cluster.topology.loopback import AllNodes
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.cluster.topology.proposer import TopologyProposer
-from limedb.cluster.topology.rejoining import waits_for
+from limedb.cluster.topology.standing import Standing
 from limedb.cluster.topology.store import TopologyStore, new_id
 from limedb.cluster.topology.verifier import Verifier
 from limedb.core.damage import Damage
@@ -223,13 +223,13 @@ class Engine:
         )
         self.replica.on_refused = self.refused.note
         self.topology_manager = self._new_steward(world)
+        standing = Standing(self.topology_store, self.topology_manager, self.verifier, self.view)
         self.problems = Problems()
-        self.problems.add(self._membership_problems)
+        self.problems.add(standing.problems)
         self.problems.add(self._clock_problems)
         self.problems.add(self._watch_problems)
         self.problems.add(self.healer.problems)
         self.problems.add(self.refused.problems)
-        self.problems.add(self._topology_problems)
 
     def _new_steward(self, world: World) -> TopologyManager:
         settings = self._settings
@@ -315,21 +315,6 @@ class Engine:
         """Why the node takes no requests at present, as a sentence; empty while it does."""
         return self.problems.blocking
 
-    def _membership_problems(self) -> Iterator[Problem]:
-        topology, conflict = self.topology_store.topology, self.topology_manager.conflict
-        member = topology.member(self.topology_store.node_id)
-        if self.topology_manager.departed:
-            yield Problem(_DEPARTED[self.topology_manager.departed], stops_serving=True)
-        elif member is None:
-            text = conflict or self.topology_manager.lonely or self._why_outside()
-            yield Problem(text, stops_serving=True)
-        elif member.standing is MemberState.JOINING:
-            yield Problem("the node is joining: it fetches its share of the keys", stops_serving=True)
-        elif topology.writes_suspended:
-            yield Problem("the cluster is about to join another", stops_serving=True)
-        if conflict and member is not None:
-            yield Problem(conflict)
-
     @property
     def watch_wait_ms(self) -> int:
         """For how many ms the node does not count for watches yet: it knows nothing from before its start,
@@ -356,19 +341,10 @@ class Engine:
                 " with a gap"
             )
 
-    def _why_outside(self) -> str:
-        if cluster_id := self.topology_store.saved.rejoins:
-            return waits_for(cluster_id, self.view.living())
-        return "the node belongs to no cluster yet"
-
     def _clock_problems(self) -> Iterator[Problem]:
         if text := self.clocks.problem():
             yield Problem(text, stops_serving=True)
         yield from self.skew.problems()
-
-    def _topology_problems(self) -> Iterator[Problem]:
-        if self.topology_store.is_behind and self.verifier.trouble:
-            yield Problem(self.verifier.trouble)
 
     def _knows(self, node_url: str) -> bool:
         return node_url in self._settings.seeds or node_url in self.view.urls
@@ -422,10 +398,3 @@ class Engine:
 
 async def _awaited(work: Callable[[], Awaitable[None]]) -> None:
     await work()
-
-
-_DEPARTED = {
-    "left": "the node was decommissioned; to let it join anew, stop it and move its data folder away",
-    "removed": "the node was removed while it was away; it sets its data aside and joins as a new one",
-    "cancelled": "the join of this node was cancelled; restart it to try again",
-}
