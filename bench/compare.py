@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 import grpc
-import psutil
 
 from bench.load import limedb_command, node_env
+from bench.processor import used_seconds
 from bench.systems.limedb import wait_member
 from bench.systems.processes import LOOPBACK, Processes, steady_port
 from limedbpb.v1 import kv_pb2
@@ -51,13 +51,9 @@ class Checkout:
 
     def measure(self, requests: list[bytes], seconds: float) -> float:
         """Microseconds of processor time that all nodes take for a key."""
-        before = self._used()
+        before = used_seconds(self._processes.pids)
         keys = asyncio.run(_load(f"{LOOPBACK}:{self._ports[0]}", requests, seconds))
-        return 1e6 * (self._used() - before) / keys
-
-    def _used(self) -> float:
-        times = [psutil.Process(pid).cpu_times() for pid in self._processes.pids]
-        return sum(each.user + each.system for each in times)
+        return 1e6 * (used_seconds(self._processes.pids) - before) / keys
 
 
 async def _load(address: str, requests: list[bytes], seconds: float) -> int:

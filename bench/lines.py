@@ -2,15 +2,12 @@
 steadier on a busy machine.
 """
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
 from bench.load import grpc_rate
+from bench.processor import micros_of_one, used_seconds
 from bench.rounds import note
-
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Line:
@@ -23,16 +20,10 @@ class Line:
 
     def measure(self, method: str, message: bytes, seconds: float, answer: int) -> None:
         """Call a method for that long. answer: the bytes of a good answer's message."""
-        before = self._processor_seconds()
+        before = used_seconds(self._pids)
         rate = grpc_rate(self._port, method, message, seconds, answer=answer)
-        used = self._processor_seconds() - before
         self.rates.append(rate)
-        self.micros.append(1e6 * used / (rate * (seconds + min(1.0, seconds / 4))))  # h2load's warm-up too
-
-    def _processor_seconds(self) -> float:
-        """Return the time that the processes have had a processor."""
-        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self._pids]
-        return sum(int(fields[11]) + int(fields[12]) for fields in stats) / _TICKS
+        self.micros.append(micros_of_one(used_seconds(self._pids) - before, rate, seconds))
 
 
 def measure_side_by_side(

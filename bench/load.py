@@ -14,6 +14,8 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from bench.processor import warm_up_seconds
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -85,7 +87,7 @@ def _rate(url: str, seconds: float, streams: int, options: list[str], size: int 
         "-D",
         f"{round(1000 * seconds)}ms",
         "--warm-up-time",
-        f"{round(1000 * min(1.0, seconds / 4))}ms",
+        f"{round(1000 * warm_up_seconds(seconds))}ms",
         *clients,
         *options,
         url,

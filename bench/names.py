@@ -15,6 +15,8 @@ STREAMS = 64
 BATCH = 100
 BATCH_CALLERS = 8
 LIBRARY_CALLERS = (64, 256)
+RATES = (1000, 2000, 4000)
+"""Calls a second at which latencies are measured."""
 
 REST = "REST get, 64 connections"
 STORE_GET = "a get of the store alone"
@@ -39,8 +41,13 @@ def library(operation: str, callers: int) -> str:
 IDEMPOTENT = f"client library, idempotent set, {LIBRARY_CALLERS[0]} callers"
 
 
-def latency(operation: str, percent: int) -> str:
-    return f"{operation} at half of the top rate, p{percent}"
+def latency(operation: str, rate: int, percent: int) -> str:
+    return f"{operation} at {rate:,} a second, p{percent}"
+
+
+def processor(what: str) -> str:
+    """The processor time of an operation, or of one of its keys, in all processes of the system."""
+    return f"processor time: {what}"
 
 
 def with_keys(system: str, count: int) -> str:

@@ -11,10 +11,13 @@ from bench.clients.loops import fill, operations_rate
 from bench.clients.pacing import latencies, percentile
 from bench.data import KEYS, dataset
 from bench.load import rest_rate
+from bench.processor import micros_of_one, used_seconds
 from bench.results import Results
 from bench.subjects import KEY, VALUE, Subject
 
 OPERATIONS = ("get", "set")
+_RATES = ("/s", "keys/s")
+"""Units of measurements that have a warm-up, and of which the processor time is measured too."""
 
 
 def run_rounds(subjects: Sequence[Subject], rounds: int, seconds: float, results: Results) -> None:
@@ -88,12 +91,18 @@ class _Round:
 
     def _measure(self, what: str, unit: str, run: Callable[[], float]) -> float | None:
         """Measure, note and return a value; note a failure, so that the other measurements continue."""
+        pids = self._subject.system.pids
+        before = used_seconds(pids)
         try:
             value = run()
         except (SystemExit, Exception) as error:
             self._results.leave_out(f"{self._where}: {what}", _text(error))
             return None
-        self._results.add(what, self._subject.system.name, unit, value)
+        name = self._subject.system.name
+        self._results.add(what, name, unit, value)
+        if unit in _RATES:
+            micros = micros_of_one(used_seconds(pids) - before, value, self._seconds)
+            self._results.add(names.processor(what), name, "µs", micros)
         return value
 
     def _rest(self) -> float:
@@ -105,11 +114,11 @@ class _Round:
     def _unary(self, operation: str) -> None:
         if not (measured := self._subject.unary.get(operation)):
             return
-        top = self._measure(names.unary(operation), "/s", lambda: measured(self._address, self._seconds))
-        if top:
-            self._latency(operation, top / 2)
+        self._measure(names.unary(operation), "/s", lambda: measured(self._address, self._seconds))
+        for rate in names.RATES:
+            self._latency(operation, rate)
 
-    def _latency(self, operation: str, rate: float) -> None:
+    def _latency(self, operation: str, rate: int) -> None:
         taken: list[float] = []
 
         def median_of_all() -> float:
@@ -117,8 +126,8 @@ class _Round:
             taken.extend(latencies(self._address, wire, rate, self._seconds))
             return percentile(taken, 0.5)
 
-        if self._measure(names.latency(operation, 50), "µs", median_of_all):
-            self._measure(names.latency(operation, 99), "µs", lambda: percentile(taken, 0.99))
+        if self._measure(names.latency(operation, rate, 50), "µs", median_of_all):
+            self._measure(names.latency(operation, rate, 99), "µs", lambda: percentile(taken, 0.99))
 
     def _operations(self, operation: str) -> None:
         subject = self._subject

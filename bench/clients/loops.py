@@ -11,6 +11,7 @@ from itertools import cycle
 import uvloop
 
 from bench.clients import Client, Opener
+from bench.processor import warm_up_seconds
 
 _PREPARED = 512  # random choices made before the clock runs
 _FILL = 1000  # keys under way at once while filling
@@ -88,7 +89,7 @@ async def _calls_rate(operation: Callable[[], Awaitable[None]], callers: int, se
     """Return the calls per second that finished in the time after a warm-up."""
     clock = asyncio.get_running_loop().time
     await asyncio.gather(*(operation() for _ in range(callers)))  # connections are made here
-    begin = clock() + min(1.0, seconds / 4)
+    begin = clock() + warm_up_seconds(seconds)
     end = begin + seconds
     done = 0
 
