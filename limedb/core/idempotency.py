@@ -17,12 +17,12 @@ Paxos", section 2.2), and raises an error where the count doesn't decide.
 """
 
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from limedb.core.layout import Owners
 from limedb.core.paxos import NONE, Acceptor, Ballot
-from limedb.core.quorum import Level, needed
+from limedb.core.quorum import Level, Side, majority
 from limedb.errors import UnavailableError
 
 FIRST = 1
@@ -84,20 +84,29 @@ def is_accepted(state: State, proposal: Proposal) -> bool:
     return proposal.ballot == (state.promised if proposal.value is None else state.accepted)
 
 
-def pick_value(states: Collection[State], missing: int, need: int) -> AgreedVersion | None:
-    """The value that a ballot has to propose, by the states of the replicas that promised it; None: any
-    value.
+def pick_value(
+    promised: Mapping[str, State], sides: Iterable[tuple[Collection[str], int]]
+) -> AgreedVersion | None:
+    """The value that a ballot has to propose, by the states of the replicas that promised it, by URL; None:
+    any value.
 
-    missing: replicas whose state isn't known. need: how many decide. UnavailableError: the states don't show
-    which value.
+    sides: the owners, and how many these are with those that are lost; while they change, both sides. A
+    value may have been decided where a side may have a majority for it: in the epochs before and after,
+    that side alone decides. UnavailableError: the states don't show which value.
     """
+    states = [*promised.values()]
     newest = max((state.accepted for state in states), default=NONE)
     values = {state.value for state in states if state.accepted.round == newest.round and state.value}
     if len(values) > 1 and newest.round > FIRST:
         return next(state.value for state in states if state.accepted == newest)
     if len(values) > 1:
-        votes = [state.value for state in states]
-        values = {value for value in values if votes.count(value) + missing >= need}
+        known = {url: state.value for url, state in promised.items()}
+        votes = [([known[url] for url in side if url in known], count) for side, count in sides]
+        values = {
+            value
+            for value in values
+            if any(own.count(value) + count - len(own) >= majority(count) for own, count in votes)
+        }
     if len(values) > 1:
         raise UnavailableError(
             "the first attempt was sent twice, and the replicas' answers don't show which of the two is valid"
@@ -105,15 +114,21 @@ def pick_value(states: Collection[State], missing: int, need: int) -> AgreedVers
     return next(iter(values), None)
 
 
-def quorum(owners: Owners) -> int:
-    """How many of `owners.write_set` decide: as many as hold a write that is acknowledged at QUORUM."""
-    return needed(Level.QUORUM, owners.replicas) + len(owners.pending)
+def sides_of(owners: Owners) -> tuple[Side, ...]:
+    """The sides that decide: each as many as hold a write that is acknowledged at QUORUM."""
+    return owners.sides(Level.QUORUM) or (Side(owners.natural, majority(owners.replicas)),)
 
 
 def quorums_intersect(a: Owners, b: Owners) -> bool:
-    """Whether every quorum of `a` shares a replica with every quorum of `b`."""
-    shared = len({*a.write_set} & {*b.write_set})
-    inside = sum(max(0, quorum(of) - (len(of.write_set) - shared)) for of in (a, b))
+    """Whether every quorum of `a` shares a replica with every quorum of `b`: those of some side of `a` do
+    with those of some side of `b`.
+    """
+    return any(_intersect(one, other) for one in sides_of(a) for other in sides_of(b))
+
+
+def _intersect(one: Side, other: Side) -> bool:
+    shared = len({*one.members} & {*other.members})
+    inside = sum(max(0, side.need - (len(side.members) - shared)) for side in (one, other))
     return inside > shared
 
 

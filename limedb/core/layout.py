@@ -4,10 +4,10 @@ It owns the mapping from tokens to owners. It must never know which nodes are al
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from limedb.core.quorum import majority, spare
+from limedb.core.quorum import Level, Side, majority, needed, spare
 from limedb.core.ring import TOKENS, Ring, token_of
 from limedb.core.topology import Member, Phase, Topology
 from limedb.errors import NotMemberError
@@ -28,16 +28,30 @@ class Span(NamedTuple):
 class Owners(NamedTuple):
     """The owners of a token, by URL.
 
-    A write at a level is acknowledged by needed(level, replicas) + len(pending) of natural and pending
-    together: so the old owners and the new ones each hold it at that level, whichever did not answer.
+    While the owners change, a write is acknowledged when both sides hold it (`sides`): a joint quorum, as
+    Raft has it for changes of its members. Most owners are on both sides, and count on both. So a node that
+    joins is not needed where the others are enough on either side: of A, B and C, where C lost its data and
+    joins anew, A and B are a majority of the old owners and of the new ones. Why it is safe:
+
+    1. Streaming reads ask a majority of the old owners, which meets the old side of each write.
+    2. When reads move, a majority of the new owners has each acknowledged write. What was acknowledged while
+       it streamed is there by its new side. What is older is on a majority of the old owners; of these some
+       stay, and the newcomers have fetched it (`sources_needed`), whether or not they miss a later write.
+    3. During the handover reads ask a majority of the new owners, which meets the new side. Those of a
+       coordinator that has not heard of it still ask the old owners, a majority: the old side has as many
+       as leave none out. Nothing else is asked of it then, for what is handed over can't be taken back.
+    4. A change that is cancelled leaves the old owners, a majority of which has each write by its old side.
+    5. Two joint quorums share a replica, within an epoch, and from one to the next; so do those of
+       agreements on versions (`core/idempotency.py`). Nodes of 0.2 ask for needed(level, replicas) +
+       len(pending) of `write_set`, any of them: each such set holds both sides.
+
+    Source: Ongaro and Ousterhout 2014, "In Search of an Understandable Consensus Algorithm", section 6.
     """
 
     natural: tuple[str, ...]
     """The owners that reads ask, in clockwise order."""
     pending: tuple[str, ...]
-    """The owners that only writes go to (new ones while they fetch, old ones while reads move). For each
-    of them a write needs one more acknowledgement.
-    """
+    """The owners that only writes go to (new ones while they fetch, old ones while reads move)."""
     replicas: int
     """How many owners there are, including those that lost their data: majorities are counted of this
     number.
@@ -46,6 +60,14 @@ class Owners(NamedTuple):
     """Whether fewer owners will be left, of which fewer may lack a write (one of three may, none of two).
     Then the leaving owners are neither read nor written any longer, and the others fetch what they lack.
     """
+    others: tuple[str, ...] = ()
+    """While the owners change, those of the other side: the new ones while they fetch, the old ones while
+    reads move; without those that lost their data, and while it shrinks those that leave.
+    """
+    other_replicas: int = 0
+    """How many of these there are, all included. 0: the owners don't change."""
+    is_handover: bool = False
+    """Whether reads have moved, so that `others` are the old owners."""
 
     @property
     def write_set(self) -> tuple[str, ...]:
@@ -56,6 +78,21 @@ class Owners(NamedTuple):
     def streaming(self) -> tuple[str, ...]:
         """The nodes that fetch while a topology streams."""
         return self.write_set if self.shrinks else self.pending
+
+    def sides(self, level: Level) -> tuple[Side, ...]:
+        """The sides that are to hold a write at a level; none: needed(level, replicas) of `natural` are."""
+        if not self.other_replicas:
+            return ()
+        need = needed(level, self.other_replicas)
+        if self.is_handover:
+            meets = len(self.others) + 1 - majority(self.other_replicas)  # each majority of the old owners
+            need = len(self.others) if level is Level.ALL else max(0, min(need, meets))
+        return Side(self.natural, needed(level, self.replicas)), Side(self.others, need)
+
+    def lacking(self, level: Level, given: Collection[str]) -> int:
+        """How many replicas at least a write lacks for a level, if those given have it; at most 0: none."""
+        sides = self.sides(level) or (Side(self.natural, needed(level, self.replicas)),)
+        return max(need - sum(url in given for url in members) for members, need in sides)
 
     @property
     def sources_needed(self) -> int:
@@ -149,12 +186,13 @@ class Layout:
         if self.topology.phase is Phase.STEADY:
             return Owners(tuple(m.url for m in old), (), len(old))
         new = self._new.replicas(token)
+        if old == new:
+            return Owners(tuple(m.url for m in old), (), len(old))
+        replicas, others = len(old), len(new)
         if shrinks := _shrinks(old, new):
-            replicas, old = len(old), [m for m in old if m in new]
-        else:
-            replicas = len(old)
-        if self.topology.phase is Phase.HANDOVER:
-            replicas, shrinks = len(new), False
+            old = [m for m in old if m in new]
+        if is_handover := self.topology.phase is Phase.HANDOVER:
+            replicas, others, shrinks = others, replicas, False
             old, new = new, old
         ids = {m.node_id for m in old}
         return Owners(
@@ -162,6 +200,9 @@ class Layout:
             tuple(m.url for m in new if m.node_id not in ids and not self._is_lost(m)),
             replicas,
             shrinks,
+            tuple(m.url for m in new if not self._is_lost(m)),
+            others,
+            is_handover,
         )
 
     def _is_lost(self, member: Member) -> bool:

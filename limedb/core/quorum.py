@@ -7,6 +7,7 @@ together share a replica); Cassandra's blockFor for replicas that are on their w
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Level(StrEnum):
@@ -33,6 +34,13 @@ def needed(level: Level, n: int) -> int:
     if level is Level.ONE:
         return 1
     return n if level is Level.ALL else majority(n)
+
+
+class Side(NamedTuple):
+    """The owners on one side of a change, and how many of them are to do as asked."""
+
+    members: tuple[str, ...]
+    need: int
 
 
 class Quorum:

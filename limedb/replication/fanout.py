@@ -10,7 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from limedb.aio.quorum_driver import QuorumDriver
-from limedb.core.quorum_call import QuorumCall, Tally
+from limedb.core.joint_quorum import JointTally
+from limedb.core.quorum import Side
+from limedb.core.quorum_call import QuorumCall
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, StaleEpochError
@@ -21,7 +23,7 @@ CheckStored = Callable[[int], None]
 """Raises a LimeDBError where a version that a replica says it has can't be believed."""
 
 
-class ReplicaAcks(Tally[Applied]):
+class ReplicaAcks(JointTally[Applied]):
     """One record on its way to replicas, and which of them acknowledged it.
 
     missed: replicas that don't have the record, and why. superseded_by: the newer version that a replica has,
@@ -49,20 +51,20 @@ class ReplicaAcks(Tally[Applied]):
         record: Record,
         need: int,
         targets: Iterable[str],
-        holders: int = 0,
+        holders: Sequence[str] = (),
         check_stored: CheckStored | None = None,
+        sides: Sequence[Side] = (),
     ) -> None:
-        """need: how many are to have it; holders: how many others are known to have it already. check_stored:
-        judges a newer record that a replica has; None: a replica with a newer record counts as one that has
-        this one.
+        """need, or sides: how many are to have it. holders: others that have it already. check_stored: judges
+        a newer record that a replica has; None: a replica with a newer record counts as one that has this.
         """
-        super().__init__(need, targets, holders=holders)
+        super().__init__(need, targets, holders, sides)
         self.record, self.check_stored = record, check_stored
         self.missed: dict[str, LimeDBError] = {}
         self.needs_hint: list[str] = []
         self.superseded_by, self.previous, self.existed = 0, -1, False
         self.stale: StaleEpochError | None = None
-        self.is_unsure, self.is_held = False, holders > 0
+        self.is_unsure, self.is_held = False, bool(holders)
         self.on_quorum: Callable[[], None] | None = None
 
     @property
@@ -75,7 +77,7 @@ class ReplicaAcks(Tally[Applied]):
         """Whether nothing more can be learned by waiting. Where no replica has it so far, the last refusal is
         awaited: it says whether nothing was written, or the outcome is unknown.
         """
-        if self.acks >= self.need or self.superseded_by or self.stale is not None:
+        if self.is_enough or self.superseded_by or self.stale is not None:
             return True
         return self.is_hopeless and (self.acks > 0 or self.is_unsure or not self.waiting)
 
@@ -86,7 +88,7 @@ class ReplicaAcks(Tally[Applied]):
 
     def take(self, node_url: str, answer: Applied) -> None:
         """A replica has merged the record. A newer record that nothing can go above is a refusal: other
-        replicas may take this one.
+        replicas may take this.
         """
         if answer.superseded_by and self.check_stored is not None:
             try:
@@ -96,14 +98,14 @@ class ReplicaAcks(Tally[Applied]):
                 return
             self.superseded_by = max(self.superseded_by, answer.superseded_by)
         else:
-            self.acks += 1
+            self.ack_by(node_url)
             self.is_held = True
         if answer.previous != self.record.version and answer.previous > self.previous:
             self.previous, self.existed = answer.previous, answer.existed
 
     def lose(self, node_url: str, error: LimeDBError) -> None:
         """A replica has not merged the record, or didn't say so."""
-        self.failures += 1
+        self.fail_by(node_url)
         self.missed[node_url] = error
         if isinstance(error, StaleEpochError):
             self.stale = error  # it is sent again, under the newer topology

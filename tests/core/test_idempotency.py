@@ -1,6 +1,5 @@
 """Replicas agree on one version for an operation, whichever proposer asks, in whatever order."""
 
-from itertools import combinations
 from random import Random
 
 import pytest
@@ -14,7 +13,6 @@ from limedb.core.idempotency import (
     WriteId,
     is_accepted,
     pick_value,
-    quorum,
     quorums_intersect,
     settled_since,
     transition,
@@ -22,6 +20,7 @@ from limedb.core.idempotency import (
 from limedb.core.layout import Owners
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.errors import UnavailableError
+from tests.core.test_layout import least_quorums
 
 OPERATION = WriteId(b"o" * 16, 0, 0)
 
@@ -43,18 +42,34 @@ def test_a_first_attempt_is_refused_by_who_has_heard_of_another() -> None:
         assert transition(other, first) == other
 
 
+def pick(states: list[State], count: int = 3) -> AgreedVersion | None:
+    """The value by the states of some of that many replicas, while owners don't change."""
+    names = [f"{i}" for i in range(count)]
+    return pick_value(dict(zip(names, states, strict=False)), [(names, count)])
+
+
 def test_what_may_have_been_agreed_binds_later_attempts() -> None:
-    assert pick_value([Acceptor(), Acceptor()], 1, 2) is None
-    assert pick_value([Acceptor(), accepted(0, "a", 1)], 1, 2) == agreed(1)
-    assert pick_value([accepted(0, "a", 1), accepted(1, "b", 2)], 1, 2) == agreed(2)
+    assert pick([Acceptor(), Acceptor()]) is None
+    assert pick([Acceptor(), accepted(0, "a", 1)]) == agreed(1)
+    assert pick([accepted(0, "a", 1), accepted(1, "b", 2)]) == agreed(2)
 
 
 def test_of_a_first_attempt_that_was_sent_twice_the_one_that_may_be_agreed_binds() -> None:
     one, other = accepted(0, "a", 1), accepted(0, "b", 2)
-    assert pick_value([one, other, other], 0, 2) == agreed(2)
-    assert pick_value([one, other, Acceptor()], 0, 2) is None
+    assert pick([one, other, other]) == agreed(2)
+    assert pick([one, other, Acceptor()]) is None
     with pytest.raises(UnavailableError, match="sent twice"):
-        pick_value([one, other], 1, 2)
+        pick([one, other])
+
+
+def test_what_old_owners_may_have_agreed_on_alone_binds_while_they_change() -> None:
+    """c, which was lost or leaves, may have agreed with either of the others."""
+    one, other = accepted(0, "a", 1), accepted(0, "b", 2)
+    for sides in ([("ab", 3), ("abd", 3)], [("abd", 3), ("ab", 3)], [("ab", 3), ("ab", 2)]):
+        with pytest.raises(UnavailableError, match="sent twice"):
+            pick_value({"a": one, "b": other}, sides)
+        assert pick_value({"a": other, "b": other}, sides) == agreed(2)
+    assert pick_value({"a": one, "b": one, "d": other}, [("abc", 3), ("abd", 3)]) == agreed(1)
 
 
 class Replicas:
@@ -85,7 +100,7 @@ class Replicas:
         if len(promised) < self.need:
             return None
         try:
-            return pick_value(promised, len(self.states) - len(promised), self.need) or own
+            return pick(promised, len(self.states)) or own
         except UnavailableError:
             return None
 
@@ -112,19 +127,24 @@ def test_no_two_attempts_ever_agree_on_different_terms(seed: int) -> None:
 
 
 ABC, ABD = Owners(("a", "b", "c"), (), 3), Owners(("a", "b", "d"), (), 3)
-STREAMING, HANDOVER = Owners(("a", "b", "c"), ("d",), 3), Owners(("a", "b", "d"), ("c",), 3)
+STREAMING = Owners(("a", "b", "c"), ("d",), 3, False, ("a", "b", "d"), 3)
+HANDOVER = Owners(("a", "b", "d"), ("c",), 3, False, ("a", "b", "c"), 3, True)
 
 
 def test_quorums_meet_when_each_two_share_a_replica() -> None:
-    every = [ABC, ABD, STREAMING, HANDOVER, Owners(("a",), (), 1), Owners(("a",), ("b", "c"), 1)]
-    every += [Owners(("a", "b"), (), 2), Owners(("a", "b"), ("c",), 2), Owners(("a", "b"), ("c",), 3)]
+    every = [
+        ABC,
+        ABD,
+        STREAMING,
+        HANDOVER,
+        Owners(("a",), (), 1),
+        Owners(("a",), ("b", "c"), 1, False, ("a", "b", "c"), 3),
+    ]
+    every += [Owners(("a", "b"), (), 2), Owners(("a", "b"), ("c",), 2, False, ("a", "b", "c"), 3)]
+    every += [Owners(("a", "b"), ("c",), 3, False, ("a", "b", "c"), 3)]
     for a in every:
         for b in every:
-            pairs = [
-                (set(x), set(y))
-                for x in combinations(a.write_set, quorum(a))
-                for y in combinations(b.write_set, quorum(b))
-            ]
+            pairs = [(set(x), set(y)) for x in least_quorums(a) for y in least_quorums(b)]
             assert quorums_intersect(a, b) == all(x & y for x, y in pairs), (a, b)
 
 

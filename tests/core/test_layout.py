@@ -1,14 +1,14 @@
 """The owners before, during and after a change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limedb.core.layout import EVERYTHING, Layout, Span, coalesce, subtract
-from limedb.core.quorum import majority
+from limedb.core.layout import EVERYTHING, Layout, Owners, Span, coalesce, subtract
+from limedb.core.quorum import Level, majority
 from limedb.core.ring import TOKENS
 from limedb.core.topology import (
     Member,
@@ -53,12 +53,9 @@ def test_a_write_quorum_meets_every_majority_of_old_and_new_owners(
         for span, owners in Layout(topology).segments():
             assert not set(owners.natural) & set(owners.pending)
             assert len(set(owners.write_set)) == len(owners.write_set)
-            need = majority(owners.replicas) + len(owners.pending)
             old, new = before.of(span.last), after.of(span.last)
             lost = {"http://node0:1"} if change == "replace" else set()
-            for acks in combinations(owners.write_set, min(need, len(owners.write_set))):
-                if len(acks) < need:
-                    continue  # can't be written at all
+            for acks in least_quorums(owners):
                 assert _meets(set(acks), old.replicas, set(old.natural) - lost)
                 assert _meets(set(acks), new.replicas, set(new.natural))
 
@@ -81,13 +78,61 @@ def test_an_acknowledged_write_is_on_a_majority_of_the_owners_after_every_change
             for acks in combinations(old.natural, majority(old.replicas)):  # long ago
                 assert all(set(acks) & set(s) for s in combinations(owners.natural, owners.sources_needed))
                 assert len(new.natural) - len(kept - set(acks)) >= majority(new.replicas)
-            need = majority(owners.replicas) + len(owners.pending)
-            assert need <= len(owners.write_set)
-            for acks in combinations(owners.write_set, need):  # while it streams
+            quorums = [*least_quorums(owners)]
+            assert quorums
+            for acks in quorums:  # while it streams
                 assert len(set(acks) & set(new.natural)) >= majority(new.replicas)
                 assert _meets(set(acks), old.replicas, set(old.natural))
                 assert _meets(set(acks), owners.replicas, set(owners.natural))
         steady = after.topology
+
+
+def least_quorums(owners: Owners, level: Level = Level.QUORUM) -> Iterator[tuple[str, ...]]:
+    """The sets of owners that are enough for a write, each without a node that could be left out."""
+    found: list[set[str]] = []
+    for size in range(len(owners.write_set) + 1):
+        for acks in combinations(owners.write_set, size):
+            if owners.lacking(level, acks) <= 0 and not any(less <= {*acks} for less in found):
+                found.append({*acks})
+                yield acks
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(CHANGES)), st.integers(2, 6), st.integers(1, 4), st.integers(0, 3))
+def test_quorums_of_writes_meet_each_other_and_every_majority_that_reads_during_a_change(
+    change: str, nodes: int, factor: int, zones: int
+) -> None:
+    """Within an epoch and from one to the next. The sets that nodes of 0.2 ask for are among them."""
+    streaming = CHANGES[change](cluster(nodes, factor, zones))
+    layouts = Layout(streaming), Layout(hand_over(streaming)), Layout(finish(hand_over(streaming)))
+    for span, one in layouts[0].segments():
+        epochs = [one, layouts[1].of(span.last), layouts[2].of(span.last)]
+        for number, owners in enumerate(epochs):
+            for acks in least_quorums(owners):
+                for later in epochs[number : number + 2]:
+                    assert all({*acks} & {*others} for others in least_quorums(later))
+                for read in epochs[max(0, number - 1) : number + 2]:
+                    assert _meets({*acks}, read.replicas, {*read.natural})
+            need = majority(owners.replicas) + len(owners.pending)
+            for acks in combinations(owners.write_set, need):
+                assert owners.lacking(Level.QUORUM, acks) <= 0
+
+
+def test_a_newcomer_that_is_away_is_not_needed_where_the_others_are_enough_on_both_sides() -> None:
+    replaced = join(cluster(3), member(0, node_id="other"))
+    added, removed = join(cluster(3), member(9)), remove(cluster(4), "id0")
+    for topology, gone in ((replaced, 0), (added, 9), (removed, 0)):
+        for changing in (topology, hand_over(topology)):
+            for _, owners in Layout(changing).segments():
+                there = [url for url in owners.write_set if url != f"http://node{gone}:1"]
+                assert owners.lacking(Level.QUORUM, there) <= 0
+                assert owners.lacking(Level.ALL, there) > 0 or not owners.other_replicas
+
+
+def test_the_second_replica_of_all_is_needed_from_the_moment_it_joins() -> None:
+    for topology in (joining := join(cluster(1), member(9)), hand_over(joining)):
+        for _, owners in Layout(topology).segments():
+            assert owners.lacking(Level.QUORUM, ["http://node0:1"]) == 1
 
 
 def _meets(acks: set[str], replicas: int, owners: set[str]) -> bool:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from limedb.core.quorum import Level
+from limedb.core.topology import Phase
 from limedb.errors import LimeDBError
 from limedb.ports import Saved
 from limedb.storage import node_damage
@@ -23,6 +24,7 @@ from tests.simulation.clusters import (
     is_owner,
     serves,
     start_cluster,
+    topology_of,
     wait_formed,
 )
 from tests.simulation.liar import Stranger
@@ -135,6 +137,40 @@ async def rot_beside_a_gap(
     await asyncio.sleep(SETTLE_SECONDS)
     for node in sim.up:
         assert await patiently(partial(read, node, "k", Level.ALL)) in ("new", "newer")
+
+
+async def newcomer_that_dies(sim: Sim, *, keys: int = 10, **settings: Any) -> Ledger:
+    """Of three nodes one sets its data aside, joins anew, and dies as soon as it was let in. The two others
+    take every write meanwhile, and it has them all once it is back.
+    """
+    await start_cluster(sim, Form(3), **settings)
+    sim.network.weather = Weather()
+    ledger, (first, second, third) = Ledger(), (sim.nodes[url] for url in sorted(sim.nodes))
+    await third.crash()
+    third.set_data_aside()
+    third.start()
+
+    def is_let_in() -> bool:
+        known = [topology_of(node) for node in (first, second)]
+        return all(topology is not None and topology.phase is Phase.STREAMING for topology in known)
+
+    await wait_until("the newcomer to be let in", is_let_in, CHANGE_SECONDS)
+    await third.crash()
+    third.is_held_down = True
+    for number in range(keys):
+        for node in first, second:
+            for level in Level.QUORUM, Level.LINEARIZABLE:
+                key = f"{node.url} {number} {level.name}"
+                await write(node, key, "x", level)
+                ledger.note(key, "x", Outcome.DONE)
+        await asyncio.sleep(1.0)
+    assert is_let_in(), "the change ended without the newcomer"
+    third.is_held_down = False
+    third.start()
+    await wait_formed(sim, sim.nodes)
+    await asyncio.sleep(SETTLE_SECONDS)
+    check_replicated(sim, ledger)
+    return ledger
 
 
 async def all_set_aside(sim: Sim, *, successor: Successor = node_damage.successor, **settings: Any) -> None:

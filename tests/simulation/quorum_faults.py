@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from limedb.aio.quorum_driver import Ask, Heard, QuorumDriver
+from limedb.core.joint_quorum import JointTally
 from limedb.core.quorum_call import QuorumCall, Tally
 from tests.simulation.faults import engine_with
 
@@ -48,3 +49,24 @@ AN_ANSWER_COUNTS_TWICE = engine_with(driver_class=_TwiceDriver)
 
 ONE_SHORT_IS_ENOUGH = engine_with(driver_class=_ShortDriver)
 """A quorum call succeeds with one answer fewer than its level needs."""
+
+
+class _OneSideDriver(QuorumDriver):
+    side = 0
+
+    async def run(self, call: QuorumCall[Any], ask: Ask[Any], heard: Heard[Any] | None = None) -> None:
+        for tally in call.tallies:
+            if isinstance(tally, JointTally):
+                tally.sides = tally.sides[self.side :][:1]
+        await super().run(call, ask, heard)
+
+
+class _NewSideDriver(_OneSideDriver):
+    side = 1
+
+
+THE_SIDE_THAT_IS_READ_IS_ENOUGH = engine_with(driver_class=_OneSideDriver)
+"""While owners change, a write counts as done when those have it that reads ask now."""
+
+THE_OTHER_SIDE_IS_ENOUGH = engine_with(driver_class=_NewSideDriver)
+"""While owners change, a write counts as done when those have it that reads don't ask."""

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from tests.simulation.directed import all_set_aside, rot_beside_a_gap
+from tests.simulation.directed import all_set_aside, newcomer_that_dies, rot_beside_a_gap
 from tests.simulation.faults import (
     NO_CHECKSUMS,
     ROT_IS_ABSENCE,
@@ -39,6 +39,11 @@ def test_rot_is_neither_absence_nor_an_older_value(seed: int, is_whole: bool) ->
 @pytest.mark.parametrize("seed", range(2))
 def test_nodes_that_all_set_their_data_aside_found_nothing(seed: int) -> None:
     run_sim(seed, all_set_aside)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_node_that_dies_while_it_joins_anew_holds_up_no_write(seed: int) -> None:
+    run_sim(seed, newcomer_that_dies)
 
 
 def test_the_same_without_checksums_is_found() -> None:

@@ -107,8 +107,9 @@ class IdempotencyProposer:
             self._fail(attempt, answer)
             return
         try:
-            missing = len(answer.owners.write_set) - len(answer.states)
-            attempt.agreed = pick_value(answer.states, missing, answer.need)
+            owners = answer.owners
+            sides = ((owners.natural, owners.replicas), (owners.others, owners.other_replicas))
+            attempt.agreed = pick_value(answer.states, sides)
         except LimeDBError as error:
             self._fail(attempt, error)
 

@@ -9,39 +9,41 @@ Tested in tests/replication/idempotency/test_proposer.py.
 from collections.abc import Sequence
 
 from limedb.aio.quorum_driver import QuorumDriver
-from limedb.core.idempotency import FIRST, Proposal, State, is_accepted, quorum
+from limedb.core.idempotency import FIRST, Proposal, State, is_accepted
+from limedb.core.joint_quorum import JointTally
 from limedb.core.layout import Owners
-from limedb.core.quorum import Level
-from limedb.core.quorum_call import QuorumCall, Tally
+from limedb.core.quorum import Level, majority
+from limedb.core.quorum_call import QuorumCall
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError, StaleEpochError
 from limedb.ports import Replicas
 from limedb.replication.replica_errors import failure_text
 
 
-class PaxosRound(Tally[State | None]):
+class PaxosRound(JointTally[State | None]):
     """A proposal and the replicas' answers.
 
-    states: of those that did as asked. missing: the others, and why. is_contested: another attempt was made.
+    states: of those that did as asked, by URL. missing: the others, and why. is_contested: another attempt
+    was made.
     """
 
     __slots__ = ("is_contested", "missing", "owners", "proposal", "states")
 
     def __init__(self, proposal: Proposal, owners: Owners, replicas: Replicas) -> None:
         reachable = [url for url in owners.write_set if replicas.is_reachable(url)]
-        super().__init__(quorum(owners), reachable)
+        super().__init__(majority(owners.replicas), reachable, sides=owners.sides(Level.QUORUM))
         self.proposal, self.owners = proposal, owners
-        self.states: list[State] = []
+        self.states: dict[str, State] = {}
         self.missing = {url: replicas.absence(url) for url in owners.write_set if url not in reachable}
         self.is_contested = proposal.ballot.round > FIRST
 
     def take(self, node_url: str, answer: State | None) -> None:
         """Count a replica that did as asked; another one failed."""
         if answer is not None and is_accepted(answer, self.proposal):
-            self.states.append(answer)
-            self.ack()
+            self.states[node_url] = answer
+            self.ack_by(node_url)
             return
-        self.fail()
+        self.fail_by(node_url)
         if answer is None:
             self.missing[node_url] = (
                 "it does not know writes that began so long ago, or before owners changed"
@@ -52,16 +54,17 @@ class PaxosRound(Tally[State | None]):
 
     def lose(self, node_url: str, error: LimeDBError) -> None:
         """Count a replica that gave no answer."""
-        self.fail()
+        self.fail_by(node_url)
         self.missing[node_url] = failure_text(error)
 
     def error(self, key: str) -> LimeDBError:
         """Why too few did as asked."""
         if self.is_contested:
-            return OutcomeUnknownError(key, self.need, 0, self.missing)
-        total = len(self.owners.write_set)
-        live = total - len(self.missing)
-        return LevelUnreachableError(key, Level.QUORUM, self.need, live, total, self.missing)
+            return OutcomeUnknownError(key, self.needed, 0, self.missing)
+        owners, total = self.owners, len(self.owners.write_set)
+        live = [url for url in owners.write_set if url not in self.missing]
+        need = len(live) + max(0, owners.lacking(Level.QUORUM, live))
+        return LevelUnreachableError(key, Level.QUORUM, need, len(live), total, self.missing)
 
 
 class PaxosRounds:

@@ -9,15 +9,15 @@ Robustly in Message-Passing Systems". Where all answers agree there is nothing t
 replicas as a quorum has hold the value.
 
 While owners change, that is not enough for readers under another epoch, which ask other replicas. A
-LINEARIZABLE read then sees to it that what it found is held like an acknowledged write: by
-needed(level, replicas) + len(extra) of the current owners and the extra ones.
+LINEARIZABLE read then sees to it that what it found is held like an acknowledged write: by both sides of the
+change (`Owners.sides`).
 
 Tested in tests/replication/read/test_reader.py.
 """
 
 from collections.abc import Iterator, Sequence
 
-from limedb.core.quorum import Level
+from limedb.core.quorum import Level, Side
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError
@@ -31,19 +31,27 @@ from limedb.replication.requests import Counters
 class StaleRecord:
     """A record that was read, and the replicas that have it.
 
-    need: how many must have it before the read answers. holders: how many do. lacking: those it is written
-    to: they answered without it, or were not asked. The quickest of them decide, so that a slow one (its disk
-    may take seconds) holds nothing up; it gets the record after the answer. Where one of those that were not
-    asked has it already, that costs a message and no write.
+    need, or sides: how many must have it before the read answers. holders: those that do. lacking: those it
+    is written to: they answered without it, or were not asked. The quickest of them decide, so that a slow
+    one (its disk may take seconds) holds nothing up; it gets the record after the answer. Where one of those
+    that were not asked has it already, that costs a message and no write.
     """
 
-    __slots__ = ("behind", "holders", "lacking", "missing", "need", "record")
+    __slots__ = ("acks", "behind", "holders", "lacking", "need", "record", "sides")
 
-    def __init__(self, record: Record, need: int, holders: int, lacking: list[str], behind: int) -> None:
+    def __init__(
+        self,
+        record: Record,
+        need: int,
+        sides: Sequence[Side],
+        holders: list[str],
+        lacking: list[str],
+        behind: int,
+    ) -> None:
         """behind: how many are known to lack it."""
-        self.record, self.need, self.behind = record, need, behind
+        self.record, self.need, self.sides, self.behind = record, need, sides, behind
         self.holders, self.lacking = holders, lacking
-        self.missing: dict[str, LimeDBError] = {}
+        self.acks = ReplicaAcks(record, need, (), holders, sides=sides)
 
 
 class BlockingReadRepair:
@@ -64,49 +72,48 @@ class BlockingReadRepair:
         if not stale_records:
             return {}
         await self._write(stale_records, fence, deadline)
-        return {f.record.key: _error(f, level) for f in stale_records if f.holders < f.need}
+        return {f.record.key: _error(f, level) for f in stale_records if not f.acks.is_enough}
 
     async def _write(self, stale_records: list[StaleRecord], fence: Fence, deadline: float) -> None:
-        pairs = [(stale, self._acks(stale)) for stale in stale_records]
-        sent = [(stale, acks) for stale, acks in pairs if acks.spare]
+        for stale in stale_records:
+            targets = [url for url in stale.lacking if self._replicas.is_reachable(url)]
+            stale.acks = ReplicaAcks(stale.record, stale.need, targets, stale.holders, sides=stale.sides)
+        sent = [stale for stale in stale_records if stale.acks.spare]
         if not sent:
             return
-        self._counters.read_repairs += sum(stale.behind for stale, _ in sent)
-        await self._fanout.copy([acks for _, acks in sent], fence, deadline)
-        for stale, acks in sent:
-            if acks.stale is not None:
-                raise acks.stale
-            stale.holders = acks.acks
-            stale.missing |= acks.missed
+        self._counters.read_repairs += sum(stale.behind for stale in sent)
+        await self._fanout.copy([_sent(stale) for stale in sent], fence, deadline)
+        for stale in sent:
+            if stale.acks.stale is not None:
+                raise stale.acks.stale
 
-    def _acks(self, stale: StaleRecord) -> ReplicaAcks:
-        """What to send of a record. Where too few can be reached nothing is awaited, but it is sent."""
-        targets = [url for url in stale.lacking if self._replicas.is_reachable(url)]
-        holders = stale.holders
-        need = stale.need if holders + len(targets) >= stale.need else holders
-        return ReplicaAcks(stale.record, need, targets, holders)
+
+def _sent(stale: StaleRecord) -> ReplicaAcks:
+    """What to send of a record. Where too few can be reached nothing is awaited, but it is sent."""
+    acks = stale.acks
+    return ReplicaAcks(stale.record, acks.acks, acks.spare, stale.holders) if acks.is_hopeless else acks
 
 
 def _stale_records(read_round: ReadRound, level: Level) -> Iterator[StaleRecord]:
     """What is to be written of a round that has its answers."""
     owners, answers = read_round.owners, read_round.answers
-    extra = owners.pending if level is Level.LINEARIZABLE else ()
-    if not read_round.is_enough or not (extra or read_round.differs):
+    sides = owners.sides(level) if level is Level.LINEARIZABLE else ()
+    if not read_round.is_enough or not (sides or read_round.differs):
         return
+    extra = owners.pending if sides else ()
     others = [url for url in owners.natural if url not in answers]
     for i, record in enumerate(read_round.winners()):
         if not isinstance(record, Record):
             continue
         holders = [url for url, records in answers.items() if records[i] == record]
         lacking = [url for url in answers if url not in holders]
-        if extra or lacking:
+        if lacking or (sides and owners.lacking(level, holders) > 0):
             targets = [*lacking, *extra, *others]
-            behind = len(lacking) + len(extra)
-            yield StaleRecord(record, read_round.need + len(extra), len(holders), targets, behind)
+            yield StaleRecord(record, read_round.need, sides, holders, targets, len(lacking) + len(extra))
 
 
 def _error(stale: StaleRecord, level: Level) -> LimeDBError:
-    missing = {url: failure_text(error) for url, error in stale.missing.items()}
-    need, live = stale.need, stale.holders
+    missing = {url: failure_text(error) for url, error in stale.acks.missed.items()}
+    need, live = stale.acks.needed, stale.acks.acks
     total = live + len(missing)
     return LevelUnreachableError(stale.record.key, level.value, need, live, total, missing)

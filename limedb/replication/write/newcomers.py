@@ -3,10 +3,10 @@
 It owns the question whether such a write is sent once more, and when. It must never send, nor conclude a
 write: `writer.py` does.
 
-The voters decide that a node joins, and the node hears of it last, 10 to 300 ms later. From the decision on
-each write needs its acknowledgement too (`Owners.pending`), but until it has heard, it refuses everything. Of
-three nodes, one of which joins anew in its own place, all three are needed: so every write of that moment had
-an unknown outcome, for the two others had stored it.
+The voters decide that a node joins, and the node hears of it last, 10 to 300 ms later. Until it has heard, it
+refuses everything. From the decision on a write needs the new owners too (`Owners.sides`); most get along
+without the newcomer, but not where it is the second replica of all, or another owner is away. Such a write
+would have an unknown outcome, for the others have stored it.
 
 Why it may be sent once more, until its deadline:
 
@@ -30,6 +30,7 @@ import asyncio
 from collections.abc import Sequence
 
 from limedb.core.layout import Layout, Owners
+from limedb.core.quorum import Level
 from limedb.ports import Clock
 from limedb.replication.fanout import ReplicaAcks
 from limedb.replication.replica_errors import is_newcomer
@@ -45,7 +46,7 @@ class Newcomers:
         self._clock, self._deadline = clock, deadline
         self._pause, self._is_due = FIRST_PAUSE_SECONDS, False
 
-    def hold_up(self, job: PendingWrite, layout: Layout) -> bool:
+    def hold_up(self, job: PendingWrite, layout: Layout, level: Level) -> bool:
         """Whether nothing but new owners that have not heard yet kept a write from its level, and there is
         time to send it once more. The job keeps what the round showed.
         """
@@ -54,15 +55,15 @@ class Newcomers:
             return False
         owners = layout.of_key(job.write.key)
         deaf = [url for url in owners.pending if is_newcomer(acks.missed.get(url))]
-        failed = len(acks.missed) - len(deaf)
-        return bool(deaf) and len(owners.write_set) - failed >= acks.need and self._has_time(job, acks)
+        hopeful = [url for url in owners.write_set if url in deaf or url not in acks.missed]
+        return bool(deaf) and owners.lacking(level, hopeful) <= 0 and self._has_time(job, acks)
 
-    def hold_up_unsent(self, job: PendingWrite, owners: Owners, live: Sequence[str]) -> bool:
+    def hold_up_unsent(self, job: PendingWrite, owners: Owners, live: Sequence[str], level: Level) -> bool:
         """The same for a write that some replica may have, and that can't be sent now since gossip has not
         brought this node word of the new owners. Others fail at once, with a definite outcome.
         """
-        coming = sum(url not in live for url in owners.pending)
-        return job.may_be_stored and len(live) + coming >= job.need and self._has_time(job)
+        hopeful = (*live, *owners.pending)
+        return job.may_be_stored and owners.lacking(level, hopeful) <= 0 and self._has_time(job)
 
     def _has_time(self, job: PendingWrite, acks: ReplicaAcks | None = None) -> bool:
         if self._clock.monotonic() + self._pause >= self._deadline:

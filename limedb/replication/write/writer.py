@@ -104,7 +104,7 @@ class Writer:
             if sent:
                 await self._fanout.write(sent, layout.topology.fence, deadline)
             for job in pending:
-                if job.outcome is None and not newcomers.hold_up(job, layout):
+                if job.outcome is None and not newcomers.hold_up(job, layout, level):
                     self._settle(job, layout, level)
             pending = [job for job in pending if job.outcome is None]
             rounds += not await newcomers.pause()
@@ -206,12 +206,14 @@ class Writer:
         except NotMemberError as error:
             job.outcome = as_unknown_if_maybe_stored(job, error)
             return None
-        written = owners.write_set
-        need = job.need = needed(level, owners.replicas) + len(owners.pending)
+        written, sides = owners.write_set, owners.sides(level)
+        need = job.need = needed(level, owners.replicas)
         job.total = owners.replicas + len(owners.pending)
         live = [url for url in written if is_live[url]]
-        if len(live) < need:
-            if newcomers.hold_up_unsent(job, owners, live):
+        lacking = owners.lacking(level, live) if sides else need - len(live)
+        if lacking > 0:
+            need = job.need = len(live) + lacking
+            if newcomers.hold_up_unsent(job, owners, live, level):
                 return None
             missing = {url: self._replicas.absence(url) for url in written if url not in live}
             unreachable = LevelUnreachableError(
@@ -221,7 +223,7 @@ class Writer:
             return None
         record = job.record or self.version(job, now_ms)
         judge = None if job.version_is_final else self._skew.check_stored
-        acks = job.replica_acks = ReplicaAcks(record, need, live, check_stored=judge)
+        acks = job.replica_acks = ReplicaAcks(record, need, live, check_stored=judge, sides=sides)
         if job.waiter is not None:  # it has its outcome before the others of its call are settled
             acks.on_quorum = partial(self._settle, job, layout, level)
         if len(live) < len(written):
@@ -304,7 +306,8 @@ def _failure(job: PendingWrite, acks: ReplicaAcks, level: Level) -> LimeDBError:
     if acks.may_be_stored or job.may_be_stored:
         late = "it had not answered yet" if acks.is_decided else "no answer until the deadline"
         missing |= dict.fromkeys(acks.waiting, late)
-        return OutcomeUnknownError(job.write.key, job.need, acks.acks, missing)
+        return OutcomeUnknownError(job.write.key, acks.needed, acks.acks, missing)
+    live = job.total - len(missing)
     return LevelUnreachableError(
-        job.write.key, level.value, job.need, job.total - len(missing), job.total, missing
+        job.write.key, level.value, max(job.need, acks.needed), live, job.total, missing
     )
