@@ -21,7 +21,13 @@ from tests.simulation.faults import (
     TOO_LARGE_IS_KNOWN_HERE_ONLY,
     Fault,
 )
-from tests.simulation.quorum_faults import AN_ANSWER_COUNTS_TWICE, ONE_SHORT_IS_ENOUGH
+from tests.simulation.one_side import written_on_one_side
+from tests.simulation.quorum_faults import (
+    AN_ANSWER_COUNTS_TWICE,
+    ONE_SHORT_IS_ENOUGH,
+    THE_OTHER_SIDE_IS_ENOUGH,
+    THE_SIDE_THAT_IS_READ_IS_ENOUGH,
+)
 from tests.simulation.scenarios import (
     changes,
     clock_jumps,
@@ -142,6 +148,21 @@ def test_hints_that_count_as_acknowledgements_are_found() -> None:
 @pytest.mark.parametrize("fault", [AN_ANSWER_COUNTS_TWICE, ONE_SHORT_IS_ENOUGH], ids=["twice", "short"])
 def test_a_quorum_call_that_counts_wrongly_is_found(fault: Fault) -> None:
     search(partial(registers, **fault), shows="not linearizable")
+
+
+@pytest.mark.parametrize("of_the_read", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_write_that_one_side_of_a_change_lacks_is_not_acknowledged(seed: int, of_the_read: bool) -> None:
+    run_sim(seed, partial(written_on_one_side, of_the_read=of_the_read, **NO_HINTS))
+
+
+@pytest.mark.parametrize(
+    ("fault", "of_the_read"),
+    [(THE_SIDE_THAT_IS_READ_IS_ENOUGH, True), (THE_OTHER_SIDE_IS_ENOUGH, False)],
+    ids=["read", "other"],
+)
+def test_a_count_of_one_side_only_is_found(fault: Fault, of_the_read: bool) -> None:
+    search(partial(written_on_one_side, of_the_read=of_the_read, **NO_HINTS, **fault), shows="lack")
 
 
 @pytest.mark.skipif("SIM_SEED" in os.environ, reason="one seed was asked for")
