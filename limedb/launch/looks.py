@@ -15,24 +15,25 @@ from limedb.operator.remote_cluster import fetch_state
 
 FIRST_SECONDS = 2.0
 """The time for the first answer; where no node runs, the call is refused at once."""
-STUCK_SECONDS = 15.0
-"""How long a node that answers may take to serve, where others have ended: a sound one first compares its
-clock with a peer's, for ten gossip intervals at most.
+STUCK_SHARE = 0.5
+"""How much of the caller's time a node that answers may take to serve, where others have ended: a sound one
+first compares its clock with a peer's, for ten gossip intervals at most.
 """
 LEAST_SECONDS = 0.05
 """The time for an answer once the caller's time is over."""
 
 
 class Look:
-    """Looks at a node. envoy: must reach it too; None: there is none. end: of the caller's time, by
-    time.monotonic.
+    """Looks at a node. envoy: must reach it too; None: there is none. seconds: the caller's time, which
+    begins now.
 
     state: the node's last answer; None: none, or it refuses now. is_reached: Envoy reached it at that look.
     is_late: the last look got no answer in time.
     """
 
-    def __init__(self, node: Service, envoy: Service | None, end: float) -> None:
-        self.node, self._envoy, self._end = node, envoy, end
+    def __init__(self, node: Service, envoy: Service | None, seconds: float) -> None:
+        self.node, self._envoy, self._end = node, envoy, time.monotonic() + seconds
+        self._stuck_seconds = seconds * STUCK_SHARE
         self._patience = FIRST_SECONDS
         self.state: ClusterState | None = None
         self.is_late = self.is_reached = False
@@ -71,8 +72,8 @@ class Look:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether it has answered for STUCK_SECONDS that it doesn't serve."""
-        return bool(self._idle_since) and time.monotonic() - self._idle_since > STUCK_SECONDS
+        """Whether it has answered for STUCK_SHARE of the caller's time that it doesn't serve."""
+        return bool(self._idle_since) and time.monotonic() - self._idle_since > self._stuck_seconds
 
     @property
     def watch_wait_ms(self) -> int:

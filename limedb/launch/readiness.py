@@ -26,7 +26,7 @@ def wait_ready(folder: Folder, launch: Launch, starts: Mapping[Path, int], secon
     `seconds`, or one of them died, and the others take requests already or are too few to do so.
     """
     end = time.monotonic() + seconds
-    looks = {node.name: Look(node, launch.envoy, end) for node in launch.nodes}
+    looks = {node.name: Look(node, launch.envoy, seconds) for node in launch.nodes}
     waiting = [node for node in launch.nodes if node.log in starts or node.state == "running"]
     pauses = Pauses(FIRST_LOOK, LONGEST_LOOK)
     count, whole = len(waiting), len(waiting) == len(launch.nodes)
@@ -79,7 +79,7 @@ def wait_watchable(nodes: Sequence[Service], seconds: float) -> None:
     refuse at once, and the silent ones after `seconds`. LaunchError: a node that answers took longer.
     """
     pauses, end = Pauses(FIRST_LOOK, LONGEST_LOOK), time.monotonic() + seconds
-    looks = [Look(node, None, end) for node in nodes]
+    looks = [Look(node, None, seconds) for node in nodes]
     while waiting := [look for look in looks if not look.finds_watchable()]:
         if time.monotonic() > end:
             _refuse_to_wait(waiting, seconds)

@@ -26,21 +26,24 @@ SECONDS = 60.0
 
 
 class LateNode(cluster_pb2_grpc.ClusterServiceServicer):
-    """Answers after a while. waits_ms: for how long it does not count for watches, answer by answer."""
+    """Answers after a while. waits_ms: for how long it does not count for watches, answer by answer. idle:
+    how many answers say before that it doesn't serve.
+    """
 
-    def __init__(self, url: str, waits_ms: list[int]) -> None:
-        self._url, self._waits_ms = url, waits_ms
+    def __init__(self, url: str, waits_ms: list[int], idle: int) -> None:
+        self._url, self._waits_ms, self._idle = url, waits_ms, idle
 
     def GetState(  # noqa: N802 (gRPC's name)
         self, request: cluster_pb2.GetStateRequest, context: grpc.ServicerContext
     ) -> cluster_pb2.GetStateResponse:
         time.sleep(LATE_SECONDS)
+        self._idle -= 1
         wait_ms = self._waits_ms.pop(0) if len(self._waits_ms) > 1 else self._waits_ms[0]
         return cluster_pb2.GetStateResponse(
             node_url=self._url,
             total_nodes=1,
             active_nodes=1,
-            status="active",
+            status="joining" if self._idle >= 0 else "active",
             phase="steady",
             watch_wait_ms=wait_ms,
         )
@@ -51,13 +54,15 @@ def this_process() -> Pid:
 
 
 @contextmanager
-def late_node(tmp_path: Path, *waits_ms: int) -> Iterator[Service]:
+def late_node(tmp_path: Path, *waits_ms: int, idle: int = 0) -> Iterator[Service]:
     """A node of a local cluster, as it was started."""
     with free_port() as port:
         url, log = f"http://127.0.0.1:{port}", tmp_path / "node1.log"
         log.write_text("what it logs\n")
         server = grpc.server(ThreadPoolExecutor(8), options=(("grpc.so_reuseport", 0),))
-        cluster_pb2_grpc.add_ClusterServiceServicer_to_server(LateNode(url, list(waits_ms) or [0]), server)
+        cluster_pb2_grpc.add_ClusterServiceServicer_to_server(
+            LateNode(url, list(waits_ms) or [0], idle), server
+        )
         server.add_insecure_port(f"127.0.0.1:{port}")
         server.start()
         try:
@@ -84,6 +89,21 @@ def test_the_wait_is_as_long_as_the_caller_says(tmp_path: Path) -> None:
     ):
         wait_ready(Folder(tmp_path), Launch((node,), None), {node.log: 0}, 0.1)
     assert "it doesn't answer; the end of" in str(why.value)
+
+
+@pytest.mark.parametrize(("share", "idle"), [(0.02, 10_000), (0.5, 5)])
+def test_where_others_ended_a_node_gets_a_share_of_the_callers_time_to_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, idle: int
+) -> None:
+    monkeypatch.setattr(looks, "STUCK_SHARE", share)
+    began, gone = time.monotonic(), tmp_path / "gone.log"
+    gone.write_text("what it said at last\n")
+    with late_node(tmp_path, idle=idle) as node:
+        ended = [Service(name, "http://127.0.0.1:1", "127.0.0.1:1", (), {}, gone) for name in ("b", "c")]
+        with pytest.raises(NotReadyError, match="what it said at last") as why:
+            wait_ready(Folder(tmp_path), Launch((node, *ended), None), {node.log: 0, gone: 0}, SECONDS)
+    assert time.monotonic() - began < SECONDS - 5
+    assert [*why.value.serving] == (["node1"] if idle < 100 else [])
 
 
 def test_a_node_that_answers_late_is_waited_for_until_it_counts_for_watches(tmp_path: Path) -> None:

@@ -227,3 +227,42 @@ def test_a_node_does_without_the_small_files_of_its_last_run(
             assert named == ([str(file) for file in (*scrub, *changes)] if is_named else [])
             assert "counts for watches some seconds later" in log or not is_named
             assert "Traceback" not in log
+
+
+def zeros(path: Path) -> None:
+    path.write_bytes(bytes(8192))
+
+
+def ones(path: Path) -> None:
+    path.write_bytes(b"\xff" * 8192)
+
+
+def an_empty_file(path: Path) -> None:
+    path.touch()
+
+
+@pytest.mark.parametrize("leave", [zeros, ones, an_empty_file])
+def test_nothing_that_becomes_of_lmdbs_lock_files_hurts_a_node(
+    tmp_path: Path, leave: Callable[[Path], None]
+) -> None:
+    """While it runs they have no name, so nobody can cut them; what is left or put in their place is removed.
+    LMDB maps them: of one that was cut, the next read or write died of SIGBUS.
+    """
+    with served(tmp_path) as node:
+        folders = [path for kind in ("lmdb", "hints", "operations") for path in node.data.glob(f"*.{kind}")]
+        assert len(folders) == 3
+        for folder in folders:
+            with suppress(FileNotFoundError):
+                os.truncate(folder / "lock.mdb", 0)
+            leave(folder / "lock.mdb")
+        for number in range(200):
+            node.set(f"key {number}")
+        assert node.get("key 0") == "key 0"
+        node.process.kill()
+        node.process.wait(LIMIT)
+        with served(tmp_path, env=node.env, is_awaited=False) as again:
+            wait_for("a value", partial(node.get, "key 199"), ignore=grpc.RpcError)
+            node.set("key 200")
+            again.process.terminate()
+            assert again.process.wait(SECONDS) == 0
+        assert "Traceback" not in node.log.read_text()

@@ -54,7 +54,6 @@ def open_tables(folder: Path, map_size: int = MAP_SIZE) -> Tables:
     except (lmdb.Error, OSError) as error:
         raise explain(error, folder) from error
     try:
-        env.reader_check()  # readers of a killed process would hold pages forever
         tables = Tables(folder, env, *(env.open_db(name) for name in (MAIN, TOKENS, META)))
         _check_format(tables)
     except lmdb.Error as error:
@@ -66,17 +65,34 @@ def open_tables(folder: Path, map_size: int = MAP_SIZE) -> Tables:
     return tables
 
 
+def open_env(folder: Path, map_size: int, *, tables: int = 0, syncs: bool = True) -> lmdb.Environment:
+    """Open an environment of this process alone, whose folder it has locked (`FileLock`). tables: that have
+    names. lmdb.Error, OSError.
+
+    LMDB keeps its table of readers in lock.mdb, which it maps and shares with other processes. Here there
+    are none, so the file has no name once it is open: whatever was left of it is removed before, and nobody
+    can cut it, which would kill the process by SIGBUS, or write to it. So no reader of a killed process holds
+    pages, either.
+    """
+    lock = folder / "lock.mdb"
+    lock.unlink(missing_ok=True)
+    env = lmdb.open(
+        str(folder),
+        map_size=map_size,
+        max_dbs=tables,
+        mode=0o600,
+        sync=syncs,
+        writemap=False,  # a full disk would kill the process by SIGBUS
+        meminit=False,
+        readahead=False,  # reads are of single keys: reading ahead would evict useful pages
+    )
+    lock.unlink(missing_ok=True)
+    return env
+
+
 def _open(folder: Path, map_size: int) -> lmdb.Environment:
     try:
-        return lmdb.open(
-            str(folder),
-            map_size=map_size,
-            max_dbs=8,
-            mode=0o600,
-            writemap=False,  # a full disk would kill the process by SIGBUS
-            meminit=False,
-            readahead=False,  # reads are of single keys: reading ahead would evict useful pages
-        )
+        return open_env(folder, map_size, tables=8)
     except lmdb.MemoryError:
         if map_size <= _LEAST_MAP_SIZE:
             raise

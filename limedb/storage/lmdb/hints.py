@@ -26,7 +26,7 @@ from limedb.encoding.record import decode, encode, utf8
 from limedb.errors import StoreClosedError, StoreDamagedError, StoreError
 from limedb.ports import HintLog
 from limedb.storage.files import FileLock, make_private_folder
-from limedb.storage.lmdb.env import explain, is_broken_tree
+from limedb.storage.lmdb.env import explain, is_broken_tree, open_env
 from limedb.storage.lmdb.hint_writer import HintWriter
 from limedb.storage.lmdb.layout import number, number_of
 from limedb.storage.lmdb.pages import check_file
@@ -59,7 +59,7 @@ class LmdbHintLog(HintLog):
         self._lock = FileLock(folder / "limedb.lock", folder)
         try:
             check_file(folder / "data.mdb")
-            self._env = _open(folder, map_size)
+            self._env = open_env(folder, map_size)
             self._sizes, self._next = _measure(self._env)
         except StoreError:
             self._lock.release()
@@ -224,14 +224,6 @@ def _record_of(value: bytes) -> bytes:
 
 def _prefix(node_url: str) -> bytes:
     return utf8(node_url) + b"\0"
-
-
-def _open(folder: Path, map_size: int) -> lmdb.Environment:
-    env = lmdb.open(
-        str(folder), map_size=map_size, mode=0o600, writemap=False, meminit=False, readahead=False
-    )
-    env.reader_check()
-    return env
 
 
 def _measure(env: lmdb.Environment) -> tuple[dict[str, int], int]:

@@ -38,7 +38,7 @@ from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError
 from limedb.ports import OperationLog
 from limedb.storage.files import FileLock, make_private_folder
 from limedb.storage.folder_state import StateFile, check_state, new_state, read_state
-from limedb.storage.lmdb.env import broken, explain, full_error, is_broken_tree, is_no_room
+from limedb.storage.lmdb.env import broken, explain, full_error, is_broken_tree, is_no_room, open_env
 from limedb.storage.lmdb.layout import number, number_of
 from limedb.storage.lmdb.pages import check_file
 from limedb.storage.memory.operations import KEPT_MS, MAX_OPERATIONS
@@ -84,16 +84,7 @@ class LmdbOperationLog(OperationLog):
             meta, state = check_file(folder / "data.mdb"), read_state(folder)
             if state is not None:
                 check_state(folder, state, meta.txn if meta else None)
-            self._env = lmdb.open(
-                str(folder),
-                mode=0o600,
-                map_size=MAP_SIZE,
-                sync=durability == "always",
-                writemap=False,
-                meminit=False,
-                readahead=False,
-            )
-            self._env.reader_check()
+            self._env = open_env(folder, MAP_SIZE, syncs=durability == "always")
             with self._env.begin() as txn:
                 _verify(folder, txn)
                 self._noted = _opened(_NOTE, txn.get(_NOTE))

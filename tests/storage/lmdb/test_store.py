@@ -320,3 +320,15 @@ async def test_close_waits_for_scans_in_threads(tmp_path: Path) -> None:
     assert len(await scan) == 5000
     with pytest.raises(StoreClosedError):
         await store.get("a")
+
+
+async def test_while_a_store_is_open_nobody_finds_its_table_of_readers(tmp_path: Path) -> None:
+    """LMDB maps it, and whoever cut it would kill the process."""
+    folder = tmp_path / "n.lmdb"
+    folder.mkdir()
+    (folder / "lock.mdb").write_bytes(b"\xff" * 8192)
+    store = LmdbStore(folder, "always", fail)
+    try:
+        assert not (folder / "lock.mdb").exists()
+    finally:
+        await store.close()
