@@ -53,7 +53,9 @@ from limedb.replication.read.local_reads import LocalReads
 from limedb.replication.repair.anti_entropy import Repairer
 from limedb.replication.repair.healing import Healer
 from limedb.replication.repair.hint_replay import HintReplayer
-from limedb.replication.repair.refused import RefusedMark, RefusedWrites
+from limedb.replication.repair.lost_hints import LostHints
+from limedb.replication.repair.owed import OwedMark
+from limedb.replication.repair.refused import RefusedWrites
 from limedb.replication.repair.scrubber import Scrubber, ScrubMark
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scan.scanner import Scanner
@@ -106,8 +108,10 @@ class World:
     """Returns the node's load; None: it isn't reported."""
     scrub_mark: ScrubMark | None = None
     """The progress of scrubbing."""
-    refused_mark: RefusedMark | None = None
+    refused_mark: OwedMark | None = None
     """Whether writes were refused for lack of room."""
+    lost_hints_mark: OwedMark | None = None
+    """Whether hints were lost."""
     compute: Compute = compute_here
     """Runs long computations beside the event loop."""
 
@@ -222,6 +226,7 @@ class Engine:
             lambda: not world.store.stats().trouble, self.repairer.repair_all, world.refused_mark
         )
         self.replica.on_refused = self.refused.note
+        self.lost_hints = LostHints(world.hints, self._away, self.repairer.repair_all, world.lost_hints_mark)
         self.topology_manager = self._new_steward(world)
         standing = Standing(self.topology_store, self.topology_manager, self.verifier, self.view)
         self.problems = Problems()
@@ -230,6 +235,7 @@ class Engine:
         self.problems.add(self._watch_problems)
         self.problems.add(self.healer.problems)
         self.problems.add(self.refused.problems)
+        self.problems.add(self.lost_hints.problems)
 
     def _new_steward(self, world: World) -> TopologyManager:
         settings = self._settings
@@ -295,6 +301,8 @@ class Engine:
             "the mending of damaged records": self.healer.run,
             "scrubbing": self.scrubber.run,
             "the fetching of refused writes": self.refused.run,
+            "the watch over lost hints": self.lost_hints.watch,
+            "the repair for lost hints": self.lost_hints.run,
         }
 
     async def run(self) -> None:
@@ -361,6 +369,11 @@ class Engine:
     def silence(self, node_url: str) -> float:
         """For how many seconds gossip has brought no news of a peer; 0: the peer is unknown."""
         return self.view.silence(node_url) if node_url in self.view.peers() else 0.0
+
+    def _away(self) -> list[str]:
+        """The members that can't be reached now."""
+        others = self._members() - {self._settings.node_url}
+        return [url for url in others if not self.replicas.is_reachable(url)]
 
     def _members(self) -> frozenset[str]:
         return frozenset(member.url for member in self.topology_store.topology.members)

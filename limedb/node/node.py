@@ -61,6 +61,7 @@ from limedb.storage.node_file import JsonNodeFile, open_node_file
 from limedb.storage.opening import (
     open_change_tail,
     open_hint_log,
+    open_lost_hints_mark,
     open_operation_log,
     open_refused_mark,
     open_scrub_mark,
@@ -139,24 +140,17 @@ class Node:
 
     async def _start(self) -> None:
         config = self._config
-        check_names(config.store, config.data_dir, config.node_url)
-        has_run = has_data(config.store, config.data_dir, config.node_url)
-        inherited = find_go_file(
-            config.store,
-            config.data_dir,
-            config.node_url,
-            self._clock.wall_ms(),
-            config.max_value_size,
-        )
-        node_file = open_node_file(config.store, config.data_dir, config.node_url)
-        await prepare_node_file(config.store, config.data_dir, config.node_url, node_file, new_id(self._rng))
-        store = open_store(config.store, config.data_dir, config.node_url, config.durability, self._fail)
+        place = config.store, config.data_dir, config.node_url
+        check_names(*place)
+        has_run = has_data(*place)
+        inherited = find_go_file(*place, self._clock.wall_ms(), config.max_value_size)
+        node_file = open_node_file(*place)
+        await prepare_node_file(*place, node_file, new_id(self._rng))
+        store = open_store(*place, config.durability, self._fail)
         self._stack.push_async_callback(store.close)
-        hints = open_hint_log(config.store, config.data_dir, config.node_url, has_run)
+        hints = open_hint_log(*place, has_run)
         self._stack.push_async_callback(hints.close)
-        operations = open_operation_log(
-            config.store, config.data_dir, config.node_url, config.durability, self._fail, has_run
-        )
+        operations = open_operation_log(*place, config.durability, self._fail, has_run)
         self._stack.push_async_callback(operations.close)
         self._damaged_before = damaged_before(
             config.data_dir, config.node_url
@@ -186,8 +180,9 @@ class Node:
                     config.node_url, engine.replica, links, self._clock, engine.is_alive, engine.silence
                 ),
                 load=self._figures.load,
-                scrub_mark=open_scrub_mark(config.store, config.data_dir, config.node_url),
-                refused_mark=open_refused_mark(config.store, config.data_dir, config.node_url),
+                scrub_mark=open_scrub_mark(*place),
+                refused_mark=open_refused_mark(*place),
+                lost_hints_mark=open_lost_hints_mark(*place),
                 compute=self._aside,
             ),
         )

@@ -224,6 +224,10 @@ class HintLog(Protocol):
     def trouble(self) -> str:
         """Why no hints can be kept, in words; empty while they can."""
 
+    @property
+    def losses(self) -> int:
+        """How often hints were lost since it was opened: damaged, too old, over the bound, without room."""
+
     def look(self) -> None:
         """Look whether the file was taken away or cut, which is a trouble from then on. It may block."""
 

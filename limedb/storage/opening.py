@@ -19,10 +19,12 @@ from limedb.storage.lmdb.store import LmdbStore
 from limedb.storage.memory.hints import MemoryHints
 from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
-from limedb.storage.refused_mark import RefusedMarkFile
+from limedb.storage.owed_mark import OwedMarkFile
 from limedb.storage.scrub_mark import ScrubMarkFile
 
 log = logging.getLogger(__name__)
+
+_LOST_HINTS = ".lost-hints"
 
 
 def open_store(
@@ -55,11 +57,13 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str, has_run: bool = Fals
         return MemoryHints()
     folder = node_path(data_dir, node_url, ".hints")
     with _explained(folder):
+        lost = node_path(data_dir, node_url, _LOST_HINTS)
         if has_run:
-            _miss(folder, "the hints that this node kept are lost, and repair delivers their records")
+            _miss(folder, "the hints that this node kept are lost, and repair delivers their records", lost)
         try:
             return LmdbHintLog(folder)
         except StoreCorruptError as error:
+            lost.touch(0o600)
             moved = set_folder_aside(folder, "damaged")
             log.error("%s; it is set aside in %s: repair delivers the records of these hints", error, moved)
         return LmdbHintLog(folder)
@@ -70,9 +74,14 @@ def open_scrub_mark(kind: str, data_dir: Path, node_url: str) -> ScrubMarkFile |
     return None if kind == "memory" else ScrubMarkFile(node_path(data_dir, node_url, ".scrub"))
 
 
-def open_refused_mark(kind: str, data_dir: Path, node_url: str) -> RefusedMarkFile | None:
+def open_refused_mark(kind: str, data_dir: Path, node_url: str) -> OwedMarkFile | None:
     """The file beside a node's data that says that writes were refused; None: the store keeps nothing."""
-    return None if kind == "memory" else RefusedMarkFile(node_path(data_dir, node_url, ".refused"))
+    return None if kind == "memory" else OwedMarkFile(node_path(data_dir, node_url, ".refused"))
+
+
+def open_lost_hints_mark(kind: str, data_dir: Path, node_url: str) -> OwedMarkFile | None:
+    """The file beside a node's data that says that hints were lost; None: the store keeps nothing."""
+    return None if kind == "memory" else OwedMarkFile(node_path(data_dir, node_url, _LOST_HINTS))
 
 
 def open_operation_log(
@@ -109,13 +118,15 @@ def open_operation_log(
         return LmdbOperationLog(folder, durability, on_fatal=on_fatal)
 
 
-def _miss(folder: Path, consequence: str) -> None:
+def _miss(folder: Path, consequence: str, mark: Path | None = None) -> None:
     """Report that a folder of a node that ran before is gone, or has no data any longer; what is left of it
-    is set aside, so that status names it.
+    is set aside, so that status names it. mark: a file to make then, first.
     """
     data = folder / "data.mdb"
     if data.exists() and data.stat().st_size:
         return
+    if mark is not None:
+        mark.touch(0o600)
     if not folder.exists():
         log.error("%s is gone: it was moved or deleted while the node was stopped; %s", folder, consequence)
         return

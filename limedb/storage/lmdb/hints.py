@@ -72,7 +72,8 @@ class LmdbHintLog(HintLog):
             self._lock.release()
             raise StoreDamagedError(f"{folder} is damaged: {error}") from error
         self._loop = asyncio.get_running_loop()
-        self._writer = HintWriter(self._env, folder, self._loop, self._lost)
+        self._losses = 0
+        self._writer = HintWriter(self._env, folder, self._loop, self._dropped)
         self._taken: dict[str, dict[tuple[str, int], list[bytes]]] = {}
         self._is_closed = False
 
@@ -87,6 +88,7 @@ class LmdbHintLog(HintLog):
         size = sum(map(len, values)) + len(values) * (len(prefix) + _NUMBER)
         held = self._sizes.get(node_url, 0)
         if self._is_closed or self._writer.failure or len(prefix) > _MAX_URL or held + size > self._bound:
+            self._losses += 1
             return False
         self._writer.put(node_url, [(prefix + number(self._next + i), v) for i, v in enumerate(values)])
         self._next += len(values)
@@ -106,6 +108,7 @@ class LmdbHintLog(HintLog):
             found += [item for item, ms in zip(page, kept_ms, strict=True) if ms and ms >= oldest_ms]
             if damaged := kept_ms.count(None):
                 log.error("%s: %d hints are damaged; they are left to repair", self._folder, damaged)
+            self._losses += bool(gone)
             await self._remove(node_url, gone)
             if len(page) < min(_PAGE, limit):
                 break
@@ -142,6 +145,11 @@ class LmdbHintLog(HintLog):
             f"{self._writer.failure}: this node keeps no hints until it is restarted, and what nodes miss"
             " reaches them by repair (limedb admin repair does it at once)"
         )
+
+    @property
+    @override
+    def losses(self) -> int:
+        return self._losses + bool(self._writer.failure)
 
     @override
     def look(self) -> None:
@@ -188,6 +196,11 @@ class LmdbHintLog(HintLog):
         if is_done:
             self._lost(node_url, sum(len(place) + len(value) for place, value in items))
         return is_done
+
+    def _dropped(self, node_url: str, size: int) -> None:
+        """Note that hints could not be written."""
+        self._losses += 1
+        self._lost(node_url, size)
 
     def _lost(self, node_url: str, size: int) -> None:
         """Subtract bytes that are no longer kept."""

@@ -29,16 +29,20 @@ class MemoryHints(HintLog):
         self._limit = limit
         self._kept: dict[str, dict[str, tuple[int, Record]]] = {}
         self._sizes: dict[str, int] = {}
+        self._losses = 0
 
     @override
     def add(self, node_url: str, records: Sequence[Record], now_ms: int) -> bool:
-        return sum(self._add(node_url, record, now_ms) for record in records) == len(records)
+        is_kept = sum(self._add(node_url, record, now_ms) for record in records) == len(records)
+        self._losses += not is_kept
+        return is_kept
 
     @override
     async def oldest(self, node_url: str, limit: int, oldest_ms: int) -> list[Record]:
         kept = self._kept.get(node_url, {})
         for key in [*takewhile(lambda key: kept[key][0] < oldest_ms, kept)]:
             self._drop(node_url, key)
+            self._losses += 1
         return [record for _, record in islice(kept.values(), limit)]
 
     @override
@@ -58,6 +62,11 @@ class MemoryHints(HintLog):
     def trouble(self) -> str:
         """As HintLog.trouble: none."""
         return ""
+
+    @property
+    @override
+    def losses(self) -> int:
+        return self._losses
 
     @override
     def look(self) -> None:

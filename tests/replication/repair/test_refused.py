@@ -7,12 +7,13 @@ import pytest
 
 from limedb.core.report import RepairProgress
 from limedb.errors import StoreClosedError
-from limedb.replication.repair.refused import RefusedMark, RefusedWrites
+from limedb.replication.repair.owed import OwedMark
+from limedb.replication.repair.refused import RefusedWrites
 from tests.cluster.virtual import wait_until
 from tests.replication.nodes import virtual
 
 
-class Mark(RefusedMark):
+class Mark(OwedMark):
     """A mark in memory."""
 
     def __init__(self, *, is_there: bool = False) -> None:
@@ -77,7 +78,7 @@ async def test_what_was_refused_is_fetched_soon_after_there_is_room() -> None:
         assert "make room" in seat.problem()
         seat.has_room = True
         await wait_until(lambda: seat.repairs == 1, limit=2)
-        assert "there is room again" in seat.problem()
+        assert "it does so now" in seat.problem()
         await wait_until(lambda: not seat.problem(), limit=2)
         await wait_until(lambda: not seat.mark.is_there, limit=1)
         await asyncio.sleep(60)
@@ -97,7 +98,7 @@ async def test_it_counts_as_fetched_only_when_all_owners_were_asked_and_nothing_
         repairs = seat.repairs
         await wait_until(lambda: seat.repairs == repairs + 1, limit=40)
         seat.refused.note()
-        await wait_until(lambda: "too little room" in seat.problem(), limit=2)
+        await wait_until(lambda: "more is lacking now" in seat.problem(), limit=2)
         await wait_until(lambda: not seat.problem(), limit=40)
         assert seat.repairs == repairs + 2
 

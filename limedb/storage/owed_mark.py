@@ -1,7 +1,7 @@
-"""That a node refused writes for lack of room and lacks them: an empty file beside its data.
+"""That a node owes a repair: an empty file beside its data, one for each reason.
 
 It owns the file. It must never fail: on a full disk it may be impossible to make it, and then what a node
-lacks when it is restarted before it has room is left to the usual repair.
+lacks when it is restarted before the repair is left to the usual one.
 """
 
 import asyncio
@@ -13,22 +13,22 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 
-class RefusedMarkFile:
-    """As `refused.RefusedMark`. Its content doesn't matter."""
+class OwedMarkFile:
+    """As `owed.OwedMark`. Its content doesn't matter."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def is_set(self) -> bool:
-        """As RefusedMark.is_set."""
+        """As OwedMark.is_set."""
         return self._path.exists()
 
     async def set(self) -> None:
-        """As RefusedMark.set."""
+        """As OwedMark.set."""
         await self._try(partial(self._path.touch, 0o600))
 
     async def clear(self) -> None:
-        """As RefusedMark.clear."""
+        """As OwedMark.clear."""
         await self._try(partial(self._path.unlink, missing_ok=True))
 
     async def _try(self, change: Callable[[], None]) -> None:
