@@ -3,7 +3,7 @@
 It owns the sends of records, which continue when the answer is out, and the hints. It must never choose
 replicas, versions or what is tried again: `write/writer.py` does.
 
-Tested in tests/replication/write/test_writer.py.
+Tested in tests/replication/test_fanout.py and tests/replication/write/test_writer.py.
 """
 
 from collections import defaultdict
@@ -119,9 +119,12 @@ class ReplicaAcks(JointTally[Applied]):
             self.is_held = True
 
     def lose_late(self, node_url: str, error: LimeDBError) -> None:
-        """A replica has missed it."""
+        """A replica has missed it, or may have it: an error can come between the deadline and the moment at
+        which the writer looks.
+        """
         self.missed[node_url] = error
         self.needs_hint.append(node_url)
+        self.is_unsure = self.is_unsure or not error.nothing_written
 
     def on_settled(self) -> None:
         """Report that it is on enough replicas."""

@@ -26,6 +26,7 @@ KEPT: dict[str, dict[int, str]] = {
     "clocks_set_right": {},
     "purges": {},
     "changes": {
+        160: "a replica's timeout came in the instant of the deadline: 'nothing was written', and it was",
         264: "a join was cancelled later than whoever asked for it waited; now it is restarted then",
         268: "a node that left and heard of it only afterwards took itself for removed, and joined again",
     },
