@@ -43,6 +43,8 @@ class Config:
     replication_factor: int
     consistency: str
     gossip_interval: float
+    may_found: str
+    """yes or no."""
     dead_node_timeout: float
     tombstone_grace: float
     max_clock_skew: float
@@ -264,6 +266,9 @@ SETTINGS = (
     Setting("CONSISTENCY", _choice("one", "quorum", "all", "linearizable"), "quorum", """How many replicas
         stand behind an answer, unless a request names a level: any one; a majority; all; a majority, twice
         for writes, so that operations take effect in one order."""),
+    Setting("MAY_FOUND", _choice("yes", "no"), "yes", """Whether a node without data may found a new cluster
+        together with others. Set no once the cluster is there: nodes that lost all their data then wait to be
+        let in, instead of founding an empty cluster that looks like the old one."""),
     Setting("DEAD_NODE_TIMEOUT", _duration(1, 30 * 24 * 3600), "10m", """How long a node is dead, in the
         opinion of a majority, before its ranges are given to others. If it is too short, a long restart
         moves its data."""),

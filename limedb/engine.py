@@ -79,6 +79,8 @@ class Settings:
     replication_factor: int = 3
     level: Level = Level.QUORUM
     gossip_interval: float = 1.0
+    may_found: bool = True
+    """Whether it may found a cluster."""
     dead_node_timeout: float = 600.0
     tombstone_grace: float = 86_400.0
     max_clock_skew: float = 0.5
@@ -262,6 +264,7 @@ class Engine:
             interval=settings.gossip_interval,
             seeds=settings.seeds,
             dead_node_timeout=settings.dead_node_timeout,
+            may_found=settings.may_found,
             has_data=self._has_data,
             nudge=self.gossiper.nudge,
             compute=world.compute,

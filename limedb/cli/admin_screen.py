@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import click
 
@@ -27,7 +28,7 @@ def show_status(status: AdminStatus) -> None:
     cluster = status.cluster_id or "none yet"
     click.echo(
         f"cluster {cluster}, epoch {status.epoch} ({status.phase}),"
-        f" {status.replication_factor} replicas of each key"
+        f" {status.replication_factor} replicas of each key{_founded(status.founded_ms)}"
     )
     for node in status.nodes:
         click.echo(
@@ -38,6 +39,13 @@ def show_status(status: AdminStatus) -> None:
         click.echo(f"running: {status.change.what} ({status.change.phase}), {_words(status.change)}")
     for problem in status.problems:
         click.echo(f"! {problem}")
+
+
+def _founded(founded_ms: int) -> str:
+    """When a cluster was founded: a new, empty one must not look like the old one."""
+    if not founded_ms:
+        return ""
+    return f", founded {datetime.fromtimestamp(founded_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def show_plan(plan: ChangePlan) -> None:

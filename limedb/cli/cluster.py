@@ -77,6 +77,11 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 @click.option(
     "-e", "settings", multiple=True, metavar="NAME=VALUE", callback=_settings, help="A setting of all nodes."
 )
+@click.option(
+    "--empty",
+    is_flag=True,
+    help="Found a new, empty cluster where the data of all nodes was and is gone.  [default: refuse]",
+)
 @click.option("--detach", is_flag=True, help="Return once the cluster is ready, and let it run.")
 @ready_option
 @_in_folder

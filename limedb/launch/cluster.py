@@ -30,12 +30,14 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
     with plan.folder.locked("start", wait=False):
         _refuse_second(plan.folder)
         launch = make_launch(plan)
+        _refuse_loss(plan, launch)
         starts = {service.log: _size(service.log) for service in launch.services}
         try:
             for service in launch.services:
                 launch = launch.with_service(_spawn(service))
             plan.folder.write(launch)
             wait_ready(plan.folder, launch, starts, seconds)
+            plan.folder.note_data(launch)
         except BaseException as error:
             left = _running(launch)
             if isinstance(error, NotReadyError) and error.serving:
@@ -57,6 +59,7 @@ def add(folder: Folder) -> Service:
         node = _spawn(next_node(folder, launch))
         launch = replace(launch, nodes=(*launch.nodes, node))
         folder.write(launch)
+        folder.note_data(launch)
         if launch.envoy:
             show_nodes_to_envoy(folder, launch)
     return node
@@ -126,6 +129,19 @@ def _refuse_second(folder: Folder) -> None:
     if any(service.state != "dead" for service in folder.read().services):
         raise LaunchError(
             f"a cluster runs in {folder.path}; stop it first: limedb cluster stop --data-dir {folder.path}"
+        )
+
+
+def _refuse_loss(plan: LaunchPlan, launch: Launch) -> None:
+    """Refuse to start nodes all of which had data here and have none any more. LaunchError."""
+    if plan.empty or launch.nodes[0].settings.get("STORE") == "memory":
+        return
+    lost = sorted(plan.folder.had_data())
+    if lost and not any(node.has_data for node in launch.nodes):
+        raise LaunchError(
+            f"the data of {', '.join(lost)} is gone from {plan.folder.path}: nothing was started, since the"
+            " nodes would found a new, empty cluster. Put the data back (docs/damage.md), or begin anew:"
+            " limedb cluster start --empty"
         )
 
 

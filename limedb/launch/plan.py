@@ -25,7 +25,9 @@ _OURS = {"NODE_URL": "--base-port", "SERVER_PORT": "--base-port", "DATA_DIR": "-
 
 @dataclass(frozen=True, slots=True)
 class LaunchPlan:
-    """A cluster to start. host, port: of Envoy. settings: environment variables for every node."""
+    """A cluster to start. host, port: of Envoy. settings: environment variables for every node. empty: it may
+    begin anew though nodes had data in the folder, and none has any now.
+    """
 
     folder: Folder
     nodes: int
@@ -35,6 +37,7 @@ class LaunchPlan:
     with_envoy: bool = True
     access_log: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    empty: bool = False
 
     def urls(self) -> list[str]:
         """The nodes' URLs."""

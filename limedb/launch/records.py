@@ -1,7 +1,8 @@
 """The records of a local cluster between two commands.
 
-It owns the two files in the cluster's folder: `cluster.json` for everyone, and `launch.json`, which also
-holds what a restart needs. It must never look at a process.
+It owns the files in the cluster's folder: `cluster.json` for everyone, `launch.json`, which also holds what a
+restart needs, and `data.json`, which outlives a stop: the nodes that had data here. It must never look at a
+process.
 
 Tested in tests/launch/test_plan.py.
 """
@@ -41,6 +42,12 @@ class Service:
     def state(self) -> str:
         """The state: running, paused or dead."""
         return self.pid.state if self.pid else "dead"
+
+    @property
+    def has_data(self) -> bool:
+        """Whether it has data on disk, so that it was in a cluster."""
+        folder = Path(self.settings["DATA_DIR"])
+        return any(path for ending in ("*.lmdb", "*.json") for path in folder.glob(ending))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,21 @@ class Folder:
         """Remove the records, but leave the cluster's data and logs."""
         self.cluster_file.unlink(missing_ok=True)
         self.launch_file.unlink(missing_ok=True)
+
+    def note_data(self, launch: Launch) -> None:
+        """Remember the nodes that have data now, in place of those that had some."""
+        self._replace(self._data_file, {"nodes": [node.name for node in launch.nodes if node.has_data]})
+
+    def had_data(self) -> frozenset[str]:
+        """Return the names of the nodes that had data when it was last noted."""
+        try:
+            return frozenset(json.loads(self._data_file.read_text())["nodes"])
+        except (OSError, ValueError, KeyError, TypeError):  # an older LimeDB noted none
+            return frozenset()
+
+    @property
+    def _data_file(self) -> Path:
+        return self.path / "data.json"
 
     @contextmanager
     def locked(self, name: str, *, wait: bool = True) -> Iterator[None]:

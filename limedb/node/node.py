@@ -336,6 +336,7 @@ class Node:
             rot=lambda: RotFigures(engine.damage, engine.scrubber.ended_ms),
             warnings=lambda: engine.problems.warnings,
             watch_wait_ms=lambda: engine.watch_wait_ms,
+            founded_ms=lambda: engine.topology_store.saved.founded_ms,
             compute=self._aside,
         )
 

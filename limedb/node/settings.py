@@ -28,6 +28,7 @@ def engine_settings(config: Config) -> Settings:
         replication_factor=config.replication_factor,
         level=Level(config.consistency),
         gossip_interval=config.gossip_interval,
+        may_found=config.may_found == "yes",
         dead_node_timeout=config.dead_node_timeout,
         tombstone_grace=config.tombstone_grace,
         max_clock_skew=config.max_clock_skew,

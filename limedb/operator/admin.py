@@ -36,7 +36,9 @@ class NodeStatus:
 
 @dataclass(frozen=True, slots=True)
 class AdminStatus:
-    """The cluster as its administrator sees it. change: None if none is under way. as_json: all of it."""
+    """The cluster as its administrator sees it. change: None if none is under way. founded_ms: when the
+    cluster was founded, milliseconds since 1970; 0: the node that answers wasn't there. as_json: all of it.
+    """
 
     node_url: str
     cluster_id: str
@@ -46,6 +48,7 @@ class AdminStatus:
     nodes: tuple[NodeStatus, ...]
     change: ChangeStatus | None
     problems: tuple[str, ...]
+    founded_ms: int
     as_json: str
 
     def member(self, url: str) -> NodeStatus | None:
@@ -157,6 +160,7 @@ def _status(answer: admin_pb2.GetStatusResponse) -> AdminStatus:
         nodes=tuple(_node(node) for node in (*answer.members, *answer.others)),
         change=_change(answer.change) if answer.HasField("change") else None,
         problems=tuple(answer.problems),
+        founded_ms=answer.founded_ms,
         as_json=json.dumps(fields, indent=2, ensure_ascii=False),
     )
 

@@ -40,6 +40,8 @@ class Saved:
     """The id of the only cluster that it may join or found, since its data there was damaged and set
     aside; empty: any.
     """
+    founded_ms: int = 0
+    """When its cluster was founded, by its clock: milliseconds since 1970. 0: the node wasn't there."""
 
 
 MAX_RECENT = 8

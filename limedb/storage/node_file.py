@@ -269,6 +269,7 @@ def _saved_of(fields: Mapping[str, Any]) -> Saved:
         has_left=fields["has_left"] is True,
         recent=tuple(_topology(each) for each in fields.get("recent", ())),
         rejoins=_text(fields.get("rejoins", "")),
+        founded_ms=int(fields.get("founded_ms", 0)),
     )
 
 

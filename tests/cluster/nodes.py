@@ -78,6 +78,7 @@ class Setup:
     replication_factor: int = 3
     interval: float = 1.0
     dead_node_timeout: float = 60.0
+    may_found: bool = True
 
 
 class Node:
@@ -143,6 +144,7 @@ class Node:
             interval=setup.interval,
             seeds=setup.seeds,
             dead_node_timeout=setup.dead_node_timeout,
+            may_found=setup.may_found,
             has_data=self.has_data,
             nudge=self.gossiper.nudge,
         )

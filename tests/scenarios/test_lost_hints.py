@@ -56,8 +56,8 @@ async def test_what_lost_hints_held_is_there_soon_after_the_node_is_back(
         lose(hints)
         if not is_running:
             cluster.restart(keeper.name)
-        said = wait_for("a word", lambda: lacks(keeper), SOON)
-        assert f"it does so once {away.url} is back, or removed" in said
+        waits = f"it does so once {away.url} is back, or removed"
+        wait_for("a word", lambda: waits in lacks(keeper), SOON)
         wait_for("a mark", lambda: list(cluster.folder.glob("node1/*.lost-hints")), SOON)
         cluster.restart(away.name)
         wait_for("all keys", lambda: stored(away) == before + len(KEYS), SOON)

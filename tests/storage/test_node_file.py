@@ -126,7 +126,7 @@ async def test_fields_keep_the_names_that_they_have_had_on_disk(tmp_path: Path) 
     await JsonNodeFile(path).save(replace(FULL, topology=replace(STEADY, writes_suspended=True)))
     fields = json.loads(path.read_bytes())
     named = "checksum sequence format node_id topology acceptor fetched_epoch fetched cleaned_epoch has_left"
-    assert set(fields) == {*named.split(), "recent", "rejoins"}
+    assert set(fields) == {*named.split(), "recent", "rejoins", "founded_ms"}
     assert fields["acceptor"].keys() == {"promised", "accepted", "value"}
     topology = fields["topology"]
     assert topology.keys() == {
@@ -140,7 +140,7 @@ async def test_a_file_that_an_older_limedb_wrote_is_taken_whatever_the_copy_says
     path = tmp_path / "node.json"
     await JsonNodeFile(path).save(Saved("id", cleaned_epoch=1))
     fields = json.loads(path.read_bytes())
-    del fields["checksum"], fields["sequence"], fields["rejoins"]
+    del fields["checksum"], fields["sequence"], fields["rejoins"], fields["founded_ms"]
     path.write_text(json.dumps({**fields, "cleaned_epoch": 7}))
     assert JsonNodeFile(path).load() == Saved("id", cleaned_epoch=7)
 

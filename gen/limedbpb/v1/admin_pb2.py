@@ -27,7 +27,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from limedbpb.v1 import cluster_pb2 as limedbpb_dot_v1_dot_cluster__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17limedbpb/v1/admin.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/rpc/status.proto\x1a\x19limedbpb/v1/cluster.proto\"\x12\n\x10GetStatusRequest\"\xf9\x01\n\x11GetStatusResponse\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\r\n\x05phase\x18\x04 \x01(\t\x12\x1a\n\x12replication_factor\x18\x05 \x01(\r\x12\'\n\x07members\x18\x06 \x03(\x0b\x32\x16.limedb.v1.ClusterNode\x12&\n\x06others\x18\x07 \x03(\x0b\x32\x16.limedb.v1.ClusterNode\x12!\n\x06\x63hange\x18\x08 \x01(\x0b\x32\x11.limedb.v1.Change\x12\x10\n\x08problems\x18\t \x03(\t\"a\n\nChangePlan\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12$\n\x05moves\x18\x03 \x03(\x0b\x32\x15.limedb.v1.ChangeMove\x12\x10\n\x08streamed\x18\x04 \x01(\x01\"D\n\nChangeMove\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x14\n\x0cshare_before\x18\x02 \x01(\x01\x12\x13\n\x0bshare_after\x18\x03 \x01(\x01\"Z\n\x0fPlanJoinRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x1a\n\rvirtual_nodes\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x10\n\x0e_virtual_nodes\"7\n\x10PlanJoinResponse\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.limedb.v1.ChangePlan\"3\n\x13\x44\x65\x63ommissionRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\";\n\x14\x44\x65\x63ommissionResponse\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.limedb.v1.ChangePlan\"-\n\rRemoveRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"5\n\x0eRemoveResponse\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.limedb.v1.ChangePlan\" \n\rCancelRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"5\n\x0e\x43\x61ncelResponse\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.limedb.v1.ChangePlan\"\x0f\n\rRepairRequest\"\xf1\x01\n\x0eRepairResponse\x12\r\n\x05spans\x18\x01 \x01(\r\x12\x12\n\nspans_done\x18\x02 \x01(\r\x12\x0e\n\x06pulled\x18\x03 \x01(\x04\x12\x0e\n\x06pushed\x18\x04 \x01(\x04\x12\x37\n\x07missing\x18\x05 \x03(\x0b\x32&.limedb.v1.RepairResponse.MissingEntry\x12\x10\n\x08\x66inished\x18\x06 \x01(\x08\x12!\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x12.google.rpc.Status\x1a.\n\x0cMissingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x0e\n\x0cScrubRequest\"\xc8\x01\n\rScrubResponse\x12\x0f\n\x07records\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\x12\x0f\n\x07\x64\x61maged\x18\x04 \x01(\x04\x12\x0e\n\x06mended\x18\x05 \x01(\x04\x12\x14\n\x0cindex_mended\x18\x06 \x01(\x04\x12\x0f\n\x07waiting\x18\x07 \x01(\x04\x12\x0c\n\x04lost\x18\x08 \x01(\x04\x12\x10\n\x08\x66inished\x18\t \x01(\x08\x12!\n\x05\x65rror\x18\n \x01(\x0b\x32\x12.google.rpc.Status2\xd2\x05\n\x0c\x41\x64minService\x12\x64\n\tGetStatus\x12\x1b.limedb.v1.GetStatusRequest\x1a\x1c.limedb.v1.GetStatusResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/admin/status\x12\x64\n\x08PlanJoin\x12\x1a.limedb.v1.PlanJoinRequest\x1a\x1b.limedb.v1.PlanJoinResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/admin/join-plan\x12v\n\x0c\x44\x65\x63ommission\x12\x1e.limedb.v1.DecommissionRequest\x1a\x1f.limedb.v1.DecommissionResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/v1/admin/decommission:\x01*\x12^\n\x06Remove\x12\x18.limedb.v1.RemoveRequest\x1a\x19.limedb.v1.RemoveResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/admin/remove:\x01*\x12^\n\x06\x43\x61ncel\x12\x18.limedb.v1.CancelRequest\x1a\x19.limedb.v1.CancelResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/admin/cancel:\x01*\x12`\n\x06Repair\x12\x18.limedb.v1.RepairRequest\x1a\x19.limedb.v1.RepairResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/admin/repair:\x01*0\x01\x12\\\n\x05Scrub\x12\x17.limedb.v1.ScrubRequest\x1a\x18.limedb.v1.ScrubResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/admin/scrub:\x01*0\x01\x42*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17limedbpb/v1/admin.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/rpc/status.proto\x1a\x19limedbpb/v1/cluster.proto\"\x12\n\x10GetStatusRequest\"\x8d\x02\n\x11GetStatusResponse\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\r\n\x05phase\x18\x04 \x01(\t\x12\x1a\n\x12replication_factor\x18\x05 \x01(\r\x12\'\n\x07members\x18\x06 \x03(\x0b\x32\x16.limedb.v1.ClusterNode\x12&\n\x06others\x18\x07 \x03(\x0b\x32\x16.limedb.v1.ClusterNode\x12!\n\x06\x63hange\x18\x08 \x01(\x0b\x32\x11.limedb.v1.Change\x12\x10\n\x08problems\x18\t \x03(\t\x12\x12\n\nfounded_ms\x18\n \x01(\x04\"a\n\nChangePlan\x12\x0c\n\x04what\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12$\n\x05moves\x18\x03 \x03(\x0b\x32\x15.limedb.v1.ChangeMove\x12\x10\n\x08streamed\x18\x04 \x01(\x01\"D\n\nChangeMove\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x14\n\x0cshare_before\x18\x02 \x01(\x01\x12\x13\n\x0bshare_after\x18\x03 \x01(\x01\"Z\n\x0fPlanJoinRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x1a\n\rvirtual_nodes\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x10\n\x0e_virtual_nodes\"7\n\x10PlanJoinResponse\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.limedb.v1.ChangePlan\"3\n\x13\x44\x65\x63ommissionRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\";\n\x14\x44\x65\x63ommissionResponse\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.limedb.v1.ChangePlan\"-\n\rRemoveRequest\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"5\n\x0eRemoveResponse\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.limedb.v1.ChangePlan\" \n\rCancelRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"5\n\x0e\x43\x61ncelResponse\x12#\n\x04plan\x18\x01 \x01(\x0b\x32\x15.limedb.v1.ChangePlan\"\x0f\n\rRepairRequest\"\xf1\x01\n\x0eRepairResponse\x12\r\n\x05spans\x18\x01 \x01(\r\x12\x12\n\nspans_done\x18\x02 \x01(\r\x12\x0e\n\x06pulled\x18\x03 \x01(\x04\x12\x0e\n\x06pushed\x18\x04 \x01(\x04\x12\x37\n\x07missing\x18\x05 \x03(\x0b\x32&.limedb.v1.RepairResponse.MissingEntry\x12\x10\n\x08\x66inished\x18\x06 \x01(\x08\x12!\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x12.google.rpc.Status\x1a.\n\x0cMissingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x0e\n\x0cScrubRequest\"\xc8\x01\n\rScrubResponse\x12\x0f\n\x07records\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\x12\x0f\n\x07\x64\x61maged\x18\x04 \x01(\x04\x12\x0e\n\x06mended\x18\x05 \x01(\x04\x12\x14\n\x0cindex_mended\x18\x06 \x01(\x04\x12\x0f\n\x07waiting\x18\x07 \x01(\x04\x12\x0c\n\x04lost\x18\x08 \x01(\x04\x12\x10\n\x08\x66inished\x18\t \x01(\x08\x12!\n\x05\x65rror\x18\n \x01(\x0b\x32\x12.google.rpc.Status2\xd2\x05\n\x0c\x41\x64minService\x12\x64\n\tGetStatus\x12\x1b.limedb.v1.GetStatusRequest\x1a\x1c.limedb.v1.GetStatusResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/admin/status\x12\x64\n\x08PlanJoin\x12\x1a.limedb.v1.PlanJoinRequest\x1a\x1b.limedb.v1.PlanJoinResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/admin/join-plan\x12v\n\x0c\x44\x65\x63ommission\x12\x1e.limedb.v1.DecommissionRequest\x1a\x1f.limedb.v1.DecommissionResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/v1/admin/decommission:\x01*\x12^\n\x06Remove\x12\x18.limedb.v1.RemoveRequest\x1a\x19.limedb.v1.RemoveResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/admin/remove:\x01*\x12^\n\x06\x43\x61ncel\x12\x18.limedb.v1.CancelRequest\x1a\x19.limedb.v1.CancelResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/admin/cancel:\x01*\x12`\n\x06Repair\x12\x18.limedb.v1.RepairRequest\x1a\x19.limedb.v1.RepairResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/admin/repair:\x01*0\x01\x12\\\n\x05Scrub\x12\x17.limedb.v1.ScrubRequest\x1a\x18.limedb.v1.ScrubResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/admin/scrub:\x01*0\x01\x42*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,37 +54,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_start=120
   _globals['_GETSTATUSREQUEST']._serialized_end=138
   _globals['_GETSTATUSRESPONSE']._serialized_start=141
-  _globals['_GETSTATUSRESPONSE']._serialized_end=390
-  _globals['_CHANGEPLAN']._serialized_start=392
-  _globals['_CHANGEPLAN']._serialized_end=489
-  _globals['_CHANGEMOVE']._serialized_start=491
-  _globals['_CHANGEMOVE']._serialized_end=559
-  _globals['_PLANJOINREQUEST']._serialized_start=561
-  _globals['_PLANJOINREQUEST']._serialized_end=651
-  _globals['_PLANJOINRESPONSE']._serialized_start=653
-  _globals['_PLANJOINRESPONSE']._serialized_end=708
-  _globals['_DECOMMISSIONREQUEST']._serialized_start=710
-  _globals['_DECOMMISSIONREQUEST']._serialized_end=761
-  _globals['_DECOMMISSIONRESPONSE']._serialized_start=763
-  _globals['_DECOMMISSIONRESPONSE']._serialized_end=822
-  _globals['_REMOVEREQUEST']._serialized_start=824
-  _globals['_REMOVEREQUEST']._serialized_end=869
-  _globals['_REMOVERESPONSE']._serialized_start=871
-  _globals['_REMOVERESPONSE']._serialized_end=924
-  _globals['_CANCELREQUEST']._serialized_start=926
-  _globals['_CANCELREQUEST']._serialized_end=958
-  _globals['_CANCELRESPONSE']._serialized_start=960
-  _globals['_CANCELRESPONSE']._serialized_end=1013
-  _globals['_REPAIRREQUEST']._serialized_start=1015
-  _globals['_REPAIRREQUEST']._serialized_end=1030
-  _globals['_REPAIRRESPONSE']._serialized_start=1033
-  _globals['_REPAIRRESPONSE']._serialized_end=1274
-  _globals['_REPAIRRESPONSE_MISSINGENTRY']._serialized_start=1228
-  _globals['_REPAIRRESPONSE_MISSINGENTRY']._serialized_end=1274
-  _globals['_SCRUBREQUEST']._serialized_start=1276
-  _globals['_SCRUBREQUEST']._serialized_end=1290
-  _globals['_SCRUBRESPONSE']._serialized_start=1293
-  _globals['_SCRUBRESPONSE']._serialized_end=1493
-  _globals['_ADMINSERVICE']._serialized_start=1496
-  _globals['_ADMINSERVICE']._serialized_end=2218
+  _globals['_GETSTATUSRESPONSE']._serialized_end=410
+  _globals['_CHANGEPLAN']._serialized_start=412
+  _globals['_CHANGEPLAN']._serialized_end=509
+  _globals['_CHANGEMOVE']._serialized_start=511
+  _globals['_CHANGEMOVE']._serialized_end=579
+  _globals['_PLANJOINREQUEST']._serialized_start=581
+  _globals['_PLANJOINREQUEST']._serialized_end=671
+  _globals['_PLANJOINRESPONSE']._serialized_start=673
+  _globals['_PLANJOINRESPONSE']._serialized_end=728
+  _globals['_DECOMMISSIONREQUEST']._serialized_start=730
+  _globals['_DECOMMISSIONREQUEST']._serialized_end=781
+  _globals['_DECOMMISSIONRESPONSE']._serialized_start=783
+  _globals['_DECOMMISSIONRESPONSE']._serialized_end=842
+  _globals['_REMOVEREQUEST']._serialized_start=844
+  _globals['_REMOVEREQUEST']._serialized_end=889
+  _globals['_REMOVERESPONSE']._serialized_start=891
+  _globals['_REMOVERESPONSE']._serialized_end=944
+  _globals['_CANCELREQUEST']._serialized_start=946
+  _globals['_CANCELREQUEST']._serialized_end=978
+  _globals['_CANCELRESPONSE']._serialized_start=980
+  _globals['_CANCELRESPONSE']._serialized_end=1033
+  _globals['_REPAIRREQUEST']._serialized_start=1035
+  _globals['_REPAIRREQUEST']._serialized_end=1050
+  _globals['_REPAIRRESPONSE']._serialized_start=1053
+  _globals['_REPAIRRESPONSE']._serialized_end=1294
+  _globals['_REPAIRRESPONSE_MISSINGENTRY']._serialized_start=1248
+  _globals['_REPAIRRESPONSE_MISSINGENTRY']._serialized_end=1294
+  _globals['_SCRUBREQUEST']._serialized_start=1296
+  _globals['_SCRUBREQUEST']._serialized_end=1310
+  _globals['_SCRUBRESPONSE']._serialized_start=1313
+  _globals['_SCRUBRESPONSE']._serialized_end=1513
+  _globals['_ADMINSERVICE']._serialized_start=1516
+  _globals['_ADMINSERVICE']._serialized_end=2238
 # @@protoc_insertion_point(module_scope)

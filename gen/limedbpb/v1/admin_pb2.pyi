@@ -14,7 +14,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("node_url", "cluster_id", "epoch", "phase", "replication_factor", "members", "others", "change", "problems")
+    __slots__ = ("node_url", "cluster_id", "epoch", "phase", "replication_factor", "members", "others", "change", "problems", "founded_ms")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class GetStatusResponse(_message.Message):
     OTHERS_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    FOUNDED_MS_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     cluster_id: str
     epoch: int
@@ -33,7 +34,8 @@ class GetStatusResponse(_message.Message):
     others: _containers.RepeatedCompositeFieldContainer[_cluster_pb2.ClusterNode]
     change: _cluster_pb2.Change
     problems: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_url: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., members: _Optional[_Iterable[_Union[_cluster_pb2.ClusterNode, _Mapping]]] = ..., others: _Optional[_Iterable[_Union[_cluster_pb2.ClusterNode, _Mapping]]] = ..., change: _Optional[_Union[_cluster_pb2.Change, _Mapping]] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
+    founded_ms: int
+    def __init__(self, node_url: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., members: _Optional[_Iterable[_Union[_cluster_pb2.ClusterNode, _Mapping]]] = ..., others: _Optional[_Iterable[_Union[_cluster_pb2.ClusterNode, _Mapping]]] = ..., change: _Optional[_Union[_cluster_pb2.Change, _Mapping]] = ..., problems: _Optional[_Iterable[str]] = ..., founded_ms: _Optional[int] = ...) -> None: ...
 
 class ChangePlan(_message.Message):
     __slots__ = ("what", "epoch", "moves", "streamed")

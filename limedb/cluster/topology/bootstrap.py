@@ -45,8 +45,15 @@ _NOT_FOUNDED = (
 )
 
 
+_MAY_NOT = (
+    "the node belongs to no cluster and has no data, and MAY_FOUND=no: it hears of no cluster that could let"
+    " it in. If its data was lost, see docs/damage.md; to begin with a new, empty cluster set MAY_FOUND=yes on"
+    " all nodes"
+)
+
+
 class Bootstrap:
-    """A fresh node's part in founding. replication_factor: as set here. seeds: URLs that were named."""
+    """A fresh node's part in founding. seeds: URLs that were named. may_found: whether it has one at all."""
 
     def __init__(
         self,
@@ -59,12 +66,13 @@ class Bootstrap:
         *,
         interval: float,
         seeds: Sequence[str],
+        may_found: bool = True,
     ) -> None:
         self._topology_store, self._topology_proposer, self._view = topology_store, topology_proposer, view
         self._transport, self._clock, self._rng = transport, clock, rng
         self._quiet = min(QUIET_INTERVALS * interval, MAX_QUIET)
         self._seeds = [url for url in seeds if url != view.own_url]
-        self._started = clock.monotonic()
+        self._may_found, self._started = may_found, clock.monotonic()
         self._pledged, self._until = "", 0.0
 
     def pledge(self, founder: str) -> str:
@@ -92,7 +100,7 @@ class Bootstrap:
     def waiting_for(self) -> str:
         """Why no cluster is founded, as a sentence; empty: it may be, or it is soon."""
         waited = self._clock.monotonic() - self._started
-        if not self._can_found() or waited < SEED_SECONDS:
+        if not self._is_free() or waited < SEED_SECONDS:
             return ""
         if hears := self._hears_cluster():
             return (
@@ -100,6 +108,8 @@ class Bootstrap:
                 if waited > WELCOME_SECONDS
                 else ""
             )
+        if not self._may_found:
+            return _MAY_NOT
         if self._reaches_enough():
             return self._whose_turn() if waited > WELCOME_SECONDS else ""
         missing = [url for url in self._seeds if not self._view.reached(url)]
@@ -136,10 +146,15 @@ class Bootstrap:
         )
         self._topology_store.go_over(topology)
         await self._topology_store.save()
-        log.info("founded cluster %s of %d nodes", topology.cluster_id, len(topology.members))
+        log.info(
+            "founded cluster %s of %d nodes: it is new and empty", topology.cluster_id, len(topology.members)
+        )
         self._topology_proposer.push(topology, [state.url for state in states])
 
     def _can_found(self) -> bool:
+        return self._may_found and self._is_free()
+
+    def _is_free(self) -> bool:
         saved = self._topology_store.saved
         return saved.topology.is_fresh and not saved.has_left and not saved.rejoins
 

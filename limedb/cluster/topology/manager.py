@@ -70,6 +70,7 @@ class TopologyManager:
         interval: float,
         seeds: Sequence[str],
         dead_node_timeout: float,
+        may_found: bool = True,
         has_data: Callable[[], bool],
         nudge: Callable[[], None],
         compute: Compute = compute_here,
@@ -81,7 +82,15 @@ class TopologyManager:
         self._interval, self._nudge = interval, nudge
         self._liveness = Liveness(topology_store, view, clock)
         self._bootstrap = self.bootstrap_class(
-            topology_store, topology_proposer, view, transport, clock, rng, interval=interval, seeds=seeds
+            topology_store,
+            topology_proposer,
+            view,
+            transport,
+            clock,
+            rng,
+            interval=interval,
+            seeds=seeds,
+            may_found=may_found,
         )
         self._cluster_merge = ClusterMerge(
             topology_store, topology_proposer, view, self._liveness, clock, rng, has_data

@@ -152,6 +152,7 @@ class TopologyStore:
             member = self.topology.member(self.node_id)
             was_leaving = member is not None and member.standing is MemberState.LEAVING
             has_left = was_leaving and topology.member(self.node_id) is None
+            is_founded = self.topology.is_fresh and topology.epoch == 1
             self._become(
                 replace(
                     self._saved,
@@ -159,6 +160,7 @@ class TopologyStore:
                     acceptor=Acceptor(),
                     has_left=self._saved.has_left or has_left,
                     recent=self._recent(topology),
+                    founded_ms=self._now_ms() if is_founded else self._saved.founded_ms,
                 )
             )
 

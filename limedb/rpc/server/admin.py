@@ -50,6 +50,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             others=[node for node in nodes if not node.standing],
             change=convert.change(change) if change else None,
             problems=self._problems(),
+            founded_ms=self._sources.founded_ms(),
         )
 
     async def PlanJoin(

@@ -97,5 +97,7 @@ class ClusterSources:
     """Problems that don't keep the node from taking requests, a sentence each."""
     compute: Compute = compute_here
     """Runs long computations."""
+    founded_ms: Callable[[], int] = int
+    """When the cluster was founded, milliseconds since 1970; 0: unknown."""
     watch_wait_ms: Callable[[], int] = int
     """For how long the node doesn't count for watches yet."""

@@ -32,6 +32,24 @@ def test_a_lone_node_founds_its_own_cluster() -> None:
     run_virtual(scenario())
 
 
+def test_nodes_that_may_not_found_wait_for_a_cluster_say_so_and_are_let_in() -> None:
+    async def scenario() -> None:
+        async with Cluster() as cluster:
+            nodes = [cluster.start(i, seeds=[2, 3], may_found=False) for i in (2, 3)]
+            await asyncio.sleep(60)
+            assert all(node.topology_store.topology.is_fresh for node in nodes)
+            assert all("MAY_FOUND=no" in node.topology_manager.lonely for node in nodes)
+            assert all(node.topology_manager.pledge(url_of(1)) == "" for node in nodes)
+            cluster.start(1)
+            await wait_until(lambda: cluster.is_steady(url_of(1)), limit=3)
+            cluster.start(4, seeds=[1, 2])
+            await wait_until(lambda: cluster.is_steady(*map(url_of, (1, 2, 3, 4))), limit=60)
+            noted = [url for url, node in cluster.nodes.items() if node.topology_store.saved.founded_ms]
+            assert noted == [url_of(1)]  # the others weren't there
+
+    run_virtual(scenario())
+
+
 def test_nodes_started_one_after_another_become_one_cluster() -> None:
     async def scenario() -> None:
         async with Cluster() as cluster:
