@@ -47,8 +47,8 @@ _NOT_FOUNDED = (
 
 _MAY_NOT = (
     "the node belongs to no cluster and has no data, and MAY_FOUND=no: it hears of no cluster that could let"
-    " it in. If its data was lost, see docs/damage.md; to begin with a new, empty cluster set MAY_FOUND=yes on"
-    " all nodes"
+    " it in. If its data was lost, see docs/damage.md; to begin with a new, empty cluster set MAY_FOUND=yes"
+    " on all nodes"
 )
 
 
