@@ -10,7 +10,9 @@ import asyncio
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -18,9 +20,10 @@ from random import Random
 import pytest
 
 from limedb.storage.folder_state import read_state
+from limedbpb.v1 import kv_pb2
 from tests.scenarios.history import Outcome
 from tests.scenarios.load import Load, complaints, nodes, write_one
-from tests.scenarios.members import ONE, fill, is_settled, is_whole, locate, missing
+from tests.scenarios.members import ONE, fill, is_settled, is_whole, locate, missing, status
 from tests.support.clusters import RunningCluster, limedb
 from tests.support.processes import is_gone
 from tests.support.served import served
@@ -172,8 +175,8 @@ async def test_a_node_with_damaged_files_serves_again_with_every_key(
 async def test_no_write_is_in_doubt_while_a_node_joins_anew_in_its_own_place(
     breakable: RunningCluster,
 ) -> None:
-    """All three are needed then, and the node hears last that it was let in. Only the others are asked: what
-    the node itself was asked when it died, nobody knows.
+    """The two others are enough. Only they are asked: what the node itself was asked when it died, nobody
+    knows.
     """
     victim, stop, load = breakable.nodes[1], asyncio.Event(), Load()
     async with nodes([node.address for node in breakable.nodes]) as addressed:
@@ -197,6 +200,42 @@ async def test_no_write_is_in_doubt_while_a_node_joins_anew_in_its_own_place(
                 stop.set()
         assert [done.error for done in load.operations if done.outcome is Outcome.UNKNOWN] == []
         assert await complaints(addressed, load.ledger) == []
+
+
+async def test_no_write_is_refused_when_a_node_dies_while_it_joins_anew_in_its_own_place(
+    breakable: RunningCluster,
+) -> None:
+    """Nor those with an idempotency key, of which a newcomer can't know."""
+    victim = breakable.nodes[1]
+    first, second = (node for node in breakable.nodes if node is not victim)
+    async with nodes([node.address for node in breakable.nodes]) as addressed:
+        await fill(addressed, [f"many-{number}" for number in range(20_000)])
+        for _ in range(TRIES):
+            end(breakable, victim.name, signal.SIGKILL)
+            remove_data(folder_of(breakable, victim.url), Random(1))
+            restarting = asyncio.create_task(asyncio.to_thread(start_again, breakable, victim.name))
+            while status(first).phase == "steady" and not restarting.done():
+                await asyncio.sleep(0)
+            end(breakable, victim.name, signal.SIGKILL)
+            await restarting
+            if status(first).phase == "streaming":
+                break
+        for number in range(20):
+            for node in first, second:
+                key = f"without-{victim.name}-{number}"
+                request = kv_pb2.SetRequest(key=key, value="x")
+                await addressed.stubs[node.address].Set(request, timeout=PATIENCE)
+                request.idempotency_key = int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10)
+                await addressed.stubs[node.address].Set(request, timeout=PATIENCE)
+        assert status(first).phase == "streaming"
+        breakable.restart(victim.name)
+        wait_for("the cluster to settle", lambda: is_settled(first, breakable.nodes), 60)
+
+
+def start_again(cluster: RunningCluster, name: str) -> None:
+    """Start a node, which is killed before it is ready."""
+    with suppress(AssertionError):
+        cluster.restart(name)
 
 
 async def test_a_node_refuses_the_folder_of_another_member_and_changes_nothing(
