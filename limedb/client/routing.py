@@ -18,6 +18,7 @@ from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, MemberState, Phase, Topology
 from limedb.errors import InvalidRequestError, UnavailableError, WrongClusterError
+from limedb.tls.target import ClientTls, Target
 from limedb.wire.cluster_header import Metadata
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
@@ -51,8 +52,14 @@ class Routing:
     """
 
     def __init__(
-        self, addresses: Iterable[str], follow: Follow, patient: bool = False, cluster_id: str = ""
+        self,
+        addresses: Iterable[str],
+        follow: Follow,
+        patient: bool = False,
+        cluster_id: str = "",
+        tls: ClientTls | None = None,
     ) -> None:
+        self._tls = tls
         self._cluster, self._is_named = AskedCluster(cluster_id), bool(cluster_id)
         self._follow, self._ping = follow, PATIENT_PING_SECONDS if patient else PING_SECONDS
         self._loop = asyncio.get_running_loop()
@@ -146,7 +153,8 @@ class Routing:
         await asyncio.gather(*(node.close() for node in nodes), *self._closing)
 
     def _node(self, address: str, sessions: int) -> NodeConnection:
-        return NodeConnection(address, sessions, self._changed, self.budget, self._cluster, self._ping)
+        target = Target(address, self._tls)
+        return NodeConnection(target, sessions, self._changed, self.budget, self._cluster, self._ping)
 
     # --- choosing
 

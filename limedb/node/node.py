@@ -23,6 +23,7 @@ from limedb.core.report import RotFigures
 from limedb.engine import Engine, World
 from limedb.errors import LimeDBError
 from limedb.node.clock import SystemClock
+from limedb.node.encryption import Encryption
 from limedb.node.settings import engine_settings, max_answer_bytes, max_memory_bytes
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
@@ -49,7 +50,7 @@ from limedb.rpc.server.kv import KVServicer
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.replica import ReplicaServicer
 from limedb.rpc.server.report_sources import ClusterSources, Phase
-from limedb.rpc.server.server import Server, listen_addresses
+from limedb.rpc.server.server import Server, all_of
 from limedb.rpc.server.topology import TopologyServicer
 from limedb.rpc.server.watch_waits import WatchWaits
 from limedb.storage.data_names import check_names, has_data
@@ -139,6 +140,7 @@ class Node:
 
     async def _start(self) -> None:
         config = self._config
+        self._encryption = Encryption(config)
         check_names(config.store, config.data_dir, config.node_url)
         has_run = has_data(config.store, config.data_dir, config.node_url)
         inherited = find_go_file(
@@ -167,7 +169,10 @@ class Node:
         self._memory = Memory(max_memory_bytes(self._config), self._clock)
         self._figures = Figures(self._clock, store, rest.streams())
         telemetry = await self._start_telemetry(store)
-        links = PeerLinks(lambda url: self._engine.view.address(url), self._clock, telemetry.tracing)
+        dialling = self._encryption.dialling()
+        links = PeerLinks(
+            lambda url: self._engine.view.address(url), self._clock, telemetry.tracing, dialling
+        )
         self._stack.push_async_callback(links.close)
         gossip, self._watch_waits = RemoteGossip(links), WatchWaits(links)
         await check_own_name(gossip, config.node_url, config.advertise_address)
@@ -196,8 +201,9 @@ class Node:
         watchman = Watchman(max_memory_bytes(self._config), own_memory_reader(), give_back)
         self._engine.problems.add(self._memory.problems)
         self._engine.problems.add(watchman.problems)
+        self._engine.problems.add(self._encryption.problems)
         server = self._new_server(telemetry, watchman)
-        await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
+        await server.start(self._encryption.listeners())
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
         topology_store = self._engine.topology_store
@@ -215,7 +221,8 @@ class Node:
             {
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
-                "the watch over connections": Connections(config.server_port).run,
+                "the watch over connections": Connections(self._encryption.ports).run,
+                **self._encryption.background,
                 "the watch over memory": watchman.run,
                 "the watch over the node's name": name_watch.run,
                 "the taking over of a Go LimeDB's file": take_over.run,
@@ -277,6 +284,7 @@ class Node:
             lambda: figures.stored,
             lambda: {share.name: (share.held, share.refused) for share in self._memory.shares},
             store.damage.counts,
+            self._encryption.days_left,
         )
         try:
             telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
@@ -299,7 +307,8 @@ class Node:
         sources = self._sources()
         server = Server(self._memory, telemetry.tracing, watchman)
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
-        addressee = partial(check_addressee, config.node_url)
+        caller = self._encryption.check_caller
+        addressee = all_of(caller, partial(check_addressee, config.node_url))
         kv = KVServicer(
             config.node_url,
             engine.coordinator,
@@ -316,7 +325,7 @@ class Node:
         server.add(kv, requests, check=cluster.check)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
-        server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
+        server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True, check=caller)
         server.add(DashboardServicer())
         server.add(TopologyServicer(engine.topology_answers), of_peers=True, check=addressee)
         replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)

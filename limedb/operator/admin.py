@@ -16,6 +16,8 @@ from google.protobuf.json_format import MessageToDict
 from limedb.core.report import ChangePlan, ChangeStatus, Move, Progress
 from limedb.core.topology import Phase
 from limedb.operator.calls import Caller
+from limedb.tls.dialling import open_channel
+from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc, cluster_pb2
 
@@ -140,10 +142,11 @@ class AdminClient(Caller):
 
 
 @contextmanager
-def admin_client(target: str, timeout: float) -> Iterator[AdminClient]:
-    """Open a client of the node or Envoy at target (host:port) for the block."""
-    with grpc.insecure_channel(target, options_for(timeout)) as channel:
-        yield AdminClient(target, channel, timeout)
+def admin_client(target: Target | str, timeout: float) -> Iterator[AdminClient]:
+    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    to = target_of(target)
+    with open_channel(to, options_for(timeout)) as channel:
+        yield AdminClient(to.address, channel, timeout)
 
 
 def _status(answer: admin_pb2.GetStatusResponse) -> AdminStatus:

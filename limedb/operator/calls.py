@@ -18,6 +18,8 @@ import grpc
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, RequestTimeoutError
 from limedb.operator.call_errors import error_of
+from limedb.tls.dialling import open_channel
+from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedb.wire.expiry import expire_at
 from limedb.wire.levels import consistency_of
@@ -209,7 +211,8 @@ def _receipt(receipt: record_pb2.Receipt) -> Receipt:
 
 
 @contextmanager
-def node_client(target: str, timeout: float = 5.0) -> Iterator[NodeClient]:
-    """Open a client of the node or Envoy at target (host:port) for the block."""
-    with grpc.insecure_channel(target, options_for(timeout)) as channel:
-        yield NodeClient(target, channel, timeout)
+def node_client(target: Target | str, timeout: float = 5.0) -> Iterator[NodeClient]:
+    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    to = target_of(target)
+    with open_channel(to, options_for(timeout)) as channel:
+        yield NodeClient(to.address, channel, timeout)

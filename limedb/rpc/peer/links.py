@@ -14,9 +14,9 @@ from limedb.aio.running_time import timeout as attended
 from limedb.errors import ReplicaUnreachableError
 from limedb.ports import CallTracing, Clock
 from limedb.rpc.addressee import AddressedChannel
+from limedb.rpc.peer.dialling import Dialling, InTheClear
 from limedb.rpc.peer.stream import PeerStream
 from limedb.rpc.peer.watchdog import Call, Watchdog
-from limedb.wire.channels import CHANNEL_OPTIONS
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
 S = TypeVar("S")
@@ -52,9 +52,11 @@ class PeerLink:
         address: str,
         clock: Clock,
         tracing: CallTracing | None = None,
+        dialling: Dialling | None = None,
     ) -> None:
         self.node_url, self.address = node_url, address
         self._tracing = tracing
+        self._dialling = dialling or InTheClear()
         self._clock, self._watchdog = clock, Watchdog(clock, self._ping, self._renew)
         self._closing: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -75,6 +77,7 @@ class PeerLink:
         """
         if self.trouble or self._is_closed:
             return False
+        self._follow_dialling()
         if self._stream is not None and not self._stream.trouble:
             return True
         if self._channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
@@ -137,6 +140,7 @@ class PeerLink:
         """
         if trouble := self.trouble:
             raise ReplicaUnreachableError(self.node_url, trouble)
+        self._follow_dialling()
         channel, patience = self._channel, self._connect_patience
         try:
             if channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
@@ -184,7 +188,8 @@ class PeerLink:
             raise ReplicaUnreachableError(self.node_url, "connection refused or lost") from None
 
     def _open(self) -> None:
-        self._channel = grpc.aio.insecure_channel(self.address, CHANNEL_OPTIONS)
+        self._shown = self._dialling.shown
+        self._channel = self._dialling.open(self.node_url, self.address)
         self._addressed = self._traced = self._to_peer(self._channel)
         if self._tracing is not None:
             self._traced = self._to_peer(self._tracing.calling(self._channel))
@@ -192,8 +197,16 @@ class PeerLink:
         self._traced_stubs: dict[object, object] = {}
         self._stream = None
 
+    def _follow_dialling(self) -> None:
+        """Open a new channel if this one would connect with an older certificate; a connection stays."""
+        if self._shown is self._dialling.shown or self._is_closed:
+            return
+        if self._channel.get_state() is not grpc.ChannelConnectivity.READY:
+            self._renew()
+
     def _to_peer(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
-        return cast("grpc.aio.Channel", AddressedChannel(channel, self.node_url))
+        addressed = AddressedChannel(channel, self.node_url, self._dialling.metadata)
+        return cast("grpc.aio.Channel", addressed)
 
     def _renew(self) -> None:
         """Replace the channel by a new one, and close the old one in the background; `close` waits
@@ -233,7 +246,8 @@ def _carry(channel: grpc.aio.Channel) -> "grpc.aio.StreamStreamMultiCallable[byt
 class PeerLinks:
     """The links of a node, made at first use and kept.
 
-    address_of: host:port of a peer's URL, by gossip. A peer that moved gets a new link.
+    address_of: host:port of a peer's URL, by gossip. A peer that moved gets a new link. dialling: opens
+    channels; None: in the clear.
     """
 
     def __init__(
@@ -241,8 +255,10 @@ class PeerLinks:
         address_of: Callable[[str], str],
         clock: Clock,
         tracing: CallTracing | None = None,
+        dialling: Dialling | None = None,
     ) -> None:
         self._address_of, self._clock, self._tracing = address_of, clock, tracing
+        self._dialling = dialling
         self._links: dict[str, PeerLink] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -253,12 +269,12 @@ class PeerLinks:
         if link is None or link.address != address:
             if link is not None:
                 self._drop(link)
-            link = self._links[node_url] = PeerLink(node_url, address, self._clock, self._tracing)
+            link = self._links[node_url] = self.aside(node_url, address)
         return link
 
     def aside(self, node_url: str, address: str) -> PeerLink:
         """A link to an address, which the caller closes."""
-        return PeerLink(node_url, address, self._clock, self._tracing)
+        return PeerLink(node_url, address, self._clock, self._tracing, self._dialling)
 
     async def close(self) -> None:
         """Close all links; calls under way on them end."""
