@@ -36,7 +36,7 @@ LimeDBError
     ├── OverloadedError              the node has no memory left for it; nothing was done
     ├── RemoteError                  a peer's own error, passed on
     ├── PartialFailureError          some of many keys failed; each has its own error
-    ├── NotAPeerError                nodes take such calls from each other alone
+    ├── PeersOnlyError                nodes take such calls from each other alone
     ├── UnsupportedError             the server, or this version, can't do this
     └── StoreError                   the disk or its format
         ├── StoreFullError           no room; stored data stays, reads and deletes continue
@@ -394,7 +394,7 @@ class PartialFailureError(LimeDBError):
         self.nothing_written = is_all and all(error.nothing_written for error in errors.values())
 
 
-class NotAPeerError(LimeDBError, nothing_written=True):
+class PeersOnlyError(LimeDBError, nothing_written=True):
     """A call that nodes take from each other alone, from a caller that proved to be none. Attributes: claimed
     (the node that it claimed to be; empty: none), why.
     """

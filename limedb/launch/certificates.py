@@ -32,13 +32,13 @@ class LocalCertificates:
         """The settings of a node of that name and URL, whose certificate is there when this returns."""
         host = url.removeprefix("http://").rpartition(":")[0].strip("[]")
         self._make(name, node_holder(url, [host]))
+        self._make(CLIENT, Holder("client", CLIENT))
         return self._paths(name)
 
     def envoy(self, host: str) -> Mapping[str, str]:
         """The same for Envoy, which listens at a host."""
         hosts = [] if host in ("0.0.0.0", "::") else [host]  # noqa: S104 (nobody listens)
         self._make(ENVOY, Holder("server", ENVOY, tuple(dict.fromkeys([*hosts, *sorted(LOOPBACK_HOSTS)]))))
-        self._make(CLIENT, Holder("client", CLIENT))
         return self._paths(ENVOY)
 
     def _paths(self, name: str) -> dict[str, str]:

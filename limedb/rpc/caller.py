@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 
 from limedb.config import MAX_URL
-from limedb.errors import NotAPeerError
+from limedb.errors import PeersOnlyError
 from limedb.tls.names import SUFFIX, node_name
 
 HEADER = "limedb-caller-bin"
@@ -24,13 +24,13 @@ NAMES = "peer_dns"
 
 
 def check_caller(context: "grpc.aio.ServicerContext[Any, Any]") -> None:
-    """NotAPeerError: the caller's certificate doesn't name the node that it claims to be, or no node."""
+    """PeersOnlyError: the caller's certificate doesn't name the node that it claims to be, or no node."""
     proven = {name.decode(errors="replace").lower() for name in context.auth_context().get(NAMES, ())}
     if not any(name.endswith(SUFFIX) for name in proven):
-        raise NotAPeerError("", "the caller showed no certificate of a node")
+        raise PeersOnlyError("", "the caller showed no certificate of a node")
     claimed = _claimed(context)
     if _name(claimed) not in proven:
-        raise NotAPeerError(claimed, "the caller's certificate is not that of the node that it claims to be")
+        raise PeersOnlyError(claimed, "the caller's certificate is not that of the node that it claims to be")
 
 
 def _claimed(context: "grpc.aio.ServicerContext[Any, Any]") -> str:
