@@ -56,7 +56,7 @@ class Encryption:
         config = self._config
         if self._peers is None:
             return InTheClear()
-        return MutualTls(self._peers, config.node_url, config.peer_port_offset)
+        return MutualTls(self._peers, self._peers.paths.for_calls, config.node_url, config.peer_port_offset)
 
     @property
     def check_caller(self) -> Check:

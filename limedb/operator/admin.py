@@ -91,7 +91,7 @@ class ScrubState:
 class AdminClient(Caller):
     """An administrator's calls. RemoteError of reason TOPOLOGY_CHANGE: a change can't be made."""
 
-    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+    def __init__(self, target: Target, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
         self._stub = admin_pb2_grpc.AdminServiceStub(channel)
 
@@ -146,7 +146,7 @@ def admin_client(target: Target | str, timeout: float) -> Iterator[AdminClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
     to = target_of(target)
     with open_channel(to, options_for(timeout)) as channel:
-        yield AdminClient(to.address, channel, timeout)
+        yield AdminClient(to, channel, timeout)
 
 
 def _status(answer: admin_pb2.GetStatusResponse) -> AdminStatus:

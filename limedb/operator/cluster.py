@@ -70,7 +70,7 @@ class ClusterSample:
 class ClusterClient(Caller):
     """Asks for views. It raises the errors of every Caller."""
 
-    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+    def __init__(self, target: Target, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
         self._stub = cluster_pb2_grpc.ClusterServiceStub(channel)
 
@@ -114,7 +114,7 @@ def cluster_client(target: Target | str, timeout: float) -> Iterator[ClusterClie
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
     to = target_of(target)
     with open_channel(to, options_for(timeout)) as channel:
-        yield ClusterClient(to.address, channel, timeout)
+        yield ClusterClient(to, channel, timeout)
 
 
 def _view(answer: Message) -> View:

@@ -79,7 +79,7 @@ class ScanClient(Caller):
     errors of every Caller, between two messages.
     """
 
-    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+    def __init__(self, target: Target, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
         self._kv = kv_pb2_grpc.KVServiceStub(channel)
 
@@ -128,7 +128,7 @@ def scan_client(target: Target | str, timeout: float = 5.0) -> Iterator[ScanClie
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
     to = target_of(target)
     with open_channel(to, options_for(timeout)) as channel:
-        yield ScanClient(to.address, channel, timeout)
+        yield ScanClient(to, channel, timeout)
 
 
 def _entry(entry: kv_pb2.ScanEntry, keys_only: bool) -> ScanEntry:

@@ -50,7 +50,7 @@ class Keyring:
     """
 
     def __init__(self, paths: TlsPaths, node_url: str = "", now: Callable[[], datetime] = _utc_now) -> None:
-        self._paths, self._node_url, self._now = paths, node_url, now
+        self.paths, self._node_url, self._now = paths, node_url, now
         self._seen = self._stamp()
         self.current, self.facts = self._load()
         self.trouble = ""
@@ -85,7 +85,7 @@ class Keyring:
         if pems != self.current:
             self.current, self.facts = pems, facts
             self._reminded = -REMIND_SECONDS
-            path, days = self._paths.cert, self.days_left
+            path, days = self.paths.cert, self.days_left
             log.info("%s has changed: new connections use it; it expires in %.0f days", path, days)
 
     def problems(self) -> Iterator[Problem]:
@@ -102,7 +102,7 @@ class Keyring:
         when = f"expires in {days:.0f} days, on {self.facts.ends:%Y-%m-%d}"
         if days <= 0:
             when = f"has expired, on {self.facts.ends:%Y-%m-%d}: nobody can connect"
-        return f"the certificate {self._paths.cert} {when}; `limedb certs renew` makes a new one"
+        return f"the certificate {self.paths.cert} {when}; `limedb certs renew` makes a new one"
 
     def _remind(self, now: float) -> None:
         if (text := self._expiry()) and now >= self._reminded + REMIND_SECONDS:
@@ -111,11 +111,11 @@ class Keyring:
 
     def _stamp(self) -> tuple[object, ...]:
         """What changes when a file does, also when a link to it does."""
-        paths = self._paths
+        paths = self.paths
         return tuple(_stamp_of(path) for path in (paths.cert, paths.key, paths.ca) if path is not None)
 
     def _load(self) -> tuple[Pems, Facts]:
-        paths = self._paths
+        paths = self.paths
         pems = Pems(
             self._content("CERT", paths.cert),
             self._content("KEY", paths.key),
@@ -130,7 +130,7 @@ class Keyring:
             raise self._flaw(what, path, f"a file that can be read: {error.strerror}") from None
 
     def _checked(self, pems: Pems) -> Facts:
-        paths = self._paths
+        paths = self.paths
         chain = self._certificates("CERT", paths.cert, pems.cert)
         facts = certificates.facts_of(chain[0])
         try:
@@ -147,7 +147,7 @@ class Keyring:
         return facts
 
     def _check_facts(self, facts: Facts) -> None:
-        path, now = self._paths.cert, self._now()
+        path, now = self.paths.cert, self._now()
         if now < facts.begins:
             raise self._flaw("CERT", path, f"valid now: it begins at {facts.begins:%Y-%m-%d %H:%M} UTC")
         if now >= facts.ends:
@@ -174,7 +174,7 @@ class Keyring:
             raise self._flaw(what, path, f"a certificate: {flaw}") from None
 
     def _flaw(self, what: str, path: Path, must: str) -> ConfigError:
-        return ConfigError(f"{self._paths.kind}_{what}", str(path), must)
+        return ConfigError(f"{self.paths.kind}_{what}", str(path), must)
 
 
 def _stamp_of(path: Path) -> tuple[int, ...]:

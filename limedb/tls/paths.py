@@ -10,6 +10,7 @@ from pathlib import Path
 
 from limedb.config import Config
 from limedb.errors import ConfigError
+from limedb.tls.target import ClientTls
 
 MAX_PORT = 65535
 
@@ -22,6 +23,11 @@ class TlsPaths:
     cert: Path
     key: Path
     ca: Path | None
+
+    @property
+    def for_calls(self) -> ClientTls:
+        """The same, as what the node shows where it is the client."""
+        return ClientTls(self.ca, self.cert, self.key)
 
 
 def paths_of(config: Config) -> tuple[TlsPaths | None, TlsPaths | None]:

@@ -6,14 +6,17 @@ It must never decide whom to dial.
 Tested in tests/tls/test_nodes.py.
 """
 
+import asyncio
 from typing import Protocol
 
 import grpc
 from typing_extensions import override
 
 from limedb.rpc.caller import HEADER
+from limedb.tls.diagnosis import why
 from limedb.tls.names import node_name
 from limedb.tls.serving import Keys
+from limedb.tls.target import ClientTls, Target
 from limedb.wire.channels import CHANNEL_OPTIONS
 
 Metadata = tuple[tuple[str, bytes], ...]
@@ -31,6 +34,9 @@ class Dialling(Protocol):
     def open(self, node_url: str, address: str) -> grpc.aio.Channel:
         """A channel to the node of that name, whose clients dial that address (host:port)."""
 
+    async def why(self, node_url: str, address: str) -> str:
+        """Why it could not be connected to; empty: nothing is known."""
+
 
 class InTheClear(Dialling):
     """Without TLS."""
@@ -46,12 +52,16 @@ class InTheClear(Dialling):
     def open(self, node_url: str, address: str) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
 
+    @override
+    async def why(self, node_url: str, address: str) -> str:
+        return ""
+
 
 class MutualTls(Dialling):
-    """With TLS, at the port for peers. own_url: this node. offset: of that port."""
+    """With TLS, at the port for peers. tls: the files of `keys`. own_url: this node. offset: of that port."""
 
-    def __init__(self, keys: Keys, own_url: str, offset: int) -> None:
-        self._keys, self._offset = keys, offset
+    def __init__(self, keys: Keys, tls: ClientTls, own_url: str, offset: int) -> None:
+        self._keys, self._tls, self._offset = keys, tls, offset
         self.metadata = ((HEADER, own_url.encode()),)
 
     @property
@@ -68,6 +78,11 @@ class MutualTls(Dialling):
         return grpc.aio.secure_channel(
             peer_address(address, self._offset), credentials, (*CHANNEL_OPTIONS, expected)
         )
+
+    @override
+    async def why(self, node_url: str, address: str) -> str:
+        target = Target(peer_address(address, self._offset), self._tls)
+        return await asyncio.to_thread(why, target, node_name(node_url))
 
 
 def peer_address(address: str, offset: int) -> str:

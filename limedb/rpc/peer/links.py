@@ -184,8 +184,9 @@ class PeerLink:
             async with asyncio.timeout(RETRY_SECONDS):
                 await channel.wait_for_state_change(grpc.ChannelConnectivity.TRANSIENT_FAILURE)
         except TimeoutError:
-            self.doubt("connection refused or lost")
-            raise ReplicaUnreachableError(self.node_url, "connection refused or lost") from None
+            reason = await self._dialling.why(self.node_url, self.address) or "connection refused or lost"
+            self.doubt(reason)
+            raise ReplicaUnreachableError(self.node_url, reason) from None
 
     def _open(self) -> None:
         self._shown = self._dialling.shown
