@@ -16,7 +16,7 @@ from typing import Self, TypeVar, cast
 import grpc
 
 from limedb.core.quorum import Level
-from limedb.errors import LimeDBError, RequestTimeoutError
+from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.operator.call_errors import error_of
 from limedb.tls.diagnosis import why
 from limedb.tls.dialling import open_channel

@@ -6,6 +6,7 @@ used to decide whether a node is trusted, or reachable.
 
 import socket
 import ssl
+from contextlib import suppress
 
 from limedb.tls.target import ClientTls, Target
 
@@ -38,10 +39,8 @@ def _handshake(connection: socket.socket, tls: ClientTls | None, name: str) -> s
         with _context(tls).wrap_socket(connection, server_hostname=name) as encrypted:
             if tls is None:
                 return "it speaks TLS: its CA is needed"
-            try:
+            with suppress(TimeoutError):
                 encrypted.recv(1)  # an answer to the own certificate comes only now
-            except TimeoutError:
-                pass
         return ""
     except ssl.SSLCertVerificationError as error:
         return f"its certificate can't be trusted: {error.verify_message.rstrip('.')}"
