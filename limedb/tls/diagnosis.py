@@ -6,19 +6,14 @@ used to decide whether a node is trusted, or reachable.
 
 import socket
 import ssl
-from contextlib import suppress
 
 from limedb.tls.target import ClientTls, Target
 
 SECONDS = 1.0
 """The time for the connection, and again for the answer to the own certificate."""
-_ALERTS = {
-    "CERTIFICATE_REQUIRED": "it wants a certificate, and got none",
-    "UNKNOWN_CA": "it doesn't accept the certificate that it got: that is not from its CA",
-    "CERTIFICATE_EXPIRED": "it doesn't accept the certificate that it got: that has expired",
-    "CERTIFICATE_UNKNOWN": "it doesn't accept the certificate that it got",
-    "BAD_CERTIFICATE": "it doesn't accept the certificate that it got",
-}
+_REFUSALS = ("CERTIFICATE", "UNKNOWN_CA")
+"""What the alerts of a server that refuses the client's certificate have in their names."""
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING")
 
 
 def why(target: Target, expected: str = "") -> str:
@@ -39,21 +34,36 @@ def _handshake(connection: socket.socket, tls: ClientTls | None, name: str) -> s
         with _context(tls).wrap_socket(connection, server_hostname=name) as encrypted:
             if tls is None:
                 return "it speaks TLS: its CA is needed"
-            with suppress(TimeoutError):
-                encrypted.recv(1)  # an answer to the own certificate comes only now
-        return ""
+            return _answer(encrypted, tls)
     except ssl.SSLCertVerificationError as error:
         return f"its certificate can't be trusted: {error.verify_message.rstrip('.')}"
     except ssl.SSLError as error:
-        return "" if tls is None else _words(error)
+        return "" if tls is None else _words(error, tls)
 
 
-def _words(error: ssl.SSLError) -> str:
+def _answer(encrypted: ssl.SSLSocket, tls: ClientTls) -> str:
+    """The server's answer to the own certificate, which comes only now: HTTP/2 lets it speak first, so one
+    that closes has refused.
+    """
+    try:
+        return "" if encrypted.recv(1) else _refusal(tls)
+    except ConnectionResetError:
+        return _refusal(tls)
+    except TimeoutError:
+        return ""
+
+
+def _refusal(tls: ClientTls) -> str:
+    if tls.cert is None:
+        return "it wants a certificate, and got none"
+    return f"it doesn't accept the certificate {tls.cert}: from another CA, or expired"
+
+
+def _words(error: ssl.SSLError, tls: ClientTls) -> str:
     reason = error.reason or ""
-    for alert, words in _ALERTS.items():
-        if alert in reason:
-            return words
-    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING"):
+    if any(refusal in reason for refusal in _REFUSALS):
+        return _refusal(tls)
+    if reason in _NOT_TLS:
         return "it doesn't speak TLS"
     return f"TLS failed: {reason.lower().replace('_', ' ')}" if reason else ""
 

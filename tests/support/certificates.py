@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from limedb.tls.authority import Holder, Made, issue, new_authority, node_holder
+from limedb.tls.keyring import Pems
 from limedb.tls.target import ClientTls, Target
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=100)
@@ -34,9 +35,7 @@ class Pki:
         """The files of a client."""
         return self.files(Holder("client", name), name)
 
-    def files(
-        self, holder: Holder, file: str, days: float = 365, ago: datetime | None = None
-    ) -> ClientTls:
+    def files(self, holder: Holder, file: str, days: float = 365, ago: datetime | None = None) -> ClientTls:
         """The files of a holder."""
         return self.write(file, issue(self.made, holder, days, now=ago))
 
@@ -56,3 +55,20 @@ def settings_of(tls: ClientTls) -> dict[str, str]:
 def asked(address: str, ca: Path) -> Target:
     """A node or Envoy, for a client without a certificate."""
     return Target(address, ClientTls(ca))
+
+
+class Kept:
+    """What some files hold, whether a node may use it or not: `tls.serving.Keys`."""
+
+    def __init__(self, tls: ClientTls) -> None:
+        self.current = pems_of(tls)
+
+    def replace(self, tls: ClientTls) -> None:
+        """Hold what other files do."""
+        self.current = pems_of(tls)
+
+
+def pems_of(tls: ClientTls) -> Pems:
+    """The contents of files."""
+    shown = tls.read()
+    return Pems(shown.cert or b"", shown.key or b"", shown.ca or b"")

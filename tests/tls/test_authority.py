@@ -23,7 +23,7 @@ def test_a_node_serves_and_calls_under_its_names(ca: Made) -> None:
     (certificate,) = read(made.cert)
     facts = facts_of(certificate)
     assert facts.role == "node"
-    assert facts.serves and facts.calls and not facts.is_ca
+    assert (facts.serves, facts.calls, facts.is_ca) == (True, True, False)
     assert set(facts.names) == {"node1", "10.0.0.7", "8484.node1.node.limedb.internal"}
     assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
     assert belongs(made.key, certificate)
@@ -77,7 +77,9 @@ def test_the_holder_of_a_certificate_can_get_another(ca: Made) -> None:
     assert (again.role, again.names, again.subject) == (first.role, first.names, first.subject)
 
 
-@pytest.mark.parametrize("pem", [b"", b"hello", b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "pem", [b"", b"hello", b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"]
+)
 def test_what_is_no_certificate_is_refused(pem: bytes) -> None:
     with pytest.raises(ValueError, match="no certificate"):
         read(pem)

@@ -57,7 +57,9 @@ def test_a_renewed_certificate_has_the_same_holder_and_another_key(folder: Certi
     assert folder.key("alice").read_bytes() != key
 
 
-def test_it_renews_neither_a_ca_nor_what_another_has_issued(folder: CertificateFolder, tmp_path: Path) -> None:
+def test_it_renews_neither_a_ca_nor_what_another_has_issued(
+    folder: CertificateFolder, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="it is a CA"):
         folder.renew(folder.ca, 1)
     other = CertificateFolder(tmp_path / "other")
@@ -73,7 +75,12 @@ def test_without_a_ca_it_says_how_to_make_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("http://node1:8484", "node1-8484"), ("http://[::1]:1", "1-1"), ("../../x", "x"), ("///", "certificate")],
+    [
+        ("http://node1:8484", "node1-8484"),
+        ("http://[::1]:1", "1-1"),
+        ("../../x", "x"),
+        ("///", "certificate"),
+    ],
 )
 def test_a_name_leads_nowhere_else(text: str, name: str) -> None:
     assert file_name(text) == name
