@@ -27,12 +27,11 @@ class Dialling(Protocol):
 
     metadata: Metadata
 
-    @property
-    def shown(self) -> object:
-        """What a new channel would show; another object once that has changed."""
-
     def open(self, node_url: str, address: str) -> grpc.aio.Channel:
-        """A channel to the node of that name, whose clients dial that address (host:port)."""
+        """A channel to the node of that name, whose clients dial that address (host:port). With TLS it shows
+        the certificate of this moment as long as it lasts: a link opens another once its peer can't be
+        reached.
+        """
 
     async def why(self, node_url: str, address: str) -> str:
         """Why it could not be connected to; empty: nothing is known."""
@@ -42,11 +41,6 @@ class InTheClear(Dialling):
     """Without TLS."""
 
     metadata: Metadata = ()
-
-    @property
-    @override
-    def shown(self) -> object:
-        return None
 
     @override
     def open(self, node_url: str, address: str) -> grpc.aio.Channel:
@@ -63,11 +57,6 @@ class MutualTls(Dialling):
     def __init__(self, keys: Keys, tls: ClientTls, own_url: str, offset: int) -> None:
         self._keys, self._tls, self._offset = keys, tls, offset
         self.metadata = ((HEADER, own_url.encode()),)
-
-    @property
-    @override
-    def shown(self) -> object:
-        return self._keys.current
 
     @override
     def open(self, node_url: str, address: str) -> grpc.aio.Channel:

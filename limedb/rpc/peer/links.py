@@ -77,7 +77,6 @@ class PeerLink:
         """
         if self.trouble or self._is_closed:
             return False
-        self._follow_dialling()
         if self._stream is not None and not self._stream.trouble:
             return True
         if self._channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
@@ -140,7 +139,6 @@ class PeerLink:
         """
         if trouble := self.trouble:
             raise ReplicaUnreachableError(self.node_url, trouble)
-        self._follow_dialling()
         channel, patience = self._channel, self._connect_patience
         try:
             if channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
@@ -189,7 +187,6 @@ class PeerLink:
             raise ReplicaUnreachableError(self.node_url, reason) from None
 
     def _open(self) -> None:
-        self._shown = self._dialling.shown
         self._channel = self._dialling.open(self.node_url, self.address)
         self._addressed = self._traced = self._to_peer(self._channel)
         if self._tracing is not None:
@@ -197,13 +194,6 @@ class PeerLink:
         self._stubs: dict[object, object] = {}
         self._traced_stubs: dict[object, object] = {}
         self._stream = None
-
-    def _follow_dialling(self) -> None:
-        """Open a new channel if this one would connect with an older certificate; a connection stays."""
-        if self._shown is self._dialling.shown or self._is_closed:
-            return
-        if self._channel.get_state() is not grpc.ChannelConnectivity.READY:
-            self._renew()
 
     def _to_peer(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
         addressed = AddressedChannel(channel, self.node_url, self._dialling.metadata)
