@@ -1,7 +1,7 @@
 """LimeDB beside bare echoes, etcd and Redis: one table, one JSON, one chart.
 
     python -m bench [--quick] [--docs]
-    python -m bench --grpcio | --telemetry
+    python -m bench --grpcio | --telemetry | --tls
 
 Real processes on loopback, on the disk of this folder; servers and clients share the cores. In each round
 every system is started, called in every way, and stopped; figures are the medians of the rounds. No system
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from bench import chart, docs, footprint, growth, grpcio, joining, table, telemetry
+from bench import chart, docs, footprint, growth, grpcio, joining, table, telemetry, tls
 from bench.goals import outcomes
 from bench.machine import describe
 from bench.results import Results
@@ -56,6 +56,7 @@ def main() -> None:
         "--grpcio", action="store_true", help="only the bare echo, with several lines of grpcio"
     )
     parser.add_argument("--telemetry", action="store_true", help="only nodes with telemetry off and on")
+    parser.add_argument("--tls", action="store_true", help="only nodes in the clear and with TLS")
     options = parser.parse_args()
     sizes = QUICK if options.quick else FULL
     rounds, seconds = options.rounds or sizes.rounds, options.seconds or sizes.seconds
@@ -66,6 +67,9 @@ def main() -> None:
         return
     if options.telemetry:
         print(telemetry.table(rounds, seconds))
+        return
+    if options.tls:
+        print(tls.table(rounds, seconds))
         return
     with tempfile.TemporaryDirectory(dir="build", prefix="bench-") as name:
         folder = Path(name).resolve()

@@ -14,17 +14,17 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Line:
-    """Running servers. rates: calls/s by round. micros: processor time of all of them by call, by round."""
+    """Running servers. rates: calls/s by round. scheme: https for TLS. micros: processor time of all of them by call, by round."""
 
-    def __init__(self, name: str, pids: Sequence[int], port: int) -> None:
-        self.name, self._pids, self._port = name, pids, port
+    def __init__(self, name: str, pids: Sequence[int], port: int, scheme: str = "http") -> None:
+        self.name, self._pids, self._port, self._scheme = name, pids, port, scheme
         self.rates: list[float] = []
         self.micros: list[float] = []
 
     def measure(self, method: str, message: bytes, seconds: float, answer: int) -> None:
         """Call a method for that long. answer: the bytes of a good answer's message."""
         before = self._processor_seconds()
-        rate = grpc_rate(self._port, method, message, seconds, answer=answer)
+        rate = grpc_rate(self._port, method, message, seconds, answer=answer, scheme=self._scheme)
         used = self._processor_seconds() - before
         self.rates.append(rate)
         self.micros.append(1e6 * used / (rate * (seconds + min(1.0, seconds / 4))))  # h2load's warm-up too

@@ -1,7 +1,4 @@
-"""`limedb certs`: arguments and screens only.
-
-Tested in tests/cli/test_certs.py.
-"""
+"""`limedb certs`: arguments and screens only."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

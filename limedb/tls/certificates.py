@@ -2,6 +2,8 @@
 
 It owns the reading of PEM and the words for what is wrong with it. It must never read a file, nor open a
 connection.
+
+Tested in tests/tls/test_authority.py.
 """
 
 from collections.abc import Iterable, Sequence

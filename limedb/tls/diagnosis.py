@@ -2,6 +2,8 @@
 
 It owns one handshake of its own, by Python's library, whose errors say what gRPC's don't. It must never be
 used to decide whether a node is trusted, or reachable.
+
+Tested in tests/tls/test_dialling.py.
 """
 
 import socket

@@ -2,7 +2,7 @@
 
 It owns gRPC's credentials for servers. It must never read a file.
 
-Tested in tests/tls/test_nodes.py.
+Tested in tests/tls/test_dialling.py.
 """
 
 from collections.abc import Callable

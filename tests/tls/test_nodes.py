@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.cluster
 
 NODES = 3
 OFFSET = NODES + 1
+GRPCURL = Path(sys.executable).with_name("grpcurl")
 
 
 class Encrypted(NamedTuple):
@@ -112,7 +114,7 @@ async def test_the_client_reaches_each_node(encrypted: Encrypted) -> None:
 
 def test_grpcurl_needs_no_more_than_the_files(encrypted: Encrypted) -> None:
     done = subprocess.run(
-        ["grpcurl", "-cacert", encrypted.ca, "-cert", encrypted.cert, "-key", encrypted.key, "-d",
+        [GRPCURL, "-cacert", encrypted.ca, "-cert", encrypted.cert, "-key", encrypted.key, "-d",
          '{"key":"k","value":"v"}', encrypted.cluster.nodes[0].address, "limedb.v1.KVService/Set"],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip

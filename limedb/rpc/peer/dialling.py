@@ -2,8 +2,6 @@
 
 It owns the port that is dialled, the certificate that is shown, and the name that the other one's must have.
 It must never decide whom to dial.
-
-Tested in tests/tls/test_nodes.py.
 """
 
 import asyncio
