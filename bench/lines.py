@@ -14,7 +14,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Line:
-    """Running servers. rates: calls/s by round. scheme: https for TLS. micros: processor time of all of them by call, by round."""
+    """Running servers. scheme: https for TLS. rates: calls/s by round. micros: processor time of all of them
+    by call, by round.
+    """
 
     def __init__(self, name: str, pids: Sequence[int], port: int, scheme: str = "http") -> None:
         self.name, self._pids, self._port, self._scheme = name, pids, port, scheme

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from random import Random
 
-from limedb import __version__
 from limedb.aio.aside import Aside
 from limedb.aio.supervisor import Supervisor
 from limedb.cluster.topology.store import new_id
@@ -25,10 +24,11 @@ from limedb.errors import LimeDBError
 from limedb.node.clock import SystemClock
 from limedb.node.encryption import Encryption
 from limedb.node.settings import engine_settings, max_answer_bytes, max_memory_bytes
+from limedb.node.telemetry_source import telemetry_source
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
 from limedb.observability.machine import give_back, own_memory_reader
-from limedb.observability.telemetry import Source, Telemetry, start_telemetry
+from limedb.observability.telemetry import Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
 from limedb.ports import NodeFile, Store, StoreStats
 from limedb.replication.taking_over import TakeOver
@@ -274,18 +274,8 @@ class Node:
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _start_telemetry(self, store: Store) -> Telemetry:
-        config, figures = self._config, self._figures
-        source = Source(
-            config.node_url,
-            __version__,
-            config.zone,
-            figures.requests,
-            lambda: figures.peers,
-            lambda: figures.stored,
-            lambda: {share.name: (share.held, share.refused) for share in self._memory.shares},
-            store.damage.counts,
-            self._encryption.days_left,
-        )
+        config = self._config
+        source = telemetry_source(config, self._figures, self._memory, store, self._encryption.days_left)
         try:
             telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
         except Exception as error:

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
+from limedb.operator.remote_cluster import fetch_problems
 from limedb.rpc.caller import HEADER
 from limedb.tls.dialling import open_channel
 from limedb.tls.target import ClientTls, Target
@@ -25,7 +26,7 @@ from limedbpb.v1 import (
     replica_pb2,
     topology_pb2,
 )
-from tests.support.certificates import Pki, settings_of
+from tests.support.certificates import Pki, asked, settings_of
 from tests.support.clusters import QUICK
 from tests.support.ports import free_ports
 from tests.support.serving import starting_node
@@ -68,10 +69,13 @@ CALLERS = {
 
 
 class World(NamedTuple):
-    """The channels of all callers to a node. urls: of the node (own) and of another (other)."""
+    """The channels of all callers to a node. urls: of the node (own) and of another (other). target: the
+    node, as its clients ask it.
+    """
 
     channels: Mapping[str, grpc.Channel]
     urls: Mapping[str, str]
+    target: Target
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ExitStack() as stack:
         port, peer_port = stack.enter_context(free_ports(2))
         own, stranger = f"http://localhost:{port}", "http://localhost:1"
-        node = pki.node(own)
+        node = pki.node(own, days=20)
         settings = {"NODE_URL": own, "PEER_PORT_OFFSET": "1", **QUICK, **settings_of(node)}
         stack.enter_context(starting_node(folder / "node", port, settings))
 
@@ -108,7 +112,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "a node's certificate, and a claim that is no URL": right,
             "a node": right,
         }
-        made = World(channels, {"own": own, "other": stranger, "nonsense": "nonsense", "": ""})
+        made = World(
+            channels,
+            {"own": own, "other": stranger, "nonsense": "nonsense", "": ""},
+            asked(f"localhost:{port}", pki.ca),
+        )
         topology = topology_pb2.DESCRIPTOR.services_by_name["TopologyService"]
         wait_for("the node to listen", lambda: is_up(made, topology.methods_by_name["Ping"]))
         yield made
@@ -166,3 +174,11 @@ def test_only_a_node_is_heard(world: World, method: MethodDescriptor, who: str) 
 def test_a_client_needs_no_certificate(world: World, method: MethodDescriptor) -> None:
     who = "no certificate, at the clients' port"
     assert code_of(world, who, method, GARBAGE) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_certificate_of_its_last_weeks_is_a_warning(world: World) -> None:
+    def warnings() -> list[str]:
+        return [text for text in fetch_problems(world.target, SECONDS) if "expires in" in text]
+
+    (warning,) = wait_for("the warning", warnings)
+    assert "`limedb certs renew`" in warning
