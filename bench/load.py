@@ -59,7 +59,13 @@ def wait_serving(channel: grpc.Channel, limit: float = 20.0) -> None:
 
 
 def grpc_rate(
-    port: int, method: str, message: bytes, seconds: float, streams: int = 64, answer: int = 0
+    port: int,
+    method: str,
+    message: bytes,
+    seconds: float,
+    streams: int = 64,
+    answer: int = 0,
+    scheme: str = "http",
 ) -> float:
     """Return answered calls per second of one unary method, with all streams on one connection.
 
@@ -70,7 +76,7 @@ def grpc_rate(
         body.write(b"\0" + len(message).to_bytes(4, "big") + message)
         body.flush()
         headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-        url = f"http://127.0.0.1:{port}/{method}"
+        url = f"{scheme}://127.0.0.1:{port}/{method}"
         return _rate(url, seconds, streams, ["-d", body.name, *headers], answer and answer + 5)
 
 

@@ -57,6 +57,19 @@ class Config:
     max_memory: int
     log_level: str
     log_format: str
+    tls_cert: Path | None
+    tls_key: Path | None
+    tls_ca: Path | None
+    tls_client_cert: str
+    peer_tls_cert: Path | None
+    peer_tls_key: Path | None
+    peer_tls_ca: Path | None
+    peer_port_offset: int
+
+    @property
+    def peer_port(self) -> int:
+        """The port for the other nodes, if they speak TLS."""
+        return self.server_port + self.peer_port_offset
 
     @property
     def host(self) -> str:
@@ -145,6 +158,10 @@ def _address(text: str) -> str:
         return address_of(_url(f"http://{text}")) if text else ""
     except ValueError:
         raise ValueError("host:port that others can dial") from None
+
+
+def _file(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
 
 
 def _folder(text: str) -> Path:
@@ -294,6 +311,18 @@ SETTINGS = (
     Setting("LOG_LEVEL", _choice("debug", "info", "warning", "error"), "info",
         "The lowest level that is logged."),
     Setting("LOG_FORMAT", _choice("text", "json"), "text", "Lines for people, or JSON objects."),
+    Setting("TLS_CERT", _file, "", """The node's certificate, with those between it and the CA: PEM, as
+        `limedb certs node` makes it. Clients and other nodes are then served with TLS 1.3. The files are read
+        again when they change."""),
+    Setting("TLS_KEY", _file, "", "The key of TLS_CERT."),
+    Setting("TLS_CA", _file, "", "The CAs that certificates of nodes, and of clients, must come from."),
+    Setting("TLS_CLIENT_CERT", _choice("none", "required"), "none", """Whether clients need a certificate of
+        TLS_CA: required, or none."""),
+    Setting("PEER_TLS_CERT", _file, "", "The certificate for other nodes, if it isn't TLS_CERT."),
+    Setting("PEER_TLS_KEY", _file, "", "The key of PEER_TLS_CERT. Default: TLS_KEY."),
+    Setting("PEER_TLS_CA", _file, "", "The CAs that the other nodes' certificates come from, if not TLS_CA."),
+    Setting("PEER_PORT_OFFSET", _number(1, 65534), "10000", """With TLS nodes reach each other at a port of
+        their own, this much above the one that clients use (8484: 18484). The same on all nodes."""),
 )  # fmt: skip
 
 

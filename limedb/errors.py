@@ -36,6 +36,7 @@ LimeDBError
     ├── OverloadedError              the node has no memory left for it; nothing was done
     ├── RemoteError                  a peer's own error, passed on
     ├── PartialFailureError          some of many keys failed; each has its own error
+    ├── PeersOnlyError                nodes take such calls from each other alone
     ├── UnsupportedError             the server, or this version, can't do this
     └── StoreError                   the disk or its format
         ├── StoreFullError           no room; stored data stays, reads and deletes continue
@@ -391,6 +392,16 @@ class PartialFailureError(LimeDBError):
         self.errors, self.total = errors, total
         is_all = len(errors) == total
         self.nothing_written = is_all and all(error.nothing_written for error in errors.values())
+
+
+class PeersOnlyError(LimeDBError, nothing_written=True):
+    """A call that nodes take from each other alone, from a caller that proved to be none. Attributes: claimed
+    (the node that it claimed to be; empty: none), why.
+    """
+
+    def __init__(self, claimed: str, why: str) -> None:
+        super().__init__(f"{why}; this service is for the nodes of the cluster")
+        self.claimed, self.why = claimed, why
 
 
 class UnsupportedError(LimeDBError, nothing_written=True):

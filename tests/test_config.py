@@ -32,6 +32,14 @@ DEFAULTS = {
     "max_memory": 0,
     "log_level": "info",
     "log_format": "text",
+    "tls_cert": None,
+    "tls_key": None,
+    "tls_ca": None,
+    "tls_client_cert": "none",
+    "peer_tls_cert": None,
+    "peer_tls_key": None,
+    "peer_tls_ca": None,
+    "peer_port_offset": 10_000,
 }
 # Of each setting: a text, what it means, another text, and what that means.
 GIVEN = {
@@ -59,6 +67,13 @@ GIVEN = {
     "MAX_MEMORY": ("1GiB", 1 << 30, "0", 0),
     "LOG_LEVEL": ("debug", "debug", "ERROR", "error"),
     "LOG_FORMAT": ("json", "json", "text", "text"),
+    **{
+        f"{kind}_{what}": ("/etc/x.pem", Path("/etc/x.pem"), "~/x", Path.home() / "x")
+        for kind in ("TLS", "PEER_TLS")
+        for what in ("CERT", "KEY", "CA")
+    },
+    "TLS_CLIENT_CERT": ("required", "required", "NONE", "none"),
+    "PEER_PORT_OFFSET": ("1", 1, "65534", 65534),
 }
 URL = "a URL like http://node1:8484, with a port and without a path"
 TIME = "with its unit: 500ms, 1s, 10m, 24h"

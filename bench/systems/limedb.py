@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-import grpc
-
 from bench import names
 from bench.load import limedb_command, node_env, wait_serving
 from bench.systems.processes import LOOPBACK, Processes, steady_port
 from bench.waiting import wait_until
+from limedb.tls.dialling import open_channel
+from limedb.tls.target import ClientTls, Target
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc
 
 
@@ -20,6 +20,8 @@ class LimeDB:
         self.folder, self._settings = folder, settings
         self.ports = [steady_port() for _ in range(nodes)]
         self._processes = Processes(folder)
+        self.own_settings: dict[int, dict[str, str]] = {}  # of single nodes, by port
+        self.tls: ClientTls | None = None
 
     @property
     def address(self) -> str:
@@ -36,12 +38,13 @@ class LimeDB:
         for port in self.ports:
             self.start_node(port)
         for port in self.ports:
-            wait_member(port, len(self.ports))
+            wait_member(port, len(self.ports), tls=self.tls)
 
     def start_node(self, port: int) -> None:
         """Start the node of a port, which knows the other ports' nodes."""
         peers = ",".join(f"http://{LOOPBACK}:{other}" for other in self.ports if other != port)
-        env = node_env(self.folder / str(port), port, NODE_PEERS=peers, **self._settings)
+        own = self.own_settings.get(port, {})
+        env = node_env(self.folder / str(port), port, NODE_PEERS=peers, **self._settings, **own)
         self._processes.start(f"node-{port}", limedb_command("serve"), env)
         self._processes.wait_listening(port)
 
@@ -49,9 +52,9 @@ class LimeDB:
         self._processes.stop()
 
 
-def wait_member(port: int, members: int, limit: float = 30.0) -> None:
+def wait_member(port: int, members: int, limit: float = 30.0, tls: ClientTls | None = None) -> None:
     """Wait until the node serves, in a cluster of that many members in which nothing moves."""
-    with grpc.insecure_channel(f"{LOOPBACK}:{port}") as channel:
+    with open_channel(Target(f"{LOOPBACK}:{port}", tls), ()) as channel:
         wait_serving(channel, limit)
         admin = admin_pb2_grpc.AdminServiceStub(channel)
 

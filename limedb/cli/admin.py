@@ -5,6 +5,7 @@ import click
 from limedb.cli import admin_screen as screen
 from limedb.cli.options import SECONDS, Command, Group, target_option
 from limedb.operator.admin import admin_client
+from limedb.tls.target import Target
 
 _timeout = click.option(
     "--timeout",
@@ -42,7 +43,7 @@ def admin() -> None:
 )
 @target_option
 @_timeout
-def status(shape: str, target: str, timeout: float) -> None:
+def status(shape: str, target: Target, timeout: float) -> None:
     """Show the members, the change under way, and any problems."""
     with admin_client(target, timeout) as node:
         state = node.status()
@@ -64,7 +65,7 @@ def status(shape: str, target: str, timeout: float) -> None:
 @click.option("--virtual-nodes", type=click.IntRange(0, 4096), help="Points on the ring. Default: 256.")
 @target_option
 @_timeout
-def join_plan(url: str, zone: str, virtual_nodes: int | None, target: str, timeout: float) -> None:
+def join_plan(url: str, zone: str, virtual_nodes: int | None, target: Target, timeout: float) -> None:
     """Show what would move if a node at URL joined. To join, a node is started with NODE_PEERS."""
     with admin_client(target, timeout) as node:
         screen.show_plan(node.plan_join(url, zone, virtual_nodes))
@@ -82,7 +83,7 @@ def join_plan(url: str, zone: str, virtual_nodes: int | None, target: str, timeo
 @_no_wait
 @target_option
 @_timeout
-def decommission(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) -> None:
+def decommission(url: str, dry_run: bool, no_wait: bool, target: Target, timeout: float) -> None:
     """Make the node at URL leave, and wait until others have its keys. Ctrl-C stops only the waiting."""
     with admin_client(target, timeout) as node:
         plan = node.decommission(url, dry_run)
@@ -102,7 +103,7 @@ def decommission(url: str, dry_run: bool, no_wait: bool, target: str, timeout: f
 @_no_wait
 @target_option
 @_timeout
-def remove(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) -> None:
+def remove(url: str, dry_run: bool, no_wait: bool, target: Target, timeout: float) -> None:
     """Remove the dead node at URL, and wait until others have its keys. Ctrl-C stops only the waiting."""
     with admin_client(target, timeout) as node:
         plan = node.remove(url, dry_run)
@@ -120,7 +121,7 @@ def remove(url: str, dry_run: bool, no_wait: bool, target: str, timeout: float) 
 @_dry_run
 @target_option
 @_timeout
-def cancel(dry_run: bool, target: str, timeout: float) -> None:
+def cancel(dry_run: bool, target: Target, timeout: float) -> None:
     """Cancel the change under way: a joining node is out again, a leaving one stays."""
     with admin_client(target, timeout) as node:
         screen.show_plan(node.cancel(dry_run))
@@ -134,7 +135,7 @@ def cancel(dry_run: bool, target: str, timeout: float) -> None:
 )
 @target_option
 @_timeout
-def repair(target: str, timeout: float) -> None:
+def repair(target: Target, timeout: float) -> None:
     """Make all ranges of the node at --target equal to those of their other owners. Ctrl-C stops it."""
     with admin_client(target, timeout) as node:
         screen.show_repair(node.repair())
@@ -148,7 +149,7 @@ def repair(target: str, timeout: float) -> None:
 )
 @target_option
 @_timeout
-def scrub(target: str, timeout: float) -> None:
+def scrub(target: Target, timeout: float) -> None:
     """Read all records of the node at --target, and mend damaged ones from the other replicas. Ctrl-C stops
     it.
     """

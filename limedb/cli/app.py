@@ -23,6 +23,7 @@ _COMMANDS = {
         "limedb.cli.envoy_config:envoy_config",
         "Print an Envoy configuration for some nodes.",
     ),
+    "certs": ("limedb.cli.certs:certs", "Make and show the certificates of nodes and clients."),
     "get": ("limedb.cli.kv:get", "Print the value of a key."),
     "set": ("limedb.cli.kv:set_", "Store a value under a key."),
     "del": ("limedb.cli.kv:del_", "Delete a key."),

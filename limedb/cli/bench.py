@@ -20,9 +20,11 @@ from limedb.errors import ConfigError, LimeDBError
 from limedb.load.plan import Distribution, LoadPlan, Mode
 from limedb.load.runner import Runner, Show
 from limedb.load.tally import Tally
-from limedb.load.target import Target, grpc_target
+from limedb.load.target import Target as LoadTarget
+from limedb.load.target import grpc_target
 from limedb.load.zipf import EXPONENT
 from limedb.operator.cluster import cluster_client
+from limedb.tls.target import Target
 
 DEFAULT_SECONDS = 10.0
 SMALLEST_VERIFIED = 16
@@ -90,7 +92,7 @@ def bench(
     level: Level | None,
     timeout: float,
     shape: str,
-    target: str,
+    target: Target,
 ) -> None:
     """Put load on a cluster: MODE is write, read, mixed (the default) or verify.
 
@@ -118,13 +120,13 @@ def bench(
     sys.exit(_code(tally, was_stopped))
 
 
-def _run(plan: LoadPlan, target: AbstractAsyncContextManager[Target], shape: str) -> tuple[Tally, bool]:
+def _run(plan: LoadPlan, target: AbstractAsyncContextManager[LoadTarget], shape: str) -> tuple[Tally, bool]:
     with screen.live(plan, to_stderr=shape == JSON) as show, asyncio.Runner(loop_factory=_new_loop) as loop:
         return loop.run(_carry_out(plan, target, show))
 
 
 async def _carry_out(
-    plan: LoadPlan, target: AbstractAsyncContextManager[Target], show: Show
+    plan: LoadPlan, target: AbstractAsyncContextManager[LoadTarget], show: Show
 ) -> tuple[Tally, bool]:
     async with target as cluster:
         runner = Runner(plan, cluster, show)
@@ -151,16 +153,16 @@ def _stopping(stop: asyncio.Event) -> Iterator[None]:
 
 
 def _target(
-    rest: bool, target: str, pin: str | None, level: Level | None, timeout: float, workers: int
-) -> AbstractAsyncContextManager[Target]:
+    rest: bool, target: Target, pin: str | None, level: Level | None, timeout: float, workers: int
+) -> AbstractAsyncContextManager[LoadTarget]:
     """Return the target of the load. ConfigError: --pin is not a URL. LimeDBError: a library is missing."""
     try:
         own = address_of(pin) if pin else ""
     except ValueError as allowed:
         raise ConfigError("--pin", pin, str(allowed)) from None
     if not rest:
-        address = (_advertised(pin, target, timeout) or own) if pin else target
-        return grpc_target(address, level, timeout, bool(pin))
+        asked = target.at(_advertised(pin, target, timeout) or own) if pin else target
+        return grpc_target(asked, level, timeout, bool(pin))
     try:
         from limedb.load.rest import rest_target
     except ImportError:
@@ -168,7 +170,7 @@ def _target(
     return rest_target(target, level, timeout, pin or "", workers)
 
 
-def _advertised(node_url: str, target: str, timeout: float) -> str:
+def _advertised(node_url: str, target: Target, timeout: float) -> str:
     """Return the host:port at which a node can be reached, as the cluster at target reports it; empty: it
     doesn't know.
     """

@@ -22,6 +22,7 @@ from limedb.cli.output import (
 )
 from limedb.core.quorum import Level
 from limedb.operator.scans import ScanEntry, ScanPage, ScanRange, scan_client
+from limedb.tls.target import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -97,7 +98,7 @@ def _list(
     limit: int,
     local: bool,
     level: Level | None,
-    target: str,
+    target: Target,
     timeout: float,
 ) -> None:
     with scan_client(target, timeout) as node:

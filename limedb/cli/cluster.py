@@ -74,6 +74,7 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
     "--envoy/--no-envoy", "with_envoy", default=True, help="Whether to run Envoy too.  [default: envoy]"
 )
 @click.option("--access-log", is_flag=True, help="Make Envoy log each request.")
+@click.option("--tls", is_flag=True, help="Speak TLS everywhere, with certificates made in --data-dir.")
 @click.option(
     "-e", "settings", multiple=True, metavar="NAME=VALUE", callback=_settings, help="A setting of all nodes."
 )
@@ -124,9 +125,14 @@ def _show(launch: Launch, say: Callable[[str], None]) -> None:
     for node in launch.nodes:
         say(f"{node.name:<10} {node.url}  {node.log}")
     say("Try:")
+    tls = target.target.tls
+    if tls is not None:
+        say(f"  export LIMEDB_CA={tls.ca}; limedb status --target {target.address}")
     if launch.envoy:
-        say(f"""  curl -d '{{"key":"lime","value":"green"}}' {launch.envoy.url}/api/v1/set""")
-    say(f"""  grpcurl -plaintext -d '{{"key":"lime"}}' {launch.nodes[0].address} limedb.v1.KVService/Get""")
+        cacert = f"--cacert {tls.ca} " if tls else ""
+        say(f"""  curl {cacert}-d '{{"key":"lime","value":"green"}}' {launch.envoy.url}/api/v1/set""")
+    how = f"-cacert {tls.ca}" if tls else "-plaintext"
+    say(f"""  grpcurl {how} -d '{{"key":"lime"}}' {launch.nodes[0].address} limedb.v1.KVService/Get""")
     say("Ctrl-C stops the cluster.")
 
 

@@ -6,6 +6,7 @@ Tested in tests/cli/test_app.py.
 import click
 
 from limedb.config import DEFAULT_PORT
+from limedb.errors import ConfigError
 from limedb.launch import envoy
 from limedb.wire import descriptors
 
@@ -43,6 +44,11 @@ from limedb.wire import descriptors
     metavar="BYTES",
     help="The largest JSON body. A value may take up to six times its size there.",
 )
+@click.option("--tls-cert", metavar="PATH", help="Serve HTTPS with this certificate. Default: HTTP.")
+@click.option("--tls-key", metavar="PATH", help="The key of --tls-cert.")
+@click.option("--nodes-ca", metavar="PATH", help="Reach nodes with TLS; the CA of their certificates.")
+@click.option("--nodes-cert", metavar="PATH", help="The certificate to show to nodes that ask for one.")
+@click.option("--nodes-key", metavar="PATH", help="The key of --nodes-cert.")
 def envoy_config(
     nodes: tuple[str, ...],
     host: str,
@@ -52,8 +58,13 @@ def envoy_config(
     otel: str | None,
     access_log: bool,
     max_body: int,
+    tls_cert: str | None,
+    tls_key: str | None,
+    nodes_ca: str | None,
+    nodes_cert: str | None,
+    nodes_key: str | None,
 ) -> None:
-    """Print an Envoy configuration for some nodes.
+    """Print an Envoy configuration for some nodes. All paths are those where Envoy runs.
 
     \b
     Example: for nodes that run in containers
@@ -67,5 +78,18 @@ def envoy_config(
         otel=envoy.parse_address("--otel", otel) if otel else None,
         access_log=access_log,
         max_body=max_body,
+        tls=envoy.EnvoyTls(
+            _shown("--tls-cert", "--tls-key", tls_cert, tls_key),
+            nodes_ca or "",
+            _shown("--nodes-cert", "--nodes-key", nodes_cert, nodes_key),
+        ),
     )
     click.echo(envoy.render(options), nl=False)
+
+
+def _shown(cert_option: str, key_option: str, cert: str | None, key: str | None) -> envoy.Shown | None:
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        raise ConfigError(cert_option if cert is None else key_option, "", "there too, with the other one")
+    return envoy.Shown(cert, key)

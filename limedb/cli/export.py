@@ -26,6 +26,7 @@ from limedb.cli.options import command, consistency_option, patience_option, tar
 from limedb.core.quorum import Level
 from limedb.errors import BadItemError, BulkError, LimeDBError
 from limedb.operator.scans import ScanRange, scan_client
+from limedb.tls.target import Target
 
 SAVE_SECONDS = 1.0
 PAGE = 500
@@ -59,7 +60,7 @@ def export(
     resume: bool,
     force: bool,
     level: Level | None,
-    target: str,
+    target: Target,
     patience: float,
 ) -> None:
     """Write the keys of the cluster to FILE (- is stdout), in order; exit with 4 if its format can't hold
@@ -165,7 +166,7 @@ class _Sink:
             progress.forget(self._path)
 
 
-def _expected(target: str) -> int | None:
+def _expected(target: Target) -> int | None:
     """Return roughly how many keys the cluster holds, for the bar; None: unknown."""
     from limedb.operator.cluster import cluster_client  # only a bar needs it
 

@@ -24,6 +24,7 @@ from limedb.cli.import_source import Source
 from limedb.cli.options import SECONDS, command, consistency_option, target_option
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
+from limedb.tls.target import Target
 
 SAVE_SECONDS = 1.0
 _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_file.read}
@@ -64,7 +65,7 @@ def import_(
     stop_on_error: bool,
     level: Level | None,
     timeout: float,
-    target: str,
+    target: Target,
 ) -> None:
     """Store the keys of FILE (- is stdin); exit with 4 if some of its lines are bad.
 
@@ -96,7 +97,7 @@ def _carry_out(
     state: Imported,
     lines: Iterator[Line],
     *,
-    target: str,
+    target: Target,
     level: Level | None,
     timeout: float,
     stop_on_error: bool,
@@ -134,12 +135,19 @@ class _Run:
         self.has_begun = False
 
     async def carry_out(
-        self, lines: Iterator[Line], target: str, level: Level | None, timeout: float, stop_on_error: bool
+        self, lines: Iterator[Line], target: Target, level: Level | None, timeout: float, stop_on_error: bool
     ) -> None:
         """Store all lines."""
         from limedb.client import connect
 
-        async with connect(target, consistency=level, timeout=timeout, idempotent=True, patient=True) as db:
+        async with connect(
+            target.url,
+            consistency=level,
+            timeout=timeout,
+            idempotent=True,
+            patient=True,
+            **target.files,
+        ) as db:
             self.importer = Importer(db, self._start, self._counts, self._bad, self._moved, stop_on_error)
             self.has_begun = True
             try:

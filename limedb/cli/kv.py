@@ -28,6 +28,7 @@ from limedb.core.limits import MAX_TTL_MS
 from limedb.core.quorum import Level
 from limedb.errors import UnsupportedError
 from limedb.operator.calls import Receipt, node_client
+from limedb.tls.target import Target
 
 if TYPE_CHECKING:
     from limedb.operator.cluster import View
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 @consistency_option
 @target_option
 @timeout_option
-def get(key: str, shape: str, level: Level | None, target: str, timeout: float) -> None:
+def get(key: str, shape: str, level: Level | None, target: Target, timeout: float) -> None:
     """Print the value of KEY; exit with 3 if it has none."""
     with node_client(target, timeout) as node:
         found = node.get(key, level)
@@ -99,7 +100,7 @@ def set_(
     expires_at: int | None,
     shape: str,
     level: Level | None,
-    target: str,
+    target: Target,
     timeout: float,
 ) -> None:
     """Store VALUE, or the contents of a file, under KEY, and print OK."""
@@ -131,7 +132,7 @@ def set_(
 @consistency_option
 @target_option
 @timeout_option
-def del_(key: str, shape: str, level: Level | None, target: str, timeout: float) -> None:
+def del_(key: str, shape: str, level: Level | None, target: Target, timeout: float) -> None:
     """Delete KEY, and print 1, or 0 if it had no value."""
     with node_client(target, timeout) as node:
         deleted, receipt = node.delete(key, level)
@@ -153,7 +154,7 @@ def del_(key: str, shape: str, level: Level | None, target: str, timeout: float)
 @output_option(RAW)
 @target_option
 @timeout_option
-def health(shape: str, target: str, timeout: float) -> None:
+def health(shape: str, target: Target, timeout: float) -> None:
     """Check whether a node takes requests; exit with 0 if it does, else with 1."""
     serving = _is_serving(target, timeout) if shape == RAW else _show_health(shape, target, timeout)
     if shape == RAW:
@@ -161,7 +162,7 @@ def health(shape: str, target: str, timeout: float) -> None:
     sys.exit(OK if serving else FAILED)
 
 
-def _is_serving(target: str, timeout: float) -> bool:
+def _is_serving(target: Target, timeout: float) -> bool:
     """Ask grpc.health.v1; through Envoy, which doesn't route that, ask a node for its health."""
     try:
         with node_client(target, timeout) as node:
@@ -170,7 +171,7 @@ def _is_serving(target: str, timeout: float) -> bool:
         return bool(_health(target, timeout)["status"] == "healthy")
 
 
-def _show_health(shape: str, target: str, timeout: float) -> bool:
+def _show_health(shape: str, target: Target, timeout: float) -> bool:
     """Print the node's health; return whether it takes requests."""
     status = _health(target, timeout)
     if shape == JSON:
@@ -181,7 +182,7 @@ def _show_health(shape: str, target: str, timeout: float) -> bool:
     return bool(status["status"] == "healthy")
 
 
-def _health(target: str, timeout: float) -> "View":
+def _health(target: Target, timeout: float) -> "View":
     from limedb.operator.cluster import cluster_client  # most calls of health don't need it
 
     with cluster_client(target, timeout) as node:

@@ -3,10 +3,12 @@
 Tested in tests/cli/test_commands.py.
 """
 
+import functools
 import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,13 +16,16 @@ import click
 from limedb.config import address_of
 from limedb.core.limits import EXPIRY_RANGE, MAX_EXPIRES_AT_MS, MIN_EXPIRES_AT_MS
 from limedb.core.quorum import Level
+from limedb.tls.target import HTTPS, Target, client_tls
 
 
 def _address(_context: click.Context, _option: click.Parameter, text: str) -> str:
     try:
-        return address_of(text if "://" in text else f"http://{text}")
+        bare = text.removeprefix(HTTPS)
+        address = address_of(bare if "://" in bare else f"http://{bare}")
     except ValueError:
         raise click.BadParameter(f"{text!r} is not a HOST:PORT, such as localhost:8484") from None
+    return f"{HTTPS}{address}" if text.startswith(HTTPS) else address
 
 
 class Number(click.FloatRange):
@@ -71,15 +76,52 @@ MAX_COUNT = (1 << 32) - 1
 SECONDS = Number(0, 30 * 24 * 3600, min_open=True)
 """Up to 30 days, which gRPC and the kernel can wait."""
 COUNT = click.IntRange(1, MAX_COUNT)
-target_option = click.option(
-    "--target",
-    default="localhost:8484",
-    show_default=True,
-    metavar="HOST:PORT",
-    envvar="LIMEDB_TARGET",
-    callback=_address,
-    help="The node or Envoy to ask.",
-)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def with_tls(command: "Callable[..., None]") -> "Callable[..., None]":
+    """Add the files of TLS to a command that has an option --target, and give it a Target instead of text."""
+
+    @functools.wraps(command)
+    def run(*args: Any, target: str, **options: Any) -> None:  # noqa: ANN401 (click's own)
+        ca, cert, key = (options.pop(name) for name in ("tls_ca", "tls_cert", "tls_key"))
+        tls = client_tls(ca, cert, key, target.startswith(HTTPS))
+        command(*args, target=Target(target.removeprefix(HTTPS), tls), **options)
+
+    for option in reversed(_TLS_OPTIONS):
+        run = option(run)
+    return run
+
+
+_TLS_OPTIONS = (
+    click.option(
+        "--ca", "tls_ca", type=_FILE, metavar="FILE", envvar="LIMEDB_CA",
+        help="The CA of the nodes' certificates: speak TLS.",
+    ),
+    click.option(
+        "--cert", "tls_cert", type=_FILE, metavar="FILE", envvar="LIMEDB_CERT",
+        help="The certificate to show, if nodes ask for one.",
+    ),
+    click.option(
+        "--key", "tls_key", type=_FILE, metavar="FILE", envvar="LIMEDB_KEY", help="The key of --cert.",
+    ),
+)  # fmt: skip
+
+
+def target_option(command: "Callable[..., None]") -> "Callable[..., None]":
+    """Add --target and the files of TLS to a command, which gets a Target."""
+    option = click.option(
+        "--target",
+        default="localhost:8484",
+        show_default=True,
+        metavar="HOST:PORT",
+        envvar="LIMEDB_TARGET",
+        callback=_address,
+        help="The node or Envoy to ask; https://HOST:PORT: with TLS, its certificate from a public CA.",
+    )
+    return option(with_tls(command))
+
+
 timeout_option = click.option(
     "--timeout",
     default=5.0,

@@ -15,6 +15,7 @@ from limedb.cli.options import COUNT, Number, command, patience_option, target_o
 from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, show_rows, size, table
 from limedb.errors import LimeDBError, UnavailableError
 from limedb.operator.cluster import ClusterSample, NodeSample, cluster_client
+from limedb.tls.target import Target
 
 LATE_SECONDS = 5.0
 """A sample may be this late, at most; then the command asks again."""
@@ -38,7 +39,7 @@ _COLUMNS = (
 @output_option(TABLE)
 @target_option
 @patience_option
-def top(interval: float, count: int | None, shape: str, target: str, patience: float) -> None:
+def top(interval: float, count: int | None, shape: str, target: Target, patience: float) -> None:
     """Show the nodes and their rates until Ctrl-C: live on a terminal, elsewhere sample by sample.
 
     -o raw prints a line a node, which begins with the sample's time in seconds since 1970.

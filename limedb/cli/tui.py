@@ -7,8 +7,9 @@ import sys
 
 import click
 
-from limedb.cli.options import timeout_option
+from limedb.cli.options import timeout_option, with_tls
 from limedb.errors import UnsupportedError
+from limedb.tls.target import Target
 
 
 @click.command()
@@ -20,9 +21,10 @@ from limedb.errors import UnsupportedError
     envvar="LIMEDB_TARGET",
     help="Where to begin: a node, several, or Envoy. It finds the others.",
 )
+@with_tls
 @timeout_option
 @click.option("--light", is_flag=True, help="Begin with the light theme; the key t changes it.")
-def tui(target: str, timeout: float, light: bool) -> None:
+def tui(target: Target, timeout: float, light: bool) -> None:
     """Watch and use a cluster in the terminal. The last line shows the keys; press ? for more.
 
     If a node is silent for as long as --timeout says, it continues at another one.

@@ -10,6 +10,7 @@ import click
 from limedb.cli.options import command, target_option, timeout_option
 from limedb.cli.output import JSON, RAW, TABLE, echo_json, output_option, show_rows
 from limedb.operator.cluster import View, cluster_client
+from limedb.tls.target import Target
 
 _WHOLE = 1 << 64
 
@@ -24,7 +25,7 @@ _WHOLE = 1 << 64
 @output_option(TABLE)
 @target_option
 @timeout_option
-def status(shape: str, target: str, timeout: float) -> None:
+def status(shape: str, target: Target, timeout: float) -> None:
     """Show the cluster's members, as the target node sees them."""
     with cluster_client(target, timeout) as node:
         response = node.state()
@@ -68,7 +69,7 @@ def _members(response: View) -> list[tuple[object, ...]]:
 @output_option(TABLE)
 @target_option
 @timeout_option
-def ring(shape: str, target: str, timeout: float) -> None:
+def ring(shape: str, target: Target, timeout: float) -> None:
     """Show of how much of the ring each node is the first owner; with -o json all ranges."""
     with cluster_client(target, timeout) as node:
         response = node.ring()
@@ -97,7 +98,7 @@ def _share(ranges: Iterable[View]) -> float:
 @output_option(TABLE)
 @target_option
 @timeout_option
-def gossip(shape: str, target: str, timeout: float) -> None:
+def gossip(shape: str, target: Target, timeout: float) -> None:
     """Show what the target node has heard of the others."""
     with cluster_client(target, timeout) as node:
         response = node.gossip()
@@ -127,7 +128,7 @@ def gossip(shape: str, target: str, timeout: float) -> None:
 @output_option(TABLE)
 @target_option
 @timeout_option
-def locate(key: str, shape: str, target: str, timeout: float) -> None:
+def locate(key: str, shape: str, target: Target, timeout: float) -> None:
     """Show which nodes hold KEY, and which version each has."""
     with cluster_client(target, timeout) as node:
         response = node.locate(key)

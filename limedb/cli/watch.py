@@ -21,6 +21,7 @@ from limedb.cli.output import (
 )
 from limedb.errors import LimeDBError, UnavailableError, WatchGapError
 from limedb.operator.scans import ChangePage, WatchedChange, scan_client
+from limedb.tls.target import Target
 
 REMEMBERED = 10_000
 """Keys whose last shown version is remembered, since a resumed watch may repeat some changes."""
@@ -52,7 +53,7 @@ def watch(
     after_version: int | None,
     count: int | None,
     shape: str,
-    target: str,
+    target: Target,
     patience: float,
 ) -> None:
     """Show changes of KEY, or of the keys with a prefix, as they happen, until Ctrl-C.

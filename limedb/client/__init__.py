@@ -8,7 +8,7 @@ See docs/client.md.
 """
 
 from limedb.client import life  # noqa: F401 (before gRPC is loaded)
-from limedb.client.arguments import Consistency, Duration, Value
+from limedb.client.arguments import Consistency, Duration, Value, tls_of
 from limedb.client.client import Client
 from limedb.client.feeds import Feed, Watch
 from limedb.client.outcomes import Receipt
@@ -17,6 +17,7 @@ from limedb.client.scans import Entry
 from limedb.client.sync import SyncClient
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
 from limedb.client.watches import Change
+from limedb.tls.target import PathText
 
 __all__ = [
     "Change",
@@ -46,6 +47,9 @@ def connect(
     idempotent: bool = False,
     patient: bool = False,
     cluster_id: str = "",
+    tls_ca: PathText | None = None,
+    tls_cert: PathText | None = None,
+    tls_key: PathText | None = None,
 ) -> Client:
     """Return a client of the cluster behind the addresses of nodes or of Envoy, "host:port,host:port". Use it
     with `async with`, or call `open` and `close`.
@@ -59,8 +63,14 @@ def connect(
     the nodes are too busy, until its timeout, instead of failing at once; a slow node has 10 s to answer a
     ping, instead of 0.5 s. cluster_id: the cluster's, 16 hex digits; empty: that of the node which answers
     first. Nodes of another cluster get no calls, whatever their names and addresses are.
+
+    tls_ca: the file (PEM) of the CAs that the nodes' certificates must come from: the client speaks TLS. It
+    also does with addresses such as https://host:port; without tls_ca, certificates then come from a public
+    CA. tls_cert, tls_key: the client's own certificate, where nodes ask for one. Connections made after the
+    files have changed use the new ones.
     """
-    return Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id)
+    tls = tls_of(addresses, tls_ca, tls_cert, tls_key)
+    return Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id, tls)
 
 
 def connect_sync(
@@ -72,8 +82,12 @@ def connect_sync(
     idempotent: bool = False,
     patient: bool = False,
     cluster_id: str = "",
+    tls_ca: PathText | None = None,
+    tls_cert: PathText | None = None,
+    tls_key: PathText | None = None,
 ) -> SyncClient:
     """Return the same for code without asyncio. Use it with `with`, from any number of threads."""
+    tls = tls_of(addresses, tls_ca, tls_cert, tls_key)
     return SyncClient(
-        lambda: Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id)
+        lambda: Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id, tls)
     )

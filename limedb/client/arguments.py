@@ -20,7 +20,14 @@ from limedb.core.limits import (
     MIN_EXPIRES_AT_MS,
 )
 from limedb.core.quorum import Level
-from limedb.errors import InvalidKeyError, InvalidRequestError, MalformedRequestError, ValueTooLargeError
+from limedb.errors import (
+    ConfigError,
+    InvalidKeyError,
+    InvalidRequestError,
+    MalformedRequestError,
+    ValueTooLargeError,
+)
+from limedb.tls.target import ClientTls, PathText, client_tls
 from limedb.wire.levels import consistency_of
 from limedbpb.v1 import record_pb2
 
@@ -184,6 +191,26 @@ def addresses_of(text: str) -> tuple[str, ...]:
     return found
 
 
+def tls_of(
+    addresses: object, ca: PathText | None, cert: PathText | None, key: PathText | None
+) -> ClientTls | None:
+    """Return the TLS of a client, or None: in the clear. InvalidRequestError: some addresses are https and
+    some http, or a certificate has no key.
+    """
+    parts = [part.strip() for part in addresses.split(",")] if isinstance(addresses, str) else []
+    schemes = {part.partition("://")[0] for part in parts if "://" in part}
+    if "https" in schemes and len(schemes) > 1:
+        raise InvalidRequestError(f"addresses={addresses!r}: must all be https, or none")
+    if "http" in schemes and (ca or cert):
+        raise InvalidRequestError(
+            f"addresses={addresses!r}: must be host:port or https, with tls_ca or tls_cert"
+        )
+    try:
+        return client_tls(ca, cert, key, "https" in schemes)
+    except ConfigError as error:
+        raise InvalidRequestError(str(error)) from None
+
+
 def _shown(value: object) -> str:
     """A value in an error; Python refuses to print an int of some thousand digits."""
     is_long = isinstance(value, int) and value.bit_length() > 256
@@ -201,10 +228,6 @@ def _address(part: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
-    if parts.scheme == "https":
-        raise InvalidRequestError(
-            f"address {part!r}: LimeDB has no TLS; give host:port, where TLS, if any, has ended"
-        )
-    if not host or port is None or parts.path.strip("/") or parts.scheme not in ("", "http"):
+    if not host or port is None or parts.path.strip("/") or parts.scheme not in ("", "http", "https"):
         raise InvalidRequestError(f"address {part!r}: must be host:port")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -37,6 +37,7 @@ from limedb.client.scans import Entry, KeySpan, scan_pages, scan_request
 from limedb.client.watches import Change, watch_changes, watch_request
 from limedb.core.limits import DEFAULT_SCAN_SIZE
 from limedb.errors import InvalidRequestError, LimeDBError, PartialFailureError, ValueTooLargeError
+from limedb.tls.target import ClientTls
 from limedb.wire.expiry import expire_at as set_moment
 from limedbpb.v1 import kv_pb2, record_pb2
 
@@ -66,8 +67,10 @@ class Client:
         idempotent: bool,
         patient: bool = False,
         cluster_id: str = "",
+        tls: ClientTls | None = None,
     ) -> None:
         self._addresses, self._cluster_id = addresses_of(addresses), cluster_of(cluster_id)
+        self._tls = tls
         self._level, self._timeout = level_of(consistency), seconds_of(timeout)
         self._follow: Follow = follow_of(follow_ring)
         self._idempotent, self._patient = idempotent, patient
@@ -89,7 +92,7 @@ class Client:
         """
         loop = asyncio.get_running_loop()
         self._life.begin(loop)
-        routing = Routing(self._addresses, self._follow, self._patient, self._cluster_id)
+        routing = Routing(self._addresses, self._follow, self._patient, self._cluster_id, self._tls)
         self._executor = RetryingExecutor(routing, self._patient)
         try:
             await routing.start(loop.time() + self._timeout)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import grpc
 
@@ -19,7 +20,9 @@ from limedb.client.batches import MAX_ITEMS, Batch, Reads, Writes
 from limedb.client.outcomes import NoAnswer, Outcome
 from limedb.client.stream import Stream
 from limedb.core.round_trips import RoundTrips
-from limedb.errors import WrongClusterError
+from limedb.errors import ConfigError, WrongClusterError
+from limedb.tls.dialling import open_aio_channel
+from limedb.tls.target import Target
 from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
 
@@ -60,7 +63,7 @@ Key = tuple[record_pb2.Consistency, float]
 
 
 class NodeConnection:
-    """The node, or proxy, at an address (host:port), with some sessions. changed: called when is_up changes.
+    """The node, or proxy, at a target, with some sessions. changed: called when is_up changes.
 
     is_up: it answered its last ping, and no session has broken since. url: the name that it gave; behind a
     proxy, that of any of several nodes. reason: why it is down; pings_failed: how many pings it left
@@ -71,14 +74,14 @@ class NodeConnection:
 
     def __init__(
         self,
-        address: str,
+        target: Target,
         sessions: int,
         changed: Callable[[], None],
         budget: Budget,
         cluster: AskedCluster,
         ping_seconds: float = PING_SECONDS,
     ) -> None:
-        self.address, self.url, self.is_up, self.reason = address, "", False, "not reached yet"
+        self.address, self.url, self.is_up, self.reason = target.address, "", False, "not reached yet"
         self.pings_failed, self.pings_misled, self.has_refused = 0, 0, False
         self.misled: WrongClusterError | None = None
         self._cluster = cluster
@@ -86,8 +89,8 @@ class NodeConnection:
         self._sessions, self._changed = sessions, changed
         self._loop = asyncio.get_running_loop()
         self._made = self._loop.time()
-        self.channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
-        self._stub = cluster_pb2_grpc.ClusterServiceStub(self.channel)
+        self._target, self._shown = target, target.tls.read() if target.tls else None
+        self._open_channel()
         self._streams: list[Stream] = []
         self._reads: dict[Key, Reads] = {}
         self._writes: dict[Key, Writes] = {}
@@ -256,6 +259,23 @@ class NodeConnection:
         for batch in batches:
             batch.resolve_all(NoAnswer(self.address, reason, begun=False))
 
+    def _open_channel(self) -> None:
+        self.channel = open_aio_channel(self._target, CHANNEL_OPTIONS, self._shown)
+        self._stub = cluster_pb2_grpc.ClusterServiceStub(self.channel)
+
+    async def _follow_files(self) -> None:
+        """Open a new channel if the files of TLS have changed: one keeps what it began with. Sessions that
+        wait for an outcome keep theirs.
+        """
+        if self._target.tls is None or self._streams:
+            return
+        with suppress(ConfigError):  # one is being replaced
+            shown = self._target.tls.read()
+            if shown != self._shown:
+                old, self._shown = self.channel, shown
+                self._open_channel()
+                await old.close()
+
     # --- health
 
     def _stream_ended(self, stream: Stream, reason: str) -> None:
@@ -308,6 +328,7 @@ class NodeConnection:
         pauses = Pauses(FIRST_PROBE_SECONDS)
         while not await self.ping(PROBE_SECONDS):
             self._changed()
+            await self._follow_files()
             await asyncio.sleep(pauses.pause())
         self._probing = None
         self.is_up, self.reason = True, ""

@@ -18,6 +18,8 @@ from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, MemberState, Phase, Topology
 from limedb.errors import InvalidRequestError, UnavailableError, WrongClusterError
+from limedb.tls.diagnosis import why
+from limedb.tls.target import ClientTls, Target
 from limedb.wire.cluster_header import Metadata
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
@@ -51,8 +53,14 @@ class Routing:
     """
 
     def __init__(
-        self, addresses: Iterable[str], follow: Follow, patient: bool = False, cluster_id: str = ""
+        self,
+        addresses: Iterable[str],
+        follow: Follow,
+        patient: bool = False,
+        cluster_id: str = "",
+        tls: ClientTls | None = None,
     ) -> None:
+        self._tls = tls
         self._cluster, self._is_named = AskedCluster(cluster_id), bool(cluster_id)
         self._follow, self._ping = follow, PATIENT_PING_SECONDS if patient else PING_SECONDS
         self._loop = asyncio.get_running_loop()
@@ -74,9 +82,7 @@ class Routing:
         """
         while not any(node.is_up for node in self._seeds.values()):
             if not await self._wait_change(deadline) or self._is_closed or self._all_refused():
-                raise self._misled() or UnavailableError(
-                    f"nothing answers: {self.trouble()}; is a node or Envoy running there?"
-                )
+                raise self._misled() or await self._no_answer()
         await self._wait_pinged(self._seeds, min(deadline, self._loop.time() + DIRECT_SECONDS))
         if not self._is_named and (misled := self._misled()) is not None:
             raise InvalidRequestError(
@@ -120,6 +126,12 @@ class Routing:
         """The metadata of calls, which names the cluster."""
         return self._cluster.metadata
 
+    async def _no_answer(self) -> UnavailableError:
+        for address in self._seeds:
+            if reason := await asyncio.to_thread(why, Target(address, self._tls)):
+                return UnavailableError(f"{address}: {reason}; tls_ca, tls_cert and tls_key name the files")
+        return UnavailableError(f"nothing answers: {self.trouble()}; is a node or Envoy running there?")
+
     def no_way(self) -> UnavailableError:
         """Return the error of a call that has no way: a WrongClusterError if all addresses lead to another
         cluster, as where it was made anew.
@@ -146,7 +158,8 @@ class Routing:
         await asyncio.gather(*(node.close() for node in nodes), *self._closing)
 
     def _node(self, address: str, sessions: int) -> NodeConnection:
-        return NodeConnection(address, sessions, self._changed, self.budget, self._cluster, self._ping)
+        target = Target(address, self._tls)
+        return NodeConnection(target, sessions, self._changed, self.budget, self._cluster, self._ping)
 
     # --- choosing
 

@@ -118,7 +118,7 @@ def restart_all(folder: Folder, seconds: float, say: Callable[[str], None]) -> N
 
 def _problems(node: Service, seconds: float) -> Sequence[str]:
     try:
-        return fetch_problems(node.address, seconds)
+        return fetch_problems(node.target, seconds)
     except LimeDBError:  # it was ready; `limedb admin status` shows them later
         return ()
 

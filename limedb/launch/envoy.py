@@ -18,6 +18,7 @@ import jinja2
 from limedb.config import address_of
 from limedb.errors import ConfigError, LaunchError
 from limedb.launch import local_replies
+from limedb.tls.names import SUFFIX
 from limedb.wire import rest
 
 LOOPBACK = "127.0.0.1"
@@ -95,6 +96,25 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A certificate that Envoy shows, and its key: paths where Envoy runs."""
+
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoyTls:
+    """The certificates of Envoy. listens: as which it serves HTTPS; None: HTTP. nodes_ca: the path of the CA
+    of the nodes' certificates; empty: they speak in the clear. to_nodes: what it shows to nodes that ask.
+    """
+
+    listens: Shown | None = None
+    nodes_ca: str = ""
+    to_nodes: Shown | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EnvoyOptions:
     """The choices for a configuration.
 
@@ -111,6 +131,7 @@ class EnvoyOptions:
     access_log: bool = False
     max_body: int = BODY_LIMIT
     followed: "Followed | None" = None
+    tls: EnvoyTls = EnvoyTls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +211,8 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "descriptor": options.descriptor,
         "max_body": options.max_body,
         "followed": options.followed,
+        "tls": options.tls,
+        "node_names": SUFFIX,
         "connect_types": _CONNECT_TYPES,
         "max_heap": MAX_HEAP,
         "local_codes": local_replies.CODES,

@@ -6,6 +6,7 @@ longer would never appear, whatever time the caller has. It must never wait betw
 """
 
 import http.client
+import ssl
 import time
 
 from limedb.errors import LimeDBError, RequestTimeoutError
@@ -100,7 +101,7 @@ class Look:
     def _ask(self) -> None:
         self.is_late = False
         try:
-            self.state = fetch_state(self.node.address, self._limit())
+            self.state = fetch_state(self.node.target, self._limit())
         except RequestTimeoutError:
             self._was_late()
         except LimeDBError:
@@ -110,7 +111,7 @@ class Look:
         """Return whether a request through Envoy that is pinned to the node succeeds, or Envoy doesn't know
         the node: clients reach one that was added later through the others.
         """
-        connection = http.client.HTTPConnection(envoy.address, timeout=self._limit())
+        connection = _connection(envoy, self._limit())
         try:
             connection.request("GET", "/api/v1/health", headers={"x-limedb-node": self.node.url})
             return connection.getresponse().status in (http.HTTPStatus.OK, http.HTTPStatus.NOT_FOUND)
@@ -128,3 +129,11 @@ class Look:
     def _was_late(self) -> None:
         self.is_late = True
         self._patience *= 2
+
+
+def _connection(envoy: Service, timeout: float) -> http.client.HTTPConnection:
+    tls = envoy.target.tls
+    if tls is None:
+        return http.client.HTTPConnection(envoy.address, timeout=timeout)
+    context = ssl.create_default_context(cafile=tls.ca)
+    return http.client.HTTPSConnection(envoy.address, timeout=timeout, context=context)

@@ -15,18 +15,26 @@ from pathlib import Path
 from limedb import config
 from limedb.errors import ConfigError, LaunchError
 from limedb.launch import envoy
-from limedb.launch.envoy import LOOPBACK, Address, EnvoyOptions, Followed, Upstream
+from limedb.launch.certificates import LocalCertificates
+from limedb.launch.envoy import LOOPBACK, Address, EnvoyOptions, EnvoyTls, Followed, Upstream
 from limedb.launch.records import ENVOY, Folder, Launch, Service
 from limedb.wire import descriptors
 
 MAX_NODES = 64
-_OURS = {"NODE_URL": "--base-port", "SERVER_PORT": "--base-port", "DATA_DIR": "--data-dir"}
+_FILES = ("TLS_CERT", "TLS_KEY", "TLS_CA", "PEER_TLS_CERT", "PEER_TLS_KEY", "PEER_TLS_CA")
+_OURS = {
+    "NODE_URL": "--base-port",
+    "SERVER_PORT": "--base-port",
+    "DATA_DIR": "--data-dir",
+    **dict.fromkeys(_FILES, "--tls"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchPlan:
     """A cluster to start. host, port: of Envoy. settings: environment variables for every node. empty: it may
-    begin anew though nodes had data in the folder, and none has any now.
+    begin anew though nodes had data in the folder, and none has any now. tls: whether all of it speaks TLS,
+    with certificates in its folder.
     """
 
     folder: Folder
@@ -38,6 +46,7 @@ class LaunchPlan:
     access_log: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     empty: bool = False
+    tls: bool = False
 
     def urls(self) -> list[str]:
         """The nodes' URLs."""
@@ -52,6 +61,8 @@ def make_launch(plan: LaunchPlan) -> Launch:
         if flaw := _flaw(name):
             raise ConfigError("-e", f"{name}={value}", flaw)
     _check_ports(plan)
+    if plan.tls:
+        _check_peer_ports(plan)
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     nodes = tuple(_node(plan, index) for index in range(plan.nodes))
     first = config.load(nodes[0].settings)  # this reports a bad setting once, instead of in four logs
@@ -82,6 +93,8 @@ def next_node(folder: Folder, launch: Launch) -> Service:
         "SERVER_PORT": str(port),
         "DATA_DIR": str(folder.path / name),
     }
+    if first.target.tls is not None:
+        settings |= LocalCertificates(folder.path).settings(name, url)
     return Service(name, url, config.address_of(url), first.argv, settings, folder.log(name))
 
 
@@ -109,6 +122,12 @@ def _check_ports(plan: LaunchPlan) -> None:
         _check_port(plan.host, plan.port, "--port")
 
 
+def _check_peer_ports(plan: LaunchPlan) -> None:
+    offset = config.load(plan.settings).peer_port_offset
+    for index in range(plan.nodes):
+        _check_port(LOOPBACK, plan.base_port + index + offset, "-e PEER_PORT_OFFSET")
+
+
 def _check_port(host: str, port: int, option: str) -> None:
     if not 0 < port < 65536:
         raise ConfigError(option, port, "such that all ports are from 1 to 65535")
@@ -132,6 +151,8 @@ def _node(plan: LaunchPlan, index: int) -> Service:
         "SERVER_PORT": str(plan.base_port + index),
         "DATA_DIR": str(plan.folder.path / name),
     }
+    if plan.tls:
+        own |= LocalCertificates(plan.folder.path).settings(name, url)
     argv = (sys.executable, "-m", "limedb", "serve")
     return Service(name, url, config.address_of(url), argv, own, plan.folder.log(name))
 
@@ -155,12 +176,18 @@ def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
         otel=envoy.parse_address("OTEL_ENDPOINT", otel) if otel else None,
         access_log=plan.access_log,
     )
+    own: dict[str, str] = {}
+    if plan.tls:
+        own = dict(LocalCertificates(plan.folder.path).envoy(plan.host))
+        shown = envoy.Shown(own["TLS_CERT"], own["TLS_KEY"])
+        options = replace(options, tls=EnvoyTls(shown, own["TLS_CA"], shown))
     path.write_text(envoy.render(options))
     _write_followed(options)
     argv = (str(binary), "-c", str(path), "--disable-hot-restart", "--log-level", "warning")
     workers = ("--concurrency", str(max(1, (os.cpu_count() or 1) // 2)))
-    url = f"http://{f'[{plan.host}]' if ':' in plan.host else plan.host}:{plan.port}"
-    return Service(ENVOY, url, config.address_of(url), argv + workers, {}, plan.folder.log(ENVOY))
+    address = f"{f'[{plan.host}]' if ':' in plan.host else plan.host}:{plan.port}"
+    url = f"{'https' if plan.tls else 'http'}://{address}"
+    return Service(ENVOY, url, address, argv + workers, own, plan.folder.log(ENVOY))
 
 
 def show_nodes_to_envoy(folder: Folder, launch: Launch) -> None:

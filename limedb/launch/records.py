@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from limedb.errors import LaunchError
+from limedb.launch.certificates import client_files
 from limedb.launch.processes import Pid
+from limedb.tls.target import ClientTls, Target
 
 ENVOY = "envoy"
 
@@ -37,6 +39,14 @@ class Service:
     settings: dict[str, str]
     log: Path
     pid: Pid | None = None
+
+    @property
+    def target(self) -> Target:
+        """Where its clients reach it, with TLS if it speaks that."""
+        ca = self.settings.get("TLS_CA")
+        if not ca:
+            return Target(self.address)
+        return Target(self.address, ClientTls(Path(ca), *client_files(Path(ca))))
 
     @property
     def state(self) -> str:
@@ -163,7 +173,13 @@ def _cluster_json(launch: Launch) -> dict[str, Any]:
     return {
         "nodes": [_node_json(node) for node in launch.nodes],
         "envoy": launch.envoy and _envoy_json(launch.envoy),
+        "tls": _tls_json(launch.nodes[0].target.tls),
     }
+
+
+def _tls_json(tls: ClientTls | None) -> dict[str, str] | None:
+    """The files that clients need; None: none."""
+    return None if tls is None else {"ca": str(tls.ca), "cert": str(tls.cert), "key": str(tls.key)}
 
 
 def _node_json(node: Service) -> dict[str, Any]:

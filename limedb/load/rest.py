@@ -4,6 +4,7 @@ It owns the HTTP requests of a load test. The library for them comes with the ex
 """
 
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import quote
@@ -17,6 +18,8 @@ from yarl import URL
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, RemoteError, RequestTimeoutError, UnavailableError, reason_from
 from limedb.load.target import Target
+from limedb.tls.target import Target as Asked
+from limedb.tls.target import target_of
 from limedb.wire import status as wire
 
 _OK, _NOT_FOUND = 200, 404
@@ -67,18 +70,30 @@ class RestTarget(Target):
 
 @asynccontextmanager
 async def rest_target(
-    address: str, level: Level | None, timeout: float, node_url: str, workers: int
+    asked: Asked | str, level: Level | None, timeout: float, node_url: str, workers: int
 ) -> AsyncIterator[RestTarget]:
-    """Open Envoy at an address (host:port) for the block. node_url: the only node to ask; empty: any.
+    """Open Envoy (host:port: in the clear) for the block. node_url: the only node to ask; empty: any.
     workers: connections, at most.
     """
+    to = target_of(asked)
     headers = {"content-type": "application/json"} | ({"x-limedb-node": node_url} if node_url else {})
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=workers),
+        connector=aiohttp.TCPConnector(limit=workers, ssl=_context(to)),
         timeout=aiohttp.ClientTimeout(total=timeout),
         headers=headers,
     ) as session:
-        yield RestTarget(session, f"http://{address}", level, timeout)
+        yield RestTarget(session, to.url if to.tls else f"http://{to.address}", level, timeout)
+
+
+def _context(to: Asked) -> ssl.SSLContext | bool:
+    """What aiohttp needs of TLS; True: its own."""
+    tls = to.tls
+    if tls is None or tls.ca is None:
+        return True
+    context = ssl.create_default_context(cafile=tls.ca)
+    if tls.cert is not None:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context
 
 
 def _error_of(base: str, http_status: int, body: bytes) -> LimeDBError:

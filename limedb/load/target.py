@@ -14,6 +14,8 @@ from typing_extensions import override
 from limedb.client import Client, Value, connect
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
+from limedb.tls.target import Target as Asked
+from limedb.tls.target import target_of
 
 
 class Target(Protocol):
@@ -43,13 +45,14 @@ class GrpcTarget(Target):
 
 @asynccontextmanager
 async def grpc_target(
-    address: str, level: Level | None, timeout: float, pinned: bool
+    asked: Asked | str, level: Level | None, timeout: float, pinned: bool
 ) -> AsyncIterator[GrpcTarget]:
-    """Open the cluster of the node at an address (host:port) for the block. pinned: all calls go to that
-    node; else each key's call goes to one of its replicas, found by WatchCluster.
+    """Open the cluster of a node (host:port: in the clear) for the block. pinned: all calls go to that node;
+    else each key's call goes to one of its replicas, found by WatchCluster.
     """
     follow = False if pinned else "auto"
-    async with connect(address, consistency=level, timeout=timeout, follow_ring=follow) as db:  # type: ignore[arg-type]
+    to = target_of(asked)
+    async with connect(to.url, consistency=level, timeout=timeout, follow_ring=follow, **to.files) as db:  # type: ignore[arg-type]
         yield GrpcTarget(db)
 
 

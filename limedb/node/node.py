@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from random import Random
 
-from limedb import __version__
 from limedb.aio.aside import Aside
 from limedb.aio.supervisor import Supervisor
 from limedb.cluster.topology.store import new_id
@@ -23,11 +22,13 @@ from limedb.core.report import RotFigures
 from limedb.engine import Engine, World
 from limedb.errors import LimeDBError
 from limedb.node.clock import SystemClock
+from limedb.node.encryption import Encryption
 from limedb.node.settings import engine_settings, max_answer_bytes, max_memory_bytes
+from limedb.node.telemetry_source import telemetry_source
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
 from limedb.observability.machine import give_back, own_memory_reader
-from limedb.observability.telemetry import Source, Telemetry, start_telemetry
+from limedb.observability.telemetry import Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
 from limedb.ports import NodeFile, Store, StoreStats
 from limedb.replication.taking_over import TakeOver
@@ -49,7 +50,7 @@ from limedb.rpc.server.kv import KVServicer
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.replica import ReplicaServicer
 from limedb.rpc.server.report_sources import ClusterSources, Phase
-from limedb.rpc.server.server import Server, listen_addresses
+from limedb.rpc.server.server import Server, all_of
 from limedb.rpc.server.topology import TopologyServicer
 from limedb.rpc.server.watch_waits import WatchWaits
 from limedb.storage.data_names import check_names, has_data
@@ -140,6 +141,7 @@ class Node:
 
     async def _start(self) -> None:
         config = self._config
+        self._encryption = Encryption(config)
         place = config.store, config.data_dir, config.node_url
         check_names(*place)
         has_run = has_data(*place)
@@ -161,7 +163,10 @@ class Node:
         self._memory = Memory(max_memory_bytes(self._config), self._clock)
         self._figures = Figures(self._clock, store, rest.streams())
         telemetry = await self._start_telemetry(store)
-        links = PeerLinks(lambda url: self._engine.view.address(url), self._clock, telemetry.tracing)
+        dialling = self._encryption.dialling()
+        links = PeerLinks(
+            lambda url: self._engine.view.address(url), self._clock, telemetry.tracing, dialling
+        )
         self._stack.push_async_callback(links.close)
         gossip, self._watch_waits = RemoteGossip(links), WatchWaits(links)
         await check_own_name(gossip, config.node_url, config.advertise_address)
@@ -191,8 +196,9 @@ class Node:
         watchman = Watchman(max_memory_bytes(self._config), own_memory_reader(), give_back)
         self._engine.problems.add(self._memory.problems)
         self._engine.problems.add(watchman.problems)
+        self._engine.problems.add(self._encryption.problems)
         server = self._new_server(telemetry, watchman)
-        await server.start(listen_addresses(config.host, config.server_port, config.is_loopback))
+        await server.start(self._encryption.listeners())
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
         topology_store = self._engine.topology_store
@@ -210,7 +216,8 @@ class Node:
             {
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
-                "the watch over connections": Connections(config.server_port).run,
+                "the watch over connections": Connections(self._encryption.ports).run,
+                **self._encryption.background,
                 "the watch over memory": watchman.run,
                 "the watch over the node's name": name_watch.run,
                 "the taking over of a Go LimeDB's file": take_over.run,
@@ -262,17 +269,8 @@ class Node:
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _start_telemetry(self, store: Store) -> Telemetry:
-        config, figures = self._config, self._figures
-        source = Source(
-            config.node_url,
-            __version__,
-            config.zone,
-            figures.requests,
-            lambda: figures.peers,
-            lambda: figures.stored,
-            lambda: {share.name: (share.held, share.refused) for share in self._memory.shares},
-            store.damage.counts,
-        )
+        config = self._config
+        source = telemetry_source(config, self._figures, self._memory, store, self._encryption.days_left)
         try:
             telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
         except Exception as error:
@@ -294,7 +292,8 @@ class Node:
         sources = self._sources()
         server = Server(self._memory, telemetry.tracing, watchman)
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
-        addressee = partial(check_addressee, config.node_url)
+        caller = self._encryption.check_caller
+        addressee = all_of(caller, partial(check_addressee, config.node_url))
         kv = KVServicer(
             config.node_url,
             engine.coordinator,
@@ -311,7 +310,7 @@ class Node:
         server.add(kv, requests, check=cluster.check)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
-        server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True)
+        server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True, check=caller)
         server.add(DashboardServicer())
         server.add(TopologyServicer(engine.topology_answers), of_peers=True, check=addressee)
         replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)

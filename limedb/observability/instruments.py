@@ -32,6 +32,7 @@ NODE_URL = "limedb.node.url"
 METHOD = "rpc.method"
 CODE = "rpc.response.status_code"
 SHARE = "limedb.memory.share"
+CERTIFICATE = "limedb.certificate"
 
 Read = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
 
@@ -78,6 +79,12 @@ def create_instruments(provider: MeterProvider, source: Source) -> None:
         [callback(lambda: _damage(source))],
         "{record}",
         "Stored records found damaged since the start.",
+    )
+    meter.create_observable_gauge(
+        "limedb.certificate.days_left",
+        [callback(lambda: [(days, {CERTIFICATE: name}) for name, days in source.days_left().items()])],
+        "d",
+        "Days until a certificate of the node expires.",
     )
 
 

@@ -42,6 +42,8 @@ class Source:
     """Returns the bytes held of each share of the memory, and how often it had no room."""
     damage: Callable[[], Mapping[str, int]] = dict
     """Returns the number of stored records found damaged, by outcome."""
+    days_left: Callable[[], Mapping[str, float]] = dict
+    """Returns the days until each certificate expires."""
 
 
 def _nothing() -> None:

@@ -16,6 +16,8 @@ from google.protobuf.json_format import MessageToDict
 from limedb.core.report import ChangePlan, ChangeStatus, Move, Progress
 from limedb.core.topology import Phase
 from limedb.operator.calls import Caller
+from limedb.tls.dialling import open_channel
+from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc, cluster_pb2
 
@@ -92,7 +94,7 @@ class ScrubState:
 class AdminClient(Caller):
     """An administrator's calls. RemoteError of reason TOPOLOGY_CHANGE: a change can't be made."""
 
-    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+    def __init__(self, target: Target, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
         self._stub = admin_pb2_grpc.AdminServiceStub(channel)
 
@@ -143,10 +145,11 @@ class AdminClient(Caller):
 
 
 @contextmanager
-def admin_client(target: str, timeout: float) -> Iterator[AdminClient]:
-    """Open a client of the node or Envoy at target (host:port) for the block."""
-    with grpc.insecure_channel(target, options_for(timeout)) as channel:
-        yield AdminClient(target, channel, timeout)
+def admin_client(target: Target | str, timeout: float) -> Iterator[AdminClient]:
+    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    to = target_of(target)
+    with open_channel(to, options_for(timeout)) as channel:
+        yield AdminClient(to, channel, timeout)
 
 
 def _status(answer: admin_pb2.GetStatusResponse) -> AdminStatus:

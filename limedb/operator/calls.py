@@ -16,8 +16,11 @@ from typing import Self, TypeVar, cast
 import grpc
 
 from limedb.core.quorum import Level
-from limedb.errors import LimeDBError, RequestTimeoutError
+from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.operator.call_errors import error_of
+from limedb.tls.diagnosis import why
+from limedb.tls.dialling import open_channel
+from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedb.wire.expiry import expire_at
 from limedb.wire.levels import consistency_of
@@ -27,6 +30,8 @@ T = TypeVar("T")
 
 REMEDY = "; is a node or Envoy running there? --target or LIMEDB_TARGET names another address"
 """Ends the error of a call where nothing answers."""
+TLS_REMEDY = "; --ca, --cert and --key, or LIMEDB_CA and its like, name the files"
+"""Ends the error where TLS failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +70,15 @@ class ClusterState:
 
 
 class Caller:
-    """Calls a node, or Envoy, at target (host:port). timeout: seconds for each call.
+    """Calls a node, or Envoy, at a target. timeout: seconds for each call.
 
     Every call raises UnavailableError if nothing answers, RequestTimeoutError if it is too slow,
     UnsupportedError if there is no such call, and RemoteError if the node answers with an error.
     """
 
-    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
-        self._target, self._channel, self._timeout = target, channel, timeout
+    def __init__(self, target: Target, channel: grpc.Channel, timeout: float) -> None:
+        self._target, self._address = target, target.address
+        self._channel, self._timeout = channel, timeout
 
     def _call(self, call: Callable[[], T]) -> T:
         try:
@@ -98,13 +104,16 @@ class Caller:
                 limit = silence
         except grpc.RpcError as error:
             if alarm.rang:
-                raise RequestTimeoutError(limit or 0.0, self._target) from None
+                raise RequestTimeoutError(limit or 0.0, self._address) from None
             raise self._error_of(cast("grpc.Call", error)) from None
         finally:
             ending.cancel()
 
     def _error_of(self, error: grpc.Call) -> LimeDBError:
-        return error_of(self._target, error, self._timeout, REMEDY)
+        found = error_of(self._address, error, self._timeout, REMEDY)
+        if isinstance(found, UnavailableError) and (reason := why(self._target)):
+            return UnavailableError(f"{self._address}: {reason}{TLS_REMEDY}")
+        return found
 
 
 class _Alarm:
@@ -134,7 +143,7 @@ class _Alarm:
 class NodeClient(Caller):
     """Reads and writes keys. level: of consistency; None: the node's default."""
 
-    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+    def __init__(self, target: Target, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
         self._kv = kv_pb2_grpc.KVServiceStub(channel)
 
@@ -209,7 +218,8 @@ def _receipt(receipt: record_pb2.Receipt) -> Receipt:
 
 
 @contextmanager
-def node_client(target: str, timeout: float = 5.0) -> Iterator[NodeClient]:
-    """Open a client of the node or Envoy at target (host:port) for the block."""
-    with grpc.insecure_channel(target, options_for(timeout)) as channel:
-        yield NodeClient(target, channel, timeout)
+def node_client(target: Target | str, timeout: float = 5.0) -> Iterator[NodeClient]:
+    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    to = target_of(target)
+    with open_channel(to, options_for(timeout)) as channel:
+        yield NodeClient(to, channel, timeout)

@@ -16,6 +16,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from limedb.operator.calls import Caller
+from limedb.tls.dialling import open_channel
+from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
@@ -68,7 +70,7 @@ class ClusterSample:
 class ClusterClient(Caller):
     """Asks for views. It raises the errors of every Caller."""
 
-    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+    def __init__(self, target: Target, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
         self._stub = cluster_pb2_grpc.ClusterServiceStub(channel)
 
@@ -108,10 +110,11 @@ class ClusterClient(Caller):
 
 
 @contextmanager
-def cluster_client(target: str, timeout: float) -> Iterator[ClusterClient]:
-    """Open a client of the node or Envoy at target (host:port) for the block."""
-    with grpc.insecure_channel(target, options_for(timeout)) as channel:
-        yield ClusterClient(target, channel, timeout)
+def cluster_client(target: Target | str, timeout: float) -> Iterator[ClusterClient]:
+    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    to = target_of(target)
+    with open_channel(to, options_for(timeout)) as channel:
+        yield ClusterClient(to, channel, timeout)
 
 
 def _view(answer: Message) -> View:

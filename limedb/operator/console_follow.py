@@ -15,6 +15,8 @@ from limedb.aio.retrying import LONGEST_LOOK_SECONDS, Pauses
 from limedb.aio.whole_reads import whole
 from limedb.operator import console_convert as convert
 from limedb.operator.console_values import Lost, Sample
+from limedb.tls.dialling import open_aio_channel
+from limedb.tls.target import ClientTls, Target
 from limedb.wire.channels import options_for
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
@@ -30,10 +32,11 @@ FIRST_PAUSE_SECONDS = 0.5
 
 class Follower:
     """Follows the cluster behind some addresses (host:port). late: a node whose sample is more seconds late
-    counts as lost, since it may hang while its connection stays open.
+    counts as lost, since it may hang while its connection stays open. tls: None: in the clear.
     """
 
-    def __init__(self, addresses: tuple[str, ...], late: float) -> None:
+    def __init__(self, addresses: tuple[str, ...], late: float, tls: ClientTls | None = None) -> None:
+        self._tls = tls
         self._silence = INTERVAL_MS / 1000 + late
         self._seeds, self._others = addresses, addresses[:0]
         self._current = addresses[0]
@@ -72,7 +75,7 @@ class Follower:
     async def _through(self, address: str) -> AsyncGenerator[Sample | Lost, None]:
         """Yield the samples of one node, then the reason why there are no more."""
         reason = "it ended the stream"
-        async with grpc.aio.insecure_channel(address, options_for(self._silence)) as channel:
+        async with open_aio_channel(Target(address, self._tls), options_for(self._silence)) as channel:
             stub = cluster_pb2_grpc.ClusterServiceStub(channel)
             call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=INTERVAL_MS))
             try:

@@ -4,16 +4,19 @@ Tested in tests/scenarios/test_led_astray.py and tests/launch/test_cluster.py.
 """
 
 from limedb.operator.calls import ClusterState, node_client
+from limedb.tls.target import Target
 
 
-def fetch_state(address: str, timeout: float) -> ClusterState:
-    """Return the cluster as a node (host:port) sees it. UnavailableError, RequestTimeoutError."""
+def fetch_state(address: Target | str, timeout: float) -> ClusterState:
+    """Return the cluster as a node (host:port: in the clear) sees it. UnavailableError,
+    RequestTimeoutError.
+    """
     with node_client(address, timeout) as node:
         return node.state()
 
 
-def fetch_problems(address: str, timeout: float) -> tuple[str, ...]:
-    """Return the problems of itself and the members that the node at address (host:port) reports.
+def fetch_problems(address: Target | str, timeout: float) -> tuple[str, ...]:
+    """Return the problems of itself and the members that a node (host:port: in the clear) reports.
     UnavailableError, RequestTimeoutError.
     """
     from limedb.operator.admin import admin_client  # seldom needed, and slow to load

@@ -13,6 +13,8 @@ import grpc
 
 from limedb.core.quorum import Level
 from limedb.operator.calls import Caller
+from limedb.tls.dialling import open_channel
+from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedb.wire.levels import consistency_of
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
@@ -77,7 +79,7 @@ class ScanClient(Caller):
     errors of every Caller, between two messages.
     """
 
-    def __init__(self, target: str, channel: grpc.Channel, timeout: float) -> None:
+    def __init__(self, target: Target, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(target, channel, timeout)
         self._kv = kv_pb2_grpc.KVServiceStub(channel)
 
@@ -122,10 +124,11 @@ class ScanClient(Caller):
 
 
 @contextmanager
-def scan_client(target: str, timeout: float = 5.0) -> Iterator[ScanClient]:
-    """Open a client of the node or Envoy at target (host:port) for the block."""
-    with grpc.insecure_channel(target, options_for(timeout)) as channel:
-        yield ScanClient(target, channel, timeout)
+def scan_client(target: Target | str, timeout: float = 5.0) -> Iterator[ScanClient]:
+    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    to = target_of(target)
+    with open_channel(to, options_for(timeout)) as channel:
+        yield ScanClient(to, channel, timeout)
 
 
 def _entry(entry: kv_pb2.ScanEntry, keys_only: bool) -> ScanEntry:

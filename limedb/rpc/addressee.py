@@ -11,8 +11,8 @@ that it means, and a node refuses calls that are meant for another. The URL is e
 the epoch, and in one epoch a URL belongs to one node_id.
 
 This holds among honest nodes, however their traffic is led astray. It proves nothing about a node that lies
-about its name, for nodes have no keys yet (docs/decisions/0002-topology-claims.md). Callers of an older
-version name no node, and are served.
+about its name: with TLS its certificate does (`rpc/caller.py`). Callers of an older version name no node, and
+are served.
 """
 
 from collections.abc import Callable
@@ -29,10 +29,14 @@ HEADER = "limedb-node-bin"
 
 
 class AddressedChannel:
-    """A channel for stubs: all calls over it name the node that they are meant for."""
+    """A channel for stubs: all calls over it name the node that they are meant for. metadata: what else they
+    carry.
+    """
 
-    def __init__(self, channel: grpc.aio.Channel, node_url: str) -> None:
-        self._channel, self._metadata = channel, ((HEADER, node_url.encode()),)
+    def __init__(
+        self, channel: grpc.aio.Channel, node_url: str, metadata: tuple[tuple[str, bytes], ...] = ()
+    ) -> None:
+        self._channel, self._metadata = channel, ((HEADER, node_url.encode()), *metadata)
 
     def __getattr__(self, kind: str) -> Callable[..., Any]:
         """The channel's `unary_unary` and similar methods."""

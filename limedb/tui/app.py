@@ -16,6 +16,7 @@ from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, brief
+from limedb.tls.target import Target
 from limedb.tui import gossip, ring
 from limedb.tui.cluster import Cluster
 from limedb.tui.data_pane import DataPane
@@ -56,7 +57,7 @@ class LimeApp(App[None]):
 
     def __init__(
         self,
-        target: str,
+        target: Target | str,
         seconds: float,
         *,
         light: bool = False,
@@ -70,7 +71,7 @@ class LimeApp(App[None]):
             self.register_theme(theme)
         self.theme = (LIGHT if light else DARK).name
         self._shares = ring.Shares()
-        self.cluster = Cluster(target)
+        self.cluster = Cluster(str(target))
 
     def compose(self) -> ComposeResult:
         """Yield a headline, two tabs, and the keys."""

@@ -17,22 +17,24 @@ from limedb.errors import UnavailableError
 from limedb.operator.console import ConsoleCalls
 from limedb.operator.console_follow import Follower
 from limedb.operator.console_values import Gossip, KeyPage, Lost, Owner, Sample
+from limedb.tls.target import Target, target_of
 from limedb.tui.drafts import Draft
 
 PAGE_SIZE = 100
 
 
 class TuiSession:
-    """The cluster behind some addresses, "host:port,host:port". seconds: the time for an answer, and for a
-    late sample. InvalidRequestError: these are not addresses.
+    """The cluster behind some addresses, "host:port,host:port", in the clear. seconds: the time for an
+    answer, and for a late sample. InvalidRequestError: these are not addresses.
 
     Calls raise LimeDBError when they fail. Those for keys go to one cluster, the first that answered: once
     another one answers, they fail until `reconnect`.
     """
 
-    def __init__(self, target: str, seconds: float) -> None:
-        self._seconds = seconds
-        self._follower, self._calls = Follower(addresses_of(target), seconds), ConsoleCalls(seconds)
+    def __init__(self, target: Target | str, seconds: float) -> None:
+        self._seconds, self._target = seconds, target_of(target)
+        tls, addresses = self._target.tls, addresses_of(self._target.address)
+        self._follower, self._calls = Follower(addresses, seconds, tls), ConsoleCalls(seconds, tls)
         self._client: Client | None = None
         self._opening = asyncio.Lock()
         self._own = self._met = ""
@@ -109,8 +111,8 @@ class TuiSession:
         async with self._opening:
             self._refuse_other()
             if self._client is None:
-                addresses = ",".join(self._follower.addresses)
-                client = connect(addresses, timeout=self._seconds, cluster_id=self._own)
+                to = self._target.at(",".join(self._follower.addresses))
+                client = connect(to.url, timeout=self._seconds, cluster_id=self._own, **to.files)
                 await client.open()
                 self._client = client
         return self._client

@@ -34,6 +34,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
     errors.TopologyChangeError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RequestTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.PeersOnlyError: grpc.StatusCode.PERMISSION_DENIED,
     errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
     errors.WatchGapError: grpc.StatusCode.OUT_OF_RANGE,
     errors.TooManyWatchesError: grpc.StatusCode.RESOURCE_EXHAUSTED,

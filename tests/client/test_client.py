@@ -202,7 +202,7 @@ async def test_a_bad_value_is_refused(node: str, value: Any) -> None:
             await db.set(new_key(), value)
 
 
-@pytest.mark.parametrize("addresses", ["", "nowhere", "host:port", "a:1,b", "https://a:1", "http://a:1/path"])
+@pytest.mark.parametrize("addresses", ["", "nowhere", "host:port", "a:1,b", "ftp://a:1", "http://a:1/path"])
 def test_bad_addresses_are_refused(addresses: str) -> None:
     with pytest.raises(InvalidRequestError):
         limedb.connect(addresses)
@@ -263,8 +263,12 @@ def test_addresses_that_are_no_text_are_refused(addresses: Any) -> None:
 
 
 def test_what_can_never_be_reached_is_said_of_an_option() -> None:
-    with pytest.raises(InvalidRequestError, match="has no TLS"):
-        limedb.connect("https://127.0.0.1:8484")
+    with pytest.raises(InvalidRequestError, match="must all be https, or none"):
+        limedb.connect("https://127.0.0.1:8484,http://127.0.0.1:8485")
+    with pytest.raises(InvalidRequestError, match="with tls_ca or tls_cert"):
+        limedb.connect("http://127.0.0.1:8484", tls_ca="ca.pem")
+    with pytest.raises(InvalidRequestError, match="go together"):
+        limedb.connect_sync("127.0.0.1:8484", tls_cert="cert.pem")
     with pytest.raises(InvalidRequestError, match="must be True, False or 'auto'"):
         limedb.connect("127.0.0.1:8484", follow_ring="x")  # type: ignore[arg-type]
 

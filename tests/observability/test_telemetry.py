@@ -32,6 +32,7 @@ def source(requests: RequestStats | None = None) -> Source:
         peers=lambda: {"active": 2, "stale": 0, "dead": 1},
         store=lambda: StoreStats("memory", keys=7, size=4096),
         shares=lambda: {"answers": (500, 3)},
+        days_left=lambda: {"clients and peers": 29.5},
     )
 
 
@@ -118,6 +119,8 @@ def test_metrics_arrive_with_their_values(receiver: OtlpReceiver) -> None:
     answers = {"limedb.memory.share": "answers"}
     assert _one(receiver.metrics("limedb.memory.held"), answers).value == 500
     assert _one(receiver.metrics("limedb.memory.refused"), answers).value == 3
+    (days,) = receiver.metrics("limedb.certificate.days_left")
+    assert (days.value, days.attributes["limedb.certificate"]) == (29.5, "clients and peers")
     assert all(point.attributes["limedb.node.url"] == NODE for point in receiver.metrics())
 
 

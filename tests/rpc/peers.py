@@ -18,6 +18,7 @@ from limedb.ports import Applied, ChangeBatch, RangePage
 from limedb.rpc.addressee import check_addressee
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.memory import Memory
+from limedb.rpc.server.method import Check
 from limedb.rpc.server.replica import ReplicaServicer
 from limedb.rpc.server.server import Server, Servicer
 from limedb.rpc.server.topology import TopologyServicer
@@ -118,14 +119,20 @@ async def serving(address: str, *servicers: Servicer, name: str = "") -> AsyncIt
     """A server of some services, for the time of the block. name: of its node, where calls may say which one
     they mean.
     """
-    server = Server(new_memory())
-    for servicer in servicers:
-        server.add(servicer, check=partial(check_addressee, name) if name else None)
+    server = new_server(*servicers, check=partial(check_addressee, name) if name else None)
     await server.start([address])
     try:
         yield server
     finally:
         await server.stop(0.1)
+
+
+def new_server(*servicers: Servicer, check: Check | None = None) -> Server:
+    """A server of some services that doesn't listen yet. check: raises the refusal of a call."""
+    server = Server(new_memory())
+    for servicer in servicers:
+        server.add(servicer, check=check)
+    return server
 
 
 def servicers(replica: Any, keeper: Any = None) -> tuple[Servicer, Servicer]:

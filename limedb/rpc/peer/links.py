@@ -14,9 +14,9 @@ from limedb.aio.running_time import timeout as attended
 from limedb.errors import ReplicaUnreachableError
 from limedb.ports import CallTracing, Clock
 from limedb.rpc.addressee import AddressedChannel
+from limedb.rpc.peer.dialling import Dialling, InTheClear
 from limedb.rpc.peer.stream import PeerStream
 from limedb.rpc.peer.watchdog import Call, Watchdog
-from limedb.wire.channels import CHANNEL_OPTIONS
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
 S = TypeVar("S")
@@ -52,9 +52,11 @@ class PeerLink:
         address: str,
         clock: Clock,
         tracing: CallTracing | None = None,
+        dialling: Dialling | None = None,
     ) -> None:
         self.node_url, self.address = node_url, address
         self._tracing = tracing
+        self._dialling = dialling or InTheClear()
         self._clock, self._watchdog = clock, Watchdog(clock, self._ping, self._renew)
         self._closing: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -180,11 +182,12 @@ class PeerLink:
             async with asyncio.timeout(RETRY_SECONDS):
                 await channel.wait_for_state_change(grpc.ChannelConnectivity.TRANSIENT_FAILURE)
         except TimeoutError:
-            self.doubt("connection refused or lost")
-            raise ReplicaUnreachableError(self.node_url, "connection refused or lost") from None
+            reason = await self._dialling.why(self.node_url, self.address) or "connection refused or lost"
+            self.doubt(reason)
+            raise ReplicaUnreachableError(self.node_url, reason) from None
 
     def _open(self) -> None:
-        self._channel = grpc.aio.insecure_channel(self.address, CHANNEL_OPTIONS)
+        self._channel = self._dialling.open(self.node_url, self.address)
         self._addressed = self._traced = self._to_peer(self._channel)
         if self._tracing is not None:
             self._traced = self._to_peer(self._tracing.calling(self._channel))
@@ -193,7 +196,8 @@ class PeerLink:
         self._stream = None
 
     def _to_peer(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
-        return cast("grpc.aio.Channel", AddressedChannel(channel, self.node_url))
+        addressed = AddressedChannel(channel, self.node_url, self._dialling.metadata)
+        return cast("grpc.aio.Channel", addressed)
 
     def _renew(self) -> None:
         """Replace the channel by a new one, and close the old one in the background; `close` waits
@@ -233,7 +237,8 @@ def _carry(channel: grpc.aio.Channel) -> "grpc.aio.StreamStreamMultiCallable[byt
 class PeerLinks:
     """The links of a node, made at first use and kept.
 
-    address_of: host:port of a peer's URL, by gossip. A peer that moved gets a new link.
+    address_of: host:port of a peer's URL, by gossip. A peer that moved gets a new link. dialling: opens
+    channels; None: in the clear.
     """
 
     def __init__(
@@ -241,8 +246,10 @@ class PeerLinks:
         address_of: Callable[[str], str],
         clock: Clock,
         tracing: CallTracing | None = None,
+        dialling: Dialling | None = None,
     ) -> None:
         self._address_of, self._clock, self._tracing = address_of, clock, tracing
+        self._dialling = dialling
         self._links: dict[str, PeerLink] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -253,12 +260,12 @@ class PeerLinks:
         if link is None or link.address != address:
             if link is not None:
                 self._drop(link)
-            link = self._links[node_url] = PeerLink(node_url, address, self._clock, self._tracing)
+            link = self._links[node_url] = self.aside(node_url, address)
         return link
 
     def aside(self, node_url: str, address: str) -> PeerLink:
         """A link to an address, which the caller closes."""
-        return PeerLink(node_url, address, self._clock, self._tracing)
+        return PeerLink(node_url, address, self._clock, self._tracing, self._dialling)
 
     async def close(self) -> None:
         """Close all links; calls under way on them end."""

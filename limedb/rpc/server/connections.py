@@ -16,7 +16,7 @@ import math
 import os
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from struct import Struct
@@ -49,12 +49,12 @@ def raise_descriptor_limit() -> None:
 
 
 class Connections:
-    """Limits the connections to a port. limit: descriptors that the process may open; None: the limit in
+    """Limits the connections to some ports. limit: descriptors that the process may open; None: the limit in
     force.
     """
 
-    def __init__(self, port: int, limit: int | None = None) -> None:
-        self._port = port
+    def __init__(self, ports: Collection[int], limit: int | None = None) -> None:
+        self._ports = ports
         self._limit = limit or resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._ended = 0
         self._log_at = 0.0
@@ -72,7 +72,7 @@ class Connections:
         if _lowest_free() < most:
             return 0
         descriptors = _descriptors(self._limit)
-        found = [c for d in descriptors if (c := _connection(d, self._port)) is not None]
+        found = [c for d in descriptors if (c := _connection(d, self._ports)) is not None]
         victims = sorted(found, key=lambda c: (c.received, -c.descriptor))
         return sum(_end(victim.descriptor) for victim in victims[: max(0, len(descriptors) - most)])
 
@@ -113,11 +113,11 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def _connection(descriptor: int, port: int) -> _Connection | None:
-    """The connection of a descriptor; None: it isn't a connection to the port."""
+def _connection(descriptor: int, ports: Collection[int]) -> _Connection | None:
+    """The connection of a descriptor; None: it isn't a connection to one of the ports."""
     try:
         with _borrowed(descriptor) as connection:
-            if connection.getsockname()[1] != port or not connection.getpeername():
+            if connection.getsockname()[1] not in ports or not connection.getpeername():
                 return None
             info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
     except (OSError, IndexError, TypeError):  # a file, a listening socket, or closed meanwhile

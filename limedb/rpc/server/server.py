@@ -8,7 +8,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -79,9 +79,27 @@ def check_nothing(context: Context) -> None:
     """Let every call begin."""
 
 
+def all_of(*checks: Check) -> Check:
+    """A check that refuses what the first of some refuses that does."""
+
+    def check(context: Context) -> None:
+        for each in checks:
+            each(context)
+
+    return check
+
+
 def is_about_us(record: logging.LogRecord) -> bool:
     """Whether a line of gRPC's log reports more than a client that went away before its answer was sent."""
     return "ExecuteBatchError raised in core" not in record.getMessage()
+
+
+class Listener(NamedTuple):
+    """Where to listen. credentials: of TLS; None: in the clear. setting: the one that chose the port."""
+
+    address: str
+    credentials: grpc.ServerCredentials | None = None
+    setting: str = "SERVER_PORT"
 
 
 class Server:
@@ -156,21 +174,27 @@ class Server:
         self._grpc.add_generic_rpc_handlers((handlers,))
         self._names.append(service.full_name)
 
-    async def start(self, addresses: Sequence[str]) -> None:
-        """Listen at host:port and answer, as NOT_SERVING until set_serving. ConfigError: a port is taken."""
+    async def start(self, addresses: Sequence["str | Listener"]) -> None:
+        """Listen at host:port (in the clear, unless a Listener says more) and answer, as NOT_SERVING until
+        set_serving. ConfigError: a port is taken.
+        """
         for servicer in reflection.servicers(self._names):
             self.add(servicer)
         await self.set_serving(False)
         for address in addresses:
-            self._bind(address)
+            self._bind(address if isinstance(address, Listener) else Listener(address))
         await self._grpc.start()
 
-    def _bind(self, address: str) -> None:
+    def _bind(self, listener: "Listener") -> None:
+        address, credentials = listener.address, listener.credentials
         try:
-            self._grpc.add_insecure_port(address)
+            if credentials is None:
+                self._grpc.add_insecure_port(address)
+            else:
+                self._grpc.add_secure_port(address, credentials)
         except RuntimeError:
             raise ConfigError(
-                "SERVER_PORT", address.rpartition(":")[2], f"a free port: {address} is taken"
+                listener.setting, address.rpartition(":")[2], f"a free port: {address} is taken"
             ) from None
 
     async def set_serving(self, serving: bool) -> None:

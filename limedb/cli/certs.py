@@ -1,0 +1,211 @@
+"""`limedb certs`: arguments and screens only."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from limedb.cli.options import Command, Group, Number
+from limedb.cli.output import JSON, TABLE, echo_json, output_option, show_rows
+from limedb.config import address_of
+from limedb.errors import ConfigError
+
+if TYPE_CHECKING:
+    from limedb.tls.authority import Holder
+    from limedb.tls.certificates import Facts
+    from limedb.tls.folder import CertificateFolder
+
+CA_DAYS, DAYS = 3650.0, 365.0
+_dir = click.option(
+    "--dir", "folder", default="certs", show_default=True, metavar="DIR", type=click.Path(path_type=Path),
+    help="The folder of the certificates.",
+)  # fmt: skip
+_force = click.option("--force", is_flag=True, help="Replace files that are there.")
+_csr = click.option("--csr", is_flag=True, help="Make a request for another CA, instead of a certificate.")
+
+
+def _days(default: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--days", default=default, show_default=True, type=Number(0.01, 36_500), help="How long it is valid."
+    )
+
+
+@click.group(
+    cls=Group,
+    examples="""
+    limedb certs init
+    limedb certs node http://node1:8484
+    limedb certs client alice
+    """,
+)
+def certs() -> None:
+    """Make and show the certificates of nodes and clients. docs/security.md has the steps."""
+
+
+@certs.command(cls=Command, examples="limedb certs init --dir certs")
+@click.option("--name", default="LimeDB CA", show_default=True, help="The name of the CA.")
+@_days(CA_DAYS)
+@_dir
+@_force
+def init(name: str, days: float, folder: Path, force: bool) -> None:
+    """Make a CA: ca.pem, which everybody gets, and ca.key, which only the issuer of certificates needs."""
+    path = _folder(folder, force).make_authority(name, days)
+    click.echo(f"{path} and ca.key; keep ca.key away from nodes: with it anyone can become one")
+
+
+@certs.command(
+    cls=Command,
+    examples="""
+    limedb certs node http://node1:8484
+    limedb certs node http://node1:8484 --advertise 10.0.0.7:8484
+    limedb certs node http://node1:8484 --csr
+    """,
+)
+@click.argument("node_url", metavar="NODE_URL", envvar="NODE_URL")
+@click.option(
+    "--advertise",
+    metavar="HOST:PORT",
+    envvar="ADVERTISE_ADDRESS",
+    help="Its ADVERTISE_ADDRESS, if it has one.",
+)
+@click.option("--host", "hosts", multiple=True, help="Another name or address at which clients reach it.")
+@_csr
+@_days(DAYS)
+@_dir
+@_force
+def node(
+    node_url: str,
+    advertise: str | None,
+    hosts: tuple[str, ...],
+    csr: bool,
+    days: float,
+    folder: Path,
+    force: bool,
+) -> None:
+    """Make the certificate of the node NODE_URL, for its clients and for the other nodes."""
+    from limedb.tls.authority import node_holder
+
+    try:
+        own = [_host(address_of(node_url)), *([_host(advertise)] if advertise else []), *hosts]
+        holder = node_holder(node_url, own)
+    except ValueError as flaw:
+        raise ConfigError("NODE_URL", node_url, str(flaw)) from None
+    _make(folder, force, node_url, holder, days, csr)
+
+
+@certs.command(cls=Command, examples="limedb certs server envoy --host limedb.example.com")
+@click.argument("name")
+@click.option(
+    "--host", "hosts", multiple=True, required=True, help="A name or address at which clients reach it."
+)
+@_csr
+@_days(DAYS)
+@_dir
+@_force
+def server(name: str, hosts: tuple[str, ...], csr: bool, days: float, folder: Path, force: bool) -> None:
+    """Make the certificate of a proxy in front of the nodes, such as Envoy."""
+    from limedb.tls.authority import Holder
+
+    _make(folder, force, name, Holder("server", name, hosts), days, csr)
+
+
+@certs.command(cls=Command, examples="limedb certs client alice")
+@click.argument("name")
+@_csr
+@_days(DAYS)
+@_dir
+@_force
+def client(name: str, csr: bool, days: float, folder: Path, force: bool) -> None:
+    """Make the certificate of the client NAME."""
+    from limedb.tls.authority import Holder
+
+    _make(folder, force, name, Holder("client", name), days, csr)
+
+
+@certs.command(cls=Command, examples="limedb certs renew certs/node1-8484.pem")
+@click.argument("files", nargs=-1, required=True, metavar="FILE..", type=click.Path(path_type=Path))
+@_days(DAYS)
+@_dir
+def renew(files: tuple[Path, ...], days: float, folder: Path) -> None:
+    """Replace certificates and their keys by new ones with the same names. Running nodes notice it, and lose
+    no connection.
+    """
+    for path in files:
+        _folder(folder, True).renew(path, days)
+        click.echo(f"{path} is valid for another {days:g} days")
+
+
+@certs.command(
+    cls=Command,
+    examples="""
+    limedb certs show certs/*.pem
+    limedb certs show certs/node1-8484.pem -o json
+    """,
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE..", type=click.Path(path_type=Path))
+@output_option(TABLE)
+def show(files: tuple[Path, ...], shape: str) -> None:
+    """Show what certificates say: the role, the names, the days left."""
+    from limedb.tls.certificates import facts_of
+    from limedb.tls.folder import read
+
+    found = [(path, facts_of(read(path)[0])) for path in files]
+    if shape == JSON:
+        for path, facts in found:
+            echo_json(_view(path, facts))
+        return
+    columns = ("FILE", "ROLE", "NAME", "ISSUER", ">DAYS LEFT", "NAMES")
+    now = datetime.now(UTC)
+    show_rows(
+        shape,
+        columns,
+        [
+            (path, facts.role, facts.subject, facts.issuer, int(facts.days_left(now)), " ".join(facts.names))
+            for path, facts in found
+        ],
+    )
+
+
+def _view(path: Path, facts: "Facts") -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "role": facts.role,
+        "name": facts.subject,
+        "issuer": facts.issuer,
+        "begins": facts.begins.isoformat(),
+        "ends": facts.ends.isoformat(),
+        "daysLeft": round(facts.days_left(), 2),
+        "names": list(facts.names),
+        "key": facts.key,
+    }
+
+
+def _make(folder: Path, force: bool, name: str, holder: "Holder", days: float, csr: bool) -> None:
+    """Make a certificate or a request, and print what its holder needs."""
+    from limedb.tls.folder import file_name
+
+    made, base = _folder(folder, force), file_name(name)
+    if csr:
+        path = made.request(base, holder)
+        purposes = "client" if holder.role == "client" else "server and client"
+        click.echo(f"{path}: have your CA issue exactly these names, for {purposes} authentication")
+        return
+    path = made.issue(base, holder, days)
+    prefix = "TLS" if holder.role == "node" else "LIMEDB"
+    click.echo(f"{prefix}_CA={made.ca.absolute()}")
+    if holder.role != "server":
+        click.echo(f"{prefix}_CERT={path.absolute()}\n{prefix}_KEY={made.key(base).absolute()}")
+    else:
+        click.echo(f"certificate {path.absolute()}, key {made.key(base).absolute()}")
+
+
+def _folder(path: Path, replaces: bool) -> "CertificateFolder":
+    from limedb.tls.folder import CertificateFolder
+
+    return CertificateFolder(path, replaces)
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")

@@ -1,0 +1,62 @@
+"""The certificates of a local cluster: `limedb cluster start --tls`.
+
+It owns the folder `certs` beside the data: a CA, a certificate for each node, one for Envoy and one for
+clients. It makes those that are missing, and new ones for those that expire soon. It must never be used on
+more than one machine.
+
+Tested in tests/launch/test_tls.py.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from limedb.config import LOOPBACK_HOSTS
+from limedb.tls.authority import Holder, node_holder
+from limedb.tls.certificates import facts_of
+from limedb.tls.folder import CertificateFolder, read
+
+DAYS = 365.0
+CA_DAYS = 3650.0
+RENEW_DAYS = 60.0
+"""A certificate that expires sooner is replaced at the start."""
+ENVOY, CLIENT = "envoy", "client"
+
+
+class LocalCertificates:
+    """The certificates in the folder of a local cluster."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = CertificateFolder(folder / "certs", replaces=True)
+
+    def settings(self, name: str, url: str) -> Mapping[str, str]:
+        """The settings of a node of that name and URL, whose certificate is there when this returns."""
+        host = url.removeprefix("http://").rpartition(":")[0].strip("[]")
+        self._make(name, node_holder(url, [host]))
+        self._make(CLIENT, Holder("client", CLIENT))
+        return self._paths(name)
+
+    def envoy(self, host: str) -> Mapping[str, str]:
+        """The same for Envoy, which listens at a host."""
+        hosts = [] if host in ("0.0.0.0", "::") else [host]  # noqa: S104 (nobody listens)
+        self._make(ENVOY, Holder("server", ENVOY, tuple(dict.fromkeys([*hosts, *sorted(LOOPBACK_HOSTS)]))))
+        return self._paths(ENVOY)
+
+    def _paths(self, name: str) -> dict[str, str]:
+        made = self._folder
+        return {"TLS_CA": str(made.ca), "TLS_CERT": str(made.cert(name)), "TLS_KEY": str(made.key(name))}
+
+    def _make(self, name: str, holder: Holder) -> None:
+        if not self._folder.ca.exists():
+            self._folder.make_authority("LimeDB, local cluster", CA_DAYS)
+        path = self._folder.cert(name)
+        if path.exists():
+            facts = facts_of(read(path)[0])
+            if facts.days_left() > RENEW_DAYS and set(holder.hosts) <= set(facts.names):
+                return
+        self._folder.issue(name, holder, DAYS)
+
+
+def client_files(ca: Path) -> tuple[Path, Path]:
+    """The certificate and key for clients of the cluster with that CA."""
+    folder = CertificateFolder(ca.parent)
+    return folder.cert(CLIENT), folder.key(CLIENT)

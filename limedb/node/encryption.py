@@ -1,0 +1,86 @@
+"""What a node's settings of TLS make of its ports and its calls.
+
+It owns the choice: in the clear on one port, or TLS for clients, and mutual TLS for nodes on a port of their
+own. It must never read a file itself: the keyrings do.
+
+Tested in tests/tls/test_nodes.py.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+from limedb.config import Config
+from limedb.core.problems import Problem
+from limedb.rpc.caller import check_caller
+from limedb.rpc.peer.dialling import Dialling, InTheClear, MutualTls
+from limedb.rpc.server.method import Check
+from limedb.rpc.server.server import Listener, check_nothing, listen_addresses
+from limedb.tls.keyring import Keyring
+from limedb.tls.paths import paths_of
+from limedb.tls.serving import server_credentials
+
+
+class Encryption:
+    """The TLS of a node. ConfigError: a setting or a file can't be used."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        clients, peers = paths_of(config)
+        self._peers = Keyring(peers, config.node_url) if peers else None
+        self._clients = self._peers if clients == peers else None
+        if clients and self._clients is None:
+            self._clients = Keyring(clients)
+
+    def listeners(self) -> list[Listener]:
+        """Where the node listens."""
+        config, keys = self._config, self._clients
+        asks = config.tls_client_cert == "required"
+        clients = [
+            Listener(address, server_credentials(keys, asks) if keys else None)
+            for address in listen_addresses(config.host, config.server_port, config.is_loopback)
+        ]
+        if self._peers is None:
+            return clients
+        return clients + [
+            Listener(address, server_credentials(self._peers, True), "PEER_PORT_OFFSET")
+            for address in listen_addresses(config.host, config.peer_port, config.is_loopback)
+        ]
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that it listens on."""
+        own = self._config.server_port
+        return (own,) if self._peers is None else (own, self._config.peer_port)
+
+    def dialling(self) -> Dialling:
+        """How it opens channels to other nodes."""
+        config = self._config
+        if self._peers is None:
+            return InTheClear()
+        return MutualTls(self._peers, self._peers.paths.for_calls, config.node_url, config.peer_port_offset)
+
+    @property
+    def check_caller(self) -> Check:
+        """The check of each call of a peer service."""
+        return check_nothing if self._peers is None else check_caller
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong with the certificates."""
+        for keyring in self._keyrings.values():
+            yield from keyring.problems()
+
+    def days_left(self) -> Mapping[str, float]:
+        """The days until each certificate expires: that for clients, and that for peers."""
+        return {name: keyring.days_left for name, keyring in self._keyrings.items()}
+
+    @property
+    def background(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The following of the files."""
+        return {f"the watch over the certificate for {name}": k.run for name, k in self._keyrings.items()}
+
+    @property
+    def _keyrings(self) -> dict[str, Keyring]:
+        """Each once."""
+        found = {"peers": self._peers, "clients": self._clients}
+        if self._clients is self._peers:
+            found = {"clients and peers": self._peers}
+        return {name: keyring for name, keyring in found.items() if keyring is not None}

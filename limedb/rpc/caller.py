@@ -1,0 +1,47 @@
+"""Which node calls a peer service, by its certificate.
+
+It owns the header by which a node names itself, and the check. The check runs before a message of the call
+is read, let alone parsed. It must never be left out where nodes speak TLS: gossip, topology, replica and
+stream have it alike, and `tests/tls/test_peer_rules.py` holds that for each RPC.
+
+Each end checks the other. The dialling one expects the name of the node that it means in the certificate of
+the one that answers (`rpc/peer/dialling.py`); this is the other direction. A connection without a
+certificate, as those of clients are, carries no name.
+"""
+
+from typing import Any
+
+import grpc
+
+from limedb.config import MAX_URL
+from limedb.errors import PeersOnlyError
+from limedb.tls.names import SUFFIX, node_name
+
+HEADER = "limedb-caller-bin"
+"""The URL of the node that calls, in UTF-8."""
+NAMES = "peer_dns"
+"""gRPC's property of a connection: the DNS names in the caller's certificate, each once."""
+
+
+def check_caller(context: "grpc.aio.ServicerContext[Any, Any]") -> None:
+    """PeersOnlyError: the caller's certificate doesn't name the node that it claims to be, or no node."""
+    proven = {name.decode(errors="replace").lower() for name in context.auth_context().get(NAMES, ())}
+    if not any(name.endswith(SUFFIX) for name in proven):
+        raise PeersOnlyError("", "the caller showed no certificate of a node")
+    claimed = _claimed(context)
+    if _name(claimed) not in proven:
+        raise PeersOnlyError(claimed, "the caller's certificate is not that of the node that it claims to be")
+
+
+def _claimed(context: "grpc.aio.ServicerContext[Any, Any]") -> str:
+    for name, value in context.invocation_metadata() or ():
+        if name == HEADER and isinstance(value, bytes):
+            return value[:MAX_URL].decode(errors="replace")
+    return ""
+
+
+def _name(url: str) -> str:
+    try:
+        return node_name(url)
+    except ValueError:
+        return ""

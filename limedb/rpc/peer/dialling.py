@@ -1,0 +1,78 @@
+"""How a node opens a channel to another: in the clear, or with TLS on both sides.
+
+It owns the port that is dialled, the certificate that is shown, and the name that the other one's must have.
+It must never decide whom to dial.
+"""
+
+import asyncio
+from typing import Protocol
+
+import grpc
+from typing_extensions import override
+
+from limedb.rpc.caller import HEADER
+from limedb.tls.diagnosis import why
+from limedb.tls.names import node_name
+from limedb.tls.serving import Keys
+from limedb.tls.target import ClientTls, Target
+from limedb.wire.channels import CHANNEL_OPTIONS
+
+Metadata = tuple[tuple[str, bytes], ...]
+
+
+class Dialling(Protocol):
+    """Opens channels. metadata: what calls on them carry, besides what each link adds."""
+
+    metadata: Metadata
+
+    def open(self, node_url: str, address: str) -> grpc.aio.Channel:
+        """A channel to the node of that name, whose clients dial that address (host:port). With TLS it shows
+        the certificate of this moment as long as it lasts: a link opens another once its peer can't be
+        reached.
+        """
+
+    async def why(self, node_url: str, address: str) -> str:
+        """Why it could not be connected to; empty: nothing is known."""
+
+
+class InTheClear(Dialling):
+    """Without TLS."""
+
+    metadata: Metadata = ()
+
+    @override
+    def open(self, node_url: str, address: str) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
+
+    @override
+    async def why(self, node_url: str, address: str) -> str:
+        return ""
+
+
+class MutualTls(Dialling):
+    """With TLS, at the port for peers. tls: the files of `keys`. own_url: this node. offset: of that port."""
+
+    def __init__(self, keys: Keys, tls: ClientTls, own_url: str, offset: int) -> None:
+        self._keys, self._tls, self._offset = keys, tls, offset
+        self.metadata = ((HEADER, own_url.encode()),)
+
+    @override
+    def open(self, node_url: str, address: str) -> grpc.aio.Channel:
+        pems = self._keys.current
+        credentials = grpc.ssl_channel_credentials(pems.ca, pems.key, pems.cert)
+        # The certificate must name the node, wherever it answers: an address proves nothing.
+        expected = ("grpc.ssl_target_name_override", node_name(node_url))
+        return grpc.aio.secure_channel(
+            peer_address(address, self._offset), credentials, (*CHANNEL_OPTIONS, expected)
+        )
+
+    @override
+    async def why(self, node_url: str, address: str) -> str:
+        target = Target(peer_address(address, self._offset), self._tls)
+        return await asyncio.to_thread(why, target, node_name(node_url))
+
+
+def peer_address(address: str, offset: int) -> str:
+    """host:port for peers of a node that clients reach at an address."""
+    host, _, port = address.rpartition(":")
+    return f"{host}:{int(port) + offset}"

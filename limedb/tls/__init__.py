@@ -1,0 +1,1 @@
+"""Certificates, and what connections make of them."""

@@ -1,0 +1,192 @@
+"""Makes certificates: a CA for development, and what it issues; or a request for another CA.
+
+It owns what is in them: ECDSA keys on P-256, the names of a node, the purposes. It must never write a file.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from limedb.config import LOOPBACK_HOSTS
+from limedb.tls import certificates
+from limedb.tls.names import node_name
+
+EARLIER = timedelta(minutes=5)
+"""A certificate is valid from this long before it was made: clocks differ."""
+MAX_COMMON_NAME = 64
+PURPOSES = {
+    "node": (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
+    "server": (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
+    "client": (ExtendedKeyUsageOID.CLIENT_AUTH,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A certificate, or a request for one, and its key, in PEM."""
+
+    cert: bytes
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whom a certificate is for. role: of PURPOSES. name: the common name; empty: none. hosts: DNS names and
+    IP addresses.
+    """
+
+    role: str
+    name: str
+    hosts: tuple[str, ...] = ()
+
+
+def node_holder(node_url: str, hosts: Iterable[str]) -> Holder:
+    """A node. hosts: at which it is reached; loopback names come together. ValueError: it can't be named."""
+    all_hosts = dict.fromkeys(host.lower() for host in hosts)
+    if any(host in LOOPBACK_HOSTS for host in all_hosts):
+        all_hosts |= dict.fromkeys(sorted(LOOPBACK_HOSTS))
+    name = node_url.removeprefix("http://")
+    return Holder("node", name if len(name) <= MAX_COMMON_NAME else "", (*all_hosts, node_name(node_url)))
+
+
+def new_key() -> bytes:
+    """A new key: ECDSA on P-256, in PKCS #8."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+
+
+def new_authority(name: str, days: float, now: datetime | None = None) -> Made:
+    """A CA that signs itself, which issues certificates for holders and no further CAs."""
+    key_pem = new_key()
+    key = _key(key_pem)
+    subject = _subject(name)
+    builder = (
+        _builder(subject, subject, key.public_key(), days, now)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+    )
+    return Made(builder.sign(key, SHA256()).public_bytes(Encoding.PEM), key_pem)
+
+
+def issue(
+    ca: Made, holder: Holder, days: float, key_pem: bytes | None = None, now: datetime | None = None
+) -> Made:
+    """A certificate for a holder, which ends no later than the CA's. key_pem: of the holder; None: a new one.
+    ValueError: the CA's key isn't that of its certificate, or its time is over.
+    """
+    authority = certificates.read(ca.cert)[0]
+    ends = certificates.facts_of(authority)
+    if not ends.is_ca or not certificates.belongs(ca.key, authority):
+        raise ValueError("the CA's certificate and key don't belong together, or it is no CA")
+    left = ends.days_left(now)
+    if left <= 0:
+        raise ValueError(f"the CA expired on {ends.ends:%Y-%m-%d}")
+    key_pem = key_pem or new_key()
+    public = _key(key_pem).public_key()
+    builder = _builder(_subject(holder.name), authority.subject, public, min(days, left), now)
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(_public(authority)), critical=False
+    )
+    for extension, is_critical in _extensions(holder):
+        builder = builder.add_extension(extension, is_critical)
+    return Made(builder.sign(_key(ca.key), SHA256()).public_bytes(Encoding.PEM), key_pem)
+
+
+def request(holder: Holder, key_pem: bytes | None = None) -> Made:
+    """A request (CSR, PKCS #10) for another CA, which must issue exactly these names and purposes."""
+    key_pem = key_pem or new_key()
+    builder = x509.CertificateSigningRequestBuilder().subject_name(_subject(holder.name))
+    for extension, is_critical in _extensions(holder):
+        builder = builder.add_extension(extension, is_critical)
+    return Made(builder.sign(_key(key_pem), SHA256()).public_bytes(Encoding.PEM), key_pem)
+
+
+def holder_of(certificate: x509.Certificate) -> Holder:
+    """Whom a certificate is for, so that another can be issued."""
+    facts = certificates.facts_of(certificate)
+    return Holder(facts.role, facts.subject, facts.names)
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public: ec.EllipticCurvePublicKey,
+    days: float,
+    now: datetime | None,
+) -> x509.CertificateBuilder:
+    moment = (now or datetime.now(UTC)).replace(microsecond=0)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(moment - EARLIER)
+        .not_valid_after(moment + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    )
+
+
+def _extensions(holder: Holder) -> list[tuple[x509.ExtensionType, bool]]:
+    found: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (_usage(signs_certificates=False), True),
+        (x509.ExtendedKeyUsage(PURPOSES[holder.role]), False),
+    ]
+    if holder.hosts:
+        found.append(
+            (x509.SubjectAlternativeName([_general(host) for host in holder.hosts]), not holder.name)
+        )
+    return found
+
+
+def _general(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _subject(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
+
+
+def _key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(pem, None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError("the key is not one of ECDSA, as `limedb certs` makes them")
+    return key
+
+
+def _public(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise ValueError("the CA's key is not one of ECDSA, as `limedb certs` makes them")
+    return key

@@ -1,0 +1,28 @@
+"""How channels to addresses that users give are opened: in the clear, or with TLS.
+
+It owns gRPC's credentials for clients. It must never judge a certificate: gRPC does.
+"""
+
+import grpc
+
+from limedb.tls.target import Shown, Target
+
+Options = tuple[tuple[str, int], ...]
+
+
+def open_channel(target: Target, options: Options) -> grpc.Channel:
+    """A channel for calls that block. ConfigError: a file of its TLS can't be read."""
+    if target.tls is None:
+        return grpc.insecure_channel(target.address, options)
+    return grpc.secure_channel(target.address, _credentials(target.tls.read()), options)
+
+
+def open_aio_channel(target: Target, options: Options, shown: Shown | None = None) -> grpc.aio.Channel:
+    """The same for asyncio. shown: what the files held; None: read them."""
+    if target.tls is None:
+        return grpc.aio.insecure_channel(target.address, options)
+    return grpc.aio.secure_channel(target.address, _credentials(shown or target.tls.read()), options)
+
+
+def _credentials(shown: Shown) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(shown.ca, shown.key, shown.cert)

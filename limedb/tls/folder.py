@@ -1,0 +1,130 @@
+"""A folder of certificates: the CA's two files, and two for each holder.
+
+It owns the files' names and rights: only their owner may read them. It must never replace a file unasked, nor
+leave half of one behind.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography import x509
+
+from limedb.errors import ConfigError
+from limedb.tls import authority, certificates
+from limedb.tls.authority import Holder, Made
+
+CA = "ca"
+
+
+class CertificateFolder:
+    """The files in a folder. replaces: whether files may be replaced."""
+
+    def __init__(self, path: Path, replaces: bool = False) -> None:
+        self.path, self._replaces = path.expanduser(), replaces
+
+    @property
+    def ca(self) -> Path:
+        """The CA's certificate, which everybody needs."""
+        return self.path / f"{CA}.pem"
+
+    def cert(self, name: str) -> Path:
+        """The certificate of a holder."""
+        return self.path / f"{name}.pem"
+
+    def key(self, name: str) -> Path:
+        """The key of a holder."""
+        return self.path / f"{name}.key"
+
+    def make_authority(self, name: str, days: float) -> Path:
+        """Make a CA. ConfigError: there is one already."""
+        made = authority.new_authority(name, days)
+        self._write({self.key(CA): made.key, self.ca: made.cert})
+        return self.ca
+
+    def issue(self, name: str, holder: Holder, days: float) -> Path:
+        """Make a certificate and its key. ConfigError: there is one already, or the CA can't be used."""
+        with _refusals(self.ca):
+            made = authority.issue(self._authority(), holder, days)
+        self._write({self.key(name): made.key, self.cert(name): made.cert})
+        return self.cert(name)
+
+    def request(self, name: str, holder: Holder) -> Path:
+        """Make a key, and a request for another CA. ConfigError: there is one already."""
+        path = self.path / f"{name}.csr"
+        with _refusals(path):
+            made = authority.request(holder)
+        self._write({self.key(name): made.key, path: made.cert})
+        return path
+
+    def renew(self, cert: Path, days: float) -> Path:
+        """Replace a certificate, and its key, by new ones for the same holder. ConfigError: it can't be read,
+        this folder's CA hasn't issued it, or the CA can't be used.
+        """
+        old = read(cert)
+        with _refusals(cert):
+            ca = self._authority()
+            if certificates.facts_of(old[0]).is_ca:
+                raise ValueError("it is a CA: make a new one, and give all nodes both for a while")
+            if not certificates.comes_from(old[:1], certificates.read(ca.cert)):
+                raise ValueError(f"{self.ca} has not issued it")
+            made = authority.issue(ca, authority.holder_of(old[0]), days)
+        _replace(cert.with_suffix(".key"), made.key)
+        _replace(cert, made.cert)
+        return cert
+
+    def _authority(self) -> Made:
+        return Made(_content(self.ca), _content(self.key(CA)))
+
+    def _write(self, contents: Mapping[Path, bytes]) -> None:
+        """Write all of some files, or none."""
+        taken = [str(path) for path in contents if path.exists()]
+        if taken and not self._replaces:
+            raise ConfigError("--dir", str(self.path), f"without {' and '.join(taken)}; --force replaces it")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for path, content in contents.items():
+                _replace(path, content)
+        except OSError as error:
+            raise ConfigError("--dir", str(self.path), f"a folder for files: {error.strerror}") from None
+
+
+def file_name(text: str) -> str:
+    """A name for files, of a NODE_URL or a client's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text.removeprefix("http://")).strip("-.") or "certificate"
+
+
+def read(path: Path) -> list[x509.Certificate]:
+    """The certificates of a file. ConfigError: it has none."""
+    with _refusals(path):
+        return certificates.read(_content(path))
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as flaw:
+        raise ConfigError("certificate", str(path), f"another one: {flaw}") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError("file", str(path), "there; `limedb certs init` makes a CA") from None
+    except OSError as error:
+        raise ConfigError("file", str(path), f"readable: {error.strerror}") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file as a whole, for its owner alone."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

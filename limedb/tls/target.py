@@ -1,0 +1,99 @@
+"""Whom a client asks, and the files with which it does.
+
+It owns these values. It must never open a channel, nor import gRPC: the command line is quick to start.
+
+Tested in tests/tls/test_dialling.py.
+"""
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple, TypedDict
+
+from limedb.errors import ConfigError
+
+PathText = str | PathLike[str]
+HTTPS = "https://"
+
+
+class Shown(NamedTuple):
+    """The contents of a client's files; None: not given."""
+
+    ca: bytes | None
+    key: bytes | None
+    cert: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """The files of a client, in PEM. ca: the CAs that servers' certificates must come from; None: those that
+    gRPC brings along. cert, key: the client's own, if servers ask for them.
+    """
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+    def read(self) -> Shown:
+        """The files' contents of this moment. ConfigError: one can't be read."""
+        return Shown(_content("ca", self.ca), _content("key", self.key), _content("cert", self.cert))
+
+
+def client_tls(
+    ca: PathText | None, cert: PathText | None, key: PathText | None, is_https: bool = False
+) -> ClientTls | None:
+    """The TLS of a client; None: in the clear, since no file is given and the address isn't https.
+    ConfigError: a certificate without its key, or the reverse.
+    """
+    if bool(cert) != bool(key):
+        raise ConfigError("tls_key" if cert else "tls_cert", "", "a file: certificate and key go together")
+    if not (ca or cert or is_https):
+        return None
+    paths = [Path(each).expanduser() if each else None for each in (ca, cert, key)]
+    return ClientTls(*paths)
+
+
+class Files(TypedDict):
+    """Arguments of `connect`."""
+
+    tls_ca: Path | None
+    tls_cert: Path | None
+    tls_key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A node or Envoy to ask. address: host:port. tls: None: in the clear."""
+
+    address: str
+    tls: ClientTls | None = None
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def url(self) -> str:
+        """As `connect` takes it, which then speaks TLS if this does."""
+        return f"{HTTPS}{self.address}" if self.tls else self.address
+
+    @property
+    def files(self) -> "Files":
+        """The arguments of `connect` besides."""
+        tls = self.tls or ClientTls()
+        return Files(tls_ca=tls.ca, tls_cert=tls.cert, tls_key=tls.key)
+
+    def at(self, address: str) -> "Target":
+        """The same at another address."""
+        return Target(address, self.tls)
+
+
+def target_of(where: Target | str) -> Target:
+    """A target; of an address alone: in the clear."""
+    return where if isinstance(where, Target) else Target(where)
+
+
+def _content(what: str, path: Path | None) -> bytes | None:
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"tls_{what}", str(path), f"a file that can be read: {error.strerror}") from None

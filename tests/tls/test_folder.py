@@ -1,0 +1,86 @@
+"""The files of certificates: their rights, and that none is replaced unasked."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from limedb.errors import ConfigError
+from limedb.tls.authority import Holder
+from limedb.tls.certificates import facts_of
+from limedb.tls.folder import CertificateFolder, file_name, read
+
+ALICE = Holder("client", "alice")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> CertificateFolder:
+    made = CertificateFolder(tmp_path / "certs")
+    made.make_authority("CA", 100)
+    return made
+
+
+def test_only_their_owner_may_read_them(folder: CertificateFolder) -> None:
+    folder.issue("alice", ALICE, 10)
+    files = sorted(folder.path.iterdir())
+    assert [path.name for path in files] == ["alice.key", "alice.pem", "ca.key", "ca.pem"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_a_file_that_is_there_stays(folder: CertificateFolder) -> None:
+    folder.issue("alice", ALICE, 10)
+    before = {path: path.read_bytes() for path in folder.path.iterdir()}
+    for make in (
+        lambda: folder.make_authority("CA", 100),
+        lambda: folder.issue("alice", ALICE, 10),
+        lambda: folder.request("alice", ALICE),
+    ):
+        with pytest.raises(ConfigError, match="--force"):
+            make()
+    assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
+
+
+def test_a_folder_that_may_replace_does(folder: CertificateFolder) -> None:
+    path = folder.issue("alice", ALICE, 10)
+    before = path.read_bytes()
+    CertificateFolder(folder.path, replaces=True).issue("alice", ALICE, 10)
+    assert path.read_bytes() != before
+
+
+def test_a_renewed_certificate_has_the_same_holder_and_another_key(folder: CertificateFolder) -> None:
+    path = folder.issue("alice", ALICE, 1)
+    before, key = facts_of(read(path)[0]), folder.key("alice").read_bytes()
+    folder.renew(path, 50)
+    after = facts_of(read(path)[0])
+    assert (after.subject, after.role) == (before.subject, before.role)
+    assert after.days_left() > 49
+    assert folder.key("alice").read_bytes() != key
+
+
+def test_it_renews_neither_a_ca_nor_what_another_has_issued(
+    folder: CertificateFolder, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="it is a CA"):
+        folder.renew(folder.ca, 1)
+    other = CertificateFolder(tmp_path / "other")
+    other.make_authority("CA", 100)
+    with pytest.raises(ConfigError, match="has not issued it"):
+        folder.renew(other.issue("bob", Holder("client", "bob"), 1), 1)
+
+
+def test_without_a_ca_it_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="limedb certs init"):
+        CertificateFolder(tmp_path).issue("alice", ALICE, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("http://node1:8484", "node1-8484"),
+        ("http://[::1]:1", "1-1"),
+        ("../../x", "x"),
+        ("///", "certificate"),
+    ],
+)
+def test_a_name_leads_nowhere_else(text: str, name: str) -> None:
+    assert file_name(text) == name

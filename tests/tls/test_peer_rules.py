@@ -1,0 +1,184 @@
+"""Every RPC of every service between nodes, called by everybody who may not.
+
+The table is made from the protos: an RPC that is added there is in it, and a service without a rule fails.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+
+from limedb.operator.remote_cluster import fetch_problems
+from limedb.rpc.caller import HEADER
+from limedb.tls.dialling import open_channel
+from limedb.tls.target import ClientTls, Target
+from limedbpb.v1 import (
+    admin_pb2,
+    cluster_pb2,
+    dashboard_pb2,
+    gossip_pb2,
+    kv_pb2,
+    replica_pb2,
+    topology_pb2,
+)
+from tests.support.certificates import Pki, asked, settings_of
+from tests.support.clusters import QUICK
+from tests.support.ports import free_ports
+from tests.support.serving import starting_node
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.cluster
+
+FILES = (admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2)
+SERVICES = {service.name: service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()}
+OF_CLIENTS = {"AdminService", "ClusterService", "DashboardService", "KVService"}
+OF_PEERS = {"GossipService", "ReplicaService", "TopologyService"}
+
+GARBAGE = b"\xff\xff\xff\xff"
+"""No message at all: a node that refuses to parse it has not looked at it."""
+SECONDS = 10
+
+
+class Caller(NamedTuple):
+    """Somebody who calls, and what comes of it. port: at which; claims: the node that it says it is."""
+
+    port: str
+    claims: str
+    outcome: grpc.StatusCode
+
+
+REFUSED, UNREACHED = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAVAILABLE
+CALLERS = {
+    "no certificate, at the clients' port": Caller("clients", "other", REFUSED),
+    "no certificate, at the peers' port": Caller("peers", "other", UNREACHED),
+    "no TLS, at the peers' port": Caller("peers", "other", UNREACHED),
+    "a certificate of another CA": Caller("peers", "other", UNREACHED),
+    "an expired certificate": Caller("peers", "other", UNREACHED),
+    "a client's certificate": Caller("peers", "other", REFUSED),
+    "a client's certificate, and no claim": Caller("peers", "", REFUSED),
+    "another node's name": Caller("peers", "own", REFUSED),
+    "a node's certificate, and no claim": Caller("peers", "", REFUSED),
+    "a node's certificate, and a claim that is no URL": Caller("peers", "nonsense", REFUSED),
+    "a node": Caller("peers", "other", grpc.StatusCode.INVALID_ARGUMENT),
+}
+
+
+class World(NamedTuple):
+    """The channels of all callers to a node. urls: of the node (own) and of another (other). target: the
+    node, as its clients ask it.
+    """
+
+    channels: Mapping[str, grpc.Channel]
+    urls: Mapping[str, str]
+    target: Target
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("peers")
+    pki, other = Pki(folder / "pki"), Pki(folder / "other", "another CA")
+    with ExitStack() as stack:
+        port, peer_port = stack.enter_context(free_ports(2))
+        own, stranger = f"http://localhost:{port}", "http://localhost:1"
+        node = pki.node(own, days=20)
+        settings = {"NODE_URL": own, "PEER_PORT_OFFSET": "1", **QUICK, **settings_of(node)}
+        stack.enter_context(starting_node(folder / "node", port, settings))
+
+        def channel(port: int, tls: ClientTls) -> grpc.Channel:
+            target = Target(f"localhost:{port}", ClientTls(pki.ca, tls.cert, tls.key))
+            return stack.enter_context(open_channel(target, ()))
+
+        def showing(tls: ClientTls) -> grpc.Channel:
+            return channel(peer_port, tls)
+
+        right, client = showing(pki.node(stranger)), showing(pki.client())
+        channels = {
+            "no certificate, at the clients' port": channel(port, ClientTls()),
+            "no certificate, at the peers' port": channel(peer_port, ClientTls()),
+            "no TLS, at the peers' port": stack.enter_context(
+                grpc.insecure_channel(f"localhost:{peer_port}")
+            ),
+            "a certificate of another CA": showing(other.node(stranger)),
+            "an expired certificate": showing(pki.expired(stranger)),
+            "a client's certificate": client,
+            "a client's certificate, and no claim": client,
+            "another node's name": right,
+            "a node's certificate, and no claim": right,
+            "a node's certificate, and a claim that is no URL": right,
+            "a node": right,
+        }
+        made = World(
+            channels,
+            {"own": own, "other": stranger, "nonsense": "nonsense", "": ""},
+            asked(f"localhost:{port}", pki.ca),
+        )
+        topology = topology_pb2.DESCRIPTOR.services_by_name["TopologyService"]
+        wait_for("the node to listen", lambda: is_up(made, topology.methods_by_name["Ping"]))
+        yield made
+
+
+def is_up(world: World, method: MethodDescriptor) -> bool:
+    return code_of(world, "a node", method, b"") is None
+
+
+def code_of(world: World, who: str, method: MethodDescriptor, message: bytes) -> grpc.StatusCode | None:
+    """The code that a call ends with; None: OK."""
+    url = world.urls[CALLERS[who].claims]
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    metadata = [(HEADER, url.encode())] if url else []
+    channel = world.channels[who]
+    options = {"timeout": SECONDS, "metadata": metadata, "wait_for_ready": False}
+    try:
+        if method.client_streaming:
+            for _ in channel.stream_stream(path)(iter([message]), **options):
+                break
+        elif method.server_streaming:
+            for _ in channel.unary_stream(path)(message, **options):
+                break
+        else:
+            channel.unary_unary(path)(message, **options)
+    except grpc.RpcError as error:
+        code: grpc.StatusCode = error.code()
+        return code
+    return None
+
+
+def methods(services: set[str]) -> list[MethodDescriptor]:
+    return [method for name in sorted(services) for method in SERVICES[name].methods]
+
+
+def test_each_service_is_for_clients_or_for_peers() -> None:
+    """A service that is added to the protos needs a place here, and in node.py."""
+    protos = Path(__file__).parents[2] / "proto" / "limedbpb" / "v1"
+    there = {
+        name
+        for file in protos.glob("*.proto")
+        for name in re.findall(r"^service (\w+)", file.read_text(), re.MULTILINE)
+    }
+    assert there == SERVICES.keys() == OF_CLIENTS | OF_PEERS
+    assert not OF_CLIENTS & OF_PEERS
+
+
+@pytest.mark.parametrize("who", CALLERS)
+@pytest.mark.parametrize("method", methods(OF_PEERS), ids=lambda m: f"{m.containing_service.name}.{m.name}")
+def test_only_a_node_is_heard(world: World, method: MethodDescriptor, who: str) -> None:
+    assert code_of(world, who, method, GARBAGE) is CALLERS[who].outcome
+
+
+@pytest.mark.parametrize("method", methods(OF_CLIENTS), ids=lambda m: f"{m.containing_service.name}.{m.name}")
+def test_a_client_needs_no_certificate(world: World, method: MethodDescriptor) -> None:
+    who = "no certificate, at the clients' port"
+    assert code_of(world, who, method, GARBAGE) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_certificate_of_its_last_weeks_is_a_warning(world: World) -> None:
+    def warnings() -> list[str]:
+        return [text for text in fetch_problems(world.target, SECONDS) if "expires in" in text]
+
+    (warning,) = wait_for("the warning", warnings)
+    assert "`limedb certs renew`" in warning
