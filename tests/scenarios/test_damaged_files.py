@@ -214,7 +214,7 @@ async def test_no_write_is_refused_when_a_node_dies_while_it_joins_anew_in_its_o
             end(breakable, victim.name, signal.SIGKILL)
             remove_data(folder_of(breakable, victim.url), Random(1))
             restarting = asyncio.create_task(asyncio.to_thread(start_again, breakable, victim.name))
-            while status(first).phase == "steady" and not restarting.done():
+            while status(first).phase == "steady" and not restarting.done():  # noqa: ASYNC110 (it is short)
                 await asyncio.sleep(0)
             end(breakable, victim.name, signal.SIGKILL)
             await restarting
