@@ -70,6 +70,7 @@ class JsonNodeFile(NodeFile):
         self._door = threading.Lock()
         self._newest: Saved | None = None
         self._is_noted = False  # whether the use of the copy was logged
+        self._is_uneven = False  # whether one of the loaded files was damaged, gone or outdated
         self._content: dict[Path, bytes] = {}  # of both files, as this process found or wrote them
         self._asked = self._written = self._on_disk = 0
 
@@ -94,14 +95,18 @@ class JsonNodeFile(NodeFile):
             reason = main if isinstance(main, StoreError) else f"{self._path} is gone or outdated"
             log.warning("%s; its copy is whole and is used instead, and the file is written again", reason)
             self._is_noted = True
+        self._is_uneven = not is_older and any(each != newest for each in found)
         self._sequence, self.is_old = newest.sequence or 0, newest.sequence is None
         self._newest = newest.saved
         return newest.saved
 
     async def keep(self) -> None:
-        """Until cancelled, write both files again whenever someone took one away, or wrote to it: otherwise
-        the next start would lack state that only this process knows, or the copy that protects it.
+        """Until cancelled, write both files again if they weren't both whole at the start, and whenever
+        someone took one away, or wrote to it: otherwise the next start would lack state that only this
+        process knows, or the copy that protects it.
         """
+        if self._is_uneven and self._newest is not None:
+            await self.save(self._newest)
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self._newest is not None and (what := await asyncio.to_thread(self._lost)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Member, Topology, initial_topology, join
 from limedb.errors import StoreCorruptError, StoreDamagedError, StoreError, StoreFullError
 from limedb.ports import NodeFile, Saved
-from limedb.storage.node_file import JsonNodeFile, MemoryNodeFile, open_node_file, set_aside
+from limedb.storage.node_file import JsonNodeFile, MemoryNodeFile, open_node_file, parse, set_aside
 from tests.storage.disks import SmallDisk
+from tests.support.waiting import wait_for
 
 URL = "http://node1:8484"
 STEADY = initial_topology(
@@ -119,6 +121,34 @@ async def test_a_file_that_is_gone_or_an_older_one_is_taken_from_the_copy(tmp_pa
     await again.save(Saved("id", cleaned_epoch=3))
     (tmp_path / "node.json.copy").unlink()
     assert JsonNodeFile(path).load() == Saved("id", cleaned_epoch=3)
+
+
+@pytest.mark.parametrize("name", ["node.json", "node.json.copy"])
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{")])
+async def test_a_file_that_was_not_whole_at_the_start_is_written_again_at_once(
+    tmp_path: Path, name: str, harm: Callable[[Path], object]
+) -> None:
+    """Not only at the next change, which may be months away: until then one more fault would be too many."""
+    await JsonNodeFile(tmp_path / "node.json").save(Saved("id", cleaned_epoch=1))
+    await JsonNodeFile(tmp_path / "node.json").save(Saved("id", cleaned_epoch=2))
+    harm(tmp_path / name)
+    file = JsonNodeFile(tmp_path / "node.json")
+    assert file.load() == Saved("id", cleaned_epoch=2)
+    keeping = asyncio.create_task(file.keep())
+    try:
+        await asyncio.to_thread(wait_for, "both to be whole", lambda: whole(tmp_path))
+    finally:
+        keeping.cancel()
+
+
+def whole(folder: Path) -> bool:
+    """Whether both files have the state."""
+    with suppress(OSError, ValueError):
+        return all(
+            parse((folder / name).read_bytes()) == Saved("id", cleaned_epoch=2)
+            for name in ("node.json", "node.json.copy")
+        )
+    return False
 
 
 async def test_fields_keep_the_names_that_they_have_had_on_disk(tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ from collections.abc import Collection, Iterator, Mapping
 from limedb.core.detector import Status
 from limedb.core.quorum import majority
 from limedb.core.report import PeerReport
-from limedb.core.topology import Member, Topology
+from limedb.core.topology import Member, MemberState, Topology
+
+_DEAD_NEWCOMER = (
+    "is dead, and was joining: it resumes when it is back, and its join is cancelled after DEAD_NODE_TIMEOUT,"
+    " or at once by `limedb admin cancel`; until then no other change can begin"
+)
 
 
 def problems_of(topology: Topology, peers: Mapping[str, PeerReport]) -> Iterator[str]:
@@ -38,7 +43,7 @@ def _absence(topology: Topology, member: Member, peer: PeerReport | None) -> str
     if peer is None:
         return "was never heard of"
     if peer.status is Status.DEAD:
-        return "is dead"
+        return _DEAD_NEWCOMER if member.standing is MemberState.JOINING else "is dead"
     known = {other.node_id for other in topology.members if other.url == member.url}
     if peer.state.node_id and peer.state.node_id not in known:
         return "is back without its data: it joins anew in its place as soon as a majority agrees"

@@ -28,6 +28,13 @@ def test_a_missing_minority_is_named_and_no_more() -> None:
     assert list(problems_of(cluster(A, B, C), peers)) == [f"{C} was never heard of"]
 
 
+def test_a_newcomer_that_is_dead_is_named_with_what_becomes_of_its_join() -> None:
+    joining = join(cluster(A, B), Member(f"id of {C}", C))
+    (said,) = problems_of(joining, dict([heard(A), heard(B), heard(C, Status.DEAD)]))
+    assert said.startswith(f"{C} is dead, and was joining: it resumes when it is back")
+    assert "limedb admin cancel" in said
+
+
 def test_without_a_majority_it_says_what_can_be_done() -> None:
     lost, stuck = problems_of(cluster(A, B), dict([heard(A), heard(B, Status.DEAD)]))
     assert lost == f"{B} is dead"
