@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import grpc
 import pytest
 
 from limedb.storage.lmdb.env import free_space
 from tests.scenarios.load import Nodes, nodes
 from tests.scenarios.members import status, stored
 from tests.storage.disks import mounted
-from tests.support.clusters import Node, RunningCluster, running_cluster
+from tests.support.clusters import Node, RunningCluster, limedb, running_cluster
 from tests.support.processes import is_gone
+from tests.support.served import SECONDS, served
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.root
@@ -82,3 +84,19 @@ async def test_what_a_full_disk_refused_is_there_soon_after_a_restart_with_more_
         cluster.restart(full.name)
         wait_for("all keys", lambda: stored(full) == before + 50, SOON)
         wait_for("no word any longer", lambda: not lacks(full), SOON)
+
+
+def test_a_start_on_a_full_disk_ends_with_one_line_and_no_signal(tmp_path: Path) -> None:
+    """LMDB makes its lock file by the length alone, and its first write there died of SIGBUS."""
+    with mounted(tmp_path / "data", "8m"), served(tmp_path) as node:
+        node.process.terminate()
+        assert node.process.wait(SECONDS) == 0
+        for lock in node.data.rglob("lock.mdb"):
+            lock.unlink()
+        filler = fill_up(node.data)
+        done = limedb("serve", env={**node.env, "LOG_LEVEL": "WARNING"})
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert "the disk is full; make room" in done.stderr
+        filler.unlink()
+        with served(tmp_path, env=node.env, is_awaited=False):
+            assert wait_for("a value", lambda: node.get("first"), ignore=grpc.RpcError) == "first"

@@ -7,6 +7,8 @@ Tested in tests/storage/lmdb/test_store.py and tests/storage/test_failing_callba
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,8 @@ MAP_SIZE = 1 << 40
 others have it open, so it is huge from the start.
 """
 _LEAST_MAP_SIZE = 1 << 26
+_LOCK_BYTES = 1 << 14
+"""At least as many as LMDB's table of readers has."""
 PAGE_BYTES_PER_WRITE = 32 << 10
 """Bytes of tree pages that one record may dirty in both tables, and some more."""
 _CORRUPT = (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError, lmdb.PageNotFoundError)
@@ -70,24 +74,42 @@ def open_env(folder: Path, map_size: int, *, tables: int = 0, syncs: bool = True
     names. lmdb.Error, OSError.
 
     LMDB keeps its table of readers in lock.mdb, which it maps and shares with other processes. Here there
-    are none, so the file has no name once it is open: whatever was left of it is removed before, and nobody
-    can cut it, which would kill the process by SIGBUS, or write to it. So no reader of a killed process holds
+    are none, so the file is in memory, and its name is there only while LMDB opens it: whatever was left of
+    it is removed before, and nobody can write to it or cut it, which would kill the process by SIGBUS. A full
+    disk would do so, too, for LMDB makes the file by its length alone. So no reader of a killed process holds
     pages, either.
     """
     lock = folder / "lock.mdb"
     lock.unlink(missing_ok=True)
-    env = lmdb.open(
-        str(folder),
-        map_size=map_size,
-        max_dbs=tables,
-        mode=0o600,
-        sync=syncs,
-        writemap=False,  # a full disk would kill the process by SIGBUS
-        meminit=False,
-        readahead=False,  # reads are of single keys: reading ahead would evict useful pages
-    )
-    lock.unlink(missing_ok=True)
-    return env
+    with _lock_file(lock):
+        return lmdb.open(
+            str(folder),
+            map_size=map_size,
+            max_dbs=tables,
+            mode=0o600,
+            sync=syncs,
+            writemap=False,  # a full disk would kill the process by SIGBUS
+            meminit=False,
+            readahead=False,  # reads are of single keys: reading ahead would evict useful pages
+        )
+
+
+@contextmanager
+def _lock_file(path: Path) -> Iterator[None]:
+    """A file in memory at a path, or on the disk where that can't be, for the time of the block."""
+    held = -1
+    try:
+        with suppress(AttributeError, OSError):  # not Linux, or no /proc
+            held = os.memfd_create(path.name)
+            path.symlink_to(f"/proc/self/fd/{held}")
+        if not path.exists():
+            path.unlink(missing_ok=True)
+            path.write_bytes(bytes(_LOCK_BYTES))  # real blocks: an error here, and no signal later
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        if held >= 0:
+            os.close(held)
 
 
 def _open(folder: Path, map_size: int) -> lmdb.Environment:
