@@ -47,7 +47,7 @@ COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/data
 USER 10001:10001
 VOLUME /data
-EXPOSE 8484
+EXPOSE 8484 18484
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["limedb", "health"]
 ENTRYPOINT ["limedb"]

@@ -53,10 +53,10 @@ class Holder:
 
 
 def node_holder(node_url: str, hosts: Iterable[str]) -> Holder:
-    """A node. hosts: at which it is reached; loopback names come together. ValueError: it can't be named."""
-    all_hosts = dict.fromkeys(host.lower() for host in hosts)
-    if any(host in LOOPBACK_HOSTS for host in all_hosts):
-        all_hosts |= dict.fromkeys(sorted(LOOPBACK_HOSTS))
+    """A node. hosts: at which it is reached, besides loopback, where probes ask it. ValueError: it can't be
+    named.
+    """
+    all_hosts = dict.fromkeys((*(host.lower() for host in hosts), *sorted(LOOPBACK_HOSTS)))
     name = node_url.removeprefix("http://")
     return Holder("node", name if len(name) <= MAX_COMMON_NAME else "", (*all_hosts, node_name(node_url)))
 

@@ -1,10 +1,11 @@
 """The version of TLS that a node's process speaks: 1.3, and nothing older.
 
-It owns GRPC_SSL_CIPHER_SUITES, a variable of the environment that gRPC reads once: Python has no other switch
-for the version. The variable lists suites of TLS 1.2; those of TLS 1.3 are not chosen by it. It must be set
-before gRPC is imported.
+It owns two variables of the environment that gRPC reads once, so they must be set before it is imported.
+GRPC_SSL_CIPHER_SUITES lists suites of TLS 1.2 (those of TLS 1.3 are not chosen by it): Python has no other
+switch for the version. GRPC_VERBOSITY: gRPC writes a line for each handshake that fails, so that any stranger
+could fill the log.
 
-Tested in tests/tls/test_nodes.py.
+Tested in tests/tls/test_nodes.py and tests/tls/test_peer_rules.py.
 """
 
 import os
@@ -18,3 +19,8 @@ never fits, whatever the kind of a certificate's key.
 def allow_only_tls_1_3() -> None:
     """Make this process refuse older versions, as a server and as a client."""
     os.environ["GRPC_SSL_CIPHER_SUITES"] = NO_SUITE
+
+
+def log_no_handshakes() -> None:
+    """Keep gRPC's lines about failed handshakes out of the log, unless an operator wants them."""
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

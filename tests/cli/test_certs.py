@@ -38,7 +38,7 @@ def test_three_commands_make_what_a_cluster_needs(folder: Path) -> None:
     settings = dict(line.split("=") for line in done.output.splitlines())
     assert settings.keys() == {"TLS_CA", "TLS_CERT", "TLS_KEY"}
     assert all(Path(path).is_absolute() and Path(path).exists() for path in settings.values())
-    names = {"node1", "10.0.0.7", "lime", "8484.node1.node.limedb.internal"}
+    names = {"node1", "10.0.0.7", "lime", "8484.node1.node.limedb.internal", "localhost", "127.0.0.1", "::1"}
     node = shown(folder / "node1-8484.pem")
     assert (node["role"], set(node["names"])) == ("node", names)  # type: ignore[call-overload]
     done = certs("client", "alice", "--dir", str(folder))

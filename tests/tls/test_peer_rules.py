@@ -1,4 +1,4 @@
-"""Every RPC of every service between nodes, called by everybody who may not.
+"""Every RPC of every service between nodes, called by everybody who may not. Tests limedb/tls/version.py too.
 
 The table is made from the protos: an RPC that is added there is in it, and a service without a rule fails.
 """
@@ -69,13 +69,14 @@ CALLERS = {
 
 
 class World(NamedTuple):
-    """The channels of all callers to a node. urls: of the node (own) and of another (other). target: the
-    node, as its clients ask it.
+    """The channels of all callers to a node, and its log. urls: of the node (own) and of another (other).
+    target: the node, as its clients ask it.
     """
 
     channels: Mapping[str, grpc.Channel]
     urls: Mapping[str, str]
     target: Target
+    log: Path
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +113,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "a node's certificate, and a claim that is no URL": right,
             "a node": right,
         }
-        made = World(
-            channels,
-            {"own": own, "other": stranger, "nonsense": "nonsense", "": ""},
-            asked(f"localhost:{port}", pki.ca),
-        )
+        urls = {"own": own, "other": stranger, "nonsense": "nonsense", "": ""}
+        target, log = asked(f"localhost:{port}", pki.ca), folder / "node" / "node.log"
+        made = World(channels, urls, target, log)
         topology = topology_pb2.DESCRIPTOR.services_by_name["TopologyService"]
         wait_for("the node to listen", lambda: is_up(made, topology.methods_by_name["Ping"]))
         yield made
@@ -182,3 +181,10 @@ def test_a_certificate_of_its_last_weeks_is_a_warning(world: World) -> None:
 
     (warning,) = wait_for("the warning", warnings)
     assert "`limedb certs renew`" in warning
+
+
+def test_a_stranger_can_not_fill_the_log(world: World) -> None:
+    method = SERVICES["TopologyService"].methods_by_name["Ping"]
+    for who in ("a certificate of another CA", "no TLS, at the peers' port"):
+        assert code_of(world, who, method, b"") is UNREACHED
+    assert "ssl_transport_security" not in world.log.read_text()

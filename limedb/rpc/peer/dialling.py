@@ -5,6 +5,7 @@ It must never decide whom to dial.
 """
 
 import asyncio
+import logging
 from typing import Protocol
 
 import grpc
@@ -16,6 +17,8 @@ from limedb.tls.names import node_name
 from limedb.tls.serving import Keys
 from limedb.tls.target import ClientTls, Target
 from limedb.wire.channels import CHANNEL_OPTIONS
+
+log = logging.getLogger(__name__)
 
 Metadata = tuple[tuple[str, bytes], ...]
 
@@ -55,6 +58,7 @@ class MutualTls(Dialling):
     def __init__(self, keys: Keys, tls: ClientTls, own_url: str, offset: int) -> None:
         self._keys, self._tls, self._offset = keys, tls, offset
         self.metadata = ((HEADER, own_url.encode()),)
+        self._logged: dict[str, str] = {}
 
     @override
     def open(self, node_url: str, address: str) -> grpc.aio.Channel:
@@ -69,7 +73,12 @@ class MutualTls(Dialling):
     @override
     async def why(self, node_url: str, address: str) -> str:
         target = Target(peer_address(address, self._offset), self._tls)
-        return await asyncio.to_thread(why, target, node_name(node_url))
+        reason = await asyncio.to_thread(why, target, node_name(node_url))
+        if reason != self._logged.get(node_url, ""):
+            self._logged[node_url] = reason
+            if reason:
+                log.warning("%s can't be called at %s: %s", node_url, target, reason)
+        return reason
 
 
 def peer_address(address: str, offset: int) -> str:

@@ -81,7 +81,9 @@ async def test_two_nodes_prove_themselves_to_each_other(pki: Pki) -> None:
         ("none", "it doesn't speak TLS"),
     ],
 )
-async def test_a_node_calls_nobody_else(shown: str, words: str, pki: Pki, tmp_path: Path) -> None:
+async def test_a_node_calls_nobody_else_and_says_why(
+    shown: str, words: str, pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     files = {
         "another node's": pki.node(OTHER),
         "a proxy's": pki.files(Holder("server", "proxy", ("localhost", "127.0.0.1")), "proxy"),
@@ -95,6 +97,9 @@ async def test_a_node_calls_nobody_else(shown: str, words: str, pki: Pki, tmp_pa
             with pytest.raises(ReplicaUnreachableError, match=words):
                 await ping(links)
             assert not links.to(PEER).is_reachable
+            logged = [line for line in caplog.messages if PEER in line]
+            assert len(logged) == 1
+            assert words in logged[0]
 
 
 async def test_a_link_comes_back_with_a_new_certificate(pki: Pki, tmp_path: Path) -> None:
