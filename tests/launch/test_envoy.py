@@ -9,7 +9,8 @@ import yaml
 
 from limedb.errors import ConfigError
 from limedb.launch import envoy
-from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.launch.addresses import Address
+from limedb.launch.envoy import EnvoyOptions
 from limedb.wire import descriptors
 from tests.envoy.gateway import envoy_command, warnings_in
 
