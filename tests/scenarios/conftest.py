@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.clusters import RunningCluster, running_cluster
+from tests.support.clusters import FOR_NODES, RunningCluster, running_cluster
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     """Four nodes. A test takes new keys, and stops nothing. Each key has one owner, as with the Go LimeDB."""
     env = {"REPLICATION_FACTOR": "1"}
-    with running_cluster(tmp_path_factory.mktemp("shared"), env=env) as running:
+    with running_cluster(tmp_path_factory.mktemp("shared"), env=env, access=FOR_NODES) as running:
         yield running
 
 
