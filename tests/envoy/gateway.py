@@ -34,11 +34,11 @@ class Gateway:
     """
 
     address: str
-    operators: str
     nodes: tuple[StandIn, ...]
     client: httpx.Client
     log: Path
     stops: tuple[ExitStack, ...]
+    operators: str = ""
 
     def stop(self, node: StandIn) -> None:
         """End a node."""
@@ -83,7 +83,7 @@ def running_gateway(
         )
         log = stack.enter_context(running_envoy(folder, envoy.render(options)))
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0))
-        gateway = Gateway(str(listen), str(place), nodes, client, log, stops)
+        gateway = Gateway(str(listen), nodes, client, log, stops, str(place))
         wait_until(lambda: all(gateway.is_reached(node) for node in nodes), "Envoy to reach the nodes", log)
         yield gateway
 

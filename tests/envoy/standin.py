@@ -150,7 +150,7 @@ class _Rest(grpc.GenericRpcHandler):
 
         def fail(request: Any, context: grpc.ServicerContext) -> Any:
             self._node.calls.append(Call(path.rpartition("/")[2], request, {}))
-            context.abort(grpc.StatusCode.ABORTED, "a stand-in has no such method")
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "a stand-in has no such method")
 
         return grpc.unary_unary_rpc_method_handler(fail)
 

@@ -21,7 +21,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 def header_block(path: str, more: dict[str, str] | None = None) -> bytes:
     """The headers of a gRPC call."""
-    fields = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "node"}
+    fields = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "localhost"}
     fields |= {"te": "trailers", "content-type": "application/grpc"} | (more or {})
     return b"".join(b"\0" + _text(name) + _text(value) for name, value in fields.items())
 

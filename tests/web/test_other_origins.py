@@ -212,8 +212,8 @@ def test_a_page_of_another_origin_reads_and_changes_nothing(
 def test_a_page_whose_name_was_rebound_to_envoy_reads_and_changes_nothing(
     page: Page, cluster: RunningCluster, target: Target, name: str
 ) -> None:
-    """To the browser, the page asks its own server. Here Envoy's answer to an unknown path stands for the page,
-    so that its address is as near as that of what it asks.
+    """To the browser, the page asks its own server. Here Envoy's answer to an unknown path stands for the
+    page, so that its address is as near as that of what it asks.
     """
     own = f"http://{EVIL}:{urlsplit(target.base).port}"
     page.goto(f"{own}/nope")
