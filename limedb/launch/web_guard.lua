@@ -62,8 +62,10 @@ function envoy_on_request(handle)
   local given = headers:get("content-type") or ""
   local kind = given:lower():match("^%s*([^;%s]*)")
   if is_for_programs(kind) then return end
-  -- curl -d sends a form's type and other programs none at all: where no page is involved, that is harmless.
-  if (kind == "" or kind == "application/x-www-form-urlencoded") and not is_from_page(headers) then return end
+  -- curl -d sends a form's type and other programs none at all: where no page is involved, that is harmless. Of
+  -- calls, the routes say which types they have.
+  local is_usual = kind == "" or kind == "application/x-www-form-urlencoded" or headers:get(":path"):find("^/limedb%.")
+  if is_usual and not is_from_page(headers) then return end
   refuse(handle, "415", ("content-type=%s: it must be application/json (curl: -H 'content-type: application/json')")
     :format(safe(given)))
 end

@@ -27,8 +27,8 @@ def lacking() -> str:
 
 @contextmanager
 def running_browser(*options: str) -> Iterator[Browser]:
-    """A browser for the time of the block. options: of its command line. Playwright's loop runs in this thread
-    as long, so that no asynchronous test may run within it.
+    """A browser for the time of the block, with options of its command line. Playwright's loop runs in this
+    thread as long, so that no asynchronous test may run within it.
     """
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
