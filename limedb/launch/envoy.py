@@ -5,6 +5,7 @@ process or touch the network.
 """
 
 import json
+import re
 import shutil
 import textwrap
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ MAX_HEAP = 1 << 30
 
 _ROUTES = "envoy.config.route.v3.RouteConfiguration"
 _CLUSTER = "envoy.config.endpoint.v3.ClusterLoadAssignment"
+_ANCHOR = re.compile(r"(?<=[ \[{])[&*][a-z_]+[0-9]*(?=[ \n,\]}])")
 _SCRIPTS = ("field_values", "json_body", "rest_requests")
 """The files that check a request of REST, in the order in which Lua reads them."""
 
@@ -252,7 +254,13 @@ def _template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
+    environment.filters["own_anchors"] = _own_anchors
     return environment.get_template(f"{name}.yaml.j2")
+
+
+def _own_anchors(text: str, number: int) -> str:
+    """A part of a document whose anchors (&name, *name) are its own, though parts before it have the same."""
+    return _ANCHOR.sub(rf"\g<0>_{number}", text) if number else text
 
 
 def _lua(value: object) -> str:

@@ -1,5 +1,7 @@
 """Of limedb/wire/audience.py. The whole table is tried on a real Envoy: tests/envoy/test_published.py."""
 
+from pathlib import Path
+
 import pytest
 
 from limedb.wire import audience
@@ -32,3 +34,17 @@ def test_services_for_operators_are_not_those_of_clients() -> None:
     assert "limedb.v1.AdminService" not in clients
     assert audience.services({Audience.OPERATORS}) == {"limedb.v1.AdminService"}
     assert clients < set(AUDIENCES)
+
+
+def test_the_documentation_has_every_service_with_its_audience() -> None:
+    """A service stands with the audience of most of its RPCs, and an RPC of another one by itself."""
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    table = page.partition("| for | where | RPCs |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    rows = {row.split("|")[1].strip(): row.split("|")[3].strip().split(", ") for row in table.splitlines()}
+    for service, methods in AUDIENCES.items():
+        name = service.rpartition(".")[2]
+        usual = max(methods.values(), key=list(methods.values()).count)
+        assert name in rows[usual]
+        others = {f"{name}/{method}": each for method, each in methods.items() if each is not usual}
+        assert all(rpc in rows[each] for rpc, each in others.items())
+    assert set(rows) == set(Audience)
