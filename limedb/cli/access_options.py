@@ -1,6 +1,6 @@
 """The options of commands that make a configuration of Envoy: from where it may be used, and for what.
 
-Tested in tests/cli/test_app.py and tests/launch/test_access.py.
+Tested in tests/cli/test_app.py.
 """
 
 from collections.abc import Callable

@@ -28,7 +28,7 @@ from limedb.wire import descriptors
 @click.option(
     "--admin",
     metavar="HOST:PORT",
-    help="The address of Envoy's admin page; port 0: the kernel chooses one. Whoever reaches it can stop"
+    help="The address of Envoy's admin page; port 0: the kernel chooses one. Anyone who reaches it can stop"
     " Envoy, and so can a page in a browser on its machine. Default: no such page.",
 )
 @click.option(

@@ -68,8 +68,8 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A place where Envoy listens. rpcs: all that it publishes, as SERVICE/METHOD. front: what nodes are told
-    of calls of health and reflection that came through it.
+    """A place where Envoy listens. rpcs: all that it publishes, as SERVICE/METHOD. front: the mark of
+    calls of health and reflection that come through it, by which nodes know for whom it is.
     """
 
     name: str
