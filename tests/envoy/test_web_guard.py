@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from limedb.launch.access import Access
+from limedb.wire.status import remote_error
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.envoy.gateway import Gateway, running_gateway
 
@@ -187,6 +188,9 @@ def test_a_call_under_another_name_is_refused_with_a_reason(guarded: Gateway) ->
         kv_pb2_grpc.KVServiceStub(channel).Get(kv_pb2.GetRequest(key="k"), timeout=10)
     assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert "Host=evil.example:8484: Envoy has no such name" in refused.value.details()
+    error = remote_error(guarded.address, refused.value)
+    assert error is not None
+    assert (error.reason, error.nothing_written, error.may_pass) == ("UNKNOWN_HOST", True, False)
     address = guarded.address.replace("127.0.0.1", "localhost")
     with grpc.insecure_channel(address) as channel:
         assert kv_pb2_grpc.KVServiceStub(channel).Set(kv_pb2.SetRequest(key="k", value="v"), timeout=10)
