@@ -20,8 +20,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
-    """Four nodes. A test takes new keys, and stops nothing. Each key has one owner, as with the Go LimeDB. Pages
-    of page.example may call.
+    """Four nodes. A test takes new keys, and stops nothing. Each key has one owner, as with the Go LimeDB.
+    Pages of page.example may call.
     """
     env = {"REPLICATION_FACTOR": "1"}
     access = (*FOR_NODES, "--origin", "http://page.example")
