@@ -109,9 +109,9 @@ googleapis: $(READY)
 	site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	for file in $(GOOGLE_PROTOS); do install -D -m 644 $$site/$$file $(GOOGLE_OUT)/$$file; done
 
-# The options for the Envoy of docker-compose.yml: four nodes by name.
-COMPOSE_ENVOY := --host 0.0.0.0 --port 8484 --admin 127.0.0.1:9901 --descriptor /etc/envoy/limedb.binpb \
-  $(foreach n,1 2 3 4,--node http://node$(n):8484)
+# The options for the Envoy of docker-compose.yml: four nodes by name. Other containers know it as envoy.
+COMPOSE_ENVOY := --host 0.0.0.0 --port 8484 --operators 0.0.0.0:8485 --server-name envoy \
+  --admin 127.0.0.1:9901 --descriptor /etc/envoy/limedb.binpb $(foreach n,1 2 3 4,--node http://node$(n):8484)
 
 .PHONY: gen
 gen: $(READY) ## Generate the stubs, the descriptor set and Envoy's compose configuration

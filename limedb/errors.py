@@ -412,6 +412,15 @@ class UnsupportedError(LimeDBError, nothing_written=True):
         self.what = what
 
 
+class UnknownHostError(LimeDBError, nothing_written=True):
+    """Envoy was asked under a name that it doesn't have."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Envoy has no such name: use localhost or an IP address, or give Envoy the option --server-name"
+        )
+
+
 class StoreError(LimeDBError, may_pass=True):
     """The disk or its format failed."""
 

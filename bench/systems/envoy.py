@@ -11,6 +11,7 @@ from bench.systems.processes import LOOPBACK, Processes, steady_port
 from bench.waiting import wait_until
 from limedb.errors import LaunchError
 from limedb.launch import envoy
+from limedb.launch.addresses import Address
 from limedb.wire import descriptors
 
 
@@ -58,7 +59,7 @@ class BehindEnvoy:
             nodes=tuple(
                 envoy.Upstream(f"http://{LOOPBACK}:{port}", LOOPBACK, port) for port in self._system.ports
             ),
-            listen=envoy.Address(LOOPBACK, self._port),
+            listen=Address(LOOPBACK, self._port),
             descriptor=str(descriptors.path()),
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from limedb.cli.access_options import access_options
 from limedb.cli.options import SECONDS, Command, Group, ready_option
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
@@ -75,6 +76,10 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 )
 @click.option("--access-log", is_flag=True, help="Make Envoy log each request.")
 @click.option("--tls", is_flag=True, help="Speak TLS everywhere, with certificates made in --data-dir.")
+@access_options(
+    "Where Envoy publishes operators' services (limedb admin), which each node has, too. Default: where all"
+    " others are if only this machine reaches --host, otherwise nowhere."
+)
 @click.option(
     "-e", "settings", multiple=True, metavar="NAME=VALUE", callback=_settings, help="A setting of all nodes."
 )
@@ -122,6 +127,8 @@ def _show(launch: Launch, say: Callable[[str], None]) -> None:
         say(f"Dashboard  {launch.envoy.url}/")
         say(f"REST       {launch.envoy.url}/api/v1/")
     say(f"gRPC       {target.address}")
+    if launch.envoy and launch.access.operators and str(launch.access.operators) != launch.envoy.address:
+        say(f"Operators  {launch.access.operators}")
     for node in launch.nodes:
         say(f"{node.name:<10} {node.url}  {node.log}")
     say("Try:")

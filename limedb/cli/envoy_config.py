@@ -5,9 +5,12 @@ Tested in tests/cli/test_app.py.
 
 import click
 
+from limedb.cli.access_options import access_options
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
 from limedb.launch import envoy
+from limedb.launch.access import Access
+from limedb.launch.addresses import Address, parse_address
 from limedb.wire import descriptors
 
 
@@ -24,10 +27,9 @@ from limedb.wire import descriptors
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
     "--admin",
-    default="127.0.0.1:0",
-    show_default=True,
     metavar="HOST:PORT",
-    help="The address of Envoy's admin page; port 0: the kernel chooses one.",
+    help="The address of Envoy's admin page; port 0: the kernel chooses one. Anyone who reaches it can stop"
+    " Envoy, and so can a page in a browser on its machine. Default: no such page.",
 )
 @click.option(
     "--descriptor",
@@ -49,11 +51,15 @@ from limedb.wire import descriptors
 @click.option("--nodes-ca", metavar="PATH", help="Reach nodes with TLS; the CA of their certificates.")
 @click.option("--nodes-cert", metavar="PATH", help="The certificate to show to nodes that ask for one.")
 @click.option("--nodes-key", metavar="PATH", help="The key of --nodes-cert.")
+@access_options(
+    "Where operators' services (limedb admin) are published: another address, which only operators should"
+    " reach, or that of --host and --port. Default: nowhere."
+)
 def envoy_config(
     nodes: tuple[str, ...],
     host: str,
     port: int,
-    admin: str,
+    admin: str | None,
     descriptor: str | None,
     otel: str | None,
     access_log: bool,
@@ -63,6 +69,7 @@ def envoy_config(
     nodes_ca: str | None,
     nodes_cert: str | None,
     nodes_key: str | None,
+    access: Access,
 ) -> None:
     """Print an Envoy configuration for some nodes. All paths are those where Envoy runs.
 
@@ -72,10 +79,10 @@ def envoy_config(
     """  # noqa: D301 (click looks for the character, not for its escape)
     options = envoy.EnvoyOptions(
         nodes=tuple(envoy.parse_node(node) for node in nodes),
-        listen=envoy.Address(host, port),
-        admin=envoy.parse_address("--admin", admin),
+        listen=Address(host, port),
+        admin=parse_address("--admin", admin) if admin else None,
         descriptor=descriptor or str(descriptors.path()),
-        otel=envoy.parse_address("--otel", otel) if otel else None,
+        otel=parse_address("--otel", otel) if otel else None,
         access_log=access_log,
         max_body=max_body,
         tls=envoy.EnvoyTls(
@@ -83,6 +90,7 @@ def envoy_config(
             nodes_ca or "",
             _shown("--nodes-cert", "--nodes-key", nodes_cert, nodes_key),
         ),
+        access=access,
     )
     click.echo(envoy.render(options), nl=False)
 

@@ -60,8 +60,7 @@ def add(folder: Folder) -> Service:
         launch = replace(launch, nodes=(*launch.nodes, node))
         folder.write(launch)
         folder.note_data(launch)
-        if launch.envoy:
-            show_nodes_to_envoy(folder, launch)
+        show_nodes_to_envoy(folder, launch)
     return node
 
 

@@ -4,24 +4,26 @@ It owns the values for the template `envoy.yaml.j2`, and the search for the bina
 process or touch the network.
 """
 
-import ipaddress
 import json
+import re
 import shutil
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources, util
 from pathlib import Path
+from typing import NamedTuple
 
 import jinja2
 
 from limedb.config import address_of
-from limedb.errors import ConfigError, LaunchError
+from limedb.errors import ConfigError, LaunchError, UnknownHostError, UnsupportedError
 from limedb.launch import local_replies
+from limedb.launch.access import PUBLIC, Access, Listener, listeners
+from limedb.launch.addresses import Address, parse_address
 from limedb.tls.names import SUFFIX
-from limedb.wire import rest
+from limedb.wire import audience, rest
 
-LOOPBACK = "127.0.0.1"
 ESCAPED = 6
 """Characters of JSON that one byte of a value may take."""
 BODY_LIMIT = ESCAPED * (4 << 20) + (64 << 10)
@@ -30,6 +32,9 @@ BODY_LIMIT = ESCAPED * (4 << 20) + (64 << 10)
 MAX_HEAP = 1 << 30
 """Bytes that Envoy may hold in memory, mostly answers that clients don't read, before it resets requests."""
 
+_ROUTES = "envoy.config.route.v3.RouteConfiguration"
+_CLUSTER = "envoy.config.endpoint.v3.ClusterLoadAssignment"
+_ANCHOR = re.compile(r"(?<=[ \[{])[&*][a-z_]+[0-9]*(?=[ \n,\]}])")
 _SCRIPTS = ("field_values", "json_body", "rest_requests")
 """The files that check a request of REST, in the order in which Lua reads them."""
 
@@ -70,23 +75,6 @@ _PAGE_POLICY = "; ".join((
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """An address to listen at or to dial. host: a name or an IP address, IPv6 without brackets."""
-
-    host: str
-    port: int
-
-    @property
-    def is_ip(self) -> bool:
-        """Whether the host needs no resolving."""
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return False
-        return True
-
-
-@dataclass(frozen=True, slots=True)
 class Upstream:
     """A node behind Envoy. url: its name in requests that pin it. host, port: where Envoy reaches it."""
 
@@ -118,36 +106,36 @@ class EnvoyTls:
 class EnvoyOptions:
     """The choices for a configuration.
 
-    admin: port 0: the kernel chooses one. descriptor: the path of the descriptor set where Envoy runs. otel:
-    an OTLP collector (gRPC), None: no tracing. max_body: the largest JSON body, in bytes. followed: the files
-    of routes and nodes, which Envoy reads again when they are replaced; None: all is in one file.
+    listen: where all clients ask. admin: where Envoy's admin page listens, port 0: the kernel chooses one;
+    None: there is no such page. descriptor: the path of the descriptor set where Envoy runs. otel: an OTLP
+    collector (gRPC), None: no tracing. max_body: the largest JSON body, in bytes. followed: the files of
+    routes and nodes, which Envoy reads again when they are replaced; None: all is in one file. tls: its
+    certificates. access: from where it is used, and for what.
     """
 
     nodes: tuple[Upstream, ...]
     listen: Address
     descriptor: str
-    admin: Address = Address(LOOPBACK, 0)
+    admin: Address | None = None
     otel: Address | None = None
     access_log: bool = False
     max_body: int = BODY_LIMIT
     followed: "Followed | None" = None
     tls: EnvoyTls = EnvoyTls()
+    access: Access = field(default_factory=Access)
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The paths of the two files that depend on the nodes."""
+    """The paths of the files that depend on the nodes. operators: the routes of a listener for operators."""
 
     routes: str
     endpoints: str
+    operators: str
 
-
-def parse_address(setting: str, text: str) -> Address:
-    """Parse host:port. ConfigError names the setting."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(setting, text, "host:port")
-    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+    def routes_of(self, listener: Listener) -> str:
+        """The path of a listener's routes."""
+        return self.routes if listener.name == PUBLIC else self.operators
 
 
 def parse_node(text: str) -> Upstream:
@@ -170,16 +158,18 @@ def render_followed(options: EnvoyOptions) -> dict[str, str]:
     """Return the contents of the files that Envoy follows, by their paths, the nodes first. ConfigError."""
     if options.followed is None:
         return {}
-    parts = (
-        (options.followed.endpoints, "endpoints", "envoy.config.endpoint.v3.ClusterLoadAssignment"),
-        (options.followed.routes, "routes", "envoy.config.route.v3.RouteConfiguration"),
-    )
     values = _values(options)
-    return {
-        path: f'resources:\n- "@type": type.googleapis.com/{kind}\n'
-        + textwrap.indent(_template(name).render(values), "  ")
-        for path, name, kind in parts
-    }
+    files = {options.followed.endpoints: _resource("endpoints", _CLUSTER, values)}
+    for listener in listeners(options.listen, options.access):
+        path = options.followed.routes_of(listener)
+        files[path] = _resource("routes", _ROUTES, values | {"listener": listener})
+    return files
+
+
+def _resource(name: str, kind: str, values: Mapping[str, object]) -> str:
+    """A file that Envoy follows: one resource of a kind, made by a template."""
+    content = textwrap.indent(_template(name).render(values), "  ")
+    return f'resources:\n- "@type": type.googleapis.com/{kind}\n{content}'
 
 
 def _values(options: EnvoyOptions) -> dict[str, object]:
@@ -188,6 +178,8 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         raise ConfigError("--node", ",".join(urls), "at least one node, and each only once")
     endpoints = rest.endpoints()
     return {
+        "listeners": listeners(options.listen, options.access),
+        "refusals": _refusals,
         "services": rest.services(),
         "paths_by_methods": rest.paths_by_methods(),
         "requests": rest.requests(),
@@ -204,7 +196,10 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "lua": _lua,
         "nodes": options.nodes,
         "resolved": all(Address(node.host, node.port).is_ip for node in options.nodes),
-        "listen": options.listen,
+        "server_names": dict.fromkeys(sorted(_server_names(options)), True),
+        "origins": dict.fromkeys(options.access.origins, True),
+        "guard": (resources.files("limedb.launch") / "web_guard.lua").read_text(),
+        "unknown_host": rest.details_of(UnknownHostError())[1],
         "admin": options.admin,
         "otel": options.otel,
         "access_log": options.access_log,
@@ -222,13 +217,50 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
     }
 
 
+def _server_names(options: EnvoyOptions) -> set[str]:
+    """The names that Envoy has, besides its IP addresses."""
+    given = [address.host for address in (options.listen, options.access.operators) if address]
+    names = {host.lower() for host in given if not Address(host, 0).is_ip}
+    return {"localhost", *names, *options.access.server_names}
+
+
+class _Refusal(NamedTuple):
+    """What a listener doesn't publish. paths: a regular expression. details: the error's, as a trailer."""
+
+    paths: str
+    words: str
+    details: str
+
+
+def _refusals(listener: Listener) -> list[_Refusal]:
+    """The known calls and paths of REST that a listener doesn't publish, by the reason."""
+    paths: dict[str, list[str]] = {}
+    for endpoint in rest.endpoints():
+        if words := listener.refusal(endpoint.rpc):
+            paths.setdefault(words, []).append(endpoint.path)
+    for service, methods in audience.AUDIENCES.items():
+        for method in methods:
+            if service.startswith("limedb.") and (words := listener.refusal(f"{service}/{method}")):
+                paths.setdefault(words, []).append(f"/{service}/{method}".replace(".", r"\."))
+    return [
+        _Refusal("|".join(sorted(some)), words, rest.details_of(UnsupportedError("call", words))[1])
+        for words, some in sorted(paths.items())
+    ]
+
+
 def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(  # noqa: S701 (it is YAML, and the filter tojson writes the values)
         loader=jinja2.PackageLoader("limedb.launch", ""),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
+    environment.filters["own_anchors"] = _own_anchors
     return environment.get_template(f"{name}.yaml.j2")
+
+
+def _own_anchors(text: str, number: int) -> str:
+    """A part of a document whose anchors (&name, *name) are its own, though parts before it have the same."""
+    return _ANCHOR.sub(rf"\g<0>_{number}", text) if number else text
 
 
 def _lua(value: object) -> str:

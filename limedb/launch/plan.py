@@ -15,8 +15,10 @@ from pathlib import Path
 from limedb import config
 from limedb.errors import ConfigError, LaunchError
 from limedb.launch import envoy
+from limedb.launch.access import Access, is_loopback
+from limedb.launch.addresses import LOOPBACK, Address, parse_address
 from limedb.launch.certificates import LocalCertificates
-from limedb.launch.envoy import LOOPBACK, Address, EnvoyOptions, EnvoyTls, Followed, Upstream
+from limedb.launch.envoy import EnvoyOptions, EnvoyTls, Followed, Upstream
 from limedb.launch.records import ENVOY, Folder, Launch, Service
 from limedb.wire import descriptors
 
@@ -34,7 +36,8 @@ _OURS = {
 class LaunchPlan:
     """A cluster to start. host, port: of Envoy. settings: environment variables for every node. empty: it may
     begin anew though nodes had data in the folder, and none has any now. tls: whether all of it speaks TLS,
-    with certificates in its folder.
+    with certificates in its folder. access: to Envoy. If it has no place for operators' services, they are
+    with all others where only this machine reaches Envoy, and otherwise nowhere.
     """
 
     folder: Folder
@@ -47,6 +50,18 @@ class LaunchPlan:
     settings: Mapping[str, str] = field(default_factory=dict)
     empty: bool = False
     tls: bool = False
+    access: Access = field(default_factory=Access)
+
+    @property
+    def listen(self) -> Address:
+        """The address of Envoy."""
+        return Address(self.host, self.port)
+
+    @property
+    def whole_access(self) -> Access:
+        """The access to Envoy, with what follows from its address."""
+        is_given = self.access.operators is not None or not is_loopback(self.host)
+        return self.access if is_given else replace(self.access, operators=self.listen)
 
     def urls(self) -> list[str]:
         """The nodes' URLs."""
@@ -66,7 +81,7 @@ def make_launch(plan: LaunchPlan) -> Launch:
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     nodes = tuple(_node(plan, index) for index in range(plan.nodes))
     first = config.load(nodes[0].settings)  # this reports a bad setting once, instead of in four logs
-    return Launch(nodes, _envoy(plan, first) if plan.with_envoy else None)
+    return Launch(nodes, _envoy(plan, first) if plan.with_envoy else None, plan.whole_access)
 
 
 def _flaw(name: str) -> str:
@@ -120,6 +135,9 @@ def _check_ports(plan: LaunchPlan) -> None:
         _check_port(LOOPBACK, plan.base_port + index, "--base-port")
     if plan.with_envoy:
         _check_port(plan.host, plan.port, "--port")
+        operators = plan.whole_access.operators or plan.listen
+        if operators != plan.listen:
+            _check_port(operators.host, operators.port, "--operators")
 
 
 def _check_peer_ports(plan: LaunchPlan) -> None:
@@ -171,9 +189,8 @@ def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
     otel = (node.otel_endpoint or "").removeprefix("http://")
     upstreams = [Upstream(url, LOOPBACK, plan.base_port + index) for index, url in enumerate(plan.urls())]
     options = replace(
-        _envoy_options(plan.folder, upstreams, node),
-        listen=Address(plan.host, plan.port),
-        otel=envoy.parse_address("OTEL_ENDPOINT", otel) if otel else None,
+        _envoy_options(plan.folder, upstreams, node, plan.listen, plan.whole_access),
+        otel=parse_address("OTEL_ENDPOINT", otel) if otel else None,
         access_log=plan.access_log,
     )
     own: dict[str, str] = {}
@@ -185,32 +202,39 @@ def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
     _write_followed(options)
     argv = (str(binary), "-c", str(path), "--disable-hot-restart", "--log-level", "warning")
     workers = ("--concurrency", str(max(1, (os.cpu_count() or 1) // 2)))
-    address = f"{f'[{plan.host}]' if ':' in plan.host else plan.host}:{plan.port}"
-    url = f"{'https' if plan.tls else 'http'}://{address}"
-    return Service(ENVOY, url, address, argv + workers, own, plan.folder.log(ENVOY))
+    url = f"{'https' if plan.tls else 'http'}://{plan.listen}"
+    return Service(ENVOY, url, str(plan.listen), argv + workers, own, plan.folder.log(ENVOY))
 
 
 def show_nodes_to_envoy(folder: Folder, launch: Launch) -> None:
     """Let a running Envoy know all nodes of the launch; it follows the files, and breaks off nothing.
     ConfigError.
     """
+    if launch.envoy is None:
+        return
     node = config.load(launch.nodes[0].settings)
     upstreams = [Upstream(node.url, *_place(node.address)) for node in launch.nodes]
-    _write_followed(_envoy_options(folder, upstreams, node))
+    listen = parse_address("--host", launch.envoy.address)
+    _write_followed(_envoy_options(folder, upstreams, node, listen, launch.access))
 
 
 def _place(address: str) -> tuple[str, int]:
-    place = envoy.parse_address("NODE_URL", address)
+    place = parse_address("NODE_URL", address)
     return place.host, place.port
 
 
-def _envoy_options(folder: Folder, upstreams: Sequence[Upstream], node: config.Config) -> EnvoyOptions:
+def _envoy_options(
+    folder: Folder, upstreams: Sequence[Upstream], node: config.Config, listen: Address, access: Access
+) -> EnvoyOptions:
     return EnvoyOptions(
         nodes=tuple(upstreams),
-        listen=Address(LOOPBACK, 0),
+        listen=listen,
         descriptor=str(descriptors.path()),
         max_body=max(envoy.BODY_LIMIT, envoy.ESCAPED * node.max_value_size + (64 << 10)),
-        followed=Followed(str(folder.path / "routes.yaml"), str(folder.path / "endpoints.yaml")),
+        followed=Followed(
+            *(str(folder.path / f"{name}.yaml") for name in ("routes", "endpoints", "operators"))
+        ),
+        access=access,
     )
 
 

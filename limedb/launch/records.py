@@ -12,14 +12,17 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from limedb.errors import LaunchError
+from limedb.launch.access import Access
+from limedb.launch.addresses import parse_address
 from limedb.launch.certificates import client_files
 from limedb.launch.processes import Pid
 from limedb.tls.target import ClientTls, Target
+from limedb.wire.audience import ON_REQUEST
 
 ENVOY = "envoy"
 
@@ -62,10 +65,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A cluster that was started. envoy: None if it runs without."""
+    """A cluster that was started. envoy: None if it runs without. access: to Envoy."""
 
     nodes: tuple[Service, ...]
     envoy: Service | None
+    access: Access = field(default_factory=Access)
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -197,13 +201,22 @@ def _envoy_json(envoy: Service) -> dict[str, Any]:
 
 
 def _launch_json(launch: Launch) -> dict[str, Any]:
-    return {"services": [{**asdict(service), "log": str(service.log)} for service in launch.services]}
+    services = [{**asdict(service), "log": str(service.log)} for service in launch.services]
+    return {"services": services, "access": asdict(launch.access)}
 
 
 def _launch_of(content: dict[str, Any]) -> Launch:
     services = [_service_of(**fields) for fields in content["services"]]
     nodes = tuple(service for service in services if service.name != ENVOY)
-    return Launch(nodes, next((service for service in services if service.name == ENVOY), None))
+    envoy = next((service for service in services if service.name == ENVOY), None)
+    return Launch(nodes, envoy, _access_of(content, envoy))
+
+
+def _access_of(content: dict[str, Any], envoy: Service | None) -> Access:
+    """The access that was given. An older version published everything at one place, and still does."""
+    if "access" in content or envoy is None:
+        return Access.from_json(content.get("access", {}))
+    return Access(operators=parse_address("--port", envoy.address), publish=tuple(ON_REQUEST))
 
 
 def _service_of(*, pid: dict[str, Any] | None, argv: list[str], log: str, **fields: Any) -> Service:  # noqa: ANN401 (JSON)

@@ -68,6 +68,8 @@ class Endpoint(NamedTuple):
     """The path itself, up to its variable if it has one."""
     variables: tuple[str, ...]
     """The fields that stand in the path."""
+    rpc: str
+    """The RPC behind it, as SERVICE/METHOD."""
 
 
 def services() -> list[str]:
@@ -163,6 +165,7 @@ def _endpoints(method: MethodDescriptor) -> list[Endpoint]:
                     message=message,
                     start=template.partition("{")[0],
                     variables=tuple(match[1] for match in _VARIABLE.finditer(template)),
+                    rpc=f"{method.containing_service.full_name}/{method.name}",
                 )
             )
     return found

@@ -36,6 +36,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.RequestTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.PeersOnlyError: grpc.StatusCode.PERMISSION_DENIED,
     errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
+    errors.UnknownHostError: grpc.StatusCode.PERMISSION_DENIED,
     errors.WatchGapError: grpc.StatusCode.OUT_OF_RANGE,
     errors.TooManyWatchesError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ResponseTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,

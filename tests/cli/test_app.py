@@ -1,6 +1,6 @@
 """The command line: help, exit codes, what a user sees of an error.
 
-Tests limedb/cli/envoy_config.py.
+Tests limedb/cli/envoy_config.py and limedb/cli/access_options.py.
 """
 
 import subprocess
@@ -97,3 +97,33 @@ def test_a_configuration_of_envoy_is_printed(tmp_path: Path) -> None:
     (listener,) = yaml.safe_load(result.stdout)["static_resources"]["listeners"]
     assert listener["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 8484}
     assert "/etc/envoy/limedb.binpb" in result.stdout
+
+
+def test_a_configuration_of_envoy_has_the_access_that_is_asked_for() -> None:
+    given = [
+        "--node=http://node1:8484", "--server-name=db.example", "--origin=https://App.example/",
+        "--operators=127.0.0.1:8485", "--publish=gossip",
+    ]  # fmt: skip
+    config = CliRunner().invoke(cli, ["envoy-config", *given]).stdout
+    assert [each["name"] for each in yaml.safe_load(config)["static_resources"]["listeners"]] == [
+        "limedb",
+        "limedb-operators",
+    ]
+    assert '["db.example"]=true' in config
+    assert 'exact: "https://app.example"' in config
+
+
+@pytest.mark.parametrize("command", [["envoy-config", "--node=http://a:1"], ["cluster", "start"]])
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--origin=*", "--origin=*: must be an origin, such as"),
+        ("--server-name=a:80", "--server-name=a:80: must be a name without a port"),
+        ("--operators=8485", "--operators=8485"),
+        ("--publish=replica", "'replica' is not one of 'direct', 'gossip'"),
+    ],
+)
+def test_an_access_that_is_none_is_refused(command: list[str], option: str, words: str) -> None:
+    result = CliRunner().invoke(cli, [*command, option])
+    assert result.exit_code == 2
+    assert words in result.stderr

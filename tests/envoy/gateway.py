@@ -7,14 +7,17 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 
 from limedb.launch import envoy
-from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.launch.access import Access
+from limedb.launch.addresses import Address
+from limedb.launch.envoy import EnvoyOptions
 from limedb.wire import descriptors
+from limedb.wire.audience import ON_REQUEST
 from tests.envoy.standin import StandIn, stand_in
 from tests.support.ports import free_ports
 
@@ -26,13 +29,16 @@ UNFINISHED = "'envoy.extensions.filters.http.connect_grpc_bridge.v3.FilterConfig
 
 @dataclass(frozen=True)
 class Gateway:
-    """Envoy and the nodes behind it. log: what Envoy wrote; warnings and worse."""
+    """Envoy and the nodes behind it. operators: where their services are. log: what Envoy wrote;
+    warnings and worse.
+    """
 
     address: str
     nodes: tuple[StandIn, ...]
     client: httpx.Client
     log: Path
     stops: tuple[ExitStack, ...]
+    operators: str = ""
 
     def stop(self, node: StandIn) -> None:
         """End a node."""
@@ -51,11 +57,18 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway(folder: Path, count: int = 2, otel: Address | None = None) -> Iterator[Gateway]:
-    """Envoy in front of some stand-ins, all reached, for the time of the block."""
+def running_gateway(
+    folder: Path, count: int = 2, otel: Address | None = None, access: Access | None = None
+) -> Iterator[Gateway]:
+    """Envoy in front of some stand-ins, all reached, for the time of the block. access: besides that of
+    operators, who have a listener of their own; None: everything is published at one address.
+    """
     data: dict[str, str] = {}
     with ExitStack() as stack:
-        port, *node_ports = stack.enter_context(free_ports(count + 1))
+        port, operators, *node_ports = stack.enter_context(free_ports(count + 2))
+        listen = Address("127.0.0.1", port)
+        given = access or Access(publish=tuple(ON_REQUEST))
+        place = Address("127.0.0.1", operators) if access else listen
         stops = tuple(stack.enter_context(ExitStack()) for _ in node_ports)
         nodes = tuple(
             stop.enter_context(stand_in(node_port, data))
@@ -63,13 +76,14 @@ def running_gateway(folder: Path, count: int = 2, otel: Address | None = None) -
         )
         options = EnvoyOptions(
             nodes=tuple(envoy.parse_node(node.url) for node in nodes),
-            listen=Address("127.0.0.1", port),
+            listen=listen,
             descriptor=str(descriptors.path()),
             otel=otel,
+            access=replace(given, operators=place),
         )
         log = stack.enter_context(running_envoy(folder, envoy.render(options)))
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0))
-        gateway = Gateway(f"127.0.0.1:{port}", nodes, client, log, stops)
+        gateway = Gateway(str(listen), nodes, client, log, stops, str(place))
         wait_until(lambda: all(gateway.is_reached(node) for node in nodes), "Envoy to reach the nodes", log)
         yield gateway
 

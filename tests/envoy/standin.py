@@ -84,6 +84,7 @@ def stand_in(port: int, data: dict[str, str]) -> Iterator[StandIn]:
     for service, answers in _answers(node).items():
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, answers),))
     health_pb2_grpc.add_HealthServicer_to_server(node.health, server)
+    server.add_generic_rpc_handlers((_Rest(node),))
     reflection.enable_server_reflection(["limedb.v1.KVService", reflection.SERVICE_NAME], server)
     node.set_serving(True)
     server.add_insecure_port(node.address)
@@ -134,6 +135,24 @@ def _answers(node: StandIn) -> dict[str, dict[str, "grpc.RpcMethodHandler[Any, A
             node, topology_pb2, Learn=topology_pb2.LearnResponse(), Fetch=topology_pb2.FetchResponse()
         ),
     }
+
+
+class _Rest(grpc.GenericRpcHandler):
+    """All other methods of LimeDB: they are noted, and fail."""
+
+    def __init__(self, node: StandIn) -> None:
+        self._node = node
+
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        path = str(details.method)
+        if not path.startswith("/limedb."):
+            return None
+
+        def fail(request: Any, context: grpc.ServicerContext) -> Any:
+            self._node.calls.append(Call(path.rpartition("/")[2], request, {}))
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "a stand-in has no such method")
+
+        return grpc.unary_unary_rpc_method_handler(fail)
 
 
 STREAMS = {"WatchCluster", "Repair"}

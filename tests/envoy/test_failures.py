@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from limedb.launch import envoy
-from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.launch.addresses import Address
+from limedb.launch.envoy import EnvoyOptions
 from limedb.wire import descriptors
 from limedb.wire.status import remote_error
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc

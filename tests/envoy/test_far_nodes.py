@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from limedb.launch import envoy
-from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.launch.addresses import Address
+from limedb.launch.envoy import EnvoyOptions
 from limedb.wire import descriptors
 from tests.envoy.gateway import running_envoy, wait_until
 from tests.envoy.standin import stand_in

@@ -223,25 +223,6 @@ def test_the_path_is_not_passed_on_as_metadata(gateway: Gateway) -> None:
     assert not any("x-envoy-original-path" in call.metadata for call in calls)
 
 
-def test_a_page_of_another_origin_may_ask(gateway: Gateway) -> None:
-    asks = {
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type,limedb-cluster,x-limedb-node",
-    }
-    origin = {"Origin": "http://dashboard.example"}
-    for path in ("/api/v1/set", "/api/v1/get/a?node=x", "/gossip", "/limedb.v1.KVService/Get"):
-        answer = gateway.client.options(path, headers=origin | asks)
-        assert answer.status_code == 200
-        assert answer.headers["access-control-allow-origin"] == "http://dashboard.example"
-        allowed = set(answer.headers["access-control-allow-headers"].split(", "))
-        assert {"content-type", "limedb-cluster", "x-limedb-node"} <= allowed
-        assert "DELETE" in answer.headers["access-control-allow-methods"]
-    for path in ("/api/v1/health?node=x", "/api/v1/get/a?key=b", "/api/v1/nope"):
-        assert "access-control-allow-origin" in gateway.client.get(path, headers=origin).headers
-    answer = gateway.client.get("/api/v1/health", headers=origin)
-    assert "grpc-status" in answer.headers["access-control-expose-headers"]
-
-
 def test_a_stream_is_an_object_a_line_as_they_come(gateway: Gateway) -> None:
     lines = []
     with gateway.client.stream("GET", "/api/v1/cluster/watch?interval_ms=100") as answer:

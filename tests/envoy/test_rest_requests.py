@@ -159,7 +159,7 @@ def test_a_parameter_of_the_wrong_kind_is_refused_by_its_name(
 def test_parameters_of_the_right_kind_are_taken(gateway: Gateway, path: str) -> None:
     """The stand-in has no scan: 501 is its own answer."""
     assert gateway.client.get(f"/api/v1/{path}").status_code in (200, 501)
-    assert sum(len(node.calls) for node in gateway.nodes) == path.startswith("keys")
+    assert sum(len(node.calls) for node in gateway.nodes) == 1
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_body_in_another_encoding_is_415(gateway: Gateway) -> None:
     told = [
         ({"content-type": "application/json; charset=utf-16"}, text.encode("utf-16"), "charset=utf-16: send"),
         (
-            {"content-type": 'text/json;charset="ISO-8859-1"'},
+            {"content-type": 'application/json;charset="ISO-8859-1"'},
             text.encode(),
             "charset=iso-8859-1: send JSON in",
         ),
@@ -211,7 +211,7 @@ def test_a_body_in_another_encoding_is_415(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["", "text/plain", "application/x-www-form-urlencoded", 'application/json; charset="UTF-8"'],
+    ["", "application/x-www-form-urlencoded", 'application/json; charset="UTF-8"'],
 )
 def test_what_is_json_needs_no_name_for_it(gateway: Gateway, content_type: str) -> None:
     headers = {"content-type": content_type} if content_type else {}

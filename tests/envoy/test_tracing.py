@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from limedb.launch.envoy import parse_address
+from limedb.launch.addresses import parse_address
 from tests.envoy.gateway import running_gateway
 from tests.support.otlp import OtlpReceiver
 

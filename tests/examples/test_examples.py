@@ -76,11 +76,13 @@ def store_largest(cluster: RunningCluster, key: str) -> None:
 
 
 @pytest.mark.browser
-def test_the_example_in_typescript_runs_in_a_page_of_another_origin(cluster: RunningCluster) -> None:
+def test_the_example_in_typescript_runs_in_a_page_of_a_named_origin(
+    cluster: RunningCluster, page_port: int
+) -> None:
     if reason := lacking("typescript"):
         pytest.skip(reason)
     store_largest(cluster, "ts/zest")
-    with serving(EXAMPLES / "typescript") as origin, running_browser() as browser:
+    with serving(EXAMPLES / "typescript", page_port) as origin, running_browser() as browser:
         page = browser.new_page()
         page.goto(f"{origin}/browser.html?{cluster.envoy_url}")
         expect(page.locator("#end")).to_have_text("done")
@@ -109,9 +111,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """A folder on the web, for the time of the block; its origin."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+def serving(folder: Path, port: int) -> Iterator[str]:
+    """A folder on the web at a port, for the time of the block; its origin."""
+    with ThreadingHTTPServer(("127.0.0.1", port), partial(Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

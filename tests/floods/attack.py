@@ -237,7 +237,7 @@ def curls(address: str) -> None:
         link = socket.socket()
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         link.connect((host, int(port)))
-        link.sendall(b"GET /api/v1/scan HTTP/1.1\r\nhost: node\r\n\r\n")
+        link.sendall(b"GET /api/v1/scan HTTP/1.1\r\nhost: localhost\r\n\r\n")
         links.append(link)
     for link in links:
         link.recv(1)  # its answer has begun
@@ -249,7 +249,7 @@ def endless_bodies(address: str) -> None:
     host, _, port = address.rpartition(":")
     links = [socket.create_connection((host, int(port))) for _ in range(50)]
     for link in links:
-        link.sendall(b"POST /api/v1/set HTTP/1.1\r\nhost: node\r\ntransfer-encoding: chunked\r\n\r\n")
+        link.sendall(b"POST /api/v1/set HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n")
     chunk = b"1000\r\n" + b"x" * 0x1000 + b"\r\n"
     print("flooding", flush=True)  # noqa: T201
     while True:

@@ -20,9 +20,10 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def header_block(path: str, more: dict[str, str] | None = None) -> bytes:
-    """The headers of a gRPC call."""
-    fields = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "node"}
+    """The headers of a gRPC call. more: others, or other values; an empty one leaves the header out."""
+    fields = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "localhost"}
     fields |= {"te": "trailers", "content-type": "application/grpc"} | (more or {})
+    fields = {name: value for name, value in fields.items() if value}
     return b"".join(b"\0" + _text(name) + _text(value) for name, value in fields.items())
 
 

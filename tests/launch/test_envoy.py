@@ -9,11 +9,14 @@ import yaml
 
 from limedb.errors import ConfigError
 from limedb.launch import envoy
-from limedb.launch.envoy import Address, EnvoyOptions
+from limedb.launch.access import Access
+from limedb.launch.addresses import Address
+from limedb.launch.envoy import EnvoyOptions
 from limedb.wire import descriptors
 from tests.envoy.gateway import envoy_command, warnings_in
 
 IPS = ("http://127.0.0.1:7001", "http://127.0.0.1:7002")
+ROOT = Path(__file__).parents[2]
 NAMES = ("http://node1:8484", "http://node2:8484")
 
 
@@ -35,8 +38,10 @@ def clusters(config: str) -> dict[str, Any]:
         options(NAMES),
         options(("http://[::1]:7001", "http://node2:8484=10.0.0.7:9000")),
         options(otel=Address("collector", 4317), access_log=True),
+        options(access=Access(("a.b",), ("https://app.example.com",), Address("::1", 8485), ("gossip",))),
+        options(admin=Address("127.0.0.1", 0), access=Access(operators=Address("127.0.0.1", 8484))),
     ],
-    ids=["addresses", "names", "mixed", "telemetry"],
+    ids=["addresses", "names", "mixed", "telemetry", "access", "operators"],
 )
 def test_envoy_takes_it_without_a_warning(given: EnvoyOptions, tmp_path: Path) -> None:
     command = envoy_command(tmp_path, envoy.render(given), "--mode", "validate")
@@ -84,3 +89,32 @@ def test_streams_have_no_time_limit() -> None:
         r["route"] for r in routes if "WatchCluster" in r["match"].get("safe_regex", {}).get("regex", "")
     ]
     assert (first["timeout"], first["idle_timeout"]) == ("0s", "0s")
+
+
+def test_envoy_has_no_admin_page_unless_it_is_asked_for() -> None:
+    """A page in a browser on the same machine could stop it there."""
+    assert "admin" not in yaml.safe_load(envoy.render(options()))
+    given = yaml.safe_load(envoy.render(options(admin=Address("127.0.0.1", 9901))))["admin"]
+    assert given["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
+
+
+def test_the_name_that_envoy_listens_at_is_one_of_its_names() -> None:
+    given = EnvoyOptions(options().nodes, Address("LimeDB.local", 80), "d", access=Access(("a.b",)))
+    assert 'server_names = {["a.b"]=true, ["limedb.local"]=true, ["localhost"]=true}' in envoy.render(given)
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.dev.yml"])
+def test_compose_publishes_on_this_machine_alone_unless_told_otherwise(file: str) -> None:
+    services = yaml.safe_load((ROOT / file).read_text())["services"]
+    published = [port for service in services.values() for port in service.get("ports", ())]
+    assert len(published) == 2
+    for port in published:
+        assert port.startswith(("127.0.0.1:", "${BIND:-127.0.0.1}:"))
+
+
+def test_composes_envoy_publishes_operators_calls_at_another_port_alone() -> None:
+    """The port that compose publishes on the machine itself, whatever BIND says."""
+    config = yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text())
+    listeners = config["static_resources"]["listeners"]
+    ports = {each["name"]: each["address"]["socket_address"]["port_value"] for each in listeners}
+    assert ports == {"limedb": 8484, "limedb-operators": 8485}

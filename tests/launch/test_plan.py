@@ -1,5 +1,6 @@
 """What is going to be started, and what is refused before anything is."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,9 @@ import pytest
 import yaml
 
 from limedb.errors import ConfigError, LaunchError
-from limedb.launch.plan import LaunchPlan, environment, make_launch
+from limedb.launch.access import Access
+from limedb.launch.addresses import Address
+from limedb.launch.plan import LaunchPlan, environment, make_launch, show_nodes_to_envoy
 from limedb.launch.records import Folder
 from tests.support.ports import free_ports
 
@@ -103,3 +106,62 @@ def test_without_envoy_installed_it_says_what_to_do(
 def test_numbers_out_of_range_are_refused(tmp_path: Path, ports: list[int], changes: dict[str, int]) -> None:
     with pytest.raises(ConfigError):
         make_launch(plan(tmp_path, ports, **changes))
+
+
+DECOMMISSION = "AdminService/Decommission|"
+
+
+def published(folder: Path, name: str = "routes") -> str:
+    """The calls that a listener publishes, as its routes have them."""
+    (routes,) = yaml.safe_load((folder / f"{name}.yaml").read_text())["resources"]
+    return next(
+        matcher["string_match"]["safe_regex"]["regex"].replace("\\", "")
+        for route in routes["virtual_hosts"][0]["routes"]
+        for matcher in route["match"].get("headers", ())
+        if matcher["name"] == ":path" and matcher.get("invert_match")
+    )
+
+
+def test_operators_calls_are_published_where_only_this_machine_reaches_envoy(
+    tmp_path: Path, ports: list[int]
+) -> None:
+    make_launch(plan(tmp_path, ports))
+    assert DECOMMISSION in published(tmp_path)
+    assert "SetDirect" not in published(tmp_path)
+    launch = make_launch(plan(tmp_path, ports, host="0.0.0.0"))
+    assert DECOMMISSION not in published(tmp_path)
+    assert launch.access.operators is None
+
+
+def test_operators_may_have_an_address_of_their_own(tmp_path: Path, ports: list[int]) -> None:
+    operators = Address("127.0.0.1", ports[1] + 10_000 if ports[1] < 50_000 else ports[1] - 10_000)
+    make_launch(plan(tmp_path, ports, nodes=1, access=Access(operators=operators)))
+    assert (DECOMMISSION in published(tmp_path), DECOMMISSION in published(tmp_path, "operators")) == (
+        False,
+        True,
+    )
+    config = yaml.safe_load((tmp_path / "envoy.yaml").read_text())
+    names = [listener["name"] for listener in config["static_resources"]["listeners"]]
+    assert names == ["limedb", "limedb-operators"]
+
+
+def test_a_node_that_is_added_changes_nothing_of_the_access(tmp_path: Path, ports: list[int]) -> None:
+    access = Access(("a.b",), ("https://app.example.com",), None, ("direct",))
+    given = plan(tmp_path, ports, access=access)
+    given.folder.write(make_launch(given))
+    before = (tmp_path / "routes.yaml").read_text()
+    assert "https://app.example.com" in before
+    (tmp_path / "routes.yaml").unlink()
+    show_nodes_to_envoy(given.folder, given.folder.read())
+    assert (tmp_path / "routes.yaml").read_text() == before
+
+
+def test_a_cluster_of_an_older_version_keeps_what_it_published(tmp_path: Path, ports: list[int]) -> None:
+    given = plan(tmp_path, ports)
+    given.folder.write(make_launch(given))
+    content = json.loads(given.folder.launch_file.read_text())
+    del content["access"]
+    given.folder.launch_file.write_text(json.dumps(content))
+    show_nodes_to_envoy(given.folder, given.folder.read())
+    assert DECOMMISSION in published(tmp_path)
+    assert "KVService/SetDirect" in published(tmp_path)

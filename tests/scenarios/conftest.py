@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.clusters import RunningCluster, running_cluster
+from tests.support.clusters import FOR_NODES, RunningCluster, running_cluster
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,9 +20,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
-    """Four nodes. A test takes new keys, and stops nothing. Each key has one owner, as with the Go LimeDB."""
+    """Four nodes. A test takes new keys, and stops nothing. Each key has one owner, as with the Go LimeDB.
+    Pages of page.example may call.
+    """
     env = {"REPLICATION_FACTOR": "1"}
-    with running_cluster(tmp_path_factory.mktemp("shared"), env=env) as running:
+    access = (*FOR_NODES, "--origin", "http://page.example")
+    with running_cluster(tmp_path_factory.mktemp("shared"), env=env, access=access) as running:
         yield running
 
 

@@ -166,7 +166,7 @@ def test_services_of_peers_do_not_pass(rest: httpx.Client, method: str) -> None:
     assert call(rest, method, {}).status_code == 404
 
 
-def test_a_page_of_another_origin_may_call(rest: httpx.Client) -> None:
+def test_a_page_of_a_named_origin_may_call(rest: httpx.Client) -> None:
     origin = {"origin": "http://page.example"}
     asked = rest.options(
         "/limedb.v1.KVService/Get",

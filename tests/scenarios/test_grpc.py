@@ -16,6 +16,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, replica_pb2, replica_pb2_grpc
+from tests.floods import wire
 from tests.support.clusters import RunningCluster
 from tests.support.keys import new_key, new_key_of
 from tests.support.waiting import wait_for
@@ -67,6 +68,36 @@ def test_http_1_on_a_nodes_port_is_ended_at_once(cluster: RunningCluster) -> Non
                 answer += data
     assert len(answer) < 100
     assert b"HTTP" not in answer
+
+
+@pytest.mark.parametrize("kind", ["application/grpc", "text/plain", "application/x-www-form-urlencoded"])
+def test_a_nodes_port_takes_no_call_that_a_page_can_send(cluster: RunningCluster, kind: str) -> None:
+    """A page can't set `te`, and gRPC's server takes nothing without it, whatever the content type is.
+
+    So a node needs no look at Origin, also where TLS lets a browser speak HTTP/2 to it.
+    """
+    key = new_key()
+    request = kv_pb2.SetRequest(key=key, value="of a page").SerializeToString()
+    page = {"te": "", "content-type": kind, "origin": "http://page.example"}
+    for more, end in ((page, wire.RST_STREAM), (page | {"te": "trailers"}, wire.HEADERS)):
+        with wire.connected(cluster.nodes[0].address, 65535) as link:
+            link.sendall(wire.call(1, wire.header_block("/limedb.v1.KVService/Set", more), request))
+            assert end_of_call(link) == end
+        with grpc.insecure_channel(cluster.nodes[0].address) as channel:
+            stub = kv_pb2_grpc.KVServiceStub(channel)
+            (result,) = stub.BatchGet(kv_pb2.BatchGetRequest(keys=[key]), timeout=20).results
+        assert result.found == (end == wire.HEADERS)
+
+
+def end_of_call(link: socket.socket) -> int:
+    """The kind of the frame that ends the first call on a connection."""
+    with link.makefile("rb") as frames:
+        while head := frames.read(9):
+            size, kind, flags, stream = int.from_bytes(head[:3]), head[3], head[4], int.from_bytes(head[5:])
+            frames.read(size)
+            if stream == 1 and (kind == wire.RST_STREAM or flags & wire.END_STREAM):
+                return kind
+    raise AssertionError("the connection ended first")
 
 
 @pytest.mark.parametrize("through", ["channel", "envoy"])

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from limedb.operator.admin import admin_client
-from tests.support.clusters import RunningCluster, running_cluster
+from tests.support.clusters import FOR_NODES, RunningCluster, running_cluster
 from tests.support.waiting import wait_for
 
 DAY_MS = 24 * 3600 * 1000
@@ -18,7 +18,7 @@ MOST = (1 << 64) - 1
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
-    with running_cluster(tmp_path_factory.mktemp("attacked")) as running:
+    with running_cluster(tmp_path_factory.mktemp("attacked"), access=FOR_NODES) as running:
         yield running
 
 

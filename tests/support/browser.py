@@ -26,14 +26,14 @@ def lacking() -> str:
 
 
 @contextmanager
-def running_browser() -> Iterator[Browser]:
-    """A browser for the time of the block. Playwright's loop runs in this thread as long, so that no
-    asynchronous test may run within it.
+def running_browser(*options: str) -> Iterator[Browser]:
+    """A browser for the time of the block, with options of its command line. Playwright's loop runs in this
+    thread as long, so that no asynchronous test may run within it.
     """
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=root)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*root, *options])
         try:
             yield browser
         finally:

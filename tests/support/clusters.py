@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ USUAL = {"GOSSIP_INTERVAL": "1s"}
 SETTING_NAMES = {setting.name for setting in SETTINGS}
 COMMAND_SECONDS = 60
 TAIL_LINES = 40
+FOR_NODES = ("--publish", "direct", "--publish", "gossip")
+"""Lets Envoy publish what is for nodes."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,15 @@ def limedb(
 
 @contextmanager
 def running_cluster(
-    tmp_path: Path, nodes: int = 4, env: Mapping[str, str] | None = None, envoy: bool = True
+    tmp_path: Path,
+    nodes: int = 4,
+    env: Mapping[str, str] | None = None,
+    envoy: bool = True,
+    access: Sequence[str] = (),
 ) -> Iterator[RunningCluster]:
     """A cluster in tmp_path/cluster, ready, for the time of the block. env: settings of all nodes, besides
-    QUICK; variables that are no settings reach them by the environment.
+    QUICK; variables that are no settings reach them by the environment. access: options of the command that
+    open Envoy further.
     """
     folder = tmp_path / "cluster"
     settings = [
@@ -125,7 +132,7 @@ def running_cluster(
     others = {name: value for name, value in (env or {}).items() if name not in SETTING_NAMES}
     with free_ports(nodes + 1) as ports:
         options = ["--nodes", str(nodes), "--port", str(ports[0]), "--base-port", str(ports[1]), *settings]
-        options += [] if envoy else ["--no-envoy"]
+        options += [*access] if envoy else ["--no-envoy"]
         try:
             done = limedb("cluster", "start", "--detach", "--data-dir", str(folder), *options, env=others)
             assert done.returncode == 0, done.stderr

@@ -126,6 +126,7 @@ REASONS = {
     "PARTIAL_FAILURE",
     "PEERS_ONLY",
     "UNSUPPORTED",
+    "UNKNOWN_HOST",
     "STORE",
     "STORE_FULL",
     "STORE_CLOSED",

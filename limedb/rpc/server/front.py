@@ -10,8 +10,22 @@ from typing import Any
 
 import grpc
 
+from limedb.wire.audience import Audience
+
 HEADER = "x-limedb-front"
-"""Envoy adds it to calls of health and reflection, and removes it from clients' headers."""
+"""Envoy adds it to calls of health and reflection, and removes it from clients' headers. Its value is an
+Audience: for whom Envoy publishes RPCs there. An Envoy of 0.2.0 and older sends "1".
+"""
+
+
+def audiences_of(context: "grpc.aio.ServicerContext[Any, Any]") -> frozenset[Audience] | None:
+    """Return for whom Envoy publishes RPCs where a client sent the call to it; None: it came directly."""
+    fronts = [value for name, value in context.invocation_metadata() or () if name == HEADER]
+    if not fronts:
+        return None
+    return frozenset(
+        {Audience.CLIENTS, *(Audience.OPERATORS for front in fronts if front == Audience.OPERATORS)}
+    )
 
 
 def is_from_envoy(context: "grpc.aio.ServicerContext[Any, Any]") -> bool:

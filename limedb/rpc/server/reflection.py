@@ -20,8 +20,8 @@ from google.protobuf.descriptor_pool import Default, DescriptorPool
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from limedb.rpc.server.front import is_from_envoy
-from limedb.wire import descriptors, rest
+from limedb.rpc.server.front import audiences_of
+from limedb.wire import audience, descriptors
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Request = reflection_pb2.ServerReflectionRequest
@@ -36,22 +36,23 @@ def servicers(names: Sequence[str]) -> "list[Reflection]":
     """Both versions. names: the full names of all other services of the server."""
     services = [Default().FindServiceByName(f"{_ALPHA_FILE.package}.ServerReflection"), _stable_service()]
     every = sorted({*names, HEALTH, *(service.full_name for service in services)})
-    public = {*rest.services(), HEALTH, *(service.full_name for service in services)}
-    return [Reflection(service, every, [name for name in every if name in public]) for service in services]
+    return [Reflection(service, every) for service in services]
 
 
 class Reflection:
-    """One version of the service. every: the services to list; public: those to list to callers of Envoy."""
+    """One version of the service. every: the services to list to those who call the node itself."""
 
-    def __init__(self, service: ServiceDescriptor, every: Sequence[str], public: Sequence[str]) -> None:
+    def __init__(self, service: ServiceDescriptor, every: Sequence[str]) -> None:
         self.service = service
-        self._every, self._public = every, public
+        self._every = every
 
     async def ServerReflectionInfo(  # noqa: N802 (the name of the RPC)
         self, requests: AsyncIterator[Any], context: Context
     ) -> AsyncGenerator[bytes, None]:
         """Answer each question, in order. In either version messages are the same bytes."""
-        listed = self._public if is_from_envoy(context) else self._every
+        listed = self._every
+        if (audiences := audiences_of(context)) is not None:
+            listed = [name for name in self._every if name in audience.services(audiences)]
         async for request in requests:
             question = Request.FromString(request.SerializeToString())
             yield _answer(question, listed).SerializeToString()

@@ -1,0 +1,42 @@
+"""Addresses to listen at or to dial.
+
+It owns how they are written in options. It must never resolve a name.
+
+Tested in tests/launch/test_envoy.py.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+
+from limedb.errors import ConfigError
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address to listen at or to dial. host: a name or an IP address, IPv6 without brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """As it stands in URLs."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_ip(self) -> bool:
+        """Whether the host needs no resolving."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+
+def parse_address(setting: str, text: str) -> Address:
+    """Parse host:port. ConfigError names the setting."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(setting, text, "host:port")
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
