@@ -261,9 +261,10 @@ class NotMemberError(UnavailableError):
         self.cluster_id = cluster_id
 
 
-class WrongClusterError(UnavailableError):
-    """A client's call is meant for another cluster than the node's. Attributes: node_url, cluster_id (the
-    node's; empty: it belongs to none), asked.
+class WrongClusterError(UnavailableError, may_pass=False):
+    """A client's call is meant for another cluster than the node's. The client library raises it once no
+    address leads to its own: it doesn't pass. Attributes: node_url, cluster_id (the node's; empty: it belongs
+    to none), asked.
     """
 
     def __init__(self, node_url: str, cluster_id: str, asked: str) -> None:

@@ -7,18 +7,13 @@ Tested in tests/client/test_client.py.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from limedb.core.limits import (
-    MAX_EXPIRES_AT_MS,
-    MAX_KEY_SIZE,
-    MAX_STORED_VALUE,
-    MAX_TTL_MS,
-    MIN_EXPIRES_AT_MS,
-)
+from limedb.core.limits import MAX_KEY_SIZE, MAX_STORED_VALUE, MAX_TTL_MS
+from limedb.core.moment import MAX_EXPIRES_AT_MS, can_expire, moment_of
 from limedb.core.quorum import Level
 from limedb.errors import (
     ConfigError,
@@ -26,6 +21,7 @@ from limedb.errors import (
     InvalidRequestError,
     MalformedRequestError,
     ValueTooLargeError,
+    brief,
 )
 from limedb.tls.target import ClientTls, PathText, client_tls
 from limedb.wire.levels import consistency_of
@@ -39,9 +35,10 @@ Moment = float | datetime
 T = TypeVar("T", Duration, Moment)
 
 _CLUSTER_ID = re.compile("[0-9a-f]{16}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TIMEOUT_SECONDS = 300
 """The longest timeout of a call."""
+MAX_WAIT_SECONDS = 24 * 3600
+"""The longest time that `open` waits for a cluster."""
 
 
 def level_of(consistency: Consistency) -> record_pb2.Consistency:
@@ -136,30 +133,42 @@ def milliseconds(ttl: Duration | None) -> int:
 def moment_ms(expires_at: Moment) -> int:
     """Return a moment in milliseconds since 1970."""
     if isinstance(expires_at, datetime):
-        if expires_at.tzinfo is None:
+        date = moment_of(expires_at)
+        if date is None:
             raise InvalidRequestError(
                 f"expires_at={expires_at!r} has no time zone: use datetime.now(UTC), for example"
             )
-        moment = (expires_at - _EPOCH) // timedelta(milliseconds=1)
+        moment = date
     else:
         is_near = is_number(expires_at) and 0 < expires_at * 1000 <= MAX_EXPIRES_AT_MS
         moment = round(expires_at * 1000) if is_near else 0
-    if not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
+    if not can_expire(moment):
         raise InvalidRequestError(
             f"expires_at={_shown(expires_at)}: must be seconds since 1970, or a datetime, from 1973 to 9999"
         )
     return moment
 
 
-def of_each(name: str, given: T | Mapping[str, T] | None, keys: Mapping[str, object]) -> Mapping[str, T]:
-    """Return an option by key, of those keys that have it. given: the option of all, or of some by key."""
+def of_each(
+    name: str, given: T | Mapping[str, T] | None, keys: Mapping[str, object], convert: Callable[[T], int]
+) -> Mapping[str, int]:
+    """Return an option by key, of those keys that have it. given: the option of all, or of some by key.
+    convert: returns an option as a number. InvalidRequestError: an option makes no sense, or its key is none
+    of these.
+    """
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        return dict.fromkeys(keys, given)
-    if unknown := given.keys() - keys.keys():
-        raise InvalidRequestError(f"{name} of key {min(unknown)!r}: it is not among the values")
-    return given
+        return dict.fromkeys(keys, convert(given))
+    found = {}
+    for key, option in given.items():
+        if key not in keys:
+            raise InvalidRequestError(f"{name} of key {key!r:.80}: it is not among the values")
+        try:
+            found[key] = convert(option) if option is not None else 0
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"key {brief(key)}: {error}") from None
+    return found
 
 
 def whole_number(name: str, value: object, low: int, high: int) -> int:
@@ -169,12 +178,12 @@ def whole_number(name: str, value: object, low: int, high: int) -> int:
     return value
 
 
-def seconds_of(timeout: Duration) -> float:
+def seconds_of(timeout: Duration, name: str = "timeout", most: int = MAX_TIMEOUT_SECONDS) -> float:
     """Return a timeout in seconds: 5 minutes at most, since nodes remember applied writes for 10."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not (is_number(seconds) and 0 < seconds <= MAX_TIMEOUT_SECONDS):
+    if not (is_number(seconds) and 0 < seconds <= most):
         raise InvalidRequestError(
-            f"timeout={_shown(timeout)}: must be more than 0 s, and no more than {MAX_TIMEOUT_SECONDS} s"
+            f"{name}={_shown(timeout)}: must be more than 0 s, and no more than {most} s"
         )
     return seconds
 

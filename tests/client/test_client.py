@@ -156,8 +156,13 @@ async def test_a_bad_option_is_refused(node: str, options: dict[str, Any]) -> No
 async def test_a_mapping_of_lives_is_checked_as_one_is(node: str, ttl: float) -> None:
     key = new_key()
     async with limedb.connect(node) as db:
-        with pytest.raises(InvalidRequestError, match="ttl="):
-            await db.set_many({key: "v"}, {key: ttl})
+        with pytest.raises(InvalidRequestError, match=f"^key '{key}': ttl="):
+            await db.set_many({key: "v", "other": "v"}, {"other": 5, key: ttl})
+        with pytest.raises(InvalidRequestError, match=f"^key '{key}': expires_at="):
+            await db.set_many({key: "v"}, expires_at={key: ttl})
+        with pytest.raises(InvalidRequestError, match=f"^key '{key}' has a ttl and an expires_at"):
+            await db.set_many({key: "v", "other": "v"}, ttl={key: 5}, expires_at=4e9)
+        assert await db.get_many([key, "other"]) == {}
         with pytest.raises(InvalidRequestError, match="expires_at of key 'other'"):
             await db.set_many({key: "v"}, expires_at={"other": 4e9})
 
