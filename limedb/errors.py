@@ -15,6 +15,9 @@ LimeDBError
     │   ├── ValueTooLargeError
     │   └── MalformedRequestError    bytes that are not the message they should be
     ├── KeyNotFoundError
+    ├── UnknownPathError             Envoy publishes nothing there
+    ├── UnknownNodeError             Envoy knows no node of the name that a request asks for
+    ├── RequestTooLargeError         Envoy takes no request of this size
     ├── AssetNotFoundError           a file that the dashboard doesn't have
     ├── UnavailableError             nothing was done; it may work later or elsewhere
     │   ├── ReplicaUnreachableError
@@ -162,6 +165,18 @@ class KeyNotFoundError(LimeDBError, nothing_written=True):
     def __init__(self, key: str) -> None:
         super().__init__("key not found")
         self.key = key
+
+
+class UnknownPathError(LimeDBError, nothing_written=True):
+    """Envoy publishes nothing under this path. The text says where the paths are listed."""
+
+
+class UnknownNodeError(LimeDBError, nothing_written=True):
+    """Envoy knows no node of the name in node= or x-limedb-node. The text names the nodes."""
+
+
+class RequestTooLargeError(LimeDBError, nothing_written=True, too_large=True):
+    """Envoy takes no request of this size. The text has the limit."""
 
 
 class AssetNotFoundError(LimeDBError):
