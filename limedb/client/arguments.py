@@ -67,7 +67,7 @@ def keys_of(keys: Iterable[str]) -> dict[str, None]:
     such as a single key, whose letters would be taken for keys; or one can't be a key.
     """
     if isinstance(keys, str | bytes | bytearray) or not isinstance(keys, Iterable):
-        raise InvalidRequestError(f"keys={_shown(keys)}: must be a list, or another iterable, of keys")
+        raise InvalidRequestError(f"keys={shown(keys)}: must be a list, or another iterable, of keys")
     found = list(keys)
     for key in found:
         check_key(key)
@@ -77,7 +77,7 @@ def keys_of(keys: Iterable[str]) -> dict[str, None]:
 def check_values(values: object) -> None:
     """InvalidRequestError: they are not values by key."""
     if not isinstance(values, Mapping):
-        raise InvalidRequestError(f"values={_shown(values)}: must be a dict, or another mapping, by key")
+        raise InvalidRequestError(f"values={shown(values)}: must be a dict, or another mapping, by key")
 
 
 def check_value(key: str, value: object) -> None:
@@ -126,7 +126,7 @@ def milliseconds(ttl: Duration | None) -> int:
         return 0
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
     if not (is_number(seconds) and 0 < seconds * 1000 <= MAX_TTL_MS):
-        raise InvalidRequestError(f"ttl={_shown(ttl)}: must be more than 0 s, and no more than 100 years")
+        raise InvalidRequestError(f"ttl={shown(ttl)}: must be more than 0 s, and no more than 100 years")
     return max(1, round(seconds * 1000))
 
 
@@ -144,7 +144,7 @@ def moment_ms(expires_at: Moment) -> int:
         moment = round(expires_at * 1000) if is_near else 0
     if not can_expire(moment):
         raise InvalidRequestError(
-            f"expires_at={_shown(expires_at)}: must be seconds since 1970, or a datetime, from 1973 to 9999"
+            f"expires_at={shown(expires_at)}: must be seconds since 1970, or a datetime, from 1973 to 9999"
         )
     return moment
 
@@ -174,7 +174,14 @@ def of_each(
 def whole_number(name: str, value: object, low: int, high: int) -> int:
     """Return an option that is a whole number. InvalidRequestError: it isn't, or out of its range."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InvalidRequestError(f"{name}={_shown(value)}: must be a whole number from {low} to {high}")
+        raise InvalidRequestError(f"{name}={shown(value)}: must be a whole number from {low} to {high}")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """Return an option that is True or False. InvalidRequestError: it is neither."""
+    if not isinstance(value, bool):
+        raise InvalidRequestError(f"{name}={shown(value)}: must be True or False")
     return value
 
 
@@ -183,7 +190,7 @@ def seconds_of(timeout: Duration, name: str = "timeout", most: int = MAX_TIMEOUT
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if not (is_number(seconds) and 0 < seconds <= most):
         raise InvalidRequestError(
-            f"{name}={_shown(timeout)}: must be more than 0 s, and no more than {most} s"
+            f"{name}={shown(timeout)}: must be more than 0 s, and no more than {most} s"
         )
     return seconds
 
@@ -192,7 +199,7 @@ def addresses_of(text: str) -> tuple[str, ...]:
     """Return the addresses in "host:port,host:port"; each may be a URL, such as http://host:port."""
     if not isinstance(text, str):
         raise InvalidRequestError(
-            f"addresses={_shown(text)}: must be one str, with several addresses separated by commas"
+            f"addresses={shown(text)}: must be one str, with several addresses separated by commas"
         )
     found = tuple(dict.fromkeys(_address(part.strip()) for part in text.split(",") if part.strip()))
     if not found:
@@ -220,7 +227,7 @@ def tls_of(
         raise InvalidRequestError(str(error)) from None
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value in an error; Python refuses to print an int of some thousand digits."""
     is_long = isinstance(value, int) and value.bit_length() > 256
     return "a far larger number" if is_long else f"{value!r:.80}"
@@ -232,11 +239,12 @@ def is_number(value: object) -> bool:
 
 
 def _address(part: str) -> str:
-    parts = urlsplit(part if "://" in part else f"//{part}")
     try:
+        parts = urlsplit(part if "://" in part else f"//{part}")
         host, port = parts.hostname, parts.port
     except ValueError:
-        host = port = None
-    if not host or port is None or parts.path.strip("/") or parts.scheme not in ("", "http", "https"):
-        raise InvalidRequestError(f"address {part!r}: must be host:port")
+        raise InvalidRequestError(f"address {part!r:.80}: must be host:port") from None
+    has_more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if not host or not port or has_more or parts.scheme not in ("", "http", "https"):
+        raise InvalidRequestError(f"address {part!r:.80}: must be host:port")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -18,6 +18,7 @@ from limedb.client.arguments import (
     check_value,
     check_values,
     cluster_of,
+    flag,
     keys_of,
     level_of,
     milliseconds,
@@ -77,7 +78,7 @@ class Client(Openable):
         self._tls = tls
         self._level = level_of(consistency)
         self._follow: Follow = follow_of(follow_ring)
-        self._idempotent, self._patient = idempotent, patient
+        self._idempotent, self._patient = flag("idempotent", idempotent), flag("patient", patient)
         super().__init__(self._make, seconds_of(timeout))
 
     def _make(self) -> RetryingExecutor:
