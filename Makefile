@@ -163,7 +163,7 @@ example-java: stubs-java
 	cd examples/java && mvn -q -B package
 
 example-rust:
-	cd examples/rust && cargo build --quiet
+	cd examples/rust && cargo build --quiet --locked
 
 tool-grpc-health-probe:
 	GOBIN=$(abspath build/tools) go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.63

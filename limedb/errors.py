@@ -15,6 +15,9 @@ LimeDBError
     │   ├── ValueTooLargeError
     │   └── MalformedRequestError    bytes that are not the message they should be
     ├── KeyNotFoundError
+    ├── UnknownPathError             Envoy publishes nothing there
+    ├── UnknownNodeError             Envoy knows no node of the name that a request asks for
+    ├── RequestTooLargeError         Envoy takes no request of this size
     ├── AssetNotFoundError           a file that the dashboard doesn't have
     ├── UnavailableError             nothing was done; it may work later or elsewhere
     │   ├── ReplicaUnreachableError
@@ -164,6 +167,18 @@ class KeyNotFoundError(LimeDBError, nothing_written=True):
         self.key = key
 
 
+class UnknownPathError(LimeDBError, nothing_written=True):
+    """Envoy publishes nothing under this path. The text says where the paths are listed."""
+
+
+class UnknownNodeError(LimeDBError, nothing_written=True):
+    """Envoy knows no node of the name in node= or x-limedb-node. The text names the nodes."""
+
+
+class RequestTooLargeError(LimeDBError, nothing_written=True, too_large=True):
+    """Envoy takes no request of this size. The text has the limit."""
+
+
 class AssetNotFoundError(LimeDBError):
     """A file that the dashboard's build doesn't have. Attribute: path."""
 
@@ -261,9 +276,10 @@ class NotMemberError(UnavailableError):
         self.cluster_id = cluster_id
 
 
-class WrongClusterError(UnavailableError):
-    """A client's call is meant for another cluster than the node's. Attributes: node_url, cluster_id (the
-    node's; empty: it belongs to none), asked.
+class WrongClusterError(UnavailableError, may_pass=False):
+    """A client's call is meant for another cluster than the node's. The client library raises it once no
+    address leads to its own: it doesn't pass. Attributes: node_url, cluster_id (the node's; empty: it belongs
+    to none), asked.
     """
 
     def __init__(self, node_url: str, cluster_id: str, asked: str) -> None:

@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from limedb.client.arguments import check_key, check_value
-from limedb.core.limits import EXPIRY_RANGE, MAX_EXPIRES_AT_MS, MAX_TTL_MS, MIN_EXPIRES_AT_MS
+from limedb.core.limits import MAX_TTL_MS
+from limedb.core.moment import EXPIRY_RANGE, can_expire
 from limedb.errors import BadItemError, InvalidRequestError
 
 
@@ -75,7 +76,7 @@ def checked(item: Item) -> Item:
         raise BadItemError(str(error)) from None
     if not 0 <= item.ttl_ms <= MAX_TTL_MS:
         raise BadItemError(f"ttlMs={item.ttl_ms}: must be 1 to {MAX_TTL_MS} (100 years), or 0 for forever")
-    if item.expires_at_ms and not MIN_EXPIRES_AT_MS <= item.expires_at_ms <= MAX_EXPIRES_AT_MS:
+    if item.expires_at_ms and not can_expire(item.expires_at_ms):
         raise BadItemError(f"expiresAtMs={item.expires_at_ms}: {EXPIRY_RANGE}, or 0 for never")
     if item.ttl_ms and item.expires_at_ms:
         raise BadItemError(f"ttlMs={item.ttl_ms} and expiresAtMs={item.expires_at_ms}: give one of them")

@@ -89,7 +89,7 @@ def import_(
     source = Source(file, partial(click.echo, err=True))
     with source.file:
         state = source.state(resume, restart)
-        carry_out(source, state, _READERS[form](source.file, Place(state.offset, state.line)))
+        carry_out(source, state, source.lines(_READERS[form], Place(state.offset, state.line)))
 
 
 def _carry_out(

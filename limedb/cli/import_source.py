@@ -8,14 +8,15 @@ Tested in tests/cli/test_transfer.py.
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
-from limedb.bulk import progress
+from limedb.bulk import foreign, progress
 from limedb.bulk.importer import Importer
+from limedb.bulk.items import Line, Place
 from limedb.bulk.pipe import Pipe
 from limedb.bulk.progress import Imported
 from limedb.errors import BulkError, LimeDBError
@@ -36,10 +37,16 @@ class Source:
         self.path, self._warn = path, warn
         self.is_file = str(path) != "-" and raw.seekable()
         self._pipe = None if self.is_file else Pipe(raw)
-        self.file: BinaryIO = io.BufferedReader(self._pipe or raw)
+        self.file = io.BufferedReader(self._pipe or raw)
         self.size = os.fstat(raw.fileno()).st_size if self.is_file else None
         self.head = progress.head_of(self.file) if self.is_file else ""
         self._why_not = progress.why_not_kept(path)
+
+    def lines(self, read: Callable[[BinaryIO, Place], Iterator[Line]], start: Place) -> Iterator[Line]:
+        """Yield the lines from a place on. BulkError: it is a file of another kind, or its reader's."""
+        name = str(self.path) if str(self.path) != "-" else "the input"
+        foreign.check(name, self.file.peek(foreign.HEAD_BYTES))
+        yield from read(self.file, start)
 
     @property
     def has_state(self) -> bool:

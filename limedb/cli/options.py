@@ -7,14 +7,14 @@ import functools
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from limedb.config import address_of
-from limedb.core.limits import EXPIRY_RANGE, MAX_EXPIRES_AT_MS, MIN_EXPIRES_AT_MS
+from limedb.core.moment import EXPIRY_RANGE, can_expire, moment_of
 from limedb.core.quorum import Level
 from limedb.tls.target import HTTPS, Target, client_tls
 
@@ -52,23 +52,23 @@ class Moment(click.ParamType[int]):
         moment = (
             int(text[:_MOST_DIGITS]) if text.isascii() and text.isdigit() else self._of_date(text, param, ctx)
         )
-        if not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
+        if not can_expire(moment):
             self.fail(f"{text!r:.60}: {EXPIRY_RANGE}", param, ctx)
         return moment
 
     def _of_date(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
-            moment = datetime.fromisoformat(text)
+            moment = moment_of(datetime.fromisoformat(text))
         except ValueError:
             moment = None
-        if moment is None or moment.tzinfo is None:
+        if moment is None:
             self.fail(
                 f"{text!r:.60} is no moment such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+02:00, and no"
                 " milliseconds since 1970.",
                 param,
                 ctx,
             )
-        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+        return moment
 
 
 _MOST_DIGITS = 20

@@ -7,18 +7,13 @@ Tested in tests/client/test_client.py.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from limedb.core.limits import (
-    MAX_EXPIRES_AT_MS,
-    MAX_KEY_SIZE,
-    MAX_STORED_VALUE,
-    MAX_TTL_MS,
-    MIN_EXPIRES_AT_MS,
-)
+from limedb.core.limits import MAX_KEY_SIZE, MAX_STORED_VALUE, MAX_TTL_MS
+from limedb.core.moment import MAX_EXPIRES_AT_MS, can_expire, moment_of
 from limedb.core.quorum import Level
 from limedb.errors import (
     ConfigError,
@@ -26,6 +21,7 @@ from limedb.errors import (
     InvalidRequestError,
     MalformedRequestError,
     ValueTooLargeError,
+    brief,
 )
 from limedb.tls.target import ClientTls, PathText, client_tls
 from limedb.wire.levels import consistency_of
@@ -39,9 +35,10 @@ Moment = float | datetime
 T = TypeVar("T", Duration, Moment)
 
 _CLUSTER_ID = re.compile("[0-9a-f]{16}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TIMEOUT_SECONDS = 300
 """The longest timeout of a call."""
+MAX_WAIT_SECONDS = 24 * 3600
+"""The longest time that `open` waits for a cluster."""
 
 
 def level_of(consistency: Consistency) -> record_pb2.Consistency:
@@ -70,7 +67,7 @@ def keys_of(keys: Iterable[str]) -> dict[str, None]:
     such as a single key, whose letters would be taken for keys; or one can't be a key.
     """
     if isinstance(keys, str | bytes | bytearray) or not isinstance(keys, Iterable):
-        raise InvalidRequestError(f"keys={_shown(keys)}: must be a list, or another iterable, of keys")
+        raise InvalidRequestError(f"keys={shown(keys)}: must be a list, or another iterable, of keys")
     found = list(keys)
     for key in found:
         check_key(key)
@@ -80,7 +77,7 @@ def keys_of(keys: Iterable[str]) -> dict[str, None]:
 def check_values(values: object) -> None:
     """InvalidRequestError: they are not values by key."""
     if not isinstance(values, Mapping):
-        raise InvalidRequestError(f"values={_shown(values)}: must be a dict, or another mapping, by key")
+        raise InvalidRequestError(f"values={shown(values)}: must be a dict, or another mapping, by key")
 
 
 def check_value(key: str, value: object) -> None:
@@ -129,52 +126,71 @@ def milliseconds(ttl: Duration | None) -> int:
         return 0
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
     if not (is_number(seconds) and 0 < seconds * 1000 <= MAX_TTL_MS):
-        raise InvalidRequestError(f"ttl={_shown(ttl)}: must be more than 0 s, and no more than 100 years")
+        raise InvalidRequestError(f"ttl={shown(ttl)}: must be more than 0 s, and no more than 100 years")
     return max(1, round(seconds * 1000))
 
 
 def moment_ms(expires_at: Moment) -> int:
     """Return a moment in milliseconds since 1970."""
     if isinstance(expires_at, datetime):
-        if expires_at.tzinfo is None:
+        date = moment_of(expires_at)
+        if date is None:
             raise InvalidRequestError(
                 f"expires_at={expires_at!r} has no time zone: use datetime.now(UTC), for example"
             )
-        moment = (expires_at - _EPOCH) // timedelta(milliseconds=1)
+        moment = date
     else:
         is_near = is_number(expires_at) and 0 < expires_at * 1000 <= MAX_EXPIRES_AT_MS
         moment = round(expires_at * 1000) if is_near else 0
-    if not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
+    if not can_expire(moment):
         raise InvalidRequestError(
-            f"expires_at={_shown(expires_at)}: must be seconds since 1970, or a datetime, from 1973 to 9999"
+            f"expires_at={shown(expires_at)}: must be seconds since 1970, or a datetime, from 1973 to 9999"
         )
     return moment
 
 
-def of_each(name: str, given: T | Mapping[str, T] | None, keys: Mapping[str, object]) -> Mapping[str, T]:
-    """Return an option by key, of those keys that have it. given: the option of all, or of some by key."""
+def of_each(
+    name: str, given: T | Mapping[str, T] | None, keys: Mapping[str, object], convert: Callable[[T], int]
+) -> Mapping[str, int]:
+    """Return an option by key, of those keys that have it. given: the option of all, or of some by key.
+    convert: returns an option as a number. InvalidRequestError: an option makes no sense, or its key is none
+    of these.
+    """
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        return dict.fromkeys(keys, given)
-    if unknown := given.keys() - keys.keys():
-        raise InvalidRequestError(f"{name} of key {min(unknown)!r}: it is not among the values")
-    return given
+        return dict.fromkeys(keys, convert(given))
+    found = {}
+    for key, option in given.items():
+        if key not in keys:
+            raise InvalidRequestError(f"{name} of key {key!r:.80}: it is not among the values")
+        try:
+            found[key] = convert(option) if option is not None else 0
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"key {brief(key)}: {error}") from None
+    return found
 
 
 def whole_number(name: str, value: object, low: int, high: int) -> int:
     """Return an option that is a whole number. InvalidRequestError: it isn't, or out of its range."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InvalidRequestError(f"{name}={_shown(value)}: must be a whole number from {low} to {high}")
+        raise InvalidRequestError(f"{name}={shown(value)}: must be a whole number from {low} to {high}")
     return value
 
 
-def seconds_of(timeout: Duration) -> float:
+def flag(name: str, value: object) -> bool:
+    """Return an option that is True or False. InvalidRequestError: it is neither."""
+    if not isinstance(value, bool):
+        raise InvalidRequestError(f"{name}={shown(value)}: must be True or False")
+    return value
+
+
+def seconds_of(timeout: Duration, name: str = "timeout", most: int = MAX_TIMEOUT_SECONDS) -> float:
     """Return a timeout in seconds: 5 minutes at most, since nodes remember applied writes for 10."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not (is_number(seconds) and 0 < seconds <= MAX_TIMEOUT_SECONDS):
+    if not (is_number(seconds) and 0 < seconds <= most):
         raise InvalidRequestError(
-            f"timeout={_shown(timeout)}: must be more than 0 s, and no more than {MAX_TIMEOUT_SECONDS} s"
+            f"{name}={shown(timeout)}: must be more than 0 s, and no more than {most} s"
         )
     return seconds
 
@@ -183,7 +199,7 @@ def addresses_of(text: str) -> tuple[str, ...]:
     """Return the addresses in "host:port,host:port"; each may be a URL, such as http://host:port."""
     if not isinstance(text, str):
         raise InvalidRequestError(
-            f"addresses={_shown(text)}: must be one str, with several addresses separated by commas"
+            f"addresses={shown(text)}: must be one str, with several addresses separated by commas"
         )
     found = tuple(dict.fromkeys(_address(part.strip()) for part in text.split(",") if part.strip()))
     if not found:
@@ -211,7 +227,7 @@ def tls_of(
         raise InvalidRequestError(str(error)) from None
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value in an error; Python refuses to print an int of some thousand digits."""
     is_long = isinstance(value, int) and value.bit_length() > 256
     return "a far larger number" if is_long else f"{value!r:.80}"
@@ -223,11 +239,12 @@ def is_number(value: object) -> bool:
 
 
 def _address(part: str) -> str:
-    parts = urlsplit(part if "://" in part else f"//{part}")
     try:
+        parts = urlsplit(part if "://" in part else f"//{part}")
         host, port = parts.hostname, parts.port
     except ValueError:
-        host = port = None
-    if not host or port is None or parts.path.strip("/") or parts.scheme not in ("", "http", "https"):
-        raise InvalidRequestError(f"address {part!r}: must be host:port")
+        raise InvalidRequestError(f"address {part!r:.80}: must be host:port") from None
+    has_more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if not host or not port or has_more or parts.scheme not in ("", "http", "https"):
+        raise InvalidRequestError(f"address {part!r:.80}: must be host:port")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

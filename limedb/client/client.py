@@ -4,11 +4,9 @@ It owns the functions that callers see, and turns outcomes into results and erro
 streams.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from types import TracebackType
-from typing import Self, TypeVar, cast, overload
+from typing import TypeVar, cast, overload
 
 from limedb.client.arguments import (
     Consistency,
@@ -20,6 +18,7 @@ from limedb.client.arguments import (
     check_value,
     check_values,
     cluster_of,
+    flag,
     keys_of,
     level_of,
     milliseconds,
@@ -28,15 +27,21 @@ from limedb.client.arguments import (
     seconds_of,
 )
 from limedb.client.feeds import Feed, Watch, singly
-from limedb.client.life import ASYNC_USE, Life
 from limedb.client.node_connection import NodeConnection
+from limedb.client.opening import Openable
 from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
 from limedb.client.routing import Follow, Routing, follow_of
 from limedb.client.scans import Entry, KeySpan, scan_pages, scan_request
 from limedb.client.watches import Change, watch_changes, watch_request
 from limedb.core.limits import DEFAULT_SCAN_SIZE
-from limedb.errors import InvalidRequestError, LimeDBError, PartialFailureError, ValueTooLargeError
+from limedb.errors import (
+    InvalidRequestError,
+    LimeDBError,
+    PartialFailureError,
+    ValueTooLargeError,
+    brief,
+)
 from limedb.tls.target import ClientTls
 from limedb.wire.expiry import expire_at as set_moment
 from limedbpb.v1 import kv_pb2, record_pb2
@@ -44,7 +49,7 @@ from limedbpb.v1 import kv_pb2, record_pb2
 D = TypeVar("D")
 
 
-class Client:
+class Client(Openable):
     """A cluster, from `connect`. It belongs to the event loop that entered it.
 
     Every function takes consistency ("one", "quorum", "all", "linearizable"; None: as in `connect`) and
@@ -71,51 +76,14 @@ class Client:
     ) -> None:
         self._addresses, self._cluster_id = addresses_of(addresses), cluster_of(cluster_id)
         self._tls = tls
-        self._level, self._timeout = level_of(consistency), seconds_of(timeout)
+        self._level = level_of(consistency)
         self._follow: Follow = follow_of(follow_ring)
-        self._idempotent, self._patient = idempotent, patient
-        self._life = Life(ASYNC_USE)
-        self._executor: RetryingExecutor | None = None
+        self._idempotent, self._patient = flag("idempotent", idempotent), flag("patient", patient)
+        super().__init__(self._make, seconds_of(timeout))
 
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def open(self) -> None:
-        """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses; its
-        WrongClusterError: another cluster answers there.
-        """
-        loop = asyncio.get_running_loop()
-        self._life.begin(loop)
+    def _make(self) -> RetryingExecutor:
         routing = Routing(self._addresses, self._follow, self._patient, self._cluster_id, self._tls)
-        self._executor = RetryingExecutor(routing, self._patient)
-        try:
-            await routing.start(loop.time() + self._timeout)
-        except BaseException:
-            await self.close()
-            raise
-
-    async def close(self) -> None:
-        """Close all connections. Waiting calls fail: reads with UnavailableError, writes with that or, if
-        they may have taken effect, with OutcomeUnknownError. Without an open connection it does nothing; nor
-        does it in a forked child, whose connections are the parent's.
-        """
-        executor = self._executor
-        if executor is None or self._life.is_forked:
-            return
-        if self._life.is_abandoned:
-            self._life.end()
-            self._executor = None
-            return
-        self._life.check()
-        self._life.end()
-        self._executor = None
-        await executor.routing.close()
+        return RetryingExecutor(routing, self._patient)
 
     @overload
     async def get(
@@ -160,7 +128,9 @@ class Client:
         when (seconds since 1970, or a datetime with a time zone), where a moment that has passed deletes the
         key; neither: forever.
         """
-        return (await self._write(self._storing(key, value, ttl, expires_at), consistency, timeout)).receipt
+        moment = 0 if expires_at is None else moment_ms(expires_at)
+        job = self._storing(key, value, milliseconds(ttl), moment)
+        return (await self._write(job, consistency, timeout)).receipt
 
     async def delete(
         self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
@@ -190,12 +160,13 @@ class Client:
         written.
         """
         check_values(values)
-        lives, ends = of_each("ttl", ttl, values), of_each("expires_at", expires_at, values)
+        lives = of_each("ttl", ttl, values, milliseconds)
+        ends = of_each("expires_at", expires_at, values, moment_ms)
         jobs: dict[str, PendingCall] = {}
         refused: dict[str, LimeDBError] = {}
         for key, value in values.items():
             try:
-                jobs[key] = self._storing(key, value, lives.get(key), ends.get(key))
+                jobs[key] = self._storing(key, value, lives.get(key, 0), ends.get(key, 0))
             except ValueTooLargeError as error:
                 refused[key] = error
         outcomes = await self._carry(jobs, consistency, timeout, refused)
@@ -307,11 +278,6 @@ class Client:
             return record_pb2.CONSISTENCY_QUORUM
         return self._level if consistency is None else level_of(consistency)
 
-    def _opened(self) -> RetryingExecutor:
-        """Return the executor of calls. ClientStateError: the client isn't open here."""
-        self._life.check()
-        return cast("RetryingExecutor", self._executor)
-
     # --- writing
 
     async def _write(self, job: PendingCall, consistency: Consistency, timeout: Duration | None) -> Stored:
@@ -327,19 +293,17 @@ class Client:
                 raise error
         return cast("Stored", job.outcome)
 
-    def _storing(
-        self, key: str, value: Value, ttl: Duration | None, expires_at: Moment | None
-    ) -> PendingCall:
+    def _storing(self, key: str, value: Value, ttl_ms: int, moment: int) -> PendingCall:
         check_key(key)
         check_value(key, value)
+        if ttl_ms and moment:
+            raise InvalidRequestError(f"key {brief(key)} has a ttl and an expires_at: give one of them")
         if isinstance(value, str):
-            write = kv_pb2.BatchWrite(key=key, value=value, ttl_ms=milliseconds(ttl))
+            write = kv_pb2.BatchWrite(key=key, value=value, ttl_ms=ttl_ms)
         else:
-            write = kv_pb2.BatchWrite(key=key, blob=value, ttl_ms=milliseconds(ttl))
-        if expires_at is not None:
-            if ttl is not None:
-                raise InvalidRequestError(f"ttl={ttl!r} and expires_at={expires_at!r}: give one of them")
-            set_moment(write, moment_ms(expires_at), int(time.time() * 1000))
+            write = kv_pb2.BatchWrite(key=key, blob=value, ttl_ms=ttl_ms)
+        if moment:
+            set_moment(write, moment, int(time.time() * 1000))
         return self._marked(key, write)
 
     def _deleting(self, key: str) -> PendingCall:

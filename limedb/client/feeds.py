@@ -14,11 +14,14 @@ from typing import Generic, Self, TypeVar
 
 from typing_extensions import override
 
-from limedb.client.arguments import Duration, is_number
+from limedb.client.arguments import Duration, is_number, shown
 from limedb.client.life import Life
 from limedb.errors import InvalidRequestError, RequestTimeoutError
 
 T = TypeVar("T")
+
+LONGEST_WAIT_SECONDS = 10.0**9
+"""As long as forever, and within what event loops can wait."""
 Group = Iterable[T]
 
 
@@ -152,9 +155,9 @@ def wait_seconds(timeout: Duration) -> float:
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if not is_number(seconds) or not seconds > 0:
         raise InvalidRequestError(
-            f"timeout={timeout!r}: must be more than 0 s, as a number or a timedelta, or None"
+            f"timeout={shown(timeout)}: must be more than 0 s, as a number or a timedelta, or None"
         )
-    return seconds
+    return float(min(seconds, LONGEST_WAIT_SECONDS))
 
 
 async def singly(groups: AsyncGenerator[T, None]) -> AsyncGenerator[tuple[T], None]:

@@ -12,6 +12,7 @@ gRPC was loaded before this module.
 
 import asyncio
 import os
+import sys
 from typing import NoReturn
 
 from limedb.errors import ClientStateError
@@ -48,6 +49,16 @@ FORKS = Forks()
 """Of this process: a module's state, since forks ask for no object."""
 
 
+def check_threads() -> None:
+    """ClientStateError: gevent has replaced the threads of this process, and a client would wait forever."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        raise ClientStateError(
+            "gevent has replaced the threads of this process, where gRPC's calls get no answer: use threads"
+            " instead, as gunicorn's gthread workers or Celery's -P threads"
+        )
+
+
 class Life:
     """The life of one client. use: the words for how to open it."""
 
@@ -63,11 +74,20 @@ class Life:
         )
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Be open in a loop. ClientStateError: it is already open, or can't be in this process."""
+        """Be open in a loop. ClientStateError: it is open in another one, or can't be in this process."""
         FORKS.check_open()
+        check_threads()
         if self._loop is not None and not self._loop.is_closed():
-            raise ClientStateError("the client is open already: open it once, or connect another one")
+            raise self.error()
         self._loop, self._forks, self._was_open = loop, FORKS.count, True
+
+    def check_block(self) -> None:
+        """ClientStateError: it is open, and the end of a block would close it for its other users."""
+        if not self.is_forked and self._loop is not None and not self._loop.is_closed():
+            raise ClientStateError(
+                "the client is open already, and the end of this block would close it: use it without one, or"
+                " connect another client"
+            )
 
     def end(self) -> asyncio.AbstractEventLoop | None:
         """Be closed; return the loop that it was open in, if it was."""

@@ -14,7 +14,7 @@ from limedb.aio.retrying import Retries
 from limedb.aio.whole_reads import whole
 from limedb.client.node_connection import NodeConnection
 from limedb.client.routing import Routing
-from limedb.errors import LimeDBError, RemoteError, UnavailableError, UnsupportedError
+from limedb.errors import LimeDBError, RemoteError, UnavailableError, UnsupportedError, WrongClusterError
 from limedb.wire.cluster_header import Metadata
 from limedb.wire.status import as_itself, peer_error
 from limedbpb.v1 import kv_pb2_grpc
@@ -78,7 +78,9 @@ async def _read(
             return UnsupportedError("streams", f"the version of node {node.address} doesn't have them")
         refusal = peer_error(node.address, error)
         if isinstance(refusal, RemoteError):
-            return as_itself(refusal, refusal.text)
+            refusal = as_itself(refusal, refusal.text)
+        if isinstance(refusal, WrongClusterError):  # other addresses may lead to the right one
+            return _lost(node, str(refusal))
         return refusal or _lost(node, f"{error.code().name}: {error.details()}")
     except TimeoutError:
         return _lost(node, f"it sent nothing for {silence:.3g} s")

@@ -75,13 +75,14 @@ class Routing:
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def start(self, deadline: float) -> None:
+    async def start(self, deadline: float, waits: bool = False) -> None:
         """Return once calls have a way. UnavailableError: each address has refused, or none has answered by
         the deadline; its WrongClusterError: they lead to another cluster. InvalidRequestError: they lead to
-        several clusters, and none was named.
+        several clusters, and none was named. waits: a refusal is no answer, as while the cluster starts.
         """
         while not any(node.is_up for node in self._seeds.values()):
-            if not await self._wait_change(deadline) or self._is_closed or self._all_refused():
+            is_over = self._is_misled() if waits else self._all_refused()
+            if is_over or self._is_closed or not await self._wait_change(deadline):
                 raise self._misled() or await self._no_answer()
         await self._wait_pinged(self._seeds, min(deadline, self._loop.time() + DIRECT_SECONDS))
         if not self._is_named and (misled := self._misled()) is not None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
-from limedb.client.arguments import check_text, whole_number
+from limedb.client.arguments import check_text, flag, whole_number
 from limedb.client.resume import resume
 from limedb.client.routing import Routing
 from limedb.core.limits import MAX_PAGE_SIZE
@@ -41,6 +41,7 @@ class KeySpan(NamedTuple):
 def scan_request(span: KeySpan, page_size: int, level: record_pb2.Consistency) -> kv_pb2.ScanRequest:
     """Return the request of a scan. InvalidRequestError: it makes no sense."""
     prefix, start, end, limit, keys_only = span
+    flag("keys_only", keys_only)
     for name, text in (("prefix", prefix), ("start", start), ("end", end)):
         check_text(name, text)
     return kv_pb2.ScanRequest(

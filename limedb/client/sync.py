@@ -36,9 +36,11 @@ class SyncClient:
         self._client = make()
         self._life = Life(SYNC_USE)
         self._thread: threading.Thread | None = None
-        self._lock = threading.RLock()
+        self._is_open = False
+        self._lock, self._opening = threading.RLock(), threading.Lock()
 
     def __enter__(self) -> Self:
+        self._life.check_block()
         self.open()
         return self
 
@@ -47,11 +49,19 @@ class SyncClient:
     ) -> None:
         self.close()
 
-    def open(self) -> None:
-        """Find a way into the cluster. UnavailableError: nothing answers at any of the addresses; its
-        WrongClusterError: another cluster answers there.
-        """
-        FORKS.check_open()  # first of all: the lock may be the parent's
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open in this process, for all threads."""
+        return self._is_open and not self._life.is_forked
+
+    def open(self, wait: Duration | None = None) -> None:
+        """See Client.open. Threads that open it at the same time wait for the first of them."""
+        FORKS.check_open()  # first of all: the locks may be the parent's
+        with self._opening:
+            if self._thread is None:
+                self._open(wait)
+
+    def _open(self, wait: Duration | None) -> None:
         with self._lock:
             loop = _new_loop()
             try:
@@ -62,10 +72,12 @@ class SyncClient:
             self._thread = threading.Thread(target=loop.run_forever, name="limedb-client", daemon=True)
             self._thread.start()
         try:
-            self._run(self._client.open())
+            self._run(self._client.open(wait))
         except BaseException:
             self.close()
             raise
+        with self._lock:
+            self._is_open = self._thread is not None  # else it was closed meanwhile
         atexit.register(self.close)  # else a half-read scan waits at exit for a thread that is gone
 
     def close(self) -> None:
@@ -77,7 +89,7 @@ class SyncClient:
             return
         with self._lock:  # a call that was submitted before this is a task before `_shut` runs
             thread, loop = self._thread, self._life.end()
-            self._thread = None
+            self._thread, self._is_open = None, False
         if thread is None or loop is None:
             return
         atexit.unregister(self.close)

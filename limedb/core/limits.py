@@ -28,12 +28,6 @@ MAX_ATTEMPT = 1_000_000
 """The greatest number of an attempt of one write."""
 MAX_TTL_MS = 100 * 365 * 24 * 3600 * 1000
 """The longest time to live, in milliseconds: a hundred years."""
-MIN_EXPIRES_AT_MS, MAX_EXPIRES_AT_MS = 10**11, 253_402_300_799_999
-"""When a value may expire: from 1973, since a smaller number is a moment in seconds, to the end of 9999."""
-EXPIRY_RANGE = (
-    f"must be {MIN_EXPIRES_AT_MS} (in 1973) to {MAX_EXPIRES_AT_MS} (in 9999), in milliseconds since 1970"
-)
-"""What an error says of a moment beyond these."""
 MIN_WATCH_MS, DEFAULT_WATCH_MS, MAX_WATCH_MS = 100, 1000, 30_000
 """Milliseconds between two messages of WatchCluster. Envoy ends streams that are silent for a minute."""
 MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 1000, 20

@@ -92,8 +92,8 @@ def resume(folder: Folder, name: str) -> None:
 def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None]) -> None:
     """Start a node again with the same command and environment, stopping it first if it still runs, and
     return once it is ready. It stops a running node only once the others count for watches, so that no watch
-    gets a gap. seconds: for each of the two waits. say: takes a line: that the node is ready, and each of its
-    warnings. LaunchError.
+    gets a gap. seconds: for each of the two waits. say: takes a line: that the node is ready, and each
+    problem that it knows of. LaunchError.
     """
     launch = folder.read()
     node = launch.node(name)

@@ -76,27 +76,58 @@ local function escape_end(i, name)
   refuse(("%s: JSON has no escape %s"):format(name, safe(sub(text, i, last))))
 end
 
--- Steps over the string that begins here; returns where its content begins and ends, and whether it has escapes.
-local function skip_string(name)
-  local i, escaped = at + 1, false
+-- Returns the end of what begins at i in the string of `name`, where it is neither plain nor the closing quote.
+local function special_end(i, c, name)
+  if c == BACKSLASH then return short_escapes[byte(text, i + 1)] and i + 1 or escape_end(i, name) end
+  if c < 32 then
+    refuse(("%s: JSON escapes control characters, as \\u%04x for byte %d of the body"):format(name, c, i))
+  end
+  local last = character_end(text, i, c)
+  if not last then refuse(("%s: byte %d of the body is not UTF-8"):format(name, i)) end
+  return last
+end
+
+-- Returns the place of the closing quote of a string whose content begins at i, nil: there is none; and whether it has
+-- escapes. For short strings.
+local function closing_quote(i, name)
+  local escaped = false
+  while true do
+    i = find(text, '["\\%z\1-\31\128-\255]', i)
+    local c = i and byte(text, i)
+    if not c or c == QUOTE then return i, escaped end
+    escaped = escaped or c == BACKSLASH
+    i = special_end(i, c, name) + 1
+  end
+end
+
+-- The same for long ones.
+local function far_closing_quote(i, name)
+  local escaped = false
   while i <= size do
     local c = byte(text, i)
-    if c == QUOTE then
-      local from = at + 1
-      at = i + 1
-      return from, i - 1, escaped
-    elseif c == BACKSLASH then
-      i, escaped = short_escapes[byte(text, i + 1)] and i + 1 or escape_end(i, name), true
-    elseif c < 32 then
-      refuse(("%s: JSON escapes control characters, as \\u%04x for byte %d of the body"):format(name, c, i))
-    elseif c > 127 then
-      local last = character_end(text, i, c)
-      if not last then refuse(("%s: byte %d of the body is not UTF-8"):format(name, i)) end
-      i = last
+    if c == QUOTE then return i, escaped end
+    if c < 32 or c > 127 or c == BACKSLASH then
+      escaped = escaped or c == BACKSLASH
+      i = special_end(i, c, name)
     end
     i = i + 1
   end
-  refuse(("the body is not JSON: it ends within the string of %s"):format(name))
+  return nil, escaped
+end
+
+-- Steps over the string that begins here; returns where its content begins and ends, and whether it has escapes.
+local function skip_string(name)
+  local from = at + 1
+  local near = find(text, '"', from, true)
+  local close, escaped
+  if near and near - from < LONG then
+    close, escaped = closing_quote(from, name)
+  else
+    close, escaped = far_closing_quote(from, name)
+  end
+  if not close then refuse(("the body is not JSON: it ends within the string of %s"):format(name)) end
+  at = close + 1
+  return from, close - 1, escaped
 end
 
 -- Returns whether a field may have this string.

@@ -11,14 +11,25 @@ Tested in tests/envoy/test_failures.py.
 
 from dataclasses import dataclass
 
-from limedb.errors import UnavailableError
+from limedb.errors import (
+    InvalidRequestError,
+    RequestTooLargeError,
+    UnavailableError,
+    UnknownNodeError,
+    UnknownPathError,
+    UnsupportedError,
+)
 from limedb.wire import rest
+from limedb.wire.status import name_of
 
 CODES = {
     400: 3, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 431: 8,
     500: 13, 501: 12, 502: 14, 503: 14, 504: 4,
 }  # fmt: skip
 """The gRPC code in the body, by HTTP status."""
+
+CONNECT_CODES = {status: name_of(code).lower() for status, code in CODES.items()}
+"""The same as the Connect protocol names them."""
 
 _UNSENT = UnavailableError("Envoy reached no node, nothing was written")
 
@@ -27,23 +38,38 @@ _UNSENT = UnavailableError("Envoy reached no node, nothing was written")
 class Outcome:
     """The outcome of a request that no node answered.
 
-    flags: Envoy's response flags, one of which it has.
-    details: as JSON.
-    trailer: the same for gRPC, in base64; "" if there is none.
+    flags: Envoy's response flags, one of which it has. details: None: nothing is certain.
     """
 
     flags: tuple[str, ...]
     words: str
-    details: list[dict[str, object]]
-    trailer: str
+    details: rest.Details | None
 
 
 OUTCOMES = (
     Outcome(
         ("UC", "UR", "LR", "UT", "SI", "UMSDR", "DPE", "UPE"),
         "a node took the request and its answer was lost: its writes may or may not have been carried out",
-        [],
-        "",
+        None,
     ),
-    Outcome(("UF", "UH", "UO", "NC"), str(_UNSENT), *rest.details_of(_UNSENT)),
+    Outcome(("UF", "UH", "UO", "NC"), str(_UNSENT), rest.details_of(_UNSENT)),
 )
+
+UNKNOWN_METHOD = rest.details_of(UnsupportedError("method", ""))
+"""Of the answer to a gRPC call of a method that Envoy doesn't publish: UNIMPLEMENTED, as gRPC has it."""
+
+UNKNOWN_NODE = rest.details_of(UnknownNodeError(""))
+"""Of the answer to a request that names a node which isn't there."""
+
+_REFUSAL = rest.details_of(InvalidRequestError(""))
+DETAILS = {
+    400: _REFUSAL,
+    404: rest.details_of(UnknownPathError("")),
+    405: _REFUSAL,
+    413: rest.details_of(RequestTooLargeError("")),
+    415: _REFUSAL,
+    431: _REFUSAL,
+}
+"""By HTTP status, where Envoy refuses a request before any node has it."""
+
+UNKNOWN_PATH = "unknown path: docs/rest.md lists those of REST, docs/languages.md the others"

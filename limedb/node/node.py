@@ -48,11 +48,11 @@ from limedb.rpc.server.gossip import GossipServicer
 from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.kv import KVServicer
 from limedb.rpc.server.memory import Memory
+from limedb.rpc.server.peer_states import PeerStates
 from limedb.rpc.server.replica import ReplicaServicer
 from limedb.rpc.server.report_sources import ClusterSources, Phase
 from limedb.rpc.server.server import Server, all_of
 from limedb.rpc.server.topology import TopologyServicer
-from limedb.rpc.server.watch_waits import WatchWaits
 from limedb.storage.data_names import check_names, has_data
 from limedb.storage.data_watch import LOOK_SECONDS as WATCH_SECONDS
 from limedb.storage.data_watch import DataWatch, data_of
@@ -117,7 +117,7 @@ class Node:
         """
         self._phase = "draining"
         if self.failure is None and not self.is_removed:
-            waiting = asyncio.create_task(self._engine.wait_watchable(self._watch_waits.of))
+            waiting = asyncio.create_task(self._engine.wait_watchable(self._peer_states.watch_wait_ms))
             hurry = asyncio.create_task(self._hurried.wait())
             await asyncio.wait((waiting, hurry), return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
@@ -168,7 +168,7 @@ class Node:
             lambda url: self._engine.view.address(url), self._clock, telemetry.tracing, dialling
         )
         self._stack.push_async_callback(links.close)
-        gossip, self._watch_waits = RemoteGossip(links), WatchWaits(links)
+        gossip, self._peer_states = RemoteGossip(links), PeerStates(links)
         await check_own_name(gossip, config.node_url, config.advertise_address)
         self._engine = Engine(
             engine_settings(self._config),
@@ -335,6 +335,7 @@ class Node:
             rot=lambda: RotFigures(engine.damage, engine.scrubber.ended_ms),
             warnings=lambda: engine.problems.warnings,
             watch_wait_ms=lambda: engine.watch_wait_ms,
+            problems_of_peer=self._peer_states.problems,
             founded_ms=lambda: engine.topology_store.saved.founded_ms,
             compute=self._aside,
         )

@@ -4,7 +4,7 @@ It owns how a write means the same to nodes of 0.2.0 and older, which ignore the
 time to live as well.
 It must never check ranges: `rpc/server/checks.py` does.
 
-Tested in tests/wire/test_expiry.py.
+Tested in tests/wire/test_expiry.py and tests/client/test_old_nodes.py.
 """
 
 from limedb.core.limits import MAX_TTL_MS

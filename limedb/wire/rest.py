@@ -25,16 +25,16 @@ from google.protobuf.descriptor import (
 )
 
 from limedb.errors import LimeDBError
-from limedb.wire.status import status_of
+from limedb.wire.status import bare_name, status_of
 from limedbpb.v1 import admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2
 
 _FILES = (kv_pb2, cluster_pb2, gossip_pb2, admin_pb2, dashboard_pb2)
-_MOST = {
+MOST = {
     FieldDescriptor.TYPE_UINT32: (1 << 32) - 1,
     FieldDescriptor.TYPE_UINT64: (1 << 64) - 1,
     FieldDescriptor.TYPE_FIXED64: (1 << 64) - 1,
 }
-_KINDS = dict.fromkeys(_MOST, "whole") | {
+KINDS = dict.fromkeys(MOST, "whole") | {
     FieldDescriptor.TYPE_STRING: "text",
     FieldDescriptor.TYPE_BYTES: "bytes",
     FieldDescriptor.TYPE_BOOL: "bool",
@@ -133,11 +133,25 @@ def enums() -> dict[str, list[str]]:
     return {enum.full_name: [value.name for value in enum.values] for enum in found}
 
 
-def details_of(error: LimeDBError) -> tuple[list[dict[str, object]], str]:
-    """An error's details for a gateway's own answer: as JSON, and as gRPC's trailer in base64."""
+class Details(NamedTuple):
+    """An error's details for a gateway's own answer."""
+
+    json: list[dict[str, object]]
+    grpc: str
+    """gRPC's trailer, in base64."""
+    connect: list[dict[str, str]]
+    """In JSON as the Connect protocol has it."""
+
+
+def details_of(error: LimeDBError) -> Details:
+    """An error's details in each form."""
     status = status_of(error)
     details: list[dict[str, object]] = json_format.MessageToDict(status)["details"]
-    return details, base64.b64encode(status.SerializeToString()).decode()
+    connect = [
+        {"type": bare_name(detail.type_url), "value": base64.b64encode(detail.value).decode().rstrip("=")}
+        for detail in status.details
+    ]
+    return Details(details, base64.b64encode(status.SerializeToString()).decode(), connect)
 
 
 def _services() -> Iterator[ServiceDescriptor]:
@@ -221,7 +235,7 @@ def _add_fields(message: Descriptor, found: dict[str, dict[str, dict[str, str | 
 
 def _facts(field: FieldDescriptor) -> dict[str, str | bool]:
     oneof = field.containing_oneof
-    facts: dict[str, str | bool] = {"name": field.json_name, "kind": _KINDS[field.type]}
+    facts: dict[str, str | bool] = {"name": field.json_name, "kind": KINDS[field.type]}
     if field.message_type is not None:
         facts["message"] = field.message_type.full_name
     if field.enum_type is not None:
@@ -230,6 +244,6 @@ def _facts(field: FieldDescriptor) -> dict[str, str | bool]:
         facts["is_list"] = True
     if oneof is not None and len(oneof.fields) > 1:
         facts["oneof"] = oneof.name
-    if field.type in _MOST:
-        facts["most"] = str(_MOST[field.type])
+    if field.type in MOST:
+        facts["most"] = str(MOST[field.type])
     return facts

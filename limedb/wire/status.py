@@ -31,6 +31,8 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.ConfigError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.KeyNotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.AssetNotFoundError: grpc.StatusCode.NOT_FOUND,
+    errors.UnknownPathError: grpc.StatusCode.NOT_FOUND,
+    errors.UnknownNodeError: grpc.StatusCode.NOT_FOUND,
     errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
     errors.TopologyChangeError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RequestTimeoutError: grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -39,6 +41,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.UnknownHostError: grpc.StatusCode.PERMISSION_DENIED,
     errors.WatchGapError: grpc.StatusCode.OUT_OF_RANGE,
     errors.TooManyWatchesError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.RequestTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ResponseTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -114,6 +117,11 @@ def status_of(
 def trailers_of(error: BaseException, status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
     """The trailers of a failed call. status: of the error, with room for FACT_BYTES_IN_TRAILERS."""
     return ((DETAILS, status.SerializeToString()), *old_errors.trailers_of(error))
+
+
+def bare_name(type_url: str) -> str:
+    """The name of a detail's type without the URL before it, as the Connect protocol has it."""
+    return type_url.rpartition("/")[2]
 
 
 def number_of(code: grpc.StatusCode) -> int:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from limedb.bulk import csv_file, go_file, jsonl
 from limedb.bulk.items import Item, Line, Place
-from limedb.core.limits import MAX_EXPIRES_AT_MS, MIN_EXPIRES_AT_MS
+from limedb.core.moment import MAX_EXPIRES_AT_MS, MIN_EXPIRES_AT_MS
 from limedb.errors import BadItemError, BulkError
 
 Read = Callable[[BinaryIO, Place], Iterator[Line]]

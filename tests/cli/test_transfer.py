@@ -139,6 +139,21 @@ def test_it_stops_at_a_bad_line_when_told_to_and_goes_on_when_that_is_mended(
     assert (done.returncode, set(stored(node))) == (4, {"a", "c"})
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_a_file_in_utf_16_is_refused_as_what_it_is(node: str, tmp_path: Path, name: str) -> None:
+    source = tmp_path / name
+    source.write_bytes('{"key":"k","value":"v"}\n'.encode("utf-16"))
+    done = limedb("import", str(source), "--target", node)
+    assert done.returncode == 1
+    assert f"{source} is text in UTF-16: write it as UTF-8" in done.stderr
+    assert not list(tmp_path.glob("*-state"))
+    form = name.rpartition(".")[2]
+    with source.open("rb") as file:
+        command = [sys.executable, "-m", "limedb", "import", "-", "--format", form, "--target", node]
+        piped = subprocess.run(command, stdin=file, capture_output=True, text=True, timeout=60, check=False)
+    assert (piped.returncode, "the input is text in UTF-16" in piped.stderr) == (1, True)
+
+
 def test_a_csv_file_with_a_quote_too_many_is_refused_and_a_pipe_is_stored_up_to_there(
     node: str, tmp_path: Path
 ) -> None:

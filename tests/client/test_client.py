@@ -4,6 +4,7 @@ Tests limedb/client/arguments.py, limedb/client/batches.py and limedb/client/str
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -156,8 +157,13 @@ async def test_a_bad_option_is_refused(node: str, options: dict[str, Any]) -> No
 async def test_a_mapping_of_lives_is_checked_as_one_is(node: str, ttl: float) -> None:
     key = new_key()
     async with limedb.connect(node) as db:
-        with pytest.raises(InvalidRequestError, match="ttl="):
-            await db.set_many({key: "v"}, {key: ttl})
+        with pytest.raises(InvalidRequestError, match=f"^key '{key}': ttl="):
+            await db.set_many({key: "v", "other": "v"}, {"other": 5, key: ttl})
+        with pytest.raises(InvalidRequestError, match=f"^key '{key}': expires_at="):
+            await db.set_many({key: "v"}, expires_at={key: ttl})
+        with pytest.raises(InvalidRequestError, match=f"^key '{key}' has a ttl and an expires_at"):
+            await db.set_many({key: "v", "other": "v"}, ttl={key: 5}, expires_at=4e9)
+        assert await db.get_many([key, "other"]) == {}
         with pytest.raises(InvalidRequestError, match="expires_at of key 'other'"):
             await db.set_many({key: "v"}, expires_at={"other": 4e9})
 
@@ -179,6 +185,42 @@ async def test_a_value_expires_at_the_moment_that_was_given(
     late = found.pop(keys[4]) - time.time_ns() // 1_000_000
     assert found == {keys[0]: 32_472_144_000_123, keys[2]: 4_000_000_000_001}
     assert 3_500_000 < late <= 3_600_500
+
+
+ADDRESSES = [
+    *("", ",", "host", "host:", ":80", "host:0", "host:99999", "host:-1", "host: 1", "::1:80", "[::1:80"),
+    *("user@host:1", "host:1?x", "host:1#x", "http://host:1/x", "ftp://host:1", None, 5, ["host:1"]),
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES, ids=str)
+def test_an_address_that_is_none_is_refused_before_anything_is_sent(address: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="must be"):
+        limedb.connect(address)
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+async def test_an_option_that_is_true_or_false_is_nothing_else(node: str, value: Any) -> None:
+    for name in ("idempotent", "patient"):
+        with pytest.raises(InvalidRequestError, match=f"^{name}=.*: must be True or False"):
+            limedb.connect(node, **{name: value})
+    async with limedb.connect(node) as db:
+        with pytest.raises(InvalidRequestError, match=r"^keys_only=.*: must be True or False"):
+            await db.scan(keys_only=value).next()
+
+
+@pytest.mark.parametrize(
+    "timeout", [1e300, math.inf, 10**5000, timedelta.max], ids=["1e300", "inf", "10^5000", "max"]
+)
+async def test_a_wait_may_take_as_long_as_one_likes(node: str, timeout: Any) -> None:
+    key = new_key()
+    async with limedb.connect(node) as db:
+        await db.set(key, "v")
+        entry = await db.scan(key).next(timeout=timeout)
+        assert entry is not None
+        assert entry.value == "v"
+        with pytest.raises(InvalidRequestError, match=r"^timeout=[^\n]*: must be more than 0 s"):
+            await db.scan(key).next(timeout=-(10**5000))
 
 
 @pytest.mark.parametrize("number", [-1, 2**66, 10**5000, 1e300, float("nan"), "5", True], ids="abcdefg")

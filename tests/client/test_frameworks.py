@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,11 +18,24 @@ from jupyter_client.manager import KernelManager
 from tests.support.children import LIMIT, child
 from tests.support.keys import new_key
 from tests.support.ports import free_port
+from tests.support.serving import running_node
 from tests.support.waiting import wait_for
 
 PAGE = Path(__file__).parents[2] / "docs" / "frameworks.md"
-EXAMPLES = dict(re.findall(r'```python title="(.*?)"\n(.*?)```', PAGE.read_text(), re.DOTALL))
-USED = {"fastapi_app.py", "flask_app.py", "gunicorn.conf.py", "wsgi.py", "processes.py", "test_notes.py"}
+EXAMPLES = dict(re.findall(r'```(?:python|ini) title="(.*?)"\n(.*?)```', PAGE.read_text(), re.DOTALL))
+USED = {
+    "asgi.py",
+    "fastapi_app.py",
+    "flask_app.py",
+    "gunicorn.conf.py",
+    "processes.py",
+    "pytest.ini",
+    "test_notes.py",
+    "waiting.py",
+    "wsgi.py",
+}
+TYPED = ["fastapi_app.py", "flask_app.py", "processes.py", "test_notes.py", "waiting.py"]
+"""Those that use no library without types."""
 CELLS = [name for name in EXAMPLES if name.startswith("cell ")]
 
 
@@ -110,6 +125,61 @@ def test_django_opens_it_in_wsgi(project: Path) -> None:
         assert [http.get(f"/notes/{name}").text for _ in range(20)] == ["v"] * 20
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_django_opens_it_in_the_first_request_under_asgi(project: Path, workers: int) -> None:
+    names = [new_key() for _ in range(20)]
+    command = ["uvicorn", "--app-dir", str(project), "--port", "{port}", "--workers", str(workers)]
+    with serving(project, [*command, "asgi:application"]) as http, ThreadPoolExecutor(10) as pool:
+        answers = pool.map(lambda name: http.put(f"/notes/{name}", content=name), names)
+        assert [answer.status_code for answer in answers] == [204] * 20
+        assert [answer.text for answer in pool.map(lambda name: http.get(f"/notes/{name}"), names)] == names
+        assert http.get(f"/notes/{new_key()}").status_code == 404
+
+
+@pytest.mark.cluster
+def test_an_application_waits_for_its_cluster(tmp_path: Path) -> None:
+    script = tmp_path / "waiting.py"
+    with free_port() as port:
+        script.write_text(example("waiting.py", f"127.0.0.1:{port}"))
+        with socket.create_server(("127.0.0.1", port)) as refusing:  # it ends each connection
+            started = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+            refusing.settimeout(LIMIT)
+            for _ in range(3):
+                refusing.accept()[0].close()
+        try:
+            with running_node(tmp_path / "node", port, {}):
+                printed, _ = started.communicate(timeout=LIMIT)
+        finally:
+            started.kill()
+            started.wait(LIMIT)
+    assert (printed, started.returncode) == ("from before its cluster\n", 0)
+
+
+def test_gevent_is_refused_with_the_reason(node: str) -> None:
+    script = (
+        "from gevent import monkey; monkey.patch_all(); import limedb\n"
+        f"try: limedb.connect_sync({node!r}).open()\n"
+        "except limedb.errors.ClientStateError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    assert done.stdout.startswith("gevent has replaced the threads of this process"), done.stderr
+
+
+def test_the_examples_have_their_types(project: Path) -> None:
+    command = ["mypy", "--strict", "--config-file=", f"--cache-dir={project}/cache", *TYPED]
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_processes_open_their_own(project: Path, method: str) -> None:
     script = project / "processes.py"
@@ -125,9 +195,8 @@ def test_processes_open_their_own(project: Path, method: str) -> None:
 
 
 def test_fixtures_of_pytest_share_it(project: Path) -> None:
-    quiet = ["-W", "error", "-o", "asyncio_default_fixture_loop_scope=function"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *quiet, "--rootdir", str(project), "test_notes.py"],
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "test_notes.py"],
         cwd=project,
         capture_output=True,
         text=True,
@@ -135,6 +204,7 @@ def test_fixtures_of_pytest_share_it(project: Path) -> None:
         check=False,
     )
     assert "3 passed" in done.stdout, done.stdout
+    assert not done.stderr
 
 
 def test_cells_of_a_notebook_share_it(node: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 import httpx
@@ -19,6 +19,7 @@ from limedb.errors import InvalidRequestError, PartialFailureError, UnavailableE
 from limedb.wire.cluster_header import HEADER
 from limedb.wire.status import remote_error
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
+from tests.client.test_docs import EXAMPLES
 from tests.support.clusters import RunningCluster
 from tests.support.keys import new_key
 from tests.support.ports import free_port, free_ports
@@ -45,6 +46,15 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
             running_node(folder / "second", two, settings) as second,
         ):
             yield Twins(first, second)
+
+
+def consumer() -> Callable[[Client, str, str], Awaitable[list[str]]]:
+    """The function of docs/client.md that follows a prefix whatever comes."""
+    example = next(text for text in EXAMPLES if "async def follow(" in text)
+    found: dict[str, Any] = {"__name__": "example"}
+    exec(example[: example.index("async with")], found)
+    follow: Callable[[Client, str, str], Awaitable[list[str]]] = found["follow"]
+    return follow
 
 
 @contextmanager
@@ -199,6 +209,10 @@ async def test_a_cluster_that_was_made_anew_is_told_apart_soon(tmp_path: Path) -
                 *found, many = await asyncio.gather(*calls, db.get_many(["k", "l"]), return_exceptions=True)
             assert [type(error) for error in found] == [WrongClusterError] * 5
             assert all("connect anew" in str(error) for error in found)
+            assert not any(error.may_pass for error in found)
+            with pytest.raises(WrongClusterError):
+                async with asyncio.timeout(60):
+                    await consumer()(db, "lamp/", "2")
             assert isinstance(many, PartialFailureError)
             assert {type(error) for error in many.errors.values()} == {WrongClusterError}
             await db.close()

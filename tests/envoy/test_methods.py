@@ -32,7 +32,7 @@ def test_a_method_that_a_path_does_not_take_is_405(gateway: Gateway, path: str, 
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "MOVE"} - set(allowed.split(", ")):
         answer = gateway.client.request(method, path)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
-        assert answer.json() == {"code": 12, "message": f"this path takes {allowed}", "details": []}
+        assert (answer.json()["code"], answer.json()["message"]) == (12, f"this path takes {allowed}")
     assert not any(node.calls for node in gateway.nodes)
 
 

@@ -1,8 +1,13 @@
 """?node= and x-limedb-node through a real Envoy."""
 
-import grpc
-import pytest
+import base64
 
+import grpc
+import httpx
+import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
+
+from limedb.wire.status import remote_error
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 from tests.envoy.gateway import Gateway, wait_until
 
@@ -64,6 +69,7 @@ def test_an_unknown_node_is_404_and_told(gateway: Gateway) -> None:
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, 5)
         assert all(node.url in answer.json()["message"] for node in gateway.nodes)
+        assert reason_in(answer) == "UNKNOWN_NODE"
     assert not any(node.calls for node in gateway.nodes)
 
 
@@ -74,6 +80,71 @@ def test_an_unknown_node_is_not_found_in_grpc(gateway: Gateway) -> None:
             stub.GetState(cluster_pb2.GetStateRequest(), metadata=(("x-limedb-node", "http://nope:1"),))
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
     assert str(refused.value.details()).startswith("unknown node")
+    error = remote_error("http://envoy:1", refused.value)
+    assert error is not None
+    assert (error.reason, error.nothing_written) == ("UNKNOWN_NODE", True)
+
+
+@pytest.mark.parametrize("version", [{}, {"connect-protocol-version": "1"}], ids=["bare", "with the version"])
+def test_an_unknown_node_and_service_are_not_found_in_connect(
+    gateway: Gateway, version: dict[str, str]
+) -> None:
+    for path, pin, reason in (
+        ("KVService/Get", {"x-limedb-node": "http://nope:1"}, "UNKNOWN_NODE"),
+        ("ReplicaService/Read", {}, "UNKNOWN_PATH"),
+    ):
+        answer = gateway.client.post(f"/limedb.v1.{path}", json={"key": "k"}, headers=version | pin)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+        assert (answer.json()["code"], connect_reason_in(answer)) == ("not_found", reason)
+    assert not any(node.calls for node in gateway.nodes)
+
+
+@pytest.mark.parametrize("path", ["/nope", "/api/v1/nope", "/limedb.v1.ReplicaService/Read"])
+def test_an_unknown_path_is_404_with_its_reason(gateway: Gateway, path: str) -> None:
+    answer = gateway.client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, 5)
+    assert answer.json()["message"].startswith("unknown path: docs/rest.md lists")
+    assert reason_in(answer) == "UNKNOWN_PATH"
+
+
+def test_an_unknown_path_is_unimplemented_in_grpc(gateway: Gateway) -> None:
+    with grpc.insecure_channel(gateway.address) as channel, pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary("/limedb.v1.ReplicaService/Read")(b"")
+    error = remote_error("http://envoy:1", refused.value)
+    assert error is not None
+    assert (error.code, error.reason) == ("UNIMPLEMENTED", "UNSUPPORTED")
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "path", "more"),
+    [
+        (400, "GET", "/api/v1/get/a?key=b", {}),
+        (400, "GET", "/api/v1/scan?prefx=a", {}),
+        (405, "POST", "/api/v1/get/a", {}),
+        (415, "POST", "/api/v1/set", {"content-type": "application/json; charset=utf-16"}),
+        (415, "POST", "/limedb.v1.KVService/Get", {"content-type": "text/plain"}),
+        (431, "GET", f"/{'a' * 40_000}", {}),
+    ],
+)
+def test_each_refusal_of_envoy_has_its_reason(
+    gateway: Gateway, status: int, method: str, path: str, more: dict[str, str]
+) -> None:
+    answer = gateway.client.request(method, path, content=b"{}" if method == "POST" else None, headers=more)
+    assert (answer.status_code, reason_in(answer)) == (status, "INVALID_REQUEST")
+
+
+def reason_in(answer: httpx.Response) -> str:
+    """The reason of REST's error."""
+    (detail,) = answer.json()["details"]
+    assert (detail["@type"], detail["domain"]) == ("type.googleapis.com/google.rpc.ErrorInfo", "limedb")
+    return str(detail["reason"])
+
+
+def connect_reason_in(answer: httpx.Response) -> str:
+    """The reason of an error in the Connect protocol."""
+    (detail,) = answer.json()["details"]
+    assert detail["type"] == "google.rpc.ErrorInfo"
+    return ErrorInfo.FromString(base64.b64decode(detail["value"] + "==")).reason
 
 
 def test_without_a_pin_all_nodes_are_asked(gateway: Gateway) -> None:

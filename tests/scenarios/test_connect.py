@@ -108,6 +108,9 @@ def test_a_request_that_is_too_large_says_how_large_it_may_be(rest: httpx.Client
         answer = call(rest, "KVService/Set", {"key": "k", "value": "v" * size})
         assert (answer.status_code, answer.json()["code"]) == (status, code)
         assert words in answer.json()["message"]
+        assert answer.headers["content-type"] == "application/json"
+        reasons = {400: "MALFORMED_REQUEST", 413: "REQUEST_TOO_LARGE"}
+        assert info_of(answer.json()["details"][0]).reason == reasons[status]
 
 
 def test_set_and_get_in_protobuf(rest: httpx.Client) -> None:

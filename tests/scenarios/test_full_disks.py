@@ -64,6 +64,7 @@ async def test_what_a_full_disk_refused_is_there_soon_after_it_has_room(tmp_path
         for through in full, other:
             await write(addressed, through, [f"{through.name}-{number}" for number in range(50)])
         assert "make room" in wait_for("a word", lambda: lacks(full))
+        assert full.url in wait_for("another node names it", lambda: lacks(other))
         assert stored(full) == before
         filler.unlink()
         wait_for("all keys", lambda: stored(full) == before + 100, SOON)

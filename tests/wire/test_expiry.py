@@ -2,7 +2,8 @@
 
 import pytest
 
-from limedb.core.limits import MAX_EXPIRES_AT_MS, MAX_TTL_MS
+from limedb.core.limits import MAX_TTL_MS
+from limedb.core.moment import MAX_EXPIRES_AT_MS
 from limedb.wire.expiry import WriteMessage, expire_at, ttl_ms_of
 from limedb.wire.kv import batch_write_from, write_from
 from limedbpb.v1 import kv_pb2

@@ -75,8 +75,11 @@ def test_streams_and_bodies_are_known_by_path() -> None:
 
 
 def test_an_error_of_the_gateway_is_read_as_one_of_a_node() -> None:
-    details, trailer = rest.details_of(UnavailableError("nobody is there"))
-    assert [detail["reason"] for detail in details] == ["UNAVAILABLE"]
-    error = error_from("http://a:1", Status.FromString(base64.b64decode(trailer)))
+    details = rest.details_of(UnavailableError("nobody is there"))
+    assert [detail["reason"] for detail in details.json] == ["UNAVAILABLE"]
+    (connect,) = details.connect
+    assert connect["type"] == "google.rpc.ErrorInfo"
+    assert "=" not in connect["value"]
+    error = error_from("http://a:1", Status.FromString(base64.b64decode(details.grpc)))
     assert error is not None
     assert (error.reason, error.nothing_written) == ("UNAVAILABLE", True)

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncGenerator, Iterator
 
+from limedb.aio.broadcast import ask_all
 from limedb.core.bounds import MAX_VIRTUAL_NODES, MAX_ZONE, is_zone
+from limedb.core.detector import Status
 from limedb.core.report import RepairProgress, ScrubProgress
 from limedb.errors import InvalidRequestError
 from limedb.rpc.server.checks import Checks
@@ -49,7 +51,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             members=[node for node in nodes if node.standing],
             others=[node for node in nodes if not node.standing],
             change=convert.change(change) if change else None,
-            problems=self._problems(),
+            problems=[*self._problems(), *await self._problems_of_peers()],
             founded_ms=self._sources.founded_ms(),
         )
 
@@ -110,6 +112,13 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         yield from problems_of(self._report.topology, self._report.peers())
         for warning in self._sources.warnings():
             yield f"{self._sources.view.own_url}: {warning}"
+
+    async def _problems_of_peers(self) -> list[str]:
+        """The problems that others report of themselves, of those that answer."""
+        own, report = self._sources.view.own_url, self._report.peers()
+        urls = [url for url, peer in sorted(report.items()) if url != own and peer.status is Status.ACTIVE]
+        found = await ask_all(urls, self._sources.problems_of_peer)
+        return [problem for url in urls for problem in found.get(url, ())]
 
 
 async def _close(repair: object) -> None:

@@ -17,20 +17,18 @@ from limedb.core.limits import (
     DEFAULT_PAGE_SIZE,
     DEFAULT_SCAN_SIZE,
     DEFAULT_WATCH_MS,
-    EXPIRY_RANGE,
     MAX_ATTEMPT,
     MAX_BATCH,
-    MAX_EXPIRES_AT_MS,
     MAX_GOSSIP_SIZE,
     MAX_IDEMPOTENCY_KEY,
     MAX_KEY_SIZE,
     MAX_PAGE_SIZE,
     MAX_TTL_MS,
     MAX_WATCH_MS,
-    MIN_EXPIRES_AT_MS,
     MIN_IDEMPOTENCY_KEY,
     MIN_WATCH_MS,
 )
+from limedb.core.moment import EXPIRY_RANGE, can_expire
 from limedb.core.quorum import Level
 from limedb.core.record import value_size
 from limedb.core.selection import WatchFilter
@@ -221,7 +219,7 @@ def _check_life(write: Write) -> None:
         raise InvalidRequestError(f"{given} for key {key!r}: a delete has none; leave it out")
     if ttl_ms > MAX_TTL_MS:
         raise InvalidRequestError(f"ttlMs={ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
-    if moment and not MIN_EXPIRES_AT_MS <= moment <= MAX_EXPIRES_AT_MS:
+    if moment and not can_expire(moment):
         raise InvalidRequestError(f"expiresAtMs={moment}: {EXPIRY_RANGE}, or 0 for never")
 
 

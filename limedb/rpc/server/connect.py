@@ -7,19 +7,19 @@ Tested in tests/rpc/server/test_connect.py and tests/scenarios/test_connect.py.
 """
 
 import asyncio
-import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import grpc
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 
 from limedb.errors import MalformedRequestError, ResponseTooLargeError
+from limedb.wire import json_requests
+from limedb.wire.status import bare_name
 
 HEADER = "x-limedb-connect"
 """Envoy adds it to these calls, with the form of their messages, and removes it from clients' headers."""
@@ -29,7 +29,6 @@ MOST_BYTES = 8 << 20
 """The largest request in JSON, and the most bytes of protobuf that become an answer in JSON."""
 ASIDE_BYTES = 16 << 10
 """Messages of more bytes are converted in a thread: the event loop would stand still as long."""
-_URL_SAFE = str.maketrans("-_", "+/")
 COPIES = 2
 """How many times as much memory a message in JSON takes as one in protobuf."""
 
@@ -40,7 +39,7 @@ class JsonMessages:
     def __init__(self, method: MethodDescriptor) -> None:
         self._request: type[Message] = GetMessageClass(method.input_type)
         self._answer: type[Message] = GetMessageClass(method.output_type)
-        self._method, self._has_bytes = method, _has_bytes(method.input_type)
+        self._method = method
 
     async def request(self, data: bytes) -> bytes:
         """A request in protobuf's form. MalformedRequestError."""
@@ -51,12 +50,9 @@ class JsonMessages:
         return await asyncio.to_thread(self._parse, data) if len(data) > ASIDE_BYTES else self._parse(data)
 
     def _parse(self, data: bytes) -> bytes:
+        fields = json_requests.parsed(data, self._method.input_type)
         try:
-            if not data.lstrip().startswith(b"{"):  # an empty list would be taken for an empty object
-                raise ValueError("it is not an object")
-            if self._has_bytes:
-                _check_bytes(json.loads(data), self._method.input_type)
-            return json_format.Parse(data, self._request()).SerializeToString()
+            return json_format.ParseDict(fields, self._request()).SerializeToString()
         except (json_format.ParseError, ValueError, RecursionError) as error:
             name = self._request.DESCRIPTOR.name
             why = str(error).partition("\n")[0]  # Envoy leaves a line's end as %0A
@@ -72,33 +68,6 @@ class JsonMessages:
 
     def _write(self, data: bytes) -> bytes:
         return json_format.MessageToJson(self._answer.FromString(data), indent=None).encode()
-
-
-def _has_bytes(message: Descriptor) -> bool:
-    """Whether a request, none of which holds itself, has bytes anywhere."""
-    return any(
-        field.type == field.TYPE_BYTES or (field.message_type is not None and _has_bytes(field.message_type))
-        for field in message.fields
-    )
-
-
-def _check_bytes(fields: Mapping[str, Any], message: Descriptor) -> None:
-    """ValueError: bytes that are not base64, in either alphabet: protobuf would leave digits out."""
-    for field in message.fields:
-        given = fields.get(field.json_name, fields.get(field.name))
-        for value in given if isinstance(given, list) else [given]:
-            if isinstance(value, dict) and field.message_type is not None:
-                _check_bytes(value, field.message_type)
-            elif isinstance(value, str) and field.type == field.TYPE_BYTES:
-                _check_base64(field.json_name, value)
-
-
-def _check_base64(name: str, text: str) -> None:
-    digits = "".join(text.split()).rstrip("=")
-    try:
-        base64.b64decode(digits.translate(_URL_SAFE) + "=" * (-len(digits) % 4), validate=True)
-    except ValueError:
-        raise ValueError(f"{name}={text:.64}: must be base64") from None
 
 
 class Handlers(grpc.GenericRpcHandler):
@@ -124,4 +93,4 @@ def name_details(status: status_pb2.Status, context: "grpc.aio.ServicerContext[A
     """In the Connect protocol, details are named by the full names of their types, not by URLs."""
     if any(name == HEADER for name, _ in context.invocation_metadata() or ()):
         for detail in status.details:
-            detail.type_url = detail.type_url.rpartition("/")[2]
+            detail.type_url = bare_name(detail.type_url)

@@ -67,6 +67,10 @@ class TopologySteering(Protocol):
         """The running change; None: there is none."""
 
 
+async def _none(_node_url: str) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterSources:
     """The sources of the cluster's reports, called for each report."""
@@ -101,3 +105,5 @@ class ClusterSources:
     """When the cluster was founded, milliseconds since 1970; 0: unknown."""
     watch_wait_ms: Callable[[], int] = int
     """For how long the node doesn't count for watches yet."""
+    problems_of_peer: Callable[[str], Awaitable[tuple[str, ...]]] = _none
+    """Asks another node for its own problems and warnings. LimeDBError: it doesn't answer."""

@@ -6,7 +6,8 @@ from typing import TypeVar
 import pytest
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
-from limedb.core.limits import MAX_EXPIRES_AT_MS, MAX_GOSSIP_SIZE, MAX_TTL_MS, MIN_EXPIRES_AT_MS
+from limedb.core.limits import MAX_GOSSIP_SIZE, MAX_TTL_MS
+from limedb.core.moment import MAX_EXPIRES_AT_MS, MIN_EXPIRES_AT_MS
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write

@@ -124,12 +124,12 @@ async def test_details_are_named_as_the_protocol_has_it(metadata: Any, url: str)
     ids=["empty", "cut", "list", "number", "unknown field", "other type", "not UTF-8", "deep"],
 )
 async def test_what_is_no_such_request_is_the_clients_error_in_one_line(data: bytes) -> None:
-    with pytest.raises(MalformedRequestError, match=r"\Athe request is not a GetRequest in JSON: [^\n]+\Z"):
+    with pytest.raises(MalformedRequestError, match=r"\A[^\n]+\Z"):
         await GET.request(data)
 
 
 async def test_a_field_that_the_request_does_not_have_is_named() -> None:
-    with pytest.raises(MalformedRequestError, match='no field named "kee"'):
+    with pytest.raises(MalformedRequestError, match="unknown field kee in GetRequest; its fields are"):
         await GET.request(b'{"kee":"a"}')
 
 
