@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +20,6 @@ import pytest
 import limedb
 from limedb.errors import UnavailableError
 from limedb.launch.records import Folder
-from limedb.operator.console_values import Sample
-from limedb.tls.target import ClientTls, Target
-from limedb.tui.drafts import Draft
-from limedb.tui.session import TuiSession
 from tests.support.clusters import QUICK, RunningCluster, print_logs, read_cluster
 from tests.support.clusters import limedb as command
 from tests.support.ports import free_ports
@@ -114,23 +110,6 @@ async def test_the_client_reaches_each_node(encrypted: Encrypted) -> None:
     async with limedb.connect(addresses, follow_ring=True, **files) as db:  # type: ignore[arg-type]
         await db.set_many({f"client/{n}": str(n) for n in range(50)}, consistency="all")
         assert await db.get("client/7") == "7"
-
-
-async def test_the_terminal_ui_reaches_all_that_it_shows(encrypted: Encrypted) -> None:
-    node = encrypted.cluster.nodes[1]
-    tls = ClientTls(encrypted.ca, encrypted.cert, encrypted.key)
-    session = TuiSession(Target(node.address, tls), 10)
-    try:
-        async with aclosing(session.follow()) as news:
-            sample = await anext(news)
-        assert isinstance(sample, Sample)
-        assert len(sample.nodes) == NODES
-        await session.gossip(node.url)
-        await session.set(Draft("tui", "green"))
-        assert await session.get("tui", None) == "green"
-        assert "tui" in [row.key for row in (await session.page("tui", None)).entries]
-    finally:
-        await session.close()
 
 
 def test_grpcurl_needs_no_more_than_the_files(encrypted: Encrypted) -> None:
