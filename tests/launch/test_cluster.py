@@ -59,7 +59,7 @@ def sees_all(cluster: RunningCluster, name: str) -> bool:
 def test_a_cluster_starts_is_told_of_and_stops(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=3, env=SETTINGS) as cluster:
         content = json.loads((cluster.folder / "cluster.json").read_text())
-        assert list(content) == ["nodes", "envoy"]
+        assert list(content) == ["nodes", "envoy", "tls"]
         assert list(content["envoy"]) == ["url", "pid"]
         assert [list(node) for node in content["nodes"]] == [
             ["name", "url", "grpc_address", "pid", "log"]
