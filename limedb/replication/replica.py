@@ -22,6 +22,7 @@ from limedb.core.limits import ENTRY_BYTES, MAX_ANSWER_BYTES
 from limedb.core.record import Record, value_size, versions_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
+from limedb.encoding.sums import SUM_SIZE, differing, stored_form
 from limedb.errors import (
     LOST,
     ClockSkewError,
@@ -163,6 +164,24 @@ class LocalReplica:
                 return None  # by their records; `read` counts values alone, and refuses
             found += chunk
         return found
+
+    def compare_stored(self, keys: Sequence[str], sums: bytes, fence: Fence) -> list[int] | None:
+        """As `compare`, at once; None: the store can't. The records are read anew, and verified."""
+        self._check(fence)
+        if self._bytes is None:
+            return None
+        found: list[int] = []
+        for start in range(0, len(keys), READ_CHUNK):
+            chunk = self._bytes.stored(keys[start : start + READ_CHUNK])
+            wanted = sums[SUM_SIZE * start : SUM_SIZE * (start + READ_CHUNK)]
+            found += [start + place for place in differing(chunk, wanted)]
+        return found
+
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        """See ports.Replica."""
+        if (found := self.compare_stored(keys, sums, fence)) is not None:
+            return found
+        return differing([*map(stored_form, await self._store.get_many(keys))], sums)
 
     def check_size(self, keys: Sequence[str], most: int) -> None:
         """ResponseTooLargeError: what is stored under keys has more bytes than that, where the store has it

@@ -101,6 +101,10 @@ class Line:
         await self._begin("read", keys, deadline)
         return await self._replica.read(keys, fence, deadline, most)
 
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        await self._begin("compare", keys, deadline)
+        return await self._replica.compare(keys, sums, fence, deadline)
+
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> list[Applied]:
