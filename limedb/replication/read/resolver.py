@@ -81,13 +81,14 @@ class ReadResolver:
         *,
         most: int | None = None,
         repairs: bool = True,
+        began: float | None = None,
     ) -> list[Read]:
         """What stands of different keys, in no order. repairs: whether replicas that differ are mended.
-        most: as in Reader.read.
+        most: as in Reader.read. began: when the request did; None: now.
 
         NotMemberError, StaleEpochError: the node can't follow the topology.
         """
-        began = self._clock.monotonic()
+        began = self._clock.monotonic() if began is None else began
         repairs = repairs and level is not Level.ONE
         for attempt in range(MAX_RESTARTS):
             layout = self._placement.layout
