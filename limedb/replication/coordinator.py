@@ -27,7 +27,7 @@ from limedb.ports import Clock, HintLog, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout
 from limedb.replication.idempotency.proposer import IdempotencyProposer
-from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRecords
+from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRecords, too_late
 from limedb.replication.read.get_batcher import GetBatcher
 from limedb.replication.read.read_repair import BlockingReadRepair
 from limedb.replication.read.reader import Reader
@@ -126,26 +126,32 @@ class Coordinator:
         """As get_many, of different keys: what can be confirmed, and beside that what can't; then what
         wasn't.
         """
-        began = self._clock.monotonic()
-        resolve = partial(self.resolver.resolve, level=level, deadline=deadline, most=most, began=began)
+        resolve = partial(self._resolved, level=level, deadline=deadline, most=most)
         read = self.confirmed_reads.begin(keys, level, most)
         if read is None:
-            reads = {each.key: self._found(each) for each in await resolve(keys)}
-            return [reads[key] for key in keys]
-        outcomes: list[Outcome] = [*read.found]
+            by_key = await resolve(keys)
+            return [by_key[key] for key in keys]
+        began = self._clock.monotonic()
         confirming = self.confirmed_reads.confirm(read, deadline)
-        if read.others:
-            others = [keys[place] for place in read.others]
-            found, left = await asyncio.gather(resolve(others), confirming)
+        if others := [keys[place] for place in read.others]:
+            by_key, left = await asyncio.gather(resolve(others), confirming)
         else:
-            found, left = [], await confirming
-        if left:
-            found += await resolve([keys[place] for place in left])
-        if found:
-            by_key = {each.key: self._found(each) for each in found}
-            for place in (*read.others, *left):
-                outcomes[place] = by_key[keys[place]]
+            by_key, left = {}, await confirming
+        if again := [keys[place] for place in left]:
+            now = self._clock.monotonic()
+            late = {key: too_late(key, began, now, deadline) for key in again}
+            by_key |= late if None not in late.values() else await resolve(again)
+        outcomes: list[Outcome] = [*read.found]
+        for place in (*read.others, *left):
+            outcomes[place] = by_key[keys[place]]
         return outcomes
+
+    async def _resolved(
+        self, keys: Sequence[str], level: Level, deadline: float, most: int | None
+    ) -> dict[str, Outcome]:
+        """What the whole way finds of different keys."""
+        reads = await self.resolver.resolve(keys, level, deadline, most=most)
+        return {read.key: self._found(read) for read in reads}
 
     async def write(self, write: Write, level: Level | None, deadline: float) -> Written:
         """Store or delete a key. UnavailableError (LevelUnreachableError: nothing was written;

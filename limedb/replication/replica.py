@@ -30,7 +30,6 @@ from limedb.errors import (
     NotMemberError,
     RecordDamagedError,
     ResponseTooLargeError,
-    StaleEpochError,
     StoreFullError,
 )
 from limedb.ports import (
@@ -50,6 +49,7 @@ from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.ownership_history import OwnershipHistory
 from limedb.replication.in_flight import InFlight
 from limedb.replication.page import TokenPage
+from limedb.replication.stale_epoch import misfit
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -350,7 +350,7 @@ class LocalReplica:
         """The own topology, if a message made under that fence may be served."""
         own = self._placement.layout.topology
         if fence[0] != own.cluster_id or not fence[1] >= own.epoch > 0:
-            raise _misfit(fence, own)
+            raise misfit(fence, own)
         return own
 
     async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int, copied: bool) -> None:
@@ -394,14 +394,3 @@ def _check_page(records: Sequence[Record], most: int) -> None:
     size = sum(ENTRY_BYTES + value_size(r.key) + value_size(r.value or "") for r in records)
     if len(records) > 1 and size > most:
         raise ResponseTooLargeError(size, most, "ask for fewer keys at once")
-
-
-def _misfit(fence: Fence, own: Topology) -> LimeDBError:
-    """Why a message can't be served."""
-    if own.is_fresh:
-        return NotMemberError(f"the node belongs to no cluster yet; asked for cluster {fence.cluster_id}", "")
-    if fence.cluster_id != own.cluster_id:
-        asked = f"cluster {fence.cluster_id}" if fence.cluster_id else "no cluster"
-        text = f"the node belongs to cluster {own.cluster_id}, the asker to {asked}"
-        return NotMemberError(text, own.cluster_id)
-    return StaleEpochError(own)

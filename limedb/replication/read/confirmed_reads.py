@@ -42,9 +42,12 @@ from limedb.core.layout import Layout, Owners
 from limedb.core.quorum import Level, needed
 from limedb.core.topology import Fence
 from limedb.encoding.sums import SUM_SIZE, Found, sums_of
-from limedb.errors import StaleEpochError
+from limedb.errors import RequestTimeoutError, StaleEpochError, brief
 from limedb.ports import Placement
 from limedb.replication.read.reader import Comparison, Reader
+
+LEAST_LEFT = 0.1
+"""The part of a request's time that must be left for the whole way."""
 
 
 class OwnRecords(Protocol):
@@ -141,3 +144,12 @@ class ConfirmedReads:
                 of_them = b"".join([sums[SUM_SIZE * i : SUM_SIZE * (i + 1)] for i in places])
             comparisons.append(Comparison(chosen, places, of_them, peers, self._peers_needed(owners, level)))
         return comparisons
+
+
+def too_late(key: str, began: float, now: float, deadline: float) -> RequestTimeoutError | None:
+    """The error of a key that nobody has confirmed, where hardly any time is left for the whole way; None:
+    there is. Times are of one clock, seconds.
+    """
+    if deadline - now >= LEAST_LEFT * (deadline - began):
+        return None
+    return RequestTimeoutError(now - began, f"the replicas of key {brief(key)}")

@@ -16,13 +16,12 @@ import asyncio
 from collections.abc import Sequence
 
 from limedb.aio.group_window import GroupWindow
-from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.aio.tasks import Tasks
 from limedb.core.quorum import Level
 from limedb.encoding.sums import Found
-from limedb.errors import LimeDBError, RequestTimeoutError, brief
+from limedb.errors import LimeDBError
 from limedb.ports import Clock
-from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRead
+from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRead, too_late
 from limedb.replication.read.reader import Comparison
 
 LINGER_SECONDS = 0.005
@@ -53,8 +52,8 @@ class GetBatcher:
         self._waiting.setdefault((level, int(deadline)), []).append((key, waiter, deadline))
         self._window.notify()
         data = await waiter
-        if data is None and (now := self._clock.monotonic()) + TIMER_SLACK_SECONDS > deadline:
-            raise RequestTimeoutError(now - began, f"the replicas of key {brief(key)}")
+        if data is None and (late := too_late(key, began, self._clock.monotonic(), deadline)) is not None:
+            raise late
         return data
 
     def _flush(self) -> int:

@@ -81,14 +81,13 @@ class ReadResolver:
         *,
         most: int | None = None,
         repairs: bool = True,
-        began: float | None = None,
     ) -> list[Read]:
         """What stands of different keys, in no order. repairs: whether replicas that differ are mended.
-        most: as in Reader.read. began: when the request did; None: now.
+        most: as in Reader.read.
 
         NotMemberError, StaleEpochError: the node can't follow the topology.
         """
-        began = self._clock.monotonic() if began is None else began
+        began = self._clock.monotonic()
         repairs = repairs and level is not Level.ONE
         for attempt in range(MAX_RESTARTS):
             layout = self._placement.layout
