@@ -36,8 +36,7 @@ SETTINGS: Mapping[str, Any] = {
 class EngineProgram:
     """An engine on a simulated node. settings: what differs from SETTINGS. repairs_reads: whether reads mend
     replicas that differ. portion_bytes: of the coordinator. engine: its class. world: changes what it runs
-    on. meant: checks that a call which names a node reaches that one. confirmed: how many reads peers
-    confirmed.
+    on. meant: checks that a call which names a node reaches that one.
     """
 
     def __init__(
@@ -52,7 +51,6 @@ class EngineProgram:
         **settings: Any,
     ) -> None:
         self._node, self._check_meant = node, meant
-        self.confirmed = 0
         chosen = {**SETTINGS, **settings}
         self.engine = engine(
             Settings(node_url=node.url, address="", seeds=node.seeds, zone=node.zone, **chosen),
@@ -93,7 +91,6 @@ class EngineProgram:
     async def read(self, key: str, level: Level, deadline: float) -> Value:
         """As KVService reads it: at hand where peers confirm that, the whole way otherwise."""
         if (data := await self.engine.coordinator.get_stored(key, level, deadline)) is not None:
-            self.confirmed += 1
             return _value_in(data, self.engine.skew.now_ms())
         try:
             return (await self.engine.coordinator.get(key, level, deadline)).value
