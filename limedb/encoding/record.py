@@ -191,6 +191,9 @@ def own_content(key: str, data: bytes, now_ms: Callable[[], int]) -> bytes:
     """
     if len(data) > 11 and data[9] == _KEY_TAG and (size := data[10]) < 128 and data[0] == _FIRST:
         field = data[11 + size :]
+        # A short text is looked at in place: the calls would cost more than the look.
+        if len(field) > 2 and field[1] == len(field) - 2 < 128 and field[0] == _VALUE and field.isascii():
+            return field
         if _is_content(field):
             return field
     return content(utf8(key), data, now_ms)
