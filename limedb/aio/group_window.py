@@ -6,8 +6,6 @@ What several items share, such as a message and its answer, costs more than one 
 peer processes items no sooner one by one. So while a group is on its way, new items gather for the next one,
 for at most `linger` seconds after that was sent. An item that comes alone never waits. Source: Nagle 1984,
 RFC 896.
-
-Tested in tests/replication/write/test_batcher.py and tests/replication/read/test_get_batcher.py.
 """
 
 import asyncio

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 import xxhash
 
-from limedb.core.record import Record
-from limedb.encoding.record import encode
 from limedb.errors import RecordDamagedError
 
 SUM_SIZE = 16
@@ -22,11 +20,6 @@ _digest = xxhash.xxh3_64_digest
 
 Found = bytes | RecordDamagedError | None
 """The stored bytes of a key; None, or no bytes: nothing is stored."""
-
-
-def stored_form(held: Record | RecordDamagedError | None) -> Found:
-    """What a replica holds of a key, as stored bytes."""
-    return encode(held) if isinstance(held, Record) else held
 
 
 def sums_of(found: Sequence[Found]) -> bytes | None:

@@ -54,7 +54,7 @@ class Replica(Protocol):
 
     async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
         """The places (from 0) of those keys whose stored records haven't the sums that are given
-        (`encoding/sums.py`); a damaged one hasn't any.
+        (`encoding/sums.py`); a damaged one hasn't any. A replica may name more, where it can't tell.
         """
 
     async def apply(

@@ -22,7 +22,7 @@ from limedb.core.limits import ENTRY_BYTES, MAX_ANSWER_BYTES
 from limedb.core.record import Record, value_size, versions_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
-from limedb.encoding.sums import SUM_SIZE, differing, stored_form
+from limedb.encoding.sums import SUM_SIZE, differing
 from limedb.errors import (
     LOST,
     ClockSkewError,
@@ -178,10 +178,9 @@ class LocalReplica:
         return found
 
     async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
-        """See ports.Replica."""
-        if (found := self.compare_stored(keys, sums, fence)) is not None:
-            return found
-        return differing([*map(stored_form, await self._store.get_many(keys))], sums)
+        """See ports.Replica. All differ where the store hasn't its records at hand."""
+        found = self.compare_stored(keys, sums, fence)
+        return range(len(keys)) if found is None else found
 
     def check_size(self, keys: Sequence[str], most: int) -> None:
         """ResponseTooLargeError: what is stored under keys has more bytes than that, where the store has it

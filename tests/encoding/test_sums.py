@@ -4,8 +4,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from limedb.core.record import Record
-from limedb.encoding.record import encode
-from limedb.encoding.sums import ABSENT, SUM_SIZE, Found, differing, stored_form, sums_of
+from limedb.encoding.record import encode, stored_form
+from limedb.encoding.sums import ABSENT, SUM_SIZE, Found, differing, sums_of
 from limedb.errors import RecordDamagedError
 
 VALUES = st.one_of(st.none(), st.text(max_size=20), st.binary(max_size=20))

@@ -19,8 +19,7 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Member, Topology, initial_topology
-from limedb.encoding.record import encode
-from limedb.encoding.sums import stored_form
+from limedb.encoding.record import encode, stored_form
 from limedb.errors import (
     LimeDBError,
     OutcomeUnknownError,

@@ -249,15 +249,19 @@ async def test_more_than_is_wanted_is_refused() -> None:
         assert len(await own.replica.read([f"k{i:04}" for i in range(count)], FENCE, FAR, most)) == count
 
 
-@pytest.mark.parametrize("store", [MemoryStore, AtHand])
 @virtual
-async def test_what_differs_is_found_across_chunks(store: type[MemoryStore]) -> None:
-    own = Own(store())
+async def test_what_differs_is_found_across_chunks() -> None:
+    own = Own(AtHand())
     await own.fill(200)
     keys = [f"k{i:04}" for i in range(202)]
     sums = sums_of([encode(Record(key, "v" if i not in (3, 150) else "w", 1)) for i, key in enumerate(keys)])
     assert sums is not None
     assert await own.replica.compare(keys, sums, FENCE, FAR) == [3, 150, 200, 201]
+
+
+@virtual
+async def test_where_the_store_has_nothing_at_hand_all_keys_are_to_be_read() -> None:
+    assert [*await Own().replica.compare(["a", "b"], bytes(32), FENCE, FAR)] == [0, 1]
 
 
 @virtual

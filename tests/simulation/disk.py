@@ -15,8 +15,7 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
-from limedb.encoding.record import encode
-from limedb.encoding.sums import stored_form
+from limedb.encoding.record import encode, stored_form
 from limedb.errors import RecordDamagedError
 from limedb.ports import Applied, ChangeTail, Held, IndexEntry, RangePage, Saved, Scrubbed, StoreStats
 from limedb.storage.entries import unpack

@@ -17,7 +17,8 @@ Why that is the same read as the whole way, which fetches the records and compar
   knows a newer topology, and then the whole way starts over. So as many different owners as the level needs
   each held this record at a moment between the request's start and its end: what the whole way calls answers
   that agree. There, too, the answers are of different moments, and where they agree nothing is written back.
-- A replica gives a record up only for one that wins over it. So a write that was acknowledged before the
+- A replica gives a record up only for one that wins over it (purging and changes of owners have arguments of
+  their own, which hold for both ways). So a write that was acknowledged before the
   request began is at one of these owners at least, as this record or under a newer one; and a later read
   meets one of them, and finds this record or a newer one: reads don't go back in time.
 - Equal sums are equal records: the version stands in the sum, and another record of that version has another
@@ -29,8 +30,8 @@ Why that is the same read as the whole way, which fetches the records and compar
 - A hint is no record of a replica: neither this node nor the peer looks at hints.
 - A damaged record is never the same as another. If one of the own records is damaged, all keys go the whole
   way, which asks others than this node; at a peer a damaged one differs.
-- While owners change, reads ask the natural owners, as the whole way does. LINEARIZABLE makes sure that the
-  pending owners have what it returns, so it always goes the whole way.
+- While owners change, reads ask the natural owners, as the whole way does. LINEARIZABLE makes sure that
+  both sides have what it returns, so it always goes the whole way.
 - A peer that fails or is late is replaced by the next, as in every quorum call; where too few are left, no
   key is confirmed.
 """
@@ -129,7 +130,7 @@ class ConfirmedReads:
 
     def _peers_needed(self, owners: Owners, level: Level) -> int:
         """How many peers must confirm a key; 0: it can't be read so."""
-        is_settled = level is not Level.LINEARIZABLE or not owners.pending
+        is_settled = level is not Level.LINEARIZABLE or not owners.other_replicas
         return needed(level, owners.replicas) - 1 if is_settled and self._own_url in owners.natural else 0
 
     def _comparisons(

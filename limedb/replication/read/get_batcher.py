@@ -109,7 +109,7 @@ class _Group:
             comparison.when_settled = self._settle
 
     def end(self) -> None:
-        """Send whoever still waits the whole way."""
+        """Send those that still wait the whole way."""
         for waiters in self.waiters.values():
             _resolve(waiters, None)
 

@@ -20,7 +20,8 @@ from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
-from limedb.encoding.sums import differing, stored_form
+from limedb.encoding.record import stored_form
+from limedb.encoding.sums import differing
 from limedb.errors import (
     OutcomeUnknownError,
     RemoteError,
