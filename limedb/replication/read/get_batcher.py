@@ -19,7 +19,6 @@ from limedb.aio.group_window import GroupWindow
 from limedb.aio.tasks import Tasks
 from limedb.core.quorum import Level
 from limedb.encoding.sums import Found
-from limedb.errors import LimeDBError
 from limedb.ports import Clock
 from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRead, too_late
 from limedb.replication.read.reader import Comparison
@@ -72,7 +71,7 @@ class GetBatcher:
         keys = [*group.waiters]
         try:
             read = self._reads.begin(keys, level)
-        except LimeDBError:  # each gets its own, the whole way
+        except Exception:  # each request meets it again, the whole way
             read = None
         if read is None:
             group.end()

@@ -108,10 +108,10 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._count("get", 1)
         level = self._checks.consistency(request.consistency)
         key = self._checks.key(request.key)
-        data, deadline = self._local_reads.get(key), self._deadlines.of(context)
-        if data is None:
-            data = await self._coordinator.get_stored(key, level, deadline)
-        if data is not None:
+        if (data := self._local_reads.get(key)) is not None:
+            return answers.get_answer(key, data, self._local_reads.now_ms, self._node_url)
+        deadline = self._deadlines.of(context)
+        if (data := await self._coordinator.get_stored(key, level, deadline)) is not None:
             return answers.get_answer(key, data, self._local_reads.now_ms, self._node_url)
 
         async def read(most: int | None) -> bytes:
