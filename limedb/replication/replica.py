@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 from typing import Protocol, TypeVar
@@ -48,7 +47,7 @@ from limedb.replication.change_log import ChangeLog
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.ownership_history import OwnershipHistory
 from limedb.replication.in_flight import InFlight
-from limedb.replication.page import TokenPage
+from limedb.replication.page import KeyPage, TokenPage
 from limedb.replication.stale_epoch import misfit
 
 log = logging.getLogger(__name__)
@@ -63,21 +62,6 @@ HEAL_SECONDS = 2.0
 HEAL_ATTEMPTS = 8
 LOG_SECONDS = 10.0
 """The log names refused versions at most this often."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPage:
-    """A page of a node's own keys. page: from 1; total: keys that the node holds."""
-
-    records: list[Record]
-    total: int
-    page: int
-    page_size: int
-
-    @property
-    def total_pages(self) -> int:
-        """How many pages there are."""
-        return -(-self.total // self.page_size)
 
 
 class Heals(Protocol):
@@ -181,6 +165,24 @@ class LocalReplica:
         """See ports.Replica. All differ where the store hasn't its records at hand."""
         found = self.compare_stored(keys, sums, fence)
         return range(len(keys)) if found is None else found
+
+    def read_small(
+        self, keys: Sequence[str], fence: Fence, most: int
+    ) -> tuple[list[bytes | RecordDamagedError | None], list[int]] | None:
+        """As `read_stored`, one key after the other; and the places of records of more than `most` bytes, of
+        which nothing is kept.
+        """
+        self._check(fence)
+        if self._bytes is None:
+            return None
+        found, large = list[bytes | RecordDamagedError | None](), list[int]()
+        for place, key in enumerate(keys):
+            (data,) = self._bytes.stored((key,))
+            if isinstance(data, bytes) and len(data) > most:
+                large.append(place)
+                data = None
+            found.append(data)
+        return found, large
 
     def check_size(self, keys: Sequence[str], most: int) -> None:
         """ResponseTooLargeError: what is stored under keys has more bytes than that, where the store has it

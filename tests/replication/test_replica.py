@@ -260,6 +260,19 @@ async def test_what_differs_is_found_across_chunks() -> None:
 
 
 @virtual
+async def test_of_small_records_only_large_ones_are_known_by_their_place() -> None:
+    own = Own(AtHand())
+    await own.fill(2)
+    await own.store.apply([Record("large", "v" * 1000, 1)], START_MS)
+    k0, k1 = (encode(Record(key, "v", 1)) for key in ("k0000", "k0001"))
+    keys = ["k0000", "large", "none", "k0001"]
+    assert own.replica.read_small(keys, FENCE, 500) == ([k0, None, None, k1], [1])
+    assert Own().replica.read_small(keys, FENCE, 500) is None
+    with pytest.raises(StaleEpochError):
+        own.replica.read_small(keys, replace(TOPOLOGY, epoch=4).fence, 500)
+
+
+@virtual
 async def test_where_the_store_has_nothing_at_hand_all_keys_are_to_be_read() -> None:
     assert [*await Own().replica.compare(["a", "b"], bytes(32), FENCE, FAR)] == [0, 1]
 

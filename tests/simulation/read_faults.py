@@ -19,21 +19,23 @@ from tests.simulation.faults import Fault, engine_with
 class _KeepsRecords(ConfirmedReads):
     """Reads a key here once in a second, and has that confirmed again and again."""
 
-    def begin(self, keys: Sequence[str], level: Level, most: int | None = None) -> OwnRead | None:
+    def begin(
+        self, keys: Sequence[str], level: Level, most: int | None = None, largest: int | None = None
+    ) -> OwnRead | None:
         kept, now = self.__dict__.setdefault("kept", {}), asyncio.get_running_loop().time()
         own = self._own
 
         class Kept:
-            def read_stored(self, keys: Sequence[str], fence: Fence, most: int | None = None) -> object:
+            def read_small(self, keys: Sequence[str], fence: Fence, most: int) -> object:
                 assert own is not None
                 for key in keys:
                     if key not in kept or kept[key][0] < now - 1.0:
                         kept[key] = (now, (own.read_stored([key], fence) or [None])[0])
-                return [kept[key][1] for key in keys]
+                return [kept[key][1] for key in keys], []
 
         self._own = Kept()  # type: ignore[assignment]
         try:
-            return super().begin(keys, level, most)
+            return super().begin(keys, level, most, largest)
         finally:
             self._own = own
 

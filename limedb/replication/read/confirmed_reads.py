@@ -59,6 +59,11 @@ class OwnRecords(Protocol):
         together.
         """
 
+    def read_small(
+        self, keys: Sequence[str], fence: Fence, most: int
+    ) -> tuple[list[Found], list[int]] | None:
+        """The same, without records of more than `most` bytes, and the places of these."""
+
 
 class OwnRead(NamedTuple):
     """Keys that were read here, and are to be confirmed. found: what is stored here of all keys, in their
@@ -87,9 +92,11 @@ class ConfirmedReads:
         layout = self._placement.layout
         return self._peers_needed(layout.everywhere or layout.of_key(key), level) > 0
 
-    def begin(self, keys: Sequence[str], level: Level, most: int | None = None) -> OwnRead | None:
-        """Read different keys here; None: none can be read so. ResponseTooLargeError: they have more than
-        `most` bytes. NotMemberError.
+    def begin(
+        self, keys: Sequence[str], level: Level, most: int | None = None, largest: int | None = None
+    ) -> OwnRead | None:
+        """Read different keys here; None: none can be read so. largest: bytes of a record beyond which it
+        isn't read so. ResponseTooLargeError: together they have more than `most` bytes. NotMemberError.
         """
         if self._own is None or level not in self.levels:
             return None
@@ -98,10 +105,20 @@ class ConfirmedReads:
         if not shares:
             return None
         fence = layout.topology.fence
-        found = self._own.read_stored(keys, fence, most)
+        large: list[int] = []
+        if largest is None:
+            found = self._own.read_stored(keys, fence, most)
+        else:
+            found, large = self._own.read_small(keys, fence, largest) or (None, large)
         sums = None if found is None else sums_of(found)
         if found is None or sums is None:
             return None
+        if large:
+            without = {owners: [p for p in places if p not in large] for owners, places in shares.items()}
+            shares, others = (
+                {owners: places for owners, places in without.items() if places},
+                [*others, *large],
+            )
         return OwnRead(found, self._comparisons(keys, sums, shares, level), others, fence)
 
     async def confirm(self, read: OwnRead, deadline: float) -> list[int]:

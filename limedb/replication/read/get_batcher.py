@@ -70,7 +70,7 @@ class GetBatcher:
             group.waiters.setdefault(key, []).append(waiter)
         keys = [*group.waiters]
         try:
-            read = self._reads.begin(keys, level)
+            read = self._reads.begin(keys, level, largest=MAX_RECORD)
         except Exception:  # each request meets it again, the whole way
             read = None
         if read is None:
@@ -98,12 +98,10 @@ class _Group:
         self._found: list[Found] = []
 
     def take(self, keys: Sequence[str], read: OwnRead) -> None:
-        """Take what was read; keys that can't be confirmed, and large records, go the whole way at once."""
+        """Take what was read; keys that can't be confirmed go the whole way at once."""
         self._found = read.found
-        large = [i for i, data in enumerate(read.found) if data and len(data) > MAX_RECORD]  # type: ignore[arg-type]
-        for place in (*read.others, *large):
-            self._found[place] = None
-            _resolve(self.waiters.pop(keys[place]), None)
+        for key in {keys[place] for place in read.others}:
+            _resolve(self.waiters.pop(key), None)
         for comparison in read.comparisons:
             comparison.when_settled = self._settle
 

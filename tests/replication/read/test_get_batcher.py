@@ -112,6 +112,7 @@ async def test_a_large_record_goes_the_whole_way_where_there_is_room_for_it() ->
     await nodes.put(Record("large", "x" * MAX_RECORD, OLD), A, B, C)
     seat = nodes.coordinator()
     assert await together(seat, "large", "k0") == [None, stored("k0", "0")]
+    assert [keys for _, _, keys in seat.wire.calls] == [("k0",)]
 
 
 @virtual
