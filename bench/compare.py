@@ -1,9 +1,13 @@
-"""Processor time of nodes for a key of a BatchSet of 100, measured for several checkouts in turns.
+"""Processor time of nodes for an operation, measured for several checkouts in turns.
 
     python -m bench.compare --nodes 3 before=/path/of/a/checkout after=.
+    python -m bench.compare --what gets before=/path/of/a/checkout after=.
+
+What: a key of a BatchSet of 100 (sets) or a BatchGet of 100 (gets), both 8 at a time; a Get of a random key,
+64 at a time on one connection (get) or one after another (get-alone). All go to one node.
 
 It owns the turns: on a busy machine only runs that alternate can be compared. All checkouts run with this
-Python and its packages. It must never compare rates.
+Python and its packages. Rates stand beside the processor time, and are rougher.
 """
 
 import argparse
@@ -13,7 +17,9 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 
@@ -23,7 +29,7 @@ from bench.systems.limedb import wait_member
 from bench.systems.processes import LOOPBACK, Processes, steady_port
 from limedbpb.v1 import kv_pb2
 
-KEYS, BATCH, UNDER_WAY, VALUE_SIZE = 10_000, 100, 8, 100
+KEYS, BATCH, UNDER_WAY, STREAMS, VALUE_SIZE = 10_000, 100, 8, 64, 100
 
 
 class Checkout:
@@ -49,55 +55,114 @@ class Checkout:
         """End the nodes."""
         self._processes.stop()
 
-    def measure(self, requests: list[bytes], seconds: float) -> float:
-        """Microseconds of processor time that all nodes take for a key."""
-        before = used_seconds(self._processes.pids)
-        keys = asyncio.run(_load(f"{LOOPBACK}:{self._ports[0]}", requests, seconds))
-        return 1e6 * (used_seconds(self._processes.pids) - before) / keys
+    def fill(self, load: "Load") -> None:
+        """Store all keys."""
+        asyncio.run(_fill(f"{LOOPBACK}:{self._ports[0]}", load))
+
+    def measure(self, load: "Load", seconds: float) -> tuple[float, float]:
+        """Microseconds of processor time that all nodes take for a key, and keys a second."""
+        before, began = used_seconds(self._processes.pids), time.monotonic()
+        keys = asyncio.run(load.run(f"{LOOPBACK}:{self._ports[0]}", seconds))
+        used = used_seconds(self._processes.pids) - before
+        return 1e6 * used / keys, keys / (time.monotonic() - began)
 
 
-async def _load(address: str, requests: list[bytes], seconds: float) -> int:
-    """Send batches for some seconds; the keys that were stored."""
-    done, end = 0, time.monotonic() + seconds
-    async with grpc.aio.insecure_channel(address) as channel:
-        call = channel.unary_unary("/limedb.v1.KVService/BatchSet")
-
-        async def send(rng: random.Random) -> None:
-            nonlocal done
-            while time.monotonic() < end:
-                answer = kv_pb2.BatchSetResponse.FromString(await call(rng.choice(requests)))
-                assert all(result.HasField("receipt") for result in answer.results)
-                done += len(answer.results)
-
-        await asyncio.gather(*(send(random.Random(seed)) for seed in range(UNDER_WAY)))
-    return done
+Check = Callable[[bytes], int]
+"""Looks at an answer; the keys that it is about."""
 
 
-def _requests() -> list[bytes]:
-    rng = random.Random(1)
-    keys = [f"key-{n:09}" for n in range(KEYS)]
+class Load(NamedTuple):
+    """What is sent over and over. under_way: at a time."""
+
+    method: str
+    requests: list[bytes]
+    check: Check
+    under_way: int
+
+    async def run(self, address: str, seconds: float) -> int:
+        """Send requests for some seconds; the keys that they were about."""
+        done, end = 0, time.monotonic() + seconds
+        async with grpc.aio.insecure_channel(address) as channel:
+            call = channel.unary_unary(f"/limedb.v1.KVService/{self.method}")
+
+            async def send(rng: random.Random) -> None:
+                nonlocal done
+                while time.monotonic() < end:
+                    answer = await call(rng.choice(self.requests))  # `done` is loaded after it
+                    done += self.check(answer)
+
+            await asyncio.gather(*(send(random.Random(seed)) for seed in range(self.under_way)))
+        return done
+
+
+def _stored(answer: bytes) -> int:
+    results = kv_pb2.BatchSetResponse.FromString(answer).results
+    assert all(result.HasField("receipt") for result in results)
+    return len(results)
+
+
+def _found(answer: bytes) -> int:
+    results = kv_pb2.BatchGetResponse.FromString(answer).results
+    assert all(len(result.value) == VALUE_SIZE for result in results)
+    return len(results)
+
+
+def _got(answer: bytes) -> int:
+    assert len(kv_pb2.GetResponse.FromString(answer).value) == VALUE_SIZE
+    return 1
+
+
+def _sets(rng: random.Random, keys: list[str]) -> list[bytes]:
     return [
         kv_pb2.BatchSetRequest(
             writes=[
                 kv_pb2.BatchWrite(key=key, value="".join(rng.choices("abcdefghijklmnop", k=VALUE_SIZE)))
-                for key in rng.sample(keys, BATCH)
+                for key in keys[start : start + BATCH]
             ]
         ).SerializeToString()
-        for _ in range(300)
+        for start in range(0, len(keys), BATCH)
     ]
+
+
+def _loads() -> dict[str, Load]:
+    """The loads by name. `fill` stores each key once."""
+    rng = random.Random(1)
+    keys = [f"key-{n:09}" for n in range(KEYS)]
+    sampled = [key for _ in range(300) for key in rng.sample(keys, BATCH)]
+    batches = [
+        kv_pb2.BatchGetRequest(keys=sampled[start : start + BATCH]).SerializeToString()
+        for start in range(0, len(sampled), BATCH)
+    ]
+    gets = [kv_pb2.GetRequest(key=key).SerializeToString() for key in keys]
+    return {
+        "fill": Load("BatchSet", _sets(rng, keys), _stored, 1),
+        "sets": Load("BatchSet", _sets(rng, sampled), _stored, UNDER_WAY),
+        "gets": Load("BatchGet", batches, _found, UNDER_WAY),
+        "get": Load("Get", gets, _got, STREAMS),
+        "get-alone": Load("Get", gets, _got, 1),
+    }
+
+
+async def _fill(address: str, load: Load) -> None:
+    async with grpc.aio.insecure_channel(address) as channel:
+        call = channel.unary_unary(f"/limedb.v1.KVService/{load.method}")
+        for request in load.requests:
+            load.check(await call(request))
 
 
 def main() -> None:
     """Print the figures of each checkout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("checkouts", nargs="+", metavar="NAME=FOLDER")
+    parser.add_argument("--what", default="sets", choices=["sets", "gets", "get", "get-alone"])
     parser.add_argument("--nodes", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=3.0)
     asked = parser.parse_args()
-    requests = _requests()
+    loads = _loads()
+    load = loads[asked.what]
     named = dict(each.split("=", 1) for each in asked.checkouts)
-    figures: dict[str, list[float]] = {name: [] for name in named}
+    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in named}
     with tempfile.TemporaryDirectory() as folder:
         checkouts = {
             name: Checkout(Path(root).resolve(), Path(folder, name), asked.nodes)
@@ -106,16 +171,19 @@ def main() -> None:
         try:
             for checkout in checkouts.values():
                 checkout.start()
-                checkout.measure(requests, 1.0)
+                checkout.fill(loads["fill"])
+                checkout.measure(load, 1.0)
             for turn in range(asked.rounds):
                 for name in [*checkouts][:: -1 if turn % 2 else 1]:
-                    figures[name].append(checkouts[name].measure(requests, asked.seconds))
+                    figures[name].append(checkouts[name].measure(load, asked.seconds))
         finally:
             for checkout in checkouts.values():
                 checkout.stop()
-    for name, all_figures in figures.items():
-        spread = f"{min(all_figures):.2f} to {max(all_figures):.2f}"
-        print(f"{name:12} {statistics.median(all_figures):7.2f} µs a key ({spread})")
+    for name, rounds in figures.items():
+        used, rates = zip(*rounds, strict=True)
+        spread = f"{min(used):.2f} to {max(used):.2f}"
+        rate = f"{statistics.median(rates):,.0f} keys/s"
+        print(f"{name:12} {statistics.median(used):7.2f} µs a key ({spread}), {rate}")
 
 
 if __name__ == "__main__":

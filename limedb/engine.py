@@ -203,6 +203,7 @@ class Engine:
             settings.level,
             name=settings.node_url,
             driver_class=self.driver_class,
+            own=self.replica,
         )
         self.coordinator.resolver.on_conflict = world.store.damage.note_conflict
         self.scanner = Scanner(

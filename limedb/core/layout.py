@@ -110,6 +110,8 @@ class Layout:
     first; nodes without a zone count as each in its own.
 
     alone: the node that is the only owner of every token, so that a key's owners need not be looked up.
+    everywhere: the owners of every token where all nodes own all, for the same reason; each token has them in
+    an order of its own. None: tokens have different owners, or those change.
     """
 
     def __init__(self, topology: Topology) -> None:
@@ -120,6 +122,8 @@ class Layout:
         self._owners: list[Owners | None] = [None] * len(self._lasts)
         nodes = self._old.ring.nodes
         self.alone: str | None = nodes[0] if topology.phase is Phase.STEADY and len(nodes) == 1 else None
+        own_all = topology.phase is Phase.STEADY and 0 < len(nodes) <= topology.replication_factor
+        self.everywhere: Owners | None = self._at(0) if own_all else None
 
     @property
     def ring(self) -> Ring:

@@ -11,7 +11,13 @@ from google.protobuf.message import DecodeError
 
 from limedb.core.record import Record
 from limedb.encoding.varint import head, varint
-from limedb.errors import InvalidKeyError, MalformedRequestError, StoreCorruptError, brief
+from limedb.errors import (
+    InvalidKeyError,
+    MalformedRequestError,
+    RecordDamagedError,
+    StoreCorruptError,
+    brief,
+)
 from limedbpb.v1.record_pb2 import Record as Message
 
 # Tags of proto/limedbpb/v1/record.proto, in the order in which they are written.
@@ -82,6 +88,11 @@ def from_message(message: Message) -> Record:
 def encode(record: Record) -> bytes:
     """The stored bytes of a record."""
     return record.encoded or _written(record, utf8(record[0]))
+
+
+def stored_form(held: Record | RecordDamagedError | None) -> bytes | RecordDamagedError | None:
+    """What a replica holds of a key, with a record in stored form."""
+    return encode(held) if isinstance(held, Record) else held
 
 
 def encode_once(record: Record) -> bytes:
@@ -191,6 +202,9 @@ def own_content(key: str, data: bytes, now_ms: Callable[[], int]) -> bytes:
     """
     if len(data) > 11 and data[9] == _KEY_TAG and (size := data[10]) < 128 and data[0] == _FIRST:
         field = data[11 + size :]
+        # A short text is looked at in place: the calls would cost more than the look.
+        if len(field) > 2 and field[1] == len(field) - 2 < 128 and field[0] == _VALUE and field.isascii():
+            return field
         if _is_content(field):
             return field
     return content(utf8(key), data, now_ms)

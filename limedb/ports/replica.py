@@ -52,6 +52,11 @@ class Replica(Protocol):
         RemoteError with that reason: they have more.
         """
 
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        """The places (from 0) of those keys whose stored records haven't the sums that are given
+        (`encoding/sums.py`); a damaged one hasn't any. A replica may name more, where it can't tell.
+        """
+
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> list[Applied]:

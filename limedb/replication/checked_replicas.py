@@ -96,6 +96,13 @@ class CheckedReplica:
             self._check(False, "records of other keys than were asked for, or of a time that can't be")
         return records
 
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        """See ports.Replica."""
+        places = await self._asked(self.peer.compare(keys, sums, fence, deadline), fence)
+        if places:
+            self._check(max(places) < len(keys), "places of keys that were not asked for")
+        return places
+
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> list[Applied]:

@@ -13,6 +13,7 @@ Tested in tests/replication/write/test_writer.py and tests/replication/read/test
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -26,10 +27,12 @@ from limedb.ports import Clock, HintLog, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout
 from limedb.replication.idempotency.proposer import IdempotencyProposer
+from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRecords, too_late
+from limedb.replication.read.get_batcher import GetBatcher
 from limedb.replication.read.read_repair import BlockingReadRepair
 from limedb.replication.read.reader import Reader
 from limedb.replication.read.resolver import Read, ReadResolver
-from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Write, WriteBatch, Written
+from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Outcome, Write, WriteBatch, Written
 from limedb.replication.write.batcher import WriteBatcher
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 from limedb.replication.write.portions import PORTION_BYTES, is_large, portions
@@ -44,9 +47,14 @@ CLOSING_SECONDS = 1.0
 class Coordinator:
     """Takes requests for any key. Deadlines are seconds of clock.monotonic; a level of None is the default.
 
-    name: of the node. counters: what it did besides answering. resolver: reads for it; `resolver.read_repair`
-    may be replaced. portion_bytes: of a large batch, as `portions` has it; a simulation sets less.
+    name: of the node, its URL. own: its own replica, for reads that begin there; None: there are none.
+    counters: what it did besides answering. resolver: reads for it; `resolver.read_repair` may be replaced.
+    confirmed_reads: reads that begin at the own replica. The classes of these (`*_class`) may be others in a
+    subclass. portion_bytes: of a large batch, as `portions` has it; a simulation sets less.
     """
+
+    confirmed_reads_class = ConfirmedReads
+    get_batcher_class = GetBatcher
 
     def __init__(
         self,
@@ -59,6 +67,7 @@ class Coordinator:
         default_level: Level = Level.QUORUM,
         name: str = "",
         driver_class: type[QuorumDriver] = QuorumDriver,
+        own: OwnRecords | None = None,
     ) -> None:
         self._placement, self._replicas, self._clock = placement, replicas, clock
         self._skew, self._default = skew, default_level
@@ -69,6 +78,8 @@ class Coordinator:
         reader = Reader(replicas, clock, driver, self.counters)
         read_repair = BlockingReadRepair(replicas, fanout, self.counters)
         self.resolver = ReadResolver(placement, replicas, reader, clock, self.counters, read_repair)
+        self.confirmed_reads = self.confirmed_reads_class(name, own, placement, reader)
+        self._gets = self.get_batcher_class(self.confirmed_reads, clock, self._tasks)
         self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
         self._batcher = WriteBatcher(self._writer.write, clock, self._tasks)
         self._idempotency = IdempotencyProposer(
@@ -87,16 +98,60 @@ class Coordinator:
             (read,) = await self.resolver.resolve((key,), level, deadline, most=most)
         return _raised(self._found(read))
 
+    async def get_stored(self, key: str, level: Level | None, deadline: float) -> bytes | None:
+        """The stored record of a key, where the node has it at hand and others confirm it for the level;
+        empty: nothing is stored. None: `get` it. Whether it has expired is for the caller to see. Errors of
+        `get`.
+        """
+        return await self._gets.get(key, level or self._default, deadline)
+
     async def get_many(
         self, keys: Sequence[str], level: Level | None, deadline: float, most: int | None = None
-    ) -> list[Found | LimeDBError]:
+    ) -> list[Outcome]:
         """The outcome for each key, in their order. most: as in `get`."""
         if not keys:
             return []
-        different = [*dict.fromkeys(keys)]
-        reads = await self.resolver.resolve(different, level or self._default, deadline, most=most)
-        outcomes = {read.key: self._found(read) for read in reads}
-        return [outcomes[key] for key in keys]
+        level = level or self._default
+        by_key = dict.fromkeys(keys)
+        different = keys if len(by_key) == len(keys) else [*by_key]
+        outcomes = await self._get_different(different, level, deadline, most)
+        if different is keys:
+            return outcomes
+        by_name = dict(zip(different, outcomes, strict=True))
+        return [by_name[key] for key in keys]
+
+    async def _get_different(
+        self, keys: Sequence[str], level: Level, deadline: float, most: int | None
+    ) -> list[Outcome]:
+        """As get_many, of different keys: what can be confirmed, and beside that what can't; then what
+        wasn't.
+        """
+        resolve = partial(self._resolved, level=level, deadline=deadline, most=most)
+        read = self.confirmed_reads.begin(keys, level, most)
+        if read is None:
+            by_key = await resolve(keys)
+            return [by_key[key] for key in keys]
+        began = self._clock.monotonic()
+        confirming = self.confirmed_reads.confirm(read, deadline)
+        if others := [keys[place] for place in read.others]:
+            by_key, left = await asyncio.gather(resolve(others), confirming)
+        else:
+            by_key, left = {}, await confirming
+        if again := [keys[place] for place in left]:
+            now = self._clock.monotonic()
+            late = {key: too_late(key, began, now, deadline) for key in again}
+            by_key |= late if None not in late.values() else await resolve(again)
+        outcomes: list[Outcome] = [*read.found]
+        for place in (*read.others, *left):
+            outcomes[place] = by_key[keys[place]]
+        return outcomes
+
+    async def _resolved(
+        self, keys: Sequence[str], level: Level, deadline: float, most: int | None
+    ) -> dict[str, Outcome]:
+        """What the whole way finds of different keys."""
+        reads = await self.resolver.resolve(keys, level, deadline, most=most)
+        return {read.key: self._found(read) for read in reads}
 
     async def write(self, write: Write, level: Level | None, deadline: float) -> Written:
         """Store or delete a key. UnavailableError (LevelUnreachableError: nothing was written;

@@ -1,13 +1,15 @@
-"""A page of a range of tokens, put together from chunks.
+"""A page of a range of tokens, put together from chunks; and a page of a node's own keys.
 
-It owns where a page ends: behind so many records or bytes, and never between keys of one token. It must never
-read a store.
+It owns where a page of tokens ends: behind so many records or bytes, and never between keys of one token. It
+must never read a store.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from limedb.core.layout import Span
+from limedb.core.record import Record
 
 CHUNK = 64
 """Records that are read at once, so that large values fill no more memory than a page may."""
@@ -52,3 +54,18 @@ class TokenPage(Generic[T]):
                 return chunk[:i]
             self._size += self._size_of(record)
         return chunk
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """A page of a node's own keys. page: from 1; total: keys that the node holds."""
+
+    records: list[Record]
+    total: int
+    page: int
+    page_size: int
+
+    @property
+    def total_pages(self) -> int:
+        """How many pages there are."""
+        return -(-self.total // self.page_size)

@@ -14,6 +14,7 @@ from limedb.core.limits import MAX_PAGE, MAX_RECORDS, MAX_SPANS, SURE_KEY, SURE_
 from limedb.core.record import Record, RecordBatch, versions_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
+from limedb.encoding.sums import SUM_SIZE
 from limedb.errors import ClockSkewError, InvalidRequestError, RecordDamagedError
 from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, RangePage
 from limedb.replication.clock_guard import ClockSkewGuard
@@ -21,7 +22,7 @@ from limedb.replication.replica import LocalReplica
 
 
 class PeerDoor:
-    """`ports.Replica` for peers, with the two short ways of `LocalReplica`.
+    """`ports.Replica` for peers, with the short ways of `LocalReplica`.
 
     Each refusal is an InvalidRequestError, but for a version too far ahead: ClockSkewError. That binds peers
     also where the node is alone in its cluster, and its own clock may have been set back.
@@ -43,6 +44,16 @@ class PeerDoor:
         """See LocalReplica."""
         _check_count("keys", len(keys), MAX_RECORDS)
         return self._own.read_stored(keys, fence, most)
+
+    def compare_stored(self, keys: Sequence[str], sums: bytes, fence: Fence) -> list[int] | None:
+        """See LocalReplica."""
+        _check_sums(keys, sums)
+        return self._own.compare_stored(keys, sums, fence)
+
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        """See ports.Replica."""
+        _check_sums(keys, sums)
+        return await self._own.compare(keys, sums, fence, deadline)
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
@@ -108,6 +119,12 @@ def _check_records(records: Iterable[Record]) -> None:
             continue  # most are fine, and this look is quick
         if wrong := record_flaw(record):
             raise InvalidRequestError(f"the records hold {wrong}: no node would send it")
+
+
+def _check_sums(keys: Sequence[str], sums: bytes) -> None:
+    _check_count("keys", len(keys), MAX_RECORDS)
+    if len(sums) != SUM_SIZE * len(keys):
+        raise InvalidRequestError(f"{len(sums)} bytes of sums for {len(keys)} keys: no node would send it")
 
 
 def _check_count(what: str, count: int, most: int) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 from typing import Protocol, TypeVar
@@ -22,6 +21,7 @@ from limedb.core.limits import ENTRY_BYTES, MAX_ANSWER_BYTES
 from limedb.core.record import Record, value_size, versions_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
+from limedb.encoding.sums import SUM_SIZE, differing
 from limedb.errors import (
     LOST,
     ClockSkewError,
@@ -29,7 +29,6 @@ from limedb.errors import (
     NotMemberError,
     RecordDamagedError,
     ResponseTooLargeError,
-    StaleEpochError,
     StoreFullError,
 )
 from limedb.ports import (
@@ -48,7 +47,8 @@ from limedb.replication.change_log import ChangeLog
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.ownership_history import OwnershipHistory
 from limedb.replication.in_flight import InFlight
-from limedb.replication.page import TokenPage
+from limedb.replication.page import KeyPage, TokenPage
+from limedb.replication.stale_epoch import misfit
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -62,21 +62,6 @@ HEAL_SECONDS = 2.0
 HEAL_ATTEMPTS = 8
 LOG_SECONDS = 10.0
 """The log names refused versions at most this often."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPage:
-    """A page of a node's own keys. page: from 1; total: keys that the node holds."""
-
-    records: list[Record]
-    total: int
-    page: int
-    page_size: int
-
-    @property
-    def total_pages(self) -> int:
-        """How many pages there are."""
-        return -(-self.total // self.page_size)
 
 
 class Heals(Protocol):
@@ -163,6 +148,41 @@ class LocalReplica:
                 return None  # by their records; `read` counts values alone, and refuses
             found += chunk
         return found
+
+    def compare_stored(self, keys: Sequence[str], sums: bytes, fence: Fence) -> list[int] | None:
+        """As `compare`, at once; None: the store can't. The records are read anew, and verified."""
+        self._check(fence)
+        if self._bytes is None:
+            return None
+        found: list[int] = []
+        for start in range(0, len(keys), READ_CHUNK):
+            chunk = self._bytes.stored(keys[start : start + READ_CHUNK])
+            wanted = sums[SUM_SIZE * start : SUM_SIZE * (start + READ_CHUNK)]
+            found += [start + place for place in differing(chunk, wanted)]
+        return found
+
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        """See ports.Replica. All differ where the store hasn't its records at hand."""
+        found = self.compare_stored(keys, sums, fence)
+        return range(len(keys)) if found is None else found
+
+    def read_small(
+        self, keys: Sequence[str], fence: Fence, most: int
+    ) -> tuple[list[bytes | RecordDamagedError | None], list[int]] | None:
+        """As `read_stored`, one key after the other; and the places of records of more than `most` bytes, of
+        which nothing is kept.
+        """
+        self._check(fence)
+        if self._bytes is None:
+            return None
+        found, large = list[bytes | RecordDamagedError | None](), list[int]()
+        for place, key in enumerate(keys):
+            (data,) = self._bytes.stored((key,))
+            if isinstance(data, bytes) and len(data) > most:
+                large.append(place)
+                data = None
+            found.append(data)
+        return found, large
 
     def check_size(self, keys: Sequence[str], most: int) -> None:
         """ResponseTooLargeError: what is stored under keys has more bytes than that, where the store has it
@@ -331,7 +351,7 @@ class LocalReplica:
         """The own topology, if a message made under that fence may be served."""
         own = self._placement.layout.topology
         if fence[0] != own.cluster_id or not fence[1] >= own.epoch > 0:
-            raise _misfit(fence, own)
+            raise misfit(fence, own)
         return own
 
     async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int, copied: bool) -> None:
@@ -375,14 +395,3 @@ def _check_page(records: Sequence[Record], most: int) -> None:
     size = sum(ENTRY_BYTES + value_size(r.key) + value_size(r.value or "") for r in records)
     if len(records) > 1 and size > most:
         raise ResponseTooLargeError(size, most, "ask for fewer keys at once")
-
-
-def _misfit(fence: Fence, own: Topology) -> LimeDBError:
-    """Why a message can't be served."""
-    if own.is_fresh:
-        return NotMemberError(f"the node belongs to no cluster yet; asked for cluster {fence.cluster_id}", "")
-    if fence.cluster_id != own.cluster_id:
-        asked = f"cluster {fence.cluster_id}" if fence.cluster_id else "no cluster"
-        text = f"the node belongs to cluster {own.cluster_id}, the asker to {asked}"
-        return NotMemberError(text, own.cluster_id)
-    return StaleEpochError(own)

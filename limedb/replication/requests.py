@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from limedb.core.record import RecordBatch
+from limedb.errors import LimeDBError
 
 MAX_ATTEMPTS = 8
 """How often a write that newer ones overtake is written again, above them, before it gives up."""
@@ -59,6 +60,12 @@ class Found(NamedTuple):
     value: str | bytes
     node_url: str
     stored: bytes = b""
+
+
+Outcome = Found | bytes | LimeDBError | None
+"""Of a key that was read among many: the value found; the stored record, which may have expired or be a
+tombstone; an error; None: nothing is stored.
+"""
 
 
 class Written(NamedTuple):

@@ -25,8 +25,9 @@ from limedbpb.v1 import replica_pb2
 # sent.
 _FRAME_ITEM = b"\x0a"
 _NUMBER, _TIMEOUT, _FENCE, _KEY, _RECORD = 0x0D, 0x15, b"\x1a", b"\x22", b"\x2a"
-_COPIED, _MOST = b"\x30\x01", b"\x38"
+_COPIED, _MOST, _SUMS = b"\x30\x01", b"\x38", b"\x42"
 _FOUND, _RESULT, _NEWER, _REFUSAL = b"\x12", b"\x1a", b"\x22", b"\x2a"
+_COMPARED, _DIFFERING = b"\x30\x01", b"\x3a"
 # Tags of ApplyResult.
 _SUPERSEDED_BY, _EXISTED, _PREVIOUS = b"\x09", b"\x10\x01", b"\x19"
 
@@ -57,6 +58,11 @@ def read_body(keys: Iterable[str], fence: Fence, most: int | None = None) -> byt
     return b"".join(parts)
 
 
+def compare_body(keys: Iterable[str], sums: bytes, fence: Fence) -> bytes:
+    """A comparison without its head. MalformedRequestError: a key isn't UTF-8."""
+    return b"".join((read_body(keys, fence), _SUMS, varint(len(sums)), sums))
+
+
 def apply_body(records: Iterable[Record], fence: Fence, copied: bool = False) -> bytes:
     """An apply without its head. MalformedRequestError: a key or value isn't UTF-8."""
     parts = [_fence(fence)]
@@ -85,6 +91,12 @@ def read_answer(found: Iterable[bytes | RecordDamagedError | None]) -> bytes:
             continue
         parts += (_FOUND, varint(len(data)), data) if data else (_FOUND, b"\0")
     return b"".join(parts)
+
+
+def compare_answer(differing: Iterable[int]) -> bytes:
+    """The outcome of a comparison, without the answer's head. differing: places of keys."""
+    places = b"".join(map(varint, differing))
+    return b"".join((_COMPARED, _DIFFERING, varint(len(places)), places)) if places else _COMPARED
 
 
 def apply_answer(applied: Iterable[Applied]) -> bytes:

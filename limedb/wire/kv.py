@@ -7,7 +7,7 @@ which requests are allowed: `rpc/server/checks.py` does.
 from limedb.core.record import Record, value_size
 from limedb.errors import LimeDBError
 from limedb.replication.coordinator import Found, Write, Written
-from limedb.replication.replica import KeyPage
+from limedb.replication.page import KeyPage
 from limedb.wire.expiry import ttl_ms_of
 from limedb.wire.old_errors import failure_of
 from limedb.wire.status import status_of

@@ -33,6 +33,26 @@ def cluster(nodes: int, factor: int = 3, zones: int = 0, points: int = 3) -> Top
     return initial_topology("c" * 16, factor, members)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 3))
+def test_where_all_nodes_own_all_the_owners_of_one_token_are_those_of_every_one(
+    nodes: int, factor: int, zones: int
+) -> None:
+    layout = Layout(cluster(nodes, factor, zones))
+    assert (layout.everywhere is not None) == (nodes <= factor)
+    if (everywhere := layout.everywhere) is not None:
+        for _, owners in layout.segments():
+            assert (set(owners.natural), *owners[1:]) == (set(everywhere.natural), *everywhere[1:])
+
+
+@pytest.mark.parametrize("change", ["join", "leave"])
+def test_while_owners_change_no_token_stands_for_all(change: str) -> None:
+    streaming = CHANGES[change](cluster(3))
+    for topology in (streaming, hand_over(streaming)):
+        assert Layout(topology).everywhere is None
+    assert Layout(Topology()).everywhere is None
+
+
 CHANGES: dict[str, Callable[[Topology], Topology]] = {
     "join": lambda t: join(t, member(99, "z1")),
     "replace": lambda t: join(t, member(0, "z0", node_id="other")),

@@ -19,13 +19,15 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Member, Topology, initial_topology
+from limedb.encoding.record import encode, stored_form
 from limedb.errors import (
     LimeDBError,
     OutcomeUnknownError,
+    RecordDamagedError,
     ReplicaUnreachableError,
     RequestTimeoutError,
 )
-from limedb.ports import Applied, ChangeBatch, IndexEntry, RangePage, Replica
+from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, RangePage, Replica
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.in_flight import InFlight
@@ -100,6 +102,10 @@ class Line:
     ) -> list[Record | None]:
         await self._begin("read", keys, deadline)
         return await self._replica.read(keys, fence, deadline, most)
+
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        await self._begin("compare", keys, deadline)
+        return await self._replica.compare(keys, sums, fence, deadline)
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
@@ -189,10 +195,42 @@ class Wire:
         return [url for what, url, _ in self.calls if what == kind]
 
 
-class Nodes:
-    """Some nodes. The topology is found by those named, and each knows it by itself."""
+class AtHand(MemoryStore):
+    """A store that has its records at hand. rot: keys whose records are damaged."""
 
-    def __init__(self, *urls: str, replication_factor: int = 3) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.rot: set[str] = set()
+
+    async def get_many(self, keys: Sequence[str]) -> list[Held]:
+        return [
+            RecordDamagedError((key,), "rot") if key in self.rot else held
+            for key, held in zip(keys, await super().get_many(keys), strict=True)
+        ]
+
+    def stored_at(self, key: str) -> bytes | None:
+        (found,) = self.stored([key])
+        if isinstance(found, RecordDamagedError):
+            raise found
+        return found
+
+    def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
+        return [
+            RecordDamagedError((key,), "rot") if key in self.rot else stored_form(self._find(key))
+            for key in keys
+        ]
+
+    async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
+        return [(token, encode(record)) for token, record in await self.scan_tokens(start, end, limit)]
+
+
+class Nodes:
+    """Some nodes. The topology is found by those named, and each knows it by itself. at_hand: stores have
+    their records at hand, and coordinators begin reads there.
+    """
+
+    def __init__(self, *urls: str, replication_factor: int = 3, at_hand: bool = False) -> None:
+        self.at_hand = at_hand
         self.topology = initial_topology("c1", replication_factor, [member(url) for url in urls or (A, B, C)])
         self.clock = VirtualClock()
         self.stores: dict[str, MemoryStore] = {}
@@ -204,7 +242,7 @@ class Nodes:
 
     def start(self, url: str) -> None:
         place = self.places[url] = Place(self.topology)
-        store = self.stores[url] = MemoryStore()
+        store = self.stores[url] = AtHand() if self.at_hand else MemoryStore()
         guard = ClockSkewGuard(self.clock, SKEW_MS)
         self.replicas[url] = LocalReplica(
             store, self.clock, place, InFlight(), 1 << 20, guard, MemoryOperations()
@@ -270,7 +308,15 @@ class Seat:
         self.place = nodes.places[at]
         guard = ClockSkewGuard(clock, SKEW_MS, skew_ms, problem)
         self.coordinator = Coordinator(
-            self.place, self.wire, clock, self.versions, self.hints, guard, default_level=level, name=at
+            self.place,
+            self.wire,
+            clock,
+            self.versions,
+            self.hints,
+            guard,
+            default_level=level,
+            name=at,
+            own=nodes.replicas[at] if nodes.at_hand else None,
         )
         self.clock = clock
         self.watcher = Watcher(self.place, self.wire, clock, SKEW_MS)

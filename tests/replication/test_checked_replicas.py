@@ -84,6 +84,7 @@ WRONG: list[tuple[str, Sequence[Any], list[Any]]] = [
         (["a", "b"],),
         [[], [None], [None] * 3, [Record("b", "v", 1), None], [Record("a", "v", FAR), None]],
     ),
+    ("compare", (["a", "b"], bytes(32)), [[2], [0, 7]]),
     ("scan", (FEW, 1), [[Record("b", "v", 1)], [Record("a", "v", FAR)], [Record("a", None, 0)]]),
     (
         "scan_range",

@@ -76,6 +76,19 @@ def test_what_was_stored_before_there_were_versions_and_what_is_as_large_as_can_
     run_virtual(scenario())
 
 
+def test_sums_of_other_keys_than_are_named_are_refused() -> None:
+    async def scenario() -> None:
+        peers, _ = door()
+        await peers.compare(["k"], bytes(16), ALONE.fence, DEADLINE)
+        for sums in (b"", bytes(15), bytes(32)):
+            with pytest.raises(InvalidRequestError, match="no node would send it"):
+                await peers.compare(["k"], sums, ALONE.fence, DEADLINE)
+            with pytest.raises(InvalidRequestError, match="no node would send it"):
+                peers.compare_stored(["k"], sums, ALONE.fence)
+
+    run_virtual(scenario())
+
+
 def test_messages_that_ask_for_too_much_are_refused() -> None:
     async def scenario() -> None:
         peers, _ = door()
@@ -83,6 +96,7 @@ def test_messages_that_ask_for_too_much_are_refused() -> None:
         proposal = Proposal(WriteId(b"0" * 16, 1, 1), Ballot(1, "x"), None)
         for asked in (
             peers.read(["k"] * many, fence, DEADLINE),
+            peers.compare(["k"] * many, bytes(16 * many), fence, DEADLINE),
             peers.apply([Record("k", "v", NOW)] * many, fence, DEADLINE),
             peers.digests([EVERYTHING] * (MAX_SPANS + 1), 0, fence, DEADLINE),
             peers.entries([EVERYTHING] * (MAX_SPANS + 1), fence, DEADLINE),

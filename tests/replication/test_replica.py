@@ -12,6 +12,8 @@ from limedb.core.layout import EVERYTHING, Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.core.topology import Fence, Topology, give_way, initial_topology
+from limedb.encoding.record import encode
+from limedb.encoding.sums import sums_of
 from limedb.errors import (
     ClockSkewError,
     NotMemberError,
@@ -28,7 +30,7 @@ from limedb.replication.replica import LocalReplica
 from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.virtual import START_MS, VirtualClock
-from tests.replication.nodes import A, Place, member, virtual
+from tests.replication.nodes import A, AtHand, Place, member, virtual
 
 FAR = 1e12
 TOPOLOGY = replace(initial_topology("c1", 3, [member(A)]), epoch=5)
@@ -96,6 +98,7 @@ class Own:
         replica = self.replica
         return await asyncio.gather(
             replica.read(["k"], fence, FAR),
+            replica.compare(["k"], bytes(16), fence, FAR),
             replica.apply([Record("k", "x", 1)], fence, FAR),
             replica.scan(EVERYTHING, 10, fence, FAR),
             replica.digests([EVERYTHING], 0, fence, FAR),
@@ -244,6 +247,45 @@ async def test_more_than_is_wanted_is_refused() -> None:
             await own.replica.read([f"k{i:04}" for i in range(count)], FENCE, FAR, most)
     for count, most in ((1, 100), (10, 1000)):
         assert len(await own.replica.read([f"k{i:04}" for i in range(count)], FENCE, FAR, most)) == count
+
+
+@virtual
+async def test_what_differs_is_found_across_chunks() -> None:
+    own = Own(AtHand())
+    await own.fill(200)
+    keys = [f"k{i:04}" for i in range(202)]
+    sums = sums_of([encode(Record(key, "v" if i not in (3, 150) else "w", 1)) for i, key in enumerate(keys)])
+    assert sums is not None
+    assert await own.replica.compare(keys, sums, FENCE, FAR) == [3, 150, 200, 201]
+
+
+@virtual
+async def test_of_small_records_only_large_ones_are_known_by_their_place() -> None:
+    own = Own(AtHand())
+    await own.fill(2)
+    await own.store.apply([Record("large", "v" * 1000, 1)], START_MS)
+    k0, k1 = (encode(Record(key, "v", 1)) for key in ("k0000", "k0001"))
+    keys = ["k0000", "large", "none", "k0001"]
+    assert own.replica.read_small(keys, FENCE, 500) == ([k0, None, None, k1], [1])
+    assert Own().replica.read_small(keys, FENCE, 500) is None
+    with pytest.raises(StaleEpochError):
+        own.replica.read_small(keys, replace(TOPOLOGY, epoch=4).fence, 500)
+
+
+@virtual
+async def test_where_the_store_has_nothing_at_hand_all_keys_are_to_be_read() -> None:
+    assert [*await Own().replica.compare(["a", "b"], bytes(32), FENCE, FAR)] == [0, 1]
+
+
+@virtual
+async def test_a_damaged_record_differs_from_all() -> None:
+    store = AtHand()
+    own = Own(store)
+    await own.fill(1)
+    sums = sums_of(store.stored(["k0000", "none"]))
+    assert sums is not None
+    store.rot |= {"k0000", "none"}
+    assert await own.replica.compare(["k0000", "none"], sums, FENCE, FAR) == [0, 1]
 
 
 async def scanned(own: Own, span: Span, limit: int) -> list[list[str]]:

@@ -68,6 +68,10 @@ class FakeReplica:
         """The store isn't at hand."""
         return None
 
+    def compare_stored(self, keys: Sequence[str], sums: bytes, fence: Fence) -> list[int] | None:
+        """The store isn't at hand."""
+        return None
+
     async def scan_stored(self, span: Any, limit: int, fence: Fence) -> list[bytes] | None:
         """The store isn't at hand."""
         return None

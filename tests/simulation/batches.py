@@ -89,7 +89,12 @@ async def _read(node: SimNode, keys: Sequence[str], most: int, ledger: Ledger, t
                 lambda p, bound=bound: p.read_many(keys, Level.QUORUM, deadline, bound),  # type: ignore[misc]
                 CLIENT_TIMEOUT + 0.1,
             )
-        except (LimeDBError, ConnectionError, TimeoutError):
+        except LimeDBError as error:
+            if not is_too_large(error):
+                return
+            tally.refused += 1  # the node itself has more
+            continue
+        except (ConnectionError, TimeoutError):
             return
         _check(keys, told, ledger)
         tally.reads += 1

@@ -73,6 +73,35 @@ async def written_at_one_owner(sim: Sim, **settings: Any) -> History:
     return history
 
 
+async def first_written_at_one_owner(sim: Sim, **settings: Any) -> History:
+    """The only value of a key is at one of three owners, which is read; it makes the value stay, though the
+    next read doesn't meet that owner.
+    """
+    await start_cluster(sim, Form(3), repair_interval=1e6, **settings)
+    sim.network.weather = Weather()
+    history = History(now)
+    first, second, third = (sim.nodes[url] for url in sorted(sim.nodes))
+    await second.crash()
+    await third.crash()
+    await asyncio.sleep(NOTICED_SECONDS)
+    await history.write("writer", "k", "new", partial(write, first, "k", "new", Level.ONE))
+    await first.crash()
+    first.disk.hints = None
+    for node in first, second:
+        node.start()
+    await wait_until("both to serve", lambda: serves(first) and serves(second), FORMED_SECONDS)
+    await asyncio.sleep(NOTICED_SECONDS)
+    await history.read("reader", "k", partial(read, first, "k", Level.LINEARIZABLE))
+    await first.crash()
+    third.start()
+    await wait_until("the third to serve", lambda: serves(third), FORMED_SECONDS)
+    await asyncio.sleep(NOTICED_SECONDS)
+    await history.read("reader", "k", partial(read, third, "k", Level.LINEARIZABLE))
+    assert history.counts[Outcome.DONE] == 3, history.counts
+    check_linearizable(history)
+    return history
+
+
 async def uneven_owners(sim: Sim, *, joins: bool, keys: int = 12, **settings: Any) -> Ledger:
     """Each of two owners was away when some keys were written, and the third, which has them all, leaves; or
     (joins) it is down, and a new node fetches from those two. Whoever fetches gets what either has, though it

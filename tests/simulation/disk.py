@@ -15,6 +15,7 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.ring import token_of
+from limedb.encoding.record import encode, stored_form
 from limedb.errors import RecordDamagedError
 from limedb.ports import Applied, ChangeTail, Held, IndexEntry, RangePage, Saved, Scrubbed, StoreStats
 from limedb.storage.entries import unpack
@@ -202,6 +203,18 @@ class SimStore:
             self._found([key]) or held
             for key, held in zip(keys, await self._inner.get_many(keys), strict=True)
         ]
+
+    def stored_at(self, key: str) -> bytes | None:
+        (found,) = self.stored([key])
+        if isinstance(found, RecordDamagedError):
+            raise found
+        return found
+
+    def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
+        return [*map(stored_form, _run(self.get_many(keys)))]
+
+    async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:
+        return [(token, encode(record)) for token, record in await self.scan_tokens(start, end, limit)]
 
     async def scan_range(self, keys: KeyRange, limit: int, max_bytes: int) -> RangePage:
         self._found(())

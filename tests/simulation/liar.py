@@ -160,6 +160,11 @@ class LyingReplica:
         far = [Record(key, "lie", FAR) for key in keys]
         return self._rng.choice([far, [Record("x", "lie", 5)] * len(keys), [*found, None]])
 
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        self._may_claim()
+        places = await self._own.compare(keys, sums, fence, deadline)
+        return [*places, len(keys) + self._rng.getrandbits(31)] if self._lies else places
+
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> list[Applied]:

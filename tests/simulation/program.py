@@ -10,11 +10,13 @@ from typing import Any
 from limedb.cluster.topology.loopback import TopologyKeeper
 from limedb.core.quorum import Level
 from limedb.core.record import Record
+from limedb.encoding.record import decode
 from limedb.engine import Engine, Settings, World
 from limedb.errors import KeyNotFoundError, LimeDBError
 from limedb.ports import Replica
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.read.reader import ReadRound
+from limedb.replication.requests import Outcome
 from limedb.replication.write.portions import PORTION_BYTES
 from limedb.rpc import addressee
 from limedb.wire.batch_set import plain_writes
@@ -55,6 +57,7 @@ class EngineProgram:
             world(_world_of(node)),
         )
         self.engine.coordinator.portion_bytes = portion_bytes
+        self.engine.coordinator.confirmed_reads.levels |= {Level.LINEARIZABLE}
         if (left := node.disk.tail) is not None and left[1] == node.store.high_water():
             self.engine.replica.changes.take_over(left[0])
         node.disk.tail = None
@@ -86,6 +89,9 @@ class EngineProgram:
             self._node.be_born_again()
 
     async def read(self, key: str, level: Level, deadline: float) -> Value:
+        """As KVService reads it: at hand where peers confirm that, the whole way otherwise."""
+        if (data := await self.engine.coordinator.get_stored(key, level, deadline)) is not None:
+            return _value_in(data, self.engine.skew.now_ms())
         try:
             return (await self.engine.coordinator.get(key, level, deadline)).value
         except KeyNotFoundError:
@@ -108,7 +114,22 @@ class EngineProgram:
         self, keys: Sequence[str], level: Level, deadline: float, most: int | None
     ) -> list[Found | LimeDBError]:
         """The outcome of each of many. most: bytes of values that a replica may answer."""
-        return await self.engine.coordinator.get_many(keys, level, deadline, most)
+        outcomes = await self.engine.coordinator.get_many(keys, level, deadline, most)
+        now_ms = self.engine.skew.now_ms()
+        return [_found_in(key, each, now_ms) for key, each in zip(keys, outcomes, strict=True)]
+
+
+def _value_in(data: bytes, now_ms: int) -> Value:
+    """The value in a stored record; None: it is deleted or has expired, or there is none."""
+    record = decode(data) if data else None
+    return record.value if record is not None and record.is_live(now_ms) else None
+
+
+def _found_in(key: str, outcome: Outcome, now_ms: int) -> Found | LimeDBError:
+    if isinstance(outcome, Found | LimeDBError):
+        return outcome
+    value = _value_in(outcome or b"", now_ms)
+    return KeyNotFoundError(key) if value is None else Found(value, "")
 
 
 def _as_received(writes: Sequence[Write]) -> Sequence[Write]:

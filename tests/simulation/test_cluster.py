@@ -4,13 +4,15 @@ Tests limedb/engine.py.
 """
 
 import os
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import pytest
 
 from limedb.core.quorum import Level
+from tests.scenarios.history import History
 from tests.simulation.clusters import Form
-from tests.simulation.directed import uneven_owners, written_at_one_owner
+from tests.simulation.directed import first_written_at_one_owner, uneven_owners, written_at_one_owner
 from tests.simulation.faults import (
     HALF_OF_WHAT_IS_TOO_LARGE,
     HINTS_ARE_ACKS,
@@ -27,6 +29,12 @@ from tests.simulation.quorum_faults import (
     ONE_SHORT_IS_ENOUGH,
     THE_OTHER_SIDE_IS_ENOUGH,
     THE_SIDE_THAT_IS_READ_IS_ENOUGH,
+)
+from tests.simulation.read_faults import (
+    A_GET_JOINS_WHAT_IS_ON_ITS_WAY,
+    ANY_VERSION_IS_THE_SAME,
+    MISSING_IS_THE_SAME,
+    THE_OWN_RECORD_IS_KEPT,
 )
 from tests.simulation.scenarios import (
     changes,
@@ -163,6 +171,27 @@ def test_a_write_that_one_side_of_a_change_lacks_is_not_acknowledged(seed: int, 
 )
 def test_a_count_of_one_side_only_is_found(fault: Fault, of_the_read: bool) -> None:
     search(partial(written_on_one_side, of_the_read=of_the_read, **NO_HINTS, **fault), shows="lack")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_one_owner_alone_has_stays_once_it_was_read_there(seed: int) -> None:
+    run_sim(seed, first_written_at_one_owner)
+
+
+@pytest.mark.parametrize(
+    ("fault", "scenarios"),
+    [
+        (THE_OWN_RECORD_IS_KEPT, [registers]),
+        (A_GET_JOINS_WHAT_IS_ON_ITS_WAY, [registers]),
+        (ANY_VERSION_IS_THE_SAME, [registers, written_at_one_owner]),
+        (MISSING_IS_THE_SAME, [registers, first_written_at_one_owner]),
+    ],
+    ids=["kept", "joins", "any version", "missing"],
+)
+def test_a_read_that_peers_confirm_wrongly_is_found(
+    fault: Fault, scenarios: Sequence[Callable[..., Awaitable[History]]]
+) -> None:
+    search(*(partial(scenario, **fault) for scenario in scenarios), shows="not linearizable")
 
 
 @pytest.mark.skipif("SIM_SEED" in os.environ, reason="one seed was asked for")

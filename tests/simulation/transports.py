@@ -48,6 +48,14 @@ class SimReplica:
             deadline,
         )
 
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        keys = tuple(keys)
+        return await self._ask(
+            f"compare {','.join(keys)}",
+            lambda r: r.compare(keys, sums, fence, self._there(deadline)),
+            deadline,
+        )
+
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         return await self._ask("scan", lambda r: r.scan(span, limit, fence, self._there(deadline)), deadline)
 

@@ -44,6 +44,24 @@ def test_reads_are_what_protobuf_writes(asked: list[tuple[int, int, Fence, list[
     assert frame == expected.SerializeToString()
 
 
+@given(U32, U32, FENCES, st.lists(KEYS, max_size=5), st.binary(min_size=1, max_size=300))
+def test_comparisons_are_what_protobuf_writes(
+    number: int, ms: int, fence: Fence, keys: list[str], sums: bytes
+) -> None:
+    frame = frames.question(number, ms, frames.compare_body(keys, sums, fence))
+    expected = replica_pb2.Question(
+        number=number, timeout_ms=ms, fence=fence_message(fence), keys=keys, sums=sums
+    )
+    assert frame == replica_pb2.CarryRequest(questions=[expected]).SerializeToString()
+
+
+@given(U32, st.lists(st.integers(0, 20_000), max_size=200))
+def test_what_was_compared_is_what_protobuf_writes(number: int, places: list[int]) -> None:
+    frame = frames.answer(number, frames.compare_answer(places))
+    expected = replica_pb2.Answer(number=number, is_compared=True, differing=places)
+    assert frame == replica_pb2.CarryResponse(answers=[expected]).SerializeToString()
+
+
 @given(U32, U32, FENCES, st.lists(RECORDS, max_size=5), st.booleans())
 def test_applies_are_what_protobuf_writes(
     number: int, ms: int, fence: Fence, records: list[Record], copied: bool

@@ -8,10 +8,11 @@ as the level needs; one that fails is replaced by the next at once, and when the
 asked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from typing import Any, TypeVar
 
-from limedb.aio.quorum_driver import QuorumDriver
+from limedb.aio.quorum_driver import Ask, QuorumDriver
 from limedb.core.layout import Owners
 from limedb.core.quorum_call import QuorumCall, Tally
 from limedb.core.record import Record, merge
@@ -28,6 +29,8 @@ from limedb.ports import Clock, Held, Replicas
 from limedb.replication.read.latency import Latencies
 from limedb.replication.replica_errors import failure_text, is_replica_error
 from limedb.replication.requests import Counters
+
+T = TypeVar("T", bound=Tally[Any])
 
 
 class ReadRound(Tally[Sequence[Held]]):
@@ -113,13 +116,49 @@ class ReadRound(Tally[Sequence[Held]]):
         return LevelUnreachableError(key, level, self.need, live, self.owners.replicas, missing)
 
 
+class Comparison(Tally[Sequence[int]]):
+    """Keys of the same owners, of which the own records are at hand, being compared with those of peers.
+
+    need: how many peers are to answer. sums: of the own records. places: of the keys among those that were
+    asked for. differing: places in `keys` at which a peer has something else. when_settled: called then.
+    """
+
+    __slots__ = ("differing", "keys", "peers", "places", "sums", "when_settled")
+
+    def __init__(
+        self, keys: Sequence[str], places: Sequence[int], sums: bytes, peers: Sequence[str], need: int
+    ) -> None:
+        super().__init__(need, ())
+        self.keys, self.places, self.sums, self.peers = keys, places, sums, peers
+        self.differing: set[int] = set()
+        self.when_settled: Callable[[Comparison], None] | None = None
+
+    def take(self, node_url: str, answer: Sequence[int]) -> None:
+        """Count the answer of a peer."""
+        self.acks += 1
+        if answer:
+            self.differing.update(answer)
+
+    def on_settled(self) -> None:
+        """Report it."""
+        if self.when_settled is not None:
+            self.when_settled(self)
+
+    @property
+    def unconfirmed(self) -> Sequence[int]:
+        """The places, among all that were asked for, of keys that must be read the whole way."""
+        if not self.is_enough:
+            return self.places
+        return [self.places[i] for i in self.differing]
+
+
 class Reader:
     """Asks replicas."""
 
     def __init__(self, replicas: Replicas, clock: Clock, driver: QuorumDriver, counters: Counters) -> None:
         self._replicas, self._clock, self._counters = replicas, clock, counters
         self._driver = driver
-        self._single, self._many = Latencies(), Latencies()
+        self._single, self._many, self._compared = Latencies(), Latencies(), Latencies()
 
     async def read(
         self, rounds: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None = None
@@ -139,6 +178,26 @@ class Reader:
             apart = [one for read_round in apart for one in read_round.without_damaged()]
         return [read_round for read_round in whole if read_round.keys]
 
+    async def compare(self, comparisons: Sequence[Comparison], fence: Fence, deadline: float) -> None:
+        """Ask until each comparison has enough answers or can't have them any more, or until the deadline.
+
+        StaleEpochError: a replica knows a newer topology; nothing of the answers counts.
+        """
+        now = self._clock.monotonic()
+        for one in comparisons:
+            live = [url for url in one.peers if self._replicas.is_reachable(url)]
+            one.aim(live if len(live) == 1 else self._compared.ranked(live, now))
+
+        async def send(node_url: str, share: Sequence[Comparison]) -> Sequence[Sequence[int]]:
+            if len(share) == 1:
+                (one,) = share
+                return (await self._replicas.at(node_url).compare(one.keys, one.sums, fence, deadline),)
+            keys, sums = [key for one in share for key in one.keys], b"".join(one.sums for one in share)
+            places = await self._replicas.at(node_url).compare(keys, sums, fence, deadline)
+            return [[p - begin for p in places if begin <= p < end] for begin, end in _bounds(share)]
+
+        await self._ask(comparisons, send, self._compared, now, deadline)
+
     async def _read(
         self, rounds: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None
     ) -> None:
@@ -147,11 +206,24 @@ class Reader:
         for read_round in rounds:
             self._rank(read_round, latencies, now)
 
-        async def ask(node_url: str, share: Sequence[ReadRound]) -> Sequence[Sequence[Held]]:
+        async def send(node_url: str, share: Sequence[ReadRound]) -> Sequence[Sequence[Held]]:
             keys = share[0].keys if len(share) == 1 else [key for one in share for key in one.keys]
+            records = await self._replicas.at(node_url).read(keys, fence, deadline, most)
+            if len(share) == 1:
+                return (records,)
+            return [records[begin:end] for begin, end in _bounds(share)]
+
+        await self._ask(rounds, send, latencies, now, deadline)
+
+    async def _ask(
+        self, tallies: Sequence[T], send: Ask[T], latencies: Latencies, now: float, deadline: float
+    ) -> None:
+        """Make it a quorum call; the next replica is asked where one is later than usual. StaleEpochError."""
+
+        async def ask(node_url: str, share: Sequence[T]) -> Sequence[object]:
             began = self._clock.monotonic()
             try:
-                records = await self._replicas.at(node_url).read(keys, fence, deadline, most)
+                answers = await send(node_url, share)
             except LimeDBError as error:
                 if not is_replica_error(error):
                     failed = self._clock.monotonic()
@@ -159,9 +231,9 @@ class Reader:
                 raise
             answered = self._clock.monotonic()
             latencies.note(node_url, answered - began, answered)
-            return (records,) if len(share) == 1 else _by_round(records, share)
+            return answers
 
-        call = QuorumCall(rounds, deadline, delay=latencies.delay(now))
+        call = QuorumCall(tallies, deadline, delay=latencies.delay(now))
         await self._driver.run(call, ask)
         self._counters.speculative_retries += call.speculated
         if call.stale is not None:
@@ -178,10 +250,10 @@ class Reader:
         read_round.aim(live if len(live) == 1 else latencies.ranked(live, now))
 
 
-def _by_round(records: Sequence[Held], rounds: Sequence[ReadRound]) -> list[Sequence[Held]]:
-    """The records of each round, of an answer to all their keys."""
-    ends = [*accumulate(len(read_round.keys) for read_round in rounds)]
-    return [records[end - len(read_round.keys) : end] for read_round, end in zip(rounds, ends, strict=True)]
+def _bounds(share: Sequence[ReadRound] | Sequence[Comparison]) -> list[tuple[int, int]]:
+    """Where the keys of each question begin and end among all their keys."""
+    ends = [*accumulate(len(one.keys) for one in share)]
+    return [*zip([0, *ends], ends, strict=False)]
 
 
 def _stands_alone(error: LimeDBError) -> bool:

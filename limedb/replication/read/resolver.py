@@ -120,6 +120,8 @@ def sole_owner(layout: Layout, keys: Iterable[str]) -> str | None:
     """The one node that holds these keys and is to; None: there are several, or none. NotMemberError."""
     if layout.alone is not None:
         return layout.alone
+    if layout.everywhere is not None:  # several nodes own all
+        return None
     found: str | None = None
     for key in keys:
         owners = layout.of_key(key)

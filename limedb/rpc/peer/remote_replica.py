@@ -20,6 +20,8 @@ from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
+from limedb.encoding.record import stored_form
+from limedb.encoding.sums import differing
 from limedb.errors import (
     OutcomeUnknownError,
     RemoteError,
@@ -76,6 +78,20 @@ class RemoteReplica(Replica):
             return convert_replica.records_from(keys, response)
         asked = await self._carry(body, deadline)
         return self._checked(keys, self._answer_of(await asked.answer))
+
+    @override
+    async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
+        """A peer that doesn't compare answers with its records, which are compared here."""
+        body = frames.compare_body(keys, sums, fence)
+        if self._stands_alone(body):
+            return differing([*map(stored_form, await self.read(keys, fence, deadline))], sums)
+        asked = await self._carry(body, deadline)
+        answer = self._answer_of(await asked.answer)
+        if answer.is_compared:
+            return answer.differing
+        if len(answer.records) != len(keys):
+            raise self._corrupt(f"{len(answer.records)} answers to {len(keys)} keys")
+        return differing(answer.records, sums)
 
     @override
     async def apply(

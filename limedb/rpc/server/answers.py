@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from limedb.core.hlc import MAX_VERSION
 from limedb.encoding.record import content, own_content, utf8
 from limedb.encoding.varint import varint
-from limedb.errors import KeyNotFoundError, LimeDBError, RecordDamagedError, StoreCorruptError
-from limedb.replication.requests import Found, Written
+from limedb.errors import KeyNotFoundError, LimeDBError, StoreCorruptError
+from limedb.replication.requests import Found, Outcome, Written
 from limedb.wire.kv import batch_get_result, batch_set_result, get_response, receipt
 from limedbpb.v1 import kv_pb2
 
@@ -36,47 +36,43 @@ def get_answer(key: str, data: bytes, now_ms: Callable[[], int], node_url: str) 
 
 def found_answer(key: str, found: Found) -> bytes:
     """A GetResponse from the record found for a key."""
-    if not found.stored:
-        return get_response(found).SerializeToString()
-    return content(utf8(key), found.stored, _when_it_was_found) + _node_url(found.node_url)
+    return _content_of(key, found) + _node_url(found.node_url)
 
 
-def batch_found_answer(keys: Sequence[str], outcomes: Iterable[Found | LimeDBError]) -> bytes:
-    """A BatchGetResponse from the records found for keys; a key without a value gets an answer, not
-    an error.
+def batch_get_answer(keys: Sequence[str], outcomes: Iterable[Outcome], now_ms: Callable[[], int]) -> bytes:
+    """A BatchGetResponse from what was found of keys; a key without a value gets an answer, not an error, and
+    stored bytes that are no record become the error of their key.
     """
     parts: list[bytes] = []
     for key, outcome in zip(keys, outcomes, strict=True):
-        if isinstance(outcome, KeyNotFoundError):
-            parts.append(_ABSENT)
-        elif isinstance(outcome, LimeDBError) or not outcome.stored:
-            result = batch_get_result(outcome).SerializeToString()
-            parts += (_RESULT, varint(len(result)), result)
+        if isinstance(outcome, bytes):
+            try:
+                field = own_content(key, outcome, now_ms)
+            except StoreCorruptError as error:
+                parts += _failure(error)
+                continue
+        elif outcome is None or isinstance(outcome, KeyNotFoundError):
+            field = b""
+        elif isinstance(outcome, LimeDBError):
+            parts += _failure(outcome)
+            continue
         else:
-            field = content(utf8(key), outcome.stored, _when_it_was_found)
-            parts += (_RESULT, varint(2 + len(field)), _FOUND, field)
-    return b"".join(parts)
-
-
-def batch_get_answer(
-    keys: Sequence[str], found: Iterable[bytes | RecordDamagedError | None], now_ms: Callable[[], int]
-) -> bytes:
-    """A BatchGetResponse from the stored bytes of keys; damaged bytes become the error of their key."""
-    parts: list[bytes] = []
-    for key, data in zip(keys, found, strict=True):
-        if data is None:
-            parts.append(_ABSENT)
-            continue
-        try:
-            if isinstance(data, RecordDamagedError):
-                raise data
-            field = own_content(key, data, now_ms)
-        except StoreCorruptError as error:
-            result = batch_get_result(error).SerializeToString()
-            parts += (_RESULT, varint(len(result)), result)
-            continue
+            field = _content_of(key, outcome)
         parts += (_found_head(len(field)), field) if field else (_ABSENT,)
     return b"".join(parts)
+
+
+def _failure(error: LimeDBError) -> tuple[bytes, ...]:
+    """The bytes of a result that is an error."""
+    result = batch_get_result(error).SerializeToString()
+    return _RESULT, varint(len(result)), result
+
+
+def _content_of(key: str, found: Found) -> bytes:
+    """The content field of what was found."""
+    if not found.stored:
+        return get_response(found._replace(node_url="")).SerializeToString()
+    return content(utf8(key), found.stored, _when_it_was_found)
 
 
 @lru_cache(maxsize=4096)

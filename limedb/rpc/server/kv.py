@@ -12,6 +12,7 @@ from limedb.errors import LimeDBError, ResponseTooLargeError, is_too_large
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.read.local_reads import LocalReads
 from limedb.replication.replica import LocalReplica
+from limedb.replication.requests import Outcome
 from limedb.rpc.server import answers
 from limedb.rpc.server.asked_cluster import AskedCluster
 from limedb.rpc.server.checks import Checks
@@ -48,9 +49,12 @@ class Coordinator(Protocol):
     async def get(self, key: str, level: Level | None, deadline: float, most: int | None = None) -> Found:
         """The value of a key."""
 
+    async def get_stored(self, key: str, level: Level | None, deadline: float) -> bytes | None:
+        """What is stored under a key, where that is confirmed at once; empty: nothing is; None: `get` it."""
+
     async def get_many(
         self, keys: Sequence[str], level: Level | None, deadline: float, most: int | None = None
-    ) -> list[Found | LimeDBError]:
+    ) -> list[Outcome]:
         """The outcome for each key, in the same order."""
 
     async def write(self, write: Write, level: Level | None, deadline: float) -> Written:
@@ -106,11 +110,14 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         key = self._checks.key(request.key)
         if (data := self._local_reads.get(key)) is not None:
             return answers.get_answer(key, data, self._local_reads.now_ms, self._node_url)
+        deadline = self._deadlines.of(context)
+        if (data := await self._coordinator.get_stored(key, level, deadline)) is not None:
+            return answers.get_answer(key, data, self._local_reads.now_ms, self._node_url)
 
         async def read(most: int | None) -> bytes:
             if most is not None:  # the node's own copy shows at once whether to ask others
                 self._own.check_size((key,), most)
-            found = await self._coordinator.get(key, level, self._deadlines.of(context), most)
+            found = await self._coordinator.get(key, level, deadline, most)
             return answers.found_answer(key, found)
 
         return await self._memory.reading(context, self._largest, read)
@@ -153,7 +160,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
                 self._own.check_size(keys, most)
             outcomes = await self._coordinator.get_many(keys, level, self._deadlines.of(context), most)
             _refuse_too_large(outcomes)
-            return answers.batch_found_answer(keys, outcomes)
+            return answers.batch_get_answer(keys, outcomes, self._local_reads.now_ms)
 
         answer = await self._memory.reading(context, self._gathered(len(keys)), read)
         self._value_size = max(len(answer) // len(keys), self._value_size * FADING)
@@ -215,7 +222,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         return cast("AsyncIterator[kv_pb2.SessionResponse]", answers)  # some are bytes
 
 
-def _refuse_too_large(outcomes: Sequence[Found | LimeDBError]) -> None:
+def _refuse_too_large(outcomes: Sequence[Outcome]) -> None:
     """A part that is too large at one owner makes the whole batch too large: the remedy is the same."""
     for outcome in outcomes:
         if isinstance(outcome, LimeDBError) and is_too_large(outcome):

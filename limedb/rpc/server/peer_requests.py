@@ -56,6 +56,9 @@ class Own(Protocol):
     ) -> list[bytes | RecordDamagedError | None] | None:
         """The stored bytes of keys, at once; None: the store can't, or they may be too large together."""
 
+    def compare_stored(self, keys: Sequence[str], sums: bytes, fence: Fence) -> list[int] | None:
+        """As ports.Replica.compare, at once; None: the store can't, so that the peer gets the records."""
+
     async def read(
         self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
     ) -> list[Held]:
@@ -129,6 +132,11 @@ class StreamResponder:
                 size = question.ByteSize()
                 self._start(question.number, work if size <= SMALL_BYTES else self._in_room(work, size))
                 return
+            if question.sums:
+                places = self._own.compare_stored(question.keys, question.sums, fence)
+                if places is not None:
+                    self._put(question.number, frames.compare_answer(places))
+                    return
             most = question.most_bytes or None
             found = self._own.read_stored(question.keys, fence, most)
             if found is None:

@@ -18,7 +18,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.encoding.record import encode
+from limedb.encoding.record import decode, encode
+from limedb.encoding.sums import differing, sums_of
 from limedb.errors import (
     NotMemberError,
     OutcomeUnknownError,
@@ -50,9 +51,13 @@ def soon(seconds: float = 10.0) -> float:
 
 
 class Own:
-    """A replica with prepared behaviour for each key. gates: reads and writes of these keys wait."""
+    """A replica with prepared behaviour for each key. gates: reads and writes of these keys wait.
+
+    compares: whether it has stored bytes at hand to compare.
+    """
 
     def __init__(self) -> None:
+        self.compares = True
         self.gates: dict[str, asyncio.Event] = {}
         self.errors: dict[str, Exception] = {}
         self.begun: list[str] = []
@@ -68,11 +73,17 @@ class Own:
         self._note(keys[0])
         return [self.stored.get(key) for key in keys]
 
+    def compare_stored(self, keys: Sequence[str], sums: bytes, fence: Fence) -> list[int] | None:
+        if not self.compares:
+            return None
+        self._note(keys[0])
+        return differing([self.stored.get(key) for key in keys], sums)
+
     async def read(
         self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
     ) -> list[Record | None]:
         await self._work(keys[0])
-        return [None for _ in keys]
+        return [decode(self.stored[key]) if key in self.stored else None for key in keys]
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
@@ -96,9 +107,10 @@ class Own:
 
 
 class Servicer(ReplicaServicer):
-    """Notes how many questions each frame has, and which calls came alone."""
+    """Notes how many questions each frame has, and which calls came alone. is_old: it knows no sums."""
 
     def __init__(self, own: Any) -> None:
+        self.is_old = False
         self.memory = new_memory().peers
         super().__init__(own, Deadlines(SystemClock(), 10.0), SystemClock(), self.memory)
         self.frames: list[int] = []
@@ -118,6 +130,8 @@ class Servicer(ReplicaServicer):
     async def _noted(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for request in requests:
             self.frames.append(len(request.questions))
+            for question in request.questions if self.is_old else ():
+                question.ClearField("sums")
             yield request
 
 
@@ -218,6 +232,34 @@ async def test_stored_bytes_come_as_they_are(peer: Peer) -> None:
     record = Record("k", b"\xff\x00", 2**64 - 1, 9)
     peer.own.stored = {"k": encode(record)}
     assert await peer.replica.read(("k", "absent"), FENCE, soon()) == [record, None]
+
+
+@pytest.mark.parametrize("kind", ["compares", "has no bytes at hand", "is too old", "is asked alone"])
+async def test_a_peer_says_which_records_differ_or_they_are_compared_here(
+    peer: Peer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer.own.compares = kind != "has no bytes at hand"
+    peer.servicer.is_old = kind == "is too old"
+    if kind == "is asked alone":
+        monkeypatch.setattr(remote, "BIG_BYTES", 10)
+    keys = ["same", "other", "only there", "only here", "nowhere"]
+    own = [encode(Record("same", "v", 5)), encode(Record("other", "v", 5)), None, b"\x09here", None]
+    peer.own.stored = {
+        "same": encode(Record("same", "v", 5)),
+        "other": encode(Record("other", "v", 6)),
+        "only there": encode(Record("only there", None, 5)),
+    }
+    sums = sums_of(own)
+    assert sums is not None
+    assert [*await peer.replica.compare(keys, sums, FENCE, soon())] == [1, 2, 3]
+    assert peer.servicer.alone == (["Read"] if kind == "is asked alone" else [])
+
+
+async def test_a_peer_that_answers_for_other_keys_has_not_compared(peer: Peer) -> None:
+    peer.servicer.is_old = True
+    peer.own.read_stored = lambda *_: [None]  # type: ignore[method-assign]
+    with pytest.raises(RemoteError, match="1 answers to 2 keys"):
+        await peer.replica.compare(["a", "b"], bytes(32), FENCE, soon())
 
 
 @pytest.mark.parametrize("data", [b"\x09\x01", encode(Record("other", "v", 1))])

@@ -79,7 +79,7 @@ def test_a_batch_of_gets_of_several_replicas_is_what_protobuf_writes(
     keys = [record.key for record, _ in asked]
     results = [result_of(None if isinstance(each, KeyNotFoundError) else each) for each in told]
     expected = kv_pb2.BatchGetResponse(results=results)
-    assert answers.batch_found_answer(keys, told) == expected.SerializeToString()
+    assert answers.batch_get_answer(keys, told, lambda: NOW) == expected.SerializeToString()
 
 
 def test_what_is_damaged_is_an_error_of_its_key_alone() -> None:

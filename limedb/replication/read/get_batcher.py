@@ -1,0 +1,126 @@
+"""Has peers confirm keys together that are read at one moment, each by a request of its own.
+
+It owns the requests until their keys are confirmed. It must never join what would change anything but the
+cost: a request is answered as soon as its own key is confirmed, and one whose key isn't goes the whole way by
+itself, with its own deadline and its own errors.
+
+The own records are read when a group is sent, so after each of its requests has come: a read may not see less
+than was acknowledged before it began (`confirmed_reads.py`). A request that comes later takes part in the
+next group, also if its key is being confirmed just now.
+
+While a group is on its way, new requests gather for the next one, until LINGER_SECONDS after that was sent
+(`aio/group_window.py`). A request that comes alone never waits.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from limedb.aio.group_window import GroupWindow
+from limedb.aio.tasks import Tasks
+from limedb.core.quorum import Level
+from limedb.encoding.sums import Found
+from limedb.ports import Clock
+from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRead, too_late
+from limedb.replication.read.reader import Comparison
+
+LINGER_SECONDS = 0.005
+"""Seconds between two groups, unless the first is answered sooner."""
+MAX_TOGETHER = 256
+MAX_RECORD = 16 << 10
+"""Bytes of a record beyond which a key isn't read so: no request has room in memory yet."""
+
+Waiter = asyncio.Future[bytes | None]
+
+
+class GetBatcher:
+    """Gathers keys, by the level and the second of the deadline of their requests."""
+
+    def __init__(self, reads: ConfirmedReads, clock: Clock, tasks: Tasks) -> None:
+        self._reads, self._clock, self._tasks = reads, clock, tasks
+        self._waiting: dict[tuple[Level, int], list[tuple[str, Waiter, float]]] = {}
+        self._window = GroupWindow(self._flush, lambda: sum(map(len, self._waiting.values())), LINGER_SECONDS)
+
+    async def get(self, key: str, level: Level, deadline: float) -> bytes | None:
+        """What is stored under a key, confirmed as the level wants it; empty: nothing is stored; None: it is
+        to be read the whole way. NotMemberError. RequestTimeoutError: there is no time for that.
+        """
+        if not self._reads.covers(key, level):
+            return None
+        began = self._clock.monotonic()
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault((level, int(deadline)), []).append((key, waiter, deadline))
+        self._window.notify()
+        data = await waiter
+        if data is None and (late := too_late(key, began, self._clock.monotonic(), deadline)) is not None:
+            raise late
+        return data
+
+    def _flush(self) -> int:
+        waiting, self._waiting = self._waiting, {}
+        groups = 0
+        for (level, _), all_of_it in waiting.items():
+            for start in range(0, len(all_of_it), MAX_TOGETHER):
+                groups += self._send(all_of_it[start : start + MAX_TOGETHER], level)
+        return groups
+
+    def _send(self, requests: Sequence[tuple[str, Waiter, float]], level: Level) -> int:
+        """Read what a group asks for, and have it confirmed; how many groups that makes."""
+        group = _Group()
+        for key, waiter, _ in requests:
+            group.waiters.setdefault(key, []).append(waiter)
+        keys = [*group.waiters]
+        try:
+            read = self._reads.begin(keys, level, largest=MAX_RECORD)
+        except Exception:  # each request meets it again, the whole way
+            read = None
+        if read is None:
+            group.end()
+            return 0
+        group.take(keys, read)
+        self._tasks.start(self._confirm(group, read, min(deadline for *_, deadline in requests)))
+        return 1
+
+    async def _confirm(self, group: "_Group", read: OwnRead, deadline: float) -> None:
+        try:
+            await self._reads.confirm(read, deadline)
+        finally:
+            group.end()
+            self._window.end()
+
+
+class _Group:
+    """Requests that are confirmed together. waiters: of each key."""
+
+    __slots__ = ("_found", "waiters")
+
+    def __init__(self) -> None:
+        self.waiters: dict[str, list[Waiter]] = {}
+        self._found: list[Found] = []
+
+    def take(self, keys: Sequence[str], read: OwnRead) -> None:
+        """Take what was read; keys that can't be confirmed go the whole way at once."""
+        self._found = read.found
+        for key in {keys[place] for place in read.others}:
+            _resolve(self.waiters.pop(key), None)
+        for comparison in read.comparisons:
+            comparison.when_settled = self._settle
+
+    def end(self) -> None:
+        """Send those that still wait the whole way."""
+        for waiters in self.waiters.values():
+            _resolve(waiters, None)
+
+    def _settle(self, comparison: Comparison) -> None:
+        """Answer the requests whose keys are confirmed."""
+        if not comparison.is_enough:
+            return
+        differing = comparison.differing
+        for i, (key, place) in enumerate(zip(comparison.keys, comparison.places, strict=True)):
+            if i not in differing and (waiters := self.waiters.pop(key, None)) is not None:
+                _resolve(waiters, self._found[place] or b"")  # type: ignore[arg-type]
+
+
+def _resolve(waiters: Sequence[Waiter], data: bytes | None) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(data)
