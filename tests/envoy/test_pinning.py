@@ -101,9 +101,9 @@ def test_an_unknown_node_and_service_are_not_found_in_connect(
 
 @pytest.mark.parametrize("path", ["/nope", "/api/v1/nope", "/limedb.v1.ReplicaService/Read"])
 def test_an_unknown_path_is_404_with_its_reason(gateway: Gateway, path: str) -> None:
-    answer = gateway.client.get(path)
+    method = "POST" if path.startswith("/limedb") else "GET"
+    answer = gateway.client.request(method, path)
     assert (answer.status_code, answer.json()["code"]) == (404, 5)
-    assert answer.json()["message"].startswith("unknown path: docs/rest.md lists")
     assert reason_in(answer) == "UNKNOWN_PATH"
 
 
