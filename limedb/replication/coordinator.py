@@ -113,7 +113,7 @@ class Coordinator:
 
     async def write_many(
         self, writes: Sequence[Write], level: Level | None, deadline: float
-    ) -> list[Written | LimeDBError]:
+    ) -> Sequence[Written | LimeDBError]:
         """The outcome of each write, in their order. Of two to one key, the later is written for both."""
         if not writes:
             return []
@@ -149,14 +149,14 @@ class Coordinator:
 
     async def _different(
         self, writes: Sequence[Write], level: Level, deadline: float
-    ) -> list[Written | LimeDBError]:
+    ) -> Sequence[Written | LimeDBError]:
         """As write_many, for writes of different keys."""
         write = self._in_portions if is_large(writes, self.portion_bytes) else self._outcomes
         return await write(writes, level, deadline)
 
     async def _in_portions(
         self, writes: Sequence[Write], level: Level, deadline: float
-    ) -> list[Written | LimeDBError]:
+    ) -> Sequence[Written | LimeDBError]:
         """As _outcomes; others have their turns between portions. What fails a portion is raised only where
         nothing was written before, and none is begun after the deadline.
         """
@@ -176,7 +176,7 @@ class Coordinator:
 
     async def _outcomes(
         self, writes: Sequence[Write], level: Level, deadline: float
-    ) -> list[Written | LimeDBError]:
+    ) -> Sequence[Written | LimeDBError]:
         """The outcomes of writes of different keys."""
         if level is not Level.LINEARIZABLE and isinstance(writes, WriteBatch):
             self._skew.check_own()

@@ -49,7 +49,9 @@ def test_applies_are_what_protobuf_writes(
     number: int, ms: int, fence: Fence, records: list[Record], copied: bool
 ) -> None:
     frame = frames.question(number, ms, frames.apply_body(records, fence, copied))
-    expected = replica_pb2.Question(number=number, timeout_ms=ms, fence=fence_message(fence), copied=copied)
+    expected = replica_pb2.Question(
+        number=number, timeout_ms=ms, fence=fence_message(fence), copied=copied, in_columns=True
+    )
     expected.records.extend(encode(Record(*record)) for record in records)
     assert frame == replica_pb2.CarryRequest(questions=[expected]).SerializeToString()
     (question,) = replica_pb2.CarryRequest.FromString(frame).questions
