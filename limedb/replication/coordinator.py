@@ -46,7 +46,10 @@ class Coordinator:
 
     name: of the node. counters: what it did besides answering. resolver: reads for it; `resolver.read_repair`
     may be replaced. portion_bytes: of a large batch, as `portions` has it; a simulation sets less.
+    writer_class: a simulation chooses another.
     """
+
+    writer_class = Writer
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class Coordinator:
         reader = Reader(replicas, clock, driver, self.counters)
         read_repair = BlockingReadRepair(replicas, fanout, self.counters)
         self.resolver = ReadResolver(placement, replicas, reader, clock, self.counters, read_repair)
-        self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
+        self._writer = self.writer_class(placement, replicas, clock, versions, skew, fanout, self.counters)
         self._batcher = WriteBatcher(self._writer.write, clock, self._tasks)
         self._idempotency = IdempotencyProposer(
             placement, replicas, clock, skew, driver, self.counters, self._learn, self._new_proposer

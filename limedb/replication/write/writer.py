@@ -10,7 +10,7 @@ one. It is never given a second version, for then it could take effect twice. So
 Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shvartsman 1997 for many writers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from limedb.core.hlc import HybridClock
@@ -221,7 +221,7 @@ class Writer:
         """Records by their replicas, without those of which too few can be reached."""
         shares, is_live = [], _Live(self._replicas)
         try:
-            found = layout.by_write_set(map(token_of_name, records.names), len(records))
+            found = self._by_owners(layout, map(token_of_name, records.names), len(records))
         except NotMemberError:
             return []
         for owners, places in found:
@@ -239,7 +239,7 @@ class Writer:
         records, shares = self._versioned(jobs, self._skew.now_ms()), []
         is_live = _Live(self._replicas)  # asked once for each node
         try:
-            found = layout.by_write_set((token_of(job.write.key) for job in jobs), len(jobs))
+            found = self._by_owners(layout, (token_of(job.write.key) for job in jobs), len(jobs))
         except NotMemberError as error:
             for job in jobs:
                 job.outcome = as_unknown_if_maybe_stored(job, error)
@@ -257,6 +257,12 @@ class Writer:
                 acks.on_quorum = partial(self._settle_shared, shared, layout)
                 acks.on_apart = partial(self._settle_apart, shared, layout, level)
         return shares
+
+    def _by_owners(
+        self, layout: Layout, tokens: Iterable[int], count: int
+    ) -> Sequence[tuple[Owners, Sequence[int]]]:
+        """See Layout.by_write_set."""
+        return layout.by_write_set(tokens, count)
 
     def _acks(
         self,
