@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from limedb.core.quorum import Side
 from limedb.core.quorum_call import QuorumCall
 from limedb.core.record import Record
 from limedb.core.topology import Topology
@@ -45,9 +46,13 @@ Event = tuple[str, Sequence[Applied] | LimeDBError]
 """A node, and what it answers to each record, or its error; or the deadline."""
 
 
+Play = tuple[int, int, list[str], list[Event]]
+"""How many records, the acknowledgements that each needs, the nodes known to be down, and the events."""
+
+
 @st.composite
-def plays(draw: st.DrawFn) -> tuple[int, int, list[str], list[Event]]:
-    """How many records, and acknowledgements that each needs, the nodes known to be down, and the events."""
+def plays(draw: st.DrawFn) -> Play:
+    """Where the owners change, `need` is of either side."""
     records, need = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     down = draw(st.lists(st.sampled_from(NODES), unique=True, max_size=4 - need))
     answers = st.lists(APPLIED, min_size=records, max_size=records)
@@ -61,7 +66,7 @@ def believable(version: int) -> None:
         raise TOO_FAR
 
 
-class Side:
+class Way:
     """Records on their way: together, or each by itself."""
 
     def __init__(self, all_acks: Sequence[Acks[Any]], down: Sequence[str]) -> None:
@@ -75,6 +80,8 @@ class Side:
 
     def hear(self, url: str, outcome: Sequence[Applied] | LimeDBError) -> None:
         more: Mapping[str, list[Any]] = {}
+        if not self.asked:
+            return  # too few are there for a side
         if url == "deadline":
             more = self.call.on_timer(DEADLINE)
         elif isinstance(outcome, LimeDBError):
@@ -92,36 +99,41 @@ class Side:
 
 def shown(one: ReplicaAcks) -> dict[str, object]:
     names = (
-        "need total acks failures waiting missed needs_hint stale is_held is_unsure superseded_by previous"
+        "needed total acks failures waiting missed needs_hint stale is_held is_unsure superseded_by previous"
         " existed is_enough is_decided may_be_stored"
     )
-    return {name: getattr(one, name) for name in names.split()}
+    sides = [(members, quorum.acks, quorum.failures, quorum.need) for members, quorum in one.sides]
+    return {name: getattr(one, name) for name in names.split()} | {"sides": sides}
 
 
 def both(
-    records: int, need: int, down: Sequence[str], *, judges: bool
-) -> tuple[Side, BatchAcks, Side, list[ReplicaAcks]]:
+    records: int, need: int, down: Sequence[str], *, judges: bool, changes: bool
+) -> tuple[Way, BatchAcks, Way, list[ReplicaAcks]]:
     targets = [url for url in NODES if url not in down]
     judge = believable if judges else None
+    sides = [Side(tuple(NODES[:3]), min(need, 2)), Side(tuple(NODES[1:]), min(need, 2))] if changes else []
     all_records = [Record(f"k{i}", "v", OWN) for i in range(records)]
-    batch = BatchAcks(all_records, need, targets, judge)
-    together = Side([batch], down)
+    batch = BatchAcks(all_records, need, targets, judge, sides)
+    together = Way([batch], down)
     batch.on_quorum = lambda: together.reported.update(
         record.key for i, record in enumerate(all_records) if i not in batch.apart
     )
     batch.on_apart = lambda i: together.reported.add(all_records[i].key)
-    singles = [ReplicaAcks(record, need, targets, check_stored=judge) for record in all_records]
-    alone = Side(singles, down)
+    singles = [ReplicaAcks(record, need, targets, (), judge, sides) for record in all_records]
+    alone = Way(singles, down)
     for one in singles:
         one.on_quorum = lambda key=one.record.key: alone.reported.add(key)
     return together, batch, alone, singles
 
 
-@given(plays(), st.booleans())
-@example((2, 2, [], [("a", [Applied(0, True, 7), Applied(NEWER, True, NEWER)]), ("b", ERRORS[0])]), True)
+@given(plays(), st.booleans(), st.booleans())
+@example(
+    (2, 2, [], [("a", [Applied(0, True, 7), Applied(NEWER, True, NEWER)]), ("b", ERRORS[0])]), True, False
+)
 @example(
     (1, 2, [], [("a", [Applied(FAR, True, FAR)]), ("b", [Applied(0, False)]), ("c", [Applied(0, True, 7)])]),
     True,
+    False,
 )
 @example(
     (
@@ -136,12 +148,11 @@ def both(
         ],
     ),
     True,
+    False,
 )  # the first is settled while the second is not, and overtaken after that
-def test_each_record_has_the_outcome_that_it_has_alone(
-    play: tuple[int, int, list[str], list[Event]], judges: bool
-) -> None:
+def test_each_record_has_the_outcome_that_it_has_alone(play: Play, judges: bool, changes: bool) -> None:
     records, need, down, events = play
-    together, batch, alone, singles = both(records, need, down, judges=judges)
+    together, batch, alone, singles = both(records, need, down, judges=judges, changes=changes)
     for url, outcome in events:
         together.hear(url, outcome)
         alone.hear(url, outcome)
