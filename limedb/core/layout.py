@@ -110,7 +110,8 @@ class Layout:
     first; nodes without a zone count as each in its own.
 
     alone: the node that is the only owner of every token, so that a key's owners need not be looked up.
-    everywhere: the owners of every token, where they are the same, but for their order.
+    everywhere: the owners of every token where all nodes own all, for the same reason; each token has them in
+    an order of its own. None: tokens have different owners, or those change.
     """
 
     def __init__(self, topology: Topology) -> None:
@@ -121,10 +122,9 @@ class Layout:
         self._owners: list[Owners | None] = [None] * len(self._lasts)
         self._same: dict[Owners, Owners] = {}
         nodes = self._old.ring.nodes
-        is_steady = topology.phase is Phase.STEADY
-        self.alone: str | None = nodes[0] if is_steady and len(nodes) == 1 else None
-        has_all = is_steady and 0 < len(nodes) <= topology.replication_factor
-        self.everywhere: Owners | None = Owners(nodes, (), len(nodes)) if has_all else None
+        self.alone: str | None = nodes[0] if topology.phase is Phase.STEADY and len(nodes) == 1 else None
+        own_all = topology.phase is Phase.STEADY and 0 < len(nodes) <= topology.replication_factor
+        self.everywhere: Owners | None = self._at(0) if own_all else None
 
     @property
     def ring(self) -> Ring:
@@ -146,7 +146,7 @@ class Layout:
         NotMemberError: as `of`. count: how many tokens there are; they are looked at only where it matters.
         """
         if self.everywhere is not None:
-            return ((self.everywhere, range(count)),)
+            return ((self._unordered(self.everywhere), range(count)),)
         found: dict[Owners, list[int]] = {}
         for place, token in enumerate(tokens):
             found.setdefault(self._unordered(self.of(token)), []).append(place)
