@@ -24,14 +24,13 @@ from limedb.errors import (
     LevelUnreachableError,
     LimeDBError,
     NotMemberError,
-    OutcomeUnknownError,
     ReplicaUnreachableError,
     StaleEpochError,
 )
 from limedb.ports import Applied, Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
-from limedb.replication.fanout import CheckStored, Fanout, ReplicaAcks
-from limedb.replication.replica_errors import failure_text, is_replica_error
+from limedb.replication.fanout import CheckStored, Fanout
+from limedb.replication.replica_errors import is_replica_error
 from limedb.replication.requests import (
     MAX_ATTEMPTS,
     MAX_RESTARTS,
@@ -45,7 +44,7 @@ from limedb.replication.stale_epoch import follow_topology
 from limedb.replication.write.applied_columns import columns_of
 from limedb.replication.write.batch_acks import BatchAcks
 from limedb.replication.write.newcomers import Newcomers
-from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
+from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored, failure_of
 from limedb.replication.write.shared_writes import SharedWrites, job_of, together
 from limedb.replication.write.single_replica import SingleReplica, acks_of
 
@@ -345,7 +344,7 @@ class Writer:
             job.keep(acks)
             self._outdated(job, acks.stale, layout)
         else:
-            job.outcome = _failure(job, acks, level)
+            job.outcome = failure_of(job, acks, level)
         job.resolve()
 
     def _overtaken(self, job: PendingWrite, version: int) -> None:
@@ -387,19 +386,3 @@ class _Live(dict[str, bool]):
     def __missing__(self, node_url: str) -> bool:
         is_live = self[node_url] = self._replicas.is_reachable(node_url)
         return is_live
-
-
-def _failure(job: PendingWrite, acks: ReplicaAcks, level: Level) -> LimeDBError:
-    """Why the level was not reached."""
-    missing = {url: failure_text(error) for url, error in acks.missed.items()}
-    is_refused = not (acks.acks or acks.waiting or job.may_be_stored)
-    if is_refused and all(map(is_replica_error, acks.missed.values())):
-        return next(iter(acks.missed.values()))
-    if acks.may_be_stored or job.may_be_stored:
-        late = "it had not answered yet" if acks.is_decided else "no answer until the deadline"
-        missing |= dict.fromkeys(acks.waiting, late)
-        return OutcomeUnknownError(job.write.key, acks.needed, acks.acks, missing)
-    live = job.total - len(missing)
-    return LevelUnreachableError(
-        job.write.key, level.value, max(job.need, acks.needed), live, job.total, missing
-    )
