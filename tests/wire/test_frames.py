@@ -1,4 +1,7 @@
-"""Frames written by hand are, byte for byte, what protobuf writes."""
+"""Frames written by hand are, byte for byte, what protobuf writes.
+
+Tests limedb/replication/write/applied_columns.py, too.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Plain writes as bytes have the outcomes of the same writes as objects, whatever happens to replicas."""
+"""Plain writes as bytes have the outcomes of the same writes as objects, whatever happens to replicas.
+
+Tests limedb/replication/write/shared_writes.py, too.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
