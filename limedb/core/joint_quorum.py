@@ -5,7 +5,8 @@ quorum is safe.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from copy import copy
+from typing import Any, TypeVar
 
 from limedb.core.quorum import Quorum, Side
 from limedb.core.quorum_call import Tally
@@ -66,6 +67,12 @@ class JointTally(Tally[A]):
         """Count a node that will not do as asked."""
         self.failures += 1
         self._count(node_url, Quorum.fail)
+
+    def copy_count(self, other: "JointTally[Any]") -> None:
+        """Begin with the count of another question to the same nodes."""
+        self.need, self.total, self.breadth = other.need, other.total, other.breadth
+        self.acks, self.failures = other.acks, other.failures
+        self.sides = tuple((members, copy(quorum)) for members, quorum in other.sides)
 
     def _count(self, node_url: str, how: Callable[[Quorum], None]) -> None:
         for members, quorum in self.sides:

@@ -120,6 +120,7 @@ class Layout:
         self._new = _Owning(topology.new_owners, topology.replication_factor)
         self._lasts = sorted({*self._old.ring.points, *self._new.ring.points})
         self._owners: list[Owners | None] = [None] * len(self._lasts)
+        self._same: dict[Owners, Owners] = {}
         nodes = self._old.ring.nodes
         self.alone: str | None = nodes[0] if topology.phase is Phase.STEADY and len(nodes) == 1 else None
         own_all = topology.phase is Phase.STEADY and 0 < len(nodes) <= topology.replication_factor
@@ -139,6 +140,27 @@ class Layout:
         if not self._lasts:
             raise NotMemberError("the node belongs to no cluster yet", "")
         return self._at(bisect_left(self._lasts, token) % len(self._lasts))
+
+    def by_write_set(self, tokens: Iterable[int], count: int) -> Sequence[tuple[Owners, Sequence[int]]]:
+        """The places of tokens, by owners that are the same but for the order in which reads ask them.
+        NotMemberError: as `of`. count: how many tokens there are; they are looked at only where it matters.
+        """
+        if self.everywhere is not None:
+            return ((self._unordered(self.everywhere), range(count)),)
+        found: dict[Owners, list[int]] = {}
+        for place, token in enumerate(tokens):
+            found.setdefault(self._unordered(self.of(token)), []).append(place)
+        return [*found.items()]
+
+    def _unordered(self, owners: Owners) -> Owners:
+        """One of all owners that differ in their order only."""
+        same = self._same.get(owners)
+        if same is None:
+            natural, pending, others = (
+                tuple(sorted(o)) for o in (owners.natural, owners.pending, owners.others)
+            )
+            same = self._same[owners] = owners._replace(natural=natural, pending=pending, others=others)
+        return same
 
     def segments(self) -> Iterator[tuple[Span, Owners]]:
         """All tokens once, in order, cut wherever the owners change."""

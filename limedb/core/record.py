@@ -3,6 +3,7 @@
 It owns what a stored key is. It must never know how a record is encoded (`encoding/record.py`).
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -43,15 +44,27 @@ class RecordBatch(Sequence[Record]):
     """Records at hand in stored form, each made a Record only once it is looked at. Each has a value that
     doesn't expire, a key of at most MAX_NAME bytes, and at most MAX_DATA bytes in all.
 
-    names: the UTF-8 of each key. data: the stored bytes of each. versions: of each.
+    names: the UTF-8 of each key. data: the stored bytes of each. versions: of each. parts: the batches that
+    it was joined of, if it was. sent: their bytes as a part of a message, once they are made, so that a batch
+    for many replicas is written once; empty before. Only `wire/frames.py` sets and reads it.
     """
 
     MAX_NAME, MAX_DATA = 127, 17 << 10
 
-    __slots__ = ("data", "names", "versions")
+    __slots__ = ("data", "names", "parts", "sent", "versions")
 
     def __init__(self, names: Sequence[bytes], data: Sequence[bytes], versions: Sequence[int]) -> None:
         self.names, self.data, self.versions = names, data, versions
+        self.parts: Sequence[RecordBatch] = ()
+        self.sent = b""
+
+    @abstractmethod
+    def pick(self, places: Sequence[int]) -> "RecordBatch":
+        """Those at some places."""
+
+    @abstractmethod
+    def joined(self, others: "Sequence[RecordBatch]") -> "RecordBatch":
+        """These records, and those of others."""
 
     def __len__(self) -> int:
         return len(self.names)

@@ -17,7 +17,12 @@ TOKENS = 1 << 64
 
 def token_of(key: str) -> int:
     """The token of a key: xxh64 with seed 0 of its UTF-8, 0 to 2**64 - 1."""
-    return xxhash.xxh64_intdigest(key.encode())
+    return token_of_name(key.encode())
+
+
+def token_of_name(name: bytes) -> int:
+    """The token of a key, given as UTF-8."""
+    return xxhash.xxh64_intdigest(name)
 
 
 @dataclass(frozen=True, slots=True)

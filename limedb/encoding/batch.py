@@ -44,6 +44,26 @@ class PlainRecords(RecordBatch):
         return self._records[place]
 
     @override
+    def pick(self, places: Sequence[int]) -> "PlainRecords":
+        names, data, versions = self.names, self.data, self.versions
+        return PlainRecords(
+            [names[place] for place in places],
+            [data[place] for place in places],
+            [versions[place] for place in places],
+        )
+
+    @override
+    def joined(self, others: Sequence[RecordBatch]) -> "PlainRecords":
+        batches = (self, *others)
+        whole = PlainRecords(
+            [name for batch in batches for name in batch.names],
+            [data for batch in batches for data in batch.data],
+            [version for batch in batches for version in batch.versions],
+        )
+        whole.parts = batches
+        return whole
+
+    @override
     def __iter__(self) -> Iterator[Record]:
         yield from self._records  # not before the first is asked for
 

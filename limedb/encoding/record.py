@@ -139,6 +139,16 @@ def decode(data: bytes) -> Record:
     return record
 
 
+def version_of_lasting(data: bytes) -> int:
+    """The version in stored bytes of a value that doesn't expire; -1: they may be something else. At the cost
+    of one field, and as certain as `peek`.
+    """
+    if len(data) > 9 and data[9] == _KEY_TAG and data[0] == _FIRST:
+        version: int = _FIXED64.unpack_from(data, 1)[0]
+        return version
+    return -1
+
+
 def peek(data: bytes) -> Header:
     """The fields that decide a merge, read without a look beyond the key's tag, so at the cost of three
     fields.

@@ -59,7 +59,7 @@ class Replica(Protocol):
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
-    ) -> list[Applied]:
+    ) -> Sequence[Applied]:
         """Merge records, all or none. OutcomeUnknownError: sent, but without an answer.
 
         ClockSkewError: a version is too far in the future. copied: they were stored elsewhere before (hints,

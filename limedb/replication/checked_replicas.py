@@ -27,6 +27,7 @@ from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
 from limedb.errors import OutcomeUnknownError, RemoteError, StaleEpochError
 from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, Placement, RangePage, Replica, Replicas
+from limedb.replication.write.applied_columns import columns_of
 
 T = TypeVar("T")
 
@@ -105,18 +106,19 @@ class CheckedReplica:
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
-    ) -> list[Applied]:
+    ) -> Sequence[Applied]:
         """See ports.Replica."""
         try:
             applied = await self.peer.apply(records, fence, deadline, copied)
         except StaleEpochError as stale:
             await self._heed(stale, fence)
             raise
-        most = self._latest()
-        if len(applied) != len(records) or any(a[0] > most or a[2] > most for a in applied):
+        columns, most = columns_of(applied), self._latest()
+        latest = max((*columns.previous, *columns.superseded.values()), default=0)
+        if len(columns) != len(records) or latest > most:
             wrong = f"{len(applied)} outcomes of {len(records)} records, or of a time that can't be"
             raise OutcomeUnknownError(records[0].key, 1, 0, {self._url: wrong})
-        return applied
+        return columns
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         """See ports.Replica."""

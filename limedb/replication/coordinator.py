@@ -49,12 +49,13 @@ class Coordinator:
 
     name: of the node, its URL. own: its own replica, for reads that begin there; None: there are none.
     counters: what it did besides answering. resolver: reads for it; `resolver.read_repair` may be replaced.
-    confirmed_reads: reads that begin at the own replica. The classes of these (`*_class`) may be others in a
-    subclass. portion_bytes: of a large batch, as `portions` has it; a simulation sets less.
+    confirmed_reads: reads that begin at the own replica. The classes of these and of the writer (`*_class`)
+    may be others in a subclass. portion_bytes: of a large batch, as `portions` has it; simulations set less.
     """
 
     confirmed_reads_class = ConfirmedReads
     get_batcher_class = GetBatcher
+    writer_class = Writer
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Coordinator:
         self.resolver = ReadResolver(placement, replicas, reader, clock, self.counters, read_repair)
         self.confirmed_reads = self.confirmed_reads_class(name, own, placement, reader)
         self._gets = self.get_batcher_class(self.confirmed_reads, clock, self._tasks)
-        self._writer = Writer(placement, replicas, clock, versions, skew, fanout, self.counters)
+        self._writer = self.writer_class(placement, replicas, clock, versions, skew, fanout, self.counters)
         self._batcher = WriteBatcher(self._writer.write, clock, self._tasks)
         self._idempotency = IdempotencyProposer(
             placement, replicas, clock, skew, driver, self.counters, self._learn, self._new_proposer
@@ -168,7 +169,7 @@ class Coordinator:
 
     async def write_many(
         self, writes: Sequence[Write], level: Level | None, deadline: float
-    ) -> list[Written | LimeDBError]:
+    ) -> Sequence[Written | LimeDBError]:
         """The outcome of each write, in their order. Of two to one key, the later is written for both."""
         if not writes:
             return []
@@ -204,14 +205,14 @@ class Coordinator:
 
     async def _different(
         self, writes: Sequence[Write], level: Level, deadline: float
-    ) -> list[Written | LimeDBError]:
+    ) -> Sequence[Written | LimeDBError]:
         """As write_many, for writes of different keys."""
         write = self._in_portions if is_large(writes, self.portion_bytes) else self._outcomes
         return await write(writes, level, deadline)
 
     async def _in_portions(
         self, writes: Sequence[Write], level: Level, deadline: float
-    ) -> list[Written | LimeDBError]:
+    ) -> Sequence[Written | LimeDBError]:
         """As _outcomes; others have their turns between portions. What fails a portion is raised only where
         nothing was written before, and none is begun after the deadline.
         """
@@ -231,7 +232,7 @@ class Coordinator:
 
     async def _outcomes(
         self, writes: Sequence[Write], level: Level, deadline: float
-    ) -> list[Written | LimeDBError]:
+    ) -> Sequence[Written | LimeDBError]:
         """The outcomes of writes of different keys."""
         if level is not Level.LINEARIZABLE and isinstance(writes, WriteBatch):
             self._skew.check_own()

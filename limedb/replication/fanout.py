@@ -7,44 +7,131 @@ Tested in tests/replication/test_fanout.py and tests/replication/write/test_writ
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, TypeVar
+
+from typing_extensions import override
 
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.core.joint_quorum import JointTally
 from limedb.core.quorum import Side
 from limedb.core.quorum_call import QuorumCall
-from limedb.core.record import Record
+from limedb.core.record import Record, RecordBatch
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, StaleEpochError
 from limedb.ports import Applied, Clock, HintLog, Replicas
 from limedb.replication.requests import Counters
+from limedb.replication.write.applied_columns import columns_of
+
+A = TypeVar("A")
 
 CheckStored = Callable[[int], None]
 """Raises a LimeDBError where a version that a replica says it has can't be believed."""
 
 
-class ReplicaAcks(JointTally[Applied]):
-    """One record on its way to replicas, and which of them acknowledged it.
+class Acks(JointTally[A]):
+    """Records on their way to the same replicas, and which of these acknowledged them.
 
-    missed: replicas that don't have the record, and why. superseded_by: the newer version that a replica has,
-    0: none. stale: a replica knows a newer topology. previous, existed: what was stored before, by the newest
-    answer. is_held: some replica has it, also by an answer that came late. on_quorum: called once it is on as
-    many replicas as it needs.
+    missed: replicas that don't have the records, and why. stale: a replica knows a newer topology. is_held:
+    some replica has the records, also by an answer that came late. on_quorum: called once they are on as many
+    replicas as they need.
     """
 
     __slots__ = (
         "check_stored",
-        "existed",
         "is_held",
         "is_unsure",
         "missed",
         "needs_hint",
         "on_quorum",
-        "previous",
-        "record",
         "stale",
-        "superseded_by",
     )
+
+    def __init__(
+        self,
+        need: int,
+        targets: Iterable[str],
+        holders: Sequence[str] = (),
+        check_stored: CheckStored | None = None,
+        sides: Sequence[Side] = (),
+    ) -> None:
+        """need, or sides: how many are to have them. holders: others that have them already. check_stored:
+        judges a newer record that a replica has; None: a replica with a newer record counts as one that has
+        this.
+        """
+        super().__init__(need, targets, holders, sides)
+        self.check_stored = check_stored
+        self.missed: dict[str, LimeDBError] = {}
+        self.needs_hint: list[str] = []
+        self.stale: StaleEpochError | None = None
+        self.is_unsure, self.is_held = False, bool(holders)
+        self.on_quorum: Callable[[], None] | None = None
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The records to send."""
+        raise NotImplementedError
+
+    def answer_in(self, applied: Sequence[Applied], start: int) -> A:
+        """The own part of a replica's outcomes. start: the place of the first record among them."""
+        raise NotImplementedError
+
+    def hints(self) -> Iterator[tuple[str, Sequence[Record]]]:
+        """Take out the hints to leave: replicas, and what each has missed that another has acknowledged."""
+        raise NotImplementedError
+
+    @property
+    def may_be_stored(self) -> bool:
+        """Whether some replica has the records, or may have them, or may get them yet."""
+        return self.is_held or self.is_unsure or bool(self.waiting)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing more can be learned by waiting. Where no replica has it so far, the last refusal is
+        awaited: it says whether nothing was written, or the outcome is unknown.
+        """
+        if self.is_enough or self.stale is not None:
+            return True
+        return self.is_hopeless and (self.acks > 0 or self.is_unsure or not self.waiting)
+
+    def skip(self, node_url: str, why: LimeDBError) -> None:
+        """A replica is not sent the records, for it can't be reached."""
+        self.missed[node_url] = why
+        self.needs_hint.append(node_url)
+
+    def lose(self, node_url: str, error: LimeDBError) -> None:
+        """A replica has not merged the records, or didn't say so."""
+        self.fail_by(node_url)
+        self.missed[node_url] = error
+        if isinstance(error, StaleEpochError):
+            self.stale = error  # they are sent again, under the newer topology
+            return
+        self.needs_hint.append(node_url)
+        self.is_unsure = self.is_unsure or not error.nothing_written
+
+    def lose_late(self, node_url: str, error: LimeDBError) -> None:
+        """A replica has missed them, or may have them: an error can come between the deadline and the moment
+        at which the writer looks.
+        """
+        self.missed[node_url] = error
+        self.needs_hint.append(node_url)
+        self.is_unsure = self.is_unsure or not error.nothing_written
+
+    def on_settled(self) -> None:
+        """Report that they are on enough replicas."""
+        if self.on_quorum is not None and self.is_enough:
+            self.on_quorum()
+
+
+class ReplicaAcks(Acks[Applied]):
+    """One record on its way to replicas.
+
+    superseded_by: the newer version that a replica has, 0: none. previous, existed: what was stored before,
+    by the newest answer.
+    """
+
+    __slots__ = ("existed", "previous", "record", "superseded_by")
 
     def __init__(
         self,
@@ -55,37 +142,33 @@ class ReplicaAcks(JointTally[Applied]):
         check_stored: CheckStored | None = None,
         sides: Sequence[Side] = (),
     ) -> None:
-        """need, or sides: how many are to have it. holders: others that have it already. check_stored: judges
-        a newer record that a replica has; None: a replica with a newer record counts as one that has this.
-        """
-        super().__init__(need, targets, holders, sides)
-        self.record, self.check_stored = record, check_stored
-        self.missed: dict[str, LimeDBError] = {}
-        self.needs_hint: list[str] = []
+        """See Acks."""
+        super().__init__(need, targets, holders, check_stored, sides)
+        self.record = record
         self.superseded_by, self.previous, self.existed = 0, -1, False
-        self.stale: StaleEpochError | None = None
-        self.is_unsure, self.is_held = False, bool(holders)
-        self.on_quorum: Callable[[], None] | None = None
 
     @property
-    def may_be_stored(self) -> bool:
-        """Whether some replica has the record, or may have it, or may get it yet."""
-        return self.is_held or self.is_unsure or bool(self.waiting)
+    @override
+    def records(self) -> Sequence[Record]:
+        return (self.record,)
+
+    @override
+    def answer_in(self, applied: Sequence[Applied], start: int) -> Applied:
+        return applied[start]
+
+    @override
+    def hints(self) -> Iterator[tuple[str, Sequence[Record]]]:
+        if self.needs_hint and self.is_held and not self.superseded_by:
+            for node_url in self.needs_hint:
+                yield node_url, (self.record,)
+            self.needs_hint.clear()
 
     @property
+    @override
     def is_decided(self) -> bool:
-        """Whether nothing more can be learned by waiting. Where no replica has it so far, the last refusal is
-        awaited: it says whether nothing was written, or the outcome is unknown.
-        """
-        if self.is_enough or self.superseded_by or self.stale is not None:
-            return True
-        return self.is_hopeless and (self.acks > 0 or self.is_unsure or not self.waiting)
+        return self.superseded_by > 0 or super().is_decided
 
-    def skip(self, node_url: str, why: LimeDBError) -> None:
-        """A replica is not sent the record, for it can't be reached."""
-        self.missed[node_url] = why
-        self.needs_hint.append(node_url)
-
+    @override
     def take(self, node_url: str, answer: Applied) -> None:
         """A replica has merged the record. A newer record that nothing can go above is a refusal: other
         replicas may take this.
@@ -100,36 +183,18 @@ class ReplicaAcks(JointTally[Applied]):
         else:
             self.ack_by(node_url)
             self.is_held = True
+        self.learn(answer)
+
+    def learn(self, answer: Applied) -> None:
+        """Note what a replica had before, unless that is the record itself."""
         if answer.previous != self.record.version and answer.previous > self.previous:
             self.previous, self.existed = answer.previous, answer.existed
 
-    def lose(self, node_url: str, error: LimeDBError) -> None:
-        """A replica has not merged the record, or didn't say so."""
-        self.fail_by(node_url)
-        self.missed[node_url] = error
-        if isinstance(error, StaleEpochError):
-            self.stale = error  # it is sent again, under the newer topology
-            return
-        self.needs_hint.append(node_url)
-        self.is_unsure = self.is_unsure or not error.nothing_written
-
+    @override
     def take_late(self, node_url: str, answer: Applied) -> None:
         """A replica has it, so those that missed it are left hints."""
         if not answer.superseded_by or self.check_stored is None:
             self.is_held = True
-
-    def lose_late(self, node_url: str, error: LimeDBError) -> None:
-        """A replica has missed it, or may have it: an error can come between the deadline and the moment at
-        which the writer looks.
-        """
-        self.missed[node_url] = error
-        self.needs_hint.append(node_url)
-        self.is_unsure = self.is_unsure or not error.nothing_written
-
-    def on_settled(self) -> None:
-        """Report that it is on enough replicas."""
-        if self.on_quorum is not None and self.is_enough:
-            self.on_quorum()
 
 
 class Fanout:
@@ -141,13 +206,13 @@ class Fanout:
         self._replicas, self._hints, self._clock, self._counters = replicas, hints, clock, counters
         self._driver = driver
 
-    async def write(self, writes: Sequence[ReplicaAcks], fence: Fence, deadline: float) -> None:
-        """Send each record to its replicas; return when all are settled, or at the deadline. A replica that
+    async def write(self, writes: Sequence[Acks[Any]], fence: Fence, deadline: float) -> None:
+        """Send records to their replicas; return when all are settled, or at the deadline. A replica that
         misses a record that another has is left a hint.
         """
         await self._run(writes, fence, deadline, self._keep_hints, copied=False)
 
-    async def copy(self, writes: Sequence[ReplicaAcks], fence: Fence, deadline: float) -> None:
+    async def copy(self, writes: Sequence[Acks[Any]], fence: Fence, deadline: float) -> None:
         """As `write`, for records that replicas hold already (`copied` of ports.Replica.apply): it keeps no
         hints.
         """
@@ -155,31 +220,43 @@ class Fanout:
 
     async def _run(
         self,
-        writes: Sequence[ReplicaAcks],
+        writes: Sequence[Acks[Any]],
         fence: Fence,
         deadline: float,
-        heard: Callable[[Sequence[ReplicaAcks]], None] | None,
+        heard: Callable[[Sequence[Acks[Any]]], None] | None,
         *,
         copied: bool,
     ) -> None:
-        async def send(node_url: str, share: Sequence[ReplicaAcks]) -> Sequence[Applied]:
-            records = [acks.record for acks in share]
-            return await self._replicas.at(node_url).apply(records, fence, deadline, copied)
+        async def send(node_url: str, share: Sequence[Acks[Any]]) -> Sequence[object]:
+            records = share[0].records if len(share) == 1 else _together([acks.records for acks in share])
+            applied = await self._replicas.at(node_url).apply(records, fence, deadline, copied)
+            if len(share) == 1:
+                return (share[0].answer_in(applied, 0),)
+            applied, starts = columns_of(applied), accumulate((len(a.records) for a in share), initial=0)
+            return [acks.answer_in(applied, start) for acks, start in zip(share, starts, strict=False)]
 
         await self._driver.run(QuorumCall(writes, deadline, stale_ends_all=False), send, heard)
 
-    def _keep_hints(self, writes: Sequence[ReplicaAcks]) -> None:
+    def _keep_hints(self, writes: Sequence[Acks[Any]]) -> None:
         """Leave hints for replicas that missed what another has acknowledged: that is to reach all of them.
         What none has acknowledged is left as it is, for its writer never heard that it is stored.
         """
         shares: dict[str, list[Record]] = defaultdict(list)
         for acks in writes:
-            if acks.needs_hint and acks.is_held and not acks.superseded_by:
-                for node_url in acks.needs_hint:
-                    shares[node_url].append(acks.record)
-                acks.needs_hint.clear()
+            for node_url, records in acks.hints():
+                shares[node_url] += records
         for node_url, records in shares.items():
             if self._hints.add(node_url, records, self._clock.wall_ms()):
                 self._counters.hints_stored += len(records)
             else:
                 self._counters.hints_dropped += len(records)
+
+
+def _together(shares: Sequence[Sequence[Record]]) -> Sequence[Record]:
+    """The records of one request; where all are at hand as bytes, they stay so."""
+    first, *others = shares
+    if isinstance(first, RecordBatch):
+        batches = [other for other in others if isinstance(other, RecordBatch)]
+        if len(batches) == len(others):
+            return first.joined(batches)
+    return [record for share in shares for record in share]

@@ -57,7 +57,7 @@ class PeerDoor:
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
-    ) -> list[Applied]:
+    ) -> Sequence[Applied]:
         """See ports.Replica. All or none: the refusal names the record that is wrong."""
         _check_count("records", len(records), MAX_RECORDS)
         if not isinstance(records, RecordBatch):  # such a record is shorter than the limits

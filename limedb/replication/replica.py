@@ -199,7 +199,7 @@ class LocalReplica:
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
-    ) -> list[Applied]:
+    ) -> Sequence[Applied]:
         """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
         if self._check(fence).writes_suspended:
             raise NotMemberError("the cluster is about to join another; try again", fence.cluster_id)

@@ -1,6 +1,6 @@
 """What a client asks of the coordinator, what that answers, and the figures that dashboards show.
 
-It owns these values. It must never hold code that does anything.
+It owns these values. It must never hold code that carries a request out.
 
 Tested in tests/replication/write/test_write_batches.py.
 """
@@ -8,7 +8,9 @@ Tested in tests/replication/write/test_write_batches.py.
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, overload
+
+from typing_extensions import override
 
 from limedb.core.record import RecordBatch
 from limedb.errors import LimeDBError
@@ -81,6 +83,35 @@ class Written(NamedTuple):
     acked: int
     replicas: int
     epoch: int = 0
+
+
+class WrittenBatch(Sequence[Written]):
+    """The receipts of writes of one batch that differ in version and existed only. existed: a byte for each
+    write, 1 or 0. Each is made a Written only once it is looked at.
+    """
+
+    __slots__ = ("acked", "epoch", "existed", "replicas", "versions")
+
+    def __init__(
+        self, versions: Sequence[int], existed: bytes, acked: int, replicas: int, epoch: int
+    ) -> None:
+        self.versions, self.existed = versions, existed
+        self.acked, self.replicas, self.epoch = acked, replicas, epoch
+
+    @override
+    def __len__(self) -> int:
+        return len(self.existed)
+
+    @overload
+    def __getitem__(self, place: int) -> Written: ...
+    @overload
+    def __getitem__(self, place: slice) -> "WrittenBatch": ...
+    @override
+    def __getitem__(self, place: int | slice) -> "Written | WrittenBatch":
+        acked, replicas, epoch = self.acked, self.replicas, self.epoch
+        if isinstance(place, slice):
+            return WrittenBatch(self.versions[place], self.existed[place], acked, replicas, epoch)
+        return Written(self.versions[place], bool(self.existed[place]), acked, replicas, epoch)
 
 
 @dataclass(slots=True)

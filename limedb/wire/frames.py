@@ -5,9 +5,9 @@ messages; tests/wire/test_frames.py compares every byte with protobuf's output. 
 must never know of a stream. Encoding: https://protobuf.dev/programming-guides/encoding/
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from struct import Struct
+from struct import Struct, pack
 
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
@@ -18,6 +18,7 @@ from limedb.encoding.record import decode, encode_once, utf8
 from limedb.encoding.varint import varint
 from limedb.errors import MalformedRequestError, RecordDamagedError, StoreCorruptError
 from limedb.ports import Applied, Held
+from limedb.replication.write.applied_columns import AppliedColumns, columns_of
 from limedb.wire.topology import fence_message, topology_message
 from limedbpb.v1 import replica_pb2
 
@@ -25,9 +26,11 @@ from limedbpb.v1 import replica_pb2
 # sent.
 _FRAME_ITEM = b"\x0a"
 _NUMBER, _TIMEOUT, _FENCE, _KEY, _RECORD = 0x0D, 0x15, b"\x1a", b"\x22", b"\x2a"
-_COPIED, _MOST, _SUMS = b"\x30\x01", b"\x38", b"\x42"
-_FOUND, _RESULT, _NEWER, _REFUSAL = b"\x12", b"\x1a", b"\x22", b"\x2a"
+_COPIED, _MOST, _SUMS, _IN_COLUMNS = b"\x30\x01", b"\x38", b"\x42", b"\x48\x01"
+_FOUND, _RESULT, _NEWER, _REFUSAL, _APPLIED = b"\x12", b"\x1a", b"\x22", b"\x2a", b"\x42"
 _COMPARED, _DIFFERING = b"\x30\x01", b"\x3a"
+# Tags of AppliedColumns.
+_COLUMN_EXISTED, _COLUMN_PREVIOUS, _PLACES, _VERSIONS = b"\x0a", b"\x12", b"\x1a", b"\x22"
 # Tags of ApplyResult.
 _SUPERSEDED_BY, _EXISTED, _PREVIOUS = b"\x09", b"\x10\x01", b"\x19"
 
@@ -65,12 +68,26 @@ def compare_body(keys: Iterable[str], sums: bytes, fence: Fence) -> bytes:
 
 def apply_body(records: Iterable[Record], fence: Fence, copied: bool = False) -> bytes:
     """An apply without its head. MalformedRequestError: a key or value isn't UTF-8."""
-    parts = [_fence(fence)]
-    for data in records.data if isinstance(records, RecordBatch) else map(encode_once, records):
-        parts += (_RECORD, varint(len(data)), data)
+    parts = [_fence(fence), _records(records)]
     if copied:
         parts.append(_COPIED)
+    parts.append(_IN_COLUMNS)
     return b"".join(parts)
+
+
+def _records(records: Iterable[Record]) -> bytes:
+    """Records as fields of a question; those of a batch are written once."""
+    if not isinstance(records, RecordBatch):
+        return b"".join([part for data in map(encode_once, records) for part in _field(_RECORD, data)])
+    if records.parts:
+        return b"".join(map(_records, records.parts))
+    if not records.sent:
+        records.sent = b"".join([part for data in records.data for part in _field(_RECORD, data)])
+    return records.sent
+
+
+def _field(tag: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
+    return tag, varint(len(data)), data
 
 
 def question(number: int, timeout_ms: int, body: bytes) -> bytes:
@@ -99,8 +116,28 @@ def compare_answer(differing: Iterable[int]) -> bytes:
     return b"".join((_COMPARED, _DIFFERING, varint(len(places)), places)) if places else _COMPARED
 
 
+def columns_answer(applied: Sequence[Applied]) -> bytes:
+    """The outcome of applying records, in columns, without the answer's head."""
+    columns = columns_of(applied)
+    parts = [
+        *_filled(_COLUMN_EXISTED, columns.existed),
+        *_filled(_COLUMN_PREVIOUS, _fixed64s(columns.previous)),
+        *_filled(_PLACES, b"".join(map(varint, columns.superseded))),
+        *_filled(_VERSIONS, _fixed64s(columns.superseded.values())),
+    ]
+    return b"".join(_field(_APPLIED, b"".join(parts)))
+
+
+def _filled(tag: bytes, data: bytes) -> tuple[bytes, ...]:
+    return _field(tag, data) if data else ()
+
+
+def _fixed64s(numbers: Collection[int]) -> bytes:
+    return pack(f"<{len(numbers)}Q", *numbers)
+
+
 def apply_answer(applied: Iterable[Applied]) -> bytes:
-    """The outcome of applying records, without the answer's head."""
+    """As `columns_answer`, for nodes that don't understand that."""
     parts: list[bytes] = []
     for each in applied:
         result = _result(each)
@@ -152,9 +189,19 @@ def records_of(keys: Sequence[str], message: replica_pb2.Answer) -> list[Held]:
     ]
 
 
-def applied_of(message: replica_pb2.Answer) -> list[Applied]:
-    """The outcomes of records that were sent to a peer."""
-    return [Applied(r.superseded_by, r.existed, r.previous) for r in message.results]
+def applied_of(message: replica_pb2.Answer) -> Sequence[Applied]:
+    """The outcomes of records that were sent to a peer. StoreCorruptError: its columns don't fit together."""
+    if not message.HasField("applied"):
+        return [Applied(r.superseded_by, r.existed, r.previous) for r in message.results]
+    columns = message.applied
+    existed, previous, places = columns.existed, tuple(columns.previous), columns.superseded
+    if not places and not columns.superseded_by and len(existed) == len(previous):
+        return AppliedColumns(existed, previous)
+    superseded = dict(zip(places, columns.superseded_by, strict=False))
+    fits = len(existed) == len(previous) and len(superseded) == len(places) == len(columns.superseded_by)
+    if not (fits and [*places] == sorted(places) and places[-1] < len(previous) and all(superseded.values())):
+        raise StoreCorruptError("its outcomes don't fit together")
+    return AppliedColumns(existed, previous, superseded)
 
 
 def _result(applied: Applied) -> bytes:

@@ -177,6 +177,44 @@ def test_segments_cover_all_tokens_once_and_tell_what_of_tells(
     assert end == TOKENS - 1
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["steady", *sorted(CHANGES)]),
+    st.integers(2, 6),
+    st.integers(1, 4),
+    st.integers(0, 3),
+    st.lists(st.integers(0, TOKENS - 1), max_size=20),
+)
+def test_tokens_of_one_write_set_are_those_that_the_same_nodes_own(
+    change: str, nodes: int, factor: int, zones: int, tokens: list[int]
+) -> None:
+    steady = cluster(nodes, factor, zones)
+    changed = steady if change == "steady" else CHANGES[change](steady)
+    for topology in changed, *([] if changed is steady else [hand_over(changed)]):
+        layout = Layout(topology)
+        shares = layout.by_write_set(iter(tokens), len(tokens))
+        assert sorted(place for _, places in shares for place in places) == [*range(len(tokens))]
+        for owners, places in shares:
+            assert [*places] == sorted(places)
+            for place in places:
+                own = layout.of(tokens[place])
+                assert set(own.natural) == set(owners.natural)
+                assert set(own.pending) == set(owners.pending)
+                assert set(own.others) == set(owners.others)
+                same = {"natural": (), "pending": (), "others": ()}
+                assert own._replace(**same) == owners._replace(**same)
+        sets = [
+            o._replace(natural=frozenset(o.natural), pending=frozenset(o.pending), others=frozenset(o.others))
+            for o, _ in shares
+        ]
+        assert len(set(sets)) == len(sets)
+
+
+def test_a_node_without_a_cluster_knows_no_owners_of_tokens() -> None:
+    with pytest.raises(NotMemberError):
+        Layout(Topology()).by_write_set([5], 1)
+
+
 def test_a_node_added_takes_its_share_and_none_moves_between_old_nodes() -> None:
     steady = cluster(5, points=128)
     before, after = Layout(steady), Layout(finish(hand_over(join(steady, member(5, points=128)))))

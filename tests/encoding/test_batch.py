@@ -65,6 +65,20 @@ def test_short_texts_stay_bytes(records: list[Record]) -> None:
         assert record.encoded == data == encode(Record(*record))
 
 
+@given(st.lists(SHORT, min_size=1, max_size=5), st.data())
+def test_batches_are_taken_apart_and_joined(records: list[Record], data: st.DataObject) -> None:
+    batch = all_received([*map(encode, records)])
+    assert isinstance(batch, RecordBatch)
+    places = data.draw(st.lists(st.integers(0, len(records) - 1)))
+    picked = batch.pick(places)
+    wanted = [records[place] for place in places]
+    for made, expected in (picked, wanted), (batch.joined([picked, batch]), [*records, *wanted, *records]):
+        assert [*made] == expected
+        assert [*made.names] == [record.key.encode() for record in expected]
+        assert [*made.data] == [*map(encode, expected)]
+        assert [*made.versions] == [record.version for record in expected]
+
+
 @given(RECORDS)
 def test_a_plain_record_is_within_the_bounds_of_a_batch(record: Record) -> None:
     data = encode(record)

@@ -13,6 +13,7 @@ from limedb.cluster.gossip.hearsay import Hearsay
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.bootstrap import Bootstrap
 from limedb.cluster.topology.manager import TopologyManager
+from limedb.core.layout import Layout, Owners
 from limedb.core.membership import Digest, NodeState
 from limedb.core.quorum import Level
 from limedb.core.record import Record
@@ -29,7 +30,10 @@ from limedb.replication.repair.range_sync import ReplicaCalls
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.handoff import Handoff, Part, StreamJob
 from limedb.replication.streaming.transfer import Sources
+from limedb.replication.write.applied_columns import AppliedColumns, columns_of
+from limedb.replication.write.batch_acks import BatchAcks
 from limedb.replication.write.portions import is_large, portions
+from limedb.replication.write.writer import Writer
 from limedb.storage.memory.hints import MemoryHints
 from tests.simulation.clock import SimClock
 from tests.simulation.disk import SimStore
@@ -200,6 +204,27 @@ class _FailsAll(Coordinator):
         return outcomes[-1:] * len(outcomes) if has_failed else outcomes
 
 
+class _AllShareOneCount(BatchAcks):
+    def _part(self, answer: AppliedColumns) -> None:
+        pass
+
+
+class _AllApplied(Passing):
+    async def apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
+    ) -> Sequence[Applied]:
+        columns = columns_of(await self.inner.apply(records, fence, deadline, copied))
+        return AppliedColumns(columns.existed, columns.previous)
+
+
+class _FirstOwners(Writer):
+    def _by_owners(
+        self, layout: Layout, tokens: Iterable[int], count: int
+    ) -> Sequence[tuple[Owners, Sequence[int]]]:
+        ((owners, _), *_) = super()._by_owners(layout, tokens, count)
+        return ((owners, range(count)),)
+
+
 class _MoreIsNone(Passing):
     async def read(
         self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
@@ -220,6 +245,23 @@ PORTIONS_LEFT_OUT = engine_with(coordinator_class=_LeavesOutTheLast)
 
 FAILED_PORTIONS_FAIL_ALL = engine_with(coordinator_class=_FailsAll)
 """What fails a later portion is reported of those before, too."""
+
+ALL_SHARE_ONE_COUNT = engine_with(
+    coordinator_class=type(
+        "FaultyCoordinator",
+        (Coordinator,),
+        {"writer_class": type("FaultyWriter", (Writer,), {"acks_class": _AllShareOneCount})},
+    )
+)
+"""A replica that holds a newer record of one key counts as one that has all records of the batch."""
+
+ALL_IS_APPLIED = world_with(partial(among_peers, _AllApplied))
+"""A peer's answer in columns says that all is applied, whatever was refused."""
+
+THE_FIRST_OWNERS = engine_with(
+    coordinator_class=type("FaultyCoordinator", (Coordinator,), {"writer_class": _FirstOwners})
+)
+"""All records of a batch go to the owners of its first, whose acknowledgements count for all."""
 
 MORE_IS_NONE = world_with(partial(among_peers, _MoreIsNone))
 """A replica that has more than it may answer is taken for one that has nothing."""

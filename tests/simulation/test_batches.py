@@ -5,10 +5,13 @@ from functools import partial
 import pytest
 
 from tests.simulation.faults import (
+    ALL_IS_APPLIED,
+    ALL_SHARE_ONE_COUNT,
     FAILED_PORTIONS_FAIL_ALL,
     MORE_IS_NONE,
     PORTIONS_LEFT_OUT,
     PORTIONS_THAT_ALWAYS_SUCCEED,
+    THE_FIRST_OWNERS,
     Fault,
 )
 from tests.simulation.scenarios import batches
@@ -21,6 +24,15 @@ from tests.simulation.sim import run_sim
 def test_each_item_of_a_batch_keeps_what_it_was_told(seed: int) -> None:
     tally, _ = run_sim(seed, batches)
     assert tally.refused, f"no replica had more than it might answer: {tally}"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [ALL_SHARE_ONE_COUNT, ALL_IS_APPLIED, THE_FIRST_OWNERS],
+    ids=["all share one count", "all is applied", "the first owners"],
+)
+def test_acknowledgements_that_count_for_too_many_records_are_found(fault: Fault) -> None:
+    search(partial(batches, **fault), shows="should hold|replicas lack")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from limedb.core.record import Record
 from limedb.core.report import Progress
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
+from limedb.encoding.batch import all_received
 from limedb.errors import (
     OutcomeUnknownError,
     ReplicaUnreachableError,
@@ -24,6 +25,8 @@ from limedb.errors import (
     UnavailableError,
 )
 from limedb.ports import Account, Applied, ChangeBatch, Held, IndexEntry, RangePage, Replica
+from limedb.wire import frames
+from limedbpb.v1 import replica_pb2
 from tests.simulation.network import Host, SimNetwork, UnansweredError, UnsentError
 from tests.simulation.streams import stream
 
@@ -103,15 +106,21 @@ class SimReplica:
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
-    ) -> list[Applied]:
-        sent = tuple(records)
-        what = "apply " + ",".join(f"{r.key}@{r.version}" for r in sent)
+    ) -> Sequence[Applied]:
+        """As over the wire: records and outcomes in the form of frames."""
+        body = frames.apply_body(records, fence, copied)
+        sent = replica_pb2.Question.FromString(body).records
+
+        async def apply(replica: Replica) -> bytes:
+            applied = await replica.apply(all_received(sent), fence, self._there(deadline), copied)
+            return frames.columns_answer(applied)
+
+        what = "apply " + ",".join(f"{r.key}@{r.version}" for r in records)
         try:
-            return await self._call(
-                what, lambda r: r.apply(sent, fence, self._there(deadline), copied), deadline
-            )
+            answer = await self._call(what, apply, deadline)
         except UnansweredError as error:
-            raise OutcomeUnknownError(sent[0].key, 1, 0, {self._url: str(error)}) from None
+            raise OutcomeUnknownError(records[0].key, 1, 0, {self._url: str(error)}) from None
+        return frames.applied_of(replica_pb2.Answer.FromString(answer))
 
     def _there(self, deadline: float) -> float:
         """A deadline by the clock of the peer."""

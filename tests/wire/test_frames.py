@@ -1,11 +1,17 @@
-"""Frames written by hand are, byte for byte, what protobuf writes."""
+"""Frames written by hand are, byte for byte, what protobuf writes.
+
+Tests limedb/replication/write/applied_columns.py, too.
+"""
+
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limedb.core.record import Record
+from limedb.core.record import Record, RecordBatch
 from limedb.core.topology import Fence, Member, initial_topology
+from limedb.encoding.batch import all_received
 from limedb.encoding.record import decode, encode, received
 from limedb.encoding.varint import varint
 from limedb.errors import ClockSkewError, MalformedRequestError, RecordDamagedError, StoreCorruptError
@@ -67,7 +73,9 @@ def test_applies_are_what_protobuf_writes(
     number: int, ms: int, fence: Fence, records: list[Record], copied: bool
 ) -> None:
     frame = frames.question(number, ms, frames.apply_body(records, fence, copied))
-    expected = replica_pb2.Question(number=number, timeout_ms=ms, fence=fence_message(fence), copied=copied)
+    expected = replica_pb2.Question(
+        number=number, timeout_ms=ms, fence=fence_message(fence), copied=copied, in_columns=True
+    )
     expected.records.extend(encode(Record(*record)) for record in records)
     assert frame == replica_pb2.CarryRequest(questions=[expected]).SerializeToString()
     (question,) = replica_pb2.CarryRequest.FromString(frame).questions
@@ -96,6 +104,44 @@ def test_results_are_what_protobuf_writes(number: int, applied: list[Applied]) -
     assert frame == replica_pb2.CarryResponse(answers=[expected]).SerializeToString()
     (answer,) = frames.answers_of(frame)
     assert frames.applied_of(answer) == applied
+
+
+@given(U32, st.lists(APPLIED, max_size=5))
+def test_columns_are_what_protobuf_writes_and_mean_what_the_results_mean(
+    number: int, applied: list[Applied]
+) -> None:
+    frame = frames.answer(number, frames.columns_answer(applied))
+    superseded = {i: each.superseded_by for i, each in enumerate(applied) if each.superseded_by}
+    expected = replica_pb2.AppliedColumns(
+        existed=bytes(each.existed for each in applied),
+        previous=[each.previous for each in applied],
+        superseded=superseded.keys(),
+        superseded_by=superseded.values(),
+    )
+    whole = replica_pb2.Answer(number=number, applied=expected)
+    assert frame == replica_pb2.CarryResponse(answers=[whole]).SerializeToString()
+    (in_columns,) = frames.answers_of(frame)
+    (in_results,) = frames.answers_of(frames.answer(number, frames.apply_answer(applied)))
+    assert [*frames.applied_of(in_columns)] == [*frames.applied_of(in_results)] == applied
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"existed": b"\0\1", "previous": [1]},
+        {"existed": b"\0", "previous": [1], "superseded": [0]},
+        {"existed": b"\0", "previous": [1], "superseded_by": [5]},
+        {"existed": b"\0", "previous": [1], "superseded": [1], "superseded_by": [5]},
+        {"existed": b"\0", "previous": [1], "superseded": [0], "superseded_by": [0]},
+        {"existed": b"\0\0", "previous": [1, 1], "superseded": [1, 0], "superseded_by": [5, 5]},
+        {"existed": b"\0\0", "previous": [1, 1], "superseded": [1, 1], "superseded_by": [5, 6]},
+    ],
+    ids=["lengths", "no version", "no place", "no such place", "no newer one", "falling", "twice"],
+)
+def test_columns_that_do_not_fit_together_are_refused(columns: dict[str, Any]) -> None:
+    """Else a refusal could pass for an acknowledgement."""
+    with pytest.raises(StoreCorruptError, match="don't fit"):
+        frames.applied_of(replica_pb2.Answer(applied=replica_pb2.AppliedColumns(**columns)))
 
 
 def test_errors_are_what_protobuf_writes() -> None:
@@ -146,6 +192,25 @@ def test_what_is_no_record_is_not_taken(data: bytes) -> None:
 def test_what_is_no_frame_is_malformed() -> None:
     with pytest.raises(MalformedRequestError):
         frames.answers_of(b"\x0a\xff")
+
+
+PLAIN = st.builds(Record, st.text(min_size=1, max_size=9), st.text(max_size=30), U32, st.just(0))
+
+
+@given(st.lists(st.lists(PLAIN, min_size=1, max_size=3), min_size=1, max_size=3), FENCES, FENCES)
+def test_a_batch_is_written_once_for_all_peers_and_joined_of_what_is_written(
+    shares: list[list[Record]], one: Fence, other: Fence
+) -> None:
+    first, *others = (all_received([*map(encode, share)]) for share in shares)
+    assert isinstance(first, RecordBatch)
+    batch = first.joined([each for each in others if isinstance(each, RecordBatch)])
+    records = [record for share in shares for record in share]
+    for fence in one, other:
+        assert frames.apply_body(batch, fence) == frames.apply_body(records, fence)
+        assert frames.apply_body(first, fence) == frames.apply_body(shares[0], fence)
+    sent = first.sent
+    frames.apply_body(first, one)
+    assert first.sent is sent
 
 
 def test_a_record_is_written_down_once_for_all_peers() -> None:

@@ -200,7 +200,7 @@ class CarryRequest(_message.Message):
     def __init__(self, questions: _Optional[_Iterable[_Union[Question, _Mapping]]] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("number", "timeout_ms", "fence", "keys", "records", "copied", "most_bytes", "sums")
+    __slots__ = ("number", "timeout_ms", "fence", "keys", "records", "copied", "most_bytes", "sums", "in_columns")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +209,7 @@ class Question(_message.Message):
     COPIED_FIELD_NUMBER: _ClassVar[int]
     MOST_BYTES_FIELD_NUMBER: _ClassVar[int]
     SUMS_FIELD_NUMBER: _ClassVar[int]
+    IN_COLUMNS_FIELD_NUMBER: _ClassVar[int]
     number: int
     timeout_ms: int
     fence: _topology_pb2.Fence
@@ -217,7 +218,8 @@ class Question(_message.Message):
     copied: bool
     most_bytes: int
     sums: bytes
-    def __init__(self, number: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[bytes]] = ..., copied: _Optional[bool] = ..., most_bytes: _Optional[int] = ..., sums: _Optional[bytes] = ...) -> None: ...
+    in_columns: bool
+    def __init__(self, number: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[bytes]] = ..., copied: _Optional[bool] = ..., most_bytes: _Optional[int] = ..., sums: _Optional[bytes] = ..., in_columns: _Optional[bool] = ...) -> None: ...
 
 class CarryResponse(_message.Message):
     __slots__ = ("answers",)
@@ -226,7 +228,7 @@ class CarryResponse(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("number", "records", "results", "newer", "refusal", "is_compared", "differing")
+    __slots__ = ("number", "records", "results", "newer", "refusal", "is_compared", "differing", "applied")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -234,6 +236,7 @@ class Answer(_message.Message):
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     IS_COMPARED_FIELD_NUMBER: _ClassVar[int]
     DIFFERING_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
     number: int
     records: _containers.RepeatedScalarFieldContainer[bytes]
     results: _containers.RepeatedCompositeFieldContainer[ApplyResult]
@@ -241,7 +244,20 @@ class Answer(_message.Message):
     refusal: Refusal
     is_compared: bool
     differing: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, number: _Optional[int] = ..., records: _Optional[_Iterable[bytes]] = ..., results: _Optional[_Iterable[_Union[ApplyResult, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., is_compared: _Optional[bool] = ..., differing: _Optional[_Iterable[int]] = ...) -> None: ...
+    applied: AppliedColumns
+    def __init__(self, number: _Optional[int] = ..., records: _Optional[_Iterable[bytes]] = ..., results: _Optional[_Iterable[_Union[ApplyResult, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., is_compared: _Optional[bool] = ..., differing: _Optional[_Iterable[int]] = ..., applied: _Optional[_Union[AppliedColumns, _Mapping]] = ...) -> None: ...
+
+class AppliedColumns(_message.Message):
+    __slots__ = ("existed", "previous", "superseded", "superseded_by")
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    SUPERSEDED_FIELD_NUMBER: _ClassVar[int]
+    SUPERSEDED_BY_FIELD_NUMBER: _ClassVar[int]
+    existed: bytes
+    previous: _containers.RepeatedScalarFieldContainer[int]
+    superseded: _containers.RepeatedScalarFieldContainer[int]
+    superseded_by: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, existed: _Optional[bytes] = ..., previous: _Optional[_Iterable[int]] = ..., superseded: _Optional[_Iterable[int]] = ..., superseded_by: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("code", "kind", "message", "facts", "details")

@@ -8,9 +8,11 @@ Tested in tests/replication/write/test_writer.py.
 
 import asyncio
 
+from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError
 from limedb.replication.fanout import ReplicaAcks
+from limedb.replication.replica_errors import failure_text, is_replica_error
 from limedb.replication.requests import Write, Written
 
 
@@ -87,3 +89,19 @@ def as_unknown_if_maybe_stored(job: PendingWrite, error: LimeDBError) -> LimeDBE
     if isinstance(error, LevelUnreachableError):  # whose text says that nothing was written
         missing = error.missing
     return OutcomeUnknownError(job.write.key, job.need, job.acked, missing)
+
+
+def failure_of(job: PendingWrite, acks: ReplicaAcks, level: Level) -> LimeDBError:
+    """Why the level was not reached."""
+    missing = {url: failure_text(error) for url, error in acks.missed.items()}
+    is_refused = not (acks.acks or acks.waiting or job.may_be_stored)
+    if is_refused and all(map(is_replica_error, acks.missed.values())):
+        return next(iter(acks.missed.values()))
+    if acks.may_be_stored or job.may_be_stored:
+        late = "it had not answered yet" if acks.is_decided else "no answer until the deadline"
+        missing |= dict.fromkeys(acks.waiting, late)
+        return OutcomeUnknownError(job.write.key, acks.needed, acks.acks, missing)
+    live = job.total - len(missing)
+    return LevelUnreachableError(
+        job.write.key, level.value, max(job.need, acks.needed), live, job.total, missing
+    )

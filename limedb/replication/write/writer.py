@@ -10,28 +10,27 @@ one. It is never given a second version, for then it could take effect twice. So
 Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shvartsman 1997 for many writers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from operator import itemgetter
 
 from limedb.core.hlc import HybridClock
-from limedb.core.layout import Layout
+from limedb.core.layout import Layout, Owners
 from limedb.core.quorum import Level, needed
-from limedb.core.record import Record
+from limedb.core.record import Record, RecordBatch
+from limedb.core.ring import token_of, token_of_name
 from limedb.errors import (
     ClockSkewError,
     ContendedError,
     LevelUnreachableError,
     LimeDBError,
     NotMemberError,
-    OutcomeUnknownError,
     ReplicaUnreachableError,
     StaleEpochError,
 )
 from limedb.ports import Applied, Clock, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
-from limedb.replication.fanout import Fanout, ReplicaAcks
-from limedb.replication.replica_errors import failure_text, is_replica_error
+from limedb.replication.fanout import CheckStored, Fanout
+from limedb.replication.replica_errors import is_replica_error
 from limedb.replication.requests import (
     MAX_ATTEMPTS,
     MAX_RESTARTS,
@@ -39,19 +38,25 @@ from limedb.replication.requests import (
     Write,
     WriteBatch,
     Written,
+    WrittenBatch,
 )
 from limedb.replication.stale_epoch import follow_topology
+from limedb.replication.write.applied_columns import columns_of
+from limedb.replication.write.batch_acks import BatchAcks
 from limedb.replication.write.newcomers import Newcomers
-from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
+from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored, failure_of
+from limedb.replication.write.shared_writes import SharedWrites, job_of, together
 from limedb.replication.write.single_replica import SingleReplica, acks_of
 
 KNOWN_DOWN = "it is known to be down"
-_superseded = itemgetter(0)
-_new_written = tuple.__new__  # the same as Written(...), in half of its time
 
 
 class Writer:
-    """Carries writes to their level."""
+    """Carries writes to their level. acks_class: counts for writes that go together; a simulation chooses
+    another, as it does with `_by_owners`.
+    """
+
+    acks_class = BatchAcks
 
     def __init__(
         self,
@@ -69,43 +74,64 @@ class Writer:
 
     async def write_batch(
         self, writes: WriteBatch, level: Level, deadline: float
-    ) -> list[Written | LimeDBError]:
-        """The outcomes of plain writes of different keys. Where they have one replica, the same one, they
-        stay bytes.
+    ) -> Sequence[Written | LimeDBError]:
+        """The outcomes of plain writes of different keys. They stay bytes, unless one of them has to be
+        looked at by itself.
         """
-        layout, epoch = self._placement.layout, self._placement.layout.topology.epoch
+        layout = self._placement.layout
         records = writes.stamped(self._versions.tick_many(self._skew.now_ms(), len(writes)))
-        url = self._single.of(layout, (record.key for record in records))
-        if url is None:
-            jobs = [*map(_stamped_job, records)]
-        else:
-            answers = await self._single.apply(url, records, layout, deadline)
-            if not isinstance(answers, LimeDBError) and not any(map(_superseded, answers)):
-                return [
-                    _new_written(Written, (version, answer[1], 1, 1, epoch))
-                    for version, answer in zip(records.versions, answers, strict=True)
-                ]
-            jobs = [*map(_stamped_job, records)]
-            self._settle_alone(jobs, url, answers, layout, level)
+        if (url := self._single.of(layout, ())) is not None:
+            return await self._write_batch_alone(url, records, layout, level, deadline)
+        shares = self._share_records(records, layout, level)
+        if shares:
+            await self._fanout.write([share.acks for share in shares], layout.topology.fence, deadline)
+        if (written := together(shares, records, layout.topology.epoch)) is not None:
+            return written
+        newcomers, jobs = Newcomers(self._clock, deadline), [*map(job_of, records)]
+        for share in shares:
+            share.jobs = [jobs[place] for place in share.places]
+            self._conclude(share, layout, level, newcomers)
+        await self._carry(jobs, level, deadline, newcomers, rounds=not await newcomers.pause())
+        return [job.settled() for job in jobs]
+
+    async def _write_batch_alone(
+        self, url: str, records: RecordBatch, layout: Layout, level: Level, deadline: float
+    ) -> Sequence[Written | LimeDBError]:
+        """As write_batch, for keys whose one replica is that of a node."""
+        answers = await self._single.apply(url, records, layout, deadline)
+        if not isinstance(answers, LimeDBError):
+            columns = columns_of(answers)
+            if not columns.superseded:
+                return WrittenBatch(records.versions, columns.existed, 1, 1, layout.topology.epoch)
+        jobs = [*map(job_of, records)]
+        self._settle_alone(jobs, url, answers, layout, level)
         await self.write(jobs, level, deadline)
         return [job.settled() for job in jobs]
 
     async def write(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
         """Give each job its outcome that has none."""
-        pending = await self._write_alone([job for job in jobs if job.outcome is None], level, deadline)
-        rounds, newcomers = 0, Newcomers(self._clock, deadline)
+        jobs = await self._write_alone([job for job in jobs if job.outcome is None], level, deadline)
+        await self._carry(jobs, level, deadline, Newcomers(self._clock, deadline))
+
+    async def _carry(
+        self,
+        jobs: Sequence[PendingWrite],
+        level: Level,
+        deadline: float,
+        newcomers: Newcomers,
+        rounds: int = 0,
+    ) -> None:
+        """As write, by the long way. rounds: how many were made already."""
+        pending = [job for job in jobs if job.outcome is None]
         while pending and rounds < MAX_RESTARTS + MAX_ATTEMPTS:
-            layout, now = self._placement.layout, self._skew.now_ms()
-            live = _Live(self._replicas)  # asked once for each node: a batch has many keys
-            asked = [self._acks(job, layout, level, live, now, newcomers) for job in pending]
-            sent = [acks for acks in asked if acks is not None]
+            layout = self._placement.layout
+            shares = self._share(pending, layout, level, newcomers)
             for job in pending:
                 job.resolve()
-            if sent:
-                await self._fanout.write(sent, layout.topology.fence, deadline)
-            for job in pending:
-                if job.outcome is None and not newcomers.hold_up(job, layout, level):
-                    self._settle(job, layout, level)
+            if shares:
+                await self._fanout.write([share.acks for share in shares], layout.topology.fence, deadline)
+            for share in shares:
+                self._conclude(share, layout, level, newcomers)
             pending = [job for job in pending if job.outcome is None]
             rounds += not await newcomers.pause()
         for job in pending:
@@ -188,49 +214,119 @@ class Writer:
         if self._skew.is_about_now(version):
             self._versions.observe(version)
 
+    # --- writes that go together
+
+    def _share_records(self, records: RecordBatch, layout: Layout, level: Level) -> list[SharedWrites]:
+        """Records by their replicas, without those of which too few can be reached."""
+        shares, is_live = [], _Live(self._replicas)
+        try:
+            found = self._by_owners(layout, map(token_of_name, records.names), len(records))
+        except NotMemberError:
+            return []
+        for owners, places in found:
+            share = records if len(places) == len(records) else records.pick(places)
+            if (acks := self._acks(share, owners, level, is_live, self._skew.check_stored)) is not None:
+                shares.append(SharedWrites(places, acks, owners, level))
+        return shares
+
+    def _share(
+        self, jobs: Sequence[PendingWrite], layout: Layout, level: Level, newcomers: Newcomers
+    ) -> list[SharedWrites]:
+        """Jobs by their replicas, with versions. Where too few can be reached that is their outcome, unless
+        newcomers hold them up.
+        """
+        records, shares = self._versioned(jobs, self._skew.now_ms()), []
+        is_live = _Live(self._replicas)  # asked once for each node
+        try:
+            found = self._by_owners(layout, (token_of(job.write.key) for job in jobs), len(jobs))
+        except NotMemberError as error:
+            for job in jobs:
+                job.outcome = as_unknown_if_maybe_stored(job, error)
+            return []
+        for owners, places in found:
+            for judge in self._skew.check_stored, None:
+                chosen = [i for i in places if jobs[i].version_is_final == (judge is None)]
+                if not chosen:
+                    continue
+                share, sent = [jobs[i] for i in chosen], [records[i] for i in chosen]
+                if (acks := self._acks(sent, owners, level, is_live, judge)) is None:
+                    self._refuse(share, owners, level, is_live, newcomers)
+                    continue
+                shares.append(shared := SharedWrites(chosen, acks, owners, level, share))
+                acks.on_quorum = partial(self._settle_shared, shared, layout)
+                acks.on_apart = partial(self._settle_apart, shared, layout, level)
+        return shares
+
+    def _by_owners(
+        self, layout: Layout, tokens: Iterable[int], count: int
+    ) -> Sequence[tuple[Owners, Sequence[int]]]:
+        """See Layout.by_write_set."""
+        return layout.by_write_set(tokens, count)
+
     def _acks(
         self,
-        job: PendingWrite,
-        layout: Layout,
+        records: Sequence[Record],
+        owners: Owners,
         level: Level,
         is_live: "_Live",
-        now_ms: int,
-        newcomers: Newcomers,
-    ) -> ReplicaAcks | None:
-        """The record to send, with its replicas; None: too few can be reached, which is the outcome, unless
-        newcomers hold it up.
-        """
-        job.replica_acks = None
-        try:
-            owners = layout.of_key(job.write.key)
-        except NotMemberError as error:
-            job.outcome = as_unknown_if_maybe_stored(job, error)
-            return None
-        written, sides = owners.write_set, owners.sides(level)
-        need = job.need = needed(level, owners.replicas)
-        job.total = owners.replicas + len(owners.pending)
+        judge: CheckStored | None,
+    ) -> BatchAcks | None:
+        """The count of records with the same owners; None: too few can be reached."""
+        written = owners.write_set
         live = [url for url in written if is_live[url]]
-        lacking = owners.lacking(level, live) if sides else need - len(live)
-        if lacking > 0:
-            need = job.need = len(live) + lacking
+        if owners.lacking(level, live) > 0:
+            return None
+        acks = self.acks_class(records, needed(level, owners.replicas), live, judge, owners.sides(level))
+        for url in written if len(live) < len(written) else ():
+            if url not in live:
+                acks.skip(url, ReplicaUnreachableError(url, KNOWN_DOWN))
+        return acks
+
+    def _refuse(
+        self,
+        jobs: Sequence[PendingWrite],
+        owners: Owners,
+        level: Level,
+        is_live: "_Live",
+        newcomers: Newcomers,
+    ) -> None:
+        """Give jobs their outcome of whose owners too few can be reached, unless newcomers hold them up."""
+        written, live = owners.write_set, [url for url in owners.write_set if is_live[url]]
+        for job in jobs:
+            job.need = len(live) + owners.lacking(level, live)
+            job.total = owners.replicas + len(owners.pending)
             if newcomers.hold_up_unsent(job, owners, live, level):
-                return None
+                continue
             missing = {url: self._replicas.absence(url) for url in written if url not in live}
             unreachable = LevelUnreachableError(
-                job.write.key, level.value, need, len(live), job.total, missing
+                job.write.key, level.value, job.need, len(live), job.total, missing
             )
             job.outcome = as_unknown_if_maybe_stored(job, unreachable)
-            return None
-        record = job.record or self.version(job, now_ms)
-        judge = None if job.version_is_final else self._skew.check_stored
-        acks = job.replica_acks = ReplicaAcks(record, need, live, check_stored=judge, sides=sides)
-        if job.waiter is not None:  # it has its outcome before the others of its call are settled
-            acks.on_quorum = partial(self._settle, job, layout, level)
-        if len(live) < len(written):
-            for url in written:
-                if url not in live:
-                    acks.skip(url, ReplicaUnreachableError(url, KNOWN_DOWN))
-        return acks
+
+    def _conclude(self, share: SharedWrites, layout: Layout, level: Level, newcomers: Newcomers) -> None:
+        """Conclude an attempt of writes that went together."""
+        if share.acks.is_enough:
+            self._settle_shared(share, layout)
+        for i in share.unshared:
+            job = share.apart(i)
+            if job.outcome is None and not newcomers.hold_up(job, layout, level):
+                self._settle(job, layout, level)
+
+    def _settle_shared(self, share: SharedWrites, layout: Layout) -> None:
+        """Give those their outcome that are on enough replicas together."""
+        acks, epoch = share.acks, layout.topology.epoch
+        previous, existed = acks.before()
+        for i, (job, record) in enumerate(zip(share.jobs, acks.records, strict=True)):
+            if job.outcome is None and i not in acks.apart:
+                job.learn_previous(previous[i], bool(existed[i]))
+                job.outcome = Written(record.version, job.existed, acks.acks, share.total, epoch)
+                job.resolve()
+
+    def _settle_apart(self, share: SharedWrites, layout: Layout, level: Level, i: int) -> None:
+        """Give one its outcome that is on enough replicas by itself."""
+        self._settle(share.apart(i), layout, level)
+
+    # --- one write
 
     def _settle(self, job: PendingWrite, layout: Layout, level: Level) -> None:
         """Conclude an attempt: the job has its outcome, or is tried again."""
@@ -248,7 +344,7 @@ class Writer:
             job.keep(acks)
             self._outdated(job, acks.stale, layout)
         else:
-            job.outcome = _failure(job, acks, level)
+            job.outcome = failure_of(job, acks, level)
         job.resolve()
 
     def _overtaken(self, job: PendingWrite, version: int) -> None:
@@ -281,11 +377,6 @@ def record_of(write: Write, version: int, now_ms: int) -> Record:
     )
 
 
-def _stamped_job(record: Record) -> PendingWrite:
-    """The job of a write that is its record."""
-    return PendingWrite(Write(record.key, record.value), record)
-
-
 class _Live(dict[str, bool]):
     """Whether nodes can be reached, each looked at once."""
 
@@ -295,19 +386,3 @@ class _Live(dict[str, bool]):
     def __missing__(self, node_url: str) -> bool:
         is_live = self[node_url] = self._replicas.is_reachable(node_url)
         return is_live
-
-
-def _failure(job: PendingWrite, acks: ReplicaAcks, level: Level) -> LimeDBError:
-    """Why the level was not reached."""
-    missing = {url: failure_text(error) for url, error in acks.missed.items()}
-    is_refused = not (acks.acks or acks.waiting or job.may_be_stored)
-    if is_refused and all(map(is_replica_error, acks.missed.values())):
-        return next(iter(acks.missed.values()))
-    if acks.may_be_stored or job.may_be_stored:
-        late = "it had not answered yet" if acks.is_decided else "no answer until the deadline"
-        missing |= dict.fromkeys(acks.waiting, late)
-        return OutcomeUnknownError(job.write.key, acks.needed, acks.acks, missing)
-    live = job.total - len(missing)
-    return LevelUnreachableError(
-        job.write.key, level.value, max(job.need, acks.needed), live, job.total, missing
-    )

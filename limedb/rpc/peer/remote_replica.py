@@ -96,7 +96,7 @@ class RemoteReplica(Replica):
     @override
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
-    ) -> list[Applied]:
+    ) -> Sequence[Applied]:
         """Once sent, a write without an answer may have taken effect."""
         if not records:
             return []
@@ -112,14 +112,17 @@ class RemoteReplica(Replica):
             raise
         except RequestTimeoutError as lost:
             raise self._unknown(records, str(lost)) from None
-        applied = frames.applied_of(self._answer_of(answer))
+        try:
+            applied = frames.applied_of(self._answer_of(answer))
+        except StoreCorruptError as error:
+            raise self._unknown(records, str(error)) from None
         if len(applied) != len(records):
             raise self._unknown(records, f"{len(applied)} answers to {len(records)} records")
         return applied
 
     async def _apply_alone(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
-    ) -> list[Applied]:
+    ) -> Sequence[Applied]:
         request = convert_replica.apply_request(records, fence, copied)
         await self._link.wait_ready(self._remaining(deadline))
         timeout = self._remaining(deadline)

@@ -14,7 +14,7 @@ from limedb.core.hlc import MAX_VERSION
 from limedb.encoding.record import content, own_content, utf8
 from limedb.encoding.varint import varint
 from limedb.errors import KeyNotFoundError, LimeDBError, StoreCorruptError
-from limedb.replication.requests import Found, Outcome, Written
+from limedb.replication.requests import Found, Outcome, Written, WrittenBatch
 from limedb.wire.kv import batch_get_result, batch_set_result, get_response, receipt
 from limedbpb.v1 import kv_pb2
 
@@ -89,6 +89,8 @@ def set_answer(written: Written) -> bytes:
 
 def batch_set_answer(outcomes: Iterable[Written | LimeDBError]) -> bytes:
     """A BatchSetResponse."""
+    if isinstance(outcomes, WrittenBatch):
+        return _written_answer(outcomes)
     parts: list[bytes] = []
     for outcome in outcomes:
         if isinstance(outcome, LimeDBError):
@@ -98,6 +100,20 @@ def batch_set_answer(outcomes: Iterable[Written | LimeDBError]) -> bytes:
             version, existed, acked, replicas, epoch = outcome
             before, after = _receipt(epoch, acked, replicas, existed)
             parts += (before, _FIXED64.pack(version), after)
+    return b"".join(parts)
+
+
+def _written_answer(batch: WrittenBatch) -> bytes:
+    """As batch_set_answer, for receipts that differ in version and existed only."""
+    ends = [_receipt(batch.epoch, batch.acked, batch.replicas, existed) for existed in (False, True)]
+    versions = map(_FIXED64.pack, batch.versions)
+    if len({*batch.existed}) == 1:  # the usual case
+        before, after = ends[batch.existed[0]]
+        return b"".join((before, (after + before).join(versions), after))
+    parts: list[bytes] = []
+    for version, existed in zip(versions, batch.existed, strict=True):
+        before, after = ends[existed]
+        parts += (before, version, after)
     return b"".join(parts)
 
 

@@ -62,7 +62,7 @@ class Coordinator(Protocol):
 
     async def write_many(
         self, writes: Sequence[Write], level: Level | None, deadline: float
-    ) -> list[Written | LimeDBError]:
+    ) -> Sequence[Written | LimeDBError]:
         """The outcome of each write, in the same order."""
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:

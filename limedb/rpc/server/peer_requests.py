@@ -66,7 +66,7 @@ class Own(Protocol):
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
-    ) -> list[Applied]:
+    ) -> Sequence[Applied]:
         """As ports.Replica.apply."""
 
 
@@ -128,7 +128,7 @@ class StreamResponder:
             deadline = self._clock.monotonic() + question.timeout_ms / 1000
             if question.records:
                 records = all_received(question.records)
-                work = self._apply(records, fence, deadline, question.copied)
+                work = self._apply(records, fence, deadline, question)
                 size = question.ByteSize()
                 self._start(question.number, work if size <= SMALL_BYTES else self._in_room(work, size))
                 return
@@ -172,8 +172,11 @@ class StreamResponder:
             body = _refusal(error)
         self._put(number, body)
 
-    async def _apply(self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool) -> bytes:
-        return frames.apply_answer(await self._own.apply(records, fence, deadline, copied))
+    async def _apply(
+        self, records: Sequence[Record], fence: Fence, deadline: float, question: replica_pb2.Question
+    ) -> bytes:
+        applied = await self._own.apply(records, fence, deadline, question.copied)
+        return frames.columns_answer(applied) if question.in_columns else frames.apply_answer(applied)
 
     async def _read_slowly(
         self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None

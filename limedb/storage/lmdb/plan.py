@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import NamedTuple
 
 from limedb.core.record import Record, RecordBatch
-from limedb.encoding.record import decode, encode_all, key_bytes, peek
+from limedb.encoding.record import decode, encode_all, key_bytes, peek, version_of_lasting
 from limedb.errors import RecordDamagedError
 from limedb.ports import Applied, IndexEntry
 from limedb.storage.entries import checksum_of
@@ -62,7 +62,7 @@ class WritePlan(NamedTuple):
     """Keys that have another stored record with the same version."""
 
 
-_new_item = tuple.__new__  # the same as EncodedRecord(...), in half of its time
+_new_item = _new_applied = tuple.__new__  # the same as EncodedRecord(...), Applied(...), in half of its time
 
 
 def gone(name: bytes) -> bytes:
@@ -101,27 +101,36 @@ def plan(items: Sequence[EncodedRecord], now_ms: int, lookup: Lookup) -> WritePl
     writes: dict[bytes, bytes] = {}
     answers: list[Applied] = []
     damage, conflicts = list[tuple[str, str]](), list[str]()
-    live_change = high_water = 0
+    live_change = 0
     for item in items:
-        key, data, version, _, purged = item
+        key, data, version, deletes, purged = item
         try:
             found = writes.get(key) or lookup(item)
         except UnsoundError as error:
             damage += [(item.name.decode(), error.why)] if purged is None else []
             answers.append(_KEEP[2])
             continue
+        is_usual = purged is None and len(key) <= PREFIX_SIZE
+        if found and is_usual and 0 <= (before := version_of_lasting(found)) < version:  # as `newer` has it
+            answers.append(_new_applied(Applied, (0, True, before)))
+            live_change -= deletes
+            writes[key] = data
+            continue
         replaces, change, applied = _decided(item, found, now_ms)
         answers.append(applied)
         live_change += change
         if replaces:
             writes[key] = data or gone(item.name)
-            if version > high_water:
-                high_water = version
         if applied[2] == version and purged is None and found and _is_conflict(item, found):
             conflicts.append(item.name.decode())
+    _refuse_damaged(damage)
+    high_water = max([item[2] for item in items if item[0] in writes], default=0)
+    return WritePlan(writes, answers, live_change, high_water, tuple(conflicts))
+
+
+def _refuse_damaged(damage: Sequence[tuple[str, str]]) -> None:
     if damage:
         raise RecordDamagedError(tuple(key for key, _ in damage), damage[0][1])
-    return WritePlan(writes, answers, live_change, high_water, tuple(conflicts))
 
 
 def _decided(item: EncodedRecord, found: bytes | None, now_ms: int) -> Decision:

@@ -1,7 +1,11 @@
-"""Plain writes as bytes have the outcomes of the same writes as objects, whatever happens to replicas."""
+"""Plain writes as bytes have the outcomes of the same writes as objects, whatever happens to replicas.
+
+Tests limedb/replication/write/shared_writes.py, too.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import pytest
 
@@ -69,52 +73,97 @@ def shown(outcome: Written | LimeDBError) -> object:
     return (type(outcome), str(outcome)) if isinstance(outcome, LimeDBError) else outcome[1:]
 
 
-async def outcome_of(
-    form: Callable[[Sequence[Write]], Sequence[Write]], urls: Sequence[str], level: Level, arrange: Arrange
-) -> list[object]:
-    """Everything that shows what became of a batch. Of versions only the order counts: what can't be sent may
+async def together(seat: Seat, writes: Sequence[Write], level: Level) -> list[Written | LimeDBError]:
+    deadline = asyncio.get_running_loop().time() + 1.0
+    return [*await seat.coordinator.write_many(writes, level, deadline)]
+
+
+async def one_by_one(seat: Seat, writes: Sequence[Write], level: Level) -> list[Written | LimeDBError]:
+    return [
+        each for one in await asyncio.gather(*(together(seat, [w], level) for w in writes)) for each in one
+    ]
+
+
+@dataclass
+class Story:
+    """Everything that shows what became of writes. Of versions only the order counts: what can't be sent may
     have one, too.
     """
-    nodes = Nodes(*urls, replication_factor=3 if len(urls) == 3 else 1)
+
+    outcomes: list[object]
+    held: list[object]
+    hinted: dict[str, list[str]]
+    versions: list[int]
+    calls: list[tuple[str, str, tuple[str, ...]]]
+
+
+async def story_of(
+    write: Callable[[Seat, Sequence[Write], Level], Awaitable[list[Written | LimeDBError]]],
+    writes: Sequence[Write],
+    place: tuple[Sequence[str], int],
+    level: Level,
+    arrange: Arrange,
+) -> Story:
+    urls, replication_factor = place
+    nodes = Nodes(*urls, replication_factor=replication_factor)
     seat = nodes.coordinator(clock=VirtualClock(-400))
     await arrange(nodes, seat)
-    deadline = asyncio.get_running_loop().time() + 1.0
-    outcomes = await seat.coordinator.write_many(form(WRITES), level, deadline)
+    outcomes = await write(seat, writes, level)
     await seat.coordinator.close()
     held = [await store.get(write.key) for store in nodes.stores.values() for write in WRITES]
     versions = [each.version if isinstance(each, Written) else 0 for each in outcomes]
     versions += [record.version if record else 0 for record in held]
     order = sorted({*versions})
-    return [
+    return Story(
         [*map(shown, outcomes)],
         [record and (record.key, record.value, record.expires_at) for record in held],
+        {url: sorted(await seat.hinted(url)) for url in nodes.stores},
         [*map(order.index, versions)],
-        {url: await seat.hinted(url) for url in nodes.stores},
         seat.wire.calls,
-    ]
+    )
+
+
+cases = pytest.mark.parametrize(
+    ("place", "arrange"),
+    [
+        pytest.param(place, arrange, id=f"{name}, {arrange.__name__}")
+        for name, place in {
+            "one": ((A,), 1),
+            "three": ((A, B, C), 3),
+            "four with three replicas": ((A, B, C, D), 3),
+            "four of one replica": ((A, B, C, D), 1),
+        }.items()
+        for arrange in (
+            nothing,
+            is_known_to_be_down,
+            refuses,
+            has_no_room,
+            never_answers,
+            has_newer_records,
+            has_records_of_a_far_future,
+            knows_a_newer_topology,
+        )
+        if not (arrange is knows_a_newer_topology and D in place[0])  # it is a member
+    ],
+)
 
 
 @pytest.mark.parametrize("level", Level)
-@pytest.mark.parametrize("urls", [(A,), (A, B, C), (A, B, C, D)], ids=["one", "three", "four of one replica"])
-@pytest.mark.parametrize(
-    "arrange",
-    [
-        nothing,
-        is_known_to_be_down,
-        refuses,
-        has_no_room,
-        never_answers,
-        has_newer_records,
-        has_records_of_a_far_future,
-        knows_a_newer_topology,
-    ],
-    ids=lambda arrange: arrange.__name__,
-)
+@cases
 @virtual
 async def test_a_batch_as_bytes_has_the_outcome_of_its_writes(
-    arrange: Arrange, urls: Sequence[str], level: Level
+    place: tuple[Sequence[str], int], arrange: Arrange, level: Level
 ) -> None:
-    if arrange is knows_a_newer_topology and D in urls:
-        arrange = nothing  # it is a member
-    as_objects = await outcome_of(list, urls, level, arrange)
-    assert await outcome_of(as_bytes, urls, level, arrange) == as_objects
+    as_objects = await story_of(together, WRITES, place, level, arrange)
+    assert await story_of(together, as_bytes(WRITES), place, level, arrange) == as_objects
+
+
+@pytest.mark.parametrize("level", Level)
+@cases
+@virtual
+async def test_writes_that_share_a_count_have_the_outcomes_that_they_have_alone(
+    place: tuple[Sequence[str], int], arrange: Arrange, level: Level
+) -> None:
+    alone = await story_of(one_by_one, WRITES, place, level, arrange)
+    shared = await story_of(together, as_bytes(WRITES), place, level, arrange)
+    assert (shared.outcomes, shared.held, shared.hinted) == (alone.outcomes, alone.held, alone.hinted)

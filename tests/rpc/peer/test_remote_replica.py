@@ -108,7 +108,7 @@ async def test_everything_that_a_replica_is_asked_arrives_with_its_fence(peer: P
     peer.own.found = [IndexEntry("k", 5, 2**64 - 1, 0), IndexEntry("gone", 6, 1, 77)]
     keys = [*peer.own.records, "absent"]
     assert await peer.replica.read(keys, FENCE, soon()) == [*RECORDS, None]
-    assert await peer.replica.apply(RECORDS, FENCE, soon()) == [Applied(7, True, 5)] * 3
+    assert [*await peer.replica.apply(RECORDS, FENCE, soon())] == [Applied(7, True, 5)] * 3
     assert await peer.replica.scan(spans[0], 9, FENCE, soon()) == RECORDS
     assert await peer.replica.digests(spans, 44, FENCE, soon()) == [2**64 - 1] * 2
     assert await peer.replica.entries(spans, FENCE, soon()) == peer.own.found

@@ -60,6 +60,7 @@ class Own:
         self.compares = True
         self.gates: dict[str, asyncio.Event] = {}
         self.errors: dict[str, Exception] = {}
+        self.applied: dict[str, Applied] = {}
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.stored: dict[str, bytes] = {}
@@ -90,7 +91,7 @@ class Own:
     ) -> list[Applied]:
         self.deadlines.append(deadline)
         await self._work(records[0].key)
-        return [Applied(0, False) for _ in records]
+        return [self.applied.get(record.key, Applied(0, False)) for record in records]
 
     def _note(self, key: str) -> None:
         self.begun.append(key)
@@ -115,6 +116,7 @@ class Servicer(ReplicaServicer):
         super().__init__(own, Deadlines(SystemClock(), 10.0), SystemClock(), self.memory)
         self.frames: list[int] = []
         self.alone: list[str] = []
+        self.is_old = False  # so that it doesn't know columns
 
     def Carry(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
         return super().Carry(self._noted(requests), context)
@@ -132,6 +134,7 @@ class Servicer(ReplicaServicer):
             self.frames.append(len(request.questions))
             for question in request.questions if self.is_old else ():
                 question.ClearField("sums")
+                question.ClearField("in_columns")
             yield request
 
 
@@ -151,7 +154,7 @@ class Peer:
         return await self.replica.read((key,), FENCE, soon(seconds))
 
     async def apply(self, key: str, seconds: float = 10.0, value: str = "v") -> list[Applied]:
-        return await self.replica.apply((Record(key, value, 1),), FENCE, soon(seconds))
+        return [*await self.replica.apply((Record(key, value, 1),), FENCE, soon(seconds))]
 
     def begin(self, *keys: str, how: str = "apply", seconds: float = 10.0) -> list[asyncio.Task[Any]]:
         """Requests for keys that wait at the peer."""
@@ -214,6 +217,39 @@ async def test_nothing_waits_for_a_slow_question_of_its_frame_or_another(peer: P
     for gate in peer.own.gates.values():
         gate.set()
     assert await asyncio.gather(*slow) == [[None], [Applied(0, False)]]
+
+
+APPLIED = {
+    "a": Applied(0, True, 5),
+    "b": Applied(9, True, 9),
+    "c": Applied(0, False),
+    "d": Applied(0, False, 3),
+}
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["a new peer", "an old peer"])
+async def test_outcomes_are_the_same_in_columns_and_of_a_peer_that_does_not_know_them(
+    peer: Peer, is_old: bool
+) -> None:
+    peer.own.applied, peer.servicer.is_old = APPLIED, is_old
+    records = [Record(key, "v", 1) for key in APPLIED]
+    assert [*await peer.replica.apply(records, FENCE, soon())] == [*APPLIED.values()]
+    assert [*await peer.replica.apply(records[1:2], FENCE, soon())] == [APPLIED["b"]]
+
+
+@pytest.mark.parametrize("in_columns", [False, True])
+async def test_only_askers_that_know_columns_get_them(peer: Peer, in_columns: bool) -> None:
+    peer.own.applied = APPLIED
+    async with grpc.aio.insecure_channel(peer.address) as channel:
+        call = channel.stream_stream(CARRY)()
+        question = replica_pb2.Question.FromString(frames.apply_body([Record("b", "v", 1)], FENCE))
+        assert question.in_columns
+        question.number, question.timeout_ms, question.in_columns = 9, 10_000, in_columns
+        await call.write(replica_pb2.CarryRequest(questions=[question]).SerializeToString())
+        (answer,) = frames.answers_of(await call.read())
+        call.cancel()
+    assert (len(answer.results), answer.HasField("applied")) == (0 if in_columns else 1, in_columns)
+    assert [*frames.applied_of(answer)] == [APPLIED["b"]]
 
 
 async def test_an_error_is_its_questions_alone(peer: Peer) -> None:

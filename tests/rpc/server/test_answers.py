@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from limedb.core.record import Record
 from limedb.encoding.record import encode
 from limedb.errors import KeyNotFoundError, RecordDamagedError, StoreFullError
-from limedb.replication.requests import Found, Written
+from limedb.replication.requests import Found, Written, WrittenBatch
 from limedb.rpc.server import answers
 from limedb.wire import kv as convert
 from limedbpb.v1 import kv_pb2
@@ -100,3 +100,20 @@ def test_a_set_is_what_protobuf_writes(written: Written) -> None:
 def test_a_batch_of_sets_is_what_protobuf_writes(outcomes: list[Written | StoreFullError]) -> None:
     expected = kv_pb2.BatchSetResponse(results=[convert.batch_set_result(each) for each in outcomes])
     assert answers.batch_set_answer(outcomes) == expected.SerializeToString()
+
+
+@given(
+    st.lists(st.tuples(U64, st.booleans()), max_size=5),
+    st.integers(0, 2**31),
+    st.integers(0, 2**31),
+    st.integers(0, 2**40),
+)
+def test_receipts_of_one_batch_are_what_protobuf_writes(
+    each: list[tuple[int, bool]], acked: int, replicas: int, epoch: int
+) -> None:
+    batch = WrittenBatch([v for v, _ in each], bytes(had for _, had in each), acked, replicas, epoch)
+    written = [Written(version, had, acked, replicas, epoch) for version, had in each]
+    assert [*batch] == written
+    assert [*batch[1:]] == written[1:]
+    expected = kv_pb2.BatchSetResponse(results=[convert.batch_set_result(one) for one in written])
+    assert answers.batch_set_answer(batch) == expected.SerializeToString()
