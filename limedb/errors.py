@@ -12,8 +12,11 @@ LimeDBError
     ├── BadItemError                 one line or entry of a file that isn't a key with a value
     ├── InvalidRequestError          the request makes no sense
     │   ├── InvalidKeyError
+    │   ├── ReservedKeyError         a key of LimeDB's own
     │   ├── ValueTooLargeError
     │   └── MalformedRequestError    bytes that are not the message they should be
+    ├── UnauthenticatedError         nobody knows who the caller is
+    ├── PermissionDeniedError        the caller may not do this
     ├── KeyNotFoundError
     ├── UnknownPathError             Envoy publishes nothing there
     ├── UnknownNodeError             Envoy knows no node of the name that a request asks for
@@ -145,6 +148,13 @@ class InvalidKeyError(InvalidRequestError):
         self.size, self.limit = size, limit
 
 
+class ReservedKeyError(InvalidRequestError):
+    """A key, or a prefix, of LimeDB's own: no client reads or writes there."""
+
+    def __init__(self) -> None:
+        super().__init__("keys that begin with \\0limedb/ are LimeDB's own: use another")
+
+
 class ValueTooLargeError(InvalidRequestError):
     """A value over the limit. Attributes: key; size and limit, in bytes."""
 
@@ -157,6 +167,29 @@ class ValueTooLargeError(InvalidRequestError):
 
 class MalformedRequestError(InvalidRequestError):
     """Bytes that are not the message they should be, such as a key that isn't UTF-8."""
+
+
+class UnauthenticatedError(LimeDBError, nothing_written=True):
+    """Nobody knows who the caller is. Attribute: why (missing, malformed, unknown, expired)."""
+
+    def __init__(self, why: str) -> None:
+        texts = {
+            "missing": "this call needs a token (authorization: Bearer TOKEN): see `limedb login`",
+            "malformed": "the header authorization must be one `Bearer TOKEN`",
+            "expired": "the token has expired: get a new one",
+        }
+        super().__init__(texts.get(why, "the token is not valid: it is wrong, or was revoked"))
+        self.why = why
+
+
+class PermissionDeniedError(LimeDBError, nothing_written=True):
+    """The caller may not do this. Attributes: user, role (the one that it lacks, for all that it asks
+    for).
+    """
+
+    def __init__(self, user: str, role: str) -> None:
+        super().__init__(f"{user} lacks the role {role} for this: an administrator can grant it")
+        self.user, self.role = user, role
 
 
 class KeyNotFoundError(LimeDBError, nothing_written=True):

@@ -4,6 +4,7 @@ It owns the interfaces between the layers. It must never contain code that does 
 `deadline` are seconds of `Clock.monotonic`.
 """
 
+from limedb.ports.access import Audit, Authenticator, Credential
 from limedb.ports.calls import Answer, CallTracing, Recorder
 from limedb.ports.clock import Clock
 from limedb.ports.health import NodeHealth, RequestFigures
@@ -29,10 +30,13 @@ __all__ = [
     "Account",
     "Answer",
     "Applied",
+    "Audit",
+    "Authenticator",
     "CallTracing",
     "ChangeBatch",
     "ChangeTail",
     "Clock",
+    "Credential",
     "GossipTransport",
     "Held",
     "HintLog",

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.ConfigError: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDeniedError: grpc.StatusCode.PERMISSION_DENIED,
     errors.KeyNotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.AssetNotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.UnknownPathError: grpc.StatusCode.NOT_FOUND,

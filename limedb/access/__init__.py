@@ -1,0 +1,1 @@
+"""Who callers are: tokens, users, JWTs, and the secret that nodes share."""

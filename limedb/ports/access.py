@@ -1,0 +1,40 @@
+"""Those who recognise callers, and those who write down what was refused.
+
+It owns the interfaces between the server, identities and the audit log. It must never contain code that does
+anything.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from limedb.core.rights import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a caller shows. token: of `authorization: Bearer`; empty: none. names: those that its certificate
+    proves, once connections have one.
+    """
+
+    token: str = ""
+    names: Collection[str] = ()
+
+
+class Authenticator(Protocol):
+    """Recognises callers by one kind of credential."""
+
+    async def identity_of(self, shown: Credential, deadline: float) -> Identity | None:
+        """Who shows a credential; None: nobody whom it knows. UnauthenticatedError: it knows why not.
+        UnavailableError, RequestTimeoutError: it can't say now.
+        """
+
+
+class Audit(Protocol):
+    """Writes down who did what."""
+
+    def record(self, who: str, peer: str, what: str, subject: str, outcome: str) -> None:
+        """Write an event down, without waiting. who: the identity's name; empty: unknown. peer: the caller's
+        address. what: Service/Method. subject: what it was about, never a secret. outcome: OK, or the reason
+        of an error.
+        """
