@@ -65,6 +65,14 @@ class Config:
     peer_tls_key: Path | None
     peer_tls_ca: Path | None
     peer_port_offset: int
+    auth: str
+    cluster_secret_file: Path | None
+    root_token_file: Path | None
+    jwt_keys_file: Path | None
+    jwt_issuer: str
+    jwt_audience: str
+    jwt_roles_claim: str
+    audit_log: Path | None
 
     @property
     def peer_port(self) -> int:
@@ -161,7 +169,10 @@ def _address(text: str) -> str:
 
 
 def _file(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError:  # ~nobody
+        raise ValueError("a file; no user has that name") from None
 
 
 def _folder(text: str) -> Path:
@@ -323,6 +334,22 @@ SETTINGS = (
     Setting("PEER_TLS_CA", _file, "", "The CAs that the other nodes' certificates come from, if not TLS_CA."),
     Setting("PEER_PORT_OFFSET", _number(1, 65534), "10000", """With TLS nodes reach each other at a port of
         their own, this much above the one that clients use (8484: 18484). The same on all nodes."""),
+    Setting("AUTH", _choice("off", "required"), "off", """Whether callers need a token, and nodes the secret
+        of their cluster, or a certificate: required, or off."""),
+    Setting("CLUSTER_SECRET_FILE", _file, "", """A file with the secret by which nodes recognise each
+        other, the same for all nodes of a cluster; only its owner and group may read it. A node that has it
+        proves itself, whether AUTH is required or not."""),
+    Setting("ROOT_TOKEN_FILE", _file, "", """A file with a token that may do everything: the first
+        users are made with it, and it works when the cluster has no majority. Only its owner and group may
+        read it."""),
+    Setting("JWT_KEYS_FILE", _file, "", """The public keys (PEM or JWKS) of an issuer of JSON Web
+        Tokens, which are then accepted; read again when it changes."""),
+    Setting("JWT_ISSUER", str, "", "The claim iss that such tokens must have."),
+    Setting("JWT_AUDIENCE", str, "", "The claim aud that such tokens must have."),
+    Setting("JWT_ROLES_CLAIM", str, "limedb_roles", """The claim with the roles of a token's holder, a list of
+        ROLE or ROLE:PREFIX."""),
+    Setting("AUDIT_LOG", _file, "", """A file to which refusals, and changes of membership, users and
+        tokens are appended, as lines of JSON."""),
 )  # fmt: skip
 
 

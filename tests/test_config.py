@@ -40,6 +40,14 @@ DEFAULTS = {
     "peer_tls_key": None,
     "peer_tls_ca": None,
     "peer_port_offset": 10_000,
+    "auth": "off",
+    "cluster_secret_file": None,
+    "root_token_file": None,
+    "jwt_keys_file": None,
+    "jwt_issuer": "",
+    "jwt_audience": "",
+    "jwt_roles_claim": "limedb_roles",
+    "audit_log": None,
 }
 # Of each setting: a text, what it means, another text, and what that means.
 GIVEN = {
@@ -74,6 +82,14 @@ GIVEN = {
     },
     "TLS_CLIENT_CERT": ("required", "required", "NONE", "none"),
     "PEER_PORT_OFFSET": ("1", 1, "65534", 65534),
+    "AUTH": ("required", "required", "OFF", "off"),
+    "CLUSTER_SECRET_FILE": ("/run/secret", Path("/run/secret"), "", None),
+    "ROOT_TOKEN_FILE": ("~/root", Path.home() / "root", "", None),
+    "JWT_KEYS_FILE": ("keys.json", Path("keys.json"), "", None),
+    "JWT_ISSUER": ("https://issuer", "https://issuer", "", ""),
+    "JWT_AUDIENCE": ("limedb", "limedb", "", ""),
+    "JWT_ROLES_CLAIM": ("roles", "roles", "a.b", "a.b"),
+    "AUDIT_LOG": ("/var/log/a", Path("/var/log/a"), "", None),
 }
 URL = "a URL like http://node1:8484, with a port and without a path"
 TIME = "with its unit: 500ms, 1s, 10m, 24h"
@@ -120,6 +136,8 @@ BAD = [
     ("REQUEST_TIMEOUT", "nans", "a time from 0.01s to 600s"),
     ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
     ("LOG_FORMAT", "xml", "one of text, json"),
+    ("AUTH", "yes", "one of off, required"),
+    ("AUDIT_LOG", "~nobody-of-that-name/x", "a file"),
 ]
 
 

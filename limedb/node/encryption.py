@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from limedb.config import Config
 from limedb.core.problems import Problem
+from limedb.errors import PeersOnlyError
 from limedb.rpc.caller import check_caller
 from limedb.rpc.peer.dialling import Dialling, InTheClear, MutualTls
-from limedb.rpc.server.method import Check
+from limedb.rpc.server.method import Check, Context
 from limedb.rpc.server.server import Listener, check_nothing, listen_addresses
 from limedb.tls.keyring import Keyring
 from limedb.tls.paths import paths_of
@@ -62,6 +63,19 @@ class Encryption:
     def check_caller(self) -> Check:
         """The check of each call of a peer service."""
         return check_nothing if self._peers is None else check_caller
+
+    @property
+    def proves_nodes(self) -> bool:
+        """Whether nodes prove by certificates who they are."""
+        return self._peers is not None
+
+    def is_node(self, context: Context) -> bool:
+        """Whether the caller proves to be a node."""
+        try:
+            self.check_caller(context)
+        except PeersOnlyError:
+            return False
+        return self.proves_nodes
 
     def problems(self) -> Iterator[Problem]:
         """What is wrong with the certificates."""

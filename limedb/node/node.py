@@ -21,6 +21,7 @@ from limedb.core.problems import Problem
 from limedb.core.report import RotFigures
 from limedb.engine import Engine, World
 from limedb.errors import LimeDBError
+from limedb.node.access import Access
 from limedb.node.clock import SystemClock
 from limedb.node.encryption import Encryption
 from limedb.node.settings import engine_settings, max_answer_bytes, max_memory_bytes
@@ -142,6 +143,8 @@ class Node:
     async def _start(self) -> None:
         config = self._config
         self._encryption = Encryption(config)
+        self._access = Access(config, self._clock, self._encryption)
+        self._stack.push_async_callback(self._access.close)
         place = config.store, config.data_dir, config.node_url
         check_names(*place)
         has_run = has_data(*place)
@@ -163,10 +166,10 @@ class Node:
         self._memory = Memory(max_memory_bytes(self._config), self._clock)
         self._figures = Figures(self._clock, store, rest.streams())
         telemetry = await self._start_telemetry(store)
-        dialling = self._encryption.dialling()
         links = PeerLinks(
-            lambda url: self._engine.view.address(url), self._clock, telemetry.tracing, dialling
-        )
+            lambda url: self._engine.view.address(url), self._clock, telemetry.tracing,
+            self._encryption.dialling(), self._access.secret,
+        )  # fmt: skip
         self._stack.push_async_callback(links.close)
         gossip, self._peer_states = RemoteGossip(links), PeerStates(links)
         await check_own_name(gossip, config.node_url, config.advertise_address)
@@ -290,7 +293,8 @@ class Node:
         checks = Checks(config.max_value_size)
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
-        server = Server(self._memory, telemetry.tracing, watchman)
+        gate = self._access.gate(engine)
+        server = Server(self._memory, telemetry.tracing, watchman, gate)
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
         caller = self._encryption.check_caller
         addressee = all_of(caller, partial(check_addressee, config.node_url))
@@ -306,12 +310,14 @@ class Node:
             KeyStreams(engine.scanner, engine.watcher, checks, deadlines, self._memory),
             self._memory,
             cluster,
+            gate,
         )
         server.add(kv, requests, check=cluster.check)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True, check=caller)
         server.add(DashboardServicer())
+        self._access.serve(server)
         server.add(TopologyServicer(engine.topology_answers), of_peers=True, check=addressee)
         replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
         server.add(replica, of_peers=True, check=addressee)

@@ -8,6 +8,7 @@ import os
 import select
 import time
 from collections import deque
+from collections.abc import Callable
 from threading import Condition, Thread
 from typing import TextIO
 
@@ -18,10 +19,21 @@ FLUSH_SECONDS = 1.0
 """How long closing waits for a stream that accepts nothing."""
 
 
-class LogQueue:
-    """Writes lines to a stream, in order."""
+def _dropped_here(count: int) -> str:
+    return f"{count} lines were dropped here: this log was not read fast enough"
 
-    def __init__(self, stream: TextIO, max_lines: int = MAX_LINES, max_bytes: int = MAX_BYTES) -> None:
+
+class LogQueue:
+    """Writes lines to a stream, in order. gap: the line that stands for so many dropped ones."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        max_lines: int = MAX_LINES,
+        max_bytes: int = MAX_BYTES,
+        gap: Callable[[int], str] = _dropped_here,
+    ) -> None:
+        self._gap = gap
         self._stream, self._max_lines, self._max_bytes = stream, max_lines, max_bytes
         self._descriptor = _descriptor_of(stream)
         self._lines: deque[str] = deque()
@@ -79,7 +91,7 @@ class LogQueue:
                 return None
             lines, self._lines, self._size = self._lines, deque(), 0
             if self._dropped:
-                lines.append(f"{self._dropped} lines were dropped here: this log was not read fast enough")
+                lines.append(self._gap(self._dropped))
                 self._dropped = 0
             self._is_writing = True
         return "\n".join(lines) + "\n"

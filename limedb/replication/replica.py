@@ -47,6 +47,7 @@ from limedb.replication.change_log import ChangeLog
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.ownership_history import OwnershipHistory
 from limedb.replication.in_flight import InFlight
+from limedb.replication.own_keys import own_page
 from limedb.replication.page import KeyPage, TokenPage
 from limedb.replication.stale_epoch import misfit
 
@@ -298,11 +299,7 @@ class LocalReplica:
 
     async def list_keys(self, page: int, page_size: int, after: str | None) -> KeyPage:
         """A page of live keys in the order of their UTF-8; `after` a key, or by its number from 1."""
-        skip = 0 if after is not None else (page - 1) * page_size
-        total = self._store.count()
-        records = (
-            await self._store.scan_keys(after, page_size, self._skew.now_ms(), skip) if skip < total else []
-        )
+        records, total = await own_page(self._store, page, page_size, after, self._skew.now_ms())
         _check_page(records, min(self._max_read_size, MAX_ANSWER_BYTES))
         return KeyPage(records, total, page, page_size)
 

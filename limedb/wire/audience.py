@@ -36,6 +36,10 @@ AUDIENCES: dict[str, dict[str, Audience]] = {
         "GetState": _CLIENTS, "GetRing": _CLIENTS, "GetGossip": _CLIENTS, "LocateKey": _CLIENTS,
         "WatchCluster": _CLIENTS, "GetHealth": _CLIENTS,
     },
+    "limedb.v1.AccessService": {
+        "WhoAmI": _CLIENTS, "AddUser": _CLIENTS, "ListUsers": _CLIENTS, "DeleteUser": _CLIENTS,
+        "RotateToken": _CLIENTS,
+    },
     "limedb.v1.DashboardService": {"GetAsset": _CLIENTS},
     "limedb.v1.AdminService": {
         "GetStatus": _OPERATORS, "PlanJoin": _OPERATORS, "Decommission": _OPERATORS, "Remove": _OPERATORS,

@@ -89,11 +89,16 @@ def plain_writes(items: Iterable[bytes], max_value_size: int) -> PlainWrites | N
     names: list[bytes] = []
     for item in items:
         name = plain_name(item, _KEY, _VALUE, _BLOB)
-        if not name or len(item) > max_value_size:
+        if not name or len(item) > max_value_size or not name[0]:  # a reserved key begins with NUL
             return None
         kept.append(item)
         names.append(name)
     return PlainWrites(names, kept) if len({*names}) == len(names) else None
+
+
+def name_of_plain(item: bytes) -> bytes:
+    """The UTF-8 of the key of an item of a BatchSet, if it is a plain write; empty: it isn't."""
+    return plain_name(item, _KEY, _VALUE, _BLOB)
 
 
 def batch_write_of(data: bytes) -> kv_pb2.BatchWrite:

@@ -10,6 +10,8 @@ from typing import TypeVar, cast
 
 import grpc
 
+from limedb.access.peer_secret import HEADER as PROOF
+from limedb.access.peer_secret import PeerSecret
 from limedb.aio.running_time import timeout as attended
 from limedb.errors import ReplicaUnreachableError
 from limedb.ports import CallTracing, Clock
@@ -53,7 +55,9 @@ class PeerLink:
         clock: Clock,
         tracing: CallTracing | None = None,
         dialling: Dialling | None = None,
+        secret: PeerSecret | None = None,
     ) -> None:
+        self._secret = secret
         self.node_url, self.address = node_url, address
         self._tracing = tracing
         self._dialling = dialling or InTheClear()
@@ -196,7 +200,9 @@ class PeerLink:
         self._stream = None
 
     def _to_peer(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
-        addressed = AddressedChannel(channel, self.node_url, self._dialling.metadata)
+        own = self._secret
+        proof = ((PROOF, own.proof(self.node_url.encode())),) if own else ()
+        addressed = AddressedChannel(channel, self.node_url, (*self._dialling.metadata, *proof))
         return cast("grpc.aio.Channel", addressed)
 
     def _renew(self) -> None:
@@ -238,7 +244,7 @@ class PeerLinks:
     """The links of a node, made at first use and kept.
 
     address_of: host:port of a peer's URL, by gossip. A peer that moved gets a new link. dialling: opens
-    channels; None: in the clear.
+    channels; None: in the clear. secret: by which this node proves to be of the cluster; None: it has none.
     """
 
     def __init__(
@@ -247,7 +253,9 @@ class PeerLinks:
         clock: Clock,
         tracing: CallTracing | None = None,
         dialling: Dialling | None = None,
+        secret: PeerSecret | None = None,
     ) -> None:
+        self._secret = secret
         self._address_of, self._clock, self._tracing = address_of, clock, tracing
         self._dialling = dialling
         self._links: dict[str, PeerLink] = {}
@@ -265,7 +273,7 @@ class PeerLinks:
 
     def aside(self, node_url: str, address: str) -> PeerLink:
         """A link to an address, which the caller closes."""
-        return PeerLink(node_url, address, self._clock, self._tracing, self._dialling)
+        return PeerLink(node_url, address, self._clock, self._tracing, self._dialling, self._secret)
 
     async def close(self) -> None:
         """Close all links; calls under way on them end."""

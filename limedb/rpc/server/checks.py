@@ -31,8 +31,9 @@ from limedb.core.limits import (
 from limedb.core.moment import EXPIRY_RANGE, can_expire
 from limedb.core.quorum import Level
 from limedb.core.record import value_size
+from limedb.core.reserved import is_reserved
 from limedb.core.selection import WatchFilter
-from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
+from limedb.errors import InvalidKeyError, InvalidRequestError, ReservedKeyError, ValueTooLargeError
 from limedb.replication.coordinator import Write
 from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
@@ -81,9 +82,11 @@ class Checks:
         self.max_value_size = self._max_value_size = max_value_size
 
     def key(self, key: str) -> str:
-        """Return a key if it has 1 to 4096 bytes of UTF-8."""
+        """Return a key if it has 1 to 4096 bytes of UTF-8, and isn't LimeDB's own."""
         if not key or (len(key) > MAX_KEY_SIZE // 4 and len(key.encode()) > MAX_KEY_SIZE):
             raise InvalidKeyError(len(key.encode()), MAX_KEY_SIZE)
+        if key[0] == "\0" and is_reserved(key):
+            raise ReservedKeyError
         return key
 
     def content(self, request: kv_pb2.SetRequest | kv_pb2.SetDirectRequest | kv_pb2.BatchWrite) -> str:

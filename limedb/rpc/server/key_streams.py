@@ -12,6 +12,7 @@ from contextlib import aclosing, contextmanager
 from typing import Protocol
 
 from limedb.core.record import Record, value_size
+from limedb.core.reserved import public, public_part
 from limedb.errors import TooManyWatchesError
 from limedb.replication.scan.scanner import Scanner
 from limedb.replication.watch.channel import Piece
@@ -66,7 +67,7 @@ class KeyStreams:
         message = kv_pb2.ScanResponse()
         size, left = 0, order.limit
         while records := await self._page(pages, context):
-            for record in records:
+            for record in public_part(records):
                 more = _entry_size(record, order)
                 is_full = len(message.entries) >= order.page_size or size + more > MAX_PAGE_BYTES
                 if left == 0 or (message.entries and is_full):
@@ -113,7 +114,7 @@ class KeyStreams:
 def _encoded(piece: Piece) -> bytes:
     """The events of a piece, as part of a WatchResponse: made once, for all watches."""
     if not piece.encoded:
-        response = kv_pb2.WatchResponse(events=map(watch_event, piece.records))
+        response = kv_pb2.WatchResponse(events=map(watch_event, public(piece.records)))
         piece.encoded = response.SerializeToString()
     return piece.encoded
 

@@ -17,6 +17,7 @@ from limedb.rpc.server import answers
 from limedb.rpc.server.asked_cluster import AskedCluster
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.gate import Gate
 from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.memory import HEAVY_READS, Memory
 from limedb.rpc.server.method import Context
@@ -75,7 +76,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 
     max_response_size: the most bytes of an answer with several keys. streams: serve scans and watches.
     memory: counts reads from replicas, before their size is known. cluster: refuses what is meant for another
-    one.
+    one. gate: judges the requests of sessions; None: everybody may do everything.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -93,7 +94,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         streams: KeyStreams,
         memory: Memory,
         cluster: AskedCluster,
+        gate: Gate | None = None,
     ) -> None:
+        self._gate = gate
         self._cluster = cluster
         self._streams, self._memory = streams, memory
         self._value_size = 0.0  # per key, in recent batches
@@ -217,6 +220,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             "set": self.Set,
             "delete": self.Delete,
         }
+        if self._gate is not None:
+            methods = self._gate.session(context, methods)
         check = partial(self._cluster.check, context)
         answers = SessionHandler(methods, context, self._record, self._memory, check=check).run(request)
         return cast("AsyncIterator[kv_pb2.SessionResponse]", answers)  # some are bytes

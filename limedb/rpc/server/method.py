@@ -20,9 +20,10 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from limedb.aio.whole_reads import whole
-from limedb.errors import MalformedRequestError
+from limedb.errors import MalformedRequestError, UnauthenticatedError
 from limedb.ports import Answer, CallTracing, Recorder
 from limedb.rpc.server import connect
+from limedb.rpc.server.gate import CHALLENGE, Guard
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
     COPIES,
@@ -72,7 +73,8 @@ class Method:
     """One method, from bytes to bytes: so a key that isn't UTF-8 is the client's error, not ours.
 
     streams: the running streams, to end them when the server stops. room: the memory for its requests and
-    answers. check: raises the refusal of a call that is meant for another node or cluster.
+    answers. check: raises the refusal of a call that is meant for another node or cluster. guard: asks who
+    calls and whether they may; None: everybody may.
     """
 
     def __init__(
@@ -84,7 +86,9 @@ class Method:
         room: "Room",
         check: Check,
         json: connect.JsonMessages | None = None,
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard
         self._name = f"{method.containing_service.name}/{method.name}"
         self._request_class = request_class(method.input_type)
         self._response_class = GetMessageClass(method.output_type)
@@ -107,6 +111,7 @@ class Method:
         if self._streams.is_ended:
             await self._refuse(await self._streams.refusal(), context, started, UNBEGUN)
         try:
+            caller = await self._guard.admit(context) if self._guard is not None else None
             self._begin(context)
             data = await self._receive(context)
             if not isinstance(data, bytes):
@@ -115,11 +120,11 @@ class Method:
                 held = await self._hold(data, context)
             request = await self._message_of(data)
             data = b""
-            response = await self._behaviour(request, context)
-            answer = _serialized(response)
-            if len(answer) > SMALL_BYTES:
-                self._hold_answer(answer, context)
-            answer = await self._as_sent(answer)
+            if caller is None or self._guard is None:
+                response = await self._behaviour(request, context)
+            else:
+                response = await self._guard.serve(caller, self._behaviour, request, context)
+            answer = await self._as_sent(self._held(_serialized(response), context))
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", perf_counter() - started)
             raise
@@ -160,12 +165,15 @@ class Method:
         with self._room.arrivals.hold(holder, len(data)):
             return await self._room.requests.wait(holder, self._copies * len(data), room_seconds(context))
 
-    def _hold_answer(self, answer: bytes, context: Context) -> None:
-        """Count a large answer until its client has taken it, or is gone."""
+    def _held(self, answer: bytes, context: Context) -> bytes:
+        """Count an answer, if it is large, until its client has taken it, or is gone."""
+        if len(answer) <= SMALL_BYTES:
+            return answer
         holder, answers = holder_of(context), self._room.answers
         hold = answers.force if self._name in DONE else answers.hold
         held = hold(holder, self._answer_copies * len(answer))
         running_task().add_done_callback(held.release)
+        return answer
 
     async def stream(self, _requests: object, context: Context) -> None:
         """Serve a call whose answer is a stream. When the client goes away, or the server stops, the
@@ -174,12 +182,17 @@ class Method:
         await self._stream(lambda: self._answers_to_one(context), context, True)
 
     async def _answers_to_one(self, context: Context) -> AsyncGenerator[Message | bytes, None]:
+        """Each answer is given only while the caller is recognised: a stream may outlive a token."""
         data = await self._receive(context)
         if not isinstance(data, bytes):
             raise MalformedRequestError("the call has no message")
-        request = await self._message_of(data)
+        request, guard = await self._message_of(data), self._guard
+        if guard is not None:
+            guard.judge(await guard.admit(context), request, context)
         async with aclosing(self._behaviour(request, context)) as responses:
             async for response in responses:
+                if guard is not None:
+                    guard.judge(await guard.admit(context), request, context)
                 yield response
 
     async def converse(self, _requests: object, context: Context) -> None:
@@ -199,7 +212,7 @@ class Method:
         data = b""
         least = WATCH_BYTES if self._name in BUSY_STREAMS else STREAM_BYTES
         try:
-            self._check(context)
+            await self._begin_stream(context)
             held = self._room.streams.hold(holder_of(context), least)
             async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
                 async for response in responses:
@@ -224,6 +237,12 @@ class Method:
                 held.release()
         self._record(self._name, "OK", (first or perf_counter()) - started)
 
+    async def _begin_stream(self, context: Context) -> None:
+        """Check who calls, and for whom the call is meant."""
+        if self._guard is not None:
+            await self._guard.admit(context)
+        self._check(context)
+
     async def _break_off(self, error: Exception, context: Context) -> None:
         """Write the error as the last line of a stream over REST, then break the stream off."""
         if "error" in self._response_class.DESCRIPTOR.fields_by_name:
@@ -239,6 +258,8 @@ class Method:
         connect.name_details(status, context)
         # Otherwise large refused messages stay in memory until the collector's next full pass.
         clear_frames(error.__traceback__)
+        if isinstance(error, UnauthenticatedError):
+            trailers = (*trailers, *CHALLENGE)
         self._record(self._name, code.name, perf_counter() - started)
         await context.abort(code, status.message, (*trailers_of(error, status), *trailers))
 
@@ -296,11 +317,12 @@ def handler(
     check: Check,
     tracing: CallTracing | None,
     json: connect.JsonMessages | None = None,
+    guard: Guard | None = None,
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """On the wire a call with one message is a stream of one message, so the node can choose when to
     read it.
     """
-    served = Method(method, behaviour, recorder, streams, room, check, json)
+    served = Method(method, behaviour, recorder, streams, room, check, json, guard)
     path = f"/{method.containing_service.full_name}/{method.name}"
     traced = partial(tracing.answering, path) if tracing else _untraced
     if method.client_streaming:

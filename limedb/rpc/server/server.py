@@ -18,6 +18,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from limedb.errors import ConfigError
 from limedb.ports import CallTracing, Recorder
 from limedb.rpc.server import connect, reflection
+from limedb.rpc.server.gate import Gate
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.memory import PEER_COPIES, Memory
 from limedb.rpc.server.method import Check, Context, Room, handler
@@ -104,7 +105,7 @@ class Listener(NamedTuple):
 
 class Server:
     """A node's server, with health and reflection. tracing: of telemetry, when it is on. memory: for
-    requests, answers and streams. gauge: of the process's memory.
+    requests, answers and streams. gauge: of the process's memory. gate: asks who calls; None: everybody may.
     """
 
     def __init__(
@@ -112,7 +113,9 @@ class Server:
         memory: Memory,
         tracing: CallTracing | None = None,
         gauge: Gauge | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        self._gate = gate
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_about_us)
         gauge = gauge or NoGauge()
         clock, large = (
@@ -165,6 +168,7 @@ class Server:
                     check,
                     self._tracing,
                     form(method),
+                    self._gate.guard(service.full_name, method.name) if self._gate else None,
                 )
                 for method in service.methods
             }

@@ -1,0 +1,78 @@
+"""What a node's settings make of identities: who is asked for a token, and what recognises it.
+
+It owns the choice of the parts, and reads the files of secrets. It must never put a secret into an error,
+a log line or the environment of another process.
+
+Tested in tests/scenarios/test_access.py.
+"""
+
+import asyncio
+
+from limedb.access.identities import Identities
+from limedb.access.peer_secret import PeerSecret
+from limedb.access.root import RootToken
+from limedb.access.tokens import read_secret
+from limedb.access.users import Users
+from limedb.config import Config
+from limedb.engine import Engine
+from limedb.errors import ConfigError
+from limedb.node.encryption import Encryption
+from limedb.observability.audit import AuditLog
+from limedb.ports import Authenticator, Clock
+from limedb.rpc.server.access_service import AccessServicer
+from limedb.rpc.server.gate import Gate
+from limedb.rpc.server.server import Server
+
+
+class Access:
+    """Identities of a node. encryption: by which nodes may prove who they are. ConfigError: a setting or a
+    file can't be used.
+    """
+
+    def __init__(self, config: Config, clock: Clock, encryption: Encryption) -> None:
+        self._enforces, self._clock, self._encryption = config.auth == "required", clock, encryption
+        if self._enforces and config.cluster_secret_file is None and not encryption.proves_nodes:
+            raise ConfigError(
+                "CLUSTER_SECRET_FILE",
+                "",
+                "set where AUTH=required and nodes have no certificates: it proves that they belong together",
+            )
+        path = config.cluster_secret_file
+        self.secret = PeerSecret(read_secret("CLUSTER_SECRET_FILE", path)) if path else None
+        self._others: list[Authenticator] = []
+        if config.root_token_file is not None:
+            self._others.append(RootToken(read_secret("ROOT_TOKEN_FILE", config.root_token_file)))
+        if config.jwt_keys_file is not None:
+            self._others.append(_jwts(config, clock))
+        self._audit = AuditLog(config.audit_log, config.node_url, clock.wall_ms) if config.audit_log else None
+        self._identities: Identities | None = None
+
+    def gate(self, engine: Engine) -> Gate:
+        """The entrance of the node, and the users of its cluster."""
+        self._users = Users(engine.coordinator, engine.scanner, self._clock)
+        self._identities = Identities([*self._others, self._users], self._clock)
+        self._gate = Gate(
+            self._identities, self.secret, self._audit, self._enforces, self._encryption.is_node
+        )
+        return self._gate
+
+    def serve(self, server: Server) -> None:
+        """Serve the management of users."""
+        server.add(AccessServicer(self._gate, self._users, self._clock))
+
+    async def close(self) -> None:
+        """End all looks, and write what waits."""
+        if self._identities is not None:
+            await self._identities.close()
+        if self._audit is not None:
+            await asyncio.to_thread(self._audit.close)
+
+
+def _jwts(config: Config, clock: Clock) -> Authenticator:
+    from limedb.access.jwts import Jwts  # slow to load, and seldom needed
+
+    for name, value in (("JWT_ISSUER", config.jwt_issuer), ("JWT_AUDIENCE", config.jwt_audience)):
+        if not value:
+            raise ConfigError(name, "", "set, together with JWT_KEYS_FILE: tokens for others must not count")
+    assert config.jwt_keys_file is not None  # noqa: S101 (the caller's condition)
+    return Jwts(config.jwt_keys_file, config.jwt_issuer, config.jwt_audience, config.jwt_roles_claim, clock)

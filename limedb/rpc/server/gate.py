@@ -1,0 +1,231 @@
+"""Who calls, and whether they may: asked before each call, and of each request within a session.
+
+It owns the way from a call's metadata to an identity, and the one place where rules are applied. It must
+never look at a path: the rules judge the decoded message. With AUTH=off it puts nothing in front of a
+call.
+
+Tested in tests/scenarios/test_access_rules.py.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from limedb.access.identities import Identities
+from limedb.access.peer_secret import HEADER as PROOF
+from limedb.access.peer_secret import PeerSecret
+from limedb.core.rights import Identity, Role
+from limedb.errors import LimeDBError, PermissionDeniedError, UnauthenticatedError, brief
+from limedb.ports import Audit
+from limedb.rpc.addressee import HEADER as MEANT
+from limedb.rpc.server.batch_rules import BATCHES
+from limedb.rpc.server.memory import Context as Call
+from limedb.rpc.server.memory import holder_of
+from limedb.rpc.server.rules import ACCESS, Audience, Rule, rule_of
+from limedb.wire.status import code_of
+
+TOKEN = "authorization"  # noqa: S105 (the name of a header)
+SCHEME = "bearer "
+KV = "limedb.v1.KVService"
+OPERATIONS = {
+    "batch_get": "BatchGet",
+    "batch_set": "BatchSet",
+    "get": "Get",
+    "set": "Set",
+    "delete": "Delete",
+}
+"""The RPC that each operation of a session stands for."""
+NODE = Identity("node", ())
+"""Any node of the cluster."""
+CHALLENGE = (("www-authenticate", 'Bearer realm="limedb"'),)
+"""The trailer of a call that needs a token: Envoy makes it a header of its answer 401."""
+
+Serve = Callable[[Any, Any], Awaitable[Any]]
+"""A unary method of a servicer."""
+
+
+class Shown(NamedTuple):
+    """What a caller shows: a token, or a node's proof for the node that it means."""
+
+    token: str = ""
+    proof: bytes = b""
+    meant: bytes = b""
+
+
+def shown_in(context: Call) -> Shown:
+    """What a caller shows. UnauthenticatedError: it isn't one token."""
+    token, proof, meant = "", b"", b""
+    for name, value in context.invocation_metadata() or ():  # type: ignore[attr-defined]
+        if name == TOKEN:
+            if token or not isinstance(value, str) or value[:7].lower() != SCHEME:
+                raise UnauthenticatedError("malformed")
+            token = value[7:].strip()
+        elif name == PROOF:
+            proof = value
+        elif name == MEANT:
+            meant = value
+    return Shown(token, proof, meant)
+
+
+class NoAudit(Audit):
+    """Writes nothing down."""
+
+    def record(self, who: str, peer: str, what: str, subject: str, outcome: str) -> None:
+        """Do nothing."""
+
+
+class Gate:
+    """The entrance of a node. enforces: AUTH=required; else only the management of users asks who calls.
+    secret: that nodes share; None: no caller proves by it to be a node. is_node: whether the caller proves so
+    by its certificate.
+    """
+
+    def __init__(
+        self,
+        identities: Identities,
+        secret: PeerSecret | None,
+        audit: Audit | None,
+        enforces: bool,
+        is_node: Callable[[Any], bool] = lambda _context: False,
+    ) -> None:
+        self._is_node = is_node
+        self._identities, self._secret, self._enforces = identities, secret, enforces
+        self.audit, self._writes = audit or NoAudit(), audit is not None
+
+    def guard(self, service: str, method: str) -> "Guard | None":
+        """The guard of an RPC; None: nobody is asked anything. LookupError: it has no rule."""
+        rule = rule_of(service, method)
+        if not self._enforces and service != ACCESS:
+            rule = Rule(Audience.PUBLIC, is_change=rule.is_change and self._writes)
+        if rule.audience is Audience.PUBLIC and not rule.is_change:
+            return None
+        return Guard(self, rule, service.rpartition(".")[2], method)
+
+    def session(self, context: Call, methods: Mapping[str, Serve]) -> dict[str, Serve]:
+        """The methods of a session, each of whose requests is judged. methods: by operation."""
+        shown = shown_in(context) if self._enforces else None
+        return {name: self._judged(shown, OPERATIONS[name], method) for name, method in methods.items()}
+
+    def _judged(self, shown: Shown | None, rpc: str, method: Serve) -> Serve:
+        guard = self.guard(KV, rpc)
+        if guard is None or shown is None:
+            return method
+
+        async def serve(request: Any, turn: Any) -> Any:  # noqa: ANN401 (as the method)
+            identity = self.known(shown) or await guard.recognised(shown, turn)
+            return await guard.serve(identity, method, request, turn)
+
+        return serve
+
+    def known(self, shown: Shown) -> Identity | None:
+        """Who shows it, if that is known at once."""
+        return self._identities.known(shown.token) if shown.token else None
+
+    async def recognise(self, shown: Shown, context: object = None) -> Identity:
+        """Who shows it, or calls with a certificate. UnauthenticatedError; UnavailableError: that can't be
+        said now.
+        """
+        if shown.proof:
+            if self._secret is None or not self._secret.proves(shown.meant, shown.proof):
+                raise UnauthenticatedError("unknown")
+            return NODE
+        if context is not None and not shown.token and self._is_node(context):
+            return NODE
+        return await self._identities.of(shown.token)
+
+    def forget(self) -> None:
+        """Recognise everybody anew: a user has changed."""
+        self._identities.forget()
+
+    async def caller(self, context: Call) -> Identity:
+        """Who calls. Errors as `recognise`."""
+        shown = shown_in(context)
+        return self.known(shown) or await self.recognise(shown, context)
+
+
+class Guard:
+    """The gate for one RPC."""
+
+    def __init__(self, gate: Gate, rule: Rule, service: str, method: str) -> None:
+        self._gate, self._rule, self._what = gate, rule, f"{service}/{method}"
+        self._batch = BATCHES[method] if rule.batch else None
+
+    async def admit(self, context: Call) -> Identity:
+        """Who calls, before the call's message is read. UnauthenticatedError, PermissionDeniedError;
+        UnavailableError: that can't be said now.
+        """
+        if self._rule.audience is Audience.PUBLIC:
+            return await self._anybody(context)
+        try:
+            shown = shown_in(context)
+            if (identity := self._gate.known(shown)) is None:
+                identity = await self._gate.recognise(shown, context)
+            if self._rule.audience is Audience.NODES and identity is not NODE:
+                raise PermissionDeniedError(identity.name, Role.NODE.value)
+        except (UnauthenticatedError, PermissionDeniedError) as error:
+            self._write("", context, "", error)
+            raise
+        return identity
+
+    async def recognised(self, shown: Shown, context: Call) -> Identity:
+        """As `admit`, for what a session showed at its beginning."""
+        try:
+            return await self._gate.recognise(shown)
+        except UnauthenticatedError as error:
+            self._write("", context, "", error)
+            raise
+
+    def judge(self, identity: Identity, request: object, context: Call) -> None:
+        """PermissionDeniedError: the caller may not ask that."""
+        if self._rule.judge is None:
+            return
+        try:
+            self._rule.judge(identity, request)
+        except PermissionDeniedError as error:
+            self._write(identity.name, context, _subject_of(request), error)
+            raise
+
+    async def serve(self, identity: Identity, method: Serve, request: Any, context: Any) -> Any:  # noqa: ANN401 (as the method)
+        """Answer a request as far as the caller may ask it. PermissionDeniedError."""
+        if self._batch is not None:
+            refused = partial(self._refused_part, identity, context)
+            return await self._batch(identity, request, lambda part: method(part, context), refused)
+        self.judge(identity, request, context)
+        if not self._rule.is_change or getattr(request, "dry_run", False):
+            return await method(request, context)
+        return await self._written_down(identity, method, request, context)
+
+    async def _written_down(self, identity: Identity, method: Serve, request: object, context: Any) -> Any:  # noqa: ANN401 (as the method)
+        subject = _subject_of(request)
+        try:
+            answer = await method(request, context)
+        except Exception as error:
+            self._write(identity.name, context, subject, error)
+            raise
+        self._gate.audit.record(identity.name, holder_of(context), self._what, subject, "OK")
+        return answer
+
+    def _refused_part(
+        self, identity: Identity, context: Call, error: PermissionDeniedError, key: str
+    ) -> None:
+        self._write(identity.name, context, brief(key), error)
+
+    def _write(self, who: str, context: Call, subject: str, error: Exception) -> None:
+        outcome = error.reason if isinstance(error, LimeDBError) else code_of(error).name
+        self._gate.audit.record(who, holder_of(context), self._what, subject, outcome)
+
+    async def _anybody(self, context: Call) -> Identity:
+        """Who calls, where that is only written down."""
+        try:
+            return await self._gate.caller(context)
+        except LimeDBError:
+            return Identity("", ())
+
+
+def _subject_of(request: object) -> str:
+    """What a request is about: a key or prefix, cut; a node; a user."""
+    for name in ("key", "prefix", "start", "url", "name"):
+        value = getattr(request, name, "")
+        if isinstance(value, str) and value:
+            return brief(value)
+    return ""

@@ -1,0 +1,165 @@
+"""What each RPC asks of its caller: one rule for every RPC of every service.
+
+It owns the rules, which judge a decoded message and never a path. It must never let an RPC without a rule be
+served: a node with one doesn't start.
+
+A rule asks for a role over all that the request names. Items of a batch are judged one by one, as Kafka
+does it with partitions: the outcome of each is its own, and the client library joins calls that have
+nothing to do with each other. A scan or a watch is refused as a whole unless all of its range is allowed:
+what lies outside would be missing without a sign.
+
+Tested in tests/scenarios/test_access_rules.py, for every RPC.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, NamedTuple
+
+from limedb.core.key_range import KeyRange, key_range
+from limedb.core.rights import Identity, Role, span_of
+from limedb.errors import PermissionDeniedError
+
+Judge = Callable[[Identity, Any], None]
+"""Raises PermissionDeniedError, given the caller and the decoded request."""
+
+
+class Audience(Enum):
+    """Who may call at all."""
+
+    PUBLIC = "public"
+    KNOWN = "known"
+    """All who are recognised: users and nodes."""
+    NODES = "nodes"
+
+
+class Rule(NamedTuple):
+    """What an RPC asks for. judge: of the request; None: its audience is all. batch: items are judged one
+    by one in place of that (`batch_rules.py`). is_change: its outcome goes to the audit log, too.
+    """
+
+    audience: Audience
+    judge: Judge | None = None
+    batch: bool = False
+    is_change: bool = False
+
+
+def need(identity: Identity, role: Role, is_allowed: bool) -> None:
+    """PermissionDeniedError: it isn't allowed, for want of a role."""
+    if not is_allowed:
+        raise PermissionDeniedError(identity.name, role.value)
+
+
+def _over_key(role: Role) -> Rule:
+    def judge(identity: Identity, request: Any) -> None:  # noqa: ANN401 (each RPC has its own)
+        if not identity.may(role, request.key):
+            raise PermissionDeniedError(identity.name, role.value)
+
+    return Rule(Audience.KNOWN, judge)
+
+
+def _anywhere(role: Role, is_change: bool = False) -> Rule:
+    def judge(identity: Identity, _request: object) -> None:
+        need(identity, role, identity.has(role))
+
+    return Rule(Audience.KNOWN, judge, is_change=is_change)
+
+
+def _over_all(role: Role) -> Rule:
+    def judge(identity: Identity, _request: object) -> None:
+        need(identity, role, identity.may_all(role, KeyRange()))
+
+    return Rule(Audience.KNOWN, judge)
+
+
+def _scan(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
+    """The cursor `after` isn't considered: it only leaves out what was returned before."""
+    keys = key_range(request.prefix, request.start, request.end)
+    need(identity, Role.READ, identity.may_all(Role.READ, keys))
+
+
+def _watch(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
+    if request.WhichOneof("what") == "key":
+        need(identity, Role.WATCH, identity.may(Role.WATCH, request.key))
+    else:
+        need(identity, Role.WATCH, identity.may_all(Role.WATCH, span_of(request.prefix)))
+
+
+_PUBLIC, _KNOWN, _NODES = Rule(Audience.PUBLIC), Rule(Audience.KNOWN), Rule(Audience.NODES)
+_BATCH = Rule(Audience.KNOWN, batch=True)
+_OPERATOR, _MEMBERSHIP = _anywhere(Role.OPERATOR), _anywhere(Role.OPERATOR, is_change=True)
+_USERS = _anywhere(Role.ADMIN, is_change=True)
+
+ACCESS = "limedb.v1.AccessService"
+
+RULES: dict[str, dict[str, Rule]] = {
+    "limedb.v1.KVService": {
+        "Get": _over_key(Role.READ),
+        "BatchGet": _BATCH,
+        "Set": _over_key(Role.WRITE),
+        "Delete": _over_key(Role.WRITE),
+        "BatchSet": _BATCH,
+        "SetDirect": _over_key(Role.ADMIN),  # it may leave a copy where the key doesn't belong
+        "ListKeys": _over_all(Role.READ),  # it names no range
+        "Scan": Rule(Audience.KNOWN, _scan),
+        "Watch": Rule(Audience.KNOWN, _watch),
+        "Session": _KNOWN,  # each request within it is judged as the RPC that it stands for
+    },
+    "limedb.v1.ClusterService": {
+        # Clients find their way with these two.
+        "GetState": _KNOWN,
+        "WatchCluster": _KNOWN,
+        "GetHealth": _PUBLIC,
+        "GetRing": _OPERATOR,
+        "GetGossip": _OPERATOR,
+        "LocateKey": _over_key(Role.READ),
+    },
+    "limedb.v1.AdminService": {
+        "GetStatus": _OPERATOR,
+        "PlanJoin": _OPERATOR,
+        "Decommission": _MEMBERSHIP,
+        "Remove": _MEMBERSHIP,
+        "Cancel": _MEMBERSHIP,
+        "Repair": _OPERATOR,
+        "Scrub": _OPERATOR,
+    },
+    ACCESS: {
+        "WhoAmI": _KNOWN,
+        # `access/users.py` judges further: over the rights of the user in question.
+        "AddUser": _USERS,
+        "ListUsers": _anywhere(Role.ADMIN),
+        "DeleteUser": _USERS,
+        "RotateToken": _USERS,
+    },
+    "limedb.v1.DashboardService": {"GetAsset": _PUBLIC},
+    "limedb.v1.GossipService": {"Exchange": _NODES},
+    "limedb.v1.TopologyService": dict.fromkeys(
+        ("Prepare", "Accept", "Pledge", "Learn", "Fetch", "GetProgress", "Ping"), _NODES
+    ),
+    "limedb.v1.ReplicaService": dict.fromkeys(
+        (
+            "Read",
+            "Apply",
+            "ScanTokens",
+            "ScanKeys",
+            "WatchChanges",
+            "Digest",
+            "ListEntries",
+            "Agree",
+            "Carry",
+        ),
+        _NODES,
+    ),
+    "grpc.health.v1.Health": dict.fromkeys(("Check", "Watch"), _PUBLIC),
+    "grpc.reflection.v1.ServerReflection": {"ServerReflectionInfo": _KNOWN},
+    "grpc.reflection.v1alpha.ServerReflection": {"ServerReflectionInfo": _KNOWN},
+}
+
+
+def rule_of(service: str, method: str) -> Rule:
+    """The rule for an RPC, by its full name. LookupError: there is none yet."""
+    try:
+        return RULES[service][method]
+    except KeyError:
+        raise LookupError(
+            f"{service}/{method} has no rule in limedb/rpc/server/rules.py: who may call it?"
+        ) from None
