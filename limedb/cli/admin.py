@@ -4,6 +4,7 @@ import click
 
 from limedb.cli import admin_screen as screen
 from limedb.cli.options import SECONDS, Command, Group, target_option
+from limedb.cli.users import new_secret, user
 from limedb.operator.admin import admin_client
 from limedb.tls.target import Target
 
@@ -28,7 +29,11 @@ _url = click.argument("url", metavar="URL")
     """,
 )
 def admin() -> None:
-    """Show and change the members of the cluster; repair it."""
+    """Show and change the members and users of the cluster; repair it."""
+
+
+admin.add_command(user)
+admin.add_command(new_secret)
 
 
 @admin.command(

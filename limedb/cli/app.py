@@ -40,7 +40,10 @@ _COMMANDS = {
     "import": ("limedb.cli.import_:import_", "Store the keys of a file."),
     "export": ("limedb.cli.export:export", "Write keys to a file."),
     "bench": ("limedb.cli.bench:bench", "Put load on a cluster, and measure or verify."),
-    "admin": ("limedb.cli.admin:admin", "Show and change the members of the cluster; repair it."),
+    "login": ("limedb.cli.login:login", "Store a token, which later commands show."),
+    "logout": ("limedb.cli.login:logout", "Forget a stored token."),
+    "whoami": ("limedb.cli.users:whoami", "Show who you are to the cluster."),
+    "admin": ("limedb.cli.admin:admin", "Show and change the members and users of the cluster; repair it."),
     "repair-topology": (
         "limedb.cli.repair_topology:repair_topology",
         "Give stopped nodes a sound topology if theirs is damaged or too few are left.",

@@ -80,6 +80,7 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
     "Where Envoy publishes operators' services (limedb admin), which each node has, too. Default: where all"
     " others are if only this machine reaches --host, otherwise nowhere."
 )
+@click.option("--auth", is_flag=True, help="Ask for tokens; DIR/root.token has one that may do everything.")
 @click.option(
     "-e", "settings", multiple=True, metavar="NAME=VALUE", callback=_settings, help="A setting of all nodes."
 )
@@ -132,6 +133,8 @@ def _show(launch: Launch, say: Callable[[str], None]) -> None:
     for node in launch.nodes:
         say(f"{node.name:<10} {node.url}  {node.log}")
     say("Try:")
+    if root := target.settings.get("ROOT_TOKEN_FILE") or launch.nodes[0].settings.get("ROOT_TOKEN_FILE"):
+        say(f"  export LIMEDB_TOKEN_FILE={root}; limedb whoami --target {target.address}")
     tls = target.target.tls
     if tls is not None:
         say(f"  export LIMEDB_CA={tls.ca}; limedb status --target {target.address}")

@@ -5,6 +5,7 @@ Tested in tests/cli/test_commands.py.
 
 import functools
 import math
+import os
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +17,7 @@ import click
 from limedb.config import address_of
 from limedb.core.moment import EXPIRY_RANGE, can_expire, moment_of
 from limedb.core.quorum import Level
+from limedb.operator.tokens import token_for
 from limedb.tls.target import HTTPS, Target, client_tls
 
 
@@ -79,14 +81,25 @@ COUNT = click.IntRange(1, MAX_COUNT)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+def _note_token_file(context: click.Context, _option: click.Parameter, path: Path | None) -> None:
+    context.meta[_TOKEN_FILE] = path
+
+
+_TOKEN_FILE = "limedb.token-file"  # noqa: S105 (where click keeps the option)
+
+
 def with_tls(command: "Callable[..., None]") -> "Callable[..., None]":
-    """Add the files of TLS to a command that has an option --target, and give it a Target instead of text."""
+    """Add the files of TLS, and of a token, to a command that has an option --target, and give it a Target
+    instead of text.
+    """
 
     @functools.wraps(command)
     def run(*args: Any, target: str, **options: Any) -> None:  # noqa: ANN401 (click's own)
         ca, cert, key = (options.pop(name) for name in ("tls_ca", "tls_cert", "tls_key"))
-        tls = client_tls(ca, cert, key, target.startswith(HTTPS))
-        command(*args, target=Target(target.removeprefix(HTTPS), tls), **options)
+        tls, address = client_tls(ca, cert, key, target.startswith(HTTPS)), target.removeprefix(HTTPS)
+        file = click.get_current_context().meta.get(_TOKEN_FILE)
+        token = token_for(address.partition(",")[0].strip(), file, os.environ)
+        command(*args, target=Target(address, tls, token), **options)
 
     for option in reversed(_TLS_OPTIONS):
         run = option(run)
@@ -105,11 +118,16 @@ _TLS_OPTIONS = (
     click.option(
         "--key", "tls_key", type=_FILE, metavar="FILE", envvar="LIMEDB_KEY", help="The key of --cert.",
     ),
+    click.option(
+        "--token-file", type=click.Path(path_type=Path), metavar="FILE", envvar="LIMEDB_TOKEN_FILE",
+        expose_value=False, callback=_note_token_file,
+        help="A file with the token to show. Default: that of LIMEDB_TOKEN, else of `limedb login`.",
+    ),
 )  # fmt: skip
 
 
 def target_option(command: "Callable[..., None]") -> "Callable[..., None]":
-    """Add --target and the files of TLS to a command, which gets a Target."""
+    """Add --target and the files for it to a command, which gets a Target."""
     option = click.option(
         "--target",
         default="localhost:8484",

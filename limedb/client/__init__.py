@@ -17,6 +17,7 @@ from limedb.client.scans import Entry
 from limedb.client.sync import SyncClient
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
 from limedb.client.watches import Change
+from limedb.tls.bearer import Token
 from limedb.tls.target import PathText
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "SyncClient",
     "SyncFeed",
     "SyncWatch",
+    "Token",
     "Value",
     "Watch",
     "connect",
@@ -50,6 +52,7 @@ def connect(
     tls_ca: PathText | None = None,
     tls_cert: PathText | None = None,
     tls_key: PathText | None = None,
+    token: Token | None = None,
 ) -> Client:
     """Return a client of the cluster behind the addresses of nodes or of Envoy, "host:port,host:port". Use it
     with `async with`, or call `open` and `close`.
@@ -68,9 +71,13 @@ def connect(
     also does with addresses such as https://host:port; without tls_ca, certificates then come from a public
     CA. tls_cert, tls_key: the client's own certificate, where nodes ask for one. Connections made after the
     files have changed use the new ones.
+
+    token: by which nodes recognise the caller, where they ask for one; or a function that returns it,
+    quickly: it is asked at each call and each new session, so it may return a newer one before the last
+    expires.
     """
     tls = tls_of(addresses, tls_ca, tls_cert, tls_key)
-    return Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id, tls)
+    return Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id, tls, token)
 
 
 def connect_sync(
@@ -85,9 +92,12 @@ def connect_sync(
     tls_ca: PathText | None = None,
     tls_cert: PathText | None = None,
     tls_key: PathText | None = None,
+    token: Token | None = None,
 ) -> SyncClient:
     """Return the same for code without asyncio. Use it with `with`, from any number of threads."""
     tls = tls_of(addresses, tls_ca, tls_cert, tls_key)
     return SyncClient(
-        lambda: Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id, tls)
+        lambda: Client(
+            addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id, tls, token
+        )
     )

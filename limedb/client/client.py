@@ -25,6 +25,7 @@ from limedb.client.arguments import (
     moment_ms,
     of_each,
     seconds_of,
+    token_of,
 )
 from limedb.client.feeds import Feed, Watch, singly
 from limedb.client.node_connection import NodeConnection
@@ -42,6 +43,7 @@ from limedb.errors import (
     ValueTooLargeError,
     brief,
 )
+from limedb.tls.bearer import Token
 from limedb.tls.target import ClientTls
 from limedb.wire.expiry import expire_at as set_moment
 from limedbpb.v1 import kv_pb2, record_pb2
@@ -57,10 +59,12 @@ class Client(Openable):
     together.
 
     Errors, all under LimeDBError: InvalidRequestError (and its InvalidKeyError, ValueTooLargeError): the
-    request makes no sense. UnavailableError: nothing was done; its LevelUnreachableError: too few replicas
-    are up; its OutcomeUnknownError: a write may take effect; its ClientStateError: the client isn't open
-    here. RequestTimeoutError: time ran out, and nothing was written. StoreFullError: the node has no room.
-    RemoteError: a node's own error, of a class that this version doesn't know.
+    request makes no sense. UnauthenticatedError: the token isn't valid, or there is none;
+    PermissionDeniedError: its holder may not do this. UnavailableError: nothing was done; its
+    LevelUnreachableError: too few replicas are up; its OutcomeUnknownError: a write may take effect; its
+    ClientStateError: the client isn't open here. RequestTimeoutError: time ran out, and nothing was
+    written. StoreFullError: the node has no room. RemoteError: a node's own error, of a class that this
+    version doesn't know.
     """
 
     def __init__(
@@ -73,16 +77,19 @@ class Client(Openable):
         patient: bool = False,
         cluster_id: str = "",
         tls: ClientTls | None = None,
+        token: Token | None = None,
     ) -> None:
         self._addresses, self._cluster_id = addresses_of(addresses), cluster_of(cluster_id)
-        self._tls = tls
+        self._tls, self._token = tls, token_of(token)
         self._level = level_of(consistency)
         self._follow: Follow = follow_of(follow_ring)
         self._idempotent, self._patient = flag("idempotent", idempotent), flag("patient", patient)
         super().__init__(self._make, seconds_of(timeout))
 
     def _make(self) -> RetryingExecutor:
-        routing = Routing(self._addresses, self._follow, self._patient, self._cluster_id, self._tls)
+        routing = Routing(
+            self._addresses, self._follow, self._patient, self._cluster_id, self._tls, self._token
+        )
         return RetryingExecutor(routing, self._patient)
 
     @overload

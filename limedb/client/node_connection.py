@@ -17,10 +17,11 @@ import grpc
 from limedb.aio.retrying import Budget, Pauses
 from limedb.client.asked_cluster import AskedCluster
 from limedb.client.batches import MAX_ITEMS, Batch, Reads, Writes
+from limedb.client.denials import denial_of
 from limedb.client.outcomes import NoAnswer, Outcome
 from limedb.client.stream import Stream
 from limedb.core.round_trips import RoundTrips
-from limedb.errors import ConfigError, WrongClusterError
+from limedb.errors import ConfigError, UnauthenticatedError, WrongClusterError
 from limedb.tls.dialling import open_aio_channel
 from limedb.tls.target import Target
 from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
@@ -67,9 +68,10 @@ class NodeConnection:
 
     is_up: it answered its last ping, and no session has broken since. url: the name that it gave; behind a
     proxy, that of any of several nodes. reason: why it is down; pings_failed: how many pings it left
-    unanswered, or answered as a node of another cluster; pings_misled: the latter; has_refused: soon after
-    the client began, it refused, or nothing listened there; misled: it belongs to another cluster, so it gets
-    no calls. ping_seconds: the least time to answer a ping.
+    unanswered, or answered as a node of another cluster or one that doesn't know this client; pings_misled:
+    the latter two; has_refused: soon after the client began, it refused, or nothing listened there; misled:
+    it belongs to another cluster, so it gets no calls; denied: why it doesn't know this client. ping_seconds:
+    the least time to answer a ping.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class NodeConnection:
         self.address, self.url, self.is_up, self.reason = target.address, "", False, "not reached yet"
         self.pings_failed, self.pings_misled, self.has_refused = 0, 0, False
         self.misled: WrongClusterError | None = None
+        self.denied: UnauthenticatedError | None = None
         self._cluster = cluster
         self._budget, self._trips = budget, RoundTrips(ping_seconds, max(LONGEST_PING_SECONDS, ping_seconds))
         self._sessions, self._changed = sessions, changed
@@ -146,12 +149,14 @@ class NodeConnection:
             state = await self._stub.GetState(cluster_pb2.GetStateRequest(), timeout=timeout)
         except grpc.aio.AioRpcError as error:
             self.reason = f"{error.code().name}: {error.details()}"
+            self.denied = denial_of(self.address, error)
             self.pings_failed += 1
+            self.pings_misled += self.denied is not None
             is_late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             self.has_refused = not is_late and self._loop.time() - self._made < REFUSED_SECONDS
             return False
         self._trips.measured(self._loop.time() - began)
-        self.url = state.node_url
+        self.url, self.denied = state.node_url, None
         if state.status != "active":
             self.reason = f"{state.node_url} is {state.status}: {state.problem or 'it takes no requests now'}"
             return False

@@ -17,7 +17,14 @@ from limedb.client.node_connection import PATIENT_PING_SECONDS, PING_SECONDS, No
 from limedb.config import address_of
 from limedb.core.layout import Layout
 from limedb.core.topology import Member, MemberState, Phase, Topology
-from limedb.errors import InvalidRequestError, UnavailableError, WrongClusterError
+from limedb.errors import (
+    InvalidRequestError,
+    LimeDBError,
+    UnauthenticatedError,
+    UnavailableError,
+    WrongClusterError,
+)
+from limedb.tls.bearer import Token
 from limedb.tls.diagnosis import why
 from limedb.tls.target import ClientTls, Target
 from limedb.wire.cluster_header import Metadata
@@ -49,7 +56,8 @@ def follow_of(follow_ring: object) -> Follow:
 class Routing:
     """The ways into a cluster. addresses: where to begin; follow, patient: see `connect`. A patient client
     also gives a busy node more time before it sends that node's unanswered calls elsewhere. cluster_id: the
-    cluster's; empty: that of the node which answers first. Nodes of another one get no calls.
+    cluster's; empty: that of the node which answers first. Nodes of another one get no calls. token: to
+    show; None: none.
     """
 
     def __init__(
@@ -59,8 +67,9 @@ class Routing:
         patient: bool = False,
         cluster_id: str = "",
         tls: ClientTls | None = None,
+        token: Token | None = None,
     ) -> None:
-        self._tls = tls
+        self._tls, self._token = tls, token
         self._cluster, self._is_named = AskedCluster(cluster_id), bool(cluster_id)
         self._follow, self._ping = follow, PATIENT_PING_SECONDS if patient else PING_SECONDS
         self._loop = asyncio.get_running_loop()
@@ -77,13 +86,15 @@ class Routing:
 
     async def start(self, deadline: float, waits: bool = False) -> None:
         """Return once calls have a way. UnavailableError: each address has refused, or none has answered by
-        the deadline; its WrongClusterError: they lead to another cluster. InvalidRequestError: they lead to
-        several clusters, and none was named. waits: a refusal is no answer, as while the cluster starts.
+        the deadline; its WrongClusterError: they lead to another cluster. UnauthenticatedError: they don't
+        know this client. InvalidRequestError: they lead to several clusters, and none was named. waits: a
+        refusal is no answer, as while the cluster starts.
         """
         while not any(node.is_up for node in self._seeds.values()):
-            is_over = self._is_misled() if waits else self._all_refused()
+            denied = self._denied()
+            is_over = self._is_misled() or denied is not None if waits else self._all_refused()
             if is_over or self._is_closed or not await self._wait_change(deadline):
-                raise self._misled() or await self._no_answer()
+                raise self._misled() or denied or await self._no_answer()
         await self._wait_pinged(self._seeds, min(deadline, self._loop.time() + DIRECT_SECONDS))
         if not self._is_named and (misled := self._misled()) is not None:
             raise InvalidRequestError(
@@ -133,10 +144,12 @@ class Routing:
                 return UnavailableError(f"{address}: {reason}; tls_ca, tls_cert and tls_key name the files")
         return UnavailableError(f"nothing answers: {self.trouble()}; is a node or Envoy running there?")
 
-    def no_way(self) -> UnavailableError:
+    def no_way(self) -> LimeDBError:
         """Return the error of a call that has no way: a WrongClusterError if all addresses lead to another
-        cluster, as where it was made anew.
+        cluster, as where it was made anew; UnauthenticatedError if none knows this client any longer.
         """
+        if not self._is_closed and (denied := self._denied()) is not None:
+            return UnauthenticatedError(denied.why)
         misled = self._misled()
         if not self._is_closed and misled is not None and self._is_misled():
             return WrongClusterError(misled.node_url, misled.cluster_id, misled.asked)
@@ -159,7 +172,7 @@ class Routing:
         await asyncio.gather(*(node.close() for node in nodes), *self._closing)
 
     def _node(self, address: str, sessions: int) -> NodeConnection:
-        target = Target(address, self._tls)
+        target = Target(address, self._tls, self._token)
         return NodeConnection(target, sessions, self._changed, self.budget, self._cluster, self._ping)
 
     # --- choosing
@@ -197,8 +210,16 @@ class Routing:
 
     def _all_refused(self) -> bool:
         return all(
-            not node.is_up and (node.has_refused or node.misled is not None) for node in self._seeds.values()
+            not node.is_up and (node.has_refused or node.misled is not None or node.denied is not None)
+            for node in self._seeds.values()
         )
+
+    def _denied(self) -> UnauthenticatedError | None:
+        """Return why this client isn't known, if no address is up and one of them says so."""
+        seeds = self._seeds.values()
+        if any(node.is_up for node in seeds):
+            return None
+        return next((node.denied for node in seeds if node.denied is not None), None)
 
     def _is_misled(self) -> bool:
         return all(not node.is_up and node.misled is not None for node in self._seeds.values())

@@ -15,6 +15,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from limedb.client.batches import Batch
+from limedb.client.denials import is_denial
 from limedb.client.outcomes import NoAnswer
 from limedb.errors import InvalidRequestError
 from limedb.wire.cluster_header import Metadata
@@ -152,7 +153,11 @@ class Stream:
         self.heard = self._loop.time()
         response = kv_pb2.SessionResponse.FromString(data)
         sent = self._sent.pop(response.id, None)
-        if sent is not None:  # else its time ran out before
+        if sent is not None and is_denial(response):
+            sent.timer.cancel()
+            sent.batch.resolve_all(NoAnswer(self._address, response.error.message, begun=False))
+            self._call.cancel()  # the next session shows the token of its moment
+        elif sent is not None:  # else its time ran out before
             sent.timer.cancel()
             for part in sent.batch.take(self._address, response):
                 self.send(part)

@@ -20,6 +20,7 @@ from limedb.launch.addresses import LOOPBACK, Address, parse_address
 from limedb.launch.certificates import LocalCertificates
 from limedb.launch.envoy import EnvoyOptions, EnvoyTls, Followed, Upstream
 from limedb.launch.records import ENVOY, Folder, Launch, Service
+from limedb.launch.secrets import auth_settings
 from limedb.wire import descriptors
 
 MAX_NODES = 64
@@ -37,7 +38,8 @@ class LaunchPlan:
     """A cluster to start. host, port: of Envoy. settings: environment variables for every node. empty: it may
     begin anew though nodes had data in the folder, and none has any now. tls: whether all of it speaks TLS,
     with certificates in its folder. access: to Envoy. If it has no place for operators' services, they are
-    with all others where only this machine reaches Envoy, and otherwise nowhere.
+    with all others where only this machine reaches Envoy, and otherwise nowhere. auth: whether nodes ask
+    for tokens, by secrets in its folder.
     """
 
     folder: Folder
@@ -51,6 +53,7 @@ class LaunchPlan:
     empty: bool = False
     tls: bool = False
     access: Access = field(default_factory=Access)
+    auth: bool = False
 
     @property
     def listen(self) -> Address:
@@ -79,6 +82,8 @@ def make_launch(plan: LaunchPlan) -> Launch:
     if plan.tls:
         _check_peer_ports(plan)
     plan.folder.path.mkdir(parents=True, exist_ok=True)
+    if plan.auth:
+        plan = replace(plan, settings={**auth_settings(plan.folder.path), **plan.settings})
     nodes = tuple(_node(plan, index) for index in range(plan.nodes))
     first = config.load(nodes[0].settings)  # this reports a bad setting once, instead of in four logs
     return Launch(nodes, _envoy(plan, first) if plan.with_envoy else None, plan.whole_access)

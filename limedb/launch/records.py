@@ -21,6 +21,7 @@ from limedb.launch.access import Access
 from limedb.launch.addresses import parse_address
 from limedb.launch.certificates import client_files
 from limedb.launch.processes import Pid
+from limedb.launch.secrets import token_for
 from limedb.tls.target import ClientTls, Target
 from limedb.wire.audience import ON_REQUEST
 
@@ -45,11 +46,11 @@ class Service:
 
     @property
     def target(self) -> Target:
-        """Where its clients reach it, with TLS if it speaks that."""
-        ca = self.settings.get("TLS_CA")
+        """Where its clients reach it, with TLS if it speaks that, and a token if it asks for one."""
+        ca, token = self.settings.get("TLS_CA"), token_for(self.settings)
         if not ca:
-            return Target(self.address)
-        return Target(self.address, ClientTls(Path(ca), *client_files(Path(ca))))
+            return Target(self.address, token=token)
+        return Target(self.address, ClientTls(Path(ca), *client_files(Path(ca))), token)
 
     @property
     def state(self) -> str:

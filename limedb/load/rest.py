@@ -18,6 +18,7 @@ from yarl import URL
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, RemoteError, RequestTimeoutError, UnavailableError, reason_from
 from limedb.load.target import Target
+from limedb.tls.bearer import bearer
 from limedb.tls.target import Target as Asked
 from limedb.tls.target import target_of
 from limedb.wire import status as wire
@@ -77,6 +78,7 @@ async def rest_target(
     """
     to = target_of(asked)
     headers = {"content-type": "application/json"} | ({"x-limedb-node": node_url} if node_url else {})
+    headers |= dict(bearer(to.token))
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=workers, ssl=_context(to)),
         timeout=aiohttp.ClientTimeout(total=timeout),

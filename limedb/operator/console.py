@@ -16,6 +16,7 @@ from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError, Un
 from limedb.operator import console_convert as convert
 from limedb.operator.call_errors import error_of
 from limedb.operator.console_values import Gossip, KeyPage, KeyRow, Owner
+from limedb.tls.bearer import Token
 from limedb.tls.dialling import open_aio_channel
 from limedb.tls.target import ClientTls, Target
 from limedb.wire.channels import options_for
@@ -31,15 +32,16 @@ ELSEWHERE = (UnavailableError, RequestTimeoutError, UnsupportedError)
 
 
 class ConsoleCalls:
-    """Asks nodes. timeout: seconds for each call. tls: None: in the clear.
+    """Asks nodes. timeout: seconds for each call. tls: None: in the clear. token: to show; None:
+    none.
 
     Every call takes addresses (host:port), and tries one after another until one answers. It raises
     UnavailableError if none does, RequestTimeoutError if the last was too slow, UnsupportedError if the last
     has no such call, and RemoteError if a node answers with an error.
     """
 
-    def __init__(self, timeout: float, tls: ClientTls | None = None) -> None:
-        self._timeout, self._tls = timeout, tls
+    def __init__(self, timeout: float, tls: ClientTls | None = None, token: Token | None = None) -> None:
+        self._timeout, self._tls, self._token = timeout, tls, token
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def gossip(self, node_url: str, addresses: Iterable[str]) -> Gossip:
@@ -105,6 +107,6 @@ class ConsoleCalls:
 
     def _channel(self, address: str) -> grpc.aio.Channel:
         if address not in self._channels:
-            target = Target(address, self._tls)
+            target = Target(address, self._tls, self._token)
             self._channels[address] = open_aio_channel(target, options_for(self._timeout))
         return self._channels[address]

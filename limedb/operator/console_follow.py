@@ -15,6 +15,7 @@ from limedb.aio.retrying import LONGEST_LOOK_SECONDS, Pauses
 from limedb.aio.whole_reads import whole
 from limedb.operator import console_convert as convert
 from limedb.operator.console_values import Lost, Sample
+from limedb.tls.bearer import Token
 from limedb.tls.dialling import open_aio_channel
 from limedb.tls.target import ClientTls, Target
 from limedb.wire.channels import options_for
@@ -33,10 +34,17 @@ FIRST_PAUSE_SECONDS = 0.5
 class Follower:
     """Follows the cluster behind some addresses (host:port). late: a node whose sample is more seconds late
     counts as lost, since it may hang while its connection stays open. tls: None: in the clear.
+    token: to show; None: none.
     """
 
-    def __init__(self, addresses: tuple[str, ...], late: float, tls: ClientTls | None = None) -> None:
-        self._tls = tls
+    def __init__(
+        self,
+        addresses: tuple[str, ...],
+        late: float,
+        tls: ClientTls | None = None,
+        token: Token | None = None,
+    ) -> None:
+        self._tls, self._token = tls, token
         self._silence = INTERVAL_MS / 1000 + late
         self._seeds, self._others = addresses, addresses[:0]
         self._current = addresses[0]
@@ -75,7 +83,9 @@ class Follower:
     async def _through(self, address: str) -> AsyncGenerator[Sample | Lost, None]:
         """Yield the samples of one node, then the reason why there are no more."""
         reason = "it ended the stream"
-        async with open_aio_channel(Target(address, self._tls), options_for(self._silence)) as channel:
+        async with open_aio_channel(
+            Target(address, self._tls, self._token), options_for(self._silence)
+        ) as channel:
             stub = cluster_pb2_grpc.ClusterServiceStub(channel)
             call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=INTERVAL_MS))
             try:

@@ -5,12 +5,13 @@ It owns these values. It must never open a channel, nor import gRPC: the command
 Tested in tests/tls/test_dialling.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from limedb.errors import ConfigError
+from limedb.tls.bearer import Token
 
 PathText = str | PathLike[str]
 HTTPS = "https://"
@@ -59,14 +60,16 @@ class Files(TypedDict):
     tls_ca: Path | None
     tls_cert: Path | None
     tls_key: Path | None
+    token: Token | None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A node or Envoy to ask. address: host:port. tls: None: in the clear."""
+    """A node or Envoy to ask. address: host:port. tls: None: in the clear. token: to show; None: none."""
 
     address: str
     tls: ClientTls | None = None
+    token: Token | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.address
@@ -80,11 +83,11 @@ class Target:
     def files(self) -> "Files":
         """The arguments of `connect` besides."""
         tls = self.tls or ClientTls()
-        return Files(tls_ca=tls.ca, tls_cert=tls.cert, tls_key=tls.key)
+        return Files(tls_ca=tls.ca, tls_cert=tls.cert, tls_key=tls.key, token=self.token)
 
     def at(self, address: str) -> "Target":
         """The same at another address."""
-        return Target(address, self.tls)
+        return Target(address, self.tls, self.token)
 
 
 def target_of(where: Target | str) -> Target:

@@ -33,8 +33,9 @@ class TuiSession:
 
     def __init__(self, target: Target | str, seconds: float) -> None:
         self._seconds, self._target = seconds, target_of(target)
-        tls, addresses = self._target.tls, addresses_of(self._target.address)
-        self._follower, self._calls = Follower(addresses, seconds, tls), ConsoleCalls(seconds, tls)
+        shown = self._target.tls, self._target.token
+        self._follower = Follower(addresses_of(self._target.address), seconds, *shown)
+        self._calls = ConsoleCalls(seconds, *shown)
         self._client: Client | None = None
         self._opening = asyncio.Lock()
         self._own = self._met = ""

@@ -117,10 +117,11 @@ def running_cluster(
     env: Mapping[str, str] | None = None,
     envoy: bool = True,
     access: Sequence[str] = (),
+    auth: bool = False,
 ) -> Iterator[RunningCluster]:
     """A cluster in tmp_path/cluster, ready, for the time of the block. env: settings of all nodes, besides
     QUICK; variables that are no settings reach them by the environment. access: options of the command that
-    open Envoy further.
+    open Envoy further. auth: nodes ask for tokens; root.token in its folder has one.
     """
     folder = tmp_path / "cluster"
     settings = [
@@ -133,6 +134,7 @@ def running_cluster(
     with free_ports(nodes + 1) as ports:
         options = ["--nodes", str(nodes), "--port", str(ports[0]), "--base-port", str(ports[1]), *settings]
         options += [*access] if envoy else ["--no-envoy"]
+        options += ["--auth"] if auth else []
         try:
             done = limedb("cluster", "start", "--detach", "--data-dir", str(folder), *options, env=others)
             assert done.returncode == 0, done.stderr

@@ -151,5 +151,5 @@ def test_a_target_goes_on_to_other_addresses_with_the_same_files() -> None:
     tls = ClientTls(Path("a"), Path("c"), Path("k"))
     other = Target("a:1", tls).at("b:2")
     assert (str(other), other.url, other.tls) == ("b:2", "https://b:2", tls)
-    assert other.files == {"tls_ca": tls.ca, "tls_cert": tls.cert, "tls_key": tls.key}
+    assert other.files == {"tls_ca": tls.ca, "tls_cert": tls.cert, "tls_key": tls.key, "token": None}
     assert Target("a:1").url == "a:1"

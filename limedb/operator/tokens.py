@@ -1,0 +1,76 @@
+"""The tokens that a person has: in a file, in the environment, or as `limedb login` stored them.
+
+It owns where they are looked for, and their file. It must never give a token to an address other than the one
+that it was stored for.
+
+Tested in tests/operator/test_tokens.py.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from limedb.errors import ConfigError
+
+VARIABLE = "LIMEDB_TOKEN"
+
+
+def token_for(address: str, file: Path | None, environ: Mapping[str, str]) -> str | None:
+    """The token for an address (host:port): of the file, else of LIMEDB_TOKEN, else the stored one; None:
+    there is none. ConfigError: a file can't be used.
+    """
+    if file is not None:
+        return _read(file)
+    return environ.get(VARIABLE, "").strip() or stored(environ).get(address)
+
+
+def stored_at(environ: Mapping[str, str]) -> Path:
+    """The file of stored tokens."""
+    base = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".config"
+    return Path(base) / "limedb" / "tokens.json"
+
+
+def stored(environ: Mapping[str, str]) -> dict[str, str]:
+    """The stored tokens, by address. ConfigError: others can read the file, or it isn't ours."""
+    path = stored_at(environ)
+    try:
+        mode, content = path.stat().st_mode, json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError("tokens", path, f"a file of `limedb login`: {type(error).__name__}") from None
+    if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError("tokens", path, f"a file that others can't read: chmod 600 {path}")
+    if not isinstance(content, dict):
+        raise ConfigError("tokens", path, "a file of `limedb login`")
+    return {str(address): str(token) for address, token in content.items()}
+
+
+def store(address: str, token: str | None, environ: Mapping[str, str]) -> Path:
+    """Store the token for an address, or forget it; return the file. ConfigError, OSError."""
+    path = stored_at(environ)
+    tokens = stored(environ)
+    if token is None:
+        tokens.pop(address, None)
+    else:
+        tokens[address] = token
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(tokens, file)
+    fresh.replace(path)
+    return path
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError("--token-file", path, f"a file that can be read: {why}") from None
+    if len(text.split()) != 1:
+        raise ConfigError("--token-file", path, "a file with one token")
+    return text
