@@ -1,9 +1,11 @@
 import { useEffect } from "react";
+import { useSession } from "./api/session";
 import { PAGES, useRoute } from "./lib/router";
 import { DataPage } from "./pages/data/data-page";
 import { NodesPage } from "./pages/nodes/nodes-page";
 import { OverviewPage } from "./pages/overview/overview-page";
 import { SeedPage } from "./pages/seed/seed-page";
+import { SignInPage } from "./pages/sign-in/sign-in-page";
 import { Palette } from "./shell/palette";
 import { Sidebar } from "./shell/sidebar";
 import { TopBar } from "./shell/top-bar";
@@ -16,11 +18,13 @@ const SCREENS: Record<string, () => React.JSX.Element> = {
 
 export function App() {
   const { path } = useRoute();
+  const { isAsked } = useSession();
   const title = PAGES.find((page) => page.path === path)?.title ?? "Overview";
   const Screen = SCREENS[path] ?? OverviewPage;
   useEffect(() => {
-    document.title = `${title} · LimeDB`;
-  }, [title]);
+    document.title = `${isAsked ? "Sign in" : title} · LimeDB`;
+  }, [title, isAsked]);
+  if (isAsked) return <SignInPage />;
   return (
     <div className="min-h-dvh md:grid md:grid-cols-[11.5rem_1fr]">
       <Sidebar />

@@ -1,4 +1,5 @@
 import type { Feed } from "../api/cluster-feed";
+import { signOut, useSession } from "../api/session";
 import { useCluster } from "../api/use-feed";
 import { hostOf } from "../lib/format";
 import { toggleTheme, useTheme } from "../lib/theme";
@@ -30,6 +31,7 @@ function FeedMark({ feed }: { feed: Feed }) {
 export function TopBar({ title }: { title: string }) {
   const feed = useCluster();
   const theme = useTheme();
+  const { hasToken } = useSession();
   return (
     <header className="sticky top-0 z-10 flex h-12 items-center gap-3 border-line border-b bg-ground/90 px-3 backdrop-blur md:px-4">
       <h1 className="font-semibold text-[15px]">{title}</h1>
@@ -39,6 +41,11 @@ export function TopBar({ title }: { title: string }) {
           <Icon name="search" />
           <kbd className="hidden font-sans text-xs sm:inline">Ctrl K</kbd>
         </Button>
+        {hasToken && (
+          <Button kind="ghost" onClick={() => signOut()}>
+            Sign out
+          </Button>
+        )}
         <Button
           kind="ghost"
           onClick={toggleTheme}
