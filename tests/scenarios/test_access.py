@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from limedb.access.tokens import new_secret, write_secret
 from limedb.client import Client, connect
 from limedb.core.reserved import PREFIX
 from limedb.errors import PermissionDeniedError, UnauthenticatedError
@@ -342,6 +343,36 @@ def test_a_stranger_to_the_secret_is_no_peer(asking: Asking, tmp_path: Path) -> 
     members = json.loads(asking.limedb("admin", "status", "-o", "json"))
     assert len(members["members"]) == 3
     assert not members.get("others")
+
+
+def test_tokens_can_be_required_node_by_node(tmp_path: Path) -> None:
+    """A node that has the secret proves itself, though it asks nobody yet."""
+    for name in ("root", "cluster"):
+        write_secret(tmp_path / name, new_secret())
+    token = (tmp_path / "root").read_text().strip()
+    secrets = {
+        "CLUSTER_SECRET_FILE": str(tmp_path / "cluster"),
+        "ROOT_TOKEN_FILE": str(tmp_path / "root"),
+        "GOSSIP_INTERVAL": "500ms",
+    }
+    with free_ports(2) as (port, other):
+        urls = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{other}"
+        first = {"NODE_URL": urls[0], "NODE_PEERS": urls[1], "AUTH": "required", **secrets}
+        second = {"NODE_URL": urls[1], "NODE_PEERS": urls[0], "AUTH": "off", **secrets}
+        with (
+            starting_node(tmp_path / "first", port, first) as asks,
+            running_node(tmp_path / "second", other, second) as open_,
+        ):
+            shown = {"LIMEDB_TOKEN": token}
+            limedb("admin", "user", "add", "early", "--role", "read", "--target", open_, env=shown)
+            everywhere = ("--consistency", "all", "--target")
+            wait_for("both", lambda: limedb("set", "a", "1", *everywhere, open_).stdout == "OK\n")
+            assert "needs a token" in limedb("set", "a", "2", *everywhere, asks).stderr
+            known = limedb("set", "a", "2", *everywhere, asks, env=shown)
+            assert known.stdout == "OK\n", known.stderr
+            assert limedb("get", "a", "--target", open_).stdout == "2\n"
+            users = limedb("admin", "user", "list", "-o", "json", "--target", asks, env=shown)
+            assert [user["name"] for user in json.loads(users.stdout)] == ["early"]
 
 
 def test_reserved_keys_are_refused_without_authentication_too(tmp_path: Path) -> None:
