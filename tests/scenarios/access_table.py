@@ -54,7 +54,7 @@ CASES: dict[str, Case] = {
     "KVService/Get": Case("read", lambda key: kv_pb2.GetRequest(key=key)),
     "KVService/Set": Case("write", _write("SetRequest")),
     "KVService/Delete": Case("write", lambda key: kv_pb2.DeleteRequest(key=key)),
-    "KVService/SetDirect": Case("admin", _write("SetDirectRequest")),
+    "KVService/SetDirect": Case("admin", _write("SetDirectRequest"), is_at_envoy=False),
     "KVService/ListKeys": Case("read", is_whole=True),
     "KVService/BatchGet": Case("read", lambda key: kv_pb2.BatchGetRequest(keys=[key])),
     "KVService/BatchSet": Case(
@@ -84,7 +84,7 @@ CASES: dict[str, Case] = {
     "AccessService/DeleteUser": Case("admin"),
     "AccessService/RotateToken": Case("admin"),
     "DashboardService/GetAsset": Case("public"),
-    "GossipService/Exchange": Case("node"),
+    "GossipService/Exchange": Case("node", is_at_envoy=False),
     "Health/Check": Case("public"),
     "Health/Watch": Case("public"),
     "ServerReflection/ServerReflectionInfo": Case("known"),
