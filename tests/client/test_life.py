@@ -1,4 +1,7 @@
-"""Calls before `open`, after `close` and in another event loop: an error that says what to do."""
+"""Calls before `open`, after `close` and in another event loop: an error that says what to do.
+
+Also: limedb/client/opening.py.
+"""
 
 import asyncio
 import copy

@@ -1,6 +1,8 @@
 """The parts of the node that ClusterService and AdminService show and control, as Protocol classes.
 
 It owns the interface between them and the rest of the node. It must never contain code that does anything.
+
+Tested in tests/rpc/server/test_peer_states.py.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
