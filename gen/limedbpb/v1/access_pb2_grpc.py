@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class AccessServiceStub:
-    """Users, and who the caller is. A role is ROLE or ROLE:PREFIX: read, write, watch, admin, or operator (without a
-    prefix). A user manages those users whose roles lie within its own role admin. There is no REST for it.
+    """AccessService shows who the caller is, and manages users. A role is ROLE or ROLE:PREFIX: read, write, watch, admin,
+    or operator (without a prefix). A user manages those users whose roles lie within its own role admin. There is no
+    REST for it.
     """
 
     def __init__(self, channel):
@@ -64,40 +65,41 @@ class AccessServiceStub:
 
 
 class AccessServiceServicer:
-    """Users, and who the caller is. A role is ROLE or ROLE:PREFIX: read, write, watch, admin, or operator (without a
-    prefix). A user manages those users whose roles lie within its own role admin. There is no REST for it.
+    """AccessService shows who the caller is, and manages users. A role is ROLE or ROLE:PREFIX: read, write, watch, admin,
+    or operator (without a prefix). A user manages those users whose roles lie within its own role admin. There is no
+    REST for it.
     """
 
     def WhoAmI(self, request, context):
-        """Who the caller is, and what it may do.
+        """WhoAmI returns who the caller is, and what it may do.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddUser(self, request, context):
-        """Make a user. The answer has its token, which nobody can ask for later.
+        """AddUser makes a user. The answer has its token, which nobody can ask for later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListUsers(self, request, context):
-        """The users that the caller may manage.
+        """ListUsers returns the users that the caller may manage.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteUser(self, request, context):
-        """Remove a user: its token ends within seconds.
+        """DeleteUser removes a user: its token ends within seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateToken(self, request, context):
-        """Replace a user's token: the old one ends within seconds.
+        """RotateToken replaces a user's token: the old one ends within seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,8 +142,9 @@ def add_AccessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccessService:
-    """Users, and who the caller is. A role is ROLE or ROLE:PREFIX: read, write, watch, admin, or operator (without a
-    prefix). A user manages those users whose roles lie within its own role admin. There is no REST for it.
+    """AccessService shows who the caller is, and manages users. A role is ROLE or ROLE:PREFIX: read, write, watch, admin,
+    or operator (without a prefix). A user manages those users whose roles lie within its own role admin. There is no
+    REST for it.
     """
 
     @staticmethod

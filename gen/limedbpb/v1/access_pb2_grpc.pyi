@@ -27,8 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AccessServiceStub:
-    """Users, and who the caller is. A role is ROLE or ROLE:PREFIX: read, write, watch, admin, or operator (without a
-    prefix). A user manages those users whose roles lie within its own role admin. There is no REST for it.
+    """AccessService shows who the caller is, and manages users. A role is ROLE or ROLE:PREFIX: read, write, watch, admin,
+    or operator (without a prefix). A user manages those users whose roles lie within its own role admin. There is no
+    REST for it.
     """
 
     @_typing.overload
@@ -36,37 +37,39 @@ class AccessServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
     WhoAmI: _grpc.UnaryUnaryMultiCallable[_access_pb2.WhoAmIRequest, _access_pb2.WhoAmIResponse]
-    """Who the caller is, and what it may do."""
+    """WhoAmI returns who the caller is, and what it may do."""
     AddUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.AddUserRequest, _access_pb2.AddUserResponse]
-    """Make a user. The answer has its token, which nobody can ask for later."""
+    """AddUser makes a user. The answer has its token, which nobody can ask for later."""
     ListUsers: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]
-    """The users that the caller may manage."""
+    """ListUsers returns the users that the caller may manage."""
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.DeleteUserRequest, _access_pb2.DeleteUserResponse]
-    """Remove a user: its token ends within seconds."""
+    """DeleteUser removes a user: its token ends within seconds."""
     RotateToken: _grpc.UnaryUnaryMultiCallable[_access_pb2.RotateTokenRequest, _access_pb2.RotateTokenResponse]
-    """Replace a user's token: the old one ends within seconds."""
+    """RotateToken replaces a user's token: the old one ends within seconds."""
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
-    """Users, and who the caller is. A role is ROLE or ROLE:PREFIX: read, write, watch, admin, or operator (without a
-    prefix). A user manages those users whose roles lie within its own role admin. There is no REST for it.
+    """AccessService shows who the caller is, and manages users. A role is ROLE or ROLE:PREFIX: read, write, watch, admin,
+    or operator (without a prefix). A user manages those users whose roles lie within its own role admin. There is no
+    REST for it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     WhoAmI: _aio.UnaryUnaryMultiCallable[_access_pb2.WhoAmIRequest, _access_pb2.WhoAmIResponse]  # type: ignore[assignment]
-    """Who the caller is, and what it may do."""
+    """WhoAmI returns who the caller is, and what it may do."""
     AddUser: _aio.UnaryUnaryMultiCallable[_access_pb2.AddUserRequest, _access_pb2.AddUserResponse]  # type: ignore[assignment]
-    """Make a user. The answer has its token, which nobody can ask for later."""
+    """AddUser makes a user. The answer has its token, which nobody can ask for later."""
     ListUsers: _aio.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """The users that the caller may manage."""
+    """ListUsers returns the users that the caller may manage."""
     DeleteUser: _aio.UnaryUnaryMultiCallable[_access_pb2.DeleteUserRequest, _access_pb2.DeleteUserResponse]  # type: ignore[assignment]
-    """Remove a user: its token ends within seconds."""
+    """DeleteUser removes a user: its token ends within seconds."""
     RotateToken: _aio.UnaryUnaryMultiCallable[_access_pb2.RotateTokenRequest, _access_pb2.RotateTokenResponse]  # type: ignore[assignment]
-    """Replace a user's token: the old one ends within seconds."""
+    """RotateToken replaces a user's token: the old one ends within seconds."""
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Users, and who the caller is. A role is ROLE or ROLE:PREFIX: read, write, watch, admin, or operator (without a
-    prefix). A user manages those users whose roles lie within its own role admin. There is no REST for it.
+    """AccessService shows who the caller is, and manages users. A role is ROLE or ROLE:PREFIX: read, write, watch, admin,
+    or operator (without a prefix). A user manages those users whose roles lie within its own role admin. There is no
+    REST for it.
     """
 
     @_abc_1.abstractmethod
@@ -75,7 +78,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.WhoAmIRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.WhoAmIResponse, _abc.Awaitable[_access_pb2.WhoAmIResponse]]:
-        """Who the caller is, and what it may do."""
+        """WhoAmI returns who the caller is, and what it may do."""
 
     @_abc_1.abstractmethod
     def AddUser(
@@ -83,7 +86,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.AddUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.AddUserResponse, _abc.Awaitable[_access_pb2.AddUserResponse]]:
-        """Make a user. The answer has its token, which nobody can ask for later."""
+        """AddUser makes a user. The answer has its token, which nobody can ask for later."""
 
     @_abc_1.abstractmethod
     def ListUsers(
@@ -91,7 +94,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.ListUsersResponse, _abc.Awaitable[_access_pb2.ListUsersResponse]]:
-        """The users that the caller may manage."""
+        """ListUsers returns the users that the caller may manage."""
 
     @_abc_1.abstractmethod
     def DeleteUser(
@@ -99,7 +102,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.DeleteUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.DeleteUserResponse, _abc.Awaitable[_access_pb2.DeleteUserResponse]]:
-        """Remove a user: its token ends within seconds."""
+        """DeleteUser removes a user: its token ends within seconds."""
 
     @_abc_1.abstractmethod
     def RotateToken(
@@ -107,6 +110,6 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.RotateTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.RotateTokenResponse, _abc.Awaitable[_access_pb2.RotateTokenResponse]]:
-        """Replace a user's token: the old one ends within seconds."""
+        """RotateToken replaces a user's token: the old one ends within seconds."""
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
