@@ -40,6 +40,8 @@ BATCH, BATCH_BYTES = 256, 1 << 20
 """Changes, and bytes of them, in one batch."""
 LOOK_AT = 1000
 """Changes that are looked at before others have their turn."""
+RETURN_SECONDS = 5.0
+"""How long a client that has left a node may take to follow the changes at another one."""
 BEAT_SECONDS = 1.0
 """How long a watcher hears nothing at most, whatever is written meanwhile."""
 
@@ -70,6 +72,7 @@ class ChangeLog:
         self._waiting: set[asyncio.Future[None]] = set()
         self._places: set[_Place] = set()
         self._slowest = 0  # no place is before it
+        self._left_at = float("-inf")  # when the last place was given up, by the loop's clock
         self.is_complete = True
 
     def add(
@@ -142,8 +145,10 @@ class ChangeLog:
 
     @property
     def is_followed(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._places)
+        """Whether anybody listens, or did a moment ago and may be on its way to another node, where it needs
+        what this one knows.
+        """
+        return bool(self._places) or asyncio.get_running_loop().time() - self._left_at < RETURN_SECONDS
 
     async def follow(self, what: WatchFilter, since_ms: int | None) -> AsyncGenerator[ChangeBatch, None]:
         """The changes that arrived from a time on (None: now), in their order; the first batch comes at once,
@@ -172,6 +177,7 @@ class ChangeLog:
                 await asyncio.sleep(0)
         finally:
             self._places.discard(place)
+            self._left_at = now()
 
     def _collect(self, place: "_Place") -> tuple[list[Record], frozenset[int]]:
         """Those of the next changes that are wanted; the place moves behind the last piece looked at."""

@@ -14,7 +14,14 @@ from limedb.core.stop_limits import SPREAD_MS
 from limedb.encoding.record import encode_once
 from limedb.errors import WatchGapError
 from limedb.ports import Applied, ChangeBatch
-from limedb.replication.change_log import BATCH, BEAT_SECONDS, OLD_COPY_MS, OVERHEAD, ChangeLog
+from limedb.replication.change_log import (
+    BATCH,
+    BEAT_SECONDS,
+    OLD_COPY_MS,
+    OVERHEAD,
+    RETURN_SECONDS,
+    ChangeLog,
+)
 from tests.replication.nodes import virtual
 
 NOW = 1_700_000_000_000
@@ -77,6 +84,23 @@ async def test_changes_are_told_from_the_time_of_their_arrival_on() -> None:
     assert not batch.has_gap
     assert (await anext(log.follow(ALL, NOW - 1))).has_gap
     assert not (await anext(ChangeLog(now, NOW, is_fresh=True).follow(ALL, NOW - 1))).has_gap
+
+
+@virtual
+async def test_it_counts_as_followed_while_somebody_who_left_may_be_on_the_way_to_another_node() -> None:
+    log = ChangeLog(Time(), NOW, is_fresh=False)
+    assert not log.is_followed
+    first, second = log.follow(ALL, NOW), log.follow(ALL, NOW)
+    await anext(first)
+    await anext(second)
+    await first.aclose()
+    await asyncio.sleep(2 * RETURN_SECONDS)
+    assert log.is_followed
+    await second.aclose()
+    await asyncio.sleep(RETURN_SECONDS - 0.1)
+    assert log.is_followed
+    await asyncio.sleep(0.2)
+    assert not log.is_followed
 
 
 @virtual

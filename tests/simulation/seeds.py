@@ -37,7 +37,9 @@ KEPT: dict[str, dict[int, str]] = {
     },
     "moving_watches": {},
     "rolling_watches": {},
-    "crashing_watches": {},
+    "crashing_watches": {
+        180: "all who watched were between two nodes when one stopped, which took itself for alone",
+    },
     "forgetful_watches": {},
     "lies": {},
 }
