@@ -188,7 +188,8 @@ class PermissionDeniedError(LimeDBError, nothing_written=True):
     """
 
     def __init__(self, user: str, role: str) -> None:
-        super().__init__(f"{user} lacks the role {role} for this: an administrator can grant it")
+        remedy = "only nodes have it" if role == "node" else "an administrator can grant it"
+        super().__init__(f"{user} lacks the role {role} for this: {remedy}")
         self.user, self.role = user, role
 
 

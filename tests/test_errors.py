@@ -79,3 +79,10 @@ def test_a_pool_of_processes_passes_an_error_on() -> None:
         error = executor.submit(refuse, 0).exception(timeout=120)
         assert isinstance(error, errors.InvalidKeyError)
         assert executor.submit(len, "still there").result(timeout=120) == 11
+
+
+@pytest.mark.parametrize(
+    ("role", "remedy"), [("write", "an administrator can grant it"), ("node", "only nodes have it")]
+)
+def test_a_missing_role_has_its_remedy(role: str, remedy: str) -> None:
+    assert str(errors.PermissionDeniedError("shop", role)) == f"shop lacks the role {role} for this: {remedy}"

@@ -3,7 +3,7 @@
 It owns for how long an identity counts before it is looked at again. It must never keep a token: a hash
 stands for it.
 
-An identity counts for FRESH_SECONDS after it was checked, so a revoked one ends within that time. If it
+An identity counts for FRESH_SECONDS after it was checked, so a revoked one stops counting by then. If it
 can't be checked again, as its user's record has no majority, it counts for GRACE_SECONDS: short enough
 for a revocation, long enough for a restart of nodes. After that the caller gets UNAVAILABLE, not
 UNAUTHENTICATED: the token may well be right.

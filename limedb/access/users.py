@@ -143,7 +143,7 @@ class Users(Authenticator):
         return await self._store(name, grants, expires_at_ms, deadline)
 
     async def rotate(self, by: Identity, name: str, deadline: float) -> tuple[User, str]:
-        """A user with another token: the old one ends. InvalidRequestError, PermissionDeniedError."""
+        """A user with another token instead of the old one. InvalidRequestError, PermissionDeniedError."""
         user = await self._managed(by, name, deadline)
         return await self._store(name, user.grants, user.expires_at_ms, deadline)
 

@@ -50,7 +50,7 @@ def certs() -> None:
 @_dir
 @_force
 def init(name: str, days: float, folder: Path, force: bool) -> None:
-    """Make a CA: ca.pem, which everybody gets, and ca.key, which only the issuer of certificates needs."""
+    """Make a CA: ca.pem, which every node and client gets, and ca.key, which only the issuer needs."""
     path = _folder(folder, force).make_authority(name, days)
     click.echo(f"{path} and ca.key; keep ca.key away from nodes: with it anyone can become one")
 

@@ -99,5 +99,6 @@ def _shown(cert_option: str, key_option: str, cert: str | None, key: str | None)
     if cert is None and key is None:
         return None
     if cert is None or key is None:
-        raise ConfigError(cert_option if cert is None else key_option, "", "there too, with the other one")
+        missing, given = (cert_option, key_option) if cert is None else (key_option, cert_option)
+        raise ConfigError(missing, "", f"given together with {given}")
     return envoy.Shown(cert, key)

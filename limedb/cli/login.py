@@ -49,7 +49,7 @@ def login(target: Target, timeout: float) -> None:
 )
 @target_option
 def logout(target: Target) -> None:
-    """Forget the token that is stored for this target. It stays valid: `limedb admin user rotate` ends it."""
+    """Forget the token that is stored for this target. To revoke it: `limedb admin user rotate`."""
     store(str(target), None, os.environ)
 
 

@@ -61,7 +61,7 @@ def _roles(_context: click.Context, _option: click.Parameter, roles: tuple[str, 
     callback=_roles,
     help="read, write, watch or admin, with :PREFIX for the keys that begin so; or operator. Repeatable.",
 )
-@click.option("--expires-at", type=Moment(), metavar="MOMENT", help="When the token ends. Default: never.")
+@click.option("--expires-at", type=Moment(), metavar="MOMENT", help="When the token expires. Default: never.")
 @target_option
 @timeout_option
 def add(name: str, roles: tuple[str, ...], expires_at: int | None, target: Target, timeout: float) -> None:
@@ -102,7 +102,7 @@ def list_(shape: str, target: Target, timeout: float) -> None:
 @target_option
 @timeout_option
 def delete(name: str, target: Target, timeout: float) -> None:
-    """Remove a user: its token ends within seconds."""
+    """Remove a user: its token stops working within seconds."""
     with user_client(target, timeout) as node:
         node.delete(name)
 
@@ -117,7 +117,7 @@ def delete(name: str, target: Target, timeout: float) -> None:
 @target_option
 @timeout_option
 def rotate(name: str, target: Target, timeout: float) -> None:
-    """Replace a user's token, and print the new one; the old one ends within seconds."""
+    """Replace a user's token, and print the new one; the old one stops working within seconds."""
     with user_client(target, timeout) as node:
         _, token = node.rotate(name)
     click.echo(token)

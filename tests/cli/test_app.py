@@ -70,6 +70,11 @@ def test_every_command_has_help(command: list[str]) -> None:
         (["set", "x", "y", "--ttl", "abc"], 2, "'abc' is not a valid number."),
         (["envoy-config", "--node", "node1"], 2, "--node=node1"),
         (["envoy-config"], 2, "--node"),
+        (
+            ["envoy-config", "--node=http://a:1", "--tls-key=k"],
+            2,
+            "--tls-cert=: must be given together with --tls-key",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -1,7 +1,7 @@
 """What each RPC asks of its caller: one rule for every RPC of every service.
 
-It owns the rules, which judge a decoded message and never a path. It must never let an RPC without a rule be
-served: a node with one doesn't start.
+It owns the rules, which judge a decoded message and never a path. It must never let a node serve an RPC
+without a rule: the node fails at its start.
 
 A rule asks for a role over all that the request names. Items of a batch are judged one by one, as Kafka
 does it with partitions: the outcome of each is its own, and the client library joins calls that have
