@@ -92,14 +92,14 @@ class AccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteUser(self, request, context):
-        """DeleteUser removes a user: its token ends within seconds.
+        """DeleteUser removes a user: its token stops working within seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateToken(self, request, context):
-        """RotateToken replaces a user's token: the old one ends within seconds.
+        """RotateToken replaces a user's token: the old one stops working within seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,9 +43,9 @@ class AccessServiceStub:
     ListUsers: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]
     """ListUsers returns the users that the caller may manage."""
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.DeleteUserRequest, _access_pb2.DeleteUserResponse]
-    """DeleteUser removes a user: its token ends within seconds."""
+    """DeleteUser removes a user: its token stops working within seconds."""
     RotateToken: _grpc.UnaryUnaryMultiCallable[_access_pb2.RotateTokenRequest, _access_pb2.RotateTokenResponse]
-    """RotateToken replaces a user's token: the old one ends within seconds."""
+    """RotateToken replaces a user's token: the old one stops working within seconds."""
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
@@ -62,9 +62,9 @@ class AccessServiceAsyncStub(AccessServiceStub):
     ListUsers: _aio.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]  # type: ignore[assignment]
     """ListUsers returns the users that the caller may manage."""
     DeleteUser: _aio.UnaryUnaryMultiCallable[_access_pb2.DeleteUserRequest, _access_pb2.DeleteUserResponse]  # type: ignore[assignment]
-    """DeleteUser removes a user: its token ends within seconds."""
+    """DeleteUser removes a user: its token stops working within seconds."""
     RotateToken: _aio.UnaryUnaryMultiCallable[_access_pb2.RotateTokenRequest, _access_pb2.RotateTokenResponse]  # type: ignore[assignment]
-    """RotateToken replaces a user's token: the old one ends within seconds."""
+    """RotateToken replaces a user's token: the old one stops working within seconds."""
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     """AccessService shows who the caller is, and manages users. A role is ROLE or ROLE:PREFIX: read, write, watch, admin,
@@ -102,7 +102,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.DeleteUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.DeleteUserResponse, _abc.Awaitable[_access_pb2.DeleteUserResponse]]:
-        """DeleteUser removes a user: its token ends within seconds."""
+        """DeleteUser removes a user: its token stops working within seconds."""
 
     @_abc_1.abstractmethod
     def RotateToken(
@@ -110,6 +110,6 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.RotateTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.RotateTokenResponse, _abc.Awaitable[_access_pb2.RotateTokenResponse]]:
-        """RotateToken replaces a user's token: the old one ends within seconds."""
+        """RotateToken replaces a user's token: the old one stops working within seconds."""
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
