@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from limedb.access.tokens import MAX_TOKEN, place_of
 from limedb.core.rights import Identity
-from limedb.errors import LimeDBError, OverloadedError, UnauthenticatedError
+from limedb.errors import LimeDBError, OverloadedError, UnauthenticatedError, UnavailableError
 from limedb.ports import Authenticator, Clock, Credential
 
 FRESH_SECONDS = 5.0
@@ -55,8 +55,8 @@ class Identities:
         return found.identity if found is not None and self._clock.monotonic() < found.until else None
 
     async def of(self, token: str) -> Identity:
-        """Who has a token. UnauthenticatedError: nobody. UnavailableError, RequestTimeoutError,
-        OverloadedError: that can't be said now.
+        """Who has a token. UnauthenticatedError: nobody. UnavailableError, OverloadedError: that can't be
+        said now.
         """
         if not 0 < len(token) <= MAX_TOKEN:
             raise UnauthenticatedError("unknown" if token else "missing")
@@ -124,10 +124,15 @@ class Identities:
         return identity
 
     def _kept(self, place: bytes, error: LimeDBError) -> Identity:
-        """An identity that can't be looked up now, if it was not long ago; else raise what prevents that."""
+        """An identity that can't be looked up now, if it was not long ago. UnavailableError: it was; the text
+        names no key and no node, for nobody knows who reads it.
+        """
         known, now = self._known.get(place), self._clock.monotonic()
         if known is None or now - known.checked > GRACE_SECONDS or _is_over(known.identity, self._clock):
-            raise error
+            raise UnavailableError(
+                "who has this token can't be looked up now: too few of the nodes that keep users answer;"
+                " nothing was done. The root token and JWTs need no other node"
+            ) from error
         self._known[place] = known._replace(until=now + RETRY_SECONDS)
         return known.identity
 

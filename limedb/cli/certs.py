@@ -106,9 +106,13 @@ def node(
 @_force
 def server(name: str, hosts: tuple[str, ...], csr: bool, days: float, folder: Path, force: bool) -> None:
     """Make the certificate of a proxy in front of the nodes, such as Envoy."""
-    from limedb.tls.authority import Holder
+    from limedb.tls.authority import Holder, check_hosts
 
-    _make(folder, force, name, Holder("server", name, hosts), days, csr)
+    try:
+        holder = Holder("server", name, check_hosts(hosts))
+    except ValueError as flaw:
+        raise ConfigError("--host", " ".join(hosts), f"another one: {flaw}") from None
+    _make(folder, force, name, holder, days, csr)
 
 
 @certs.command(cls=Command, examples="limedb certs client alice")

@@ -52,9 +52,11 @@ class Grant(NamedTuple):
 
 def parse_grant(text: str) -> Grant:
     """A grant as ROLE or ROLE:PREFIX. ValueError: it is none."""
-    name, _, prefix = text.partition(":")
+    name, colon, prefix = text.partition(":")
     if name not in {role.value for role in GRANTABLE}:
         raise ValueError(f"a role is one of {', '.join(GRANTABLE)}, with :PREFIX for some keys: {text!r:.80}")
+    if colon and not prefix:
+        raise ValueError(f"{text!r} has an empty prefix; {name} alone means all keys")
     if prefix and name == Role.OPERATOR:
         raise ValueError(f"{name} holds for the whole cluster, and takes no prefix")
     return Grant(Role(name), prefix)

@@ -28,6 +28,11 @@ class LocalCertificates:
     def __init__(self, folder: Path) -> None:
         self._folder = CertificateFolder(folder / "certs", replaces=True)
 
+    @property
+    def exist(self) -> bool:
+        """Whether the cluster has had certificates."""
+        return self._folder.ca.exists()
+
     def settings(self, name: str, url: str) -> Mapping[str, str]:
         """The settings of a node of that name and URL, whose certificate is there when this returns."""
         host = url.removeprefix("http://").rpartition(":")[0].strip("[]")

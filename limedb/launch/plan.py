@@ -20,7 +20,7 @@ from limedb.launch.addresses import LOOPBACK, Address, parse_address
 from limedb.launch.certificates import LocalCertificates
 from limedb.launch.envoy import EnvoyOptions, EnvoyTls, Followed, Upstream
 from limedb.launch.records import ENVOY, Folder, Launch, Service
-from limedb.launch.secrets import auth_settings
+from limedb.launch.secrets import auth_settings, has_secrets
 from limedb.wire import descriptors
 
 MAX_NODES = 64
@@ -81,12 +81,28 @@ def make_launch(plan: LaunchPlan) -> Launch:
     _check_ports(plan)
     if plan.tls:
         _check_peer_ports(plan)
-    plan.folder.path.mkdir(parents=True, exist_ok=True)
+    _check_kept(plan)
+    try:
+        plan.folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LaunchError(f"{plan.folder.path} can't be the folder of a cluster: {error.strerror}") from None
     if plan.auth:
         plan = replace(plan, settings={**auth_settings(plan.folder.path), **plan.settings})
     nodes = tuple(_node(plan, index) for index in range(plan.nodes))
     first = config.load(nodes[0].settings)  # this reports a bad setting once, instead of in four logs
     return Launch(nodes, _envoy(plan, first) if plan.with_envoy else None, plan.whole_access)
+
+
+def _check_kept(plan: LaunchPlan) -> None:
+    """LaunchError: a cluster that was closed would be open. Its secrets and certificates say that it was."""
+    kept = {"--auth": plan.auth or not has_secrets(plan.folder.path)}
+    kept["--tls"] = plan.tls or not LocalCertificates(plan.folder.path).exist
+    if lacking := [option for option, is_kept in kept.items() if not is_kept]:
+        raise LaunchError(
+            f"the cluster in {plan.folder.path} was started with {' and '.join(lacking)}: without it, anybody"
+            " could read and write all of it. Give the option again; to open it for good, move its"
+            " root.token, cluster.secret or certs away first"
+        )
 
 
 def _flaw(name: str) -> str:

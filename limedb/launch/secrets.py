@@ -26,6 +26,11 @@ def auth_settings(folder: Path) -> dict[str, str]:
     return {"AUTH": "required", **{name: str(path.absolute()) for name, path in files.items()}}
 
 
+def has_secrets(folder: Path) -> bool:
+    """Whether a cluster in the folder asked for tokens."""
+    return (folder / ROOT).exists()
+
+
 def token_for(settings: Mapping[str, str]) -> str | None:
     """What to show to a node with these settings: the root token if its file can be read, else LIMEDB_TOKEN;
     None: it asks for none.

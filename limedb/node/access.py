@@ -38,6 +38,7 @@ class Access:
                 "set where AUTH=required and nodes have no certificates: it proves that they belong together",
             )
         path = config.cluster_secret_file
+        _check_together(config)
         self.secret = PeerSecret(read_secret("CLUSTER_SECRET_FILE", path)) if path else None
         self._others: list[Authenticator] = []
         if config.root_token_file is not None:
@@ -66,6 +67,19 @@ class Access:
             await self._identities.close()
         if self._audit is not None:
             await asyncio.to_thread(self._audit.close)
+
+
+def _check_together(config: Config) -> None:
+    """ConfigError: settings make no sense together."""
+    secret, root = config.cluster_secret_file, config.root_token_file
+    if secret is not None and root is not None and secret.resolve() == root.resolve():
+        raise ConfigError(
+            "ROOT_TOKEN_FILE",
+            root,
+            "another file than CLUSTER_SECRET_FILE: clients send the token",
+        )
+    if config.jwt_keys_file is None and (config.jwt_issuer or config.jwt_audience):
+        raise ConfigError("JWT_KEYS_FILE", "", "set where JWT_ISSUER or JWT_AUDIENCE is")
 
 
 def _jwts(config: Config, clock: Clock) -> Authenticator:

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from limedb.config import LOOPBACK_HOSTS
 from limedb.tls import certificates
-from limedb.tls.names import node_name
+from limedb.tls.names import SUFFIX, node_name
 
 EARLIER = timedelta(minutes=5)
 """A certificate is valid from this long before it was made: clocks differ."""
@@ -54,11 +54,21 @@ class Holder:
 
 def node_holder(node_url: str, hosts: Iterable[str]) -> Holder:
     """A node. hosts: at which it is reached, besides loopback, where probes ask it. ValueError: it can't be
-    named.
+    named, or a host is the name of a node.
     """
+    hosts = check_hosts(hosts)
     all_hosts = dict.fromkeys((*(host.lower() for host in hosts), *sorted(LOOPBACK_HOSTS)))
     name = node_url.removeprefix("http://")
     return Holder("node", name if len(name) <= MAX_COMMON_NAME else "", (*all_hosts, node_name(node_url)))
+
+
+def check_hosts(hosts: Iterable[str]) -> tuple[str, ...]:
+    """Hosts for a certificate. ValueError: one would make its holder a node."""
+    checked = tuple(hosts)
+    for host in checked:
+        if host.lower().rstrip(".").endswith(SUFFIX):
+            raise ValueError(f"{host} is a node's name, which only `limedb certs node` gives")
+    return checked
 
 
 def new_key() -> bytes:

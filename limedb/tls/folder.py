@@ -46,6 +46,7 @@ class CertificateFolder:
 
     def issue(self, name: str, holder: Holder, days: float) -> Path:
         """Make a certificate and its key. ConfigError: there is one already, or the CA can't be used."""
+        self._check_free(name)
         with _refusals(self.ca):
             made = authority.issue(self._authority(), holder, days)
         self._write({self.key(name): made.key, self.cert(name): made.cert})
@@ -53,6 +54,7 @@ class CertificateFolder:
 
     def request(self, name: str, holder: Holder) -> Path:
         """Make a key, and a request for another CA. ConfigError: there is one already."""
+        self._check_free(name)
         path = self.path / f"{name}.csr"
         with _refusals(path):
             made = authority.request(holder)
@@ -75,7 +77,18 @@ class CertificateFolder:
         _replace(cert, made.cert)
         return cert
 
+    def _check_free(self, name: str) -> None:
+        if name == CA:
+            raise ConfigError("name", name, f"another one: {self.ca} is the CA's")
+
     def _authority(self) -> Made:
+        if self.ca.exists() and not self.key(CA).exists():
+            raise ConfigError(
+                "file",
+                str(self.key(CA)),
+                f"there: only with it {self.ca} issues certificates. Bring it back from where it is kept; a"
+                " new CA would not be the one that nodes and clients know",
+            )
         return Made(_content(self.ca), _content(self.key(CA)))
 
     def _write(self, contents: Mapping[Path, bytes]) -> None:

@@ -165,3 +165,20 @@ def test_a_cluster_of_an_older_version_keeps_what_it_published(tmp_path: Path, p
     show_nodes_to_envoy(given.folder, given.folder.read())
     assert DECOMMISSION in published(tmp_path)
     assert "KVService/SetDirect" in published(tmp_path)
+
+
+@pytest.mark.parametrize("option", ["auth", "tls"])
+def test_a_closed_cluster_is_not_opened_by_an_option_that_was_forgotten(
+    tmp_path: Path, ports: list[int], option: str
+) -> None:
+    make_launch(plan(tmp_path, ports, **{option: True}))
+    with pytest.raises(LaunchError, match=f"was started with --{option}"):
+        make_launch(plan(tmp_path, ports))
+    make_launch(plan(tmp_path, ports, **{option: True}))
+
+
+def test_a_file_is_no_folder_of_a_cluster(tmp_path: Path, ports: list[int]) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(LaunchError, match="can't be the folder of a cluster"):
+        make_launch(plan(file, ports))

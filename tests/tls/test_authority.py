@@ -6,7 +6,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from limedb.tls.authority import Holder, Made, holder_of, issue, new_authority, node_holder, request
+from limedb.tls.authority import (
+    Holder,
+    Made,
+    check_hosts,
+    holder_of,
+    issue,
+    new_authority,
+    node_holder,
+    request,
+)
 from limedb.tls.certificates import belongs, comes_from, facts_of, read
 
 URL = "http://node1:8484"
@@ -80,3 +89,12 @@ def test_the_holder_of_a_certificate_can_get_another(ca: Made) -> None:
 def test_what_is_no_certificate_is_refused(pem: bytes) -> None:
     with pytest.raises(ValueError, match="no certificate"):
         read(pem)
+
+
+@pytest.mark.parametrize("host", ["8484.node1.node.limedb.internal", "X.Node.LimeDB.internal."])
+def test_a_host_is_no_other_nodes_name(host: str) -> None:
+    with pytest.raises(ValueError, match="is a node's name"):
+        node_holder("http://node2:8484", ["node2", host])
+    with pytest.raises(ValueError, match="is a node's name"):
+        check_hosts([host])
+    assert check_hosts(["node1", "10.0.0.7"]) == ("node1", "10.0.0.7")

@@ -84,3 +84,19 @@ def test_without_a_ca_it_says_how_to_make_one(tmp_path: Path) -> None:
 )
 def test_a_name_leads_nowhere_else(text: str, name: str) -> None:
     assert file_name(text) == name
+
+
+def test_nothing_takes_the_place_of_the_ca(folder: CertificateFolder) -> None:
+    before = folder.ca.read_bytes()
+    replacing = CertificateFolder(folder.path, replaces=True)
+    for make in (replacing.issue, lambda name, holder, _: replacing.request(name, holder)):
+        with pytest.raises(ConfigError, match="is the CA's"):
+            make("ca", ALICE, 10)
+    assert folder.ca.read_bytes() == before
+
+
+def test_a_key_of_the_ca_that_is_away_is_to_be_brought_back(folder: CertificateFolder) -> None:
+    folder.key("ca").unlink()
+    with pytest.raises(ConfigError, match="Bring it back") as refused:
+        folder.issue("alice", ALICE, 10)
+    assert "limedb certs init" not in str(refused.value)

@@ -89,7 +89,7 @@ def open_env(folder: Path, map_size: int, *, tables: int = 0, syncs: bool = True
             mode=0o600,
             sync=syncs,
             writemap=False,  # a full disk would kill the process by SIGBUS
-            meminit=False,
+            meminit=True,  # else unused bytes of pages would hold whatever was in memory, tokens too
             readahead=False,  # reads are of single keys: reading ahead would evict useful pages
         )
 
