@@ -19,11 +19,12 @@ from limedb.cluster.gossip.peer_selector import PeerPicker
 from limedb.cluster.gossip.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
-from limedb.errors import LimeDBError
+from limedb.errors import LimeDBError, UnauthenticatedError
 from limedb.ports import Clock, GossipTransport
 
 log = logging.getLogger(__name__)
 
+_SECRETS_DIFFER = "all nodes need AUTH=required and the same secret in CLUSTER_SECRET_FILE, or certificates"
 JITTER = 0.1
 """A part of the interval, either way, so that nodes which start together don't stay in step."""
 MIN_TIMEOUT_SECONDS = 1.0
@@ -184,7 +185,11 @@ class Gossiper:
                 await self._talk(url)
             self._note(url, "")
         except (LimeDBError, TimeoutError) as error:
-            self._note(url, str(error) or f"no answer within {self._timeout + MAX_WAY_SECONDS:.3g} s")
+            is_new = self._note(
+                url, str(error) or f"no answer within {self._timeout + MAX_WAY_SECONDS:.3g} s"
+            )
+            if is_new and isinstance(error, LimeDBError) and error.reason == UnauthenticatedError.reason:
+                log.warning("%s takes this node for a stranger: %s", url, _SECRETS_DIFFER)
         except Exception as error:
             if self._note(url, repr(error)):
                 log.exception("gossip with %s failed", url)

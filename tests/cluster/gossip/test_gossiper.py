@@ -12,7 +12,7 @@ from limedb.cluster.gossip.peer_selector import PeerPicker
 from limedb.cluster.gossip.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
-from limedb.errors import UnavailableError
+from limedb.errors import RemoteError, UnavailableError
 from tests.cluster.network import Network, SimulatedNode, url_of
 from tests.cluster.virtual import VirtualClock, run_virtual, wait_until
 
@@ -276,6 +276,16 @@ def test_a_peer_that_fails_is_logged_once_and_met_again(caplog: pytest.LogCaptur
     assert gossip_with(transport, 10) >= 9
     assert transport.calls >= 9
     assert caplog.text.count("gossip with http://node2:8484: refused") == 1
+
+
+def test_a_peer_with_another_secret_is_logged_with_the_setting_once(caplog: pytest.LogCaptureFixture) -> None:
+    transport = Broken(RemoteError("http://node2:8484", "UNAUTHENTICATED", "UNAUTHENTICATED", "not valid"))
+
+    assert gossip_with(transport, 10) >= 9
+    warned = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warned) == 1
+    assert warned[0].startswith("http://node2:8484 takes this node for a stranger")
+    assert "CLUSTER_SECRET_FILE" in warned[0]
 
 
 def test_even_a_bug_ends_no_gossip(caplog: pytest.LogCaptureFixture) -> None:
