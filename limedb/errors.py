@@ -189,7 +189,7 @@ class PermissionDeniedError(LimeDBError, nothing_written=True):
 
     def __init__(self, user: str, role: str) -> None:
         remedy = "only nodes have it" if role == "node" else "an administrator can grant it"
-        super().__init__(f"{user} lacks the role {role} for this: {remedy}")
+        super().__init__(f"{user} lacks the role {role} for all of this: {remedy}")
         self.user, self.role = user, role
 
 

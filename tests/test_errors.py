@@ -85,4 +85,7 @@ def test_a_pool_of_processes_passes_an_error_on() -> None:
     ("role", "remedy"), [("write", "an administrator can grant it"), ("node", "only nodes have it")]
 )
 def test_a_missing_role_has_its_remedy(role: str, remedy: str) -> None:
-    assert str(errors.PermissionDeniedError("shop", role)) == f"shop lacks the role {role} for this: {remedy}"
+    assert (
+        str(errors.PermissionDeniedError("shop", role))
+        == f"shop lacks the role {role} for all of this: {remedy}"
+    )

@@ -22,7 +22,7 @@ from limedb.core.key_range import KeyRange, end_of_prefix
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.reserved import PREFIX
-from limedb.core.rights import Grant, Identity, parse_grant
+from limedb.core.rights import Grant, Identity, Role, parse_grant
 from limedb.errors import (
     InvalidRequestError,
     KeyNotFoundError,
@@ -210,4 +210,5 @@ def _check_name(name: str) -> None:
 def _check_may(by: Identity, grants: tuple[Grant, ...]) -> None:
     for grant in grants:
         if not by.may_grant(grant):
-            raise PermissionDeniedError(by.name, "admin")
+            lacks_operator = grant.role is Role.OPERATOR and not by.has(Role.OPERATOR)
+            raise PermissionDeniedError(by.name, (Role.OPERATOR if lacks_operator else Role.ADMIN).value)
