@@ -16,7 +16,7 @@ from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownErro
 from limedb.ports import Applied
 from tests.simulation.node import SimNode, Value
 
-FENCE = Fence("toy", 1)
+FENCE = Fence("0000000000000707", 1)
 
 
 class _Replica:
