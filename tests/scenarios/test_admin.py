@@ -37,7 +37,9 @@ def test_status_tells_every_member_and_its_share(replicated: RunningCluster) -> 
     code, (head, *rows), err = admin(replicated.nodes[0], "status")
     assert (code, err) == (0, "")
     assert head.startswith("cluster ")
-    assert re.search(r", epoch \d+ \(steady\), 3 replicas of each key$", head)
+    assert re.search(
+        r", epoch \d+ \(steady\), 3 replicas of each key, founded \d{4}-[\d-]+ [\d:]+ UTC$", head
+    )
     assert [row.split()[:3] for row in rows] == [[node.url, "normal", "active"] for node in replicated.nodes]
     assert abs(sum(float(row.split()[3].rstrip("%")) for row in rows) - 300) < 0.1
     told = json.loads("\n".join(admin(replicated.nodes[1], "status", "-o", "json")[1]))

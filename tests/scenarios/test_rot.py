@@ -53,6 +53,7 @@ def test_what_is_damaged_under_a_running_node_is_told_to_nobody_and_mended(break
     for node in breakable.nodes:
         for level in LEVELS:
             _check_read(node, level)
+    assert _scan(victim, local=True) == KEYS  # and again, with what was mended: no page is about to be copied
     _flip_running(path, [*KEYS.values()][20:30])
     assert "10 damaged" in _scrub(victim)
     assert _scan(victim, local=True) == KEYS

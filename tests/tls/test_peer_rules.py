@@ -18,6 +18,7 @@ from limedb.rpc.caller import HEADER
 from limedb.tls.dialling import open_channel
 from limedb.tls.target import ClientTls, Target
 from limedbpb.v1 import (
+    access_pb2,
     admin_pb2,
     cluster_pb2,
     dashboard_pb2,
@@ -34,9 +35,9 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
-FILES = (admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2)
+FILES = (access_pb2, admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2)
 SERVICES = {service.name: service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()}
-OF_CLIENTS = {"AdminService", "ClusterService", "DashboardService", "KVService"}
+OF_CLIENTS = {"AccessService", "AdminService", "ClusterService", "DashboardService", "KVService"}
 OF_PEERS = {"GossipService", "ReplicaService", "TopologyService"}
 
 GARBAGE = b"\xff\xff\xff\xff"
