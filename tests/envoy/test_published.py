@@ -18,24 +18,11 @@ from limedb.launch.access import Access
 from limedb.operator.admin import admin_client
 from limedb.wire import rest
 from limedb.wire.audience import AUDIENCES, ON_REQUEST, Audience
-from limedbpb.v1 import (
-    access_pb2,
-    admin_pb2,
-    cluster_pb2,
-    dashboard_pb2,
-    gossip_pb2,
-    kv_pb2,
-    replica_pb2,
-    topology_pb2,
-)
 from tests.envoy.gateway import Gateway, running_gateway
+from tests.support.services import services
 
-FILES = (access_pb2, kv_pb2, cluster_pb2, dashboard_pb2, admin_pb2, gossip_pb2, replica_pb2, topology_pb2)
 METHODS: dict[str, MethodDescriptor] = {
-    f"{service.full_name}/{method.name}": method
-    for file in FILES
-    for service in file.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
+    f"{service.full_name}/{method.name}": method for service in services() for method in service.methods
 }
 PUBLISHED = {
     "public": {Audience.CLIENTS},

@@ -14,22 +14,14 @@ from grpc_health.v1 import health_pb2
 from limedb.rpc.server.reflection import servicers
 from limedbpb.v1 import (
     access_pb2,
-    admin_pb2,
     cluster_pb2,
-    dashboard_pb2,
-    gossip_pb2,
     kv_pb2,
-    replica_pb2,
-    topology_pb2,
 )
+from tests.support.services import services
 
 INSIDE, OUTSIDE = "tenant/a", "other/b"
 """Keys that the users of the tests may reach, and may not."""
 PREFIX = "tenant/"
-FILES = (
-    access_pb2, admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2,
-    health_pb2,
-)  # fmt: skip
 
 Make = Callable[[str], Message]
 """Makes a request that is about a key."""
@@ -118,9 +110,8 @@ SESSION: dict[str, tuple[str, Make]] = {
 
 def methods() -> Iterator[MethodDescriptor]:
     """Every RPC that a node serves."""
-    for file in FILES:
-        for service in file.DESCRIPTOR.services_by_name.values():
-            yield from service.methods
+    for service in (*services(), *health_pb2.DESCRIPTOR.services_by_name.values()):
+        yield from service.methods
     for servicer in servicers(()):
         yield from servicer.service.methods
 

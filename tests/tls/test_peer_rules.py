@@ -18,25 +18,18 @@ from limedb.rpc.caller import HEADER
 from limedb.tls.dialling import open_channel
 from limedb.tls.target import ClientTls, Target
 from limedbpb.v1 import (
-    access_pb2,
-    admin_pb2,
-    cluster_pb2,
-    dashboard_pb2,
-    gossip_pb2,
-    kv_pb2,
-    replica_pb2,
     topology_pb2,
 )
 from tests.support.certificates import Pki, asked, settings_of
 from tests.support.clusters import QUICK
 from tests.support.ports import free_ports
+from tests.support.services import services
 from tests.support.serving import starting_node
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
-FILES = (access_pb2, admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2)
-SERVICES = {service.name: service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()}
+SERVICES = {service.name: service for service in services()}
 OF_CLIENTS = {"AccessService", "AdminService", "ClusterService", "DashboardService", "KVService"}
 OF_PEERS = {"GossipService", "ReplicaService", "TopologyService"}
 
