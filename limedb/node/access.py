@@ -7,6 +7,7 @@ Tested in tests/scenarios/test_access.py.
 """
 
 import asyncio
+import logging
 
 from limedb.access.identities import Identities
 from limedb.access.peer_secret import PeerSecret
@@ -22,6 +23,8 @@ from limedb.ports import Authenticator, Clock
 from limedb.rpc.server.access_service import AccessServicer
 from limedb.rpc.server.gate import Gate
 from limedb.rpc.server.server import Server
+
+log = logging.getLogger(__name__)
 
 
 class Access:
@@ -45,6 +48,11 @@ class Access:
             self._others.append(RootToken(read_secret("ROOT_TOKEN_FILE", config.root_token_file)))
         if config.jwt_keys_file is not None:
             self._others.append(_jwts(config, clock))
+        if self._enforces and not self._others:
+            log.warning(
+                "AUTH=required without ROOT_TOKEN_FILE and JWT_KEYS_FILE: only users that the cluster has"
+                " already can log in"
+            )
         self._audit = AuditLog(config.audit_log, config.node_url, clock.wall_ms) if config.audit_log else None
         self._identities: Identities | None = None
 

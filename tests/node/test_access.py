@@ -1,5 +1,6 @@
 """Settings of identities that make no sense together, before anything is served."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,22 @@ def test_they_are_refused(tmp_path: Path, settings: dict[str, str], words: str) 
     )
     with pytest.raises(ConfigError, match=words):
         Access(config, SystemClock(), Encryption(config))
+
+
+def test_where_nobody_can_make_the_first_user_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("secret", "root"):
+        write_secret(tmp_path / name, new_secret())
+    settings = {
+        "AUTH": "required",
+        "CLUSTER_SECRET_FILE": str(tmp_path / "secret"),
+        "DATA_DIR": str(tmp_path),
+    }
+    for more, warnings in (({}, 1), ({"ROOT_TOKEN_FILE": str(tmp_path / "root")}, 0)):
+        caplog.clear()
+        config = load(settings | more)
+        Access(config, SystemClock(), Encryption(config))
+        warned = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+        assert len(warned) == warnings
+        assert all("ROOT_TOKEN_FILE" in text for text in warned)
