@@ -8,6 +8,7 @@ Tested in tests/scenarios/test_access.py.
 
 import asyncio
 import logging
+from pathlib import Path
 
 from limedb.access.identities import Identities
 from limedb.access.peer_secret import PeerSecret
@@ -47,7 +48,7 @@ class Access:
         if config.root_token_file is not None:
             self._others.append(RootToken(read_secret("ROOT_TOKEN_FILE", config.root_token_file)))
         if config.jwt_keys_file is not None:
-            self._others.append(_jwts(config, clock))
+            self._others.append(_jwts(config.jwt_keys_file, config, clock))
         if self._enforces and not self._others:
             log.warning(
                 "AUTH=required without ROOT_TOKEN_FILE and JWT_KEYS_FILE: only users that the cluster has"
@@ -90,11 +91,10 @@ def _check_together(config: Config) -> None:
         raise ConfigError("JWT_KEYS_FILE", "", "set where JWT_ISSUER or JWT_AUDIENCE is")
 
 
-def _jwts(config: Config, clock: Clock) -> Authenticator:
+def _jwts(keys_file: Path, config: Config, clock: Clock) -> Authenticator:
     from limedb.access.jwts import Jwts  # slow to load, and seldom needed
 
     for name, value in (("JWT_ISSUER", config.jwt_issuer), ("JWT_AUDIENCE", config.jwt_audience)):
         if not value:
             raise ConfigError(name, "", "set, together with JWT_KEYS_FILE: tokens for others must not count")
-    assert config.jwt_keys_file is not None  # noqa: S101 (the caller's condition)
-    return Jwts(config.jwt_keys_file, config.jwt_issuer, config.jwt_audience, config.jwt_roles_claim, clock)
+    return Jwts(keys_file, config.jwt_issuer, config.jwt_audience, config.jwt_roles_claim, clock)

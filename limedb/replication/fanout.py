@@ -6,6 +6,7 @@ replicas, versions or what is tried again: `write/writer.py` does.
 Tested in tests/replication/test_fanout.py and tests/replication/write/test_writer.py.
 """
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -30,7 +31,7 @@ CheckStored = Callable[[int], None]
 """Raises a LimeDBError where a version that a replica says it has can't be believed."""
 
 
-class Acks(JointTally[A]):
+class Acks(JointTally[A], ABC):
     """Records on their way to the same replicas, and which of these acknowledged them.
 
     missed: replicas that don't have the records, and why. stale: a replica knows a newer topology. is_held:
@@ -58,7 +59,7 @@ class Acks(JointTally[A]):
     ) -> None:
         """need, or sides: how many are to have them. holders: others that have them already. check_stored:
         judges a newer record that a replica has; None: a replica with a newer record counts as one that has
-        this.
+        this one.
         """
         super().__init__(need, targets, holders, sides)
         self.check_stored = check_stored
@@ -69,17 +70,17 @@ class Acks(JointTally[A]):
         self.on_quorum: Callable[[], None] | None = None
 
     @property
+    @abstractmethod
     def records(self) -> Sequence[Record]:
         """The records to send."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer_in(self, applied: Sequence[Applied], start: int) -> A:
         """The own part of a replica's outcomes. start: the place of the first record among them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hints(self) -> Iterator[tuple[str, Sequence[Record]]]:
         """Take out the hints to leave: replicas, and what each has missed that another has acknowledged."""
-        raise NotImplementedError
 
     @property
     def may_be_stored(self) -> bool:
@@ -171,7 +172,7 @@ class ReplicaAcks(Acks[Applied]):
     @override
     def take(self, node_url: str, answer: Applied) -> None:
         """A replica has merged the record. A newer record that nothing can go above is a refusal: other
-        replicas may take this.
+        replicas may take this one.
         """
         if answer.superseded_by and self.check_stored is not None:
             try:

@@ -22,9 +22,9 @@ from limedb.rpc.server.batch_rules import BATCHES
 from limedb.rpc.server.memory import Context as Call
 from limedb.rpc.server.memory import holder_of
 from limedb.rpc.server.rules import ACCESS, Audience, Rule, rule_of
+from limedb.tls.bearer import HEADER as TOKEN
 from limedb.wire.status import code_of
 
-TOKEN = "authorization"  # noqa: S105 (the name of a header)
 SCHEME = "bearer "
 KV = "limedb.v1.KVService"
 OPERATIONS = {
