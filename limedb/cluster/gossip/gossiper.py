@@ -199,13 +199,23 @@ class Gossiper:
     async def _talk(self, url: str) -> None:
         sent = self._clock.elapsed()
         address = self._view.address(url)
-        ack = await self._transport.syn(url, self._view.digests(url), self._timeout)
+        ack = await self._syn(url, address)
         if ack.name in ("", url):
             self._measure(url, ack, self._clock.elapsed() - sent)
         updates = self._view.on_ack(ack, url, address)
         self._notice()
         if updates and self._tasks is not None:  # without waiting for it: the way may be long
             self._tasks.create_task(self._close(url, updates), name=f"ACK2 to {url}")
+
+    async def _syn(self, url: str, address: str) -> Ack:
+        """Send a SYN over the link. A name that nobody has answered to may be an alias: a link in trouble asks
+        for the node of that name alone, and would never find the one that is there. So that is dialled anew.
+        """
+        dials = self._errors.get(url) and not self._view.state(url).generation
+        digests = self._view.digests(url)
+        if dials:
+            return await self._transport.dial(url, address, digests, self._timeout)
+        return await self._transport.syn(url, digests, self._timeout)
 
     async def _close(self, url: str, updates: tuple[NodeState, ...]) -> None:
         with suppress(LimeDBError, TimeoutError):

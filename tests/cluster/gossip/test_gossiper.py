@@ -249,14 +249,33 @@ class Broken:
         self.calls += 1
         raise self.errors[self.calls % len(self.errors)]
 
+    async def dial(self, url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        return await self.syn(url, digests, timeout)
+
     async def ack2(self, url: str, updates: Sequence[NodeState], timeout: float) -> None:
         raise AssertionError("no ACK, no ACK2")
 
 
+class InTrouble(Broken):
+    """The links to a peer are in trouble; the node of another name answers at its address."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(UnavailableError("connection refused or lost"))
+        self.name = name
+
+    async def dial(self, url: str, address: str, digests: Sequence[Digest], timeout: float) -> Ack:
+        return Ack((NodeState(self.name, 1, 1, address=address),), (), name=self.name)
+
+
 def gossip_with(transport: Broken, seconds: float) -> int:
     """The heartbeats of a node with one peer at that transport."""
+    return view_of_gossip_with(transport, seconds).own.heartbeat
 
-    async def scenario() -> int:
+
+def view_of_gossip_with(transport: Broken, seconds: float) -> ClusterView:
+    """What a node with one peer at that transport knows in the end."""
+
+    async def scenario() -> ClusterView:
         clock = VirtualClock()
         view = ClusterView(NodeState(url_of(1), 1), clock, gossip_interval=1.0)
         gossiper = Gossiper(view, transport, clock, interval=1.0, seeds=[url_of(2)], rng=Random(1))
@@ -264,7 +283,7 @@ def gossip_with(transport: Broken, seconds: float) -> int:
         await asyncio.sleep(seconds)
         task.cancel()
         await asyncio.wait([task])
-        return view.own.heartbeat
+        return view
 
     return run_virtual(scenario())
 
@@ -276,6 +295,11 @@ def test_a_peer_that_fails_is_logged_once_and_met_again(caplog: pytest.LogCaptur
     assert gossip_with(transport, 10) >= 9
     assert transport.calls >= 9
     assert caplog.text.count("gossip with http://node2:8484: refused") == 1
+
+
+def test_an_alias_whose_link_is_in_trouble_is_still_recognised() -> None:
+    """That link's pings ask for the node of that name, which nobody has."""
+    assert view_of_gossip_with(InTrouble(url_of(3)), 10).urls == (url_of(1), url_of(3))
 
 
 def test_a_peer_with_another_secret_is_logged_with_the_setting_once(caplog: pytest.LogCaptureFixture) -> None:
