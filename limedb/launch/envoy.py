@@ -17,6 +17,7 @@ from typing import NamedTuple
 import jinja2
 
 from limedb.config import address_of
+from limedb.core.exposure import HEALTH_NAME, is_loopback
 from limedb.errors import ConfigError, LaunchError, UnknownHostError, UnsupportedError
 from limedb.launch import local_replies
 from limedb.launch.access import PUBLIC, Access, Listener, listeners
@@ -110,7 +111,8 @@ class EnvoyOptions:
     None: there is no such page. descriptor: the path of the descriptor set where Envoy runs. otel: an OTLP
     collector (gRPC), None: no tracing. max_body: the largest JSON body, in bytes. followed: the files of
     routes and nodes, which Envoy reads again when they are replaced; None: all is in one file. tls: its
-    certificates. access: from where it is used, and for what.
+    certificates. access: from where it is used, and for what. insecure: whether it uses nodes that ask nobody
+    for a token even if it listens beyond loopback.
     """
 
     nodes: tuple[Upstream, ...]
@@ -123,6 +125,19 @@ class EnvoyOptions:
     followed: "Followed | None" = None
     tls: EnvoyTls = EnvoyTls()
     access: Access = field(default_factory=Access)
+    insecure: bool = False
+
+    @property
+    def places(self) -> tuple[Address, ...]:
+        """Where it serves clients and operators."""
+        operators = self.access.operators
+        return (self.listen,) if operators in (None, self.listen) else (self.listen, operators)
+
+    @property
+    def health_name(self) -> str:
+        """What its health checks ask nodes for; empty: the node as a whole."""
+        is_open = any(not is_loopback(place.host) for place in self.places)
+        return HEALTH_NAME if is_open and not self.insecure else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +221,7 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "descriptor": options.descriptor,
         "max_body": options.max_body,
         "followed": options.followed,
+        "health_name": options.health_name,
         "tls": options.tls,
         "node_names": SUFFIX,
         "connect_types": _CONNECT_TYPES,
