@@ -3,6 +3,8 @@
 Tested in tests/cli/test_app.py.
 """
 
+from pathlib import Path
+
 import click
 
 from limedb.cli.access_options import access_options
@@ -53,6 +55,18 @@ from limedb.wire import descriptors
 @click.option("--nodes-cert", metavar="PATH", help="The certificate to show to nodes that ask for one.")
 @click.option("--nodes-key", metavar="PATH", help="The key of --nodes-cert.")
 @click.option(
+    "--sds",
+    metavar="PATH",
+    help="Make Envoy follow changes of its certificates, by files in the folder PATH, which this command"
+    " writes. Default: it reads them once, at its start.",
+)
+@click.option(
+    "--sds-out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder to write these files to, if Envoy runs elsewhere. Default: that of --sds.",
+)
+@click.option(
     "--insecure",
     is_flag=True,
     envvar="INSECURE",
@@ -76,6 +90,8 @@ def envoy_config(
     nodes_ca: str | None,
     nodes_cert: str | None,
     nodes_key: str | None,
+    sds: str | None,
+    sds_out: Path | None,
     access: Access,
     insecure: bool,
 ) -> None:
@@ -99,12 +115,17 @@ def envoy_config(
             _shown("--tls-cert", "--tls-key", tls_cert, tls_key),
             nodes_ca or "",
             _shown("--nodes-cert", "--nodes-key", nodes_cert, nodes_key),
+            (sds or "").rstrip("/"),
         ),
         access=access,
         insecure=insecure,
     )
     if warning := check_envoy(options):
         click.echo(f"warning: {warning}", err=True)
+    if sds:
+        envoy.write_secrets(sds_out or Path(sds), options.tls)
+    elif sds_out:
+        raise ConfigError("--sds-out", sds_out, "given together with --sds")
     click.echo(envoy.render(options), nl=False)
 
 

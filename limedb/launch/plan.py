@@ -19,7 +19,7 @@ from limedb.launch import envoy
 from limedb.launch.access import Access
 from limedb.launch.addresses import LOOPBACK, Address, parse_address
 from limedb.launch.certificates import LocalCertificates
-from limedb.launch.envoy import EnvoyOptions, EnvoyTls, Followed, Upstream
+from limedb.launch.envoy import EnvoyOptions, EnvoyTls, Followed, Upstream, write_secrets
 from limedb.launch.exposure import check_cluster
 from limedb.launch.records import ENVOY, Folder, Launch, Service
 from limedb.launch.secrets import auth_settings, has_secrets
@@ -236,7 +236,8 @@ def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
     if plan.tls:
         own = dict(LocalCertificates(plan.folder.path).envoy(plan.host))
         shown = envoy.Shown(own["TLS_CERT"], own["TLS_KEY"])
-        options = replace(options, tls=EnvoyTls(shown, own["TLS_CA"], shown))
+        options = replace(options, tls=EnvoyTls(shown, own["TLS_CA"], shown, str(plan.folder.path / "sds")))
+        write_secrets(Path(options.tls.followed), options.tls)
     path.write_text(envoy.render(options))
     _write_followed(options)
     argv = (str(binary), "-c", str(path), "--disable-hot-restart", "--log-level", "warning")

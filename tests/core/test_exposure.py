@@ -74,8 +74,8 @@ def test_the_refusal_is_one_line_with_the_address_the_remedy_and_the_override() 
         check_exposure("the node", [Entrance(FAR, False, False)], False, remedy)
     assert str(error.value) == (
         "the node would listen at 0.0.0.0:8484, which other machines reach, without TLS and authentication."
-        " Mend TLS and authentication (docs/security.md). INSECURE=true starts it as it is, open to anyone who"
-        " reaches it"
+        " Mend TLS and authentication (docs/security.md). INSECURE=true starts it as it is, open to anyone"
+        " who reaches it"
     )
 
 
