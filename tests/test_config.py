@@ -205,17 +205,16 @@ def test_a_node_is_no_peer_of_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "loopback"),
-    [
-        ("http://localhost:8484", True),
-        ("http://127.0.0.3:8484", True),
-        ("http://[::1]:8484", True),
-        ("http://node1:8484", False),
-        ("http://10.0.0.1:8484", False),
-    ],
+    ("text", "insecure"), [("true", True), ("TRUE", True), ("false", False), (None, False)]
 )
-def test_loopback_is_told_by_the_host(url: str, loopback: bool) -> None:
-    assert load({"NODE_URL": url}).is_loopback is loopback
+def test_the_rule_is_off_only_if_the_setting_is_true(text: str | None, insecure: bool) -> None:
+    assert load({} if text is None else {"INSECURE": text}).insecure is insecure
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "", "ture"])
+def test_no_other_word_turns_the_rule_off(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"INSECURE.*one of true, false"):
+        load({"INSECURE": text})
 
 
 def test_an_address_is_the_host_and_port_of_a_url() -> None:
