@@ -4,6 +4,7 @@ Tests limedb/launch/cluster_files.py and limedb/cli/certs_cluster.py.
 """
 
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,13 @@ from limedb.core.exposure import exposure_of
 from limedb.launch.cluster_files import ClusterFiles
 from limedb.node.encryption import Encryption
 from limedb.tls.certificates import facts_of
-from limedb.tls.folder import CertificateFolder, read
+from limedb.tls.folder import CertificateFolder, file_name, read
+from tests.support.clusters import QUICK
+from tests.support.clusters import limedb as command
+from tests.support.own_address import own_address
+from tests.support.ports import free_ports
+from tests.support.serving import starting_node
+from tests.support.waiting import wait_for
 
 URLS = ("http://10.0.0.1:8484", "http://node2:9000")
 
@@ -105,3 +112,22 @@ def test_what_can_not_be_named_is_refused(tmp_path: Path, given: tuple[str, ...]
     done = certs(tmp_path, *given)
     assert done.exit_code == 2
     assert words in done.output
+
+
+@pytest.mark.cluster
+def test_nodes_on_a_network_form_a_cluster_that_asks_for_tokens(tmp_path: Path) -> None:
+    """The steps of README and docs/security.md, on one machine, at its address on the network."""
+    with free_ports(6) as ports, ExitStack() as stack:
+        urls = [f"http://{own_address()}:{port}" for port in ports[:3]]
+        token = ("--ca", str(tmp_path / "ca.pem"), "--token-file", str(tmp_path / "root.token"))
+        targets = [url.removeprefix("http://") for url in urls]
+        for url, port in zip(urls, ports, strict=False):
+            folder = ClusterFiles(tmp_path, str(tmp_path / file_name(url)), 365).node(url, urls)
+            own = {**QUICK, **settings(folder), "PEER_PORT_OFFSET": "3"}
+            stack.enter_context(starting_node(tmp_path / f"data-{port}", port, own))
+        for target in targets:
+            wait_for("it serves", lambda t=target: command("health", "--target", t, *token).returncode == 0)  # type: ignore[misc]
+        for target in targets:
+            done = command("set", target, "hello", "--consistency", "all", "--target", target, *token)
+            assert done.stdout == "OK\n", done.stderr
+        assert "needs a token" in command("get", targets[0], "--target", targets[1], *token[:2]).stderr
