@@ -39,7 +39,7 @@ FROM python:3.11-slim
 # From here on nothing is installed, so installers are removed: python:slim's, then those of Debian's own python3.
 RUN groupadd --gid 10001 limedb \
   && useradd --uid 10001 --gid limedb --no-create-home --home-dir /data --shell /usr/sbin/nologin limedb \
-  && install -d -o limedb -g limedb -m 700 /data \
+  && install -d -o limedb -g limedb -m 700 /data /etc/limedb \
   && rm -rf /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip \
     /usr/bin/pip* /usr/bin/wheel /usr/lib/python3*/ensurepip /usr/share/python-wheels \
     /usr/lib/python3/dist-packages/pip* /usr/lib/python3/dist-packages/setuptools* /usr/lib/python3/dist-packages/wheel*

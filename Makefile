@@ -94,7 +94,7 @@ run: $(READY) first-web ## Start four nodes and Envoy in the foreground; Ctrl-C 
 
 .PHONY: dev
 dev: ## Start the compose cluster from the source folder; nodes restart when a file changes
-	mkdir -p data/node1 data/node2 data/node3 data/node4
+	mkdir -p data/node{1,2,3,4} data/certs/{node1,node2,node3,node4}-8484 data/certs/envoy
 	DEV_USER="$$(id -u):$$(id -g)" docker compose -f docker-compose.dev.yml up --build
 
 # --- generated files --------------------------------------------------------------------------
@@ -111,6 +111,7 @@ googleapis: $(READY)
 
 # The options for the Envoy of docker-compose.yml: four nodes by name. Other containers know it as envoy.
 COMPOSE_ENVOY := --host 0.0.0.0 --port 8484 --operators 0.0.0.0:8485 --server-name envoy \
+  --tls-cert /etc/limedb/envoy.pem --tls-key /etc/limedb/envoy.key --nodes-ca /etc/limedb/ca.pem --sds /etc/envoy/sds \
   --admin 127.0.0.1:9901 --descriptor /etc/envoy/limedb.binpb $(foreach n,1 2 3 4,--node http://node$(n):8484)
 
 .PHONY: gen
@@ -125,7 +126,7 @@ generate-into: googleapis
 	$(BIN)/python -m grpc_tools.protoc -Iproto --include_imports --include_source_info \
 	  --descriptor_set_out=$(OUT)/limedbpb/limedb.binpb $(PROTOS)
 	touch $(OUT)/limedbpb/__init__.py $(OUT)/limedbpb/v1/__init__.py $(OUT)/limedbpb/py.typed
-	$(BIN)/limedb envoy-config $(COMPOSE_ENVOY) >$(ENVOY_OUT)
+	$(BIN)/limedb envoy-config $(COMPOSE_ENVOY) --sds-out $(dir $(ENVOY_OUT))sds >$(ENVOY_OUT)
 
 # --- other languages --------------------------------------------------------------------------
 
@@ -202,7 +203,7 @@ check-fresh: $(READY)
 	$(MAKE) --no-print-directory generate-into OUT=build/fresh ENVOY_OUT=build/fresh/envoy.yaml GOOGLE_OUT=build/fresh >/dev/null
 	diff --recursive --brief --exclude=__pycache__ gen/limedbpb build/fresh/limedbpb && \
 	  diff --recursive --brief proto/google build/fresh/google && \
-	  diff envoy/envoy.yaml build/fresh/envoy.yaml || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
+	  diff envoy/envoy.yaml build/fresh/envoy.yaml && diff --recursive envoy/sds build/fresh/sds || { echo 'Generated files are stale: run make gen' >&2; exit 1; }
 
 # Mermaid draws the diagrams in the reader's browser. The site brings it along: one file of its npm package, checked
 # by its hash. Without npm the diagrams appear as text.

@@ -73,6 +73,7 @@ class Config:
     jwt_audience: str
     jwt_roles_claim: str
     audit_log: Path | None
+    insecure: bool
 
     @property
     def peer_port(self) -> int:
@@ -85,9 +86,9 @@ class Config:
         return _split_url(self.node_url)[0]
 
     @property
-    def is_loopback(self) -> bool:
-        """Whether the node is reached by a loopback name only; then it listens on loopback only."""
-        return _is_loopback(self.host) and _is_loopback(_split_url(f"http://{self.advertise_address}")[0])
+    def advertised_host(self) -> str:
+        """The host of ADVERTISE_ADDRESS."""
+        return _split_url(f"http://{self.advertise_address}")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class Setting:
     """Its meaning."""
     go_flag: str = ""
     """The flag of the Go LimeDB; empty: it had none."""
+    value_of_flag: str | None = None
+    """What the option stands for if it has no value; None: it needs one."""
 
     @property
     def field(self) -> str:
@@ -131,10 +134,6 @@ def _split_url(url: str) -> tuple[str, int]:
     if "@" in parts.netloc or not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", parts.netloc):
         raise ValueError("a URL like http://node1:8484, with a port and without a path")
     return parts.hostname, port
-
-
-def _is_loopback(host: str) -> bool:
-    return host in LOOPBACK_HOSTS or host.startswith("127.")
 
 
 def _url(text: str) -> str:
@@ -209,6 +208,10 @@ def _choice(*allowed: str) -> Callable[[str], str]:
         return text.lower()
 
     return parse
+
+
+def _is_true(text: str) -> bool:
+    return _choice("true", "false")(text) == "true"
 
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -350,6 +353,10 @@ SETTINGS = (
         ROLE or ROLE:PREFIX."""),
     Setting("AUDIT_LOG", _file, "", """A file to which refusals, and changes of membership, users and
         tokens are appended, as lines of JSON."""),
+    Setting("INSECURE", _is_true, "false", """true: the node starts although it listens beyond loopback
+        without TLS and authentication, so that anyone who reaches it can read and write. It warns as long
+        as it runs.""",
+        value_of_flag="true"),
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ and the meaning of a class for retries is an attribute, so that no code compares
 
 LimeDBError
     ├── ConfigError                  a setting that can't be used; ends the start
+    ├── ExposedError                 it would listen beyond loopback without TLS and authentication
     ├── LaunchError                  a local cluster that can't be started, found or ended
     │   └── NotReadyError            some of its nodes don't take requests
     ├── BulkError                    a file that can't be imported or exported any further
@@ -98,6 +99,12 @@ class ConfigError(LimeDBError):
     def __init__(self, setting: str, value: object, allowed: str) -> None:
         super().__init__(f"{setting}={value}: must be {allowed}")
         self.setting, self.value, self.allowed = setting, value, allowed
+
+
+class ExposedError(LimeDBError):
+    """A process would listen beyond loopback without TLS and authentication; the text has the commands that
+    set them up.
+    """
 
 
 class NameTakenError(LimeDBError):

@@ -48,6 +48,7 @@ DEFAULTS = {
     "jwt_audience": "",
     "jwt_roles_claim": "limedb_roles",
     "audit_log": None,
+    "insecure": False,
 }
 # Of each setting: a text, what it means, another text, and what that means.
 GIVEN = {
@@ -90,6 +91,7 @@ GIVEN = {
     "JWT_AUDIENCE": ("limedb", "limedb", "", ""),
     "JWT_ROLES_CLAIM": ("roles", "roles", "a.b", "a.b"),
     "AUDIT_LOG": ("/var/log/a", Path("/var/log/a"), "", None),
+    "INSECURE": ("true", True, "False", False),
 }
 URL = "a URL like http://node1:8484, with a port and without a path"
 TIME = "with its unit: 500ms, 1s, 10m, 24h"
@@ -138,6 +140,8 @@ BAD = [
     ("LOG_FORMAT", "xml", "one of text, json"),
     ("AUTH", "yes", "one of off, required"),
     ("AUDIT_LOG", "~nobody-of-that-name/x", "a file"),
+    ("INSECURE", "1", "one of true, false"),
+    ("INSECURE", "", "one of true, false"),
 ]
 
 
@@ -202,20 +206,6 @@ def test_a_node_is_no_peer_of_itself() -> None:
     config = load({"NODE_URL": "http://A:8484", "NODE_PEERS": "http://a:8484,http://b:1"})
 
     assert config.node_peers == ("http://b:1",)
-
-
-@pytest.mark.parametrize(
-    ("url", "loopback"),
-    [
-        ("http://localhost:8484", True),
-        ("http://127.0.0.3:8484", True),
-        ("http://[::1]:8484", True),
-        ("http://node1:8484", False),
-        ("http://10.0.0.1:8484", False),
-    ],
-)
-def test_loopback_is_told_by_the_host(url: str, loopback: bool) -> None:
-    assert load({"NODE_URL": url}).is_loopback is loopback
 
 
 def test_an_address_is_the_host_and_port_of_a_url() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from limedb.cli.certs_cluster import cluster
 from limedb.cli.options import Command, Group, Number
 from limedb.cli.output import JSON, TABLE, echo_json, output_option, show_rows
 from limedb.config import address_of
@@ -42,6 +43,9 @@ def _days(default: float) -> Callable[[Callable[..., None]], Callable[..., None]
 )
 def certs() -> None:
     """Make and show the certificates of nodes and clients. docs/security.md has the steps."""
+
+
+certs.add_command(cluster)
 
 
 @certs.command(cls=Command, examples="limedb certs init --dir certs")

@@ -82,6 +82,11 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 )
 @click.option("--auth", is_flag=True, help="Ask for tokens; DIR/root.token has one that may do everything.")
 @click.option(
+    "--insecure",
+    is_flag=True,
+    help="Let Envoy listen beyond loopback without --tls and --auth, open to anyone who reaches it.",
+)
+@click.option(
     "-e", "settings", multiple=True, metavar="NAME=VALUE", callback=_settings, help="A setting of all nodes."
 )
 @click.option(
@@ -108,6 +113,8 @@ def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:
     except KeyboardInterrupt:
         click.echo("interrupted; all started processes are stopped", err=True)
         sys.exit(130)
+    if launch.warning:
+        click.echo(f"warning: {launch.warning}", err=True)
     if detach:
         click.echo(f"{len(launch.nodes)} nodes are ready; {folder.cluster_file} says where")
         return

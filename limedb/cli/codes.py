@@ -3,7 +3,14 @@
 Tested in tests/cli/test_docs.py and tests/cli/test_commands.py.
 """
 
-from limedb.errors import ConfigError, InvalidRequestError, KeyNotFoundError, LimeDBError, RemoteError
+from limedb.errors import (
+    ConfigError,
+    ExposedError,
+    InvalidRequestError,
+    KeyNotFoundError,
+    LimeDBError,
+    RemoteError,
+)
 
 OK = 0
 FAILED = 1
@@ -21,7 +28,7 @@ def code_of(error: LimeDBError) -> int:
     """Return the exit code of an error."""
     if isinstance(error, RemoteError) and error.code == "INVALID_ARGUMENT":
         return USAGE
-    if isinstance(error, ConfigError | InvalidRequestError):
+    if isinstance(error, ConfigError | ExposedError | InvalidRequestError):
         return USAGE
     if error.reason == KeyNotFoundError.reason:
         return NOT_FOUND

@@ -3,6 +3,8 @@
 Tested in tests/cli/test_app.py.
 """
 
+from pathlib import Path
+
 import click
 
 from limedb.cli.access_options import access_options
@@ -11,6 +13,7 @@ from limedb.errors import ConfigError
 from limedb.launch import envoy
 from limedb.launch.access import Access
 from limedb.launch.addresses import Address, parse_address
+from limedb.launch.exposure import check_envoy
 from limedb.wire import descriptors
 
 
@@ -51,6 +54,24 @@ from limedb.wire import descriptors
 @click.option("--nodes-ca", metavar="PATH", help="Reach nodes with TLS; the CA of their certificates.")
 @click.option("--nodes-cert", metavar="PATH", help="The certificate to show to nodes that ask for one.")
 @click.option("--nodes-key", metavar="PATH", help="The key of --nodes-cert.")
+@click.option(
+    "--sds",
+    metavar="PATH",
+    help="Make Envoy follow changes of its certificates, by files in the folder PATH, which this command"
+    " writes. Default: it reads them once, at its start.",
+)
+@click.option(
+    "--sds-out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder to write these files to, if Envoy runs elsewhere. Default: that of --sds.",
+)
+@click.option(
+    "--insecure",
+    is_flag=True,
+    envvar="INSECURE",
+    help="Let it listen beyond loopback without TLS, and use nodes that ask nobody for a token.",
+)
 @access_options(
     "Where operators' services (limedb admin) are published: another address, which only operators should"
     " reach, or that of --host and --port. Default: nowhere."
@@ -69,13 +90,18 @@ def envoy_config(
     nodes_ca: str | None,
     nodes_cert: str | None,
     nodes_key: str | None,
+    sds: str | None,
+    sds_out: Path | None,
     access: Access,
+    insecure: bool,
 ) -> None:
     """Print an Envoy configuration for some nodes. All paths are those where Envoy runs.
 
     \b
-    Example: for nodes that run in containers
-      limedb envoy-config --host 0.0.0.0 --node http://node1:8484 --node http://node2:8484
+    Example: for this machine, and for others (docs/security.md)
+      limedb envoy-config --node http://localhost:7001 --node http://localhost:7002
+      limedb envoy-config --host 0.0.0.0 --node http://node1:8484 --node http://node2:8484 \\
+        --nodes-ca certs/ca.pem --tls-cert certs/envoy.pem --tls-key certs/envoy.key
     """  # noqa: D301 (click looks for the character, not for its escape)
     options = envoy.EnvoyOptions(
         nodes=tuple(envoy.parse_node(node) for node in nodes),
@@ -89,9 +115,17 @@ def envoy_config(
             _shown("--tls-cert", "--tls-key", tls_cert, tls_key),
             nodes_ca or "",
             _shown("--nodes-cert", "--nodes-key", nodes_cert, nodes_key),
+            (sds or "").rstrip("/"),
         ),
         access=access,
+        insecure=insecure,
     )
+    if warning := check_envoy(options):
+        click.echo(f"warning: {warning}", err=True)
+    if sds:
+        envoy.write_secrets(sds_out or Path(sds), options.tls)
+    elif sds_out:
+        raise ConfigError("--sds-out", sds_out, "given together with --sds")
     click.echo(envoy.render(options), nl=False)
 
 

@@ -26,7 +26,10 @@ def _option(setting: Setting) -> Callable[[Callable[..., None]], Callable[..., N
     text = " ".join(setting.help.split())
     if setting.default:
         text += f" Default: {setting.default}."
-    return click.option(*names, default=None, metavar="VALUE", help=f"{text}  [{setting.name}]")
+    bare: dict[str, Any] = (
+        {} if setting.value_of_flag is None else {"is_flag": False, "flag_value": setting.value_of_flag}
+    )
+    return click.option(*names, default=None, metavar="VALUE", help=f"{text}  [{setting.name}]", **bare)
 
 
 def _with_settings(command: Callable[..., None]) -> Callable[..., None]:

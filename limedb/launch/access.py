@@ -7,7 +7,6 @@ Tested in tests/launch/test_access.py; what Envoy makes of it, in tests/envoy/te
 tests/envoy/test_web_guard.py.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,14 +116,6 @@ def listeners(address: Address, access: Access) -> tuple[Listener, ...]:
         Listener(PUBLIC, address, audience.published(clients), Audience.CLIENTS),
         Listener(OPERATORS, access.operators, rpcs, Audience.OPERATORS),
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _server_name(text: str) -> str:

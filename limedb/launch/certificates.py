@@ -12,8 +12,7 @@ from pathlib import Path
 
 from limedb.config import LOOPBACK_HOSTS
 from limedb.tls.authority import Holder, node_holder
-from limedb.tls.certificates import facts_of
-from limedb.tls.folder import CertificateFolder, read
+from limedb.tls.folder import CertificateFolder
 
 DAYS = 365.0
 CA_DAYS = 3650.0
@@ -53,12 +52,7 @@ class LocalCertificates:
     def _make(self, name: str, holder: Holder) -> None:
         if not self._folder.ca.exists():
             self._folder.make_authority("LimeDB, local cluster", CA_DAYS)
-        path = self._folder.cert(name)
-        if path.exists():
-            facts = facts_of(read(path)[0])
-            if facts.days_left() > RENEW_DAYS and set(holder.hosts) <= set(facts.names):
-                return
-        self._folder.issue(name, holder, DAYS)
+        self._folder.keep(name, holder, DAYS, RENEW_DAYS)
 
 
 def client_files(ca: Path) -> tuple[Path, Path]:

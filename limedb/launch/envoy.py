@@ -11,12 +11,13 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources, util
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import jinja2
 
 from limedb.config import address_of
+from limedb.core.exposure import HEALTH_NAME, is_loopback
 from limedb.errors import ConfigError, LaunchError, UnknownHostError, UnsupportedError
 from limedb.launch import local_replies
 from limedb.launch.access import PUBLIC, Access, Listener, listeners
@@ -34,6 +35,7 @@ MAX_HEAP = 1 << 30
 
 _ROUTES = "envoy.config.route.v3.RouteConfiguration"
 _CLUSTER = "envoy.config.endpoint.v3.ClusterLoadAssignment"
+_SDS = "envoy.extensions.transport_sockets.tls.v3.Secret"
 _ANCHOR = re.compile(r"(?<=[ \[{])[&*][a-z_]+[0-9]*(?=[ \n,\]}])")
 _SCRIPTS = ("field_values", "json_body", "rest_requests")
 """The files that check a request of REST, in the order in which Lua reads them."""
@@ -95,11 +97,18 @@ class Shown:
 class EnvoyTls:
     """The certificates of Envoy. listens: as which it serves HTTPS; None: HTTP. nodes_ca: the path of the CA
     of the nodes' certificates; empty: they speak in the clear. to_nodes: what it shows to nodes that ask.
+    followed: the folder of the files by which it follows changes of all these (`render_secrets`); empty: it
+    reads them once.
     """
 
     listens: Shown | None = None
     nodes_ca: str = ""
     to_nodes: Shown | None = None
+    followed: str = ""
+
+    def secret(self, name: str) -> str:
+        """The path of the file of a secret, as Envoy calls a certificate or a CA."""
+        return f"{self.followed}/{name}.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,8 @@ class EnvoyOptions:
     None: there is no such page. descriptor: the path of the descriptor set where Envoy runs. otel: an OTLP
     collector (gRPC), None: no tracing. max_body: the largest JSON body, in bytes. followed: the files of
     routes and nodes, which Envoy reads again when they are replaced; None: all is in one file. tls: its
-    certificates. access: from where it is used, and for what.
+    certificates. access: from where it is used, and for what. insecure: whether it uses nodes that ask nobody
+    for a token even if it listens beyond loopback.
     """
 
     nodes: tuple[Upstream, ...]
@@ -123,6 +133,19 @@ class EnvoyOptions:
     followed: "Followed | None" = None
     tls: EnvoyTls = EnvoyTls()
     access: Access = field(default_factory=Access)
+    insecure: bool = False
+
+    @property
+    def places(self) -> tuple[Address, ...]:
+        """Where it serves clients and operators."""
+        operators = self.access.operators
+        return (self.listen,) if operators in (None, self.listen) else (self.listen, operators)
+
+    @property
+    def health_name(self) -> str:
+        """What its health checks ask nodes for; empty: the node as a whole."""
+        is_open = any(not is_loopback(place.host) for place in self.places)
+        return HEALTH_NAME if is_open and not self.insecure else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +189,49 @@ def render_followed(options: EnvoyOptions) -> dict[str, str]:
     return files
 
 
+def render_secrets(tls: EnvoyTls) -> dict[str, str]:
+    """Return the contents of the files by which Envoy follows its certificates (SDS), by their names.
+
+    Each has one secret, as Envoy wants it, and no more of it than paths: whenever something in the folder of
+    a certificate is replaced, Envoy reads it and its key again.
+    """
+    found: dict[str, dict[str, object]] = {}
+    for name, files in (("server", tls.listens), ("to-nodes", tls.to_nodes)):
+        if files is not None:
+            found[name] = {
+                "tls_certificate": {
+                    "certificate_chain": {"filename": files.cert},
+                    "private_key": {"filename": files.key},
+                    **_watched(files.cert),
+                }
+            }
+    if tls.nodes_ca:
+        found["nodes-ca"] = {
+            "validation_context": {"trusted_ca": {"filename": tls.nodes_ca}, **_watched(tls.nodes_ca)}
+        }
+    return {
+        f"{name}.yaml": json.dumps(
+            {"resources": [{"@type": f"type.googleapis.com/{_SDS}", "name": name, **secret}]}, indent=2
+        )
+        + "\n"
+        for name, secret in found.items()
+    }
+
+
+def write_secrets(folder: Path, tls: EnvoyTls) -> None:
+    """Write these files to a folder. LaunchError: they can't be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in render_secrets(tls).items():
+            (folder / name).write_text(content)
+    except OSError as error:
+        raise LaunchError(f"{folder} can't be a folder of Envoy's files: {error.strerror}") from None
+
+
+def _watched(file: str) -> dict[str, object]:
+    return {"watched_directory": {"path": str(PurePosixPath(file).parent)}}
+
+
 def _resource(name: str, kind: str, values: Mapping[str, object]) -> str:
     """A file that Envoy follows: one resource of a kind, made by a template."""
     content = textwrap.indent(_template(name).render(values), "  ")
@@ -206,6 +272,7 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "descriptor": options.descriptor,
         "max_body": options.max_body,
         "followed": options.followed,
+        "health_name": options.health_name,
         "tls": options.tls,
         "node_names": SUFFIX,
         "connect_types": _CONNECT_TYPES,

@@ -13,12 +13,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from limedb import config
+from limedb.core.exposure import is_loopback
 from limedb.errors import ConfigError, LaunchError
 from limedb.launch import envoy
-from limedb.launch.access import Access, is_loopback
+from limedb.launch.access import Access
 from limedb.launch.addresses import LOOPBACK, Address, parse_address
 from limedb.launch.certificates import LocalCertificates
-from limedb.launch.envoy import EnvoyOptions, EnvoyTls, Followed, Upstream
+from limedb.launch.envoy import EnvoyOptions, EnvoyTls, Followed, Upstream, write_secrets
+from limedb.launch.exposure import check_cluster
 from limedb.launch.records import ENVOY, Folder, Launch, Service
 from limedb.launch.secrets import auth_settings, has_secrets
 from limedb.wire import descriptors
@@ -39,7 +41,7 @@ class LaunchPlan:
     begin anew though nodes had data in the folder, and none has any now. tls: whether all of it speaks TLS,
     with certificates in its folder. access: to Envoy. If it has no place for operators' services, they are
     with all others where only this machine reaches Envoy, and otherwise nowhere. auth: whether nodes ask
-    for tokens, by secrets in its folder.
+    for tokens, by secrets in its folder. insecure: whether Envoy may listen beyond loopback without both.
     """
 
     folder: Folder
@@ -54,6 +56,7 @@ class LaunchPlan:
     tls: bool = False
     access: Access = field(default_factory=Access)
     auth: bool = False
+    insecure: bool = False
 
     @property
     def listen(self) -> Address:
@@ -72,12 +75,17 @@ class LaunchPlan:
 
 
 def make_launch(plan: LaunchPlan) -> Launch:
-    """Make the folder and Envoy's configuration; return the processes to start. ConfigError, LaunchError."""
+    """Make the folder and Envoy's configuration; return the processes to start. ConfigError, LaunchError,
+    ExposedError.
+    """
     if not 1 <= plan.nodes <= MAX_NODES:
         raise ConfigError("--nodes", plan.nodes, f"from 1 to {MAX_NODES}")
     for name, value in plan.settings.items():
         if flaw := _flaw(name):
             raise ConfigError("-e", f"{name}={value}", flaw)
+    if plan.insecure:
+        plan = replace(plan, settings={**plan.settings, "INSECURE": "true"})
+    warning = _check_exposure(plan)
     _check_ports(plan)
     if plan.tls:
         _check_peer_ports(plan)
@@ -90,7 +98,17 @@ def make_launch(plan: LaunchPlan) -> Launch:
         plan = replace(plan, settings={**auth_settings(plan.folder.path), **plan.settings})
     nodes = tuple(_node(plan, index) for index in range(plan.nodes))
     first = config.load(nodes[0].settings)  # this reports a bad setting once, instead of in four logs
-    return Launch(nodes, _envoy(plan, first) if plan.with_envoy else None, plan.whole_access)
+    made = _envoy(plan, first) if plan.with_envoy else None
+    return Launch(nodes, made, plan.whole_access, warning)
+
+
+def _check_exposure(plan: LaunchPlan) -> str:
+    """The warning about Envoy; nodes listen on loopback. ExposedError: it must not start."""
+    if not plan.with_envoy:
+        return ""
+    shared = config.load({**_inherited_settings(), **plan.settings})
+    places = [plan.listen, *([plan.access.operators] if plan.access.operators else [])]
+    return check_cluster(places, plan.tls, plan.auth or shared.auth == "required", shared.insecure)
 
 
 def _check_kept(plan: LaunchPlan) -> None:
@@ -218,7 +236,8 @@ def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
     if plan.tls:
         own = dict(LocalCertificates(plan.folder.path).envoy(plan.host))
         shown = envoy.Shown(own["TLS_CERT"], own["TLS_KEY"])
-        options = replace(options, tls=EnvoyTls(shown, own["TLS_CA"], shown))
+        options = replace(options, tls=EnvoyTls(shown, own["TLS_CA"], shown, str(plan.folder.path / "sds")))
+        write_secrets(Path(options.tls.followed), options.tls)
     path.write_text(envoy.render(options))
     _write_followed(options)
     argv = (str(binary), "-c", str(path), "--disable-hot-restart", "--log-level", "warning")

@@ -66,11 +66,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A cluster that was started. envoy: None if it runs without. access: to Envoy."""
+    """A cluster that was started. envoy: None if it runs without. access: to Envoy. warning: of the start
+    alone: how it is open to other machines; empty: it isn't.
+    """
 
     nodes: tuple[Service, ...]
     envoy: Service | None
     access: Access = field(default_factory=Access)
+    warning: str = ""
 
     @property
     def services(self) -> tuple[Service, ...]:

@@ -9,6 +9,7 @@ Tested in tests/tls/test_nodes.py.
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from limedb.config import Config
+from limedb.core.exposure import Entrance, is_loopback
 from limedb.core.problems import Problem
 from limedb.errors import PeersOnlyError
 from limedb.rpc.caller import check_caller
@@ -34,17 +35,39 @@ class Encryption:
     def listeners(self) -> list[Listener]:
         """Where the node listens."""
         config, keys = self._config, self._clients
-        asks = config.tls_client_cert == "required"
         clients = [
-            Listener(address, server_credentials(keys, asks) if keys else None)
-            for address in listen_addresses(config.host, config.server_port, config.is_loopback)
+            Listener(address, server_credentials(keys, self._asks_clients) if keys else None)
+            for address in self._addresses(config.server_port)
         ]
         if self._peers is None:
             return clients
         return clients + [
             Listener(address, server_credentials(self._peers, True), "PEER_PORT_OFFSET")
-            for address in listen_addresses(config.host, config.peer_port, config.is_loopback)
+            for address in self._addresses(config.peer_port)
         ]
+
+    @property
+    def entrances(self) -> list[Entrance]:
+        """The same places, as the rule for those beyond loopback judges them."""
+        config = self._config
+        asks = config.auth == "required" or self._asks_clients
+        found = [
+            Entrance(address, self._clients is not None, asks)
+            for address in self._addresses(config.server_port)
+        ]
+        if self._peers is None:
+            return found
+        return found + [Entrance(address, True, True) for address in self._addresses(config.peer_port)]
+
+    @property
+    def _asks_clients(self) -> bool:
+        """Whether clients need a certificate."""
+        return self._config.tls_client_cert == "required"
+
+    def _addresses(self, port: int) -> list[str]:
+        config = self._config
+        is_local = is_loopback(config.host) and is_loopback(config.advertised_host)
+        return listen_addresses(config.host, port, is_local)
 
     @property
     def ports(self) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from limedb.errors import LimeDBError
 from limedb.node.access import Access
 from limedb.node.clock import SystemClock
 from limedb.node.encryption import Encryption
+from limedb.node.exposure import NodeExposure
 from limedb.node.settings import engine_settings, max_answer_bytes, max_memory_bytes
 from limedb.node.telemetry_source import telemetry_source
 from limedb.observability.figures import Figures
@@ -144,6 +145,7 @@ class Node:
         config = self._config
         self._encryption = Encryption(config)
         self._access = Access(config, self._clock, self._encryption)
+        self._exposure = NodeExposure(config, self._encryption)
         self._stack.push_async_callback(self._access.close)
         place = config.store, config.data_dir, config.node_url
         check_names(*place)
@@ -294,7 +296,8 @@ class Node:
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
         gate = self._access.gate(engine)
-        server = Server(self._memory, telemetry.tracing, watchman, gate)
+        server = Server(self._memory, telemetry.tracing, watchman, gate, self._exposure.may_be_published)
+        engine.problems.add(partial(self._exposure.problems, server.health))
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
         caller = self._encryption.check_caller
         addressee = all_of(caller, partial(check_addressee, config.node_url))

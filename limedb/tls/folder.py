@@ -20,15 +20,18 @@ CA = "ca"
 
 
 class CertificateFolder:
-    """The files in a folder. replaces: whether files may be replaced."""
+    """The files in a folder. replaces: whether files may be replaced. issuer: the folder of the CA; None: the
+    same one.
+    """
 
-    def __init__(self, path: Path, replaces: bool = False) -> None:
+    def __init__(self, path: Path, replaces: bool = False, issuer: Path | None = None) -> None:
         self.path, self._replaces = path.expanduser(), replaces
+        self._issuer = issuer or self.path
 
     @property
     def ca(self) -> Path:
         """The CA's certificate, which everybody needs."""
-        return self.path / f"{CA}.pem"
+        return self._issuer / f"{CA}.pem"
 
     def cert(self, name: str) -> Path:
         """The certificate of a holder."""
@@ -41,7 +44,7 @@ class CertificateFolder:
     def make_authority(self, name: str, days: float) -> Path:
         """Make a CA. ConfigError: there is one already."""
         made = authority.new_authority(name, days)
-        self._write({self.key(CA): made.key, self.ca: made.cert})
+        self._write({self._ca_key: made.key, self.ca: made.cert})
         return self.ca
 
     def issue(self, name: str, holder: Holder, days: float) -> Path:
@@ -51,6 +54,19 @@ class CertificateFolder:
             made = authority.issue(self._authority(), holder, days)
         self._write({self.key(name): made.key, self.cert(name): made.cert})
         return self.cert(name)
+
+    def keep(self, name: str, holder: Holder, days: float, spare_days: float) -> bool:
+        """Make a certificate and its key, unless there is one of this CA for these names that is valid for so
+        many days more. Return whether it did. ConfigError.
+        """
+        if self.cert(name).exists() and self.key(name).exists():
+            chain = read(self.cert(name))
+            facts = certificates.facts_of(chain[0])
+            is_ours = certificates.comes_from(chain[:1], read(self.ca))
+            if is_ours and facts.days_left() > spare_days and set(holder.hosts) <= set(facts.names):
+                return False
+        self.issue(name, holder, days)
+        return True
 
     def request(self, name: str, holder: Holder) -> Path:
         """Make a key, and a request for another CA. ConfigError: there is one already."""
@@ -73,23 +89,27 @@ class CertificateFolder:
             if not certificates.comes_from(old[:1], certificates.read(ca.cert)):
                 raise ValueError(f"{self.ca} has not issued it")
             made = authority.issue(ca, authority.holder_of(old[0]), days)
-        _replace(cert.with_suffix(".key"), made.key)
-        _replace(cert, made.cert)
+        replace_file(cert.with_suffix(".key"), made.key)
+        replace_file(cert, made.cert)
         return cert
+
+    @property
+    def _ca_key(self) -> Path:
+        return self._issuer / f"{CA}.key"
 
     def _check_free(self, name: str) -> None:
         if name == CA:
             raise ConfigError("name", name, f"another one: {self.ca} is the CA's")
 
     def _authority(self) -> Made:
-        if self.ca.exists() and not self.key(CA).exists():
+        if self.ca.exists() and not self._ca_key.exists():
             raise ConfigError(
                 "file",
-                str(self.key(CA)),
+                str(self._ca_key),
                 f"there: only with it {self.ca} issues certificates. Bring it back from where it is kept; a"
                 " new CA would not be the one that nodes and clients know",
             )
-        return Made(_content(self.ca), _content(self.key(CA)))
+        return Made(_content(self.ca), _content(self._ca_key))
 
     def _write(self, contents: Mapping[Path, bytes]) -> None:
         """Write all of some files, or none."""
@@ -99,7 +119,7 @@ class CertificateFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for path, content in contents.items():
-                _replace(path, content)
+                replace_file(path, content)
         except OSError as error:
             raise ConfigError("--dir", str(self.path), f"a folder for files: {error.strerror}") from None
 
@@ -132,7 +152,7 @@ def _content(path: Path) -> bytes:
         raise ConfigError("file", str(path), f"readable: {error.strerror}") from None
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a file as a whole, for its owner alone."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)

@@ -97,6 +97,9 @@ def test_a_configuration_of_envoy_is_printed(tmp_path: Path) -> None:
         "0.0.0.0",
         "--descriptor",
         "/etc/envoy/limedb.binpb",
+        "--tls-cert=/c.pem",
+        "--tls-key=/c.key",
+        "--nodes-ca=/ca.pem",
     ]
     result = CliRunner().invoke(cli, ["envoy-config", *arguments])
     (listener,) = yaml.safe_load(result.stdout)["static_resources"]["listeners"]

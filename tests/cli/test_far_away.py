@@ -18,7 +18,7 @@ from tests.support.clusters import limedb
 from tests.support.delaying import far
 from tests.support.keys import new_key
 from tests.support.ports import free_ports
-from tests.support.serving import NOWHERE, running_node
+from tests.support.serving import HIDDEN, running_node
 
 DELAYS = [0.4, *(pytest.param(seconds, marks=pytest.mark.torture) for seconds in (0.005, 0.1))]
 """Seconds one way: a satellite's, a city's and a continent's."""
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.cluster
 def hidden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a node that can't be reached but where a test says, with some keys."""
     with free_ports(2) as (port, nobodys):
-        settings = {"NODE_URL": NOWHERE, "ADVERTISE_ADDRESS": f"127.0.0.1:{nobodys}"}
+        settings = {**HIDDEN, "ADVERTISE_ADDRESS": f"127.0.0.1:{nobodys}"}
         with running_node(tmp_path_factory.mktemp("hidden"), port, settings) as address:
             with connect_sync(address, follow_ring=False) as db:
                 db.set_many({f"far/{n:04d}": "v" * 50 for n in range(COUNT)})

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.clusters import RunningCluster, running_cluster
 from tests.support.ports import free_ports
-from tests.support.serving import NOWHERE, Pair, advertised_pair, running_node
+from tests.support.serving import HIDDEN, Pair, advertised_pair, running_node
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,7 +54,7 @@ def hidden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a node whose URL leads nowhere from here."""
     folder = tmp_path_factory.mktemp("hidden")
     with free_ports(2) as (port, nobodys):  # it says that it is reached at a port where nobody listens
-        settings = {"NODE_URL": NOWHERE, "ADVERTISE_ADDRESS": f"127.0.0.1:{nobodys}"}
+        settings = {**HIDDEN, "ADVERTISE_ADDRESS": f"127.0.0.1:{nobodys}"}
         with running_node(folder, port, settings) as address:
             yield address
 

@@ -23,7 +23,7 @@ from tests.client.test_docs import EXAMPLES
 from tests.support.clusters import RunningCluster
 from tests.support.keys import new_key
 from tests.support.ports import free_port, free_ports
-from tests.support.serving import NOWHERE, running_node
+from tests.support.serving import HIDDEN, running_node
 from tests.support.tunnels import Tunnel, tunnel
 
 
@@ -40,7 +40,7 @@ class Twins(NamedTuple):
 def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
     folder = tmp_path_factory.mktemp("twins")
     with free_ports(2) as (one, two):
-        settings = {"NODE_URL": NOWHERE, "ADVERTISE_ADDRESS": f"127.0.0.1:{two}"}
+        settings = {**HIDDEN, "ADVERTISE_ADDRESS": f"127.0.0.1:{two}"}
         with (
             running_node(folder / "first", one, settings) as first,
             running_node(folder / "second", two, settings) as second,

@@ -1,5 +1,6 @@
 """The configuration as text, and what Envoy itself says to it."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from limedb.config import load
 from limedb.errors import ConfigError
 from limedb.launch import envoy
 from limedb.launch.access import Access
@@ -118,3 +120,33 @@ def test_composes_envoy_publishes_operators_calls_at_another_port_alone() -> Non
     listeners = config["static_resources"]["listeners"]
     ports = {each["name"]: each["address"]["socket_address"]["port_value"] for each in listeners}
     assert ports == {"limedb": 8484, "limedb-operators": 8485}
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.dev.yml"])
+def test_composes_nodes_have_all_that_they_need_beyond_loopback(file: str) -> None:
+    text = (ROOT / file).read_text()
+    assert "INSECURE" not in text
+    services = yaml.safe_load(text)["services"]
+    certs, nodes = services["certs"], [services[f"node{number}"] for number in (1, 2, 3, 4)]
+    for number, node in enumerate(nodes, 1):
+        own = load({name: value for name, value in node["environment"].items() if "${" not in value})
+        assert None not in (own.tls_cert, own.tls_key, own.tls_ca, own.root_token_file)
+        assert own.auth == "required"
+        (place,) = [mount for mount in node["volumes"] if mount.endswith(":/etc/limedb:ro")]
+        assert f"node{number}" in place
+        assert node["depends_on"] == {"certs": {"condition": "service_completed_successfully"}}
+        assert own.node_url in str(certs)
+    assert certs["network_mode"] == "none"
+    secrets = str(certs["volumes"][-1 if "dev" in file else 0]).partition(":")[0]
+    assert not any(f"{secrets}:" in mount for service in nodes for mount in service["volumes"])
+
+
+def test_composes_envoy_speaks_tls_and_follows_its_certificates() -> None:
+    resources = yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text())["static_resources"]
+    chains = [chain for listener in resources["listeners"] for chain in listener["filter_chains"]]
+    (nodes,) = resources["clusters"]
+    for holder in (*chains, nodes):
+        context = holder["transport_socket"]["typed_config"]["common_tls_context"]
+        for path in re.findall(r"'path': '(.*?)'", str(context)):
+            assert (ROOT / "envoy" / "sds" / Path(path).name).is_file()
+    assert nodes["health_checks"][0]["grpc_health_check"] == {"service_name": "limedb.exposed"}

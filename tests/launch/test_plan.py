@@ -128,7 +128,7 @@ def test_operators_calls_are_published_where_only_this_machine_reaches_envoy(
     make_launch(plan(tmp_path, ports))
     assert DECOMMISSION in published(tmp_path)
     assert "SetDirect" not in published(tmp_path)
-    launch = make_launch(plan(tmp_path, ports, host="0.0.0.0"))
+    launch = make_launch(plan(tmp_path, ports, host="0.0.0.0", insecure=True))
     assert DECOMMISSION not in published(tmp_path)
     assert launch.access.operators is None
 

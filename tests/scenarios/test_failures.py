@@ -25,6 +25,7 @@ from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.support.children import LIMIT
 from tests.support.clusters import QUICK, limedb, running_cluster
 from tests.support.keys import new_key_of
+from tests.support.own_address import own_address
 from tests.support.ports import free_port, free_ports
 from tests.support.waiting import wait_for
 
@@ -258,12 +259,13 @@ def test_a_node_with_a_loopback_name_listens_on_loopback_only(
     tmp_path: Path, host: str, open_to_all: bool
 ) -> None:
     settings = {"NODE_URL": f"http://{host}:PORT", "ADVERTISE_ADDRESS": "127.0.0.1:PORT"}
+    settings["INSECURE"] = str(open_to_all).lower()
     with (
         free_port() as port,
         started_node(tmp_path, port, {k: v.replace("PORT", str(port)) for k, v in settings.items()}),
     ):
         wait_for("it serves", lambda: _is_serving(f"127.0.0.1:{port}"), 30, LimeDBError)
-        assert _is_open_at(_own_address(), port) is open_to_all
+        assert _is_open_at(own_address(), port) is open_to_all
 
 
 def test_a_file_of_the_go_limedb_opens(tmp_path: Path) -> None:
@@ -346,13 +348,6 @@ def _sees(address: str) -> int:
 def _dead_peers(rest: httpx.Client, url: str) -> list[str]:
     details = rest.get("/api/v1/cluster/gossip", params={"node": url}).json()["peer_details"]
     return [peer["url"] for peer in details if peer["status"] == "dead"]
-
-
-def _own_address() -> str:
-    """An address of this machine that isn't loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # chooses a route; nothing is sent
-        return str(probe.getsockname()[0])
 
 
 def _is_open_at(host: str, port: int) -> bool:

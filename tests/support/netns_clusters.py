@@ -148,6 +148,7 @@ class NetnsCluster:
         inherited = {name: value for name, value in os.environ.items() if name not in known}
         peers = ",".join(other.url for other in self.nodes.values() if other is not node)
         own = {"NODE_URL": node.url, "NODE_PEERS": peers, "DATA_DIR": str(node.folder), "OTEL_ENDPOINT": ""}
+        own["INSECURE"] = "true"  # nobody else reaches these namespaces
         return inherited | own | self._env | node.env
 
 

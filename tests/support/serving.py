@@ -19,6 +19,8 @@ from tests.support.waiting import wait_for
 
 NOWHERE = "http://node.invalid:8484"
 """A NODE_URL that leads nowhere from here, as that of a node in a container does."""
+HIDDEN = {"NODE_URL": NOWHERE, "INSECURE": "true"}
+"""The settings of such a node. It listens everywhere, and these tests are about other things than TLS."""
 
 
 class Pair(NamedTuple):
@@ -59,7 +61,7 @@ def advertised_pair(folder: Path) -> Iterator[Pair]:
     """Two nodes for the time of the block."""
     with free_ports(2) as (port, other):
         url, address = f"http://127.0.0.1:{port}", f"127.0.0.1:{other}"
-        hidden = {"NODE_URL": NOWHERE, "ADVERTISE_ADDRESS": address, "NODE_PEERS": url}
+        hidden = {**HIDDEN, "ADVERTISE_ADDRESS": address, "NODE_PEERS": url}
         with (
             running_node(folder / "first", port, {"NODE_URL": url}) as first,
             running_node(folder / "second", other, hidden),

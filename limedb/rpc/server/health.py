@@ -15,6 +15,7 @@ import grpc
 from grpc_health.v1 import health
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from limedb.core.exposure import HEALTH_NAME
 from limedb.rpc.server.front import is_from_envoy
 
 Context = grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]
@@ -39,13 +40,21 @@ class Health(health.aio.HealthServicer):
         ] = {}  # the time of the last question, and how many there were
         self._waited_for: set[str] = set()
         self._noticed = asyncio.Event()
+        self._exposed_at = -RECENT_SECONDS
+
+    @property
+    def is_asked_from_beyond(self) -> bool:
+        """Whether an Envoy that listens beyond loopback has asked lately."""
+        return asyncio.get_running_loop().time() - self._exposed_at < RECENT_SECONDS
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:  # noqa: N802
         """Answer, and remember the caller."""
-        answer = await super().Check(request, context)
+        now = asyncio.get_running_loop().time()
         if not is_from_envoy(context):
-            self._remember(context.peer(), asyncio.get_running_loop().time())
-        return answer
+            self._remember(context.peer(), now)
+            if request.service == HEALTH_NAME:
+                self._exposed_at = now
+        return await super().Check(request, context)
 
     async def wait_noticed(self) -> None:
         """Return once each regular caller got a new answer, after LONGEST_SECONDS at the latest."""

@@ -15,6 +15,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
+from limedb.core.exposure import HEALTH_NAME
 from limedb.errors import ConfigError
 from limedb.ports import CallTracing, Recorder
 from limedb.rpc.server import connect, reflection
@@ -106,6 +107,7 @@ class Listener(NamedTuple):
 class Server:
     """A node's server, with health and reflection. tracing: of telemetry, when it is on. memory: for
     requests, answers and streams. gauge: of the process's memory. gate: asks who calls; None: everybody may.
+    may_be_published: whether an Envoy that listens beyond loopback may send it requests.
     """
 
     def __init__(
@@ -114,8 +116,9 @@ class Server:
         tracing: CallTracing | None = None,
         gauge: Gauge | None = None,
         gate: Gate | None = None,
+        may_be_published: bool = True,
     ) -> None:
-        self._gate = gate
+        self._gate, self._may_be_published = gate, may_be_published
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_about_us)
         gauge = gauge or NoGauge()
         clock, large = (
@@ -136,8 +139,8 @@ class Server:
         )
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS)
         self._tracing = tracing
-        self._health = Health()
-        add_HealthServicer_to_server(self._health, self._grpc)
+        self.health = Health()
+        add_HealthServicer_to_server(self.health, self._grpc)
         self._names: list[str] = []
         self._streams = Streams()
 
@@ -203,9 +206,10 @@ class Server:
 
     async def set_serving(self, serving: bool) -> None:
         """Set the answer of grpc.health.v1, for each service and overall."""
-        status = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
-        for name in ("", *self._names):
-            await self._health.set(name, status)
+        for name in ("", *self._names, HEALTH_NAME):
+            is_up = serving and (name != HEALTH_NAME or self._may_be_published)
+            status = HealthCheckResponse.SERVING if is_up else HealthCheckResponse.NOT_SERVING
+            await self.health.set(name, status)
 
     async def stop(self, grace: float) -> None:
         """Take no more requests, end streams, and give running unary calls `grace` seconds to finish.
@@ -215,7 +219,7 @@ class Server:
         has not begun; a waiting client sends no such calls.
         """
         await self.set_serving(False)
-        await self._health.wait_noticed()
+        await self.health.wait_noticed()
         self._streams.end()
         await self._streams.wait_quiet()
         stop = asyncio.create_task(self._grpc.stop(grace))
