@@ -71,13 +71,18 @@ class LaunchPlan:
         return [f"http://{LOOPBACK}:{self.base_port + index}" for index in range(self.nodes)]
 
 
-def make_launch(plan: LaunchPlan) -> Launch:
-    """Make the folder and Envoy's configuration; return the processes to start. ConfigError, LaunchError."""
+def check_options(plan: LaunchPlan) -> None:
+    """ConfigError: an option is wrong by itself, whatever the folder has and whichever ports are free."""
     if not 1 <= plan.nodes <= MAX_NODES:
         raise ConfigError("--nodes", plan.nodes, f"from 1 to {MAX_NODES}")
     for name, value in plan.settings.items():
         if flaw := _flaw(name):
             raise ConfigError("-e", f"{name}={value}", flaw)
+
+
+def make_launch(plan: LaunchPlan) -> Launch:
+    """Make the folder and Envoy's configuration; return the processes to start. ConfigError, LaunchError."""
+    check_options(plan)
     _check_ports(plan)
     if plan.tls:
         _check_peer_ports(plan)
