@@ -19,8 +19,8 @@ hypothesis.settings.load_profile("limedb")
 
 
 def pytest_configure() -> None:
-    """Keep bytecode, although the environment may forbid it: tests start thousands of processes, and each would
-    compile the whole package anew, which is half of a node's start.
+    """Keep bytecode, although the environment may forbid it: tests start thousands of processes, and each
+    would compile the whole package anew, which is half of a node's start.
 
     Hear signals although whoever started the tests did not (`nohup make test &` ignores SIGINT): what is
     ignored here would be ignored by all processes that tests start.
