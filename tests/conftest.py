@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,9 +19,14 @@ hypothesis.settings.load_profile("limedb")
 
 
 def pytest_configure() -> None:
-    """Hear signals although whoever started the tests did not (`nohup make test &` ignores SIGINT): what is
+    """Keep bytecode, although the environment may forbid it: tests start thousands of processes, and each
+    would compile the whole package anew, which is half of a node's start.
+
+    Hear signals although whoever started the tests did not (`nohup make test &` ignores SIGINT): what is
     ignored here would be ignored by all processes that tests start.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGQUIT):

@@ -7,6 +7,7 @@ Tested in tests/client/test_patience.py and tests/client/test_client.py.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from typing_extensions import override
@@ -39,7 +40,7 @@ class Gathering:
             self.whole.set_result(None)
 
 
-class Batch:
+class Batch(ABC):
     """Items of one kind with one level and one timeout (seconds). Either each has a future of its own, or one
     gathering collects the outcomes of all. size: roughly its bytes.
     """
@@ -60,9 +61,9 @@ class Batch:
         return len(self.keys) >= MAX_ITEMS or self.size >= MAX_BYTES
 
     @property
+    @abstractmethod
     def may_repeat(self) -> bool:
         """Whether sending it again does no harm, even if the node has carried it out."""
-        raise NotImplementedError
 
     def resolve(self, outcomes: Sequence[Outcome]) -> None:
         """Give each item its outcome."""
@@ -77,17 +78,17 @@ class Batch:
         """Give all items the same outcome."""
         self.resolve([outcome] * len(self.keys))
 
+    @abstractmethod
     def request(self, number: int) -> bytes:
         """The SessionRequest of this number."""
-        raise NotImplementedError
 
+    @abstractmethod
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
         """Return the outcome of each item, from the answer. LimeDBError: the node refused it as a whole."""
-        raise NotImplementedError
 
+    @abstractmethod
     def halves(self) -> "tuple[Batch, Batch]":
         """Split it into two batches."""
-        raise NotImplementedError
 
     def take(self, address: str, response: kv_pb2.SessionResponse) -> "tuple[Batch, ...]":
         """Pass on what the answer says. Return the batches to send instead, where the node refused it because

@@ -11,7 +11,7 @@ from pathlib import Path
 from limedb import config
 from limedb.core.stop_limits import stop_seconds
 from limedb.errors import ConfigError, LaunchError, LimeDBError, NotReadyError
-from limedb.launch.plan import LaunchPlan, environment, make_launch, next_node, show_nodes_to_envoy
+from limedb.launch.plan import LaunchPlan, check_options, environment, make_launch, next_node, show_nodes_to_envoy
 from limedb.launch.processes import Pid, end_all, spawn
 from limedb.launch.readiness import wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
@@ -26,6 +26,7 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
     clients have what is left, and somebody can look after the others. The text says which nodes run, or which
     ones were stopped and why.
     """
+    check_options(plan)  # before anything is made on the disk
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     with plan.folder.locked("start", wait=False):
         _refuse_second(plan.folder)

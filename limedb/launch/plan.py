@@ -74,15 +74,20 @@ class LaunchPlan:
         return [f"http://{LOOPBACK}:{self.base_port + index}" for index in range(self.nodes)]
 
 
-def make_launch(plan: LaunchPlan) -> Launch:
-    """Make the folder and Envoy's configuration; return the processes to start. ConfigError, LaunchError,
-    ExposedError.
-    """
+def check_options(plan: LaunchPlan) -> None:
+    """ConfigError: an option is wrong by itself, whatever the folder has and whichever ports are free."""
     if not 1 <= plan.nodes <= MAX_NODES:
         raise ConfigError("--nodes", plan.nodes, f"from 1 to {MAX_NODES}")
     for name, value in plan.settings.items():
         if flaw := _flaw(name):
             raise ConfigError("-e", f"{name}={value}", flaw)
+
+
+def make_launch(plan: LaunchPlan) -> Launch:
+    """Make the folder and Envoy's configuration; return the processes to start. ConfigError, LaunchError,
+    ExposedError.
+    """
+    check_options(plan)
     if plan.insecure:
         plan = replace(plan, settings={**plan.settings, "INSECURE": "true"})
     warning = _check_exposure(plan)

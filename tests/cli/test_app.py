@@ -78,10 +78,14 @@ def test_every_command_has_help(command: list[str]) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_an_error_is_a_line_and_a_code(arguments: list[str], code: int, text: str) -> None:
+def test_an_error_is_a_line_and_a_code_and_leaves_nothing_on_the_disk(
+    arguments: list[str], code: int, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, arguments)
     assert (result.exit_code, result.stdout) == (code, "")
     assert text in result.stderr.splitlines()[-1]
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.process
