@@ -11,19 +11,23 @@ from bench.rounds import note
 
 
 class Line:
-    """Running servers. scheme: https for TLS. rates: calls/s by round. micros: processor time of all of them
-    by call, by round.
+    """Running servers. scheme: https for TLS. token: what clients show. rates: calls/s by round. micros:
+    processor time of all of them by call, by round.
     """
 
-    def __init__(self, name: str, pids: Sequence[int], port: int, scheme: str = "http") -> None:
-        self.name, self._pids, self._port, self._scheme = name, pids, port, scheme
+    def __init__(
+        self, name: str, pids: Sequence[int], port: int, scheme: str = "http", token: str | None = None
+    ) -> None:
+        self.name, self._pids, self._port, self._scheme, self._token = name, pids, port, scheme, token
         self.rates: list[float] = []
         self.micros: list[float] = []
 
     def measure(self, method: str, message: bytes, seconds: float, answer: int) -> None:
         """Call a method for that long. answer: the bytes of a good answer's message."""
         before = used_seconds(self._pids)
-        rate = grpc_rate(self._port, method, message, seconds, answer=answer, scheme=self._scheme)
+        rate = grpc_rate(
+            self._port, method, message, seconds, answer=answer, scheme=self._scheme, token=self._token
+        )
         self.rates.append(rate)
         self.micros.append(micros_of_one(used_seconds(self._pids) - before, rate, seconds))
 

@@ -66,6 +66,7 @@ def grpc_rate(
     streams: int = 64,
     answer: int = 0,
     scheme: str = "http",
+    token: str | None = None,
 ) -> float:
     """Return answered calls per second of one unary method, with all streams on one connection.
 
@@ -76,6 +77,7 @@ def grpc_rate(
         body.write(b"\0" + len(message).to_bytes(4, "big") + message)
         body.flush()
         headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+        headers += ["-H", f"authorization: Bearer {token}"] if token else []
         url = f"{scheme}://127.0.0.1:{port}/{method}"
         return _rate(url, seconds, streams, ["-d", body.name, *headers], answer and answer + 5)
 

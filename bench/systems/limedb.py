@@ -22,6 +22,7 @@ class LimeDB:
         self._processes = Processes(folder)
         self.own_settings: dict[int, dict[str, str]] = {}  # of single nodes, by port
         self.tls: ClientTls | None = None
+        self.token: str | None = None
 
     @property
     def address(self) -> str:
@@ -38,7 +39,7 @@ class LimeDB:
         for port in self.ports:
             self.start_node(port)
         for port in self.ports:
-            wait_member(port, len(self.ports), tls=self.tls)
+            wait_member(port, len(self.ports), tls=self.tls, token=self.token)
 
     def start_node(self, port: int) -> None:
         """Start the node of a port, which knows the other ports' nodes."""
@@ -52,9 +53,15 @@ class LimeDB:
         self._processes.stop()
 
 
-def wait_member(port: int, members: int, limit: float = 30.0, tls: ClientTls | None = None) -> None:
+def wait_member(
+    port: int,
+    members: int,
+    limit: float = 30.0,
+    tls: ClientTls | None = None,
+    token: str | None = None,
+) -> None:
     """Wait until the node serves, in a cluster of that many members in which nothing moves."""
-    with open_channel(Target(f"{LOOPBACK}:{port}", tls), ()) as channel:
+    with open_channel(Target(f"{LOOPBACK}:{port}", tls, token), ()) as channel:
         wait_serving(channel, limit)
         admin = admin_pb2_grpc.AdminServiceStub(channel)
 

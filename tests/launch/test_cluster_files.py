@@ -126,7 +126,9 @@ def test_nodes_on_a_network_form_a_cluster_that_asks_for_tokens(tmp_path: Path) 
             own = {**QUICK, **settings(folder), "PEER_PORT_OFFSET": "3"}
             stack.enter_context(starting_node(tmp_path / f"data-{port}", port, own))
         for target in targets:
-            wait_for("it serves", lambda t=target: command("health", "--target", t, *token).returncode == 0)  # type: ignore[misc]
+            wait_for(
+                "it serves", lambda t=target: command("health", "--target", t, *token).returncode == 0, 120
+            )  # type: ignore[misc]
         for target in targets:
             done = command("set", target, "hello", "--consistency", "all", "--target", target, *token)
             assert done.stdout == "OK\n", done.stderr

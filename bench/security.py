@@ -1,4 +1,4 @@
-"""Nodes in the clear and with TLS, side by side: unary calls over one connection."""
+"""Nodes without and with TLS and tokens, side by side: unary calls over one connection."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from bench.data import key_of, value_of
 from bench.lines import Line, measure_side_by_side, table_of
 from bench.systems.limedb import LimeDB
 from limedb.launch.certificates import LocalCertificates, client_files
+from limedb.launch.secrets import auth_settings, token_for
 from limedb.tls.dialling import open_channel
 from limedb.tls.target import ClientTls, Target
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
@@ -28,11 +29,17 @@ def table(rounds: int, seconds: float) -> str:
 
 
 def _tables(folder: Path, nodes: int, rounds: int, seconds: float) -> Iterator[str]:
+    kinds = {
+        "in the clear": (False, False),
+        "a token": (False, True),
+        "TLS 1.3": (True, False),
+        "TLS 1.3 and a token": (True, True),
+    }
     for method, message in CALLS.items():
         with ExitStack() as stack:
             lines = [
-                stack.enter_context(_running(folder / f"{method}{nodes}{scheme}", nodes, scheme))
-                for scheme in ("http", "https")
+                stack.enter_context(_running(folder / f"{method}{nodes}{i}", nodes, name, *kind))
+                for i, (name, kind) in enumerate(kinds.items())
             ]
             size = len(value_of(KEY)) if method == "Get" else 0
             measure_side_by_side(lines, rounds, f"limedb.v1.KVService/{method}", message, seconds, size)
@@ -40,20 +47,21 @@ def _tables(folder: Path, nodes: int, rounds: int, seconds: float) -> Iterator[s
 
 
 @contextmanager
-def _running(folder: Path, nodes: int, scheme: str) -> Iterator[Line]:
-    system = LimeDB(folder, 1 if nodes == 1 else 3)
-    tls = None
-    if scheme == "https":
+def _running(folder: Path, nodes: int, name: str, has_tls: bool, asks: bool) -> Iterator[Line]:
+    secrets = auth_settings(folder) if asks else {}
+    system = LimeDB(folder, 1 if nodes == 1 else 3, **secrets)
+    system.token = token_for(secrets)
+    if has_tls:
         made = LocalCertificates(folder)
         for port in system.ports:
             settings = made.settings(f"node{port}", f"http://127.0.0.1:{port}")
             system.own_settings[port] = {**settings, "PEER_PORT_OFFSET": "5000"}
         ca = Path(settings["TLS_CA"])
-        tls = system.tls = ClientTls(ca, *client_files(ca))
+        system.tls = ClientTls(ca, *client_files(ca))
     system.start()
     try:
-        with open_channel(Target(system.address, tls), ()) as channel:
+        with open_channel(Target(system.address, system.tls, system.token), ()) as channel:
             kv_pb2_grpc.KVServiceStub(channel).Set(kv_pb2.SetRequest(key=KEY, value=value_of(KEY)))
-        yield Line("TLS 1.3" if tls else "in the clear", system.pids, system.ports[0], scheme)
+        yield Line(name, system.pids, system.ports[0], "https" if has_tls else "http", system.token)
     finally:
         system.stop()
