@@ -12,13 +12,15 @@ import pytest
 
 from tests.scenarios.load import nodes
 from tests.scenarios.members import fill, is_settled, missing, status
-from tests.support.clusters import COMMAND_SECONDS, QUICK, RunningCluster, limedb, running_cluster
+from tests.support.clusters import QUICK, READY, RunningCluster, limedb, running_cluster
 from tests.support.ports import free_port
 from tests.support.serving import running_node
 from tests.support.waiting import wait_for
 
 KEYS = [f"lost-{number}" for number in range(60)]
 SOON = 60.0
+ATTEMPTS = 5
+"""A node of a busy machine may not have come to its data before its start is given up."""
 
 
 def command(cluster: RunningCluster, name: str, *options: str) -> tuple[int, str]:
@@ -48,8 +50,12 @@ def damage_all(cluster: RunningCluster) -> None:
     for folder in folders(cluster):
         shutil.copyfile(folder / "data.mdb", folder.parent / "sound.mdb")
         os.truncate(folder / "data.mdb", 3 * 4096)
-    code, said = start(cluster, "--timeout", "12")
-    assert (code, "No node served" in said, "docs/damage.md" in said) == (1, True, True)
+    for _ in range(ATTEMPTS):
+        code, said = start(cluster, "--timeout", "12")
+        assert (code, "No node served" in said) == (1, True)
+        if all(any(folder.parent.glob("*.lmdb.damaged-*")) for folder in folders(cluster)):
+            break
+    assert "docs/damage.md" in said
     assert all(any(folder.parent.glob("*.lmdb.damaged-*")) for folder in folders(cluster))
 
 
@@ -82,7 +88,7 @@ async def test_sound_data_is_put_back_and_the_cluster_is_whole_again(tmp_path: P
             paths = [str(folder) for folder in folders(cluster)]
             done = limedb("repair-topology", *paths)
             assert done.returncode == 0, done.stderr
-        code, said = start(cluster, "--timeout", str(COMMAND_SECONDS - 10))
+        code, said = start(cluster, *READY)
         assert code == 0, said
         await check_whole(cluster)
 

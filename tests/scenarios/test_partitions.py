@@ -21,7 +21,7 @@ from tests.scenarios.load import CHANNEL_OPTIONS, Load, Nodes, complaints, nodes
 from tests.support.netns_clusters import NetnsCluster, netns_cluster
 
 MAJORITY, MINORITY = ("node1", "node2", "node3"), ("node4", "node5")
-SECONDS = 30.0
+LASTS = [15.0, pytest.param(60.0, marks=pytest.mark.torture)]
 WORST_SECONDS = 3.0
 """What a refusal may take at most; less than a second is usual."""
 PATIENCE = 10.0
@@ -33,8 +33,9 @@ FAST = {"GOSSIP_INTERVAL": "200ms", "REPAIR_INTERVAL": "5s"}
 pytestmark = [pytest.mark.root, pytest.mark.long]
 
 
-async def test_the_majority_serves_for_30_s_and_the_minority_says_at_once_that_it_cannot(
-    tmp_path: Path,
+@pytest.mark.parametrize("seconds", LASTS)
+async def test_the_majority_serves_meanwhile_and_the_minority_says_at_once_that_it_cannot(
+    tmp_path: Path, seconds: float
 ) -> None:
     env = {"REPLICATION_FACTOR": "5", "REPAIR_INTERVAL": "5s"}  # so that the majority is each key's
     with netns_cluster(tmp_path, 5, env) as cluster:
@@ -44,18 +45,18 @@ async def test_the_majority_serves_for_30_s_and_the_minority_says_at_once_that_i
                 await split(cluster, topologies)
                 began = time.monotonic()
                 async with refused(clients.only(addresses(cluster, MINORITY)), load, refusals):
-                    await asyncio.sleep(SECONDS)  # as long as the failure lasts
+                    await asyncio.sleep(seconds)  # as long as the failure lasts
                 ended = time.monotonic()
                 await heal(cluster, topologies)
-            seconds = await wait_replicas_agree(cluster, load.ledger.keys)
+            after = await wait_replicas_agree(cluster, load.ledger.keys)
             _tell(f"majority: {load.report()}; minority: {refusals.report()}")
-            _tell(f"all {len(load.ledger.keys)} keys on all replicas {seconds:.1f} s after healing")
+            _tell(f"all {len(load.ledger.keys)} keys on all replicas {after:.1f} s after healing")
             assert await complaints(clients, load.ledger) == []
         meanwhile = [done for done in load.operations if began <= done.start and done.end <= ended]
         for address in addresses(cluster, MAJORITY):
-            assert sum(d.address == address and d.outcome is Outcome.DONE for d in meanwhile) > 100
+            assert sum(d.address == address and d.outcome is Outcome.DONE for d in meanwhile) > 3 * seconds
         assert load.ledger.counts[Outcome.DONE] > 0.9 * len(load.operations)
-        assert len(refusals.given) > 100
+        assert len(refusals.given) > 3 * seconds
         refusals.check()
         topologies.check_one_history()
         assert topologies.fences() == topologies.fences("start")

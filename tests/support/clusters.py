@@ -23,7 +23,10 @@ QUICK = {"GOSSIP_INTERVAL": "500ms"}
 USUAL = {"GOSSIP_INTERVAL": "1s"}
 """As LimeDB has it: for tests under load, where a node may get no processor for a second."""
 SETTING_NAMES = {setting.name for setting in SETTINGS}
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 120
+"""What a command may take on a loaded machine; it costs nothing where all is well."""
+READY = ("--timeout", str(COMMAND_SECONDS - 10))
+"""Lets a start wait for as long as that."""
 TAIL_LINES = 40
 FOR_NODES = ("--publish", "direct", "--publish", "gossip")
 """Lets Envoy publish what is for nodes."""
@@ -71,7 +74,7 @@ class RunningCluster:
 
     def restart(self, name: str) -> None:
         """Start a node again; return when it is ready."""
-        self._command("restart", name)
+        self._command("restart", name, *READY)
 
     def mend(self) -> None:
         """Let every node run that was killed or paused; return when Envoy, if there is one, finds a node."""
@@ -136,7 +139,9 @@ def running_cluster(
         options += [*access] if envoy else ["--no-envoy"]
         options += ["--auth"] if auth else []
         try:
-            done = limedb("cluster", "start", "--detach", "--data-dir", str(folder), *options, env=others)
+            done = limedb(
+                "cluster", "start", "--detach", "--data-dir", str(folder), *READY, *options, env=others
+            )
             assert done.returncode == 0, done.stderr
             yield read_cluster(folder)
         except BaseException:

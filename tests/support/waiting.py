@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def wait_for(
-    what: str, look: Callable[[], T], limit: float = 30.0, ignore: type[Exception] | None = None
+    what: str, look: Callable[[], T], limit: float = 60.0, ignore: type[Exception] | None = None
 ) -> T:
     """Look again and again until what comes is true; return it. AssertionError: not within the limit (s)."""
     end = time.monotonic() + limit
