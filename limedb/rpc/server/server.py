@@ -21,6 +21,7 @@ from limedb.ports import CallTracing, Recorder
 from limedb.rpc.server import connect, reflection
 from limedb.rpc.server.gate import Gate
 from limedb.rpc.server.health import Health
+from limedb.rpc.server.limits import Limits
 from limedb.rpc.server.memory import PEER_COPIES, Memory
 from limedb.rpc.server.method import Check, Context, Room, handler
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving
@@ -108,6 +109,7 @@ class Server:
     """A node's server, with health and reflection. tracing: of telemetry, when it is on. memory: for
     requests, answers and streams. gauge: of the process's memory. gate: asks who calls; None: everybody may.
     may_be_published: whether an Envoy that listens beyond loopback may send it requests.
+    limits: of each client; None: there are none.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Server:
         gauge: Gauge | None = None,
         gate: Gate | None = None,
         may_be_published: bool = True,
+        limits: Limits | None = None,
     ) -> None:
         self._gate, self._may_be_published = gate, may_be_published
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_about_us)
@@ -125,16 +128,23 @@ class Server:
             memory.clock,
             lambda: memory.requests.held // LARGE_BYTES + memory.arrivals.held // LARGE_BYTES,
         )
-        receiving = Receiving(gauge, clock, large)
         self._clients = Room(
-            memory.requests, memory.arrivals, memory.answers, memory.streams, receiving, calls=memory.calls
+            memory.requests,
+            memory.arrivals,
+            memory.answers,
+            memory.streams,
+            Receiving(gauge, clock, large, memory.clients),
+            memory.clients,
+            calls=memory.calls,
+            limits=limits,
         )
         self._peers = Room(
             memory.peers,
             memory.peer_arrivals,
             memory.peers,
             memory.peers,
-            Receiving(gauge, clock, lambda: 0),
+            Receiving(gauge, clock, lambda: 0, memory.clients),
+            memory.clients,
             PEER_COPIES,
         )
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS)
