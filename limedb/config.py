@@ -82,6 +82,7 @@ class Config:
     client_bytes: int
     max_connections: int
     max_calls: int
+    max_waiting_calls: int
     max_cluster_watches: int
     trusted_proxies: tuple[str, ...]
 
@@ -395,6 +396,9 @@ SETTINGS = (
         those end that sent least. 0: as many as the process may open files, less 128."""),
     Setting("MAX_CALLS", _number(100, 42_000), "42000", """The calls of clients at a time, streams not
         counted; more are refused."""),
+    Setting("MAX_WAITING_CALLS", _number(10, 50_000), "1000", """The calls that may wait until the node comes
+        to them; one more ends as CANCELLED. As many as the node answers in half of the time that your clients
+        wait: more of them are answered too late."""),
     Setting("MAX_CLUSTER_WATCHES", _number(1, 10**6), "1024", """The watches of the cluster (dashboard,
         `limedb top`) at a time."""),
     Setting("TRUSTED_PROXIES", _proxies, "", """Addresses, networks (10.1.0.0/16) and host names,

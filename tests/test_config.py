@@ -57,6 +57,7 @@ DEFAULTS = {
     "client_bytes": 0,
     "max_connections": 0,
     "max_calls": 42_000,
+    "max_waiting_calls": 1000,
     "max_cluster_watches": 1024,
     "trusted_proxies": (),
 }
@@ -110,6 +111,7 @@ GIVEN = {
     "CLIENT_BYTES": ("16MiB", 16 << 20, "0", 0),
     "MAX_CONNECTIONS": ("1000", 1000, "0", 0),
     "MAX_CALLS": ("100", 100, "42000", 42_000),
+    "MAX_WAITING_CALLS": ("10", 10, "50000", 50_000),
     "MAX_CLUSTER_WATCHES": ("1", 1, "10", 10),
     "TRUSTED_PROXIES": (
         "Envoy, 10.1.0.0/16,192.0.2.1,::1",

@@ -286,7 +286,9 @@ class Node:
 
     async def _start_telemetry(self, store: Store) -> Telemetry:
         config = self._config
-        source = telemetry_source(config, self._figures, self._memory, store, self._encryption.days_left)
+        source = telemetry_source(
+            config, self._figures, self._memory, store, self._encryption.days_left, self._limits.counts
+        )
         try:
             telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
         except Exception as error:
@@ -307,8 +309,15 @@ class Node:
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
         gate = self._access.gate(engine, self._limits.clients)
-        published, limits = self._exposure.may_be_published, self._limits
-        server = Server(self._memory, telemetry.tracing, watchman, gate, published, limits)
+        server = Server(
+            self._memory,
+            telemetry.tracing,
+            watchman,
+            gate,
+            self._exposure.may_be_published,
+            self._limits,
+            config.max_waiting_calls,
+        )
         engine.problems.add(partial(self._exposure.problems, server.health))
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
         caller = self._encryption.check_caller
