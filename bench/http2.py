@@ -88,14 +88,17 @@ class Connection:
             size = high << 8 | low
             if end - at < 9 + size:
                 break
-            if kind == SETTINGS and not flags & ACK:
-                self.out += frame(SETTINGS, ACK, 0)
-            elif kind == PING and not flags & ACK:
-                self.out += frame(PING, ACK, 0, bytes(self._in[at + 9 : at + 9 + size]))
-            elif kind == GOAWAY:
-                self.is_closed = True
-            elif kind in (DATA, HEADERS, RST_STREAM):
+            if kind in (DATA, HEADERS, RST_STREAM):
                 found.append((kind, flags, stream))
+            else:
+                self._answer(kind, flags, bytes(self._in[at + 9 : at + 9 + size]))
             at += 9 + size
         del self._in[:at]
         return found
+
+    def _answer(self, kind: int, flags: int, payload: bytes) -> None:
+        """Answer a frame of the connection, as far as it wants an answer."""
+        if kind in (SETTINGS, PING) and not flags & ACK:
+            self.out += frame(kind, ACK, 0, payload if kind == PING else b"")
+        elif kind == GOAWAY:
+            self.is_closed = True

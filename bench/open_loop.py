@@ -1,4 +1,4 @@
-"""An open loop: calls that come at a fixed rate, however slowly they are answered, as those of many clients do.
+"""An open loop: calls that come at a fixed rate, however slowly they are answered, as many clients do.
 
     python -m bench.open_loop '{"addresses": [...], "method": ..., "message": HEX, "rate": 1000, ...}'
 

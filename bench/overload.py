@@ -74,9 +74,8 @@ class Outcome:
     def row(self) -> str:
         """The line of the table."""
         tally, seen = self.tally, self.seen
-        shares = (
-            f"{100 * part / max(1, tally.due):.0f}%" for part in (tally.refused, tally.late, tally.unsent)
-        )
+        parts = (tally.refused, tally.late, tally.unsent)
+        shares = (f"{100 * part / max(1, tally.due):.0f}%" for part in parts)
         cells = (
             self.nodes,
             self.call,
@@ -96,8 +95,8 @@ class Outcome:
 
 
 HEAD = (
-    "| nodes | call | carries/s | due/s | answered/s | of carried | refused | late | unsent | lost | p50 ms | p99 ms"
-    " | MiB | suspected | unhealthy |\n|" + "---|" * 15
+    "| nodes | call | carries/s | due/s | answered/s | of carried | refused | late | unsent | lost"
+    " | p50 ms | p99 ms | MiB | suspected | unhealthy |\n|" + "---|" * 15
 )
 
 
@@ -123,14 +122,19 @@ def outcomes(
     system = LimeDB(folder / "nodes", nodes, **settings)
     try:
         system.start()
-        with grpc.insecure_channel(system.address) as channel:
-            for key in KEYS:
-                kv_pb2_grpc.KVServiceStub(channel).Set(kv_pb2.SetRequest(key=key, value=value_of(key)))
+        fill(system)
         for call in calls:
             note(f"{call}, {nodes} nodes")
             yield overload(system, call, seconds)
     finally:
         system.stop()
+
+
+def fill(system: LimeDB) -> None:
+    """Store what is asked for."""
+    with grpc.insecure_channel(system.address) as channel:
+        for key in KEYS:
+            kv_pb2_grpc.KVServiceStub(channel).Set(kv_pb2.SetRequest(key=key, value=value_of(key)))
 
 
 def overload(system: LimeDB, call: str, seconds: float) -> Outcome:
