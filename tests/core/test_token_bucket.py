@@ -24,7 +24,7 @@ def test_never_more_than_a_burst_and_the_rate_are_taken_in_any_span(
 
 
 @given(RATES, BURSTS, st.integers(1, 2_000), st.floats(0, 10_000))
-def test_who_waits_as_long_as_it_was_told_is_admitted(
+def test_who_waits_as_long_as_a_refusal_says_is_admitted(
     rate: float, burst: float, asked: int, debt: float
 ) -> None:
     bucket = TokenBucket(rate, burst, 0.0)

@@ -47,25 +47,20 @@ class Client(str):
     user: who is signed in; empty: nobody is.
     """
 
-    __slots__ = ("address", "user")
+    __slots__ = ("address", "keys", "user")
     address: str
     user: str
-
-    @property
-    def identity(self) -> str:
-        """The user, or the address where nobody is signed in, in words."""
-        return f"user {self.user}" if self.user else f"address {self.address}"
-
-    @property
-    def keys(self) -> tuple[str, str]:
-        """What is counted: its identity, and all users of its address together."""
-        return self.identity, f"all users at {self.address}"
+    keys: tuple[str, str]
+    """What is counted: its identity, and all users of its address together, in words."""
 
 
-def client(name: str, address: str = "", user: str = "") -> Client:
-    """A client of these facts."""
+@lru_cache(maxsize=4096)
+def client(name: str, address: str, user: str) -> Client:
+    """A client of these facts. address: as gRPC or a proxy has it."""
     made = Client(name)
-    made.address, made.user = address or name, user
+    made.address, made.user = network_of(address), user
+    identity = f"user {user}" if user else f"address {made.address}"
+    made.keys = identity, f"all users at {made.address}"
     return made
 
 
@@ -88,11 +83,14 @@ class Clients:
         peer = context.peer()
         address, caller = address_of_peer(peer), CALLER.get()
         user = caller.name if caller is not None else ""
-        named = [value for name, value in context.invocation_metadata() or () if name == FORWARDED]  # type: ignore[attr-defined]
-        if named and self._is_trusted(address):
-            last = str(named[-1]).rpartition(",")[2].strip()[:MAX_ADDRESS]
-            return client(last, network_of(last), user)
-        return client(peer, network_of(address), user)
+        named: object = None
+        for name, value in context.invocation_metadata() or ():  # type: ignore[attr-defined]
+            if name == FORWARDED:
+                named = value
+        if named is not None and self._is_trusted(address):
+            last = str(named).rpartition(",")[2].strip()[:MAX_ADDRESS]
+            return client(last, last, user)
+        return client(peer, address, user)
 
 
 @lru_cache(maxsize=4096)
@@ -107,7 +105,6 @@ def address_of_peer(peer: str) -> str:
     return address.removeprefix("::ffff:") if "." in address else address
 
 
-@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """The address to count, for an address: of IPv6 its /64."""
     try:

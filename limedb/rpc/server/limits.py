@@ -39,8 +39,10 @@ NODE_KIND = "node"
 """The kind of a limit of the whole node."""
 
 WATCH, SCAN, CLUSTER_WATCH = "KVService/Watch", "KVService/Scan", "ClusterService/WatchCluster"
-FREE = frozenset({"ClusterService/GetState", "ClusterService/GetHealth"})
-"""Calls that no rate counts: by these clients see whether a node lives, and probes whether it serves."""
+FREE = frozenset({"ClusterService/GetState", "ClusterService/GetHealth", "KVService/Session"})
+"""Calls that no rate counts: by the first two clients see whether a node lives, and probes whether it serves;
+of a session each request counts.
+"""
 BATCHES = frozenset({"KVService/BatchGet", "KVService/BatchSet"})
 """Calls that count as several requests."""
 
