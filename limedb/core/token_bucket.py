@@ -6,7 +6,8 @@ a monotonic clock.
 Laws: in any span of s seconds, no more than `burst + rate * s` tokens are taken by calls of `take`. A caller
 that is refused, and waits for the time that `take` returned while nobody else takes any, is admitted. What a
 request turns out to have cost in addition may be charged later: then the bucket is in debt, and admits
-nothing until that is paid. Source: Turner 1986, "New Directions in Communications"; RFC 2697 has the form used here.
+nothing until that is paid. Source: Turner 1986, "New Directions in Communications"; RFC 2697 has the form
+used here.
 """
 
 ROUNDING = 1e-9
