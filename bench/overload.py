@@ -23,7 +23,7 @@ import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench.data import key_of, value_of
-from bench.open_loop import Load, Tally, send
+from bench.open_loop import STREAMS, Load, Tally, send
 from bench.rounds import note
 from bench.systems.limedb import LimeDB
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
@@ -112,20 +112,26 @@ def table(rounds: int, seconds: float) -> str:
 
 
 def outcomes(
-    folder: Path,
-    nodes: Literal[1, 3],
-    seconds: float,
-    calls: tuple[str, ...] = tuple(CALLS),
-    **settings: str,
+    folder: Path, nodes: Literal[1, 3], seconds: float, calls: tuple[str, ...] = tuple(CALLS)
 ) -> Iterator[Outcome]:
-    """Overload new nodes of these settings with each call in turn."""
-    system = LimeDB(folder / "nodes", nodes, **settings)
+    """Overload new nodes with each call. MAX_WAITING_CALLS: what they carry in a quarter of the deadline."""
+    for call in calls:
+        note(f"{call}, {nodes} nodes")
+        with running(folder / call, nodes) as system:
+            carried = carries(system, call, seconds)
+        waiting = max(10, int(carried * TIMEOUT_SECONDS / 4))
+        with running(folder / f"{call}-bound", nodes, MAX_WAITING_CALLS=str(waiting)) as system:
+            yield overload(system, call, carries(system, call, seconds), seconds)
+
+
+@contextmanager
+def running(folder: Path, nodes: Literal[1, 3], **settings: str) -> Iterator[LimeDB]:
+    """New nodes with what is asked for."""
+    system = LimeDB(folder, nodes, **settings)
     try:
         system.start()
         fill(system)
-        for call in calls:
-            note(f"{call}, {nodes} nodes")
-            yield overload(system, call, seconds)
+        yield system
     finally:
         system.stop()
 
@@ -137,18 +143,26 @@ def fill(system: LimeDB) -> None:
             kv_pb2_grpc.KVServiceStub(channel).Set(kv_pb2.SetRequest(key=key, value=value_of(key)))
 
 
-def overload(system: LimeDB, call: str, seconds: float) -> Outcome:
-    """Send the first node what it carries, then three times that."""
-    method, message = f"limedb.v1.KVService/{call}", CALLS[call].SerializeToString().hex()
-    carried = send(Load([system.address], method, message, 0, seconds, timeout=10.0))
-    rate = carried.answered / seconds
+def carries(system: LimeDB, call: str, seconds: float) -> float:
+    """Return the calls a second that the first node answers in a closed loop."""
+    rate = send(_load(system, call, 0, seconds, timeout=10.0)).answered / seconds
     if not rate:
-        raise SystemExit(f"{call}: nothing was answered in the closed loop: {carried}")
-    connections = max(16, int(TIMES * rate * TIMEOUT_SECONDS / 50))
-    load = Load([system.address], method, message, TIMES * rate, seconds, TIMEOUT_SECONDS, connections)
+        raise SystemExit(f"{call}: nothing was answered in the closed loop")
+    return rate
+
+
+def overload(system: LimeDB, call: str, carried: float, seconds: float) -> Outcome:
+    """Send the first node three times what it carries."""
     with watched(system) as seen:
-        tally = send(load)
-    return Outcome(len(system.ports), call, rate, tally, seconds, seen)
+        tally = send(_load(system, call, TIMES * carried, seconds, TIMEOUT_SECONDS))
+    return Outcome(len(system.ports), call, carried, tally, seconds, seen)
+
+
+def _load(system: LimeDB, call: str, rate: float, seconds: float, timeout: float) -> Load:
+    """A load for the first node, over as many connections as its calls need."""
+    method, message = f"limedb.v1.KVService/{call}", CALLS[call].SerializeToString().hex()
+    connections = max(16, int(rate * timeout / STREAMS * 2))
+    return Load([system.address], method, message, rate, seconds, timeout, connections)
 
 
 @contextmanager

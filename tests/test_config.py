@@ -57,7 +57,7 @@ DEFAULTS = {
     "client_bytes": 0,
     "max_connections": 0,
     "max_calls": 42_000,
-    "max_waiting_calls": 1000,
+    "max_waiting_calls": 4096,
     "max_cluster_watches": 1024,
     "trusted_proxies": (),
 }

@@ -4,6 +4,7 @@ Tests bench/overload.py, bench/open_loop.py and bench/http2.py.
 """
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -15,7 +16,6 @@ from bench.overload import CALLS, TIMES, Outcome, Seen
 from bench.systems.limedb import LimeDB
 from limedbpb.v1 import kv_pb2
 
-GET = "limedb.v1.KVService/Get"
 MOST_MIB = 512
 
 
@@ -56,31 +56,19 @@ def test_what_nodes_answer_refuse_and_leave_is_told_apart(tmp_path: Path) -> Non
 @pytest.mark.process
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_a_node_under_three_times_its_load_answers_stays_small_and_is_not_taken_for_dead(
-    nodes: int, tmp_path: Path
+    nodes: Literal[1, 3], tmp_path: Path
 ) -> None:
-    """The bound is what the node answers in a quarter of the deadline, so that a slow machine passes, too."""
-    carried = _carried(tmp_path / "first", nodes)
-    waiting = str(max(10, int(carried * overload.TIMEOUT_SECONDS / 4)))
-    number = 1 if nodes == 1 else 3
-    (outcome,) = overload.outcomes(tmp_path, number, 6.0, ("Get",), MAX_WAITING_CALLS=waiting)  # type: ignore[arg-type]
+    """A machine that is busy with something else makes the overload worse than three times: so half of what
+    the node carried is enough.
+    """
+    (outcome,) = overload.outcomes(tmp_path, nodes, 6.0, ("Get",))
     assert outcome.tally.due > (TIMES - 1) * outcome.carried * outcome.seconds
-    assert outcome.goodput > 0.25 * outcome.carried, outcome.row()
-    assert outcome.tally.late < 0.25 * outcome.tally.due, outcome.row()
+    assert outcome.goodput > 0.5 * outcome.carried, outcome.row()
+    assert outcome.tally.late < 0.1 * outcome.tally.due, outcome.row()
+    assert outcome.tally.percentile(0.99) < 1000 * overload.TIMEOUT_SECONDS, outcome.row()
     assert outcome.seen.mebibytes < MOST_MIB, outcome.row()
     assert outcome.seen.looks
     assert not outcome.seen.suspected, outcome.row()
-
-
-def _carried(folder: Path, nodes: int) -> float:
-    """Calls a second that new nodes answer in a closed loop."""
-    system = LimeDB(folder, 1 if nodes == 1 else 3)
-    try:
-        system.start()
-        overload.fill(system)
-        load = Load([system.address], GET, CALLS["Get"].SerializeToString().hex(), 0, 3.0, 10.0)
-        return send(load).answered / load.seconds
-    finally:
-        system.stop()
 
 
 def test_the_key_that_is_asked_for_is_one_of_those_that_are_stored() -> None:

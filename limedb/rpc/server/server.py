@@ -33,11 +33,11 @@ MAX_CONCURRENT_RPCS = 50_000
 fewer.
 """
 
-MOST_WAITING_CALLS = 1_000
+MOST_WAITING_CALLS = 4_096
 """Calls that may wait for their turn of the event loop; gRPC ends one more itself, as CANCELLED, at little
 cost. To refuse a call with a reason takes this process as long as to answer a Get. So without this bound a
 node under three times its load comes to each call when its client is about to give up, and answers next to
-none: see docs/limits.md.
+none: see docs/limits.md. Many calls that come at once while the loop is busy are no overload.
 """
 
 LARGE_BYTES = 32 << 20
