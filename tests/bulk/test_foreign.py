@@ -24,7 +24,9 @@ ROW = '{"key":"k","value":"v"}\n'
         (lzma.compress(ROW.encode()), "packed by xz"),
         (b"PK\x03\x04", "a ZIP archive"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "file",  # not the bytes: gzip's have the time of day
+    ids=lambda value: (
+        value if isinstance(value, str) else "file"
+    ),  # not the bytes: gzip's have the time of day
 )
 def test_it_is_named_with_the_way_out(content: bytes, words: str) -> None:
     with pytest.raises(BulkError, match=rf"^a\.jsonl is .*{words}.*nothing was stored$"):
