@@ -397,8 +397,8 @@ SETTINGS = (
     Setting("MAX_CALLS", _number(100, 42_000), "42000", """The calls of clients at a time, streams not
         counted; more are refused."""),
     Setting("MAX_WAITING_CALLS", _number(10, 50_000), "4096", """The calls that may wait until the node comes
-        to them; one more ends as CANCELLED. Best as many as the node answers in a quarter of the time that your
-        clients wait; of more, the last are answered too late."""),
+        to them; one more ends as CANCELLED. Best as many as the node answers in a quarter of the time that
+        your clients wait; of more, the last are answered too late."""),
     Setting("MAX_CLUSTER_WATCHES", _number(1, 10**6), "1024", """The watches of the cluster (dashboard,
         `limedb top`) at a time."""),
     Setting("TRUSTED_PROXIES", _proxies, "", """Addresses, networks (10.1.0.0/16) and host names,
