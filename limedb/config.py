@@ -74,6 +74,17 @@ class Config:
     jwt_roles_claim: str
     audit_log: Path | None
     insecure: bool
+    client_rate: int
+    client_burst: int
+    client_streams: int
+    client_watches: int
+    client_scans: int
+    client_bytes: int
+    max_connections: int
+    max_calls: int
+    max_waiting_calls: int
+    max_cluster_watches: int
+    trusted_proxies: tuple[str, ...]
 
     @property
     def peer_port(self) -> int:
@@ -158,6 +169,19 @@ def _is_unspecified(host: str) -> bool:
 def _urls(text: str) -> tuple[str, ...]:
     """The URLs of other nodes, in lower case, since hosts are case-insensitive."""
     return tuple(dict.fromkeys(_url(part.strip()).lower() for part in text.split(",") if part.strip()))
+
+
+def _proxies(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_proxy(part.strip()) for part in text.split(",") if part.strip()))
+
+
+def _proxy(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})", text) and text.strip("0123456789."):
+        return text.lower()
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError("addresses, networks like 10.1.0.0/16, or host names, comma-separated") from None
 
 
 def _address(text: str) -> str:
@@ -357,6 +381,29 @@ SETTINGS = (
         without TLS and authentication, so that anyone who reaches it can read and write. It warns as long
         as it runs.""",
         value_of_flag="true"),
+    Setting("CLIENT_RATE", _number(0, 10**6), "0", """The requests a second that a user may make at this node,
+        or an address where nobody is signed in; a batch is as many as it has keys. 0: any number. This and
+        the next five hold for all users of an address together four times."""),
+    Setting("CLIENT_BURST", _number(0, 10**7), "0", """How many of them may come at once; 0: as many as in a
+        second."""),
+    Setting("CLIENT_STREAMS", _number(1, 10**6), "4096", """The sessions, scans and watches that a client may
+        have at a time."""),
+    Setting("CLIENT_WATCHES", _number(1, 10**6), "2000", "Those of them that may be watches of keys."),
+    Setting("CLIENT_SCANS", _number(1, 10**6), "1024", "Those of them that may be scans."),
+    Setting("CLIENT_BYTES", _size_or_0(1 << 20, 1 << 40), "0", """The bytes that large requests, answers and
+        streams of a client may hold, counted as for MAX_MEMORY. 0: half of MAX_MEMORY."""),
+    Setting("MAX_CONNECTIONS", _number(0, 10**6), "0", """The connections of clients and peers; beyond them
+        those end that sent least. 0: as many as the process may open files, less 128."""),
+    Setting("MAX_CALLS", _number(100, 42_000), "42000", """The calls of clients at a time, streams not
+        counted; more are refused."""),
+    Setting("MAX_WAITING_CALLS", _number(10, 50_000), "4096", """The calls that may wait until the node comes
+        to them; one more ends as CANCELLED. Best as many as the node answers in a quarter of the time that
+        your clients wait; of more, the last are answered too late."""),
+    Setting("MAX_CLUSTER_WATCHES", _number(1, 10**6), "1024", """The watches of the cluster (dashboard,
+        `limedb top`) at a time."""),
+    Setting("TRUSTED_PROXIES", _proxies, "", """Addresses, networks (10.1.0.0/16) and host names,
+        comma-separated, whose header x-forwarded-for names the client: where Envoy runs. This machine and
+        the hosts of the other nodes always count. Anybody else could be any number of clients by it."""),
 )  # fmt: skip
 
 

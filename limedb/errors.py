@@ -40,7 +40,8 @@ LimeDBError
     ├── WatchGapError                changes that a watch should report are no longer known
     ├── TooManyWatchesError          a node serves no more watches
     ├── ResponseTooLargeError        ask for less at once
-    ├── OverloadedError              the node has no memory left for it; nothing was done
+    ├── OverloadedError              the node has no room left for it; nothing was done
+    ├── LimitExceededError           this client has as much as it may have; nothing was done
     ├── RemoteError                  a peer's own error, passed on
     ├── PartialFailureError          some of many keys failed; each has its own error
     ├── PeersOnlyError                nodes take such calls from each other alone
@@ -71,13 +72,15 @@ class LimeDBError(Exception):
     nothing of a write was stored. may_pass: the same call may succeed later, or elsewhere. too_large: callers
     must ask for less at once. Subclasses inherit all except the reason.
 
-    Attribute: tried: how often and for how long the call was tried before it failed, if more than once:
-    "tried 3 times in 1.2 s".
+    Attributes: tried: how often and for how long the call was tried before it failed, if more than once:
+    "tried 3 times in 1.2 s". retry_seconds: the time after which the node that refused it may admit it;
+    0: unknown.
     """
 
     reason = "FAILED"
     nothing_written = may_pass = too_large = False
     tried = ""
+    retry_seconds = 0.0
 
     def __init_subclass__(cls, **answers: bool) -> None:
         super().__init_subclass__()
@@ -386,6 +389,8 @@ class WatchGapError(LimeDBError):
 class TooManyWatchesError(LimeDBError, nothing_written=True, may_pass=True):
     """A node serves no more watches. Attributes: whose (of this node, or of one connection), limit."""
 
+    retry_seconds = 1.0
+
     def __init__(self, whose: str, limit: int) -> None:
         super().__init__(
             f"{whose} has {limit} watches already, the most that are allowed: end some, watch a prefix in"
@@ -403,17 +408,46 @@ class ResponseTooLargeError(LimeDBError, too_large=True):
 
 
 class OverloadedError(LimeDBError, nothing_written=True, may_pass=True):
-    """The node has no memory left for a request; nothing was done. Attributes: share (the purpose of the
-    memory), size (that it needed), held and limit (of that share), in bytes or in `unit`.
+    """The node has no room left for a request; nothing was done. Attributes: share (what the room is for),
+    size (that it needed), held and limit (of that share), in bytes or in `unit`.
     """
 
+    retry_seconds = 1.0
+
     def __init__(self, share: str, size: int, held: int, limit: int, unit: str = "bytes") -> None:
+        full = (
+            f"the node's memory for {share} is full" if unit == "bytes" else f"the node has too many {share}"
+        )
         super().__init__(
-            f"the node's memory for {share} is full: {held} of {limit} {unit} are held, {size} more were"
-            " needed; nothing was written. Try again in a moment, send or ask for less at once and read the"
-            " answers, or raise MAX_MEMORY"
+            f"{full}: {held} of {limit} {unit} are held, {size} more were needed; nothing was written. Try"
+            f" again in a moment{_REMEDIES.get(unit, '')}"
         )
         self.share, self.size, self.held, self.limit = share, size, held, limit
+
+
+_REMEDIES = {
+    "bytes": ", send or ask for less at once and read the answers, or raise MAX_MEMORY",
+    "calls": ", send fewer at once, or ask another node",
+    "requests": ", and send large requests one after another",
+    "lookups": ": many callers show tokens that this node doesn't know yet",
+}
+"""How the text of an OverloadedError ends, by its unit."""
+
+
+class LimitExceededError(LimeDBError, nothing_written=True, may_pass=True):
+    """This client has as much as it may have at a node; nothing was done. Attributes: whose (a user, or an
+    address), setting (the one that has the limit), limit, retry_seconds.
+    """
+
+    retry_seconds = 1.0
+
+    def __init__(self, whose: str, setting: str, limit: int, what: str, retry_seconds: float = 1.0) -> None:
+        super().__init__(
+            f"{whose} may have {limit} {what} at this node ({setting}), and has; nothing was written. Try"
+            f" again in {retry_seconds:.3g} s"
+        )
+        self.whose, self.setting, self.limit = whose, setting, limit
+        self.retry_seconds = retry_seconds
 
 
 class RemoteError(LimeDBError):

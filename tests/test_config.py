@@ -49,6 +49,17 @@ DEFAULTS = {
     "jwt_roles_claim": "limedb_roles",
     "audit_log": None,
     "insecure": False,
+    "client_rate": 0,
+    "client_burst": 0,
+    "client_streams": 4096,
+    "client_watches": 2000,
+    "client_scans": 1024,
+    "client_bytes": 0,
+    "max_connections": 0,
+    "max_calls": 42_000,
+    "max_waiting_calls": 4096,
+    "max_cluster_watches": 1024,
+    "trusted_proxies": (),
 }
 # Of each setting: a text, what it means, another text, and what that means.
 GIVEN = {
@@ -92,6 +103,22 @@ GIVEN = {
     "JWT_ROLES_CLAIM": ("roles", "roles", "a.b", "a.b"),
     "AUDIT_LOG": ("/var/log/a", Path("/var/log/a"), "", None),
     "INSECURE": ("true", True, "False", False),
+    "CLIENT_RATE": ("100", 100, "0", 0),
+    "CLIENT_BURST": ("500", 500, "0", 0),
+    "CLIENT_STREAMS": ("1", 1, "10", 10),
+    "CLIENT_WATCHES": ("1", 1, "10", 10),
+    "CLIENT_SCANS": ("1", 1, "10", 10),
+    "CLIENT_BYTES": ("16MiB", 16 << 20, "0", 0),
+    "MAX_CONNECTIONS": ("1000", 1000, "0", 0),
+    "MAX_CALLS": ("100", 100, "42000", 42_000),
+    "MAX_WAITING_CALLS": ("10", 10, "50000", 50_000),
+    "MAX_CLUSTER_WATCHES": ("1", 1, "10", 10),
+    "TRUSTED_PROXIES": (
+        "Envoy, 10.1.0.0/16,192.0.2.1,::1",
+        ("envoy", "10.1.0.0/16", "192.0.2.1/32", "::1/128"),
+        "",
+        (),
+    ),
 }
 URL = "a URL like http://node1:8484, with a port and without a path"
 TIME = "with its unit: 500ms, 1s, 10m, 24h"
@@ -138,6 +165,11 @@ BAD = [
     ("REQUEST_TIMEOUT", "nans", "a time from 0.01s to 600s"),
     ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
     ("LOG_FORMAT", "xml", "one of text, json"),
+    ("CLIENT_RATE", "-1", "a whole number from 0 to 1000000"),
+    ("MAX_CALLS", "1", "a whole number from 100 to 42000"),
+    ("TRUSTED_PROXIES", "10.1.0.1/16", "networks like 10.1.0.0/16"),
+    ("TRUSTED_PROXIES", "10.1.0", "networks like 10.1.0.0/16"),
+    ("TRUSTED_PROXIES", "http://envoy", "host names"),
     ("AUTH", "yes", "one of off, required"),
     ("AUDIT_LOG", "~nobody-of-that-name/x", "a file"),
     ("INSECURE", "1", "one of true, false"),

@@ -67,7 +67,9 @@ class Identities:
         look = self._looks.get(place)
         if look is None:
             if len(self._looks) >= MAX_LOOKS:
-                raise OverloadedError("identities", 1, len(self._looks), MAX_LOOKS, "lookups")
+                raise OverloadedError(
+                    "callers with unknown tokens", 1, len(self._looks), MAX_LOOKS, "lookups"
+                )
             look = self._looks[place] = asyncio.create_task(self._look(place, token))
             look.add_done_callback(lambda done: self._looked(place, done))
         return await asyncio.shield(look)  # others may wait for it, too

@@ -29,6 +29,13 @@ def tried_words(tries: int, seconds: float) -> str:
     return f"tried {tries} times in {seconds:.1f} s" if tries > 1 else ""
 
 
+def asked_pause(seconds: float, chance: Callable[[], float] = random.random) -> float:
+    """Seconds to wait where a node asked for so many: up to half more, so that clients that were refused at
+    the same time don't come back at the same time.
+    """
+    return seconds * (1 + chance() / 2)
+
+
 class Pauses:
     """Pauses that grow, in seconds. chance: draws evenly from 0 to 1."""
 
@@ -122,4 +129,4 @@ class Patience:
         if left <= 0:
             error.tried = tried_words(self._tries, now - self._since)
             raise error
-        self._sleep(min(self._pauses.pause(), left))
+        self._sleep(min(max(self._pauses.pause(), asked_pause(error.retry_seconds)), left))

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from limedb.errors import (
     LimeDBError,
+    LimitExceededError,
     OutcomeUnknownError,
     RemoteError,
     RequestTimeoutError,
@@ -62,6 +63,8 @@ class RetryPolicy(Enum):
     NO = "no"
     ANYWHERE = "anywhere"
     ELSEWHERE = "elsewhere"
+    LATER = "later"
+    """Anywhere, after the time that the node asked for: it isn't short of anything, the client is."""
 
 
 def again(outcome: Outcome, is_write: bool, repeatable: bool) -> RetryPolicy:
@@ -73,8 +76,15 @@ def again(outcome: Outcome, is_write: bool, repeatable: bool) -> RetryPolicy:
         return RetryPolicy.ELSEWHERE if repeatable else RetryPolicy.NO
     if not isinstance(outcome, LimeDBError) or not outcome.may_pass:
         return RetryPolicy.NO
+    if isinstance(outcome, LimitExceededError):
+        return RetryPolicy.LATER
     is_unheard = isinstance(outcome, RemoteError) and not is_write  # its class isn't known here
     return RetryPolicy.ELSEWHERE if outcome.nothing_written or is_unheard else RetryPolicy.NO
+
+
+def asked_seconds(outcome: Outcome) -> float:
+    """Return the time that a node asks its client to wait before the next try; 0: it asks for none."""
+    return outcome.retry_seconds if isinstance(outcome, LimeDBError) else 0.0
 
 
 def is_unknown(outcome: Outcome) -> bool:

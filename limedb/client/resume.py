@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import grpc
 
-from limedb.aio.retrying import Retries
+from limedb.aio.retrying import Retries, asked_pause
 from limedb.aio.whole_reads import whole
 from limedb.client.node_connection import NodeConnection
 from limedb.client.routing import Routing
@@ -51,7 +51,7 @@ async def resume(
         if not message.may_pass:
             raise message
         refusal = refusal if type(message) is UnavailableError else message
-        pause = retries.pause()
+        pause = max(retries.pause(), asked_pause(message.retry_seconds))
         if loop.time() + pause >= deadline:
             raise refusal or message
         await asyncio.sleep(pause)

@@ -9,10 +9,10 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from limedb.aio.retrying import Retries, tried_words
+from limedb.aio.retrying import Retries, asked_pause, tried_words
 from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
 from limedb.client.node_connection import NodeConnection
-from limedb.client.outcomes import NoAnswer, Outcome, RetryPolicy, again, error_of, is_unknown
+from limedb.client.outcomes import NoAnswer, Outcome, RetryPolicy, again, asked_seconds, error_of, is_unknown
 from limedb.client.routing import Routing
 from limedb.errors import LimeDBError
 from limedbpb.v1 import kv_pb2, record_pb2
@@ -87,6 +87,8 @@ class RetryingExecutor:
     ) -> None:
         """Continue a call that has been tried once, at a node, or that had no way."""
         policy = job.take(job.outcome) if tried is not None else RetryPolicy.ANYWHERE
+        if policy is RetryPolicy.LATER and not await self._wait_asked([job], deadline):
+            return
         if policy is not RetryPolicy.NO:
             avoid = {tried} if tried is not None and policy is RetryPolicy.ELSEWHERE else set()
             await self.carry([job], level, deadline, avoid)
@@ -110,8 +112,10 @@ class RetryingExecutor:
                     return
                 continue
             await self._send(by_node, level, deadline)
-            left, lost = _again(by_node, avoid)
-            if lost or (left and self._patient):
+            left, lost, later = _again(by_node, avoid)
+            if later and not await self._wait_asked(later, deadline):
+                left = [job for job in left if job not in later]
+            elif lost or (left and self._patient):
                 await asyncio.sleep(min(retries.pause(), max(0.0, deadline - self._loop.time())))
 
     def _placed(
@@ -133,13 +137,23 @@ class RetryingExecutor:
         """
         if avoid:
             avoid.clear()
-            return self._patient
+            return self._patient or await self._wait_asked(jobs, deadline)
         if await self.routing.wait_way(deadline):
             return True
         for job in jobs:
             job.outcome = self.routing.no_way()
             job.tries += 1  # looking for a way in vain
         return False
+
+    async def _wait_asked(self, jobs: Iterable[PendingCall], deadline: float) -> bool:
+        """Wait as long as nodes that refused calls asked for; return whether there was one that did, and time
+        for that.
+        """
+        pause = asked_pause(max((asked_seconds(job.outcome) for job in jobs), default=0.0))
+        if not pause or self._loop.time() + pause >= deadline:
+            return False
+        await asyncio.sleep(pause)
+        return True
 
     async def _send(
         self, by_node: dict[NodeConnection, list[PendingCall]], level: record_pb2.Consistency, deadline: float
@@ -157,9 +171,11 @@ class RetryingExecutor:
 
 def _again(
     by_node: dict[NodeConnection, list[PendingCall]], avoid: set[NodeConnection]
-) -> tuple[list[PendingCall], bool]:
-    """Return the calls to retry, and whether to pause first; add nodes that refused one to `avoid`."""
-    left, lost = [], False
+) -> tuple[list[PendingCall], bool, set[PendingCall]]:
+    """Return the calls to retry, whether to pause first, and those of them that are to wait as long as nodes
+    asked for; add nodes that refused one to `avoid`.
+    """
+    left, lost, later = [], False, set()
     for node, jobs in by_node.items():
         for job in jobs:
             policy = job.take(job.outcome)
@@ -168,8 +184,10 @@ def _again(
             left.append(job)
             if policy is RetryPolicy.ELSEWHERE:
                 avoid.add(node)
+            elif policy is RetryPolicy.LATER:
+                later.add(job)
             lost = lost or policy is RetryPolicy.ANYWHERE
-    return left, lost
+    return left, lost, later
 
 
 def _batches(

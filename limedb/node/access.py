@@ -22,6 +22,7 @@ from limedb.node.encryption import Encryption
 from limedb.observability.audit import AuditLog
 from limedb.ports import Authenticator, Clock
 from limedb.rpc.server.access_service import AccessServicer
+from limedb.rpc.server.clients import Clients
 from limedb.rpc.server.gate import Gate
 from limedb.rpc.server.server import Server
 
@@ -57,12 +58,12 @@ class Access:
         self._audit = AuditLog(config.audit_log, config.node_url, clock.wall_ms) if config.audit_log else None
         self._identities: Identities | None = None
 
-    def gate(self, engine: Engine) -> Gate:
-        """The entrance of the node, and the users of its cluster."""
+    def gate(self, engine: Engine, clients: Clients) -> Gate:
+        """The entrance of the node, and the users of its cluster. clients: finds the address of a call."""
         self._users = Users(engine.coordinator, engine.scanner, self._clock)
         self._identities = Identities([*self._others, self._users], self._clock)
         self._gate = Gate(
-            self._identities, self.secret, self._audit, self._enforces, self._encryption.is_node
+            self._identities, self.secret, self._audit, self._enforces, self._encryption.is_node, clients
         )
         return self._gate
 

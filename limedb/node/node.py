@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from random import Random
+from urllib.parse import urlsplit
 
 from limedb.aio.aside import Aside
 from limedb.aio.supervisor import Supervisor
@@ -25,7 +26,7 @@ from limedb.node.access import Access
 from limedb.node.clock import SystemClock
 from limedb.node.encryption import Encryption
 from limedb.node.exposure import NodeExposure
-from limedb.node.settings import engine_settings, max_answer_bytes, max_memory_bytes
+from limedb.node.settings import engine_settings, limit_settings, max_answer_bytes, max_memory_bytes
 from limedb.node.telemetry_source import telemetry_source
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
@@ -42,6 +43,7 @@ from limedb.rpc.peer.remote_topology import RemoteTopology
 from limedb.rpc.server.admin import AdminServicer
 from limedb.rpc.server.asked_cluster import AskedCluster
 from limedb.rpc.server.checks import Checks
+from limedb.rpc.server.clients import Clients
 from limedb.rpc.server.cluster import ClusterServicer
 from limedb.rpc.server.connections import Connections
 from limedb.rpc.server.dashboard import DashboardServicer
@@ -49,8 +51,10 @@ from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.gossip import GossipServicer
 from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.kv import KVServicer
+from limedb.rpc.server.limits import Limits
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.peer_states import PeerStates
+from limedb.rpc.server.proxies import Proxies
 from limedb.rpc.server.replica import ReplicaServicer
 from limedb.rpc.server.report_sources import ClusterSources, Phase
 from limedb.rpc.server.server import Server, all_of
@@ -165,7 +169,10 @@ class Node:
         self._clock.running.start()  # after the files were opened, which may take long
         self._stack.callback(self._clock.running.stop)
         self._aside = Aside()
-        self._memory = Memory(max_memory_bytes(self._config), self._clock)
+        self._proxies = Proxies(config.trusted_proxies, self._hosts)
+        clients = Clients(self._proxies.is_trusted)
+        self._limits = Limits(limit_settings(config), self._clock, clients, self._encryption.is_node)
+        self._memory = Memory(max_memory_bytes(config), self._clock, clients, self._limits, config.max_calls)
         self._figures = Figures(self._clock, store, rest.streams())
         telemetry = await self._start_telemetry(store)
         links = PeerLinks(
@@ -200,6 +207,7 @@ class Node:
         self._stack.push_async_callback(self._engine.close)
         watchman = Watchman(max_memory_bytes(self._config), own_memory_reader(), give_back)
         self._engine.problems.add(self._memory.problems)
+        self._engine.problems.add(self._limits.problems)
         self._engine.problems.add(watchman.problems)
         self._engine.problems.add(self._encryption.problems)
         server = self._new_server(telemetry, watchman)
@@ -221,7 +229,10 @@ class Node:
             {
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
-                "the watch over connections": Connections(self._encryption.ports).run,
+                "the watch over connections": Connections(
+                    self._encryption.ports, most=config.max_connections
+                ).run,
+                "the look-up of proxies": self._proxies.run,
                 **self._encryption.background,
                 "the watch over memory": watchman.run,
                 "the watch over the node's name": name_watch.run,
@@ -275,7 +286,9 @@ class Node:
 
     async def _start_telemetry(self, store: Store) -> Telemetry:
         config = self._config
-        source = telemetry_source(config, self._figures, self._memory, store, self._encryption.days_left)
+        source = telemetry_source(
+            config, self._figures, self._memory, store, self._encryption.days_left, self._limits.counts
+        )
         try:
             telemetry = await asyncio.to_thread(start_telemetry, config.otel_endpoint, source)
         except Exception as error:
@@ -295,8 +308,16 @@ class Node:
         checks = Checks(config.max_value_size)
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
-        gate = self._access.gate(engine)
-        server = Server(self._memory, telemetry.tracing, watchman, gate, self._exposure.may_be_published)
+        gate = self._access.gate(engine, self._limits.clients)
+        server = Server(
+            self._memory,
+            telemetry.tracing,
+            watchman,
+            gate,
+            self._exposure.may_be_published,
+            self._limits,
+            config.max_waiting_calls,
+        )
         engine.problems.add(partial(self._exposure.problems, server.health))
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
         caller = self._encryption.check_caller
@@ -314,6 +335,7 @@ class Node:
             self._memory,
             cluster,
             gate,
+            self._limits.for_requests,
         )
         server.add(kv, requests, check=cluster.check)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
@@ -373,6 +395,12 @@ class Node:
                 log.log(logging.WARNING if was_active else logging.INFO, "%s", problem)
             logged = problem
             await asyncio.sleep(LOOK_SECONDS if is_serving else STARTING_LOOK_SECONDS)
+
+    def _hosts(self) -> Iterator[str]:
+        """The hosts of the members, once there is a cluster, and of the nodes that the settings name."""
+        topology = self._engine.topology_store.topology
+        for url in (*self._config.node_peers, *(member.url for member in topology.members)):
+            yield urlsplit(url).hostname or ""
 
     def _run_in_background(self, background: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         """Run work until the stop, then cancel and await it; failed work is started again."""

@@ -11,6 +11,7 @@ from limedb.core.limits import MAX_ANSWER_BYTES
 from limedb.core.quorum import Level
 from limedb.engine import Settings
 from limedb.observability.machine import machine_memory
+from limedb.rpc.server.limits import LimitSettings
 
 LEAST_MEMORY_BYTES, MOST_MEMORY_BYTES = 256 << 20, 2 << 30
 """The bounds of MAX_MEMORY in bytes if it isn't set: then it is an eighth of the machine's."""
@@ -42,6 +43,19 @@ def max_memory_bytes(config: Config) -> int:
     """MAX_MEMORY; if it isn't set, an eighth of the machine's memory, within bounds."""
     derived = min(max(machine_memory() // 8, LEAST_MEMORY_BYTES), MOST_MEMORY_BYTES)
     return config.max_memory or derived
+
+
+def limit_settings(config: Config) -> LimitSettings:
+    """What each client may have."""
+    return LimitSettings(
+        rate=config.client_rate,
+        burst=config.client_burst,
+        streams=config.client_streams,
+        watches=config.client_watches,
+        scans=config.client_scans,
+        size=config.client_bytes or max_memory_bytes(config) // 2,
+        cluster_watches=config.max_cluster_watches,
+    )
 
 
 def max_answer_bytes(config: Config) -> int:

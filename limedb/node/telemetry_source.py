@@ -19,8 +19,9 @@ def telemetry_source(
     memory: Memory,
     store: Store,
     days_left: Callable[[], Mapping[str, float]],
+    limits: Callable[[], Mapping[tuple[str, str], int]],
 ) -> Source:
-    """The sources of a node's metrics. days_left: of its certificates."""
+    """The sources of a node's metrics. days_left: of its certificates. limits: what they refused."""
     return Source(
         config.node_url,
         __version__,
@@ -31,4 +32,5 @@ def telemetry_source(
         lambda: {share.name: (share.held, share.refused) for share in memory.shares},
         store.damage.counts,
         days_left,
+        lambda: {**limits(), ("MAX_CALLS", "node"): memory.calls.counted.refused},
     )

@@ -33,6 +33,7 @@ METHOD = "rpc.method"
 CODE = "rpc.response.status_code"
 SHARE = "limedb.memory.share"
 CERTIFICATE = "limedb.certificate"
+LIMIT, LIMIT_OF = "limedb.limit", "limedb.limit.of"
 
 Read = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
 
@@ -65,6 +66,13 @@ def create_instruments(provider: MeterProvider, source: Source) -> None:
         "{request}",
         "Requests that were refused because a share of MAX_MEMORY was full.",
     )
+    meter.create_observable_counter(
+        "limedb.limits.refused",
+        [callback(lambda: _limits(source))],
+        "{request}",
+        "Requests and streams that a limit of their client refused, by limit, and whether it was that of an"
+        " identity, of an address, or of the node.",
+    )
     meter.create_observable_gauge(
         "limedb.store.keys", [callback(lambda: [(source.store().keys, {})])], "{key}", "Keys with a value."
     )
@@ -86,6 +94,10 @@ def create_instruments(provider: MeterProvider, source: Source) -> None:
         "d",
         "Days until a certificate of the node expires.",
     )
+
+
+def _limits(source: Source) -> list[tuple[float, Mapping[str, str]]]:
+    return [(count, {LIMIT: limit, LIMIT_OF: kind}) for (limit, kind), count in source.limits().items()]
 
 
 def _damage(source: Source) -> list[tuple[float, Mapping[str, str]]]:

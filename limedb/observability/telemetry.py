@@ -44,6 +44,8 @@ class Source:
     """Returns the number of stored records found damaged, by outcome."""
     days_left: Callable[[], Mapping[str, float]] = dict
     """Returns the days until each certificate expires."""
+    limits: Callable[[], Mapping[tuple[str, str], int]] = dict
+    """Returns how often each limit refused something, by limit and by what it is a limit of."""
 
 
 def _nothing() -> None:

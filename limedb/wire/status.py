@@ -1,7 +1,8 @@
 """Errors to google.rpc.Status and back: the one way in which an error crosses the wire.
 
 It owns the one table of codes, and the details: an ErrorInfo with the error's reason, the domain "limedb" and
-the facts of its class as texts, so that a client in any language can act on them. They travel in the trailer
+the facts of its class as texts, so that a client in any language can act on them; and a RetryInfo where it
+is known when the call may be tried again. They travel in the trailer
 `grpc-status-details-bin`, or, for an item of a batch, in a message's own Status. grpc's own exceptions stop
 here. It must never read an error's text. Sources:
 https://github.com/grpc/grpc/blob/master/doc/statuscodes.md, https://google.aip.dev/193
@@ -9,6 +10,7 @@ https://github.com/grpc/grpc/blob/master/doc/statuscodes.md, https://google.aip.
 
 import json
 import logging
+import math
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -18,7 +20,7 @@ from typing import get_origin, get_type_hints
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from limedb import errors
 from limedb.wire import old_errors
@@ -46,6 +48,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.RequestTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ResponseTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.LimitExceededError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreCorruptError: grpc.StatusCode.DATA_LOSS,
     errors.StoreError: grpc.StatusCode.UNAVAILABLE,
@@ -58,6 +61,9 @@ DETAILS = "grpc-status-details-bin"
 """The trailer with the whole Status: its presence, with this domain, distinguishes an answered error from a
 broken connection.
 """
+
+RETRY_AFTER = "retry-after"
+"""The trailer, and HTTP's header, with the seconds after which a refused call may be tried again."""
 
 BUG = "INTERNAL"
 """The reason of an error without a class: a bug."""
@@ -113,12 +119,25 @@ def status_of(
         text = f"internal error {bug}; the log of the node has the details"
     status = status_pb2.Status(code=number_of(code_of(error)), message=_cut(text))
     status.details.add().Pack(info)
+    if (seconds := retry_seconds_of(error)) > 0:
+        delay = RetryInfo()
+        delay.retry_delay.FromMilliseconds(math.ceil(1000 * seconds))
+        status.details.add().Pack(delay)
     return status
 
 
+def retry_seconds_of(error: BaseException) -> float:
+    """The time after which the node that refused a call may admit it; 0: unknown."""
+    return error.retry_seconds if isinstance(error, errors.LimeDBError) else 0.0
+
+
 def trailers_of(error: BaseException, status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
-    """The trailers of a failed call. status: of the error, with room for FACT_BYTES_IN_TRAILERS."""
-    return ((DETAILS, status.SerializeToString()), *old_errors.trailers_of(error))
+    """The trailers of a failed call. status: of the error, with room for FACT_BYTES_IN_TRAILERS. Envoy makes
+    RETRY_AFTER a header of its answer 429.
+    """
+    seconds = retry_seconds_of(error)
+    after = ((RETRY_AFTER, str(math.ceil(seconds))),) if seconds > 0 else ()
+    return ((DETAILS, status.SerializeToString()), *old_errors.trailers_of(error), *after)
 
 
 def bare_name(type_url: str) -> str:
@@ -177,8 +196,20 @@ def error_from(node_url: str, status: status_pb2.Status) -> errors.RemoteError |
             if detail.Unpack(info) and info.domain == DOMAIN:
                 reason = info.reason if _REASON.fullmatch(info.reason) else errors.LimeDBError.reason
                 facts = dict(info.metadata)
-                return errors.RemoteError(node_url, reason, name_of(status.code), status.message, facts)
+                error = errors.RemoteError(node_url, reason, name_of(status.code), status.message, facts)
+                error.retry_seconds = _retry_seconds(status)
+                return error
     return None
+
+
+def _retry_seconds(status: status_pb2.Status) -> float:
+    """The delay that an error in a Status asks for; 0: none."""
+    delay = RetryInfo()
+    for detail in status.details:
+        with suppress(DecodeError):
+            if detail.Unpack(delay):
+                return max(0.0, delay.retry_delay.ToMicroseconds() / 1e6)
+    return 0.0
 
 
 def item_error(node_url: str, status: status_pb2.Status, failure: kv_pb2.Failure) -> errors.LimeDBError:
@@ -216,6 +247,8 @@ def as_itself(remote: errors.RemoteError, text: str) -> errors.LimeDBError:
         hints = get_type_hints(known.__init__)
         hints.pop("return", None)
         error.__dict__.update({name: _read(kind, remote.facts.get(name)) for name, kind in hints.items()})
+    if seconds := remote.retry_seconds or known.retry_seconds:
+        error.retry_seconds = seconds
     return error
 
 

@@ -10,6 +10,7 @@ import limedb
 from limedb.client import Client
 from limedb.errors import (
     LimeDBError,
+    LimitExceededError,
     OverloadedError,
     RangeUnreachableError,
     StoreFullError,
@@ -23,9 +24,17 @@ from tests.rpc.cluster_sources import FakeCluster
 from tests.rpc.peers import serving
 from tests.support.ports import free_port
 
+
+def soon(error: LimeDBError) -> LimeDBError:
+    """The error of a node that asks its client to come back in a moment."""
+    error.retry_seconds = 0.01
+    return error
+
+
 PASSES = (
-    OverloadedError("streams", 65_536, 1_000_000, 1_000_000),
-    TooManyWatchesError("the node", 2000),
+    soon(OverloadedError("streams", 65_536, 1_000_000, 1_000_000)),
+    soon(TooManyWatchesError("the node", 2000)),
+    LimitExceededError("user a", "CLIENT_SCANS", 1, "scans at a time", 0.01),
     RangeUnreachableError("a scan", "quorum", {"http://b:1": "refused"}),
 )
 

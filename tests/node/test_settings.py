@@ -5,7 +5,7 @@ import pytest
 from limedb.config import load
 from limedb.core.limits import MAX_ANSWER_BYTES
 from limedb.node import settings as module
-from limedb.node.settings import engine_settings, max_answer_bytes, max_memory_bytes
+from limedb.node.settings import engine_settings, limit_settings, max_answer_bytes, max_memory_bytes
 
 MIB = 1 << 20
 
@@ -32,3 +32,9 @@ def test_memory_is_an_eighth_of_the_machines_within_bounds(
 def test_an_answer_holds_at_least_one_value_of_any_size(largest: str, answer: int) -> None:
     config = load({"MAX_VALUE_SIZE": largest})
     assert max_answer_bytes(config) == max(answer, config.max_value_size)
+
+
+def test_a_client_may_hold_half_of_the_memory_unless_it_is_set() -> None:
+    assert limit_settings(load({"MAX_MEMORY": "300MiB"})).size == 150 * MIB
+    given = limit_settings(load({"CLIENT_BYTES": "10MiB", "CLIENT_RATE": "7", "CLIENT_SCANS": "3"}))
+    assert (given.size, given.rate, given.scans) == (10 * MIB, 7, 3)

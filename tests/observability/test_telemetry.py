@@ -33,6 +33,7 @@ def source(requests: RequestStats | None = None) -> Source:
         store=lambda: StoreStats("memory", keys=7, size=4096),
         shares=lambda: {"answers": (500, 3)},
         days_left=lambda: {"clients and peers": 29.5},
+        limits=lambda: {("CLIENT_RATE", "address"): 4},
     )
 
 
@@ -119,6 +120,8 @@ def test_metrics_arrive_with_their_values(receiver: OtlpReceiver) -> None:
     answers = {"limedb.memory.share": "answers"}
     assert _one(receiver.metrics("limedb.memory.held"), answers).value == 500
     assert _one(receiver.metrics("limedb.memory.refused"), answers).value == 3
+    limit = {"limedb.limit": "CLIENT_RATE", "limedb.limit.of": "address"}
+    assert _one(receiver.metrics("limedb.limits.refused"), limit).value == 4
     (days,) = receiver.metrics("limedb.certificate.days_left")
     assert (days.value, days.attributes["limedb.certificate"]) == (29.5, "clients and peers")
     assert all(point.attributes["limedb.node.url"] == NODE for point in receiver.metrics())

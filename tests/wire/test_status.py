@@ -7,6 +7,7 @@ from typing import cast
 import grpc
 import pytest
 from google.rpc import status_pb2
+from google.rpc.error_details_pb2 import RetryInfo
 
 from limedb import errors
 from limedb.core.topology import Topology
@@ -114,6 +115,7 @@ REASONS = {
     "UNAVAILABLE",
     "REPLICA_UNREACHABLE",
     "LEVEL_UNREACHABLE",
+    "LIMIT_EXCEEDED",
     "RANGE_UNREACHABLE",
     "OUTCOME_UNKNOWN",
     "CONTENDED",
@@ -244,6 +246,47 @@ def test_an_error_comes_back_as_itself_with_its_facts(error: errors.LimeDBError)
     assert remote is not None
     again = as_itself(remote, remote.text)
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+LIMITED = errors.LimitExceededError("user a", "CLIENT_RATE", 9, "requests a second", 0.25)
+
+
+@pytest.mark.parametrize(
+    ("error", "milliseconds", "seconds"),
+    [
+        (LIMITED, 250, "1"),
+        (errors.OverloadedError("reads", 2, 9, 10), 1000, "1"),
+        (errors.TooManyWatchesError("this node", 9), 1000, "1"),
+        (errors.LimitExceededError("user a", "CLIENT_RATE", 9, "requests a second", 2.0004), 2001, "3"),
+    ],
+)
+def test_who_is_refused_for_a_moment_reads_for_how_long(
+    error: errors.LimeDBError, milliseconds: int, seconds: str
+) -> None:
+    status = status_of(error)
+    delay = RetryInfo()
+    assert [detail.Unpack(delay) for detail in status.details] == [False, True]
+    assert delay.retry_delay.ToMilliseconds() == milliseconds
+    assert dict(trailers_of(error, status))["retry-after"] == seconds
+    remote = error_from(URL, status)
+    assert remote is not None
+    assert as_itself(remote, remote.text).retry_seconds == milliseconds / 1000
+    assert status_of(remote).details[1] == status.details[1]  # a node passes it on
+
+
+def test_other_errors_name_no_time() -> None:
+    error = errors.UnavailableError("x")
+    status = status_of(error)
+    assert len(status.details) == 1
+    assert "retry-after" not in dict(trailers_of(error, status))
+
+
+def test_an_old_node_names_no_time_and_its_client_waits_as_long_as_usual() -> None:
+    status = status_of(errors.OverloadedError("reads", 2, 9, 10))
+    del status.details[1]
+    remote = error_from(URL, status)
+    assert remote is not None
+    assert as_itself(remote, "x").retry_seconds == errors.OverloadedError.retry_seconds
 
 
 def test_long_texts_and_facts_stay_within_the_room_of_trailers() -> None:

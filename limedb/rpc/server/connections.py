@@ -50,11 +50,11 @@ def raise_descriptor_limit() -> None:
 
 class Connections:
     """Limits the connections to some ports. limit: descriptors that the process may open; None: the limit in
-    force.
+    force. most: connections; 0: as many as descriptors allow.
     """
 
-    def __init__(self, ports: Collection[int], limit: int | None = None) -> None:
-        self._ports = ports
+    def __init__(self, ports: Collection[int], limit: int | None = None, most: int = 0) -> None:
+        self._ports, self._most = ports, most or math.inf
         self._limit = limit or resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._ended = 0
         self._log_at = 0.0
@@ -69,21 +69,24 @@ class Connections:
     def end_surplus(self) -> int:
         """End the surplus connections, and return how many. It opens no file for that."""
         most = self._limit - RESERVED
-        if _lowest_free() < most:
+        if _lowest_free() < min(most, self._most):
             return 0
         descriptors = _descriptors(self._limit)
         found = [c for d in descriptors if (c := _connection(d, self._ports)) is not None]
         victims = sorted(found, key=lambda c: (c.received, -c.descriptor))
-        return sum(_end(victim.descriptor) for victim in victims[: max(0, len(descriptors) - most)])
+        surplus = int(max(0, len(descriptors) - most, len(found) - self._most))
+        return sum(_end(victim.descriptor) for victim in victims[:surplus])
 
     def _report(self, now: float) -> None:
         if self._ended and now >= self._log_at:
             log.warning(
                 "%d connections were ended: this process may open %d files, of which %d are kept for the"
-                " store and the peers; raise the limit (ulimit -n), or find the clients that connect",
+                " store and the peers, and have %s connections (MAX_CONNECTIONS); raise the limit"
+                " (ulimit -n), or find the clients that connect",
                 self._ended,
                 self._limit,
                 RESERVED,
+                "any number of" if math.isinf(self._most) else self._most,
             )
             self._log_at, self._ended = now + LOG_SECONDS, 0
 

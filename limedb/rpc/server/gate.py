@@ -19,8 +19,8 @@ from limedb.errors import LimeDBError, PermissionDeniedError, UnauthenticatedErr
 from limedb.ports import Audit
 from limedb.rpc.addressee import HEADER as MEANT
 from limedb.rpc.server.batch_rules import BATCHES
-from limedb.rpc.server.memory import Context as Call
-from limedb.rpc.server.memory import holder_of
+from limedb.rpc.server.clients import Clients
+from limedb.rpc.server.clients import Context as Call
 from limedb.rpc.server.rules import ACCESS, Audience, Rule, rule_of
 from limedb.tls.bearer import HEADER as TOKEN
 from limedb.wire.status import code_of
@@ -77,7 +77,7 @@ class NoAudit(Audit):
 class Gate:
     """The entrance of a node. enforces: AUTH=required; else only the management of users asks who calls.
     secret: that nodes share; None: no caller proves by it to be a node. is_node: whether the caller proves so
-    by its certificate.
+    by its certificate. clients: finds the address of a call, for the audit.
     """
 
     def __init__(
@@ -87,8 +87,9 @@ class Gate:
         audit: Audit | None,
         enforces: bool,
         is_node: Callable[[Any], bool] = lambda _context: False,
+        clients: Clients | None = None,
     ) -> None:
-        self._is_node = is_node
+        self._is_node, self.clients = is_node, clients or Clients()
         self._identities, self._secret, self._enforces = identities, secret, enforces
         self.audit, self._writes = audit or NoAudit(), audit is not None
 
@@ -202,7 +203,7 @@ class Guard:
         except Exception as error:
             self._write(identity.name, context, subject, error)
             raise
-        self._gate.audit.record(identity.name, holder_of(context), self._what, subject, "OK")
+        self._gate.audit.record(identity.name, self._gate.clients.of(context), self._what, subject, "OK")
         return answer
 
     def _refused_part(
@@ -212,7 +213,7 @@ class Guard:
 
     def _write(self, who: str, context: Call, subject: str, error: Exception) -> None:
         outcome = error.reason if isinstance(error, LimeDBError) else code_of(error).name
-        self._gate.audit.record(who, holder_of(context), self._what, subject, outcome)
+        self._gate.audit.record(who, self._gate.clients.of(context), self._what, subject, outcome)
 
     async def _anybody(self, context: Call) -> Identity:
         """Who calls, where that is only written down."""

@@ -19,6 +19,7 @@ from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.gate import Gate
 from limedb.rpc.server.key_streams import KeyStreams
+from limedb.rpc.server.limits import Rates
 from limedb.rpc.server.memory import HEAVY_READS, Memory
 from limedb.rpc.server.method import Context
 from limedb.rpc.server.session import Method, SessionHandler
@@ -76,7 +77,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 
     max_response_size: the most bytes of an answer with several keys. streams: serve scans and watches.
     memory: counts reads from replicas, before their size is known. cluster: refuses what is meant for another
-    one. gate: judges the requests of sessions; None: everybody may do everything.
+    one. gate: judges the requests of sessions; None: everybody may do everything. rates: count these
+    requests; None: any number may come.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -95,8 +97,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         memory: Memory,
         cluster: AskedCluster,
         gate: Gate | None = None,
+        rates: Rates | None = None,
     ) -> None:
-        self._gate = gate
+        self._gate, self._rates = gate, rates
         self._cluster = cluster
         self._streams, self._memory = streams, memory
         self._value_size = 0.0  # per key, in recent batches
@@ -222,6 +225,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         }
         if self._gate is not None:
             methods = self._gate.session(context, methods)
+        if self._rates is not None:
+            methods = self._rates.session(context, methods)
         check = partial(self._cluster.check, context)
         answers = SessionHandler(methods, context, self._record, self._memory, check=check).run(request)
         return cast("AsyncIterator[kv_pb2.SessionResponse]", answers)  # some are bytes

@@ -4,9 +4,9 @@ It owns the shares, the queues for room in them, and the texts of refusals. It m
 holder gives its bytes back at the end of a request, when an answer was written, or at the end of a stream,
 however that came.
 
-A holder is a client, as far as clients can be distinguished (`holder_of`): one that takes all it can get
-leaves room for the others (`core/budget.py`). Peers have their own share, so that clients never stop
-replication.
+A holder is a client, as far as clients can be distinguished (`clients.py`): one that takes all it can get
+leaves room for the others (`core/budget.py`). What it holds in all shares is bounded, too (`limits.py`).
+Peers have their own share, so that clients never stop replication.
 """
 
 import asyncio
@@ -18,8 +18,9 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from limedb.core.budget import Budget
 from limedb.core.problems import Problem
-from limedb.errors import OverloadedError, RemoteError, ResponseTooLargeError, is_too_large
+from limedb.errors import LimeDBError, OverloadedError, RemoteError, ResponseTooLargeError, is_too_large
 from limedb.ports import Clock
+from limedb.rpc.server.clients import Clients, Context
 
 T = TypeVar("T")
 
@@ -57,23 +58,20 @@ FORGET_SECONDS = 10.0
 """How long the problem lasts after the last refusal, so that it doesn't flap."""
 
 
-class Context(Protocol):
-    """A caller, as gRPC knows it."""
+class ByteCounts(Protocol):
+    """Counts the bytes of each client in all shares together."""
 
-    def peer(self) -> str:
-        """The caller's address."""
+    def take_bytes(self, holder: str, amount: int) -> bool:
+        """Count bytes; False: the client has too many."""
 
-    def invocation_metadata(self) -> object:
-        """The headers of the call: pairs of name and value."""
+    def force_bytes(self, holder: str, amount: int) -> None:
+        """Count bytes that are there already."""
 
-    def time_remaining(self) -> float | None:
-        """Seconds that the caller waits; None: it set no limit."""
+    def give_bytes(self, holder: str, amount: int) -> None:
+        """Count bytes no longer."""
 
-
-def holder_of(context: Context) -> str:
-    """The holder for a call: the client that Envoy names, otherwise the connection."""
-    named = [value for name, value in context.invocation_metadata() or () if name == "x-forwarded-for"]  # type: ignore[attr-defined]
-    return str(named[-1]).rpartition(",")[2].strip() if named else context.peer()
+    def bytes_refusal(self, holder: str, amount: int) -> LimeDBError | None:
+        """The error of a client that has too many bytes for so many more; None: it hasn't."""
 
 
 def room_seconds(context: Context) -> float:
@@ -116,11 +114,20 @@ class _Waiting(NamedTuple):
 
 class Share:
     """A share of MAX_MEMORY. name: its purpose. limit: in bytes, or in `unit`. part: the part of the free
-    bytes that one holder may have. refused: how often there was no room.
+    bytes that one holder may have. refused: how often there was no room. counts: of the bytes that a client
+    has in several shares; None: they aren't counted.
     """
 
-    def __init__(self, name: str, limit: int, clock: Clock, part: float = 1.0, unit: str = "bytes") -> None:
-        self.name, self.unit, self.refused = name, unit, 0
+    def __init__(
+        self,
+        name: str,
+        limit: int,
+        clock: Clock,
+        part: float = 1.0,
+        unit: str = "bytes",
+        counts: ByteCounts | None = None,
+    ) -> None:
+        self.name, self.unit, self.refused, self._counts = name, unit, 0, counts
         self._budget, self._clock = Budget(limit, part), clock
         self._waiting: dict[str, deque[_Waiting]] = {}  # by holder; each waits only for its own
         self._waits = 0
@@ -144,6 +151,8 @@ class Share:
     def force(self, holder: str, amount: int) -> Held:
         """Hold them even if there is no room: they are in memory already, and can't be refused."""
         self._budget.force(holder, amount)
+        if self._counts is not None:
+            self._counts.force_bytes(holder, amount)
         return Held(self, holder, amount)
 
     def check(self, holder: str, amount: int) -> None:
@@ -152,7 +161,7 @@ class Share:
 
     def hold_now(self, holder: str, amount: int) -> Held | None:
         """Hold so many bytes, now; None: there is no room, or the holder is waiting already."""
-        if holder not in self._waiting and self._budget.take(holder, amount):
+        if holder not in self._waiting and self._take(holder, amount):
             return Held(self, holder, amount)
         return None
 
@@ -165,7 +174,7 @@ class Share:
         if (
             len(self._waiting.get(holder, ())) + self._waits >= MOST_WAITING
         ):  # the holder with most is refused first
-            raise self._refusal(amount)
+            raise self._refusal(holder, amount)
         await self._admitted(_Waiting(holder, amount, asyncio.get_running_loop().create_future()), seconds)
         return Held(self, holder, amount)
 
@@ -181,26 +190,42 @@ class Share:
             else:
                 self._leave(waiting)
             if isinstance(error, TimeoutError):
-                raise self._refusal(waiting.amount) from None
+                raise self._refusal(waiting.holder, waiting.amount) from None
             raise
 
     def take(self, holder: str, amount: int) -> None:
         """As `hold`, for a holder that adds the amount to its `Held`."""
-        if not self._budget.take(holder, amount):
-            raise self._refusal(amount)
+        if not self._take(holder, amount):
+            raise self._refusal(holder, amount)
+
+    def _take(self, holder: str, amount: int) -> bool:
+        """Hold so many bytes; False: the share has no room for them, or the client has too many in all."""
+        if self._counts is not None and not self._counts.take_bytes(holder, amount):
+            return False
+        if self._budget.take(holder, amount):
+            return True
+        if self._counts is not None:
+            self._counts.give_bytes(holder, amount)
+        return False
+
+    def _give(self, holder: str, amount: int) -> None:
+        self._budget.give(holder, amount)
+        if self._counts is not None:
+            self._counts.give_bytes(holder, amount)
 
     def exchange(self, holder: str, before: int, amount: int) -> None:
         """Hold an amount instead of another. OverloadedError: there is no room for it."""
-        self._budget.give(holder, before)
-        if not self._budget.take(holder, amount):
-            self._budget.force(holder, before)
-            raise self._refusal(amount)
+        self._give(holder, before)
+        if not self._take(holder, amount):
+            error = self._refusal(holder, amount)
+            self.force(holder, before)
+            raise error
         if self._waiting and amount < before:
             self._admit()
 
     def give(self, holder: str, amount: int) -> None:
         """Give so many bytes back, and admit waiting requests."""
-        self._budget.give(holder, amount)
+        self._give(holder, amount)
         if self._waiting:
             self._admit()
 
@@ -208,7 +233,7 @@ class Share:
         """Admit requests that have room now: the holders in turn, each holder's requests in order."""
         for holder in [*islice(self._waiting, MOST_LOOKED_AT)]:
             queue = self._waiting.pop(holder)
-            while queue and (queue[0].admitted.done() or self._budget.take(holder, queue[0].amount)):
+            while queue and (queue[0].admitted.done() or self._take(queue[0].holder, queue[0].amount)):
                 waiting = queue.popleft()
                 self._waits -= 1
                 if not waiting.admitted.done():
@@ -225,7 +250,9 @@ class Share:
         if not queue:
             del self._waiting[waiting.holder]
 
-    def _refusal(self, amount: int) -> OverloadedError:
+    def _refusal(self, holder: str, amount: int) -> LimeDBError:
+        if self._counts is not None and (error := self._counts.bytes_refusal(holder, amount)) is not None:
+            return error
         now = self._clock.monotonic()
         if now - self._refused_at > FULL_SECONDS:
             self._full_since = now
@@ -248,13 +275,15 @@ class Share:
 
 class Calls:
     """The clients' concurrent calls, until their answers are sent: a call whose answer isn't read stays, too.
+    most: at a time.
 
     A few calls aren't counted by client. Of the calls beyond these, each client has its part, so that one
     client can't take all calls that gRPC serves at a time.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._few, self.counted = 0, Share("calls", MOST_CALLS, clock, KEPT_PART, "calls")
+    def __init__(self, clock: Clock, clients: Clients, most: int = FEW_CALLS + MOST_CALLS) -> None:
+        self._clients, self._free = clients, min(FEW_CALLS, most // 2)
+        self._few, self.counted = 0, Share("calls", most - self._free, clock, KEPT_PART, "calls")
 
     @property
     def running(self) -> int:
@@ -263,33 +292,42 @@ class Calls:
 
     def begin(self, context: Context, task: "asyncio.Task[object]") -> None:
         """Count a call until its task is done. OverloadedError: its client has too many."""
-        if self._few < FEW_CALLS:
+        if self._few < self._free:
             self._few += 1
             task.add_done_callback(self._end)
         else:
-            task.add_done_callback(self.counted.hold(holder_of(context), 1).release)
+            task.add_done_callback(self.counted.hold(self._clients.of(context), 1).release)
 
     def _end(self, _task: object) -> None:
         self._few -= 1
 
 
 class Memory:
-    """The shares of a node. size: MAX_MEMORY, in bytes.
+    """The shares of a node. size: MAX_MEMORY, in bytes. clients: finds the client of a call. counts: of the
+    bytes of each client. most_calls: of clients, at a time.
 
     requests: of clients, while they are processed. arrivals: large requests that wait for that. answers:
     those that clients have not taken. reads: data being gathered from replicas. streams: scans, watches and
     sessions. peers, peer_arrivals: everything that other nodes send and ask, and their waiting requests.
     """
 
-    def __init__(self, size: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        size: int,
+        clock: Clock,
+        clients: Clients | None = None,
+        counts: ByteCounts | None = None,
+        most_calls: int = FEW_CALLS + MOST_CALLS,
+    ) -> None:
         self.clock, part = clock, size // 16
-        self.requests = Share("requests", 4 * part, clock)
-        self.arrivals = Share("requests that wait", part, clock)
-        self.answers = Share("answers", 2 * part, clock, KEPT_PART)
-        self.reads = Share("reads", 2 * part, clock, KEPT_PART)
-        self.streams = Share("streams", 3 * part, clock, KEPT_PART)
+        self.clients = clients or Clients()
+        self.requests = Share("requests", 4 * part, clock, counts=counts)
+        self.arrivals = Share("requests that wait", part, clock, counts=counts)
+        self.answers = Share("answers", 2 * part, clock, KEPT_PART, counts=counts)
+        self.reads = Share("reads", 2 * part, clock, KEPT_PART, counts=counts)
+        self.streams = Share("streams", 3 * part, clock, KEPT_PART, counts=counts)
         self.peers = Share("peers", 3 * part, clock)
-        self.calls = Calls(clock)
+        self.calls = Calls(clock, self.clients, most_calls)
         self.peer_arrivals = Share("peers that wait", part, clock)
 
     @property
@@ -312,7 +350,7 @@ class Memory:
         read: gets the most bytes that a replica may answer; None: as many as the replica allows.
         OverloadedError: the answer is large, and there was no room soon enough.
         """
-        holder = holder_of(context)
+        holder = self.clients.of(context)
         held = self.reads.hold_now(holder, amount)
         if held is None:
             try:
@@ -327,5 +365,5 @@ class Memory:
     @asynccontextmanager
     async def paging(self, context: Context, amount: int) -> AsyncIterator[None]:
         """Hold the bytes that a page may gather during the block. OverloadedError: no room soon enough."""
-        with await self.reads.wait(holder_of(context), amount, ROOM_SECONDS):
+        with await self.reads.wait(self.clients.of(context), amount, ROOM_SECONDS):
             yield

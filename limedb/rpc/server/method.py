@@ -20,10 +20,13 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from limedb.aio.whole_reads import whole
+from limedb.core.rights import Identity
 from limedb.errors import MalformedRequestError, UnauthenticatedError
 from limedb.ports import Answer, CallTracing, Recorder
 from limedb.rpc.server import connect
+from limedb.rpc.server.clients import CALLER, Clients
 from limedb.rpc.server.gate import CHALLENGE, Guard
+from limedb.rpc.server.limits import BATCHES, FREE, Limits, Taken
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
     COPIES,
@@ -31,7 +34,6 @@ from limedb.rpc.server.memory import (
     Calls,
     Held,
     Share,
-    holder_of,
     room_seconds,
 )
 from limedb.rpc.server.receiving import Receiving, running_task
@@ -96,6 +98,11 @@ class Method:
         self._check = check
         self._record = recorder.record if recorder else _record_nothing
         self._room, self._receive, self._calls = room, room.receiving.message, room.calls
+        self._limits, self._clients = room.limits, room.clients
+        self._rates = room.limits.for_requests if room.limits and self._name not in FREE else None
+        self._asks = guard is not None or self._rates is not None
+        if self._rates is not None and self._name in BATCHES:
+            self._behaviour = self._rates.charged(behaviour)
         self._json = json
         self._copies, self._answer_copies = room.copies, ANSWER_COPIES
         if json is not None:
@@ -111,7 +118,7 @@ class Method:
         if self._streams.is_ended:
             await self._refuse(await self._streams.refusal(), context, started, UNBEGUN)
         try:
-            caller = await self._guard.admit(context) if self._guard is not None else None
+            caller = await self._admitted(context) if self._asks else None
             self._begin(context)
             data = await self._receive(context)
             if not isinstance(data, bytes):
@@ -138,6 +145,16 @@ class Method:
         self._record(self._name, "OK", perf_counter() - started)
         return answer
 
+    async def _admitted(self, context: Context) -> Identity | None:
+        """Who calls, if that is asked. Errors as `Guard.admit`; LimitExceededError: too many calls."""
+        caller: Identity | None = None
+        if self._guard is not None:
+            caller = await self._guard.admit(context)
+            CALLER.set(caller)
+        if self._rates is not None:
+            self._rates.begin(context, caller)
+        return caller
+
     def _begin(self, context: Context) -> None:
         """Check for whom a call is meant, and count it. OverloadedError: there are too many."""
         self._check(context)
@@ -161,7 +178,7 @@ class Method:
 
     async def _hold(self, data: bytes, context: Context) -> Held:
         """Room for a large request while it is processed. OverloadedError: there is none soon enough."""
-        holder = holder_of(context)
+        holder = self._clients.of(context)
         with self._room.arrivals.hold(holder, len(data)):
             return await self._room.requests.wait(holder, self._copies * len(data), room_seconds(context))
 
@@ -169,7 +186,7 @@ class Method:
         """Count an answer, if it is large, until its client has taken it, or is gone."""
         if len(answer) <= SMALL_BYTES:
             return answer
-        holder, answers = holder_of(context), self._room.answers
+        holder, answers = self._clients.of(context), self._room.answers
         hold = answers.force if self._name in DONE else answers.hold
         held = hold(holder, self._answer_copies * len(answer))
         running_task().add_done_callback(held.release)
@@ -207,18 +224,18 @@ class Method:
         self, behave: Callable[[], AsyncGenerator[Message | bytes, None]], context: Context, bounded: bool
     ) -> None:
         """The recorded time is that to the first message: the client decides how long the stream lasts."""
-        started, first, held = perf_counter(), 0.0, None
+        started, first = perf_counter(), 0.0
+        counted: _Counted | None = None
         response: Message | bytes = b""
         data = b""
         least = WATCH_BYTES if self._name in BUSY_STREAMS else STREAM_BYTES
         try:
-            await self._begin_stream(context)
-            held = self._room.streams.hold(holder_of(context), least)
+            counted = await self._begin_stream(context, least)
             async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
                 async for response in responses:
                     data = await self._as_sent(_serialized(response))
-                    if bounded and (size := max(least, STREAM_COPIES * len(data))) != held.amount:
-                        held.resize(size)
+                    if bounded and (size := max(least, STREAM_COPIES * len(data))) != counted.held.amount:
+                        counted.held.resize(size)
                     await (_write_whole(context, data) if bounded else context.write(data))
                     first = first or perf_counter()
         except asyncio.CancelledError:
@@ -233,15 +250,21 @@ class Method:
                 await self._break_off(error, context)
             await self._refuse(error, context, started)
         finally:
-            if held is not None:
-                held.release()
+            if counted is not None:
+                counted.release()
         self._record(self._name, "OK", (first or perf_counter()) - started)
 
-    async def _begin_stream(self, context: Context) -> None:
-        """Check who calls, and for whom the call is meant."""
-        if self._guard is not None:
-            await self._guard.admit(context)
+    async def _begin_stream(self, context: Context, least: int) -> "_Counted":
+        """Check who calls, and for whom the call is meant, and count the stream."""
+        caller = await self._admitted(context) if self._asks else None
         self._check(context)
+        taken = self._limits.stream(self._name, context, caller) if self._limits is not None else None
+        try:
+            return _Counted(self._room.streams.hold(self._clients.of(context), least), taken)
+        except BaseException:
+            if taken is not None:
+                taken.release()
+            raise
 
     async def _break_off(self, error: Exception, context: Context) -> None:
         """Write the error as the last line of a stream over REST, then break the stream off."""
@@ -277,6 +300,19 @@ async def _write_whole(context: Context, data: bytes) -> None:
         raise
 
 
+class _Counted(NamedTuple):
+    """What a stream counts for: its memory, and what its client may have."""
+
+    held: Held
+    taken: Taken | None
+
+    def release(self) -> None:
+        """Count it no longer."""
+        self.held.release()
+        if self.taken is not None:
+            self.taken.release()
+
+
 class Room(NamedTuple):
     """The memory that the methods of a service may hold, and the receipt of their messages."""
 
@@ -285,8 +321,11 @@ class Room(NamedTuple):
     answers: Share
     streams: Share
     receiving: Receiving
+    clients: Clients
     copies: int = COPIES
     calls: Calls | None = None
+    limits: Limits | None = None
+    """Of each client; None: the methods are for other nodes."""
 
 
 class _Requests:

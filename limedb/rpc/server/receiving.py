@@ -19,7 +19,8 @@ from limedb.aio.whole_reads import whole
 from limedb.core.budget import Budget
 from limedb.errors import OverloadedError, RequestTimeoutError
 from limedb.ports import Clock
-from limedb.rpc.server.memory import ROOM_SECONDS, Context, Held, Share, holder_of
+from limedb.rpc.server.clients import Clients, Context
+from limedb.rpc.server.memory import ROOM_SECONDS, Held, Share
 
 SLOW_SECONDS = 0.02
 """How long a message may be on its way before it is counted."""
@@ -90,7 +91,10 @@ class Receiving:
     messages are being processed, or wait for that. refused: how many were given up.
     """
 
-    def __init__(self, gauge: "Gauge", clock: Clock, large: Callable[[], int]) -> None:
+    def __init__(
+        self, gauge: "Gauge", clock: Clock, large: Callable[[], int], clients: Clients | None = None
+    ) -> None:
+        self._clients = clients or Clients()
         self._gauge, self._calm, self._large = gauge, gauge.used, large
         self._gate, self._clock = Share("requests on their way", AT_A_TIME, clock, unit="requests"), clock
         self._flooded_until = float("-inf")
@@ -113,7 +117,7 @@ class Receiving:
         return await self._message(source, None)
 
     async def _message_in_turn(self, source: Source) -> object:
-        turn = await self._gate.wait(holder_of(source), 1, ROOM_SECONDS)
+        turn = await self._gate.wait(self._clients.of(source), 1, ROOM_SECONDS)
         with turn:
             return await self._message(source, turn)
 
@@ -161,7 +165,7 @@ class Receiving:
         del self._begun[task]
         if begun.turn is not None:
             begun.turn.release()
-        holder = holder_of(begun.source)
+        holder = self._clients.of(begun.source)
         if self._budget.take(holder, 1):
             self._slow[task] = _Slow(holder, begun.since)
         else:

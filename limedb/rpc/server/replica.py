@@ -14,7 +14,7 @@ from limedb.encoding.record import encode, from_message
 from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Clock, Replica
 from limedb.rpc.server.deadlines import Deadlines
-from limedb.rpc.server.memory import Share, holder_of
+from limedb.rpc.server.memory import Share
 from limedb.rpc.server.method import Context
 from limedb.rpc.server.peer_requests import Own, StreamResponder
 from limedb.wire import replica as convert
@@ -41,7 +41,7 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
     def Carry(
         self, requests: AsyncIterator[replica_pb2.CarryRequest], context: Context
     ) -> AsyncGenerator[Any, None]:  # of bytes: they are encoded already
-        return StreamResponder(self._own, self._clock, self._memory, holder_of(context)).answer(requests)
+        return StreamResponder(self._own, self._clock, self._memory, context.peer()).answer(requests)
 
     async def Read(self, request: replica_pb2.ReadRequest, context: Context) -> replica_pb2.ReadResponse:
         fence = fence_from(request.fence)

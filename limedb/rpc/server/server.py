@@ -21,6 +21,7 @@ from limedb.ports import CallTracing, Recorder
 from limedb.rpc.server import connect, reflection
 from limedb.rpc.server.gate import Gate
 from limedb.rpc.server.health import Health
+from limedb.rpc.server.limits import Limits
 from limedb.rpc.server.memory import PEER_COPIES, Memory
 from limedb.rpc.server.method import Check, Context, Room, handler
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving
@@ -30,6 +31,13 @@ from limedb.wire.channels import MAX_MESSAGE_BYTES
 MAX_CONCURRENT_RPCS = 50_000
 """Calls that gRPC accepts at a time, of clients and peers; one more is refused. `memory.Calls` allows clients
 fewer.
+"""
+
+MOST_WAITING_CALLS = 4_096
+"""Calls that may wait for their turn of the event loop; gRPC ends one more itself, as CANCELLED, at little
+cost. To refuse a call with a reason takes this process as long as to answer a Get. So without this bound a
+node under three times its load comes to each call when its client is about to give up, and answers next to
+none: see docs/limits.md. Many calls that come at once while the loop is busy are no overload.
 """
 
 LARGE_BYTES = 32 << 20
@@ -51,11 +59,6 @@ SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 200),
-    # gRPC would silently cancel some calls that the event loop has not reached yet beyond 1,000, and all
-    # beyond 3,000, whichever client's they are. So the limit is that of all calls, which refuses with an
-    # error text.
-    ("grpc.server.max_pending_requests", MAX_CONCURRENT_RPCS),
-    ("grpc.server.max_pending_requests_hard_limit", MAX_CONCURRENT_RPCS),
     # Bytes of a call that arrive before it is read. gRPC would let them grow with the speed of the
     # connection.
     ("grpc.http2.bdp_probe", 0),
@@ -91,6 +94,11 @@ def all_of(*checks: Check) -> Check:
     return check
 
 
+def _waiting_options(most: int) -> tuple[tuple[str, int], ...]:
+    """By default gRPC would end some calls beyond 1,000 at random, and all beyond 3,000."""
+    return ("grpc.server.max_pending_requests", most), ("grpc.server.max_pending_requests_hard_limit", most)
+
+
 def is_about_us(record: logging.LogRecord) -> bool:
     """Whether a line of gRPC's log reports more than a client that went away before its answer was sent."""
     return "ExecuteBatchError raised in core" not in record.getMessage()
@@ -108,6 +116,8 @@ class Server:
     """A node's server, with health and reflection. tracing: of telemetry, when it is on. memory: for
     requests, answers and streams. gauge: of the process's memory. gate: asks who calls; None: everybody may.
     may_be_published: whether an Envoy that listens beyond loopback may send it requests.
+    limits: of each client; None: there are none.
+    most_waiting: calls that wait for their turn.
     """
 
     def __init__(
@@ -117,6 +127,8 @@ class Server:
         gauge: Gauge | None = None,
         gate: Gate | None = None,
         may_be_published: bool = True,
+        limits: Limits | None = None,
+        most_waiting: int = MOST_WAITING_CALLS,
     ) -> None:
         self._gate, self._may_be_published = gate, may_be_published
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_about_us)
@@ -125,19 +137,29 @@ class Server:
             memory.clock,
             lambda: memory.requests.held // LARGE_BYTES + memory.arrivals.held // LARGE_BYTES,
         )
-        receiving = Receiving(gauge, clock, large)
         self._clients = Room(
-            memory.requests, memory.arrivals, memory.answers, memory.streams, receiving, calls=memory.calls
+            memory.requests,
+            memory.arrivals,
+            memory.answers,
+            memory.streams,
+            Receiving(gauge, clock, large, memory.clients),
+            memory.clients,
+            calls=memory.calls,
+            limits=limits,
         )
         self._peers = Room(
             memory.peers,
             memory.peer_arrivals,
             memory.peers,
             memory.peers,
-            Receiving(gauge, clock, lambda: 0),
+            Receiving(gauge, clock, lambda: 0, memory.clients),
+            memory.clients,
             PEER_COPIES,
         )
-        self._grpc = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS)
+        self._grpc = grpc.aio.server(
+            options=(*SERVER_OPTIONS, *_waiting_options(most_waiting)),
+            maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
+        )
         self._tracing = tracing
         self.health = Health()
         add_HealthServicer_to_server(self.health, self._grpc)

@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from limedb.encoding.varint import varint
 from limedb.errors import InvalidRequestError
 from limedb.rpc.server.answers import serialized
-from limedb.rpc.server.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL_BYTES, Held, Memory, holder_of
+from limedb.rpc.server.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL_BYTES, Held, Memory
 from limedb.rpc.server.method import Context
 from limedb.wire.old_errors import failure_of
 from limedb.wire.status import code_of, status_of
@@ -107,7 +107,7 @@ class SessionHandler:
     ) -> None:
         self._check = check
         self._methods, self._context, self._record, self._limits = methods, context, record, limits
-        self._memory, self._holder = memory, holder_of(context)
+        self._memory, self._holder = memory, memory.clients.of(context)
         self._requests = self._items = self._size = 0
         self._unread = self._reading = self._expected = 0
         self._answers: deque[_Answer] = deque()

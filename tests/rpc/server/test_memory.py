@@ -16,47 +16,14 @@ from limedb.rpc.server.memory import (
     SMALL_BYTES,
     Memory,
     Share,
-    holder_of,
 )
+from tests.rpc.server.callers import Caller, HandClock
 
 PATIENCE = 5
 
 
-class HandClock:
-    now = 100.0
-
-    def wall_ms(self) -> int:
-        return int(self.now * 1000)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def elapsed(self) -> float:
-        return self.now
-
-
-class Caller:
-    def __init__(self, peer: str, *headers: tuple[str, str]) -> None:
-        self._peer, self._headers = peer, headers
-
-    def peer(self) -> str:
-        return self._peer
-
-    def invocation_metadata(self) -> object:
-        return self._headers
-
-    def time_remaining(self) -> float | None:
-        return 0.0
-
-
 def share(limit: int = 100) -> Share:
     return Share("tests", limit, HandClock())
-
-
-def test_a_client_is_who_envoy_names_last_else_its_connection() -> None:
-    assert holder_of(Caller("ipv4:1.2.3.4:5")) == "ipv4:1.2.3.4:5"
-    forwarded = Caller("ipv4:1.2.3.4:5", ("user-agent", "x"), ("x-forwarded-for", "9.9.9.9, 10.0.0.7"))
-    assert holder_of(forwarded) == "10.0.0.7"
 
 
 def test_a_refusal_says_what_is_full_that_nothing_was_written_and_what_to_do() -> None:
