@@ -177,13 +177,18 @@ class MalformedRequestError(InvalidRequestError):
 
 
 class UnauthenticatedError(LimeDBError, nothing_written=True):
-    """Nobody knows who the caller is. Attribute: why (missing, malformed, unknown, expired)."""
+    """Nobody knows who the caller is. Attribute: why (missing, malformed, unknown, expired; of a certificate:
+    revoked, or userless, where the cluster doesn't have the user that it names).
+    """
 
     def __init__(self, why: str) -> None:
         texts = {
             "missing": "this call needs a token (authorization: Bearer TOKEN): see `limedb login`",
             "malformed": "the header authorization must be one `Bearer TOKEN`",
             "expired": "the token has expired: get a new one",
+            "revoked": "the certificate was revoked: get a new one",
+            "userless": "without a token the certificate counts, and the cluster doesn't have the user that"
+            " it names: an administrator can add it (`limedb admin user add`)",
         }
         super().__init__(texts.get(why, "the token is not valid: it is wrong, or was revoked"))
         self.why = why

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from limedb.config import address_of
+from limedb.config import address_of, duration
 from limedb.core.moment import EXPIRY_RANGE, can_expire, moment_of
 from limedb.core.quorum import Level
 from limedb.operator.tokens import token_for
@@ -41,6 +41,22 @@ class Number(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
         return number
+
+
+class Duration(click.ParamType[int]):
+    """A time with its unit, in milliseconds. most: seconds."""
+
+    name = "duration"
+
+    def __init__(self, most: float) -> None:
+        self._parse = duration(0.001, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 (click's own)
+        """Return the milliseconds, or fail with the forms."""
+        try:
+            return round(self._parse(str(value)) * 1000)
+        except ValueError as must:
+            self.fail(f"{value!r:.60} is not {must}", param, ctx)
 
 
 class Moment(click.ParamType[int]):

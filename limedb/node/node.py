@@ -222,7 +222,8 @@ class Node:
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
                 "the watch over connections": Connections(self._encryption.ports).run,
-                **self._encryption.background,
+                **self._encryption.background(links),
+                "the watch over callers": server.look_at_callers,
                 "the watch over memory": watchman.run,
                 "the watch over the node's name": name_watch.run,
                 "the taking over of a Go LimeDB's file": take_over.run,
@@ -296,7 +297,14 @@ class Node:
         deadlines = Deadlines(self._clock, config.request_timeout)
         sources = self._sources()
         gate = self._access.gate(engine)
-        server = Server(self._memory, telemetry.tracing, watchman, gate, self._exposure.may_be_published)
+        server = Server(
+            self._memory,
+            telemetry.tracing,
+            watchman,
+            gate,
+            self._exposure.may_be_published,
+            self._encryption.check_client,
+        )
         engine.problems.add(partial(self._exposure.problems, server.health))
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
         caller = self._encryption.check_caller

@@ -4,7 +4,6 @@ It owns the interfaces between the server, identities and the audit log. It must
 anything.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,12 +12,12 @@ from limedb.core.rights import Identity
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a caller shows. token: of `authorization: Bearer`; empty: none. names: those that its certificate
-    proves, once connections have one.
+    """What a caller shows. token: of `authorization: Bearer`; empty: none. user: whom its certificate names;
+    empty: nobody.
     """
 
     token: str = ""
-    names: Collection[str] = ()
+    user: str = ""
 
 
 class Authenticator(Protocol):

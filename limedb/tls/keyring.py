@@ -112,7 +112,7 @@ class Keyring:
     def _stamp(self) -> tuple[object, ...]:
         """What changes when a file does, also when a link to it does."""
         paths = self.paths
-        return tuple(_stamp_of(path) for path in (paths.cert, paths.key, paths.ca) if path is not None)
+        return tuple(stamp_of(path) for path in (paths.cert, paths.key, paths.ca) if path is not None)
 
     def _load(self) -> tuple[Pems, Facts]:
         paths = self.paths
@@ -177,7 +177,8 @@ class Keyring:
         return ConfigError(f"{self.paths.kind}_{what}", str(path), must)
 
 
-def _stamp_of(path: Path) -> tuple[int, ...]:
+def stamp_of(path: Path) -> tuple[int, ...]:
+    """What changes when a file does; empty: it isn't there."""
     try:
         found = path.stat()
     except OSError:

@@ -45,11 +45,14 @@ Serve = Callable[[Any, Any], Awaitable[Any]]
 
 
 class Shown(NamedTuple):
-    """What a caller shows: a token, or a node's proof for the node that it means."""
+    """What a caller shows: a token, a node's proof for the node that it means, or, without these, the
+    certificate of a user.
+    """
 
     token: str = ""
     proof: bytes = b""
     meant: bytes = b""
+    user: str = ""
 
 
 def shown_in(context: Call) -> Shown:
@@ -77,7 +80,7 @@ class NoAudit(Audit):
 class Gate:
     """The entrance of a node. enforces: AUTH=required; else only the management of users asks who calls.
     secret: that nodes share; None: no caller proves by it to be a node. is_node: whether the caller proves so
-    by its certificate.
+    by its certificate. user_of: the user that its certificate names; empty: none.
     """
 
     def __init__(
@@ -87,8 +90,9 @@ class Gate:
         audit: Audit | None,
         enforces: bool,
         is_node: Callable[[Any], bool] = lambda _context: False,
+        user_of: Callable[[Any], str] = lambda _context: "",
     ) -> None:
-        self._is_node = is_node
+        self._is_node, self._user_of = is_node, user_of
         self._identities, self._secret, self._enforces = identities, secret, enforces
         self.audit, self._writes = audit or NoAudit(), audit is not None
 
@@ -103,7 +107,7 @@ class Gate:
 
     def session(self, context: Call, methods: Mapping[str, Serve]) -> dict[str, Serve]:
         """The methods of a session, each of whose requests is judged. methods: by operation."""
-        shown = shown_in(context) if self._enforces else None
+        shown = self.shown(context) if self._enforces else None
         return {name: self._judged(shown, OPERATIONS[name], method) for name, method in methods.items()}
 
     def _judged(self, shown: Shown | None, rpc: str, method: Serve) -> Serve:
@@ -119,7 +123,12 @@ class Gate:
 
     def known(self, shown: Shown) -> Identity | None:
         """Who shows it, if that is known at once."""
-        return self._identities.known(shown.token) if shown.token else None
+        return self._identities.known(shown.token, shown.user) if shown.token or shown.user else None
+
+    def shown(self, context: Call) -> Shown:
+        """What a caller shows. UnauthenticatedError: it isn't one token, or its certificate was revoked."""
+        shown = shown_in(context)
+        return shown if shown.token or shown.proof else shown._replace(user=self._user_of(context))
 
     async def recognise(self, shown: Shown, context: object = None) -> Identity:
         """Who shows it, or calls with a certificate. UnauthenticatedError; UnavailableError: that can't be
@@ -129,9 +138,19 @@ class Gate:
             if self._secret is None or not self._secret.proves(shown.meant, shown.proof):
                 raise UnauthenticatedError("unknown")
             return NODE
-        if context is not None and not shown.token and self._is_node(context):
+        if context is not None and not (shown.token or shown.user) and self._is_node(context):
             return NODE
-        return await self._identities.of(shown.token)
+        return await self._identities.of(shown.token, shown.user)
+
+    async def look_again(self, shown: Shown) -> UnauthenticatedError | None:
+        """Why nobody is recognised by this any longer; None: somebody is, or that can't be said now."""
+        try:
+            self.known(shown) or await self.recognise(shown)
+        except UnauthenticatedError as error:
+            return error
+        except LimeDBError:
+            return None
+        return None
 
     def forget(self) -> None:
         """Recognise everybody anew: a user has changed."""
@@ -139,7 +158,7 @@ class Gate:
 
     async def caller(self, context: Call) -> Identity:
         """Who calls. Errors as `recognise`."""
-        shown = shown_in(context)
+        shown = self.shown(context)
         return self.known(shown) or await self.recognise(shown, context)
 
 
@@ -157,7 +176,7 @@ class Guard:
         if self._rule.audience is Audience.PUBLIC:
             return await self._anybody(context)
         try:
-            shown = shown_in(context)
+            shown = self._gate.shown(context)
             if (identity := self._gate.known(shown)) is None:
                 identity = await self._gate.recognise(shown, context)
             if self._rule.audience is Audience.NODES and identity is not NODE:
@@ -166,6 +185,13 @@ class Guard:
             self._write("", context, "", error)
             raise
         return identity
+
+    def shown(self, context: Call) -> Shown | None:
+        """By what a caller is recognised, as long as that lasts; None: by nothing that can end."""
+        if self._rule.audience is Audience.PUBLIC:
+            return None
+        shown = self._gate.shown(context)
+        return shown if shown.token or shown.user else None
 
     async def recognised(self, shown: Shown, context: Call) -> Identity:
         """As `admit`, for what a session showed at its beginning."""
@@ -224,7 +250,7 @@ class Guard:
 
 def _subject_of(request: object) -> str:
     """What a request is about: a key or prefix, cut; a node; a user."""
-    for name in ("key", "prefix", "start", "url", "name"):
+    for name in ("key", "prefix", "start", "url", "name", "node_url"):
         value = getattr(request, name, "")
         if isinstance(value, str) and value:
             return brief(value)
