@@ -13,11 +13,11 @@ import hmac
 import os
 import re
 import secrets
-import stat
 from hashlib import blake2s, sha256
 from pathlib import Path
 
 from limedb.errors import ConfigError
+from limedb.tls.secrecy import is_open
 
 MARK = "limedb_"
 """Begins the tokens of users, so that scanners of leaked secrets find them."""
@@ -87,11 +87,6 @@ def read_private(setting: str, path: Path) -> bytes:
     if is_open(mode):
         raise ConfigError(setting, path, f"a file that others can't read: chmod 600 {path}")
     return content
-
-
-def is_open(mode: int) -> bool:
-    """Whether others than a file's owner and group may read it, or the group may write it."""
-    return bool(stat.S_IMODE(mode) & (stat.S_IWGRP | stat.S_IRWXO))
 
 
 def write_secret(path: Path, secret: str) -> None:

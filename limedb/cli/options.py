@@ -94,7 +94,19 @@ MAX_COUNT = (1 << 32) - 1
 SECONDS = Number(0, 30 * 24 * 3600, min_open=True)
 """Up to 30 days, which gRPC and the kernel can wait."""
 COUNT = click.IntRange(1, MAX_COUNT)
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _File(click.Path):
+    """A file of TLS, which is there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 (click's own)
+        """Return the path, or fail."""
+        if not value:
+            self.fail("it names no file. To speak in the clear, leave the option out.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_FILE = _File(exists=True, dir_okay=False, path_type=Path)
 
 
 def _note_token_file(context: click.Context, _option: click.Parameter, path: Path | None) -> None:

@@ -68,7 +68,7 @@ class Access:
             self._config.node_url,
             self._config.advertise_address or address_of(self._config.node_url),
             self._clock.wall_ms,
-            engine.is_alive,
+            lambda url: _is_member(engine, url) and engine.is_alive(url),
         )
         self._identities = Identities([*self._others, self._users], self._clock)
         self._gate = Gate(
@@ -91,6 +91,10 @@ class Access:
             await self._identities.close()
         if self._audit is not None:
             await asyncio.to_thread(self._audit.close)
+
+
+def _is_member(engine: Engine, url: str) -> bool:
+    return any(member.url == url for member in engine.topology_store.topology.members)
 
 
 def _check_together(config: Config) -> None:

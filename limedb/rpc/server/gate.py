@@ -16,7 +16,7 @@ from limedb.access.peer_secret import HEADER as PROOF
 from limedb.access.peer_secret import PeerSecret
 from limedb.core.rights import Identity, Role
 from limedb.errors import LimeDBError, PermissionDeniedError, UnauthenticatedError, brief
-from limedb.ports import Audit
+from limedb.ports import NO_FACTS, Audit, Facts
 from limedb.rpc.addressee import HEADER as MEANT
 from limedb.rpc.server.batch_rules import BATCHES
 from limedb.rpc.server.memory import Context as Call
@@ -39,6 +39,9 @@ NODE = Identity("node", ())
 """Any node of the cluster."""
 CHALLENGE = (("www-authenticate", 'Bearer realm="limedb"'),)
 """The trailer of a call that needs a token: Envoy makes it a header of its answer 401."""
+
+MOST_ROLES, MOST_CHARACTERS = 64, 128
+"""The roles of a user that are written down, and how much of each."""
 
 Serve = Callable[[Any, Any], Awaitable[Any]]
 """A unary method of a servicer."""
@@ -73,7 +76,9 @@ def shown_in(context: Call) -> Shown:
 class NoAudit(Audit):
     """Writes nothing down."""
 
-    def record(self, who: str, peer: str, what: str, subject: str, outcome: str) -> None:
+    def record(
+        self, who: str, peer: str, what: str, subject: str, outcome: str, facts: Facts = NO_FACTS
+    ) -> None:
         """Do nothing."""
 
 
@@ -226,9 +231,10 @@ class Guard:
         try:
             answer = await method(request, context)
         except Exception as error:
-            self._write(identity.name, context, subject, error)
+            self._write(identity.name, context, subject, error, request)
             raise
-        self._gate.audit.record(identity.name, holder_of(context), self._what, subject, "OK")
+        facts = _facts_of(request)
+        self._gate.audit.record(identity.name, holder_of(context), self._what, subject, "OK", facts)
         return answer
 
     def _refused_part(
@@ -236,9 +242,10 @@ class Guard:
     ) -> None:
         self._write(identity.name, context, brief(key), error)
 
-    def _write(self, who: str, context: Call, subject: str, error: Exception) -> None:
+    def _write(self, who: str, context: Call, subject: str, error: Exception, request: object = None) -> None:
         outcome = error.reason if isinstance(error, LimeDBError) else code_of(error).name
-        self._gate.audit.record(who, holder_of(context), self._what, subject, outcome)
+        facts = {**_facts_of(request), **_reason_of(error)}
+        self._gate.audit.record(who, holder_of(context), self._what, subject, outcome, facts)
 
     async def _anybody(self, context: Call) -> Identity:
         """Who calls, where that is only written down."""
@@ -246,6 +253,21 @@ class Guard:
             return await self._gate.caller(context)
         except LimeDBError:
             return Identity("", ())
+
+
+def _facts_of(request: object) -> Facts:
+    """What a change gives away: the roles of a user, cut."""
+    roles = [role[:MOST_CHARACTERS] for role in [*getattr(request, "roles", ())][:MOST_ROLES]]
+    return {"roles": roles} if roles else {}
+
+
+def _reason_of(error: Exception) -> Facts:
+    """Why something was refused, as far as a text says it that holds no key and no token."""
+    if isinstance(error, UnauthenticatedError):
+        return {"reason": error.why}
+    if isinstance(error, PermissionDeniedError):
+        return {"reason": f"lacks {error.role}"}
+    return {}
 
 
 def _subject_of(request: object) -> str:
