@@ -14,6 +14,7 @@ from limedb.config import Config
 from limedb.core.exposure import Entrance, is_loopback
 from limedb.core.problems import Problem
 from limedb.errors import ConfigError, PeersOnlyError
+from limedb.rpc.caller import claimed_by
 from limedb.rpc.peer.dialling import Dialling, InTheClear, MutualTls
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.server.certified import Certified
@@ -98,6 +99,10 @@ class Encryption:
     def check_client(self) -> Check:
         """The check of each call of all other services."""
         return self._certified.check if self._asks_clients and self._revocations is not None else check_nothing
+
+    def caller_of(self, context: Context) -> str:
+        """The URL of the node that calls, which `check_caller` has let in; empty: nodes prove nothing."""
+        return claimed_by(context) if self.proves_nodes else ""
 
     @property
     def proves_nodes(self) -> bool:

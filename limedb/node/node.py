@@ -329,7 +329,10 @@ class Node:
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True, check=caller)
         server.add(DashboardServicer())
         self._access.serve(server)
-        server.add(TopologyServicer(engine.topology_answers), of_peers=True, check=addressee)
+        topology = TopologyServicer(
+            engine.topology_answers, self._encryption.caller_of, engine.topology_store.url_of
+        )
+        server.add(topology, of_peers=True, check=addressee)
         replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
         server.add(replica, of_peers=True, check=addressee)
         return server

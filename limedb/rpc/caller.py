@@ -35,16 +35,23 @@ def check_caller(
     proven = {name.decode(errors="replace").lower() for name in shown.get(NAMES, ())}
     if not any(name.endswith(SUFFIX) for name in proven) or not all(map(is_of_peers, shown.get(PEM, ()))):
         raise PeersOnlyError("", "the caller showed no certificate of a node")
-    claimed = _claimed(context)
+    claimed = claimed_by(context)
     if _name(claimed) not in proven:
         raise PeersOnlyError(claimed, "the caller's certificate is not that of the node that it claims to be")
 
 
-def _claimed(context: "grpc.aio.ServicerContext[Any, Any]") -> str:
+def claimed_by(context: "grpc.aio.ServicerContext[Any, Any]") -> str:
+    """The URL of the node that a caller says it is; empty: it says nothing. `check_caller` proves it."""
     for name, value in context.invocation_metadata() or ():
         if name == HEADER and isinstance(value, bytes):
             return value[:MAX_URL].decode(errors="replace")
     return ""
+
+
+def check_own_word(caller: str, node_url: str, what: str) -> None:
+    """PeersOnlyError: a caller, whose name is proven, speaks for the node of another URL."""
+    if caller and _name(caller) != _name(node_url):
+        raise PeersOnlyError(caller, f"the {what} is that of another node than the one that calls")
 
 
 def _name(url: str) -> str:

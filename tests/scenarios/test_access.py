@@ -283,7 +283,7 @@ async def test_the_library_shows_a_token_and_a_newer_one_when_the_first_ends(ask
 
 
 async def read_until_refused(db: Client, key: str, by_scan: bool = False) -> None:
-    """Read until that fails, for half a minute at most. by_scan: by calls of their own, not in the session."""
+    """Read until that fails, for half a minute at most. by_scan: by calls of their own."""
     end = time.monotonic() + 30
     while time.monotonic() < end:
         if by_scan:
