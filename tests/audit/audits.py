@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SECONDS = 60
+SECONDS = 30
 """How long an audit may take. Each of its requests may take REQUEST_SECONDS."""
 REQUEST_SECONDS = 5
 DATABASES = ("pypi", "osv")
