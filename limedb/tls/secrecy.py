@@ -2,7 +2,7 @@
 
 It owns that question. It must never read the file.
 
-Tested in tests/tls/test_keyring.py and tests/access/test_tokens.py.
+Tested in tests/tls/test_keyring.py.
 """
 
 import stat

@@ -1,4 +1,7 @@
-"""The audit log: its lines, its bounds, and that a slow disk never blocks."""
+"""The audit log: its lines, its bounds, and that a slow disk never blocks.
+
+Tests limedb/observability/reopened.py.
+"""
 
 import json
 import os

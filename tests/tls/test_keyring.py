@@ -1,4 +1,6 @@
-"""The files of a node's certificate, as it reads and follows them. Tests limedb/tls/paths.py too."""
+"""The files of a node's certificate, as it reads and follows them. Tests limedb/tls/paths.py and
+limedb/tls/secrecy.py too.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -19,8 +19,8 @@ from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 
 
 class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
-    """Serves the node's part in agreements to its peers. caller_of: the URL that a caller's certificate proves;
-    empty: nodes prove nothing. url_of: that of a member, by its node_id.
+    """Serves the node's part in agreements to its peers. caller_of: the URL that a caller's certificate
+    proves; empty: nodes prove nothing. url_of: that of a member, by its node_id.
     """
 
     service = topology_pb2.DESCRIPTOR.services_by_name["TopologyService"]
