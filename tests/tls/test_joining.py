@@ -82,7 +82,7 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
         with starting_node(folder / "first-node", port, settings) as address:
             made = Signing(address.replace("127.0.0.1", "localhost"), url, folder, certs, new_port)
             health = ("health", "--target", made.address, "--ca", str(certs.ca))
-            wait_for("the node to serve", lambda: limedb(*health).returncode == 0)
+            wait_for("the node to serve", lambda: limedb(*health).returncode == 0, limit=120)
             yield made
 
 
@@ -100,7 +100,7 @@ def test_a_fresh_node_joins_with_a_token_alone(signing: Signing, tmp_path: Path)
         return {member["url"] for member in state["members"]} == {signing.url, signing.new_url}
 
     with starting_node(tmp_path / "node", signing.port, settings):
-        wait_for("the new member", is_member)
+        wait_for("the new member", is_member, limit=120)
         mode = stat.S_IMODE(Path(files["TLS_KEY"]).stat().st_mode)
         assert mode == 0o600
         (certificate,) = read(Path(files["TLS_CERT"]).read_bytes())
@@ -111,7 +111,7 @@ def test_a_fresh_node_joins_with_a_token_alone(signing: Signing, tmp_path: Path)
     token.unlink()
     settings["JOIN_TOKEN_FILE"] = str(tmp_path / "gone")
     with starting_node(tmp_path / "node", signing.port, settings):
-        wait_for("the member again", lambda: "2 of 2 nodes active" in signing.limedb("status"))
+        wait_for("the member again", lambda: "2 of 2 nodes active" in signing.limedb("status"), limit=120)
         signing.limedb("admin", "decommission", signing.new_url)  # the others need a majority
 
 
