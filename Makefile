@@ -182,7 +182,13 @@ check: $(READY) ## Format, lint, types, layers, protos, fresh files, and the doc
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code --exclude-path proto/google proto
-	$(MAKE) --no-print-directory check-breaking check-fresh docs $(if $(NPM),web-check)
+	$(MAKE) --no-print-directory check-breaking check-fresh docs audit $(if $(NPM),web-check)
+
+# Known vulnerabilities of what is locked fail it; tests/audit/exceptions.toml has those that don't reach LimeDB. A
+# database that can't be reached is named, and fails nothing.
+.PHONY: audit
+audit: $(READY) ## Ask pip-audit and npm audit for known vulnerabilities of dependencies
+	$(BIN)/python -m tests.audit
 
 # The contract of the last release, from tests/released/: the comparison needs no commit and no tag.
 RELEASED := $(lastword $(shell ls tests/released | sort -V))

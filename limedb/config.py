@@ -64,6 +64,9 @@ class Config:
     peer_tls_cert: Path | None
     peer_tls_key: Path | None
     peer_tls_ca: Path | None
+    tls_revoked: Path | None
+    tls_ca_key: Path | None
+    join_token_file: Path | None
     peer_port_offset: int
     auth: str
     cluster_secret_file: Path | None
@@ -242,7 +245,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
-def _duration(low: float, high: float) -> Callable[[str], float]:
+def duration(low: float, high: float) -> Callable[[str], float]:
+    """A reader of times with a unit, from low to high seconds; it raises ValueError, which says so."""
+
     def parse(text: str) -> float:
         match = re.fullmatch(rf"({_DIGITS}(?:\.{_DIGITS})?)(ms|s|m|h)", text)
         seconds = float(match[1]) * _SECONDS[match[2]] if match else -1.0
@@ -254,7 +259,7 @@ def _duration(low: float, high: float) -> Callable[[str], float]:
 
 
 def _duration_or_off(low: float, high: float) -> Callable[[str], float]:
-    parse_on = _duration(low, high)
+    parse_on = duration(low, high)
 
     def parse(text: str) -> float:
         try:
@@ -313,7 +318,7 @@ SETTINGS = (
     Setting("DURABILITY", _choice("always", "interval", "none"), "always", """When a write is on disk: before
         it is acknowledged; within a second; or whenever the kernel writes it. Only always survives a power
         cut."""),
-    Setting("GOSSIP_INTERVAL", _duration(0.02, 3600), "1s", """The time between gossip rounds. A silent node
+    Setting("GOSSIP_INTERVAL", duration(0.02, 3600), "1s", """The time between gossip rounds. A silent node
         is noticed after some of them; each costs one small message per node."""),
     Setting("REPLICATION_FACTOR", _number(1, 15), "3", """How many nodes hold each key (all, if there are
         fewer). Odd numbers are best: 3 tolerates the loss of one node, 5 of two. Agreed when a cluster is
@@ -324,18 +329,18 @@ SETTINGS = (
     Setting("MAY_FOUND", _choice("yes", "no"), "yes", """Whether a node without data may found a new cluster
         together with others. Set no once the cluster is there: nodes that lost all their data then wait to be
         let in, instead of founding an empty cluster that looks like the old one."""),
-    Setting("DEAD_NODE_TIMEOUT", _duration(1, 30 * 24 * 3600), "10m", """How long a node is dead, in the
+    Setting("DEAD_NODE_TIMEOUT", duration(1, 30 * 24 * 3600), "10m", """How long a node is dead, in the
         opinion of a majority, before its ranges are given to others. If it is too short, a long restart
         moves its data."""),
-    Setting("TOMBSTONE_GRACE", _duration(1, 365 * 24 * 3600), "24h", """The least time for which a deleted key
+    Setting("TOMBSTONE_GRACE", duration(1, 365 * 24 * 3600), "24h", """The least time for which a deleted key
         is remembered; longer while a replica that may still have the value is away."""),
-    Setting("MAX_CLOCK_SKEW", _duration(0.01, 3600), "500ms", """How far ahead a version may be before it is
+    Setting("MAX_CLOCK_SKEW", duration(0.01, 3600), "500ms", """How far ahead a version may be before it is
         refused, and how far a clock may be from most peers' before the node stops serving."""),
-    Setting("REPAIR_INTERVAL", _duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares all
+    Setting("REPAIR_INTERVAL", duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares all
         its records with the other replicas once. A million keys take one core about a second."""),
     Setting("SCRUB_INTERVAL", _duration_or_off(60, 366 * 24 * 3600), "168h", """The time in which a node reads
         all its records, to find damaged ones and fetch them from the other replicas; 0 for never."""),
-    Setting("REQUEST_TIMEOUT", _duration(0.01, 600), "10s", """How long a request waits for another node if
+    Setting("REQUEST_TIMEOUT", duration(0.01, 600), "10s", """How long a request waits for another node if
         its client set no deadline."""),
     Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers and clients dial, if it isn't that
         of NODE_URL (sidecar, NAT, a node that moved)."""),
@@ -359,6 +364,14 @@ SETTINGS = (
     Setting("PEER_TLS_CERT", _file, "", "The certificate for other nodes, if it isn't TLS_CERT."),
     Setting("PEER_TLS_KEY", _file, "", "The key of PEER_TLS_CERT. Default: TLS_KEY."),
     Setting("PEER_TLS_CA", _file, "", "The CAs that the other nodes' certificates come from, if not TLS_CA."),
+    Setting("TLS_REVOKED", _file, "", """The certificates that no longer count, of nodes and clients: lists
+        (CRL) of the CAs in PEM, as `limedb certs revoke` makes them. The file is read again when it changes;
+        connections of those on it are ended."""),
+    Setting("TLS_CA_KEY", _file, "", """The key of the CA of nodes. A node that has it signs the certificates
+        of new nodes that bring a join token (`limedb admin token join`). Only its owner and group may read
+        it."""),
+    Setting("JOIN_TOKEN_FILE", _file, "", """A file with a join token, by which a new node obtains TLS_CERT,
+        TLS_KEY and TLS_CA at its first start, if TLS_CERT isn't there yet."""),
     Setting("PEER_PORT_OFFSET", _number(1, 65534), "10000", """With TLS nodes reach each other at a port of
         their own, this much above the one that clients use (8484: 18484). The same on all nodes."""),
     Setting("AUTH", _choice("off", "required"), "off", """Whether callers need a token, and nodes the secret

@@ -235,6 +235,7 @@ class Engine:
         self.problems = Problems()
         self.problems.add(standing.problems)
         self.problems.add(self._clock_problems)
+        self.problems.add(self.gossiper.problems)
         self.problems.add(self._watch_problems)
         self.problems.add(self.healer.problems)
         self.problems.add(self.refused.problems)

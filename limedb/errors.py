@@ -17,6 +17,7 @@ LimeDBError
     │   ├── ValueTooLargeError
     │   └── MalformedRequestError    bytes that are not the message they should be
     ├── UnauthenticatedError         nobody knows who the caller is
+    │   └── TokenFunctionError       the function that should return the token failed
     ├── PermissionDeniedError        the caller may not do this
     ├── KeyNotFoundError
     ├── UnknownPathError             Envoy publishes nothing there
@@ -180,16 +181,39 @@ class MalformedRequestError(InvalidRequestError):
 
 
 class UnauthenticatedError(LimeDBError, nothing_written=True):
-    """Nobody knows who the caller is. Attribute: why (missing, malformed, unknown, expired)."""
+    """Nobody knows who the caller is. Attribute: why (missing, malformed, unknown, expired; of a certificate:
+    revoked, or userless, where the cluster doesn't have the user that it names; of a JWT: early, audience,
+    issuer, key, claims, roles).
+    """
 
     def __init__(self, why: str) -> None:
         texts = {
             "missing": "this call needs a token (authorization: Bearer TOKEN): see `limedb login`",
             "malformed": "the header authorization must be one `Bearer TOKEN`",
             "expired": "the token has expired: get a new one",
+            "early": "the token (JWT) isn't valid yet: compare the clocks of its issuer and of this node",
+            "audience": "the token (JWT) is for another audience than JWT_AUDIENCE, or names none",
+            "issuer": "the token (JWT) is of another issuer than JWT_ISSUER",
+            "key": "no key in JWT_KEYS_FILE has signed the token (JWT), with that key's algorithm",
+            "claims": "the token (JWT) lacks a claim: exp, sub, iss and aud are needed",
+            "roles": "the token (JWT) has roles that don't exist: each is ROLE or ROLE:PREFIX",
+            "revoked": "the certificate was revoked: get a new one",
+            "userless": "without a token the certificate counts, and the cluster doesn't have the user that"
+            " it names: an administrator can add it (`limedb admin user add`)",
         }
         super().__init__(texts.get(why, "the token is not valid: it is wrong, or was revoked"))
         self.why = why
+
+
+class TokenFunctionError(UnauthenticatedError):
+    """The function that should return the token failed, so nothing was sent. Attribute: error (what it
+    raised, which is also the cause).
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__("unknown")
+        self.args = (f"the function given as token failed: {type(error).__name__}: {error}",)
+        self.why, self.error = "function", error
 
 
 class PermissionDeniedError(LimeDBError, nothing_written=True):

@@ -16,7 +16,17 @@ ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 MODULES = [path.relative_to(ROOT) for path in sorted((ROOT / "limedb").rglob("*.py"))]
 POINTERS = re.compile(r"\bTested in (tests/[\w/]+\.py(?:(?:, and|,| and) tests/[\w/]+\.py)*)")
-OTHER_FOLDERS = {"benchmarks", "envoy", "examples", "floods", "scenarios", "simulation", "support", "web"}
+OTHER_FOLDERS = {
+    "audit",
+    "benchmarks",
+    "envoy",
+    "examples",
+    "floods",
+    "scenarios",
+    "simulation",
+    "support",
+    "web",
+}
 """Folders of tests that are of no package of their own: of the whole, of its environment, and of bench/."""
 
 

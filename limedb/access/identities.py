@@ -1,4 +1,4 @@
-"""The callers that a node has recognised, each for a few seconds.
+"""The callers that a node has recognised, by their tokens or certificates, each for a few seconds.
 
 It owns for how long an identity counts before it is looked at again. It must never keep a token: a hash
 stands for it.
@@ -49,18 +49,18 @@ class Identities:
         self._unknown: dict[bytes, tuple[float, str]] = {}
         self._looks: dict[bytes, asyncio.Task[Identity]] = {}
 
-    def known(self, token: str) -> Identity | None:
-        """Who has a token, if that is known at once."""
-        found = self._known.get(place_of(token))
+    def known(self, token: str, user: str = "") -> Identity | None:
+        """Who has a token, or the certificate of a user, if that is known at once."""
+        found = self._known.get(_place(token, user))
         return found.identity if found is not None and self._clock.monotonic() < found.until else None
 
-    async def of(self, token: str) -> Identity:
-        """Who has a token. UnauthenticatedError: nobody. UnavailableError, OverloadedError: that can't be
-        said now.
+    async def of(self, token: str, user: str = "") -> Identity:
+        """Who has a token; without one, the certificate of a user. UnauthenticatedError: nobody.
+        UnavailableError, OverloadedError: that can't be said now.
         """
-        if not 0 < len(token) <= MAX_TOKEN:
+        if not 0 < len(token or user) <= MAX_TOKEN:
             raise UnauthenticatedError("unknown" if token else "missing")
-        place = place_of(token)
+        place = _place(token, user)
         refused = self._unknown.get(place)
         if refused is not None and self._clock.monotonic() < refused[0]:
             raise UnauthenticatedError(refused[1])
@@ -70,7 +70,7 @@ class Identities:
                 raise OverloadedError(
                     "callers with unknown tokens", 1, len(self._looks), MAX_LOOKS, "lookups"
                 )
-            look = self._looks[place] = asyncio.create_task(self._look(place, token))
+            look = self._looks[place] = asyncio.create_task(self._look(place, Credential(token, user)))
             look.add_done_callback(lambda done: self._looked(place, done))
         return await asyncio.shield(look)  # others may wait for it, too
 
@@ -91,9 +91,9 @@ class Identities:
         if not done.cancelled():
             done.exception()  # the callers may all be gone
 
-    async def _look(self, place: bytes, token: str) -> Identity:
+    async def _look(self, place: bytes, shown: Credential) -> Identity:
         try:
-            return self._remember(place, await self._found(token))
+            return self._remember(place, await self._found(shown))
         except UnauthenticatedError as error:
             self._known.pop(place, None)
             if len(self._unknown) >= MAX_KNOWN:
@@ -103,8 +103,8 @@ class Identities:
         except LimeDBError as error:
             return self._kept(place, error)
 
-    async def _found(self, token: str) -> Identity:
-        shown, deadline = Credential(token), self._clock.monotonic() + LOOK_SECONDS
+    async def _found(self, shown: Credential) -> Identity:
+        deadline = self._clock.monotonic() + LOOK_SECONDS
         for authenticator in self._authenticators:
             identity = await authenticator.identity_of(shown, deadline)
             if identity is not None:
@@ -137,6 +137,11 @@ class Identities:
             ) from error
         self._known[place] = known._replace(until=now + RETRY_SECONDS)
         return known.identity
+
+
+def _place(token: str, user: str) -> bytes:
+    """Under what a caller is remembered: no token can stand for a certificate."""
+    return place_of(token) if token else b"certificate of " + user.encode(errors="replace")
 
 
 def _is_over(identity: Identity, clock: Clock) -> bool:

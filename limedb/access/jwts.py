@@ -62,30 +62,33 @@ class Jwts(Authenticator):
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except jwt.ExpiredSignatureError:
-            raise UnauthenticatedError("expired") from None
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError):
-            raise UnauthenticatedError("unknown") from None
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise UnauthenticatedError(_why(error)) from None
         return self._identity(claims)
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         roles = claims.get(self._claim, ())
         name = claims["sub"]
         if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise UnauthenticatedError("unknown")
+            raise UnauthenticatedError("claims")
         try:
             grants = tuple(parse_grant(role) for role in roles if isinstance(role, str))
         except (ValueError, TypeError):
-            raise UnauthenticatedError("unknown") from None
+            raise UnauthenticatedError("roles") from None
         return Identity(f"jwt:{name}", grants, (int(claims["exp"]) + LEEWAY_SECONDS) * 1000)
 
     def _key(self, header: Mapping[str, Any]) -> Key:
-        """The key that a token's header names; without a name, the only one. KeyError: there is none."""
+        """The key that a token's header names; without a name, the only one. UnauthenticatedError: there is
+        none.
+        """
         self._follow_file()
         name = header.get("kid")
         if name is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
-        return self._keys[name] if name in self._keys else self._keys[""]
+        found = self._keys.get(name if isinstance(name, str) and name in self._keys else "")
+        if found is None:
+            raise UnauthenticatedError("key")
+        return found
 
     def _follow_file(self) -> None:
         stamp = _stamp(self._path)
@@ -95,6 +98,22 @@ class Jwts(Authenticator):
             except ConfigError:
                 return  # half written: the next token tries again
             self._stamp = stamp
+
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (jwt.ExpiredSignatureError, "expired"),
+    (jwt.ImmatureSignatureError, "early"),
+    (jwt.InvalidAudienceError, "audience"),
+    (jwt.InvalidIssuerError, "issuer"),
+    (jwt.MissingRequiredClaimError, "claims"),
+    (jwt.InvalidAlgorithmError, "key"),
+    (jwt.InvalidSignatureError, "key"),
+)
+
+
+def _why(error: Exception) -> str:
+    """The reason of a refusal, which repeats nothing of the token, nor of the settings."""
+    return next((why for kind, why in _REASONS if isinstance(error, kind)), "unknown")
 
 
 def read_keys(path: Path) -> dict[str, Key]:

@@ -13,11 +13,11 @@ import hmac
 import os
 import re
 import secrets
-import stat
 from hashlib import blake2s, sha256
 from pathlib import Path
 
 from limedb.errors import ConfigError
+from limedb.tls.secrecy import is_open
 
 MARK = "limedb_"
 """Begins the tokens of users, so that scanners of leaked secrets find them."""
@@ -64,12 +64,9 @@ def is_same(one: bytes, other: bytes) -> bool:
 def read_secret(setting: str, path: Path) -> str:
     """The secret in a file, which only its owner and group may read. ConfigError never repeats it."""
     try:
-        mode, text = path.stat().st_mode, path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(setting, path, f"a file that can be read: {why}") from None
-    if stat.S_IMODE(mode) & (stat.S_IWGRP | stat.S_IRWXO):
-        raise ConfigError(setting, path, f"a file that others can't read: chmod 600 {path}")
+        text = read_private(setting, path).decode().strip()
+    except UnicodeDecodeError:
+        raise ConfigError(setting, path, "a file that can be read: it is not text") from None
     if len(text) < MIN_SECRET or len(text.split()) != 1:
         raise ConfigError(
             setting,
@@ -77,6 +74,19 @@ def read_secret(setting: str, path: Path) -> str:
             f"a file with one line of {MIN_SECRET} characters or more, as `limedb admin new-secret` makes it",
         )
     return text
+
+
+def read_private(setting: str, path: Path) -> bytes:
+    """The content of a file that only its owner and group may read. ConfigError: it can't be read, or others
+    may, too.
+    """
+    try:
+        mode, content = path.stat().st_mode, path.read_bytes()
+    except OSError as error:
+        raise ConfigError(setting, path, f"a file that can be read: {error.strerror}") from None
+    if is_open(mode):
+        raise ConfigError(setting, path, f"a file that others can't read: chmod 600 {path}")
+    return content
 
 
 def write_secret(path: Path, secret: str) -> None:

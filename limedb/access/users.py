@@ -120,6 +120,8 @@ class Users(Authenticator):
 
     @override
     async def identity_of(self, shown: Credential, deadline: float) -> Identity | None:
+        if not shown.token:
+            return await self._of_certificate(shown.user, deadline)
         name = user_of(shown.token)
         if not name:
             return None
@@ -127,6 +129,13 @@ class Users(Authenticator):
         is_right = is_same(digest_of(shown.token), user.digest if user else _NOBODY)
         if user is None or not is_right:
             raise UnauthenticatedError("unknown")
+        return user.identity
+
+    async def _of_certificate(self, name: str, deadline: float) -> Identity:
+        """The user that a certificate names: the CA has proven that it is its holder."""
+        user = await self._find(name, deadline) if USER_NAME.fullmatch(name) else None
+        if user is None:
+            raise UnauthenticatedError("userless")
         return user.identity
 
     async def add(

@@ -4,7 +4,7 @@ import click
 
 from limedb.cli import admin_screen as screen
 from limedb.cli.options import SECONDS, Command, Group, target_option
-from limedb.cli.users import new_secret, user
+from limedb.cli.users import new_secret, token, user
 from limedb.operator.admin import admin_client
 from limedb.tls.target import Target
 
@@ -33,6 +33,7 @@ def admin() -> None:
 
 
 admin.add_command(user)
+admin.add_command(token)
 admin.add_command(new_secret)
 
 

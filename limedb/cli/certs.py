@@ -132,6 +132,45 @@ def client(name: str, csr: bool, days: float, folder: Path, force: bool) -> None
     _make(folder, force, name, Holder("client", name), days, csr)
 
 
+@certs.command(cls=Command, examples="limedb certs join http://node4:8484 --token-file join.token")
+@click.argument("node_url", metavar="NODE_URL", envvar="NODE_URL")
+@click.option(
+    "--token-file",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The file with the token of `limedb admin token join`.",
+)
+@click.option(
+    "--target", default="", metavar="HOST:PORT", help="The node to ask. Default: as the token says."
+)
+@click.option(
+    "--cert",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A client's certificate, if nodes ask for one.",
+)
+@click.option("--key", metavar="FILE", type=click.Path(path_type=Path), help="The key of --cert.")
+@_dir
+def join(
+    node_url: str, token_file: Path, target: str, cert: Path | None, key: Path | None, folder: Path
+) -> None:
+    """Obtain the certificate of the new node NODE_URL with a join token. `limedb serve` does the same with
+    JOIN_TOKEN_FILE.
+    """
+    from limedb.operator.joining import Files, read_token
+    from limedb.operator.joining import join as obtain
+    from limedb.tls.folder import file_name
+    from limedb.tls.target import client_tls
+
+    made, base = _folder(folder, False), file_name(node_url)
+    if made.cert(base).exists():
+        raise ConfigError("--dir", str(folder), f"without {made.cert(base)}: the node has its certificate")
+    files = Files(made.ca, made.cert(base), made.key(base))
+    obtain(read_token("--token-file", token_file), node_url, files, target, client_tls(None, cert, key))
+    _show_settings(made, base, "TLS")
+
+
 @certs.command(cls=Command, examples="limedb certs renew certs/node1-8484.pem")
 @click.argument("files", nargs=-1, required=True, metavar="FILE..", type=click.Path(path_type=Path))
 @_days(DAYS)
@@ -143,6 +182,30 @@ def renew(files: tuple[Path, ...], days: float, folder: Path) -> None:
     for path in files:
         _folder(folder, True).renew(path, days)
         click.echo(f"{path} is valid for another {days:g} days")
+
+
+@certs.command(
+    cls=Command,
+    examples="""
+    limedb certs revoke certs/node3-8484.pem
+    limedb certs revoke --serial 1f3c0a
+    """,
+)
+@click.argument("files", nargs=-1, metavar="[FILE..]", type=click.Path(path_type=Path))
+@click.option(
+    "--serial", "serials", multiple=True, metavar="HEX", help="A certificate by its number, without its file."
+)
+@_dir
+def revoke(files: tuple[Path, ...], serials: tuple[str, ...], folder: Path) -> None:
+    """Revoke certificates of nodes and clients: nodes that get the list ca.crl (TLS_REVOKED) no longer
+    accept them. Without a certificate: make the list, if there is none.
+    """
+    try:
+        numbers = [int(serial, 16) for serial in serials]
+    except ValueError:
+        raise ConfigError("--serial", " ".join(serials), "a number as `limedb certs show` has it") from None
+    path = _folder(folder, False).revoke(files, numbers)
+    click.echo(f"{path.absolute()}: copy it to all nodes, as TLS_REVOKED; running nodes notice a new one")
 
 
 @certs.command(
@@ -164,13 +227,21 @@ def show(files: tuple[Path, ...], shape: str) -> None:
         for path, facts in found:
             echo_json(_view(path, facts))
         return
-    columns = ("FILE", "ROLE", "NAME", "ISSUER", ">DAYS LEFT", "NAMES")
+    columns = ("FILE", "ROLE", "NAME", "ISSUER", ">DAYS LEFT", "SERIAL", "NAMES")
     now = datetime.now(UTC)
     show_rows(
         shape,
         columns,
         [
-            (path, facts.role, facts.subject, facts.issuer, int(facts.days_left(now)), " ".join(facts.names))
+            (
+                path,
+                facts.role,
+                facts.subject,
+                facts.issuer,
+                int(facts.days_left(now)),
+                f"{facts.serial:x}",
+                " ".join(facts.names),
+            )
             for path, facts in found
         ],
     )
@@ -186,6 +257,8 @@ def _view(path: Path, facts: "Facts") -> dict[str, Any]:
         "ends": facts.ends.isoformat(),
         "daysLeft": round(facts.days_left(), 2),
         "names": list(facts.names),
+        "user": facts.user,
+        "serial": f"{facts.serial:x}",
         "key": facts.key,
     }
 
@@ -202,11 +275,16 @@ def _make(folder: Path, force: bool, name: str, holder: "Holder", days: float, c
         return
     path = made.issue(base, holder, days)
     prefix = "TLS" if holder.role == "node" else "LIMEDB"
-    click.echo(f"{prefix}_CA={made.ca.absolute()}")
     if holder.role != "server":
-        click.echo(f"{prefix}_CERT={path.absolute()}\n{prefix}_KEY={made.key(base).absolute()}")
+        _show_settings(made, base, prefix)
     else:
+        click.echo(f"{prefix}_CA={made.ca.absolute()}")
         click.echo(f"certificate {path.absolute()}, key {made.key(base).absolute()}")
+
+
+def _show_settings(made: "CertificateFolder", base: str, prefix: str) -> None:
+    click.echo(f"{prefix}_CA={made.ca.absolute()}")
+    click.echo(f"{prefix}_CERT={made.cert(base).absolute()}\n{prefix}_KEY={made.key(base).absolute()}")
 
 
 def _folder(path: Path, replaces: bool) -> "CertificateFolder":

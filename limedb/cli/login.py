@@ -13,7 +13,7 @@ import click
 
 from limedb.cli.options import Command, target_option, timeout_option
 from limedb.errors import InvalidRequestError
-from limedb.operator.tokens import store
+from limedb.operator.tokens import forget_all, is_damaged, store
 from limedb.operator.users import user_client
 from limedb.tls.target import Target
 
@@ -50,6 +50,10 @@ def login(target: Target, timeout: float) -> None:
 @target_option
 def logout(target: Target) -> None:
     """Forget the token that is stored for this target. To revoke it: `limedb admin user rotate`."""
+    if is_damaged(os.environ):
+        path = forget_all(os.environ)
+        click.echo(f"{path} was damaged: it is removed, and with it the tokens for all targets", err=True)
+        return
     store(str(target), None, os.environ)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from limedb.config import address_of
+from limedb.config import address_of, duration
 from limedb.core.moment import EXPIRY_RANGE, can_expire, moment_of
 from limedb.core.quorum import Level
 from limedb.operator.tokens import token_for
@@ -41,6 +41,22 @@ class Number(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
         return number
+
+
+class Duration(click.ParamType[int]):
+    """A time with its unit, in milliseconds. most: seconds."""
+
+    name = "duration"
+
+    def __init__(self, most: float) -> None:
+        self._parse = duration(0.001, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 (click's own)
+        """Return the milliseconds, or fail with the forms."""
+        try:
+            return round(self._parse(str(value)) * 1000)
+        except ValueError as must:
+            self.fail(f"{value!r:.60} is not {must}", param, ctx)
 
 
 class Moment(click.ParamType[int]):
@@ -78,7 +94,19 @@ MAX_COUNT = (1 << 32) - 1
 SECONDS = Number(0, 30 * 24 * 3600, min_open=True)
 """Up to 30 days, which gRPC and the kernel can wait."""
 COUNT = click.IntRange(1, MAX_COUNT)
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _File(click.Path):
+    """A file of TLS, which is there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 (click's own)
+        """Return the path, or fail."""
+        if not value:
+            self.fail("it names no file. To speak in the clear, leave the option out.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_FILE = _File(exists=True, dir_okay=False, path_type=Path)
 
 
 def _note_token_file(context: click.Context, _option: click.Parameter, path: Path | None) -> None:

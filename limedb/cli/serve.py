@@ -71,7 +71,12 @@ def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
     from limedb.observability.log_queue import LogQueue
 
     try:
-        run(load(os.environ, flags))
+        config = load(os.environ, flags)
+        if config.join_token_file is not None:
+            from limedb.operator.joining import obtain
+
+            obtain(config)
+        run(config)
     except LimeDBError as error:
         lines = LogQueue(sys.stderr)  # a pipe that nobody reads must not keep the process from exiting
         lines.put(error_line(str(error)))

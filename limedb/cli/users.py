@@ -12,7 +12,7 @@ import click
 
 from limedb.access.tokens import new_secret as make_secret
 from limedb.access.tokens import write_secret
-from limedb.cli.options import Command, Group, Moment, target_option, timeout_option
+from limedb.cli.options import Command, Duration, Group, Moment, target_option, timeout_option
 from limedb.cli.output import JSON, RAW, TABLE, echo_json, output_option, show_rows
 from limedb.core.rights import parse_grant
 from limedb.errors import LimeDBError
@@ -20,6 +20,7 @@ from limedb.operator.users import UserInfo, user_client
 from limedb.tls.target import Target
 
 _COLUMNS = ("NAME", "ROLES", "CREATED", "EXPIRES")
+_WEEK = 7 * 24 * 3600.0
 _name = click.argument("name", metavar="NAME")
 
 
@@ -121,6 +122,40 @@ def rotate(name: str, target: Target, timeout: float) -> None:
     with user_client(target, timeout) as node:
         _, token = node.rotate(name)
     click.echo(token)
+
+
+@click.group("token", cls=Group, examples="limedb admin token join http://node4:8484 --ttl 1h")
+def token() -> None:
+    """Make tokens with which new nodes obtain their certificates."""
+
+
+@token.command(
+    "join",
+    cls=Command,
+    examples="""
+    limedb admin token join http://node4:8484 --ttl 1h
+    limedb admin token join http://node4:8484 --host db.example.com
+    """,
+)
+@click.argument("node_url", metavar="NODE_URL")
+@click.option(
+    "--host", "hosts", multiple=True, help="Another name or address at which clients reach the node."
+)
+@click.option(
+    "--ttl",
+    default="1h",
+    show_default=True,
+    type=Duration(_WEEK),
+    help="How long it counts: up to 168h.",
+)
+@target_option
+@timeout_option
+def join_(node_url: str, hosts: tuple[str, ...], ttl: int, target: Target, timeout: float) -> None:
+    """Print a token with which the new node NODE_URL obtains its certificate, once. The node that is asked
+    must have the CA's key (TLS_CA_KEY).
+    """
+    with user_client(target, timeout) as node:
+        click.echo(node.add_join_token(node_url, hosts, ttl))
 
 
 @click.command(

@@ -23,7 +23,7 @@ from limedb.errors import (
     ValueTooLargeError,
     brief,
 )
-from limedb.tls.bearer import Token
+from limedb.tls.bearer import Token, is_word
 from limedb.tls.target import ClientTls, PathText, client_tls
 from limedb.wire.levels import consistency_of
 from limedbpb.v1 import record_pb2
@@ -212,7 +212,7 @@ def token_of(token: object) -> Token | None:
     """Return a token, or the function that gives it. InvalidRequestError, which doesn't repeat it."""
     if token is None or callable(token):
         return token
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or " " in token:
+    if not is_word(token):
         raise InvalidRequestError("token: must be one word of ASCII, or a function that returns it")
     return token
 

@@ -7,7 +7,7 @@ Tested in tests/client/test_tokens.py.
 
 import grpc
 
-from limedb.errors import UnauthenticatedError
+from limedb.errors import TokenFunctionError, UnauthenticatedError
 from limedb.wire.status import as_itself, number_of, remote_error
 from limedbpb.v1 import kv_pb2
 
@@ -21,6 +21,15 @@ def denial_of(address: str, call: grpc.aio.AioRpcError) -> UnauthenticatedError 
     remote = remote_error(address, call)
     error = as_itself(remote, remote.text) if remote is not None else None
     return error if isinstance(error, UnauthenticatedError) else UnauthenticatedError("unknown")
+
+
+def anew(denied: UnauthenticatedError) -> UnauthenticatedError:
+    """The same error for another call: each raises one of its own."""
+    if isinstance(denied, TokenFunctionError):
+        error: UnauthenticatedError = TokenFunctionError(denied.error)
+        error.__cause__ = denied.error
+        return error
+    return UnauthenticatedError(denied.why)
 
 
 def is_denial(response: kv_pb2.SessionResponse) -> bool:

@@ -21,7 +21,7 @@ from limedb.client.denials import denial_of
 from limedb.client.outcomes import NoAnswer, Outcome
 from limedb.client.stream import Stream
 from limedb.core.round_trips import RoundTrips
-from limedb.errors import ConfigError, UnauthenticatedError, WrongClusterError
+from limedb.errors import ConfigError, TokenFunctionError, UnauthenticatedError, WrongClusterError
 from limedb.tls.dialling import open_aio_channel
 from limedb.tls.target import Target
 from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
@@ -147,6 +147,8 @@ class NodeConnection:
         began = self._loop.time()
         try:
             state = await self._stub.GetState(cluster_pb2.GetStateRequest(), timeout=timeout)
+        except TokenFunctionError as error:
+            return self._not_asked(error)
         except grpc.aio.AioRpcError as error:
             self.reason = f"{error.code().name}: {error.details()}"
             self.denied = denial_of(self.address, error)
@@ -166,6 +168,13 @@ class NodeConnection:
             self.pings_failed += 1
             self.pings_misled += 1
         return self.misled is None
+
+    def _not_asked(self, error: TokenFunctionError) -> bool:
+        """False: nothing could be asked, for there is no token."""
+        self.reason, self.denied = str(error), error
+        self.pings_failed += 1
+        self.pings_misled += 1
+        return False
 
     def suspect(self, reason: str) -> None:
         """Regard it as down until it answers a ping, and fail the calls that wait to be sent."""
@@ -208,6 +217,9 @@ class NodeConnection:
         self._flushing = None
         try:
             self._flush_now(held)
+        except TokenFunctionError as error:
+            self.denied = error
+            self.suspect(str(error))
         except Exception as error:  # the loop calls this: the waiting callers must learn of it
             log.exception("nothing can be sent to %s", self.address)
             self._fail_waiting(f"this client failed to send: {error!r}")

@@ -13,6 +13,7 @@ import grpc
 from limedb.aio.retrying import Budget, Pauses
 from limedb.aio.whole_reads import whole
 from limedb.client.asked_cluster import AskedCluster
+from limedb.client.denials import anew
 from limedb.client.node_connection import PATIENT_PING_SECONDS, PING_SECONDS, NodeConnection
 from limedb.config import address_of
 from limedb.core.layout import Layout
@@ -20,6 +21,7 @@ from limedb.core.topology import Member, MemberState, Phase, Topology
 from limedb.errors import (
     InvalidRequestError,
     LimeDBError,
+    TokenFunctionError,
     UnauthenticatedError,
     UnavailableError,
     WrongClusterError,
@@ -149,7 +151,7 @@ class Routing:
         cluster, as where it was made anew; UnauthenticatedError if none knows this client any longer.
         """
         if not self._is_closed and (denied := self._denied()) is not None:
-            return UnauthenticatedError(denied.why)
+            return anew(denied)
         misled = self._misled()
         if not self._is_closed and misled is not None and self._is_misled():
             return WrongClusterError(misled.node_url, misled.cluster_id, misled.asked)
@@ -255,7 +257,10 @@ class Routing:
         """Follow the cluster through a node to the end of the stream; return whether anything came."""
         came = False
         stub = cluster_pb2_grpc.ClusterServiceStub(node.channel)
-        call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=WATCH_MS))
+        try:
+            call = stub.WatchCluster(cluster_pb2.WatchClusterRequest(interval_ms=WATCH_MS))
+        except TokenFunctionError:  # calls report it
+            return False
         try:
             while True:
                 async with asyncio.timeout(WATCH_SILENCE_SECONDS):

@@ -11,11 +11,12 @@ import logging
 from pathlib import Path
 
 from limedb.access.identities import Identities
+from limedb.access.joining import Joining
 from limedb.access.peer_secret import PeerSecret
 from limedb.access.root import RootToken
 from limedb.access.tokens import read_secret
 from limedb.access.users import Users
-from limedb.config import Config
+from limedb.config import Config, address_of
 from limedb.engine import Engine
 from limedb.errors import ConfigError
 from limedb.node.encryption import Encryption
@@ -36,6 +37,7 @@ class Access:
 
     def __init__(self, config: Config, clock: Clock, encryption: Encryption) -> None:
         self._enforces, self._clock, self._encryption = config.auth == "required", clock, encryption
+        self._config, self._signer = config, encryption.signer()
         if self._enforces and config.cluster_secret_file is None and not encryption.proves_nodes:
             raise ConfigError(
                 "CLUSTER_SECRET_FILE",
@@ -61,15 +63,29 @@ class Access:
     def gate(self, engine: Engine, clients: Clients) -> Gate:
         """The entrance of the node, and the users of its cluster. clients: finds the address of a call."""
         self._users = Users(engine.coordinator, engine.scanner, self._clock)
+        self._joining = Joining(
+            engine.coordinator,
+            self._signer,
+            self._config.node_url,
+            self._config.advertise_address or address_of(self._config.node_url),
+            self._clock.wall_ms,
+            lambda url: _is_member(engine, url) and engine.is_alive(url),
+        )
         self._identities = Identities([*self._others, self._users], self._clock)
         self._gate = Gate(
-            self._identities, self.secret, self._audit, self._enforces, self._encryption.is_node, clients
+            self._identities,
+            self.secret,
+            self._audit,
+            self._enforces,
+            self._encryption.is_node,
+            self._encryption.user_of,
+            clients,
         )
         return self._gate
 
     def serve(self, server: Server) -> None:
         """Serve the management of users."""
-        server.add(AccessServicer(self._gate, self._users, self._clock))
+        server.add(AccessServicer(self._gate, self._users, self._joining, self._clock))
 
     async def close(self) -> None:
         """End all looks, and write what waits."""
@@ -77,6 +93,10 @@ class Access:
             await self._identities.close()
         if self._audit is not None:
             await asyncio.to_thread(self._audit.close)
+
+
+def _is_member(engine: Engine, url: str) -> bool:
+    return any(member.url == url for member in engine.topology_store.topology.members)
 
 
 def _check_together(config: Config) -> None:

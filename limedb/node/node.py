@@ -233,7 +233,8 @@ class Node:
                     self._encryption.ports, most=config.max_connections
                 ).run,
                 "the look-up of proxies": self._proxies.run,
-                **self._encryption.background,
+                **self._encryption.background(links),
+                "the watch over callers": server.look_at_callers,
                 "the watch over memory": watchman.run,
                 "the watch over the node's name": name_watch.run,
                 "the taking over of a Go LimeDB's file": take_over.run,
@@ -317,6 +318,7 @@ class Node:
             self._exposure.may_be_published,
             self._limits,
             config.max_waiting_calls,
+            self._encryption.check_client,
         )
         engine.problems.add(partial(self._exposure.problems, server.health))
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
@@ -343,7 +345,10 @@ class Node:
         server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True, check=caller)
         server.add(DashboardServicer())
         self._access.serve(server)
-        server.add(TopologyServicer(engine.topology_answers), of_peers=True, check=addressee)
+        topology = TopologyServicer(
+            engine.topology_answers, self._encryption.caller_of, engine.topology_store.url_of
+        )
+        server.add(topology, of_peers=True, check=addressee)
         replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
         server.add(replica, of_peers=True, check=addressee)
         return server

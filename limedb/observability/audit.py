@@ -9,16 +9,17 @@ how many were left out.
 """
 
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO, cast
 
 from typing_extensions import override
 
 from limedb.errors import ConfigError
 from limedb.observability.log_queue import LogQueue
-from limedb.ports import Audit
+from limedb.observability.reopened import Reopened
+from limedb.ports import NO_FACTS, Audit, Facts
 
 MAX_REFUSALS = 100
 """The most refusals that are written in a second."""
@@ -26,20 +27,23 @@ OK = "OK"
 
 
 class AuditLog(Audit):
-    """Appends to a file, which only its owner may read if it is new. ConfigError: it can't be written."""
+    """Appends to a file, which only its owner may read if it is new, and which is opened anew when it was
+    moved. ConfigError: it can't be written.
+    """
 
     def __init__(self, path: Path, node_url: str, wall_ms: Callable[[], int]) -> None:
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = Reopened(path)
         except OSError as error:
             raise ConfigError("AUDIT_LOG", path, f"a file that can be written: {error.strerror}") from None
-        self._file = os.fdopen(descriptor, "a")
-        self._queue = LogQueue(self._file, gap=self._gap)
+        self._queue = LogQueue(cast("TextIO", self._file), gap=self._gap)
         self._node_url, self._wall_ms = node_url, wall_ms
         self._second = self._refusals = self._left_out = 0
 
     @override
-    def record(self, who: str, peer: str, what: str, subject: str, outcome: str) -> None:
+    def record(
+        self, who: str, peer: str, what: str, subject: str, outcome: str, facts: Facts = NO_FACTS
+    ) -> None:
         now = self._wall_ms()
         if outcome != OK and not self._has_room(now // 1000):
             self._left_out += 1
@@ -50,7 +54,11 @@ class AuditLog(Audit):
         if self._left_out:
             self._queue.put(self._gap(self._left_out))
             self._left_out = 0
-        self._queue.put(json.dumps(line | {"outcome": outcome}))
+        self._queue.put(json.dumps(line | {"outcome": outcome, **facts}))
+
+    def flush(self) -> None:
+        """Write what waits, for a moment at most, and continue."""
+        self._queue.flush()
 
     def close(self) -> None:
         """Write what waits, for a moment at most."""

@@ -39,13 +39,32 @@ def stored(environ: Mapping[str, str]) -> dict[str, str]:
         mode, content = path.stat().st_mode, json.loads(path.read_text())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise ConfigError("tokens", path, f"a file of `limedb login`: {type(error).__name__}") from None
+    except OSError as error:
+        raise ConfigError("tokens", path, f"a file that can be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise _damaged(path) from None
     if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError("tokens", path, f"a file that others can't read: chmod 600 {path}")
     if not isinstance(content, dict):
-        raise ConfigError("tokens", path, "a file of `limedb login`")
+        raise _damaged(path)
     return {str(address): str(token) for address, token in content.items()}
+
+
+def is_damaged(environ: Mapping[str, str]) -> bool:
+    """Whether the file of stored tokens is none."""
+    try:
+        return not isinstance(json.loads(stored_at(environ).read_text()), dict)
+    except OSError:
+        return False
+    except (ValueError, RecursionError):
+        return True
+
+
+def forget_all(environ: Mapping[str, str]) -> Path:
+    """Remove the file of stored tokens. OSError."""
+    path = stored_at(environ)
+    path.unlink()
+    return path
 
 
 def store(address: str, token: str | None, environ: Mapping[str, str]) -> Path:
@@ -63,6 +82,12 @@ def store(address: str, token: str | None, environ: Mapping[str, str]) -> Path:
         json.dump(tokens, file)
     fresh.replace(path)
     return path
+
+
+def _damaged(path: Path) -> ConfigError:
+    return ConfigError(
+        "tokens", path, "a file of `limedb login`; it is damaged, and `limedb logout` removes it"
+    )
 
 
 def _read(path: Path) -> str:

@@ -65,6 +65,11 @@ class UserClient(Caller):
         answer = self._call(lambda: self._access.RotateToken(request, timeout=self._timeout))
         return _info(answer.user), answer.token
 
+    def add_join_token(self, node_url: str, hosts: Sequence[str], ttl_ms: int) -> str:
+        """Return a token with which a new node obtains its certificate."""
+        request = access_pb2.AddJoinTokenRequest(node_url=node_url, hosts=hosts, ttl_ms=ttl_ms)
+        return str(self._call(lambda: self._access.AddJoinToken(request, timeout=self._timeout)).token)
+
 
 @contextmanager
 def user_client(target: Target | str, timeout: float) -> Iterator[UserClient]:

@@ -4,7 +4,7 @@ It owns the interfaces between the layers. It must never contain code that does 
 `deadline` are seconds of `Clock.monotonic`.
 """
 
-from limedb.ports.access import Audit, Authenticator, Credential
+from limedb.ports.access import NO_FACTS, Audit, Authenticator, Credential, Facts
 from limedb.ports.calls import Answer, CallTracing, Recorder
 from limedb.ports.clock import Clock
 from limedb.ports.health import NodeHealth, RequestFigures
@@ -27,6 +27,7 @@ from limedb.ports.topology import MAX_RECENT, Account, GossipTransport, NodeFile
 
 __all__ = [
     "MAX_RECENT",
+    "NO_FACTS",
     "Account",
     "Answer",
     "Applied",
@@ -37,6 +38,7 @@ __all__ = [
     "ChangeTail",
     "Clock",
     "Credential",
+    "Facts",
     "GossipTransport",
     "Held",
     "HintLog",

@@ -4,7 +4,7 @@ It owns the interfaces between the server, identities and the audit log. It must
 anything.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,12 +13,12 @@ from limedb.core.rights import Identity
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a caller shows. token: of `authorization: Bearer`; empty: none. names: those that its certificate
-    proves, once connections have one.
+    """What a caller shows. token: of `authorization: Bearer`; empty: none. user: whom its certificate names;
+    empty: nobody.
     """
 
     token: str = ""
-    names: Collection[str] = ()
+    user: str = ""
 
 
 class Authenticator(Protocol):
@@ -30,11 +30,18 @@ class Authenticator(Protocol):
         """
 
 
+Facts = Mapping[str, str | Sequence[str]]
+"""What an event was about besides: the roles that were given, the reason of a refusal."""
+NO_FACTS: Facts = {}
+
+
 class Audit(Protocol):
     """Writes down who did what."""
 
-    def record(self, who: str, peer: str, what: str, subject: str, outcome: str) -> None:
+    def record(
+        self, who: str, peer: str, what: str, subject: str, outcome: str, facts: Facts = NO_FACTS
+    ) -> None:
         """Write an event down, without waiting. who: the identity's name; empty: unknown. peer: the caller's
         address. what: Service/Method. subject: what it was about, never a secret. outcome: OK, or the reason
-        of an error.
+        of an error. facts: more of it, never a secret.
         """

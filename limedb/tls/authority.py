@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from limedb.config import LOOPBACK_HOSTS
 from limedb.tls import certificates
-from limedb.tls.names import SUFFIX, node_name
+from limedb.tls.names import SUFFIX, node_name, user_uri
 
 EARLIER = timedelta(minutes=5)
 """A certificate is valid from this long before it was made: clocks differ."""
@@ -43,8 +43,8 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whom a certificate is for. role: of PURPOSES. name: the common name; empty: none. hosts: DNS names and
-    IP addresses.
+    """Whom a certificate is for. role: of PURPOSES. name: the common name, of a client also the user; empty:
+    none. hosts: DNS names and IP addresses.
     """
 
     role: str
@@ -97,22 +97,59 @@ def issue(
     """A certificate for a holder, which ends no later than the CA's. key_pem: of the holder; None: a new one.
     ValueError: the CA's key isn't that of its certificate, or its time is over.
     """
-    authority = certificates.read(ca.cert)[0]
-    ends = certificates.facts_of(authority)
-    if not ends.is_ca or not certificates.belongs(ca.key, authority):
-        raise ValueError("the CA's certificate and key don't belong together, or it is no CA")
-    left = ends.days_left(now)
-    if left <= 0:
-        raise ValueError(f"the CA expired on {ends.ends:%Y-%m-%d}")
     key_pem = key_pem or new_key()
-    public = _key(key_pem).public_key()
+    return Made(_issued(ca, holder, days, _key(key_pem).public_key(), now), key_pem)
+
+
+def issue_for(ca: Made, holder: Holder, days: float, csr: bytes) -> bytes:
+    """The same for the public key of a request (PEM), whose names don't count. ValueError: as `issue`, or its
+    key is of another kind.
+    """
+    public = x509.load_pem_x509_csr(csr).public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        raise ValueError("the key is not one of ECDSA, as `limedb certs` makes them")
+    return _issued(ca, holder, days, public, None)
+
+
+def _issued(
+    ca: Made, holder: Holder, days: float, public: ec.EllipticCurvePublicKey, now: datetime | None
+) -> bytes:
+    authority, signer = _signer(ca, now)
+    left = certificates.facts_of(authority).days_left(now)
     builder = _builder(_subject(holder.name), authority.subject, public, min(days, left), now)
     builder = builder.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(_public(authority)), critical=False
     )
     for extension, is_critical in _extensions(holder):
         builder = builder.add_extension(extension, is_critical)
-    return Made(builder.sign(_key(ca.key), SHA256()).public_bytes(Encoding.PEM), key_pem)
+    return builder.sign(signer, SHA256()).public_bytes(Encoding.PEM)
+
+
+def revoke(
+    ca: Made,
+    serials: Iterable[int],
+    before: x509.CertificateRevocationList | None,
+    now: datetime | None = None,
+) -> bytes:
+    """The list of revoked certificates (CRL) of a CA, in PEM: those on an earlier list, and more. It holds as
+    long as the CA's certificate, since nodes believe an old list sooner than none. ValueError: as `issue`.
+    """
+    authority, key = _signer(ca, now)
+    moment = (now or datetime.now(UTC)).replace(microsecond=0)
+    kept = {entry.serial_number: entry.revocation_date_utc for entry in before or ()}
+    dates = {**dict.fromkeys(serials, moment), **kept}
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.subject)
+        .last_update(moment)
+        .next_update(certificates.facts_of(authority).ends)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(_public(authority)), critical=False)
+        .add_extension(x509.CRLNumber(int(moment.timestamp())), critical=False)
+    )
+    for serial, date in sorted(dates.items()):
+        revoked = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(date).build()
+        builder = builder.add_revoked_certificate(revoked)
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
 
 
 def request(holder: Holder, key_pem: bytes | None = None) -> Made:
@@ -128,6 +165,17 @@ def holder_of(certificate: x509.Certificate) -> Holder:
     """Whom a certificate is for, so that another can be issued."""
     facts = certificates.facts_of(certificate)
     return Holder(facts.role, facts.subject, facts.names)
+
+
+def _signer(ca: Made, now: datetime | None) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """The CA's certificate and key. ValueError: they don't belong together, or its time is over."""
+    authority = certificates.read(ca.cert)[0]
+    facts = certificates.facts_of(authority)
+    if not facts.is_ca or not certificates.belongs(ca.key, authority):
+        raise ValueError("the CA's certificate and key don't belong together, or it is no CA")
+    if facts.days_left(now) <= 0:
+        raise ValueError(f"the CA expired on {facts.ends:%Y-%m-%d}")
+    return authority, _key(ca.key)
 
 
 def _builder(
@@ -156,10 +204,11 @@ def _extensions(holder: Holder) -> list[tuple[x509.ExtensionType, bool]]:
         (_usage(signs_certificates=False), True),
         (x509.ExtendedKeyUsage(PURPOSES[holder.role]), False),
     ]
-    if holder.hosts:
-        found.append(
-            (x509.SubjectAlternativeName([_general(host) for host in holder.hosts]), not holder.name)
-        )
+    names = [_general(host) for host in holder.hosts]
+    if holder.role == "client" and holder.name:
+        names.append(x509.UniformResourceIdentifier(user_uri(holder.name)))
+    if names:
+        found.append((x509.SubjectAlternativeName(names), not holder.name))
     return found
 
 

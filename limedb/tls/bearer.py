@@ -7,7 +7,9 @@ Tested in tests/tls/test_bearer.py.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeGuard, TypeVar, cast
+
+from limedb.errors import TokenFunctionError
 
 HEADER = "authorization"
 Token = str | Callable[[], str]
@@ -20,9 +22,27 @@ _CALLS = frozenset({"unary_unary", "unary_stream", "stream_unary", "stream_strea
 
 
 def bearer(token: Token | None) -> Metadata:
-    """The metadata of a call; empty: there is no token."""
-    text = token() if callable(token) else token
+    """The metadata of a call; empty: there is no token. TokenFunctionError: its function fails."""
+    text = _asked(token) if callable(token) else token
     return ((HEADER, f"Bearer {text}"),) if text else ()
+
+
+def is_word(token: object) -> TypeGuard[str]:
+    """Whether it can be sent as a token."""
+    return isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token
+
+
+def _asked(token: Callable[[], str]) -> str:
+    """What a function returns. TokenFunctionError: it fails, or returns something else, which isn't
+    repeated.
+    """
+    try:
+        text = token()
+    except Exception as error:
+        raise TokenFunctionError(error) from error
+    if text and not is_word(text):
+        raise TokenFunctionError(TypeError("it must return one word of ASCII"))
+    return text
 
 
 def with_token(channel: C, token: Token | None) -> C:

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from limedb.tls.names import SUFFIX
+from limedb.tls.names import SUFFIX, user_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class Facts:
     """Whether clients may use it."""
     key: str
     """The kind of its key, such as EC."""
+    user: str
+    """The user whose calls it proves; empty: it names none."""
+    serial: int
+    """Its number, under which its CA revokes it."""
 
     @property
     def role(self) -> str:
@@ -74,6 +78,8 @@ def facts_of(certificate: x509.Certificate) -> Facts:
         serves=not usages or ExtendedKeyUsageOID.SERVER_AUTH in usages,
         calls=not usages or ExtendedKeyUsageOID.CLIENT_AUTH in usages,
         key=type(certificate.public_key()).__name__.removesuffix("PublicKey").lstrip("_"),
+        user=user_in(_uris(certificate)),
+        serial=certificate.serial_number,
     )
 
 
@@ -107,12 +113,22 @@ def _common_name(name: x509.Name) -> str:
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
+    names = _alternatives(certificate)
+    if names is None:
         return ()
-    dns = extension.value.get_values_for_type(x509.DNSName)
-    return (*dns, *map(str, extension.value.get_values_for_type(x509.IPAddress)))
+    return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
+
+
+def _uris(certificate: x509.Certificate) -> list[str]:
+    names = _alternatives(certificate)
+    return [] if names is None else names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def _alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return None
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:

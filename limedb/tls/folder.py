@@ -6,7 +6,7 @@ leave half of one behind.
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cryptography import x509
 from limedb.errors import ConfigError
 from limedb.tls import authority, certificates
 from limedb.tls.authority import Holder, Made
+from limedb.tls.revocation import is_of, read_lists
 
 CA = "ca"
 
@@ -96,6 +97,37 @@ class CertificateFolder:
     @property
     def _ca_key(self) -> Path:
         return self._issuer / f"{CA}.key"
+
+    @property
+    def revoked(self) -> Path:
+        """The list of revoked certificates."""
+        return self.path / f"{CA}.crl"
+
+    def revoke(self, certs: Sequence[Path], serials: Collection[int] = ()) -> Path:
+        """Add certificates to the list of revoked ones, which is made if it isn't there. ConfigError: one
+        can't be read, this folder's CA hasn't issued it, or the CA can't be used.
+        """
+        numbers, ca = set(serials), self._authority()
+        authorities = certificates.read(ca.cert)
+        for cert in certs:
+            found = read(cert)[:1]
+            with _refusals(cert):
+                if not certificates.comes_from(found, authorities):
+                    raise ValueError(f"{self.ca} has not issued it")
+            numbers.add(found[0].serial_number)
+        with _refusals(self.revoked):
+            made = authority.revoke(ca, numbers, self._earlier(authorities))
+        replace_file(self.revoked, made)
+        return self.revoked
+
+    def _earlier(self, authorities: Sequence[x509.Certificate]) -> x509.CertificateRevocationList | None:
+        """The list so far. ValueError: it is none of this CA: replacing it would undo revocations."""
+        if not self.revoked.exists():
+            return None
+        lists = read_lists(_content(self.revoked))
+        if len(lists) != 1 or not is_of(lists[0], authorities[0]):
+            raise ValueError(f"it isn't the list of {self.ca}")
+        return lists[0]
 
     def _check_free(self, name: str) -> None:
         if name == CA:

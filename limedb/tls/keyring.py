@@ -19,6 +19,7 @@ from limedb.tls import certificates
 from limedb.tls.certificates import Facts
 from limedb.tls.names import node_name
 from limedb.tls.paths import TlsPaths
+from limedb.tls.secrecy import is_open_file
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,10 @@ class Keyring:
 
     def __init__(self, paths: TlsPaths, node_url: str = "", now: Callable[[], datetime] = _utc_now) -> None:
         self.paths, self._node_url, self._now = paths, node_url, now
-        self._seen = self._stamp()
+        self._seen, self._open = self._stamp(), ""
         self.current, self.facts = self._load()
         self.trouble = ""
+        self._look_at_key()
         self._reminded = -REMIND_SECONDS
 
     @property
@@ -82,6 +84,7 @@ class Keyring:
             self.trouble = str(error)
             return
         self._seen, self.trouble = stamp, ""
+        self._look_at_key()
         if pems != self.current:
             self.current, self.facts = pems, facts
             self._reminded = -REMIND_SECONDS
@@ -89,11 +92,24 @@ class Keyring:
             log.info("%s has changed: new connections use it; it expires in %.0f days", path, days)
 
     def problems(self) -> Iterator[Problem]:
-        """That the certificate expires soon, or that a new one can't be used."""
+        """That the certificate expires soon, that others may read its key, or that a new one can't be
+        used.
+        """
         if text := self._expiry():
             yield Problem(text)
+        if self._open:
+            yield Problem(self._open)
         if self.trouble:
             yield Problem(f"{self.trouble}; the node continues with the certificate that it has")
+
+    def _look_at_key(self) -> None:
+        """Warn of a key that others may read. It is used all the same: mounted volumes often allow no better,
+        and an update must not stop nodes.
+        """
+        path, is_known = self.paths.key, bool(self._open)
+        self._open = f"others than its owner can read {path}: chmod 600 {path}" if is_open_file(path) else ""
+        if self._open and not is_known:
+            log.warning("%s", self._open)
 
     def _expiry(self) -> str:
         days = self.days_left
@@ -112,7 +128,7 @@ class Keyring:
     def _stamp(self) -> tuple[object, ...]:
         """What changes when a file does, also when a link to it does."""
         paths = self.paths
-        return tuple(_stamp_of(path) for path in (paths.cert, paths.key, paths.ca) if path is not None)
+        return tuple(stamp_of(path) for path in (paths.cert, paths.key, paths.ca) if path is not None)
 
     def _load(self) -> tuple[Pems, Facts]:
         paths = self.paths
@@ -177,9 +193,10 @@ class Keyring:
         return ConfigError(f"{self.paths.kind}_{what}", str(path), must)
 
 
-def _stamp_of(path: Path) -> tuple[int, ...]:
+def stamp_of(path: Path) -> tuple[int, ...]:
+    """What changes when a file does; empty: it isn't there."""
     try:
         found = path.stat()
     except OSError:
         return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode

@@ -1,7 +1,8 @@
-"""The name by which a certificate says that its holder is a node, and which one.
+"""The names by which a certificate says that its holder is a node, and which one, or a user.
 
-It owns the form of that name: a DNS name, for http://node1:8484 it is 8484.node1.node.limedb.internal. It
-must never be looked up: nobody resolves it.
+It owns the forms of these names. A node has a DNS name, for http://node1:8484 it is
+8484.node1.node.limedb.internal. It must never be looked up: nobody resolves it. A user has a URI, for alice
+it is limedb://user/alice: only the node that is called has to read it.
 
 Why a DNS name, and not a URI as SPIFFE has it: the dialling side must check it too, and gRPC compares nothing
 but the DNS names and IP addresses of a certificate with the name that a channel expects
@@ -9,12 +10,26 @@ but the DNS names and IP addresses of a certificate with the name that a channel
 """
 
 import ipaddress
-from urllib.parse import urlsplit
+from collections.abc import Iterable
+from urllib.parse import quote, unquote, urlsplit
 
 SUFFIX = ".node.limedb.internal"
 """Names that end with this belong to nodes. A CA must give them to nothing else."""
 MAX_NAME = 253
 """Characters of a DNS name."""
+USER = "limedb://user/"
+"""URIs that begin with this name users."""
+
+
+def user_uri(name: str) -> str:
+    """The name of a user in its certificate."""
+    return USER + quote(name, safe="@")
+
+
+def user_in(uris: Iterable[str]) -> str:
+    """The user that a certificate names; empty: none, or more than one."""
+    found = [uri for uri in uris if uri.startswith(USER)]
+    return unquote(found[0].removeprefix(USER)) if len(found) == 1 else ""
 
 
 def node_name(node_url: str) -> str:

@@ -44,8 +44,12 @@ def client_tls(
     ca: PathText | None, cert: PathText | None, key: PathText | None, is_https: bool = False
 ) -> ClientTls | None:
     """The TLS of a client; None: in the clear, since no file is given and the address isn't https.
-    ConfigError: a certificate without its key, or the reverse.
+    ConfigError: a certificate without its key, or the reverse; or an empty path, which must not mean in the
+    clear.
     """
+    for name, path in (("tls_ca", ca), ("tls_cert", cert), ("tls_key", key)):
+        if path == "":
+            raise ConfigError(name, "", "the path of a file; to speak in the clear, leave it out")
     if bool(cert) != bool(key):
         raise ConfigError("tls_key" if cert else "tls_cert", "", "a file: certificate and key go together")
     if not (ca or cert or is_https):

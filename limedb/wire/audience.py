@@ -38,7 +38,7 @@ AUDIENCES: dict[str, dict[str, Audience]] = {
     },
     "limedb.v1.AccessService": {
         "WhoAmI": _CLIENTS, "AddUser": _CLIENTS, "ListUsers": _CLIENTS, "DeleteUser": _CLIENTS,
-        "RotateToken": _CLIENTS,
+        "RotateToken": _CLIENTS, "AddJoinToken": _CLIENTS, "Join": _NODES,
     },
     "limedb.v1.DashboardService": {"GetAsset": _CLIENTS},
     "limedb.v1.AdminService": {

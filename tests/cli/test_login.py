@@ -73,3 +73,15 @@ def test_a_wrong_token_is_not_stored(node: tuple[str, Path], tmp_path: Path, tex
 
 def test_health_needs_no_token(node: tuple[str, Path], tmp_path: Path) -> None:
     assert run(tmp_path, "health", "--target", node[0]).returncode == 0
+
+
+def test_logout_mends_a_damaged_file(node: tuple[str, Path], tmp_path: Path) -> None:
+    address, root = node
+    assert run(tmp_path, "login", "--target", address, text=root.read_text()).returncode == 0
+    path = tmp_path / ".config" / "limedb" / "tokens.json"
+    path.write_text('{"half')
+    assert "`limedb logout` removes it" in run(tmp_path, "set", "a", "1", "--target", address).stderr
+    done = run(tmp_path, "logout", "--target", address)
+    assert done.returncode == 0, done.stderr
+    assert "was damaged" in done.stderr
+    assert "needs a token" in run(tmp_path, "set", "a", "1", "--target", address).stderr

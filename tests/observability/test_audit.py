@@ -1,4 +1,7 @@
-"""The audit log: its lines, its bounds, and that a slow disk never blocks."""
+"""The audit log: its lines, its bounds, and that a slow disk never blocks.
+
+Tests limedb/observability/reopened.py.
+"""
 
 import json
 import os
@@ -83,3 +86,29 @@ def test_a_file_that_nobody_empties_blocks_nothing(tmp_path: Path) -> None:
 def test_a_file_that_can_not_be_written_ends_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="AUDIT_LOG"):
         AuditLog(tmp_path / "none" / "audit.log", "", lambda: 0)
+
+
+def test_a_file_that_was_moved_is_opened_anew(tmp_path: Path) -> None:
+    path, moved = tmp_path / "audit.log", tmp_path / "audit.log.1"
+    audit = AuditLog(path, "", lambda: 0)
+    audit.record("one", "", "b", "", "OK")
+    audit.flush()
+    path.rename(moved)
+    audit.record("two", "", "b", "", "OK")
+    audit.flush()
+    path.unlink()
+    audit.record("three", "", "b", "", "OK")
+    audit.close()
+    assert [line["who"] for line in lines(moved)] == ["one"]
+    assert [line["who"] for line in lines(path)] == ["three"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_lines_have_roles_and_reasons(tmp_path: Path) -> None:
+    audit = AuditLog(tmp_path / "audit.log", "", lambda: 0)
+    audit.record("root", "", "AccessService/AddUser", "'a'", "OK", {"roles": ["read:a/"]})
+    audit.record("", "", "KVService/Get", "", "UNAUTHENTICATED", {"reason": "expired"})
+    audit.close()
+    found = lines(tmp_path / "audit.log")
+    assert [line.get("roles") for line in found] == [["read:a/"], None]
+    assert [line.get("reason") for line in found] == [None, "expired"]

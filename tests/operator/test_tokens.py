@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from limedb.errors import ConfigError
-from limedb.operator.tokens import store, stored, stored_at, token_for
+from limedb.operator.tokens import forget_all, is_damaged, store, stored, stored_at, token_for
 from limedb.tls.target import Target
 
 
@@ -62,3 +62,18 @@ def test_a_target_keeps_its_token_and_does_not_show_it() -> None:
     target = Target("a:1", token="secret")
     assert "secret" not in f"{target} {target!r}"
     assert target.at("b:1").token == target.files["token"] == "secret"
+
+
+@pytest.mark.parametrize("content", ["{half", "[1]", "\udcff", "[" * 100_000])
+def test_a_damaged_file_is_known_and_can_be_removed(tmp_path: Path, content: str) -> None:
+    environ = {"HOME": str(tmp_path)}
+    assert not is_damaged(environ)
+    path = store("a:1", "one", environ)
+    assert not is_damaged(environ)
+    path.write_text(content, errors="surrogateescape")
+    assert is_damaged(environ)
+    with pytest.raises(ConfigError, match="`limedb logout` removes it"):
+        store("b:1", "two", environ)
+    assert forget_all(environ) == path
+    store("b:1", "two", environ)
+    assert stored(environ) == {"b:1": "two"}

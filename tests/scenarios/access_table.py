@@ -28,8 +28,8 @@ Make = Callable[[str], Message]
 
 
 class Case(NamedTuple):
-    """What an RPC asks for: public, known, node, or a role. make: a request about a key; None: about none.
-    is_whole: the role must hold for all keys. is_at_envoy: Envoy passes it on.
+    """What an RPC asks for: public, known, node, all (roles), or a role. make: a request about a key; None:
+    about none. is_whole: the role must hold for all keys. is_at_envoy: Envoy passes it on.
     """
 
     needs: str
@@ -75,6 +75,8 @@ CASES: dict[str, Case] = {
     "AccessService/ListUsers": Case("admin"),
     "AccessService/DeleteUser": Case("admin"),
     "AccessService/RotateToken": Case("admin"),
+    "AccessService/AddJoinToken": Case("all"),
+    "AccessService/Join": Case("public", is_at_envoy=False),
     "DashboardService/GetAsset": Case("public"),
     "GossipService/Exchange": Case("node", is_at_envoy=False),
     "Health/Check": Case("public"),

@@ -20,7 +20,7 @@ import pytest
 from limedb.access.tokens import new_secret, write_secret
 from limedb.client import Client, connect
 from limedb.core.reserved import PREFIX
-from limedb.errors import PermissionDeniedError, UnauthenticatedError
+from limedb.errors import PermissionDeniedError, TokenFunctionError, UnauthenticatedError
 from limedb.operator.console_values import Sample
 from limedb.tls.bearer import bearer, with_token
 from limedb.tls.target import Target
@@ -282,11 +282,14 @@ async def test_the_library_shows_a_token_and_a_newer_one_when_the_first_ends(ask
             await read_until_refused(db, "w/1")
 
 
-async def read_until_refused(db: Client, key: str) -> None:
-    """Read until that fails, for half a minute at most."""
+async def read_until_refused(db: Client, key: str, by_scan: bool = False) -> None:
+    """Read until that fails, for half a minute at most. by_scan: by calls of their own."""
     end = time.monotonic() + 30
     while time.monotonic() < end:
-        await db.get(key, timeout=3)
+        if by_scan:
+            [entry async for entry in db.scan(key)]
+        else:
+            await db.get(key, timeout=3)
 
 
 async def wait_known(db: Client, key: str) -> None:
@@ -419,3 +422,39 @@ def test_a_bad_setting_ends_the_start_without_its_content(
     assert text in done.stderr
     assert secret not in done.stderr
     assert "too-short" not in done.stderr
+
+
+async def test_a_token_function_that_fails_says_so_and_may_recover(asking: Asking) -> None:
+    """At the start, and while the client is open, which follows the cluster by calls of its own."""
+    works = False
+
+    def token() -> str:
+        if works:
+            return asking.token()
+        raise RuntimeError("the vault is sealed")
+
+    address = asking.cluster.nodes[0].address
+    with pytest.raises(TokenFunctionError, match="RuntimeError: the vault is sealed"):
+        async with connect(address, timeout=SECONDS, token=token):
+            pass
+    works = True
+    async with connect(address, timeout=SECONDS, token=token, follow_ring=True) as db:
+        await db.set("f/1", "x")
+        works = False
+        with pytest.raises(TokenFunctionError, match="the vault is sealed"):
+            await read_until_refused(db, "f/1", by_scan=True)
+        works = True
+        assert [entry.key async for entry in db.scan("f/")] == ["f/1"]
+        assert await db.get("f/1") == "x"
+
+
+def test_a_token_that_was_made_is_written_down_with_its_roles(asking: Asking) -> None:
+    asking.limedb("admin", "user", "add", "rolled", "--role", "read:r/", "--role", "write:r/")
+    asking.limedb("get", "elsewhere", token=asking.shop, code=1)
+
+    def noted(**wanted: object) -> bool:
+        lines = [json.loads(line) for line in asking.audit.read_text().splitlines()]
+        return any(all(line.get(name) == value for name, value in wanted.items()) for line in lines)
+
+    wait_for("the roles", lambda: noted(roles=["read:r/", "write:r/"], subject="'rolled'"))
+    wait_for("the reason", lambda: noted(who="shop", reason="lacks read"))

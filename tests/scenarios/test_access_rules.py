@@ -129,6 +129,8 @@ def expected(needs: str, case_is_whole: bool, is_about_key: bool) -> Mapping[str
             enough = {*named, "root", "node"}
         case "node":
             enough = {"node"}
+        case "all":
+            enough = {"root"}
         case "operator":
             enough = {"operator", "root"}
         case role:

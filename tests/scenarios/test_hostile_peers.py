@@ -35,8 +35,8 @@ def cluster(tmp_path: Path) -> Iterator[RunningCluster]:
 class Stranger:
     """Who sends what only peers should, over a channel of its own."""
 
-    def __init__(self, node: Node) -> None:
-        self.channel = grpc.insecure_channel(
+    def __init__(self, node: Node, channel: grpc.Channel | None = None) -> None:
+        self.channel = channel or grpc.insecure_channel(
             node.address, options=[("grpc.max_send_message_length", 64 << 20)]
         )
         self.topology = topology_pb2_grpc.TopologyServiceStub(self.channel)
@@ -128,9 +128,8 @@ def records() -> list[record_pb2.Record]:
     ]
 
 
-def apply_all(node: Node) -> None:
+def apply_all(stranger: Stranger) -> None:
     """Send each to a node, by a call and by the stream."""
-    stranger = Stranger(node)
     true = stranger.known()
     fence = topology_pb2.Fence(cluster_id=true.cluster_id, epoch=true.epoch)
     for record in records():
@@ -148,7 +147,6 @@ def apply_all(node: Node) -> None:
             for answer in replica_pb2.CarryResponse.FromString(_data(frame)).answers
         ]
         assert answer.HasField("refusal")
-    stranger.close()
 
 
 def _data(frame: replica_pb2.CarryResponse) -> bytes:
@@ -175,7 +173,9 @@ def test_no_message_of_a_stranger_loses_a_key_or_keeps_members_from_coming_and_g
     before = status(cluster.nodes[0]).epoch
     learn_all(cluster)
     for node in cluster.nodes:
-        apply_all(node)
+        stranger = Stranger(node)
+        apply_all(stranger)
+        stranger.close()
     assert [status(node).epoch for node in cluster.nodes] == [before] * 3
     assert asyncio.run(lost(cluster, keys)) == []
 

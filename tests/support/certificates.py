@@ -43,6 +43,7 @@ class Pki:
         """A certificate and its key, as files."""
         cert, key = self._folder / f"{file}.pem", self._folder / f"{file}.key"
         cert.write_bytes(made.cert)
+        key.touch(0o600)
         key.write_bytes(made.key)
         return ClientTls(self.ca, cert, key)
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from limedb.errors import TokenFunctionError
 from limedb.tls.bearer import bearer, with_token
 
 
@@ -42,3 +45,22 @@ def test_each_call_carries_the_token_of_its_moment_and_keeps_its_metadata() -> N
     ]
     wrapped.close()
     assert channel.closed
+
+
+def test_a_function_that_fails_says_so_and_sends_nothing() -> None:
+    channel = Channel()
+
+    def fails() -> str:
+        raise OSError("no vault")
+
+    call = with_token(channel, fails).unary_unary("/a")
+    with pytest.raises(
+        TokenFunctionError, match="the function given as token failed: OSError: no vault"
+    ) as no:
+        call(1)
+    assert isinstance(no.value.__cause__, OSError)
+    for odd in (b"bytes", "two words", "line\n", 7):
+        with pytest.raises(TokenFunctionError, match="one word of ASCII") as refused:
+            bearer(lambda odd=odd: odd)  # type: ignore[misc]
+        assert str(odd) not in str(refused.value)
+    assert channel.sent == []

@@ -153,3 +153,10 @@ def test_a_target_goes_on_to_other_addresses_with_the_same_files() -> None:
     assert (str(other), other.url, other.tls) == ("b:2", "https://b:2", tls)
     assert other.files == {"tls_ca": tls.ca, "tls_cert": tls.cert, "tls_key": tls.key, "token": None}
     assert Target("a:1").url == "a:1"
+
+
+@pytest.mark.parametrize("name", ["tls_ca", "tls_cert", "tls_key"])
+def test_an_empty_path_does_not_mean_in_the_clear(name: str) -> None:
+    files = {"tls_ca": None, "tls_cert": None, "tls_key": None, name: ""}
+    with pytest.raises(ConfigError, match=f"{name}.*leave it out"):
+        client_tls(files["tls_ca"], files["tls_cert"], files["tls_key"])

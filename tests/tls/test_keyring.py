@@ -1,4 +1,6 @@
-"""The files of a node's certificate, as it reads and follows them. Tests limedb/tls/paths.py too."""
+"""The files of a node's certificate, as it reads and follows them. Tests limedb/tls/paths.py and
+limedb/tls/secrecy.py too.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,3 +164,16 @@ def test_a_node_finds_its_files_by_its_settings(pki: Pki) -> None:
     _, peers = paths_of(load(settings_of(pki.node(URL))))
     assert peers is not None
     assert Keyring(peers, URL).facts.role == "node"
+
+
+def test_a_key_that_others_may_read_is_a_problem_until_it_is_closed(
+    pki: Pki, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = paths(pki.node(URL))
+    files.key.chmod(0o644)
+    keyring = Keyring(files, URL)
+    assert f"chmod 600 {files.key}" in caplog.text
+    assert f"chmod 600 {files.key}" in next(iter(keyring.problems())).text
+    files.key.chmod(0o640)  # as volumes of containers have it
+    keyring.look()
+    assert list(keyring.problems()) == []

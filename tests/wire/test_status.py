@@ -93,6 +93,7 @@ def test_an_item_of_a_batch_carries_the_number_of_the_code() -> None:
 
 URL = "http://a:1"
 REASONS = {
+    "TOKEN_FUNCTION",
     "RESERVED_KEY",
     "UNAUTHENTICATED",
     "PERMISSION_DENIED",

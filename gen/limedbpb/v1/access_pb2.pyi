@@ -81,3 +81,39 @@ class RotateTokenResponse(_message.Message):
     user: User
     token: str
     def __init__(self, user: _Optional[_Union[User, _Mapping]] = ..., token: _Optional[str] = ...) -> None: ...
+
+class AddJoinTokenRequest(_message.Message):
+    __slots__ = ("node_url", "hosts", "ttl_ms")
+    NODE_URL_FIELD_NUMBER: _ClassVar[int]
+    HOSTS_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    node_url: str
+    hosts: _containers.RepeatedScalarFieldContainer[str]
+    ttl_ms: int
+    def __init__(self, node_url: _Optional[str] = ..., hosts: _Optional[_Iterable[str]] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+
+class AddJoinTokenResponse(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    def __init__(self, token: _Optional[str] = ...) -> None: ...
+
+class JoinRequest(_message.Message):
+    __slots__ = ("id", "secret", "node_url", "csr")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    NODE_URL_FIELD_NUMBER: _ClassVar[int]
+    CSR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    secret: str
+    node_url: str
+    csr: bytes
+    def __init__(self, id: _Optional[str] = ..., secret: _Optional[str] = ..., node_url: _Optional[str] = ..., csr: _Optional[bytes] = ...) -> None: ...
+
+class JoinResponse(_message.Message):
+    __slots__ = ("certificate", "authorities")
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITIES_FIELD_NUMBER: _ClassVar[int]
+    certificate: bytes
+    authorities: bytes
+    def __init__(self, certificate: _Optional[bytes] = ..., authorities: _Optional[bytes] = ...) -> None: ...

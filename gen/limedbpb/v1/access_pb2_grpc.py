@@ -62,6 +62,16 @@ class AccessServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_access__pb2.RotateTokenRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_access__pb2.RotateTokenResponse.FromString,
                 _registered_method=True)
+        self.AddJoinToken = channel.unary_unary(
+                '/limedb.v1.AccessService/AddJoinToken',
+                request_serializer=limedbpb_dot_v1_dot_access__pb2.AddJoinTokenRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_access__pb2.AddJoinTokenResponse.FromString,
+                _registered_method=True)
+        self.Join = channel.unary_unary(
+                '/limedb.v1.AccessService/Join',
+                request_serializer=limedbpb_dot_v1_dot_access__pb2.JoinRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_access__pb2.JoinResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServiceServicer:
@@ -105,6 +115,21 @@ class AccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddJoinToken(self, request, context):
+        """AddJoinToken makes a token with which a new node obtains its certificate, once, from the node that is asked: it has
+        the CA's key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Join(self, request, context):
+        """Join gives a new node its certificate, for such a token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +157,16 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.RotateToken,
                     request_deserializer=limedbpb_dot_v1_dot_access__pb2.RotateTokenRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_access__pb2.RotateTokenResponse.SerializeToString,
+            ),
+            'AddJoinToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddJoinToken,
+                    request_deserializer=limedbpb_dot_v1_dot_access__pb2.AddJoinTokenRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_access__pb2.AddJoinTokenResponse.SerializeToString,
+            ),
+            'Join': grpc.unary_unary_rpc_method_handler(
+                    servicer.Join,
+                    request_deserializer=limedbpb_dot_v1_dot_access__pb2.JoinRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_access__pb2.JoinResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -272,6 +307,60 @@ class AccessService:
             '/limedb.v1.AccessService/RotateToken',
             limedbpb_dot_v1_dot_access__pb2.RotateTokenRequest.SerializeToString,
             limedbpb_dot_v1_dot_access__pb2.RotateTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddJoinToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.AccessService/AddJoinToken',
+            limedbpb_dot_v1_dot_access__pb2.AddJoinTokenRequest.SerializeToString,
+            limedbpb_dot_v1_dot_access__pb2.AddJoinTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Join(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.AccessService/Join',
+            limedbpb_dot_v1_dot_access__pb2.JoinRequest.SerializeToString,
+            limedbpb_dot_v1_dot_access__pb2.JoinResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,12 @@ class AccessServiceStub:
     """DeleteUser removes a user: its token stops working within seconds."""
     RotateToken: _grpc.UnaryUnaryMultiCallable[_access_pb2.RotateTokenRequest, _access_pb2.RotateTokenResponse]
     """RotateToken replaces a user's token: the old one stops working within seconds."""
+    AddJoinToken: _grpc.UnaryUnaryMultiCallable[_access_pb2.AddJoinTokenRequest, _access_pb2.AddJoinTokenResponse]
+    """AddJoinToken makes a token with which a new node obtains its certificate, once, from the node that is asked: it has
+    the CA's key.
+    """
+    Join: _grpc.UnaryUnaryMultiCallable[_access_pb2.JoinRequest, _access_pb2.JoinResponse]
+    """Join gives a new node its certificate, for such a token."""
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
@@ -65,6 +71,12 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """DeleteUser removes a user: its token stops working within seconds."""
     RotateToken: _aio.UnaryUnaryMultiCallable[_access_pb2.RotateTokenRequest, _access_pb2.RotateTokenResponse]  # type: ignore[assignment]
     """RotateToken replaces a user's token: the old one stops working within seconds."""
+    AddJoinToken: _aio.UnaryUnaryMultiCallable[_access_pb2.AddJoinTokenRequest, _access_pb2.AddJoinTokenResponse]  # type: ignore[assignment]
+    """AddJoinToken makes a token with which a new node obtains its certificate, once, from the node that is asked: it has
+    the CA's key.
+    """
+    Join: _aio.UnaryUnaryMultiCallable[_access_pb2.JoinRequest, _access_pb2.JoinResponse]  # type: ignore[assignment]
+    """Join gives a new node its certificate, for such a token."""
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     """AccessService shows who the caller is, and manages users. A role is ROLE or ROLE:PREFIX: read, write, watch, admin,
@@ -111,5 +123,23 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.RotateTokenResponse, _abc.Awaitable[_access_pb2.RotateTokenResponse]]:
         """RotateToken replaces a user's token: the old one stops working within seconds."""
+
+    @_abc_1.abstractmethod
+    def AddJoinToken(
+        self,
+        request: _access_pb2.AddJoinTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.AddJoinTokenResponse, _abc.Awaitable[_access_pb2.AddJoinTokenResponse]]:
+        """AddJoinToken makes a token with which a new node obtains its certificate, once, from the node that is asked: it has
+        the CA's key.
+        """
+
+    @_abc_1.abstractmethod
+    def Join(
+        self,
+        request: _access_pb2.JoinRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.JoinResponse, _abc.Awaitable[_access_pb2.JoinResponse]]:
+        """Join gives a new node its certificate, for such a token."""
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

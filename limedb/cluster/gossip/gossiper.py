@@ -6,7 +6,7 @@ never merge or judge (`cluster/gossip/view.py` does), nor let a peer that hangs 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
@@ -19,6 +19,7 @@ from limedb.cluster.gossip.peer_selector import PeerPicker
 from limedb.cluster.gossip.view import ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
+from limedb.core.problems import Problem
 from limedb.errors import LimeDBError, UnauthenticatedError
 from limedb.ports import Clock, GossipTransport
 
@@ -78,6 +79,7 @@ class Gossiper:
         self._tasks: asyncio.TaskGroup | None = None
         self._checking: set[Check] = set()
         self._errors: dict[str, str] = {}
+        self._strange_to: set[str] = set()
         self._statuses: dict[str, Status] = {}
         self._logged: dict[str, str] = {}  # the last word on each peer
         view.add(self._seeds)
@@ -103,6 +105,12 @@ class Gossiper:
         self._view.heartbeat()
         self._extra = EXTRA_ROUNDS
         self._news.set()
+
+    def problems(self) -> Iterator[Problem]:
+        """That peers take this node for a stranger."""
+        if urls := sorted(self._strange_to):
+            more = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
+            yield Problem(f"{urls[0]}{more} takes this node for a stranger: {_SECRETS_DIFFER}")
 
     async def wait_met(self, limit: float) -> bool:
         """Wait for a first peer, `limit` seconds at most. True: one has answered, or there are no seeds."""
@@ -184,11 +192,14 @@ class Gossiper:
             async with asyncio.timeout(self._timeout + MAX_WAY_SECONDS):
                 await self._talk(url)
             self._note(url, "")
+            self._strange_to.discard(url)
         except (LimeDBError, TimeoutError) as error:
             is_new = self._note(
                 url, str(error) or f"no answer within {self._timeout + MAX_WAY_SECONDS:.3g} s"
             )
-            if is_new and isinstance(error, LimeDBError) and error.reason == UnauthenticatedError.reason:
+            is_strange = isinstance(error, LimeDBError) and error.reason == UnauthenticatedError.reason
+            (self._strange_to.add if is_strange else self._strange_to.discard)(url)
+            if is_new and is_strange:
                 log.warning("%s takes this node for a stranger: %s", url, _SECRETS_DIFFER)
         except Exception as error:
             if self._note(url, repr(error)):
@@ -208,8 +219,9 @@ class Gossiper:
             self._tasks.create_task(self._close(url, updates), name=f"ACK2 to {url}")
 
     async def _syn(self, url: str, address: str) -> Ack:
-        """Send a SYN over the link. A name that nobody has answered to may be an alias: a link in trouble asks
-        for the node of that name alone, and would never find the one that is there. So that is dialled anew.
+        """Send a SYN over the link. A name that nobody has answered to may be an alias: a link in trouble
+        asks for the node of that name alone, and would never find the one that is there. So that is dialled
+        anew.
         """
         dials = self._errors.get(url) and not self._view.state(url).generation
         digests = self._view.digests(url)

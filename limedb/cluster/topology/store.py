@@ -88,6 +88,11 @@ class TopologyStore:
         """The newest topology that is on disk and that all writes running here were made under."""
         return self._confirmed
 
+    def url_of(self, node_id: str) -> str:
+        """The URL of a member; empty: there is none."""
+        member = self.topology.member(node_id)
+        return "" if member is None else member.url
+
     @property
     def is_member(self) -> bool:
         """Whether this node is in the newest topology."""

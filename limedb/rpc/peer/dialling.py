@@ -28,6 +28,10 @@ class Dialling(Protocol):
 
     metadata: Metadata
 
+    @property
+    def shown(self) -> bytes:
+        """The certificate that a channel shows which is opened now, in PEM; empty: none."""
+
     def open(self, node_url: str, address: str) -> grpc.aio.Channel:
         """A channel to the node of that name, whose clients dial that address (host:port). With TLS it shows
         the certificate of this moment as long as it lasts: a link opens another once its peer can't be
@@ -42,6 +46,7 @@ class InTheClear(Dialling):
     """Without TLS."""
 
     metadata: Metadata = ()
+    shown = b""
 
     @override
     def open(self, node_url: str, address: str) -> grpc.aio.Channel:
@@ -59,6 +64,11 @@ class MutualTls(Dialling):
         self._keys, self._tls, self._offset = keys, tls, offset
         self.metadata = ((HEADER, own_url.encode()),)
         self._logged: dict[str, str] = {}
+
+    @property
+    @override
+    def shown(self) -> bytes:
+        return self._keys.current.cert
 
     @override
     def open(self, node_url: str, address: str) -> grpc.aio.Channel:

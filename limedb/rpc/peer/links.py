@@ -190,7 +190,13 @@ class PeerLink:
             self.doubt(reason)
             raise ReplicaUnreachableError(self.node_url, reason) from None
 
+    def renew(self, is_revoked: Callable[[bytes], bool]) -> None:
+        """As that of PeerLinks."""
+        if self._shown != self._dialling.shown and is_revoked(self._shown) and not self._is_closed:
+            self._renew()
+
     def _open(self) -> None:
+        self._shown = self._dialling.shown
         self._channel = self._dialling.open(self.node_url, self.address)
         self._addressed = self._traced = self._to_peer(self._channel)
         if self._tracing is not None:
@@ -274,6 +280,13 @@ class PeerLinks:
     def aside(self, node_url: str, address: str) -> PeerLink:
         """A link to an address, which the caller closes."""
         return PeerLink(node_url, address, self._clock, self._tracing, self._dialling, self._secret)
+
+    def renew(self, is_revoked: Callable[[bytes], bool]) -> None:
+        """Open those links anew that show a certificate (PEM) that was revoked, if this node has another by
+        now: peers refuse all that comes on them.
+        """
+        for link in self._links.values():
+            link.renew(is_revoked)
 
     async def close(self) -> None:
         """Close all links; calls under way on them end."""

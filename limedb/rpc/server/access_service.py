@@ -3,6 +3,7 @@
 Tested in tests/scenarios/test_access.py.
 """
 
+from limedb.access.joining import Joining
 from limedb.access.users import User, Users
 from limedb.ports import Clock
 from limedb.rpc.server.gate import Gate
@@ -14,12 +15,12 @@ LOOK_SECONDS = 5.0
 
 
 class AccessServicer(access_pb2_grpc.AccessServiceServicer):
-    """Serves the management of users."""
+    """Serves the management of users, and of the certificates of new nodes."""
 
     service = access_pb2.DESCRIPTOR.services_by_name["AccessService"]
 
-    def __init__(self, gate: Gate, users: Users, clock: Clock) -> None:
-        self._gate, self._users, self._clock = gate, users, clock
+    def __init__(self, gate: Gate, users: Users, joining: Joining, clock: Clock) -> None:
+        self._gate, self._users, self._joining, self._clock = gate, users, joining, clock
 
     async def WhoAmI(self, request: access_pb2.WhoAmIRequest, context: Context) -> access_pb2.WhoAmIResponse:
         own = await self._gate.caller(context)
@@ -57,6 +58,20 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
         user, token = await self._users.rotate(by, request.name, self._deadline(context))
         self._gate.forget()
         return access_pb2.RotateTokenResponse(user=_message(user), token=token)
+
+    async def AddJoinToken(
+        self, request: access_pb2.AddJoinTokenRequest, context: Context
+    ) -> access_pb2.AddJoinTokenResponse:
+        deadline = self._deadline(context)
+        token = await self._joining.invite(request.node_url, [*request.hosts], request.ttl_ms, deadline)
+        return access_pb2.AddJoinTokenResponse(token=token)
+
+    async def Join(self, request: access_pb2.JoinRequest, context: Context) -> access_pb2.JoinResponse:
+        deadline = self._deadline(context)
+        certificate, authorities = await self._joining.redeem(
+            request.id, request.secret, request.node_url, request.csr, deadline
+        )
+        return access_pb2.JoinResponse(certificate=certificate, authorities=authorities)
 
     def _deadline(self, context: Context) -> float:
         left = context.time_remaining()

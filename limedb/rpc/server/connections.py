@@ -11,6 +11,7 @@ Tested in tests/scenarios/test_lesser_troubles.py.
 """
 
 import asyncio
+import ipaddress
 import logging
 import math
 import os
@@ -89,6 +90,33 @@ class Connections:
                 "any number of" if math.isinf(self._most) else self._most,
             )
             self._log_at, self._ended = now + LOG_SECONDS, 0
+
+
+def end_from(ports: Collection[int], peers: Collection[str]) -> int:
+    """End the connections to some ports from these callers, as gRPC names them; return how many."""
+    found = connected(ports)
+    return sum(_end(found[peer]) for peer in peers if peer in found)
+
+
+def connected(ports: Collection[int]) -> dict[str, int]:
+    """The callers that are connected to some ports, as gRPC names them, and their descriptors."""
+    found = {}
+    for descriptor in _descriptors(resource.getrlimit(resource.RLIMIT_NOFILE)[0]):
+        with suppress(OSError, IndexError, TypeError, ValueError), _borrowed(descriptor) as connection:
+            if connection.getsockname()[1] in ports:
+                found[_named(connection.getpeername())] = descriptor
+    return found
+
+
+def _named(address: tuple[object, ...]) -> str:
+    """A caller's address as gRPC writes it."""
+    host, port = ipaddress.ip_address(str(address[0]).partition("%")[0]), address[1]
+    if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped:
+        host = host.ipv4_mapped
+    if isinstance(host, ipaddress.IPv4Address):
+        return f"ipv4:{host}:{port}"
+    scope = f"%25{str(address[0]).partition('%')[2]}" if "%" in str(address[0]) else ""
+    return f"ipv6:%5B{host}{scope}%5D:{port}"
 
 
 def _lowest_free() -> float:

@@ -16,7 +16,7 @@ from limedb.access.peer_secret import HEADER as PROOF
 from limedb.access.peer_secret import PeerSecret
 from limedb.core.rights import Identity, Role
 from limedb.errors import LimeDBError, PermissionDeniedError, UnauthenticatedError, brief
-from limedb.ports import Audit
+from limedb.ports import NO_FACTS, Audit, Facts
 from limedb.rpc.addressee import HEADER as MEANT
 from limedb.rpc.server.batch_rules import BATCHES
 from limedb.rpc.server.clients import Clients
@@ -40,16 +40,22 @@ NODE = Identity("node", ())
 CHALLENGE = (("www-authenticate", 'Bearer realm="limedb"'),)
 """The trailer of a call that needs a token: Envoy makes it a header of its answer 401."""
 
+MOST_ROLES, MOST_CHARACTERS = 64, 128
+"""The roles of a user that are written down, and how much of each."""
+
 Serve = Callable[[Any, Any], Awaitable[Any]]
 """A unary method of a servicer."""
 
 
 class Shown(NamedTuple):
-    """What a caller shows: a token, or a node's proof for the node that it means."""
+    """What a caller shows: a token, a node's proof for the node that it means, or, without these, the
+    certificate of a user.
+    """
 
     token: str = ""
     proof: bytes = b""
     meant: bytes = b""
+    user: str = ""
 
 
 def shown_in(context: Call) -> Shown:
@@ -70,14 +76,17 @@ def shown_in(context: Call) -> Shown:
 class NoAudit(Audit):
     """Writes nothing down."""
 
-    def record(self, who: str, peer: str, what: str, subject: str, outcome: str) -> None:
+    def record(
+        self, who: str, peer: str, what: str, subject: str, outcome: str, facts: Facts = NO_FACTS
+    ) -> None:
         """Do nothing."""
 
 
 class Gate:
     """The entrance of a node. enforces: AUTH=required; else only the management of users asks who calls.
     secret: that nodes share; None: no caller proves by it to be a node. is_node: whether the caller proves so
-    by its certificate. clients: finds the address of a call, for the audit.
+    by its certificate. user_of: the user that its certificate names; empty: none. clients: finds the address
+    of a call, for the audit.
     """
 
     def __init__(
@@ -87,9 +96,10 @@ class Gate:
         audit: Audit | None,
         enforces: bool,
         is_node: Callable[[Any], bool] = lambda _context: False,
+        user_of: Callable[[Any], str] = lambda _context: "",
         clients: Clients | None = None,
     ) -> None:
-        self._is_node, self.clients = is_node, clients or Clients()
+        self._is_node, self._user_of, self.clients = is_node, user_of, clients or Clients()
         self._identities, self._secret, self._enforces = identities, secret, enforces
         self.audit, self._writes = audit or NoAudit(), audit is not None
 
@@ -104,7 +114,7 @@ class Gate:
 
     def session(self, context: Call, methods: Mapping[str, Serve]) -> dict[str, Serve]:
         """The methods of a session, each of whose requests is judged. methods: by operation."""
-        shown = shown_in(context) if self._enforces else None
+        shown = self.shown(context) if self._enforces else None
         return {name: self._judged(shown, OPERATIONS[name], method) for name, method in methods.items()}
 
     def _judged(self, shown: Shown | None, rpc: str, method: Serve) -> Serve:
@@ -120,7 +130,12 @@ class Gate:
 
     def known(self, shown: Shown) -> Identity | None:
         """Who shows it, if that is known at once."""
-        return self._identities.known(shown.token) if shown.token else None
+        return self._identities.known(shown.token, shown.user) if shown.token or shown.user else None
+
+    def shown(self, context: Call) -> Shown:
+        """What a caller shows. UnauthenticatedError: it isn't one token, or its certificate was revoked."""
+        shown = shown_in(context)
+        return shown if shown.token or shown.proof else shown._replace(user=self._user_of(context))
 
     async def recognise(self, shown: Shown, context: object = None) -> Identity:
         """Who shows it, or calls with a certificate. UnauthenticatedError; UnavailableError: that can't be
@@ -130,9 +145,19 @@ class Gate:
             if self._secret is None or not self._secret.proves(shown.meant, shown.proof):
                 raise UnauthenticatedError("unknown")
             return NODE
-        if context is not None and not shown.token and self._is_node(context):
+        if context is not None and not (shown.token or shown.user) and self._is_node(context):
             return NODE
-        return await self._identities.of(shown.token)
+        return await self._identities.of(shown.token, shown.user)
+
+    async def look_again(self, shown: Shown) -> UnauthenticatedError | None:
+        """Why nobody is recognised by this any longer; None: somebody is, or that can't be said now."""
+        try:
+            self.known(shown) or await self.recognise(shown)
+        except UnauthenticatedError as error:
+            return error
+        except LimeDBError:
+            return None
+        return None
 
     def forget(self) -> None:
         """Recognise everybody anew: a user has changed."""
@@ -140,7 +165,7 @@ class Gate:
 
     async def caller(self, context: Call) -> Identity:
         """Who calls. Errors as `recognise`."""
-        shown = shown_in(context)
+        shown = self.shown(context)
         return self.known(shown) or await self.recognise(shown, context)
 
 
@@ -158,7 +183,7 @@ class Guard:
         if self._rule.audience is Audience.PUBLIC:
             return await self._anybody(context)
         try:
-            shown = shown_in(context)
+            shown = self._gate.shown(context)
             if (identity := self._gate.known(shown)) is None:
                 identity = await self._gate.recognise(shown, context)
             if self._rule.audience is Audience.NODES and identity is not NODE:
@@ -167,6 +192,13 @@ class Guard:
             self._write("", context, "", error)
             raise
         return identity
+
+    def shown(self, context: Call) -> Shown | None:
+        """By what a caller is recognised, as long as that lasts; None: by nothing that can end."""
+        if self._rule.audience is Audience.PUBLIC:
+            return None
+        shown = self._gate.shown(context)
+        return shown if shown.token or shown.user else None
 
     async def recognised(self, shown: Shown, context: Call) -> Identity:
         """As `admit`, for what a session showed at its beginning."""
@@ -201,9 +233,12 @@ class Guard:
         try:
             answer = await method(request, context)
         except Exception as error:
-            self._write(identity.name, context, subject, error)
+            self._write(identity.name, context, subject, error, request)
             raise
-        self._gate.audit.record(identity.name, self._gate.clients.of(context), self._what, subject, "OK")
+        facts = _facts_of(request)
+        self._gate.audit.record(
+            identity.name, self._gate.clients.of(context), self._what, subject, "OK", facts
+        )
         return answer
 
     def _refused_part(
@@ -211,9 +246,10 @@ class Guard:
     ) -> None:
         self._write(identity.name, context, brief(key), error)
 
-    def _write(self, who: str, context: Call, subject: str, error: Exception) -> None:
+    def _write(self, who: str, context: Call, subject: str, error: Exception, request: object = None) -> None:
         outcome = error.reason if isinstance(error, LimeDBError) else code_of(error).name
-        self._gate.audit.record(who, self._gate.clients.of(context), self._what, subject, outcome)
+        facts = {**_facts_of(request), **_reason_of(error)}
+        self._gate.audit.record(who, self._gate.clients.of(context), self._what, subject, outcome, facts)
 
     async def _anybody(self, context: Call) -> Identity:
         """Who calls, where that is only written down."""
@@ -223,9 +259,24 @@ class Guard:
             return Identity("", ())
 
 
+def _facts_of(request: object) -> Facts:
+    """What a change gives away: the roles of a user, cut."""
+    roles = [role[:MOST_CHARACTERS] for role in [*getattr(request, "roles", ())][:MOST_ROLES]]
+    return {"roles": roles} if roles else {}
+
+
+def _reason_of(error: Exception) -> Facts:
+    """Why something was refused, as far as a text says it that holds no key and no token."""
+    if isinstance(error, UnauthenticatedError):
+        return {"reason": error.why}
+    if isinstance(error, PermissionDeniedError):
+        return {"reason": f"lacks {error.role}"}
+    return {}
+
+
 def _subject_of(request: object) -> str:
     """What a request is about: a key or prefix, cut; a node; a user."""
-    for name in ("key", "prefix", "start", "url", "name"):
+    for name in ("key", "prefix", "start", "url", "name", "node_url"):
         value = getattr(request, name, "")
         if isinstance(value, str) and value:
             return brief(value)

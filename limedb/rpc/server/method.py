@@ -25,7 +25,7 @@ from limedb.errors import MalformedRequestError, UnauthenticatedError
 from limedb.ports import Answer, CallTracing, Recorder
 from limedb.rpc.server import connect
 from limedb.rpc.server.clients import CALLER, Clients
-from limedb.rpc.server.gate import CHALLENGE, Guard
+from limedb.rpc.server.gate import CHALLENGE, Guard, Shown
 from limedb.rpc.server.limits import BATCHES, FREE, Limits, Taken
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
@@ -217,7 +217,7 @@ class Method:
         UnavailableError when the server stops: the behaviour may still answer earlier messages, and ends by
         raising the error. It counts its requests itself.
         """
-        requests = _Requests(self._message_of, context, self._streams)
+        requests = _Requests(self._message_of, context, self._streams, self._shown)
         await self._stream(lambda: self._behaviour(requests, context), context, False)
 
     async def _stream(
@@ -231,7 +231,8 @@ class Method:
         least = WATCH_BYTES if self._name in BUSY_STREAMS else STREAM_BYTES
         try:
             counted = await self._begin_stream(context, least)
-            async with self._streams.bound() if bounded else nullcontext(), aclosing(behave()) as responses:
+            bound = self._streams.bound(self._shown(context)) if bounded else nullcontext()
+            async with bound, aclosing(behave()) as responses:
                 async for response in responses:
                     data = await self._as_sent(_serialized(response))
                     if bounded and (size := max(least, STREAM_COPIES * len(data))) != counted.held.amount:
@@ -253,6 +254,10 @@ class Method:
             if counted is not None:
                 counted.release()
         self._record(self._name, "OK", (first or perf_counter()) - started)
+
+    def _shown(self, context: Context) -> Shown | None:
+        """By what the caller of a stream is recognised; None: by nothing that can end."""
+        return self._guard.shown(context) if self._guard is not None else None
 
     async def _begin_stream(self, context: Context, least: int) -> "_Counted":
         """Check who calls, and for whom the call is meant, and count the stream."""
@@ -332,15 +337,24 @@ class _Requests:
     """The messages that a stream's client sends."""
 
     def __init__(
-        self, message_of: Callable[[bytes], Awaitable[Message]], context: Context, streams: Streams
+        self,
+        message_of: Callable[[bytes], Awaitable[Message]],
+        context: Context,
+        streams: Streams,
+        shown_by: Callable[[Context], Shown | None],
     ) -> None:
         self._message_of, self._context, self._streams = message_of, context, streams
+        self._shown_by = shown_by
+        self._shown: Shown | None = None
+        self._is_begun = False
 
     def __aiter__(self) -> "_Requests":
         return self
 
     async def __anext__(self) -> Message:
-        async with self._streams.bound():
+        if not self._is_begun:  # only now is the caller recognised
+            self._shown, self._is_begun = self._shown_by(self._context), True
+        async with self._streams.bound(self._shown):
             data = await whole(self._context.read())
         if not isinstance(data, bytes):  # the end: the client half-closed
             raise StopAsyncIteration

@@ -84,6 +84,12 @@ def _watch(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
         need(identity, Role.WATCH, identity.may_all(Role.WATCH, span_of(request.prefix)))
 
 
+def _joins(identity: Identity, _request: object) -> None:
+    """A node is trusted with all keys, so it takes all roles to make one."""
+    need(identity, Role.OPERATOR, identity.has(Role.OPERATOR))
+    need(identity, Role.ADMIN, identity.may_all(Role.ADMIN, KeyRange()))
+
+
 _PUBLIC, _KNOWN, _NODES = Rule(Audience.PUBLIC), Rule(Audience.KNOWN), Rule(Audience.NODES)
 _BATCH = Rule(Audience.KNOWN, batch=True)
 _OPERATOR, _MEMBERSHIP = _anywhere(Role.OPERATOR), _anywhere(Role.OPERATOR, is_change=True)
@@ -129,6 +135,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "ListUsers": _anywhere(Role.ADMIN),
         "DeleteUser": _USERS,
         "RotateToken": _USERS,
+        "AddJoinToken": Rule(Audience.KNOWN, _joins, is_change=True),
+        "Join": Rule(Audience.PUBLIC, is_change=True),  # its message has a token of its own
     },
     "limedb.v1.DashboardService": {"GetAsset": _PUBLIC},
     "limedb.v1.GossipService": {"Exchange": _NODES},

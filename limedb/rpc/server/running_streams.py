@@ -7,11 +7,11 @@ Tested in tests/rpc/server/test_server.py and tests/rpc/server/test_health.py.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from time import perf_counter
 
-from limedb.errors import UnavailableError
+from limedb.errors import LimeDBError, UnavailableError
 
 QUIET_SECONDS_AT_MOST = 1.0
 """The longest time that a stopping server waits until no more calls come."""
@@ -27,7 +27,8 @@ class Streams:
     """
 
     def __init__(self) -> None:
-        self._limits: set[asyncio.Timeout] = set()
+        self._limits: dict[asyncio.Timeout, Hashable] = {}
+        self._errors: dict[asyncio.Timeout, LimeDBError] = {}
         self.is_ended = False
         self._last, self._refusing, self._waiting = 0.0, asyncio.Event(), 0
 
@@ -59,18 +60,33 @@ class Streams:
         self._refusing.set()
 
     @asynccontextmanager
-    async def bound(self) -> AsyncIterator[None]:
-        """Run a stream within the block. UnavailableError: the server stops."""
+    async def bound(self, shown: Hashable = None) -> AsyncIterator[None]:
+        """Run a stream within the block. shown: by what its caller was recognised; None: nobody was asked.
+        UnavailableError: the server stops; or the error of `end_of`.
+        """
         try:
             async with asyncio.timeout(0 if self.is_ended else None) as limit:
-                self._limits.add(limit)
+                self._limits[limit] = shown
                 yield
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise UnavailableError("the node is stopping; ask another one") from None
+            stopping = UnavailableError("the node is stopping; ask another one")
+            raise self._errors.get(limit, stopping) from None
         finally:
-            self._limits.discard(limit)
+            del self._limits[limit]
+            self._errors.pop(limit, None)
+
+    @property
+    def shown(self) -> set[Hashable]:
+        """By what the callers of running streams were recognised."""
+        return {shown for shown in self._limits.values() if shown is not None}
+
+    def end_of(self, shown: Hashable, error: LimeDBError) -> None:
+        """End the streams of those who are no longer recognised, with an error."""
+        for limit in [limit for limit, theirs in self._limits.items() if theirs == shown]:
+            self._errors[limit] = error
+            limit.reschedule(0)
 
     def end(self) -> None:
         """End the running streams, and any that begins later."""

@@ -15,11 +15,12 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
+from limedb.access.identities import FRESH_SECONDS
 from limedb.core.exposure import HEALTH_NAME
 from limedb.errors import ConfigError
 from limedb.ports import CallTracing, Recorder
 from limedb.rpc.server import connect, reflection
-from limedb.rpc.server.gate import Gate
+from limedb.rpc.server.gate import Gate, Shown
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.limits import Limits
 from limedb.rpc.server.memory import PEER_COPIES, Memory
@@ -84,6 +85,13 @@ def check_nothing(context: Context) -> None:
     """Let every call begin."""
 
 
+def _both(one: Check, other: Check) -> Check:
+    """Both checks, without a step more where one of them checks nothing."""
+    if check_nothing in (one, other):
+        return other if one is check_nothing else one
+    return all_of(one, other)
+
+
 def all_of(*checks: Check) -> Check:
     """A check that refuses what the first of some refuses that does."""
 
@@ -117,7 +125,7 @@ class Server:
     requests, answers and streams. gauge: of the process's memory. gate: asks who calls; None: everybody may.
     may_be_published: whether an Envoy that listens beyond loopback may send it requests.
     limits: of each client; None: there are none.
-    most_waiting: calls that wait for their turn.
+    most_waiting: calls that wait for their turn. always: the check of each call of a client.
     """
 
     def __init__(
@@ -129,8 +137,10 @@ class Server:
         may_be_published: bool = True,
         limits: Limits | None = None,
         most_waiting: int = MOST_WAITING_CALLS,
+        always: Check | None = None,
     ) -> None:
         self._gate, self._may_be_published = gate, may_be_published
+        self._always = always or check_nothing
         logging.getLogger("grpc._cython.cygrpc").addFilter(is_about_us)
         gauge = gauge or NoGauge()
         clock, large = (
@@ -178,7 +188,7 @@ class Server:
         the refusal of a call before it begins; None: accept all.
         """
         service, room = servicer.service, self._peers if of_peers else self._clients
-        check = check or check_nothing
+        check = _both(check_nothing if of_peers else self._always, check or check_nothing)
         if self._tracing is not None:
             streams = {method.name for method in service.methods if method.server_streaming}
             recorder = self._tracing.recorder(service.full_name, streams, recorder)
@@ -232,6 +242,14 @@ class Server:
             is_up = serving and (name != HEALTH_NAME or self._may_be_published)
             status = HealthCheckResponse.SERVING if is_up else HealthCheckResponse.NOT_SERVING
             await self.health.set(name, status)
+
+    async def look_at_callers(self) -> None:
+        """End the streams of callers that are no longer recognised, be they idle, until cancelled."""
+        while self._gate is not None:
+            await asyncio.sleep(FRESH_SECONDS)
+            for shown in self._streams.shown:
+                if isinstance(shown, Shown) and (error := await self._gate.look_again(shown)):
+                    self._streams.end_of(shown, error)
 
     async def stop(self, grace: float) -> None:
         """Take no more requests, end streams, and give running unary calls `grace` seconds to finish.

@@ -312,6 +312,30 @@ def test_a_peer_with_another_secret_is_logged_with_the_setting_once(caplog: pyte
     assert "CLUSTER_SECRET_FILE" in warned[0]
 
 
+def test_a_peer_with_another_secret_is_a_problem_until_it_knows_this_node() -> None:
+    strange = RemoteError("http://node2:8484", "UNAUTHENTICATED", "UNAUTHENTICATED", "not valid")
+    transport = Broken(strange)
+
+    async def scenario() -> tuple[list[str], list[str]]:
+        clock = VirtualClock()
+        view = ClusterView(NodeState(url_of(1), 1), clock, gossip_interval=1.0)
+        gossiper = Gossiper(view, transport, clock, interval=1.0, seeds=[url_of(2)], rng=Random(1))
+        task = asyncio.create_task(gossiper.run())
+        await asyncio.sleep(5)
+        before = [problem.text for problem in gossiper.problems()]
+        transport.errors = (UnavailableError("gone"),)
+        await asyncio.sleep(5)
+        after = [problem.text for problem in gossiper.problems()]
+        task.cancel()
+        await asyncio.wait([task])
+        return before, after
+
+    before, after = run_virtual(scenario())
+    assert len(before) == 1
+    assert before[0].startswith("http://node2:8484 takes this node for a stranger")
+    assert after == []
+
+
 def test_even_a_bug_ends_no_gossip(caplog: pytest.LogCaptureFixture) -> None:
     transport = Broken(KeyError("a bug"))
 
