@@ -1,9 +1,10 @@
-"""The client libraries of several checkouts, and redis-py, in turns: processor time of the client and of the nodes.
+"""The client libraries of several checkouts, and redis-py, in turns: processor time of client and nodes.
 
     python -m bench.library --what set before=/path/of/a/checkout after=.
 
-Each caller does one operation after another. It owns the turns, as `bench.compare` does for the nodes alone: nodes and
-client are of the same checkout. Redis stands beside them where it is installed, with appendfsync always.
+Each caller does one operation after another. It owns the turns, as `bench.compare` does for the nodes alone:
+nodes and client are of the same checkout. Redis stands beside them where it is installed, with appendfsync
+always.
 
 Tested in tests/benchmarks/test_library.py.
 """

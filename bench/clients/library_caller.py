@@ -2,9 +2,8 @@
 
     python bench/clients/library_caller.py limedb|redis HOST:PORT get|set CALLERS SECONDS
 
-It prints one line: operations, seconds, processor seconds. It is run as a file with the limedb of some checkout, so it
-uses nothing else of this project. It calls the same clients as the suite (`limedb_api`, `redis_api`), with their
-defaults; each answer is checked.
+It prints two lines, for the warm-up and for what counts: operations, seconds, processor seconds. It is run as
+a file with the limedb of some checkout, so it uses nothing else of this project. Each answer is checked.
 
 Tested in tests/benchmarks/test_library.py.
 """

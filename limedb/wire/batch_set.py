@@ -116,5 +116,5 @@ def request_class(wanted: Descriptor) -> type[Message]:
 
 _AS_BYTES = as_bytes(
     "limedb.wire.batch_set",
-    {kv_pb2.BatchSetRequest.DESCRIPTOR: ("writes",), kv_pb2.SessionRequest.DESCRIPTOR: ()},
+    {kv_pb2.BatchSetRequest: ("writes",), kv_pb2.SessionRequest: ()},
 )
