@@ -83,10 +83,11 @@ def main() -> None:
             for system in systems.values():
                 system.stop()
     for name, rounds in figures.items():
-        print(f"{name:12} {_row(rounds)}")
+        print(f"{name:12} {row(rounds)}")
 
 
-def _row(rounds: list[Measured]) -> str:
+def row(rounds: list[Measured]) -> str:
+    """The medians and spans of some rounds."""
     rates, client, server = (sorted(column) for column in zip(*rounds, strict=True))
     mid = statistics.median
     return (

@@ -83,9 +83,10 @@ class WaitingCalls:
                 yield self._reads.pop(kind)
         for kind, writes in [*self._writes.items()]:
             if may_send(writes):
-                yield self._writes.pop(kind)
+                del self._writes[kind]
                 if (later := self._later.pop(kind, None)) is not None:
                     self._writes[kind] = later
+                yield writes
 
     def take_all(self) -> list[Batch]:
         """Take out all batches."""
