@@ -164,7 +164,7 @@ class Node:
         self._stack.callback(self._clock.running.stop)
         self._aside = Aside()
         self._memory = Memory(max_memory_bytes(self._config), self._clock)
-        self._figures = Figures(self._clock, store, rest.streams())
+        self._figures = Figures(self._clock, store, rest.streams(), config.slow_request)
         telemetry = await self._start_telemetry(store)
         links = PeerLinks(
             lambda url: self._engine.view.address(url), self._clock, telemetry.tracing,
@@ -219,6 +219,7 @@ class Node:
             {
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
+                "the watch for pauses": self._figures.slow.watch_pauses,
                 "the watch over connections": Connections(self._encryption.ports).run,
                 **self._encryption.background,
                 "the watch over memory": watchman.run,

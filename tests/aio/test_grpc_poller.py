@@ -70,8 +70,10 @@ def test_only_lines_that_have_the_switch_get_it(
 
 SHOWN_WHEN_GRPC_IS_LOADED = """
 import os, sys
-seen = lambda event, args: event == "import" and args[0] == "grpc" and print(os.environ.get("GRPC_EXPERIMENTS"))
-sys.addaudithook(seen)
+def show(event, args):
+    if event == "import" and args[0] == "grpc":
+        print(os.environ.get("GRPC_EXPERIMENTS"))
+sys.addaudithook(show)
 import limedb.client
 """
 

@@ -29,5 +29,6 @@ def test_callers_of_a_checkouts_library_are_answered_and_both_sides_time_is_coun
 def test_a_row_has_medians_and_spans() -> None:
     rounds = [Measured(1000, 30, 7), Measured(3000, 10, 9), Measured(2000, 20, 8)]
     assert row(rounds) == (
-        "    2,000/s (1,000 to 3,000); µs of processor time: client 20.0 (10.0 to 30.0), server 8.0 (7.0 to 9.0)"
+        "    2,000/s (1,000 to 3,000); "
+        "µs of processor time: client 20.0 (10.0 to 30.0), server 8.0 (7.0 to 9.0)"
     )
