@@ -1,7 +1,7 @@
 """LimeDB beside bare echoes, etcd and Redis: one table, one JSON, one chart.
 
     python -m bench [--quick] [--docs]
-    python -m bench --grpcio | --telemetry | --tls | --scaling
+    python -m bench --grpcio | --telemetry | --tls | --scaling | --tail
 
 Real processes on loopback, on the disk of this folder; servers and clients share the cores. In each round
 every system is started, called in every way, and stopped; figures are the medians of the rounds. No system
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from bench import chart, docs, footprint, growth, grpcio, joining, scaling, table, telemetry, tls
+from bench import chart, docs, footprint, growth, grpcio, joining, scaling, table, tail, telemetry, tls
 from bench.goals import outcomes
 from bench.machine import describe
 from bench.results import Results
@@ -58,12 +58,13 @@ def main() -> None:
     parser.add_argument("--telemetry", action="store_true", help="only nodes with telemetry off and on")
     parser.add_argument("--tls", action="store_true", help="only nodes in the clear and with TLS")
     parser.add_argument("--scaling", action="store_true", help="only nodes with 1, 2, 4 and 8 clients")
+    parser.add_argument("--tail", action="store_true", help="only the slowest Sets at fixed rates, by stage")
     options = parser.parse_args()
     sizes = QUICK if options.quick else FULL
     rounds, seconds = options.rounds or sizes.rounds, options.seconds or sizes.seconds
     Path("build").mkdir(exist_ok=True)
     choose_poller()  # for the nodes and echoes that start below, and for the facts
-    parts = {"grpcio": grpcio, "telemetry": telemetry, "tls": tls, "scaling": scaling}
+    parts = {"grpcio": grpcio, "telemetry": telemetry, "tls": tls, "scaling": scaling, "tail": tail}
     if alone := [part for name, part in parts.items() if getattr(options, name)]:
         print("\n\n".join(part.table(rounds, seconds) for part in alone))
         return

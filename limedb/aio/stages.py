@@ -1,8 +1,8 @@
 """What a piece of work waited for, and when: collected on the way, read only where the work was slow.
 
 It owns the spans of the work that the running task belongs to. It must never judge or report:
-`observability/slow_requests.py` does. A span costs two looks at the clock and a tuple, and work that goes
-together shares its spans.
+`observability/slow_requests.py` does. A stage costs a look at the clock, and work that goes together shares
+its stages.
 
 Tested in tests/observability/test_slow_requests.py.
 
@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from time import perf_counter
 from typing import NamedTuple
 
-MOST_SPANS = 64
+MOST_CHAINS = 32
 """A task that outlives its work keeps the stages that it began with, and must not fill them forever."""
 
 
@@ -28,16 +28,25 @@ class Span(NamedTuple):
 class Stages:
     """The stages of some work, which began at a moment. name: of the work; empty: its method says enough."""
 
-    __slots__ = ("began", "name", "spans")
+    __slots__ = ("_chains", "began", "name")
 
     def __init__(self, name: str = "") -> None:
         self.name, self.began = name, perf_counter()
-        self.spans: list[Span] = []
+        self._chains: list[tuple[tuple[str, ...], tuple[float, ...]]] = []
 
-    def add(self, name: str, begin: float, end: float) -> None:
-        """Note a stage."""
-        if len(self.spans) < MOST_SPANS:
-            self.spans.append(Span(name, begin, end))
+    def add(self, names: tuple[str, ...], moments: tuple[float, ...]) -> None:
+        """Note stages that follow each other. moments: when each began, and when the last one ended."""
+        if len(self._chains) < MOST_CHAINS:
+            self._chains.append((names, moments))
+
+    def share(self, other: "Stages") -> None:
+        """Have the same stages as other work."""
+        self.began, self._chains = other.began, other._chains
+
+    @property
+    def spans(self) -> list[Span]:
+        """All stages."""
+        return [Span(*each) for names, moments in self._chains for each in zip(names, moments, moments[1:])]  # noqa: B905
 
 
 _CURRENT: ContextVar[Stages | None] = ContextVar("limedb-stages", default=None)
@@ -67,4 +76,4 @@ def join_stages(shared: Stages | None) -> None:
     if own is None or shared is None:
         _CURRENT.set(shared)
     else:
-        own.began, own.spans = shared.began, shared.spans
+        own.share(shared)

@@ -237,7 +237,7 @@ class Fanout:
                 applied = await self._replicas.at(node_url).apply(records, fence, deadline, copied)
             finally:
                 if (stages := current_stages()) is not None:
-                    stages.add(node_url, began, perf_counter())
+                    stages.add((node_url,), (began, perf_counter()))
             if len(share) == 1:
                 return (share[0].answer_in(applied, 0),)
             applied, starts = columns_of(applied), accumulate((len(a.records) for a in share), initial=0)

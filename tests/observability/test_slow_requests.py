@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import limedb
-from limedb.aio.stages import MOST_SPANS, begin_stages, current_stages, ensure_stages, join_stages
+from limedb.aio.stages import MOST_CHAINS, begin_stages, current_stages, ensure_stages, join_stages
 from limedb.observability.logs import JsonFormatter
 from limedb.observability.metrics import RequestStats
 from limedb.observability.slow_requests import MAX_A_SECOND, SESSION, SlowRequests
@@ -58,8 +58,8 @@ async def test_without_a_threshold_nothing_is_logged(caplog: pytest.LogCaptureFi
 async def test_a_line_has_the_stages_from_the_requests_start(caplog: pytest.LogCaptureFixture) -> None:
     slow = SlowRequests(0.1)
     group = begin_stages()
-    group.add("the disk", group.began + 0.01, group.began + 0.5)
-    group.add("before its time", group.began - 9, group.began - 8)
+    group.add(("others", "the disk"), (group.began, group.began + 0.01, group.began + 0.5))
+    group.add(("before its time",), (group.began - 9, group.began - 8))
 
     async def request() -> None:
         join_stages(group)
@@ -69,10 +69,12 @@ async def test_a_line_has_the_stages_from_the_requests_start(caplog: pytest.LogC
     (facts,) = facts_of(caplog)
     stages = facts["stages"]
     assert isinstance(stages, list)
-    assert [stage["stage"] for stage in stages] == ["until sent", "the disk"]
-    assert [round(stage["at"]) for stage in stages] == [0, 210]
-    assert [round(stage["ms"]) for stage in stages] == [200, 490]
-    assert "until sent 200.0 from 0.0, the disk 490.0 from 210.0" in caplog.messages[0]
+    assert [stage["stage"] for stage in stages] == ["until sent", "others", "the disk"]
+    assert [round(stage["at"]) for stage in stages] == [0, 200, 210]
+    assert [round(stage["ms"]) for stage in stages] == [200, 10, 490]
+    assert (
+        "until sent 200.0 from 0.0, others 10.0 from 200.0, the disk 490.0 from 210.0" in caplog.messages[0]
+    )
 
 
 async def test_streams_are_not_slow_but_requests_of_a_session_are(caplog: pytest.LogCaptureFixture) -> None:
@@ -134,7 +136,7 @@ async def test_work_has_stages_of_its_own_and_its_tasks_share_them() -> None:
     async def part() -> None:
         stages = current_stages()
         assert stages is not None
-        stages.add("part", 1.0, 2.0)
+        stages.add(("part",), (1.0, 2.0))
 
     async def other() -> None:
         begin_stages("other")
@@ -147,9 +149,9 @@ async def test_work_has_stages_of_its_own_and_its_tasks_share_them() -> None:
 
 def test_stages_that_outlive_their_work_do_not_grow_forever() -> None:
     stages = begin_stages()
-    for _ in range(MOST_SPANS + 9):
-        stages.add("again", 1.0, 2.0)
-    assert len(stages.spans) == MOST_SPANS
+    for _ in range(MOST_CHAINS + 9):
+        stages.add(("again",), (1.0, 2.0))
+    assert len(stages.spans) == MOST_CHAINS
 
 
 def test_a_line_of_json_has_the_facts_as_fields(caplog: pytest.LogCaptureFixture) -> None:

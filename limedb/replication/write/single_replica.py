@@ -44,7 +44,7 @@ class SingleReplica:
             return error
         finally:
             if (stages := current_stages()) is not None:
-                stages.add(url, began, perf_counter())
+                stages.add((url,), (began, perf_counter()))
 
 
 def acks_of(job: PendingWrite, url: str, answer: Applied | LimeDBError) -> ReplicaAcks:

@@ -43,6 +43,9 @@ CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_ITEMS = 50_000
 """Bytes of log, and keys, at which a checkpoint begins; at twice as many, writes wait for it."""
 _NOTHING = WritePlan({}, [], 0)
+_LOGGED = "others to join", "the log's thread", "the disk", "its turn on the loop"
+_DIRECT = "others to join", "the tables"
+"""What a write waits for, on either way."""
 _GROUP_BYTES = 32 << 20
 """A group of the direct way: one transaction must not hold memory or callers for long."""
 
@@ -349,13 +352,10 @@ class WritePath:
 def _note(stages: Stages, job: WriteGroup, queued_at: float) -> None:
     """Note what a job waited for, in the order of its way."""
     now = perf_counter()
-    stages.add("others to join", queued_at, job.submitted_at or now)
     if job.synced_at:
-        stages.add("the log's thread", job.submitted_at, job.taken_at)
-        stages.add("the disk", job.taken_at, job.synced_at)
-        stages.add("its turn on the loop", job.synced_at, now)
-    elif job.submitted_at:
-        stages.add("the tables", job.submitted_at, now)
+        stages.add(_LOGGED, (queued_at, job.submitted_at, job.taken_at, job.synced_at, now))
+    else:
+        stages.add(_DIRECT, (queued_at, job.submitted_at or now, now))
 
 
 def _resolve(waiter: "asyncio.Future[T]", value: T) -> None:
