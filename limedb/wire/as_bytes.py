@@ -3,10 +3,10 @@
 It owns how such a class is made from the contract. It must never change what goes over the wire.
 
 A message within a message is written as bytes are, so a message that declares a field as bytes reads and
-writes the same. protobuf then cuts and joins the items, and whoever needs one parses it.
+writes the same. protobuf then cuts and joins the items, and an item is parsed only where it is needed.
 https://protobuf.dev/programming-guides/encoding/#submessages
 
-Tested in tests/wire/test_batch_set.py and tests/client/test_batch_bytes.py.
+Tested in tests/client/test_batch_bytes.py.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Writes and their results as bytes: what the messages of the contract say, or read as these."""
+"""Writes and their results as bytes: what the messages of the contract say, or read as these.
+
+Tests limedb/wire/as_bytes.py, too.
+"""
 
 import pytest
 from google.protobuf.message import DecodeError
