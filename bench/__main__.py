@@ -1,7 +1,7 @@
 """LimeDB beside bare echoes, etcd and Redis: one table, one JSON, one chart.
 
     python -m bench [--quick] [--docs]
-    python -m bench --grpcio | --telemetry | --security | --scaling | --overload
+    python -m bench --grpcio | --telemetry | --security | --scaling | --overload | --tail
 
 Real processes on loopback, on the disk of this folder; servers and clients share the cores. In each round
 every system is started, called in every way, and stopped; figures are the medians of the rounds. No system
@@ -27,6 +27,7 @@ from bench import (
     scaling,
     security,
     table,
+    tail,
     telemetry,
 )
 from bench.goals import outcomes
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument(
         "--overload", action="store_true", help="only nodes under three times the load that they carry"
     )
+    parser.add_argument("--tail", action="store_true", help="only the slowest Sets at fixed rates, by stage")
     options = parser.parse_args()
     sizes = QUICK if options.quick else FULL
     rounds, seconds = options.rounds or sizes.rounds, options.seconds or sizes.seconds
@@ -84,6 +86,7 @@ def main() -> None:
         "security": security,
         "scaling": scaling,
         "overload": overload,
+        "tail": tail,
     }
     if alone := [part for name, part in parts.items() if getattr(options, name)]:
         print("\n\n".join(part.table(rounds, seconds) for part in alone))

@@ -40,6 +40,16 @@ class Checkout:
         self._ports = [steady_port() for _ in range(nodes)]
         self._processes = Processes(folder)
 
+    @property
+    def address(self) -> str:
+        """Where clients call: the first node."""
+        return f"{LOOPBACK}:{self._ports[0]}"
+
+    @property
+    def pids(self) -> list[int]:
+        """The nodes' processes."""
+        return self._processes.pids
+
     def start(self) -> None:
         """Start the nodes, and return once all are members."""
         for port in self._ports:
@@ -57,12 +67,12 @@ class Checkout:
 
     def fill(self, load: "Load") -> None:
         """Store all keys."""
-        asyncio.run(_fill(f"{LOOPBACK}:{self._ports[0]}", load))
+        asyncio.run(_fill(self.address, load))
 
     def measure(self, load: "Load", seconds: float) -> tuple[float, float]:
         """Microseconds of processor time that all nodes take for a key, and keys a second."""
         before, began = used_seconds(self._processes.pids), time.monotonic()
-        keys = asyncio.run(load.run(f"{LOOPBACK}:{self._ports[0]}", seconds))
+        keys = asyncio.run(load.run(self.address, seconds))
         used = used_seconds(self._processes.pids) - before
         return 1e6 * used / keys, keys / (time.monotonic() - began)
 

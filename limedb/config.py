@@ -57,6 +57,7 @@ class Config:
     max_memory: int
     log_level: str
     log_format: str
+    slow_request: float
     tls_cert: Path | None
     tls_key: Path | None
     tls_ca: Path | None
@@ -354,6 +355,8 @@ SETTINGS = (
     Setting("LOG_LEVEL", _choice("debug", "info", "warning", "error"), "info",
         "The lowest level that is logged."),
     Setting("LOG_FORMAT", _choice("text", "json"), "text", "Lines for people, or JSON objects."),
+    Setting("SLOW_REQUEST", _duration_or_off(0.001, 600), "500ms", """A request that takes longer is logged,
+        with what it waited for, 20 lines a second at most; 0 for never."""),
     Setting("TLS_CERT", _file, "", """The node's certificate, with those between it and the CA: PEM, as
         `limedb certs node` makes it. Clients and other nodes are then served with TLS 1.3. The files are read
         again when they change."""),

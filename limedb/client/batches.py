@@ -1,7 +1,6 @@
 """Batches: the calls that travel in one request, and the callers that wait for their outcomes.
 
-It owns how requests are made and answers are read; protobuf messages stay in this module. It must never know
-how a batch travels.
+It owns which calls share a request, and to whom an outcome belongs. It must never know how a batch travels.
 
 Tested in tests/client/test_patience.py and tests/client/test_client.py.
 """
@@ -12,7 +11,8 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from limedb.client.outcomes import MISSING, NoAnswer, Outcome, Receipt, Stored
+from limedb.client.batch_bytes import write_request, write_results, writes_of
+from limedb.client.outcomes import MISSING, NoAnswer, Outcome
 from limedb.errors import InvalidRequestError, LimeDBError, RemoteError, ResponseTooLargeError
 from limedb.wire.status import item_error
 from limedbpb.v1 import kv_pb2, record_pb2
@@ -84,7 +84,9 @@ class Batch(ABC):
 
     @abstractmethod
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
-        """Return the outcome of each item, from the answer. LimeDBError: the node refused it as a whole."""
+        """Return the outcome of each item, from the answer. LimeDBError: the node refused it as a whole.
+        DecodeError: an item of the answer is no result.
+        """
 
     @abstractmethod
     def halves(self) -> "tuple[Batch, Batch]":
@@ -92,7 +94,8 @@ class Batch(ABC):
 
     def take(self, address: str, response: kv_pb2.SessionResponse) -> "tuple[Batch, ...]":
         """Pass on what the answer says. Return the batches to send instead, where the node refused it because
-        of one of its items or because of its size.
+        of one of its items or because of its size. DecodeError, with nothing passed on: an item of the
+        answer is no result.
         """
         try:
             outcomes = self.outcomes(address, response)
@@ -149,52 +152,56 @@ class Reads(Batch):
 
 
 class Writes(Batch):
-    """Keys to store or delete, each once."""
+    """Keys to store or delete, each once. items: each the bytes of a BatchWrite. may_repeat: whether each has
+    an idempotency key.
+    """
 
-    __slots__ = ("known", "messages")
+    __slots__ = ("_may_repeat", "items", "known")
 
     def __init__(
         self, level: record_pb2.Consistency, timeout: float, gathering: Gathering | None = None
     ) -> None:
         super().__init__(level, timeout, gathering)
-        self.messages: list[kv_pb2.BatchWrite] = []
+        self.items: list[bytes] = []
         self.known: set[str] = set()
+        self._may_repeat = True
 
     @property
     @override
     def may_repeat(self) -> bool:
-        return all(write.idempotency_key for write in self.messages)
+        return self._may_repeat
 
-    def add(self, write: kv_pb2.BatchWrite, future: "asyncio.Future[Outcome] | None" = None) -> None:
+    def add(
+        self, key: str, item: bytes, may_repeat: bool, future: "asyncio.Future[Outcome] | None" = None
+    ) -> None:
         """Add a write, with a future of its own unless there is a gathering."""
-        key = write.key
         self.keys.append(key)
         self.known.add(key)
-        self.messages.append(write)
+        self.items.append(item)
         if future is not None:
             self.futures.append(future)
-        self.size += len(write.value) or len(write.blob)
+        self.size += len(item)
+        if not may_repeat:
+            self._may_repeat = False
 
     @override
     def request(self, number: int) -> bytes:
-        writes = kv_pb2.BatchSetRequest(writes=self.messages, consistency=self.level)
-        request = kv_pb2.SessionRequest(id=number, timeout_ms=self._milliseconds(), batch_set=writes)
-        return request.SerializeToString()
+        return write_request(number, self._milliseconds(), self.items, self.level)
 
     @override
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
-        results = response.batch_set.results
+        results = write_results(response)
         if len(results) != len(self.keys):
             raise _refusal(address, response)
-        return [_written(address, result) for result in results]
+        return writes_of(address, results)
 
     @override
     def halves(self) -> "tuple[Batch, Batch]":
         middle, parts = len(self.keys) // 2, []
         for cut in (slice(None, middle), slice(middle, None)):
             part = Writes(self.level, self.timeout, self.gathering)
-            part.keys, part.futures, part.messages = self.keys[cut], self.futures[cut], self.messages[cut]
-            part.known = set(part.keys)
+            part.keys, part.futures, part.items = self.keys[cut], self.futures[cut], self.items[cut]
+            part.known, part._may_repeat = set(part.keys), self._may_repeat
             parts.append(part)
         return parts[0], parts[1]
 
@@ -206,13 +213,6 @@ def _read(address: str, result: kv_pb2.BatchGetResult) -> Outcome:
     if result.HasField("error"):
         return item_error(address, result.error, result.failure)
     return MISSING
-
-
-def _written(address: str, result: kv_pb2.BatchSetResult) -> Outcome:
-    if result.HasField("error"):
-        return item_error(address, result.error, result.failure)
-    receipt = result.receipt
-    return Stored(Receipt(receipt.version, receipt.epoch, receipt.acked, receipt.replicas), result.existed)
 
 
 def _refusal(address: str, response: kv_pb2.SessionResponse) -> LimeDBError:

@@ -4,8 +4,8 @@ It owns the functions that callers see, and turns outcomes into results and erro
 streams.
 """
 
-import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from time import monotonic, time
 from typing import TypeVar, cast, overload
 
 from limedb.client.arguments import (
@@ -27,6 +27,7 @@ from limedb.client.arguments import (
     seconds_of,
     token_of,
 )
+from limedb.client.batch_bytes import deleting, marked, storing
 from limedb.client.feeds import Feed, Watch, singly
 from limedb.client.node_connection import NodeConnection
 from limedb.client.opening import Openable
@@ -45,8 +46,7 @@ from limedb.errors import (
 )
 from limedb.tls.bearer import Token
 from limedb.tls.target import ClientTls
-from limedb.wire.expiry import expire_at as set_moment
-from limedbpb.v1 import kv_pb2, record_pb2
+from limedbpb.v1 import record_pb2
 
 D = TypeVar("D")
 
@@ -136,14 +136,15 @@ class Client(Openable):
         key; neither: forever.
         """
         moment = 0 if expires_at is None else moment_ms(expires_at)
-        job = self._storing(key, value, milliseconds(ttl), moment)
-        return (await self._write(job, consistency, timeout)).receipt
+        write = _storing(key, value, milliseconds(ttl), moment)
+        return (await self._write(key, write, consistency, timeout)).receipt
 
     async def delete(
         self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
     ) -> bool:
         """Delete a key; return whether it had a value."""
-        return (await self._write(self._deleting(key), consistency, timeout)).existed
+        check_key(key)
+        return (await self._write(key, deleting(key), consistency, timeout)).existed
 
     async def get_many(
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
@@ -173,7 +174,8 @@ class Client(Openable):
         refused: dict[str, LimeDBError] = {}
         for key, value in values.items():
             try:
-                jobs[key] = self._storing(key, value, lives.get(key, 0), ends.get(key, 0))
+                write = _storing(key, value, lives.get(key, 0), ends.get(key, 0))
+                jobs[key] = PendingCall(key, write, self._once())
             except ValueTooLargeError as error:
                 refused[key] = error
         outcomes = await self._carry(jobs, consistency, timeout, refused)
@@ -185,7 +187,7 @@ class Client(Openable):
         """Delete many keys; return how many had a value. PartialFailureError: some failed; its `errors` say
         which, and whether they may have been deleted.
         """
-        jobs = {key: self._deleting(key) for key in keys_of(keys)}
+        jobs = {key: PendingCall(key, deleting(key), self._once()) for key in keys_of(keys)}
         outcomes = await self._carry(jobs, consistency, timeout)
         return sum(done.existed for done in outcomes.values() if isinstance(done, Stored))
 
@@ -287,41 +289,30 @@ class Client(Openable):
 
     # --- writing
 
-    async def _write(self, job: PendingCall, consistency: Consistency, timeout: Duration | None) -> Stored:
+    async def _write(
+        self, key: str, write: bytes, consistency: Consistency, timeout: Duration | None
+    ) -> Stored:
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
         executor = self._opened()
-        node, deadline = executor.routing.pick(job.key), executor.time() + limit
-        if node is not None and job.write is not None:
-            job.outcome = await node.write(job.write, level, limit)
-        if not isinstance(job.outcome, Stored):
-            await executor.carry_on(job, node, level, deadline)
-            if (error := job.error()) is not None:
-                raise error
+        began, now, once = monotonic(), executor.time(), self._once()
+        node, outcome = executor.routing.pick(key), None
+        if node is not None:
+            item = marked(write, once, 0) if once else write
+            outcome = await node.write(key, item, bool(once), level, limit)
+            if isinstance(outcome, Stored):
+                return outcome
+        job = PendingCall(key, write, once, began)
+        if outcome is not None:
+            job.outcome = outcome
+        await executor.carry_on(job, node, level, now + limit)
+        if (error := job.error()) is not None:
+            raise error
         return cast("Stored", job.outcome)
 
-    def _storing(self, key: str, value: Value, ttl_ms: int, moment: int) -> PendingCall:
-        check_key(key)
-        check_value(key, value)
-        if ttl_ms and moment:
-            raise InvalidRequestError(f"key {brief(key)} has a ttl and an expires_at: give one of them")
-        if isinstance(value, str):
-            write = kv_pb2.BatchWrite(key=key, value=value, ttl_ms=ttl_ms)
-        else:
-            write = kv_pb2.BatchWrite(key=key, blob=value, ttl_ms=ttl_ms)
-        if moment:
-            set_moment(write, moment, int(time.time() * 1000))
-        return self._marked(key, write)
-
-    def _deleting(self, key: str) -> PendingCall:
-        check_key(key)
-        return self._marked(key, kv_pb2.BatchWrite(key=key, delete=True))
-
-    def _marked(self, key: str, write: kv_pb2.BatchWrite) -> PendingCall:
-        """Return the call of a write, with an idempotency key where the client is idempotent."""
-        if self._idempotent:
-            write.idempotency_key = new_key()
-        return PendingCall(key, write, self._idempotent)
+    def _once(self) -> bytes:
+        """The idempotency key of a new write; empty: the client is not idempotent."""
+        return new_key() if self._idempotent else b""
 
     # --- many
 
@@ -342,6 +333,14 @@ class Client(Openable):
         if errors:
             raise PartialFailureError(errors, len(jobs) + len(refused or {}))
         return {key: job.outcome for key, job in jobs.items()}
+
+
+def _storing(key: str, value: Value, ttl_ms: int, moment: int) -> bytes:
+    check_key(key)
+    check_value(key, value)
+    if ttl_ms and moment:
+        raise InvalidRequestError(f"key {brief(key)} has a ttl and an expires_at: give one of them")
+    return storing(key, value, ttl_ms, moment, int(1000 * time()) if moment else 0)
 
 
 async def _read_on(

@@ -15,6 +15,7 @@ import os
 import sys
 from typing import NoReturn
 
+from limedb.aio.grpc_poller import choose_poller
 from limedb.errors import ClientStateError
 
 ASYNC_USE = "use it with `async with`, or await its open()"
@@ -44,6 +45,7 @@ class Forks:
 
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC reads it when it is loaded
+choose_poller()  # likewise
 
 FORKS = Forks()
 """Of this process: a module's state, since forks ask for no object."""

@@ -1,6 +1,6 @@
-"""A node as the client sees it: how it is reached, whether it is up, and which calls wait to be sent to it.
+"""A node as the client sees it: how it is reached, whether it is up, and when waiting calls are sent to it.
 
-It owns the channel, the sessions on it, and the batches that calls of one turn of the loop share. It must
+It owns the channel, the sessions on it, and how long calls wait for others to share their batch. It must
 never retry a batch: the executor does that, mostly at another node.
 
 Tested in tests/client/test_failures.py and tests/client/test_routing.py.
@@ -8,7 +8,6 @@ Tested in tests/client/test_failures.py and tests/client/test_routing.py.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,25 +15,30 @@ import grpc
 
 from limedb.aio.retrying import Budget, Pauses
 from limedb.client.asked_cluster import AskedCluster
-from limedb.client.batches import MAX_ITEMS, Batch, Reads, Writes
+from limedb.client.batches import Batch
 from limedb.client.denials import denial_of
 from limedb.client.outcomes import NoAnswer, Outcome
 from limedb.client.stream import Stream
+from limedb.client.waiting_calls import WaitingCalls
 from limedb.core.round_trips import RoundTrips
 from limedb.errors import ConfigError, TokenFunctionError, UnauthenticatedError, WrongClusterError
 from limedb.tls.dialling import open_aio_channel
 from limedb.tls.target import Target
 from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
-from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, record_pb2
 
 log = logging.getLogger(__name__)
 
-IN_FLIGHT = 3
-"""With this many unanswered batches on a session, calls wait for others to join them: so batches grow as a
-node gets busy.
+FEW_CALLS = 12
+"""So many reads, or writes, may be unanswered on a session in batches of their own. Where there would be
+more, they wait for an answer, so that all of them share one batch: a batch costs client and node more than
+its calls do.
 """
 HOLD_SECONDS = 0.002
-"""The longest time that a batch waits for more calls, so that a slow answer delays nothing else."""
+"""How long calls wait for an answer at most, so that a slow one delays nothing else. Where answers usually
+take longer, calls wait as long as these do, but no longer than:
+"""
+LONGEST_HOLD_SECONDS = 0.02
 MAX_IN_FLIGHT = 48
 """With this many unanswered batches on a session, the client sends no more; a node stops reading soon after.
 """
@@ -59,8 +63,6 @@ STALL_SECONDS = 0.2
 """Where a ping overruns its time by more than this, this process stood still itself."""
 FIRST_PROBE_SECONDS = 0.05
 """The first pause, roughly, before a node that is down is probed again; pauses grow."""
-
-Key = tuple[record_pb2.Consistency, float]
 
 
 class NodeConnection:
@@ -95,9 +97,7 @@ class NodeConnection:
         self._target, self._shown = target, target.tls.read() if target.tls else None
         self._open_channel()
         self._streams: list[Stream] = []
-        self._reads: dict[Key, Reads] = {}
-        self._writes: dict[Key, Writes] = {}
-        self._full: deque[Batch] = deque()
+        self._waiting = WaitingCalls(self._loop, self._flush_soon)
         self._flushing: asyncio.Handle | None = None
         self._hold: asyncio.TimerHandle | None = None
         self._look: asyncio.TimerHandle | None = None
@@ -107,38 +107,20 @@ class NodeConnection:
 
     def read(self, key: str, level: record_pb2.Consistency, timeout: float) -> "asyncio.Future[Outcome]":
         """Read a key, together with the other reads of this turn; return its outcome."""
-        batch = self._reads.get((level, timeout))
-        if batch is None:
-            batch = self._reads[level, timeout] = Reads(level, timeout)
-            self._flush_soon()
-        future: asyncio.Future[Outcome] = self._loop.create_future()
-        batch.keys.append(key)
-        batch.futures.append(future)
-        if len(batch.keys) >= MAX_ITEMS:
-            self._full.append(self._reads.pop((level, timeout)))
-        return future
+        return self._waiting.read(key, level, timeout)
 
     def write(
-        self, write: kv_pb2.BatchWrite, level: record_pb2.Consistency, timeout: float
+        self, key: str, item: bytes, may_repeat: bool, level: record_pb2.Consistency, timeout: float
     ) -> "asyncio.Future[Outcome]":
         """Write, together with the other writes of this turn; return its outcome. A batch has each key once,
-        so that each write has an outcome of its own.
+        so that each write has an outcome of its own. item: the bytes of a BatchWrite; may_repeat: it has an
+        idempotency key.
         """
-        batch = self._writes.get((level, timeout))
-        if batch is not None and (batch.is_full or write.key in batch.known):
-            self._full.append(batch)
-            batch = None
-        if batch is None:
-            batch = self._writes[level, timeout] = Writes(level, timeout)
-            self._flush_soon()
-        future: asyncio.Future[Outcome] = self._loop.create_future()
-        batch.add(write, future)
-        return future
+        return self._waiting.write(key, item, may_repeat, level, timeout)
 
     def send(self, batch: Batch) -> None:
         """Send a batch that is complete."""
-        self._full.append(batch)
-        self._flush_soon()
+        self._waiting.add(batch)
 
     async def ping(self, timeout: float) -> bool:
         """Return whether it answers that it takes requests of this cluster; update url and reason. timeout:
@@ -204,7 +186,7 @@ class NodeConnection:
     @property
     def is_idle(self) -> bool:
         """Whether no call waits or is unanswered."""
-        return not (self._reads or self._writes or self._full or any(s.in_flight for s in self._streams))
+        return not (self._waiting or any(stream.in_flight for stream in self._streams))
 
     # --- sending
 
@@ -227,25 +209,36 @@ class NodeConnection:
     def _flush_now(self, held: bool) -> None:
         if not self.is_up:
             self._fail_waiting(self.reason)
-        elif not self._send_waiting(MAX_IN_FLIGHT if held else IN_FLIGHT) and self._hold is None:
-            self._hold = self._loop.call_later(HOLD_SECONDS, self._flush_held)
+        elif self._send_waiting(held):
+            if self._hold is not None:
+                self._hold.cancel()
+                self._hold = None
+        elif self._hold is None:
+            usual = max((stream.usual_seconds for stream in self._streams), default=0.0)
+            hold = min(max(HOLD_SECONDS, usual), LONGEST_HOLD_SECONDS)
+            self._hold = self._loop.call_later(hold, self._flush_held)
         if self._look is None and self._streams:
             self._look = self._loop.call_later(LOOK_SECONDS, self._watch)
 
-    def _send_waiting(self, bound: int) -> bool:
-        """Send waiting batches while sessions have fewer than `bound` under way; return whether all were
-        sent. Full batches don't wait for more.
+    def _send_waiting(self, held: bool) -> bool:
+        """Send waiting batches; return whether all were sent. held: they have waited long enough for others;
+        full batches don't wait for more.
         """
-        while self._full:
-            if (stream := self._stream()).in_flight >= MAX_IN_FLIGHT:
-                return False
-            stream.send(self._full.popleft())
-        for waiting in (self._reads, self._writes):
-            while waiting:
-                if (stream := self._stream()).in_flight >= bound:
-                    return False
-                stream.send(waiting.popitem()[1])
-        return True
+        for batch in self._waiting.full(self._has_room):
+            self._stream().send(batch)
+        for batch in self._waiting.others(self._has_room if held else self._may_go):
+            self._stream().send(batch)
+        return not self._waiting
+
+    def _has_room(self, _batch: Batch) -> bool:
+        return self._stream().in_flight < MAX_IN_FLIGHT
+
+    def _may_go(self, batch: Batch) -> bool:
+        """Whether a batch need not wait for an answer."""
+        stream = self._stream()
+        unanswered = stream.unanswered(batch.__class__)
+        is_usual = not unanswered or unanswered + len(batch.keys) <= FEW_CALLS
+        return is_usual and stream.in_flight < MAX_IN_FLIGHT
 
     def _flush_held(self) -> None:
         self._hold = None
@@ -254,7 +247,7 @@ class NodeConnection:
     def _answered(self) -> None:
         """Let the calls that an answer woke up join the waiting ones, then send them."""
         self._budget.earn()
-        if self._reads or self._writes or self._full:
+        if self._waiting:
             self._flush_soon()
 
     def _stream(self) -> Stream:
@@ -269,11 +262,7 @@ class NodeConnection:
         return min(self._streams, key=lambda stream: stream.in_flight)
 
     def _fail_waiting(self, reason: str) -> None:
-        batches = [*self._full, *self._reads.values(), *self._writes.values()]
-        self._full.clear()
-        self._reads.clear()
-        self._writes.clear()
-        for batch in batches:
+        for batch in self._waiting.take_all():
             batch.resolve_all(NoAnswer(self.address, reason, begun=False))
 
     def _open_channel(self) -> None:

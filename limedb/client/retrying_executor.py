@@ -10,27 +10,37 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from limedb.aio.retrying import Retries, asked_pause, tried_words
+from limedb.client.batch_bytes import marked
 from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import NoAnswer, Outcome, RetryPolicy, again, asked_seconds, error_of, is_unknown
 from limedb.client.routing import Routing
 from limedb.errors import LimeDBError
-from limedbpb.v1 import kv_pb2, record_pb2
+from limedbpb.v1 import record_pb2
 
 
 class PendingCall:
-    """A call for one key. write: the write; None: it is a read. repeatable: nodes apply the write once,
-    however often it is sent. tries: how many so far, since `began` (seconds, monotonic). outcome: the last
-    one; unknown: the first that left open whether it was written.
+    """A call for one key. write: the bytes of a BatchWrite; None: it is a read. once: the idempotency key, by
+    which nodes apply the write once, however often it is sent; empty: they don't. tries: how many so far,
+    since `began` (seconds, monotonic). outcome: the last one; unknown: the first that left open whether it
+    was written.
     """
 
-    __slots__ = ("began", "key", "outcome", "repeatable", "tries", "unknown", "write")
+    __slots__ = ("_attempt", "began", "key", "once", "outcome", "tries", "unknown", "write")
 
-    def __init__(self, key: str, write: kv_pb2.BatchWrite | None = None, repeatable: bool = False) -> None:
-        self.key, self.write, self.repeatable = key, write, repeatable
+    def __init__(
+        self, key: str, write: bytes | None = None, once: bytes = b"", began: float | None = None
+    ) -> None:
+        self.key, self.write, self.once = key, write, once
         self.outcome: Outcome = NoAnswer("", "there was no time to send it", begun=False)
         self.unknown: Outcome | None = None
-        self.tries, self.began = 0, time.monotonic()
+        self.tries, self.began, self._attempt = 0, time.monotonic() if began is None else began, 0
+
+    @property
+    def item(self) -> bytes:
+        """The BatchWrite of the next try."""
+        assert self.write is not None  # noqa: S101 (a read has none)
+        return marked(self.write, self.once, self._attempt) if self.once else self.write
 
     def take(self, outcome: Outcome) -> RetryPolicy:
         """Take the outcome of a try; return whether to try again."""
@@ -40,19 +50,18 @@ class PendingCall:
             return again(outcome, is_write=False, repeatable=False)
         if is_unknown(outcome):
             self.unknown = self.unknown or outcome
-        if self.repeatable:
+        if self.once:
             self._mark()
-        return again(outcome, is_write=True, repeatable=self.repeatable)
+        return again(outcome, is_write=True, repeatable=bool(self.once))
 
     def _mark(self) -> None:
         """Prepare the next try. While an earlier one may have written, each gets a number of its own; with a
         number, any error leaves open whether it was written. Otherwise the next one is a new write.
         """
-        assert self.write is not None  # noqa: S101 (only writes are repeatable)
         if self.unknown is not None:
-            self.write.attempt += 1
+            self._attempt += 1
         else:
-            self.write.idempotency_key = new_key()
+            self.once = new_key()
 
     def error(self) -> LimeDBError | None:
         """Return the error that the caller gets; None: the call succeeded."""
@@ -204,6 +213,5 @@ def _batches(
         if writes.is_full:
             yield writes
             writes = Writes(level, timeout, gathering)
-        assert job.write is not None  # noqa: S101 (all are of one kind)
-        writes.add(job.write)
+        writes.add(job.key, job.item, bool(job.once))
     yield writes

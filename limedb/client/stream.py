@@ -14,16 +14,18 @@ from collections.abc import Callable
 import grpc
 from google.protobuf.message import DecodeError
 
+from limedb.client.batch_bytes import response_of
 from limedb.client.batches import Batch
 from limedb.client.denials import is_denial
 from limedb.client.outcomes import NoAnswer
 from limedb.errors import InvalidRequestError
 from limedb.wire.cluster_header import Metadata
 from limedb.wire.status import remote_error
-from limedbpb.v1 import kv_pb2
 
 log = logging.getLogger(__name__)
 
+NEWEST = 0.2
+"""How much the newest answer counts in the time that answers usually take."""
 METHOD = "/limedb.v1.KVService/Session"
 
 
@@ -41,7 +43,7 @@ class Stream:
     """A session with the node at an address. metadata: names the cluster. ended: called with the
     reason when the session ends by itself.
 
-    heard: when the last answer came, in seconds of the loop's clock.
+    heard: when the last answer came, in seconds of the loop's clock. usual_seconds: how long answers take.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Stream:
         self._wake: asyncio.Future[None] | None = None
         self._number = 0
         self.heard = self._loop.time()
+        self.usual_seconds = 0.0
         self.answered: Callable[[], None] = _nothing
         call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(METHOD)(metadata=metadata)
         self._call, self._channel = call, channel
@@ -67,6 +70,10 @@ class Stream:
     def in_flight(self) -> int:
         """The number of unanswered batches."""
         return len(self._sent)
+
+    def unanswered(self, kind: type[Batch]) -> int:
+        """How many calls in batches of a kind are unanswered."""
+        return sum(len(sent.batch.keys) for sent in self._sent.values() if sent.batch.__class__ is kind)
 
     @property
     def silent_since(self) -> float:
@@ -151,15 +158,21 @@ class Stream:
 
     def _take(self, data: bytes) -> None:
         self.heard = self._loop.time()
-        response = kv_pb2.SessionResponse.FromString(data)
+        response = response_of(data)
         sent = self._sent.pop(response.id, None)
         if sent is not None and is_denial(response):
             sent.timer.cancel()
             sent.batch.resolve_all(NoAnswer(self._address, response.error.message, begun=False))
             self._call.cancel()  # the next session shows the token of its moment
         elif sent is not None:  # else its time ran out before
+            self.usual_seconds += NEWEST * (self.heard - sent.since - self.usual_seconds)
+            try:
+                parts = sent.batch.take(self._address, response)
+            except DecodeError:
+                self._sent[response.id] = sent  # it has no answer, like all others that are left
+                raise
             sent.timer.cancel()
-            for part in sent.batch.take(self._address, response):
+            for part in parts:
                 self.send(part)
         self.answered()
 

@@ -173,7 +173,7 @@ class Node:
         clients = Clients(self._proxies.is_trusted)
         self._limits = Limits(limit_settings(config), self._clock, clients, self._encryption.is_node)
         self._memory = Memory(max_memory_bytes(config), self._clock, clients, self._limits, config.max_calls)
-        self._figures = Figures(self._clock, store, rest.streams())
+        self._figures = Figures(self._clock, store, rest.streams(), config.slow_request)
         telemetry = await self._start_telemetry(store)
         links = PeerLinks(
             lambda url: self._engine.view.address(url), self._clock, telemetry.tracing,
@@ -229,6 +229,7 @@ class Node:
             {
                 **self._engine.background,
                 "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
+                "the watch for pauses": self._figures.slow.watch_pauses,
                 "the watch over connections": Connections(
                     self._encryption.ports, most=config.max_connections
                 ).run,

@@ -11,6 +11,7 @@ from limedb.core.detector import Status
 from limedb.core.membership import NodeLoad
 from limedb.core.report import GossipReport
 from limedb.observability.metrics import ProcessStats, RequestStats
+from limedb.observability.slow_requests import SlowRequests
 from limedb.ports import Clock, NodeHealth, Store, StoreStats
 
 SAMPLE_SECONDS = 1.0
@@ -18,12 +19,15 @@ SAMPLE_SECONDS = 1.0
 
 class Figures:
     """Figures since the start of the process. requests: the counters of the servicers. streams: as
-    RequestStats has them.
+    RequestStats has them. slow_seconds: requests that take longer are logged; 0: none are.
     """
 
-    def __init__(self, clock: Clock, store: Store, streams: Collection[str] = ()) -> None:
+    def __init__(
+        self, clock: Clock, store: Store, streams: Collection[str] = (), slow_seconds: float = 0
+    ) -> None:
         self._clock, self._store = clock, store
-        self.requests = RequestStats(clock.monotonic(), streams)
+        self.slow = SlowRequests(slow_seconds, streams)
+        self.requests = RequestStats(clock.monotonic(), streams, self.slow)
         self._process = ProcessStats(clock.monotonic())
         self.peers: dict[str, int] = {status.value: 0 for status in Status}
         self.stored: StoreStats = store.stats()

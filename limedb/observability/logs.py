@@ -15,6 +15,9 @@ from typing import TextIO
 
 from limedb.observability.log_queue import LogQueue
 
+FACTS = "facts"
+"""The attribute of a record (`extra`) with fields of its own for lines of JSON: a dict."""
+
 TraceIds = Callable[[], "tuple[str, str] | None"]
 """Returns the ids of the current trace and span as 32 and 16 hex digits, or None outside of any."""
 
@@ -69,8 +72,8 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """Lines for machines: one object each, in ASCII.
 
-    time, level, logger, message, nodeUrl; traceId and spanId inside a trace; exception {type, message, stack}
-    and stack if the record has them.
+    time, level, logger, message, nodeUrl; traceId and spanId inside a trace; the record's facts; exception
+    {type, message, stack} and stack if the record has them.
     """
 
     def __init__(self, node_url: str, trace_ids: TraceIds | None = None) -> None:
@@ -88,6 +91,7 @@ class JsonFormatter(logging.Formatter):
         }
         if self._trace_ids and (ids := self._trace_ids()):
             line["traceId"], line["spanId"] = ids
+        line |= getattr(record, FACTS, {})
         return json.dumps(line | self._causes(record))
 
     def _causes(self, record: logging.LogRecord) -> dict[str, object]:

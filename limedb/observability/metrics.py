@@ -14,6 +14,7 @@ from typing import Literal
 
 import psutil
 
+from limedb.observability.slow_requests import SlowRequests
 from limedb.ports import RequestFigures
 
 Operation = Literal["get", "set", "delete"]
@@ -78,8 +79,10 @@ class RequestStats:
     second. streams: methods whose durations are no latency, since their clients or the data decide on them.
     """
 
-    def __init__(self, now: float, streams: Collection[str] = ()) -> None:
+    def __init__(self, now: float, streams: Collection[str] = (), slow: SlowRequests | None = None) -> None:
         self._streams = frozenset(streams)
+        slow = slow or SlowRequests(0)
+        self._slow_seconds, self._report_slow = slow.threshold, slow.report
         self._counters: dict[tuple[str, str], _Counter] = {}
         self._operations: dict[Operation, int] = {"get": 0, "set": 0, "delete": 0}
         self._samples = deque([self._totals(now)])
@@ -91,6 +94,8 @@ class RequestStats:
             counter = self._counters[method, code] = _Counter()
         counter.buckets[bisect_left(DURATION_BOUNDS, seconds)] += 1
         counter.seconds += seconds
+        if seconds > self._slow_seconds:
+            self._report_slow(method, code, seconds)
 
     def count_operations(self, kind: Operation, n: int = 1) -> None:
         """Count n keys read, set or deleted; each key of a batch counts."""

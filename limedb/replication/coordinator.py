@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.running_time import TIMER_SLACK_SECONDS
+from limedb.aio.stages import ensure_stages
 from limedb.aio.tasks import Tasks
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
@@ -234,6 +235,7 @@ class Coordinator:
         self, writes: Sequence[Write], level: Level, deadline: float
     ) -> Sequence[Written | LimeDBError]:
         """The outcomes of writes of different keys."""
+        ensure_stages()
         if level is not Level.LINEARIZABLE and isinstance(writes, WriteBatch):
             self._skew.check_own()
             return await self._writer.write_batch(writes, level, deadline)

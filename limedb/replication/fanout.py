@@ -10,11 +10,13 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
+from time import perf_counter
 from typing import Any, TypeVar
 
 from typing_extensions import override
 
 from limedb.aio.quorum_driver import QuorumDriver
+from limedb.aio.stages import current_stages
 from limedb.core.joint_quorum import JointTally
 from limedb.core.quorum import Side
 from limedb.core.quorum_call import QuorumCall
@@ -230,7 +232,12 @@ class Fanout:
     ) -> None:
         async def send(node_url: str, share: Sequence[Acks[Any]]) -> Sequence[object]:
             records = share[0].records if len(share) == 1 else _together([acks.records for acks in share])
-            applied = await self._replicas.at(node_url).apply(records, fence, deadline, copied)
+            began = perf_counter()
+            try:
+                applied = await self._replicas.at(node_url).apply(records, fence, deadline, copied)
+            finally:
+                if (stages := current_stages()) is not None:
+                    stages.add((node_url,), (began, perf_counter()))
             if len(share) == 1:
                 return (share[0].answer_in(applied, 0),)
             applied, starts = columns_of(applied), accumulate((len(a.records) for a in share), initial=0)

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import Protocol, overload
 
-from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
@@ -24,6 +23,7 @@ from limedb.core.record import RecordBatch
 from limedb.encoding.batch import BLOB, KEY, TEXT, VERSION, PlainRecords, plain_name
 from limedb.errors import MalformedRequestError
 from limedb.replication.requests import Write, WriteBatch
+from limedb.wire.as_bytes import as_bytes
 from limedb.wire.kv import batch_write_from
 from limedbpb.v1 import kv_pb2, record_pb2
 
@@ -111,34 +111,10 @@ def batch_write_of(data: bytes) -> kv_pb2.BatchWrite:
 
 def request_class(wanted: Descriptor) -> type[Message]:
     """The class that reads a request: that of the contract, but for those that hold a BatchSet."""
-    return GetMessageClass(_AS_BYTES.get(wanted.full_name, wanted))
+    return _AS_BYTES.get(wanted.full_name) or GetMessageClass(wanted)
 
 
-def _as_bytes() -> dict[str, Descriptor]:
-    """The descriptors of the requests that hold a BatchSet, by their names in the contract."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name="limedb/wire/batch_set.proto", package="limedb.wire", syntax="proto3"
-    )
-    batch_set, session = kv_pb2.BatchSetRequest.DESCRIPTOR, kv_pb2.SessionRequest.DESCRIPTOR
-    file.dependency.append(kv_pb2.DESCRIPTOR.name)
-    for source in batch_set, session:
-        for imported in source.file.dependencies:
-            if imported.name not in file.dependency:
-                file.dependency.append(imported.name)
-        message = file.message_type.add()
-        source.CopyToProto(message)
-        for field in message.field:
-            if source is batch_set and field.name == "writes":
-                field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
-                field.ClearField("type_name")
-            elif field.type_name == f".{batch_set.full_name}":
-                field.type_name = f".{file.package}.{batch_set.name}"
-    pool = descriptor_pool.Default()
-    pool.AddSerializedFile(file.SerializeToString())
-    return {
-        source.full_name: pool.FindMessageTypeByName(f"{file.package}.{source.name}")
-        for source in (batch_set, session)
-    }
-
-
-_AS_BYTES = _as_bytes()
+_AS_BYTES = as_bytes(
+    "limedb.wire.batch_set",
+    {kv_pb2.BatchSetRequest: ("writes",), kv_pb2.SessionRequest: ()},
+)

@@ -68,6 +68,26 @@ def test_only_lines_that_have_the_switch_get_it(
     assert os.environ.get("GRPC_EXPERIMENTS") == chosen
 
 
+SHOWN_WHEN_GRPC_IS_LOADED = """
+import os, sys
+def show(event, args):
+    if event == "import" and args[0] == "grpc":
+        print(os.environ.get("GRPC_EXPERIMENTS"))
+sys.addaudithook(show)
+import limedb.client
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("given", "chosen"), [(None, ONE_THREAD), ("-something", "-something")])
+def test_the_client_library_chooses_before_grpc_is_loaded(given: str | None, chosen: str) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "GRPC_EXPERIMENTS"}
+    env |= {} if given is None else {"GRPC_EXPERIMENTS": given}
+    command = [sys.executable, "-c", SHOWN_WHEN_GRPC_IS_LOADED]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0] == chosen
+
+
 @pytest.mark.process
 def test_a_call_takes_few_tasks_with_the_pinned_line() -> None:
     assert tasks_a_call() == TASKS

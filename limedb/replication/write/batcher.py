@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from limedb.aio.group_window import GroupWindow
+from limedb.aio.stages import begin_stages, ensure_stages, join_stages
 from limedb.aio.tasks import Tasks
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError
@@ -41,13 +42,16 @@ class WriteBatcher:
         """The outcome of a write. A caller that is cancelled doesn't take it back."""
         job = PendingWrite(write)
         if deadline - self._clock.monotonic() < LEAST_PATIENCE:
+            ensure_stages()
             await self._carry((job,), level, deadline)
             return job.settled()
         waiter: asyncio.Future[Written | LimeDBError] = asyncio.get_running_loop().create_future()
         job.waiter = waiter
         self._waiting.setdefault((level, int(deadline)), []).append((job, deadline))
         self._window.notify()
-        return await waiter
+        outcome = await waiter
+        join_stages(job.stages)
+        return outcome
 
     def _flush(self) -> int:
         waiting, self._waiting = self._waiting, {}
@@ -61,6 +65,9 @@ class WriteBatcher:
         return groups
 
     async def _carry_all(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
+        stages = begin_stages()
+        for job in jobs:
+            job.stages = stages
         try:
             await self._carry(jobs, level, deadline)
         except BaseException as error:

@@ -8,6 +8,7 @@ Tested in tests/replication/write/test_writer.py.
 
 import asyncio
 
+from limedb.aio.stages import Stages
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError
@@ -23,7 +24,7 @@ class PendingWrite:
     version_is_final: a newer version is no reason to write again. may_be_stored: an earlier attempt left it,
     or may have, on some replica. existed: what is known of it so far, by the record of the version
     `previous`. acked: how many replicas had it in an earlier round. need of total replicas are to have it.
-    waiter: is given the outcome as soon as there is one.
+    waiter: is given the outcome as soon as there is one. stages: of the group that it is part of.
     """
 
     record: Record | None = None
@@ -35,6 +36,7 @@ class PendingWrite:
     need = total = 0
     own_versions: tuple[int, ...] = ()
     waiter: "asyncio.Future[Written | LimeDBError] | None" = None
+    stages: Stages | None = None
 
     def __init__(self, write: Write, record: Record | None = None) -> None:
         self.write = write

@@ -7,7 +7,9 @@ Tested in tests/replication/write/test_writer.py.
 """
 
 from collections.abc import Iterable, Sequence
+from time import perf_counter
 
+from limedb.aio.stages import current_stages
 from limedb.core.layout import Layout
 from limedb.core.record import Record
 from limedb.errors import LimeDBError, NotMemberError
@@ -35,10 +37,14 @@ class SingleReplica:
         self, url: str, records: Sequence[Record], layout: Layout, deadline: float
     ) -> Sequence[Applied] | LimeDBError:
         """The answer of the replica to each record, or its error."""
+        began = perf_counter()
         try:
             return await self._replicas.at(url).apply(records, layout.topology.fence, deadline)
         except LimeDBError as error:
             return error
+        finally:
+            if (stages := current_stages()) is not None:
+                stages.add((url,), (began, perf_counter()))
 
 
 def acks_of(job: PendingWrite, url: str, answer: Applied | LimeDBError) -> ReplicaAcks:

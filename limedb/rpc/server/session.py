@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 
 from google.protobuf.message import Message
 
+from limedb.aio.stages import begin_stages
 from limedb.encoding.varint import varint
 from limedb.errors import InvalidRequestError
 from limedb.rpc.server.answers import serialized
@@ -183,6 +184,7 @@ class SessionHandler:
 
     async def _answer(self, request: kv_pb2.SessionRequest, items: int, size: int) -> None:
         started, code, held = perf_counter(), "OK", None
+        begin_stages(request.WhichOneof("operation") or "")
         try:
             data = await (self._carried_out(request) if size <= SMALL_BYTES else self._in_room(request, size))
             if len(data) > SMALL_BYTES:

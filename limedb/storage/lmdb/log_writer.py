@@ -90,7 +90,11 @@ class LogWriter:
         return not is_ending
 
     def _append(self, jobs: list[WriteGroup], done: Callable[[list[WriteGroup], bool], None]) -> None:
+        taken_at = time.perf_counter()
         is_done = self.failure is None and self._try(lambda: self._append_groups(jobs))
+        synced_at = time.perf_counter()
+        for job in jobs:
+            job.taken_at, job.synced_at = taken_at, synced_at
         self._post(partial(done, jobs, is_done))
 
     def _append_groups(self, jobs: list[WriteGroup]) -> None:

@@ -16,10 +16,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from time import perf_counter
 from typing import TypeVar
 
 import lmdb
 
+from limedb.aio.stages import Stages, current_stages
 from limedb.errors import StoreError, StoreFullError
 from limedb.ports import Applied
 from limedb.storage.lmdb.env import Tables, broken, explain
@@ -41,6 +43,9 @@ CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_ITEMS = 50_000
 """Bytes of log, and keys, at which a checkpoint begins; at twice as many, writes wait for it."""
 _NOTHING = WritePlan({}, [], 0)
+_LOGGED = "others to join", "the log's thread", "the disk", "its turn on the loop"
+_DIRECT = "others to join", "the tables"
+"""What a write waits for, on either way."""
 _GROUP_BYTES = 32 << 20
 """A group of the direct way: one transaction must not hold memory or callers for long."""
 
@@ -119,7 +124,13 @@ class WritePath:
         self._pending.update(planned.writes)
         self._is_idle.clear()
         self._gather.add(job)
-        return await job.waiter
+        if (stages := current_stages()) is None:
+            return await job.waiter
+        queued_at = perf_counter()
+        try:
+            return await job.waiter
+        finally:
+            _note(stages, job, queued_at)
 
     async def settle(self) -> None:
         """Return when all writes acknowledged before are in the tables. StoreError, StoreFullError."""
@@ -180,7 +191,9 @@ class WritePath:
         if self._must_plan_again:
             self._must_plan_again = False
             self._plan_again(jobs)
-        size, count = sum(job.size for job in jobs), sum(len(job.items) for job in jobs)
+        size, count, now = sum(job.size for job in jobs), sum(len(job.items) for job in jobs), perf_counter()
+        for job in jobs:
+            job.submitted_at = now
         if self._room.is_sure(self.memtable.size + size, len(self.memtable) + count):
             self._log.append(jobs, self._logged)
         else:
@@ -334,6 +347,15 @@ class WritePath:
         if self._failure is not None and not self._is_fatal_reported:
             self._is_fatal_reported = True
             self._on_fatal(self._broken())
+
+
+def _note(stages: Stages, job: WriteGroup, queued_at: float) -> None:
+    """Note what a job waited for, in the order of its way."""
+    now = perf_counter()
+    if job.synced_at:
+        stages.add(_LOGGED, (queued_at, job.submitted_at, job.taken_at, job.synced_at, now))
+    else:
+        stages.add(_DIRECT, (queued_at, job.submitted_at or now, now))
 
 
 def _resolve(waiter: "asyncio.Future[T]", value: T) -> None:

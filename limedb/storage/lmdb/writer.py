@@ -53,6 +53,10 @@ class WriteGroup:
     """The log segment up to which the tables are complete with this batch; 0: unknown."""
     is_mending: bool = False
     """Whether the one item replaces a damaged record."""
+    submitted_at: float = 0.0
+    taken_at: float = 0.0
+    synced_at: float = 0.0
+    """When the log's thread was asked, took it, and had it on disk (`time.perf_counter`); 0: it didn't."""
 
     def answer(self) -> None:
         """Resolve the waiter, unless it was cancelled."""

@@ -1,0 +1,134 @@
+"""The log of slow requests: a line for each, with what it waited for.
+
+It owns the threshold, the form of a line, and how many there are. It must never name a key or a value, nor
+cost a request that isn't slow more than a comparison.
+
+Stages say how long a write waited until it was sent, for each replica, for others to join it, for the log's
+thread, for the disk, and for its turn on the event loop. Beside them stands what may have held up all of
+them: passes of the garbage collector, and times in which the event loop stood still.
+"""
+
+import asyncio
+import gc
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from time import perf_counter
+
+from limedb.aio.stages import Span, Stages, current_stages
+
+log = logging.getLogger(__name__)
+
+SESSION = "KVService/Session"
+MAX_A_SECOND = 20
+"""The most lines in a second; the next line says how many were left out."""
+LOOK_SECONDS = 0.02
+"""The time between two looks at whether the event loop stands still."""
+STALL_SECONDS = 0.01
+"""A look that comes later than this is a stall."""
+LEAST_PASS_SECONDS = 0.001
+"""Shorter passes of the garbage collector aren't kept."""
+KEPT = 1000
+"""How many stalls and how many passes are kept."""
+
+
+class SlowRequests:
+    """Logs requests that take longer than a threshold. threshold: seconds; 0: off. streams: methods whose
+    durations their clients or the data decide on, as on that of a session, but not of a request in it.
+    """
+
+    def __init__(
+        self, threshold: float, streams: Collection[str] = (), now: Callable[[], float] = perf_counter
+    ) -> None:
+        self.threshold = threshold or float("inf")
+        self._streams, self._now = {*streams, SESSION}, now
+        self._second = self._lines = self._left_out = 0
+        self._passes: deque[Span] = deque(maxlen=KEPT)
+        self._stalls: deque[Span] = deque(maxlen=KEPT)
+        self._pass_began, self._due = 0.0, float("inf")
+
+    def report(self, method: str, code: str, seconds: float) -> None:
+        """Log a request that has just ended, within its task. code: the name of its status."""
+        stages = current_stages()
+        if method in self._streams and (stages is None or not stages.name):
+            return
+        now = self._now()
+        if not self._has_turn(int(now)):
+            self._left_out += 1
+            return
+        facts = self._facts(now - seconds, now, stages)
+        request = f"{method} ({stages.name})" if stages is not None and stages.name else method
+        facts = {"method": method, "code": code, "ms": _ms(seconds), **facts}
+        if stages is not None and stages.name:
+            facts["operation"] = stages.name
+        if self._left_out:
+            facts["leftOut"], self._left_out = self._left_out, 0
+        log.warning(
+            "slow: %s took %.1f ms and ended with %s: %s",
+            *(request, 1000 * seconds, code, _spelled(facts)),
+            extra={"facts": facts},
+        )
+
+    async def watch_pauses(self) -> None:
+        """Note passes of the garbage collector and stalls of the event loop, until cancelled."""
+        gc.callbacks.append(self._collected)
+        try:
+            while True:
+                self._due = self._now() + LOOK_SECONDS
+                await asyncio.sleep(LOOK_SECONDS)
+                self._stalls += self._stall()
+        finally:
+            self._due = float("inf")
+            gc.callbacks.remove(self._collected)
+
+    def _stall(self) -> list[Span]:
+        """The stall that lasts until now, if there is one."""
+        now = self._now()
+        return [Span("stall", self._due, now)] if now - self._due > STALL_SECONDS else []
+
+    def _collected(self, phase: str, _info: dict[str, int]) -> None:
+        now = self._now()
+        if phase == "start":
+            self._pass_began = now
+        elif now - self._pass_began >= LEAST_PASS_SECONDS:
+            self._passes.append(Span("gc", self._pass_began, now))
+
+    def _has_turn(self, second: int) -> bool:
+        if second != self._second:
+            self._second, self._lines = second, 0
+        self._lines += 1
+        return self._lines <= MAX_A_SECOND
+
+    def _facts(self, start: float, end: float, stages: Stages | None) -> dict[str, object]:
+        """The stages of a request from its start to its end, and what held up all of them."""
+        facts: dict[str, object] = {}
+        if stages is not None:
+            spans = [Span("until sent", start, stages.began), *stages.spans]
+            facts["stages"] = [
+                {"stage": name, "at": _ms(begin - start), "ms": _ms(until - begin)}
+                for name, begin, until in spans
+                if until > start
+            ]
+        facts["gcMs"] = _ms(_overlap(self._passes, start, end))
+        facts["stalledMs"] = _ms(_overlap([*self._stalls, *self._stall()], start, end))
+        return facts
+
+
+def _overlap(spans: Iterable[Span], start: float, end: float) -> float:
+    """How much of the time from start to end spans take, which don't overlap each other."""
+    return sum([max(0.0, min(span.end, end) - max(span.begin, start)) for span in spans], 0.0)
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 2)
+
+
+def _spelled(facts: dict[str, object]) -> str:
+    """The stages for people: each with its milliseconds, and when it began."""
+    stages = facts.get("stages", [])
+    assert isinstance(stages, list)  # noqa: S101 (of _facts)
+    parts = [f"{one['stage']} {one['ms']:.1f} from {one['at']:.1f}" for one in stages]
+    parts += [f"gc {facts['gcMs']}", f"event loop stalled {facts['stalledMs']}"]
+    if "leftOut" in facts:
+        parts.append(f"{facts['leftOut']} more slow requests not logged")
+    return ", ".join(parts)
