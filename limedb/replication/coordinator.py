@@ -22,7 +22,7 @@ from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.aio.tasks import Tasks
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
-from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError, RequestTimeoutError
+from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError, RequestTimeoutError, UnsupportedError
 from limedb.ports import Clock, HintLog, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import Fanout
@@ -160,6 +160,7 @@ class Coordinator:
         attempt after the first that fails says that the outcome is unknown.
         """
         level = level or self._default
+        _refuse_conditions((write,))
         if level is Level.LINEARIZABLE or write.idempotency_key:
             (outcome,) = await self._outcomes((write,), level, deadline)
         else:
@@ -176,6 +177,7 @@ class Coordinator:
         level = level or self._default
         if isinstance(writes, WriteBatch):
             return await self._different(writes, level, deadline)
+        _refuse_conditions(writes)
         by_key = {write.key: write for write in writes}
         if len(by_key) == len(writes):
             return await self._different(writes, level, deadline)
@@ -300,6 +302,14 @@ class Coordinator:
         if record is None or record.value is None or not record.is_live(self._skew.now_ms()):
             return KeyNotFoundError(read.key)
         return Found(record.value, read.node_url, record.encoded)
+
+
+def _refuse_conditions(writes: Sequence[Write]) -> None:
+    """UnsupportedError: a write depends on what its key has."""
+    if any(write.is_conditional for write in writes):
+        raise UnsupportedError(
+            "conditions", "this version has no conditional writes: leave the condition out"
+        )
 
 
 def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:
