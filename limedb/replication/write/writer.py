@@ -6,7 +6,9 @@ A receipt is true because any two levels' worth of replicas that must meet do me
 comes after an acknowledged QUORUM write hears of it from a replica that both asked ("superseded"), moves the
 clock past it and is written again. A LINEARIZABLE write asks a majority first and writes above what it has;
 a newer record that it meets then is a concurrent write's, and it counts as done, ordered just before that
-one. It is never given a second version, for then it could take effect twice. Source: Attiya, Bar-Noy and
+one. It is never given a second version, for then it could take effect twice. Where a replica refuses it for a
+promise to a conditional write, that one may not have seen it; then `conditional/proposer.py` finds out what
+became of it. Source: Attiya, Bar-Noy and
 Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shvartsman 1997 for many writers.
 """
 
@@ -344,6 +346,7 @@ class Writer:
             job.keep(acks)
             self._outdated(job, acks.stale, layout)
         else:
+            job.is_blocked = acks.is_blocked
             job.outcome = failure_of(job, acks, level)
         job.resolve()
 
