@@ -108,7 +108,7 @@ class Coordinator:
             fanout,
             self.counters,
             self._tasks,
-            rng or Random(),  # noqa: S311 (pauses and ballots are no secrets)
+            rng or Random(),
         )
         self.resolver.settle = self.conditional.settle
         self._versions, self._name = versions, name

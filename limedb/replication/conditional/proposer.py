@@ -14,9 +14,9 @@ true; here is what follows from it:
    for good in the same way.
 5. A replica that has stored something newer than the record, without a promise above it, counts as one that
    has it: the newer one was written on top.
-6. Promise and record are sent under one epoch. What was sent under an older one is refused (decision 0010), and
-   then the operation starts over: quorums of neighbouring epochs share a replica (`core/layout.py`, Owners),
-   and new owners take over the promises of the old ones (`streaming/promises.py`).
+6. Promise and record are sent under one epoch. What was sent under an older one is refused (decision 0010),
+   and then the operation starts over: quorums of neighbouring epochs share a replica (`core/layout.py`,
+   Owners), and new owners take over the promises of the old ones (`streaming/transfer.py`).
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from random import Random
 
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.tasks import Tasks
-from limedb.core.conditional import Fate, fate_of, next_lineage, states_of
 from limedb.core.condition import current
+from limedb.core.conditional import Fate, fate_of, next_lineage, states_of
 from limedb.core.hlc import HybridClock, ballot_above, wall_ms_of
 from limedb.core.layout import Layout
 from limedb.core.quorum import Level
@@ -64,7 +64,7 @@ WRITES_BACK = 3
 RELEASE_SECONDS = 2.0
 
 
-class Ended(LimeDBError):
+class EndedError(Exception):
     """The way out of an operation whose condition fails. record: what the key has."""
 
     def __init__(self, record: Record | None, now_ms: int) -> None:
@@ -99,7 +99,7 @@ class ConditionalProposer:
         operation = ConditionalWrite(write)
         try:
             return await self._run(operation, deadline)
-        except Ended as ended:
+        except EndedError as ended:
             live = current(ended.record, ended.now_ms)
             error = ConditionFailedError(write.key, live.version if live else 0, live is not None)
             error.record = live
@@ -115,14 +115,14 @@ class ConditionalProposer:
         """What stands of a key, once that is on a majority. UnavailableError."""
         try:
             await self._run(Look(key), deadline)
-        except Ended as ended:
+        except EndedError as ended:
             return ended.record
         raise AssertionError("unreachable: nothing was written")
 
     # --- an operation
 
     async def _run(self, operation: Operation, deadline: float) -> Written:
-        """Try until there is an outcome. Ended: the condition fails."""
+        """Try until there is an outcome. EndedError: the condition fails."""
         above, failures, restarts = 0, 0, 0
         while True:
             layout = self._placement.layout
@@ -154,7 +154,7 @@ class ConditionalProposer:
         self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float
     ) -> tuple[Written | None, int, StaleEpochError | None]:
         """Go on from promises: the outcome; else what the next ballot must be above, and whether a replica
-        knows a newer topology. Ended: the condition fails.
+        knows a newer topology. EndedError: the condition fails.
         """
         newest = asked.newest
         states = states_of(newest)
@@ -181,7 +181,7 @@ class ConditionalProposer:
             return None, asked.ballot, stale
         stands = sent.record if sent is not None and sent.record.version == asked.ballot else newest
         if not is_done:
-            raise Ended(stands, now_ms)
+            raise EndedError(stands, now_ms)
         existed = isinstance(operation, ConditionalWrite) and operation.existed_if_done
         own = next(filter(operation.attempts.is_own, states))
         is_renewed = own is states[0] and stands is not None

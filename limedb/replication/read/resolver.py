@@ -126,14 +126,12 @@ class ReadResolver:
         if looks < LOOKS:
             await asyncio.sleep(LOOK_SECONDS * (1 << looks))
             return others + await self.resolve(blocked, level, deadline, most=most, looks=looks + 1)
-        return others + [await self._settled(key, deadline) for key in blocked]
-
-    async def _settled(self, key: str, deadline: float) -> Read:
-        assert self.settle is not None
-        try:
-            return Read(key, await self.settle(key, deadline))
-        except LimeDBError as error:
-            return Read(key, error)
+        for key in blocked:
+            try:
+                others.append(Read(key, await self.settle(key, deadline)))
+            except LimeDBError as error:
+                others.append(Read(key, error))
+        return others
 
     def _report_conflicts(self, rounds: Sequence[ReadRound]) -> None:
         for read_round in rounds:
