@@ -255,6 +255,7 @@ class Engine:
             world.clock,
             self.repairer.drop_stale,
         )
+        handoff.take_over, handoff.settle = self.replica.guard.take_over, self._settle
         return self.topology_manager_class(
             self.topology_store,
             topology_proposer,
@@ -273,6 +274,10 @@ class Engine:
             compute=world.compute,
             driver_class=self.driver_class,
         )
+
+    async def _settle(self, key: str) -> None:
+        """Bring a key to a quorum of its owners. LimeDBError."""
+        await self.coordinator.conditional.settle(key)
 
     def _new_replayer(self, world: World) -> HintReplayer:
         return HintReplayer(

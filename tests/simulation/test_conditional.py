@@ -10,9 +10,18 @@ from tests.scenarios.history import History
 from tests.simulation.changes import Director
 from tests.simulation.clusters import form_of, start_cluster
 from tests.simulation.conditional import Conditional, use_conditionally
+from tests.simulation.conditional_faults import (
+    ACCEPTS_ANY_BALLOT,
+    BLIND_WRITES_PASS,
+    GUESSES,
+    PROMISES_DIE_WITH_THE_PROCESS,
+    THE_NATURAL_OWNERS_ARE_ENOUGH,
+)
+from tests.simulation.faults import Fault
 from tests.simulation.nemesis import USUAL, Nemesis
 from tests.simulation.program import EngineProgram
 from tests.simulation.scenarios import MILD
+from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import Sim, run_sim
 from tests.simulation.workloads import beside, check_linearizable, now
@@ -55,3 +64,18 @@ def test_conditional_writes_are_linearizable_whatever_fails(seed: int) -> None:
 @pytest.mark.parametrize("seed", seeds_of("moving_conditional", share=8))
 def test_conditional_writes_are_linearizable_while_members_come_and_go(seed: int) -> None:
     run_sim(seed, moving_conditional)
+
+
+@pytest.mark.parametrize(
+    ("fault", "scenario"),
+    [
+        (PROMISES_DIE_WITH_THE_PROCESS, conditional),
+        (ACCEPTS_ANY_BALLOT, conditional),
+        (BLIND_WRITES_PASS, conditional),
+        (GUESSES, conditional),
+        (THE_NATURAL_OWNERS_ARE_ENOUGH, moving_conditional),
+    ],
+    ids=["not durable", "accepts any", "blind writes pass", "guesses", "natural owners"],
+)
+def test_a_planted_fault_is_found(fault: Fault, scenario: Any) -> None:
+    search(partial(scenario, **fault), shows="not linearizable")

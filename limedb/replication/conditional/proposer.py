@@ -61,7 +61,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.004, 0.25
 """The bounds of the random pause after a ballot that others overtook."""
 WRITES_BACK = 3
 """How often a half-done write is written back before it is ended by a new version."""
-RELEASE_SECONDS = 2.0
+RELEASE_SECONDS, SETTLE_SECONDS = 2.0, 5.0
 
 
 class EndedError(Exception):
@@ -111,10 +111,12 @@ class ConditionalProposer:
         """
         return await self._run(OvertakenWrite(record, operation), deadline)
 
-    async def settle(self, key: str, deadline: float) -> Record | None:
-        """What stands of a key, once that is on a majority. UnavailableError."""
+    async def settle(self, key: str, deadline: float | None = None) -> Record | None:
+        """What stands of a key, once that is on a majority. deadline: None: in SETTLE_SECONDS.
+        UnavailableError.
+        """
         try:
-            await self._run(Look(key), deadline)
+            await self._run(Look(key), deadline or self._clock.monotonic() + SETTLE_SECONDS)
         except EndedError as ended:
             return ended.record
         raise AssertionError("unreachable: nothing was written")
