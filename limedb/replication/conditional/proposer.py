@@ -143,7 +143,8 @@ class ConditionalProposer:
             else:
                 self._release_soon(asked, layout)
                 above = max(above, asked.highest)
-                if stale is None and not asked.highest and not asked.is_enough:
+                is_hopeless = stale is None and not asked.highest and not asked.is_enough
+                if is_hopeless and not operation.attempts.sent:
                     raise self._failed(operation, asked.error())
             if stale is not None:
                 restarts += 1
