@@ -16,7 +16,7 @@ from limedb.core.layout import Span
 from limedb.core.promises import KEPT_MS, floor_at
 from limedb.core.record import Record, RecordBatch
 from limedb.core.ring import token_of
-from limedb.errors import RecordDamagedError
+from limedb.errors import RecordDamagedError, UnavailableError
 from limedb.ports import Applied, Held, KeyPromises, OperationLog, Promised, Store
 
 OVERTAKEN_AT_ONCE = 64
@@ -120,7 +120,10 @@ class PromiseGuard:
         """As Replica.promise. RecordDamagedError: the record can't be read, so nothing is promised."""
         stored = _version(await self._read(key))
         if not self.promised.add(key, ballot, stored):
-            return Promised(False, max(stored, self.promised.top(key), self.promised.floor))
+            highest = max(stored, self.promised.top(key), self.promised.floor)
+            if highest < ballot:
+                raise UnavailableError("it has too many open promises; try again later")
+            return Promised(False, highest)
         try:
             waits = [passing.ended() for passing in self._passing if passing.concerns(key)]
             await asyncio.gather(self._log.keep((key,)), *waits)
