@@ -5,7 +5,7 @@ promise down: `replication/conditional/guard.py` does.
 
 A conditional write asks a majority of a key's replicas to promise its ballot, judges its condition on the
 newest record that they have, and sends its record with the ballot as version (`core/conditional.py` says why
-that is safe). From its promise on, a replica takes no record of the key below the ballot, whoever sends it:
+that is safe). From its promise on, a replica takes no record of the key below the ballot, from any sender:
 
 P  A ballot is promised if it is above all ballots promised for the key and above the stored version.
 W  A record is taken if it is not below the highest promised ballot, and refused otherwise. The ballot's own

@@ -261,7 +261,7 @@ class OperationLog(Protocol):
         """
 
     promises: Promises
-    """What the replica has promised for keys (`core/promises.py`). Whoever changes it calls `keep`."""
+    """What the replica has promised for keys (`core/promises.py`). A change is followed by `keep`."""
     has_floor: bool
     """Whether it is known that no promise was lost before those in `promises`, or since when."""
     is_new: bool
