@@ -49,11 +49,6 @@ class Promises:
         for key, ballots in (by_key or {}).items():
             self._set(key, tuple(ballots))
 
-    @property
-    def refuse_anything(self) -> bool:
-        """Whether any record may be refused."""
-        return bool(self.by_key) or self.floor > 0
-
     def of(self, key: str) -> tuple[int, ...]:
         """The ballots promised for a key."""
         return self.by_key.get(key, ())
@@ -119,8 +114,10 @@ class Promises:
                 if ballots and record[2] < ballots[-1]:
                     found[place] = ballots[-1]
         floor = self.floor
-        if floor and not (copied and wall_ms_of(floor) + FLOOR_MS < now_ms):
-            for place, version in enumerate(versions_of(records)):
+        if floor and records and min(versions := versions_of(records)) < floor:
+            if copied and wall_ms_of(floor) + FLOOR_MS < now_ms:
+                return found
+            for place, version in enumerate(versions):
                 if version < floor:
                     found[place] = max(floor, found.get(place, 0))
         return found

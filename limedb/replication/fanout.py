@@ -190,6 +190,7 @@ class ReplicaAcks(Acks[Applied]):
                 self.lose(node_url, error)
                 return
             self.superseded_by = max(self.superseded_by, answer.superseded_by)
+            self.is_blocked = self.is_blocked or answer.is_by_promise
         elif answer.is_by_promise:
             self.fail_by(node_url)
             self.missed[node_url], self.is_blocked = PromisedError(), True

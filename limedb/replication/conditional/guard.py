@@ -9,7 +9,7 @@ waited for, while the promise is written down; and only then the record is read.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from limedb.core.hlc import wall_ms_of
 from limedb.core.layout import Span
@@ -32,7 +32,7 @@ class Passing:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = self.sent = records
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] | None = None
 
     def concerns(self, key: str) -> bool:
         """Whether a record of a key is among them."""
@@ -43,12 +43,17 @@ class Passing:
     def ended(self) -> "asyncio.Future[None]":
         """Done when they are in the store, or never will be."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters = [*(self._waiters or ()), waiter]
         return waiter
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for them."""
+        return self._waiters is not None
 
     def end(self) -> None:
         """Report that they are."""
-        for waiter in self._waiters:
+        for waiter in self._waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -76,17 +81,18 @@ class PromiseGuard:
     def leave(self, passing: Passing) -> None:
         """They are in the store, or never will be."""
         self._passing.discard(passing)
-        passing.end()
+        if passing.is_awaited:
+            passing.end()
 
-    async def apply(self, passing: Passing, now_ms: int, *, copied: bool) -> Sequence[Applied]:
+    def apply(self, passing: Passing, now_ms: int, *, copied: bool) -> Awaitable[Sequence[Applied]]:
         """As Store.apply, but for what is refused."""
-        records = passing.records
-        if self.promised.refuse_anything:
-            refused = self.promised.refused(records, now_ms, copied=copied)
+        promised, records = self.promised, passing.records
+        if promised.by_key or promised.floor:
+            refused = promised.refused(records, now_ms, copied=copied)
             if refused:
-                return await self._apply_others(passing, refused, now_ms)
+                return self._apply_others(passing, refused, now_ms)
         passing.sent = records
-        return await self._store.apply(records, now_ms)
+        return self._store.apply(records, now_ms)
 
     async def _apply_others(
         self, passing: Passing, refused: dict[int, int], now_ms: int

@@ -12,6 +12,7 @@ became of it. Source: Attiya, Bar-Noy and
 Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shvartsman 1997 for many writers.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -50,6 +51,8 @@ from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_s
 from limedb.replication.write.shared_writes import SharedWrites, job_of, together
 from limedb.replication.write.single_replica import SingleReplica, acks_of
 
+PROMISED_SECONDS = 0.002
+"""How long a write waits at first for a conditional write to be done that is promised: it goes above it."""
 KNOWN_DOWN = "it is known to be down"
 
 
@@ -135,6 +138,8 @@ class Writer:
             for share in shares:
                 self._conclude(share, layout, level, newcomers)
             pending = [job for job in pending if job.outcome is None]
+            if any(job.replica_acks is not None and job.replica_acks.is_blocked for job in pending):
+                await asyncio.sleep(PROMISED_SECONDS * (1 << min(rounds, 6)))
             rounds += not await newcomers.pause()
         for job in pending:
             job.outcome = as_unknown_if_maybe_stored(job, ContendedError(job.write.key, MAX_ATTEMPTS))
