@@ -191,6 +191,7 @@ class Engine:
         )
         self.healer = Healer(settings.node_url, world.store, self.replicas, self.topology_store, clock)
         self.replica.healer = self.healer
+        self.healer.mend = self.replica.guard.mend
         self.scrubber = Scrubber(world.store, clock, settings.scrub_interval, world.scrub_mark)
         self.door = self.door_class(self.replica, self.skew)
         self.coordinator = self.coordinator_class(
@@ -204,6 +205,7 @@ class Engine:
             name=settings.node_url,
             driver_class=self.driver_class,
             own=self.replica,
+            rng=rng,
         )
         self.coordinator.resolver.on_conflict = world.store.damage.note_conflict
         self.scanner = Scanner(
@@ -254,6 +256,7 @@ class Engine:
             world.clock,
             self.repairer.drop_stale,
         )
+        handoff.take_over, handoff.settle = self.replica.guard.take_over, self._settle
         return self.topology_manager_class(
             self.topology_store,
             topology_proposer,
@@ -272,6 +275,10 @@ class Engine:
             compute=world.compute,
             driver_class=self.driver_class,
         )
+
+    async def _settle(self, key: str) -> None:
+        """Bring a key to a quorum of its owners. LimeDBError."""
+        await self.coordinator.conditional.settle(key)
 
     def _new_replayer(self, world: World) -> HintReplayer:
         return HintReplayer(

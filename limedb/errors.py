@@ -20,6 +20,7 @@ LimeDBError
     │   └── TokenFunctionError       the function that should return the token failed
     ├── PermissionDeniedError        the caller may not do this
     ├── KeyNotFoundError
+    ├── ConditionFailedError         the key hasn't what a write requires of it
     ├── UnknownPathError             Envoy publishes nothing there
     ├── UnknownNodeError             Envoy knows no node of the name that a request asks for
     ├── RequestTooLargeError         Envoy takes no request of this size
@@ -233,6 +234,23 @@ class KeyNotFoundError(LimeDBError, nothing_written=True):
     def __init__(self, key: str) -> None:
         super().__init__("key not found")
         self.key = key
+
+
+class ConditionFailedError(LimeDBError, nothing_written=True):
+    """The key hasn't what the write requires of it. Attributes: key, version (that it has; 0: it has no
+    value), exists (1: it has a value, else 0), record (core.record.Record; None: it has no value, or the
+    error came over the wire).
+    """
+
+    record: Any = None
+
+    def __init__(self, key: str, version: int, exists: int) -> None:
+        now = f"it has version {version}" if exists else "it has no value"
+        super().__init__(
+            f"key {brief(key)} hasn't what the write requires: {now}; nothing was written. Read the key and"
+            " decide again"
+        )
+        self.key, self.version, self.exists = key, version, int(exists)
 
 
 class UnknownPathError(LimeDBError, nothing_written=True):

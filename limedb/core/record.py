@@ -17,6 +17,15 @@ class _Fields(NamedTuple):
     expires_at: int = 0
 
 
+class Past(NamedTuple):
+    """A state that a record was derived from, or its own. version: 0 for absence. operation: 16 bytes that
+    name the write with an idempotency key that made it; empty: it had none.
+    """
+
+    version: int
+    operation: bytes = b""
+
+
 class Record(_Fields):
     """A key at one version.
 
@@ -26,9 +35,13 @@ class Record(_Fields):
 
     encoded: its stored bytes once they are made, so that a record for many replicas is encoded once; empty
     before. It isn't part of the value: only `encoding/record.py` sets and reads it.
+
+    lineage: of a conditional write (`core/conditional.py`), its own state and those before, the newest first;
+    empty for others. It isn't part of the value either, for two records of one version have the same.
     """
 
     encoded: bytes = b""
+    lineage: tuple[Past, ...] = ()
 
     @property
     def is_tombstone(self) -> bool:

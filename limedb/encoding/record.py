@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from limedb.core.record import Record
+from limedb.core.hlc import FIRST_BALLOT
+from limedb.core.record import Past, Record
 from limedb.encoding.varint import head, varint
 from limedb.errors import (
     InvalidKeyError,
@@ -71,7 +72,13 @@ def to_message(record: Record) -> Message:
         message.blob = record.value
     else:
         message.tombstone = True
+    for version, operation in record.lineage:
+        message.lineage.add(version=version, operation=operation)
     return message
+
+
+def _lineage_in(message: Message) -> tuple[Past, ...]:
+    return tuple(Past(past.version, past.operation) for past in message.lineage)
 
 
 def from_message(message: Message) -> Record:
@@ -82,7 +89,10 @@ def from_message(message: Message) -> Record:
     if not message.key or (content is None) != message.tombstone:
         raise StoreCorruptError(f"not a record: {_excerpt(message.SerializeToString())}")
     value = message.value if content == "value" else message.blob if content == "blob" else None
-    return Record(message.key, value, message.version, message.expires_at_ms)
+    record = Record(message.key, value, message.version, message.expires_at_ms)
+    if message.lineage:
+        record.lineage = _lineage_in(message)
+    return record
 
 
 def encode(record: Record) -> bytes:
@@ -127,6 +137,8 @@ def received(data: bytes) -> Record:
     """
     message = _parse(data)
     record = _record_of(message)
+    if record[2] & FIRST_BALLOT:
+        record.lineage = _lineage_in(message)
     has_head = data[:1] == _VERSION and data[9:10] == _KEY
     record.encoded = data if has_head else message.SerializeToString()
     return record
@@ -134,7 +146,10 @@ def received(data: bytes) -> Record:
 
 def decode(data: bytes) -> Record:
     """The record in stored bytes, which it carries. StoreCorruptError: they aren't a record."""
-    record = _record_of(_parse(data))
+    message = _parse(data)
+    record = _record_of(message)
+    if record[2] & FIRST_BALLOT:
+        record.lineage = _lineage_in(message)
     record.encoded = data
     return record
 
@@ -270,7 +285,7 @@ def _written(record: Record, name: bytes) -> bytes:
     the key.
     """
     _, value, version, expires_at = record
-    if expires_at or not version or not isinstance(value, str):
+    if expires_at or not version or not isinstance(value, str) or record.lineage:
         return to_message(record).SerializeToString()
     text = utf8(value)
     version_bytes = _FIXED64.pack(version)

@@ -8,7 +8,7 @@ from limedb.ports.access import NO_FACTS, Audit, Authenticator, Credential, Fact
 from limedb.ports.calls import Answer, CallTracing, Recorder
 from limedb.ports.clock import Clock
 from limedb.ports.health import NodeHealth, RequestFigures
-from limedb.ports.replica import ChangeBatch, Placement, Replica, Replicas
+from limedb.ports.replica import ChangeBatch, KeyPromises, Placement, Promised, Replica, Replicas
 from limedb.ports.store import (
     Applied,
     ChangeTail,
@@ -44,10 +44,12 @@ __all__ = [
     "HintLog",
     "IndexEntry",
     "Inheritance",
+    "KeyPromises",
     "NodeFile",
     "NodeHealth",
     "OperationLog",
     "Placement",
+    "Promised",
     "RangePage",
     "Recorder",
     "Replica",

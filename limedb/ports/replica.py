@@ -34,6 +34,24 @@ class ChangeBatch(NamedTuple):
     """When the log began; 0: unknown."""
 
 
+class Promised(NamedTuple):
+    """A replica's answer to a ballot."""
+
+    is_promised: bool
+    highest: int
+    """The highest version or ballot that the replica knows of the key."""
+    record: Record | None = None
+    """The stored record, if it has promised."""
+
+
+class KeyPromises(NamedTuple):
+    """What a replica has promised for a key."""
+
+    key: str
+    ballots: tuple[int, ...]
+    """In rising order."""
+
+
 class Replica(Protocol):
     """A node's store as the coordinator sees it: the own one or a peer's, without a difference.
 
@@ -98,6 +116,15 @@ class Replica(Protocol):
         """The durable states of operations after these proposals; None: the replica might have forgotten the
         operation, and takes no part. A repeated proposal changes nothing.
         """
+
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        """Refuse records of a key below a ballot from now on, durably, if nothing of the key is as high."""
+
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        """Take a promise back whose record will never be sent. The topology doesn't matter."""
+
+    async def promises(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[KeyPromises]:
+        """The promises for the keys in some ranges of tokens."""
 
 
 class Replicas(Protocol):

@@ -11,6 +11,7 @@ from limedb.core.damage import Damage
 from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
+from limedb.core.promises import Promises
 from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import RecordDamagedError
@@ -20,11 +21,18 @@ class Applied(NamedTuple):
     """The outcome of one record of a batch."""
 
     superseded_by: int
-    """The version of a newer stored record; 0 if the given one is stored."""
+    """The version of a newer stored record, or a promised one; 0 if the given one is stored."""
     existed: bool
     """Whether the key had a live value before."""
     previous: int = 0
     """The version that was stored before; 0: none."""
+
+    @property
+    def is_by_promise(self) -> bool:
+        """Whether the record was refused for a promise (`core/promises.py`): then nothing that is stored
+        reaches the version in `superseded_by`.
+        """
+        return self.superseded_by > self.previous
 
 
 Held = Record | RecordDamagedError | None
@@ -251,6 +259,24 @@ class OperationLog(Protocol):
         """Note the time from which on the replica knows all operations. It costs no I/O here: another thread
         writes it soon.
         """
+
+    promises: Promises
+    """What the replica has promised for keys (`core/promises.py`). A change is followed by `keep`."""
+    has_floor: bool
+    """Whether it is known that no promise was lost before those in `promises`, or since when."""
+    is_new: bool
+    """Whether nothing was in the log when it was opened."""
+
+    async def keep(self, keys: Sequence[str]) -> None:
+        """Write down the promises for keys as they are now; on return they are durable by the store's
+        setting. StoreError.
+        """
+
+    def keep_soon(self, keys: Sequence[str]) -> None:
+        """As `keep`, without waiting: another thread does it soon."""
+
+    def keep_floor(self) -> None:
+        """Write down the floor of the promises, likewise."""
 
     async def move(self, proposals: Sequence[Proposal], now_ms: int) -> list[State]:
         """The states after proposals; on return they are durable by the store's setting. StoreError,

@@ -21,12 +21,24 @@ from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.limits import ABSURD_AHEAD_MS, record_flaw
+from limedb.core.promises import MAX_BALLOTS
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
 from limedb.errors import OutcomeUnknownError, RemoteError, StaleEpochError
-from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, Placement, RangePage, Replica, Replicas
+from limedb.ports import (
+    Applied,
+    ChangeBatch,
+    Held,
+    IndexEntry,
+    KeyPromises,
+    Placement,
+    Promised,
+    RangePage,
+    Replica,
+    Replicas,
+)
 from limedb.replication.write.applied_columns import columns_of
 
 T = TypeVar("T")
@@ -188,6 +200,30 @@ class CheckedReplica:
             if state is not None and state.value is not None:
                 self._check_version(state.value.version)
         return states
+
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        """See ports.Replica. What it holds must be below the ballot that it promises."""
+        promised = await self._asked(self.peer.promise(key, ballot, fence, deadline), fence)
+        self._check_version(promised.highest)
+        if (record := promised.record) is not None:
+            self._check_record(record)
+            self._check(record.key == key and record.version < ballot, "a record that it can't be below")
+        self._check(promised.is_promised or promised.highest >= ballot, "a refusal without a reason")
+        return promised
+
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        """See ports.Replica."""
+        await self.peer.release(key, ballot, fence, deadline)
+
+    async def promises(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[KeyPromises]:
+        """See ports.Replica."""
+        promises = await self._asked(self.peer.promises(spans, fence, deadline), fence)
+        for key, ballots in promises:
+            token = token_of(key)
+            self._check(any(s.first <= token <= s.last for s in spans), "promises out of the ranges")
+            self._check(len(ballots) <= MAX_BALLOTS and [*ballots] == sorted(ballots), "ballots out of order")
+            self._check_version(ballots[-1] if ballots else 0)
+        return promises
 
     # --- how
 

@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from hashlib import blake2b
+from random import Random
 from typing import TypeVar
 
 from limedb.aio.quorum_driver import QuorumDriver
@@ -23,11 +24,18 @@ from limedb.aio.stages import ensure_stages
 from limedb.aio.tasks import Tasks
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
-from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError, RequestTimeoutError
+from limedb.errors import (
+    ContendedError,
+    InvalidRequestError,
+    KeyNotFoundError,
+    LimeDBError,
+    RequestTimeoutError,
+)
 from limedb.ports import Clock, HintLog, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
+from limedb.replication.conditional.proposer import ConditionalProposer
 from limedb.replication.fanout import Fanout
-from limedb.replication.idempotency.proposer import IdempotencyProposer
+from limedb.replication.idempotency.proposer import IdempotencyProposer, operation_of
 from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRecords, too_late
 from limedb.replication.read.get_batcher import GetBatcher
 from limedb.replication.read.read_repair import BlockingReadRepair
@@ -41,6 +49,8 @@ from limedb.replication.write.writer import Writer
 
 __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
 
+CONDITIONAL_AT_ONCE = 32
+"""Conditional writes of a batch that are under way at a time."""
 CLOSING_SECONDS = 1.0
 """How long sends that no request waits for may continue, when the node stops."""
 
@@ -57,6 +67,7 @@ class Coordinator:
     confirmed_reads_class = ConfirmedReads
     get_batcher_class = GetBatcher
     writer_class = Writer
+    conditional_class = ConditionalProposer
 
     def __init__(
         self,
@@ -70,6 +81,7 @@ class Coordinator:
         name: str = "",
         driver_class: type[QuorumDriver] = QuorumDriver,
         own: OwnRecords | None = None,
+        rng: Random | None = None,
     ) -> None:
         self._placement, self._replicas, self._clock = placement, replicas, clock
         self._skew, self._default = skew, default_level
@@ -87,6 +99,19 @@ class Coordinator:
         self._idempotency = IdempotencyProposer(
             placement, replicas, clock, skew, driver, self.counters, self._learn, self._new_proposer
         )
+        self.conditional = self.conditional_class(
+            placement,
+            replicas,
+            clock,
+            versions,
+            skew,
+            driver,
+            fanout,
+            self.counters,
+            self._tasks,
+            rng or Random(),
+        )
+        self.resolver.settle = self.conditional.settle
         self._versions, self._name = versions, name
         self.portion_bytes = PORTION_BYTES
 
@@ -161,6 +186,8 @@ class Coordinator:
         attempt after the first that fails says that the outcome is unknown.
         """
         level = level or self._default
+        if write.is_conditional:
+            return await self.conditional.write(write, deadline)
         if level is Level.LINEARIZABLE or write.idempotency_key:
             (outcome,) = await self._outcomes((write,), level, deadline)
         else:
@@ -177,12 +204,37 @@ class Coordinator:
         level = level or self._default
         if isinstance(writes, WriteBatch):
             return await self._different(writes, level, deadline)
+        if any(write.is_conditional for write in writes):
+            return await self._some_conditional(writes, level, deadline)
         by_key = {write.key: write for write in writes}
         if len(by_key) == len(writes):
             return await self._different(writes, level, deadline)
         outcomes = await self._different([*by_key.values()], level, deadline)
         by_name = dict(zip(by_key, outcomes, strict=True))
         return [by_name[write.key] for write in writes]
+
+    async def _some_conditional(
+        self, writes: Sequence[Write], level: Level, deadline: float
+    ) -> Sequence[Written | LimeDBError]:
+        """As write_many, where some depend on what their keys have: each is judged by itself.
+        InvalidRequestError: two are of one key.
+        """
+        if len({write.key for write in writes}) < len(writes):
+            raise InvalidRequestError("a batch with conditions has a key twice: each key may be in it once")
+        others = [write for write in writes if not write.is_conditional]
+        turns = asyncio.Semaphore(CONDITIONAL_AT_ONCE)
+
+        async def judge(write: Write) -> Written | LimeDBError:
+            async with turns:
+                try:
+                    return await self.conditional.write(write, deadline)
+                except LimeDBError as error:
+                    return error
+
+        judged = asyncio.gather(*(judge(write) for write in writes if write.is_conditional))
+        plain = iter(await self._different(others, level, deadline) if others else ())
+        conditional = iter(await judged)
+        return [next(conditional) if write.is_conditional else next(plain) for write in writes]
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
         """Store at the node that is named, whether it owns the key or not. Errors of Replica.apply;
@@ -249,10 +301,25 @@ class Coordinator:
         if repeatable:
             await self._idempotency.settle(repeatable, deadline)
             await self._write_open(repeatable, level, deadline)
+            await self._finish_blocked(repeatable, deadline)
             jobs = [job for job in jobs if not job.write.idempotency_key]
         if level is Level.LINEARIZABLE and jobs:
             await self._learn(jobs, deadline)
         await self._write_open(jobs, level, deadline)
+        await self._finish_blocked(jobs, deadline)
+
+    async def _finish_blocked(self, jobs: Sequence[PendingWrite], deadline: float) -> None:
+        """Find out what became of writes that a promise to a conditional write kept from their level."""
+
+        async def finish(job: PendingWrite) -> None:
+            operation = operation_of(job.write).id if job.write.idempotency_key else b""
+            try:
+                written = await self.conditional.finish(job.sent, operation, deadline)
+                job.outcome = written._replace(existed=job.existed)
+            except LimeDBError as error:
+                job.outcome = error
+
+        await asyncio.gather(*(finish(job) for job in jobs if job.is_blocked))
 
     async def _write_open(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
         """Write what has no outcome yet."""

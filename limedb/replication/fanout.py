@@ -22,7 +22,7 @@ from limedb.core.quorum import Side
 from limedb.core.quorum_call import QuorumCall
 from limedb.core.record import Record, RecordBatch
 from limedb.core.topology import Fence
-from limedb.errors import LimeDBError, StaleEpochError
+from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
 from limedb.ports import Applied, Clock, HintLog, Replicas
 from limedb.replication.requests import Counters
 from limedb.replication.write.applied_columns import columns_of
@@ -31,6 +31,13 @@ A = TypeVar("A")
 
 CheckStored = Callable[[int], None]
 """Raises a LimeDBError where a version that a replica says it has can't be believed."""
+
+
+class PromisedError(UnavailableError):
+    """A replica refused a record that is below what it has promised a conditional write."""
+
+    def __init__(self) -> None:
+        super().__init__("it has promised a newer conditional write; try again")
 
 
 class Acks(JointTally[A], ABC):
@@ -131,10 +138,11 @@ class ReplicaAcks(Acks[Applied]):
     """One record on its way to replicas.
 
     superseded_by: the newer version that a replica has, 0: none. previous, existed: what was stored before,
-    by the newest answer.
+    by the newest answer. is_blocked: a replica refused it for a promise: such a one never counts as one that
+    has this record (`core/promises.py`, rule G).
     """
 
-    __slots__ = ("existed", "previous", "record", "superseded_by")
+    __slots__ = ("existed", "is_blocked", "previous", "record", "superseded_by")
 
     def __init__(
         self,
@@ -149,6 +157,7 @@ class ReplicaAcks(Acks[Applied]):
         super().__init__(need, targets, holders, check_stored, sides)
         self.record = record
         self.superseded_by, self.previous, self.existed = 0, -1, False
+        self.is_blocked = False
 
     @property
     @override
@@ -183,6 +192,10 @@ class ReplicaAcks(Acks[Applied]):
                 self.lose(node_url, error)
                 return
             self.superseded_by = max(self.superseded_by, answer.superseded_by)
+            self.is_blocked = self.is_blocked or answer.is_by_promise
+        elif answer.is_by_promise:
+            self.fail_by(node_url)
+            self.missed[node_url], self.is_blocked = PromisedError(), True
         else:
             self.ack_by(node_url)
             self.is_held = True
@@ -196,7 +209,7 @@ class ReplicaAcks(Acks[Applied]):
     @override
     def take_late(self, node_url: str, answer: Applied) -> None:
         """A replica has it, so those that missed it are left hints."""
-        if not answer.superseded_by or self.check_stored is None:
+        if not answer.superseded_by or (self.check_stored is None and not answer.is_by_promise):
             self.is_held = True
 
 

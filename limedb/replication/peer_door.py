@@ -6,17 +6,25 @@ asks doesn't come this way: it was checked when a client asked it.
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 
-from limedb.core.hlc import COUNTER_BITS
+from limedb.core.hlc import COUNTER_BITS, is_ballot
 from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
-from limedb.core.limits import MAX_PAGE, MAX_RECORDS, MAX_SPANS, SURE_KEY, SURE_VALUE, record_flaw
+from limedb.core.limits import (
+    MAX_KEY_SIZE,
+    MAX_PAGE,
+    MAX_RECORDS,
+    MAX_SPANS,
+    SURE_KEY,
+    SURE_VALUE,
+    record_flaw,
+)
 from limedb.core.record import Record, RecordBatch, versions_of
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
 from limedb.encoding.sums import SUM_SIZE
 from limedb.errors import ClockSkewError, InvalidRequestError, RecordDamagedError
-from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, RangePage
+from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, KeyPromises, Promised, RangePage
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.replica import LocalReplica
 
@@ -106,6 +114,23 @@ class PeerDoor:
                 self._check_version("the version of a proposal", value.version)
         return await self._own.agree(proposals, fence, deadline)
 
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        """See ports.Replica."""
+        _check_key(key)
+        self._check_version("a ballot", ballot)
+        if not is_ballot(ballot):
+            raise InvalidRequestError(f"{ballot} is no ballot: no node would send it")
+        return await self._own.promise(key, ballot, fence, deadline)
+
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        """See ports.Replica."""
+        await self._own.release(key, ballot, fence, deadline)
+
+    async def promises(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[KeyPromises]:
+        """See ports.Replica."""
+        _check_count("ranges", len(spans), MAX_SPANS)
+        return await self._own.promises(spans, fence, deadline)
+
     def _check_version(self, what: str, version: int) -> None:
         now = self._skew.now_ms()
         if self._skew.is_ahead(version, now):
@@ -119,6 +144,11 @@ def _check_records(records: Iterable[Record]) -> None:
             continue  # most are fine, and this look is quick
         if wrong := record_flaw(record):
             raise InvalidRequestError(f"the records hold {wrong}: no node would send it")
+
+
+def _check_key(key: str) -> None:
+    if not key or (len(key) > SURE_KEY and len(key.encode()) > MAX_KEY_SIZE):
+        raise InvalidRequestError(f"a key of {len(key)} characters: no node would send it")
 
 
 def _check_sums(keys: Sequence[str], sums: bytes) -> None:

@@ -37,14 +37,17 @@ from limedb.ports import (
     Clock,
     Held,
     IndexEntry,
+    KeyPromises,
     OperationLog,
     Placement,
+    Promised,
     RangePage,
     Store,
     StoredBytes,
 )
 from limedb.replication.change_log import ChangeLog
 from limedb.replication.clock_guard import ClockSkewGuard
+from limedb.replication.conditional.guard import Passing, PromiseGuard
 from limedb.replication.idempotency.ownership_history import OwnershipHistory
 from limedb.replication.in_flight import InFlight
 from limedb.replication.own_keys import own_page
@@ -102,6 +105,7 @@ class LocalReplica:
         self._in_flight, self._max_read_size, self._skew = in_flight, max_read_size, skew
         self._bytes = store if isinstance(store, StoredBytes) else None
         self._operations = operations
+        self.guard = PromiseGuard(store, operations, skew.now_ms())
         self._ownership = OwnershipHistory(placement, self._operations, skew.now_ms)
         self.changes = ChangeLog(skew.now_ms, skew.now_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
@@ -208,19 +212,22 @@ class LocalReplica:
         if records and self._skew.is_ahead(newest := max(versions_of(records)), now):
             self._refuse_skewed(newest)
         self._in_flight.enter(fence.epoch)
+        passing = self.guard.enter(records)
         try:
-            applied = await self._whole(lambda: self._store.apply(records, now), deadline, records)
+            applied = await self._whole(
+                lambda: self.guard.apply(passing, now, copied=copied), deadline, records
+            )
         except asyncio.CancelledError:
-            self._tasks.start(self._outlast(records, now, fence.epoch, copied))
+            self._tasks.start(self._outlast(passing, now, fence.epoch, copied))
             raise
         except BaseException as error:
             if isinstance(error, StoreFullError):
                 self.on_refused()
             else:
                 self.changes.is_complete = False
-            self._in_flight.leave(fence.epoch)
+            self._leave(passing, fence.epoch)
             raise
-        self._in_flight.leave(fence.epoch)
+        self._leave(passing, fence.epoch)
         self.changes.add(records, applied, now, copied=copied)
         return applied
 
@@ -293,6 +300,29 @@ class LocalReplica:
             self._in_flight.leave(fence.epoch)
         return [next(states) if can else None for can in can_tell]
 
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        """See ports.Replica."""
+        if self._check(fence).writes_suspended:
+            raise NotMemberError("the cluster is about to join another; try again", fence.cluster_id)
+        now = self._skew.now_ms()
+        if self._skew.is_ahead(ballot, now):
+            self._refuse_skewed(ballot)
+        self._in_flight.enter(fence.epoch)
+        try:
+            return await self._whole(lambda: self.guard.promise(key, ballot, now), deadline)
+        finally:
+            self._in_flight.leave(fence.epoch)
+
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        """See ports.Replica."""
+        if fence.cluster_id == self._placement.layout.topology.cluster_id:
+            self.guard.release(key, ballot)
+
+    async def promises(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[KeyPromises]:
+        """See ports.Replica."""
+        self._check(fence)
+        return self.guard.listed(spans)
+
     def follow(self, before: Topology, after: Topology) -> None:
         """Take in that the topology has changed; to be called whenever it has."""
         self._ownership.follow(before, after)
@@ -351,7 +381,11 @@ class LocalReplica:
             raise misfit(fence, own)
         return own
 
-    async def _outlast(self, records: Sequence[Record], now_ms: int, epoch: int, copied: bool) -> None:
+    def _leave(self, passing: Passing, epoch: int) -> None:
+        self.guard.leave(passing)
+        self._in_flight.leave(epoch)
+
+    async def _outlast(self, passing: Passing, now_ms: int, epoch: int, copied: bool) -> None:
         """Stay in flight until a write whose caller was cancelled is done.
 
         A store doesn't take such a batch back. The same batch once more changes nothing, and since stores
@@ -359,14 +393,14 @@ class LocalReplica:
         """
         is_known = False
         try:
-            applied = await self._store.apply(records, now_ms)
-            self.changes.add(records, applied, now_ms, again=True, copied=copied)
+            applied = await self._store.apply(passing.sent, now_ms)
+            self.changes.add(passing.sent, applied, now_ms, again=True, copied=copied)
             is_known = True
         except LimeDBError as error:
             log.info("a write whose caller was gone failed: %s", error)
         finally:
             self.changes.is_complete &= is_known
-            self._in_flight.leave(epoch)
+            self._leave(passing, epoch)
 
     def _refuse_skewed(self, version: int) -> None:
         self.skewed += 1

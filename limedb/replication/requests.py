@@ -12,6 +12,7 @@ from typing import NamedTuple, overload
 
 from typing_extensions import override
 
+from limedb.core.condition import Condition
 from limedb.core.record import RecordBatch
 from limedb.errors import LimeDBError
 
@@ -29,6 +30,9 @@ class Write(NamedTuple):
     idempotency_key: what makes all attempts of it one write; 16 to 64 bytes, of which the first 6 are the
     milliseconds since 1970 when it began (big-endian, as in a UUID version 7); empty: there is only this one.
     attempt: from 0, a number for each attempt.
+
+    condition: what the key must have for the write to take effect; None: it always does. keep_ttl: the value
+    expires when the one before it would have.
     """
 
     key: str
@@ -37,6 +41,13 @@ class Write(NamedTuple):
     idempotency_key: bytes = b""
     attempt: int = 0
     expires_at_ms: int = 0
+    condition: Condition | None = None
+    keep_ttl: bool = False
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it depends on what the key has."""
+        return self.condition is not None or self.keep_ttl
 
 
 class WriteBatch(Sequence[Write]):

@@ -48,7 +48,8 @@ AUDIENCES: dict[str, dict[str, Audience]] = {
     "limedb.v1.GossipService": {"Exchange": Audience.ON_REQUEST},
     "limedb.v1.ReplicaService": {
         "Read": _NODES, "Apply": _NODES, "ScanTokens": _NODES, "ScanKeys": _NODES, "WatchChanges": _NODES,
-        "Digest": _NODES, "ListEntries": _NODES, "Agree": _NODES, "Carry": _NODES,
+        "Digest": _NODES, "ListEntries": _NODES, "Agree": _NODES, "Promise": _NODES,
+        "Release": _NODES, "ListPromises": _NODES, "Carry": _NODES,
     },
     "limedb.v1.TopologyService": {
         "Prepare": _NODES, "Accept": _NODES, "Pledge": _NODES, "Learn": _NODES, "Fetch": _NODES,

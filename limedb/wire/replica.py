@@ -16,9 +16,9 @@ from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.record import Record, value_size
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence
-from limedb.encoding.record import from_message, received, to_message
+from limedb.encoding.record import encode, from_message, received, to_message
 from limedb.errors import InvalidRequestError, RecordDamagedError, StaleEpochError, StoreCorruptError
-from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, RangePage
+from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, KeyPromises, Promised, RangePage
 from limedb.wire.frames import AT_PEER
 from limedb.wire.topology import fence_message, topology_from
 from limedbpb.v1 import replica_pb2, topology_pb2
@@ -257,6 +257,47 @@ def states_from(response: replica_pb2.AgreeResponse) -> list[State | None]:
         Acceptor(_ballot_from(r.promised), _ballot_from(r.accepted), _value_from(r)) if r.can_tell else None
         for r in response.results
     ]
+
+
+def promise_request(key: str, ballot: int, fence: Fence) -> replica_pb2.PromiseRequest:
+    """A ballot for a peer to promise."""
+    return replica_pb2.PromiseRequest(key=key, ballot=ballot, fence=fence_message(fence))
+
+
+def promise_response(promised: Promised) -> replica_pb2.PromiseResponse:
+    """The answer to a ballot, for a peer."""
+    is_promised, highest, record = promised
+    data = b"" if record is None else encode(record)
+    return replica_pb2.PromiseResponse(is_promised=is_promised, highest=highest, record=data)
+
+
+def promised_from(response: replica_pb2.PromiseResponse) -> Promised:
+    """A peer's answer to a ballot. StaleEpochError, StoreCorruptError."""
+    check_epoch(response)
+    record = received(response.record) if response.record else None
+    return Promised(response.is_promised, response.highest, record)
+
+
+def release_request(key: str, ballot: int, fence: Fence) -> replica_pb2.ReleaseRequest:
+    """A promise for a peer to take back."""
+    return replica_pb2.ReleaseRequest(key=key, ballot=ballot, fence=fence_message(fence))
+
+
+def promises_request(spans: Iterable[Span], fence: Fence) -> replica_pb2.ListPromisesRequest:
+    """Ranges of which to ask a peer's promises."""
+    return replica_pb2.ListPromisesRequest(spans=[_span(s) for s in spans], fence=fence_message(fence))
+
+
+def promises_response(promises: Iterable[KeyPromises]) -> replica_pb2.ListPromisesResponse:
+    """The promises of some ranges, for a peer."""
+    found = [replica_pb2.KeyPromises(key=key, ballots=ballots) for key, ballots in promises]
+    return replica_pb2.ListPromisesResponse(promises=found)
+
+
+def promises_from(response: replica_pb2.ListPromisesResponse) -> list[KeyPromises]:
+    """A peer's promises. StaleEpochError."""
+    check_epoch(response)
+    return [KeyPromises(each.key, tuple(each.ballots)) for each in response.promises]
 
 
 def span_from(message: replica_pb2.Span) -> Span:

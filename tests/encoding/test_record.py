@@ -2,8 +2,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from limedb.core.record import Record
-from limedb.encoding.record import Header, content, decode, encode, peek, received, to_message
+from limedb.core.hlc import FIRST_BALLOT
+from limedb.core.record import Past, Record
+from limedb.encoding.batch import all_received
+from limedb.encoding.record import (
+    Header,
+    content,
+    decode,
+    encode,
+    from_message,
+    peek,
+    received,
+    to_message,
+)
 from limedb.errors import StoreCorruptError
 from limedbpb.v1.kv_pb2 import GetResponse
 from limedbpb.v1.record_pb2 import Record as Message
@@ -24,6 +35,22 @@ def test_what_a_peer_sends_is_kept_as_it_is(record: Record) -> None:
     kept = received(encode(record))
     assert (kept, encode(kept)) == (record, encode(record))
     assert peek(encode(kept)) == Header(record.version, record.expires_at, record.is_tombstone)
+
+
+@given(
+    RECORDS.map(lambda r: r._replace(version=r.version | FIRST_BALLOT)),
+    st.lists(st.builds(Past, U64, st.binary(max_size=16)), min_size=1, max_size=16),
+)
+def test_a_record_carries_its_lineage_in_every_form(record: Record, states: list[Past]) -> None:
+    record.lineage = tuple(states)
+    data = encode(record)
+    assert data == to_message(record).SerializeToString()
+    for kept in decode(data), received(data), from_message(Message.FromString(data)), *all_received([data]):
+        assert (kept, kept.lineage, encode(kept)) == (record, record.lineage, data)
+    now_ms = record.expires_at - 1 if record.expires_at else 0
+    answer = GetResponse.FromString(content(record.key.encode(), data, lambda: now_ms))
+    kind = answer.WhichOneof("content")
+    assert (getattr(answer, kind) if kind else None) == record.value
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from limedb.errors import (
     ReplicaUnreachableError,
     RequestTimeoutError,
 )
-from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, RangePage, Replica
+from limedb.ports import Applied, ChangeBatch, Held, IndexEntry, KeyPromises, Promised, RangePage, Replica
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.in_flight import InFlight
@@ -148,6 +148,23 @@ class Line:
                 await self._replica.agree(proposals, fence, deadline)
             raise
         return await self._replica.agree(proposals, fence, deadline)
+
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        fault = self._wire.faults.get(self._url, FINE)
+        try:
+            await self._begin("promise", (key,), deadline)
+        except RequestTimeoutError:
+            if fault.is_lost:
+                await self._replica.promise(key, ballot, fence, deadline)
+            raise
+        return await self._replica.promise(key, ballot, fence, deadline)
+
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        await self._begin("release", (key,), deadline)
+        await self._replica.release(key, ballot, fence, deadline)
+
+    async def promises(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[KeyPromises]:
+        return await self._replica.promises(spans, fence, deadline)
 
     async def digests(self, spans: Sequence[Span], cutoff: int, fence: Fence, deadline: float) -> list[int]:
         return await self._replica.digests(spans, cutoff, fence, deadline)

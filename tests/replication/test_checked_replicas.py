@@ -11,6 +11,7 @@ from limedb.core.idempotency import AgreedVersion, Proposal, WriteId
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import EVERYTHING, Span
 from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.promises import MAX_BALLOTS
 from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.core.selection import WatchFilter
@@ -20,7 +21,7 @@ from limedb.errors import (
     RemoteError,
     StaleEpochError,
 )
-from limedb.ports import Applied, ChangeBatch, IndexEntry, RangePage
+from limedb.ports import Applied, ChangeBatch, IndexEntry, KeyPromises, Promised, RangePage
 from limedb.replication.checked_replicas import CheckedReplicas
 from tests.cluster.virtual import START_MS, run_virtual
 from tests.replication.nodes import A, B, Place, member
@@ -101,6 +102,26 @@ WRONG: list[tuple[str, Sequence[Any], list[Any]]] = [
     ("digests", ([EVERYTHING], 0), [[], [1, 2]]),
     ("entries", ([FEW],), [[IndexEntry("b", 1, 1, 0)], [IndexEntry("a", FAR, 1, 0)]]),
     ("agree", ([PROPOSAL],), [[], [None, None], [state(FAR)]]),
+    (
+        "promise",
+        ("a", NOW),
+        [
+            Promised(False, NOW - 1),
+            Promised(True, FAR),
+            Promised(True, NOW, Record("b", "v", 1)),
+            Promised(True, NOW, Record("a", "v", NOW)),
+        ],
+    ),
+    (
+        "promises",
+        ([FEW],),
+        [
+            [KeyPromises("b", (1,))],
+            [KeyPromises("a", (FAR,))],
+            [KeyPromises("a", (2, 1))],
+            [KeyPromises("a", tuple(range(MAX_BALLOTS + 1)))],
+        ],
+    ),
 ]
 
 
@@ -153,6 +174,10 @@ def test_answers_as_asked_pass() -> None:
         assert await ask(Peer(page), place).scan_range(KeyRange("a"), 1, FENCE, DEADLINE) == page
         assert await ask(Peer([IndexEntry("a", 1, 1, 0)]), place).entries([FEW], FENCE, DEADLINE)
         assert await ask(Peer([None]), place).agree([PROPOSAL], FENCE, DEADLINE) == [None]
+        for promised in Promised(False, NOW), Promised(True, NOW), Promised(True, NOW, Record("a", "v", 1)):
+            assert await ask(Peer(promised), place).promise("a", NOW, FENCE, DEADLINE) == promised
+        listed = [KeyPromises("a", (1, 2))]
+        assert await ask(Peer(listed), place).promises([FEW], FENCE, DEADLINE) == listed
         assert await ask(Peer([Applied(NOW, True, NOW)]), place).apply([a], FENCE, DEADLINE)
 
     run_virtual(scenario())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from limedb.core.hlc import version_at
+from limedb.core.hlc import FIRST_BALLOT, version_at
 from limedb.core.idempotency import AgreedVersion, Proposal, WriteId
 from limedb.core.layout import EVERYTHING
 from limedb.core.limits import MAX_KEY_SIZE, MAX_RECORDS, MAX_SPANS, MAX_STORED_VALUE
@@ -101,10 +101,13 @@ def test_messages_that_ask_for_too_much_are_refused() -> None:
             peers.digests([EVERYTHING] * (MAX_SPANS + 1), 0, fence, DEADLINE),
             peers.entries([EVERYTHING] * (MAX_SPANS + 1), fence, DEADLINE),
             peers.agree([proposal] * many, fence, DEADLINE),
+            peers.promises([EVERYTHING] * (MAX_SPANS + 1), fence, DEADLINE),
         ):
             with pytest.raises(InvalidRequestError, match="at most"):
                 await asked
         with pytest.raises(ClockSkewError):
             await peers.agree([proposal._replace(value=AgreedVersion(FAR, 0, False))], fence, DEADLINE)
+        with pytest.raises(ClockSkewError):
+            await peers.promise("k", FAR | FIRST_BALLOT, fence, DEADLINE)
 
     run_virtual(scenario())

@@ -103,6 +103,17 @@ class FakeReplica:
         await self._take("agree", list(proposals), fence)
         return self.found
 
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Any:
+        await self._take("promise", key, ballot, fence)
+        return self.found
+
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        await self._take("release", key, ballot, fence)
+
+    async def promises(self, spans: Any, fence: Fence, deadline: float) -> Any:
+        await self._take("promises", list(spans), fence)
+        return self.found
+
     found: Any = ()
 
     async def _take(self, *asked: Any) -> None:

@@ -21,7 +21,7 @@ from limedb.core.report import Progress
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Member, MemberState, Phase, Topology, hand_over, remove
 from limedb.errors import LimeDBError, StaleEpochError, TopologyChangeError
-from limedb.ports import Account, Applied, ChangeBatch, IndexEntry, RangePage, Replica
+from limedb.ports import Account, Applied, ChangeBatch, IndexEntry, KeyPromises, Promised, RangePage, Replica
 from tests.simulation.clock import SimClock
 from tests.simulation.gossip_lies import false_gossip
 from tests.simulation.loop import Process
@@ -208,6 +208,19 @@ class LyingReplica:
         self._may_claim()
         states = await self._own.agree(proposals, fence, deadline)
         return states[1:] if self._lies else states
+
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        self._may_claim()
+        promised = await self._own.promise(key, ballot, fence, deadline)
+        return Promised(True, FAR, Record("lie", "lie", FAR)) if self._lies else promised
+
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        await self._own.release(key, ballot, fence, deadline)
+
+    async def promises(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[KeyPromises]:
+        self._may_claim()
+        promises = await self._own.promises(spans, fence, deadline)
+        return [*promises, KeyPromises("lie", (FAR,))] if self._lies else promises
 
 
 class LyingTopology:

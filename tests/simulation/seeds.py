@@ -34,6 +34,8 @@ KEPT: dict[str, dict[int, str]] = {
         268: "a node that left and heard of it only afterwards took itself for removed, and joined again",
     },
     "retries": {},
+    "conditional": {},
+    "moving_conditional": {},
     "standstill": {},
     "watches": {
         51: "a node that a watch first heard after it stood told only what came from then on",

@@ -24,8 +24,19 @@ from limedb.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-from limedb.ports import Account, Applied, ChangeBatch, Held, IndexEntry, RangePage, Replica
+from limedb.ports import (
+    Account,
+    Applied,
+    ChangeBatch,
+    Held,
+    IndexEntry,
+    KeyPromises,
+    Promised,
+    RangePage,
+    Replica,
+)
 from limedb.wire import frames
+from limedb.wire import replica as convert
 from limedbpb.v1 import replica_pb2
 from tests.simulation.network import Host, SimNetwork, UnansweredError, UnsentError
 from tests.simulation.streams import stream
@@ -103,6 +114,27 @@ class SimReplica:
     ) -> "list[State | None]":
         sent = tuple(proposals)
         return await self._ask("agree", lambda r: r.agree(sent, fence, self._there(deadline)), deadline)
+
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        async def promise(replica: Replica) -> bytes:
+            promised = await replica.promise(key, ballot, fence, self._there(deadline))
+            return convert.promise_response(promised).SerializeToString()
+
+        answer = await self._ask(f"promise {key}@{ballot}", promise, deadline)
+        return convert.promised_from(replica_pb2.PromiseResponse.FromString(answer))
+
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        await self._ask(
+            f"release {key}@{ballot}",
+            lambda r: r.release(key, ballot, fence, self._there(deadline)),
+            deadline,
+        )
+
+    async def promises(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[KeyPromises]:
+        asked = tuple(spans)
+        return await self._ask(
+            "promises", lambda r: r.promises(asked, fence, self._there(deadline)), deadline
+        )
 
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False

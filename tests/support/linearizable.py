@@ -27,17 +27,21 @@ Value = str | bytes | None
 
 
 class Kind(StrEnum):
-    """What an operation does. A delete writes None."""
+    """What an operation does. A delete writes None. CAS writes where the register holds what it expects; one
+    that failed, since it held something else, is a read of that.
+    """
 
     READ = "read"
     WRITE = "write"
     DELETE = "delete"
+    CAS = "cas"
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
     """An operation on a register. value: what was written or read; None for a delete and for absence.
 
+    expected: what a CAS needs. until: when an operation of unknown outcome can take effect at the latest.
     start, end: when it was asked and when it was answered, in the seconds of one clock; end is infinite where
     the outcome is unknown. Operations that failed for sure are no part of a history.
     """
@@ -48,6 +52,12 @@ class Op:
     start: float
     end: float = inf
     client: str = ""
+    expected: Value = None
+    until: float = inf
+
+    def fits(self, holds: Value) -> bool:
+        """Whether it can take effect on what a register holds."""
+        return self.kind is not Kind.CAS or self.expected == holds
 
     @property
     def is_maybe(self) -> bool:
@@ -57,6 +67,8 @@ class Op:
     def __str__(self) -> str:
         end = "?" if self.is_maybe else f"{self.end:.4f}"
         what = self.kind if self.kind is Kind.DELETE else f"{self.kind} {self.value!r}"
+        if self.kind is Kind.CAS:
+            what += f" on {self.expected!r}"
         return f"[{self.start:.4f} {end}] {self.client}: {what}"
 
 
@@ -123,7 +135,7 @@ class _Search:
 
     Two things keep it small and miss nothing. A read that may come next and fits is placed at once: it
     changes nothing, so whatever else is placed can be placed as well behind it. An unknown write is tried
-    only where a read of its value is still to be placed.
+    only where a read of its value, or a CAS on it, is still to be placed.
     """
 
     def __init__(self, ops: Sequence[Op], initial: Value) -> None:
@@ -137,6 +149,10 @@ class _Search:
         for i, op in enumerate(certain):
             if op.kind is Kind.READ:
                 self._reads[op.value] |= 1 << i
+        self._wanted = self._reads.copy()  # the same, and a bit for each CAS by what it expects
+        for i, op in enumerate(self._ops):
+            if op.kind is Kind.CAS:
+                self._wanted[op.expected] |= 1 << i
 
     def run(self, max_looks: int) -> Violation | None:
         """Search to the end; the violation, or None."""
@@ -185,7 +201,11 @@ class _Search:
 
     def _branches(self, at: _Configuration) -> Iterator[_Configuration]:
         """What may come next, the one that has to be over first before the others."""
-        following = [i for i in self._next(at.placed) if self._ops[i].kind is not Kind.READ]
+        following = [
+            i
+            for i in self._next(at.placed)
+            if self._ops[i].kind is not Kind.READ and self._ops[i].fits(at.value)
+        ]
         for i in sorted(following, key=lambda i: self._ops[i].end):
             yield self._with_reads(at.after(i, self._ops[i].value))
         yield from (self._with_reads(at.after(i, self._ops[i].value)) for i in self._unknown(at))
@@ -197,9 +217,14 @@ class _Search:
         """
         first_end = min((self._ops[i].end for i in self._next(at.placed)), default=inf)
         tried: set[Value] = set()
+        last = (at.placed & self._all).bit_length() - 1
+        placed_start = self._ops[last].start if last >= 0 else -inf
         for i in range(self._certain, len(self._ops)):
-            value = self._ops[i].value
-            if at.placed >> i & 1 or value in tried or not self._reads[value] & ~at.placed:
+            op = self._ops[i]
+            value = op.value
+            if at.placed >> i & 1 or value in tried or not self._wanted[value] & ~at.placed & ~(1 << i):
+                continue
+            if not op.fits(at.value) or placed_start > op.until:
                 continue
             tried.add(value)
             if self._ops[i].start <= first_end:

@@ -332,3 +332,63 @@ class AgreeResult(_message.Message):
     accepted: OperationBallot
     terms: Terms
     def __init__(self, can_tell: _Optional[bool] = ..., promised: _Optional[_Union[OperationBallot, _Mapping]] = ..., accepted: _Optional[_Union[OperationBallot, _Mapping]] = ..., terms: _Optional[_Union[Terms, _Mapping]] = ...) -> None: ...
+
+class PromiseRequest(_message.Message):
+    __slots__ = ("key", "ballot", "fence")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BALLOT_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    ballot: int
+    fence: _topology_pb2.Fence
+    def __init__(self, key: _Optional[str] = ..., ballot: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+
+class PromiseResponse(_message.Message):
+    __slots__ = ("is_promised", "highest", "record", "newer")
+    IS_PROMISED_FIELD_NUMBER: _ClassVar[int]
+    HIGHEST_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    NEWER_FIELD_NUMBER: _ClassVar[int]
+    is_promised: bool
+    highest: int
+    record: bytes
+    newer: _topology_pb2.Topology
+    def __init__(self, is_promised: _Optional[bool] = ..., highest: _Optional[int] = ..., record: _Optional[bytes] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
+
+class ReleaseRequest(_message.Message):
+    __slots__ = ("key", "ballot", "fence")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BALLOT_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    ballot: int
+    fence: _topology_pb2.Fence
+    def __init__(self, key: _Optional[str] = ..., ballot: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+
+class ReleaseResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListPromisesRequest(_message.Message):
+    __slots__ = ("spans", "fence")
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    spans: _containers.RepeatedCompositeFieldContainer[Span]
+    fence: _topology_pb2.Fence
+    def __init__(self, spans: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ...) -> None: ...
+
+class ListPromisesResponse(_message.Message):
+    __slots__ = ("promises", "newer")
+    PROMISES_FIELD_NUMBER: _ClassVar[int]
+    NEWER_FIELD_NUMBER: _ClassVar[int]
+    promises: _containers.RepeatedCompositeFieldContainer[KeyPromises]
+    newer: _topology_pb2.Topology
+    def __init__(self, promises: _Optional[_Iterable[_Union[KeyPromises, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ...) -> None: ...
+
+class KeyPromises(_message.Message):
+    __slots__ = ("key", "ballots")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BALLOTS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    ballots: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, key: _Optional[str] = ..., ballots: _Optional[_Iterable[int]] = ...) -> None: ...

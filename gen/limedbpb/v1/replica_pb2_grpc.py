@@ -77,6 +77,21 @@ class ReplicaServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.AgreeRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_replica__pb2.AgreeResponse.FromString,
                 _registered_method=True)
+        self.Promise = channel.unary_unary(
+                '/limedb.v1.ReplicaService/Promise',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.PromiseRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.PromiseResponse.FromString,
+                _registered_method=True)
+        self.Release = channel.unary_unary(
+                '/limedb.v1.ReplicaService/Release',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ReleaseRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ReleaseResponse.FromString,
+                _registered_method=True)
+        self.ListPromises = channel.unary_unary(
+                '/limedb.v1.ReplicaService/ListPromises',
+                request_serializer=limedbpb_dot_v1_dot_replica__pb2.ListPromisesRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_replica__pb2.ListPromisesResponse.FromString,
+                _registered_method=True)
         self.Carry = channel.stream_stream(
                 '/limedb.v1.ReplicaService/Carry',
                 request_serializer=limedbpb_dot_v1_dot_replica__pb2.CarryRequest.SerializeToString,
@@ -147,6 +162,28 @@ class ReplicaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Promise(self, request, context):
+        """Promise makes the replica refuse all records of a key below a ballot, and returns what it holds: the first
+        half of a conditional write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Release(self, request, context):
+        """Release takes a promise back whose conditional write will never be made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPromises(self, request, context):
+        """ListPromises returns the promises for the keys in some ranges of tokens, for a new owner.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Carry(self, request_iterator, context):
         """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
         has its own answer, and answers come in the order in which they are ready.
@@ -197,6 +234,21 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
                     servicer.Agree,
                     request_deserializer=limedbpb_dot_v1_dot_replica__pb2.AgreeRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_replica__pb2.AgreeResponse.SerializeToString,
+            ),
+            'Promise': grpc.unary_unary_rpc_method_handler(
+                    servicer.Promise,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.PromiseRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.PromiseResponse.SerializeToString,
+            ),
+            'Release': grpc.unary_unary_rpc_method_handler(
+                    servicer.Release,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ReleaseRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ReleaseResponse.SerializeToString,
+            ),
+            'ListPromises': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPromises,
+                    request_deserializer=limedbpb_dot_v1_dot_replica__pb2.ListPromisesRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_replica__pb2.ListPromisesResponse.SerializeToString,
             ),
             'Carry': grpc.stream_stream_rpc_method_handler(
                     servicer.Carry,
@@ -423,6 +475,87 @@ class ReplicaService:
             '/limedb.v1.ReplicaService/Agree',
             limedbpb_dot_v1_dot_replica__pb2.AgreeRequest.SerializeToString,
             limedbpb_dot_v1_dot_replica__pb2.AgreeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Promise(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/Promise',
+            limedbpb_dot_v1_dot_replica__pb2.PromiseRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.PromiseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Release(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/Release',
+            limedbpb_dot_v1_dot_replica__pb2.ReleaseRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.ReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPromises(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ReplicaService/ListPromises',
+            limedbpb_dot_v1_dot_replica__pb2.ListPromisesRequest.SerializeToString,
+            limedbpb_dot_v1_dot_replica__pb2.ListPromisesResponse.FromString,
             options,
             channel_credentials,
             insecure,

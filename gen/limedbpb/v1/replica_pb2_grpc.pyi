@@ -54,6 +54,14 @@ class ReplicaServiceStub:
     """ListEntries returns the versions in some ranges of tokens."""
     Agree: _grpc.UnaryUnaryMultiCallable[_replica_pb2.AgreeRequest, _replica_pb2.AgreeResponse]
     """Agree returns or settles the versions of writes that may be sent again (KVService's idempotency_key)."""
+    Promise: _grpc.UnaryUnaryMultiCallable[_replica_pb2.PromiseRequest, _replica_pb2.PromiseResponse]
+    """Promise makes the replica refuse all records of a key below a ballot, and returns what it holds: the first
+    half of a conditional write.
+    """
+    Release: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ReleaseRequest, _replica_pb2.ReleaseResponse]
+    """Release takes a promise back whose conditional write will never be made."""
+    ListPromises: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListPromisesRequest, _replica_pb2.ListPromisesResponse]
+    """ListPromises returns the promises for the keys in some ranges of tokens, for a new owner."""
     Carry: _grpc.StreamStreamMultiCallable[_replica_pb2.CarryRequest, _replica_pb2.CarryResponse]
     """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
     has its own answer, and answers come in the order in which they are ready.
@@ -85,6 +93,14 @@ class ReplicaServiceAsyncStub(ReplicaServiceStub):
     """ListEntries returns the versions in some ranges of tokens."""
     Agree: _aio.UnaryUnaryMultiCallable[_replica_pb2.AgreeRequest, _replica_pb2.AgreeResponse]  # type: ignore[assignment]
     """Agree returns or settles the versions of writes that may be sent again (KVService's idempotency_key)."""
+    Promise: _aio.UnaryUnaryMultiCallable[_replica_pb2.PromiseRequest, _replica_pb2.PromiseResponse]  # type: ignore[assignment]
+    """Promise makes the replica refuse all records of a key below a ballot, and returns what it holds: the first
+    half of a conditional write.
+    """
+    Release: _aio.UnaryUnaryMultiCallable[_replica_pb2.ReleaseRequest, _replica_pb2.ReleaseResponse]  # type: ignore[assignment]
+    """Release takes a promise back whose conditional write will never be made."""
+    ListPromises: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListPromisesRequest, _replica_pb2.ListPromisesResponse]  # type: ignore[assignment]
+    """ListPromises returns the promises for the keys in some ranges of tokens, for a new owner."""
     Carry: _aio.StreamStreamMultiCallable[_replica_pb2.CarryRequest, _replica_pb2.CarryResponse]  # type: ignore[assignment]
     """Carry carries many reads and applies over one stream, those of one moment as one message. Each question
     has its own answer, and answers come in the order in which they are ready.
@@ -161,6 +177,32 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.AgreeResponse, _abc.Awaitable[_replica_pb2.AgreeResponse]]:
         """Agree returns or settles the versions of writes that may be sent again (KVService's idempotency_key)."""
+
+    @_abc_1.abstractmethod
+    def Promise(
+        self,
+        request: _replica_pb2.PromiseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.PromiseResponse, _abc.Awaitable[_replica_pb2.PromiseResponse]]:
+        """Promise makes the replica refuse all records of a key below a ballot, and returns what it holds: the first
+        half of a conditional write.
+        """
+
+    @_abc_1.abstractmethod
+    def Release(
+        self,
+        request: _replica_pb2.ReleaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.ReleaseResponse, _abc.Awaitable[_replica_pb2.ReleaseResponse]]:
+        """Release takes a promise back whose conditional write will never be made."""
+
+    @_abc_1.abstractmethod
+    def ListPromises(
+        self,
+        request: _replica_pb2.ListPromisesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.ListPromisesResponse, _abc.Awaitable[_replica_pb2.ListPromisesResponse]]:
+        """ListPromises returns the promises for the keys in some ranges of tokens, for a new owner."""
 
     @_abc_1.abstractmethod
     def Carry(

@@ -22,7 +22,7 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError
 from limedb.ports import Replicas
-from limedb.replication.fanout import Fanout, ReplicaAcks
+from limedb.replication.fanout import Fanout, PromisedError, ReplicaAcks
 from limedb.replication.read.reader import ReadRound
 from limedb.replication.replica_errors import failure_text
 from limedb.replication.requests import Counters
@@ -64,7 +64,7 @@ class BlockingReadRepair:
         self, rounds: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
     ) -> dict[str, LimeDBError]:
         """Write the newest records to replicas that lack them, until enough have it; the keys where that
-        failed.
+        failed. PromisedError among them: a replica has promised a conditional write.
 
         StaleEpochError: a replica knows a newer topology.
         """
@@ -113,6 +113,8 @@ def _stale_records(read_round: ReadRound, level: Level) -> Iterator[StaleRecord]
 
 
 def _error(stale: StaleRecord, level: Level) -> LimeDBError:
+    if stale.acks.is_blocked:
+        return PromisedError()
     missing = {url: failure_text(error) for url, error in stale.acks.missed.items()}
     need, live = stale.acks.needed, stale.acks.acks
     total = live + len(missing)

@@ -5,7 +5,8 @@ It owns the way from keys to records. It must never know how a client is answere
 Tested in tests/replication/read/test_reader.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from limedb.core.layout import Layout, Owners
@@ -14,9 +15,13 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
 from limedb.ports import Clock, Held, Placement, Replicas
+from limedb.replication.fanout import PromisedError
 from limedb.replication.read.reader import Reader, ReadRound
 from limedb.replication.requests import MAX_RESTARTS, Counters
 from limedb.replication.stale_epoch import follow_topology
+
+LOOKS, LOOK_SECONDS = 3, 0.004
+"""How often a read that meets a conditional write under way looks again, and how long it waits at first."""
 
 
 class ReadRepairStrategy(Protocol):
@@ -38,7 +43,8 @@ class Read(NamedTuple):
 
 class ReadResolver:
     """Reads keys. read_repair: what is done where replicas differ; a simulation may replace it. on_conflict:
-    called with a key of which two nodes have different records of one version, and with those nodes.
+    called with a key of which two nodes have different records of one version, and with those nodes. settle:
+    finds what stands of a key, until a deadline, where a conditional write was left half done.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class ReadResolver:
         self._placement, self._replicas, self._reader, self._clock = placement, replicas, reader, clock
         self._counters, self.read_repair = counters, read_repair
         self.on_conflict: Callable[[str, str], None] = lambda key, between: None
+        self.settle: Callable[[str, float], Awaitable[Record | None]] | None = None
 
     async def resolve_alone(
         self, key: str, level: Level, deadline: float, most: int | None = None
@@ -81,9 +88,11 @@ class ReadResolver:
         *,
         most: int | None = None,
         repairs: bool = True,
+        looks: int = 0,
     ) -> list[Read]:
         """What stands of different keys, in no order. repairs: whether replicas that differ are mended.
-        most: as in Reader.read.
+        most: as in Reader.read. looks: how often they were looked at already, in vain, for a conditional
+        write was under way.
 
         NotMemberError, StaleEpochError: the node can't follow the topology.
         """
@@ -100,8 +109,29 @@ class ReadResolver:
                 self._follow(error, layout, attempt)
             else:
                 seconds = self._clock.monotonic() - began
-                return [read for read_round in rounds for read in _reads(read_round, failed, level, seconds)]
+                found = [read for read_round in rounds for read in _reads(read_round, failed, level, seconds)]
+                if not failed:
+                    return found
+                return await self._resolve_blocked(found, level, deadline, most, looks)
         raise AssertionError("unreachable: the last attempt raises")
+
+    async def _resolve_blocked(
+        self, reads: list[Read], level: Level, deadline: float, most: int | None, looks: int
+    ) -> list[Read]:
+        """The same reads, those anew that met a promise to a conditional write: mostly it is done by then."""
+        blocked = [read.key for read in reads if isinstance(read.record, PromisedError)]
+        if not blocked or self.settle is None:
+            return reads
+        others = [read for read in reads if not isinstance(read.record, PromisedError)]
+        if looks < LOOKS:
+            await asyncio.sleep(LOOK_SECONDS * (1 << looks))
+            return others + await self.resolve(blocked, level, deadline, most=most, looks=looks + 1)
+        for key in blocked:
+            try:
+                others.append(Read(key, await self.settle(key, deadline)))
+            except LimeDBError as error:
+                others.append(Read(key, error))
+        return others
 
     def _report_conflicts(self, rounds: Sequence[ReadRound]) -> None:
         for read_round in rounds:

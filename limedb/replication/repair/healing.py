@@ -19,7 +19,7 @@ others; nor ONE, which promises that a write is there as long as its one replica
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from itertools import islice
@@ -82,7 +82,9 @@ def judge(own_url: str, owners: Owners, answers: Mapping[str, Held | LimeDBError
 
 
 class Healer:
-    """Mends the own store. run: until cancelled; heal: now."""
+    """Mends the own store. run: until cancelled; heal: now. mend: puts a record in the place of a damaged
+    one; whether it may.
+    """
 
     def __init__(
         self, own_url: str, store: Store, replicas: Replicas, placement: Placement, clock: Clock
@@ -95,6 +97,11 @@ class Healer:
         self._logged = 0
         self._found_at = self._conflict_at = float("-inf")
         self._known = (0, 0)
+        self.mend: Callable[[str, Record | None], Awaitable[bool]] = self._mend
+
+    async def _mend(self, key: str, record: Record | None) -> bool:
+        await self._store.mend(key, record)
+        return True
 
     def is_lost(self, key: str) -> bool:
         """Whether no replica has a damaged record any more, so that a write may take its place."""
@@ -175,7 +182,8 @@ class Healer:
         held = await asyncio.gather(*(self._ask(url, key) for url in others))
         verdict = judge(self._own_url, owners, dict(zip(others, held, strict=True)))
         if verdict.outcome is Outcome.MENDED:
-            await self._store.mend(key, verdict.record)
+            if not await self.mend(key, verdict.record):
+                return Outcome.WAITING  # for the conditional write that the record may not come before
             self._mended(key)
         return verdict.outcome
 

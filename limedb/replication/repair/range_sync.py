@@ -15,8 +15,9 @@ from limedb.core.digest import compare, cut
 from limedb.core.layout import Span
 from limedb.core.record import Record
 from limedb.core.topology import Fence
-from limedb.errors import LimeDBError, is_too_large
-from limedb.ports import Clock, Held, IndexEntry, Replica
+from limedb.errors import LimeDBError, RemoteError, is_too_large
+from limedb.ports import Clock, Held, IndexEntry, KeyPromises, Replica
+from limedb.replication.write.applied_columns import columns_of
 
 BATCH = 1000
 """Records that are read and written at once; fewer where they are large."""
@@ -49,10 +50,15 @@ class SyncResult:
 
 
 class ReplicaCalls:
-    """Messages to replicas within one scope, each with its own deadline, and of sizes that fit."""
+    """Messages to replicas within one scope, each with its own deadline, and of sizes that fit.
+
+    refused: keys of which a replica refused a record, for it has promised a conditional write (rule W of
+    `core/promises.py`): so it hasn't what it was to be brought.
+    """
 
     def __init__(self, scope: Scope, clock: Clock) -> None:
         self._scope, self._clock = scope, clock
+        self.refused: set[str] = set()
 
     @property
     def cutoff_ms(self) -> int:
@@ -96,7 +102,20 @@ class ReplicaCalls:
     async def apply(self, replica: Replica, records: Sequence[Record]) -> None:
         """Bring a replica records that others have; none is no message. LimeDBError: some may be there."""
         if records:
-            await replica.apply(records, self._scope.fence, self._deadline(), copied=True)
+            applied = await replica.apply(records, self._scope.fence, self._deadline(), copied=True)
+            outcomes = columns_of(applied)
+            for place, newer in outcomes.superseded.items():
+                if newer > outcomes.previous[place]:
+                    self.refused.add(records[place].key)
+
+    async def promises(self, replica: Replica, spans: Sequence[Span]) -> list[KeyPromises]:
+        """As Replica.promises; a node that is too old to promise has none."""
+        try:
+            return await replica.promises(spans, self._scope.fence, self._deadline())
+        except RemoteError as error:
+            if error.code == "UNIMPLEMENTED":
+                return []
+            raise
 
     def _deadline(self) -> float:
         return self._clock.monotonic() + CALL_SECONDS

@@ -22,7 +22,7 @@ from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
 from limedb.ports import Clock, Placement, Replicas, Saved, TopologyTransport
 from limedb.replication.repair.range_sync import ReplicaCalls, Scope
 from limedb.replication.stale_epoch import follow_topology
-from limedb.replication.streaming.transfer import Sources, Transfer
+from limedb.replication.streaming.transfer import Settle, Sources, TakeOver, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +107,7 @@ class Handoff:
 
     drop_stale: called before anything is fetched, until it is true: it drops leftovers of an earlier
     ownership that could bring back what was deleted since. calls_class: of the messages to replicas.
+    take_over, settle: see `Transfer`.
     """
 
     calls_class = ReplicaCalls
@@ -123,6 +124,8 @@ class Handoff:
         self._own_url, self._topology_store, self._replicas = own_url, topology_store, replicas
         self._transport, self._clock, self._drop_stale = transport, clock, drop_stale
         self._job = StreamJob(Fence("", 0), is_done=True)
+        self.take_over: TakeOver | None = None
+        self.settle: Settle | None = None
 
     async def run(self) -> None:
         """Do the node's part of every change, until cancelled."""
@@ -233,6 +236,8 @@ class Handoff:
             self.sources(job, part),
             self.calls_class(Scope(job.fence, cutoff_ms=0), self._clock),
             lambda span, keys: self._note(job, span, keys),
+            self.take_over,
+            self.settle,
         )
         job.waiting_for = ""
         await transfer.run(rest)

@@ -15,11 +15,18 @@ way, which its coordinator sends to all owners; or a write that another source h
 acknowledged it stays one; or a leftover of this node's earlier ownership, of a key that its owners may have
 deleted and purged since (`repair/cleanup.py` drops those that it can find), which must not reach a node that
 is read. Anti-entropy makes the owners equal, beside the change and after it.
+
+**Promises come first** (`core/promises.py`). A conditional write that was sent, and is on one replica only,
+may be completed at any time, by a read that meets it. Then nothing may have come between it and the record
+that it was judged on; the replicas that promised it see to that, and so must the new owners. So many sources
+as are needed include one of each majority that promised. What a promise refuses here is settled by a quorum
+of both sides (`conditional/proposer.py`): then the new side has it, which is what the change needs, whether
+or not this node does.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -28,7 +35,7 @@ from limedb.core.layout import Span
 from limedb.core.record import Record, value_size
 from limedb.core.ring import token_of
 from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
-from limedb.ports import Replica
+from limedb.ports import KeyPromises, Replica
 from limedb.replication.repair.range_sync import ReplicaCalls, sync_range
 
 PAGE = 2000  # records asked for at once, and applied at once
@@ -37,6 +44,10 @@ LITTLE = 1 << 16  # bytes of values in a page
 MANY_BYTES = 4 << 20  # of values that are applied at once, though they are fewer than PAGE records
 MOST_AHEAD = 8  # ranges that hold little and are asked for side by side
 LEAVES = 512  # digests asked for at once
+
+
+TakeOver = Callable[[Sequence[KeyPromises]], Awaitable[None]]
+Settle = Callable[[str], Awaitable[None]]
 
 
 class Sources(NamedTuple):
@@ -59,7 +70,8 @@ class _Piece(NamedTuple):
 
 class Transfer:
     """Copies spans from sources to the own replica. on_done: called with each piece that is fetched in full,
-    and how many records it had.
+    and how many records it had. take_over: makes promises of the sources the own ones. settle: brings a key
+    to a quorum of its owners.
     """
 
     def __init__(
@@ -68,8 +80,11 @@ class Transfer:
         sources: Sources,
         replica_calls: ReplicaCalls,
         on_done: Callable[[Span, int], None],
+        take_over: TakeOver | None = None,
+        settle: Settle | None = None,
     ) -> None:
         self._own, self._sources = own, sources
+        self._take_over, self._settle = take_over, settle
         self._replica_calls, self._on_done = replica_calls, on_done
 
     async def run(self, spans: Iterable[Span]) -> None:
@@ -110,22 +125,48 @@ class Transfer:
         return await self._replica_calls.scan(self._sources.first, span, PAGE)
 
     async def _take(self, pieces: Sequence[_Piece]) -> None:
-        """Apply what came, and complete it from the other sources."""
-        await self._replica_calls.apply(self._own, [record for piece in pieces for record in piece.records])
+        """Promise what the sources have promised, apply what came, and complete it from the other sources."""
         leaves = [leaf for piece in pieces for leaf in cut(piece.span, len(piece.records) // LEAF_KEYS + 1)]
         reasons: dict[str, str] = {}
+        await self._promise(self._sources.first, pieces)
+        await self._each_other(lambda source: self._promise(source, pieces), reasons)
+        await self._replica_calls.apply(self._own, [record for piece in pieces for record in piece.records])
+        await self._each_other(lambda source: self._complete_all(source, leaves), reasons)
+        if 1 + len(self._sources.others) - len(reasons) < self._sources.needed:
+            raise UnavailableError("; ".join(f"{url}: {reason}" for url, reason in reasons.items()))
+        await self._settle_refused()
+        for piece in pieces:
+            self._on_done(piece.span, len(piece.records))
+
+    async def _each_other(self, work: Callable[[Replica], Awaitable[None]], reasons: dict[str, str]) -> None:
+        """Do something with each of the other sources but those that failed. reasons: why, by URL."""
         for url, source in self._sources.others.items():
+            if url in reasons:
+                continue
             try:
-                for start in range(0, len(leaves), LEAVES):
-                    await self._complete(source, leaves[start : start + LEAVES])
+                await work(source)
             except StaleEpochError:
                 raise
             except LimeDBError as error:
                 reasons[url] = str(error)
-        if 1 + len(self._sources.others) - len(reasons) < self._sources.needed:
-            raise UnavailableError("; ".join(f"{url}: {reason}" for url, reason in reasons.items()))
-        for piece in pieces:
-            self._on_done(piece.span, len(piece.records))
+
+    async def _complete_all(self, source: Replica, leaves: Sequence[Span]) -> None:
+        for start in range(0, len(leaves), LEAVES):
+            await self._complete(source, leaves[start : start + LEAVES])
+
+    async def _promise(self, source: Replica, pieces: Sequence[_Piece]) -> None:
+        """Promise what a source has promised."""
+        if self._take_over is not None and pieces:
+            spans = [piece.span for piece in pieces]
+            await self._take_over(await self._replica_calls.promises(source, spans))
+
+    async def _settle_refused(self) -> None:
+        """Bring what was refused here for a promise to a quorum of both sides."""
+        refused, self._replica_calls.refused = self._replica_calls.refused, set()
+        for key in sorted(refused):
+            if self._settle is None:
+                raise UnavailableError("a conditional write is under way; it is fetched again")
+            await self._settle(key)
 
     async def _complete(self, source: Replica, leaves: Sequence[Span]) -> None:
         """Get what another source has and the own store lacks."""

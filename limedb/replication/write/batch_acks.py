@@ -7,7 +7,8 @@ Why one count serves many records, each of which has its own outcome:
 
 1. All are asked of the same replicas, in one message to each, which a replica merges as a whole or not at
    all. So an error, a silence and a stale epoch are each record's; and so is an answer, but for the records
-   that it names: those of which the replica holds a newer one (`AppliedColumns.superseded`).
+   that it names: those of which the replica holds a newer one, or has promised one
+   (`AppliedColumns.superseded`).
 2. Such a record is set apart before the answer is counted: it gets a count of its own (`ReplicaAcks`), a copy
    of the common one as it was, so of what all earlier answers said of this record as well. From then on it
    hears each answer by itself, and is never counted with the others again. So each record's count is at any
@@ -172,10 +173,10 @@ class BatchAcks(Acks[AppliedColumns]):
 
     def _part(self, answer: AppliedColumns) -> None:
         """Set those apart that an answer names, before it is counted."""
-        if answer.superseded and self.check_stored is not None:
-            for place in answer.superseded:
-                if place not in self.apart:
-                    self._set_apart(place)
+        for place, newer in answer.superseded.items():
+            is_named = self.check_stored is not None or newer > answer.previous[place]  # for a promise
+            if is_named and place not in self.apart:
+                self._set_apart(place)
 
     def _set_apart(self, place: int) -> ReplicaAcks:
         """A count of its own for a record, with what is known of it."""

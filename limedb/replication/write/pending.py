@@ -24,13 +24,14 @@ class PendingWrite:
     version_is_final: a newer version is no reason to write again. may_be_stored: an earlier attempt left it,
     or may have, on some replica. existed: what is known of it so far, by the record of the version
     `previous`. acked: how many replicas had it in an earlier round. need of total replicas are to have it.
+    is_blocked: its version is final, and some replica refused it for a promise to a conditional write.
     waiter: is given the outcome as soon as there is one. stages: of the group that it is part of.
     """
 
     record: Record | None = None
     outcome: Written | LimeDBError | None = None
     replica_acks: ReplicaAcks | None = None
-    version_is_final = may_be_stored = existed = False
+    version_is_final = may_be_stored = existed = is_blocked = False
     attempts, previous, acked = 0, -1, 0
     above = -1
     need = total = 0

@@ -6,10 +6,13 @@ A receipt is true because any two levels' worth of replicas that must meet do me
 comes after an acknowledged QUORUM write hears of it from a replica that both asked ("superseded"), moves the
 clock past it and is written again. A LINEARIZABLE write asks a majority first and writes above what it has;
 a newer record that it meets then is a concurrent write's, and it counts as done, ordered just before that
-one. It is never given a second version, for then it could take effect twice. Source: Attiya, Bar-Noy and
+one. It is never given a second version, for then it could take effect twice. Where a replica refuses it for a
+promise to a conditional write, that one may not have seen it; then `conditional/proposer.py` finds out what
+became of it. Source: Attiya, Bar-Noy and
 Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shvartsman 1997 for many writers.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -48,6 +51,8 @@ from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_s
 from limedb.replication.write.shared_writes import SharedWrites, job_of, together
 from limedb.replication.write.single_replica import SingleReplica, acks_of
 
+PROMISED_SECONDS = 0.002
+"""How long a write waits at first for a conditional write to be done that is promised: it goes above it."""
 KNOWN_DOWN = "it is known to be down"
 
 
@@ -133,6 +138,8 @@ class Writer:
             for share in shares:
                 self._conclude(share, layout, level, newcomers)
             pending = [job for job in pending if job.outcome is None]
+            if any(job.replica_acks is not None and job.replica_acks.is_blocked for job in pending):
+                await asyncio.sleep(PROMISED_SECONDS * (1 << min(rounds, 6)))
             rounds += not await newcomers.pause()
         for job in pending:
             job.outcome = as_unknown_if_maybe_stored(job, ContendedError(job.write.key, MAX_ATTEMPTS))
@@ -344,6 +351,7 @@ class Writer:
             job.keep(acks)
             self._outdated(job, acks.stale, layout)
         else:
+            job.is_blocked = acks.is_blocked
             job.outcome = failure_of(job, acks, level)
         job.resolve()
 

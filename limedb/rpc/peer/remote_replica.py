@@ -36,6 +36,8 @@ from limedb.ports import (
     GossipTransport,
     Held,
     IndexEntry,
+    KeyPromises,
+    Promised,
     RangePage,
     Replica,
     Replicas,
@@ -175,6 +177,28 @@ class RemoteReplica(Replica):
         request = convert_replica.agree_request(proposals, fence)
         response = await self._ask(lambda stub, timeout: stub.Agree(request, timeout=timeout), deadline)
         return convert_replica.states_from(response)
+
+    @override
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        request = convert_replica.promise_request(key, ballot, fence)
+        response = await self._ask(lambda stub, timeout: stub.Promise(request, timeout=timeout), deadline)
+        try:
+            return convert_replica.promised_from(response)
+        except StoreCorruptError as error:
+            raise self._corrupt(str(error)) from None
+
+    @override
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        request = convert_replica.release_request(key, ballot, fence)
+        await self._ask(lambda stub, timeout: stub.Release(request, timeout=timeout), deadline)
+
+    @override
+    async def promises(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[KeyPromises]:
+        request = convert_replica.promises_request(spans, fence)
+        response = await self._ask(
+            lambda stub, timeout: stub.ListPromises(request, timeout=timeout), deadline
+        )
+        return convert_replica.promises_from(response)
 
     async def _ask(
         self, send: "Callable[[Stub, float], grpc.aio.UnaryUnaryCall[Any, T]]", deadline: float

@@ -59,7 +59,9 @@ STREAM_COPIES = 4
 WATCH_BYTES = 1 << 20
 """Bytes that a constantly refilled stream counts for: it takes processor time, too."""
 BUSY_STREAMS = frozenset({"ClusterService/WatchCluster", "AdminService/Repair"})
-DONE = frozenset({"KVService/BatchSet", "ReplicaService/Apply", "ReplicaService/Agree"})
+DONE = frozenset(
+    {"KVService/BatchSet", "ReplicaService/Apply", "ReplicaService/Agree", "ReplicaService/Release"}
+)
 """Methods whose answer can't be refused: the work is done by then. The answer is much smaller than the
 request.
 """

@@ -136,3 +136,33 @@ class ReplicaServicer(replica_pb2_grpc.ReplicaServiceServicer):
         except StaleEpochError as stale:
             return replica_pb2.AgreeResponse(newer=topology_message(stale.topology))
         return convert.agree_response(states)
+
+    async def Promise(
+        self, request: replica_pb2.PromiseRequest, context: Context
+    ) -> replica_pb2.PromiseResponse:
+        fence = fence_from(request.fence)
+        try:
+            promised = await self._own.promise(
+                request.key, request.ballot, fence, self._deadlines.of(context)
+            )
+        except StaleEpochError as stale:
+            return replica_pb2.PromiseResponse(newer=topology_message(stale.topology))
+        return convert.promise_response(promised)
+
+    async def Release(
+        self, request: replica_pb2.ReleaseRequest, context: Context
+    ) -> replica_pb2.ReleaseResponse:
+        fence = fence_from(request.fence)
+        await self._own.release(request.key, request.ballot, fence, self._deadlines.of(context))
+        return replica_pb2.ReleaseResponse()
+
+    async def ListPromises(
+        self, request: replica_pb2.ListPromisesRequest, context: Context
+    ) -> replica_pb2.ListPromisesResponse:
+        fence = fence_from(request.fence)
+        spans = [convert.span_from(span) for span in request.spans]
+        try:
+            promises = await self._own.promises(spans, fence, self._deadlines.of(context))
+        except StaleEpochError as stale:
+            return replica_pb2.ListPromisesResponse(newer=topology_message(stale.topology))
+        return convert.promises_response(promises)

@@ -6,7 +6,8 @@ continue after the disk has failed: then it is unknown which promises were kept.
 
 Table: the time when the operation began (8 bytes of milliseconds, big-endian) and its id, 16 bytes, to its
 packed state. So the oldest come first, and each transaction forgets some that are too old. Under `note`,
-after all of them: cluster id, epoch and since, as JSON.
+after all of them: cluster id, epoch and since, as JSON. After that, under `promise` and a digest of the key,
+the promises for a key (`core/promises.py`), and under `promises` their floor; all of them are in memory, too.
 
 Each state and each note ends with a checksum of its place and content (XXH3, 8 bytes), which an older LimeDB
 didn't write. Opening the log verifies all of them and the pages, and that the log isn't an older copy: a lost
@@ -23,9 +24,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from struct import Struct
+from struct import Struct, unpack_from
+from struct import error as error_of_struct
+from struct import pack as pack_numbers
 
 import lmdb
 import xxhash
@@ -33,6 +37,7 @@ from typing_extensions import override
 
 from limedb.core.idempotency import AgreedVersion, Proposal, State, transition
 from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.promises import Promises
 from limedb.core.topology import Fence
 from limedb.errors import StoreClosedError, StoreCorruptError, StoreDamagedError, StoreError
 from limedb.ports import OperationLog
@@ -47,12 +52,16 @@ MAP_SIZE = 1 << 34
 """Address space: far more than MAX_OPERATIONS need."""
 _NOTE = b"\xff" * 8 + b"note"
 _FORGOTTEN = b"\xff" * 8 + b"forgotten"
-_META = 2
+_PROMISE = b"\xff" * 8 + b"promise/"
+_FLOOR = b"\xff" * 8 + b"promises"
+_META = 3
 _STATE = Struct(">I16sI16sBQQB")
 """The promised round and proposer, the accepted ones, and the agreed version: whether there is one, version,
 expiry, existed.
 """
 _SEAL = 8
+_NOTHING = b""
+"""In the place of what is to be deleted."""
 _SPARE = 8
 """Operations that a transaction forgets, in addition to as many as it writes."""
 _BYTES_PER_STATE = 4096 * 8
@@ -89,6 +98,10 @@ class LmdbOperationLog(OperationLog):
                 _verify(folder, txn)
                 self._noted = _opened(_NOTE, txn.get(_NOTE))
                 self.forgotten_ms = number_of(_opened(_FORGOTTEN, txn.get(_FORGOTTEN)) or b"")
+                floor = _opened(_FLOOR, txn.get(_FLOOR))
+                self.promises = Promises(_promises_in(folder, txn), number_of(floor or b""))
+                self.has_floor = floor is not None
+                self.is_new = not txn.stat()["entries"]
             self._state = StateFile(
                 folder, replace(state or new_state(), transaction=meta.txn if meta else 0)
             )
@@ -115,6 +128,33 @@ class LmdbOperationLog(OperationLog):
     def note(self, fence: Fence, since_ms: int) -> None:
         self._noted = self._dirty[_NOTE] = json.dumps([*fence, since_ms]).encode()
         self._commit_soon()
+
+    @override
+    async def keep(self, keys: Sequence[str]) -> None:
+        """As OperationLog.keep. StoreFullError: no room."""
+        if self._is_closed:
+            raise StoreClosedError
+        if self._failure is not None:
+            raise broken(self._folder, self._failure)
+        self._note_promises(keys)
+        await self._durable()
+
+    @override
+    def keep_soon(self, keys: Sequence[str]) -> None:
+        if not self._is_closed:
+            self._note_promises(keys)
+            self._commit_soon()
+
+    @override
+    def keep_floor(self) -> None:
+        self.has_floor = True
+        self._dirty[_FLOOR] = number(self.promises.floor)
+        self._commit_soon()
+
+    def _note_promises(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            ballots = self.promises.of(key)
+            self._dirty[_promise_place(key)] = _packed_promises(key, ballots) if ballots else _NOTHING
 
     @override
     async def move(self, proposals: Sequence[Proposal], now_ms: int) -> list[State]:
@@ -222,14 +262,17 @@ class LmdbOperationLog(OperationLog):
         if self._failure is not None:
             raise self._failure
         with self._env.begin(write=True) as txn:
-            txn.cursor().putmulti(sorted((place, _sealed(place, data)) for place, data in dirty.items()))
+            kept = {place: data for place, data in dirty.items() if data is not _NOTHING}
+            txn.cursor().putmulti(sorted((place, _sealed(place, data)) for place, data in kept.items()))
+            for place in dirty.keys() - kept.keys():
+                txn.delete(place)
             self._forget(txn, len(dirty) + _SPARE, now_ms)
             transaction = txn.id()
         self._state.note_transaction(transaction)  # before any answer that depends on it
 
     def _forget(self, txn: "lmdb.Transaction[bytes]", limit: int, now_ms: int) -> None:
         """Remove the oldest operations: those past their time, and those beyond the limit."""
-        surplus = txn.stat()["entries"] - _META - self._max
+        surplus = txn.stat()["entries"] - _META - len(self.promises.by_key) - self._max
         cursor = txn.cursor()
         oldest = [*islice(cursor.iternext(values=False), limit)] if cursor.first() else []
         for i, place in enumerate(oldest):
@@ -244,6 +287,32 @@ class LmdbOperationLog(OperationLog):
 
 def _place(proposal: Proposal) -> bytes:
     return number(proposal.operation.began_ms) + proposal.operation.id
+
+
+def _promise_place(key: str) -> bytes:
+    """The place of a key's promises: keys are longer than LMDB takes them."""
+    return _PROMISE + blake2b(key.encode(), digest_size=16).digest()
+
+
+def _packed_promises(key: str, ballots: Sequence[int]) -> bytes:
+    return pack_numbers(f">B{len(ballots)}Q", len(ballots), *ballots) + key.encode()
+
+
+def _promises_in(folder: Path, txn: "lmdb.Transaction[bytes]") -> dict[str, tuple[int, ...]]:
+    """All promises, by key. StoreDamagedError."""
+    found: dict[str, tuple[int, ...]] = {}
+    cursor = txn.cursor()
+    if cursor.set_range(_PROMISE):
+        for place, stored in cursor:
+            if not place.startswith(_PROMISE):
+                break
+            data = _opened(place, stored) or b""
+            try:
+                end = 1 + 8 * data[0]
+                found[data[end:].decode()] = unpack_from(f">{data[0]}Q", data, 1)
+            except (IndexError, ValueError, error_of_struct) as error:
+                raise StoreDamagedError(f"{folder}: the promises in {place.hex()}: {error}") from error
+    return found
 
 
 def _sealed(place: bytes, data: bytes) -> bytes:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from limedb.core.idempotency import MAX_AGE_MS, Proposal, State, transition
 from limedb.core.paxos import Acceptor
+from limedb.core.promises import Promises
 from limedb.core.topology import Fence
 from limedb.ports import OperationLog
 
@@ -29,6 +30,20 @@ class MemoryOperations(OperationLog):
         self._shares: dict[int, dict[bytes, State]] = {}
         self._max, self._count = max_operations, 0
         self.forgotten_ms = 0
+        self.promises = Promises()
+        self.has_floor, self.is_new = False, True
+
+    @override
+    async def keep(self, keys: Sequence[str]) -> None:
+        """As OperationLog.keep: nothing outlives the process."""
+
+    @override
+    def keep_soon(self, keys: Sequence[str]) -> None:
+        pass
+
+    @override
+    def keep_floor(self) -> None:
+        self.has_floor = True
 
     @override
     def noted(self, fence: Fence) -> int | None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from limedb.core.hlc import FIRST_BALLOT
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Span
 from limedb.core.paxos import Acceptor, Ballot
-from limedb.core.record import Record, value_size
+from limedb.core.record import Past, Record, value_size
 from limedb.core.report import Progress
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Member, Topology, initial_topology
@@ -31,7 +32,7 @@ from limedb.errors import (
     TopologyChangeError,
     WatchGapError,
 )
-from limedb.ports import Account, Applied, ChangeBatch, IndexEntry, RangePage
+from limedb.ports import Account, Applied, ChangeBatch, IndexEntry, KeyPromises, Promised, RangePage
 from limedb.rpc.peer import remote_replica as remote
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.remote_replica import RemoteReplica
@@ -100,6 +101,33 @@ async def peer() -> AsyncIterator[Peer]:
 
 def soon(seconds: float = 5.0) -> float:
     return time.monotonic() + seconds
+
+
+async def test_promises_are_asked_for_taken_back_and_listed(peer: Peer) -> None:
+    record = Record("k", "v", 5 | FIRST_BALLOT)
+    record.lineage = (Past(record.version, b"o" * 16), Past(0))
+    spans, ballot = [Span(0, 5)], 9 << 16 | FIRST_BALLOT
+    for answer in Promised(True, ballot, record), Promised(True, ballot, None), Promised(False, ballot + 1):
+        peer.own.found = answer
+        promised = await peer.replica.promise("k", ballot, FENCE, soon())
+        assert promised == answer
+        assert promised.record is None or promised.record.lineage == record.lineage
+    await peer.replica.release("k", ballot, FENCE, soon())
+    peer.own.found = [KeyPromises("k", (1, 2)), KeyPromises("other", (3,))]
+    assert await peer.replica.promises(spans, FENCE, soon()) == peer.own.found
+    assert peer.own.asked == [
+        *[("promise", "k", ballot, FENCE)] * 3,
+        ("release", "k", ballot, FENCE),
+        ("promises", spans, FENCE),
+    ]
+    peer.own.error = StaleEpochError(AFTER)
+    for asked in (
+        peer.replica.promise("k", ballot, FENCE, soon()),
+        peer.replica.promises(spans, FENCE, soon()),
+    ):
+        with pytest.raises(StaleEpochError) as caught:
+            await asked
+        assert caught.value.topology == AFTER
 
 
 async def test_everything_that_a_replica_is_asked_arrives_with_its_fence(peer: Peer) -> None:

@@ -11,6 +11,7 @@ from random import Random
 import lmdb
 import pytest
 
+from limedb.core.hlc import FIRST_BALLOT, version_at
 from limedb.core.idempotency import FIRST, MAX_AGE_MS, AgreedVersion, Proposal, State, WriteId
 from limedb.core.paxos import Acceptor, Ballot
 from limedb.core.topology import Fence
@@ -195,3 +196,62 @@ async def test_what_an_older_limedb_kept_is_still_known(tmp_path: Path) -> None:
     assert (log.noted(FENCE), log.forgotten_ms) == (NOW, NOW - 5)
     assert await log.move([one], NOW) == [accepted(one)]
     await log.close()
+
+
+BALLOT = version_at(NOW, FIRST_BALLOT | 1)
+
+
+async def test_promises_outlive_the_process_and_what_was_released_does_not(tmp_path: Path) -> None:
+    log, long = LmdbOperationLog(tmp_path, "always", max_operations=2), "é" * 2000
+    for key in "k", long, "released":
+        assert log.promises.add(key, BALLOT, 0)
+    assert log.promises.add("k", BALLOT + 1, 0)
+    await log.keep(["k", long, "released"])
+    log.promises.release("released", BALLOT)
+    log.promises.release("k", BALLOT + 1)
+    log.keep_soon(["k", "released"])
+    await log.move([proposal(), proposal("other")], NOW)  # promises take no room from operations
+    await log.close()
+
+    log = LmdbOperationLog(tmp_path, "always")
+    assert log.promises.by_key == {"k": (BALLOT,), long: (BALLOT,)}
+    assert log.forgotten_ms == 0
+    await log.close()
+
+
+async def test_a_promise_that_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
+    log = LmdbOperationLog(tmp_path / "log", "always")
+    log.promises.add("k", BALLOT, 0)
+    await log.keep(["k"])
+    shutil.copytree(tmp_path / "log", tmp_path / "killed")
+    await log.close()
+    log = LmdbOperationLog(tmp_path / "killed", "always")
+    assert log.promises.of("k") == (BALLOT,)
+    await log.close()
+
+
+async def test_the_floor_of_promises_is_kept_and_a_log_from_before_them_needs_none(tmp_path: Path) -> None:
+    log = LmdbOperationLog(tmp_path, "always")
+    assert (log.is_new, log.has_floor) == (True, False)
+    log.note(FENCE, NOW)
+    await log.close()
+    log = LmdbOperationLog(tmp_path, "always")  # as an older LimeDB left it
+    assert (log.is_new, log.has_floor) == (False, False)
+    log.promises.floor = BALLOT
+    log.keep_floor()
+    await log.close()
+    log = LmdbOperationLog(tmp_path, "always")
+    assert (log.has_floor, log.promises.floor, log.noted(FENCE)) == (True, BALLOT, NOW)
+    await log.close()
+
+
+async def test_a_damaged_promise_is_never_taken_for_none(tmp_path: Path) -> None:
+    log = LmdbOperationLog(tmp_path / "log", "always")
+    log.promises.add("k", BALLOT, 0)
+    await log.keep(["k"])
+    await log.close()
+    with lmdb.open(str(tmp_path / "log")) as env, env.begin(write=True) as txn:
+        (place,) = [key for key, _ in txn.cursor() if b"promise/" in key]
+        txn.put(place, (txn.get(place) or b"")[:-1] + b"x")
+    with pytest.raises(StoreDamagedError):
+        LmdbOperationLog(tmp_path / "log", "always")

@@ -1,0 +1,36 @@
+"""Conditions of writes: what a key must have for a write to take effect.
+
+It owns what a condition means. It must never read a key: the caller has the record that it is judged on.
+"""
+
+from typing import NamedTuple
+
+from limedb.core.record import Record
+
+
+class Condition(NamedTuple):
+    """What a key must have; exactly one of the three is set.
+
+    version: of its value; 0: it has none. value: text or bytes, of the same kind and content. exists: whether
+    it has a value at all. What was deleted or has expired has no value.
+    """
+
+    version: int | None = None
+    value: str | bytes | None = None
+    exists: bool | None = None
+
+    def holds(self, record: Record | None, now_ms: int) -> bool:
+        """Whether it holds of a stored record (None: nothing is stored) at a time, milliseconds since
+        1970.
+        """
+        live = current(record, now_ms)
+        if self.version is not None:
+            return self.version == (live.version if live else 0)
+        if self.value is not None:
+            return live is not None and live.value == self.value
+        return self.exists == (live is not None)
+
+
+def current(record: Record | None, now_ms: int) -> Record | None:
+    """A stored record, if it is a value at that time, milliseconds since 1970."""
+    return record if record is not None and record.is_live(now_ms) else None

@@ -1,0 +1,93 @@
+"""Conditional writes: one register for each key, decided by its replicas (CASPaxos).
+
+It owns the rules by which a coordinator reads what became of its attempts. It must never send or store.
+
+A key's replicas are acceptors, its record is the accepted state, and the record's version is the ballot under
+which it was accepted. One round asks a majority to promise a ballot; they answer with their records, and the
+condition is judged on the newest of these. A second round sends the new record, whose version is the ballot.
+Sources: Rystsov 2018, "CASPaxos: Replicated State Machines without logs"; Lamport 2001, "Paxos Made Simple".
+
+Why no write is lost. Let b be a conditional write whose promises saw r as the newest record. A record w
+between r and b can't come to be on a majority while b may still be accepted: some replica that promised b
+would have it, either from before its promise, and then b had seen it; or from later, and rule W of
+`core/promises.py` forbids that. So where b takes effect, nothing came between it and r. All that a majority
+has, or is made to have before anybody is answered, is in the order of versions, and each conditional write
+follows the state that it was judged on.
+
+What became of an attempt. A record that was sent and is not known to be on a majority may be chosen at any
+time: a read that meets it writes it back. So an attempt is never taken for failed because nobody answered.
+The next round, under a higher ballot, shows what the majority has, and `fate_of` reads it: a record written
+conditionally carries its lineage, the versions of the states that it was derived from. Where that doesn't
+reach back far enough, nobody can say, and the outcome stays unknown.
+"""
+
+from collections.abc import Collection
+from enum import Enum, auto
+from typing import NamedTuple
+
+from limedb.core.hlc import wall_ms_of
+from limedb.core.record import Past, Record
+
+MAX_LINEAGE = 16
+"""States that a record remembers, its own included."""
+
+
+class Fate(Enum):
+    """What became of the earlier attempts of a write. DONE: one of them took effect. NEVER: none did, and
+    none will once a higher ballot is accepted. UNKNOWN.
+    """
+
+    DONE = auto()
+    NEVER = auto()
+    UNKNOWN = auto()
+
+
+class Attempts(NamedTuple):
+    """The attempts of a write that may have taken effect.
+
+    sent: the versions that were sent by this coordinator. operation: of its idempotency key; empty: it has
+    none. since_ms: attempts by other coordinators may have been sent since then, milliseconds since 1970; 0:
+    there was none.
+    """
+
+    sent: tuple[int, ...] = ()
+    operation: bytes = b""
+    since_ms: int = 0
+
+    def with_sent(self, version: int) -> "Attempts":
+        """The same, and one more."""
+        return self._replace(sent=(*self.sent, version))
+
+    def is_own(self, state: Past) -> bool:
+        """Whether a state is that of an attempt."""
+        is_sent = state.version in self.sent
+        return is_sent or bool(self.operation and state.operation == self.operation)
+
+    def may_be_above(self, version: int) -> bool:
+        """Whether an attempt may be on some replica whose version is above that one."""
+        return self.since_ms > 0 or any(sent > version for sent in self.sent)
+
+
+def states_of(record: Record | None) -> tuple[Past, ...]:
+    """The states that are known of a key by its newest record, that one first."""
+    if record is None:
+        return (Past(0),)
+    return record.lineage or (Past(record.version),)
+
+
+def next_lineage(states: tuple[Past, ...], ballot: int, operation: bytes = b"") -> tuple[Past, ...]:
+    """The lineage of a record that is derived from the newest of some states."""
+    return (Past(ballot, operation), *states)[:MAX_LINEAGE]
+
+
+def fate_of(attempts: Attempts, states: tuple[Past, ...]) -> Fate:
+    """What became of attempts, by the states that a majority has, or is made to have."""
+    if any(map(attempts.is_own, states)):
+        return Fate.DONE
+    newest, oldest = states[0].version, states[-1].version
+    open_sent: Collection[int] = [sent for sent in attempts.sent if sent < newest]
+    if open_sent and oldest > min(open_sent):
+        return Fate.UNKNOWN
+    if attempts.since_ms and wall_ms_of(oldest) >= attempts.since_ms:
+        return Fate.UNKNOWN
+    return Fate.NEVER

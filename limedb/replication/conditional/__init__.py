@@ -1,0 +1,1 @@
+"""Conditional writes: promises at replicas, and the coordinator's rounds."""

@@ -1,0 +1,300 @@
+"""Carries conditional writes to their end: promises, the judgement, the record, and what became of it.
+
+It owns each operation from its first ballot to its outcome. `core/conditional.py` says why an outcome is
+true; here is what follows from it:
+
+1. A condition is judged on the newest record of a joint quorum that has promised the ballot, at the time in
+   the ballot, so that all nodes judge alike whether a value has expired.
+2. A failure is answered only once the record that it was judged on is on a joint quorum. Where it isn't yet,
+   it is written back under its own version, as a read does. That fails where a coordinator died in the middle
+   of a later write; then its content is written anew under the ballot, which ends the other write for good.
+   The version changes though nobody wrote, so it is the last resort: a lock's holder knows its version.
+3. A record that was sent and did not reach a quorum is not a failure. The next promises show its fate.
+4. Before a failure is answered of a write of which an attempt may be on some replica, that attempt is ended
+   for good in the same way.
+5. A replica that has stored something newer than the record, without a promise above it, counts as one that
+   has it: the newer one was written on top.
+6. Promise and record are sent under one epoch. What was sent under an older one is refused (decision 0010),
+   and then the operation starts over: quorums of neighbouring epochs share a replica (`core/layout.py`,
+   Owners), and new owners take over the promises of the old ones (`streaming/transfer.py`).
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from random import Random
+
+from limedb.aio.quorum_driver import QuorumDriver
+from limedb.aio.tasks import Tasks
+from limedb.core.condition import current
+from limedb.core.conditional import Fate, fate_of, next_lineage, states_of
+from limedb.core.hlc import HybridClock, ballot_above, wall_ms_of
+from limedb.core.layout import Layout
+from limedb.core.quorum import Level
+from limedb.core.quorum_call import QuorumCall
+from limedb.core.record import Record
+from limedb.errors import (
+    ConditionFailedError,
+    LimeDBError,
+    OutcomeUnknownError,
+    StaleEpochError,
+    UnavailableError,
+    brief,
+)
+from limedb.ports import Clock, Placement, Promised, Replicas
+from limedb.replication.clock_guard import ClockSkewGuard
+from limedb.replication.conditional.operation import (
+    ConditionalWrite,
+    Content,
+    Look,
+    Operation,
+    OvertakenWrite,
+)
+from limedb.replication.conditional.rounds import PromiseRound
+from limedb.replication.fanout import Fanout, ReplicaAcks
+from limedb.replication.requests import MAX_RESTARTS, Counters, Write, Written
+from limedb.replication.stale_epoch import follow_topology
+
+RECORD_SECONDS = 30.0
+"""How old a ballot may be when its record is sent (`core/promises.py`, FLOOR_MS)."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.004, 0.25
+"""The bounds of the random pause after a ballot that others overtook."""
+WRITES_BACK = 3
+"""How often a half-done write is written back before it is ended by a new version."""
+RELEASE_SECONDS, SETTLE_SECONDS = 2.0, 5.0
+
+
+class EndedError(Exception):
+    """The way out of an operation whose condition fails. record: what the key has."""
+
+    def __init__(self, record: Record | None, now_ms: int) -> None:
+        super().__init__("the condition fails")
+        self.record, self.now_ms = record, now_ms
+
+
+class ConditionalProposer:
+    """Writes what depends on what a key has."""
+
+    def __init__(
+        self,
+        placement: Placement,
+        replicas: Replicas,
+        clock: Clock,
+        versions: HybridClock,
+        skew: ClockSkewGuard,
+        driver: QuorumDriver,
+        fanout: Fanout,
+        counters: Counters,
+        tasks: Tasks,
+        rng: Random,
+    ) -> None:
+        self._placement, self._replicas, self._clock = placement, replicas, clock
+        self._versions, self._skew, self._driver = versions, skew, driver
+        self._fanout, self._counters, self._tasks, self._rng = fanout, counters, tasks, rng
+
+    async def write(self, write: Write, deadline: float) -> Written:
+        """Carry out a conditional write. ConditionFailedError; OutcomeUnknownError: it may take effect;
+        UnavailableError: nothing was written.
+        """
+        operation = ConditionalWrite(write)
+        try:
+            return await self._run(operation, deadline)
+        except EndedError as ended:
+            live = current(ended.record, ended.now_ms)
+            error = ConditionFailedError(write.key, live.version if live else 0, live is not None)
+            error.record = live
+            raise error from None
+
+    async def finish(self, record: Record, operation: bytes, deadline: float) -> Written:
+        """Bring a write without a condition to its end, of a final version, which some replica refused for a
+        promise. operation: of its idempotency key; empty: it has none. Errors of `write`.
+        """
+        return await self._run(OvertakenWrite(record, operation), deadline)
+
+    async def settle(self, key: str, deadline: float | None = None) -> Record | None:
+        """What stands of a key, once that is on a majority. deadline: None: in SETTLE_SECONDS.
+        UnavailableError.
+        """
+        try:
+            await self._run(Look(key), deadline or self._clock.monotonic() + SETTLE_SECONDS)
+        except EndedError as ended:
+            return ended.record
+        raise AssertionError("unreachable: nothing was written")
+
+    # --- an operation
+
+    async def _run(self, operation: Operation, deadline: float) -> Written:
+        """Try until there is an outcome. EndedError: the condition fails."""
+        above, failures, restarts = 0, 0, 0
+        while True:
+            layout = self._placement.layout
+            try:
+                ballot = self._ballot(above)
+                asked = PromiseRound(operation.key, ballot, layout.of_key(operation.key), self._replicas)
+            except LimeDBError as error:
+                raise self._failed(operation, error) from None
+            operation.need, operation.total = asked.needed, len(asked.owners.write_set)
+            made_at = self._clock.monotonic()
+            stale = await self._ask(asked, layout, deadline)
+            if stale is None and asked.is_enough and self._clock.monotonic() - made_at < RECORD_SECONDS:
+                written, above, stale = await self._proceed(operation, asked, layout, deadline)
+                if written is not None:
+                    return written
+            else:
+                self._release_soon(asked, layout)
+                above = max(above, asked.highest)
+                is_hopeless = stale is None and not asked.highest and not asked.is_enough
+                if is_hopeless and not operation.attempts.sent:
+                    raise self._failed(operation, asked.error())
+            if stale is not None:
+                restarts += 1
+                self._follow(operation, stale, layout, restarts)
+            else:
+                failures += 1
+                await self._pause(operation, failures, deadline)
+
+    async def _proceed(
+        self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float
+    ) -> tuple[Written | None, int, StaleEpochError | None]:
+        """Go on from promises: the outcome; else what the next ballot must be above, and whether a replica
+        knows a newer topology. EndedError: the condition fails.
+        """
+        newest = asked.newest
+        states = states_of(newest)
+        now_ms = wall_ms_of(asked.ballot)
+        fate = fate_of(operation.attempts, states)
+        if fate is Fate.UNKNOWN:
+            self._release_soon(asked, layout)
+            raise self._unknown(operation, {"": "others have written the key since"})
+        content = operation.judge(newest, now_ms) if fate is Fate.NEVER else None
+        if content is not None:
+            acks = await self._send(asked, content, operation.attempts.operation, layout, deadline)
+            if acks.is_enough:
+                existed = current(newest, now_ms) is not None
+                return self._written(operation, asked.ballot, existed, acks, layout), 0, None
+            if acks.may_be_stored:
+                operation.attempts = operation.attempts.with_sent(asked.ballot)
+            else:
+                self._release_soon(asked, layout)
+            return None, acks.superseded_by, acks.stale
+        is_done = fate is Fate.DONE
+        is_open = not is_done and operation.attempts.may_be_above(states[0].version)
+        settled, sent, stale = await self._settle(operation, asked, layout, deadline, ends=is_open)
+        if not settled:
+            return None, asked.ballot, stale
+        stands = sent.record if sent is not None and sent.record.version == asked.ballot else newest
+        if not is_done:
+            raise EndedError(stands, now_ms)
+        existed = isinstance(operation, ConditionalWrite) and operation.existed_if_done
+        own = next(filter(operation.attempts.is_own, states))
+        is_renewed = own is states[0] and stands is not None
+        version = stands.version if is_renewed and stands is not None else own.version
+        return self._written(operation, version, existed, sent, layout), 0, None
+
+    async def _settle(
+        self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float, *, ends: bool
+    ) -> tuple[bool, ReplicaAcks | None, StaleEpochError | None]:
+        """See to it that the newest record is on a quorum; whether it is, with the record that was sent for
+        that. ends: whether a write that may be above it is to be ended, too.
+        """
+        newest = asked.newest
+        if asked.agrees and not ends:
+            self._release_soon(asked, layout)
+            return True, None, None
+        operation.settles += 1
+        if newest is not None and not ends and operation.settles <= WRITES_BACK:
+            await self._release(asked, layout)
+            targets = [url for url in asked.asked if url not in asked.holders]
+            acks = self._acks(newest, asked, targets, asked.holders)
+            await self._fanout.copy((acks,), layout.topology.fence, deadline)
+            return acks.is_enough, acks, acks.stale
+        content = Content(None) if newest is None else Content(newest.value, newest.expires_at)
+        acks = await self._send(asked, content, b"", layout, deadline)
+        return acks.is_enough, acks, acks.stale
+
+    # --- messages
+
+    async def _ask(self, asked: PromiseRound, layout: Layout, deadline: float) -> StaleEpochError | None:
+        """Ask for promises; the error of a replica that knows a newer topology."""
+        fence = layout.topology.fence
+
+        async def promise(node_url: str, share: Sequence[PromiseRound]) -> Sequence[Promised]:
+            replica = self._replicas.at(node_url)
+            return [await replica.promise(one.key, one.ballot, fence, deadline) for one in share]
+
+        call = QuorumCall((asked,), deadline)
+        await self._driver.run(call, promise)
+        return call.stale
+
+    async def _send(
+        self, asked: PromiseRound, content: Content, operation: bytes, layout: Layout, deadline: float
+    ) -> ReplicaAcks:
+        """Send the record of a ballot to all owners."""
+        newest = asked.newest
+        states = states_of(newest)
+        record = Record(asked.key, content.value, asked.ballot, content.expires_at)
+        record.lineage = next_lineage(states, asked.ballot, operation)
+        acks = self._acks(record, asked, asked.asked, ())
+        for url, why in asked.missing.items():
+            if url not in asked.asked:
+                acks.skip(url, UnavailableError(why))
+        await self._fanout.write((acks,), layout.topology.fence, deadline)
+        return acks
+
+    @staticmethod
+    def _acks(
+        record: Record, asked: PromiseRound, targets: Iterable[str], holders: Sequence[str]
+    ) -> ReplicaAcks:
+        return ReplicaAcks(record, asked.need, targets, holders, sides=asked.owners.sides(Level.QUORUM))
+
+    def _release_soon(self, asked: PromiseRound, layout: Layout) -> None:
+        """Take the promises back, without waiting for it."""
+        self._tasks.start(self._release(asked, layout))
+
+    async def _release(self, asked: PromiseRound, layout: Layout) -> None:
+        fence, deadline = layout.topology.fence, self._clock.monotonic() + RELEASE_SECONDS
+
+        async def release(node_url: str) -> None:
+            with suppress(LimeDBError):  # it stays, and does no harm
+                await self._replicas.at(node_url).release(asked.key, asked.ballot, fence, deadline)
+
+        await asyncio.gather(*map(release, asked.asked))
+
+    # --- how
+
+    def _ballot(self, above: int) -> int:
+        now_ms = self._skew.check_own()
+        self._skew.check_stored(above)
+        ballot = ballot_above(above, now_ms, self._rng.getrandbits(15))
+        if self._skew.is_about_now(ballot):
+            self._versions.observe(ballot)
+        return ballot
+
+    async def _pause(self, operation: Operation, failures: int, deadline: float) -> None:
+        """Wait for a random time. UnavailableError, OutcomeUnknownError: the deadline would pass."""
+        longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * (1 << min(failures, 8)))
+        pause = self._rng.uniform(0, longest)
+        if self._clock.monotonic() + pause >= deadline:
+            text = f"key {brief(operation.key)} is contended: others were faster {failures} times"
+            raise self._failed(operation, UnavailableError(f"{text}; nothing was written, try again"))
+        await asyncio.sleep(pause)
+
+    def _follow(self, operation: Operation, error: StaleEpochError, layout: Layout, restarts: int) -> None:
+        self._counters.stale_restarts += 1
+        if not follow_topology(self._placement, error, layout) or restarts >= MAX_RESTARTS:
+            raise self._failed(operation, error)
+
+    def _failed(self, operation: Operation, error: LimeDBError) -> LimeDBError:
+        if not operation.may_be_stored:
+            return error
+        return self._unknown(operation, {"it could not be found out": str(error)})
+
+    @staticmethod
+    def _unknown(operation: Operation, missing: dict[str, str]) -> OutcomeUnknownError:
+        return OutcomeUnknownError(operation.key, operation.need, 0, missing)
+
+    def _written(
+        self, operation: Operation, version: int, existed: bool, acks: ReplicaAcks | None, layout: Layout
+    ) -> Written:
+        acked = acks.acks if acks is not None else operation.need
+        return Written(version, existed, acked, operation.total, layout.topology.epoch)
