@@ -38,9 +38,14 @@ def batch_write_from(item: kv_pb2.BatchWrite, kind: str) -> Write:
 
 def get_response(found: Found) -> kv_pb2.GetResponse:
     """The answer to a Get."""
+    answer = kv_pb2.GetResponse(
+        node_url=found.node_url, version=found.version, expires_at_ms=found.expires_at
+    )
     if isinstance(found.value, str):
-        return kv_pb2.GetResponse(value=found.value, node_url=found.node_url)
-    return kv_pb2.GetResponse(blob=found.value, node_url=found.node_url)
+        answer.value = found.value
+    else:
+        answer.blob = found.value
+    return answer
 
 
 def receipt(written: Written) -> record_pb2.Receipt:
@@ -54,9 +59,12 @@ def batch_get_result(outcome: Found | LimeDBError) -> kv_pb2.BatchGetResult:
     """The outcome for a key of a BatchGet."""
     if isinstance(outcome, LimeDBError):
         return kv_pb2.BatchGetResult(error=status_of(outcome), failure=failure_of(outcome))
+    result = kv_pb2.BatchGetResult(found=True, version=outcome.version, expires_at_ms=outcome.expires_at)
     if isinstance(outcome.value, str):
-        return kv_pb2.BatchGetResult(found=True, value=outcome.value)
-    return kv_pb2.BatchGetResult(found=True, blob=outcome.value)
+        result.value = outcome.value
+    else:
+        result.blob = outcome.value
+    return result
 
 
 def batch_set_result(outcome: Written | LimeDBError) -> kv_pb2.BatchSetResult:
