@@ -21,7 +21,7 @@ from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from limedb import errors
-from limedb.wire import old_errors
+from limedb.wire import conditions, old_errors
 from limedbpb.v1 import kv_pb2, replica_pb2
 
 log = logging.getLogger(__name__)
@@ -114,6 +114,7 @@ def status_of(
         text = f"internal error {bug}; the log of the node has the details"
     status = status_pb2.Status(code=number_of(code_of(error)), message=_cut(text))
     status.details.add().Pack(info)
+    conditions.add_current(status, error, room)
     return status
 
 
@@ -187,7 +188,9 @@ def item_error(node_url: str, status: status_pb2.Status, failure: kv_pb2.Failure
     version 0.1.
     """
     old = old_errors.from_failure(node_url, name_of(status.code), status, failure)
-    return as_itself(error_from(node_url, status) or old, status.message)
+    error = as_itself(error_from(node_url, status) or old, status.message)
+    conditions.take_current(error, status)
+    return error
 
 
 def refusal_error(node_url: str, refusal: replica_pb2.Refusal) -> errors.LimeDBError:

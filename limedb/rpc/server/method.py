@@ -22,7 +22,7 @@ from google.protobuf.message_factory import GetMessageClass
 from limedb.aio.whole_reads import whole
 from limedb.errors import MalformedRequestError, UnauthenticatedError
 from limedb.ports import Answer, CallTracing, Recorder
-from limedb.rpc.server import connect
+from limedb.rpc.server import connect, outcomes
 from limedb.rpc.server.gate import CHALLENGE, Guard
 from limedb.rpc.server.memory import (
     ANSWER_COPIES,
@@ -262,6 +262,7 @@ class Method:
         clear_frames(error.__traceback__)
         if isinstance(error, UnauthenticatedError):
             trailers = (*trailers, *CHALLENGE)
+        trailers = (*trailers, *outcomes.trailers_of(error))
         self._record(self._name, code.name, perf_counter() - started)
         await context.abort(code, status.message, (*trailers_of(error, status), *trailers))
 
