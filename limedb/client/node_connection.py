@@ -61,6 +61,7 @@ FIRST_PROBE_SECONDS = 0.05
 """The first pause, roughly, before a node that is down is probed again; pauses grow."""
 
 Key = tuple[record_pb2.Consistency, float]
+ReadKey = tuple[record_pb2.Consistency, float, type[Reads]]
 
 
 class NodeConnection:
@@ -95,7 +96,7 @@ class NodeConnection:
         self._target, self._shown = target, target.tls.read() if target.tls else None
         self._open_channel()
         self._streams: list[Stream] = []
-        self._reads: dict[Key, Reads] = {}
+        self._reads: dict[ReadKey, Reads] = {}
         self._writes: dict[Key, Writes] = {}
         self._full: deque[Batch] = deque()
         self._flushing: asyncio.Handle | None = None
@@ -105,25 +106,33 @@ class NodeConnection:
         self._probing: asyncio.Task[None] | None = self._loop.create_task(self._probe())
         self._is_closed = False
 
-    def read(self, key: str, level: record_pb2.Consistency, timeout: float) -> "asyncio.Future[Outcome]":
-        """Read a key, together with the other reads of this turn; return its outcome."""
-        batch = self._reads.get((level, timeout))
+    def read(
+        self, key: str, level: record_pb2.Consistency, timeout: float, kind: type[Reads] = Reads
+    ) -> "asyncio.Future[Outcome]":
+        """Read a key, together with the other reads of this turn of that kind; return its outcome."""
+        batch = self._reads.get((level, timeout, kind))
         if batch is None:
-            batch = self._reads[level, timeout] = Reads(level, timeout)
+            batch = self._reads[level, timeout, kind] = kind(level, timeout)
             self._flush_soon()
         future: asyncio.Future[Outcome] = self._loop.create_future()
         batch.keys.append(key)
         batch.futures.append(future)
         if len(batch.keys) >= MAX_ITEMS:
-            self._full.append(self._reads.pop((level, timeout)))
+            self._full.append(self._reads.pop((level, timeout, kind)))
         return future
 
     def write(
         self, write: kv_pb2.BatchWrite, level: record_pb2.Consistency, timeout: float
     ) -> "asyncio.Future[Outcome]":
         """Write, together with the other writes of this turn; return its outcome. A batch has each key once,
-        so that each write has an outcome of its own.
+        so that each write has an outcome of its own. One that depends on what its key has travels alone: the
+        others would wait for it, and it may have to be tried again.
         """
+        if write.HasField("condition") or write.keep_ttl:
+            alone = Writes(level, timeout)
+            alone.add(write, self._loop.create_future())
+            self.send(alone)
+            return alone.futures[0]
         batch = self._writes.get((level, timeout))
         if batch is not None and (batch.is_full or write.key in batch.known):
             self._full.append(batch)

@@ -14,20 +14,27 @@ from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import NoAnswer, Outcome, RetryPolicy, again, error_of, is_unknown
 from limedb.client.routing import Routing
-from limedb.errors import LimeDBError
+from limedb.errors import ConditionFailedError, LimeDBError
 from limedbpb.v1 import kv_pb2, record_pb2
 
 
 class PendingCall:
     """A call for one key. write: the write; None: it is a read. repeatable: nodes apply the write once,
     however often it is sent. tries: how many so far, since `began` (seconds, monotonic). outcome: the last
-    one; unknown: the first that left open whether it was written.
+    one; unknown: the first that left open whether it was written. reads: the kind of batch that a read
+    travels in.
     """
 
-    __slots__ = ("began", "key", "outcome", "repeatable", "tries", "unknown", "write")
+    __slots__ = ("began", "key", "outcome", "reads", "repeatable", "tries", "unknown", "write")
 
-    def __init__(self, key: str, write: kv_pb2.BatchWrite | None = None, repeatable: bool = False) -> None:
-        self.key, self.write, self.repeatable = key, write, repeatable
+    def __init__(
+        self,
+        key: str,
+        write: kv_pb2.BatchWrite | None = None,
+        repeatable: bool = False,
+        reads: type[Reads] = Reads,
+    ) -> None:
+        self.key, self.write, self.repeatable, self.reads = key, write, repeatable, reads
         self.outcome: Outcome = NoAnswer("", "there was no time to send it", begun=False)
         self.unknown: Outcome | None = None
         self.tries, self.began = 0, time.monotonic()
@@ -57,11 +64,18 @@ class PendingCall:
     def error(self) -> LimeDBError | None:
         """Return the error that the caller gets; None: the call succeeded."""
         error = error_of(self.key, self.outcome, self.write is not None)
-        if error is not None and self.unknown is not None:
+        if error is not None and self.unknown is not None and not self._never_wrote():
             error = error_of(self.key, self.unknown, is_write=True)
         if error is not None:
             error.tried = tried_words(self.tries, time.monotonic() - self.began)
         return error
+
+    def _never_wrote(self) -> bool:
+        """Return whether its last outcome proves that no try wrote, or will: by its key the nodes know that
+        none did, and the version that it requires never comes back.
+        """
+        failed = isinstance(self.outcome, ConditionFailedError)
+        return failed and self.write is not None and self.write.condition.version > 0
 
 
 def new_key() -> bytes:
@@ -177,7 +191,7 @@ def _batches(
 ) -> Iterator[Batch]:
     if jobs[0].write is None:
         for start in range(0, len(jobs), MAX_ITEMS):
-            reads = Reads(level, timeout, gathering)
+            reads = jobs[0].reads(level, timeout, gathering)
             reads.keys = [job.key for job in jobs[start : start + MAX_ITEMS]]
             yield reads
         return
