@@ -118,8 +118,8 @@ def fields() -> dict[str, dict[str, dict[str, str | bool]]]:
 
     Each name maps to facts: name, the usual spelling; kind, one of text, bytes, bool, whole, number, enum and
     message; message or enum, the full name of its type; is_list; oneof, the name of the choice that it
-    belongs to; most, the largest whole number that it may be. Facts that don't apply are left out. A write has
-    further fields for its condition, as in `_short_names`, of the further kind true.
+    belongs to; most, the largest whole number that it may be. Facts that don't apply are left out. A write
+    has further fields for its condition, as in `_short_names`, of the further kind true.
     """
     found: dict[str, dict[str, dict[str, str | bool]]] = {}
     for method in _methods():
