@@ -35,7 +35,7 @@ from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Entry, Outcome, Receipt, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
 from limedb.client.routing import Follow, Routing, follow_of
-from limedb.client.swaps import Edit, Swap
+from limedb.client.swaps import Edit, Swap, Turns
 from limedb.errors import (
     InvalidRequestError,
     LimeDBError,
@@ -83,6 +83,7 @@ class Client(FeedCalls):
         self._tls, self._token = tls, token_of(token)
         self._follow: Follow = follow_of(follow_ring)
         self._idempotent, self._patient = flag("idempotent", idempotent), flag("patient", patient)
+        self._turns = Turns()
         super().__init__(self._make, seconds_of(timeout), level_of(consistency))
 
     def _make(self) -> RetryingExecutor:
@@ -198,10 +199,14 @@ class Client(FeedCalls):
         the last write may have taken effect; it is not repeated.
         """
         swap = self.swap(key, ttl, keep_ttl, consistency, timeout)
-        while True:
-            new = edit(await swap.current())
-            if await swap.write(new):
-                return new
+        await swap.begin()
+        try:
+            while True:
+                new = edit(await swap.current())
+                if await swap.write(new):
+                    return new
+        finally:
+            await swap.end()
 
     def swap(
         self,
@@ -211,10 +216,10 @@ class Client(FeedCalls):
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Swap:
-        """Return the steps of a `cas`, for edits that wait for something between reading and writing."""
+        """Return the steps of a `cas`: for edits that wait for something, and for the synchronous client."""
         check_key(key)
         limit = self._timeout if timeout is None else seconds_of(timeout)
-        return Swap(self, key, ttl, keep_ttl, consistency, limit)
+        return Swap(self, self._turns, key, ttl, keep_ttl, consistency, limit)
 
     def counter(self, key: str) -> Counter:
         """Return the counter that is stored under a key, as a whole number in decimal digits."""

@@ -6,7 +6,7 @@ Tested in tests/client/test_conditions.py.
 """
 
 from limedb.client.arguments import Value, check_value, flag, whole_number
-from limedb.client.retrying_executor import PendingCall
+from limedb.client.retrying_executor import PendingCall, new_key
 from limedb.core.hlc import MAX_VERSION
 from limedb.errors import InvalidRequestError, brief
 from limedb.wire.conditions import CuriousCondition, require
@@ -37,8 +37,9 @@ def condition_of(
 
 
 def depend(job: PendingCall, condition: CuriousCondition | None, keep_ttl: bool = False) -> None:
-    """Let a write depend on what its key has. keep_ttl: its value expires when the one before it would have.
-    InvalidRequestError: it has a life of its own.
+    """Let a write depend on what its key has. It gets an idempotency key in any case, which costs such a
+    write nothing, so that it may be sent again. keep_ttl: its value expires when the one before it would
+    have. InvalidRequestError: it has a life of its own.
     """
     write = job.write
     assert write is not None  # noqa: S101 (reads depend on nothing)
@@ -49,3 +50,5 @@ def depend(job: PendingCall, condition: CuriousCondition | None, keep_ttl: bool 
     write.keep_ttl = keep_ttl
     if condition is not None:
         require(write, condition)
+    if not job.repeatable:
+        write.idempotency_key, job.repeatable = new_key(), True

@@ -1,20 +1,22 @@
 """Read-modify-write: a value is read, and replaced only if nobody else was faster; else it starts over.
 
 It owns when it starts over: only after the nodes have said that nothing was written. An unknown outcome ends
-it, unless the client may send the write again by its idempotency key. Pauses are random, so that those who
-were too slow don't meet again.
+it, unless the client may send the write again by its idempotency key. Those of one client that are about the
+same key take turns: only one of them could win, and the others would keep the nodes busy. Against other
+clients, pauses are random.
 
 Tested in tests/client/test_swaps.py.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
 from limedb.aio.retrying import Pauses, tried_words
 from limedb.client.arguments import Consistency, Duration, Value
 from limedb.client.outcomes import Entry, Receipt
-from limedb.errors import ConditionFailedError
+from limedb.errors import ConditionFailedError, RequestTimeoutError, brief
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.004, 0.25
 """Seconds: about the time of a write, and many times that of the writes of a few dozen others."""
@@ -57,33 +59,76 @@ class Calls(Protocol):
         """As in Client."""
 
 
+class Turns:
+    """Who may try next, by key: a lock for each key that somebody wants."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._wanted: Counter[str] = Counter()
+
+    async def take(self, key: str, seconds: float) -> None:
+        """Wait for a turn; `give` ends it. RequestTimeoutError: there was none in time."""
+        self._wanted[key] += 1
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        try:
+            async with asyncio.timeout(seconds):
+                await lock.acquire()
+        except BaseException as error:
+            self._leave(key)
+            if not isinstance(error, TimeoutError):
+                raise
+            late = RequestTimeoutError(seconds, f"the others of this client that change key {brief(key)}")
+            late.nothing_written = True
+            raise late from None
+
+    def give(self, key: str) -> None:
+        """End a turn."""
+        self._locks[key].release()
+        self._leave(key)
+
+    def _leave(self, key: str) -> None:
+        self._wanted[key] -= 1
+        if not self._wanted[key]:
+            del self._wanted[key], self._locks[key]
+
+
 class Swap:
     """The tries of one read-modify-write of a key. ttl, keep_ttl: of the new value. timeout: seconds for all
-    of them.
+    of them. Between `begin` and `end` it is its turn.
     """
 
     def __init__(
         self,
         calls: Calls,
+        turns: Turns,
         key: str,
         ttl: Duration | None,
         keep_ttl: bool,
         consistency: Consistency,
         timeout: float,
     ) -> None:
-        self._calls, self._key, self._ttl, self._keep_ttl = calls, key, ttl, keep_ttl
+        self._calls, self._turns = calls, turns
+        self._key, self._ttl, self._keep_ttl = key, ttl, keep_ttl
         self._level, self._loop = consistency, asyncio.get_running_loop()
         self._began = self._loop.time()
         self._deadline = self._began + timeout
         self._pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-        self._tries = 0
+        self._tries, self._pause = 0, 0.0
         self._entry: Entry | None = None
         self._is_known = False
+
+    async def begin(self) -> None:
+        """Wait for its turn. RequestTimeoutError."""
+        await self._turns.take(self._key, self._left())
+
+    async def end(self) -> None:
+        """Give the turn to the next one."""
+        self._turns.give(self._key)
 
     async def current(self) -> Value | None:
         """Return the value that the key has; after a try that was too slow, wait first."""
         if self._tries:
-            await asyncio.sleep(min(self._pauses.pause(), self._left()))
+            await asyncio.sleep(self._pause)
         if not self._is_known:
             self._entry = await self._calls.get_entry(
                 self._key, consistency=self._level, timeout=self._left()
@@ -99,7 +144,8 @@ class Swap:
             await self._send(new)
         except ConditionFailedError as failed:
             self._take(failed)
-            if self._loop.time() < self._deadline:
+            self._pause = self._pauses.pause()
+            if self._loop.time() + self._pause < self._deadline:
                 return False
             failed.tried = tried_words(self._tries, self._loop.time() - self._began)
             raise

@@ -192,10 +192,14 @@ class SyncClient:
     ) -> Value | None:
         """See Client.cas. `edit` is called in this thread."""
         swap = self._begun(lambda: self._client.swap(key, ttl, keep_ttl, consistency, timeout))
-        while True:
-            new = edit(self._run(swap.current()))
-            if self._run(swap.write(new)):
-                return new
+        self._run(swap.begin())
+        try:
+            while True:
+                new = edit(self._run(swap.current()))
+                if self._run(swap.write(new)):
+                    return new
+        finally:
+            self._run(swap.end())
 
     def counter(self, key: str) -> SyncCounter:
         """See Client.counter."""

@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 
 from limedb.client.conditions import condition_of, depend
+from limedb.client.outcomes import NoAnswer
 from limedb.client.retrying_executor import PendingCall
 from limedb.core.condition import Condition
-from limedb.errors import InvalidRequestError
+from limedb.errors import ConditionFailedError, InvalidRequestError, OutcomeUnknownError
+from limedb.wire.conditions import CuriousCondition
 from limedbpb.v1 import kv_pb2
 
 
-def of(**given: Any) -> Condition | None:
+def of(**given: Any) -> CuriousCondition | None:
     named = {"if_version": None, "if_absent": False, "if_value": None, "if_exists": False, **given}
     return condition_of("k", **named)
 
@@ -59,3 +61,23 @@ def test_a_kept_life_is_the_only_one() -> None:
     assert job.write is not None
     assert job.write.keep_ttl
     assert not job.write.HasField("condition")
+
+
+def test_a_write_that_depends_may_be_sent_again() -> None:
+    job = PendingCall("k", kv_pb2.BatchWrite(key="k", value="v"))
+    depend(job, of(if_absent=True))
+    assert job.write is not None
+    assert job.repeatable
+    assert len(job.write.idempotency_key) == 16
+
+
+@pytest.mark.parametrize(("given", "is_certain"), [({"if_version": 7}, True), ({"if_absent": True}, False)])
+def test_a_failure_after_an_unknown_outcome_is_certain_only_where_it_stays_one(
+    given: dict[str, Any], is_certain: bool
+) -> None:
+    """An earlier attempt that is still on its way may find the key absent again, but never at a version."""
+    job = PendingCall("k", kv_pb2.BatchWrite(key="k", value="v"))
+    depend(job, of(**given))
+    job.take(NoAnswer("n:1", "lost", begun=True))
+    job.take(ConditionFailedError("k", 9, 1))
+    assert isinstance(job.error(), ConditionFailedError if is_certain else OutcomeUnknownError)
