@@ -84,7 +84,7 @@ def get(key: str, version: bool, shape: str, level: Level | None, target: Target
     limedb set session/7 open --ttl 60
     limedb set offer/3 half-price --expires-at 2030-01-31T12:00:00Z
     limedb set picture --file picture.png
-    limedb set greeting hello --if-version "$(limedb get greeting --version)"
+    limedb set greeting hello --if-version 117018236158017536
     limedb set jobs/7 taken --if-absent --ttl 60
     """,
 )
