@@ -25,6 +25,7 @@ from limedb.errors import ConfigError, UnauthenticatedError, WrongClusterError
 from limedb.tls.dialling import open_aio_channel
 from limedb.tls.target import Target
 from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
+from limedb.wire.conditions import no_conditions
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, record_pb2
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class NodeConnection:
     unanswered, or answered as a node of another cluster or one that doesn't know this client; pings_misled:
     the latter two; has_refused: soon after the client began, it refused, or nothing listened there; misled:
     it belongs to another cluster, so it gets no calls; denied: why it doesn't know this client. ping_seconds:
-    the least time to answer a ping.
+    the least time to answer a ping. takes_conditions: by its last ping, it judges the conditions of writes.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class NodeConnection:
         self.pings_failed, self.pings_misled, self.has_refused = 0, 0, False
         self.misled: WrongClusterError | None = None
         self.denied: UnauthenticatedError | None = None
+        self.takes_conditions = False
         self._cluster = cluster
         self._budget, self._trips = budget, RoundTrips(ping_seconds, max(LONGEST_PING_SECONDS, ping_seconds))
         self._sessions, self._changed = sessions, changed
@@ -129,10 +131,7 @@ class NodeConnection:
         others would wait for it, and it may have to be tried again.
         """
         if write.HasField("condition") or write.keep_ttl:
-            alone = Writes(level, timeout)
-            alone.add(write, self._loop.create_future())
-            self.send(alone)
-            return alone.futures[0]
+            return self._write_alone(write, level, timeout)
         batch = self._writes.get((level, timeout))
         if batch is not None and (batch.is_full or write.key in batch.known):
             self._full.append(batch)
@@ -143,6 +142,17 @@ class NodeConnection:
         future: asyncio.Future[Outcome] = self._loop.create_future()
         batch.add(write, future)
         return future
+
+    def _write_alone(
+        self, write: kv_pb2.BatchWrite, level: record_pb2.Consistency, timeout: float
+    ) -> "asyncio.Future[Outcome]":
+        alone = Writes(level, timeout)
+        alone.add(write, self._loop.create_future())
+        if self.is_up and not self.takes_conditions:
+            alone.resolve_all(no_conditions(self.url))
+        else:
+            self.send(alone)
+        return alone.futures[0]
 
     def send(self, batch: Batch) -> None:
         """Send a batch that is complete."""
@@ -166,6 +176,7 @@ class NodeConnection:
             return False
         self._trips.measured(self._loop.time() - began)
         self.url, self.denied = state.node_url, None
+        self.takes_conditions = state.takes_conditions
         if state.status != "active":
             self.reason = f"{state.node_url} is {state.status}: {state.problem or 'it takes no requests now'}"
             return False

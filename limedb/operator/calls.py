@@ -23,7 +23,7 @@ from limedb.tls.diagnosis import why
 from limedb.tls.dialling import open_channel
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
-from limedb.wire.conditions import require
+from limedb.wire.conditions import no_conditions, require
 from limedb.wire.expiry import expire_at
 from limedb.wire.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
@@ -178,6 +178,8 @@ class NodeClient(Caller):
         request = kv_pb2.SetRequest(
             key=key, ttl_ms=ttl_ms, consistency=consistency_of(level), keep_ttl=keep_ttl
         )
+        if condition is not None or keep_ttl:
+            self._check_conditions()
         if condition is not None:
             require(request, condition)
         if expires_at_ms:
@@ -196,9 +198,17 @@ class NodeClient(Caller):
         """
         request = kv_pb2.DeleteRequest(key=key, consistency=consistency_of(level))
         if condition is not None:
+            self._check_conditions()
             require(request, condition)
         answer = self._call(lambda: self._kv.Delete(request, timeout=self._timeout))
         return answer.deleted, _receipt(answer.receipt)
+
+    def _check_conditions(self) -> None:
+        """UnsupportedError: the node that answers would carry a conditional write out in any case."""
+        stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
+        state = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
+        if not state.takes_conditions:
+            raise no_conditions(state.node_url)
 
     def is_serving(self) -> bool:
         """Return whether grpc.health.v1 says that the node takes requests."""

@@ -13,7 +13,7 @@ from google.rpc import status_pb2
 
 from limedb.core.condition import Condition
 from limedb.core.record import Record
-from limedb.errors import ConditionFailedError, LimeDBError
+from limedb.errors import ConditionFailedError, LimeDBError, UnsupportedError
 from limedbpb.v1 import kv_pb2
 
 WriteMessage = kv_pb2.SetRequest | kv_pb2.DeleteRequest | kv_pb2.BatchWrite
@@ -56,6 +56,14 @@ def require(message: WriteMessage, condition: Condition) -> None:
         found.value = condition.value
     elif condition.value is not None:
         found.blob = condition.value
+
+
+def no_conditions(node_url: str) -> UnsupportedError:
+    """The error of a conditional write that isn't sent: the node would carry it out in any case."""
+    return UnsupportedError(
+        "conditions",
+        f"{node_url} runs a version without conditional writes; nothing was written. Upgrade all nodes first",
+    )
 
 
 def add_current(status: status_pb2.Status, error: BaseException, room: int) -> None:
